@@ -1,0 +1,146 @@
+// Runs before npm's scripts, so that each of them works in a fresh clone: `prepare.mjs [ui] [system]`. Dependencies and a Node that
+// runs TypeScript are always seen to; `ui` builds the page that the server serves; `system` installs the programs that tests drive.
+// What is up to date costs milliseconds and prints nothing. Plain JavaScript without dependencies, for whatever Node there is.
+import { spawnSync } from 'child_process'
+import fs from 'fs'
+import path from 'path'
+import { fileURLToPath } from 'url'
+import { contentHash, installedMatches, missingCommands, runsTypeScript } from './freshness.mjs'
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+const pinnedNode = path.join(root, 'node_modules/.bin/node')
+const builtPage = path.join(root, 'ui/dist/index.html')
+const uiStamp = path.join(root, 'ui/dist/.built-from')
+const uiSources = ['ui', 'protocol', 'vite.config.ts', 'svelte.config.js', 'tsconfig.json', 'package-lock.json']
+
+/** Command -> the Debian package that brings it. */
+const systemPrograms = new Map([
+  ['redis-server', 'redis-server'],
+  ['chromium', 'chromium'],
+  ['docker-compose', 'docker-compose'],
+])
+/** Without recommended packages (docker-compose would bring a Docker daemon) Chromium has no font at all. */
+const alongWith = new Map([['chromium', ['fonts-liberation']]])
+
+class Unprepared extends Error {}
+
+/** @param {string} text */
+const say = (text) => process.stdout.write(`[lockstep] ${text}\n`)
+
+/**
+ * Runs a program with its output shown, and no input.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+function run(command, args, env = process.env) {
+  const { error, status } = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
+  return error === undefined && status === 0
+}
+
+/**
+ * npm by the Node that it was started with: the pinned one may not exist yet, or be deleted by this very run.
+ * @param {string[]} args
+ */
+function npm(args) {
+  const { npm_execpath: cli, npm_node_execpath: node } = process.env
+  return cli && node ? run(node, [cli].concat(args)) : run('npm', args)
+}
+
+/** @param {string} file */
+const readJson = (file) => JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'))
+
+/** @param {boolean} withoutDev */
+function isInstalled(withoutDev) {
+  if (!fs.existsSync(path.join(root, 'node_modules/.package-lock.json'))) return false
+  return installedMatches(readJson('package-lock.json'), readJson('node_modules/.package-lock.json'), { withoutDev })
+}
+
+function installDependencies() {
+  // A production install has its own Node and a page built elsewhere; it must not be blown up to a development install.
+  const withoutDev = process.env.NODE_ENV === 'production' && fs.existsSync(builtPage)
+  if (isInstalled(withoutDev)) return
+  const major = Number(process.versions.node.split('.')[0])
+  if (major < 20) {
+    throw new Unprepared(
+      `Node ${process.version} is too old: install Node 24 from https://nodejs.org and run this again.`,
+    )
+  }
+  say('Installing dependencies, which takes about a minute (npm ci) ...')
+  if (!npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])) {
+    throw new Unprepared('npm ci failed: see its message above, check the network and run this again.')
+  }
+}
+
+/** @param {string} node */
+const canRunTypeScript = (node) => {
+  const { error, stdout } = spawnSync(node, ['-v'], { encoding: 'utf8' })
+  return error === undefined && runsTypeScript(stdout)
+}
+
+/** npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there, if it works, is the one that they use. */
+function ensureNode() {
+  const isPinned = fs.existsSync(pinnedNode)
+  if (runsTypeScript(process.version) && (!isPinned || fs.realpathSync(pinnedNode) === process.execPath)) return
+  if (isPinned && canRunTypeScript(pinnedNode)) return
+  if (fs.existsSync(path.join(root, 'node_modules/node'))) {
+    say('Repairing the pinned Node (npm rebuild node) ...')
+    npm(['rebuild', 'node', '--ignore-scripts=false'])
+    if (canRunTypeScript(pinnedNode)) return
+    // A broken one would hide a good one that comes later on the PATH.
+    if (fs.existsSync(pinnedNode)) fs.unlinkSync(pinnedNode)
+  }
+  if (canRunTypeScript('node')) return
+  throw new Unprepared(
+    'No Node that runs TypeScript (22.18 or newer) could be had: install Node 24 and run this again.',
+  )
+}
+
+function buildUi() {
+  const vite = path.join(root, 'node_modules/vite/bin/vite.js')
+  if (!fs.existsSync(vite) && fs.existsSync(builtPage)) return
+  const hash = contentHash(root, uiSources, ['ui/dist'])
+  if (fs.existsSync(builtPage) && fs.existsSync(uiStamp) && fs.readFileSync(uiStamp, 'utf8') === hash) return
+  say('Building the user interface (vite build) ...')
+  const node = fs.existsSync(pinnedNode) ? pinnedNode : 'node'
+  if (!run(node, [vite, 'build', '--logLevel', 'warn'])) {
+    throw new Unprepared('The user interface could not be built: see the message above.')
+  }
+  fs.writeFileSync(uiStamp, hash)
+}
+
+function installSystemPrograms() {
+  const searchPath = process.env.PATH || ''
+  const missing = missingCommands(Array.from(systemPrograms.keys()), searchPath)
+  if (missing.length === 0) return
+  const packages = missing.reduce(
+    (all, command) => all.concat(systemPrograms.get(command) || [], alongWith.get(command) || []),
+    /** @type {string[]} */ ([]),
+  )
+  const install = `apt-get install --yes --no-install-recommends ${packages.join(' ')}`
+  const isRoot = process.getuid !== undefined && process.getuid() === 0
+  if (!isRoot || missingCommands(['apt-get'], searchPath).length > 0) {
+    throw new Unprepared(
+      `The tests drive ${missing.join(', ')}: as root, run "apt-get update && ${install}", then this again.`,
+    )
+  }
+  say(`Installing ${packages.join(', ')} from Debian, for the tests ...`)
+  const env = Object.assign({}, process.env, { DEBIAN_FRONTEND: 'noninteractive' })
+  run('apt-get', ['update'], env)
+  run('apt-get', install.split(' ').slice(1), env)
+  const stillMissing = missingCommands(missing, searchPath)
+  if (stillMissing.length > 0) {
+    throw new Unprepared(`${stillMissing.join(', ')} could not be installed: see apt-get's message above.`)
+  }
+}
+
+try {
+  installDependencies()
+  ensureNode()
+  if (process.argv.includes('ui')) buildUi()
+  if (process.argv.includes('system')) installSystemPrograms()
+} catch (error) {
+  if (!(error instanceof Unprepared)) throw error
+  process.stderr.write(`[lockstep] ${error.message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,64 @@
+import js from '@eslint/js'
+import { defineConfig } from 'eslint/config'
+import svelte from 'eslint-plugin-svelte'
+import globals from 'globals'
+import tseslint from 'typescript-eslint'
+import { layers } from './.ci/eslint-layers.ts'
+import svelteConfig from './svelte.config.js'
+
+/** Tools ask them for a default export. */
+const defaultExports = ['*.config.{ts,js}', '.ci/closing-line-reporter.ts']
+
+export default defineConfig(
+  { ignores: ['**/dist/', 'data/', 'coverage/', 'screenshots/'] },
+  { linterOptions: { noInlineConfig: true } },
+  js.configs.recommended,
+  tseslint.configs.recommended,
+  svelte.configs.recommended,
+  {
+    plugins: { house: { rules: { layers } } },
+    languageOptions: { globals: globals.nodeBuiltin },
+    rules: {
+      'house/layers': 'error',
+      'max-lines': ['error', 300],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      'no-console': 'error',
+      'no-warning-comments': 'error',
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Named exports only.' },
+        { selector: 'ExportAllDeclaration', message: 'No barrels: import from where it is defined.' },
+      ],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+    },
+  },
+  {
+    files: ['**/*.ts', '**/*.svelte'],
+    languageOptions: {
+      parserOptions: {
+        projectService: true,
+        tsconfigRootDir: import.meta.dirname,
+        extraFileExtensions: ['.svelte'],
+      },
+    },
+    rules: {
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+    },
+  },
+  {
+    files: ['**/*.svelte', '**/*.svelte.ts'],
+    languageOptions: { parserOptions: { parser: tseslint.parser, svelteConfig } },
+    // It means every Date, Map and URL, also those that no template ever sees.
+    rules: { 'svelte/prefer-svelte-reactivity': 'off' },
+  },
+  { files: ['ui/**'], languageOptions: { globals: globals.browser } },
+  // The one place that puts HTML into the page, sanitised right there.
+  { files: ['ui/src/lib/markdown/**'], rules: { 'svelte/no-at-html-tags': 'off' } },
+  { files: ['deploy/*.js'], languageOptions: { globals: { db: false, quit: false, rs: false } } },
+  { files: defaultExports, rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['.ci/**', 'tests/**'], rules: { 'no-console': 'off' } },
+)

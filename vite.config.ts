@@ -1,0 +1,51 @@
+// Builds the demo UI into ui/dist, which the server serves. In development Vite serves the UI itself and passes the API on.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig, type Plugin } from 'vite'
+
+const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
+const apiPaths = '^/(auth|users|conversations|agents|agent-runs|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
+
+/** The server speaks WebSocket only: the client's other transports, which it can't leave out by itself, stay out of the page. */
+function onlyWebSockets(): Plugin {
+  const others = /engine\.io-client\/build\/[^/]+\/transports\/(polling|webtransport)[^/]*\.js$/
+  return {
+    name: 'only-web-sockets',
+    apply: 'build',
+    load: (id) => (others.test(id) ? 'export const XHR = undefined, Fetch = undefined, WT = undefined' : undefined),
+  }
+}
+
+/** Each text file also as .br and .gz, so that the server sends it compressed without doing it each time. */
+function compressed(): Plugin {
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }
+  return {
+    name: 'compressed',
+    apply: 'build',
+    writeBundle({ dir = '' }) {
+      for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !/\.(js|css|html|svg|json)$/.test(entry.name)) continue
+        const path = join(entry.parentPath, entry.name)
+        const content = readFileSync(path)
+        writeFileSync(`${path}.br`, brotliCompressSync(content, quality))
+        writeFileSync(`${path}.gz`, gzipSync(content))
+      }
+    },
+  }
+}
+
+export default defineConfig({
+  root: 'ui',
+  plugins: [svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
+  build: { outDir: 'dist', emptyOutDir: true, target: 'es2023' },
+  server: {
+    port: 5173,
+    // changeOrigin stays off: the server compares a page's Origin with the Host it was asked for.
+    proxy: {
+      [apiPaths]: { target, changeOrigin: false },
+      '/socket.io': { target, changeOrigin: false, ws: true },
+    },
+  },
+})
