@@ -1,0 +1,53 @@
+// Topic `account`: who the user is and which sessions are signed in. Its entries only tell the devices; accounts and sessions
+// themselves are plain documents that are authoritative at once.
+import * as z from 'zod'
+import { limits } from './limits.ts'
+import { shortText, Time, Uuid } from './scalars.ts'
+
+/** Folded to lower case. */
+export const Username = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9._-]*$/, 'may only use a-z, 0-9, ".", "_" and "-"')
+  .min(limits.usernameMin)
+  .max(limits.usernameMax)
+export const Password = shortText(limits.passwordMax).refine(
+  (value) => Array.from(value).length >= limits.passwordMin,
+  `must have at least ${limits.passwordMin} characters`,
+)
+
+export const User = z.object({ id: Uuid, username: z.string(), created_at: Time }).meta({ id: 'User' })
+export type User = z.infer<typeof User>
+
+/** A signed-in browser or program. `device` is a readable name made from its User-Agent. */
+export const Session = z.object({ id: Uuid, device: z.string(), created_at: Time }).meta({ id: 'Session' })
+export type Session = z.infer<typeof Session>
+
+/** A session in the list: `current` is the asking one, `online`: it has a socket right now. */
+export const ListedSession = Session.extend({ last_seen_at: Time, current: z.boolean(), online: z.boolean() }).meta({
+  id: 'ListedSession',
+})
+export type ListedSession = z.infer<typeof ListedSession>
+
+/** `data` of each `op`. The entity is the session for the first two, else the user. */
+export const accountChanges = {
+  session_created: z.object({ session: Session }),
+  session_revoked: z.object({ session_id: Uuid }),
+  renamed: z.object({ username: z.string() }),
+  password_changed: z.object({}),
+  /** The account is gone; nothing follows. */
+  closed: z.object({}),
+}
+export type AccountChanges = { [Op in keyof typeof accountChanges]: z.infer<(typeof accountChanges)[Op]> }
+
+export const accountCommands = {
+  revoke: z.strictObject({ session_id: Uuid }),
+  viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
+}
+export type AccountCommands = { [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]> }
+
+/** The body of sign-up and sign-in. Sign-in doesn't tell a wrong form from a wrong password, so it takes any strings. */
+export const Credentials = z.strictObject({ username: Username, password: Password }).meta({ id: 'Credentials' })
+export const SignIn = z
+  .strictObject({ username: z.string().max(1000).toLowerCase(), password: z.string().max(10_000) })
+  .meta({ id: 'SignIn' })

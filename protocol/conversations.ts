@@ -1,0 +1,96 @@
+// Topic `conversations`: the entity, what its changes carry, and its commands. How a command becomes a change is in decide/, how a
+// change becomes state in reduce/.
+import * as z from 'zod'
+import { Version } from './change.ts'
+import { limits } from './limits.ts'
+import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
+import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
+
+const Title = shortText(limits.titleMax)
+
+/** A conversation in a list. `updated_at` moves with title and messages only. */
+export const Summary = z
+  .object({
+    id: Uuid,
+    user_id: Uuid,
+    title: Title,
+    message_count: z.int().min(0),
+    /** The first 140 characters of the last message. */
+    preview: z.string(),
+    metadata: FreeForm,
+    pinned: z.boolean(),
+    archived: z.boolean(),
+    created_at: Time,
+    updated_at: Time,
+    /** When it went to the trash, else null. */
+    deleted_at: Time.nullable(),
+    version: Version,
+  })
+  .meta({ id: 'Summary' })
+export type Summary = z.infer<typeof Summary>
+
+/** A conversation with a window of its messages that reaches to the newest; `has_more`: there are older ones before the window. */
+export const Conversation = Summary.extend({ messages: z.array(Message), has_more: z.boolean() }).meta({
+  id: 'Conversation',
+})
+export type Conversation = z.infer<typeof Conversation>
+
+/** `data` of each `op`. */
+export const conversationChanges = {
+  created: Conversation,
+  updated: z.object({
+    title: Title.optional(),
+    /** The resulting object, not a patch. */
+    metadata: FreeForm.optional(),
+    pinned: z.boolean().optional(),
+    archived: z.boolean().optional(),
+    /** Whole messages, new and edited ones. */
+    messages: z.array(Message).optional(),
+    message_count: z.int(),
+    preview: z.string(),
+    updated_at: Time,
+  }),
+  /** New text of a streaming message from `offset` (UTF-16 units) on. */
+  extended: z.object({ message_id: Uuid, run_id: Uuid, offset: z.int().min(0), text: Text }),
+  finished: z.object({
+    message_id: Uuid,
+    run_id: Uuid,
+    status: MessageStatus.exclude(['streaming']),
+    length: z.int().min(0),
+    metadata: FreeForm,
+    preview: z.string(),
+    updated_at: Time,
+  }),
+  deleted: z.object({ deleted_at: Time }),
+  restored: Summary,
+  purged: z.object({}),
+}
+export type ConversationChanges = {
+  [Op in keyof typeof conversationChanges]: z.infer<(typeof conversationChanges)[Op]>
+}
+
+const content = {
+  title: Title.optional(),
+  metadata: FreeForm.optional(),
+  messages: MessageInputs.optional(),
+}
+const flags = { pinned: z.boolean().optional(), archived: z.boolean().optional() }
+const one = { conversation_id: Uuid }
+
+export const ConversationCreate = z.strictObject({ id: Uuid.optional(), ...content }).meta({ id: 'ConversationCreate' })
+export const ConversationUpdate = z.strictObject({ ...content, ...flags }).meta({ id: 'ConversationUpdate' })
+
+/** Payloads of the namespace's commands, without the `mutation_id` that each carries. */
+export const conversationCommands = {
+  create: ConversationCreate,
+  update: ConversationUpdate.extend({ ...one, if_version: Version.optional() }),
+  append: z.strictObject({ ...one, message: MessageInput }),
+  delete: z.strictObject(one),
+  restore: z.strictObject(one),
+  purge: z.strictObject(one),
+  reply: z.strictObject({ ...one, agent: Text.max(100).optional(), replaces: Uuid.optional() }),
+  stop: z.strictObject({ ...one, message_id: Uuid }),
+}
+export type ConversationCommands = {
+  [Name in keyof typeof conversationCommands]: z.infer<(typeof conversationCommands)[Name]>
+}

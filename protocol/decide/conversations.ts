@@ -1,0 +1,216 @@
+// Pure: conversation + command -> change, or undefined when nothing would change, or a Fault. The server decides with it before it
+// appends; clients show with it what they have not been told yet.
+//
+// `held` must contain the messages that the command names (`namedMessages`); on the server others may be missing.
+import type { Decision, DecisionContext } from '../change.ts'
+import type { Conversation, ConversationChanges, ConversationCommands, Summary } from '../conversations.ts'
+import { Fault } from '../errors.ts'
+import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free-form.ts'
+import { limits } from '../limits.ts'
+import type { Message, MessageInput } from '../message.ts'
+import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
+import { previewOf } from '../text.ts'
+
+/** What a conversation is called until somebody names it. */
+export const DEFAULT_TITLE = 'New conversation'
+
+type Command<Name extends keyof ConversationCommands> = ConversationCommands[Name]
+type Decide<Name extends keyof ConversationCommands> = (
+  held: HeldConversation,
+  command: Command<Name>,
+  context: DecisionContext,
+) => Decision | undefined
+
+/** Ids of the messages that a command names: known ones may be edited or be the ones that others replace. */
+export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
+  return [...new Set(inputs.flatMap(({ id, replaces }) => [id, replaces].filter((name) => typeof name === 'string')))]
+}
+
+const create: Decide<'create'> = (held, command, context) => {
+  if (isConversation(held) && held.deleted_at === null) return undefined
+  if (held) throw new Fault('id_taken', { detail: 'A conversation with this id has been deleted: use another id' })
+  const id = command.id ?? context.newId()
+  const blank: Conversation = {
+    id,
+    user_id: context.user_id,
+    title: command.title ?? DEFAULT_TITLE,
+    message_count: 0,
+    preview: '',
+    metadata: mergedMetadata({}, command.metadata ?? {}),
+    pinned: false,
+    archived: false,
+    created_at: context.at,
+    updated_at: context.at,
+    deleted_at: null,
+    version: 1,
+    messages: [],
+    has_more: false,
+  }
+  const { messages } = mergeInputs(blank, command.messages ?? [], context)
+  const created = {
+    ...blank,
+    messages,
+    message_count: messages.length,
+    preview: previewOf(messages.at(-1)?.content ?? ''),
+  }
+  return { op: 'created', entity_id: id, version: 1, data: created }
+}
+
+const update: Decide<'update'> = (held, command, context) => {
+  const conversation = live(held)
+  if (command.if_version !== undefined && command.if_version !== conversation.version)
+    throw new Fault('version_conflict')
+  const { messages, replaced } = mergeInputs(conversation, command.messages ?? [], context)
+  const fields = changedFields(conversation, command)
+  if (messages.length === 0 && Object.keys(fields).length === 0) return undefined
+
+  const last = messages.findLast(({ position }) => position >= conversation.message_count)
+  const data: ConversationChanges['updated'] = {
+    ...fields,
+    ...(messages.length > 0 && { messages }),
+    message_count: Math.max(conversation.message_count, last?.position ?? 0),
+    preview: last ? previewOf(last.content) : conversation.preview,
+    updated_at: fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
+  }
+  const { message_count, preview, updated_at } = conversation
+  const before = { ...pick(conversation, Object.keys(fields)), messages: replaced, message_count, preview, updated_at }
+  return next(conversation, 'updated', data, before)
+}
+
+/** A message whose id is known has been appended before: its id is its idempotency key. */
+const append: Decide<'append'> = (held, { conversation_id, message }, context) => {
+  const conversation = live(held)
+  if (message.id && conversation.messages.some(({ id }) => id === message.id)) return undefined
+  return update(conversation, { conversation_id, messages: [message] }, context)
+}
+
+const remove: Decide<'delete'> = (held, _command, context) => {
+  const conversation = existing(held)
+  if (conversation.deleted_at !== null) return undefined
+  return next(conversation, 'deleted', { deleted_at: context.at }, { deleted_at: null })
+}
+
+const restore: Decide<'restore'> = (held) => {
+  const conversation = existing(held)
+  if (conversation.deleted_at === null) return undefined
+  const restored: Summary = { ...summaryOf(conversation), deleted_at: null, version: conversation.version + 1 }
+  return next(conversation, 'restored', restored, { deleted_at: conversation.deleted_at })
+}
+
+const purge: Decide<'purge'> = (held) => next(existing(held), 'purged', {}, {})
+
+/** The decisions by command; `reply` and `stop` are decided where replies run. */
+export const decideConversations = { create, update, append, delete: remove, restore, purge }
+
+/** A conversation without its messages. */
+export function summaryOf(conversation: Conversation): Summary {
+  const { messages: _messages, has_more: _hasMore, ...summary } = conversation
+  return summary
+}
+
+/** Throws `not_found` for what was purged or never was. */
+export function existing(held: HeldConversation): Conversation {
+  if (!isConversation(held)) throw new Fault('not_found', { detail: 'There is no such conversation' })
+  return held
+}
+
+/** Throws `not_found` for what isn't there or is in the trash. */
+export function live(held: HeldConversation): Conversation {
+  const conversation = existing(held)
+  if (conversation.deleted_at !== null) throw new Fault('not_found', { detail: 'This conversation is in the trash' })
+  return conversation
+}
+
+export function next(conversation: Conversation, op: string, data: object, before: object): Decision {
+  return {
+    op,
+    entity_id: conversation.id,
+    version: conversation.version + 1,
+    data: data as Decision['data'],
+    before: before as Decision['before'],
+  }
+}
+
+const pick = (conversation: Conversation, names: string[]) =>
+  Object.fromEntries(names.map((name) => [name, conversation[name as keyof Conversation]]))
+
+type Fields = Pick<ConversationChanges['updated'], 'title' | 'metadata' | 'pinned' | 'archived'>
+
+/** The named fields whose value would become another. */
+function changedFields(conversation: Conversation, command: Command<'update'>): Fields {
+  const fields: Fields = {}
+  if (command.title !== undefined && command.title !== conversation.title) fields.title = command.title
+  if (command.pinned !== undefined && command.pinned !== conversation.pinned) fields.pinned = command.pinned
+  if (command.archived !== undefined && command.archived !== conversation.archived) fields.archived = command.archived
+  if (command.metadata !== undefined) {
+    const metadata = mergedMetadata(conversation.metadata, command.metadata)
+    if (!equalJson(metadata, conversation.metadata)) fields.metadata = metadata
+  }
+  return fields
+}
+
+/** What is stored never holds a null (RFC 7396 can't tell it from an absence), so that what a GET gave can be PUT back. */
+function mergedMetadata(present: JsonObject, patch: JsonObject): JsonObject {
+  const merged = mergePatch(present, patch)
+  if (exceedsFreeForm(merged))
+    throw new Fault('too_large', { detail: 'The metadata would become too large', limit_bytes: limits.freeFormBytes })
+  return merged
+}
+
+/** The merge by id: the messages that become new or other, in order of position, and those that they replaced. */
+function mergeInputs(conversation: Conversation, inputs: readonly MessageInput[], context: DecisionContext) {
+  const known = new Map(conversation.messages.map((message) => [message.id, message]))
+  const messages: Message[] = []
+  const replaced: Message[] = []
+  let position = conversation.message_count
+  for (const [index, input] of inputs.entries()) {
+    const present = input.id === undefined ? undefined : known.get(input.id)
+    if (present) {
+      const edited = edit(present, input, context)
+      if (!edited) continue
+      messages.push(edited)
+      replaced.push(present)
+    } else {
+      if (input.replaces && !known.has(input.replaces))
+        throw invalid(`messages.${index}.replaces`, 'must name a message of this conversation')
+      const added = addition(input, ++position, context)
+      known.set(added.id, added)
+      messages.push(added)
+    }
+  }
+  messages.sort((a, b) => a.position - b.position)
+  return { messages, replaced }
+}
+
+const invalid = (path: string, message: string) =>
+  new Fault('invalid', { detail: message, issues: [{ path, message }] })
+
+function addition(input: MessageInput, position: number, context: DecisionContext): Message {
+  if (input.status === 'streaming') throw invalid('status', 'a reply streams only when the server writes it')
+  return {
+    id: input.id ?? context.newId(),
+    role: input.role,
+    content: input.content,
+    position,
+    version: 1,
+    status: input.status ?? 'complete',
+    replaces: input.replaces ?? null,
+    created_at: input.created_at ?? context.at,
+    updated_at: context.at,
+    metadata: mergedMetadata({}, input.metadata ?? {}),
+  }
+}
+
+/** The edited message, or undefined when the input is a stale or an equal copy. A message that streams belongs to its writer. */
+function edit(present: Message, input: MessageInput, context: DecisionContext): Message | undefined {
+  if (present.status === 'streaming') return undefined
+  if (input.version === undefined ? input.content === present.content : input.version !== present.version)
+    return undefined
+  const metadata = input.metadata ? mergedMetadata(present.metadata, input.metadata) : present.metadata
+  const status = input.status ?? present.status
+  if (status === 'streaming') throw invalid('status', 'a reply streams only when the server writes it')
+  if (input.content === present.content && status === present.status && equalJson(metadata, present.metadata))
+    return undefined
+  const version = present.version + 1
+  return { ...present, content: input.content, status, metadata, version, updated_at: context.at }
+}

@@ -1,0 +1,23 @@
+import type { Decision, DecisionContext } from '../change.ts'
+import { Fault } from '../errors.ts'
+import { equalJson, exceedsFreeForm, inversePatch, mergePatch } from '../free-form.ts'
+import { limits } from '../limits.ts'
+import type { Preferences, PreferencesCommands } from '../preferences.ts'
+
+/** Pure: preferences + patch -> change, or undefined when nothing would change. The entity is the user. */
+export function decidePreferences(
+  held: Preferences,
+  { patch, if_version }: PreferencesCommands['update'],
+  { user_id }: DecisionContext,
+): Decision | undefined {
+  if (if_version !== undefined && if_version !== held.version) throw new Fault('version_conflict', { current: held })
+  const merged = mergePatch(held.preferences, patch)
+  if (equalJson(merged, held.preferences)) return undefined
+  if (exceedsFreeForm(merged))
+    throw new Fault('too_large', {
+      detail: 'The preferences would become too large',
+      limit_bytes: limits.freeFormBytes,
+    })
+  const before = { patch: inversePatch(held.preferences, merged) }
+  return { op: 'updated', entity_id: user_id, version: held.version + 1, data: { patch }, before }
+}

@@ -1,0 +1,154 @@
+// Pure: how a reply comes into a conversation, grows and ends. The invariant: a message streams for one run only; whatever comes from
+// another run, or after its end, changes nothing.
+//
+// `held` must contain every streaming message of the conversation and the messages that are named.
+import type { Decision, DecisionContext } from '../change.ts'
+import type { Conversation, ConversationChanges } from '../conversations.ts'
+import { Fault } from '../errors.ts'
+import type { JsonObject } from '../free-form.ts'
+import { limits } from '../limits.ts'
+import type { Message } from '../message.ts'
+import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
+import { byteLength, previewOf } from '../text.ts'
+import { existing, live, next } from './conversations.ts'
+
+/** A reply that is about to be written. */
+export interface ReplyStart {
+  message_id: string
+  run_id: string
+  agent: string
+  model: string
+  /** The assistant's message of which it is another version. */
+  replaces?: string
+  /** The user's words to which it replies, when they aren't in the conversation yet. */
+  input?: { id: string; content: string }
+}
+
+/** Appends the streaming message. Throws `already_replying` while another one streams. */
+export function decideReply(held: HeldConversation, start: ReplyStart, context: DecisionContext): Decision {
+  const conversation = live(held)
+  if (conversation.messages.some(({ status }) => status === 'streaming')) throw new Fault('already_replying')
+  const { input, replaces } = start
+  if (replaces !== undefined) replaceable(conversation, replaces)
+  const { message_count, preview, updated_at } = conversation
+  const messages: Message[] = []
+  const add = (message: Pick<Message, 'id' | 'role' | 'content' | 'status' | 'replaces' | 'metadata'>) =>
+    messages.push({
+      ...message,
+      position: message_count + messages.length + 1,
+      version: 1,
+      created_at: context.at,
+      updated_at: context.at,
+    })
+  const { message_id, run_id, agent, model } = start
+  if (input) add({ ...input, role: 'user', status: 'complete', replaces: null, metadata: { run_id } })
+  add({
+    id: message_id,
+    role: 'assistant',
+    content: '',
+    status: 'streaming',
+    replaces: replaces ?? null,
+    metadata: { run_id, agent, model },
+  })
+  const data: ConversationChanges['updated'] = {
+    messages,
+    message_count: message_count + messages.length,
+    preview: '',
+    updated_at: context.at,
+  }
+  return next(conversation, 'updated', data, { messages: [], message_count, preview, updated_at })
+}
+
+function replaceable(conversation: Conversation, id: string): void {
+  const replaced = conversation.messages.find((message) => message.id === id)
+  if (replaced?.role === 'assistant') return
+  const message = 'must name an assistant message of this conversation'
+  throw new Fault('invalid', { detail: `replaces ${message}`, issues: [{ path: 'replaces', message }] })
+}
+
+export interface ReplyPiece {
+  message_id: string
+  run_id: string
+  /** UTF-16 units. */
+  offset: number
+  text: string
+}
+
+/** Extends the message. Throws `not_found` when this run doesn't write it (any more); undefined: the text is there already. */
+export function decideExtend(held: HeldConversation, piece: ReplyPiece): Decision | undefined {
+  const conversation = live(held)
+  const message = streamedBy(conversation, piece)
+  if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
+  const { message_id, run_id } = piece
+  const end = message.content.length
+  if (piece.offset > end) throw new Fault('invalid', { detail: 'Text of this reply is missing before this piece' })
+  const text = piece.text.slice(end - piece.offset)
+  if (text === '') return undefined
+  if (byteLength(message.content) + byteLength(text) > limits.messageBytes)
+    throw new Fault('too_large', { detail: 'The reply would become too large', limit_bytes: limits.messageBytes })
+  const data: ConversationChanges['extended'] = { message_id, run_id, offset: end, text }
+  return next(conversation, 'extended', data, { message_updated_at: message.updated_at })
+}
+
+export interface ReplyEnding {
+  message_id: string
+  run_id: string
+  status: ConversationChanges['finished']['status']
+  /** Added to the message's own. */
+  metadata: JsonObject
+}
+
+/** Ends the message, also in the trash. undefined: it has ended, or another run writes it. Throws `not_found` after a purge. */
+export function decideFinish(
+  held: HeldConversation,
+  ending: ReplyEnding,
+  context: DecisionContext,
+): Decision | undefined {
+  const conversation = existing(held)
+  const message = streamedBy(conversation, ending)
+  return message && finish(conversation, message, ending, context)
+}
+
+/** Stops whatever run writes the message. undefined: it has ended. Throws `not_found` for a message that isn't there. */
+export function decideStop(
+  held: HeldConversation,
+  { message_id }: { message_id: string },
+  context: DecisionContext,
+): Decision | undefined {
+  const conversation = existing(held)
+  const message = conversation.messages.find(({ id }) => id === message_id)
+  if (!message) throw new Fault('not_found', { detail: 'There is no such message' })
+  if (message.status !== 'streaming') return undefined
+  return finish(conversation, message, { status: 'stopped', metadata: {} }, context)
+}
+
+/** The run that writes a message now. */
+function runOf(held: HeldConversation, message_id: string): string | undefined {
+  const message = isConversation(held) ? held.messages.find(({ id }) => id === message_id) : undefined
+  const run_id = message?.metadata.run_id
+  return message?.status === 'streaming' && typeof run_id === 'string' ? run_id : undefined
+}
+
+const streamedBy = (conversation: Conversation, { message_id, run_id }: Pick<ReplyPiece, 'message_id' | 'run_id'>) =>
+  runOf(conversation, message_id) === run_id ? conversation.messages.find(({ id }) => id === message_id) : undefined
+
+function finish(
+  conversation: Conversation,
+  message: Message,
+  { status, metadata }: Pick<ReplyEnding, 'status' | 'metadata'>,
+  context: DecisionContext,
+): Decision {
+  const isLast = message.position >= conversation.message_count
+  const data: ConversationChanges['finished'] = {
+    message_id: message.id,
+    run_id: String(message.metadata.run_id),
+    status,
+    length: message.content.length,
+    metadata: { ...message.metadata, ...metadata },
+    preview: isLast ? previewOf(message.content) : conversation.preview,
+    updated_at: context.at,
+  }
+  const { preview, updated_at } = conversation
+  const before = { status: 'streaming', metadata: message.metadata, message_updated_at: message.updated_at }
+  return next(conversation, 'finished', data, { ...before, preview, updated_at })
+}

@@ -1,0 +1,93 @@
+// Pure: how a run of an agent begins, grows, ends and is removed. The invariant: a run that has ended, or is removed, never changes again.
+import type { AgentChanges, AgentCommands, Run } from '../agents.ts'
+import type { Decision, DecisionContext } from '../change.ts'
+import { Fault } from '../errors.ts'
+import type { JsonObject } from '../free-form.ts'
+import { limits } from '../limits.ts'
+import { isRun, type HeldRun } from '../reduce/run.ts'
+import { byteLength } from '../text.ts'
+
+export type RunStart = AgentCommands['run'] & {
+  id: string
+  model: string
+  /** Of the reply in the conversation, when there is one. */
+  message_id: string | null
+}
+
+/** Begins a run; undefined: this id runs already. Throws `id_taken` when it was removed. */
+export function decideRun(held: HeldRun, start: RunStart, context: DecisionContext): Decision | undefined {
+  if (isRun(held)) return undefined
+  if (held) throw new Fault('id_taken', { detail: 'A run with this id has been deleted: use another id' })
+  const { id, agent, model, input, message_id } = start
+  const run: Run = {
+    id,
+    user_id: context.user_id,
+    agent,
+    input,
+    output: '',
+    status: 'queued',
+    conversation_id: start.conversation_id ?? null,
+    message_id,
+    started_at: context.at,
+    ended_at: null,
+    metadata: { model },
+    version: 1,
+  }
+  return { op: 'created', entity_id: id, version: 1, data: { ...run } }
+}
+
+/** Extends the output; an empty first piece says that a queued run runs. Throws `not_found` when it has ended. */
+export function decideRunExtend(held: HeldRun, piece: AgentChanges['extended']): Decision | undefined {
+  const run = existingRun(held)
+  if (run.ended_at !== null) throw new Fault('not_found', { detail: 'This run has ended' })
+  const end = run.output.length
+  if (piece.offset > end) throw new Fault('invalid', { detail: 'Text of this run is missing before this piece' })
+  const text = piece.text.slice(end - piece.offset)
+  if (text === '' && run.status === 'running') return undefined
+  if (byteLength(run.output) + byteLength(text) > limits.messageBytes)
+    throw new Fault('too_large', { detail: 'The output would become too large', limit_bytes: limits.messageBytes })
+  return next(run, 'extended', { offset: end, text }, { status: run.status })
+}
+
+export interface RunEnding {
+  status: AgentChanges['finished']['status']
+  /** Added to the run's own. */
+  metadata: JsonObject
+}
+
+/** Ends a run; undefined: it has ended. Throws `not_found` for one that isn't there. */
+export function decideRunFinish(
+  held: HeldRun,
+  { status, metadata }: RunEnding,
+  context: DecisionContext,
+): Decision | undefined {
+  const run = existingRun(held)
+  if (run.ended_at !== null) return undefined
+  const data: AgentChanges['finished'] = {
+    status,
+    length: run.output.length,
+    ended_at: context.at,
+    metadata: { ...run.metadata, ...metadata },
+  }
+  return next(run, 'finished', data, { status: run.status, metadata: run.metadata })
+}
+
+/** Removes a run, also one that runs: its producer stops when it sees that. undefined: it is removed. */
+export function decideRunDelete(held: HeldRun): Decision | undefined {
+  if (held && !isRun(held)) return undefined
+  return next(existingRun(held), 'deleted', {}, {})
+}
+
+/** Throws `not_found` for a run that was removed or never was. */
+export function existingRun(held: HeldRun): Run {
+  if (!isRun(held)) throw new Fault('not_found', { detail: 'There is no such run' })
+  return held
+}
+
+const next = (run: Run, op: string, data: object, before: object): Decision => ({
+  op,
+  entity_id: run.id,
+  version: run.version + 1,
+  data: data as Decision['data'],
+  before: before as Decision['before'],
+})

@@ -1,0 +1,49 @@
+// Free-form objects (`metadata`, `preferences`): plain JSON that can be stored under any key it has, and merged by RFC 7396.
+import { limits } from './limits.ts'
+import { byteLength } from './text.ts'
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+export type JsonObject = { [key: string]: Json }
+
+/** Any JSON object, no array. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** True when the object, as JSON, is above its limit. The result of a merge counts, so the merging command asks too. */
+export const exceedsFreeForm = (value: JsonObject): boolean => byteLength(JSON.stringify(value)) > limits.freeFormBytes
+
+/** RFC 7396: the patched copy. Arguments stay as they are; unchanged branches are shared. */
+export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
+  const merged: JsonObject = { ...target }
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key]
+    else if (isObject(value)) {
+      const inner = Object.hasOwn(target, key) ? target[key] : undefined
+      merged[key] = mergePatch(isObject(inner) ? inner : {}, value)
+    } else merged[key] = value
+  }
+  return merged
+}
+
+/** The patch that takes `to` back to `from`: `mergePatch(to, inversePatch(from, to))` equals `from`, but for nulls inside `from`. */
+export function inversePatch(from: JsonObject, to: JsonObject): JsonObject {
+  const patch: JsonObject = {}
+  for (const key of Object.keys(to)) if (!Object.hasOwn(from, key)) patch[key] = null
+  for (const [key, value] of Object.entries(from)) {
+    const now = Object.hasOwn(to, key) ? to[key] : undefined
+    if (equalJson(value, now)) continue
+    patch[key] = isObject(value) && isObject(now) ? inversePatch(value, now) : value
+  }
+  return patch
+}
+
+/** Deep equality of JSON values; the order of keys doesn't count. */
+export function equalJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => equalJson(item, b[i]))
+  if (!isObject(a) || !isObject(b)) return false
+  const keys = Object.keys(a)
+  return (
+    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equalJson(a[key], b[key]))
+  )
+}

@@ -1,0 +1,15 @@
+// Ids are UUIDs, lower case everywhere; what the server or a client makes is a UUIDv7, so that ids sort by time of birth.
+import type { Uuid } from './scalars.ts'
+
+/**
+ * A new UUIDv7 (RFC 9562, section 5.7). Works on pages served over plain http too, where `crypto.randomUUID` is missing.
+ * @param now milliseconds since the epoch
+ */
+export function newId(now: number = Date.now()): Uuid {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  for (let i = 0; i < 6; i++) bytes[i] = Math.floor(now / 2 ** (8 * (5 - i))) % 256
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}

@@ -1,0 +1,21 @@
+/**
+ * Every limit of the wire, in one place. Sizes are bytes of UTF-8 and answer `too_large`; counts and lengths are
+ * Unicode characters (code points) and answer `invalid`.
+ */
+export const limits = {
+  usernameMin: 3,
+  usernameMax: 64,
+  passwordMin: 8,
+  passwordMax: 256,
+  titleMax: 500,
+  previewMax: 140,
+  messageBytes: 256 * 1024,
+  freeFormBytes: 64 * 1024,
+  freeFormDepth: 20,
+  bodyBytes: 2 * 1024 * 1024,
+  importBytes: 256 * 1024 * 1024,
+  messagesPerRequest: 500,
+  frameBytes: 2 * 1024 * 1024,
+  changeBytes: 4 * 1024 * 1024,
+  rangeMax: 500,
+} as const

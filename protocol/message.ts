@@ -1,0 +1,57 @@
+import * as z from 'zod'
+import { Version } from './change.ts'
+import { limits } from './limits.ts'
+import { FreeForm, sizedText, Time, Uuid } from './scalars.ts'
+
+const Role = z.enum(['user', 'assistant', 'system', 'tool'])
+/** `streaming` is the server's alone; the others are final. */
+export const MessageStatus = z.enum(['complete', 'streaming', 'stopped', 'interrupted', 'failed'])
+export type MessageStatus = z.infer<typeof MessageStatus>
+export const MessageContent = sizedText(limits.messageBytes)
+
+/** A message as it is stored and read. Positions are 1, 2, 3, … within the conversation and never reused. */
+export const Message = z
+  .object({
+    id: Uuid,
+    role: Role,
+    content: MessageContent,
+    position: z.int().min(1),
+    version: Version,
+    status: MessageStatus,
+    /** The message of which this is another version (regenerate, edit and resend). */
+    replaces: Uuid.nullable(),
+    created_at: Time,
+    updated_at: Time,
+    metadata: FreeForm,
+  })
+  .meta({ id: 'Message' })
+export type Message = z.infer<typeof Message>
+
+/**
+ * A message as it is written: new without a known id, else an edit (contract: "PUT with `messages` merges by id"). What a GET gave
+ * may come back whole; `position` and `updated_at` are ignored.
+ */
+export const MessageInput = z
+  .strictObject({
+    id: Uuid.optional(),
+    role: Role,
+    content: MessageContent,
+    status: MessageStatus.optional(),
+    replaces: Uuid.nullable().optional(),
+    version: Version.optional(),
+    created_at: Time.optional(),
+    metadata: FreeForm.optional(),
+    position: z.unknown().optional(),
+    updated_at: z.unknown().optional(),
+  })
+  .meta({ id: 'MessageInput' })
+export type MessageInput = z.infer<typeof MessageInput>
+
+/** The messages of one request; each id at most once. */
+export const MessageInputs = z
+  .array(MessageInput)
+  .max(limits.messagesPerRequest)
+  .refine((list) => {
+    const ids = list.flatMap((message) => message.id ?? [])
+    return new Set(ids).size === ids.length
+  }, 'must not name a message twice')

@@ -1,0 +1,39 @@
+// Where each route of the REST API is: all that a client needs of the table in rest.ts at run time.
+
+interface Place {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** With `{name}` for each of the route's `params`. */
+  path: string
+}
+
+export const places = {
+  register: { method: 'POST', path: '/auth/register' },
+  login: { method: 'POST', path: '/auth/login' },
+  logout: { method: 'POST', path: '/auth/logout' },
+  getMe: { method: 'GET', path: '/users/me' },
+  renameMe: { method: 'PUT', path: '/users/me' },
+  changePassword: { method: 'PUT', path: '/users/me/password' },
+  deleteMe: { method: 'DELETE', path: '/users/me' },
+  getPreferences: { method: 'GET', path: '/users/me/preferences' },
+  putPreferences: { method: 'PUT', path: '/users/me/preferences' },
+  listSessions: { method: 'GET', path: '/users/me/sessions' },
+  revokeSession: { method: 'DELETE', path: '/users/me/sessions/{id}' },
+  listActivity: { method: 'GET', path: '/users/me/activity' },
+  exportMe: { method: 'GET', path: '/users/me/export' },
+  importMe: { method: 'POST', path: '/users/me/import' },
+  listConversations: { method: 'GET', path: '/conversations' },
+  createConversation: { method: 'POST', path: '/conversations' },
+  getConversation: { method: 'GET', path: '/conversations/{id}' },
+  putConversation: { method: 'PUT', path: '/conversations/{id}' },
+  deleteConversation: { method: 'DELETE', path: '/conversations/{id}' },
+  restoreConversation: { method: 'POST', path: '/conversations/{id}/restore' },
+  purgeConversation: { method: 'POST', path: '/conversations/{id}/purge' },
+  getConversationAt: { method: 'GET', path: '/conversations/{id}/at' },
+  getConversationMarkdown: { method: 'GET', path: '/conversations/{id}/markdown' },
+  listAgents: { method: 'GET', path: '/agents' },
+  listRuns: { method: 'GET', path: '/agent-runs' },
+  createRun: { method: 'POST', path: '/agent-runs' },
+  getRun: { method: 'GET', path: '/agent-runs/{id}' },
+  deleteRun: { method: 'DELETE', path: '/agent-runs/{id}' },
+  stopRun: { method: 'POST', path: '/agent-runs/{id}/stop' },
+} as const satisfies Record<string, Place>

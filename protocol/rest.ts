@@ -1,0 +1,289 @@
+// The one table of routes. http/ serves it, /openapi.json describes it, the attack tests walk it: a route that isn't here doesn't exist.
+import * as z from 'zod'
+import { Credentials, ListedSession, Password, Session, SignIn, User, Username } from './account.ts'
+import { Agent, AgentId, Run, RunCreate } from './agents.ts'
+import { Epoch, Seq } from './change.ts'
+import { Conversation, ConversationCreate, ConversationUpdate, Summary } from './conversations.ts'
+import { Activity, ImportRequest, ImportResult } from './owner.ts'
+import { places } from './places.ts'
+import { Preferences } from './preferences.ts'
+import { FreeForm, Text, Time, Uuid } from './scalars.ts'
+import { Topic } from './topics.ts'
+
+export interface Route {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** With `{name}` for what `params` has. */
+  path: string
+  summary: string
+  /** Who may ask: anybody, or who is signed in (the default). */
+  open?: true
+  params?: z.ZodObject
+  query?: z.ZodObject
+  body?: z.ZodType
+  /** The answer: its usual status and shape; 204 has none. */
+  status: 200 | 201 | 202 | 204
+  answer?: z.ZodType
+  /** What the answer is written in, when it isn't JSON. */
+  media?: 'text/markdown'
+}
+
+const limit = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback)
+const cursor = z.string().max(1000).optional()
+const at = { epoch: Epoch, seq: Seq }
+const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().nullable() })
+const id = z.strictObject({ id: Uuid })
+const readOnly = z.unknown().optional()
+const signedIn = z.object({ user: User, session: Session })
+const conversation = Conversation.extend(at)
+
+/** Accepts what a GET of the conversation gave; what a client may not set is ignored. */
+const ConversationPut = ConversationUpdate.extend({
+  ...Object.fromEntries(
+    [
+      'id',
+      'user_id',
+      'message_count',
+      'preview',
+      'has_more',
+      'created_at',
+      'updated_at',
+      'deleted_at',
+      'version',
+      'epoch',
+      'seq',
+    ].map((name) => [name, readOnly]),
+  ),
+})
+
+export const routes = {
+  register: {
+    ...places.register,
+    summary: 'Sign up; the answer sets the session cookie',
+    open: true,
+    body: Credentials,
+    status: 201,
+    answer: signedIn,
+  },
+  login: {
+    ...places.login,
+    summary: 'Sign in; the answer sets the session cookie',
+    open: true,
+    body: SignIn,
+    status: 200,
+    answer: signedIn,
+  },
+  logout: { ...places.logout, summary: 'Revoke this session and close its sockets', status: 204 },
+
+  getMe: {
+    ...places.getMe,
+    summary: 'Who is signed in, and the head of `account`',
+    status: 200,
+    answer: signedIn.extend(at),
+  },
+  renameMe: {
+    ...places.renameMe,
+    summary: 'Change the username',
+    body: z.strictObject({ username: Username, id: readOnly, created_at: readOnly }),
+    status: 200,
+    answer: z.object({ user: User }),
+  },
+  changePassword: {
+    ...places.changePassword,
+    summary: 'Change the password; other sessions are revoked',
+    body: z.strictObject({ current_password: z.string().max(10_000), new_password: Password }),
+    status: 204,
+  },
+  deleteMe: {
+    ...places.deleteMe,
+    summary: 'Delete the account and all its content',
+    body: z.strictObject({ password: z.string().max(10_000) }),
+    status: 204,
+  },
+  getPreferences: {
+    ...places.getPreferences,
+    summary: 'All preferences',
+    status: 200,
+    answer: Preferences.extend(at),
+  },
+  putPreferences: {
+    ...places.putPreferences,
+    summary: 'Merge a patch into the preferences (RFC 7396)',
+    body: FreeForm,
+    status: 200,
+    answer: Preferences.extend(at),
+  },
+  listSessions: {
+    ...places.listSessions,
+    summary: 'The signed-in devices',
+    status: 200,
+    answer: z.object({ items: z.array(ListedSession), ...at }),
+  },
+  revokeSession: {
+    ...places.revokeSession,
+    summary: 'Sign a device out, at once',
+    params: id,
+    status: 204,
+  },
+  listActivity: {
+    ...places.listActivity,
+    summary: 'What changed, when, from which device; newest first',
+    query: z.strictObject({ limit: limit(50, 200), cursor, topic: Topic.optional() }),
+    status: 200,
+    answer: page(Activity),
+  },
+  exportMe: {
+    ...places.exportMe,
+    summary: 'Everything the user owns, as one JSON document',
+    status: 200,
+    answer: z.looseObject({}),
+  },
+  importMe: {
+    ...places.importMe,
+    summary: 'Bring in an export of Lockstep or of another product; repeating it creates nothing twice',
+    body: ImportRequest,
+    status: 200,
+    answer: ImportResult,
+  },
+
+  listConversations: {
+    ...places.listConversations,
+    summary: 'Summaries, newest `updated_at` first',
+    query: z.strictObject({
+      limit: limit(50, 200),
+      cursor,
+      q: Text.max(500).optional(),
+      state: z.enum(['active', 'archived', 'trash']).default('active'),
+    }),
+    status: 200,
+    answer: page(Summary).extend(at),
+  },
+  createConversation: {
+    ...places.createConversation,
+    summary: 'Create a conversation; 200 with the present one when its id was used before',
+    body: ConversationCreate,
+    status: 201,
+    answer: conversation,
+  },
+  getConversation: {
+    ...places.getConversation,
+    summary: 'A conversation with its newest messages, or those before a position',
+    params: id,
+    query: z.strictObject({
+      before: z.coerce.number().int().min(1).optional(),
+      limit: limit(100, 500),
+      state: z.enum(['active', 'trash']).optional(),
+    }),
+    status: 200,
+    answer: conversation,
+  },
+  putConversation: {
+    ...places.putConversation,
+    summary: 'Change fields, append and edit messages; messages merge by id',
+    params: id,
+    body: ConversationPut,
+    status: 200,
+    answer: conversation,
+  },
+  deleteConversation: {
+    ...places.deleteConversation,
+    summary: 'Move it to the trash; it is purged after 30 days',
+    params: id,
+    status: 204,
+  },
+  restoreConversation: {
+    ...places.restoreConversation,
+    summary: 'Take it back from the trash',
+    params: id,
+    status: 200,
+    answer: conversation,
+  },
+  purgeConversation: {
+    ...places.purgeConversation,
+    summary: 'Remove its content for ever',
+    params: id,
+    status: 204,
+  },
+  getConversationAt: {
+    ...places.getConversationAt,
+    summary:
+      'The conversation as it was at a `seq` or a time, with its newest messages then, or those before a position',
+    params: id,
+    query: z
+      .strictObject({
+        seq: z.coerce.number().int().min(1).optional(),
+        time: Time.optional(),
+        before: z.coerce.number().int().min(1).optional(),
+        limit: limit(100, 500),
+      })
+      .refine(({ seq, time }) => (seq === undefined) !== (time === undefined), {
+        path: ['seq'],
+        message: 'must be given, or time, but not both',
+      }),
+    status: 200,
+    answer: conversation,
+  },
+  getConversationMarkdown: {
+    ...places.getConversationMarkdown,
+    summary: 'The conversation as Markdown: the newest version of each message',
+    params: id,
+    status: 200,
+    answer: z.string(),
+    media: 'text/markdown',
+  },
+
+  listAgents: {
+    ...places.listAgents,
+    summary: 'The agents that can run',
+    status: 200,
+    answer: z.object({ items: z.array(Agent) }),
+  },
+  listRuns: {
+    ...places.listRuns,
+    summary: 'Runs, newest first',
+    query: z.strictObject({
+      limit: limit(50, 200),
+      cursor,
+      agent: AgentId.optional(),
+      conversation_id: Uuid.optional(),
+    }),
+    status: 200,
+    answer: page(Run).extend(at),
+  },
+  createRun: {
+    ...places.createRun,
+    summary: 'Start a run; 200 with the present one when its id was used before',
+    body: RunCreate,
+    status: 202,
+    answer: Run,
+  },
+  getRun: { ...places.getRun, summary: 'One run', params: id, status: 200, answer: Run },
+  deleteRun: { ...places.deleteRun, summary: 'Remove a run', params: id, status: 204 },
+  stopRun: {
+    ...places.stopRun,
+    summary: 'Stop a run',
+    params: id,
+    status: 200,
+    answer: Run,
+  },
+} as const satisfies Record<keyof typeof places, Route>
+
+export type RouteName = keyof typeof routes
+type Schema<Name extends RouteName, Part extends string> =
+  (typeof routes)[Name] extends Record<Part, infer S extends z.ZodType> ? S : never
+type Output<S> = [S] extends [never] ? undefined : S extends z.ZodType ? z.output<S> : undefined
+type Input<S> = [S] extends [never] ? undefined : S extends z.ZodType ? z.input<S> : undefined
+
+/** What a handler gets: everything parsed. */
+export interface Asked<Name extends RouteName> {
+  params: Output<Schema<Name, 'params'>>
+  query: Output<Schema<Name, 'query'>>
+  body: Output<Schema<Name, 'body'>>
+}
+/** What a client sends. */
+export interface Asking<Name extends RouteName> {
+  params: Input<Schema<Name, 'params'>>
+  query: Input<Schema<Name, 'query'>>
+  body: Input<Schema<Name, 'body'>>
+}
+/** What comes back; undefined where the route answers 204. */
+export type Answer<Name extends RouteName> = Output<Schema<Name, 'answer'>>

@@ -1,0 +1,66 @@
+// Schemas of the wire's smallest values: ids, text, times, free-form objects. What devices need at run time (making ids, measuring and
+// merging) is in files without zod, because a page should not have to load a validator for what its server has validated.
+import * as z from 'zod'
+import { exceedsFreeForm, isObject, type JsonObject } from './free-form.ts'
+import { limits } from './limits.ts'
+import { byteLength } from './text.ts'
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** A UUID of any version; folded to lower case on the way in. */
+export const Uuid = z.string().regex(uuid, 'must be a UUID').toLowerCase().meta({ id: 'Uuid', format: 'uuid' })
+export type Uuid = z.infer<typeof Uuid>
+
+/** Any well-formed string: lone surrogates have no UTF-8 form and are refused. */
+export const Text = z.string().refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+
+/** Text of at most `max` characters. */
+export const shortText = (max: number) =>
+  Text.refine((value) => value.length <= max || Array.from(value).length <= max, `must have at most ${max} characters`)
+
+/** Text of at most `max` bytes; more is `too_large`. */
+export const sizedText = (max: number) =>
+  Text.refine((value) => byteLength(value) <= max, {
+    message: `must have at most ${max} bytes`,
+    params: { limit_bytes: max },
+  })
+
+/** A moment in ISO 8601, with or without an offset's minutes; folded to UTC with milliseconds. */
+export const Time = z.iso
+  .datetime({ offset: true })
+  .refine((value) => !Number.isNaN(Date.parse(value)), 'must be a time')
+  .overwrite((value) => (Number.isNaN(Date.parse(value)) ? value : new Date(value).toISOString()))
+  .meta({ id: 'Time' })
+
+/** A socket's frame may bring binary attachments, which look like objects. */
+const isPlain = (value: object): boolean =>
+  Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null)
+
+/** What is wrong with a value at `depth`, or undefined. Keys that a database or a prototype would take for its own are refused. */
+function fault(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'string') return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'must be a finite number'
+  if (value === null || typeof value === 'boolean') return undefined
+  if (typeof value !== 'object' || !isPlain(value)) return 'must be JSON'
+  if (depth > limits.freeFormDepth) return `must not be nested deeper than ${limits.freeFormDepth} levels`
+  for (const [key, inner] of Object.entries(value)) {
+    if (!Array.isArray(value)) {
+      if (key.startsWith('$') || key.includes('.') || key.includes('\0') || key === '__proto__')
+        return 'must not have keys that start with "$", contain "." or NUL, or are "__proto__"'
+      if (!key.isWellFormed()) return 'must be well-formed Unicode'
+    }
+    const found = fault(inner, depth + 1)
+    if (found) return found
+  }
+  return undefined
+}
+
+const tooBig = `must have at most ${limits.freeFormBytes} bytes`
+
+/** A free-form object, or a merge patch of one (a patch is such an object itself). */
+export const FreeForm = z.custom<JsonObject>(isObject, 'must be an object').superRefine((value, context) => {
+  const message = fault(value, 1)
+  if (message) context.addIssue({ code: 'custom', message })
+  else if (exceedsFreeForm(value))
+    context.addIssue({ code: 'custom', message: tooBig, params: { limit_bytes: limits.freeFormBytes } })
+})

@@ -1,0 +1,86 @@
+// The socket protocol around changes: handshake, catch-up, heads, presence, commands and their acks. Alike in all namespaces.
+import * as z from 'zod'
+import { accountCommands } from './account.ts'
+import { agentCommands } from './agents.ts'
+import { Change, Cursor, Epoch, Seq, Version } from './change.ts'
+import { conversationCommands } from './conversations.ts'
+import { Problem } from './problem.ts'
+import { limits } from './limits.ts'
+import { preferencesCommands } from './preferences.ts'
+import { Uuid } from './scalars.ts'
+import type { Topic } from './topics.ts'
+
+/** `auth` of the handshake. `since`: where the device stands; `user_id`: whose state it holds, refused if the cookie is another's. */
+export const Handshake = z
+  .object({ protocol: z.int(), since: Cursor.optional(), user_id: Uuid.optional() })
+  .meta({ id: 'Handshake' })
+export type Handshake = z.infer<typeof Handshake>
+
+/**
+ * Everything in (from, to]. `more`: ask on, or wait for the next `sync`, until `to` is the head. `reset`: the cursor is of another epoch,
+ * above the head or older than retention: load over HTTP and go on from the `seq` that it gives.
+ */
+export const Sync = z
+  .object({ epoch: Epoch, from: Seq, to: Seq, changes: z.array(Change), more: z.boolean(), reset: z.boolean() })
+  .meta({ id: 'Sync' })
+export type Sync = z.infer<typeof Sync>
+
+export const Head = z.object({ epoch: Epoch, seq: Seq }).meta({ id: 'Head' })
+export type Head = z.infer<typeof Head>
+
+/** Streamed text between durable changes; may be lost, durable text replaces it. `message_id` is absent for a run of its own. */
+export const Delta = z
+  .object({ entity_id: Uuid, message_id: Uuid.optional(), run_id: Uuid, offset: z.int().min(0), text: z.string() })
+  .meta({ id: 'Delta' })
+export type Delta = z.infer<typeof Delta>
+
+export const Presence = z
+  .object({
+    session_id: Uuid,
+    connection_id: z.string(),
+    device: z.string(),
+    online: z.boolean(),
+    viewing: Uuid.nullable().optional(),
+  })
+  .meta({ id: 'Presence' })
+export type Presence = z.infer<typeof Presence>
+
+export const Draining = z.object({ reconnect_within_ms: z.int() }).meta({ id: 'Draining' })
+export type Draining = z.infer<typeof Draining>
+
+/** Both ends included, at most 500 changes. */
+export const RangeRequest = z
+  .strictObject({ from: z.int().min(1), to: z.int().min(1) })
+  .refine(({ from, to }) => to >= from && to - from < limits.rangeMax, `must span 1 to ${limits.rangeMax} changes`)
+export type RangeRequest = z.infer<typeof RangeRequest>
+export const RangeAnswer = z.object({ changes: z.array(Change), more: z.boolean(), reset: z.boolean() })
+export type RangeAnswer = z.infer<typeof RangeAnswer>
+
+/** An ack. `seq` is of the change the command made (of the first one, when it was repeated), `version` of its entity after it. */
+export const Ack = z.union([
+  z.object({ ok: z.literal(true), data: z.unknown(), seq: Seq.optional(), version: Version.optional() }),
+  z.object({ ok: z.literal(false), error: Problem }),
+])
+export type Ack<Data = unknown> =
+  { ok: true; data: Data; seq?: number; version?: number } | { ok: false; error: Problem }
+
+/** Every command by topic; the wire adds `mutation_id` (but to `viewing`, which isn't logged). */
+export const commands = {
+  conversations: conversationCommands,
+  preferences: preferencesCommands,
+  agents: agentCommands,
+  account: accountCommands,
+} satisfies Record<Topic, Record<string, z.ZodObject>>
+
+/** Commands that change nothing that is logged: they need no `mutation_id`. */
+export const unloggedCommands: ReadonlySet<string> = new Set(['account:viewing'])
+
+/** Events from the server. */
+export interface ServerEvents {
+  sync: (payload: Sync) => void
+  change: (payload: Change) => void
+  head: (payload: Head) => void
+  delta: (payload: Delta) => void
+  presence: (payload: Presence) => void
+  draining: (payload: Draining) => void
+}

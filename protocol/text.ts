@@ -1,0 +1,26 @@
+// Strings as the wire measures them: in characters or bytes, never cut through a surrogate pair.
+import { limits } from './limits.ts'
+
+/** Bytes of `text` in UTF-8. */
+export function byteLength(text: string): number {
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit < 0x80) continue
+    bytes += unit < 0x800 ? 1 : 2
+    const pair = unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00
+    if (pair) i++ // two units, four bytes
+  }
+  return bytes
+}
+
+/** The first `max` characters (code points). */
+export function firstCharacters(text: string, max: number): string {
+  if (text.length <= max) return text
+  return Array.from(text.slice(0, max * 2))
+    .slice(0, max)
+    .join('')
+}
+
+/** The preview of a conversation whose last message has this content. */
+export const previewOf = (content: string): string => firstCharacters(content, limits.previewMax)

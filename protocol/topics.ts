@@ -1,0 +1,6 @@
+// The four topics. A topic is a log per user, a namespace, and a reducer; `realtime/` and `ui/` treat them alike.
+import * as z from 'zod'
+
+export const topics = ['conversations', 'preferences', 'agents', 'account'] as const
+export const Topic = z.enum(topics)
+export type Topic = z.infer<typeof Topic>
