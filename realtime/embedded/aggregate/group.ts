@@ -1,0 +1,102 @@
+// `$group`: groups by the exact BSON order (1 and 1.0 are one group); the accumulators are mingo's.
+import { Context } from 'mingo/core'
+import * as accumulators from 'mingo/operators/accumulator'
+import * as expressionOperators from 'mingo/operators/expression'
+import type { Options } from 'mingo/types'
+import { isDoc, setField } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { compareValues, keyOf } from '../bson/order.ts'
+import { refusal, ServerError } from '../errors.ts'
+import { compileExpression, demote } from '../query/expression.ts'
+import type { Expression, Variables } from '../query/expression.ts'
+import { promote } from '../query/promote.ts'
+
+type Accumulate = (documents: readonly Doc[]) => unknown
+type MingoAccumulator = (documents: readonly unknown[], operand: unknown, options: Partial<Options>) => unknown
+
+const library = accumulators as unknown as Record<string, MingoAccumulator | undefined>
+const context = Context.init({ accumulator: accumulators as never, expression: expressionOperators as never })
+
+/** Compiles a `$group` stage. */
+export function compileGroup(operand: unknown, variables: Variables): (documents: Iterable<Doc>) => Iterable<Doc> {
+  if (!isDoc(operand)) throw new ServerError('Location15947', 15947, "a group's fields must be specified in an object")
+  if (!('_id' in operand)) throw new ServerError('Location15955', 15955, 'a group specification must include an _id')
+  const identify = compileExpression(operand._id, variables)
+  const fields = Object.entries(operand)
+    .filter(([name]) => name !== '_id')
+    .map(([name, spec]) => [name, accumulatorOf(name, spec, variables)] as const)
+  return function* (documents) {
+    const groups = new Map<string, { id: unknown; members: Doc[] }>()
+    for (const doc of documents) {
+      const id = identify(doc) ?? null
+      const key = keyOf(id).toString('latin1')
+      const group = groups.get(key)
+      if (group) group.members.push(doc)
+      else groups.set(key, { id, members: [doc] })
+    }
+    for (const { id, members } of groups.values()) {
+      const result: Doc = { _id: id }
+      for (const [name, accumulate] of fields) setField(result, name, accumulate(members) ?? null)
+      yield result
+    }
+  }
+}
+
+/** Accumulators whose operand is one expression. */
+const overValues = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$mergeObjects'])
+
+function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
+  if (name.includes('.')) throw new ServerError('Location40235', 40235, `The field name '${name}' cannot contain '.'`)
+  const [operator, ...others] = isDoc(spec) ? Object.keys(spec) : []
+  if (!isDoc(spec) || operator === undefined || !operator.startsWith('$')) {
+    throw new ServerError('Location40234', 40234, `The field '${name}' must be an accumulator object`)
+  }
+  if (others.length > 0)
+    throw new ServerError('Location40238', 40238, `The field '${name}' must specify one accumulator`)
+  if (operator === '$count') return (members) => demote(members.length)
+  const exact = exactAccumulator(operator, spec[operator], variables)
+  if (exact) return exact
+  const accumulate = operator === '$accumulator' ? undefined : library[operator]
+  if (!accumulate) throw new ServerError('Location15952', 15952, `unknown group operator '${operator}'`)
+  const simple = overValues.has(operator)
+  const evaluate = simple ? compileExpression(spec[operator], variables) : undefined
+  const operand = simple ? '$value' : promote(spec[operator])
+  const input = (member: Doc): unknown => (evaluate ? { value: promote(evaluate(member)) } : promote(member))
+  const options = { context, variables: promote(variables) as Record<string, unknown> } as Partial<Options>
+  return (members) => {
+    try {
+      return demote(accumulate(members.map(input), operand, options))
+    } catch (error) {
+      throw refusal('BadValue', error instanceof Error ? error.message : String(error))
+    }
+  }
+}
+
+/** Accumulators that only pick or collect values: they keep them exactly as they are. */
+function exactAccumulator(operator: string, operand: unknown, variables: Variables): Accumulate | undefined {
+  if (!['$first', '$last', '$push', '$addToSet', '$min', '$max'].includes(operator)) return undefined
+  const evaluate: Expression = compileExpression(operand, variables)
+  const present = (members: readonly Doc[]): unknown[] => members.map(evaluate).filter((value) => value !== undefined)
+  switch (operator) {
+    case '$first':
+      return (members) => evaluate(members[0]!)
+    case '$last':
+      return (members) => evaluate(members.at(-1)!)
+    case '$push':
+      return present
+    case '$addToSet':
+      return (members) => [
+        ...new Map(present(members).map((value) => [keyOf(value).toString('latin1'), value])).values(),
+      ]
+    default: {
+      const sign = operator === '$min' ? 1 : -1
+      return (members) =>
+        present(members)
+          .filter((value) => value !== null)
+          .reduce(
+            (best, value) => (best === undefined || sign * compareValues(value, best) < 0 ? value : best),
+            undefined,
+          )
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// Aggregation pipelines as a chain of generators: documents flow one by one, only a sort or a group holds them. What
+// the front of the pipeline shares with a find ($match, $sort, $skip, $limit) is answered by indexes.
+import { decode, encode, isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import type { DocumentSource } from '../cursors/cursors.ts'
+import type { Engine } from '../engine.ts'
+import { refusal, ServerError } from '../errors.ts'
+import type { Variables } from '../query/expression.ts'
+import { parseFilter } from '../query/filter.ts'
+import type { Filter } from '../query/filter.ts'
+import { compileFilter } from '../query/match.ts'
+import { select } from '../query/select.ts'
+import { parseSort, sortKeyOf, sorted } from '../query/sort.ts'
+import type { SortPattern } from '../query/sort.ts'
+import { compileDocumentStage } from './document-stages.ts'
+import { compileStreamStage } from './stream-stages.ts'
+
+/** What stages may need. */
+export interface PipelineContext {
+  readonly engine: Engine
+  readonly db: string
+  readonly variables: Variables
+}
+
+/** Turns a stream of documents into another. */
+export type Stage = (documents: Iterable<Doc>) => Iterable<Doc>
+
+/** A parsed pipeline: what the source answers, and the stages behind it. */
+export interface Pipeline {
+  readonly filter: Filter
+  readonly sort: SortPattern | undefined
+  readonly skip: number
+  readonly limit: number
+  readonly stages: readonly Stage[]
+  readonly context: PipelineContext
+  /** Documents that the pipeline brings itself (`$documents`). */
+  readonly own: readonly Doc[] | undefined
+}
+
+/** Parses a pipeline; refuses unknown stages even when there is nothing to process. */
+export function parsePipeline(given: readonly Doc[], context: PipelineContext): Pipeline {
+  const rest = [...given]
+  const own = ownDocuments(rest, context)
+  const filters: Filter[] = []
+  while (!own && rest[0] && '$match' in rest[0]) filters.push(matchFilter(rest.shift()!.$match, context))
+  let sort: SortPattern | undefined
+  if (!own && rest[0] && '$sort' in rest[0]) sort = sortPattern(rest.shift()!.$sort)
+  const skip = !own && rest[0] && '$skip' in rest[0] ? countOf('$skip', rest.shift()!.$skip) : 0
+  const limit = !own && rest[0] && '$limit' in rest[0] ? countOf('$limit', rest.shift()!.$limit) : 0
+  const filter: Filter = filters.length === 1 ? filters[0]! : { kind: 'and', filters }
+  return {
+    filter,
+    sort,
+    skip,
+    limit,
+    own,
+    context,
+    stages: rest.map((stage, at) => compileStage(stage, context, at === rest.length - 1)),
+  }
+}
+
+function ownDocuments(stages: Doc[], context: PipelineContext): Doc[] | undefined {
+  if (!stages[0] || !('$documents' in stages[0])) return undefined
+  const { $documents: documents } = stages.shift()!
+  if (!Array.isArray(documents) || !documents.every(isDoc))
+    throw new ServerError('Location5858203', 5858203, 'an array is expected')
+  void context
+  return documents
+}
+
+function matchFilter(operand: unknown, { variables }: PipelineContext): Filter {
+  if (!isDoc(operand))
+    throw new ServerError('Location15959', 15959, 'the match filter must be an expression in an object')
+  return parseFilter(operand, variables)
+}
+
+function sortPattern(operand: unknown): SortPattern {
+  const pattern = parseSort(operand)
+  if (!pattern) throw new ServerError('Location15976', 15976, '$sort stage must have at least one sort key')
+  return pattern
+}
+
+/** The operand of `$skip` and `$limit`. */
+function countOf(name: '$skip' | '$limit', operand: unknown): number {
+  const count = Number(isDoc(operand) ? NaN : operand)
+  const least = name === '$limit' ? 1 : 0
+  if (Number.isInteger(count) && count >= least) return count
+  if (name === '$limit' && count === 0) throw new ServerError('Location15958', 15958, 'the limit must be positive')
+  throw new ServerError(
+    'Location5107201',
+    5107201,
+    `invalid argument to ${name} stage: Expected a ${least === 1 ? 'positive' : 'non-negative'} number in: ${name}: ${String(operand)}`,
+  )
+}
+
+function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stage {
+  const [name] = Object.keys(stage) as [string]
+  const operand = stage[name]
+  switch (name) {
+    case '$match': {
+      const matches = compileFilter(matchFilter(operand, context))
+      return (documents) => filtered(documents, matches)
+    }
+    case '$sort': {
+      const pattern = sortPattern(operand)
+      return (documents) => sorted([...documents], (doc) => sortKeyOf(doc, pattern))
+    }
+    case '$skip':
+      return sliced(countOf(name, operand), Infinity)
+    case '$limit':
+      return sliced(0, countOf(name, operand))
+  }
+  const transform = compileDocumentStage(name, operand, context.variables)
+  if (transform) return (documents) => mapped(documents, transform)
+  const streaming = compileStreamStage(name, operand, context, last)
+  if (streaming) return streaming
+  throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+}
+
+function* filtered(documents: Iterable<Doc>, matches: (doc: Doc) => boolean): Generator<Doc> {
+  for (const doc of documents) if (matches(doc)) yield doc
+}
+
+function* mapped(documents: Iterable<Doc>, transform: (doc: Doc) => Doc): Generator<Doc> {
+  for (const doc of documents) yield transform(doc)
+}
+
+function sliced(skip: number, limit: number): Stage {
+  return function* (documents) {
+    let at = 0
+    if (limit === 0) return
+    for (const doc of documents) {
+      if (at++ < skip) continue
+      yield doc
+      if (at - skip >= limit) return
+    }
+  }
+}
+
+/** Runs a pipeline over a collection (or over nothing, when it brings its own documents). */
+export function runPipeline(pipeline: Pipeline, collection: string | undefined, hint?: unknown): DocumentSource {
+  const { context, own, stages } = pipeline
+  if (!own && collection === undefined) {
+    throw refusal(
+      'InvalidNamespace',
+      "{aggregate: 1} is not valid for an empty pipeline; only '$documents' and '$changeStream' can start it here",
+    )
+  }
+  if (own && collection !== undefined)
+    throw refusal('InvalidNamespace', '$documents is only valid as the first stage of an {aggregate: 1} pipeline')
+  const found = collection === undefined ? undefined : context.engine.catalog.find(context.db, collection)
+  const rows = found ? select(context.engine.store, found, { ...pipeline, hint }) : undefined
+  if (stages.length === 0 && rows) return { next: () => rows.next()?.bytes, pause: () => rows.pause() }
+  let documents: Iterable<Doc> = own ?? (rows ? decoded(rows) : [])
+  for (const stage of stages) documents = stage(documents)
+  const iterator = documents[Symbol.iterator]()
+  return {
+    pause: () => rows?.pause(),
+    next() {
+      const { value, done } = iterator.next()
+      return done ? undefined : encode(value)
+    },
+  }
+}
+
+function* decoded(rows: ReturnType<typeof select>): Generator<Doc> {
+  for (let row = rows.next(); row; row = rows.next()) yield decode(row.bytes)
+}
+
+/** All documents of a pipeline over a collection, for stages that join. */
+export function collectPipeline(pipeline: Pipeline, collection: string | undefined): Doc[] {
+  const source = runPipeline(pipeline, collection)
+  const result: Doc[] = []
+  for (let bytes = source.next(); bytes; bytes = source.next()) result.push(decode(bytes))
+  return result
+}

@@ -1,0 +1,127 @@
+// The one way bytes become values and back. Numbers keep their BSON type (Int32, Long, Double objects), so that a
+// field nobody touched is written again exactly as it was read.
+import { DBRef, deserialize, serialize } from 'bson'
+
+/** A decoded BSON document: numbers are Int32 / Long / Double / Decimal128 objects, binary data `Binary`. */
+export type Doc = Record<string, unknown>
+
+const exact = { promoteValues: false, promoteLongs: false, promoteBuffers: false, bsonRegExp: true } as const
+const promoted = { promoteValues: true, promoteLongs: true, promoteBuffers: false, bsonRegExp: true } as const
+
+/** Decodes a document, keeping every number's type. With `rawField`, that array's documents stay bytes. */
+export function decode(bytes: Uint8Array, rawField?: string): Doc {
+  if (rawField === undefined) return deserialize(bytes, exact)
+  return deserialize(bytes, { ...exact, fieldsAsRaw: { [rawField]: true } })
+}
+
+/** Decodes with plain JavaScript numbers: for the server's own records. */
+export function decodePlain(bytes: Uint8Array): Doc {
+  return deserialize(bytes, promoted)
+}
+
+/** Encodes a document. Plain numbers become int32 when they fit, double otherwise. */
+export function encode(doc: Doc): Uint8Array {
+  return serialize(doc, { ignoreUndefined: false, checkKeys: false })
+}
+
+/** The name of a document's first field without decoding it; '' when it is empty. */
+export function firstFieldName(bytes: Uint8Array): string {
+  if (bytes.length <= 5) return ''
+  const end = bytes.indexOf(0, 5)
+  return Buffer.from(bytes.buffer, bytes.byteOffset + 5, end - 5).toString('utf8')
+}
+
+/** Sets an own field whatever its name: `__proto__` is data here, never the prototype. */
+export function setField(doc: Doc, name: string, value: unknown): void {
+  if (name === '__proto__') {
+    Object.defineProperty(doc, name, { value, enumerable: true, configurable: true, writable: true })
+  } else {
+    doc[name] = value
+  }
+}
+
+/** An own field's value; undefined when it is missing (inherited names are never seen). */
+export function getField(doc: Doc, name: string): unknown {
+  if (doc instanceof DBRef) return fieldsOf(doc)[name]
+  return Object.hasOwn(doc, name) ? doc[name] : undefined
+}
+
+/** The fields of an object; of a DBRef those that its BSON has. */
+export function fieldsOf(value: Doc): Doc {
+  if (!(value instanceof DBRef)) return value
+  const { collection, oid, db, fields } = value
+  return { $ref: collection, $id: oid, ...(db === undefined ? {} : { $db: db }), ...fields }
+}
+
+/** Whether the value is a BSON object (not an array, not a BSON scalar class). */
+export function isDoc(value: unknown): value is Doc {
+  return typeof value === 'object' && value !== null && typeOf(value) === 'object'
+}
+
+/** BSON type names as `$type` spells them. `missing` is an absent field. */
+export type TypeName =
+  | 'missing'
+  | 'minKey'
+  | 'undefined'
+  | 'null'
+  | 'int'
+  | 'long'
+  | 'double'
+  | 'decimal'
+  | 'symbol'
+  | 'string'
+  | 'object'
+  | 'array'
+  | 'binData'
+  | 'objectId'
+  | 'bool'
+  | 'date'
+  | 'timestamp'
+  | 'regex'
+  | 'javascript'
+  | 'javascriptWithScope'
+  | 'dbPointer'
+  | 'maxKey'
+
+const classTypes: Record<string, TypeName> = {
+  Int32: 'int',
+  Long: 'long',
+  Double: 'double',
+  Decimal128: 'decimal',
+  ObjectId: 'objectId',
+  Binary: 'binData',
+  Timestamp: 'timestamp',
+  BSONRegExp: 'regex',
+  BSONSymbol: 'symbol',
+  Code: 'javascript',
+  MinKey: 'minKey',
+  MaxKey: 'maxKey',
+  DBRef: 'object',
+}
+
+/** The BSON type of a decoded value. */
+export function typeOf(value: unknown): TypeName {
+  switch (typeof value) {
+    case 'string':
+      return 'string'
+    case 'boolean':
+      return 'bool'
+    case 'number':
+      return Number.isInteger(value) && value === (value | 0) ? 'int' : 'double'
+    case 'undefined':
+      return 'missing'
+    case 'bigint':
+      return 'long'
+    default:
+  }
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  if (value instanceof Date) return 'date'
+  if (value instanceof RegExp) return 'regex'
+  const tag = (value as { _bsontype?: unknown })._bsontype
+  // The classes have it on their prototypes; a field of that name is data.
+  if (typeof tag !== 'string' || Object.hasOwn(value as object, '_bsontype'))
+    return value instanceof Uint8Array ? 'binData' : 'object'
+  const name = classTypes[tag] ?? 'object'
+  return name === 'javascript' && (value as { scope?: unknown }).scope ? 'javascriptWithScope' : name
+}

@@ -1,0 +1,126 @@
+// Keys of numbers: int, long, double and decimal in one exact order, 2^53 + 1 apart from 2^53 and 0.1 from its decimal.
+// A key is the nearest double at or below the value (8 bytes, sign folded), then the decimal digits of what is left
+// over, measured in that double's own step, then 0.
+import type { Decimal128 } from 'bson'
+
+const buffer = Buffer.allocUnsafe(8)
+const terminator = 0
+
+/** Key of a double (or int): 9 bytes. NaN lies below everything, -0 equals 0. */
+export function numberKey(value: number): Buffer {
+  const key = Buffer.allocUnsafe(9)
+  writeDouble(key, value)
+  key[8] = terminator
+  return key
+}
+
+function writeDouble(key: Buffer, value: number): void {
+  if (Number.isNaN(value)) {
+    key.fill(0, 0, 8)
+    return
+  }
+  key.writeDoubleBE(value === 0 ? 0 : value)
+  if (key[0]! & 0x80) {
+    for (let at = 0; at < 8; at++) key[at] = ~key[at]! & 0xff
+  } else {
+    key[0]! |= 0x80
+  }
+}
+
+/** Key of a 64-bit integer. */
+export function encodeLong(value: bigint): Buffer {
+  const near = Number(value)
+  return BigInt(near) === value ? numberKey(near) : keyOfRational(value, 1n)
+}
+
+/** Key of a decimal, exact over its whole range. */
+export function encodeDecimal(value: Decimal128): Buffer {
+  const text = value.toString()
+  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/i.exec(text)
+  if (!parts) return numberKey(text.includes('NaN') ? NaN : text.startsWith('-') ? -Infinity : Infinity)
+  const [, sign, whole, fraction = '', exponent = '0'] = parts
+  const digits = BigInt(`${sign}${whole}${fraction}`)
+  const power = Number(exponent) - fraction.length
+  return power >= 0 ? keyOfRational(digits * 10n ** BigInt(power), 1n) : keyOfRational(digits, 10n ** BigInt(-power))
+}
+
+/** Numerator and denominator of a finite double. */
+function rationalOf(value: number): [bigint, bigint] {
+  buffer.writeDoubleBE(value)
+  const bits = buffer.readBigUInt64BE()
+  const exponent = Number((bits >> 52n) & 0x7ffn)
+  const fraction = bits & 0xfffffffffffffn
+  const mantissa = exponent === 0 ? fraction : fraction | 0x10000000000000n
+  const signed = value < 0 ? -mantissa : mantissa
+  const power = (exponent === 0 ? 1 : exponent) - 1075
+  return power >= 0 ? [signed << BigInt(power), 1n] : [signed, 1n << BigInt(-power)]
+}
+
+/** The double next above (`up`) or below a finite one. */
+function neighbour(value: number, up: boolean): number {
+  if (value === 0) return up ? Number.MIN_VALUE : -Number.MIN_VALUE
+  buffer.writeDoubleBE(value)
+  const bits = buffer.readBigUInt64BE()
+  buffer.writeBigUInt64BE(value > 0 === up ? bits + 1n : bits - 1n)
+  return buffer.readDoubleBE()
+}
+
+function approximate(top: bigint, bottom: bigint): number {
+  const shift = bitLength(top) - bitLength(bottom) - 64
+  const quotient = shift >= 0 ? top / (bottom << BigInt(shift)) : (top << BigInt(-shift)) / bottom
+  const [half, rest] = [Math.trunc(shift / 2), shift - Math.trunc(shift / 2)]
+  return Number(quotient) * 2 ** half * 2 ** rest
+}
+
+function bitLength(value: bigint): number {
+  return (value < 0n ? -value : value).toString(2).length
+}
+
+function floorDouble(top: bigint, bottom: bigint): number {
+  if (top === 0n) return 0
+  let near = approximate(top, bottom)
+  if (near === Infinity) near = Number.MAX_VALUE
+  if (near === -Infinity) return -Infinity
+  const above = (candidate: number): boolean => {
+    if (candidate === Infinity) return true
+    const [n, d] = rationalOf(candidate)
+    return n * bottom > top * d
+  }
+  while (near !== -Infinity && above(near)) near = neighbour(near, false)
+  while (near !== Number.MAX_VALUE && !above(neighbour(near, true))) near = neighbour(near, true)
+  return near
+}
+
+function keyOfRational(top: bigint, bottom: bigint): Buffer {
+  const floor = floorDouble(top, bottom)
+  if (floor === -Infinity) return overflowKey(top)
+  const [n, d] = rationalOf(floor)
+  let [rest, scale] = [top * d - n * bottom, bottom * d]
+  if (rest === 0n) return numberKey(floor)
+  const [stepTop, stepBottom] = floor === Number.MAX_VALUE ? [10n ** 6200n, 1n] : step(floor)
+  ;[rest, scale] = [rest * stepBottom, scale * stepTop]
+  const digits: number[] = []
+  while (rest !== 0n) {
+    rest *= 10n
+    digits.push(Number(rest / scale) + 1)
+    rest %= scale
+  }
+  return Buffer.concat([numberKey(floor).subarray(0, 8), Buffer.from([...digits, terminator])])
+}
+
+function step(floor: number): [bigint, bigint] {
+  const [n, d] = rationalOf(floor)
+  const [n2, d2] = rationalOf(neighbour(floor, true))
+  return [n2 * d - n * d2, d * d2]
+}
+
+/** Decimals below the most negative double: filed between -Infinity and it, by distance from the far end. */
+function overflowKey(top: bigint): Buffer {
+  const room = 10n ** 6200n
+  const digits = (room + top).toString().padStart(6201, '0')
+  return Buffer.concat([
+    numberKey(-Infinity).subarray(0, 8),
+    Buffer.from([...digits].map((digit) => Number(digit) + 1)),
+    Buffer.from([terminator]),
+  ])
+}

@@ -1,0 +1,49 @@
+// Arithmetic on BSON numbers: the wider type wins, an int that overflows becomes a long, a long that overflows is
+// refused, exactly as MongoDB's update operators do.
+import { Double, Int32, Long } from 'bson'
+import { typeOf } from './codec.ts'
+
+const int32Limit = 2n ** 31n
+const int64Limit = 2n ** 63n
+
+/** A numeric BSON value as a JavaScript number (longs beyond 2^53 are rounded); undefined when it is no number. */
+export function toNumber(value: unknown): number | undefined {
+  switch (typeOf(value)) {
+    case 'int':
+    case 'double':
+      return typeof value === 'number' ? value : (value as Int32 | Double).value
+    case 'long':
+      return typeof value === 'bigint' ? Number(value) : (value as Long).toNumber()
+    case 'decimal':
+      return Number(String(value))
+    default:
+      return undefined
+  }
+}
+
+/** Whether the value is int, long, double or decimal. */
+export function isNumeric(value: unknown): boolean {
+  const type = typeOf(value)
+  return type === 'int' || type === 'long' || type === 'double' || type === 'decimal'
+}
+
+/** Adds or multiplies two numbers with MongoDB's result type; undefined when a long overflows or a decimal is involved. */
+export function arithmetic(operator: '+' | '*', a: unknown, b: unknown): Int32 | Long | Double | undefined {
+  const types = [typeOf(a), typeOf(b)]
+  if (types.includes('decimal')) return undefined
+  if (types.includes('double')) {
+    const [x, y] = [toNumber(a)!, toNumber(b)!]
+    return new Double(operator === '+' ? x + y : x * y)
+  }
+  const [x, y] = [toBigInt(a), toBigInt(b)]
+  const result = operator === '+' ? x + y : x * y
+  const fitsInt = result >= -int32Limit && result < int32Limit
+  if (fitsInt && !types.includes('long')) return new Int32(Number(result))
+  return result >= -int64Limit && result < int64Limit ? Long.fromBigInt(result) : undefined
+}
+
+/** An int or long as bigint. */
+export function toBigInt(value: unknown): bigint {
+  if (typeof value === 'bigint') return value
+  return typeOf(value) === 'long' ? (value as Long).toBigInt() : BigInt(toNumber(value)!)
+}

@@ -1,0 +1,235 @@
+// MongoDB's total order of BSON values as bytes that memcmp compares alike. Indexes, sorts and comparisons all rest
+// on this one encoding, so that an index scan and a collection scan can never disagree.
+import type { Binary, BSONRegExp, Code, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
+import { fieldsOf, typeOf } from './codec.ts'
+import type { Doc, TypeName } from './codec.ts'
+import { encodeDecimal, encodeLong, numberKey } from './number-key.ts'
+
+/** First key byte of each canonical type; types with the same byte compare with each other. */
+const canonical: Record<TypeName, number> = {
+  minKey: 0x05,
+  undefined: 0x08,
+  missing: 0x0a,
+  null: 0x0a,
+  int: 0x10,
+  long: 0x10,
+  double: 0x10,
+  decimal: 0x10,
+  symbol: 0x20,
+  string: 0x20,
+  object: 0x28,
+  array: 0x30,
+  binData: 0x38,
+  objectId: 0x40,
+  bool: 0x48,
+  date: 0x50,
+  timestamp: 0x58,
+  regex: 0x60,
+  dbPointer: 0x68,
+  javascript: 0x70,
+  javascriptWithScope: 0x78,
+  maxKey: 0xf0,
+}
+
+/** Stands in an index for an empty array: below null, as MongoDB files it. */
+export const emptyArray = Symbol('empty array')
+
+/** The canonical type of a value, i.e. the first byte of its key: only values that share it are comparable by `$gt` & co. */
+export function bracketOf(value: unknown): number {
+  return value === emptyArray ? canonical.undefined : canonical[typeOf(value)]
+}
+
+/** A growing buffer that index keys are written into. */
+class KeyWriter {
+  bytes = Buffer.allocUnsafe(256)
+  length = 0
+
+  private reserve(more: number): void {
+    if (this.length + more <= this.bytes.length) return
+    const next = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more))
+    this.bytes.copy(next, 0, 0, this.length)
+    this.bytes = next
+  }
+
+  byte(value: number): void {
+    this.reserve(1)
+    this.bytes[this.length++] = value
+  }
+
+  raw(chunk: Uint8Array): void {
+    this.reserve(chunk.length)
+    this.bytes.set(chunk, this.length)
+    this.length += chunk.length
+  }
+
+  /** UTF-8 with a terminator below every character; a NUL inside is escaped so that the key stays prefix-free. */
+  text(value: string): void {
+    this.reserve(value.length * 3 + 2)
+    const start = this.length
+    this.length += this.bytes.write(value, start, 'utf8')
+    if (value.includes('\0')) this.escapeFrom(start)
+    this.byte(0)
+    this.byte(0)
+  }
+
+  private escapeFrom(start: number): void {
+    const source = Buffer.from(this.bytes.subarray(start, this.length))
+    this.length = start
+    for (const byte of source) {
+      this.byte(byte)
+      if (byte === 0) this.byte(0xff)
+    }
+  }
+
+  take(): Buffer {
+    return Buffer.from(this.bytes.subarray(0, this.length))
+  }
+}
+
+function writeValue(key: KeyWriter, value: unknown): void {
+  const type = value === emptyArray ? 'undefined' : typeOf(value)
+  key.byte(canonical[type])
+  writePayload(key, type, value)
+}
+
+function writePayload(key: KeyWriter, type: TypeName, value: unknown): void {
+  switch (type) {
+    case 'int':
+    case 'double':
+      return key.raw(numberKey(typeof value === 'number' ? value : (value as Int32 | Double).value))
+    case 'long':
+      return key.raw(encodeLong(typeof value === 'bigint' ? value : (value as Long).toBigInt()))
+    case 'decimal':
+      return key.raw(encodeDecimal(value as Decimal128))
+    case 'string':
+      return key.text(value as string)
+    case 'symbol':
+      return key.text(String(value))
+    case 'object':
+      return writeObject(key, value as Doc)
+    case 'array':
+      return writeArray(key, value as unknown[])
+    case 'binData':
+      return writeBinary(key, value as Binary)
+    case 'objectId':
+      return key.raw((value as ObjectId).id)
+    case 'bool':
+      return key.byte(value === true ? 1 : 0)
+    case 'date':
+      return writeInt64(key, BigInt(Math.trunc((value as Date).getTime())) ^ (1n << 63n))
+    case 'timestamp':
+      return writeInt64(key, (value as Timestamp).toBigInt())
+    case 'regex':
+      return writeRegex(key, value as BSONRegExp | RegExp)
+    case 'javascript':
+      return key.text((value as Code).code)
+    case 'javascriptWithScope':
+      key.text((value as Code).code)
+      return writeObject(key, (value as Code).scope ?? {})
+    default:
+  }
+}
+
+function writeInt64(key: KeyWriter, value: bigint): void {
+  const chunk = Buffer.allocUnsafe(8)
+  chunk.writeBigUInt64BE(BigInt.asUintN(64, value))
+  key.raw(chunk)
+}
+
+function writeObject(key: KeyWriter, value: Doc): void {
+  for (const [name, field] of Object.entries(fieldsOf(value))) {
+    const type = field === undefined ? 'undefined' : typeOf(field)
+    key.byte(canonical[type])
+    key.text(name)
+    writePayload(key, type, field)
+  }
+  key.byte(0)
+}
+
+function writeArray(key: KeyWriter, values: unknown[]): void {
+  for (const value of values) writeValue(key, value === undefined ? null : value)
+  key.byte(0)
+}
+
+function writeBinary(key: KeyWriter, value: Binary): void {
+  const bytes = value.value()
+  const head = Buffer.allocUnsafe(5)
+  head.writeUInt32BE(bytes.length)
+  head[4] = value.sub_type
+  key.raw(head)
+  key.raw(bytes)
+}
+
+function writeRegex(key: KeyWriter, value: BSONRegExp | RegExp): void {
+  key.text(value instanceof RegExp ? value.source : value.pattern)
+  key.text(value instanceof RegExp ? value.flags : value.options)
+}
+
+const scratch = new KeyWriter()
+
+/** The key of one value: `Buffer.compare` of two keys is MongoDB's order of the two values. Keys are prefix-free. */
+export function keyOf(value: unknown): Buffer {
+  scratch.length = 0
+  writeValue(scratch, value)
+  return scratch.take()
+}
+
+/** The key of several values in a row; those at a place where `descending` holds are inverted, so that memcmp runs backwards. */
+export function compoundKey(values: readonly unknown[], descending: readonly boolean[]): Buffer {
+  scratch.length = 0
+  for (let at = 0; at < values.length; at++) {
+    const start = scratch.length
+    writeValue(scratch, values[at])
+    if (descending[at]) invert(scratch.bytes, start, scratch.length)
+  }
+  return scratch.take()
+}
+
+function invert(bytes: Buffer, start: number, end: number): void {
+  for (let at = start; at < end; at++) bytes[at] = ~bytes[at]! & 0xff
+}
+
+/** The same key read backwards: turns an ascending component into a descending one. */
+export function inverted(key: Buffer): Buffer {
+  const copy = Buffer.from(key)
+  invert(copy, 0, copy.length)
+  return copy
+}
+
+/** MongoDB's order of two values: negative, 0 or positive. Missing equals null. */
+export function compareValues(a: unknown, b: unknown): number {
+  if (a === b) return 0
+  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
+  const bracket = bracketOf(a) - bracketOf(b)
+  return bracket !== 0 ? bracket : Buffer.compare(keyOf(a), keyOf(b))
+}
+
+/** UTF-8 order of two different strings: as UTF-16 order, save that surrogates lie above the rest of the plane. */
+function compareText(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let at = 0; at < length; at++) {
+    const x = a.charCodeAt(at)
+    const y = b.charCodeAt(at)
+    if (x === y) continue
+    const xHigh = x >= 0xd800 && x <= 0xdfff
+    const yHigh = y >= 0xd800 && y <= 0xdfff
+    return xHigh === yHigh ? x - y : xHigh ? 1 : -1
+  }
+  return a.length - b.length
+}
+
+/** Whether two values are the same to a query: 1 equals 1.0, but {a, b} differs from {b, a}. */
+export function sameValue(a: unknown, b: unknown): boolean {
+  return compareValues(a, b) === 0
+}
+
+/** The smallest byte string above everything that starts with `prefix`; undefined when there is none. */
+export function afterPrefix(prefix: Buffer): Buffer | undefined {
+  for (let at = prefix.length - 1; at >= 0; at--) {
+    if (prefix[at] === 0xff) continue
+    const next = Buffer.from(prefix.subarray(0, at + 1))
+    next[at]!++
+    return next
+  }
+  return undefined
+}

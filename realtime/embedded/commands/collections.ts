@@ -1,0 +1,186 @@
+// Commands on databases and collections.
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { refusal } from '../errors.ts'
+import { parseFilter, truthy } from '../query/filter.ts'
+import { compileFilter } from '../query/match.ts'
+import { listed } from '../query/select.ts'
+import type { Collection } from '../storage/catalog.ts'
+import { parseIndexSpec } from '../storage/index-spec.ts'
+import { openCursor } from './cursor-commands.ts'
+import { samePattern } from '../plan/planner.ts'
+import type { Reply } from './reply.ts'
+import { checkCollation, collectionName, optionalCount, optionalDoc } from './request.ts'
+import type { Command, Request } from './request.ts'
+
+const unsupported = [
+  'capped',
+  'timeseries',
+  'clusteredIndex',
+  'viewOn',
+  'validator',
+  'changeStreamPreAndPostImages',
+  'encryptedFields',
+  'expireAfterSeconds',
+]
+
+/** `create`. */
+export const create: Command = {
+  fields: [
+    ...unsupported,
+    'pipeline',
+    'collation',
+    'size',
+    'max',
+    'validationLevel',
+    'validationAction',
+    'idIndex',
+    'storageEngine',
+    'indexOptionDefaults',
+    'flags',
+    'autoIndexId',
+    'temp',
+  ],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const name = collectionName(request)
+    checkCollation(command)
+    const option = unsupported.find((field) => command[field] !== undefined && command[field] !== false)
+    if (option) throw refusal('NotImplemented', `the option '${option}' of create is not supported`)
+    if (!engine.catalog.find(db, name)) engine.catalog.create(db, name)
+    return { body: {} }
+  },
+}
+
+/** `drop`. */
+export const drop: Command = {
+  fields: [],
+  run(request: Request): Reply {
+    const { engine, db } = request
+    const collection = engine.catalog.find(db, collectionName(request))
+    // As a server since 7.0 has it: to drop what isn't there is no error.
+    if (!collection) return { body: {} }
+    const nIndexesWas = collection.indexes.length
+    engine.writer.drop(collection)
+    return { body: { nIndexesWas, ns: collection.ns } }
+  },
+}
+
+/** `dropDatabase`. */
+export const dropDatabase: Command = {
+  fields: [],
+  run({ engine, db }: Request): Reply {
+    const existed = engine.catalog.list(db).length > 0
+    engine.writer.dropDatabase(db)
+    return { body: existed ? { dropped: db } : {} }
+  },
+}
+
+/** `renameCollection`. */
+export const renameCollection: Command = {
+  fields: ['to', 'dropTarget'],
+  run(request: Request): Reply {
+    const { engine, command } = request
+    if (request.db !== 'admin')
+      throw refusal('Unauthorized', 'renameCollection may only be run against the admin database.')
+    const [from, to] = [command.renameCollection, command.to].map((ns) => splitNamespace(ns))
+    const collection = engine.catalog.find(...from!)
+    if (!collection) throw refusal('NamespaceNotFound', `Source collection ${from!.join('.')} does not exist`)
+    const target = engine.catalog.find(...to!)
+    if (target === collection) throw refusal('IllegalOperation', "Can't rename a collection to itself")
+    if (target && !truthy(command.dropTarget)) throw refusal('NamespaceExists', 'target namespace exists')
+    if (target) engine.writer.drop(target)
+    engine.writer.rename(collection, ...to!)
+    return { body: {} }
+  },
+}
+
+function splitNamespace(ns: unknown): [string, string] {
+  const dot = typeof ns === 'string' ? ns.indexOf('.') : -1
+  if (typeof ns !== 'string' || dot < 1) throw refusal('InvalidNamespace', `Invalid namespace: ${String(ns)}`)
+  return [ns.slice(0, dot), ns.slice(dot + 1)]
+}
+
+/** `collMod`: only how long a TTL index lets documents live. */
+export const collMod: Command = {
+  fields: [
+    'index',
+    'changeStreamPreAndPostImages',
+    'validator',
+    'validationLevel',
+    'validationAction',
+    'expireAfterSeconds',
+  ],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const collection = engine.catalog.find(db, collectionName(request))
+    if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
+    const stray = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
+      (field) => command[field] !== undefined,
+    )
+    if (stray) throw refusal('NotImplemented', `the option '${stray}' of collMod is not supported`)
+    const change = optionalDoc(command, 'index')
+    if (Object.keys(change).length === 0) return { body: {} }
+    const index = collection.indexes.find(({ name, keyPattern }) =>
+      change.name === undefined
+        ? isDoc(change.keyPattern) && samePattern(keyPattern, change.keyPattern)
+        : name === change.name,
+    )
+    if (!index) throw refusal('IndexNotFound', `cannot find index for ns ${collection.ns}`)
+    const seconds = toNumber(change.expireAfterSeconds)
+    if (seconds === undefined) throw refusal('InvalidOptions', 'no expireAfterSeconds field')
+    engine.catalog.replaceIndexSpec(
+      collection,
+      index,
+      parseIndexSpec({ ...index.source, expireAfterSeconds: change.expireAfterSeconds }),
+    )
+    return {
+      body: {
+        expireAfterSeconds_old: index.source.expireAfterSeconds ?? null,
+        expireAfterSeconds_new: change.expireAfterSeconds,
+      },
+    }
+  },
+}
+
+/** `listCollections`. */
+export const listCollections: Command = {
+  fields: ['filter', 'nameOnly', 'authorizedCollections', 'cursor'],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
+    const nameOnly = truthy(command.nameOnly)
+    const described = engine.catalog.list(db).map((collection) => describe(collection, nameOnly))
+    const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
+    return openCursor(
+      request,
+      `${db}.$cmd.listCollections`,
+      listed(described.filter((doc) => matches(doc))),
+      batchSize,
+      false,
+      false,
+      engine,
+    )
+  },
+}
+
+function describe(collection: Collection, nameOnly: boolean): Doc {
+  const { name, uuid, options, indexes } = collection
+  if (nameOnly) return { name, type: 'collection' }
+  return { name, type: 'collection', options, info: { readOnly: false, uuid }, idIndex: indexes[0]!.source }
+}
+
+/** `listDatabases`. */
+export const listDatabases: Command = {
+  fields: ['filter', 'nameOnly', 'authorizedDatabases'],
+  run({ engine, command }: Request): Reply {
+    const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
+    const nameOnly = truthy(command.nameOnly)
+    const databases = engine.catalog
+      .databaseNames()
+      .map((name): Doc => (nameOnly ? { name } : { name, sizeOnDisk: 0, empty: false }))
+    const found = databases.filter((doc) => matches(doc))
+    return { body: { databases: found, ...(nameOnly ? {} : { totalSize: 0, totalSizeMb: 0 }) } }
+  },
+}

@@ -1,0 +1,147 @@
+// Opening a cursor, `getMore` and `killCursors`. The getMore of a change stream waits for the next commit.
+import { Long } from 'bson'
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toBigInt } from '../bson/numbers.ts'
+import { takeBatch } from '../cursors/cursors.ts'
+import type { Cursor, DocumentSource, StreamSource } from '../cursors/cursors.ts'
+import type { Engine } from '../engine.ts'
+import { refusal, ServerError } from '../errors.ts'
+import type { Reply } from './reply.ts'
+import { collectionName, optionalCount, sessionOf } from './request.ts'
+import type { Command, Request } from './request.ts'
+
+const defaultAwaitMs = 1000
+
+/** Answers with the first batch and keeps a cursor when more may follow. */
+export function openCursor(
+  request: Request,
+  ns: string,
+  source: DocumentSource,
+  batchSize: number,
+  single: boolean,
+  timeless: boolean,
+  engine: Engine,
+  stream?: StreamSource,
+): Reply {
+  const { documents, finished } = takeBatch(source, batchSize)
+  const closed = stream ? stream.ended : finished || single
+  const id = closed ? Long.ZERO : engine.cursors.add(ns, source, sessionOf(request.command), timeless, stream).id
+  return reply('firstBatch', documents, id, ns, stream)
+}
+
+function reply(
+  batchName: 'firstBatch' | 'nextBatch',
+  documents: Uint8Array[],
+  id: Long,
+  ns: string,
+  stream?: StreamSource,
+): Reply {
+  const rest: Doc = { ...(stream ? { postBatchResumeToken: stream.resumeToken } : {}), id, ns }
+  return { body: {}, cursor: { batchName, documents, rest } }
+}
+
+/** `getMore`. */
+export const getMore: Command = {
+  fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
+  run(request: Request): Reply | Promise<Reply> {
+    const { engine, command, db } = request
+    if (!(command.getMore instanceof Long))
+      throw refusal('TypeMismatch', "BSON field 'getMore.getMore' is the wrong type, expected type 'long'")
+    const cursor = engine.cursors.find(command.getMore)
+    if (!cursor) throw refusal('CursorNotFound', `cursor id ${command.getMore.toString()} not found`)
+    const ns = `${db}.${String(command.collection)}`
+    if (ns !== cursor.ns)
+      throw refusal(
+        'Unauthorized',
+        `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`,
+      )
+    if (cursor.busy)
+      throw new ServerError('CursorInUse', 12051, `cursor id ${command.getMore.toString()} is already in use`)
+    cursor.usedAt = Date.now()
+    const size = optionalCount(command, 'batchSize') || Infinity
+    if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
+    if (command.maxTimeMS !== undefined)
+      throw refusal('BadValue', 'cannot set maxTimeMS on getMore command for a non-awaitData cursor')
+    const { documents, finished } = takeBatch(cursor.source, size)
+    if (finished) engine.cursors.close(cursor.id)
+    return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, cursor.ns)
+  },
+}
+
+function moreOfStream(request: Request, cursor: Cursor, stream: StreamSource, size: number): Reply | Promise<Reply> {
+  const { documents } = takeBatchOrClose(request, cursor, size)
+  if (documents.length > 0 || stream.ended) return streamReply(request, cursor, stream, documents)
+  return awaitMore(request, cursor, stream, size)
+}
+
+function takeBatchOrClose({ engine }: Request, cursor: Cursor, size: number): { documents: Uint8Array[] } {
+  try {
+    return takeBatch(cursor.source, size)
+  } catch (error) {
+    engine.cursors.close(cursor.id)
+    throw error
+  }
+}
+
+function streamReply({ engine }: Request, cursor: Cursor, stream: StreamSource, documents: Uint8Array[]): Reply {
+  if (stream.ended) engine.cursors.close(cursor.id)
+  return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)
+}
+
+async function awaitMore(request: Request, cursor: Cursor, stream: StreamSource, size: number): Promise<Reply> {
+  const { engine, command, connection, stopping } = request
+  const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? defaultAwaitMs)
+  cursor.busy = true
+  try {
+    for (;;) {
+      const { done, cancel } = stream.wait(Math.max(0, deadline - performance.now()))
+      const ends = [connection.closed, stopping]
+      for (const end of ends) end.addEventListener('abort', cancel)
+      engine.cursors.waiting(cursor, cancel)
+      if (stopping.aborted || connection.closed.aborted) cancel()
+      await done
+      engine.cursors.waited(cursor)
+      for (const end of ends) end.removeEventListener('abort', cancel)
+      if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
+      if (!engine.cursors.find(cursor.id))
+        throw refusal('CursorNotFound', `cursor id ${cursor.id.toString()} was killed`)
+      const { documents } = takeBatchOrClose(request, cursor, size)
+      const late = performance.now() >= deadline || connection.closed.aborted
+      if (documents.length > 0 || stream.ended || late) return streamReply(request, cursor, stream, documents)
+    }
+  } finally {
+    cursor.busy = false
+    cursor.usedAt = Date.now()
+  }
+}
+
+/** `killCursors`. */
+export const killCursors: Command = {
+  fields: ['cursors'],
+  run(request: Request): Reply {
+    collectionName(request)
+    const { cursors } = request.command
+    if (!Array.isArray(cursors))
+      throw refusal('Location40414', "BSON field 'killCursors.cursors' is missing but a required field")
+    const [cursorsKilled, cursorsNotFound]: [Long[], Long[]] = [[], []]
+    for (const given of cursors) {
+      const id = given instanceof Long ? given : Long.fromBigInt(toBigInt(given))
+      ;(request.engine.cursors.close(id) ? cursorsKilled : cursorsNotFound).push(id)
+    }
+    return { body: { cursorsKilled, cursorsNotFound, cursorsAlive: [], cursorsUnknown: [] } }
+  },
+}
+
+/** `endSessions`, `killSessions`: their cursors go. */
+export const endSessions: Command = {
+  fields: [],
+  run(request: Request): Reply {
+    const sessions = request.command[request.name]
+    for (const lsid of Array.isArray(sessions) ? sessions : []) {
+      const id = isDoc(lsid) ? sessionOf({ lsid }) : undefined
+      if (id !== undefined) request.engine.cursors.closeSession(id)
+    }
+    return { body: {} }
+  },
+}

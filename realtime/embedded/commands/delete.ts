@@ -1,0 +1,41 @@
+// `delete`: one document or many.
+import { isDoc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { refusal } from '../errors.ts'
+import { parseFilter } from '../query/filter.ts'
+import type { Reply } from './reply.ts'
+import { checkCollation, collectionName, optionalDoc, variablesOf } from './request.ts'
+import type { Command, Request } from './request.ts'
+import { runStatements } from './statements.ts'
+import { selectAll, statementsOf } from './update.ts'
+
+/** The command. */
+export const remove: Command = {
+  fields: ['deletes', 'ordered', 'let'],
+  writes: true,
+  run(request: Request): Reply {
+    const name = collectionName(request)
+    const { engine, db } = request
+    const variables = variablesOf(request.command)
+    const statements = statementsOf(request, 'deletes', ['q', 'limit', 'collation', 'hint'])
+    if (request.command.txnNumber !== undefined && statements.some((statement) => toNumber(statement.limit) === 0)) {
+      throw refusal('InvalidOptions', 'Cannot use retryable writes with limit=0')
+    }
+    return runStatements(request, statements, (statement) => {
+      checkCollation(statement)
+      const limit = toNumber(statement.limit)
+      if (limit !== 0 && limit !== 1)
+        throw refusal(
+          'FailedToParse',
+          `The limit field in delete objects must be 0 or 1. Got ${String(statement.limit)}`,
+        )
+      if (!isDoc(statement.q))
+        throw refusal('Location40414', "BSON field 'delete.deletes.q' is missing but a required field")
+      const filter = parseFilter(optionalDoc(statement, 'q'), variables)
+      const collection = engine.catalog.find(db, name)
+      const found = collection ? selectAll(engine, collection, { filter, limit, hint: statement.hint }) : []
+      for (const { row, bytes } of found) engine.writer.delete(collection!, row, bytes)
+      return { n: found.length }
+    })
+  },
+}

@@ -1,0 +1,176 @@
+// The one way from a message to an answer: fail points, the checks common to all commands, the command itself, and the
+// one boundary where anything thrown becomes MongoDB's error document.
+import { Binary, Long } from 'bson'
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import type { Engine } from '../engine.ts'
+import { refusal, ServerError } from '../errors.ts'
+import { toTimestamp } from '../oplog/clock.ts'
+import type { ConnectionInfo } from '../wire/connection.ts'
+import type { Message } from '../wire/message.ts'
+import type { Failure } from './fail-points.ts'
+import { commands } from './registry.ts'
+import type { Reply } from './reply.ts'
+import { checkFields } from './request.ts'
+import type { Command, Request } from './request.ts'
+
+/** Runs a message's command; never throws. */
+export function dispatch(
+  engine: Engine,
+  message: Message,
+  connection: ConnectionInfo,
+  stopping: AbortSignal,
+): Reply | Promise<Reply> {
+  const { command, name, db, sequences } = message
+  const request: Request = { engine, command, name, db, sequences, connection, stopping }
+  try {
+    const freshWrite = (): boolean => command.txnNumber !== undefined && !engine.sessions.isRepeated(command)
+    const failure = engine.failPoints.hit(name, connection.appName, freshWrite)
+    if (failure) return failing(request, failure)
+    const reply = run(request)
+    if (!(reply instanceof Promise)) return completed(request, reply)
+    return reply.then((late) => completed(request, late)).catch((error: unknown) => errorReply(engine, error, request))
+  } catch (error) {
+    return errorReply(engine, error, request)
+  }
+}
+
+async function failing(request: Request, failure: Failure): Promise<Reply> {
+  const { engine } = request
+  try {
+    if (failure.blockMs > 0) await blocked(failure.blockMs, request)
+    if (failure.closeConnection === 'instead') return hangUp(request)
+    if (failure.error) throw failure.error
+    const reply = completed(request, await run(request))
+    if (failure.closeConnection === 'after') return hangUp(request)
+    if (failure.writeConcernError) reply.body.writeConcernError = failure.writeConcernError
+    if (failure.writeConcernError && failure.errorLabels) reply.body.errorLabels = [...failure.errorLabels]
+    return reply
+  } catch (error) {
+    const reply = errorReply(engine, error, request, failure.atCursor || !failure.error)
+    if (failure.error && failure.errorLabels) reply.body.errorLabels = [...failure.errorLabels]
+    if (Array.isArray(reply.body.errorLabels) && reply.body.errorLabels.length === 0) delete reply.body.errorLabels
+    return reply
+  }
+}
+
+function hangUp({ connection }: Request): Reply {
+  connection.destroy()
+  return { body: {} }
+}
+
+function blocked(ms: number, { connection, stopping }: Request): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    connection.closed.addEventListener('abort', end, { once: true })
+    stopping.addEventListener('abort', end, { once: true })
+  })
+}
+
+function run(request: Request): Reply | Promise<Reply> {
+  const { command, name, stopping } = request
+  const known: Command | undefined = commands.get(name)
+  if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
+  if (stopping.aborted) throw refusal('ShutdownInProgress', 'The server is in quiesce mode and will shut down')
+  if (request.db === '') throw refusal('Location40414', "BSON field 'OpMsg.$db' is missing but a required field")
+  checkFields(name, command, known.fields)
+  checkCommon(request, known)
+  return withinTime(request, known)
+}
+
+/** A command runs without a pause, so that one deadline at a time is enough. An awaiting getMore means something else by it. */
+function withinTime(request: Request, known: Command): Reply | Promise<Reply> {
+  const { store } = request.engine
+  const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.maxTimeMS) ?? 0)
+  store.deadline = ms > 0 ? performance.now() + ms : Infinity
+  try {
+    return known.run(request)
+  } finally {
+    store.deadline = Infinity
+  }
+}
+
+function checkCommon({ command }: Request, known: Command): void {
+  if (command.autocommit !== undefined || command.startTransaction !== undefined) {
+    throw refusal('IllegalOperation', 'Multi-document transactions are not supported by this server')
+  }
+  if (command.txnNumber !== undefined && !known.writes) {
+    throw refusal('IllegalOperation', 'Retryable writes are only supported by insert, update, delete and findAndModify')
+  }
+  if (isDoc(command.readConcern) && command.readConcern.level === 'snapshot') {
+    throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
+  }
+  if (command.apiVersion !== undefined && command.apiVersion !== '1') {
+    throw new ServerError('APIVersionError', 322, 'API version must be "1"')
+  }
+}
+
+function completed(request: Request, reply: Reply): Reply {
+  reply.body.ok ??= 1
+  const problem = commands.get(request.name)?.writes ? writeConcernError(request.command.writeConcern) : undefined
+  if (problem) reply.body.writeConcernError = problem
+  stamp(request.engine, reply.body)
+  return reply
+}
+
+function stamp(engine: Engine, body: Doc): void {
+  const time = toTimestamp(engine.oplog.clock.now)
+  body.$clusterTime = { clusterTime: time, signature: { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO } }
+  body.operationTime = time
+}
+
+/** What cannot be promised: there is one node, and no named modes. The write itself is done. */
+function writeConcernError(concern: unknown): Doc | undefined {
+  if (!isDoc(concern) || concern.w === undefined || concern.w === 'majority') return undefined
+  const nodes = toNumber(concern.w)
+  if (nodes === undefined)
+    return {
+      code: 79,
+      codeName: 'UnknownReplWriteConcern',
+      errmsg: `No write concern mode named '${String(concern.w)}' found in replica set configuration`,
+    }
+  if (nodes <= 1) return undefined
+  return {
+    code: 100,
+    codeName: 'UnsatisfiableWriteConcern',
+    errmsg: 'Not enough data-bearing nodes',
+    errInfo: { writeConcern: concern },
+  }
+}
+
+const retryableWriteCodes = new Set([6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
+const resumableStreamCodes = new Set([
+  6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436,
+])
+
+/** MongoDB's error document for anything thrown; `atCursor`: it was not thrown before the command's cursor was known. */
+export function errorReply(engine: Engine, error: unknown, request?: Request, atCursor = true): Reply {
+  const known =
+    error instanceof ServerError
+      ? error
+      : refusal('InternalError', error instanceof Error ? error.message : String(error))
+  const labels = [...known.labels]
+  if (request?.command.txnNumber !== undefined && retryableWriteCodes.has(known.code))
+    labels.push('RetryableWriteError')
+  if (known.codeName === 'ChangeStreamFatalError' || known.codeName === 'ChangeStreamHistoryLost')
+    labels.push('NonResumableChangeStreamError')
+  if (request && atCursor && readsStream(request) && resumableStreamCodes.has(known.code))
+    labels.push('ResumableChangeStreamError')
+  const body: Doc = { ok: 0, errmsg: known.message, code: known.code, codeName: known.codeName, ...known.extra }
+  if (labels.length > 0) body.errorLabels = labels
+  stamp(engine, body)
+  return { body }
+}
+
+function readsStream({ engine, name, command }: Request): boolean {
+  if (name === 'aggregate')
+    return Array.isArray(command.pipeline) && isDoc(command.pipeline[0]) && '$changeStream' in command.pipeline[0]
+  return (
+    name === 'getMore' && command.getMore instanceof Long && engine.cursors.find(command.getMore)?.stream !== undefined
+  )
+}

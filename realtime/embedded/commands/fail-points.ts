@@ -1,0 +1,107 @@
+// `configureFailPoint` with the fail points that drivers' tests need, as mongod has it when test commands are enabled.
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { codeNameOf, refusal, ServerError } from '../errors.ts'
+import { truthy } from '../query/filter.ts'
+
+/** What an armed fail point does to a command. */
+export interface Failure {
+  readonly blockMs: number
+  /** Close the connection instead of running the command, or after it ran. */
+  readonly closeConnection: 'instead' | 'after' | undefined
+  readonly error: ServerError | undefined
+  readonly writeConcernError: Doc | undefined
+  readonly errorLabels: readonly string[] | undefined
+  /** The error comes from the cursor, so that a change stream's labels belong to it. */
+  readonly atCursor: boolean
+}
+
+const never = new Set(['configureFailPoint', 'getLog', 'buildInfo'])
+
+interface Armed {
+  skip: number
+  remaining: number
+  readonly data: Doc
+}
+
+const names = new Set(['failCommand', 'failGetMoreAfterCursorCheckout', 'onPrimaryTransactionalWrite'])
+
+/** The fail points of one server. */
+export class FailPoints {
+  private readonly armed = new Map<string, Armed>()
+
+  /** Runs `configureFailPoint`. */
+  configure(command: Doc): void {
+    const name = command.configureFailPoint
+    if (typeof name !== 'string' || !names.has(name)) {
+      throw refusal('BadValue', `there is no fail point named '${String(name)}'`)
+    }
+    const { mode } = command
+    const skip = isDoc(mode) ? toNumber(mode.skip) : undefined
+    const times = timesOf(mode)
+    if (times === undefined) throw refusal('BadValue', "mode must be 'off', 'alwaysOn', {times: n} or {skip: n}")
+    if (times > 0 && name === 'failCommand' && !isDoc(command.data)) throw refusal('BadValue', 'failCommand needs data')
+    this.armed.set(name, { remaining: times, skip: skip ?? 0, data: isDoc(command.data) ? command.data : {} })
+  }
+
+  /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
+  hit(name: string, appName: string | undefined, freshWrite: () => boolean): Failure | undefined {
+    if (this.armed.size === 0 || never.has(name)) return undefined
+    const { data } = this.take('failCommand', (given) => selects(given, name, appName)) ?? {}
+    if (data) return failureOf(data, false)
+    const more = name === 'getMore' ? this.take('failGetMoreAfterCursorCheckout', () => true) : undefined
+    if (more) return failureOf(more.data, true)
+    const write = this.take('onPrimaryTransactionalWrite', freshWrite)
+    return write && lostWrite(write.data)
+  }
+
+  private take(name: string, applies: (data: Doc) => boolean): Armed | undefined {
+    const found = this.armed.get(name)
+    if (!found || found.remaining <= 0 || !applies(found.data)) return undefined
+    if (found.skip-- > 0) return undefined
+    found.remaining--
+    return found
+  }
+}
+
+function timesOf(mode: unknown): number | undefined {
+  if (isDoc(mode)) return mode.skip === undefined ? toNumber(mode.times) : Infinity
+  return mode === 'alwaysOn' ? Infinity : mode === 'off' ? 0 : undefined
+}
+
+function selects(data: Doc, name: string, appName: string | undefined): boolean {
+  if (!Array.isArray(data.failCommands) || !data.failCommands.includes(name)) return false
+  return data.appName === undefined || data.appName === appName
+}
+
+function failureOf(data: Doc, atCursor: boolean): Failure {
+  const labels = Array.isArray(data.errorLabels) ? (data.errorLabels as string[]) : undefined
+  const code = toNumber(data.errorCode)
+  return {
+    blockMs: truthy(data.blockConnection) ? (toNumber(data.blockTimeMS) ?? 0) : 0,
+    closeConnection: truthy(data.closeConnection) ? 'instead' : undefined,
+    error: code === undefined ? undefined : failure(code, labels ?? []),
+    writeConcernError: isDoc(data.writeConcernError) ? data.writeConcernError : undefined,
+    errorLabels: labels,
+    atCursor,
+  }
+}
+
+function failure(code: number, labels: string[]): ServerError {
+  return new ServerError(codeNameOf(code), code, "Failing command via 'failCommand' failpoint", {}, labels)
+}
+
+/** The write is done and its answer lost; or, with a code, it fails before it is done. The connection closes. */
+function lostWrite(data: Doc): Failure {
+  const before = toNumber(data.failBeforeCommitExceptionCode)
+  const close = data.closeConnection === undefined || truthy(data.closeConnection)
+  return {
+    blockMs: 0,
+    closeConnection: close ? (before === undefined ? 'after' : 'instead') : undefined,
+    error: before === undefined ? undefined : failure(before, []),
+    writeConcernError: undefined,
+    errorLabels: undefined,
+    atCursor: false,
+  }
+}

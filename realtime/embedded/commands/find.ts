@@ -1,0 +1,139 @@
+// `find`, and the two small questions `count` and `distinct`.
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { decode } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { keyOf } from '../bson/order.ts'
+import type { DocumentSource } from '../cursors/cursors.ts'
+import { refusal } from '../errors.ts'
+import { parseFilter, truthy } from '../query/filter.ts'
+import { someValue } from '../query/path.ts'
+import { compileProjection } from '../query/projection.ts'
+import { listed, projected, select } from '../query/select.ts'
+import type { Selection } from '../query/select.ts'
+import { parseSort } from '../query/sort.ts'
+import { openCursor } from './cursor-commands.ts'
+import type { Reply } from './reply.ts'
+import { checkCollation, collectionName, optionalCount, optionalDoc, variablesOf } from './request.ts'
+import type { Command, Request } from './request.ts'
+
+const findFields = [
+  'filter',
+  'sort',
+  'projection',
+  'hint',
+  'skip',
+  'limit',
+  'batchSize',
+  'singleBatch',
+  'max',
+  'min',
+  'returnKey',
+  'showRecordId',
+  'tailable',
+  'oplogReplay',
+  'noCursorTimeout',
+  'awaitData',
+  'allowPartialResults',
+  'allowDiskUse',
+  'collation',
+  'let',
+]
+
+/** The command. */
+export const find: Command = {
+  fields: findFields,
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const name = collectionName(request)
+    for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
+      if (truthy(command[option])) throw refusal('NotImplemented', `the option '${option}' of find is not supported`)
+    }
+    const { source, single } = sourceOf(request, name)
+    const batchSize = optionalCount(command, 'batchSize') ?? 101
+    return openCursor(
+      request,
+      `${db}.${name}`,
+      source,
+      single ? Infinity : batchSize,
+      single,
+      truthy(command.noCursorTimeout),
+      engine,
+    )
+  },
+}
+
+function sourceOf(request: Request, name: string): { source: DocumentSource; single: boolean } {
+  const { engine, command, db } = request
+  const variables = variablesOf(command)
+  const spec = optionalDoc(command, 'projection')
+  const projection = Object.keys(spec).length > 0 ? compileProjection(spec, variables) : undefined
+  const selection: Selection = { ...selectionOf(command, 'filter'), positional: projection?.positional === true }
+  const collection = engine.catalog.find(db, name)
+  const single = truthy(command.singleBatch)
+  if (!collection) return { source: listed([]), single }
+  return { source: projected(select(engine.store, collection, selection), projection), single }
+}
+
+/** Filter, sort, skip, limit and hint of a command. */
+export function selectionOf(command: Doc, filterField: string): Selection {
+  checkCollation(command)
+  return {
+    filter: parseFilter(optionalDoc(command, filterField), variablesOf(command)),
+    sort: parseSort(command.sort),
+    skip: optionalCount(command, 'skip'),
+    limit: optionalCount(command, 'limit'),
+    hint: isDoc(command.hint) && Object.keys(command.hint).length === 0 ? undefined : command.hint,
+  }
+}
+
+/** `count`. */
+export const count: Command = {
+  fields: ['query', 'limit', 'skip', 'hint', 'collation', 'fields', 'let'],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const collection = engine.catalog.find(db, collectionName(request))
+    // A negative limit means the same as a positive one here.
+    const limit = Math.abs(toNumber(command.limit) ?? 0)
+    const selection = { ...selectionOf({ ...command, limit }, 'query'), limit }
+    if (!collection) return { body: { n: 0 } }
+    const { filter } = selection
+    if (filter.kind === 'and' && filter.filters.length === 0) {
+      const rest = Math.max(0, engine.documents.count(collection) - (selection.skip ?? 0))
+      return { body: { n: limit > 0 ? Math.min(limit, rest) : rest } }
+    }
+    const rows = select(engine.store, collection, selection)
+    let n = 0
+    while (rows.next()) n++
+    return { body: { n } }
+  },
+}
+
+/** `distinct`. */
+export const distinct: Command = {
+  fields: ['key', 'query', 'collation', 'hint', 'let'],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const { key } = command
+    if (typeof key !== 'string')
+      throw refusal('Location40414', "BSON field 'distinct.key' is missing but a required field")
+    const collection = engine.catalog.find(db, collectionName(request))
+    const selection = selectionOf(command, 'query')
+    const values = new Map<string, unknown>()
+    if (collection) {
+      const rows = select(engine.store, collection, selection)
+      for (let row = rows.next(); row; row = rows.next()) collect(decode(row.bytes), key, values)
+    }
+    return { body: { values: [...values.values()] } }
+  },
+}
+
+function collect(doc: Doc, key: string, values: Map<string, unknown>): void {
+  someValue(doc, key.split('.'), true, (value) => {
+    if (value !== undefined && !Array.isArray(value)) {
+      const name = keyOf(value).toString('latin1')
+      if (!values.has(name)) values.set(name, value)
+    }
+    return false
+  })
+}

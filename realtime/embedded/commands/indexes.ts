@@ -1,0 +1,147 @@
+// `createIndexes`, `listIndexes`, `dropIndexes`.
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { refusal } from '../errors.ts'
+import { samePattern } from '../plan/planner.ts'
+import { listed } from '../query/select.ts'
+import type { Collection, Index } from '../storage/catalog.ts'
+import { parseIndexSpec } from '../storage/index-spec.ts'
+import type { IndexSpec } from '../storage/index-spec.ts'
+import { openCursor } from './cursor-commands.ts'
+import type { Reply } from './reply.ts'
+import { collectionName, optionalCount, optionalDoc } from './request.ts'
+import type { Command, Request } from './request.ts'
+import { encode } from '../bson/codec.ts'
+
+/** `createIndexes`: all of them or none. */
+export const createIndexes: Command = {
+  fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const name = collectionName(request)
+    if (!Array.isArray(command.indexes) || command.indexes.length === 0)
+      throw refusal('BadValue', 'Must specify at least one index to create')
+    const specs = command.indexes.map((spec: unknown) => {
+      if (!isDoc(spec)) throw refusal('TypeMismatch', 'The elements of the indexes array must be objects')
+      if (spec.name === undefined)
+        throw refusal(
+          'FailedToParse',
+          "Error in specification: The 'name' field is a required property of an index specification",
+        )
+      return parseIndexSpec(spec)
+    })
+    const created = engine.catalog.find(db, name) === undefined
+    const collection = engine.collection(db, name)
+    const before = collection.indexes.length
+    const fresh = specs.filter((spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec))
+    engine.writer.atomically(() => add(request, collection, fresh))
+    const note = fresh.length === 0 ? { note: 'all indexes already exist' } : {}
+    return {
+      body: {
+        numIndexesBefore: before,
+        numIndexesAfter: collection.indexes.length,
+        createdCollectionAutomatically: created,
+        ...note,
+      },
+    }
+  },
+}
+
+function add({ engine }: Request, collection: Collection, specs: readonly IndexSpec[]): void {
+  const added: Index[] = []
+  try {
+    for (const spec of specs) {
+      const index = engine.catalog.addIndex(collection, spec)
+      added.push(index)
+      engine.documents.build(collection, index)
+    }
+  } catch (error) {
+    collection.indexes.splice(collection.indexes.length - added.length, added.length)
+    throw error
+  }
+}
+
+/** Whether the very same index is there; refuses one that clashes with another. */
+function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
+  for (const index of present) {
+    const sameKey = samePattern(index.keyPattern, spec.keyPattern) && sameOption(index, spec, 'partialFilterExpression')
+    const sameOptions = (['unique', 'sparse', 'expireAfterSeconds'] as const).every((option) =>
+      sameOption(index, spec, option),
+    )
+    if (index.name === spec.name) {
+      if (sameKey && (sameOptions || index.name === '_id_')) return true
+      throw refusal(
+        'IndexKeySpecsConflict',
+        `An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: ${show(spec)}, existing index: ${show(index)}`,
+      )
+    }
+    if (sameKey && spec.fields.join() === '_id') return true
+    if (sameKey && sameOptions) {
+      throw refusal('IndexOptionsConflict', `Index already exists with a different name: ${index.name}`)
+    }
+    if (sameKey) {
+      throw refusal(
+        'IndexOptionsConflict',
+        `An equivalent index already exists with a different name and options. Requested index: ${show(spec)}, existing index: ${show(index)}`,
+      )
+    }
+  }
+  return false
+}
+
+function sameOption(a: IndexSpec, b: IndexSpec, option: string): boolean {
+  const value = (spec: IndexSpec): unknown => (spec.source[option] === false ? undefined : spec.source[option])
+  return Buffer.compare(encode({ v: value(a) }), encode({ v: value(b) })) === 0
+}
+
+function show(spec: IndexSpec): string {
+  return JSON.stringify(spec.source)
+}
+
+/** `listIndexes`. */
+export const listIndexes: Command = {
+  fields: ['cursor'],
+  run(request: Request): Reply {
+    const { engine, command, db } = request
+    const collection = existing(request)
+    const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
+    const source = listed(collection.indexes.map(({ source: spec }) => spec))
+    return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, batchSize, false, false, engine)
+  },
+}
+
+function existing(request: Request): Collection {
+  const name = collectionName(request)
+  const collection = request.engine.catalog.find(request.db, name)
+  if (!collection) throw refusal('NamespaceNotFound', `ns does not exist: ${request.db}.${name}`)
+  return collection
+}
+
+/** `dropIndexes`: by name, by key pattern, or `*` for all but `_id`. */
+export const dropIndexes: Command = {
+  fields: ['index'],
+  run(request: Request): Reply {
+    const { engine, command } = request
+    const collection = existing(request)
+    const nIndexesWas = collection.indexes.length
+    const doomed = targets(collection, command.index)
+    engine.writer.atomically(() => doomed.forEach((index) => engine.catalog.dropIndex(collection, index)))
+    return { body: { nIndexesWas } }
+  },
+}
+
+function targets(collection: Collection, wanted: unknown): Index[] {
+  if (wanted === '*') return collection.indexes.filter((index) => index.name !== '_id_')
+  if (Array.isArray(wanted)) return wanted.flatMap((name: unknown) => targets(collection, name))
+  const found = collection.indexes.find((index) =>
+    isDoc(wanted) ? samePattern(index.keyPattern, wanted as Doc) : index.name === wanted,
+  )
+  if (!found) {
+    const what = isDoc(wanted)
+      ? `can't find index with key: ${JSON.stringify(wanted)}`
+      : `index not found with name [${String(wanted)}]`
+    throw refusal('IndexNotFound', what)
+  }
+  if (found.name === '_id_') throw refusal('InvalidOptions', 'cannot drop _id index')
+  return [found]
+}

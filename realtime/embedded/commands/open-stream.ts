@@ -1,0 +1,130 @@
+// From `$changeStream` and the stages behind it to an open change stream.
+import { Timestamp } from 'bson'
+import { decode, isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { refusal, ServerError } from '../errors.ts'
+import { compileDocumentStage } from '../aggregate/document-stages.ts'
+import { ChangeStream } from '../oplog/change-stream.ts'
+import type { StreamOptions } from '../oplog/change-stream.ts'
+import { fromTimestamp } from '../oplog/clock.ts'
+import type { Entry } from '../oplog/oplog.ts'
+import { parseToken } from '../oplog/token.ts'
+import { parseFilter, truthy } from '../query/filter.ts'
+import type { Variables } from '../query/expression.ts'
+import { compileFilter } from '../query/match.ts'
+import { select } from '../query/select.ts'
+import { checkFields, optionalDoc, variablesOf } from './request.ts'
+import type { Request } from './request.ts'
+
+const options = [
+  'fullDocument',
+  'fullDocumentBeforeChange',
+  'resumeAfter',
+  'startAfter',
+  'startAtOperationTime',
+  'allChangesForCluster',
+  'showExpandedEvents',
+]
+
+/** Opens the stream that the pipeline describes. */
+export function openStream(request: Request, stages: readonly Doc[], collection: string | undefined): ChangeStream {
+  const [first, ...rest] = stages as [Doc, ...Doc[]]
+  const spec = optionalDoc(first, '$changeStream')
+  checkFields('$changeStream', spec, options)
+  if (truthy(spec.showExpandedEvents)) throw refusal('NotImplemented', 'showExpandedEvents is not supported')
+  if (spec.fullDocumentBeforeChange !== undefined && spec.fullDocumentBeforeChange !== 'off') {
+    throw refusal('NotImplemented', 'pre-images are not supported')
+  }
+  const all = truthy(spec.allChangesForCluster)
+  if (all && (request.db !== 'admin' || collection !== undefined)) {
+    throw refusal(
+      'InvalidOptions',
+      "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database",
+    )
+  }
+  return new ChangeStream(request.engine.oplog, {
+    scope: { db: all ? undefined : request.db, coll: collection },
+    start: startOf(spec),
+    lookup: lookupOf(request, spec),
+    transform: transformOf(rest, variablesOf(request.command)),
+  })
+}
+
+function startOf(spec: Doc): StreamOptions['start'] {
+  const given = ['resumeAfter', 'startAfter', 'startAtOperationTime'].filter((name) => spec[name] !== undefined)
+  if (given.length > 1)
+    throw refusal('BadValue', `Only one type of resume option is allowed, but multiple were found: ${given.join(', ')}`)
+  if (spec.startAtOperationTime !== undefined) {
+    if (!(spec.startAtOperationTime instanceof Timestamp))
+      throw refusal(
+        'TypeMismatch',
+        "BSON field '$changeStream.startAtOperationTime' is the wrong type, expected type 'timestamp'",
+      )
+    return { time: fromTimestamp(spec.startAtOperationTime) }
+  }
+  if (spec.startAfter !== undefined) return { token: parseToken(spec.startAfter), after: true }
+  if (spec.resumeAfter !== undefined) return { token: parseToken(spec.resumeAfter), after: false }
+  return undefined
+}
+
+function lookupOf({ engine }: Request, spec: Doc): StreamOptions['lookup'] {
+  const mode = spec.fullDocument ?? 'default'
+  if (mode === 'default') return undefined
+  if (mode !== 'updateLookup') throw refusal('NotImplemented', `fullDocument '${String(mode)}' is not supported`)
+  return (entry: Entry) => {
+    const collection = engine.catalog.find(entry.db, entry.coll)
+    if (!collection || !entry.uuid || !Buffer.from(entry.uuid).equals(collection.uuid.value())) return null
+    const filter = parseFilter({ _id: { $eq: decode(entry.key!)._id } })
+    return select(engine.store, collection, { filter, limit: 1 }).next()?.bytes ?? null
+  }
+}
+
+const transforming = new Set(['$match', '$project', '$addFields', '$set', '$unset', '$replaceRoot', '$replaceWith'])
+
+function transformOf(stages: readonly Doc[], variables: Variables): StreamOptions['transform'] {
+  if (stages.length === 0) return undefined
+  const steps = stages.map((stage) => {
+    const [name] = Object.keys(stage) as [string]
+    if (name === '$match') return matching(stage.$match, variables)
+    if (!transforming.has(name)) {
+      const known = name === '$redact' || name === '$changeStreamSplitLargeEvent'
+      if (known) throw refusal('NotImplemented', `${name} is not supported`)
+      if (!allStages.has(name)) throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+      throw refusal('IllegalOperation', `${name} is not permitted in a $changeStream pipeline`)
+    }
+    return compileDocumentStage(name, stage[name], variables)!
+  })
+  return (event) => {
+    let current: Doc | undefined = event
+    for (const step of steps) {
+      current = step(current)
+      if (current === undefined) return undefined
+    }
+    return current
+  }
+}
+
+const allStages = new Set([
+  '$group',
+  '$sort',
+  '$limit',
+  '$skip',
+  '$count',
+  '$unwind',
+  '$facet',
+  '$lookup',
+  '$out',
+  '$merge',
+  '$sample',
+  '$bucket',
+  '$sortByCount',
+  '$geoNear',
+  '$unionWith',
+])
+
+function matching(operand: unknown, variables: Variables): (event: Doc) => Doc | undefined {
+  if (!isDoc(operand))
+    throw new ServerError('Location15959', 15959, 'the match filter must be an expression in an object')
+  const matches = compileFilter(parseFilter(operand, variables))
+  return (event) => (matches(event) ? event : undefined)
+}

@@ -1,0 +1,70 @@
+// All commands by name.
+import { aggregate } from './aggregate.ts'
+import { collMod, create, drop, dropDatabase, listCollections, listDatabases, renameCollection } from './collections.ts'
+import { endSessions, getMore, killCursors } from './cursor-commands.ts'
+import { remove } from './delete.ts'
+import {
+  buildInfo,
+  configureFailPoint,
+  connectionStatus,
+  explain,
+  getParameter,
+  hello,
+  noTransactions,
+  ping,
+  serverStatus,
+} from './diagnostics.ts'
+import { findAndModify } from './find-and-modify.ts'
+import { count, distinct, find } from './find.ts'
+import { createIndexes, dropIndexes, listIndexes } from './indexes.ts'
+import { insert } from './insert.ts'
+import { update } from './update.ts'
+import type { Command } from './request.ts'
+
+/** Every command that exists. */
+export const commands: ReadonlyMap<string, Command> = new Map(
+  Object.entries({
+    hello,
+    isMaster: hello,
+    ismaster: hello,
+    ping,
+    buildInfo,
+    buildinfo: buildInfo,
+    serverStatus,
+    connectionStatus,
+    getParameter,
+    configureFailPoint,
+    explain,
+    insert,
+    update,
+    delete: remove,
+    findAndModify,
+    findandmodify: findAndModify,
+    find,
+    count,
+    distinct,
+    aggregate,
+    getMore,
+    killCursors,
+    endSessions,
+    killSessions: endSessions,
+    refreshSessions: endSessionsLater(),
+    create,
+    drop,
+    dropDatabase,
+    renameCollection,
+    collMod,
+    listCollections,
+    listDatabases,
+    createIndexes,
+    listIndexes,
+    dropIndexes,
+    commitTransaction: noTransactions,
+    abortTransaction: noTransactions,
+  }),
+)
+
+/** Sessions here live in their writes and cursors; to refresh one needs nothing. */
+function endSessionsLater(): Command {
+  return { fields: [], run: () => ({ body: {} }) }
+}

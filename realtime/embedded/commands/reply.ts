@@ -1,0 +1,11 @@
+// What a command answers.
+import type { Doc } from '../bson/codec.ts'
+import type { CursorReply } from '../wire/message.ts'
+
+/** An answer: its fields, and the batch of a cursor as bytes. */
+export interface Reply {
+  body: Doc
+  cursor?: CursorReply
+  /** Makes the next answer to the same request, when the client allows several. */
+  next?: () => Promise<Reply>
+}

@@ -1,0 +1,76 @@
+// Runs the statements of a write command: stops or goes on after a refusal, gives repeated statements their first
+// outcome, and adds everything up into one answer.
+import type { Doc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { refusal, ServerError } from '../errors.ts'
+import type { Reply } from './reply.ts'
+import type { Request } from './request.ts'
+
+const maxStatements = 100_000
+
+/**
+ * Runs `execute` for each statement. Its outcome has `n` and perhaps `nModified` and `upserted` (an `_id`); it is what a
+ * retry gets back.
+ */
+export function runStatements<T>(request: Request, statements: readonly T[], execute: (statement: T) => Doc): Reply {
+  if (statements.length === 0 || statements.length > maxStatements) {
+    throw refusal(
+      'InvalidLength',
+      `Write batch sizes must be between 1 and ${maxStatements}. Got ${statements.length} operations.`,
+    )
+  }
+  const ordered = request.command.ordered !== false
+  const retry = request.engine.sessions.open(request.command)
+  const outcomes = new Outcomes()
+  try {
+    for (const [at, statement] of statements.entries()) {
+      const number = retry?.numberOf(at) ?? 0
+      const repeated = retry?.find(number)
+      if (repeated) {
+        outcomes.add(at, repeated, number)
+        continue
+      }
+      try {
+        const outcome = execute(statement)
+        retry?.add(number, outcome)
+        outcomes.add(at, outcome)
+      } catch (error) {
+        if (!(error instanceof ServerError)) throw error
+        outcomes.refuse(at, error)
+        if (ordered) break
+      }
+    }
+  } finally {
+    retry?.save()
+  }
+  return { body: outcomes.body(request.name === 'update') }
+}
+
+class Outcomes {
+  private n = 0
+  private modified = 0
+  private readonly upserted: Doc[] = []
+  private readonly errors: Doc[] = []
+  private readonly retried: number[] = []
+
+  add(at: number, outcome: Doc, repeatedNumber?: number): void {
+    this.n += toNumber(outcome.n) ?? 0
+    this.modified += toNumber(outcome.nModified) ?? 0
+    if (Object.hasOwn(outcome, 'upserted')) this.upserted.push({ index: at, _id: outcome.upserted })
+    if (repeatedNumber !== undefined) this.retried.push(repeatedNumber)
+  }
+
+  refuse(at: number, error: ServerError): void {
+    this.errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
+  }
+
+  body(withModified: boolean): Doc {
+    return {
+      n: this.n,
+      ...(withModified ? { nModified: this.modified } : {}),
+      ...(this.upserted.length > 0 ? { upserted: this.upserted } : {}),
+      ...(this.errors.length > 0 ? { writeErrors: this.errors } : {}),
+      ...(this.retried.length > 0 ? { retriedStmtIds: this.retried } : {}),
+    }
+  }
+}

@@ -1,0 +1,106 @@
+// `update`: replacements, operators and pipelines, on one document or many, with upsert.
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { refusal } from '../errors.ts'
+import { parseFilter, truthy } from '../query/filter.ts'
+import { select } from '../query/select.ts'
+import type { Selected, Selection } from '../query/select.ts'
+import type { Collection } from '../storage/catalog.ts'
+import { parseUpdate } from '../update/update.ts'
+import type { Update } from '../update/update.ts'
+import type { Engine } from '../engine.ts'
+import { decode } from '../bson/codec.ts'
+import type { Reply } from './reply.ts'
+import { checkCollation, checkFields, collectionName, optionalDoc, variablesOf, withConstants } from './request.ts'
+import type { Command, Request } from './request.ts'
+import { runStatements } from './statements.ts'
+
+const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']
+
+/** The statements of a command: an array in its body, or a document sequence. One unknown field refuses them all. */
+export function statementsOf(request: Request, field: string, known: readonly string[]): Doc[] {
+  const statements = givenStatements(request, field)
+  for (const statement of statements) checkFields(field, statement, known)
+  return statements
+}
+
+function givenStatements(request: Request, field: string): Doc[] {
+  const sequence = request.sequences.get(field)
+  if (sequence) return sequence.map((bytes) => decode(bytes))
+  const given = request.command[field]
+  if (!Array.isArray(given))
+    throw refusal('Location40414', `BSON field '${request.name}.${field}' is missing but a required field`)
+  return given.map((statement: unknown) => {
+    if (!isDoc(statement))
+      throw refusal('TypeMismatch', `BSON field '${request.name}.${field}' holds something that is no object`)
+    return statement
+  })
+}
+
+/** The command. */
+export const update: Command = {
+  fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
+  writes: true,
+  run(request: Request): Reply {
+    const name = collectionName(request)
+    const variables = variablesOf(request.command)
+    const statements = statementsOf(request, 'updates', statementFields)
+    if (request.command.txnNumber !== undefined && statements.some((statement) => statement.multi === true)) {
+      throw refusal('InvalidOptions', 'Cannot use retryable writes with multi=true')
+    }
+    return runStatements(request, statements, (statement) => {
+      checkCollation(statement)
+      const parameters = isDoc(statement.c) ? withConstants(variables, statement.c) : variables
+      const change = parseUpdate(statement.u, statement.arrayFilters, parameters)
+      const multi = statement.multi === true
+      if (multi && change.replacement)
+        throw refusal('FailedToParse', 'multi update is not supported for replacement-style update')
+      const selection: Selection = {
+        filter: parseFilter(optionalDoc(statement, 'q'), parameters),
+        limit: multi ? 0 : 1,
+        hint: statement.hint,
+        positional: usesPosition(statement.u),
+      }
+      return apply(request.engine, request.db, name, selection, change, truthy(statement.upsert))
+    })
+  },
+}
+
+/** Whether an update has the positional operator `$` in a path. */
+export function usesPosition(u: unknown): boolean {
+  if (!isDoc(u)) return false
+  return Object.values(u).some((fields) => isDoc(fields) && Object.keys(fields).some((path) => /\.\$(\.|$)/.test(path)))
+}
+
+function apply(engine: Engine, db: string, name: string, selection: Selection, change: Update, upsert: boolean): Doc {
+  const collection = engine.catalog.find(db, name)
+  const found = collection ? selectAll(engine, collection, selection) : []
+  if (found.length === 0) {
+    return upsert
+      ? { n: 1, nModified: 0, upserted: insertBuilt(engine, db, name, selection, change)._id }
+      : { n: 0, nModified: 0 }
+  }
+  let modified = 0
+  for (const selected of found) {
+    const updated = change.apply(selected.bytes, selected.position)
+    if (!updated) continue
+    engine.writer.update(collection!, selected.row, selected.bytes, updated)
+    modified++
+  }
+  return { n: found.length, nModified: modified }
+}
+
+/** Inserts what an upsert builds; returns the document. */
+export function insertBuilt(engine: Engine, db: string, name: string, selection: Selection, change: Update): Doc {
+  const built = change.build(selection.filter)
+  engine.writer.insertDoc(engine.collection(db, name), built.doc, built.bytes)
+  return built.doc
+}
+
+/** All selected rows, before any is changed: an update must not meet its own results. */
+export function selectAll(engine: Engine, collection: Collection, selection: Selection): Selected[] {
+  const rows = select(engine.store, collection, selection)
+  const found: Selected[] = []
+  for (let row = rows.next(); row; row = rows.next()) found.push(row)
+  return found
+}

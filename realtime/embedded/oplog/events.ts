@@ -1,0 +1,58 @@
+// Change events as clients see them, made from oplog entries. An entry's event is encoded once, however many streams
+// show it.
+import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
+import { decode, encode } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toTimestamp } from './clock.ts'
+import type { Entry, Operation } from './oplog.ts'
+import { tokenOf } from './token.ts'
+
+const names: Record<Exclude<Operation, 'n'>, string> = {
+  i: 'insert',
+  u: 'update',
+  r: 'replace',
+  d: 'delete',
+  drop: 'drop',
+  dropDatabase: 'dropDatabase',
+  rename: 'rename',
+}
+
+const encoded = new WeakMap<Entry, Uint8Array>()
+const decoded = new WeakMap<Uint8Array, Doc>()
+
+/** The event of an entry; `lookedUp` is the current document (null when gone) for `fullDocument: 'updateLookup'`. */
+export function eventOf(entry: Entry, lookedUp?: Uint8Array | null): Uint8Array {
+  if (lookedUp !== undefined && entry.op === 'u') return build(entry, lookedUp)
+  let bytes = encoded.get(entry)
+  if (!bytes) encoded.set(entry, (bytes = build(entry, undefined)))
+  return bytes
+}
+
+/** A decoded event, for streams with a pipeline. */
+export function decodeEvent(bytes: Uint8Array): Doc {
+  let doc = decoded.get(bytes)
+  if (!doc) decoded.set(bytes, (doc = decode(bytes)))
+  return doc
+}
+
+/** The event that says a stream is over because its collection or database is gone. */
+export function invalidateEvent(entry: Entry): Uint8Array {
+  return encode(head(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
+}
+
+function head(entry: Entry, operationType: string, token: Doc): Doc {
+  return { _id: token, operationType, clusterTime: toTimestamp(entry.time), wallTime: new Date(entry.wall) }
+}
+
+function build(entry: Entry, lookedUp: Uint8Array | null | undefined): Uint8Array {
+  const operation = names[entry.op as Exclude<Operation, 'n'>]
+  const parts: Uint8Array[] = [fieldsIn(head(entry, operation, tokenOf(entry.time, 'event')))]
+  const full = entry.op === 'i' || entry.op === 'r' ? entry.body : lookedUp
+  if (full) parts.push(...embeddedDocument('fullDocument', [full]))
+  else if (full === null) parts.push(fieldsIn({ fullDocument: null }))
+  parts.push(fieldsIn({ ns: entry.coll === '' ? { db: entry.db } : { db: entry.db, coll: entry.coll } }))
+  if (entry.op === 'rename') parts.push(...embeddedDocument('to', [entry.body!]))
+  if (entry.key) parts.push(...embeddedDocument('documentKey', [entry.key]))
+  if (entry.op === 'u') parts.push(...embeddedDocument('updateDescription', [entry.body!]))
+  return Buffer.concat(framed(parts))
+}

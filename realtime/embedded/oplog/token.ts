@@ -1,0 +1,37 @@
+// Resume tokens: a position in the oplog as hex text, ordered like the positions themselves.
+import { Timestamp } from 'bson'
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { refusal } from '../errors.ts'
+import { fromTimestamp, toTimestamp } from './clock.ts'
+import type { ClusterTime } from './clock.ts'
+
+/** What a token stands behind: everything up to a time, one event, or the invalidation that an event caused. */
+export type TokenKind = 'mark' | 'event' | 'invalidate'
+
+/** A parsed resume token. */
+export interface Token {
+  readonly time: ClusterTime
+  readonly kind: TokenKind
+}
+
+const version = '82'
+const kinds: Record<TokenKind, string> = { mark: '00', event: '64', invalidate: '6E' }
+
+/** The token as clients get it. */
+export function tokenOf(time: ClusterTime, kind: TokenKind): Doc {
+  const stamp = toTimestamp(time).toBigInt().toString(16).padStart(16, '0').toUpperCase()
+  return { _data: `${version}${stamp}${kinds[kind]}` }
+}
+
+/** Reads a token; refuses what this server never gave out. */
+export function parseToken(given: unknown): Token {
+  if (!isDoc(given) || typeof given._data !== 'string') {
+    throw refusal('InvalidResumeToken', 'Bad resume token: _data of missing or of wrong type')
+  }
+  const found = /^82([0-9A-Fa-f]{8})([0-9A-Fa-f]{8})(00|64|6E)$/i.exec(given._data)
+  if (!found)
+    throw refusal('InvalidResumeToken', `Bad resume token: ${given._data.slice(0, 80)} was not made by this server`)
+  const kind = (Object.keys(kinds) as TokenKind[]).find((name) => kinds[name] === found[3]!.toUpperCase())!
+  return { kind, time: fromTimestamp(new Timestamp({ t: parseInt(found[1]!, 16), i: parseInt(found[2]!, 16) })) }
+}

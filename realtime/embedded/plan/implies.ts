@@ -1,0 +1,69 @@
+// Whether a query can only find documents that a sparse or partial index holds. When in doubt: no, and the index is
+// not used.
+import { sameValue, compareValues, bracketOf } from '../bson/order.ts'
+import { typeOf } from '../bson/codec.ts'
+import type { Filter } from '../query/filter.ts'
+import type { Conjunction, Predicate } from './bounds.ts'
+
+/** Whether the query's predicates on this field exclude missing fields. */
+export function impliesPresence(predicates: readonly Predicate[] | undefined): boolean {
+  return (predicates ?? []).some((predicate) => {
+    if (predicate.kind === 'regex') return true
+    if (predicate.kind === 'in') return !predicate.values.includes(null)
+    return predicate.value !== null
+  })
+}
+
+/** Whether everything the query finds passes `partial` too. */
+export function implies(query: Conjunction, partial: Filter): boolean {
+  if (partial.kind === 'and') return partial.filters.every((part) => implies(query, part))
+  if (partial.kind === 'or') return partial.filters.some((part) => implies(query, part))
+  if ('path' in partial) {
+    const predicates = query.predicates.get(partial.path) ?? []
+    if (predicates.some((predicate) => stronger(predicate, partial))) return true
+  }
+  return false
+}
+
+function stronger(predicate: Predicate, partial: Filter): boolean {
+  if (partial.kind === 'exists') return impliesPresence([predicate])
+  if (predicate.kind === 'regex') return false
+  const values = predicate.kind === 'in' ? predicate.values : [predicate.value]
+  if (predicate.kind === 'in' && predicate.patterns.length > 0) return false
+  if (values.some((value) => value === null || Array.isArray(value))) return false
+  const isPoint = predicate.kind === 'in' || predicate.op === 'eq'
+  if (partial.kind === 'type')
+    return isPoint && values.every((value) => partial.types.has(typeOf(value)) && !isNumberLike(value))
+  if (partial.kind === 'in')
+    return isPoint && values.every((value) => partial.values.some((other) => sameValue(value, other)))
+  if (partial.kind !== 'compare' || partial.value === null) return false
+  if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
+  return (
+    sameDirection(predicate.op, partial.op) && withinRange(values[0], closed(predicate.op, partial.op), partial.value)
+  )
+}
+
+/** 5 may be stored as int, long or double: no `$type` of a number follows from equality. */
+function isNumberLike(value: unknown): boolean {
+  return bracketOf(value) === bracketOf(0)
+}
+
+function sameDirection(a: string, b: string): boolean {
+  return a[0] === b[0] && b !== 'eq'
+}
+
+/** `> 5` implies `>= 5` and `> 5`; `>= 5` implies only `>= 5`. */
+function closed(query: string, partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte'): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {
+  if (query === 'gt' && partial === 'gt') return 'gte'
+  return query === 'lt' && partial === 'lt' ? 'lte' : partial
+}
+
+function withinRange(value: unknown, op: string, limit: unknown): boolean {
+  if (bracketOf(value) !== bracketOf(limit)) return false
+  const order = compareValues(value, limit)
+  return (
+    (order === 0 && op !== 'gt' && op !== 'lt') ||
+    (order > 0 && op.startsWith('gt')) ||
+    (order < 0 && op.startsWith('lt'))
+  )
+}

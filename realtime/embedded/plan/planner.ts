@@ -1,0 +1,169 @@
+// Chooses how a filter and a sort are answered: by ranges of one index, by the union of several, or by walking the
+// collection. Deterministic: the longest run of equalities wins, then a range, then an order that saves the sort.
+import { isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { refusal } from '../errors.ts'
+import type { Filter } from '../query/filter.ts'
+import type { SortPattern } from '../query/sort.ts'
+import type { Collection, Index } from '../storage/catalog.ts'
+import { backwards, below, boundsOf, conjunctionOf } from './bounds.ts'
+import type { Conjunction, Interval } from './bounds.ts'
+import { implies, impliesPresence } from './implies.ts'
+
+/** Ranges of one index, in the order in which they are walked. */
+export interface IndexScan {
+  readonly index: Index
+  readonly intervals: readonly Interval[]
+  readonly reverse: boolean
+}
+
+/** How a query is answered. No scans: the whole collection in natural order. */
+export interface Plan {
+  readonly scans: readonly IndexScan[] | undefined
+  readonly reverseNatural: boolean
+  /** The documents come in the order asked for. */
+  readonly sorted: boolean
+  /** Whatever the scans yield passes the filter. */
+  readonly exact: boolean
+}
+
+interface Candidate extends IndexScan {
+  readonly equalities: number
+  readonly ranged: boolean
+  readonly sorted: boolean
+  readonly exact: boolean
+}
+
+const maxIntervals = 2000
+
+/** Plans a query; `hint` is an index name, a key pattern or `{$natural: ±1}`. */
+export function plan(collection: Collection, filter: Filter, sort: SortPattern | undefined, hint?: unknown): Plan {
+  const forced = hint === undefined ? undefined : hinted(collection, hint)
+  if (forced === 'natural') return walk(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
+  const query = conjunctionOf(filter)
+  const indexes = forced ? [forced] : collection.indexes.filter((index) => usable(index, query))
+  const best = indexes
+    .map((index) => candidate(index, query, sort))
+    .filter(
+      (found) => forced !== undefined || found.equalities > 0 || found.ranged || (sort !== undefined && found.sorted),
+    )
+    .sort(better)[0]
+  const union = forced ? undefined : unionOf(collection, filter, best)
+  if (union) return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
+  if (!best) return walk(sort, false)
+  return { scans: [best], reverseNatural: false, sorted: best.sorted, exact: best.exact }
+}
+
+function walk(sort: SortPattern | undefined, reverse: boolean): Plan {
+  const natural = sort === undefined || sort.fields.length === 0
+  return { scans: undefined, reverseNatural: reverse || sort?.reverseNatural === true, sorted: natural, exact: false }
+}
+
+function better(a: Candidate, b: Candidate): number {
+  return rank(b) - rank(a)
+}
+
+function rank(found: Candidate): number {
+  const unique = found.index.unique && found.equalities === found.index.fields.length ? 1000 : 0
+  return unique + found.equalities * 10 + (found.ranged ? 4 : 0) + (found.sorted ? 5 : 0) + (found.exact ? 1 : 0)
+}
+
+function hinted(collection: Collection, hint: unknown): Index | 'natural' {
+  if (isDoc(hint) && hint.$natural !== undefined) return 'natural'
+  const found = collection.indexes.find((index) =>
+    typeof hint === 'string' ? index.name === hint : isDoc(hint) && samePattern(index.keyPattern, hint),
+  )
+  if (found) return found
+  throw refusal(
+    'BadValue',
+    'error processing query: planner returned error :: caused by :: hint provided does not correspond to an existing index',
+  )
+}
+
+/** Whether two key patterns name the same fields with the same directions, in the same order. */
+export function samePattern(a: Doc, b: Doc): boolean {
+  const [x, y] = [Object.entries(a), Object.entries(b)]
+  return (
+    x.length === y.length &&
+    x.every(([name, value], at) => y[at]![0] === name && toNumber(value) === toNumber(y[at]![1]))
+  )
+}
+
+function usable(index: Index, query: Conjunction): boolean {
+  if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
+  if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field)))) return false
+  return index.partial === undefined || implies(query, index.partial)
+}
+
+function candidate(index: Index, query: Conjunction, sort: SortPattern | undefined): Candidate {
+  let prefixes: Buffer[] = [Buffer.alloc(0)]
+  let intervals: Interval[] | undefined
+  let equalities = 0
+  let singles = 0
+  let ranged = false
+  let exact = query.complete
+  let usedArray = false
+  for (const [at, field] of index.fields.entries()) {
+    if (index.multikey[at] && usedArray) break
+    const bounds = boundsOf(query.predicates.get(field) ?? [], index.multikey[at] === true)
+    if (!bounds) break
+    usedArray ||= index.multikey[at] === true
+    if (prefixes.length * Math.max(1, bounds.intervals.length) > maxIntervals) break
+    exact &&= bounds.exact
+    const own = index.descending[at] ? backwards(bounds.intervals) : bounds.intervals
+    intervals = prefixes.flatMap((prefix) => own.map((interval) => below(prefix, interval)))
+    if (!bounds.points) {
+      ranged = true
+      break
+    }
+    equalities++
+    if (singles === at && own.length === 1) singles++
+    prefixes = intervals.map(({ from }) => from)
+  }
+  const used = equalities + (ranged ? 1 : 0)
+  exact &&= used === query.predicates.size && used > 0 && !index.multikey.some(Boolean)
+  const order = sort ? orderOf(index, singles, sort) : 'forward'
+  return {
+    index,
+    intervals: intervals ?? [{ from: Buffer.alloc(0), to: undefined }],
+    reverse: order === 'reverse',
+    equalities,
+    ranged,
+    sorted: order !== undefined,
+    exact,
+  }
+}
+
+/** Which way to walk the index to get the sort order; undefined when neither does. Fields pinned to one value don't count. */
+function orderOf(index: Index, pinned: number, sort: SortPattern): 'forward' | 'reverse' | undefined {
+  if (sort.fields.length === 0) return undefined
+  const fixed = new Set(index.fields.slice(0, pinned).filter((_, at) => !index.multikey[at]))
+  let at = pinned
+  let direction: 'forward' | 'reverse' | undefined
+  for (const [place, field] of sort.fields.entries()) {
+    if (fixed.has(field)) continue
+    if (index.fields[at] !== field || index.multikey[at]) return undefined
+    const needed = sort.descending[place] === index.descending[at] ? 'forward' : 'reverse'
+    if (direction !== undefined && direction !== needed) return undefined
+    direction = needed
+    at++
+  }
+  return direction ?? 'forward'
+}
+
+/** An `$or` whose every branch an index answers; taken when no index helps the filter as a whole. */
+function unionOf(collection: Collection, filter: Filter, best: Candidate | undefined): IndexScan[] | undefined {
+  if (best && (best.equalities > 0 || best.ranged)) return undefined
+  const parts = filter.kind === 'and' ? filter.filters : [filter]
+  const either = parts.find((part) => part.kind === 'or')
+  if (either?.kind !== 'or') return undefined
+  const rest = parts.filter((part) => part !== either)
+  const scans: IndexScan[] = []
+  for (const branch of either.filters) {
+    const { scans: found } = plan(collection, { kind: 'and', filters: [...rest, branch] }, undefined)
+    if (!found) return undefined
+    scans.push(...found)
+  }
+  return scans
+}

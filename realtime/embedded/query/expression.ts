@@ -1,0 +1,156 @@
+// Aggregation expressions. Paths, literals, objects and arrays are evaluated here on exact BSON values; operators are
+// mingo's, on plain JavaScript values. An operator that does not exist is refused when the command is parsed.
+import { Double, Int32 } from 'bson'
+import { Context, evalExpr } from 'mingo/core'
+import * as expressionOperators from 'mingo/operators/expression'
+import type { Options } from 'mingo/types'
+import { fieldsOf, getField, isDoc, setField, typeOf } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { ServerError, refusal } from '../errors.ts'
+import { exactOperators } from './exact-operators.ts'
+import { promote } from './promote.ts'
+
+/** What `$$name` stands for: the `let` of the command, and NOW, fixed for the whole command. */
+export type Variables = Readonly<Record<string, unknown>>
+
+/** A compiled expression; undefined means missing. */
+export type Expression = (doc: Doc) => unknown
+
+const withheld = new Set(['$function', '$accumulator', '$toHashedIndexKey'])
+const available = Object.fromEntries(
+  Object.entries({ ...expressionOperators, ...exactOperators }).filter(([name]) => !withheld.has(name)),
+)
+const context = Context.init({ expression: available as never })
+
+/** Compiles an expression; refuses unknown operators and variables. */
+export function compileExpression(expression: unknown, variables: Variables = {}): Expression {
+  if (typeof expression === 'string') return compileText(expression, variables)
+  if (Array.isArray(expression)) {
+    const items = expression.map((item: unknown) => compileExpression(item, variables))
+    return (doc) => items.map((item) => item(doc) ?? null)
+  }
+  if (!isDoc(expression)) return () => expression
+  const names = Object.keys(expression)
+  if (names[0]?.startsWith('$')) return compileOperator(names, expression, variables)
+  const fields = Object.entries(expression).map(([name, value]) => [name, compileExpression(value, variables)] as const)
+  return (doc) => {
+    const result: Doc = {}
+    for (const [name, evaluate] of fields) {
+      const value = evaluate(doc)
+      if (value !== undefined) setField(result, name, value)
+    }
+    return result
+  }
+}
+
+function compileText(text: string, variables: Variables): Expression {
+  if (!text.startsWith('$')) return () => text
+  if (!text.startsWith('$$')) {
+    const path = text.slice(1).split('.')
+    checkPath(path)
+    return (doc) => follow(doc, path)
+  }
+  const [name, ...rest] = text.slice(2).split('.') as [string, ...string[]]
+  switch (name) {
+    case 'ROOT':
+    case 'CURRENT':
+      return (doc) => follow(doc, rest)
+    case 'REMOVE':
+      return () => undefined
+  }
+  if (!Object.hasOwn(variables, name))
+    throw new ServerError('Location17276', 17276, `Use of undefined variable: ${name}`)
+  return () => follow(variables[name], rest)
+}
+
+function checkPath(path: readonly string[]): void {
+  if (path.some((part) => part === '')) throw refusal('Location15974', 'FieldPath must not contain empty parts')
+  if (path.some((part) => part.startsWith('$')))
+    throw refusal('Location16979', "FieldPath field names may not start with '$'.")
+}
+
+/** The value at a path the way expressions see it: an array on the way yields the array of what its objects hold. */
+export function follow(value: unknown, path: readonly string[], from = 0): unknown {
+  let current = value
+  for (let at = from; at < path.length; at++) {
+    if (Array.isArray(current)) {
+      return current
+        .filter((item) => isDoc(item))
+        .map((item) => follow(item, path, at))
+        .filter((item) => item !== undefined)
+    }
+    if (!isDoc(current)) return undefined
+    current = getField(current, path[at]!)
+  }
+  return current
+}
+
+function compileOperator(names: readonly string[], expression: Doc, variables: Variables): Expression {
+  if (names.length !== 1) {
+    throw new ServerError(
+      'Location15983',
+      15983,
+      `An object representing an expression must have exactly one field: ${names.join(', ')}`,
+    )
+  }
+  if (names[0] === '$literal') return () => expression.$literal
+  const translated = translate(expression, variables, new Set())
+  const options = { context, variables: promote(variables) as Record<string, unknown> } as Partial<Options> as Options
+  return (doc) => {
+    try {
+      return demote(evalExpr(promote(doc), translated, options))
+    } catch (error) {
+      if (error instanceof ServerError) throw error
+      throw refusal('BadValue', error instanceof Error ? error.message : String(error))
+    }
+  }
+}
+
+const bindings: Record<string, string> = { $map: 'this', $filter: 'this', $reduce: 'this' }
+
+/** Checks an operator expression and turns its literals into plain values; NOW becomes the command's own time. */
+function translate(expression: unknown, variables: Variables, bound: ReadonlySet<string>): unknown {
+  if (typeof expression === 'string') {
+    if (expression === '$$NOW') return variables.NOW
+    if (expression.startsWith('$$')) checkVariable(expression.slice(2).split('.')[0]!, variables, bound)
+    else if (expression.startsWith('$')) checkPath(expression.slice(1).split('.'))
+    return expression
+  }
+  if (Array.isArray(expression)) return expression.map((item: unknown) => translate(item, variables, bound))
+  if (!isDoc(expression)) return promote(expression)
+  const [first] = Object.keys(expression)
+  if (first === '$literal') return { $literal: promote(expression.$literal) }
+  if (first?.startsWith('$') && !Object.hasOwn(available, first)) {
+    throw new ServerError('InvalidPipelineOperator', 168, `Unrecognized expression '${first}'`)
+  }
+  const scope = scopeOf(first, first === undefined ? undefined : expression[first], bound)
+  return Object.fromEntries(
+    Object.entries(fieldsOf(expression)).map(([name, value]) => [name, translate(value, variables, scope)]),
+  )
+}
+
+function scopeOf(operator: string | undefined, operand: unknown, bound: ReadonlySet<string>): ReadonlySet<string> {
+  if (operator === undefined || !isDoc(operand)) return bound
+  if (operator === '$let' && isDoc(operand.vars)) return new Set([...bound, ...Object.keys(operand.vars)])
+  if (!(operator in bindings)) return bound
+  return new Set([...bound, 'this', 'value', ...(typeof operand.as === 'string' ? [operand.as] : [])])
+}
+
+const system = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])
+
+function checkVariable(name: string, variables: Variables, bound: ReadonlySet<string>): void {
+  if (system.has(name) || bound.has(name) || Object.hasOwn(variables, name)) return
+  throw new ServerError('Location17276', 17276, `Use of undefined variable: ${name}`)
+}
+
+/** Gives computed numbers a BSON type again: int when they are one, double otherwise. */
+export function demote(value: unknown): unknown {
+  if (typeof value === 'number')
+    return value === (value | 0) && !Object.is(value, -0) ? new Int32(value) : new Double(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => demote(item) ?? null)
+  if (value === null || typeof value !== 'object' || typeOf(value) !== 'object') return value
+  const result: Doc = {}
+  for (const [name, field] of Object.entries(fieldsOf(value as Doc)))
+    if (field !== undefined) setField(result, name, demote(field))
+  return result
+}

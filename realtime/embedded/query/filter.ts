@@ -1,0 +1,215 @@
+// The match language, parsed once into a tree that the matcher compiles and the planner reads. What is not understood
+// is refused here, so that no operator is ever ignored.
+import { BSONRegExp } from 'bson'
+import { isDoc, typeOf } from '../bson/codec.ts'
+import type { Doc, TypeName } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { refusal } from '../errors.ts'
+import { compileExpression } from './expression.ts'
+import type { Expression, Variables } from './expression.ts'
+import { bitMask, mod, toRegExp, typeNames } from './operands.ts'
+
+export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
+export type BitTest = 'allSet' | 'allClear' | 'anySet' | 'anyClear'
+
+/** A parsed filter. An empty `path` is the value itself, inside `$elemMatch`. */
+export type Filter =
+  | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
+  | { kind: 'not'; filter: Filter }
+  | { kind: 'compare'; path: string; op: Comparison; value: unknown }
+  | { kind: 'in'; path: string; values: unknown[]; patterns: RegExp[] }
+  | { kind: 'exists'; path: string }
+  | { kind: 'type'; path: string; types: ReadonlySet<TypeName> }
+  | { kind: 'regex'; path: string; pattern: RegExp }
+  | { kind: 'mod'; path: string; divisor: bigint; remainder: bigint }
+  | { kind: 'size'; path: string; size: number }
+  | { kind: 'bits'; path: string; test: BitTest; mask: bigint }
+  | { kind: 'elemMatch'; path: string; filter: Filter; objects: boolean }
+  | { kind: 'expr'; expression: Expression }
+  | { kind: 'never' }
+
+/** Parses a filter document; `variables` are what `$$name` may stand for inside `$expr`. */
+export function parseFilter(query: Doc, variables: Variables = {}): Filter {
+  const filters: Filter[] = []
+  for (const [name, operand] of Object.entries(query)) {
+    const parsed = name.startsWith('$') ? parseTopLevel(name, operand, variables) : parseField(name, operand, variables)
+    if (parsed) filters.push(parsed)
+  }
+  return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
+}
+
+function parseTopLevel(name: string, operand: unknown, variables: Variables): Filter | undefined {
+  switch (name) {
+    case '$and':
+    case '$or':
+    case '$nor':
+      return parseLogical(name, operand, variables)
+    case '$expr':
+      return { kind: 'expr', expression: compileExpression(operand, variables) }
+    case '$comment':
+      return undefined
+    case '$alwaysTrue':
+      return { kind: 'and', filters: [] }
+    case '$alwaysFalse':
+      return { kind: 'never' }
+    case '$where':
+    case '$text':
+    case '$jsonSchema':
+      throw refusal('NotImplemented', `${name} is not supported`)
+    default:
+      throw refusal('BadValue', `unknown top level operator: ${name}`)
+  }
+}
+
+function parseLogical(name: '$and' | '$or' | '$nor', operand: unknown, variables: Variables): Filter {
+  if (!Array.isArray(operand)) throw refusal('BadValue', `${name} must be an array`)
+  if (operand.length === 0) throw refusal('BadValue', '$and/$or/$nor must be a nonempty array')
+  const filters = operand.map((entry) => {
+    if (!isDoc(entry)) throw refusal('BadValue', '$or/$and/$nor entries need to be full objects')
+    return parseFilter(entry, variables)
+  })
+  return { kind: name.slice(1) as 'and' | 'or' | 'nor', filters }
+}
+
+/** Whether an operand holds operators (`{$gt: 1}`) rather than being a value to compare with. */
+export function isOperatorDoc(operand: unknown): operand is Doc {
+  return isDoc(operand) && (Object.keys(operand)[0] ?? '').startsWith('$')
+}
+
+function parseField(path: string, operand: unknown, variables: Variables): Filter {
+  if (typeOf(operand) === 'regex') return { kind: 'regex', path, pattern: toRegExp(operand) }
+  if (!isOperatorDoc(operand)) return { kind: 'compare', path, op: 'eq', value: operand ?? null }
+  return parseOperators(path, operand, variables)
+}
+
+/** Parses `{$op: operand, …}` for one path. */
+export function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
+  const filters: Filter[] = []
+  for (const [name, operand] of Object.entries(operators)) {
+    if (name === '$options') {
+      if (!('$regex' in operators)) throw refusal('BadValue', '$options needs a $regex')
+    } else if (name === '$regex') {
+      filters.push({ kind: 'regex', path, pattern: toRegExp(operand, operators.$options) })
+    } else {
+      filters.push(parseOperator(path, name, operand, variables))
+    }
+  }
+  return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
+}
+
+const comparisons = new Map<string, Comparison>([
+  ['$eq', 'eq'],
+  ['$gt', 'gt'],
+  ['$gte', 'gte'],
+  ['$lt', 'lt'],
+  ['$lte', 'lte'],
+])
+const bitTests = new Map<string, BitTest>([
+  ['$bitsAllSet', 'allSet'],
+  ['$bitsAllClear', 'allClear'],
+  ['$bitsAnySet', 'anySet'],
+  ['$bitsAnyClear', 'anyClear'],
+])
+
+function parseOperator(path: string, name: string, operand: unknown, variables: Variables): Filter {
+  const op = comparisons.get(name)
+  if (op) return parseComparison(path, op, operand)
+  const bits = bitTests.get(name)
+  if (bits) return { kind: 'bits', path, test: bits, mask: bitMask(name, operand) }
+  switch (name) {
+    case '$ne':
+      if (typeOf(operand) === 'regex') throw refusal('BadValue', "Can't have regex as arg to $ne.")
+      return not({ kind: 'compare', path, op: 'eq', value: operand ?? null })
+    case '$in':
+      return parseIn(path, name, operand)
+    case '$nin':
+      return not(parseIn(path, name, operand))
+    case '$not':
+      return parseNot(path, operand, variables)
+    case '$exists':
+      return truthy(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path })
+    case '$type':
+      return { kind: 'type', path, types: typeNames(operand) }
+    case '$mod':
+      return { kind: 'mod', path, ...mod(operand) }
+    case '$size':
+      return parseSize(path, operand)
+    case '$all':
+      return parseAll(path, operand, variables)
+    case '$elemMatch':
+      return parseElemMatch(path, operand, variables)
+    case '$geoWithin':
+    case '$geoIntersects':
+    case '$near':
+    case '$nearSphere':
+      throw refusal('NotImplemented', `${name} is not supported`)
+    default:
+      throw refusal('BadValue', `unknown operator: ${name}`)
+  }
+}
+
+function not(filter: Filter): Filter {
+  return { kind: 'not', filter }
+}
+
+function parseComparison(path: string, op: Comparison, operand: unknown): Filter {
+  if (typeOf(operand) === 'regex' && op !== 'eq')
+    throw refusal('BadValue', `Can't have RegEx as arg to predicate over field '${path}'.`)
+  return { kind: 'compare', path, op, value: operand ?? null }
+}
+
+function parseIn(path: string, name: string, operand: unknown): Filter {
+  if (!Array.isArray(operand)) throw refusal('BadValue', `${name} needs an array`)
+  const values = operand.map((value: unknown) => value ?? null)
+  if (values.some((value) => isOperatorDoc(value))) throw refusal('BadValue', `cannot nest $ under ${name}`)
+  return {
+    kind: 'in',
+    path,
+    values: values.filter((value) => typeOf(value) !== 'regex'),
+    patterns: values.filter((value) => typeOf(value) === 'regex').map((value) => toRegExp(value)),
+  }
+}
+
+function parseNot(path: string, operand: unknown, variables: Variables): Filter {
+  if (operand instanceof BSONRegExp) return not({ kind: 'regex', path, pattern: toRegExp(operand) })
+  if (!isDoc(operand)) throw refusal('BadValue', '$not needs a regex or a document')
+  if (Object.keys(operand).length === 0) throw refusal('BadValue', '$not cannot be empty')
+  if (!isOperatorDoc(operand)) throw refusal('BadValue', `unknown operator: ${Object.keys(operand)[0]}`)
+  return not(parseOperators(path, operand, variables))
+}
+
+function parseSize(path: string, operand: unknown): Filter {
+  const size = toNumber(operand)
+  if (size === undefined || !Number.isInteger(size))
+    throw refusal('BadValue', 'Failed to parse $size. Expected an integer')
+  if (size < 0) throw refusal('BadValue', 'Failed to parse $size. Expected a non-negative number')
+  return { kind: 'size', path, size }
+}
+
+function parseAll(path: string, operand: unknown, variables: Variables): Filter {
+  if (!Array.isArray(operand)) throw refusal('BadValue', '$all needs an array')
+  if (operand.length === 0) return { kind: 'never' }
+  const filters = operand.map((entry: unknown): Filter => {
+    if (typeOf(entry) === 'regex') return { kind: 'regex', path, pattern: toRegExp(entry) }
+    if (!isOperatorDoc(entry)) return { kind: 'compare', path, op: 'eq', value: entry ?? null }
+    if (Object.keys(entry).join() !== '$elemMatch') throw refusal('BadValue', 'no $ expressions in $all')
+    return parseElemMatch(path, entry.$elemMatch, variables)
+  })
+  return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
+}
+
+const logical = new Set(['$and', '$or', '$nor', '$expr', '$where'])
+
+function parseElemMatch(path: string, operand: unknown, variables: Variables): Filter {
+  if (!isDoc(operand)) throw refusal('BadValue', '$elemMatch needs an Object')
+  const first = Object.keys(operand)[0] ?? ''
+  const objects = !first.startsWith('$') || logical.has(first)
+  const filter = objects ? parseFilter(operand, variables) : parseOperators('', operand, variables)
+  return { kind: 'elemMatch', path, filter, objects }
+}
+
+/** BSON truth: everything but false, null, missing and numeric zero. */
+export function truthy(value: unknown): boolean {
+  if (value === undefined || value === null || value === false) return false
+  return toNumber(value) !== 0
+}

@@ -1,0 +1,183 @@
+// Compiles a parsed filter into one function. Comparisons follow MongoDB's type brackets: `$gt: 5` never sees strings,
+// null finds missing fields, NaN equals only itself.
+import { MaxKey, MinKey } from 'bson'
+import { isDoc, typeOf } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
+import { truthy } from './filter.ts'
+import type { BitTest, Comparison, Filter } from './filter.ts'
+import { bitsOf, textOf, wholePart } from './operands.ts'
+import { someValue } from './path.ts'
+import type { Test, Trace } from './path.ts'
+
+/** Says whether a value (normally a document) passes; `trace` then tells which array element did it. */
+export type Matcher = (value: unknown, trace?: Trace) => boolean
+
+/** Compiles a filter. */
+export function compileFilter(filter: Filter): Matcher {
+  switch (filter.kind) {
+    case 'and':
+      return all(filter.filters.map(compileFilter))
+    case 'or':
+      return some(filter.filters.map(compileFilter))
+    case 'nor': {
+      const any = some(filter.filters.map(compileFilter))
+      return (value) => !any(value)
+    }
+    case 'not': {
+      const inner = compileFilter(filter.filter)
+      return (value) => !inner(value)
+    }
+    case 'expr':
+      return (value) => truthy(filter.expression(value as Doc))
+    case 'never':
+      return () => false
+    default:
+      return compileLeaf(filter)
+  }
+}
+
+function all(matchers: Matcher[]): Matcher {
+  if (matchers.length === 1) return matchers[0]!
+  return (value, trace) => matchers.every((matches) => matches(value, trace))
+}
+
+function some(matchers: Matcher[]): Matcher {
+  return (value, trace) => matchers.some((matches) => matches(value, trace))
+}
+
+type Leaf = Exclude<Filter, { kind: 'and' | 'or' | 'nor' | 'not' | 'expr' | 'never' }>
+
+function compileLeaf(filter: Leaf): Matcher {
+  const path = filter.path === '' ? [] : filter.path.split('.')
+  const at = (expandLeaf: boolean, test: Test): Matcher => {
+    return (value, trace) => someValue(value, path, expandLeaf, test, trace)
+  }
+  switch (filter.kind) {
+    case 'compare':
+      return at(true, comparison(filter.op, filter.value))
+    case 'in':
+      return at(true, membership(filter.values, filter.patterns))
+    case 'exists':
+      return at(false, (value) => value !== undefined)
+    case 'type':
+      return at(true, (value) => value !== undefined && filter.types.has(typeOf(value)))
+    case 'regex':
+      return at(true, matchesText(filter.pattern))
+    case 'mod':
+      return at(true, (value) => {
+        const whole = wholePart(value)
+        return whole !== undefined && whole % filter.divisor === filter.remainder
+      })
+    case 'size':
+      return at(false, (value) => Array.isArray(value) && value.length === filter.size)
+    case 'bits':
+      return at(true, bitTest(filter.test, filter.mask))
+    case 'elemMatch':
+      return elemMatch(path, compileFilter(filter.filter), filter.objects)
+  }
+}
+
+function elemMatch(path: readonly string[], matches: Matcher, objects: boolean): Matcher {
+  return (root, trace) => {
+    let found: number | undefined
+    const test: Test = (value) => {
+      if (!Array.isArray(value)) return false
+      const index = value.findIndex(
+        (element) => (!objects || isDoc(element) || Array.isArray(element)) && matches(element),
+      )
+      if (index >= 0) found = index
+      return index >= 0
+    }
+    const inner: Trace = { index: undefined }
+    if (!someValue(root, path, false, test, inner)) return false
+    if (trace) trace.index = inner.index ?? found
+    return true
+  }
+}
+
+function matchesText(pattern: RegExp): Test {
+  return (value) => {
+    const text = textOf(value)
+    if (text !== undefined) return pattern.test(text)
+    return typeOf(value) === 'regex' && compareValues(value, pattern) === 0
+  }
+}
+
+/** The test of `$eq`, `$gt`, … against one operand. */
+function comparison(op: Comparison, operand: unknown): Test {
+  if (operand === null)
+    return op === 'gt' || op === 'lt' ? () => false : (value) => value === undefined || value === null
+  if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey)) return extreme(op, operand)
+  if (typeof operand === 'string' && op === 'eq')
+    return (value) => value === operand || (typeof value === 'object' && equalTo(value, operand))
+  const bracket = bracketOf(operand)
+  const operandIsNaN = Number.isNaN(toNumber(operand))
+  return (value) => {
+    if (value === undefined || bracketOf(value) !== bracket) return false
+    if (bracket === numbers && (operandIsNaN || Number.isNaN(toNumber(value)))) {
+      return op !== 'gt' && op !== 'lt' && operandIsNaN && Number.isNaN(toNumber(value))
+    }
+    return holds(op, compareValues(value, operand))
+  }
+}
+
+const numbers = bracketOf(1)
+
+function equalTo(value: unknown, operand: string): boolean {
+  return value !== null && bracketOf(value) === bracketOf(operand) && compareValues(value, operand) === 0
+}
+
+/** MinKey and MaxKey as operands compare with values of every type. */
+function extreme(op: Comparison, operand: MinKey | MaxKey): Test {
+  return (value) => bracketOf(value) !== bracketOf(operand) || op === 'gte' || op === 'lte'
+}
+
+function holds(op: Comparison, order: number): boolean {
+  switch (op) {
+    case 'eq':
+      return order === 0
+    case 'gt':
+      return order > 0
+    case 'gte':
+      return order >= 0
+    case 'lt':
+      return order < 0
+    case 'lte':
+      return order <= 0
+  }
+}
+
+function membership(values: readonly unknown[], patterns: readonly RegExp[]): Test {
+  const texts = new Set(values.filter((value) => typeof value === 'string'))
+  const others = new Set(values.filter((value) => typeof value !== 'string').map((value) => identity(value)))
+  const nullToo = values.includes(null)
+  const expressions = patterns.map((pattern) => matchesText(pattern))
+  return (value) => {
+    if (value === undefined || value === null) return nullToo
+    if (typeof value === 'string' ? texts.has(value) : others.size > 0 && others.has(identity(value))) return true
+    return expressions.some((matches) => matches(value))
+  }
+}
+
+function identity(value: unknown): string {
+  return keyOf(value).toString('latin1')
+}
+
+function bitTest(test: BitTest, mask: bigint): Test {
+  return (value) => {
+    const bits = bitsOf(value)
+    if (bits === undefined) return false
+    switch (test) {
+      case 'allSet':
+        return (bits & mask) === mask
+      case 'allClear':
+        return (bits & mask) === 0n
+      case 'anySet':
+        return (bits & mask) !== 0n
+      case 'anyClear':
+        return (~bits & mask) !== 0n
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// Operands of query operators that need checking: regular expressions, type names, bit masks, $mod.
+import { Binary, BSONRegExp, BSONSymbol } from 'bson'
+import { typeOf } from '../bson/codec.ts'
+import type { TypeName } from '../bson/codec.ts'
+import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
+import { refusal } from '../errors.ts'
+
+/** A `$regex` operand as a JavaScript expression; what only PCRE can do is refused. */
+export function toRegExp(operand: unknown, givenOptions?: unknown): RegExp {
+  if (givenOptions !== undefined && typeof givenOptions !== 'string')
+    throw refusal('BadValue', '$options has to be a string')
+  const [source, own] = patternOf(operand)
+  if (own !== '' && givenOptions !== undefined) throw refusal('BadValue', 'options set in both $regex and $options')
+  const [pattern, inline] = inlineOptions(source)
+  const options = new Set([...(givenOptions ?? own), ...inline])
+  let flags = ''
+  for (const option of options) {
+    if (option === 'x') throw refusal('NotImplemented', "the option 'x' of $regex is not supported")
+    if (!'imsu'.includes(option)) throw refusal('BadValue', ` invalid flag in regex options: ${option}`)
+    if (option !== 'u') flags += option
+  }
+  return compile(pattern, flags)
+}
+
+function patternOf(operand: unknown): [string, string] {
+  if (operand instanceof BSONRegExp) return [operand.pattern, operand.options]
+  if (operand instanceof RegExp) return [operand.source, operand.flags]
+  if (typeof operand === 'string') return [operand, '']
+  throw refusal('BadValue', '$regex has to be a string')
+}
+
+function inlineOptions(source: string): [string, string] {
+  const found = /^\(\?([imsx]+)\)/.exec(source)
+  return found ? [source.slice(found[0].length), found[1]!] : [source, '']
+}
+
+function compile(pattern: string, flags: string): RegExp {
+  try {
+    return new RegExp(pattern, `${flags}u`)
+  } catch {
+    // PCRE allows escapes that the strict mode refuses, such as `\-`; without it the meaning is the same.
+    try {
+      return new RegExp(pattern, flags)
+    } catch (error) {
+      throw refusal('Location51091', `Regular expression is invalid: ${String(error)}`)
+    }
+  }
+}
+
+/** The text a pattern may be run on; undefined for anything but strings and symbols. */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  return value instanceof BSONSymbol ? value.value : undefined
+}
+
+const byNumber: Record<number, TypeName> = {
+  1: 'double',
+  2: 'string',
+  3: 'object',
+  4: 'array',
+  5: 'binData',
+  6: 'undefined',
+  7: 'objectId',
+  8: 'bool',
+  9: 'date',
+  10: 'null',
+  11: 'regex',
+  12: 'dbPointer',
+  13: 'javascript',
+  14: 'symbol',
+  15: 'javascriptWithScope',
+  16: 'int',
+  17: 'timestamp',
+  18: 'long',
+  19: 'decimal',
+  [-1]: 'minKey',
+  127: 'maxKey',
+}
+const names = new Set<string>(Object.values(byNumber))
+
+/** The types a `$type` operand names: an alias, a number, or an array of them. */
+export function typeNames(operand: unknown): ReadonlySet<TypeName> {
+  const entries: unknown[] = Array.isArray(operand) ? operand : [operand]
+  if (entries.length === 0) throw refusal('FailedToParse', ' must match at least one type')
+  const types = new Set<TypeName>()
+  for (const entry of entries) for (const type of oneType(entry)) types.add(type)
+  return types
+}
+
+function oneType(entry: unknown): TypeName[] {
+  if (entry === 'number') return ['int', 'long', 'double', 'decimal']
+  if (typeof entry === 'string') {
+    if (!names.has(entry)) throw refusal('BadValue', `Unknown type name alias: ${entry}`)
+    return [entry as TypeName]
+  }
+  const number = toNumber(entry)
+  if (number === undefined) throw refusal('TypeMismatch', 'type must be represented as a number or a string')
+  const type = byNumber[number]
+  if (!type) throw refusal('BadValue', `Invalid numerical type code: ${number}`)
+  return [type]
+}
+
+/** `$mod: [divisor, remainder]`. */
+export function mod(operand: unknown): { divisor: bigint; remainder: bigint } {
+  if (!Array.isArray(operand) || operand.length !== 2) {
+    throw refusal(
+      'BadValue',
+      `malformed mod, ${Array.isArray(operand) && operand.length > 2 ? 'too many' : 'not enough'} elements`,
+    )
+  }
+  const [divisor, remainder] = operand.map((entry: unknown) => wholePart(entry))
+  if (divisor === undefined || remainder === undefined) throw refusal('BadValue', 'malformed mod, divisor not a number')
+  if (divisor === 0n) throw refusal('BadValue', 'divisor cannot be 0')
+  return { divisor, remainder }
+}
+
+/** A number without its fraction, as `$mod` and the bit tests see it; undefined for anything else. */
+export function wholePart(value: unknown): bigint | undefined {
+  if (!isNumeric(value)) return undefined
+  const type = typeOf(value)
+  if (type === 'int' || type === 'long') return toBigInt(value)
+  const number = toNumber(value)!
+  return Number.isFinite(number) ? BigInt(Math.trunc(number)) : undefined
+}
+
+/** The mask of a bit test: a number, a list of positions, or binary data (least significant byte first). */
+export function bitMask(name: string, operand: unknown): bigint {
+  if (Array.isArray(operand)) {
+    return operand.reduce((mask: bigint, entry: unknown) => {
+      const position = toNumber(entry)
+      if (position === undefined || !Number.isInteger(position) || position < 0) {
+        throw refusal('BadValue', `Failed to parse bit position. Expected a non-negative integer in ${name}`)
+      }
+      return mask | (1n << BigInt(position))
+    }, 0n)
+  }
+  const bits = bitsOf(operand)
+  if (bits === undefined || (isNumeric(operand) && toNumber(operand)! < 0)) {
+    throw refusal('BadValue', `${name} takes an Array, a number, or a BinData but received: ${typeOf(operand)}`)
+  }
+  return bits
+}
+
+/** The bits of a stored value, sign-extended; undefined when bit tests do not apply to it. */
+export function bitsOf(value: unknown): bigint | undefined {
+  if (value instanceof Binary) {
+    return value.value().reduceRight((bits: bigint, byte: number) => (bits << 8n) | BigInt(byte), 0n)
+  }
+  const number = toNumber(value)
+  if (number === undefined || !Number.isInteger(number)) return undefined
+  return wholePart(value)
+}

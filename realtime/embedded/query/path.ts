@@ -1,0 +1,69 @@
+// How a dotted path finds values in a document: through objects, into the elements of arrays on the way and, where the
+// operator asks for it, of the array at the end. A path that ends nowhere yields undefined once.
+import { getField, isDoc } from '../bson/codec.ts'
+
+/** Where the positional operator `$` points: the index of the outermost array element that made the match. */
+export interface Trace {
+  index: number | undefined
+}
+
+/** A question about one value found at the end of a path. */
+export type Test = (value: unknown) => boolean
+
+/**
+ * Whether any value at `path` passes the test. With `expandLeaf` the elements of an array at the end are asked before
+ * the array itself.
+ */
+export function someValue(
+  root: unknown,
+  path: readonly string[],
+  expandLeaf: boolean,
+  test: Test,
+  trace?: Trace,
+): boolean {
+  return visit(root, path, 0, expandLeaf, test, trace)
+}
+
+function visit(
+  root: unknown,
+  path: readonly string[],
+  from: number,
+  expandLeaf: boolean,
+  test: Test,
+  trace?: Trace,
+): boolean {
+  let value = root
+  for (let at = from; at < path.length; at++) {
+    if (Array.isArray(value)) return visitArray(value, path, at, expandLeaf, test, trace)
+    if (!isDoc(value)) return test(undefined)
+    value = getField(value, path[at]!)
+    if (value === undefined) return test(undefined)
+  }
+  if (!expandLeaf || path.length === 0 || !Array.isArray(value)) return test(value)
+  const found = value.findIndex((element) => test(element))
+  if (found < 0) return test(value)
+  if (trace) trace.index = found
+  return true
+}
+
+function visitArray(
+  array: readonly unknown[],
+  path: readonly string[],
+  at: number,
+  expandLeaf: boolean,
+  test: Test,
+  trace?: Trace,
+): boolean {
+  const offset = /^\d+$/.test(path[at]!) ? Number(path[at]) : -1
+  for (let index = 0; index < array.length; index++) {
+    const element = array[index]
+    const matches =
+      (isDoc(element) && visit(element, path, at, expandLeaf, test, trace)) ||
+      (index === offset &&
+        (at === path.length - 1 ? test(element) : visit(element, path, at + 1, expandLeaf, test, trace)))
+    if (!matches) continue
+    if (trace) trace.index = index
+    return true
+  }
+  return false
+}

@@ -1,0 +1,139 @@
+// Finds the rows that a filter, sort, skip and limit select: the one path from a query to documents, for reads and writes.
+import { decode } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import type { DocumentSource } from '../cursors/cursors.ts'
+import { encode } from '../bson/codec.ts'
+import { plan } from '../plan/planner.ts'
+import type { Plan } from '../plan/planner.ts'
+import { Scanner } from '../plan/scanner.ts'
+import type { Row } from '../plan/scanner.ts'
+import type { Collection } from '../storage/catalog.ts'
+import type { Store } from '../storage/store.ts'
+import type { Filter } from './filter.ts'
+import { compileFilter } from './match.ts'
+import type { Trace } from './path.ts'
+import type { Projection } from './projection.ts'
+import { sortKeyOf } from './sort.ts'
+import type { SortPattern } from './sort.ts'
+
+/** What is looked for. */
+export interface Selection {
+  readonly filter: Filter
+  readonly sort?: SortPattern | undefined
+  readonly skip?: number | undefined
+  /** 0 or undefined: no limit. */
+  readonly limit?: number | undefined
+  readonly hint?: unknown
+  /** The caller needs to know which array element matched. */
+  readonly positional?: boolean
+}
+
+/** A selected row; `position` is the matched array index when it was asked for. */
+export interface Selected extends Row {
+  readonly position: number | undefined
+}
+
+/** Rows in the order asked for, produced as they are taken. */
+export interface Selecting {
+  next(): Selected | undefined
+  pause(): void
+  readonly plan: Plan
+}
+
+/** Starts a selection. Only a sort that no index provides has to see everything first. */
+export function select(store: Store, collection: Collection, selection: Selection): Selecting {
+  const { sort, skip = 0 } = selection
+  const limit = selection.limit || Infinity
+  const chosen = plan(collection, selection.filter, sort, selection.hint)
+  const scanner = new Scanner(store, collection, chosen, chosen.exact && chosen.sorted ? limit + skip : undefined)
+  const matching = matchingRows(scanner, chosen, selection)
+  if (chosen.sorted) return sliced(matching, skip, limit, chosen)
+  let ordered: Selecting | undefined
+  return {
+    plan: chosen,
+    next() {
+      ordered ??= sliced(inMemory(sortRows(matching, sort!, skip + limit), chosen), skip, limit, chosen)
+      return ordered.next()
+    },
+    pause: () => scanner.pause(),
+  }
+}
+
+function matchingRows(scanner: Scanner, chosen: Plan, { filter, positional }: Selection): Selecting {
+  const matches = compileFilter(filter)
+  const trace: Trace = { index: undefined }
+  const all = filter.kind === 'and' && filter.filters.length === 0
+  return {
+    plan: chosen,
+    pause: () => scanner.pause(),
+    next() {
+      for (let found = scanner.next(); found; found = scanner.next()) {
+        if (all || (chosen.exact && !positional)) return { ...found, position: undefined }
+        trace.index = undefined
+        if (matches(decode(found.bytes), trace)) return { row: found.row, bytes: found.bytes, position: trace.index }
+      }
+      return undefined
+    },
+  }
+}
+
+function sliced(rows: Selecting, skip: number, limit: number, chosen: Plan): Selecting {
+  let [skipped, taken] = [0, 0]
+  return {
+    plan: chosen,
+    pause: () => rows.pause(),
+    next() {
+      for (; skipped < skip; skipped++) if (!rows.next()) return undefined
+      return taken++ < limit ? rows.next() : undefined
+    },
+  }
+}
+
+function inMemory(rows: readonly Selected[], chosen: Plan): Selecting {
+  let at = 0
+  return { plan: chosen, pause: () => undefined, next: () => rows[at++] }
+}
+
+interface Keyed {
+  readonly key: Buffer
+  readonly found: Selected
+}
+
+function sortRows(rows: Selecting, sort: SortPattern, limit: number): Selected[] {
+  let kept: Keyed[] = []
+  const shrink = (): void => {
+    kept.sort((a, b) => Buffer.compare(a.key, b.key))
+    if (kept.length > limit) kept = kept.slice(0, limit)
+  }
+  for (let found = rows.next(); found; found = rows.next()) {
+    kept.push({ key: sortKeyOf(decode(found.bytes), sort), found })
+    // With a limit, only the best so far are held: a top-10 of a million needs no million.
+    if (limit !== Infinity && kept.length >= 2 * limit + 1000) shrink()
+  }
+  shrink()
+  return kept.map(({ found }) => found)
+}
+
+/** The documents of a selection as a cursor gives them out. */
+export function projected(rows: Selecting, projection: Projection | undefined): DocumentSource {
+  return {
+    pause: () => rows.pause(),
+    next() {
+      const found = rows.next()
+      if (!found || !projection) return found?.bytes
+      return encode(projection.project(decode(found.bytes), found.position))
+    },
+  }
+}
+
+/** A source over documents that are there already. */
+export function listed(documents: Iterable<Doc>): DocumentSource {
+  const iterator = documents[Symbol.iterator]()
+  return {
+    pause: () => undefined,
+    next() {
+      const { value, done } = iterator.next()
+      return done ? undefined : encode(value)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+// Which keys a document has in an index. Guards that a key set is never too small: whatever a query's bounds could
+// find must be filed, one key per array element, null where a field is missing.
+import { getField, isDoc } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { compoundKey, emptyArray } from '../bson/order.ts'
+import { refusal } from '../errors.ts'
+
+/** One key: its bytes, and the values that it encodes (undefined where the field is missing). */
+export interface IndexKey {
+  readonly bytes: Buffer
+  readonly values: readonly unknown[]
+}
+
+/** A document's keys without repetition, and at which fields an array made several of them. */
+export interface KeySet {
+  readonly keys: IndexKey[]
+  readonly multikey: readonly boolean[]
+}
+
+/** The part of an index that key generation needs. */
+export interface KeyPattern {
+  readonly paths: readonly (readonly string[])[]
+  readonly descending: readonly boolean[]
+}
+
+interface Walk {
+  value: unknown
+  rest: readonly string[]
+  /** An array's element: a nested array is filed whole. */
+  expanded: boolean
+}
+
+/** Generates the keys of a document; refuses two arrays side by side, as MongoDB does. */
+export function keysOf(doc: Doc, pattern: KeyPattern): KeySet {
+  const multikey = pattern.paths.map(() => false)
+  const tuples: unknown[][] = []
+  expand(
+    pattern.paths.map((rest) => ({ value: doc, rest, expanded: false })),
+    multikey,
+    tuples,
+  )
+  const keys = tuples.map((values) => ({ values, bytes: compoundKey(values, pattern.descending) }))
+  return { keys: keys.length > 1 ? withoutRepetition(keys) : keys, multikey }
+}
+
+function withoutRepetition(keys: IndexKey[]): IndexKey[] {
+  const seen = new Map<string, IndexKey>()
+  for (const key of keys) seen.set(key.bytes.toString('latin1'), key)
+  return [...seen.values()]
+}
+
+function expand(walks: Walk[], multikey: boolean[], tuples: unknown[][]): void {
+  for (const walk of walks) advance(walk)
+  const open = walks.filter((walk) => Array.isArray(walk.value) && !walk.expanded)
+  if (open.length === 0) {
+    tuples.push(walks.map((walk) => walk.value))
+    return
+  }
+  const array = open[0]!.value as unknown[]
+  if (open.some((walk) => walk.value !== array)) {
+    throw refusal('CannotIndexParallelArrays', 'cannot index parallel arrays')
+  }
+  walks.forEach((walk, at) => {
+    if (open.includes(walk)) multikey[at] = true
+  })
+  const elements = array.length === 0 ? [emptyArray] : array
+  for (const element of elements) {
+    expand(
+      walks.map((walk) => (open.includes(walk) ? into(walk, element) : { ...walk })),
+      multikey,
+      tuples,
+    )
+  }
+}
+
+function into(walk: Walk, element: unknown): Walk {
+  if (walk.rest.length === 0) return { value: element, rest: [], expanded: true }
+  return { value: isDoc(element) ? element : undefined, rest: isDoc(element) ? walk.rest : [], expanded: false }
+}
+
+function advance(walk: Walk): void {
+  while (walk.rest.length > 0) {
+    const [name, ...rest] = walk.rest as [string, ...string[]]
+    if (isDoc(walk.value)) {
+      walk.value = getField(walk.value, name)
+    } else if (Array.isArray(walk.value) && /^\d+$/.test(name)) {
+      walk.value = walk.value[Number(name)]
+    } else {
+      if (!Array.isArray(walk.value)) [walk.value, walk.rest] = [undefined, []]
+      return
+    }
+    walk.rest = rest
+  }
+}

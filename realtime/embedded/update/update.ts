@@ -1,0 +1,179 @@
+// Parses an update once and applies it to any number of documents: a replacement, operators, or a pipeline. Guards that
+// `_id` never changes and that two operators never touch the same path.
+import { ObjectId } from 'bson'
+import { decode, encode, firstFieldName, getField, isDoc, setField } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+import { refusal, ServerError } from '../errors.ts'
+import type { Variables } from '../query/expression.ts'
+import { compileStages } from '../aggregate/document-stages.ts'
+import { Changes } from './changes.ts'
+import { describeDifference, identical } from './diff.ts'
+import { equalitiesOf } from './equalities.ts'
+import { parseModifiers } from './modifiers.ts'
+import type { Filter } from '../query/filter.ts'
+
+/** An updated document: its value, bytes, and (unless it was replaced whole) what changed. */
+export interface Updated {
+  readonly doc: Doc
+  readonly bytes: Uint8Array
+  readonly description: Doc | undefined
+}
+
+/** A parsed update. */
+export interface Update {
+  /** Applies it to a document; undefined when nothing changed. `position` is what `$` stands for. */
+  apply(bytes: Uint8Array, position: number | undefined): Updated | undefined
+  /** Builds the document of an upsert from the filter's equalities. */
+  build(filter: Filter): Updated
+  /** A whole-document replacement, which `multi` does not allow. */
+  readonly replacement: boolean
+}
+
+/** The largest document that is stored: 16 MB. */
+export const maxDocumentBytes = 16 * 1024 * 1024
+
+/** Parses the `u` of an update statement. */
+export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): Update {
+  if (Array.isArray(u)) {
+    if (arrayFilters !== undefined)
+      throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
+    return pipelineUpdate(u, variables)
+  }
+  if (!isDoc(u)) throw refusal('FailedToParse', 'Update argument must be either an object or an array')
+  if (!Object.keys(u)[0]?.startsWith('$')) return replacementUpdate(u)
+  return modifierUpdate(u, arrayFilters, variables)
+}
+
+function replacementUpdate(u: Doc): Update {
+  const stray = Object.keys(u).find((name) => name.startsWith('$'))
+  if (stray)
+    throw refusal(
+      'DollarPrefixedFieldName',
+      `The dollar ($) prefixed field '${stray}' in '${stray}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
+    )
+  return {
+    replacement: true,
+    apply(bytes) {
+      const before = decode(bytes)
+      const doc = withId(u, before._id)
+      const after = finish(doc, before._id)
+      return Buffer.compare(after, bytes) === 0 ? undefined : { doc, bytes: after, description: undefined }
+    },
+    build(filter) {
+      const id = equalitiesOf(filter).get('_id')
+      const doc = withId(u, Object.hasOwn(u, '_id') ? u._id : (id ?? new ObjectId()))
+      return { doc, bytes: finish(doc, id ?? doc._id), description: undefined }
+    },
+  }
+}
+
+function withId(u: Doc, id: unknown): Doc {
+  const { _id: given, ...rest } = u
+  return { _id: given === undefined ? id : given, ...rest }
+}
+
+function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): Update {
+  const modifiers = parseModifiers(u, arrayFilters, variables)
+  return {
+    replacement: false,
+    apply(bytes, position) {
+      const doc = decode(bytes)
+      const id = doc._id
+      const changes = new Changes()
+      modifiers.apply(doc, changes, { position, inserting: false })
+      if (changes.updated.size === 0 && changes.removed.size === 0) return undefined
+      const after = finish(doc, id)
+      return Buffer.compare(after, bytes) === 0 ? undefined : { doc, bytes: after, description: changes.describe() }
+    },
+    build(filter) {
+      const seed = seedOf(filter)
+      modifiers.apply(seed, new Changes(), { position: undefined, inserting: true })
+      return built(seed, filter)
+    },
+  }
+}
+
+/** The document that an upsert starts from: the filter's equalities, `_id` first. */
+function seedOf(filter: Filter): Doc {
+  const seed: Doc = {}
+  const equalities = equalitiesOf(filter)
+  if (equalities.has('_id')) seed._id = equalities.get('_id')
+  for (const [path, value] of equalities) plant(seed, path.split('.'), value)
+  return seed
+}
+
+function plant(doc: Doc, path: readonly string[], value: unknown): void {
+  const [name, ...rest] = path as [string, ...string[]]
+  if (rest.length === 0) return setField(doc, name, value)
+  const present = getField(doc, name)
+  if (present !== undefined && !isDoc(present)) {
+    throw refusal(
+      'ConflictingUpdateOperators',
+      `cannot infer query fields to set, path '${path.join('.')}' is matched twice`,
+    )
+  }
+  const inner = (present as Doc | undefined) ?? {}
+  setField(doc, name, inner)
+  plant(inner, rest, value)
+}
+
+function built(doc: Doc, filter: Filter): Updated {
+  const { _id: id = new ObjectId(), ...rest } = doc
+  const whole = { _id: id, ...rest }
+  return { doc: whole, bytes: finish(whole, equalitiesOf(filter).get('_id') ?? id), description: undefined }
+}
+
+const pipelineStages = new Set(['$addFields', '$set', '$project', '$unset', '$replaceRoot', '$replaceWith'])
+
+function pipelineUpdate(stages: readonly unknown[], variables: Variables): Update {
+  for (const stage of stages) {
+    const [name] = isDoc(stage) ? Object.keys(stage) : []
+    if (name !== undefined && !pipelineStages.has(name)) {
+      throw refusal('InvalidOptions', `${name} is not allowed to be used within an update`)
+    }
+  }
+  const transform = compileStages(stages, variables)
+  return {
+    replacement: false,
+    apply(bytes) {
+      const before = decode(bytes)
+      const doc = withId(transform(decode(bytes)), before._id)
+      const after = finish(doc, before._id)
+      if (Buffer.compare(after, bytes) === 0) return undefined
+      return { doc, bytes: after, description: describeDifference(before, doc) }
+    },
+    build(filter) {
+      return built(transform(seedOf(filter)), filter)
+    },
+  }
+}
+
+function finish(doc: Doc, id: unknown): Uint8Array {
+  if (!Object.hasOwn(doc, '_id') || !identical(doc._id, id)) {
+    throw refusal('ImmutableField', "Performing an update on the path '_id' would modify the immutable field '_id'")
+  }
+  checkId(doc._id)
+  const bytes = encode(doc)
+  if (firstFieldName(bytes) !== '_id') return encode(withId(doc, id))
+  if (bytes.length > maxDocumentBytes) {
+    throw new ServerError('Location17419', 17419, `Resulting document after update is larger than ${maxDocumentBytes}`)
+  }
+  return bytes
+}
+
+/** Refuses values that cannot be an `_id`. */
+export function checkId(id: unknown): void {
+  if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
+  if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
+  if (id !== null && typeof id === 'object' && (id as { _bsontype?: string })._bsontype === 'BSONRegExp') {
+    throw refusal('BadValue', "can't use a regex for _id")
+  }
+  if (isDoc(id)) {
+    const stray = Object.keys(id).find((name) => name.startsWith('$'))
+    if (stray)
+      throw refusal(
+        'DollarPrefixedFieldName',
+        `The dollar ($) prefixed field '${stray}' in '_id.${stray}' is not valid for storage.`,
+      )
+  }
+}

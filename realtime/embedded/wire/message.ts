@@ -1,0 +1,140 @@
+// Frames of the wire protocol. Guards that nothing malformed gets further: a frame that is not understood closes its
+// connection, as a mongod does.
+import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
+import { decode, decodePlain, encode, firstFieldName } from '../bson/codec.ts'
+import type { Doc } from '../bson/codec.ts'
+
+const opReply = 1
+const opQuery = 2004
+const opMsg = 2013
+const checksumPresent = 1
+const moreToCome = 2
+const exhaustAllowed = 1 << 16
+
+/** The largest frame that is accepted: 48 MB. */
+export const maxMessageBytes = 48_000_000
+
+/** A command as it arrived. */
+export interface Message {
+  readonly requestId: number
+  readonly command: Doc
+  readonly name: string
+  readonly db: string
+  /** Documents that stay bytes: of an insert, or of a document sequence, by field. */
+  readonly sequences: ReadonlyMap<string, Uint8Array[]>
+  /** The client wants no answer. */
+  readonly unacknowledged: boolean
+  /** The client takes any number of answers to this one request. */
+  readonly exhaust: boolean
+  /** It came as a legacy OP_QUERY and has to be answered so. */
+  readonly legacy: boolean
+}
+
+/** Parses one whole frame; throws on anything malformed. */
+export function parseMessage(frame: Buffer): Message {
+  const requestId = frame.readInt32LE(4)
+  const opCode = frame.readInt32LE(12)
+  if (opCode === opMsg) return parseOpMsg(frame, requestId)
+  if (opCode === opQuery) return parseOpQuery(frame, requestId)
+  throw new Error(`unsupported opcode ${opCode}`)
+}
+
+function parseOpMsg(frame: Buffer, requestId: number): Message {
+  const flags = frame.readUInt32LE(16)
+  if (flags & 0xffff & ~(checksumPresent | moreToCome)) throw new Error('unknown required flag')
+  const end = flags & checksumPresent ? frame.length - 4 : frame.length
+  const sequences = new Map<string, Uint8Array[]>()
+  let body: Buffer | undefined
+  let at = 20
+  while (at < end) {
+    const kind = frame[at++]
+    const size = frame.readInt32LE(at)
+    if (size < 5 || at + size > end) throw new Error('a section does not fit its message')
+    if (kind === 0) body = frame.subarray(at, at + size)
+    else if (kind === 1) parseSequence(frame.subarray(at + 4, at + size), sequences)
+    else throw new Error(`unknown section kind ${kind}`)
+    at += size
+  }
+  if (!body) throw new Error('a message without a body')
+  const name = firstFieldName(body)
+  const command = decode(body, name === 'insert' ? 'documents' : undefined)
+  if (name === 'insert' && Array.isArray(command.documents))
+    sequences.set('documents', command.documents as Uint8Array[])
+  return {
+    requestId,
+    command,
+    name,
+    db: typeof command.$db === 'string' ? command.$db : '',
+    sequences,
+    unacknowledged: (flags & moreToCome) !== 0,
+    exhaust: (flags & exhaustAllowed) !== 0,
+    legacy: false,
+  }
+}
+
+function parseSequence(section: Buffer, sequences: Map<string, Uint8Array[]>): void {
+  const nameEnd = section.indexOf(0)
+  const documents: Uint8Array[] = []
+  for (let at = nameEnd + 1; at < section.length;) {
+    const size = section.readInt32LE(at)
+    if (size < 5 || at + size > section.length) throw new Error('a document does not fit its sequence')
+    documents.push(section.subarray(at, at + size))
+    at += size
+  }
+  sequences.set(section.toString('utf8', 0, nameEnd), documents)
+}
+
+function parseOpQuery(frame: Buffer, requestId: number): Message {
+  const nameEnd = frame.indexOf(0, 20)
+  const ns = frame.toString('utf8', 20, nameEnd)
+  const query = frame.subarray(nameEnd + 9)
+  const command = decodePlain(query.subarray(0, query.readInt32LE(0)))
+  return {
+    requestId,
+    command,
+    name: Object.keys(command)[0] ?? '',
+    db: ns.split('.')[0]!,
+    sequences: new Map(),
+    unacknowledged: false,
+    exhaust: false,
+    legacy: true,
+  }
+}
+
+let nextId = 1
+
+/** Composes the answer to a request; `more` says that another one to the same request follows. */
+export function composeReply(
+  responseTo: number,
+  body: Uint8Array,
+  legacy: boolean,
+  more: boolean,
+): { frame: Buffer; id: number } {
+  const head = Buffer.alloc(legacy ? 36 : 21)
+  const id = nextId++ | 0
+  head.writeInt32LE(head.length + body.length, 0)
+  head.writeInt32LE(id, 4)
+  head.writeInt32LE(responseTo, 8)
+  head.writeInt32LE(legacy ? opReply : opMsg, 12)
+  if (legacy) {
+    head.writeInt32LE(8, 16)
+    head.writeInt32LE(1, 32)
+  } else {
+    head.writeUInt32LE(more ? moreToCome : 0, 16)
+  }
+  return { frame: Buffer.concat([head, body]), id }
+}
+
+/** A cursor's part of an answer: documents stay the bytes they are. */
+export interface CursorReply {
+  readonly batchName: 'firstBatch' | 'nextBatch'
+  readonly documents: readonly Uint8Array[]
+  readonly rest: Doc
+}
+
+/** Encodes an answer, the cursor first, without decoding its documents. */
+export function encodeReply(body: Doc, cursor?: CursorReply): Uint8Array {
+  if (!cursor) return encode(body)
+  const inner = framed([...embeddedArray(cursor.batchName, cursor.documents), fieldsIn(cursor.rest)])
+  return Buffer.concat(framed([...embeddedDocument('cursor', inner), fieldsIn(body)]))
+}
