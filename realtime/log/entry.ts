@@ -1,0 +1,79 @@
+// An entry of the log: from a decision to the document that is inserted, and to what devices see of it.
+import { createHash } from 'node:crypto'
+import type { Change, Decision } from '../../protocol/change.ts'
+import { Fault } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import { byteLength } from '../../protocol/text.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import { changeId, topicKey, type ChangeDocument } from '../store/changes.ts'
+
+/** Feeds cover ranges of buckets; their number never changes, as it is stored with each entry. */
+export const BUCKETS = 1024
+
+/** On whose behalf something is done. `session_id` is null for the server itself. */
+export interface Caller {
+  user_id: string
+  session_id: string | null
+  device: string
+}
+
+const bucketOf = (user_id: string): number => createHash('sha256').update(user_id).digest().readUInt32BE() % BUCKETS
+
+/** The identity of a command, whatever the order of its keys. */
+export function fingerprintOf(command: unknown): string {
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value
+  return createHash('sha256').update(JSON.stringify(command, sorted)).digest('base64url')
+}
+
+/** The UUID of something the server does at most once: the same parts give the same `mutation_id` on every node (UUIDv8, RFC 9562). */
+export function derivedId(...parts: readonly (string | number)[]): string {
+  const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+  const variant = ((parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
+export interface Position {
+  topic: Topic
+  epoch: string
+  seq: number
+  at: Date
+}
+
+/** Throws `too_large` above 4 MB: bigger things have to be several changes. */
+export function toEntry(
+  caller: Caller,
+  { topic, epoch, seq, at }: Position,
+  identity: { mutation_id: string; fingerprint: string },
+  decision: Decision,
+): ChangeDocument {
+  if (byteLength(JSON.stringify(decision.data)) > limits.changeBytes)
+    throw new Fault('too_large', { detail: 'This is too much for one change', limit_bytes: limits.changeBytes })
+  return {
+    _id: changeId(topicKey(caller.user_id, topic), seq),
+    user_id: caller.user_id,
+    topic,
+    seq,
+    epoch,
+    bucket: bucketOf(caller.user_id),
+    at,
+    op: decision.op,
+    entity_id: decision.entity_id,
+    version: decision.version,
+    actor: { session_id: caller.session_id, device: caller.device },
+    ...identity,
+    data: decision.data,
+    ...(decision.before && { before: decision.before }),
+  }
+}
+
+/** What devices see of an entry. */
+export function toChange(entry: ChangeDocument): Change {
+  const { topic, epoch, seq, at, op, entity_id, version, actor, mutation_id, data, stripped } = entry
+  const change: Change = { topic, epoch, seq, at: at.toISOString(), op, entity_id, version, actor, mutation_id }
+  if (data) change.data = data
+  if (stripped) change.stripped = true
+  return change
+}

@@ -1,0 +1,12 @@
+import { reducePreferences } from '../../../protocol/reduce/preferences.ts'
+import { readPreferences, writePreferences } from '../../store/preferences.ts'
+import { toChange } from '../entry.ts'
+import type { Project } from './projection.ts'
+
+/** Preferences live in the user's document. */
+export const projectPreferences: Project = async (database, user_id, entries) => {
+  const stored = await readPreferences(database, user_id)
+  if (!stored) return // the account is gone
+  const held = entries.map(toChange).reduce(reducePreferences, stored)
+  if (held !== stored) await writePreferences(database, user_id, held, entries.at(-1)!.seq)
+}

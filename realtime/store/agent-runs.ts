@@ -1,0 +1,96 @@
+// Runs of agents as documents: the projection of topic `agents`. Written only by the projector.
+import type { Run } from '../../protocol/agents.ts'
+import type { HeldRun } from '../../protocol/reduce/run.ts'
+import { ignoreNewer } from './conversations.ts'
+import type { Database } from './database.ts'
+
+export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
+  /** `<user>:<id>` */
+  _id: string
+  started_at: Date
+  ended_at: Date | null
+  /** Of the change that last wrote it. */
+  seq: number
+}
+/** A deleted run keeps its id and version, nothing else. */
+export type RunDocument =
+  LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
+
+export function toRun({ _id, seq: _seq, started_at, ended_at, ...rest }: LiveRunDocument): Run {
+  const id = _id.slice(_id.indexOf(':') + 1)
+  return { id, ...rest, started_at: started_at.toISOString(), ended_at: ended_at?.toISOString() ?? null }
+}
+
+export async function readRun({ agent_runs }: Database, user_id: string, id: string): Promise<HeldRun> {
+  const document = await agent_runs.findOne({ _id: `${user_id}:${id}` })
+  if (!document) return undefined
+  return 'deleted' in document ? { id, version: document.version, deleted: true } : toRun(document)
+}
+
+/** Writes a run as it is after change `seq`; leaves a newer one alone. */
+export async function writeRun(
+  { agent_runs }: Database,
+  user_id: string,
+  held: NonNullable<HeldRun>,
+  seq: number,
+): Promise<void> {
+  const guard = { _id: `${user_id}:${held.id}`, seq: { $lt: seq } }
+  const document = () => {
+    if ('deleted' in held) return { user_id, version: held.version, seq, deleted: true as const }
+    const { id: _id, started_at, ended_at, ...rest } = held
+    return { ...rest, started_at: new Date(started_at), ended_at: ended_at === null ? null : new Date(ended_at), seq }
+  }
+  await ignoreNewer(agent_runs.replaceOne(guard, document(), { upsert: true }))
+}
+
+export interface RunPage {
+  limit: number
+  agent?: string
+  conversation_id?: string
+  /** Where the page before ended. */
+  after?: { at: Date; _id: string }
+}
+
+/** Newest `started_at` first; ties by id. */
+export async function listRuns(
+  { agent_runs }: Database,
+  user_id: string,
+  { limit, after, ...matching }: RunPage,
+): Promise<LiveRunDocument[]> {
+  const filter = {
+    user_id,
+    started_at: after ? { $lte: after.at } : { $exists: true },
+    ...matching,
+    ...(after && { $or: [{ started_at: { $lt: after.at } }, { _id: { $lt: after._id } }] }),
+  }
+  const found = await agent_runs.find(filter).sort({ started_at: -1, _id: -1 }).limit(limit).toArray()
+  return found as LiveRunDocument[]
+}
+
+/** All that aren't deleted, in order of `_id`, behind `after`. */
+export async function readAllRuns(
+  { agent_runs }: Database,
+  user_id: string,
+  after: string | undefined,
+  limit: number,
+): Promise<LiveRunDocument[]> {
+  const found = await agent_runs
+    .find({ _id: { $gt: after ?? `${user_id}:`, $lt: `${user_id};` }, deleted: { $exists: false } })
+    .sort({ _id: 1 })
+    .limit(limit)
+    .toArray()
+  return found as LiveRunDocument[]
+}
+
+/** Runs of all users that have not ended and began before `before`. */
+export async function unfinishedRuns(
+  { agent_runs }: Database,
+  before: Date,
+  limit: number,
+): Promise<LiveRunDocument[]> {
+  const found = await agent_runs
+    .find({ ended_at: { $type: 'null' }, started_at: { $lt: before } })
+    .limit(limit)
+    .toArray()
+  return found as LiveRunDocument[]
+}

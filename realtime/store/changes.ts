@@ -1,0 +1,202 @@
+// The log as documents. Inserts only, but for stripping content; `_id` orders a user's topic and makes the insert a compare-and-swap.
+import { MongoServerError, type FindCursor } from 'mongodb'
+import type { Actor } from '../../protocol/change.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import type { Database } from './database.ts'
+
+export interface ChangeDocument {
+  /** `<user>:<topic>:<seq, 12 digits>` */
+  _id: string
+  user_id: string
+  topic: Topic
+  seq: number
+  epoch: string
+  /** Hash of the user mod 1024; a feed's lease covers a range of buckets. */
+  bucket: number
+  at: Date
+  op: string
+  entity_id: string
+  version: number
+  actor: Actor
+  /** Unique per user and topic: a repeated command finds its first outcome. */
+  mutation_id: string
+  /** Hash of the command: the same `mutation_id` with another command is refused. */
+  fingerprint: string
+  data?: Record<string, unknown>
+  /** The values it replaced, for rewind; never on the wire. */
+  before?: Record<string, unknown>
+  /** Its content was removed by a purge or by retention. */
+  stripped?: true
+  /** Stripped because it is older than retention. */
+  expired?: true
+}
+
+const DIGITS = 12
+
+export const topicKey = (user_id: string, topic: string): string => `${user_id}:${topic}`
+export const changeId = (key: string, seq: number): string => `${key}:${String(seq).padStart(DIGITS, '0')}`
+export const seqOf = (_id: string): number => Number(_id.slice(-DIGITS))
+
+/** Inserts one entry; false when its `_id` or its `mutation_id` is taken (the server names only one of the two). */
+export async function insertChange({ changes }: Database, entry: ChangeDocument): Promise<boolean> {
+  try {
+    await changes.insertOne(entry)
+    return true
+  } catch (error) {
+    if (error instanceof MongoServerError && error.code === 11000) return false
+    throw error
+  }
+}
+
+/** Entries in (after, upTo], in order, read as they are asked for: one may have megabytes. */
+export const readChanges = (
+  { changes }: Database,
+  key: string,
+  after: number,
+  { upTo = 10 ** DIGITS - 1, limit = 0 }: { upTo?: number; limit?: number } = {},
+): FindCursor<ChangeDocument> =>
+  changes
+    .find({ _id: { $gt: changeId(key, after), $lte: changeId(key, upTo) } })
+    .sort({ _id: 1 })
+    .limit(limit)
+
+/** The newest entry, without its content. */
+export const readLast = ({ changes }: Database, key: string) =>
+  changes
+    .find({ _id: { $gt: changeId(key, 0), $lte: changeId(key, 10 ** DIGITS - 1) } })
+    .sort({ _id: -1 })
+    .limit(1)
+    .project<Pick<ChangeDocument, '_id' | 'seq' | 'epoch' | 'at' | 'op'>>({ seq: 1, epoch: 1, at: 1, op: 1 })
+    .next()
+
+/** A place in a topic: behind the entry `seq`, or behind all entries made until `time`. */
+export type Moment = { seq: number } | { time: Date }
+
+interface EntityQuery {
+  user_id: string
+  topic: Topic
+  entity_id: string
+}
+
+/** The last entry of an entity at a moment. */
+export const lastEntryAt = (
+  { changes }: Database,
+  entity: EntityQuery,
+  moment: Moment,
+): Promise<Pick<ChangeDocument, 'seq' | 'version'> | null> =>
+  changes.findOne(
+    { ...entity, ...('seq' in moment ? { seq: { $lte: moment.seq } } : { at: { $lte: moment.time } }) },
+    { sort: { seq: -1 }, projection: { seq: 1, version: 1 } },
+  )
+
+/** All entries of an entity, in order. */
+export const readEntity = ({ changes }: Database, entity: EntityQuery): Promise<ChangeDocument[]> =>
+  changes
+    .find({ ...entity })
+    .sort({ seq: 1 })
+    .toArray()
+
+/** Entries of an entity in (after, upTo], newest first, with what undoing them needs. */
+export const readUndoable = (
+  { changes }: Database,
+  entity: EntityQuery,
+  after: number,
+  upTo: number,
+): Promise<Undoable[]> =>
+  changes
+    .find({ ...entity, seq: { $gt: after, $lte: upTo } })
+    .sort({ seq: -1 })
+    .project<Undoable>({
+      ...{ _id: 0, op: 1, version: 1, stripped: 1, before: 1 },
+      ...{ 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 },
+    })
+    .toArray()
+
+export type Undoable = Pick<ChangeDocument, 'op' | 'version' | 'stripped' | 'before' | 'data'>
+
+/** What an entry tells of itself without its content: names and counts of what it carried, all null once that is gone. */
+export type EntryOutline = Pick<
+  ChangeDocument,
+  'seq' | 'at' | 'topic' | 'op' | 'entity_id' | 'version' | 'actor' | 'stripped'
+> & {
+  fields: string[] | null
+  patched: string[] | null
+  messages: number | null
+  edited: number | null
+  /** A status, an agent's id, a device's name. */
+  word: string | null
+}
+
+const namesOf = (field: string) => ({
+  $cond: [{ $eq: [{ $type: field }, 'object'] }, { $map: { input: { $objectToArray: field }, in: '$$this.k' } }, null],
+})
+const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: field }, null] })
+
+/** Outlines of the newest entries below `before`, newest first. */
+export const readOutlines = (
+  { changes }: Database,
+  key: string,
+  before: number,
+  limit: number,
+): Promise<EntryOutline[]> =>
+  changes
+    .find({ _id: { $gt: changeId(key, 0), $lt: changeId(key, before) } })
+    .sort({ _id: -1 })
+    .limit(limit)
+    .project<EntryOutline>({
+      ...{ _id: 0, seq: 1, at: 1, topic: 1, op: 1, entity_id: 1, version: 1, actor: 1, stripped: 1 },
+      fields: namesOf('$data'),
+      patched: namesOf('$data.patch'),
+      messages: lengthOf('$data.messages'),
+      edited: lengthOf('$before.messages'),
+      word: { $ifNull: ['$data.status', '$data.agent', '$data.session.device', null] },
+    })
+    .toArray()
+
+/** Beyond every `seq`. */
+export const AFTER_ALL = 10 ** DIGITS - 1
+
+/** Ids of entries beyond what each head has applied; few, as projections follow within milliseconds. */
+export async function readUnapplied(
+  { changes }: Database,
+  heads: readonly { _id: string; applied: number }[],
+): Promise<string[]> {
+  if (heads.length === 0) return []
+  const beyond = heads.map(({ _id, applied }) => ({
+    _id: { $gt: changeId(_id, applied), $lte: changeId(_id, 10 ** DIGITS - 1) },
+  }))
+  const found = await changes.find({ $or: beyond }).project<{ _id: string }>({ _id: 1 }).toArray()
+  return found.map(({ _id }) => _id)
+}
+
+export const findMutation = ({ changes }: Database, user_id: string, topic: Topic, mutation_id: string) =>
+  changes.findOne({ user_id, topic, mutation_id })
+
+/** Takes the content out of an entity's entries up to `seq` (a purge). */
+export async function stripEntity(
+  { changes }: Database,
+  user_id: string,
+  entity_id: string,
+  upTo: number,
+): Promise<void> {
+  await changes.updateMany(
+    { user_id, entity_id, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
+    { $set: { stripped: true }, $unset: { data: '', before: '' } },
+  )
+}
+
+/** Takes the content out of entries older than `before`, a batch at a time; answers how many. They stay as audit. */
+export async function expireContent({ changes }: Database, before: Date, limit: number): Promise<number> {
+  const old = await changes
+    .find({ at: { $lt: before }, data: { $exists: true } })
+    .sort({ at: 1 })
+    .limit(limit)
+    .project<{ _id: string }>({ _id: 1 })
+    .toArray()
+  if (old.length === 0) return 0
+  await changes.updateMany(
+    { _id: { $in: old.map(({ _id }) => _id) } },
+    { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
+  )
+  return old.length
+}

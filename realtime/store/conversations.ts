@@ -1,0 +1,165 @@
+// Conversations as documents: the projection that other programs may read. Written only by the projector.
+import type { Summary } from '../../protocol/conversations.ts'
+import type { JsonObject } from '../../protocol/free-form.ts'
+import type { Tombstone } from '../../protocol/reduce/conversation.ts'
+import type { Database } from './database.ts'
+
+export interface LiveConversationDocument {
+  /** `<user>:<id>`: ids of different users can't collide. */
+  _id: string
+  user_id: string
+  title: string
+  message_count: number
+  preview: string
+  metadata: JsonObject
+  pinned: boolean
+  archived: boolean
+  created_at: Date
+  updated_at: Date
+  deleted_at: Date | null
+  version: number
+  /** Of the change that last wrote it. */
+  seq: number
+}
+/** A purged conversation keeps its id and version, nothing else. */
+export interface TombstoneDocument {
+  _id: string
+  user_id: string
+  version: number
+  seq: number
+  purged: true
+  purged_at: Date
+}
+export type ConversationDocument = LiveConversationDocument | TombstoneDocument
+
+export const conversationIdOf = (_id: string): string => _id.slice(_id.indexOf(':') + 1)
+const conversationKey = (user_id: string, id: string): string => `${user_id}:${id}`
+
+export function toSummary(document: LiveConversationDocument): Summary {
+  const { _id, seq: _seq, created_at, updated_at, deleted_at, ...rest } = document
+  return {
+    id: conversationIdOf(_id),
+    ...rest,
+    created_at: created_at.toISOString(),
+    updated_at: updated_at.toISOString(),
+    deleted_at: deleted_at?.toISOString() ?? null,
+  }
+}
+
+/** Reads any of the user's conversations by id: live, in the trash, or purged. */
+export async function readConversation(
+  { conversations }: Database,
+  user_id: string,
+  id: string,
+): Promise<ConversationDocument | null> {
+  return conversations.findOne({ _id: conversationKey(user_id, id) })
+}
+
+/** Writes a conversation as it is after change `seq`; leaves a newer one alone. */
+export async function writeConversation(database: Database, held: Summary | Tombstone, seq: number): Promise<void> {
+  const _id = conversationKey(held.user_id, held.id)
+  const guard = { _id, seq: { $lt: seq } }
+  if ('purged' in held) {
+    const tombstone: Omit<TombstoneDocument, '_id'> = {
+      user_id: held.user_id,
+      version: held.version,
+      seq,
+      purged: true,
+      purged_at: new Date(),
+    }
+    await ignoreNewer(database.conversations.replaceOne(guard, tombstone, { upsert: true }))
+    return
+  }
+  const { id: _conversation, created_at, updated_at, deleted_at, ...rest } = held
+  const document = {
+    ...rest,
+    created_at: new Date(created_at),
+    updated_at: new Date(updated_at),
+    deleted_at: deleted_at === null ? null : new Date(deleted_at),
+    seq,
+  }
+  await ignoreNewer(database.conversations.replaceOne(guard, document, { upsert: true }))
+}
+
+/** A guarded upsert that meets a newer document fails to insert a second one: that is the guard at work. */
+export async function ignoreNewer(write: Promise<unknown>): Promise<void> {
+  await write.catch((error: { code?: unknown }) => {
+    if (error.code !== 11000) throw error
+  })
+}
+
+export interface Page {
+  state: 'active' | 'archived' | 'trash'
+  limit: number
+  /** Where the page before ended. */
+  after?: { updated_at: Date; _id: string }
+  /** Keep only these ids, or those whose title contains the text. */
+  matching?: { ids: string[]; text: string }
+}
+
+const states = {
+  active: { deleted_at: null, archived: false },
+  archived: { deleted_at: null, archived: true },
+  trash: { deleted_at: { $ne: null } },
+}
+
+/** Newest `updated_at` first; ties by id. */
+export async function listConversations(
+  { conversations }: Database,
+  user_id: string,
+  page: Page,
+): Promise<LiveConversationDocument[]> {
+  const { after, matching } = page
+  const conditions = []
+  if (after) conditions.push({ $or: [{ updated_at: { $lt: after.updated_at } }, { _id: { $lt: after._id } }] })
+  if (matching)
+    conditions.push({
+      $or: [
+        { _id: { $in: matching.ids.map((id) => conversationKey(user_id, id)) } },
+        { title: { $regex: escapeRegex(matching.text), $options: 'i' } },
+      ],
+    })
+  const filter = {
+    user_id,
+    updated_at: after ? { $lte: after.updated_at } : { $exists: true },
+    ...states[page.state],
+    ...(conditions.length > 0 && { $and: conditions }),
+  }
+  const found = await conversations.find(filter).sort({ updated_at: -1, _id: -1 }).limit(page.limit).toArray()
+  return found as LiveConversationDocument[]
+}
+
+/** All that aren't purged, in order of `_id`, behind `after`. */
+export async function readAllConversations(
+  { conversations }: Database,
+  user_id: string,
+  after: string | undefined,
+  limit: number,
+): Promise<LiveConversationDocument[]> {
+  const found = await conversations
+    .find({ _id: { $gt: after ?? `${user_id}:`, $lt: `${user_id};` }, purged: { $exists: false } })
+    .sort({ _id: 1 })
+    .limit(limit)
+    .toArray()
+  return found as LiveConversationDocument[]
+}
+
+export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
+
+/** What has been in the trash since before `before`, oldest first. */
+export const trashedBefore = ({ conversations }: Database, before: Date, limit: number) =>
+  conversations
+    .find({ deleted_at: { $type: 'date', $lt: before } })
+    .sort({ deleted_at: 1 })
+    .limit(limit)
+    .project<{ _id: string; user_id: string; version: number }>({ user_id: 1, version: 1 })
+    .toArray()
+
+/** What was purged after `after`. */
+export const purgedSince = ({ conversations }: Database, after: Date, limit: number) =>
+  conversations
+    .find({ purged_at: { $type: 'date', $gt: after } })
+    .sort({ purged_at: 1 })
+    .limit(limit)
+    .project<{ _id: string; user_id: string; seq: number }>({ user_id: 1, seq: 1 })
+    .toArray()

@@ -1,0 +1,51 @@
+// What the feed keeps in the database: where each tail stands, the canary that proves a stream alive, the number of leases.
+import type { ResumeToken } from 'mongodb'
+import type { Database } from './database.ts'
+
+/** Where a change stream stands; only MongoDB knows what is inside. */
+export type Token = ResumeToken
+
+export interface FeedDocument {
+  /** `tail:<range>`, `canary:<range>` or `leases` */
+  _id: string
+  /** A tail's token and the lease's generation under which it was saved. */
+  token?: Token
+  generation?: number
+  /** A canary's counter. */
+  beat?: number
+  /** How many leases the buckets are split into. */
+  count?: number
+  at?: Date
+}
+
+export const canaryId = (range: string): string => `canary:${range}`
+
+export async function readToken({ feed }: Database, range: string): Promise<Token | undefined> {
+  const kept = await feed.findOne({ _id: `tail:${range}` })
+  return kept?.token ?? undefined
+}
+
+/** Keeps the token, unless a later holder of the lease has kept one: an old holder that wakes up must not move it back. */
+export async function saveToken({ feed }: Database, range: string, token: Token, generation: number): Promise<void> {
+  const _id = `tail:${range}`
+  const kept = { token, generation, at: new Date() }
+  const { matchedCount } = await feed.updateOne({ _id, generation: { $lte: generation } }, { $set: kept })
+  if (matchedCount === 0) await feed.updateOne({ _id }, { $setOnInsert: kept }, { upsert: true })
+}
+
+/** A generation that is higher than any kept one: after Redis lost its counter, the database still knows it. */
+export async function keptGeneration({ feed }: Database, range: string): Promise<number> {
+  const kept = await feed.findOne({ _id: `tail:${range}` }, { projection: { generation: 1 } })
+  return kept?.generation ?? 0
+}
+
+/** Writes what a living stream must show next. */
+export async function beatCanary({ feed }: Database, range: string): Promise<void> {
+  await feed.updateOne({ _id: canaryId(range) }, { $inc: { beat: 1 }, $set: { at: new Date() } }, { upsert: true })
+}
+
+/** How many leases the buckets are split into; 1 unless an operator wrote `{_id: 'leases', count: n}`. */
+export async function leaseCount({ feed }: Database): Promise<number> {
+  const kept = await feed.findOne({ _id: 'leases' })
+  return Math.max(1, Math.floor(kept?.count ?? 1))
+}

@@ -1,0 +1,170 @@
+// Messages as documents, one each, so that an append costs the same in the first and in the ten-thousandth.
+import type { AnyBulkWriteOperation } from 'mongodb'
+import type { Message, MessageStatus } from '../../protocol/message.ts'
+import { escapeRegex } from './conversations.ts'
+import type { Database } from './database.ts'
+
+export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
+  /** `<user>:<conversation>:<id>` */
+  _id: string
+  user_id: string
+  conversation_id: string
+  created_at: Date
+  updated_at: Date
+  /** Of the change that last wrote it. */
+  seq: number
+}
+
+const messageKey = (user_id: string, conversation_id: string, id: string): string =>
+  `${user_id}:${conversation_id}:${id}`
+
+export function toMessage({
+  _id,
+  role,
+  content,
+  position,
+  version,
+  status,
+  replaces,
+  created_at,
+  updated_at,
+  metadata,
+}: MessageDocument): Message {
+  return {
+    id: _id.slice(_id.lastIndexOf(':') + 1),
+    role,
+    content,
+    position,
+    version,
+    status,
+    replaces,
+    created_at: created_at.toISOString(),
+    updated_at: updated_at.toISOString(),
+    metadata,
+  }
+}
+
+export const readMessages = (
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  ids: readonly string[],
+) => messages.find({ _id: { $in: ids.map((id) => messageKey(user_id, conversation_id, id)) } }).toArray()
+
+/** The newest `limit` messages, or those before a position; in order of position. */
+export async function readWindow(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  { before, limit }: { before?: number; limit: number },
+): Promise<Message[]> {
+  const position = before === undefined ? { $gte: 1 } : { $lt: before }
+  const found = await messages
+    .find({ user_id, conversation_id, position })
+    .sort({ position: -1 })
+    .limit(limit)
+    .toArray()
+  return found.map(toMessage).reverse()
+}
+
+/** Messages in (after, upTo], in order of position. */
+export async function readForward(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  { after, upTo, limit }: { after: number; upTo: number; limit: number },
+): Promise<Message[]> {
+  const found = await messages
+    .find({ user_id, conversation_id, position: { $gt: after, $lte: upTo } })
+    .sort({ position: 1 })
+    .limit(limit)
+    .toArray()
+  return found.map(toMessage)
+}
+
+/** Messages in (after, upTo], each with the `seq` that last wrote it. */
+export async function readWithSeq(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  { after, upTo }: { after: number; upTo: number },
+): Promise<{ message: Message; seq: number }[]> {
+  const filter = { user_id, conversation_id, position: { $gt: after, $lte: upTo } }
+  const found = await messages.find(filter).sort({ position: 1 }).toArray()
+  return found.map((document) => ({ message: toMessage(document), seq: document.seq }))
+}
+
+/** How the messages of a conversation hang together, in order of position, without what they say. */
+export async function readLinks(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+): Promise<Pick<Message, 'id' | 'position' | 'replaces'>[]> {
+  const found = await messages
+    .find({ user_id, conversation_id, position: { $gte: 1 } })
+    .sort({ position: 1 })
+    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces'>>({ position: 1, replaces: 1 })
+    .toArray()
+  return found.map(({ _id, ...link }) => ({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link }))
+}
+
+/** Writes messages as they are after the changes `seq`; leaves newer ones alone. */
+export async function writeMessages(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  written: readonly { message: Message; seq: number }[],
+): Promise<void> {
+  const operations = written.map(({ message, seq }): AnyBulkWriteOperation<MessageDocument> => {
+    const { id, created_at, updated_at, ...rest } = message
+    const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
+    return {
+      replaceOne: {
+        filter: { _id: messageKey(user_id, conversation_id, id), seq: { $lt: seq } },
+        replacement: { user_id, conversation_id, ...rest, ...times, seq },
+        upsert: true,
+      },
+    }
+  })
+  if (operations.length === 0) return
+  try {
+    await messages.bulkWrite(operations, { ordered: false })
+  } catch (error) {
+    const failed = (error as { writeErrors?: { code: number }[] | { code: number } }).writeErrors
+    const faults = failed === undefined ? [] : [failed].flat()
+    if (faults.length === 0 || faults.some(({ code }) => code !== 11000)) throw error
+  }
+}
+
+export async function deleteMessages({ messages }: Database, user_id: string, conversation_id: string): Promise<void> {
+  await messages.deleteMany({ user_id, conversation_id })
+}
+
+/** Conversations that have a message with this text; case doesn't count. */
+export const conversationsSaying = ({ messages }: Database, user_id: string, text: string): Promise<string[]> =>
+  messages.distinct('conversation_id', { user_id, content: { $regex: escapeRegex(text), $options: 'i' } })
+
+/** undefined: there is no such message. */
+export async function readStatus(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+  id: string,
+): Promise<MessageStatus | undefined> {
+  const _id = messageKey(user_id, conversation_id, id)
+  return (await messages.findOne({ _id }, { projection: { status: 1 } }))?.status
+}
+
+/** Ids of the conversation's messages that stream. */
+export async function streamingMessages(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+): Promise<string[]> {
+  const found = messages.find({ status: 'streaming', user_id, conversation_id }).project<{ _id: string }>({ _id: 1 })
+  return (await found.toArray()).map(({ _id }) => _id.slice(_id.lastIndexOf(':') + 1))
+}
+
+/** Messages of all users that stream; few, as they end within minutes. */
+export const allStreaming = ({ messages }: Database, limit: number): Promise<MessageDocument[]> =>
+  messages.find({ status: 'streaming' }).limit(limit).toArray()

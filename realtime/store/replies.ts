@@ -1,0 +1,80 @@
+// Leases of running replies and runs: who produces what, renewed and judged by the database's clock alone, so that nodes whose clocks
+// differ agree. The collection holds nothing but what runs now.
+import type { Database } from './database.ts'
+
+export interface ReplyDocument {
+  /** `<user>:<id of the lease>` */
+  _id: string
+  user_id: string
+  run_id: string
+  conversation_id: string | null
+  message_id: string | null
+  /** The node's process that produces it. */
+  owner: string
+  /** When the lease ends unless renewed. */
+  expires_at: Date
+}
+
+const inMs = (ms: number) => ({ $add: ['$$NOW', ms] })
+
+/** Makes a new lease that lasts `ms`. */
+export async function takeLease(
+  { replies }: Database,
+  { _id, ...lease }: Omit<ReplyDocument, 'expires_at'>,
+  ms: number,
+): Promise<void> {
+  await replies.updateOne({ _id }, [{ $set: { ...lease, expires_at: inMs(ms) } }], { upsert: true })
+}
+
+/** Renews an owner's leases for `ms` from now; answers how many of them it still holds. */
+export async function renewLeases(
+  { replies }: Database,
+  owner: string,
+  ids: readonly string[],
+  ms: number,
+): Promise<number> {
+  const renewed = await replies.updateMany({ _id: { $in: [...ids] }, owner }, [{ $set: { expires_at: inMs(ms) } }])
+  return renewed.matchedCount
+}
+
+/** Which of these leases the owner holds. */
+export async function heldLeases({ replies }: Database, owner: string, ids: readonly string[]): Promise<Set<string>> {
+  const held = replies.find({ _id: { $in: [...ids] }, owner }).project<{ _id: string }>({ _id: 1 })
+  return new Set((await held.toArray()).map(({ _id }) => _id))
+}
+
+export const expiredLeases = ({ replies }: Database, limit: number): Promise<ReplyDocument[]> =>
+  replies
+    .find({ $expr: { $lt: ['$expires_at', '$$NOW'] } })
+    .limit(limit)
+    .toArray()
+
+/** Takes an expired lease over; false when it was renewed, or another node was first. */
+export async function claimLease(
+  { replies }: Database,
+  { _id, owner, expires_at }: ReplyDocument,
+  by: string,
+  ms: number,
+): Promise<boolean> {
+  const claimed = await replies.updateOne({ _id, owner, expires_at }, [{ $set: { owner: by, expires_at: inMs(ms) } }])
+  return claimed.modifiedCount === 1
+}
+
+export async function dropLease({ replies }: Database, _id: string, owner: string): Promise<void> {
+  await replies.deleteOne({ _id, owner })
+}
+
+/** How many replies and runs a user has running, at most `limit`. */
+export async function countRunning({ replies }: Database, user_id: string, limit: number): Promise<number> {
+  const ids = replies
+    .find({ _id: { $gt: `${user_id}:`, $lt: `${user_id};` } })
+    .project({ _id: 1 })
+    .limit(limit)
+  return (await ids.toArray()).length
+}
+
+/** Of these runs, those that somebody holds a lease for. */
+export async function leasedRuns({ replies }: Database, run_ids: readonly string[]): Promise<Set<string>> {
+  const leases = replies.find({ run_id: { $in: [...run_ids] } }).project<{ run_id: string }>({ run_id: 1 })
+  return new Set((await leases.toArray()).map(({ run_id }) => run_id))
+}

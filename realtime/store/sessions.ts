@@ -1,0 +1,60 @@
+// Sessions as documents: a session is alive exactly as long as its document says, whatever cookies are around.
+import type { Database } from './database.ts'
+
+export interface SessionDocument {
+  _id: string
+  user_id: string
+  /** A readable name. */
+  device: string
+  created_at: Date
+  last_seen_at: Date
+  /** Dead from then on; the TTL index removes it a little later. */
+  expires_at: Date
+}
+
+export async function insertSession({ sessions }: Database, session: SessionDocument): Promise<void> {
+  await sessions.insertOne(session)
+}
+
+export const findSession = ({ sessions }: Database, _id: string, now: Date): Promise<SessionDocument | null> =>
+  sessions.findOne({ _id, expires_at: { $gt: now } })
+
+/** Newest first. */
+export const findSessionsOf = ({ sessions }: Database, user_id: string, now: Date): Promise<SessionDocument[]> =>
+  sessions
+    .find({ user_id, expires_at: { $gt: now } })
+    .sort({ created_at: -1, _id: -1 })
+    .toArray()
+
+/** Which of these are alive. */
+export async function findAlive({ sessions }: Database, ids: readonly string[], now: Date): Promise<string[]> {
+  const filter = { _id: { $in: [...ids] }, expires_at: { $gt: now } }
+  const found = await sessions.find(filter).project<{ _id: string }>({ _id: 1 }).toArray()
+  return found.map(({ _id }) => _id)
+}
+
+/** Pushes a session's end forward, unless that has been done after `before`. Never brings a removed one back. */
+export async function renewSession(
+  { sessions }: Database,
+  _id: string,
+  { now, before, expires_at }: { now: Date; before: Date; expires_at: Date },
+): Promise<void> {
+  await sessions.updateOne({ _id, last_seen_at: { $lt: before } }, { $set: { last_seen_at: now, expires_at } })
+}
+
+/** True when it was there, and this user's. */
+export async function deleteSession({ sessions }: Database, user_id: string, _id: string): Promise<boolean> {
+  const { deletedCount } = await sessions.deleteOne({ _id, user_id })
+  return deletedCount === 1
+}
+
+/** Ends all sessions of a user but one; answers the ids of those it found, the dead ones included. */
+export async function deleteSessionsOf({ sessions }: Database, user_id: string, except?: string): Promise<string[]> {
+  const found = await sessions
+    .find({ user_id, ...(except !== undefined && { _id: { $ne: except } }) })
+    .project<{ _id: string }>({ _id: 1 })
+    .toArray()
+  const ids = found.map(({ _id }) => _id)
+  if (ids.length > 0) await sessions.deleteMany({ _id: { $in: ids } })
+  return ids
+}
