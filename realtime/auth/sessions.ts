@@ -1,0 +1,84 @@
+// Who is signed in. The cookie only names a session; whether that is alive is read from the database with every request, so a
+// revocation acts at once and everywhere.
+import { newId } from '../../protocol/ids.ts'
+import type { Logger } from '../log.ts'
+import type { Database } from '../store/database.ts'
+import { findAlive, findSession, insertSession, renewSession, type SessionDocument } from '../store/sessions.ts'
+import { findUser } from '../store/users.ts'
+import { createSessionCookie, SESSION_SECONDS, type SessionCookie } from './cookie.ts'
+
+/** The session's end is pushed forward at most this often (ms). */
+const RENEW_MS = 60_000
+/** A cookie older than this is sealed anew (ms). */
+const RESEAL_MS = 24 * 60 * 60 * 1000
+
+export interface Identity {
+  user_id: string
+  username: string
+  session_id: string
+  device: string
+  session_created_at: Date
+  user_created_at: Date
+  expires_at: Date
+  /** The cookie is more than a day old: an HTTP answer should bring a new one. */
+  stale_cookie: boolean
+}
+
+export interface Sessions {
+  readonly cookie: SessionCookie
+  /** Who a raw `Cookie` header belongs to, by majority reads; undefined: nobody is signed in. Renews the session. */
+  identify(cookieHeader: string | undefined): Promise<Identity | undefined>
+  /** Which of these session ids are alive: one query, so at most about 1000 ids. */
+  alive(sessionIds: readonly string[]): Promise<Set<string>>
+  /** Starts a session of a user who has proved to be it. */
+  open(user_id: string, device: string): Promise<SessionDocument>
+}
+
+export function createSessions(options: {
+  database: Database
+  secrets: readonly string[]
+  logger: Logger
+  now?: () => number
+}): Sessions {
+  const { database, secrets, logger, now = Date.now } = options
+  const cookie = createSessionCookie(secrets, now)
+  const end = () => new Date(now() + SESSION_SECONDS * 1000)
+
+  /** Nobody waits for it: it only moves an end that is weeks away. */
+  function renew({ _id, last_seen_at }: SessionDocument): void {
+    const before = new Date(now() - RENEW_MS)
+    if (last_seen_at >= before) return
+    renewSession(database, _id, { now: new Date(now()), before, expires_at: end() }).catch((error: unknown) =>
+      logger.warn({ err: error }, 'a session could not be renewed'),
+    )
+  }
+
+  return {
+    cookie,
+    async identify(cookieHeader) {
+      const sealed = await cookie.read(cookieHeader)
+      if (!sealed) return undefined
+      const session = await findSession(database, sealed.session_id, new Date(now()))
+      const user = session && (await findUser(database, session.user_id))
+      if (!user || user.closing) return undefined
+      renew(session)
+      return {
+        user_id: user._id,
+        username: user.username,
+        session_id: session._id,
+        device: session.device,
+        session_created_at: session.created_at,
+        user_created_at: user.created_at,
+        expires_at: session.expires_at,
+        stale_cookie: now() - sealed.sealed_at > RESEAL_MS,
+      }
+    },
+    alive: async (sessionIds) => new Set(await findAlive(database, sessionIds, new Date(now()))),
+    async open(user_id, device) {
+      const at = new Date(now())
+      const session = { _id: newId(at.getTime()), user_id, device, created_at: at, last_seen_at: at, expires_at: end() }
+      await insertSession(database, session)
+      return session
+    },
+  }
+}

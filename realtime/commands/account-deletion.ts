@@ -1,0 +1,70 @@
+// The end of an account. `closing` in its document is the point of no return: from then on nobody is signed in or can sign in, and
+// whatever stops half-way is finished by `finish`, which any node may run at any time. The document goes last, as it is what says so.
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { topics, type Topic } from '../../protocol/topics.ts'
+import type { Log } from '../log/log.ts'
+import { deleteSessionsOf } from '../store/sessions.ts'
+import { deleteUser, findClosing, markClosing, type UserDocument } from '../store/users.ts'
+import { eraseContent, findClosedSince } from '../store/account-entries.ts'
+import { fingerprintOf } from '../log/entry.ts'
+import type { Database } from '../store/database.ts'
+import type { Devices } from './account.ts'
+
+/** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
+const SWEEP_AGAIN_MS = 60 * 60 * 1000
+
+export interface AccountDeletion {
+  /** Removes the account and all its content. */
+  remove(user: UserDocument): Promise<void>
+  /** Finishes deletions that were begun, and looks again at recent ones. For housekeeping: idempotent, a few look-ups when idle. */
+  finish(): Promise<void>
+}
+
+export function createAccountDeletion({
+  database,
+  log,
+  devices,
+}: {
+  database: Database
+  log: Log
+  devices: Devices
+}): AccountDeletion {
+  /** Nothing follows this entry. What came before it is projected here, so that no projection of this node writes behind the erasure. */
+  async function close({ _id: user_id, version }: UserDocument, topic: Topic): Promise<void> {
+    try {
+      await log.append({
+        caller: { user_id, session_id: null, device: '' },
+        topic,
+        mutation_id: newId(),
+        fingerprint: fingerprintOf(['close']),
+        load: () => Promise.resolve(),
+        decide: () => ({ op: 'closed', entity_id: user_id, version: version + 1, data: {} }),
+      })
+      await log.settle(user_id, topic)
+    } catch (error) {
+      // closed before by a deletion that stopped half-way, or never begun by a sign-up that did
+      const done = error instanceof Fault && (error.code === 'unauthenticated' || error.code === 'not_found')
+      if (!done) throw error
+    }
+  }
+
+  async function complete(user: UserDocument): Promise<void> {
+    devices.disconnectSessions(await deleteSessionsOf(database, user._id))
+    for (const topic of topics) await close(user, topic)
+    await eraseContent(database, user._id)
+    await deleteUser(database, user._id)
+  }
+
+  return {
+    async remove(user) {
+      await markClosing(database, user._id)
+      await complete(user)
+    },
+    async finish() {
+      for (const user of await findClosing(database)) await complete(user)
+      const since = new Date(Date.now() - SWEEP_AGAIN_MS)
+      for (const user_id of await findClosedSince(database, since)) await eraseContent(database, user_id)
+    },
+  }
+}

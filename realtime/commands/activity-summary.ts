@@ -1,0 +1,67 @@
+// A short sentence on an entry of the log, from its outline: what kind of thing changed, by the names of its fields, never by their values.
+// It still says something when the entry's content is gone.
+import { firstCharacters } from '../../protocol/text.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import type { EntryOutline } from '../store/changes.ts'
+
+type Outline = Pick<EntryOutline, 'topic' | 'op' | 'stripped' | 'fields' | 'patched' | 'messages' | 'edited' | 'word'>
+type Say = (outline: Outline) => string
+
+const NAMES = 5
+const NAME_LENGTH = 40
+
+const inSentence = (names: readonly string[]): string => {
+  const shown = names.slice(0, NAMES).map((name) => firstCharacters(name, NAME_LENGTH))
+  const more = names.length - shown.length
+  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join(', ')
+}
+
+const counted = (count: number): string => (count === 1 ? '1 message' : `${count} messages`)
+
+/** Of an update's fields those that follow from the others. */
+const derived = new Set(['messages', 'message_count', 'preview', 'updated_at'])
+
+const updatedConversation: Say = ({ fields, messages, edited }) => {
+  const names = (fields ?? []).filter((name) => !derived.has(name))
+  const added = (messages ?? 0) - (edited ?? 0)
+  const deeds = [
+    ...(added > 0 ? [`added ${counted(added)}`] : []),
+    ...(edited ? [`edited ${counted(edited)}`] : []),
+    ...(names.length > 0 ? [`changed ${inSentence(names)}`] : []),
+  ].join(', ')
+  return deeds === '' ? 'Changed' : deeds[0]!.toUpperCase() + deeds.slice(1)
+}
+
+const sentences: Record<Topic, Record<string, Say>> = {
+  conversations: {
+    created: ({ messages }) => (messages ? `Created with ${counted(messages)}` : 'Created'),
+    updated: updatedConversation,
+    extended: () => 'A reply went on',
+    finished: ({ word }) => (word === null ? 'A reply ended' : `A reply ended: ${word}`),
+    deleted: () => 'Moved to the trash',
+    restored: () => 'Taken back from the trash',
+    purged: () => 'Removed for ever',
+  },
+  preferences: {
+    updated: ({ patched }) => (patched?.length ? `Changed ${inSentence(patched)}` : 'Changed preferences'),
+  },
+  agents: {
+    created: ({ word }) => (word === null ? 'Started a run' : `Started a run of ${firstCharacters(word, NAME_LENGTH)}`),
+    extended: () => 'A run went on',
+    finished: ({ word }) => (word === null ? 'A run ended' : `A run ended: ${word}`),
+    deleted: () => 'Removed a run',
+  },
+  account: {
+    session_created: ({ word }) => (word === null ? 'Signed in' : `Signed in on ${firstCharacters(word, NAME_LENGTH)}`),
+    session_revoked: () => 'Signed a device out',
+    renamed: () => 'Changed the username',
+    password_changed: () => 'Changed the password',
+    closed: () => 'Closed the account',
+  },
+}
+
+/** One line without a full stop. */
+export function summariseEntry(outline: Outline): string {
+  const sentence = sentences[outline.topic][outline.op]?.(outline) ?? outline.op
+  return outline.stripped ? `${sentence} (details removed)` : sentence
+}

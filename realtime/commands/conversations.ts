@@ -1,0 +1,171 @@
+// What can be done with conversations. Writes go through the log; reads first let the documents follow it.
+import { decideConversations, namedMessages, summaryOf } from '../../protocol/decide/conversations.ts'
+import type { Decision, DecisionContext } from '../../protocol/change.ts'
+import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
+import { Fault } from '../../protocol/errors.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { newId } from '../../protocol/ids.ts'
+import { fingerprintOf, toChange } from '../log/entry.ts'
+import type { Hot, Log } from '../log/log.ts'
+import { fold, readProjected } from '../log/projection/conversations.ts'
+import {
+  listConversations,
+  readConversation,
+  toSummary,
+  type LiveConversationDocument,
+} from '../store/conversations.ts'
+import type { Database } from '../store/database.ts'
+import { conversationsSaying, readWindow } from '../store/messages.ts'
+import type { Outcome, Request } from './commands.ts'
+import { readCursor, writeCursor } from './cursor.ts'
+
+type Name = keyof typeof decideConversations
+/** A conversation with a window of its messages, and the head of the topic from which a client goes on. */
+export type ConversationAtHead = Conversation & { epoch: string; seq: number }
+
+const NEWEST = 100
+
+export interface Conversations {
+  /** create, update, append, delete, restore, purge; Faults as the contract says. `data` is null after a purge. */
+  change<N extends Name>(name: N, request: Request, payload: ConversationCommands[N]): Promise<Outcome<Summary | null>>
+  /** Purges it if it is in the trash since before `before`: somebody may have restored it a moment ago. */
+  purgeTrashed(request: Request, id: string, before: Date): Promise<void>
+  /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
+  list(
+    user_id: string,
+    query: ListQuery,
+  ): Promise<{ items: Summary[]; next_cursor: string | null; epoch: string; seq: number }>
+  /** The newest messages, or those before a position. Throws `not_found`, also for trash unless it is asked for. */
+  get(user_id: string, id: string, query?: WindowQuery): Promise<ConversationAtHead>
+}
+
+export interface ListQuery {
+  limit: number
+  cursor?: string
+  q?: string
+  state: 'active' | 'archived' | 'trash'
+}
+export interface WindowQuery {
+  before?: number
+  limit?: number
+  state?: 'active' | 'trash'
+}
+
+export function createConversations(database: Database, log: Log): Conversations {
+  const load = (id: string, messageIds: string[]) => async (hot: Hot) => {
+    const entries = hot.tail.filter(({ entity_id }) => entity_id === id)
+    return fold(await readProjected(database, hot.user_id, id, messageIds), entries).held
+  }
+
+  type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
+
+  async function append(
+    request: Request,
+    id: string,
+    named: string[],
+    identity: unknown,
+    decide: Decide,
+  ): Promise<Outcome<Summary | null>> {
+    const appended = await log.append<HeldConversation>({
+      caller: request,
+      topic: 'conversations',
+      mutation_id: request.mutation_id,
+      fingerprint: fingerprintOf(identity),
+      load: load(id, named),
+      decide,
+    })
+    if (appended.kind === 'unchanged') {
+      const data = summaryOrNull(appended.state)
+      return { data, seq: appended.seq, version: data?.version ?? 1, changed: false }
+    }
+    const { entry } = appended
+    const made = { seq: entry.seq, version: entry.version }
+    if (appended.kind === 'repeated')
+      return { ...made, data: await present(request.user_id, entry.entity_id), changed: false }
+    return { ...made, data: summaryOrNull(reduceConversation(appended.state, toChange(entry))), changed: true }
+  }
+
+  async function change<N extends Name>(
+    name: N,
+    request: Request,
+    payload: ConversationCommands[N],
+  ): Promise<Outcome<Summary | null>> {
+    const command = name === 'create' ? { id: newId(), ...payload } : payload
+    const id = targetOf(command)
+    const decide = decideConversations[name] as (
+      held: HeldConversation,
+      command: object,
+      context: DecisionContext,
+    ) => Decision
+    try {
+      return await append(request, id, namedMessages(inputsOf(command)), [name, payload], (held, context) =>
+        decide(held, command, context),
+      )
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'version_conflict')
+        throw new Fault('version_conflict', { ...error.extra, current: await get(request.user_id, id) })
+      throw error
+    }
+  }
+
+  async function purgeTrashed(request: Request, id: string, before: Date): Promise<void> {
+    await append(request, id, [], ['purge', id], (held, context) => {
+      if (!isConversation(held) || held.deleted_at === null || new Date(held.deleted_at) >= before) return undefined
+      return decideConversations.purge(held, { conversation_id: id }, context)
+    })
+  }
+
+  async function present(user_id: string, id: string): Promise<Summary | null> {
+    await log.settle(user_id, 'conversations')
+    const document = await readConversation(database, user_id, id)
+    return document && !('purged' in document) ? toSummary(document) : null
+  }
+
+  async function get(
+    user_id: string,
+    id: string,
+    { before, limit = NEWEST, state = 'active' }: WindowQuery = {},
+  ): Promise<ConversationAtHead> {
+    for (;;) {
+      const cursor = await log.settle(user_id, 'conversations')
+      const document = visible(await readConversation(database, user_id, id), state)
+      const messages = await readWindow(database, user_id, id, { before, limit })
+      const again = await readConversation(database, user_id, id)
+      if (again?.version !== document.version) continue // it moved between the two reads
+      const has_more = (messages[0]?.position ?? 1) > 1
+      return { ...toSummary(document), messages, has_more, ...cursor }
+    }
+  }
+
+  async function list(user_id: string, { limit, cursor, q, state }: ListQuery) {
+    const after = cursor === undefined ? undefined : readCursor(cursor)
+    const head = await log.settle(user_id, 'conversations')
+    const matching = q ? { text: q, ids: await conversationsSaying(database, user_id, q) } : undefined
+    const found = await listConversations(database, user_id, { state, limit: limit + 1, after, matching })
+    const items = found.slice(0, limit)
+    const next_cursor = found.length > limit ? writeCursor(items.at(-1)!) : null
+    return { items: items.map(toSummary), next_cursor, ...head }
+  }
+
+  return { change, purgeTrashed, list, get }
+}
+
+function visible(
+  document: Awaited<ReturnType<typeof readConversation>>,
+  state: 'active' | 'trash',
+): LiveConversationDocument {
+  if (document && !('purged' in document) && (document.deleted_at === null) === (state === 'active')) return document
+  throw new Fault('not_found', { detail: 'There is no such conversation' })
+}
+
+const targetOf = (command: object): string => {
+  const { id, conversation_id } = command as { id?: string; conversation_id?: string }
+  return (conversation_id ?? id)!
+}
+
+function inputsOf(command: object) {
+  const { message, messages } = command as Partial<ConversationCommands['append'] & ConversationCommands['update']>
+  return message ? [message] : messages
+}
+
+const summaryOrNull = (held: HeldConversation): Summary | null => (isConversation(held) ? summaryOf(held) : null)

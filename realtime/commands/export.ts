@@ -1,0 +1,120 @@
+// Everything a user owns, to take along. It is written piece by piece, so that an account of any size needs no more memory than a piece;
+// it holds nothing that belongs to this server alone (owner's id, versions), so that what another account imports exports alike.
+import { Readable } from 'node:stream'
+import { branchOf } from '../../protocol/branch.ts'
+import type { Summary } from '../../protocol/conversations.ts'
+import { Fault } from '../../protocol/errors.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { Log } from '../log/log.ts'
+import { readAllRuns, toRun } from '../store/agent-runs.ts'
+import { readAllConversations, readConversation, toSummary } from '../store/conversations.ts'
+import type { Database } from '../store/database.ts'
+import { readForward, readLinks } from '../store/messages.ts'
+import { readPreferences } from '../store/preferences.ts'
+import { findUser, type UserDocument } from '../store/users.ts'
+import { toUser } from './sign-in.ts'
+
+/** What the first fields of an export say. The version rises when a reader of the one before would misread it. */
+const EXPORT = { format: 'lockstep-export', version: 1 } as const
+
+const ENTITIES = 50
+const MESSAGES = 100
+
+export interface ExportUseCases {
+  /**
+   * JSON: `{format, version, exported_at, user, preferences, conversations: [{…, messages}], agent_runs}`, in order of id, the archive and
+   * the trash included. A conversation that changes meanwhile has each message as it was or as it is, none twice.
+   */
+  everything(user_id: string): Promise<Readable>
+  /** A live conversation as Markdown: its newest thread. Throws `not_found`. */
+  markdown(user_id: string, id: string): Promise<Readable>
+}
+
+export function createExport(database: Database, log: Log): ExportUseCases {
+  async function* inPages<T extends { _id: string }>(read: (after: string | undefined) => Promise<T[]>) {
+    for (let after: string | undefined; ;) {
+      const page = await read(after)
+      yield* page
+      if (page.length < ENTITIES) return
+      after = page.at(-1)!._id
+    }
+  }
+
+  async function* messagesOf(user_id: string, { id, message_count: upTo }: Summary) {
+    for (let after = 0; ;) {
+      const page = await readForward(database, user_id, id, { after, upTo, limit: MESSAGES })
+      yield* page
+      if (page.length < MESSAGES) return
+      after = page.at(-1)!.position
+    }
+  }
+
+  async function* json(user: UserDocument): AsyncGenerator<string> {
+    const user_id = user._id
+    const stored = await readPreferences(database, user_id)
+    const head = { ...EXPORT, exported_at: new Date().toISOString(), user: toUser(user) }
+    yield `${JSON.stringify({ ...head, preferences: stored?.preferences ?? {} }).slice(0, -1)},\n"conversations":[`
+    let separator = '\n'
+    for await (const document of inPages((after) => readAllConversations(database, user_id, after, ENTITIES))) {
+      const summary = toSummary(document)
+      yield `${separator}${JSON.stringify(portable(summary)).slice(0, -1)},"messages":[`
+      separator = '\n'
+      for await (const message of messagesOf(user_id, summary)) {
+        yield separator + JSON.stringify(portable(message))
+        separator = ',\n'
+      }
+      yield ']}'
+      separator = ',\n'
+    }
+    yield '],\n"agent_runs":['
+    separator = '\n'
+    for await (const document of inPages((after) => readAllRuns(database, user_id, after, ENTITIES))) {
+      yield separator + JSON.stringify(portable(toRun(document)))
+      separator = ',\n'
+    }
+    yield ']}\n'
+  }
+
+  async function* text(user_id: string, summary: Summary): AsyncGenerator<string> {
+    const links = await readLinks(database, user_id, summary.id)
+    const shown = new Set(branchOf(links).map(({ id }) => id))
+    yield `# ${oneLine(summary.title)}\n\n_${day(summary.created_at)} – ${day(summary.updated_at)}_\n`
+    for await (const message of messagesOf(user_id, summary)) if (shown.has(message.id)) yield section(message)
+  }
+
+  return {
+    async everything(user_id) {
+      for (const topic of ['conversations', 'preferences', 'agents'] as const) await log.settle(user_id, topic)
+      const user = await findUser(database, user_id)
+      if (!user) throw new Fault('unauthenticated', { detail: 'This account is gone' })
+      return Readable.from(json(user))
+    },
+
+    async markdown(user_id, id) {
+      await log.settle(user_id, 'conversations')
+      const document = await readConversation(database, user_id, id)
+      if (!document || 'purged' in document || document.deleted_at !== null)
+        throw new Fault('not_found', { detail: 'There is no such conversation' })
+      return Readable.from(text(user_id, toSummary(document)))
+    },
+  }
+}
+
+function portable<T extends { version: number; user_id?: string }>(entity: T): Omit<T, 'version' | 'user_id'> {
+  const { version: _version, user_id: _user, ...rest } = entity
+  return rest
+}
+
+const names: Record<Message['role'], string> = {
+  user: 'User',
+  assistant: 'Assistant',
+  system: 'System',
+  tool: 'Tool',
+}
+
+const section = ({ role, content, status, created_at }: Message): string =>
+  `\n## ${names[role]}, ${created_at.slice(0, 16).replace('T', ' ')} UTC\n\n${content}\n` +
+  (status === 'complete' ? '' : `\n_(${status})_\n`)
+
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
+const day = (time: string): string => time.slice(0, 10)

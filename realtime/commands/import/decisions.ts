@@ -1,0 +1,93 @@
+// Pure: what an imported piece changes. The ids of conversations and messages are the keys under which repeating an import changes nothing:
+// what is there stays as its owner made it, what is missing is added.
+//
+// A conversation that doesn't fit into one change stays in the trash, marked, until its last piece is in: nobody ever finds half of one in
+// the list, and an import that stopped is completed by repeating it.
+import type { Run } from '../../../protocol/agents.ts'
+import type { Decision, DecisionContext } from '../../../protocol/change.ts'
+import type { Conversation, ConversationChanges, Summary } from '../../../protocol/conversations.ts'
+import { next, summaryOf } from '../../../protocol/decide/conversations.ts'
+import { Fault } from '../../../protocol/errors.ts'
+import { isObject, type JsonObject } from '../../../protocol/free-form.ts'
+import type { Message } from '../../../protocol/message.ts'
+import { isConversation, type HeldConversation } from '../../../protocol/reduce/conversation.ts'
+import type { HeldRun } from '../../../protocol/reduce/run.ts'
+import { previewOf } from '../../../protocol/text.ts'
+import type { About } from './ready.ts'
+
+/** In the metadata of what isn't complete yet. */
+const MARK = 'import_unfinished'
+
+export const isUnfinished = (held: HeldConversation): boolean => isConversation(held) && MARK in held.metadata
+
+export interface Piece {
+  about: About
+  messages: readonly Message[]
+  /** More pieces follow. */
+  more: boolean
+}
+
+/** `held` has those of the piece's messages that are there. Throws `id_taken` for what was purged. */
+export function decidePiece(held: HeldConversation, piece: Piece, context: DecisionContext): Decision | undefined {
+  if (held === undefined) return created(piece, context)
+  if (!isConversation(held)) throw new Fault('id_taken', { detail: 'It was here before and has been removed for ever' })
+  if (held.deleted_at !== null && !isUnfinished(held)) return undefined // its owner threw it away
+  const known = new Set(held.messages.map(({ id }) => id))
+  const missing = piece.messages.filter(({ id }) => !known.has(id))
+  if (missing.length === 0) return undefined
+  const messages = missing.map((message, i) => ({ ...message, position: held.message_count + 1 + i }))
+  const { message_count, preview, updated_at } = held
+  const data: ConversationChanges['updated'] = {
+    messages,
+    message_count: message_count + messages.length,
+    preview: previewOf(messages.at(-1)!.content),
+    updated_at: piece.about.updated_at > updated_at ? piece.about.updated_at : updated_at,
+  }
+  return next(held, 'updated', data, { messages: [], message_count, preview, updated_at })
+}
+
+function created({ about, messages, more }: Piece, { user_id, at }: DecisionContext): Decision {
+  const hidden = { metadata: { ...about.metadata, [MARK]: true }, deleted_at: about.deleted_at ?? at }
+  const conversation: Conversation = {
+    ...about,
+    ...(more && hidden),
+    ...{ user_id, version: 1, message_count: messages.length, preview: previewOf(messages.at(-1)?.content ?? '') },
+    ...{ messages: [...messages], has_more: false },
+  }
+  return { op: 'created', entity_id: about.id, version: 1, data: { ...conversation } }
+}
+
+/** All pieces are in: takes the mark away, and the conversation out of the trash unless it was there before. */
+export function decideComplete(held: HeldConversation, { deleted_at }: About): Decision | undefined {
+  if (!isConversation(held) || !isUnfinished(held)) return undefined
+  const { [MARK]: _mark, ...metadata } = held.metadata
+  const before = { metadata: held.metadata }
+  if (deleted_at === null) {
+    const restored: Summary = { ...summaryOf(held), metadata, deleted_at: null, version: held.version + 1 }
+    return next(held, 'restored', restored, { ...before, deleted_at: held.deleted_at })
+  }
+  const { message_count, preview, updated_at } = held
+  const data: ConversationChanges['updated'] = { metadata, message_count, preview, updated_at }
+  return next(held, 'updated', data, { ...before, messages: [], message_count, preview, updated_at })
+}
+
+export const decideRunImport = (
+  held: HeldRun,
+  run: Omit<Run, 'user_id' | 'version'>,
+  { user_id }: DecisionContext,
+): Decision | undefined =>
+  held ? undefined : { op: 'created', entity_id: run.id, version: 1, data: { ...run, user_id, version: 1 } }
+
+/** The patch that adds what `present` doesn't say; what it says stays. */
+export function fillIn(present: JsonObject, imported: JsonObject): JsonObject {
+  const patch: JsonObject = {}
+  for (const [key, value] of Object.entries(imported)) {
+    const held = Object.hasOwn(present, key) ? present[key] : undefined
+    if (held === undefined) patch[key] = value
+    else if (isObject(held) && isObject(value)) {
+      const inner = fillIn(held, value)
+      if (Object.keys(inner).length > 0) patch[key] = inner
+    }
+  }
+  return patch
+}

@@ -1,0 +1,164 @@
+// Brings in what users have elsewhere, item by item: an item that fails doesn't stop the others, and repeating an import, also one that was
+// interrupted, adds only what isn't there.
+import type { Decision, DecisionContext } from '../../../protocol/change.ts'
+import { Fault } from '../../../protocol/errors.ts'
+import { newId } from '../../../protocol/ids.ts'
+import { reduceRun, type HeldRun } from '../../../protocol/reduce/run.ts'
+import { isConversation, type HeldConversation } from '../../../protocol/reduce/conversation.ts'
+import type { Answer } from '../../../protocol/rest.ts'
+import { firstCharacters } from '../../../protocol/text.ts'
+import type { Topic } from '../../../protocol/topics.ts'
+import { fingerprintOf, toChange, type Caller } from '../../log/entry.ts'
+import type { Hot, Log } from '../../log/log.ts'
+import { fold, readProjected } from '../../log/projection/conversations.ts'
+import { readRun } from '../../store/agent-runs.ts'
+import type { Database } from '../../store/database.ts'
+import type { PreferencesUseCases } from '../preferences.ts'
+import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
+import { beginReading } from './reading.ts'
+import type { Ready } from './ready.ts'
+
+type Result = Answer<'importMe'>
+type Done = 'created' | 'updated' | 'skipped'
+type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
+
+/** Decides on one entity and says whether anything changes; writes it, unless it is a dry run. */
+type Apply = <State>(
+  topic: Topic,
+  load: (hot: Pick<Hot, 'user_id' | 'tail'>) => Promise<State>,
+  decide: (state: State, context: DecisionContext) => Decision | undefined,
+) => Promise<Decision | undefined>
+
+export interface ImportUseCases {
+  /**
+   * `body` is the request's JSON in UTF-8, and not to be used any more. A dry run tells the same counts and writes nothing. Throws
+   * `invalid` when it isn't an import, or not of its source; `unavailable` when the database went away half-way: then it can be repeated.
+   */
+  run(caller: Caller, body: Uint8Array): Promise<Result>
+  /** The same for items that were read elsewhere; `next` gives undefined at the end. */
+  bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>): Promise<Result>
+}
+
+export function createImport(database: Database, log: Log, preferences: PreferencesUseCases): ImportUseCases {
+  const writing =
+    (caller: Caller): Apply =>
+    async (topic, load, decide) => {
+      let decision: Decision | undefined
+      const appended = await log.append({
+        ...{ caller, topic, mutation_id: newId(), fingerprint: fingerprintOf(['import']), load },
+        decide: (state, context) => (decision = decide(state, context)),
+      })
+      return appended.kind === 'appended' ? decision : undefined
+    }
+
+  const trying =
+    ({ user_id }: Caller): Apply =>
+    async (topic, load, decide) => {
+      await log.settle(user_id, topic)
+      return decide(await load({ user_id, tail: [] }), { user_id, at: new Date().toISOString(), newId: () => newId() })
+    }
+
+  const conversation =
+    (id: string, messageIds: readonly string[] = []) =>
+    async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>): Promise<HeldConversation> => {
+      const entries = tail.filter(({ entity_id }) => entity_id === id)
+      return fold(await readProjected(database, user_id, id, messageIds), entries).held
+    }
+
+  async function importConversation(apply: Apply, dry: boolean, { about, pieces }: Of<'conversation'>): Promise<Done> {
+    let done: Done = 'skipped'
+    let isHidden = pieces.length > 1
+    for (const [index, messages] of pieces.entries()) {
+      const load = conversation(
+        about.id,
+        messages.map(({ id }) => id),
+      )
+      let unfinished = false
+      const decision = await apply('conversations', load, (held, context) => {
+        unfinished = isUnfinished(held)
+        if (index > 0 && !isConversation(held)) throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
+        return decidePiece(held, { about, messages, more: pieces.length > 1 }, context)
+      })
+      if (unfinished) isHidden = true
+      if (decision?.op === 'created' || unfinished) done = 'created'
+      else if (decision && done === 'skipped') done = 'updated'
+      if (dry && done === 'created') break // the other pieces would need the first one
+    }
+    // only then: a command that changes nothing costs a majority read of all that waits to be projected
+    if (isHidden && !dry) await apply('conversations', conversation(about.id), (held) => decideComplete(held, about))
+    return done
+  }
+
+  async function importRun(apply: Apply, { run }: Of<'run'>): Promise<Done> {
+    const load = async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>) => {
+      const entries = tail.filter(({ entity_id }) => entity_id === run.id)
+      return entries.map(toChange).reduce<HeldRun>(reduceRun, await readRun(database, user_id, run.id))
+    }
+    const decision = await apply('agents', load, (held, context) => decideRunImport(held, run, context))
+    return decision ? 'created' : 'skipped'
+  }
+
+  /** Preferences aren't an item of their own: they count only when they change. */
+  async function importPreferences(
+    caller: Caller,
+    dry: boolean,
+    { preferences: given }: Of<'preferences'>,
+  ): Promise<Done | undefined> {
+    for (;;) {
+      const { preferences: present, version } = await preferences.get(caller.user_id)
+      const patch = fillIn(present, given)
+      if (Object.keys(patch).length === 0) return undefined
+      if (dry) return 'updated'
+      try {
+        await preferences.update({ ...caller, mutation_id: newId() }, { patch, if_version: version })
+        return 'updated'
+      } catch (error) {
+        if (!(error instanceof Fault && error.code === 'version_conflict')) throw error
+      }
+    }
+  }
+
+  async function bringIn(caller: Caller, dry: boolean, next: () => Promise<Ready | undefined>): Promise<Result> {
+    const apply = dry ? trying(caller) : writing(caller)
+    const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
+    const seen = new Set<string>()
+    const importItem = async (item: Exclude<Ready, Of<'failed'>>): Promise<Done | undefined> => {
+      if (item.kind === 'preferences') return importPreferences(caller, dry, item)
+      const { id } = item.kind === 'run' ? item.run : item.about
+      if (seen.has(id)) return 'skipped' // twice in one file
+      seen.add(id)
+      return item.kind === 'run' ? importRun(apply, item) : importConversation(apply, dry, item)
+    }
+    for (let item = await next(); item; item = await next()) {
+      if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
+      else
+        try {
+          const done = await importItem(item)
+          if (done) result[done]++
+        } catch (error) {
+          if (!(error instanceof Fault) || error.code === 'unavailable' || error.code === 'unauthenticated') throw error
+          result.failed.push({ item: nameOf(item), reason: error.message })
+        }
+    }
+    return result
+  }
+
+  return {
+    async run(caller, body) {
+      const reading = await beginReading(body)
+      try {
+        return await bringIn(caller, reading.dry_run, () => reading.next())
+      } finally {
+        await reading.end()
+      }
+    },
+    bringIn,
+  }
+}
+
+const nameOf = (item: Exclude<Ready, Of<'failed'>>): string =>
+  item.kind === 'conversation'
+    ? firstCharacters(item.about.title || item.about.id, 100)
+    : item.kind === 'run'
+      ? item.run.id
+      : 'preferences'

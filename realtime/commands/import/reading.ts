@@ -1,0 +1,80 @@
+// Where an import is read: a small one here, a large one in a thread of its own, which never stays behind.
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import { Fault } from '../../../protocol/errors.ts'
+import { limits } from '../../../protocol/limits.ts'
+import { readImport } from './read.ts'
+import type { Ready } from './ready.ts'
+import type { Told } from './worker.ts'
+
+/** What is parsed in some milliseconds. */
+const SMALL_BYTES = 1_000_000
+/** What the heap of a reading thread may grow to (MB): an export of the largest size, parsed. */
+const HEAP_MB = 1_536
+
+export interface Reading {
+  dry_run: boolean
+  /** The next item; undefined: that was all. */
+  next(): Promise<Ready | undefined>
+  /** Has to be called, also after the last item. */
+  end(): Promise<void>
+}
+
+/**
+ * Begins to read an import; `body` is JSON in UTF-8 and not to be used any more. Throws `invalid` for what isn't a request to import,
+ * `too_large` when it takes too much memory to read, as does asking for the items.
+ */
+export async function beginReading(body: Uint8Array): Promise<Reading> {
+  if (body.length > SMALL_BYTES) return readInThread(body)
+  const { dry_run, items } = readImport(body)
+  return {
+    dry_run,
+    next: () => Promise.resolve(items.next().value),
+    end: () => Promise.resolve(),
+  }
+}
+
+async function readInThread(body: Uint8Array): Promise<Reading> {
+  const isAlone = body.byteLength === body.buffer.byteLength // a small one may lie in a pool with others
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: body,
+    transferList: isAlone ? [body.buffer as ArrayBuffer] : [],
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+  })
+  worker.on('error', () => undefined) // told by `answer`; without a listener it would end the process
+  const end = async () => void (await worker.terminate())
+  try {
+    const begun = await answer(worker, once(worker, 'message'))
+    if (begun.type !== 'begun') throw new Fault('internal')
+    return { dry_run: begun.dry_run, next: () => nextOf(worker), end }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+async function nextOf(worker: Worker): Promise<Ready | undefined> {
+  const answered = once(worker, 'message')
+  worker.postMessage('next')
+  const told = await answer(worker, answered)
+  return told.type === 'item' ? told.item : undefined
+}
+
+async function answer(worker: Worker, message: Promise<unknown[]>): Promise<Exclude<Told, { type: 'fault' }>> {
+  const ended = new AbortController()
+  const gone = once(worker, 'exit', { signal: ended.signal }).then(() => {
+    throw new Fault('internal')
+  })
+  gone.catch(() => undefined)
+  try {
+    const [told] = (await Promise.race([message, gone])) as [Told]
+    if (told.type === 'fault') throw new Fault(told.code, told.extra)
+    return told
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY')
+      throw new Fault('too_large', { detail: 'This is too much to read at once', limit_bytes: limits.importBytes })
+    throw error
+  } finally {
+    ended.abort()
+  }
+}

@@ -1,0 +1,197 @@
+// What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the log; who produces the text doesn't
+// matter here, the log refuses whatever comes from another run or after the end.
+import type { ConversationCommands, Summary } from '../../protocol/conversations.ts'
+import type { Decision, DecisionContext } from '../../protocol/change.ts'
+import {
+  decideExtend,
+  decideFinish,
+  decideReply,
+  decideStop,
+  type ReplyEnding,
+  type ReplyPiece,
+  type ReplyStart,
+} from '../../protocol/decide/replies.ts'
+import { summaryOf } from '../../protocol/decide/conversations.ts'
+import { Fault } from '../../protocol/errors.ts'
+import type { Message } from '../../protocol/message.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { derivedId, fingerprintOf, toChange } from '../log/entry.ts'
+import type { Appended, Hot, Log } from '../log/log.ts'
+import { fold, readProjected } from '../log/projection/conversations.ts'
+import { readConversation, toSummary } from '../store/conversations.ts'
+import type { Database } from '../store/database.ts'
+import { readMessages, readStatus, readWindow, streamingMessages, toMessage } from '../store/messages.ts'
+import type { Outcome, Request } from './commands.ts'
+
+/** How the log names the server when it does something by itself. */
+export const byServer = (user_id: string, ...parts: (string | number)[]): Request => ({
+  user_id,
+  session_id: null,
+  device: 'Lockstep',
+  mutation_id: derivedId(...parts),
+})
+
+/** A reply that runs: its address. */
+export interface ReplyAddress {
+  user_id: string
+  conversation_id: string
+  message_id: string
+  run_id: string
+}
+
+/** `cause` tells apart who writes on behalf of a run: each may end it once. */
+export interface Replies {
+  /**
+   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, or `refusal` when there is one (a repeated command
+   * finds its first outcome all the same).
+   */
+  begin(
+    request: Request,
+    payload: ConversationCommands['reply'],
+    start: ReplyStart,
+    refusal?: Fault,
+  ): Promise<Outcome<Summary | null>>
+  /** Appends what reaches beyond the present end. Throws `not_found` when this run doesn't write the message any more. */
+  extend(address: ReplyAddress, piece: Pick<ReplyPiece, 'offset' | 'text'>, cause?: string): Promise<void>
+  /** Ends the message for its run, once; also in the trash. Throws `not_found` after a purge. */
+  finish(address: ReplyAddress, ending: Pick<ReplyEnding, 'status' | 'metadata'>, cause?: string): Promise<void>
+  /** Ends the message, whoever writes it, from any node. */
+  stop(request: Request, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
+  /** Whether the message may still grow, as far as documents have followed the log. */
+  isOpen(address: ReplyAddress): Promise<boolean>
+  /** Why no reply can begin in this conversation, if so. */
+  obstacle(user_id: string, conversation_id: string): Promise<Fault | undefined>
+  /** At most `limit` messages that may come before the message in its thread, in order of position, and the message. */
+  upTo(user_id: string, conversation_id: string, message_id: string, limit: number): Promise<Message[]>
+}
+
+type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
+type Load = (hot: Hot) => Promise<HeldConversation>
+
+export function createReplies(database: Database, log: Log): Replies {
+  const named =
+    (conversation_id: string, messageIds: string[]): Load =>
+    async (hot) => {
+      const entries = hot.tail.filter(({ entity_id }) => entity_id === conversation_id)
+      return fold(await readProjected(database, hot.user_id, conversation_id, messageIds), entries).held
+    }
+
+  /** With all that streams: asked for after the conversation was read, as a document may be ahead of what this node knows. */
+  const withStreaming =
+    (conversation_id: string, messageIds: string[]): Load =>
+    async (hot) => {
+      const entries = hot.tail.filter(({ entity_id }) => entity_id === conversation_id)
+      const touched = entries.flatMap(({ data }) => (typeof data?.message_id === 'string' ? [data.message_id] : []))
+      const ids = new Set([...messageIds, ...touched])
+      for (;;) {
+        const projected = await readProjected(database, hot.user_id, conversation_id, [...ids])
+        const streaming = await streamingMessages(database, hot.user_id, conversation_id)
+        if (streaming.every((id) => ids.has(id))) return fold(projected, entries).held
+        for (const id of streaming) ids.add(id)
+      }
+    }
+
+  const append = (request: Request, command: unknown, load: Load, decide: Decide) =>
+    log.append<HeldConversation>({
+      caller: request,
+      topic: 'conversations',
+      mutation_id: request.mutation_id,
+      fingerprint: fingerprintOf(command),
+      load,
+      decide,
+    })
+
+  async function outcomeOf(
+    appended: Appended<HeldConversation>,
+    user_id: string,
+    conversation_id: string,
+  ): Promise<Outcome<Summary | null>> {
+    if (appended.kind === 'unchanged') return outcome(summaryOrNull(appended.state), appended.seq, false)
+    const { seq, version } = appended.entry
+    if (appended.kind === 'appended') {
+      const data = summaryOrNull(reduceConversation(appended.state, toChange(appended.entry)))
+      return { data, seq, version, changed: true }
+    }
+    await log.settle(user_id, 'conversations')
+    const document = await readConversation(database, user_id, conversation_id)
+    const data = document && !('purged' in document) ? toSummary(document) : null
+    return { data, seq, version, changed: false }
+  }
+
+  return {
+    async begin(request, payload, start, refusal) {
+      const { conversation_id } = payload
+      const load = withStreaming(conversation_id, start.replaces ? [start.replaces] : [])
+      const appended = await append(request, ['reply', payload], load, (held, context) => {
+        if (refusal) throw refusal
+        return decideReply(held, start, context)
+      })
+      return outcomeOf(appended, request.user_id, conversation_id)
+    },
+
+    async extend({ user_id, conversation_id, message_id, run_id }, { offset, text }, cause = 'producer') {
+      const piece = { message_id, run_id, offset, text }
+      const request = byServer(user_id, 'extended', cause, run_id, offset)
+      await append(request, ['extended', piece], named(conversation_id, [message_id]), (held) =>
+        decideExtend(held, piece),
+      )
+    },
+
+    async finish({ user_id, conversation_id, message_id, run_id }, { status, metadata }, cause = 'producer') {
+      const ending = { message_id, run_id, status, metadata }
+      const request = byServer(user_id, 'finished', cause, run_id)
+      await append(request, ['finished', cause, run_id], named(conversation_id, [message_id]), (held, context) =>
+        decideFinish(held, ending, context),
+      )
+    },
+
+    async stop(request, payload) {
+      const { conversation_id, message_id } = payload
+      const load = named(conversation_id, [message_id])
+      const appended = await append(request, ['stop', payload], load, (held, context) =>
+        decideStop(held, { message_id }, context),
+      )
+      return outcomeOf(appended, request.user_id, conversation_id)
+    },
+
+    async isOpen({ user_id, conversation_id, message_id }) {
+      const document = await readConversation(database, user_id, conversation_id)
+      if (!document) return true
+      if ('purged' in document || document.deleted_at !== null) return false
+      const status = await readStatus(database, user_id, conversation_id, message_id)
+      return status === undefined || status === 'streaming'
+    },
+
+    async obstacle(user_id, conversation_id) {
+      await log.settle(user_id, 'conversations')
+      const document = await readConversation(database, user_id, conversation_id)
+      if (!document || 'purged' in document || document.deleted_at !== null)
+        return new Fault('not_found', { detail: 'There is no such conversation' })
+      const streaming = await streamingMessages(database, user_id, conversation_id)
+      return streaming.length > 0 ? new Fault('already_replying') : undefined
+    },
+
+    async upTo(user_id, conversation_id, message_id, limit) {
+      await log.settle(user_id, 'conversations')
+      const chain: Message[] = []
+      for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {
+        const [found] = await readMessages(database, user_id, conversation_id, [next])
+        if (!found || found.position >= (chain.at(-1)?.position ?? Infinity)) break
+        chain.push(toMessage(found))
+      }
+      const first = chain.at(-1)
+      if (!first) return []
+      const before = await readWindow(database, user_id, conversation_id, { before: first.position, limit })
+      return [...before, ...chain.reverse()]
+    },
+  }
+}
+
+const summaryOrNull = (held: HeldConversation): Summary | null => (isConversation(held) ? summaryOf(held) : null)
+
+const outcome = (data: Summary | null, seq: number, changed: boolean): Outcome<Summary | null> => ({
+  data,
+  seq,
+  version: data?.version ?? 1,
+  changed,
+})

@@ -1,0 +1,175 @@
+// Signing up and in. What remains when it stops half-way is harmless: heads without a user, or a session that nobody has the cookie of.
+import type { Session, User } from '../../protocol/account.ts'
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { noPreferences } from '../../protocol/reduce/preferences.ts'
+import type { Passwords } from '../auth/passwords.ts'
+import type { RateLimits } from '../auth/rate-limits.ts'
+import type { Sessions } from '../auth/sessions.ts'
+import type { Log } from '../log/log.ts'
+import { deleteHeads } from '../store/account-entries.ts'
+import type { Database } from '../store/database.ts'
+import { deleteSession, findSession, type SessionDocument } from '../store/sessions.ts'
+import { findUser, findUserByName, insertUser, replacePassword, type UserDocument } from '../store/users.ts'
+import type { AccountLog, CommandIdentity } from './account-log.ts'
+
+/** Who isn't signed in yet. */
+export interface Visitor {
+  address: string
+  device: string
+  /** The visitor's Idempotency-Key, else a fresh id. */
+  mutation_id: string
+}
+export interface Credentials {
+  /** Folded to lower case. */
+  username: string
+  password: string
+}
+export interface SignedIn {
+  user: User
+  session: Session
+}
+
+export interface SignIn {
+  /** Makes an account and signs it in. Faults: `username_taken`, `rate_limited`. */
+  register(visitor: Visitor, credentials: Credentials): Promise<SignedIn>
+  /** Faults: `invalid_credentials`, whatever is wrong with them, `rate_limited`. */
+  login(visitor: Visitor, credentials: Credentials): Promise<SignedIn>
+}
+
+export const toUser = ({ _id, username, created_at }: UserDocument): User => ({
+  id: _id,
+  username,
+  created_at: created_at.toISOString(),
+})
+export const toSession = ({ _id, device, created_at }: SessionDocument): Session => ({
+  id: _id,
+  device,
+  created_at: created_at.toISOString(),
+})
+
+export function createSignIn(rooms: {
+  database: Database
+  log: Log
+  accountLog: AccountLog
+  sessions: Sessions
+  passwords: Passwords
+  limits: RateLimits
+}): SignIn {
+  const { database, log, accountLog, sessions, passwords, limits } = rooms
+
+  /** The user whose password this is. An unknown one takes as long as a wrong password. */
+  async function prove({ username, password }: Credentials): Promise<UserDocument> {
+    const user = await findUserByName(database, username)
+    const right = await passwords.verify(password, user?.password_hash)
+    if (!user || user.closing || !right) throw new Fault('invalid_credentials')
+    return user
+  }
+
+  /**
+   * A password that is changed, or an account that is deleted, while somebody signs in with it: the change ends the sessions that it
+   * finds after it was written, this looks for the change after the session was written, so one of the two sees the other.
+   */
+  async function stillRight({ _id, password_hash }: UserDocument, password: string): Promise<boolean> {
+    const user = await findUser(database, _id)
+    if (!user || user.closing) return false
+    return user.password_hash === password_hash || passwords.verify(password, user.password_hash)
+  }
+
+  async function strengthen(user: UserDocument, password: string): Promise<void> {
+    if (!passwords.outdated(user.password_hash)) return
+    const to = await passwords.hash(password)
+    await replacePassword(database, user._id, { from: user.password_hash, to, changed: false })
+  }
+
+  async function resume(session_id: string): Promise<SessionDocument> {
+    const session = await findSession(database, session_id, new Date())
+    if (!session) throw new Fault('unauthenticated', { detail: 'The session that this request started has ended' })
+    return session
+  }
+
+  async function start(
+    user: UserDocument,
+    { device, mutation_id }: Visitor,
+    identity: CommandIdentity,
+  ): Promise<SessionDocument> {
+    const session = await sessions.open(user._id, device)
+    const request = { user_id: user._id, session_id: session._id, device, mutation_id }
+    const { entry } = await accountLog.tell(
+      request,
+      identity,
+      () => Promise.resolve(),
+      () => ({ op: 'session_created', entity_id: session._id, version: 1, data: { session: toSession(session) } }),
+    )
+    if (!entry || entry.entity_id === session._id) return session
+    await deleteSession(database, user._id, session._id) // the same request, sent twice at once, was first
+    return resume(entry.entity_id)
+  }
+
+  /** The session that this visitor's same request has started before. */
+  async function repeated(user: UserDocument, { device, mutation_id }: Visitor, identity: CommandIdentity) {
+    const entry = await accountLog.first({ user_id: user._id, session_id: null, device, mutation_id }, identity)
+    return entry && resume(entry.entity_id)
+  }
+
+  /** A sign-up for a name that exists: the repetition of the one that made it, or too late. */
+  async function again(
+    present: UserDocument,
+    visitor: Visitor,
+    credentials: Credentials,
+    identity: CommandIdentity,
+  ): Promise<SignedIn> {
+    const session = await repeated(present, visitor, identity).catch(() => undefined)
+    if (!session) throw new Fault('username_taken')
+    const user = await limits.guess(present.username, visitor.address, () => prove(credentials))
+    return signedIn(user, session)
+  }
+
+  const signedIn = (user: UserDocument, session: SessionDocument): SignedIn => ({
+    user: toUser(user),
+    session: toSession(session),
+  })
+
+  return {
+    async register(visitor, credentials) {
+      const { username, password } = credentials
+      const identity = ['register', username] as const
+      await limits.signUp(visitor.address)
+      const present = await findUserByName(database, username)
+      if (present) return again(present, visitor, credentials, identity)
+      const user = newUser(username, await passwords.hash(password))
+      await log.create(user._id) // before the user: one without heads could do nothing
+      if (!(await insertUser(database, user))) {
+        await deleteHeads(database, user._id)
+        throw new Fault('username_taken')
+      }
+      return signedIn(user, await start(user, visitor, identity))
+    },
+
+    async login(visitor, credentials) {
+      const { username, password } = credentials
+      const identity = ['login', username] as const
+      const user = await limits.guess(username, visitor.address, () => prove(credentials))
+      const earlier = await repeated(user, visitor, identity)
+      if (earlier) return signedIn(user, earlier)
+      const session = await start(user, visitor, identity)
+      if (!(await stillRight(user, password))) {
+        await deleteSession(database, user._id, session._id)
+        throw new Fault('invalid_credentials')
+      }
+      await strengthen(user, password)
+      return signedIn(user, session)
+    },
+  }
+}
+
+const newUser = (username: string, password_hash: string): UserDocument => ({
+  _id: newId(),
+  username,
+  password_hash,
+  preferences: {},
+  preferences_version: noPreferences.version,
+  preferences_seq: 0,
+  version: 1,
+  created_at: new Date(),
+})

@@ -1,0 +1,89 @@
+// Values of foreign exports, read with an open mind: each of these accepts all that is met in the wild and gives undefined for the rest.
+import { isObject } from '../../protocol/free-form.ts'
+import { Fault } from '../../protocol/errors.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { Imported, ImportedConversation } from './imported.ts'
+
+export type Fields = Record<string, unknown>
+
+/** The first of these fields that isn't null. */
+export const firstOf = (fields: Fields, ...names: string[]): unknown =>
+  names.map((name) => fields[name]).find((value) => value !== undefined && value !== null)
+
+/** Well-formed text; `{$oid}` is one way of writing an id. */
+export function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (typeof value === 'number') return String(value)
+  if (isObject(value) && typeof value.$oid === 'string') return value.$oid
+  return undefined
+}
+
+/** Before this many, a number counts seconds; from it on milliseconds. */
+const MILLISECONDS_FROM = 1e11
+const FIRST_YEAR = Date.UTC(1980)
+const LAST_YEAR = Date.UTC(2200)
+
+/** A moment as ISO time: from ISO text, seconds or milliseconds since the epoch, or `{$date}`. What can't be one is undefined. */
+export function timeOf(value: unknown): string | undefined {
+  if (isObject(value)) return timeOf(value.$date ?? value.$numberLong)
+  const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value
+  const ms =
+    typeof number === 'number'
+      ? Math.round(number < MILLISECONDS_FROM ? number * 1000 : number)
+      : typeof number === 'string'
+        ? Date.parse(number)
+        : NaN
+  return ms >= FIRST_YEAR && ms < LAST_YEAR ? new Date(ms).toISOString() : undefined
+}
+
+const roles: Record<string, Message['role']> = {
+  user: 'user',
+  human: 'user',
+  system: 'system',
+  developer: 'system',
+  tool: 'tool',
+  function: 'tool',
+}
+/** Whoever is neither the user, the system nor a tool is an assistant of some name. */
+export const roleOf = (value: unknown): Message['role'] => roles[String(value).toLowerCase()] ?? 'assistant'
+
+/** The items of a list, one by itself counting as one. */
+export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value == null ? [] : [value])
+
+/** The objects in a list. */
+export const objectsOf = (value: unknown): Fields[] => listOf(value).filter(isObject)
+
+/** The text in content that is a string, a part with `text`, or a list of those. */
+export function partsText(value: unknown): string {
+  if (isObject(value)) return partsText(firstOf(value, 'text', 'value', 'content'))
+  if (Array.isArray(value)) return value.map(partsText).filter(Boolean).join('\n\n')
+  return textOf(value) ?? ''
+}
+
+/**
+ * The conversations of a source whose export is a list of them, or one by itself, or a list under `conversations`. A broken one is
+ * reported and the others go on. Throws `invalid` for data of another shape.
+ */
+export function* conversationsIn(
+  data: unknown,
+  read: (fields: Fields, index: number) => ImportedConversation | undefined,
+): Iterable<Imported> {
+  const list = isObject(data) && Array.isArray(data.conversations) ? data.conversations : data
+  if (!isObject(list) && !Array.isArray(list)) throw notThisSource()
+  for (const [index, item] of listOf(list).entries()) {
+    const conversation = isObject(item) ? read(item, index) : undefined
+    if (conversation) yield { kind: 'conversation', conversation }
+    else yield { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation of that product' }
+  }
+}
+
+export function notThisSource(): Fault {
+  const message = 'is not what that product exports'
+  return new Fault('invalid', { detail: `data ${message}`, issues: [{ path: 'data', message }] })
+}
+
+/** What a person would call an item. */
+export function nameOf(item: unknown, index: number): string {
+  const name = isObject(item) ? textOf(firstOf(item, 'title', 'name', 'id', '_id', 'uuid')) : undefined
+  return name === undefined || name === '' ? `item ${index + 1}` : name.slice(0, 100).toWellFormed()
+}

@@ -1,0 +1,101 @@
+// What each command of the operators does with a database that is open. Results go to `print` as JSON, a line each; `tell` is for people.
+import { readFile } from 'node:fs/promises'
+import * as z from 'zod'
+import { newId } from '../../protocol/ids.ts'
+import type { ImportUseCases } from '../commands/import/import.ts'
+import type { Log } from '../log/log.ts'
+import type { ChangeDocument } from '../store/changes.ts'
+import { openDatabase, type Database } from '../store/database.ts'
+import { renewEpochs } from '../store/heads.ts'
+import { asOperator, findAccount } from './accounts.ts'
+import { UsageError, type Command } from './arguments.ts'
+import { allUsers, audit } from './audit.ts'
+import { migrate } from './migrate.ts'
+
+export interface Console {
+  /** Resolves when the reader keeps up. */
+  print: (value: unknown) => void | Promise<void>
+  tell: (line: string) => void
+}
+
+export interface Rooms {
+  database: Database
+  log: Log
+  imports: ImportUseCases
+}
+
+/** True when everything is in order; false when something was found or failed, which has been told. Throws `UsageError`. */
+export async function runCommand(command: Exclude<Command, { name: 'help' }>, rooms: Rooms, out: Console): Promise<boolean> {
+  switch (command.name) {
+    case 'new-epoch': {
+      const topics = await renewEpochs(rooms.database, newId().slice(-12))
+      out.tell(`${topics} logs have a new epoch: restart the nodes, and all devices load again`)
+      return true
+    }
+    case 'audit':
+      return runAudit(command, rooms, out)
+    case 'import':
+      return runImport(command, rooms, out)
+    case 'migrate':
+      return runMigrate(command, rooms, out)
+  }
+} // prettier-ignore
+
+type Of<Name extends Command['name']> = Extract<Command, { name: Name }>
+
+async function accountOf(database: Database, name: string): Promise<string> {
+  const user = await findAccount(database, name)
+  if (!user) throw new UsageError(`There is no user ${name}`)
+  return user._id
+}
+
+async function runAudit({ user, content }: Of<'audit'>, { database, log }: Rooms, out: Console): Promise<boolean> {
+  const users = user === 'all' ? allUsers(database) : [await accountOf(database, user)]
+  const { faults, ...counts } = await audit(database, log, users, {
+    entry: (entry) => out.print(content ? entry : outlineOf(entry)),
+    fault: (fault) => out.tell(JSON.stringify(fault)),
+  })
+  out.tell(`${counts.users} users, ${counts.entries} entries, ${faults} faults`)
+  return faults === 0
+}
+
+/** An entry with the names of what it changed, without what people wrote. */
+function outlineOf({ data, before: _before, fingerprint: _fingerprint, ...entry }: ChangeDocument) {
+  return { ...entry, fields: Object.keys(data ?? {}) }
+}
+
+async function runImport({ user, source, files, dry_run }: Of<'import'>, rooms: Rooms, out: Console): Promise<boolean> {
+  const caller = asOperator(await accountOf(rooms.database, user))
+  let isFine = true
+  for (const file of files) {
+    const head = `{"source":${JSON.stringify(source)},"dry_run":${dry_run},"data":`
+    const body = Buffer.concat([Buffer.from(head), await readFile(file), Buffer.from('}')])
+    const result = await rooms.imports.run(caller, body)
+    await out.print({ file, ...result })
+    if (result.failed.length > 0) isFine = false
+  }
+  return isFine
+}
+
+const UserNames = z.record(z.string(), z.string())
+
+async function runMigrate(command: Of<'migrate'>, rooms: Rooms, out: Console): Promise<boolean> {
+  const { from, collection, users, dry_run } = command
+  const names = users === undefined ? {} : UserNames.parse(JSON.parse(await readFile(users, 'utf8')))
+  const source = await openDatabase(from)
+  try {
+    const documents = source.patient.collection(collection).find().sort({ _id: 1 })
+    const { failed, ...counts } = await migrate(rooms, {
+      documents,
+      accountOf: (owner) => (Object.hasOwn(names, owner) ? names[owner]! : owner),
+      dry_run,
+      progress: ({ documents, messages, failed }) =>
+        out.tell(`${documents} conversations, ${messages} messages, ${failed.length} failed`),
+    })
+    for (const one of failed) await out.print(one)
+    await out.print({ ...counts, failed: failed.length })
+    return failed.length === 0
+  } finally {
+    await source.close()
+  }
+}
