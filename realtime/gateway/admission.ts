@@ -1,0 +1,93 @@
+// Who may join a namespace. A refusal reaches the client as a `connect_error` with the problem as its `data`.
+import type { ExtendedError } from 'socket.io'
+import { Fault, parse, toProblem } from '../../protocol/errors.ts'
+import { Handshake } from '../../protocol/sync.ts'
+import { SUPPORTED_PROTOCOLS } from '../../protocol/version.ts'
+import type { Admitted, Identity, TopicSocket } from './member.ts'
+import type { GatewaySettings } from './settings.ts'
+import { TokenBucket, type Rate } from './token-bucket.ts'
+
+export interface AdmissionPorts {
+  /** Whose cookie this is; undefined: nobody's. */
+  identify(cookieHeader: string | undefined): Promise<Identity | undefined>
+  originAllowed(origin: string | undefined, host: string | undefined): boolean
+  toFault(error: unknown): Fault
+  draining(): boolean
+  /** Sockets of the user in the namespace. */
+  sockets(user_id: string): number
+  settings: GatewaySettings
+}
+
+/** The middleware of every namespace. `refused` is told the code of each refusal. */
+export function createAdmission(ports: AdmissionPorts, refused: (fault: Fault, socket: TopicSocket) => void) {
+  const identities = rememberIdentities(ports)
+  const joins = new Buckets(ports.settings.joins)
+
+  async function admit(socket: TopicSocket): Promise<Admitted> {
+    const { auth, headers } = socket.handshake
+    if (!SUPPORTED_PROTOCOLS.includes(Number((auth as { protocol?: unknown }).protocol)))
+      throw new Fault('protocol_unsupported')
+    const { since, user_id } = parse(Handshake, auth)
+    if (!ports.originAllowed(headers.origin, headers.host)) throw new Fault('forbidden_origin')
+    if (ports.draining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
+    const identity = await identities(socket)
+    if (!identity || (user_id !== undefined && user_id !== identity.user_id)) throw new Fault('unauthenticated')
+    const wait = joins.take(identity.user_id)
+    if (wait > 0) throw tooMany(wait)
+    if (ports.sockets(identity.user_id) >= ports.settings.socketsPerUser) throw tooMany(10_000)
+    return { identity, since }
+  }
+
+  return (socket: TopicSocket, next: (error?: ExtendedError) => void): void => {
+    admit(socket).then(
+      (admitted) => {
+        Object.assign(socket.data, admitted)
+        next()
+      },
+      (error: unknown) => {
+        const fault = ports.toFault(error)
+        refused(fault, socket)
+        next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
+      },
+    )
+  }
+}
+
+const tooMany = (retry_after_ms: number) => new Fault('rate_limited', { retry_after_ms })
+
+/** The namespaces of a connection are joined at about the same time with the same cookie: it is read once for them. */
+function rememberIdentities(ports: AdmissionPorts) {
+  const known = new WeakMap<TopicSocket['conn'], { until: number; identity: Promise<Identity | undefined> }>()
+  return (socket: TopicSocket): Promise<Identity | undefined> => {
+    const now = performance.now()
+    const recent = known.get(socket.conn)
+    if (recent && recent.until > now) return recent.identity
+    const identity = ports.identify(socket.handshake.headers.cookie)
+    known.set(socket.conn, { until: now + ports.settings.timings.identity, identity })
+    identity.catch(() => known.delete(socket.conn))
+    return identity
+  }
+}
+
+/** A bucket per key; those that are full again are forgotten now and then. */
+class Buckets {
+  readonly #rate: Rate
+  readonly #buckets = new Map<string, TokenBucket>()
+  #sweepAt = 1_000
+
+  constructor(rate: Rate) {
+    this.#rate = rate
+  }
+
+  take(key: string): number {
+    let bucket = this.#buckets.get(key)
+    if (!bucket) this.#buckets.set(key, (bucket = new TokenBucket(this.#rate)))
+    if (this.#buckets.size > this.#sweepAt) this.#sweep()
+    return bucket.take()
+  }
+
+  #sweep(): void {
+    for (const [key, bucket] of this.#buckets) if (bucket.full()) this.#buckets.delete(key)
+    this.#sweepAt = Math.max(1_000, this.#buckets.size * 2)
+  }
+}

@@ -1,0 +1,192 @@
+// The gateway owns delivery: it is the only place that knows Socket.IO, and whatever the feed brings, each device gets its topic's log
+// without a gap, a repetition or another user's byte.
+import type { Server as HttpServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Change } from '../../protocol/change.ts'
+import type { Fault } from '../../protocol/errors.ts'
+import type { Delta } from '../../protocol/sync.ts'
+import { topics } from '../../protocol/topics.ts'
+import type { Execute } from '../commands/commands.ts'
+import type { Logger } from '../log.ts'
+import type { Log } from '../log/log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Link } from '../redis/link.ts'
+import { createAdmission } from './admission.ts'
+import { createFigures } from './figures.ts'
+import { Gate } from './gate.ts'
+import { HeadReader } from './head-reader.ts'
+import { Hub } from './hub.ts'
+import { alone, joinNeighbours } from './neighbours.ts'
+import { sessionRoom, type Connection, type Identity } from './member.ts'
+import { createRequests } from './requests.ts'
+import { SessionWatch } from './session-watch.ts'
+import { gatewaySettings, type GatewaySettings } from './settings.ts'
+import { serveTopic } from './topic.ts'
+import { openTransport } from './transport.ts'
+
+export interface GatewayOptions {
+  httpServer: HttpServer
+  sessions: {
+    identify(cookieHeader: string | undefined): Promise<Identity | undefined>
+    alive(sessionIds: readonly string[]): Promise<Set<string>>
+  }
+  /** Both as in the request's headers. */
+  originAllowed(origin: string | undefined, host: string | undefined): boolean
+  log: Pick<Log, 'heads' | 'range'>
+  execute: Execute
+  toFault(error: unknown): Fault
+  logger: Logger
+  metrics: Metrics
+  /** To the other nodes; absent: there are none. */
+  link?: Link
+  /** Told of each change that another node has sent, besides the devices. */
+  relayed?(user_id: string, change: Change): void
+  settings?: GatewaySettings
+}
+
+export interface Gateway {
+  /** Hands a change to the own devices of the user first, then, when `everywhere`, to the other nodes. Never waits. */
+  deliver(user_id: string, change: Change, everywhere?: boolean): void
+  /** Streamed text between durable changes, to the user's devices on all nodes; may be lost. */
+  delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
+  /** Ends every socket of these sessions on all nodes, in all namespaces, the own ones at once. */
+  disconnectSessions(sessionIds: readonly string[]): void
+  /** Sessions of this user that have a socket on any node now. */
+  onlineSessions(user_id: string): Promise<Set<string>>
+  /** Pushes to all devices what they lack by the database's heads; ends when the database could be asked. Never rejects. */
+  compareHeads(): Promise<void>
+  /** Tells all devices to move, refuses new ones, and closes what is still there after `reconnectWithinMs`. */
+  drain(reconnectWithinMs: number): Promise<void>
+  /** Closes all sockets, after the commands that run now. The HTTP server stays as it is. */
+  stop(): Promise<void>
+}
+
+/** Attaches the four namespaces to the HTTP server. */
+export function startGateway(options: GatewayOptions): Gateway {
+  const { httpServer, sessions, log, logger, metrics, toFault, link, settings = gatewaySettings } = options
+  const { relayed = () => undefined } = options
+  const { timings } = settings
+  const { io, emptied, close } = openTransport(httpServer, settings)
+  let draining = false
+  let stopped: Promise<void> | undefined
+
+  const pause = (attempt: number) =>
+    sleep(Math.random() * Math.min(timings.retry[1], timings.retry[0] * 2 ** attempt), undefined, { ref: false })
+  const hub = new Hub({ log, logger, graceMs: timings.grace, pause, behind: () => figures.behind() })
+  const figures = createFigures(metrics, () => hub.all())
+  const heads = new HeadReader(log)
+  const neighbours = link ? joinNeighbours({ io, link, hub, heads, logger, relayed }) : alone(hub)
+  const { presence } = neighbours
+  const end = ({ socket }: Connection, reason: 'revoked' | 'expired' | 'orphaned') => {
+    figures.ended(reason)
+    socket.disconnect(true)
+  }
+  const watch = new SessionWatch({ ...sessions, end, logger })
+  const requests = createRequests({
+    execute: options.execute,
+    log,
+    viewing: (member, conversation_id) => presence.looksAt(member, conversation_id),
+    toFault,
+    logger,
+    settings,
+    answered: figures.answered,
+  })
+  const gate = new Gate(settings.catchUps)
+
+  const refused = (fault: Fault) => {
+    figures.refused(fault.code)
+    if (fault.code === 'internal') logger.error({ err: fault.cause ?? fault }, 'a handshake broke')
+  }
+  const { identify } = sessions
+  const { originAllowed } = options
+  const { serve } = requests
+  for (const topic of topics) {
+    const namespace = io.of(`/${topic}`)
+    const sockets = (user_id: string) => hub.of(user_id, topic).size
+    const admission = { identify, originAllowed, toFault, draining: () => draining, sockets, settings }
+    namespace.use(createAdmission(admission, refused))
+    serveTopic(namespace, topic, {
+      hub,
+      heads,
+      gate,
+      log,
+      watch,
+      presence,
+      figures,
+      logger,
+      settings,
+      serve,
+      end,
+      pause,
+    })
+  }
+
+  const timers = [
+    repeat(0, () => hub.heartbeat(timings.heartbeat)), // spreads itself over the interval
+    repeat(timings.heartbeat, () => watch.check(hub.all())),
+    repeat(timings.slow / 4, () => endSlow(hub, timings.slow, () => figures.ended('slow'))),
+  ]
+
+  async function stop(): Promise<void> {
+    draining = true
+    for (const timer of timers) timer.stop()
+    hub.stop()
+    await Promise.race([requests.idle(), sleep(timings.stop, undefined, { ref: false })])
+    for (const topic of topics) {
+      io.of(`/${topic}`).local.disconnectSockets(true)
+      await io.of(`/${topic}`).adapter.close()
+    }
+    await close()
+  }
+
+  return {
+    deliver(user_id, change, everywhere = true) {
+      hub.change(user_id, change)
+      // the account is gone, and its sockets are ended by now, but on nodes that couldn't be told for want of Redis
+      if (change.op === 'closed')
+        for (const topic of topics) for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
+      if (everywhere) neighbours.send({ topic: change.topic, user_id, event: 'change', payload: change })
+    },
+    delta(user_id, topic, delta) {
+      hub.delta(user_id, topic, delta)
+      neighbours.send({ topic, user_id, event: 'delta', payload: delta })
+    },
+    disconnectSessions(sessionIds) {
+      if (sessionIds.length === 0) return
+      const rooms = sessionIds.map(sessionRoom)
+      for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
+      if (link) for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
+    },
+    onlineSessions: (user_id) => neighbours.onlineSessions(user_id),
+    compareHeads: () => hub.compareAll(),
+    async drain(reconnectWithinMs) {
+      draining = true
+      for (const topic of topics) io.of(`/${topic}`).local.emit('draining', { reconnect_within_ms: reconnectWithinMs })
+      await Promise.race([emptied(), sleep(reconnectWithinMs, undefined, { ref: false })])
+    },
+    stop: () => (stopped ??= stop()),
+  }
+}
+
+/** A connection that takes nothing keeps memory and never becomes live again by itself. */
+function endSlow(hub: Hub, slowMs: number, ended: () => void): Promise<void> {
+  const slow = new Set([...hub.all()].map(({ wire }) => wire).filter((wire) => wire.busyFor() > slowMs))
+  for (const wire of slow) {
+    ended()
+    wire.terminate()
+  }
+  return Promise.resolve()
+}
+
+/** Runs a job every so often, never twice at the same time. */
+function repeat(everyMs: number, job: () => Promise<void>) {
+  let stopped = false
+  const run = async () => {
+    while (!stopped) {
+      await sleep(everyMs, undefined, { ref: false })
+      if (!stopped) await job()
+    }
+  }
+  void run()
+  return { stop: () => (stopped = true) }
+}

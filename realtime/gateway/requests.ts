@@ -1,0 +1,115 @@
+// What a device asks of the server: the commands of its topic, and ranges of the log. Each is answered through its ack, whatever
+// happens; without an ack nothing is executed, as nobody could learn what became of it.
+import type * as z from 'zod'
+import type { Execute } from '../commands/commands.ts'
+import { Fault, parse, toProblem } from '../../protocol/errors.ts'
+import { Uuid } from '../../protocol/scalars.ts'
+import { commands, RangeRequest, unloggedCommands, type Ack } from '../../protocol/sync.ts'
+import { topics, type Topic } from '../../protocol/topics.ts'
+import type { Logger } from '../log.ts'
+import type { Log } from '../log/log.ts'
+import type { Member } from './member.ts'
+import type { GatewaySettings } from './settings.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+export interface RequestPorts {
+  execute: Execute
+  log: Pick<Log, 'range'>
+  viewing(member: Member, conversation_id: string | null): void
+  toFault(error: unknown): Fault
+  logger: Logger
+  settings: GatewaySettings
+  /** Counts an answer; `code` is `ok` or the fault's. */
+  answered(topic: Topic, command: string, code: string, seconds: number): void
+}
+
+type Answer = (ack: Ack) => void
+
+/** The payloads of a topic's commands as they come over the wire. */
+function payloadsOf(topic: Topic): Map<string, z.ZodObject> {
+  const wired = new Map<string, z.ZodObject>()
+  for (const [name, schema] of Object.entries<z.ZodObject>(commands[topic])) {
+    const mutation_id = unloggedCommands.has(`${topic}:${name}`) ? Uuid.optional() : Uuid
+    wired.set(name, schema.extend({ mutation_id }))
+  }
+  return wired
+}
+const payloads = new Map(topics.map((topic) => [topic, payloadsOf(topic)]))
+
+/** Serves all sockets alike; `idle` resolves when what runs now has been answered. */
+export function createRequests(ports: RequestPorts) {
+  const running = new Set<Promise<void>>()
+
+  function serve(member: Member): void {
+    const bucket = new TokenBucket(ports.settings.events)
+    let inFlight = 0
+    member.socket.onAny((event: string, ...args: unknown[]) => {
+      const answer = args.at(-1)
+      if (typeof answer !== 'function') {
+        ports.logger.debug({ topic: member.topic, session_id: member.identity.session_id }, 'event without an ack')
+        return
+      }
+      const wait = bucket.take()
+      const refusal = wait > 0 ? wait : inFlight >= ports.settings.inFlight ? 1_000 : 0
+      inFlight++
+      const run = answerTo(ports, member, event, args.slice(0, -1), answer as Answer, refusal).finally(() => {
+        inFlight--
+        running.delete(run)
+      })
+      running.add(run)
+    })
+  }
+
+  return { serve, idle: () => Promise.allSettled(running) }
+}
+
+async function answerTo(
+  ports: RequestPorts,
+  member: Member,
+  event: string,
+  args: unknown[],
+  answer: Answer,
+  waitMs: number,
+): Promise<void> {
+  const { topic } = member
+  const known = event === 'range' || payloads.get(topic)!.has(event) ? event : 'unknown'
+  const start = performance.now()
+  const done = (code: string) => ports.answered(topic, known, code, (performance.now() - start) / 1000)
+  try {
+    if (waitMs > 0) throw new Fault('rate_limited', { retry_after_ms: waitMs })
+    if (args.length !== 1) throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
+    // a session that was revoked while it joined must not slip a command in; its socket is about to be closed
+    if (!(await member.verified)) return
+    answer(event === 'range' ? await range(ports, member, args[0]) : await command(ports, member, event, args[0]))
+    done('ok')
+  } catch (error) {
+    const fault = ports.toFault(error)
+    if (fault.code === 'internal')
+      ports.logger.error({ err: fault.cause ?? fault, topic, event: known }, 'a command broke')
+    answer({ ok: false, error: toProblem(fault) })
+    done(fault.code)
+  }
+}
+
+async function command(ports: RequestPorts, member: Member, name: string, input: unknown): Promise<Ack> {
+  const { topic, identity } = member
+  const schema = payloads.get(topic)!.get(name)
+  if (!schema) throw new Fault('invalid', { detail: 'There is no such command here' })
+  const { mutation_id, ...payload } = parse(schema, input)
+  if (unloggedCommands.has(`${topic}:${name}`)) {
+    ports.viewing(member, payload.conversation_id as string | null)
+    return { ok: true, data: null }
+  }
+  const { user_id, session_id, device } = identity
+  const caller = { user_id, session_id, device, mutation_id: mutation_id as string }
+  const { data, seq, version } = await ports.execute(topic, name, caller, payload as never)
+  return { ok: true, data, seq, version }
+}
+
+async function range(ports: RequestPorts, member: Member, input: unknown): Promise<Ack> {
+  const { from, to } = parse(RangeRequest, input)
+  // an answer may be a megabyte: a device gets the next one when it has taken the last
+  if (member.wire.busy()) await new Promise<void>((resolve) => member.wire.whenFree(resolve))
+  const { changes, more, reset } = await ports.log.range(member.identity.user_id, member.topic, from - 1, to)
+  return { ok: true, data: { changes, more, reset } }
+}

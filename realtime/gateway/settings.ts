@@ -1,0 +1,59 @@
+// Every number of the gateway in one place; tests shrink them.
+import type { PendingLimits } from './pending.ts'
+import type { Rate } from './token-bucket.ts'
+import type { WireLimits } from './wire.ts'
+
+export interface GatewaySettings {
+  wire: WireLimits
+  pending: PendingLimits
+  /** Events of one socket. */
+  events: Rate
+  /** Namespaces joined by one user's devices, on this node. */
+  joins: Rate
+  /** Sockets of one user in one namespace, on this node. */
+  socketsPerUser: number
+  /** Commands of one socket that are being executed. */
+  inFlight: number
+  /** Devices that read the log at the same time. */
+  catchUps: number
+  /** Milliseconds. */
+  timings: {
+    /** `head` to every device, and the same for the look at its session. */
+    heartbeat: number
+    /** A change that is on its way gets this long before a device counts as behind. */
+    grace: number
+    /** A connection that takes nothing for so long ends. */
+    slow: number
+    /** First and longest wait before a read of the log is repeated. */
+    retry: readonly [number, number]
+    /** An identity read from the cookie serves the other namespaces of the connection for so long. */
+    identity: number
+    ping: number
+    pong: number
+    /** A connection must have joined a namespace by then. */
+    connect: number
+    /** Running commands may end before sockets are closed. */
+    stop: number
+  }
+}
+
+export const gatewaySettings: GatewaySettings = {
+  wire: { busy: 64 * 1024, end: 32 * 1024 * 1024 },
+  pending: { changes: 512, bytes: 512 * 1024 },
+  events: { rate: 100, burst: 200 },
+  joins: { rate: 50, burst: 2_000 },
+  socketsPerUser: 500,
+  inFlight: 200,
+  catchUps: 16,
+  timings: {
+    heartbeat: 25_000,
+    grace: 150,
+    slow: 30_000,
+    retry: [100, 5_000],
+    identity: 5_000,
+    ping: 25_000,
+    pong: 20_000,
+    connect: 10_000,
+    stop: 5_000,
+  },
+}

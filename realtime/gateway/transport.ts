@@ -1,0 +1,58 @@
+// The Socket.IO server and the connections below it. Closing it ends them all within a grace, also those whose device answers no more:
+// the HTTP server could not close before.
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Socket as NetSocket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Server } from 'socket.io'
+import { limits } from '../../protocol/limits.ts'
+import type { TopicServer } from './member.ts'
+import type { GatewaySettings } from './settings.ts'
+
+/** How long a device may take to answer the end of its connection (ms). */
+const FAREWELL_MS = 500
+
+export interface Transport {
+  io: TopicServer
+  /** Resolves when no connection is open. */
+  emptied(): Promise<void>
+  close(): Promise<void>
+}
+
+export function openTransport(httpServer: HttpServer, { timings }: GatewaySettings): Transport {
+  const io: TopicServer = new Server(httpServer, {
+    path: '/socket.io',
+    transports: ['websocket'],
+    serveClient: false,
+    perMessageDeflate: false,
+    httpCompression: false,
+    maxHttpBufferSize: limits.frameBytes,
+    pingInterval: timings.ping,
+    pingTimeout: timings.pong,
+    connectTimeout: timings.connect,
+  })
+  const open = new Set<NetSocket>()
+  let empty = Promise.withResolvers<void>()
+  io.engine.on('connection', ({ request }: { request: IncomingMessage }) => {
+    const { socket } = request
+    open.add(socket)
+    socket.once('close', () => {
+      open.delete(socket)
+      if (open.size > 0) return
+      empty.resolve()
+      empty = Promise.withResolvers<void>()
+    })
+  })
+  // `/` would join whoever connects without asking
+  io.use((_socket, next) => next(new Error('use a topic namespace')))
+
+  const emptied = () => (open.size === 0 ? Promise.resolve() : empty.promise)
+  return {
+    io,
+    emptied,
+    async close() {
+      io.engine.close()
+      await Promise.race([emptied(), sleep(FAREWELL_MS, undefined, { ref: false })])
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
