@@ -1,0 +1,139 @@
+// What this node produces now. The invariant: what is produced here has a lease of this node, and ends here exactly when the log says that
+// it has ended, or when the lease is gone.
+import { Counter, Gauge, Histogram } from 'prom-client'
+import type { Change } from '../../protocol/change.ts'
+import type { ConversationChanges } from '../../protocol/conversations.ts'
+import type { Logger } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Leased, Leases } from './leases.ts'
+import { Production, type Cut } from './production.ts'
+import type { Piece } from './provider.ts'
+import type { LiveSink } from './sinks.ts'
+import type { Timings } from './timings.ts'
+
+export interface Job extends Leased {
+  source: (signal: AbortSignal) => AsyncIterable<Piece>
+  sink: LiveSink
+}
+
+/** A run, or the message that a run writes. */
+export type What = { user_id: string } & ({ run_id: string } | { conversation_id: string; message_id: string })
+
+interface Running {
+  job: Job
+  production: Production
+  done: Promise<void>
+}
+
+export class Runner {
+  readonly #leases: Leases
+  readonly #timings: Timings
+  readonly #logger: Logger
+  readonly #byUser = new Map<string, Set<Running>>()
+  readonly #metrics: ReturnType<typeof createReplyMetrics>
+  readonly #looking: NodeJS.Timeout
+
+  constructor(leases: Leases, { timings, logger, metrics }: { timings: Timings; logger: Logger; metrics: Metrics }) {
+    this.#leases = leases
+    this.#timings = timings
+    this.#logger = logger
+    this.#metrics = createReplyMetrics(metrics)
+    this.#looking = setInterval(() => this.#look(), timings.lookMs)
+  }
+
+  /** Produces under a lease that has been taken. */
+  start(job: Job, lease: string): void {
+    const logger = this.#logger.child({ run_id: job.run_id })
+    const production = new Production(job.source, job.sink, { timings: this.#timings, logger })
+    const running: Running = { job, production, done: Promise.resolve() }
+    const others = this.#byUser.get(job.user_id) ?? new Set()
+    this.#byUser.set(job.user_id, others.add(running))
+    this.#leases.keep(lease, () => production.lose())
+    this.#metrics.running.inc()
+    running.done = this.#see(running, lease)
+  }
+
+  async #see(running: Running, lease: string): Promise<void> {
+    const { job, production } = running
+    const status = await production.run()
+    const others = this.#byUser.get(job.user_id)
+    others?.delete(running)
+    if (others?.size === 0) this.#byUser.delete(job.user_id)
+    this.#metrics.running.dec()
+    this.#metrics.ended.inc({ status: status ?? 'abandoned' })
+    if (production.firstTextMs !== undefined) this.#metrics.firstText.observe(production.firstTextMs / 1000)
+    if (status) await this.#leases.drop(lease)
+    else this.#leases.release(lease)
+  }
+
+  /** The production of a message or a run, if it is this node's. */
+  find(what: What): Production | undefined {
+    for (const { job, production } of this.#byUser.get(what.user_id) ?? [])
+      if (
+        'run_id' in what
+          ? job.run_id === what.run_id
+          : job.message_id === what.message_id && job.conversation_id === what.conversation_id
+      )
+        return production
+    return undefined
+  }
+
+  /** A change of this user has been made somewhere: what it ends is not produced any further. */
+  onChange(user_id: string, change: Change): void {
+    const all = this.#byUser.get(user_id)
+    if (!all) return
+    const cut: Cut = { status: 'stopped', elsewhere: true }
+    for (const { job, production } of all) if (endedBy(change, job)) production.end(cut)
+  }
+
+  /** Ends everything as interrupted, with its text. Resolves when it is written, or after `deadlineMs`. */
+  async stop(deadlineMs: number): Promise<void> {
+    clearInterval(this.#looking)
+    const all = [...this.#byUser.values()].flatMap((running) => [...running])
+    for (const { production } of all) production.end({ status: 'interrupted', code: 'restarted' })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)))
+    await Promise.race([Promise.all(all.map(({ done }) => done)), late])
+    clearTimeout(timer)
+    for (const { production } of all) production.lose()
+  }
+
+  /** The feed may have missed an ending, and who is silent isn't refused: those are asked for now and then. */
+  #look(): void {
+    for (const running of [...this.#byUser.values()].flatMap((all) => [...all])) {
+      const { job, production } = running
+      if (performance.now() - production.lastWrite < this.#timings.lookMs) continue
+      job.sink.isOpen().then(
+        (open) => open || production.end({ status: 'stopped', elsewhere: true }),
+        (error: unknown) => this.#logger.debug({ err: error }, 'could not look at a silent reply'),
+      )
+    }
+  }
+}
+
+function endedBy({ topic, op, entity_id, data }: Change, job: Job): boolean {
+  if (op === 'closed') return true
+  if (topic === 'agents') return (op === 'finished' || op === 'deleted') && entity_id === job.run_id
+  if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
+  if (op === 'finished') return (data as ConversationChanges['finished'] | undefined)?.run_id === job.run_id
+  return op === 'deleted' || op === 'purged'
+}
+
+function createReplyMetrics(registry: Metrics) {
+  const registers = [registry]
+  return {
+    running: new Gauge({ name: 'lockstep_replies_running', help: 'Replies and runs produced by this node', registers }),
+    ended: new Counter({
+      name: 'lockstep_replies_total',
+      help: 'Replies and runs that have ended, by how; abandoned: left to another node',
+      labelNames: ['status'],
+      registers,
+    }),
+    firstText: new Histogram({
+      name: 'lockstep_reply_first_text_seconds',
+      help: 'From the start of a reply to its first text',
+      buckets: [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120],
+      registers,
+    }),
+  }
+}

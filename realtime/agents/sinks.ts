@@ -1,0 +1,50 @@
+// Where the text of a reply goes: into a message, into a run, or into a run first and then into its message.
+import { Fault } from '../../protocol/errors.ts'
+import type { Delta } from '../../protocol/sync.ts'
+import type { Replies, ReplyAddress } from '../commands/replies.ts'
+import type { Runs } from '../commands/agents.ts'
+import type { Sink } from './production.ts'
+
+/** Shows streamed text to the user's devices; may get lost. */
+export type ShowDelta = (user_id: string, topic: 'conversations' | 'agents', delta: Delta) => void
+
+/** A sink that can also tell whether it still takes text, without writing. */
+export interface LiveSink extends Sink {
+  isOpen(): Promise<boolean>
+}
+
+export function messageSink(replies: Replies, address: ReplyAddress, show: ShowDelta): LiveSink {
+  const { user_id, conversation_id: entity_id, message_id, run_id } = address
+  return {
+    extend: (offset, text) => replies.extend(address, { offset, text }),
+    finish: (ending) => replies.finish(address, ending),
+    delta: (offset, text) => show(user_id, 'conversations', { entity_id, message_id, run_id, offset, text }),
+    isOpen: () => replies.isOpen(address),
+  }
+}
+
+export function runSink(runs: Runs, user_id: string, run_id: string, show: ShowDelta): LiveSink {
+  return {
+    extend: (offset, text) => runs.extend(user_id, run_id, { offset, text }),
+    finish: (ending) => runs.finish(user_id, run_id, ending),
+    delta: (offset, text) => show(user_id, 'agents', { entity_id: run_id, run_id, offset, text }),
+    isOpen: () => runs.isOpen(user_id, run_id),
+  }
+}
+
+/** One after the other. All are finished, also when one of them is gone. */
+export function inOrder(sinks: readonly LiveSink[]): LiveSink {
+  return {
+    async extend(offset, text) {
+      for (const sink of sinks) await sink.extend(offset, text)
+    },
+    async finish(ending) {
+      for (const sink of sinks)
+        await sink.finish(ending).catch((error: unknown) => {
+          if (!(error instanceof Fault) || error.code !== 'not_found') throw error
+        })
+    },
+    delta: (offset, text) => sinks.forEach((sink) => sink.delta(offset, text)),
+    isOpen: async () => (await Promise.all(sinks.map((sink) => sink.isOpen()))).every(Boolean),
+  }
+}

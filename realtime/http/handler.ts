@@ -1,0 +1,50 @@
+// The contract between the table of routes and what serves it: one typed function a route, everything parsed, nothing of fastify.
+import type { Readable } from 'node:stream'
+import type { Answer, Asked, RouteName, routes } from '../../protocol/rest.ts'
+import type { Identity } from '../auth/sessions.ts'
+import type { Request } from '../commands/commands.ts'
+
+/** A request of anybody. */
+export interface Visit {
+  /** The visitor's IP address, by the proxy's word where it is trusted. */
+  address: string
+  /** A readable name of the device. */
+  device: string
+  /** The Idempotency-Key, else a fresh id. */
+  mutation_id: string
+  answer: AnswerHead
+}
+
+/** A request of who is signed in. */
+export interface Call extends Visit {
+  identity: Identity
+  /** Who asks, for the commands. */
+  request: Request
+  /** `If-Match`. */
+  if_version: number | undefined
+}
+
+/** What an answer has besides its body. */
+export interface AnswerHead {
+  /** Instead of the route's usual one. */
+  status(code: 200 | 201 | 202): void
+  signIn(session_id: string): Promise<void>
+  signOut(): void
+}
+
+/** Routes whose bodies are too large to be parsed by the thread that serves: they come as they were sent, as JSON in UTF-8. */
+export const unparsed = ['importMe'] as const satisfies readonly RouteName[]
+type Given<Name extends RouteName> = Name extends (typeof unparsed)[number]
+  ? Omit<Asked<Name>, 'body'> & { body: Uint8Array }
+  : Asked<Name>
+
+type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true } ? true : false
+
+/** Throws Faults. A stream is sent as it comes, as what the route is written in. */
+export type Handler<Name extends RouteName> = (
+  asked: Given<Name>,
+  context: IsOpen<Name> extends true ? Visit : Call,
+) => Promise<Answer<Name> | Readable>
+
+/** Routes without a handler answer 404. */
+export type Handlers = { readonly [Name in RouteName]?: Handler<Name> }

@@ -1,0 +1,128 @@
+// The HTTP side of a node. Socket.IO is attached to the same server by the gateway, which then listens.
+import type { Server } from 'node:http'
+import helmet from '@fastify/helmet'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import { changesState, originAllowed } from '../auth/origin.ts'
+import type { Sessions } from '../auth/sessions.ts'
+import type { Config } from '../config.ts'
+import type { Logger } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Handlers } from './handler.ts'
+import { acceptJson } from './json-body.ts'
+import { observe } from './observe.ts'
+import { serveOperations } from './operations.ts'
+import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
+import { serveRoutes } from './routes.ts'
+import { serveUi } from './static-ui.ts'
+
+export interface HttpRooms {
+  config: Pick<Config, 'publicOrigins' | 'trustProxy'>
+  handlers: Handlers
+  sessions: Sessions
+  /** Turns whatever was thrown into a fault of the table. */
+  toFault: (error: unknown) => Fault
+  /** Whether this node may get traffic. */
+  ready: () => Promise<boolean>
+  /** The folder of the built UI. */
+  uiRoot: string
+  logger: Logger
+  metrics: Metrics
+}
+
+export interface Http {
+  /** Doesn't listen yet. */
+  server: Server
+  /** Takes no new requests, waits for those under way. */
+  stop(): Promise<void>
+}
+
+/** A request may take this long to arrive whole: an import of 256 MB over a slow line; its headers alone much less (ms). */
+const REQUEST_MS = 300_000
+const HEADERS_MS = 20_000
+/** Longer than what common proxies keep a connection for, so that it is them who close it (ms). */
+const KEEP_ALIVE_MS = 75_000
+const HEADER_BYTES = 16_384
+const SWEEP_MS = 50
+
+export async function createHttp(rooms: HttpRooms): Promise<Http> {
+  const { config, logger, metrics, toFault } = rooms
+  const app = fastify({
+    logger: false,
+    trustProxy: config.trustProxy,
+    bodyLimit: limits.bodyBytes,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: HEADERS_MS, maxHeaderSize: HEADER_BYTES },
+    genReqId: () => newId(),
+    clientErrorHandler: refuseConnection,
+    frameworkErrors: (error, request, reply) => void answerFault(error, request, reply),
+  })
+  app.decorateRequest('identity', null)
+  app.setErrorHandler(answerFault)
+  app.setNotFoundHandler(() => {
+    throw new Fault('not_found', { detail: 'There is nothing at this address' })
+  })
+  acceptJson(app)
+  observe(app, logger, metrics)
+  await protectPages(app, config)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id)
+    done(foreign(request) ? new Fault('forbidden_origin') : undefined)
+  })
+  await app.register((scope) => serveOperations(scope, metrics, rooms.ready))
+  await app.register((scope, _options, done) => {
+    serveRoutes(scope, rooms.sessions, rooms.handlers)
+    done()
+  })
+  await app.register((scope) => serveUi(scope, rooms.uiRoot))
+  await app.ready()
+  return { server: app.server, stop }
+
+  async function stop(): Promise<void> {
+    // a connection that becomes idle after the server was told to close would be kept until its client leaves
+    const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
+    await app.close().finally(() => clearInterval(sweep))
+  }
+
+  function answerFault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const fault = frameworkFault(error, request) ?? toFault(error)
+    if (fault.code === 'internal') logger.error({ err: fault.cause ?? error, request_id: request.id }, 'request failed')
+    // fastify would hang up on a body that it didn't read, and the client would see a broken pipe instead of the answer
+    reply.removeHeader('connection')
+    return sendProblem(reply, fault)
+  }
+
+  function foreign({ method, headers, protocol }: FastifyRequest): boolean {
+    if (!changesState(method)) return false
+    const told = config.trustProxy && headers['x-forwarded-proto'] !== undefined
+    return !originAllowed(headers.origin, headers.host, config.publicOrigins, told ? protocol : undefined)
+  }
+}
+
+/** Pages may only run and reach what this server gave them. */
+async function protectPages(app: FastifyInstance, { publicOrigins }: Pick<Config, 'publicOrigins'>): Promise<void> {
+  const onlyHttps = publicOrigins.length > 0 && publicOrigins.every((origin) => origin.startsWith('https:'))
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        baseUri: ["'none'"],
+        objectSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:', 'blob:'],
+        fontSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    frameguard: { action: 'deny' },
+    hsts: onlyHttps,
+    referrerPolicy: { policy: 'same-origin' },
+  })
+}

@@ -1,0 +1,40 @@
+// Bodies: JSON in UTF-8 under one of two content types; an empty one is none. Keys that would reach a prototype need no special care:
+// JSON.parse makes them plain properties, and every schema refuses what it doesn't know.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Fault } from '../../protocol/errors.ts'
+import { unsupportedType } from './problems.ts'
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+/** Replaces fastify's own parsers. */
+export function acceptJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'buffer' },
+    (request: FastifyRequest, body: Buffer, done) => {
+      try {
+        checkCharset(request.headers['content-type'] ?? '')
+        done(null, request.routeOptions.config.unparsed ? body : parseBody(body))
+      } catch (error) {
+        done(error as Error)
+      }
+    },
+  )
+}
+
+/** Throws `invalid` (415) for another charset. */
+function checkCharset(contentType: string): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1]
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw unsupportedType()
+}
+
+/** Throws `invalid` (400) for what isn't JSON. undefined: there is none. */
+function parseBody(body: Buffer): unknown {
+  if (body.length === 0) return undefined
+  try {
+    return JSON.parse(utf8.decode(body)) as unknown
+  } catch {
+    throw new Fault('invalid', { status: 400, detail: 'The body is not well-formed JSON' })
+  }
+}

@@ -1,0 +1,22 @@
+// Routes by which users look at and take along what is theirs.
+import type { ActivityUseCases } from '../commands/activity.ts'
+import type { ExportUseCases } from '../commands/export.ts'
+import type { ImportUseCases } from '../commands/import/import.ts'
+import type { RewindUseCases } from '../commands/rewind.ts'
+import type { Handlers } from './handler.ts'
+
+interface OwnerUseCases {
+  rewind: RewindUseCases
+  activity: ActivityUseCases
+  exports: ExportUseCases
+  imports: ImportUseCases
+}
+
+export const ownerHandlers = ({ activity, exports, imports, rewind }: OwnerUseCases) =>
+  ({
+    listActivity: ({ query }, { request }) => activity.list(request.user_id, query),
+    exportMe: (_asked, { request }) => exports.everything(request.user_id),
+    importMe: ({ body }, { request }) => imports.run(request, body),
+    getConversationAt: ({ params, query }, { request }) => rewind.at(request.user_id, params.id, query),
+    getConversationMarkdown: ({ params }, { request }) => exports.markdown(request.user_id, params.id),
+  }) satisfies Handlers

@@ -1,0 +1,76 @@
+// The one boundary of HTTP: whatever was thrown leaves as a problem of the table (RFC 9457), and nothing of its inside with it.
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Socket } from 'node:net'
+import { Fault, toProblem, type Problem } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+
+const RETRY_MS = 1_000
+
+/** Sends a fault as `application/problem+json`, with `Retry-After` (whole seconds) where waiting helps. */
+export function sendProblem(reply: FastifyReply, fault: Fault): FastifyReply {
+  const problem: Problem = toProblem(fault)
+  const waits = fault.code === 'unavailable' || fault.code === 'rate_limited'
+  if (waits) {
+    problem.retry_after_ms ??= RETRY_MS
+    reply.header('retry-after', Math.max(1, Math.ceil(problem.retry_after_ms / 1000)))
+  }
+  return reply
+    .status(problem.status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .send(Buffer.from(JSON.stringify(problem))) // to a string fastify would add a charset, which this type doesn't have
+}
+
+/** What fastify refuses by itself, in the words of the table; undefined for everything else. */
+export function frameworkFault(error: FastifyError, request: FastifyRequest): Fault | undefined {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE': {
+      const limit_bytes = request.routeOptions.bodyLimit ?? limits.bodyBytes
+      return new Fault('too_large', { detail: `The body must have at most ${limit_bytes} bytes`, limit_bytes })
+    }
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return unsupportedType()
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new Fault('invalid', { status: 400, detail: 'The body is not as long as Content-Length says' })
+    case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new Fault('invalid', { detail: 'The address is not valid' })
+    default:
+      // the client went away while it sent: nobody reads the answer, and it isn't the server's fault
+      return (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? new Fault('invalid', { status: 400 }) : undefined
+  }
+}
+
+export const unsupportedType = (): Fault =>
+  new Fault('invalid', {
+    status: 415,
+    detail: 'The content type must be application/json or application/merge-patch+json, in UTF-8',
+  })
+
+const parserFaults: Record<string, Fault> = {
+  HPE_HEADER_OVERFLOW: new Fault('too_large', {
+    status: 431,
+    detail: 'The headers are too large',
+    limit_bytes: 16_384,
+  }),
+  ERR_HTTP_REQUEST_TIMEOUT: new Fault('invalid', { status: 408, detail: 'The request took too long to arrive' }),
+}
+
+/** Answers what isn't HTTP at all, where there is no request yet, and hangs up. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const fault = parserFaults[error.code ?? ''] ?? new Fault('invalid', { status: 400, detail: 'This is not HTTP' })
+  const problem = toProblem(fault)
+  const body = JSON.stringify(problem)
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} Refused`,
+      'Connection: close',
+      'Cache-Control: no-store',
+      'Content-Type: application/problem+json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ].join('\r\n'),
+  )
+}

@@ -1,0 +1,107 @@
+// Serves the table of routes: whatever a route says about itself in protocol/rest.ts is enforced here, for all of them alike and in this
+// order: origin (in http.ts), who asks, content type and size, then parameters, query, body. No handler sees anything unparsed.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import * as z from 'zod'
+import { Fault, parse } from '../../protocol/errors.ts'
+import { limits } from '../../protocol/limits.ts'
+import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
+import { deviceName } from '../auth/device-name.ts'
+import type { Identity, Sessions } from '../auth/sessions.ts'
+import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
+import { unparsed, type AnswerHead, type Call, type Handlers, type Visit } from './handler.ts'
+import { Turnstile } from './turnstile.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who is signed in; null on open routes and before it is known. */
+    identity: Identity | null
+  }
+  interface FastifyContextConfig {
+    /** The body comes as it was sent. */
+    unparsed?: boolean
+  }
+}
+
+const nothing = z.strictObject({})
+const isUnparsed: ReadonlySet<RouteName> = new Set(unparsed)
+/** Large bodies that a node holds at a time. */
+const LARGE_BODIES = 2
+
+/** Registers every route; one without a handler isn't there (404) for whoever may ask. */
+export function serveRoutes(app: FastifyInstance, sessions: Sessions, handlers: Handlers): void {
+  const turnstile = new Turnstile(LARGE_BODIES)
+  for (const name of Object.keys(routes) as RouteName[]) {
+    const route: Route = routes[name]
+    const handler = handlers[name] as ((asked: never, context: never) => Promise<unknown>) | undefined
+    app.route({
+      method: route.method,
+      url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+      bodyLimit: isUnparsed.has(name) ? limits.importBytes : limits.bodyBytes,
+      config: { unparsed: isUnparsed.has(name) },
+      onRequest: async (request, reply) => {
+        reply.header('cache-control', 'no-store')
+        if (!route.open) request.identity = await authenticate(sessions, request, reply)
+        if (isUnparsed.has(name) && isLarge(request)) await turnstile.enter(reply.raw)
+      },
+      handler: async (request, reply) => {
+        if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
+        const asked = readAsked(route, request)
+        const context = contextOf(sessions, request, reply.status(route.status))
+        const answer = await handler(asked as never, context as never)
+        return send(reply, answer, route.media)
+      },
+    })
+  }
+}
+
+/** Above what any other route takes, or nobody knows. */
+const isLarge = ({ headers }: FastifyRequest): boolean =>
+  !(Number(headers['content-length'] ?? 0) <= limits.bodyBytes) || headers['transfer-encoding'] !== undefined
+
+async function authenticate(sessions: Sessions, request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
+  const identity = await sessions.identify(request.headers.cookie)
+  if (!identity) throw new Fault('unauthenticated')
+  checkHolder(request.headers['lockstep-user'], identity.user_id)
+  if (identity.stale_cookie)
+    reply.header('set-cookie', await sessions.cookie.issue(identity.session_id, isSecure(request)))
+  return identity
+}
+
+function readAsked(route: Route, request: FastifyRequest) {
+  return {
+    params: parse(route.params ?? nothing, request.params),
+    query: parse(route.query ?? nothing, request.query),
+    // no body and an empty object are the same; a route that takes none accepts both
+    body: request.routeOptions.config.unparsed
+      ? (request.body ?? new Uint8Array())
+      : parse(route.body ?? nothing, request.body === undefined ? {} : request.body),
+  }
+}
+
+function contextOf(sessions: Sessions, request: FastifyRequest, reply: FastifyReply): Visit | Call {
+  const { identity, headers } = request
+  const mutation_id = mutationIdOf(headers['idempotency-key'])
+  const answer = answerHead(sessions, request, reply)
+  const visit: Visit = { address: request.ip, device: deviceName(headers['user-agent']), mutation_id, answer }
+  if (!identity) return visit
+  const { user_id, session_id, device } = identity
+  const if_version = ifVersionOf(headers['if-match'])
+  return { ...visit, identity, if_version, request: { user_id, session_id, device, mutation_id } }
+}
+
+const answerHead = (sessions: Sessions, request: FastifyRequest, reply: FastifyReply): AnswerHead => ({
+  status: (code) => void reply.status(code),
+  async signIn(session_id) {
+    reply.header('set-cookie', await sessions.cookie.issue(session_id, isSecure(request)))
+  },
+  signOut: () => void reply.header('set-cookie', sessions.cookie.clear(isSecure(request))),
+})
+
+const isSecure = (request: FastifyRequest): boolean => request.protocol === 'https'
+
+function send(reply: FastifyReply, answer: unknown, media = 'application/json'): FastifyReply {
+  if (answer === undefined) return reply.status(204).send()
+  if (typeof answer === 'object' && answer !== null && 'version' in answer && typeof answer.version === 'number')
+    reply.header('etag', etagOf(answer.version))
+  return reply.type(media).send(answer)
+}

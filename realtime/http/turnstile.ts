@@ -1,0 +1,45 @@
+// How many requests with a large body a node takes at a time: the others wait before their body is read, so that memory has a bound. Who hangs
+// up while waiting or inside makes room.
+import type { ServerResponse } from 'node:http'
+import { Fault } from '../../protocol/errors.ts'
+
+const MAX_WAITING = 50
+const RETRY_MS = 10_000
+
+export class Turnstile {
+  #free: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(places: number) {
+    this.#free = places
+  }
+
+  /** Resolves when there is a place; it is given back when the answer has been sent. Throws `unavailable` when too many wait. */
+  async enter(response: ServerResponse): Promise<void> {
+    if (this.#free === 0) await this.#wait(response)
+    else this.#free--
+    if (response.closed) this.#leave()
+    else response.once('close', () => this.#leave())
+  }
+
+  #wait(response: ServerResponse): Promise<void> {
+    if (this.#waiting.size >= MAX_WAITING)
+      throw new Fault('unavailable', { detail: 'Too many imports at once: try again', retry_after_ms: RETRY_MS })
+    return new Promise((resolve, reject) => {
+      const proceed = () => {
+        this.#waiting.delete(proceed)
+        resolve()
+      }
+      this.#waiting.add(proceed)
+      response.once('close', () => {
+        if (this.#waiting.delete(proceed)) reject(new Fault('unavailable')) // nobody reads it
+      })
+    })
+  }
+
+  #leave(): void {
+    const [next] = this.#waiting
+    if (next) next()
+    else this.#free++
+  }
+}

@@ -1,0 +1,35 @@
+// Read the settings, start, wait for a signal. The exit code is 0 after an orderly stop, 1 when something is wrong at start.
+import { enableCompileCache } from 'node:module'
+
+enableCompileCache()
+const { ConfigError, readConfig } = await import('./config.ts')
+const { createLogger } = await import('./log.ts')
+const { startServer } = await import('./server.ts')
+
+try {
+  const config = readConfig(process.env)
+  const logger = createLogger(config.logLevel)
+  const server = await startServer(config, { logger, ofProcess: true })
+  process.stdout.write(`Lockstep is at ${server.url}\n`)
+
+  const stop = (signal: NodeJS.Signals) => {
+    logger.info({ signal }, 'stopping')
+    server.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'could not stop in order')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
+} catch (error) {
+  const lines =
+    error instanceof ConfigError
+      ? error.message
+      : `Lockstep could not start: ${String((error as Error).message ?? error)}`
+  process.stderr.write(`${lines}\n`)
+  process.exit(1)
+}

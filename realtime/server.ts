@@ -1,0 +1,238 @@
+// The composition root: who gets what. A server is a value, so that n of them can live in one process.
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createAgents, type Agents, type AgentsOptions } from './agents/agents.ts'
+import { newId } from '../protocol/ids.ts'
+import { originAllowed } from './auth/origin.ts'
+import { createPasswords } from './auth/passwords.ts'
+import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
+import { createSessions } from './auth/sessions.ts'
+import { createAccount } from './commands/account.ts'
+import { createActivity } from './commands/activity.ts'
+import { createExecute } from './commands/commands.ts'
+import { createConversations, type Conversations } from './commands/conversations.ts'
+import { startHousekeeping } from './commands/housekeeping.ts'
+import { createExport } from './commands/export.ts'
+import { createImport } from './commands/import/import.ts'
+import { createRewind } from './commands/rewind.ts'
+import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import type { Config } from './config.ts'
+import { startEmbedded } from './embedded/start.ts'
+import { startFeed } from './feed/feed.ts'
+import { startGateway, type Gateway } from './gateway/gateway.ts'
+import type { GatewaySettings } from './gateway/settings.ts'
+import { agentHandlers } from './http/agent-handlers.ts'
+import { accountHandlers, preferencesHandlers } from './http/account-handlers.ts'
+import { conversationHandlers } from './http/conversation-handlers.ts'
+import { createHttp } from './http/http.ts'
+import { ownerHandlers } from './http/owner-handlers.ts'
+import { every, stopOnce } from './lifecycle.ts'
+import { createLogger, type Logger } from './log.ts'
+import { createLog } from './log/log.ts'
+import { createMetrics } from './metrics.ts'
+import { sharedLimiter } from './redis/limits.ts'
+import { startLink } from './redis/link.ts'
+import { openDatabase } from './store/database.ts'
+import { toFault } from './store/faults.ts'
+import { migrate } from './store/migrations.ts'
+
+/** How long devices have to move over when the node stops (ms). */
+const DRAIN_MS = 2_000
+const FINISH_DELETIONS_MS = 300_000
+/** How long replies have to write down what they have when the node stops (ms). */
+const FINISH_REPLIES_MS = 5_000
+
+export interface ServerOptions {
+  logger?: Logger
+  /** Adds the process's own figures to the metrics: one server a process. */
+  ofProcess?: boolean
+  /** log2 of scrypt's N; tests use a cheap one. */
+  passwordCost?: number
+  rateLimits?: RateLimitRules
+  gateway?: GatewaySettings
+  drainMs?: number
+  agents?: Pick<AgentsOptions, 'demo' | 'timings'>
+}
+
+export interface RunningServer {
+  /** Where it listens, `http://host:port`. */
+  url: string
+  /** Readiness fails, devices move over, acked work is finished. A second call joins the first. */
+  stop(): Promise<void>
+}
+
+/** Resolves when it serves. Rejects when the database can't be reached or the port is taken. */
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
+  const logger = options.logger ?? createLogger(config.logLevel)
+  const metrics = createMetrics({ ofProcess: options.ofProcess })
+  const stops = stopOnce(logger)
+  try {
+    return await compose()
+  } catch (error) {
+    await stops.run()
+    throw error
+  }
+
+  async function compose(): Promise<RunningServer> {
+    const database = await openDatabase(config.mongodbUrl ?? (await embeddedUrl()))
+    stops.add('database', () => database.close())
+    await migrate(database, { owner: newId() })
+    const log = createLog(database, logger)
+    stops.add('log', () => log.stop())
+
+    // connected early, so that it goes late: whatever stops before it may still have to tell the other nodes
+    const link = config.redisUrl ? await startLink({ url: config.redisUrl, node: newId(), logger, metrics }) : undefined
+    if (link) stops.add('redis', () => link.stop())
+
+    const sessions = createSessions({ database, secrets: config.sessionSecrets, logger })
+    const passwords = createPasswords(options.passwordCost)
+    const limits = createRateLimits(options.rateLimits, link && sharedLimiter(link))
+    const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it
+    const devices = {
+      disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
+      onlineSessions: async (user_id: string) => (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
+    }
+    const account = createAccount({ database, log, sessions, passwords, limits, devices })
+    const conversations = createConversations(database, log)
+    const preferences = createPreferences(database, log)
+    const agents = createAgents({
+      database,
+      log,
+      preferences,
+      assistant: config.assistant,
+      delta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
+      logger,
+      metrics,
+      ...options.agents,
+    })
+    stops.add('agents', () => agents.stop(FINISH_REPLIES_MS))
+    const housekeeping = startHousekeeping(database, conversations, {
+      logRetentionDays: config.logRetentionDays,
+      logger,
+    })
+    stops.add('housekeeping', () => housekeeping.stop())
+    stops.add(
+      'deletions',
+      every(FINISH_DELETIONS_MS, () => account.finishDeletions(), logger),
+    )
+
+    let serving = false
+    const http = await createHttp({
+      config,
+      handlers: {
+        ...accountHandlers(account),
+        ...preferencesHandlers(preferences),
+        ...conversationHandlers(conversations),
+        ...agentHandlers(agents.useCases),
+        ...ownerHandlers({
+          activity: createActivity(database),
+          exports: createExport(database, log),
+          imports: createImport(database, log, preferences),
+          rewind: createRewind(database, log),
+        }),
+      },
+      sessions,
+      toFault,
+      ready: async () => serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
+      uiRoot: join(import.meta.dirname, '../ui/dist'),
+      logger,
+      metrics,
+    })
+    stops.add('http', () => http.stop())
+    const gateway = startGateway({
+      httpServer: http.server,
+      sessions,
+      originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
+      log,
+      execute: createExecute(socketCommands({ conversations, preferences, account, agents })),
+      toFault,
+      logger,
+      metrics,
+      settings: options.gateway,
+      link,
+      relayed: (user_id, change) => agents.onChange(user_id, change),
+    })
+    late.gateway = gateway
+    const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
+    stops.add('gateway', () => stop())
+    const feed = startFeed({
+      database,
+      deliver: (user_id, change, everywhere) => {
+        agents.onChange(user_id, change)
+        // the sockets are ended by now, but on nodes that couldn't be told for want of Redis
+        if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
+        deliver(user_id, change, everywhere)
+      },
+      compareHeads,
+      project: log.seen,
+      logger,
+      metrics,
+      link,
+    })
+    stops.add('feed', () => feed.stop())
+    await feed.ready
+    stops.add('devices', () => drain(options.drainMs ?? DRAIN_MS))
+
+    const url = await listen(http.server, config)
+    serving = true
+    stops.add('readiness', () => void (serving = false))
+    logger.info({ url }, 'serving')
+    return { url, stop: () => stops.run() }
+  }
+
+  async function embeddedUrl(): Promise<string> {
+    const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
+    const embedded = await startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
+    stops.add('embedded database', () => embedded.stop())
+    return embedded.url
+  }
+}
+
+interface UseCases {
+  conversations: Conversations
+  preferences: PreferencesUseCases
+  account: ReturnType<typeof createAccount>
+  agents: Agents
+}
+
+/** The sockets' commands by topic and name. */
+function socketCommands({
+  conversations,
+  preferences,
+  account,
+  agents,
+}: UseCases): Parameters<typeof createExecute>[0] {
+  return {
+    conversations: {
+      create: (request, payload) => conversations.change('create', request, payload),
+      update: (request, payload) => conversations.change('update', request, payload),
+      append: (request, payload) => conversations.change('append', request, payload),
+      delete: (request, payload) => conversations.change('delete', request, payload),
+      restore: (request, payload) => conversations.change('restore', request, payload),
+      purge: (request, payload) => conversations.change('purge', request, payload),
+      reply: agents.replies.reply,
+      stop: agents.replies.stop,
+    },
+    preferences: { update: (request, payload) => preferences.update(request, payload) },
+    agents: { run: agents.useCases.run, stop: agents.useCases.stop, delete: agents.useCases.delete },
+    account: { revoke: (request, payload) => account.revoke(request, payload) },
+  }
+}
+
+function listen(server: Server, { host, port }: Config): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`PORT: ${port} is in use: stop the other program or set another`)
+          : error,
+      )
+    server.once('error', refuse)
+    server.listen(port, host, () => {
+      server.off('error', refuse)
+      const { port: given } = server.address() as AddressInfo
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${given}`)
+    })
+  })
+}
