@@ -1,0 +1,64 @@
+// Dates and times in the language that the user chose for them; "today" moves on by itself.
+import { preferences } from './stores/preferences.svelte.ts'
+
+let now = $state.raw(new Date())
+const tick = (): void => {
+  now = new Date()
+}
+setInterval(tick, 60_000)
+
+type Options = Intl.DateTimeFormatOptions
+const formats = new Map<string, Intl.DateTimeFormat>()
+function format(options: Options): Intl.DateTimeFormat {
+  const language = preferences.dateLanguage
+  const key = `${language} ${JSON.stringify(options)}`
+  const known = formats.get(key)
+  if (known) return known
+  const made = new Intl.DateTimeFormat(language, options)
+  formats.set(key, made)
+  return made
+}
+
+const startOfDay = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime()
+const dayMs = 86_400_000
+
+/** Whole days between then and today; 0 is today. */
+export const daysAgo = (iso: string): number => Math.round((startOfDay(now) - startOfDay(new Date(iso))) / dayMs)
+
+const relative = (days: number): string => {
+  const text = new Intl.RelativeTimeFormat(preferences.dateLanguage, { numeric: 'auto' }).format(-days, 'day')
+  return text.charAt(0).toLocaleUpperCase(preferences.dateLanguage) + text.slice(1)
+}
+
+/** "Today", "Yesterday", "Monday, 3 March". */
+export function dayText(iso: string): string {
+  const days = daysAgo(iso)
+  if (days === 0 || days === 1) return relative(days)
+  const at = new Date(iso)
+  const year: Options = at.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }
+  return format({ weekday: 'long', day: 'numeric', month: 'long', ...year }).format(at)
+}
+
+/** "14:05" */
+export const timeText = (iso: string): string => format({ hour: 'numeric', minute: '2-digit' }).format(new Date(iso))
+
+/** The shortest that says when: a time today, a weekday this week, else a date. */
+export function shortText(iso: string): string {
+  const days = daysAgo(iso)
+  const at = new Date(iso)
+  if (days <= 0) return timeText(iso)
+  if (days < 7) return format({ weekday: 'short' }).format(at)
+  if (at.getFullYear() === now.getFullYear()) return format({ day: 'numeric', month: 'short' }).format(at)
+  return format({ day: 'numeric', month: 'short', year: '2-digit' }).format(at)
+}
+
+/** Date and time in full, for hints and lists. */
+export const fullText = (iso: string): string =>
+  format({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
+
+/** "3.2 s", "1 min 5 s" */
+export function durationText(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}

@@ -1,0 +1,35 @@
+// Copying text, also on pages served over plain http where the clipboard API is missing.
+
+/** True when the text is in the clipboard. */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    return copyBySelection(text)
+  }
+}
+
+function copyBySelection(text: string): boolean {
+  const focused = document.activeElement
+  const area = document.createElement('textarea')
+  area.value = text
+  area.className = 'visually-hidden'
+  document.body.append(area)
+  area.select()
+  const copied = document.execCommand('copy')
+  area.remove()
+  if (focused instanceof HTMLElement) focused.focus()
+  return copied
+}
+
+const shownMs = 1600
+
+/** Answers clicks on the copy buttons of rendered code. */
+export async function copyFromCode(event: MouseEvent): Promise<void> {
+  const button = event.target instanceof Element ? event.target.closest('button[data-copy]') : null
+  const code = button?.closest('.code')?.querySelector('code')
+  if (!button || !code) return
+  button.textContent = (await copyText(code.textContent)) ? 'Copied' : 'Press Ctrl+C'
+  setTimeout(() => (button.textContent = 'Copy'), shownMs)
+}

@@ -1,0 +1,65 @@
+// Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
+import { enter, logout } from '../services/account.ts'
+import { createSubscriber } from 'svelte/reactivity'
+import type { Presence } from '../../../../protocol/sync.ts'
+import { engine } from './engine.ts'
+
+const track = createSubscriber((update) => engine.account.subscribe(update))
+const trackEngine = createSubscriber((update) => engine.subscribe(update))
+
+/** Why somebody meets the sign-in page. */
+export type Farewell = 'signed-out' | 'ended' | 'deleted'
+
+let isLeaving = false
+
+class Account {
+  get user() {
+    track()
+    trackEngine()
+    return engine.account.user ?? (engine.state.name === 'ready' ? engine.state.user : undefined)
+  }
+
+  get session() {
+    track()
+    return engine.account.session
+  }
+
+  get sessions() {
+    track()
+    return engine.account.sessions
+  }
+
+  /** The other open pages of this user. */
+  get others(): readonly Presence[] {
+    track()
+    return [...engine.account.presence.values()].filter(({ online }) => online)
+  }
+
+  /** Those that look at a conversation right now. */
+  viewersOf(conversation_id: string): readonly Presence[] {
+    return this.others.filter(({ viewing }) => viewing === conversation_id)
+  }
+
+  /** Throws Fault. */
+  async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
+    await enter(engine.call, kind, username, password)
+    await engine.start()
+  }
+
+  /** Throws Fault when the server can't be reached: then the session would live on, so the user stays and is told. */
+  async signOut(): Promise<void> {
+    await logout(engine.call)
+    leave('signed-out')
+  }
+}
+export const account = new Account()
+
+/** Opens the sign-in page as a new document. */
+export function leave(reason: Farewell): void {
+  if (isLeaving) return
+  isLeaving = true
+  location.replace(`/app/sign-in?${reason}`)
+}
+
+/** True from the moment on that this document is given up: its unsent changes are nobody's any more. */
+export const leaving = (): boolean => isLeaving

@@ -1,0 +1,140 @@
+// Agents and their runs as runes. An agent is the server's, perhaps with the user's settings over it, or the user's own: settings live in
+// `preferences.agent_settings`, one object an agent id.
+import { listAgents } from '../services/agents.ts'
+import { createSubscriber } from 'svelte/reactivity'
+import type { Agent } from '../../../../protocol/agents.ts'
+import type { Json, JsonObject } from '../../../../protocol/free-form.ts'
+import type { RunsView, RunView } from '../sync/views.ts'
+import { engine } from './engine.ts'
+import { preferences } from './preferences.svelte.ts'
+
+const topic = engine.agents
+const track = createSubscriber((update) => topic.subscribe(update))
+
+/** What the editor edits. */
+export interface AgentSettings {
+  name: string
+  description: string
+  instructions: string
+  /** '' is the server's choice. */
+  model: string
+  /** undefined is the model's own. */
+  temperature: number | undefined
+}
+
+export interface AgentView extends AgentSettings {
+  id: string
+  /** Made by the user: it can be removed. */
+  own: boolean
+  /** The user changed something of the server's agent. */
+  changed: boolean
+}
+
+/** What users make has a UUID; the server's agents have names for ids. */
+const isOwn = (id: string): boolean => /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id)
+/** Empty counts as not given, as on the server. */
+const text = (value: Json | undefined, fallback: string): string =>
+  typeof value === 'string' && value !== '' ? value : fallback
+
+function view(id: string, settings: JsonObject, served?: { name: string; description: string; model: string }) {
+  const { temperature } = settings
+  return {
+    id,
+    name: text(settings.name, served?.name ?? 'Unnamed agent'),
+    description: text(settings.description, served?.description ?? ''),
+    instructions: text(settings.instructions, ''),
+    model: text(settings.model, served?.model ?? ''),
+    temperature: typeof temperature === 'number' ? temperature : undefined,
+    own: isOwn(id),
+    changed: !isOwn(id) && Object.keys(settings).length > 0,
+  }
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+class Agents {
+  /** The server's list, asked again after the settings that it answers with have changed; undefined: as the engine loaded it. */
+  #served = $state.raw<readonly Agent[]>()
+  #seen: string | undefined
+
+  constructor() {
+    engine.preferences.subscribe(() => void this.#follow())
+  }
+
+  async #follow(): Promise<void> {
+    if (!engine.preferences.settled) return
+    const settings = JSON.stringify(engine.preferences.value.agent_settings ?? {})
+    if (settings === this.#seen) return
+    const isFirst = this.#seen === undefined
+    this.#seen = settings
+    if (isFirst) return
+    try {
+      this.#served = await listAgents(engine.call)
+    } catch {
+      // Without the server the settings over the old list are the best there is; the next change asks again.
+    }
+  }
+
+  /** The server's first, then the user's own by name. */
+  get all(): AgentView[] {
+    track()
+    const settings = preferences.agentSettings
+    const served = new Map((this.#served ?? topic.agents).map((agent) => [agent.id, agent]))
+    // The server lists the user's own agents too, as they were when it was asked.
+    const own = Object.entries(settings)
+      .filter(([id, value]) => !served.has(id) && isObject(value))
+      .map(([id, value]) => view(id, value as JsonObject))
+      .sort((a, b) => a.name.localeCompare(b.name))
+    const listed = [...served.values()].flatMap((agent) => {
+      const changes = settings[agent.id]
+      if (isOwn(agent.id) && !isObject(changes)) return []
+      return [view(agent.id, isObject(changes) ? changes : {}, agent)]
+    })
+    return [...listed, ...own]
+  }
+
+  get(id: string): AgentView | undefined {
+    return this.all.find((agent) => agent.id === id)
+  }
+
+  nameOf(id: string): string {
+    return this.get(id)?.name ?? id
+  }
+
+  /** Whom a new reply is asked from; undefined: the server decides. */
+  get preferred(): AgentView | undefined {
+    const wanted = preferences.defaultAgent
+    return wanted === undefined ? this.all[0] : (this.get(wanted) ?? this.all[0])
+  }
+
+  /** Only what is given is written, so that the rest stays the server's; undefined takes a temperature away. */
+  save(id: string, changes: Partial<AgentSettings>): void {
+    const entries = Object.entries(changes).map(([name, value]): [string, Json] => [name, value ?? null])
+    preferences.update({ agent_settings: { [id]: Object.fromEntries(entries) } })
+  }
+
+  /** Removes an own agent; a server's agent is as the server has it again. */
+  reset(id: string): void {
+    preferences.update({ agent_settings: { [id]: null } })
+  }
+
+  get runs(): RunsView {
+    track()
+    return topic.runs
+  }
+
+  run(id: string): RunView | undefined {
+    track()
+    return topic.get(id)
+  }
+
+  get loaded(): boolean {
+    track()
+    return topic.loaded
+  }
+}
+export const agents = new Agents()
+
+/** The engine's commands (`run`, `stop`, `delete`, `loadMore`, `open`). */
+export const agentCommands = topic

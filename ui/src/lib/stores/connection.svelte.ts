@@ -1,0 +1,69 @@
+// Whether this page is in lockstep: the engine's state as runes, and what a user is told about it. Short hiccups are not shown.
+import { createSubscriber } from 'svelte/reactivity'
+import { engine } from './engine.ts'
+
+const track = createSubscriber((update) => engine.subscribe(update))
+
+/** A reconnect that takes no longer than this is nobody's business. */
+const quietMs = 1200
+
+class Connection {
+  #shown = $state<'starting' | 'live' | 'connecting' | 'offline'>('starting')
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor() {
+    engine.subscribe(() => this.#follow())
+  }
+
+  #follow(): void {
+    const now = engine.connection
+    if (now === this.#shown) {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+    } else if (now === 'live') {
+      clearTimeout(this.#timer)
+      this.#timer = undefined
+      this.#shown = now
+    } else if (this.#timer === undefined) {
+      const show = () => {
+        this.#timer = undefined
+        this.#shown = engine.connection
+      }
+      const isCalm = this.#shown === 'live' || this.#shown === 'starting'
+      this.#timer = setTimeout(show, isCalm ? quietMs : 0)
+    }
+  }
+
+  get engine() {
+    track()
+    return engine.state
+  }
+
+  /** Calm: follows a loss only after it has lasted. */
+  get shown() {
+    return this.#shown
+  }
+
+  get unsent(): number {
+    track()
+    return engine.unsent
+  }
+
+  get failed(): number {
+    track()
+    return engine.outbox.filter(({ status }) => status === 'failed').length
+  }
+
+  /** One line for the user. */
+  get text(): string {
+    const waiting = this.unsent
+    if (this.#shown === 'live') return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
+    if (this.#shown === 'starting') return 'Connecting'
+    const state = this.#shown === 'connecting' ? 'Reconnecting' : 'Offline'
+    return waiting > 0 ? `${state} · ${changes(waiting)} waiting` : state
+  }
+}
+
+const changes = (count: number): string => `${count} ${count === 1 ? 'change' : 'changes'}`
+
+export const connection = new Connection()

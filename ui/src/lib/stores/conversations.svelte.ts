@@ -1,0 +1,29 @@
+// Conversations as runes: every read follows the engine's snapshots. Commands are the engine's own.
+import { createSubscriber } from 'svelte/reactivity'
+import type { ConversationView, ListState, ListView } from '../sync/views.ts'
+import { engine } from './engine.ts'
+
+const topic = engine.conversations
+const track = createSubscriber((update) => topic.subscribe(update))
+
+/** The engine's commands (`create`, `append`, `rename`, …). */
+export const commands = topic
+
+export const conversations = {
+  get loaded(): boolean {
+    track()
+    return topic.loaded
+  },
+  list(state: ListState): ListView {
+    track()
+    return topic.list(state)
+  },
+  get(id: string): ConversationView | undefined {
+    track()
+    return topic.get(id)
+  },
+  /** What waits for this conversation, or failed. */
+  outbox(id: string) {
+    return this.get(id)?.outbox ?? []
+  },
+}
