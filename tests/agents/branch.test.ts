@@ -1,0 +1,92 @@
+// Threads among versions: the pure function that says what a provider reads and what a page shows.
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { branchOf, versionsOf } from '../../protocol/branch.ts'
+import type { Message } from '../../protocol/message.ts'
+import { threadOf } from '../../realtime/agents/thread.ts'
+
+/** Messages by position; a name after `<` is the one that it replaces. The first letter of a name is its role. */
+function messages(...written: string[]): Message[] {
+  return written.map((item, index) => {
+    const [id = '', replaces] = item.split('<')
+    return {
+      id,
+      role: id.startsWith('u') ? 'user' : id.startsWith('s') ? 'system' : id.startsWith('t') ? 'tool' : 'assistant',
+      content: `says ${id}`,
+      position: index + 1,
+      version: 1,
+      status: 'complete',
+      replaces: replaces ?? null,
+      created_at: '',
+      updated_at: '',
+      metadata: {},
+    }
+  })
+}
+const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id).join(' ')
+
+test.each([
+  [['u1', 'a1', 'u2', 'a2'], 'u1 a1 u2 a2'],
+  [['u1', 'a1', 'u2', 'a2', 'b2<a2'], 'u1 a1 u2 b2'],
+  [['u1', 'a1', 'u2', 'a2', 'b2<a2', 'c2<b2'], 'u1 a1 u2 c2'],
+  [['u1', 'a1', 'u2', 'a2', 'b2<a2', 'u3', 'a3'], 'u1 a1 u2 b2 u3 a3'],
+  [['u1', 'a1', 'u2', 'a2', 'v1<u1', 'b1'], 'v1 b1'],
+  [['u1', 'a1', 'u2', 'a2', 'b1<a1'], 'u1 b1'],
+  [['u1', 'a1', 'u2', 'a2', 'b1<a1', 'u3', 'a3', 'c1<a1'], 'u1 c1'],
+  [['u1', 'a1', 'b1<a1', 'v1<u1', 'c1', 'd1<c1'], 'v1 d1'],
+  [['a1<gone', 'u2'], 'a1 u2'],
+])('of %j the newest thread is %s', (written, thread) => {
+  expect(ids(branchOf(messages(...written)))).toBe(thread)
+})
+
+test('earlier versions stay reachable, each with the thread that it had', () => {
+  const all = messages('u1', 'a1', 'u2', 'a2', 'v1<u1', 'b1', 'c1<b1')
+  const [, a1, , a2, v1, b1] = all
+  expect(ids(versionsOf(all, v1!))).toBe('u1 v1')
+  expect(ids(versionsOf(all, b1!))).toBe('b1 c1')
+  expect(ids(versionsOf(all, a1!))).toBe('a1')
+  expect(ids(branchOf(all, a2))).toBe('u1 a1 u2 a2')
+  expect(ids(branchOf(all, b1))).toBe('v1 b1')
+})
+
+test('whatever replaces whatever, a thread ascends, holds one version of each message and ends with its tip', () => {
+  const conversation = fc
+    .array(fc.option(fc.nat(), { nil: undefined }), { minLength: 1, maxLength: 30 })
+    .map((list) => messages(...list.map((n, i) => (n === undefined || i === 0 ? `a${i}` : `a${i}<a${n % i}`))))
+  fc.assert(
+    fc.property(conversation, fc.nat(), (all, n) => {
+      const tip = all[n % all.length]!
+      const branch = branchOf(all, tip)
+      expect(branch.at(-1)).toBe(tip)
+      branch.slice(1).forEach((message, i) => expect(message.position).toBeGreaterThan(branch[i]!.position))
+      const families = branch.map((message) => versionsOf(all, message)[0])
+      expect(new Set(families).size).toBe(branch.length)
+    }),
+  )
+})
+
+test('a provider reads the thread before the reply: no tools, nothing empty, nothing of other versions', () => {
+  const all = messages('s0', 'u1', 'a1', 't1', 'u2', 'a2', 'u3', 'b2<a2')
+  all[2]!.content = ' '
+  expect(threadOf(all, all[7]!)).toEqual([
+    { role: 'system', content: 'says s0' },
+    { role: 'user', content: 'says u1' },
+    { role: 'user', content: 'says u2' },
+  ])
+})
+
+test('a thread that no user ends asks to continue, and an empty one to begin', () => {
+  const all = messages('u1', 'a1', 'b2')
+  expect(threadOf(all, all[2]!).at(-1)).toEqual({ role: 'user', content: 'Please continue.' })
+  const [only] = messages('a1')
+  expect(threadOf([only!], only!)).toEqual([{ role: 'user', content: 'Please begin.' }])
+})
+
+test('a long thread keeps its newest messages, the last one whatever its size', () => {
+  const all = messages(...Array.from({ length: 41 }, (_, i) => (i % 2 ? `a${i}` : `u${i}`)), 'a41')
+  for (const message of all) message.content = message.id.padEnd(10_000, '.')
+  const thread = threadOf(all, all.at(-1)!)
+  expect(thread.map(({ content }) => content.replaceAll('.', ''))).toEqual(all.slice(32, 41).map(({ id }) => id))
+  all[40]!.content = 'x'.repeat(250_000)
+  expect(threadOf(all, all.at(-1)!)[0]!.content).toHaveLength(250_000)
+})

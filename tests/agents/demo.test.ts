@@ -1,0 +1,69 @@
+// The demo agent does what "/demo help" says.
+import { expect, test } from 'vitest'
+import { createDemoProvider } from '../../realtime/agents/demo.ts'
+import type { Piece } from '../../realtime/agents/provider.ts'
+import { limits } from '../../protocol/limits.ts'
+
+const provider = createDemoProvider({ tokensPerSecond: 5_000 })
+
+async function ask(...said: string[]) {
+  const messages = said.map((content) => ({ role: 'user' as const, content }))
+  const pieces: Piece[] = []
+  const abort = new AbortController()
+  const request = { instructions: '', messages, model: 'demo', signal: abort.signal }
+  let failure: unknown
+  try {
+    for await (const piece of provider.stream(request)) {
+      pieces.push(piece)
+      if (pieces.length > 40 && said.at(-1)!.includes('hang')) setTimeout(() => abort.abort(), 30)
+    }
+  } catch (error) {
+    failure = error
+  }
+  const of = (kind: 'text' | 'thinking') => pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
+  return { text: of('text'), thinking: of('thinking'), pieces, failure }
+}
+
+test('answers to what was said, thinks before, and shows markdown, a table, code and its tokens', async () => {
+  const { text, thinking, pieces } = await ask('What is lockstep?\nTell me.')
+  expect(text).toContain('> What is lockstep?\n> Tell me.')
+  expect(text).toContain('| device |')
+  expect(text).toContain('```ts')
+  expect(thinking).not.toBe('')
+  expect(pieces.at(-1)).toMatchObject({ kind: 'usage', usage: { completion_tokens: expect.any(Number) } })
+  expect((await ask('One', 'Two')).text).toContain('message 2')
+})
+
+test('shows only what it is told to', async () => {
+  const { text, thinking } = await ask('/demo table silent')
+  expect(text).toMatch(/^\| device/)
+  expect(text).not.toContain('```')
+  expect(thinking).toBe('')
+  expect((await ask('/demo')).text).toContain('ASSISTANT_BASE_URL')
+})
+
+test('says as much as it is told to', async () => {
+  expect((await ask('/demo long silent rate 100000')).text.length).toBeGreaterThan(30_000)
+  expect(limits.messageBytes).toBeLessThan((await ask('/demo huge silent rate 100000')).text.length)
+})
+
+test('fails when it is told to, at once or halfway', async () => {
+  const halfway = await ask('/demo fail silent')
+  expect(halfway.failure).toMatchObject({ code: 'demo' })
+  expect(halfway.text).not.toBe('')
+  expect(await ask('/demo fail now')).toMatchObject({ pieces: [], failure: { code: 'demo' } })
+})
+
+test('falls silent when it is told to, until nobody listens', async () => {
+  const { failure, text } = await ask('/demo hang silent')
+  expect(failure).toMatchObject({ name: 'AbortError' })
+  expect(text).not.toBe('')
+})
+
+test('keeps to its pace', async () => {
+  const began = performance.now()
+  const { pieces } = await ask('/demo code silent rate 200')
+  const seconds = (performance.now() - began) / 1000
+  expect(pieces.length / seconds).toBeLessThan(215)
+  expect(pieces.length / seconds).toBeGreaterThan(100)
+})

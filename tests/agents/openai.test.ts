@@ -1,0 +1,190 @@
+// The OpenAI-compatible provider against a server that misbehaves.
+import { describe, expect, test } from 'vitest'
+import { createOpenAiProvider } from '../../realtime/agents/openai.ts'
+import { ProviderFault, reasons, type Piece, type ProviderRequest } from '../../realtime/agents/provider.ts'
+import { freePort } from '../harness/redis.ts'
+import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
+
+const apiKey = 'sk-secret'
+
+const request: ProviderRequest = {
+  instructions: 'Be brief.',
+  messages: [{ role: 'user', content: 'Hi' }],
+  model: 'tiny',
+  signal: new AbortController().signal,
+}
+
+/** Reads an answer to its end; `fault` is what it ended with, if so. */
+async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
+  const provider = createOpenAiProvider({ baseUrl: server.url, apiKey }, { pauseMs: 1 })
+  const pieces: Piece[] = []
+  try {
+    for await (const piece of provider.stream({ ...request, ...asked })) pieces.push(piece)
+  } catch (error) {
+    return { pieces, fault: error as ProviderFault }
+  }
+  return { pieces, fault: undefined }
+}
+
+const hello = (answer: Answer): void => {
+  answer.text('Hel')
+  answer.text('lo')
+  answer.finish('stop', { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 })
+}
+const helloPieces = [
+  { kind: 'text', text: 'Hel' },
+  { kind: 'text', text: 'lo' },
+  { kind: 'usage', usage: { prompt_tokens: 3, completion_tokens: 2 } },
+]
+
+test('asks with the instructions, the thread, the model, the temperature and the key', async () => {
+  await using server = await OpenAiServer.start(hello)
+  const { pieces } = await answerOf(server, { temperature: 0.3 })
+  expect(pieces).toEqual(helloPieces)
+  const { headers, body } = server.questions[0]!
+  expect(headers.authorization).toBe('Bearer sk-secret')
+  expect(body).toMatchObject({
+    model: 'tiny',
+    temperature: 0.3,
+    stream: true,
+    stream_options: { include_usage: true },
+    messages: [
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Hi' },
+    ],
+  })
+})
+
+test.each(['reasoning_content', 'reasoning'] as const)('takes thinking from `%s`', async (name) => {
+  await using server = await OpenAiServer.start((answer) => {
+    answer.thinking('Hm…', name)
+    answer.text('Yes.')
+    answer.finish()
+  })
+  expect((await answerOf(server)).pieces).toEqual([
+    { kind: 'thinking', text: 'Hm…' },
+    { kind: 'text', text: 'Yes.' },
+  ])
+})
+
+test('a server that refuses `stream_options` is asked without, from then on', async () => {
+  const picky: Script = (answer) => (answer.question.body.stream_options ? answer.refuse(400) : hello(answer))
+  await using server = await OpenAiServer.start(picky)
+  const provider = createOpenAiProvider({ baseUrl: server.url })
+  for (let turn = 0; turn < 2; turn++) {
+    const pieces = await Array.fromAsync(provider.stream(request))
+    expect(pieces).toEqual(helloPieces)
+  }
+  expect(server.questions.map(({ body }) => body.stream_options !== undefined)).toEqual([true, false, false])
+})
+
+describe('a refusal ends with a reason', () => {
+  const cases = [
+    { status: 401, error: { code: 'invalid_api_key' }, code: 'unauthorized', asked: 1 },
+    { status: 403, error: {}, code: 'unauthorized', asked: 1 },
+    { status: 404, error: { code: 'model_not_found' }, code: 'unknown_model', asked: 1 },
+    { status: 429, error: { code: 'insufficient_quota' }, code: 'no_credit', asked: 1 },
+    { status: 429, error: {}, code: 'busy', asked: 3 },
+    { status: 400, error: { code: 'context_length_exceeded' }, code: 'too_long', asked: 1 },
+    { status: 400, error: {}, code: 'refused', asked: 2 },
+    { status: 500, error: {}, code: 'broken', asked: 3 },
+    { status: 503, error: {}, code: 'broken', asked: 3 },
+  ]
+  test.each(cases)('$status $error.code: $code, asked $asked times', async ({ status, error, code, asked }) => {
+    await using server = await OpenAiServer.start((answer) => answer.refuse(status, error))
+    const { fault, pieces } = await answerOf(server)
+    expect(fault).toBeInstanceOf(ProviderFault)
+    expect(fault?.code).toBe(code)
+    expect(pieces).toEqual([])
+    expect(server.questions).toHaveLength(asked)
+  })
+})
+
+test('no reason names a key, an address or the provider’s words', () => {
+  for (const reason of Object.values(reasons)) expect(reason).not.toMatch(/sk-|http|\d+\.\d+|inner workings/)
+})
+
+test('waits as long as the server asks for before it tries again', async () => {
+  await using server = await OpenAiServer.start((answer) => answer.refuse(429, {}, { 'retry-after-ms': '80' }), hello)
+  const began = performance.now()
+  expect((await answerOf(server)).pieces).toEqual(helloPieces)
+  expect(performance.now() - began).toBeGreaterThanOrEqual(79)
+})
+
+test('does not try again when the server asks for a long wait', async () => {
+  await using server = await OpenAiServer.start((answer) => answer.refuse(429, {}, { 'retry-after': '60' }))
+  expect((await answerOf(server)).fault?.code).toBe('busy')
+  expect(server.questions).toHaveLength(1)
+})
+
+test('a connection that breaks before the first token is tried again', async () => {
+  await using server = await OpenAiServer.start((answer) => answer.drop(), hello)
+  expect((await answerOf(server)).pieces).toEqual(helloPieces)
+})
+
+test('nobody there: unreachable', async () => {
+  const { fault } = await answerOf({ url: `http://127.0.0.1:${await freePort()}/v1` })
+  expect(fault?.code).toBe('unreachable')
+})
+
+describe('after the first token nothing is asked again', () => {
+  const endings: [string, string, Script][] = [
+    ['a dropped connection', 'closed_early', (answer) => answer.drop()],
+    ['a body that ends in the middle of a frame', 'malformed', (answer) => (answer.raw('data: {"choi'), answer.end())],
+    ['a body that ends without a reason to', 'closed_early', (answer) => answer.end()],
+    ['malformed JSON', 'malformed', (answer) => (answer.raw('data: {"choices": [}\n\n'), answer.end())],
+    ['an error in the stream', 'broken', (answer) => answer.chunk({ error: { message: 'overloaded' } })],
+    ['its content rules', 'filtered', (answer) => answer.finish('content_filter')],
+  ]
+  test.each(endings)('%s: %s', async (_name, code, ending) => {
+    await using server = await OpenAiServer.start(async (answer) => {
+      answer.text('Hel')
+      await new Promise((resolve) => setImmediate(resolve))
+      await ending(answer)
+    })
+    const { pieces, fault } = await answerOf(server)
+    expect(pieces).toEqual([{ kind: 'text', text: 'Hel' }])
+    expect(fault?.code).toBe(code)
+    expect(server.questions).toHaveLength(1)
+  })
+})
+
+test('an answer cut at the model’s limit says so', async () => {
+  await using server = await OpenAiServer.start((answer) => {
+    answer.text('Once upon')
+    answer.finish('length')
+  })
+  expect((await answerOf(server)).pieces).toEqual([
+    { kind: 'text', text: 'Once upon' },
+    { kind: 'cut', code: 'cut' },
+  ])
+})
+
+test('chunks without choices, content or sense are passed over', async () => {
+  await using server = await OpenAiServer.start((answer) => {
+    answer.raw(': a comment\n\n')
+    answer.chunk({})
+    answer.chunk({ choices: [] })
+    answer.chunk({ choices: [{ index: 0, delta: { role: 'assistant', content: null } }] })
+    answer.chunk({ choices: [{ index: 0, delta: { content: 7 } }] })
+    answer.chunk({ choices: [{ index: 0 }] })
+    hello(answer)
+  })
+  expect((await answerOf(server)).pieces).toEqual(helloPieces)
+})
+
+test('who stops listening hangs up', async () => {
+  const closed = Promise.withResolvers<void>()
+  await using server = await OpenAiServer.start(async (answer) => {
+    answer.text('Hel')
+    await answer.closed
+    closed.resolve()
+  })
+  const abort = new AbortController()
+  const provider = createOpenAiProvider({ baseUrl: server.url })
+  const reading = Array.fromAsync(provider.stream({ ...request, signal: abort.signal }))
+  reading.catch(() => undefined)
+  await expect.poll(() => server.questions.length).toBe(1)
+  abort.abort()
+  await closed.promise
+})

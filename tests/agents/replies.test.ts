@@ -1,0 +1,213 @@
+// Replies in a conversation, by the contract's commands, seen by real devices.
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import type { Message } from '../../protocol/message.ts'
+import type { Delta } from '../../protocol/sync.ts'
+import { Follower, truth } from '../harness/follower.ts'
+import { eventually } from '../harness/eventually.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes(1, {
+  options: { agents: { demo: { tokensPerSecond: 300 }, timings: { durableMs: 250 } } },
+})
+
+/** A person with a conversation in which the user has said these, and a device that watches. */
+async function asking(...said: string[]) {
+  const person = await signUp(shared.node)
+  const messages = said.map((content) => ({ role: 'user' as const, content }))
+  const { id } = await person.ask('createConversation', { body: { messages } })
+  const device = await person.device('conversations')
+  return { person, id, device, [Symbol.asyncDispose]: () => device[Symbol.asyncDispose]() }
+}
+
+const read = async (person: Person, id: string) => (await person.ask('getConversation', { params: { id } })).messages
+const last = async (person: Person, id: string): Promise<Message> => (await read(person, id)).at(-1)!
+const over = (person: Person, id: string) =>
+  eventually(async () => {
+    const message = await last(person, id)
+    return message.role === 'assistant' && message.status !== 'streaming' && message
+  }, { within: 10_000 }) // prettier-ignore
+
+test('a reply is a message that streams, grows and is complete on every device', async () => {
+  await using asked = await asking('/demo rate 150 think 0.1')
+  const { person, id, device } = asked
+  await using phone = await Follower.of(await person.signIn(), 'conversations')
+  const { data, seq } = await device.done<{ message_count: number; preview: string }>('reply', { conversation_id: id })
+  expect(data).toMatchObject({ message_count: 2, preview: '' })
+  const started = await device.until('change', (change) => change.seq === seq)
+  expect(started.data).toMatchObject({ messages: [{ role: 'assistant', content: '', status: 'streaming', metadata: { agent: 'demo', model: 'demo' } }] }) // prettier-ignore
+  await device.until('change', ({ op }) => op === 'finished')
+  const message = await last(person, id)
+  expect(message).toMatchObject({ status: 'complete', position: 2, metadata: { thinking_ms: expect.any(Number) } })
+  expect(message.content).toContain('demo agent')
+
+  const pieces = device.changes.filter(({ op }) => op === 'extended').map(({ data }) => (data as { text: string }).text)
+  expect(pieces.join('')).toBe(message.content)
+  expect(pieces.length).toBeGreaterThan(1)
+  const finished = device.changes.at(-1)!
+  expect(finished.data).toMatchObject({ status: 'complete', length: message.content.length, preview: message.content.slice(0, 140) }) // prettier-ignore
+  await phone.caughtUp()
+  expect(phone.state).toEqual(await truth(person, 'conversations'))
+})
+
+test('between the durable pieces the text is shown, each piece where it belongs', async () => {
+  await using asked = await asking('/demo rate 200 silent')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  const { content, id: message_id } = await over(person, id)
+  const deltas = device.inbox.received.flatMap(({ event, payload }) => (event === 'delta' ? [payload as Delta] : []))
+  expect(deltas.length).toBeGreaterThan(8)
+  for (const { entity_id, offset, text, ...delta } of deltas) {
+    expect({ entity_id, message_id: delta.message_id }).toEqual({ entity_id: id, message_id })
+    expect(content.slice(offset, offset + text.length)).toBe(text)
+  }
+  expect(deltas.map(({ text }) => text).join('')).toBe(content)
+})
+
+test('who joins in the middle, or was away, holds the same text', async () => {
+  await using asked = await asking('/demo long rate 4000 silent')
+  const { person, id, device } = asked
+  await using sleeper = await Follower.of(person, 'conversations')
+  await device.done('reply', { conversation_id: id })
+  await device.until('change', ({ op }) => op === 'extended')
+  await sleeper.leave()
+  await using late = await Follower.of(person, 'conversations')
+  await over(person, id)
+  await sleeper.join()
+  const expected = await truth(person, 'conversations')
+  for (const follower of [late, sleeper]) {
+    await follower.caughtUp()
+    expect(follower.state).toEqual(expected)
+  }
+})
+
+test('two devices ask at the same moment: one reply and one clear refusal', async () => {
+  await using asked = await asking('/demo rate 50')
+  const { person, id, device } = asked
+  await using other = await person.device('conversations')
+  const acks = await Promise.all([device, other].map((each) => each.command('reply', { conversation_id: id })))
+  expect(acks.filter(({ ok }) => ok)).toHaveLength(1)
+  expect(acks.find(({ ok }) => !ok)).toMatchObject({ error: { code: 'already_replying', status: 409 } })
+  expect((await read(person, id)).map(({ role }) => role)).toEqual(['user', 'assistant'])
+})
+
+test('a repeated command starts one reply and gives its first outcome', async () => {
+  await using asked = await asking('/demo fast code')
+  const { person, id, device } = asked
+  const command = { conversation_id: id, mutation_id: newId() }
+  const first = await device.done('reply', command)
+  await over(person, id)
+  expect(await device.done('reply', command)).toMatchObject({ seq: first.seq, version: first.version })
+  expect(await read(person, id)).toHaveLength(2)
+})
+
+test('a reply needs a live conversation and an agent that is there', async () => {
+  await using asked = await asking('Hi')
+  const { person, id, device } = asked
+  expect(await device.refused('reply', { conversation_id: newId() })).toMatchObject({ code: 'not_found' })
+  expect(await device.refused('reply', { conversation_id: id, agent: 'nobody' })).toMatchObject({ code: 'invalid', issues: [{ path: 'agent' }] }) // prettier-ignore
+  const [{ id: question }] = (await read(person, id)) as [Message]
+  for (const replaces of [question, newId()])
+    expect(await device.refused('reply', { conversation_id: id, replaces })).toMatchObject({ code: 'invalid' })
+  await device.done('delete', { conversation_id: id })
+  expect(await device.refused('reply', { conversation_id: id })).toMatchObject({ code: 'not_found' })
+})
+
+test('at most five replies at once; a place is free again when one has ended', async () => {
+  await using asked = await asking('/demo hang silent')
+  const { person, device } = asked
+  const ids: string[] = []
+  for (let n = 0; n < 6; n++) {
+    const body = { messages: [{ role: 'user' as const, content: '/demo hang silent' }] }
+    ids.push((await person.ask('createConversation', { body })).id)
+  }
+  for (const id of ids.slice(0, 5)) await device.done('reply', { conversation_id: id })
+  const sixth = { conversation_id: ids[5], mutation_id: newId() }
+  expect(await device.refused('reply', sixth)).toMatchObject({ code: 'rate_limited', retry_after_ms: 5_000 })
+  await device.done('stop', { conversation_id: ids[0], message_id: (await last(person, ids[0]!)).id })
+  await eventually(async () => (await device.command('reply', sixth)).ok)
+})
+
+test('stopped from another device it keeps every word that was shown', async () => {
+  await using asked = await asking('/demo long rate 100 silent')
+  const { person, id, device } = asked
+  await using other = await (await person.signIn()).device('conversations')
+  await device.done('reply', { conversation_id: id })
+  await device.until('delta', ({ offset }) => offset > 200)
+  const { id: message_id } = await last(person, id)
+  const began = performance.now()
+  const { seq } = await other.done('stop', { conversation_id: id, message_id })
+  const finished = await device.until('change', (change) => change.seq === seq)
+  expect(performance.now() - began).toBeLessThan(500)
+  expect(finished).toMatchObject({ op: 'finished', data: { status: 'stopped' }, actor: { session_id: expect.any(String) } }) // prettier-ignore
+  const { content, status } = await last(person, id)
+  expect(status).toBe('stopped')
+  const shown = device.inbox.received.flatMap(({ event, payload }) => (event === 'delta' ? [payload as Delta] : []))
+  expect(shown.map(({ text }) => text).join('')).toBe(content)
+  const again = await device.done('stop', { conversation_id: id, message_id })
+  expect(again.version).toBe((await person.ask('getConversation', { params: { id } })).version)
+  expect(await device.refused('stop', { conversation_id: id, message_id: newId() })).toMatchObject({
+    code: 'not_found',
+  })
+})
+
+test('a conversation that goes to the trash takes its reply with it', async () => {
+  await using asked = await asking('/demo long rate 100 silent')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  await device.until('change', ({ op }) => op === 'extended')
+  await device.done('delete', { conversation_id: id })
+  await device.until('change', ({ op }) => op === 'finished')
+  const { messages } = await person.ask('getConversation', { params: { id }, query: { state: 'trash' } })
+  expect(messages.at(-1)).toMatchObject({ status: 'stopped' })
+  await device.done('restore', { conversation_id: id })
+  await device.done('reply', { conversation_id: id })
+})
+
+test('a purge ends a reply without a trace', async () => {
+  await using asked = await asking('/demo long rate 100 silent')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  await device.until('change', ({ op }) => op === 'extended')
+  const { seq } = await device.done('purge', { conversation_id: id })
+  const body = { messages: [{ role: 'user' as const, content: '/demo fast code' }] }
+  const other = await person.ask('createConversation', { body })
+  await device.done('reply', { conversation_id: other.id })
+  await over(person, other.id)
+  expect(device.changes.filter((change) => change.entity_id === id && change.seq > seq)).toEqual([])
+})
+
+test('a streaming message can’t be edited, by anybody', async () => {
+  await using asked = await asking('/demo hang silent')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  const { id: message_id } = await last(person, id)
+  const messages = [{ id: message_id, role: 'assistant' as const, content: 'Mine' }]
+  await person.ask('putConversation', { params: { id }, body: { messages } })
+  expect(await last(person, id)).toMatchObject({ status: 'streaming' })
+  expect((await last(person, id)).content).not.toBe('Mine')
+})
+
+test('a provider’s failure is the message’s, with what it said and why', async () => {
+  await using asked = await asking('/demo fail silent fast')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  const message = await over(person, id)
+  expect(message).toMatchObject({ status: 'failed', metadata: { reason_code: 'demo', reason: expect.any(String) } })
+  expect(message.content).not.toBe('')
+  const retry = await device.done('reply', { conversation_id: id, replaces: message.id })
+  expect(retry.data).toMatchObject({ message_count: 3 })
+  expect(await last(person, id)).toMatchObject({ replaces: message.id })
+})
+
+test('new messages may come while a reply streams; the preview stays the newest message’s', async () => {
+  await using asked = await asking('/demo code rate 100 silent')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  await device.done('append', { conversation_id: id, message: { role: 'user', content: 'One more thing' } })
+  await device.until('change', ({ op }) => op === 'finished')
+  const { preview, messages } = await person.ask('getConversation', { params: { id } })
+  expect(preview).toBe('One more thing')
+  expect(messages.map(({ status }) => status)).toEqual(['complete', 'complete', 'complete'])
+})

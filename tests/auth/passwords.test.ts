@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { createPasswords } from '../../realtime/auth/passwords.ts'
+
+const cheap = 4
+
+describe('passwords', () => {
+  test('are verified against their hash, and no two hashes are alike', async () => {
+    const passwords = createPasswords(cheap)
+    const [one, two] = await Promise.all([passwords.hash('correct horse'), passwords.hash('correct horse')])
+    expect(one).not.toBe(two)
+    expect(one).not.toContain('correct')
+    expect(await passwords.verify('correct horse', one)).toBe(true)
+    expect(await passwords.verify('correct horse', two)).toBe(true)
+    expect(await passwords.verify('correct horsf', one)).toBe(false)
+    expect(await passwords.verify('', one)).toBe(false)
+  })
+
+  test('of nobody are never right', async () => {
+    expect(await createPasswords(cheap).verify('correct horse', undefined)).toBe(false)
+  })
+
+  test('are the same however a keyboard composes their letters', async () => {
+    const passwords = createPasswords(cheap)
+    expect(await passwords.verify('cafe\u0301', await passwords.hash('caf\u00e9'))).toBe(true)
+  })
+
+  test('keep their cost with them, so that it can be raised', async () => {
+    const before = createPasswords(cheap)
+    const after = createPasswords(cheap + 1)
+    const hash = await before.hash('correct horse')
+    expect(await after.verify('correct horse', hash)).toBe(true)
+    expect(after.outdated(hash)).toBe(true)
+    expect(before.outdated(hash)).toBe(false)
+    expect(before.outdated(await after.hash('correct horse'))).toBe(false)
+  })
+
+  test('cost as much as the default says unless told', async () => {
+    expect(await createPasswords().hash('correct horse')).toMatch(/^\$scrypt\$ln=15,r=8,p=1\$/)
+  })
+
+  test('are hashed a few at a time, and a flood is refused instead of queued without end', async () => {
+    const passwords = createPasswords(cheap)
+    const flood = await Promise.allSettled(Array.from({ length: 600 }, () => passwords.hash('correct horse')))
+    const refused = flood.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
+    expect(refused.length).toBe(600 - 502)
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'unavailable' })
+    expect(await passwords.verify('correct horse', await passwords.hash('correct horse'))).toBe(true)
+  })
+})
+
+test('somebody who has no account waits as long as somebody who mistyped', async () => {
+  const passwords = createPasswords(12)
+  const hash = await passwords.hash('correct horse')
+  const quickest = async (stored: string | undefined) => {
+    const times = []
+    for (let i = 0; i < 7; i++) {
+      const begin = performance.now()
+      await passwords.verify('wrong horse', stored)
+      times.push(performance.now() - begin)
+    }
+    return Math.min(...times)
+  }
+  const ratio = (await quickest(undefined)) / (await quickest(hash))
+  expect(ratio).toBeGreaterThan(1 / 3)
+  expect(ratio).toBeLessThan(3)
+})

@@ -1,0 +1,8 @@
+// npm run bench: measurements, each beside a floor that is taken in the same run, as machines differ and are busy with other things.
+import { spawn } from 'node:child_process'
+
+const vitest = spawn('vitest', ['run', '--project', 'bench', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env: { ...process.env, LOCKSTEP_BENCH: '1' },
+})
+vitest.on('exit', (code) => process.exit(code ?? 1))

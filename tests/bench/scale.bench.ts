@@ -1,0 +1,175 @@
+// How cost grows with nodes: what goes over each node's line to Redis, with its own users and with everyone's, and how many streams the
+// database serves.
+import { Redis } from 'ioredis'
+import { Registry } from 'prom-client'
+import { test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { topics } from '../../protocol/topics.ts'
+import { startFeed } from '../../realtime/feed/feed.ts'
+import { toEntry } from '../../realtime/log/entry.ts'
+import { createLogger } from '../../realtime/log.ts'
+import { Cluster, figure, total } from '../cluster/cluster.ts'
+import { crowd, crowdEnv, inBatches } from '../cluster/crowd.ts'
+import { opened } from '../feed/changes.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import type { Device } from '../harness/device.ts'
+import { Wire } from '../harness/wire.ts'
+import { print } from './table.ts'
+
+const USERS_PER_NODE = 100
+const CHANGES = 5
+const TABS = 1_000
+const FLOOD = 10_000
+/** How long an idle line is watched (ms). */
+const IDLE_MS = 4_000
+
+interface Line {
+  up: number
+  down: number
+}
+
+test('Redis traffic and change streams on 1, 2 and 4 nodes', async () => {
+  const rows: Record<string, string | number>[] = []
+  for (const nodes of [1, 2, 4]) rows.push(await measure(nodes, 'both devices on one node'))
+  for (const nodes of [2, 4]) rows.push(await measure(nodes, 'devices on two nodes'))
+  print(
+    `${USERS_PER_NODE} users a node, two devices each, ${CHANGES} changes a user; bytes at a node's line to Redis`,
+    rows,
+  )
+})
+
+test('what an idle tab costs', async () => {
+  await using cluster = await Cluster.start(1, { env: () => crowdEnv })
+  const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
+  const admin = new Redis(cluster.redis.url)
+  const people = await crowd(cluster.databaseUrl, TABS, () => node.url)
+  const look = async () => ({
+    node: await figure(node, 'process_resident_memory_bytes'),
+    redis: Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]),
+  })
+  const before = await look()
+  const start = performance.now()
+  const tabs = await inBatches(TABS, async (i) => {
+    const [first, ...rest] = topics
+    const tab = await people[i]!.device(first)
+    return [tab, ...(await Promise.all(rest.map((topic) => people[i]!.device(topic, { beside: tab }))))]
+  })
+  const ms = performance.now() - start
+  const after = await look()
+  const kilobytes = (from: number, to: number) => ((to - from) / 1024 / TABS).toFixed(1)
+  print(`${TABS} tabs of as many users, each on all four topics over one connection`, [
+    { what: 'memory of the node, KB a tab', value: kilobytes(before.node, after.node) },
+    { what: 'memory of Redis, KB a user of a node', value: kilobytes(before.redis, after.redis) },
+    { what: 'tabs that came in a second, this process included', value: ((TABS / ms) * 1000).toFixed(0) },
+    { what: 'change streams', value: await figure(node, 'lockstep_feed_tails') },
+  ])
+  for (const device of tabs.flat().reverse()) device.close()
+  admin.disconnect()
+})
+
+test('what one lease can carry', async () => {
+  await using home = freshDatabase()
+  await using connection = await opened(home.url)
+  const { database } = connection
+  let seen = 0
+  const feed = startFeed({
+    database,
+    deliver: () => seen++,
+    compareHeads: () => Promise.resolve(),
+    logger: createLogger('silent'),
+    metrics: new Registry(),
+  })
+  await feed.ready
+  const caller = { user_id: newId(), session_id: null, device: 'bench' }
+  const decision = { op: 'updated', entity_id: caller.user_id, version: 1, data: { patch: { text: 'x'.repeat(200) } } }
+  const entries = Array.from({ length: FLOOD }, (_, i) => {
+    const position = { topic: 'preferences' as const, epoch: 'e', seq: i + 1, at: new Date() }
+    return toEntry(caller, position, { mutation_id: newId(), fingerprint: '' }, decision)
+  })
+  const insert = performance.now()
+  await database.changes.insertMany(entries, { ordered: false, timeoutMS: 60_000 })
+  const inserted = performance.now()
+  await eventually(() => seen >= FLOOD, { within: 60_000, what: 'the tail has seen all' })
+  const done = performance.now()
+  await feed.stop()
+  const rate = (ms: number) => ((FLOOD / ms) * 1000).toFixed(0)
+  print(`${FLOOD} changes of 200 bytes at once, database and node on this machine`, [
+    { what: 'floor: one bulk insert, changes/s', value: rate(inserted - insert) },
+    { what: 'inserted and handed over by one tail, changes/s', value: rate(done - insert) },
+  ])
+})
+
+async function measure(size: number, where: string) {
+  await using stack = new AsyncDisposableStack()
+  const wires: Wire[] = []
+  const cluster = stack.use(
+    await Cluster.start(size, {
+      async env(index, redis) {
+        wires[index] = await Wire.to({ port: redis.port })
+        return { ...crowdEnv, REDIS_URL: `redis://${wires[index].address}` }
+      },
+    }),
+  )
+  stack.defer(async () => {
+    for (const wire of wires) await wire[Symbol.asyncDispose]()
+  })
+  const admin = new Redis(cluster.redis.url)
+  stack.defer(() => admin.disconnect())
+  const urlOf = (index: number) => cluster.nodes[index % size]!.url
+  const users = USERS_PER_NODE * size
+  const people = await crowd(cluster.databaseUrl, users, urlOf)
+  const devices: Device[] = await inBatches(users * 2, (i) => {
+    const index = i >> 1
+    const second = where === 'devices on two nodes' ? i & 1 : 0
+    return people[index]!.at({ url: urlOf(index + second) }).device('preferences')
+  })
+  stack.defer(() => devices.forEach((device) => device.close()))
+
+  let arrived = 0
+  for (const { socket } of devices) socket.on('change', () => arrived++)
+
+  const read = () => wires.map(({ bytes }): Line => ({ ...bytes }))
+  const idle = await over(read, () => new Promise((resolve) => setTimeout(resolve, IDLE_MS)))
+  await admin.config('RESETSTAT')
+  const start = performance.now()
+  const busy = await over(read, async () => {
+    for (let change = 0; change < CHANGES; change++)
+      await inBatches(users, (i) => people[i]!.ask('putPreferences', { body: { theme: `${change}` } }))
+    const all = () => arrived === devices.length * CHANGES
+    await eventually(all, { within: 60_000, what: 'every device has every change' })
+  })
+  const ms = performance.now() - start
+  const holder = cluster.nodes.indexOf(await cluster.holder())
+  const stats = await admin.info('commandstats')
+  const calls = Number(/cmdstat_spublish:calls=(\d+)/.exec(stats)?.[1] ?? 0)
+  const net = busy.map(({ up, down }, i) => ({
+    up: up - (idle[i]!.up * ms) / IDLE_MS,
+    down: down - (idle[i]!.down * ms) / IDLE_MS,
+  }))
+  const others = net.filter((_, i) => i !== holder)
+  const changes = users * CHANGES
+  const perOwn = (lines: readonly Line[], way: keyof Line) =>
+    lines.length > 0
+      ? (total(lines.map((line) => line[way])) / lines.length / (USERS_PER_NODE * CHANGES)).toFixed(0)
+      : '-'
+  const tails = total(await Promise.all(cluster.nodes.map((node) => figure(node, 'lockstep_feed_tails'))))
+  return {
+    where,
+    nodes: size,
+    streams: tails,
+    'idle B/s a node': (total(idle.map(({ up, down }) => up + down)) / size / (IDLE_MS / 1000)).toFixed(0),
+    'publishes a change': (calls / changes).toFixed(2),
+    'holder sends B a change': (net[holder]!.up / changes).toFixed(0),
+    'holder hears B an own change': perOwn([net[holder]!], 'down'),
+    'others hear B an own change': perOwn(others, 'down'),
+    'others send B an own change': perOwn(others, 'up'),
+  }
+}
+
+/** What went over each line meanwhile. */
+async function over(read: () => Line[], act: () => Promise<unknown>): Promise<Line[]> {
+  const before = read()
+  await act()
+  return read().map(({ up, down }, i) => ({ up: up - before[i]!.up, down: down - before[i]!.down }))
+}

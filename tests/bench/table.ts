@@ -1,0 +1,48 @@
+// Figures of a run, and how they are printed.
+
+/** The value below which a share of the samples lies (milliseconds or whatever they are). */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+}
+
+export interface Timed {
+  what: string
+  samples: readonly number[]
+}
+
+/** Prints p50 and p95 of each row (ms) and its ratio to the first one, the floor. */
+export function printTimes(title: string, rows: readonly Timed[]): void {
+  const floor = percentile(rows[0]?.samples ?? [], 0.5)
+  print(
+    title,
+    rows.map(({ what, samples }) => ({
+      what,
+      n: samples.length,
+      'p50 ms': percentile(samples, 0.5).toFixed(2),
+      'p95 ms': percentile(samples, 0.95).toFixed(2),
+      'p50 / floor': (percentile(samples, 0.5) / floor).toFixed(2),
+    })),
+  )
+}
+
+/** Prints rows that have the same columns. */
+export function print(title: string, rows: readonly Record<string, string | number>[]): void {
+  const columns = Object.keys(rows[0] ?? {})
+  const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column])))]
+  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)))
+  const line = (row: readonly string[]) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ') // prettier-ignore
+  const [head, ...body] = cells.map(line)
+  process.stdout.write(`\n${title}\n${head}\n${'-'.repeat(head!.length)}\n${body.join('\n')}\n`)
+}
+
+/** Milliseconds that each of `count` runs took, one after the other. */
+export async function timed(count: number, act: (index: number) => Promise<unknown>): Promise<number[]> {
+  const samples: number[] = []
+  for (let index = 0; index < count; index++) {
+    const start = performance.now()
+    await act(index)
+    samples.push(performance.now() - start)
+  }
+  return samples
+}

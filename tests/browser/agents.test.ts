@@ -1,0 +1,56 @@
+// Agents and their runs: edited here, followed there.
+import { expect, test } from 'vitest'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { sharedBrowser } from './browser.ts'
+import { AT_ONCE, shows } from './pages.ts'
+
+const shared = sharedNodes()
+const windows = sharedBrowser()
+
+test('an agent is made and edited on one device, and is on the other at once', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const left = await windows.open(shared.node.url, '/app/agents', { person: alice })
+  const right = await windows.open(shared.node.url, '/app/agents', { person: await alice.signIn() })
+  await shows(right.getByRole('heading', { name: 'Demo' }))
+  await left.getByRole('button', { name: 'New agent' }).click()
+  await shows(right.getByRole('heading', { name: 'New agent' }), AT_ONCE)
+
+  await left.getByLabel('Name').fill('Editor')
+  await left.getByLabel('Instructions').fill('Be brief.')
+  await left.getByRole('switch', { name: 'Own temperature' }).click()
+  await left.getByRole('button', { name: 'Save' }).click()
+  await shows(right.getByRole('heading', { name: 'Editor' }), AT_ONCE)
+  const { preferences } = await alice.ask('getPreferences')
+  expect(Object.values(preferences.agent_settings as object)).toEqual([
+    { name: 'Editor', instructions: 'Be brief.', temperature: 0.7 },
+  ])
+})
+
+test('what another device saved while one was typing is offered, not overwritten in silence', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
+  await page.getByLabel('Name').fill('My name for it')
+  await alice.ask('putPreferences', { body: { agent_settings: { demo: { name: 'Their name for it' } } } })
+  await shows(page.getByText('Another device has changed this agent meanwhile', { exact: false }))
+  await page.getByRole('button', { name: 'Take over theirs' }).click()
+  expect(await page.getByLabel('Name').inputValue()).toBe('Their name for it')
+})
+
+test('a run is started here, watched on both, stopped there, and stays in the history', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const left = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
+  const right = await windows.open(shared.node.url, '/app/agents/runs', { person: await alice.signIn() })
+  await left.getByLabel('Task').fill('/demo slow')
+  await left.getByRole('button', { name: 'Run' }).click()
+  await right.getByRole('link', { name: /\/demo slow/ }).click({ timeout: 2 * AT_ONCE })
+  for (const page of [left, right]) await shows(page.getByText('Running'))
+
+  await right.getByRole('button', { name: 'Stop' }).click()
+  for (const page of [left, right]) await shows(page.getByText('Stopped', { exact: true }), AT_ONCE)
+  await left.goto(`${shared.node.url}/app/agents/runs`)
+  await left.getByLabel('State').selectOption('Stopped')
+  await shows(left.getByRole('link', { name: /\/demo slow/ }))
+  await left.getByLabel('State').selectOption('Failed')
+  await shows(left.getByText('No run matches.'))
+})

@@ -1,0 +1,91 @@
+// One headless Chromium for all tests of a file, and windows in it: each a browser of its own (a context), with somebody signed in or
+// nobody. A window remembers what no page may ever cause: errors, and violations of the Content-Security-Policy.
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import { afterAll, beforeAll, expect } from 'vitest'
+import type { Person } from '../harness/person.ts'
+
+const args = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export const desktop: BrowserContextOptions = { viewport: { width: 1440, height: 900 } }
+export const phone: BrowserContextOptions = {
+  viewport: { width: 360, height: 740 },
+  deviceScaleFactor: 2,
+  hasTouch: true,
+  isMobile: true,
+}
+
+export interface Sight {
+  page: Page
+  /** What went wrong in this window so far. */
+  faults: string[]
+}
+
+/** A page's first load without a session answers 401, and a cut cable refuses: both are how it should be. */
+const expected = /401 \(Unauthorized\)|net::ERR_|404 \(Not Found\)|WebSocket connection to/
+
+/** Starts Chromium; `CHROMIUM` names another one than Debian's. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args })
+
+/** Opens a window on an address of `url`; with `person`, its session's cookie is there already. */
+export async function openWindow(
+  browser: Browser,
+  url: string,
+  path: string,
+  { person, ...options }: BrowserContextOptions & { person?: Person } = {},
+): Promise<Sight> {
+  const context = await browser.newContext({ ...desktop, ...options })
+  if (person) {
+    const [name = '', value = ''] = person.cookie.split(/=(.*)/s)
+    await context.addCookies([{ name, value, url, httpOnly: true, sameSite: 'Lax' }])
+  }
+  const page = await context.newPage()
+  const faults: string[] = []
+  page.on('pageerror', (error) => faults.push(error.stack ?? error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !expected.test(message.text())) faults.push(message.text())
+  })
+  await page.exposeFunction('reportViolation', (text: string) => faults.push(text))
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+      const report = (window as unknown as { reportViolation: (text: string) => void }).reportViolation
+      report(`Content-Security-Policy: ${violatedDirective} ${blockedURI} at ${sourceFile}:${lineNumber}`)
+    })
+  })
+  await page.goto(url + path)
+  return { page, faults }
+}
+
+export interface Windows {
+  browser: Browser
+  /** See `openWindow`; what went wrong in it fails the test at its end. */
+  open: (url: string, path: string, options?: Parameters<typeof openWindow>[3]) => Promise<Page>
+}
+
+/** One Chromium for the tests of a file. */
+export function sharedBrowser(): Windows {
+  const opened: Sight[] = []
+  const windows = {} as Windows
+  beforeAll(async () => {
+    windows.browser = await launch()
+    windows.open = async (url, path, options) => {
+      const sight = await openWindow(windows.browser, url, path, options)
+      opened.push(sight)
+      return sight.page
+    }
+  })
+  afterAll(async () => {
+    await windows.browser?.close()
+    expect(opened.flatMap(({ faults }) => faults)).toEqual([])
+  })
+  return windows
+}

@@ -1,0 +1,105 @@
+// A thread of ten thousand messages opens like a short one, and what is being read stays where it is.
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { sharedBrowser } from './browser.ts'
+import { said, shows } from './pages.ts'
+
+const shared = sharedNodes()
+const windows = sharedBrowser()
+const COUNT = 10_000
+
+async function longThread(person: Person): Promise<string> {
+  const { id } = await person.ask('createConversation', { body: { title: 'Very long' } })
+  for (let from = 1; from <= COUNT; from += 500) {
+    const messages = Array.from({ length: 500 }, (_, index) => ({
+      role: (from + index) % 2 === 1 ? ('user' as const) : ('assistant' as const),
+      content: `Message ${from + index}. ${'Some words about it. '.repeat((from + index) % 17)}`.trim(),
+    }))
+    await person.ask('putConversation', { params: { id }, body: { messages } })
+  }
+  return id
+}
+
+const rows = (page: Page) => page.getByRole('region', { name: 'Messages' }).getByRole('listitem')
+/** The row at the upper edge of the thread, and how far below it. */
+const firstInSight = (page: Page) =>
+  page.getByRole('region', { name: 'Messages' }).evaluate((scroller) => {
+    const { top } = scroller.getBoundingClientRect()
+    const found = [...scroller.querySelectorAll('ol > li')].find((row) => row.getBoundingClientRect().bottom > top + 1)
+    return {
+      text: found?.textContent.slice(0, 40),
+      offset: Math.round((found?.getBoundingClientRect().top ?? 0) - top),
+    }
+  })
+const twoFrames = (page: Page) =>
+  page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+
+test(
+  'ten thousand messages: a few rows stand in the page, older ones come on demand, and the place is kept',
+  { timeout: 120_000 },
+  async () => {
+    const alice = await signUp(shared.node, 'alice')
+    const id = await longThread(alice)
+    const page = await windows.open(shared.node.url, '/app', { person: alice })
+    await page
+      .getByRole('complementary')
+      .getByRole('link', { name: /Very long/ })
+      .click()
+    await shows(page.getByText(`Message ${COUNT}.`, { exact: false }).last(), 3000)
+    expect(await rows(page).count()).toBeLessThan(60)
+
+    const region = page.getByRole('region', { name: 'Messages' })
+    await region.hover()
+    for (let i = 0; i < 40; i++) {
+      await page.mouse.wheel(0, -1500)
+      await twoFrames(page)
+    }
+    await page.waitForFunction(() => {
+      const [, number] = /Message (\d+)\./.exec(document.querySelector('ol > li article')?.textContent ?? '') ?? []
+      return Number(number) < 9900
+    })
+    expect(await rows(page).count()).toBeLessThan(80)
+
+    await page.mouse.wheel(0, 700)
+    await twoFrames(page)
+    const before = await firstInSight(page)
+    await alice.ask('putConversation', {
+      params: { id },
+      body: { messages: [{ id: newId(), role: 'assistant', content: 'Said meanwhile' }] },
+    })
+    await shows(page.getByRole('button', { name: '1 new' }))
+    expect(await firstInSight(page)).toEqual(before)
+
+    await page.getByRole('button', { name: '1 new' }).click()
+    await shows(said(page, 'Said meanwhile'))
+  },
+)
+
+test('coming back to a thread goes on where it was left', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const messages = Array.from({ length: 90 }, (_, index) => ({
+    role: 'assistant' as const,
+    content: `Line ${index}\n\n${'text '.repeat(60)}`,
+  }))
+  await alice.ask('createConversation', { body: { title: 'Long enough', messages } })
+  await alice.ask('createConversation', { body: { title: 'Another one', messages: messages.slice(0, 3) } })
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  const side = page.getByRole('complementary')
+  await side.getByRole('link', { name: /Long enough/ }).click()
+  await shows(page.getByText('Line 89', { exact: true }))
+  await page.getByRole('region', { name: 'Messages' }).hover()
+  for (let i = 0; i < 5; i++) {
+    await page.mouse.wheel(0, -1200)
+    await twoFrames(page)
+  }
+  const left = await firstInSight(page)
+  await side.getByRole('link', { name: /Another one/ }).click()
+  await shows(page.getByText('Line 2', { exact: true }))
+  await side.getByRole('link', { name: /Long enough/ }).click()
+  await page.waitForFunction((text) => document.querySelector('ol')?.textContent.includes(text), left.text ?? '')
+  await twoFrames(page)
+  expect(await firstInSight(page)).toEqual(left)
+})

@@ -1,0 +1,137 @@
+// Bad input gets a problem of the table and changes nothing; the server stays up and says so without repeating what was sent.
+import { beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { truth } from '../harness/follower.ts'
+import { spawnNode } from '../harness/node.ts'
+import { request, signUp, type Person, type Reply } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes()
+let alice: Person
+let id: string
+let before: unknown
+beforeAll(async () => {
+  alice = await signUp(shared.node, 'alice')
+  id = (await alice.ask('createConversation', { body: { title: 'Untouched' } })).id
+  before = await truth(alice, 'conversations')
+})
+
+async function refuses(reply: Reply, status: number, code: string) {
+  expect(reply).toMatchObject({ status, body: { type: expect.any(String), title: expect.any(String), status, code } })
+  expect(reply.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+  expect(await truth(alice, 'conversations')).toEqual(before)
+}
+
+describe('a request is refused', () => {
+  test('when its JSON is malformed', async () => {
+    for (const body of ['{', '{"title":}', 'nonsense', '{"title":"x"}{}', '\u0000'])
+      await refuses(await alice.rest('PUT', `/conversations/${id}`, body), 400, 'invalid')
+  })
+
+  test('when it is of another content type', async () => {
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])
+      await refuses(
+        await alice.rest('PUT', `/conversations/${id}`, 'title=x', { 'content-type': type }),
+        415,
+        'invalid',
+      )
+  })
+
+  test.each([
+    ['an unknown field', { title: 'x', owner: 'me' }],
+    ['an operator as a field', { $set: { title: 'x' } }],
+    ['an operator as a title', { title: { $ne: null } }],
+    ['an operator in metadata', { metadata: { $where: 'x' } }],
+    ['an operator deep in metadata', { metadata: { a: [{ b: { $gt: 1 } }] } }],
+    ['an operator as a message', { messages: [{ $gt: '' }] }],
+    ['a wrong type', { title: 5 }],
+    ['null for a text', { title: null }],
+    ['a list for an object', { metadata: [] }],
+    ['an object for a list', { messages: {} }],
+    ['a body that is a list', []],
+    ['a body that is a text', '"x"'],
+    ['a message id that is no UUID', { messages: [{ id: 'x', role: 'user', content: '' }] }],
+    ['a message twice', { messages: [1, 2].map(() => ({ id: '0190a0a0-0000-7000-8000-000000000000', role: 'user', content: '' })) }], // prettier-ignore
+    ['too many messages', { messages: Array(501).fill({ role: 'user', content: '' }) }],
+    ['half a surrogate pair', '{"title":"\\ud83d"}'],
+    ['a key with a dot', { metadata: { 'a.b': 1 } }],
+    ['a prototype', '{"metadata":{"__proto__":{"admin":true}}}'],
+  ])('when it has %s', async (_what, body) => {
+    await refuses(await alice.rest('PUT', `/conversations/${id}`, body), 422, 'invalid')
+  })
+
+  test('when a message is above 256 KB, metadata above 64 KB, or the body 10 MB', async () => {
+    const message = (bytes: number) => ({ messages: [{ role: 'user', content: 'x'.repeat(bytes) }] })
+    await refuses(await alice.rest('PUT', `/conversations/${id}`, message(256 * 1024 + 1)), 413, 'too_large')
+    await refuses(await alice.rest('PUT', `/conversations/${id}`, { metadata: { x: 'x'.repeat(65_536) } }), 413, 'too_large') // prettier-ignore
+    await refuses(await alice.rest('PUT', `/conversations/${id}`, message(10 * 1024 * 1024)), 413, 'too_large')
+  })
+
+  test('when an id in its path is no UUID', async () => {
+    for (const bad of ['x', '%24ne', `${id}x`, '..%2f..', '[object Object]'])
+      for (const method of ['GET', 'PUT', 'DELETE']) {
+        const reply = await alice.rest(method, `/conversations/${encodeURI(bad)}`, method === 'PUT' ? {} : undefined)
+        expect([404, 422]).toContain(reply.status)
+        await refuses(reply, reply.status, reply.status === 404 ? 'not_found' : 'invalid')
+      }
+  })
+
+  test('when its query has what nobody knows', async () => {
+    for (const query of [
+      'limit=0',
+      'limit=201',
+      'limit=x',
+      'state=all',
+      'cursor=x',
+      'q[$ne]=1',
+      'unknown=1',
+      'limit=1&limit=2',
+    ])
+      await refuses(await alice.rest('GET', `/conversations?${query}`), 422, 'invalid')
+  })
+
+  test('when its Idempotency-Key or If-Match is none', async () => {
+    const bad: Record<string, string>[] = [{ 'idempotency-key': 'x' }, { 'if-match': 'x' }, { 'if-match': '"-1"' }]
+    for (const headers of bad)
+      await refuses(await alice.rest('PUT', `/conversations/${id}`, { title: 'x' }, headers), 422, 'invalid')
+  })
+
+  test('when it comes from a foreign page, or with nobody in it', async () => {
+    const put = (headers: Record<string, string>) => alice.rest('PUT', `/conversations/${id}`, { title: 'x' }, headers)
+    await refuses(await put({ origin: 'https://evil.example' }), 403, 'forbidden_origin')
+    await refuses(await put({ origin: 'null' }), 403, 'forbidden_origin')
+    await refuses(await put({ cookie: '' }), 401, 'unauthenticated')
+    await refuses(await put({ cookie: 'lockstep_session=forged' }), 401, 'unauthenticated')
+    await refuses(await put({ 'lockstep-user': newId() }), 401, 'unauthenticated')
+  })
+})
+
+test('none of it stops the server, and its log repeats no text, no cookie and no password', async () => {
+  await using database = freshDatabase()
+  await using node = await spawnNode(database, { LOG_LEVEL: 'debug' })
+  const eve = await signUp(node, 'eve')
+  const secret = 'a-text-that-nobody-may-log'
+  const body = { title: secret, messages: [{ role: 'user' as const, content: secret }] }
+  await eve.ask('createConversation', { body })
+  for (const bad of [
+    `{"${secret}`,
+    { [secret]: 1 },
+    { title: { [secret]: 1 } },
+    { messages: [{ content: secret }] },
+    { metadata: { [`$${secret}`]: 1 } },
+  ])
+    // prettier-ignore
+    expect((await eve.rest('POST', '/conversations', bad)).status).toBeGreaterThanOrEqual(400)
+  await request(`${node.url}/auth/login`, 'POST', { username: eve.user.username, password: `${secret}!` })
+  await using device = await eve.device('conversations')
+  await device.refused('create', { [secret]: 1 })
+  await device.send(secret, body)
+  device.socket.emit('create', body)
+
+  expect((await eve.rest('GET', '/readyz')).status).toBe(200)
+  expect(node.process.alive).toBe(true)
+  const log = node.process.output.join('\n')
+  expect(log).toContain('"msg"')
+  for (const hidden of [secret, eve.password, eve.cookie.split('=')[1]!]) expect(log).not.toContain(hidden)
+})

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { truth } from '../harness/follower.ts'
+import { signIn, signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes()
+
+test('alice creates, bob signs in on the same browser and sees none of it; alice again finds all of it', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const bob = await signUp(shared.node, 'bob')
+  const id = newId()
+  await alice.ask('createConversation', {
+    body: { id, title: 'Her plans', messages: [{ role: 'user', content: 'hi' }] },
+  })
+  await alice.ask('putPreferences', { body: { theme: 'dark' } })
+  const hers = await truth(alice, 'conversations')
+  expect(hers).toMatchObject([{ id, title: 'Her plans', messages: [{ content: 'hi' }] }])
+
+  // One browser has one cookie: signing in as bob replaces it.
+  await alice.ask('logout')
+  const asBob = await signIn(shared.node, bob.user.username, bob.password)
+  expect(await truth(asBob, 'conversations')).toEqual([])
+  expect(await truth(asBob, 'preferences')).toEqual({ preferences: {}, version: 1 })
+
+  await asBob.ask('logout')
+  const again = await alice.signIn()
+  expect(await truth(again, 'conversations')).toEqual(hers)
+  expect(await truth(again, 'preferences')).toMatchObject({ preferences: { theme: 'dark' } })
+})

@@ -1,0 +1,42 @@
+// The database of a whole cluster is killed and comes back: nodes stay, say that they aren't ready, and go on where they stood.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { addressOf, withDatabase } from '../harness/database.ts'
+import { startEngine } from '../harness/engine.ts'
+import { eventually } from '../harness/eventually.ts'
+import { Cluster } from './cluster.ts'
+import { Traffic } from './traffic.ts'
+
+test(
+  'P1 P2 P4: killed with -9 under load, it costs no acked change; nodes say that they are not ready until it is back',
+  { timeout: 120_000 },
+  async () => {
+    await using stack = new AsyncDisposableStack()
+    const directory = await mkdtemp(join(tmpdir(), 'lockstep-cluster-'))
+    stack.defer(() => rm(directory, { recursive: true, force: true }))
+    let engine = await startEngine(directory, ['--port', '0'])
+    stack.defer(() => engine.process.kill())
+    const { port } = addressOf(engine.url)
+    const cluster = stack.use(await Cluster.start(3, { databaseUrl: withDatabase(engine.url, 'lockstep') }))
+    const traffic = stack.use(await Traffic.start(cluster))
+    const readiness = () => Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
+
+    traffic.write()
+    await traffic.progress()
+    await engine.process.kill()
+    await eventually(async () => expect(await readiness()).toEqual([503, 503, 503]), { within: 20_000 })
+    expect(traffic.devices.map(({ follower }) => follower.device.connected)).toEqual([true, true, true])
+    engine = await startEngine(directory, ['--port', String(port)])
+    await eventually(async () => expect(await readiness()).toEqual([200, 200, 200]), { within: 30_000 })
+    await traffic.progress()
+    // and once more, so short that nobody may notice
+    await engine.process.kill()
+    engine = await startEngine(directory, ['--port', String(port)])
+    await traffic.progress(10, 30_000)
+    await cluster.healed()
+    await traffic.exact()
+    expect(traffic.devices.flatMap(({ away }) => away)).toEqual([])
+  },
+)

@@ -1,0 +1,85 @@
+// The node that tails for all dies, sleeps, or goes: another takes over, and the devices of every node get all.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../harness/eventually.ts'
+import { Cluster, figure } from './cluster.ts'
+import { Traffic } from './traffic.ts'
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await Cluster.start(3)
+}, 60_000)
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+afterEach(() => cluster.healed())
+
+test(
+  'P1 P2: killed with -9, the holder is followed within 5 s and nobody misses anything',
+  { timeout: 90_000 },
+  async () => {
+    const holder = await cluster.holder()
+    await using traffic = await Traffic.start(cluster)
+    traffic.write()
+    await traffic.progress()
+    await holder.process.kill()
+    const killed = performance.now()
+    const heir = await cluster.holder()
+    const ms = performance.now() - killed
+    await traffic.progress()
+    expect(ms).toBeLessThan(5_000)
+    expect(heir).not.toBe(holder)
+    await traffic.exact()
+    await cluster.respawn(holder)
+  },
+)
+
+test('a holder that stops gives its lease away at once', { timeout: 90_000 }, async () => {
+  const holder = await cluster.holder()
+  await using traffic = await Traffic.start(cluster)
+  traffic.write()
+  await traffic.progress()
+  await holder.stop()
+  expect(await holder.process.exited).toEqual({ code: 0, signal: null })
+  const released = performance.now()
+  await cluster.holder()
+  expect(performance.now() - released).toBeLessThan(2_000)
+  await traffic.exact()
+  await cluster.respawn(holder)
+})
+
+test(
+  'two nodes that believe they hold the lease do no harm: one slept through its end and wakes',
+  { timeout: 90_000 },
+  async () => {
+    const holder = await cluster.holder()
+    await using traffic = await Traffic.start(cluster)
+    holder.process.signal('SIGSTOP')
+    // the sleeping one can't be asked
+    const awake = cluster.others(holder)
+    const heir = await eventually(
+      async () => {
+        for (const node of awake) if ((await figure(node, 'lockstep_feed_leases_held')) === 1) return node
+        return undefined
+      },
+      { within: 8_000, what: 'another node holds the lease' },
+    )
+    for (let n = 0; n < 30; n++) await traffic.once(awake[n % 2]!, `while it sleeps ${n}`)
+    holder.process.signal('SIGCONT')
+    traffic.write()
+    await traffic.progress(30)
+    await cluster.healed()
+    expect(await cluster.holder()).toBe(heir)
+    await traffic.exact()
+  },
+)
+
+test(
+  'one change as the holder dies, with none behind it that would show the gap, arrives within its lease',
+  { timeout: 90_000 },
+  async () => {
+    const holder = await cluster.holder()
+    const [writer] = cluster.others(holder)
+    await using traffic = await Traffic.start(cluster)
+    await traffic.lonely(writer!, 'the only one', () => holder.process.kill())
+    await traffic.exact()
+    await cluster.respawn(holder)
+  },
+)

@@ -1,0 +1,156 @@
+// Redis dies, forgets, freezes, hangs up and chokes: service goes on, nothing is lost or doubled, and the figures say what is so.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { Redis } from 'ioredis'
+import { eventually } from '../harness/eventually.ts'
+import { spawnNode } from '../harness/node.ts'
+import { signUp } from '../harness/person.ts'
+import { freePort } from '../harness/redis.ts'
+import { Cluster, figure, total } from './cluster.ts'
+import { Traffic } from './traffic.ts'
+
+const TIMEOUT = { timeout: 90_000 }
+
+let cluster: Cluster
+beforeAll(async () => {
+  cluster = await Cluster.start(3)
+}, 60_000)
+afterAll(() => cluster?.[Symbol.asyncDispose]())
+afterEach(() => cluster.healed())
+
+const each = (value: number) => cluster.nodes.map(() => value)
+const readiness = () => Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
+
+/** Every node says that it works alone, and is ready all the same. */
+const alone = () =>
+  eventually(
+    async () => {
+      expect(await cluster.figures('lockstep_redis_heard')).toEqual(each(0))
+      expect(await cluster.figures('lockstep_feed_leases_held')).toEqual(each(0))
+      expect(await cluster.figures('lockstep_feed_tails')).toEqual(each(1))
+      expect(await cluster.figures('lockstep_feed_ready')).toEqual(each(1))
+      expect(await readiness()).toEqual(each(200))
+      return true
+    },
+    { within: 20_000, what: 'each node tails for itself' },
+  )
+
+test('FEED-5: killed, it is done without; started again empty, it is used again', TIMEOUT, async () => {
+  await using traffic = await Traffic.start(cluster)
+  traffic.write()
+  await traffic.progress()
+  await cluster.redis.kill()
+  await traffic.progress()
+  await alone()
+  await traffic.progress()
+  await cluster.redis.restart()
+  await traffic.progress()
+  await cluster.healed()
+  await traffic.exact()
+})
+
+test('restarted empty in a moment, it takes nothing away', TIMEOUT, async () => {
+  await using traffic = await Traffic.start(cluster)
+  traffic.write()
+  for (let round = 0; round < 3; round++) {
+    await traffic.progress()
+    await cluster.redis.restart()
+  }
+  await cluster.healed()
+  await traffic.exact()
+})
+
+test('frozen, with every connection open, it holds up nobody', TIMEOUT, async () => {
+  await using traffic = await Traffic.start(cluster)
+  traffic.write()
+  await traffic.progress()
+  cluster.redis.freeze()
+  try {
+    await alone()
+    await traffic.progress()
+  } finally {
+    cluster.redis.thaw()
+  }
+  await cluster.healed()
+  await traffic.exact()
+})
+
+test('one that hangs up on everybody again and again loses nothing', TIMEOUT, async () => {
+  const admin = new Redis(cluster.redis.url)
+  await using traffic = await Traffic.start(cluster)
+  traffic.write()
+  try {
+    for (let round = 0; round < 20; round++) {
+      await traffic.progress(3)
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    }
+  } finally {
+    admin.disconnect()
+  }
+  await cluster.healed()
+  await traffic.exact()
+})
+
+test(
+  'one that takes nothing more: what it doesn’t take in time is dropped, counted, and found in the log',
+  TIMEOUT,
+  async () => {
+    const holder = await cluster.holder()
+    const lost = total(await cluster.figures('lockstep_redis_lost_total'))
+    await using traffic = await Traffic.start(cluster)
+    cluster.redis.freeze()
+    try {
+      const padding = 'x'.repeat(200_000)
+      const [writer] = cluster.others(holder)
+      await Promise.all(Array.from({ length: 20 }, (_, n) => traffic.once(writer!, `${n} ${padding}`)))
+      const dropped = async () => total(await cluster.figures('lockstep_redis_lost_total')) > lost
+      await eventually(dropped, { within: 15_000, what: 'what Redis does not take is dropped and counted' })
+    } finally {
+      cluster.redis.thaw()
+    }
+    await cluster.healed()
+    await traffic.exact(40_000)
+  },
+)
+
+describe('one change at the worst moment, with none behind it that would show the gap, arrives all the same', () => {
+  const rounds = 3
+  const worst = async (fault: () => Promise<unknown>, mend: () => Promise<unknown> = () => Promise.resolve()) => {
+    await using traffic = await Traffic.start(cluster)
+    for (let round = 0; round < rounds; round++) {
+      await traffic.lonely(cluster.nodes[round % 3]!, `round ${round}`, fault)
+      await mend()
+      await cluster.healed()
+    }
+    await traffic.exact()
+  }
+
+  test('GATE-3: subscribers are hung up on', TIMEOUT, async () => {
+    const admin = new Redis(cluster.redis.url)
+    try {
+      await worst(() => admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
+    } finally {
+      admin.disconnect()
+    }
+  })
+
+  test('GATE-3: Redis is restarted empty', TIMEOUT, () => worst(() => cluster.redis.restart()))
+
+  test('GATE-3: Redis is gone and stays away', TIMEOUT, () =>
+    worst(
+      () => cluster.redis.kill(),
+      () => cluster.redis.restart(),
+    ),
+  )
+})
+
+test('FEED-5: a node that starts while Redis cannot be reached serves all the same', TIMEOUT, async () => {
+  const nowhere = `redis://127.0.0.1:${await freePort()}`
+  await using node = await spawnNode({ url: cluster.databaseUrl }, { LOG_LEVEL: 'silent', REDIS_URL: nowhere })
+  expect((await fetch(`${node.url}/readyz`)).status).toBe(200)
+  expect(await figure(node, 'lockstep_redis_heard')).toBe(0)
+  const person = await signUp(cluster.balancer)
+  await using device = await person.at(node).device('preferences')
+  await person.ask('putPreferences', { body: { theme: 'dark' } })
+  await device.until('change', ({ op }) => op === 'updated')
+})

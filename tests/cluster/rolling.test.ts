@@ -1,0 +1,28 @@
+// A new version goes out under load: one node after the other is told to stop and started again at its address.
+import { expect, test } from 'vitest'
+import { Cluster } from './cluster.ts'
+import { Traffic } from './traffic.ts'
+
+test(
+  'P1: a rolling restart loses no acked change, fails no request for good, and moves every device within 5 s',
+  { timeout: 120_000 },
+  async () => {
+    await using cluster = await Cluster.start(3)
+    await using traffic = await Traffic.start(cluster)
+    traffic.write()
+    await traffic.progress()
+    for (const node of [...cluster.nodes]) {
+      await node.stop()
+      expect(await node.process.exited).toEqual({ code: 0, signal: null })
+      await traffic.progress()
+      await cluster.respawn(node)
+      await cluster.healed()
+      await traffic.progress()
+    }
+    await traffic.exact()
+    const away = traffic.devices.flatMap((device) => device.away)
+    expect(away.length).toBeGreaterThanOrEqual(cluster.nodes.length)
+    expect(Math.max(...away)).toBeLessThan(5_000)
+    expect(cluster.nodes.every(({ process }) => process.alive)).toBe(true)
+  },
+)

@@ -1,0 +1,63 @@
+// FEED-1 as the database sees it: the number of change streams follows the leases, never the users, the devices or the nodes.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
+import { expect, test } from 'vitest'
+import type { FeedDocument } from '../../realtime/store/feed.ts'
+import { withDatabase } from '../harness/database.ts'
+import { startEngine } from '../harness/engine.ts'
+import { eventually } from '../harness/eventually.ts'
+import { Cluster, total } from './cluster.ts'
+import { crowd, crowdEnv, inBatches } from './crowd.ts'
+
+/** A cluster on a database that nobody else has cursors on. */
+async function clusterOf(nodes: number, leases: number) {
+  await using starting = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'lockstep-streams-'))
+  starting.defer(() => rm(directory, { recursive: true, force: true }))
+  const engine = starting.use(await startEngine(directory, ['--port', '0']))
+  const databaseUrl = withDatabase(engine.url, 'lockstep')
+  const client = await MongoClient.connect(databaseUrl)
+  starting.defer(() => client.close())
+  await client.db().collection<FeedDocument>('feed').insertOne({ _id: 'leases', count: leases })
+  const cluster = starting.use(await Cluster.start(nodes, { databaseUrl, leases, env: () => crowdEnv }))
+  const stack = starting.move()
+  return {
+    cluster,
+    databaseUrl,
+    /** Cursors that are open at the database, those of reads that run right now included. */
+    async cursors(): Promise<number> {
+      const status = await client.db('admin').command({ serverStatus: 1 })
+      return Number((status.metrics as { cursor: { open: { total: unknown } } }).cursor.open.total)
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
+}
+
+test('FEED-1: 2,000 users on two nodes need the one stream that nobody needs too', { timeout: 120_000 }, async () => {
+  await using home = await clusterOf(2, 1)
+  const { cluster, databaseUrl, cursors } = home
+  await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
+  const people = await crowd(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
+  const devices = await inBatches(people.length, (i) => people[i]!.device('preferences'))
+  expect(total(await cluster.figures('lockstep_sockets'))).toBe(2_000)
+  await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
+  expect(total(await cluster.figures('lockstep_feed_tails'))).toBe(1)
+
+  // and each hears its own, from whichever node it was written
+  const some = Array.from({ length: 20 }, (_, i) => i * 97)
+  for (const i of some) {
+    const elsewhere = cluster.nodes[(i + 1) % 2]!
+    await people[i]!.at(elsewhere).ask('putPreferences', { body: { theme: `${i}` } })
+  }
+  for (const i of some) await devices[i]!.until('change', ({ data }) => JSON.stringify(data).includes(`"${i}"`))
+  expect(devices.reduce((sum, { changes }) => sum + changes.length, 0)).toBe(some.length)
+  for (const device of devices) device.close()
+})
+
+test('FEED-1: three leases on two nodes are three streams', { timeout: 60_000 }, async () => {
+  await using home = await clusterOf(2, 3)
+  await eventually(async () => expect(await home.cursors()).toBe(3), { within: 10_000 })
+  expect((await home.cluster.figures('lockstep_feed_tails')).toSorted()).toEqual([1, 2])
+})

@@ -1,0 +1,227 @@
+// One person's life on a cluster while things break: a device on every node, and writers over HTTP and sockets that repeat what was not
+// acked, under the same key, wherever a node answers. In the end it must be exact: P1 and P2 of the contract.
+import { setTimeout as pause } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import { expect } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { eventually } from '../harness/eventually.ts'
+import { Follower, truth } from '../harness/follower.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import type { Cluster } from './cluster.ts'
+
+/** Between two writes of one writer (ms). */
+const PACE_MS = 25
+/** Longer than Redis may be unheard, or a holder dead, before others act on it; much shorter than the 25 s between two heads (ms). */
+const LONELY_MS = 9_000
+/** A request that hangs is a failure too (ms). */
+const PATIENCE_MS = 15_000
+/** A connection that could not be made, or ended before the answer. */
+const broken = new Set(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'])
+
+interface Acked {
+  mutation_id: string
+  text: string
+}
+
+export class Traffic implements AsyncDisposable {
+  readonly cluster: Cluster
+  readonly person: Person
+  readonly conversation_id: string
+  readonly devices: Wanderer[] = []
+  readonly acked: Acked[] = []
+  /** Answers and errors after which no client may repeat its request. */
+  readonly failures: string[] = []
+  /** How often a request had to be repeated, by what it got. */
+  readonly repeated = new Map<string, number>()
+  #writing = true
+  #writers: Promise<void>[] = []
+
+  private constructor(cluster: Cluster, person: Person, conversation_id: string) {
+    this.cluster = cluster
+    this.person = person
+    this.conversation_id = conversation_id
+  }
+
+  /** A new person with a device on each node; nothing is written before `write`. */
+  static async start(cluster: Cluster): Promise<Traffic> {
+    const person = await signUp(cluster.balancer)
+    const { id } = await person.ask('createConversation')
+    const traffic = new Traffic(cluster, person, id)
+    for (const { url } of cluster.nodes) traffic.devices.push(await Wanderer.of(person, url, cluster))
+    return traffic
+  }
+
+  /** Begins to write, over HTTP to all nodes in turn and from each device. */
+  write(): void {
+    this.#writers = [this.#repeat('http', (acked) => this.#overHttp(acked))]
+    for (const [index, device] of this.devices.entries())
+      this.#writers.push(this.#repeat(`device-${index}`, (acked) => this.#overSocket(device, acked)))
+  }
+
+  /** Resolves when so many more writes were acked. */
+  async progress(count = 10, within = 20_000): Promise<void> {
+    const goal = this.acked.length + count
+    await eventually(() => this.acked.length >= goal || this.failures.length > 0, { within, what: `${count} more writes` }) // prettier-ignore
+    expect(this.failures).toEqual([])
+  }
+
+  /** One write that a node acks; rejects when it doesn't. */
+  async once(node: { url: string }, text: string): Promise<Acked> {
+    const acked = { mutation_id: newId(), text }
+    const answer = await this.#put(node.url, acked)
+    if (answer !== 'ok') throw new Error(answer)
+    this.acked.push(acked)
+    return acked
+  }
+
+  /** One write while `fault` happens, and none behind it that would show the gap: every device has it long before the next `head`. */
+  async lonely(node: { url: string }, text: string, fault: () => Promise<unknown>): Promise<void> {
+    await Promise.all([fault(), this.once(node, text)])
+    const { seq } = await this.person.ask('listConversations')
+    for (const device of this.devices) await device.follower.caughtUp(seq, LONELY_MS)
+  }
+
+  /** Stops writing, and checks that everything is exact: devices, documents and log. */
+  async exact(within = 20_000): Promise<void> {
+    this.#writing = false
+    await Promise.all(this.#writers)
+    expect(this.failures).toEqual([])
+    const goal = await eventually(() => this.person.ask('listConversations'), { within, what: 'the database answers' })
+    for (const device of this.devices) await device.follower.caughtUp(goal.seq, within)
+    const stored = await truth(this.person, 'conversations')
+    for (const { follower } of this.devices) {
+      expect(follower.state).toEqual(stored)
+      expect(follower.applied).toEqual(follower.applied.map((_, i) => follower.applied[0]! + i))
+    }
+    const texts = stored.find(({ id }) => id === this.conversation_id)!.messages.map(({ content }) => content)
+    expect(texts.toSorted()).toEqual(this.acked.map(({ text }) => text).toSorted())
+    await this.#inLogOnce(goal.seq)
+  }
+
+  async #inLogOnce(head: number): Promise<void> {
+    await using client = await MongoClient.connect(this.cluster.databaseUrl)
+    const entries = await client
+      .db()
+      .collection<{ _id: string; seq: number; mutation_id: string }>('changes')
+      .find({ user_id: this.person.user.id, topic: 'conversations' })
+      .sort({ _id: 1 })
+      .toArray()
+    expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: head }, (_, i) => i + 1))
+    const written = entries.slice(1).map(({ mutation_id }) => mutation_id)
+    expect(written.toSorted()).toEqual(this.acked.map(({ mutation_id }) => mutation_id).toSorted())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#writing = false
+    await Promise.all(this.#writers)
+    await Promise.all(this.devices.map((device) => device.stop()))
+  }
+
+  /** Writes one after the other, each until it is acked. */
+  async #repeat(name: string, act: (write: Acked) => Promise<string>): Promise<void> {
+    for (let n = 0; this.#writing; n++) {
+      const write = { mutation_id: newId(), text: `${name} ${n}` }
+      for (let answer = ''; answer !== 'ok';) {
+        answer = await act(write)
+        if (answer === 'ok') this.acked.push(write)
+        else if (answer.startsWith('failed')) return void this.failures.push(answer)
+        else this.repeated.set(answer, (this.repeated.get(answer) ?? 0) + 1)
+        await pause(PACE_MS)
+      }
+    }
+  }
+
+  #turn = 0
+  async #overHttp(write: Acked): Promise<string> {
+    const { nodes } = this.cluster
+    return this.#put(nodes[this.#turn++ % nodes.length]!.url, write)
+  }
+
+  async #put(url: string, { mutation_id, text }: Acked): Promise<string> {
+    try {
+      const response = await fetch(`${url}/conversations/${this.conversation_id}`, {
+        method: 'PUT',
+        body: JSON.stringify({ messages: [{ role: 'user', content: text }] }),
+        headers: { 'content-type': 'application/json', cookie: this.person.cookie, 'idempotency-key': mutation_id },
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      })
+      const body = await response.text()
+      if (response.status === 200) return 'ok'
+      return response.status === 503 ? 'unavailable' : `failed: ${response.status} ${body}`
+    } catch (error) {
+      const code = String(((error as Error).cause as { code?: unknown } | undefined)?.code)
+      return broken.has(code) ? code : `failed: ${String(error)} ${code}`
+    }
+  }
+
+  async #overSocket(device: Wanderer, { mutation_id, text }: Acked): Promise<string> {
+    const { device: socket } = device.follower
+    if (!socket.connected) return 'away'
+    const message = { role: 'user', content: text }
+    const payload = { mutation_id, conversation_id: this.conversation_id, message }
+    try {
+      const ack = await socket.command('append', payload)
+      if (ack.ok) return 'ok'
+      return ack.error.status === 503 ? 'unavailable' : `failed: ${JSON.stringify(ack.error)}`
+    } catch {
+      return socket.connected ? 'failed: no ack' : 'disconnected'
+    }
+  }
+}
+
+/** A device that goes to another node when its own is gone, or says that it is about to. */
+class Wanderer {
+  readonly follower: Follower<'conversations'>
+  /** How long it was without a node, each time (ms). */
+  readonly away: number[] = []
+  readonly #cluster: Cluster
+  readonly #person: Person
+  #stopped = false
+  readonly #wandering: Promise<void>
+
+  private constructor(person: Person, follower: Follower<'conversations'>, cluster: Cluster) {
+    this.#person = person
+    this.follower = follower
+    this.#cluster = cluster
+    this.#wandering = this.#wander()
+  }
+
+  static async of(person: Person, url: string, cluster: Cluster): Promise<Wanderer> {
+    const follower = await Follower.of(person, 'conversations')
+    await follower.leave()
+    await follower.join(person.at({ url }))
+    return new Wanderer(person, follower, cluster)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.follower.leave()
+    await this.#wandering
+  }
+
+  async #wander(): Promise<void> {
+    const for_ever = 3_600_000
+    while (!this.#stopped) {
+      const { device } = this.follower
+      await Promise.race([device.disconnected(for_ever), device.until('draining', () => true, for_ever)])
+      if (this.#stopped) return
+      const since = performance.now()
+      await this.follower.leave()
+      await this.#rejoin()
+      this.away.push(performance.now() - since)
+    }
+  }
+
+  async #rejoin(): Promise<void> {
+    for (let turn = Math.floor(Math.random() * 8); !this.#stopped; turn++) {
+      const alive = this.#cluster.alive()
+      const node = alive[turn % Math.max(alive.length, 1)]
+      try {
+        if (node) return await this.follower.join(this.#person.at(node))
+      } catch {
+        // refused, or gone too: the next one
+      }
+      await pause(PACE_MS)
+    }
+  }
+}

@@ -1,0 +1,261 @@
+// Change streams: what they show, where they start, and what they refuse.
+import type { ChangeStream, ChangeStreamDocument, Collection, Document } from 'mongodb'
+import { Timestamp } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openDatabase } from './database.ts'
+import type { TestDatabase } from './database.ts'
+
+let database: TestDatabase
+beforeAll(async () => void (database = await openDatabase({ idleBeatMs: 100 })))
+afterAll(() => database[Symbol.asyncDispose]())
+
+let collections = 0
+const fresh = () => database.db.collection<Document>(`c${collections++}`)
+
+type Event = ChangeStreamDocument & Document
+
+interface Opened extends AsyncDisposable {
+  readonly stream: ChangeStream
+  take(count: number): Promise<Event[]>
+}
+
+/** A stream that starts now, however late the driver sends its command, unless it is told where to start. */
+async function opened(
+  parent: Pick<Collection, 'watch'>,
+  pipeline: Document[] = [],
+  given: Document = {},
+  { db }: TestDatabase = database,
+): Promise<Opened> {
+  const { operationTime } = await db.command({ ping: 1 })
+  const { t, i } = operationTime as Timestamp
+  const starts = 'resumeAfter' in given || 'startAfter' in given || 'startAtOperationTime' in given
+  const options = starts ? given : { ...given, startAtOperationTime: new Timestamp({ t, i: i + 1 }) }
+  const stream = parent.watch(pipeline, options)
+  return {
+    stream,
+    async take(count) {
+      const events: Event[] = []
+      while (events.length < count) events.push((await stream.next()) as Event)
+      return events
+    },
+    [Symbol.asyncDispose]: () => stream.close(),
+  }
+}
+
+describe('a stream on a collection', () => {
+  test('shows every change with its key, in order, with growing cluster times', async () => {
+    const items = fresh()
+    await using seen = await opened(items)
+    await items.insertOne({ _id: 'a' as never, n: 1, deep: { x: 1, y: 1 } })
+    await items.updateOne({ n: 1 }, { $set: { 'deep.x': 2 }, $unset: { 'deep.y': 1 } })
+    await items.replaceOne({ n: 1 }, { n: 9 })
+    await items.deleteOne({ n: 9 })
+    const events = await seen.take(4)
+    expect(events).toMatchObject([
+      {
+        operationType: 'insert',
+        fullDocument: { _id: 'a', n: 1 },
+        documentKey: { _id: 'a' },
+        ns: { db: 'test', coll: items.collectionName },
+      },
+      {
+        operationType: 'update',
+        updateDescription: { updatedFields: { 'deep.x': 2 }, removedFields: ['deep.y'], truncatedArrays: [] },
+      },
+      { operationType: 'replace', fullDocument: { _id: 'a', n: 9 } },
+      { operationType: 'delete', documentKey: { _id: 'a' } },
+    ])
+    expect(events[1]!.fullDocument).toBeUndefined()
+    const times = events.map(({ clusterTime }) => clusterTime as Timestamp)
+    times.slice(1).forEach((time, at) => expect(time.greaterThan(times[at]!)).toBe(true))
+    expect(events.every(({ wallTime }) => wallTime instanceof Date)).toBe(true)
+  })
+
+  test('describes what a pipeline update changed', async () => {
+    const items = fresh()
+    await items.insertOne({ a: 1, list: [1, 2, 3], gone: true })
+    await using seen = await opened(items)
+    await items.updateOne({}, [{ $set: { a: 2, list: [1, 5], extra: { b: 1 } } }, { $unset: 'gone' }])
+    const [event] = await seen.take(1)
+    expect(event!.updateDescription).toEqual({
+      updatedFields: { a: 2, 'list.1': 5, extra: { b: 1 } },
+      removedFields: ['gone'],
+      truncatedArrays: [{ field: 'list', newSize: 2 }],
+    })
+  })
+
+  test('looks up the current document when asked to, and says null when it is gone', async () => {
+    const items = fresh()
+    await items.insertMany([
+      { _id: 1 as never, n: 0 },
+      { _id: 2 as never, n: 0 },
+    ])
+    await using seen = await opened(items, [], { fullDocument: 'updateLookup', batchSize: 1 })
+    await items.updateOne({ _id: 1 as never }, { $inc: { n: 1 } })
+    await items.updateOne({ _id: 2 as never }, { $inc: { n: 1 } })
+    await items.deleteOne({ _id: 2 as never })
+    expect(await seen.take(2)).toMatchObject([
+      { fullDocument: { _id: 1, n: 1 } },
+      { fullDocument: null, documentKey: { _id: 2 } },
+    ])
+  })
+
+  test('runs its events through the pipeline', async () => {
+    const items = fresh()
+    const pipeline = [
+      { $match: { operationType: 'insert', 'fullDocument.n': { $gt: 5 } } },
+      { $project: { 'fullDocument.n': 1, operationType: 1 } },
+    ]
+    await using seen = await opened(items, pipeline)
+    await items.insertMany([{ n: 1 }, { n: 9, secret: 1 }])
+    const [event] = await seen.take(1)
+    expect(event).toEqual({ _id: event!._id, operationType: 'insert', fullDocument: { n: 9 } })
+  })
+
+  test('ends with invalidate when the collection is dropped, and can be started behind it', async () => {
+    const items = fresh()
+    await items.insertOne({ n: 0 })
+    await using seen = await opened(items)
+    await items.drop()
+    const [dropped, invalidated] = await seen.take(2)
+    expect([dropped!.operationType, invalidated!.operationType]).toEqual(['drop', 'invalidate'])
+    await expect(items.watch([], { resumeAfter: invalidated!._id }).tryNext()).rejects.toMatchObject({ code: 260 })
+    await items.insertOne({ n: 1 })
+    await using after = await opened(items, [], { startAfter: invalidated!._id })
+    expect(after.stream.resumeToken).toBeTruthy()
+    await items.insertOne({ n: 2 })
+    expect(await after.take(1)).toMatchObject([{ operationType: 'insert' }])
+  })
+
+  test('is woken by a commit at once', async () => {
+    const items = fresh()
+    await using seen = await opened(items)
+    const delays: number[] = []
+    for (let n = 0; n < 30; n++) {
+      const event = seen.take(1)
+      await items.insertOne({ n })
+      const acknowledged = performance.now()
+      await event
+      delays.push(performance.now() - acknowledged)
+    }
+    // A poll would show here with its interval; the machine may be busy, hence the margin.
+    expect(delays.sort((a, b) => a - b)[15]).toBeLessThan(50)
+  })
+})
+
+describe('a stream on more than a collection', () => {
+  test('sees all collections of its database, and those of all databases', async () => {
+    const [items, others] = [fresh(), fresh()]
+    await using inDatabase = await opened(database.db)
+    await using everywhere = await opened(database.client)
+    await items.insertOne({ n: 1 })
+    await others.insertOne({ n: 2 })
+    await database.client.db('elsewhere').collection('c').insertOne({ n: 3 })
+    await items.insertOne({ n: 4 })
+    const numbers = (events: Event[]) => events.map(({ fullDocument }) => (fullDocument as Document).n as number)
+    expect(numbers(await inDatabase.take(3))).toEqual([1, 2, 4])
+    expect(numbers(await everywhere.take(4))).toEqual([1, 2, 3, 4])
+  })
+
+  test('shows the end of a database', async () => {
+    const doomed = database.client.db('doomed')
+    await doomed.collection('a').insertOne({})
+    await using seen = await opened(doomed)
+    await doomed.dropDatabase()
+    const events = await seen.take(3)
+    expect(events.map(({ operationType }) => operationType)).toEqual(['drop', 'dropDatabase', 'invalidate'])
+  })
+
+  test('fifty of them at once see the same', async () => {
+    const items = fresh()
+    const streams = await Promise.all(Array.from({ length: 50 }, () => opened(items)))
+    await items.insertMany(Array.from({ length: 20 }, (_, n) => ({ n })))
+    for (const { take, stream } of streams) {
+      expect((await take(20)).map(({ fullDocument }) => (fullDocument as Document).n as number)).toEqual([
+        ...Array(20).keys(),
+      ])
+      await stream.close()
+    }
+  })
+})
+
+describe('resuming', () => {
+  test('behind any event gives exactly what follows', async () => {
+    const items = fresh()
+    await using seen = await opened(items)
+    for (let n = 0; n < 10; n++) await items.insertOne({ n })
+    const events = await seen.take(10)
+    for (const [at, event] of events.slice(0, 9).entries()) {
+      await using resumed = await opened(items, [], at % 2 ? { resumeAfter: event._id } : { startAfter: event._id })
+      expect((await resumed.take(9 - at)).map(({ _id }) => _id)).toEqual(events.slice(at + 1).map(({ _id }) => _id))
+    }
+  })
+
+  test('at a cluster time includes what happened at it', async () => {
+    const items = fresh()
+    await using seen = await opened(items)
+    await items.insertOne({ n: 1 })
+    await items.insertOne({ n: 2 })
+    const [, second] = await seen.take(2)
+    await using resumed = await opened(items, [], { startAtOperationTime: second!.clusterTime as Timestamp })
+    expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 2 } }])
+  })
+
+  test('with the token of an idle stream, which moves on by itself', async () => {
+    const items = fresh()
+    await using seen = await opened(items, [], { maxAwaitTimeMS: 50 })
+    await seen.stream.tryNext()
+    const first = JSON.stringify(seen.stream.resumeToken)
+    await expect
+      .poll(async () => {
+        await seen.stream.tryNext()
+        return JSON.stringify(seen.stream.resumeToken)
+      })
+      .not.toBe(first)
+    await items.insertOne({ n: 1 })
+    await using resumed = await opened(items, [], { resumeAfter: seen.stream.resumeToken })
+    expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 1 } }])
+  })
+
+  test('from before the log’s beginning is refused as lost', async () => {
+    const startAtOperationTime = new Timestamp({ t: 1000, i: 1 })
+    await expect(fresh().watch([], { startAtOperationTime }).tryNext()).rejects.toMatchObject({ code: 286 })
+  })
+
+  test('from a trimmed part of the log is refused as lost', async () => {
+    await using small = await openDatabase({ oplogMaxBytes: 20_000, trimMs: 20 })
+    const items = small.db.collection<Document>('c')
+    await using seen = await opened(items, [], {}, small)
+    await items.insertOne({ n: 0 })
+    const [event] = await seen.take(1)
+    await items.insertMany(Array.from({ length: 100 }, () => ({ text: 'x'.repeat(1000) })))
+    const resume = async (): Promise<unknown> => {
+      await using resumed = items.watch([], { resumeAfter: event!._id, maxAwaitTimeMS: 20 })
+      return await resumed.tryNext().then(
+        () => 'resumed',
+        (error: { code: number }) => error.code,
+      )
+    }
+    await expect.poll(resume, { timeout: 10_000 }).toBe(286)
+  })
+
+  test('with a broken token is refused', async () => {
+    await expect(
+      fresh()
+        .watch([], { resumeAfter: { _data: 'nonsense' } })
+        .tryNext(),
+    ).rejects.toMatchObject({ code: 260 })
+    await expect(
+      fresh()
+        .watch([], { resumeAfter: { x: 1 } })
+        .tryNext(),
+    ).rejects.toMatchObject({ code: 260 })
+  })
+})
+
+test('a pipeline must not touch the token', async () => {
+  const items = fresh()
+  await using seen = await opened(items, [{ $project: { _id: 0 } }])
+  await items.insertOne({ n: 1 })
+  await expect(seen.stream.next()).rejects.toMatchObject({ code: 280 })
+})

@@ -1,0 +1,289 @@
+// Reads and writes through the official driver.
+import type { Document } from 'mongodb'
+import { Double, Int32, Long, MongoBulkWriteError, MongoServerError, ObjectId } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openDatabase } from './database.ts'
+import type { TestDatabase } from './database.ts'
+
+interface Named extends Document {
+  _id: string
+}
+
+let database: TestDatabase
+beforeAll(async () => void (database = await openDatabase()))
+afterAll(() => database[Symbol.asyncDispose]())
+
+let collections = 0
+const fresh = () => database.db.collection<Named>(`c${collections++}`)
+
+describe('documents', () => {
+  test('are found again as they were inserted, number types included', async () => {
+    const items = fresh()
+    const id = new ObjectId()
+    await items.insertOne({
+      _id: 'a',
+      int: new Int32(5),
+      double: new Double(5),
+      long: new Long(5),
+      id,
+      at: new Date(7),
+      none: null,
+    })
+    const found = await items.findOne({ _id: 'a' }, { promoteValues: false })
+    expect(found).toMatchObject({ int: new Int32(5), double: new Double(5), id, at: new Date(7), none: null })
+    expect((found!.long as Long).equals(5)).toBe(true)
+  })
+
+  test('keep the number types of fields that an update does not touch', async () => {
+    const items = fresh()
+    await items.insertOne({ _id: 'a', double: new Double(5), long: new Long(6), n: 1 })
+    await items.updateOne({ _id: 'a' }, { $inc: { n: 1 } })
+    await items.updateOne({ _id: 'a' }, [{ $set: { sum: { $add: ['$n', 1] } } }])
+    const found = await items.findOne({ _id: 'a' }, { promoteValues: false })
+    expect(found).toMatchObject({ double: new Double(5), n: new Int32(2), sum: new Int32(3) })
+    expect(found!.long).toBeInstanceOf(Long)
+  })
+
+  test('come in batches, also while others are deleted', async () => {
+    const items = fresh()
+    await items.insertMany(Array.from({ length: 1000 }, (_, i) => ({ _id: String(i).padStart(4, '0') })))
+    const cursor = items.find({}, { batchSize: 10, sort: { _id: 1 } })
+    const seen: string[] = []
+    for await (const { _id } of cursor) {
+      seen.push(_id)
+      if (seen.length === 5) await items.deleteMany({ _id: { $gte: '0500' } })
+    }
+    expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => String(i).padStart(4, '0')))
+  })
+
+  test('of a dropped collection end their cursor, whatever has its name since', async () => {
+    const items = fresh()
+    const docs = Array.from({ length: 100 }, (_, i) => ({ _id: String(i) }))
+    await items.insertMany(docs)
+    await using cursor = items.find({}, { batchSize: 2 })
+    await cursor.next()
+    await items.drop()
+    await items.insertMany(docs)
+    await expect(cursor.toArray()).rejects.toMatchObject({ code: 175 })
+  })
+
+  test('are projected, sorted, skipped and limited', async () => {
+    const items = fresh()
+    await items.insertMany([1, 2, 3, 4, 5].map((n) => ({ _id: `k${n}`, n, even: n % 2 === 0, deep: { a: n, b: -n } })))
+    const query = items.find(
+      { n: { $gt: 1 } },
+      { projection: { _id: 0, n: 1, 'deep.b': 1 }, sort: { even: -1, n: -1 }, skip: 1, limit: 2 },
+    )
+    expect(await query.toArray()).toEqual([
+      { n: 2, deep: { b: -2 } },
+      { n: 5, deep: { b: -5 } },
+    ])
+  })
+
+  test('are counted and told apart', async () => {
+    const items = fresh()
+    await items.insertMany([{ _id: 'a', t: ['x', 'y'] }, { _id: 'b', t: 'y' }, { _id: 'c' }])
+    expect(await items.countDocuments({ t: 'y' })).toBe(2)
+    expect(await items.estimatedDocumentCount()).toBe(3)
+    expect((await items.distinct('t')).sort()).toEqual(['x', 'y'])
+  })
+})
+
+describe('batches', () => {
+  const docs = [{ _id: 'a' }, { _id: 'a' }, { _id: 'b' }]
+
+  test('end at the first refusal when ordered', async () => {
+    const items = fresh()
+    await expect(items.insertMany(docs)).rejects.toMatchObject({ code: 11000, insertedCount: 1 })
+    expect(await items.countDocuments()).toBe(1)
+  })
+
+  test('go on behind a refusal when unordered', async () => {
+    const items = fresh()
+    const failure = await items
+      .insertMany(docs, { ordered: false })
+      .catch((error: unknown) => error as MongoBulkWriteError)
+    expect(failure).toBeInstanceOf(MongoBulkWriteError)
+    expect((failure as MongoBulkWriteError).writeErrors).toMatchObject([{ index: 1, code: 11000 }])
+    expect(await items.countDocuments()).toBe(2)
+  })
+})
+
+describe('findOneAndUpdate', () => {
+  test('gives the document before or after', async () => {
+    const items = fresh()
+    await items.insertOne({ _id: 'a', n: 1 })
+    expect(await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } })).toMatchObject({ n: 1 })
+    expect(await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } }, { returnDocument: 'after' })).toMatchObject({
+      n: 3,
+    })
+    expect(await items.findOneAndDelete({ n: { $gt: 1 } })).toMatchObject({ _id: 'a' })
+    expect(await items.findOneAndUpdate({ _id: 'a' }, { $set: { n: 0 } })).toBeNull()
+  })
+
+  test('takes the first in the sort order', async () => {
+    const items = fresh()
+    await items.insertMany([
+      { _id: 'a', n: 1 },
+      { _id: 'b', n: 2 },
+    ])
+    expect(await items.findOneAndUpdate({}, { $set: { taken: true } }, { sort: { n: -1 } })).toMatchObject({ _id: 'b' })
+  })
+})
+
+describe('a guarded update', () => {
+  test('changes nothing when the guard fails', async () => {
+    const items = fresh()
+    await items.insertOne({ _id: 'a', seq: 5 })
+    expect(await items.updateOne({ _id: 'a', seq: { $lt: 5 } }, { $set: { seq: 4 } })).toMatchObject({
+      matchedCount: 0,
+    })
+    expect(await items.updateOne({ _id: 'a', seq: { $lt: 6 } }, { $set: { seq: 6 } })).toMatchObject({
+      modifiedCount: 1,
+    })
+  })
+
+  test('with upsert meets the duplicate key when the guard hides the document', async () => {
+    const items = fresh()
+    await items.insertOne({ _id: 'a', seq: 5 })
+    const update = items.updateOne({ _id: 'a', seq: { $lt: 5 } }, { $set: { seq: 4 } }, { upsert: true })
+    await expect(update).rejects.toMatchObject({ code: 11000, keyPattern: { _id: 1 }, keyValue: { _id: 'a' } })
+  })
+})
+
+describe('aggregate', () => {
+  test('groups, unwinds, joins and counts', async () => {
+    const [orders, people] = [fresh(), fresh()]
+    await people.insertMany([
+      { _id: 'ann', name: 'Ann' },
+      { _id: 'bob', name: 'Bob' },
+    ])
+    await orders.insertMany([
+      { _id: '1', who: 'ann', lines: [{ n: 1 }, { n: 2 }] },
+      { _id: '2', who: 'bob', lines: [{ n: 5 }] },
+      { _id: '3', who: 'ann', lines: [] },
+    ])
+    const totals = await orders
+      .aggregate([
+        { $unwind: '$lines' },
+        { $group: { _id: '$who', total: { $sum: '$lines.n' }, largest: { $max: '$lines.n' } } },
+        { $lookup: { from: people.collectionName, localField: '_id', foreignField: '_id', as: 'person' } },
+        { $project: { total: 1, largest: 1, name: { $arrayElemAt: ['$person.name', 0] } } },
+        { $sort: { _id: 1 } },
+      ])
+      .toArray()
+    expect(totals).toEqual([
+      { _id: 'ann', total: 3, largest: 2, name: 'Ann' },
+      { _id: 'bob', total: 5, largest: 5, name: 'Bob' },
+    ])
+    expect(await orders.aggregate([{ $match: { who: 'ann' } }, { $count: 'n' }]).toArray()).toEqual([{ n: 2 }])
+  })
+})
+
+test('an $out that fails leaves the target as it was', async () => {
+  const [source, target] = [fresh(), fresh()]
+  await source.insertMany([
+    { _id: 'a', n: 1 },
+    { _id: 'b', n: 1 },
+  ])
+  await target.createIndex({ n: 1 }, { unique: true })
+  await target.insertOne({ _id: 'old', n: 7 })
+  await expect(source.aggregate([{ $out: target.collectionName }]).toArray()).rejects.toMatchObject({ code: 11000 })
+  expect(await target.find().toArray()).toEqual([{ _id: 'old', n: 7 }])
+  await source.aggregate([{ $match: { _id: 'a' } }, { $out: target.collectionName }]).toArray()
+  expect(await target.find().toArray()).toEqual([{ _id: 'a', n: 1 }])
+  expect(await target.indexes()).toHaveLength(2)
+})
+
+describe('what is not supported is refused with the code of a real server', () => {
+  const refusals: [string, number, () => Promise<unknown>][] = [
+    ['an unknown command', 59, () => database.db.command({ frobnicate: 1 })],
+    ['an unknown field of a command', 40415, () => database.db.command({ find: 'c', filters: {} })],
+    [
+      'an unknown query operator',
+      2,
+      () =>
+        fresh()
+          .insertOne({ _id: 'a' })
+          .then(() => fresh().findOne({ a: { $frob: 1 } })),
+    ],
+    [
+      'an unknown stage',
+      40324,
+      () =>
+        fresh()
+          .aggregate([{ $frob: {} }])
+          .toArray(),
+    ],
+    [
+      'an unknown expression',
+      168,
+      () =>
+        fresh()
+          .aggregate([{ $set: { a: { $frob: 1 } } }])
+          .toArray(),
+    ],
+    ['an unknown update operator', 9, () => fresh().updateOne({}, { $frob: { a: 1 } } as never)],
+    ['a transaction', 20, () => transaction()],
+    [
+      'dropping an unknown index',
+      27,
+      () =>
+        fresh()
+          .insertOne({ _id: 'a' })
+          .then(() => database.db.collection(`c${collections - 1}`).dropIndex('nope')),
+    ],
+    ['indexes of an unknown collection', 26, () => fresh().indexes()],
+    ['an unknown cursor', 43, () => database.db.command({ getMore: new Long(12345), collection: 'c' })],
+    [
+      'a collection that exists with other options',
+      238,
+      () => database.db.createCollection('capped', { capped: true, size: 10 }),
+    ],
+  ]
+
+  async function transaction(): Promise<void> {
+    await using session = database.client.startSession()
+    session.startTransaction()
+    await fresh().findOne({}, { session })
+  }
+
+  test.each(refusals)('%s', async (_, code, attempt) => {
+    const failure: unknown = await attempt().catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(MongoServerError)
+    expect(failure).toMatchObject({ code })
+  })
+
+  test('a document of more than 16 MB', async () => {
+    const huge = { _id: 'a', text: 'x'.repeat(16 * 1024 * 1024) }
+    await expect(fresh().insertOne(huge)).rejects.toThrow(/larger|too large|size/i)
+  })
+})
+
+describe('hostile names', () => {
+  test('are data and nothing else', async () => {
+    const items = fresh()
+    const document = JSON.parse(
+      '{"_id": "a", "__proto__": {"polluted": 1}, "constructor": 5, "toString": {"x": [1]}}',
+    ) as Named
+    await items.insertOne(document)
+    await items.updateOne({ '__proto__.polluted': 1 }, { $set: { '__proto__.more': 2, constructor: 6 } })
+    await items.updateOne({ '__proto__.x': 'upserted' }, { $set: { b: 1 } }, { upsert: true })
+    await items.updateMany({ _id: 'a' }, [{ $set: { copy: '$toString.x' } }])
+    expect(({} as Document).polluted ?? ({} as Document).x).toBeUndefined()
+    const found = (await items.findOne({ constructor: 6 }))!
+    expect(Object.getOwnPropertyDescriptor(found, '__proto__')?.value).toEqual({ polluted: 1, more: 2 })
+    expect(found.copy).toEqual([1])
+    await expect(items.findOne({ a: { $gt: 1, constructor: 1 } })).rejects.toMatchObject({ code: 2 })
+  })
+})
+
+test('maxTimeMS ends a query that takes too long', async () => {
+  const items = fresh()
+  for (let page = 0; page < 5; page++) {
+    await items.insertMany(Array.from({ length: 4000 }, (_, i) => ({ _id: `${page}-${i}`, text: 'x'.repeat(100) })))
+  }
+  const slow = items.find({ text: { $regex: 'y' } }, { maxTimeMS: 1 }).toArray()
+  await expect(slow).rejects.toMatchObject({ code: 50 })
+  expect(await items.findOne({ _id: '0-1' }, { maxTimeMS: 10_000 })).toMatchObject({ _id: '0-1' })
+})

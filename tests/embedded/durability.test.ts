@@ -1,0 +1,135 @@
+// What was acknowledged survives a kill at any moment; one process at a time has the data; an end is clean.
+import { MongoClient } from 'mongodb'
+import type { Document } from 'mongodb'
+import { describe, expect, test } from 'vitest'
+import { startEmbedded } from '../../realtime/embedded/start.ts'
+import { openDatabase, spawnServer, temporaryDirectory } from './database.ts'
+
+describe('kill -9 under load', () => {
+  test('loses no acknowledged insert, and a stream resumes without a gap', async () => {
+    await using directory = await temporaryDirectory()
+    const acknowledged: string[] = []
+    let resumeAfter: unknown
+    const streamed: string[] = []
+    for (let round = 0; round < 3; round++) {
+      await using server = await spawnServer(directory.path)
+      const client = await new MongoClient(server.url, { retryWrites: false, serverSelectionTimeoutMS: 500 }).connect()
+      const items = client.db('test').collection<Document>('items')
+      await items.createIndex({ n: 1 }, { unique: true })
+      const stream = items.watch([{ $match: { operationType: 'insert' } }], resumeAfter ? { resumeAfter } : {})
+      if (round === 0) await stream.tryNext()
+      const writers = Array.from({ length: 8 }, (_, writer) => write(items, `${round}-${writer}`, acknowledged))
+      await until(() => acknowledged.length > (round + 1) * 100)
+      for (let count = 0; count < 40; count++) {
+        streamed.push(((await stream.next()) as unknown as { documentKey: { _id: string } }).documentKey._id)
+        resumeAfter = stream.resumeToken
+      }
+      await server.kill()
+      await Promise.all(writers)
+      await stream.close().catch(() => undefined)
+      await client.close()
+    }
+    await using server = await spawnServer(directory.path)
+    const client = await new MongoClient(server.url).connect()
+    const items = client.db('test').collection<Document>('items')
+    const stored: unknown[] = await items.distinct('_id')
+    expect(new Set(stored)).toEqual(new Set([...stored, ...acknowledged]))
+    expect(await items.countDocuments({ n: { $gte: '' } })).toBe(stored.length)
+    await using rest = items.watch([{ $match: { operationType: 'insert' } }], { resumeAfter })
+    while (streamed.length < stored.length)
+      streamed.push(((await rest.next()) as unknown as { documentKey: { _id: string } }).documentKey._id)
+    expect([...streamed].sort()).toEqual([...(stored as unknown[])].sort())
+    await rest.close()
+    await client.close()
+  }, 30_000)
+})
+
+async function write(
+  items: ReturnType<ReturnType<MongoClient['db']>['collection']>,
+  name: string,
+  acknowledged: string[],
+): Promise<void> {
+  for (let count = 0; ; count++) {
+    const id = `${name}-${count}`
+    try {
+      await items.insertOne({ _id: id as never, n: id, text: 'x'.repeat(200) })
+      acknowledged.push(id)
+    } catch {
+      return
+    }
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  await expect.poll(condition, { timeout: 10_000, interval: 5 }).toBe(true)
+}
+
+describe('a data directory', () => {
+  test('belongs to one server at a time, in this process or another', async () => {
+    await using directory = await temporaryDirectory()
+    await using database = await openDatabase({ dataDir: directory.path })
+    await expect(startEmbedded({ dataDir: directory.path })).rejects.toThrow(/in use by another process/)
+    await expect(spawnServer(directory.path)).rejects.toThrow(/in use by another process/)
+    expect(await database.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
+  })
+
+  test('is free again after kill -9', async () => {
+    await using directory = await temporaryDirectory()
+    await using first = await spawnServer(directory.path)
+    await first.kill()
+    await using second = await spawnServer(directory.path)
+    expect(await second.terminate()).toBe(0)
+  })
+
+  test('keeps collections, indexes, options and counts over a restart', async () => {
+    await using directory = await temporaryDirectory()
+    const indexes = []
+    for (let round = 0; round < 2; round++) {
+      await using database = await openDatabase({ dataDir: directory.path })
+      const items = database.db.collection<Document>('items')
+      if (round === 0) {
+        await items.createIndex({ tags: 1 }, { expireAfterSeconds: 1000 })
+        await items.insertMany([{ tags: ['a', 'b'] }, { tags: 'c' }])
+      }
+      indexes.push(await items.indexes())
+      expect(await items.estimatedDocumentCount()).toBe(2)
+      expect(await items.find({ tags: { $in: ['a', 'b'] } }).toArray()).toHaveLength(1)
+    }
+    expect(indexes[1]).toEqual(indexes[0])
+  })
+})
+
+describe('the end', () => {
+  test('lets a write that runs finish, wakes what waits, and can be asked for twice', async () => {
+    await using directory = await temporaryDirectory()
+    const server = await startEmbedded({ dataDir: directory.path })
+    const client = await new MongoClient(server.url, { serverSelectionTimeoutMS: 300 }).connect()
+    const items = client.db('test').collection<Document>('items')
+    await items.insertOne({ n: 0 })
+    const waiting = items.watch([], { maxAwaitTimeMS: 60_000 }).next()
+    const outcome = waiting.then(
+      () => 'event',
+      () => 'ended',
+    )
+    const writes = Promise.allSettled(Array.from({ length: 20 }, (_, n) => items.insertOne({ n })))
+    await Promise.all([server.stop(), server.stop()])
+    const done = (await writes).filter(({ status }) => status === 'fulfilled').length
+    expect(['event', 'ended']).toContain(await outcome)
+    await client.close()
+    await using again = await openDatabase({ dataDir: directory.path })
+    expect(await again.db.collection('items').countDocuments()).toBeGreaterThanOrEqual(done + 1)
+  })
+
+  test('a client finds the server again at the same address', async () => {
+    await using directory = await temporaryDirectory()
+    const socket = `${directory.path}/db.sock`
+    const first = await spawnServer(directory.path, '--socket', socket)
+    const client = await new MongoClient(first.url).connect()
+    await client.db('test').collection('items').insertOne({ n: 1 })
+    await first.kill()
+    await using second = await spawnServer(directory.path, '--socket', socket)
+    expect(second.url).toBe(first.url)
+    expect(await client.db('test').collection('items').countDocuments()).toBe(1)
+    await client.close()
+  })
+})

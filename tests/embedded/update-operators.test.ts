@@ -1,0 +1,202 @@
+// Each update operator: what it makes of a document, what it refuses, and that it changes nothing when there is nothing to
+// change.
+import { Double, Int32, Long, Timestamp } from 'mongodb'
+import type { Document } from 'mongodb'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openDatabase } from './database.ts'
+import type { TestDatabase } from './database.ts'
+
+let database: TestDatabase
+beforeAll(async () => void (database = await openDatabase()))
+afterAll(() => database[Symbol.asyncDispose]())
+
+async function updated(before: Document, update: Document | Document[], options: Document = {}): Promise<Document> {
+  const items = database.db.collection('items')
+  await items.deleteMany({})
+  await items.insertOne({ _id: 1 as never, ...before })
+  await items.updateOne(options.filter ?? {}, update, options)
+  const { _id, ...after } = (await items.findOne({}, { promoteValues: options.exact !== true }))!
+  expect(Number(_id)).toBe(1)
+  return after
+}
+
+const cases: [string, Document, Document | Document[], Document, Document?][] = [
+  ['$set makes the objects on the way', {}, { $set: { 'a.b.c': 1 } }, { a: { b: { c: 1 } } }],
+  ['$set fills an array up with null', { a: [1] }, { $set: { 'a.3': 9 } }, { a: [1, null, null, 9] }],
+  ['new fields come in the order of their names', {}, { $set: { c: 1, a: 1, b: 1 } }, { a: 1, b: 1, c: 1 }],
+  [
+    '$unset removes a field and empties an array element',
+    { a: 1, b: [1, 2] },
+    { $unset: { a: '', 'b.0': '', x: '' } },
+    { b: [null, 2] },
+  ],
+  ['$inc and $mul make missing fields', { a: 2 }, { $inc: { a: 3, b: 4 }, $mul: { c: 5 } }, { a: 5, b: 4, c: 0 }],
+  [
+    '$min and $max compare across types',
+    { a: 5, b: 5 },
+    { $min: { a: null }, $max: { b: 'text' } },
+    { a: null, b: 'text' },
+  ],
+  ['$rename moves a value', { a: { b: 1 }, c: 2 }, { $rename: { 'a.b': 'd.e', x: 'y' } }, { a: {}, c: 2, d: { e: 1 } }],
+  ['$push appends', { a: [1] }, { $push: { a: 2, b: { x: 1 } } }, { a: [1, 2], b: [{ x: 1 }] }],
+  [
+    '$push with all its clauses',
+    { a: [5, 1] },
+    { $push: { a: { $each: [4, 2], $sort: -1, $slice: 3 } } },
+    { a: [5, 4, 2] },
+  ],
+  ['$push at a position', { a: [1, 2] }, { $push: { a: { $each: [9], $position: 1 } } }, { a: [1, 9, 2] }],
+  [
+    '$push sorts by a field',
+    { a: [{ n: 3 }] },
+    { $push: { a: { $each: [{ n: 1 }], $sort: { n: 1 } } } },
+    { a: [{ n: 1 }, { n: 3 }] },
+  ],
+  [
+    '$addToSet adds what is not there',
+    { a: [1, 2] },
+    { $addToSet: { a: { $each: [2, 3] }, b: 1 } },
+    { a: [1, 2, 3], b: [1] },
+  ],
+  [
+    '$addToSet tells objects by the order of fields',
+    { a: [{ x: 1, y: 2 }] },
+    { $addToSet: { a: { y: 2, x: 1 } } },
+    {
+      a: [
+        { x: 1, y: 2 },
+        { y: 2, x: 1 },
+      ],
+    },
+  ],
+  ['$pull by value', { a: [1, 2, 1] }, { $pull: { a: 1 } }, { a: [2] }],
+  ['$pull by condition', { a: [1, 5, 9] }, { $pull: { a: { $gte: 5 } } }, { a: [1] }],
+  ['$pull by fields', { a: [{ x: 1, y: 1 }, { x: 2 }] }, { $pull: { a: { x: 1 } } }, { a: [{ x: 2 }] }],
+  ['$pullAll', { a: [1, 2, 3, 2] }, { $pullAll: { a: [2, 3] } }, { a: [1] }],
+  ['$pop from either end', { a: [1, 2, 3], b: [1, 2, 3] }, { $pop: { a: 1, b: -1 } }, { a: [1, 2], b: [2, 3] }],
+  ['$bit', { a: 13 }, { $bit: { a: { and: 10 } } }, { a: 8 }],
+  [
+    '$ changes the element that matched',
+    { a: [1, 5, 5] },
+    { $set: { 'a.$': 0 } },
+    { a: [1, 0, 5] },
+    { filter: { a: 5 } },
+  ],
+  [
+    '$ finds the element by $elemMatch',
+    { a: [{ k: 1 }, { k: 2 }] },
+    { $set: { 'a.$.v': 9 } },
+    { a: [{ k: 1 }, { k: 2, v: 9 }] },
+    { filter: { a: { $elemMatch: { k: 2 } } } },
+  ],
+  ['$[] changes every element', { a: [1, 2] }, { $inc: { 'a.$[]': 10 } }, { a: [11, 12] }],
+  [
+    '$[name] changes elements by filter',
+    { a: [{ n: 1 }, { n: 5 }] },
+    { $set: { 'a.$[big].b': 1 } },
+    { a: [{ n: 1 }, { n: 5, b: 1 }] },
+    { arrayFilters: [{ 'big.n': { $gt: 3 } }] },
+  ],
+  ['$setOnInsert does nothing to what exists', { a: 1 }, { $setOnInsert: { a: 2 }, $set: { b: 1 } }, { a: 1, b: 1 }],
+  [
+    'a pipeline computes from the document',
+    { a: 2, b: 3 },
+    [{ $set: { c: { $multiply: ['$a', '$b'] } } }, { $unset: 'a' }],
+    { b: 3, c: 6 },
+  ],
+  [
+    'a pipeline copies values as they are',
+    { a: [1, { x: 'y' }] },
+    [{ $set: { 'b.c': '$a' } }],
+    { a: [1, { x: 'y' }], b: { c: [1, { x: 'y' }] } },
+  ],
+  [
+    'a pipeline keeps a guarded value',
+    { seq: 7 },
+    [{ $set: { seq: { $cond: [{ $lt: ['$seq', 5] }, 5, '$seq'] } } }],
+    { seq: 7 },
+  ],
+]
+
+test.each(cases)('%s', async (_, before, update, after, options) => {
+  const result = await updated(before, update, options)
+  expect(result).toEqual(after)
+  expect(Object.keys(result)).toEqual(Object.keys(after))
+})
+
+describe('numbers', () => {
+  test('int + int overflows into long, int + double becomes double', async () => {
+    const after = await updated(
+      { a: new Int32(2147483647), b: new Int32(1), c: new Long(1) },
+      { $inc: { a: 1, b: 0.5, c: 1 } },
+      { exact: true },
+    )
+    expect(after.a).toBeInstanceOf(Long)
+    expect(after.a.toString()).toBe('2147483648')
+    expect(after.b).toEqual(new Double(1.5))
+    expect(after.c).toBeInstanceOf(Long)
+  })
+})
+
+describe('time is the server’s', () => {
+  test('in $currentDate and as $$NOW', async () => {
+    const before = Date.now()
+    const after = await updated({}, { $currentDate: { a: true, b: { $type: 'timestamp' } } })
+    const piped = await updated({}, [{ $set: { at: '$$NOW', later: { $add: ['$$NOW', 1000] } } }])
+    expect(after.a.getTime()).toBeGreaterThanOrEqual(before)
+    expect(after.b).toBeInstanceOf(Timestamp)
+    expect(piped.later.getTime() - piped.at.getTime()).toBe(1000)
+  })
+})
+
+describe('refusals', () => {
+  const refused: [string, number, Document, Document, Document?][] = [
+    ['two operators on one path', 40, {}, { $set: { a: 1 }, $inc: { a: 1 } }],
+    ['an operator above another', 40, {}, { $set: { a: 1, 'a.b': 1 } }],
+    ['a new _id', 66, {}, { $set: { _id: 2 } }],
+    ['$inc of a string', 14, { a: 'x' }, { $inc: { a: 1 } }],
+    ['$inc by a string', 14, {}, { $inc: { a: 'x' as never } }],
+    ['$push onto a number', 2, { a: 1 }, { $push: { a: 1 } }],
+    ['a path through a number', 28, { a: 1 }, { $set: { 'a.b': 1 } }],
+    ['$ without a match', 2, { a: [1] }, { $set: { 'a.$': 1 } }],
+    ['an unknown array filter', 2, { a: [1] }, { $set: { 'a.$[x]': 1 } }],
+    ['an unused array filter', 9, { a: [1] }, { $set: { b: 1 } }, { arrayFilters: [{ x: 1 }] }],
+    ['an empty field name', 56, {}, { $set: { 'a..b': 1 } }],
+  ]
+
+  test.each(refused)('%s', async (_, code, before, update, options) => {
+    await expect(updated(before, update, options)).rejects.toMatchObject({ code })
+  })
+})
+
+describe('an upsert', () => {
+  test('starts from the equalities of its filter', async () => {
+    const items = database.db.collection<Document>('upserts')
+    await items.updateOne(
+      { _id: 'u' as never, 'a.b': 1, c: { $gt: 5 }, $and: [{ d: { $eq: 2 } }] },
+      { $set: { e: 3 }, $setOnInsert: { f: 4 } },
+      { upsert: true },
+    )
+    expect(await items.findOne({})).toEqual({ _id: 'u', a: { b: 1 }, d: 2, e: 3, f: 4 })
+  })
+
+  test('says what it inserted', async () => {
+    const items = database.db.collection<Document>('upserts2')
+    const result = await items.replaceOne({ _id: 'r' as never }, { a: 1 }, { upsert: true })
+    expect(result).toMatchObject({ upsertedId: 'r', upsertedCount: 1, matchedCount: 0 })
+  })
+})
+
+test('an update that changes nothing modifies nothing', async () => {
+  const items = database.db.collection<Document>('noop')
+  await items.insertOne({ a: 1, b: [1] })
+  for (const update of [
+    { $set: { a: 1 } },
+    { $max: { a: 0 } },
+    { $addToSet: { b: 1 } },
+    { $pull: { b: 7 } },
+    { $unset: { x: 1 } },
+  ]) {
+    expect(await items.updateOne({}, update as never)).toMatchObject({ matchedCount: 1, modifiedCount: 0 })
+  }
+})

@@ -1,0 +1,111 @@
+// The feed on a real database: changes are inserted as the log inserts them, and must reach `deliver`.
+import { Registry } from 'prom-client'
+import { expect, test } from 'vitest'
+import type { Change } from '../../protocol/change.ts'
+import { newId } from '../../protocol/ids.ts'
+import { startFeed, type FeedOptions } from '../../realtime/feed/feed.ts'
+import { tailTimings } from '../../realtime/feed/tail.ts'
+import { createLogger } from '../../realtime/log.ts'
+import type { Database } from '../../realtime/store/database.ts'
+import { readToken, saveToken, type Token } from '../../realtime/store/feed.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import { insertChange, opened } from './changes.ts'
+
+function feedOn(database: Database, also: Partial<FeedOptions> = {}) {
+  const delivered: [string, Change][] = []
+  const projected: string[] = []
+  let comparisons = 0
+  const metrics = new Registry()
+  const feed = startFeed({
+    database,
+    deliver: (user_id, change) => delivered.push([user_id, change]),
+    compareHeads: () => Promise.resolve(void comparisons++),
+    project: (user_id, topic, seq) => projected.push(`${user_id}:${topic}:${seq}`),
+    logger: createLogger('silent'),
+    metrics,
+    timings: { ...tailTimings, save: 0 },
+    ...also,
+  })
+  return {
+    feed,
+    delivered,
+    projected,
+    seqs: () => delivered.map(([, { seq }]) => seq),
+    comparisons: () => comparisons,
+    failures: async () => (await metrics.getSingleMetric('lockstep_feed_failures_total')!.get()).values,
+    [Symbol.asyncDispose]: () => feed.stop(),
+  }
+}
+
+test('each inserted change is delivered in order, as devices see it, and offered for projection', async () => {
+  await using home = freshDatabase()
+  await using store = await opened(home.url)
+  await using run = feedOn(store.database)
+  await run.feed.ready
+  expect(run.feed.healthy()).toBe(true)
+  const user_id = newId()
+  for (let seq = 1; seq <= 20; seq++) await insertChange(store.database, user_id, seq)
+  await eventually(() => run.delivered.length === 20)
+  expect(run.seqs()).toEqual(Array.from({ length: 20 }, (_, i) => i + 1))
+  expect(run.delivered[0]).toMatchObject([
+    user_id,
+    { topic: 'preferences', data: { patch: { theme: '1' } }, version: 2 },
+  ])
+  expect(run.delivered[0]![1]).not.toHaveProperty('user_id')
+  expect(run.projected).toHaveLength(20)
+  expect(run.comparisons()).toBe(1)
+})
+
+test('FEED-2 a node that comes back goes on where it stopped', async () => {
+  await using home = freshDatabase()
+  await using store = await opened(home.url)
+  const user_id = newId()
+  {
+    await using run = feedOn(store.database)
+    await run.feed.ready
+    await insertChange(store.database, user_id, 1)
+    await eventually(() => run.delivered.length === 1)
+    const kept = await readToken(store.database, '0/1')
+    await eventually(async () => JSON.stringify(await readToken(store.database, '0/1')) !== JSON.stringify(kept))
+  }
+  await insertChange(store.database, user_id, 2)
+  await using again = feedOn(store.database)
+  await eventually(() => again.seqs().includes(2))
+})
+
+test('FEED-3 a dead token ends in a stream from now and a comparison of heads', async () => {
+  await using home = freshDatabase()
+  await using store = await opened(home.url)
+  await saveToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
+  await using run = feedOn(store.database)
+  await run.feed.ready
+  expect(run.comparisons()).toBe(1)
+  expect(await run.failures()).toMatchObject([{ labels: { reason: 'restarted' }, value: 1 }])
+  await insertChange(store.database, newId(), 1)
+  await eventually(() => run.delivered.length === 1)
+})
+
+test('FEED-3 a dropped collection ends in a stream from now and a comparison of heads', async () => {
+  await using home = freshDatabase()
+  await using store = await opened(home.url)
+  await using run = feedOn(store.database)
+  await run.feed.ready
+  await insertChange(store.database, newId(), 1)
+  await eventually(() => run.delivered.length === 1)
+  await store.database.changes.drop()
+  await eventually(() => run.comparisons() === 2)
+  await insertChange(store.database, newId(), 1)
+  await eventually(() => run.delivered.length === 2)
+})
+
+test('a token kept under a later lease is not moved back by an earlier holder', async () => {
+  await using home = freshDatabase()
+  await using store = await opened(home.url)
+  const token = (name: string) => ({ _data: name }) as Token
+  await saveToken(store.database, 'r', token('five'), 5)
+  await saveToken(store.database, 'r', token('four'), 4)
+  expect(await readToken(store.database, 'r')).toEqual(token('five'))
+  await saveToken(store.database, 'r', token('six'), 6)
+  expect(await readToken(store.database, 'r')).toEqual(token('six'))
+})

@@ -1,0 +1,192 @@
+// Feeds of several nodes on one database and one Redis: one of them tails for all, and another when that one is gone.
+import { Registry } from 'prom-client'
+import { expect, test } from 'vitest'
+import type { Change } from '../../protocol/change.ts'
+import { newId } from '../../protocol/ids.ts'
+import type { ChargeTimings } from '../../realtime/feed/charge.ts'
+import { startFeed, type Feed } from '../../realtime/feed/feed.ts'
+import { tailTimings } from '../../realtime/feed/tail.ts'
+import { createLogger } from '../../realtime/log.ts'
+import { startLink, type LinkTimings } from '../../realtime/redis/link.ts'
+import type { Database } from '../../realtime/store/database.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import { TestRedis } from '../harness/redis.ts'
+import { Wire } from '../harness/wire.ts'
+import { insertChange, opened } from './changes.ts'
+
+const linkTimes: LinkTimings = { beat: 50, deaf: 300, renew: 1_000, gone: 500 }
+const chargeTimes: ChargeTimings = { tick: 50, ttl: 400, beat: 100, deaf: 800, unready: 800 }
+
+interface Node {
+  feed: Feed
+  wire: Wire
+  own: string[]
+  published: string[]
+  comparisons(): number
+  metric(name: string): Promise<number>
+  stop(): Promise<void>
+}
+
+async function startNode(database: Database, redis: TestRedis): Promise<Node> {
+  const wire = await Wire.to({ port: redis.port })
+  const logger = createLogger('silent')
+  const metrics = new Registry()
+  const url = `redis://${wire.address}`
+  const link = await startLink({ url, node: newId(), logger, metrics: new Registry(), timings: linkTimes })
+  const own: string[] = []
+  const published: string[] = []
+  let comparisons = 0
+  const feed = startFeed({
+    database,
+    link,
+    deliver: (user_id: string, change: Change, everywhere: boolean) => {
+      own.push(`${user_id}:${change.seq}`)
+      if (everywhere) published.push(`${user_id}:${change.seq}`)
+    },
+    compareHeads: () => Promise.resolve(void comparisons++),
+    logger,
+    metrics,
+    timings: { ...tailTimings, save: 0, idle: 300 },
+    chargeTimings: chargeTimes,
+  })
+  return {
+    feed,
+    wire,
+    own,
+    published,
+    comparisons: () => comparisons,
+    metric: async (name) => (await metrics.getSingleMetric(name)!.get()).values[0]!.value,
+    async stop() {
+      await feed.stop()
+      link.stop()
+      await wire[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function startNodes(size: number, leases = 1) {
+  await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
+  const home = started.use(freshDatabase())
+  const { database } = started.use(await opened(home.url))
+  if (leases > 1) await database.feed.insertOne({ _id: 'leases', count: leases })
+  const redis = started.use(await TestRedis.start())
+  const nodes: Node[] = []
+  for (let i = 0; i < size; i++) {
+    const node = await startNode(database, redis)
+    started.defer(() => node.stop())
+    nodes.push(node)
+    await node.feed.ready
+  }
+  const all = started.move()
+  const tails = async () => (await Promise.all(nodes.map(({ metric }) => metric('lockstep_feed_tails')))).reduce((a, b) => a + b) // prettier-ignore
+  const holder = () =>
+    eventually(async () => {
+      const held = await Promise.all(nodes.map(({ metric }) => metric('lockstep_feed_leases_held')))
+      return nodes[held.findIndex((leases) => leases > 0)]
+    })
+  return {
+    database,
+    redis,
+    nodes,
+    tails,
+    holder,
+    others: (node: Node) => nodes.filter((other) => other !== node),
+    /** A committed change of a new user. */
+    async change() {
+      const user_id = newId()
+      await insertChange(database, user_id, 1)
+      return `${user_id}:1`
+    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
+
+test('FEED-1 one node tails and publishes for all', async () => {
+  await using cluster = await startNodes(3)
+  const holder = await cluster.holder()
+  const key = await cluster.change()
+  await eventually(() => holder.published.includes(key))
+  await eventually(async () => (await cluster.tails()) === 1)
+  await eventually(() => cluster.nodes.every(({ feed }) => feed.healthy()))
+  expect(cluster.others(holder).flatMap(({ own }) => own)).toEqual([])
+})
+
+test('a holder that stops is followed at once, from where it stood', async () => {
+  await using cluster = await startNodes(2)
+  const holder = await cluster.holder()
+  const [other] = cluster.others(holder) as [Node]
+  await holder.stop()
+  const key = await cluster.change()
+  await eventually(() => other.published.includes(key))
+  expect(await cluster.holder()).toBe(other)
+})
+
+test('a holder that vanishes is followed when its lease is over; what nobody saw is replayed', async () => {
+  await using cluster = await startNodes(2)
+  const holder = await cluster.holder()
+  const [other] = cluster.others(holder) as [Node]
+  holder.wire.cut()
+  const key = await cluster.change()
+  await eventually(() => other.published.includes(key), { within: 5_000 })
+  // the one that was cut off serves its own devices meanwhile
+  await eventually(() => holder.own.includes(key))
+  const next = await cluster.change()
+  await eventually(() => holder.own.includes(next))
+  expect(holder.published).not.toContain(next)
+  holder.wire.restore()
+  await eventually(async () => (await cluster.tails()) === 1, { within: 8_000 })
+})
+
+test('FEED-5 nodes that cannot see Redis tail for themselves, and stop when it is back and one tails for all', async () => {
+  await using cluster = await startNodes(2)
+  await cluster.holder()
+  await cluster.redis.kill()
+  await eventually(async () => (await cluster.tails()) === 2)
+  // A stream that is being opened doesn't see what was written before: heads are compared for that.
+  const keys: string[] = []
+  await eventually(async () => {
+    keys.push(await cluster.change())
+    return cluster.nodes.every(({ own }) => keys.some((key) => own.includes(key)))
+  })
+  const before = cluster.nodes.map(({ comparisons }) => comparisons())
+  await cluster.redis.restart()
+  await eventually(() => cluster.nodes.every(({ comparisons }, i) => comparisons() > before[i]!), { within: 8_000 })
+  await cluster.holder()
+  await eventually(async () => (await cluster.tails()) === 1, { within: 8_000 })
+  await eventually(() => cluster.nodes.every(({ feed }) => feed.healthy()))
+})
+
+test('a Redis that hangs stops nobody', async () => {
+  await using cluster = await startNodes(2)
+  await cluster.holder()
+  const before = cluster.nodes.map(({ comparisons }) => comparisons())
+  cluster.redis.freeze()
+  await eventually(async () => (await cluster.tails()) === 2)
+  await eventually(() => cluster.nodes.some(({ comparisons }, i) => comparisons() > before[i]!))
+  const key = await cluster.change()
+  for (const { own } of cluster.nodes) await eventually(() => own.includes(key))
+  cluster.redis.thaw()
+  await eventually(async () => (await cluster.tails()) === 1, { within: 8_000 })
+})
+
+test('a new holder makes the others compare heads', async () => {
+  await using cluster = await startNodes(3)
+  const holder = await cluster.holder()
+  const others = cluster.others(holder)
+  const before = others.map(({ comparisons }) => comparisons())
+  await holder.stop()
+  const next = await cluster.holder()
+  const third = others.find((node) => node !== next)!
+  await eventually(() => third.comparisons() > before[others.indexOf(third)]!)
+})
+
+test('several leases are shared fairly, and each bucket is tailed once', async () => {
+  await using cluster = await startNodes(2, 4)
+  const held = () => Promise.all(cluster.nodes.map(({ metric }) => metric('lockstep_feed_leases_held')))
+  await eventually(async () => expect(await held()).toEqual([2, 2]), { within: 8_000 })
+  await eventually(async () => (await cluster.tails()) === 4)
+  const keys = await Promise.all(Array.from({ length: 12 }, () => cluster.change()))
+  const published = () => cluster.nodes.flatMap((node) => node.published).filter((key) => keys.includes(key))
+  await eventually(() => expect(published().sort()).toEqual([...keys].sort()))
+})

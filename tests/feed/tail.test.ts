@@ -1,0 +1,196 @@
+// The tail's supervisor against a scripted stream: whatever the stream does, each change is handed over or heads are compared.
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { startTail, type TailPorts, type TailTimings } from '../../realtime/feed/tail.ts'
+import { createLogger } from '../../realtime/log.ts'
+import type { ChangeDocument } from '../../realtime/store/changes.ts'
+import type { Stream, StreamEvent } from '../../realtime/store/change-stream.ts'
+import type { Token } from '../../realtime/store/feed.ts'
+import { eventually } from '../harness/eventually.ts'
+
+const timings: TailTimings = { idle: 60, mute: 60, save: 0, retry: [1, 20] }
+const resumable = new Error('resumable')
+const historyLost = new Error('286')
+
+const entry = (seq: number) => ({ seq }) as ChangeDocument
+
+/** A server with one oplog; tokens are positions in it. */
+class ScriptedServer {
+  readonly events: StreamEvent[] = []
+  /** Thrown by the next reads of any stream, one each. */
+  failures: Error[] = []
+  /** Tokens below it are lost. */
+  oldest = 0
+  mute = false
+  opened: (number | 'now')[] = []
+  open = (after: Token | undefined): Stream => {
+    this.opened.push(after === undefined ? 'now' : Number(after))
+    let at: number | undefined = after === undefined ? undefined : Number(after)
+    let closed = false
+    const opened = Promise.withResolvers<void>()
+    return {
+      onOpen: (callback) => void opened.promise.then(callback),
+      next: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        if (closed) throw new Error('closed')
+        if (this.mute) return new Promise(() => undefined) // a half-open connection
+        const failure = this.failures.shift()
+        if (failure) throw failure
+        opened.resolve()
+        if (at === undefined) {
+          at = this.events.length
+          return undefined
+        }
+        if (at < this.oldest) throw historyLost
+        const event = this.events[at]
+        if (event) at++
+        return event
+      },
+      token: () => at as Token | undefined,
+      close: () => {
+        closed = true
+        return Promise.resolve()
+      },
+    }
+  }
+}
+
+function tailOf(server: ScriptedServer, token?: Token, also: Partial<TailPorts> = {}, logger = createLogger('silent')) {
+  const handed: number[] = []
+  const kept: Token[] = []
+  const failures: string[] = []
+  const heard: string[] = []
+  const tail = startTail(
+    token,
+    {
+      open: server.open,
+      isResumable: (error) => error === resumable,
+      beat: () => {
+        server.events.push({ kind: 'canary' })
+        return Promise.resolve()
+      },
+      change: ({ seq }) => handed.push(seq),
+      keep: (saved) => {
+        kept.push(saved)
+        return Promise.resolve()
+      },
+      restarted: () => heard.push(`compare after ${server.opened.length} streams`),
+      failed: (reason) => failures.push(reason),
+      turned: (ready) => heard.push(ready ? 'ready' : 'not ready'),
+      ...also,
+    },
+    logger,
+    timings,
+  )
+  return { tail, handed, kept, failures, heard, [Symbol.asyncDispose]: () => tail.stop() }
+}
+
+test('a first start opens the stream, then compares heads, and is ready once the stream shows the canary', async () => {
+  const server = new ScriptedServer()
+  await using run = tailOf(server)
+  await eventually(() => run.tail.ready())
+  expect(server.opened).toEqual(['now'])
+  expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
+  server.events.push({ kind: 'change', entry: entry(1) })
+  await eventually(() => run.handed.length === 1)
+})
+
+test('FEED-2 a saved token resumes behind it, and is kept after the work is done and on idle batches', async () => {
+  const server = new ScriptedServer()
+  server.events.push({ kind: 'change', entry: entry(1) }, { kind: 'change', entry: entry(2) })
+  const order: string[] = []
+  await using run = tailOf(server, 1 as Token, {
+    change: ({ seq }) => order.push(`change ${seq}`),
+    keep: (token) => Promise.resolve(void order.push(`keep ${String(token)}`)),
+  })
+  await eventually(() => order.includes('keep 3')) // behind the canary
+  expect(order.slice(0, 2)).toEqual(['change 2', 'keep 2'])
+  expect(run.heard).toEqual(['ready'])
+})
+
+test('a resumable failure goes on behind the last event', async () => {
+  const server = new ScriptedServer()
+  await using run = tailOf(server)
+  await eventually(() => run.tail.ready())
+  server.events.push({ kind: 'change', entry: entry(1) })
+  await eventually(() => run.handed.length === 1)
+  server.failures.push(resumable, resumable, resumable)
+  server.events.push({ kind: 'change', entry: entry(2) })
+  await eventually(() => run.handed.length === 2)
+  await eventually(() => run.tail.ready())
+  expect(run.failures).toEqual(['resumed', 'resumed', 'resumed'])
+  expect(run.tail.restarts()).toBe(0)
+  expect(server.opened.filter((after) => after === 'now')).toHaveLength(1)
+})
+
+test('FEED-3 lost history ends in a stream from now and a comparison of heads', async () => {
+  const server = new ScriptedServer()
+  server.events.push({ kind: 'change', entry: entry(1) })
+  server.oldest = 1
+  await using run = tailOf(server, 0 as Token)
+  await eventually(() => run.tail.ready())
+  expect(server.opened).toEqual([0, 'now'])
+  expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
+  expect(run.failures).toEqual(['restarted'])
+  server.events.push({ kind: 'change', entry: entry(2) })
+  await eventually(() => run.handed.includes(2))
+})
+
+test('FEED-3 an invalidated stream ends in a stream from now and a comparison of heads', async () => {
+  const server = new ScriptedServer()
+  await using run = tailOf(server)
+  await eventually(() => run.tail.ready())
+  server.events.push({ kind: 'lost', what: 'invalidate' })
+  await eventually(() => run.tail.restarts() === 1 && run.tail.ready())
+  expect(run.heard).toEqual(['compare after 1 streams', 'ready', 'not ready', 'compare after 2 streams', 'ready'])
+})
+
+test('FEED-3 a stream that opens but stays mute is replaced, even when its connection never answers', async () => {
+  const server = new ScriptedServer()
+  await using run = tailOf(server)
+  await eventually(() => run.tail.ready())
+  server.mute = true
+  await eventually(() => run.failures.includes('mute'))
+  expect(run.tail.ready()).toBe(false)
+  server.mute = false
+  await eventually(() => run.tail.ready())
+  expect(run.heard.filter((what) => what.startsWith('compare')).length).toBeGreaterThanOrEqual(2)
+})
+
+test('a stream without changes stays, as long as it shows the canary', async () => {
+  const server = new ScriptedServer()
+  await using run = tailOf(server)
+  await eventually(() => server.events.filter(({ kind }) => kind === 'canary').length > 4)
+  expect(run.failures).toEqual([])
+  expect(server.opened).toEqual(['now'])
+})
+
+test('a database that takes no canary says nothing about the stream', async () => {
+  const server = new ScriptedServer()
+  let beats = 0
+  await using run = tailOf(server, undefined, { beat: () => (beats++, Promise.reject(new Error('away'))) })
+  await eventually(() => beats > 4)
+  expect(run.failures).toEqual([])
+})
+
+test('FEED-4 failures with no event between them are errors, back off, and the tail is not ready meanwhile', async () => {
+  const server = new ScriptedServer()
+  server.failures = Array.from({ length: 5 }, () => new Error('not resumable'))
+  const lines: { level: number; losses?: number }[] = []
+  const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as { level: number }) })
+  const readiness: boolean[] = []
+  await using run = tailOf(server, undefined, { failed: () => readiness.push(run.tail.ready()) }, logger)
+  await eventually(() => run.tail.ready())
+  expect(run.tail.restarts()).toBe(5)
+  expect(readiness).toEqual([false, false, false, false, false])
+  expect(lines.flatMap(({ losses }) => losses ?? [])).toEqual([2, 3, 4, 5])
+})
+
+test('stopping ends a stream that never answers', async () => {
+  const server = new ScriptedServer()
+  const run = tailOf(server)
+  await eventually(() => run.tail.ready())
+  server.mute = true
+  await run.tail.stop()
+  expect(run.tail.ready()).toBe(false)
+})

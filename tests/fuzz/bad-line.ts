@@ -1,0 +1,122 @@
+// A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames and lose answers.
+import type { Connect, SocketLike } from '../../ui/src/lib/sync/ports.ts'
+
+/** What happens to the next frames, one each; behind them the line is fine. */
+export type Mishap = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'none'
+
+export class BadLine {
+  /** Every change and sync that the server sent, whatever became of it. */
+  readonly received: { namespace: string; event: string; payload: unknown }[] = []
+  readonly #sockets = new Set<UnreliableSocket>()
+  readonly #mishaps: Mishap[] = []
+  #up = true
+
+  get up(): boolean {
+    return this.#up
+  }
+
+  /** Takes it away or gives it back. */
+  set up(up: boolean) {
+    this.#up = up
+    if (!up) this.cut()
+  }
+
+  /** Ends the connection; the next attempt succeeds. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.disconnect()
+  }
+
+  spoil(mishaps: readonly Mishap[]): void {
+    this.#mishaps.push(...mishaps)
+  }
+
+  /** From now on nothing goes wrong, and what was held back has been delivered. */
+  heal(): void {
+    this.#mishaps.length = 0
+    this.up = true
+    for (const socket of this.#sockets) socket.flush()
+  }
+
+  next(): Mishap {
+    return this.#mishaps.shift() ?? 'none'
+  }
+
+  /** The same sockets, over this line. */
+  over(connect: Connect): Connect {
+    return (namespace, auth) => {
+      const socket = new UnreliableSocket(connect(namespace, auth), namespace, this)
+      this.#sockets.add(socket)
+      return socket
+    }
+  }
+
+  /** The same requests, over this line. */
+  fetch: typeof fetch = async (...request) => {
+    if (!this.#up) throw new TypeError('fetch failed: the line is down')
+    const response = await fetch(...request)
+    if (!this.#up) throw new TypeError('fetch failed: the line went down')
+    return response
+  }
+}
+
+class UnreliableSocket implements SocketLike {
+  readonly #inner: SocketLike
+  readonly #namespace: string
+  readonly #line: BadLine
+  readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
+  #held: (() => void) | undefined
+
+  constructor(inner: SocketLike, namespace: string, line: BadLine) {
+    this.#inner = inner
+    this.#namespace = namespace
+    this.#line = line
+  }
+
+  on(event: string, listener: (payload: unknown) => void): unknown {
+    const listeners = this.#listeners.get(event)
+    if (listeners) return listeners.push(listener)
+    this.#listeners.set(event, [listener])
+    return this.#inner.on(event, (payload) => this.#take(event, payload))
+  }
+
+  emit(event: string, payload: unknown, ack: (answer: unknown) => void): unknown {
+    const lost = this.#line.next() === 'lose-answer'
+    return this.#inner.emit(event, payload, (answer) => {
+      if (!lost && this.#line.up) ack(answer)
+    })
+  }
+
+  connect(): unknown {
+    if (this.#line.up) return this.#inner.connect()
+    return queueMicrotask(() => this.#tell('connect_error', new Error('the line is down')))
+  }
+
+  disconnect(): unknown {
+    this.#held = undefined
+    return this.#inner.disconnect()
+  }
+
+  flush(): void {
+    this.#held?.()
+    this.#held = undefined
+  }
+
+  #take(event: string, payload: unknown): void {
+    if (event !== 'change' && event !== 'sync') return this.#tell(event, payload)
+    this.#line.received.push({ namespace: this.#namespace, event, payload })
+    // a `sync` opens a connection and each later one closes a gap: over TCP it can be late with its connection, never missing from it
+    const mishap = event === 'sync' ? 'none' : this.#line.next()
+    if (mishap === 'drop') return
+    if (mishap === 'swap' && !this.#held) {
+      this.#held = () => this.#tell(event, payload)
+      return
+    }
+    this.#tell(event, payload)
+    if (mishap === 'repeat') this.#tell(event, payload)
+    this.flush()
+  }
+
+  #tell(event: string, payload: unknown): void {
+    for (const listener of this.#listeners.get(event) ?? []) listener(payload)
+  }
+}

@@ -1,0 +1,119 @@
+// What devices ask of the server: commands, ranges, and everything that isn't one.
+import { expect, test } from 'vitest'
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import type { Execute } from '../../realtime/commands/commands.ts'
+import { eventually } from '../harness/eventually.ts'
+import { startHouse } from './house.ts'
+
+/** Remembers what it was asked to do. */
+function recorder(
+  answer: Execute = () => Promise.resolve({ data: { done: true }, seq: 7, version: 3, changed: true }),
+) {
+  const calls: Parameters<Execute>[] = []
+  const execute: Execute = (...args) => {
+    calls.push(args)
+    return answer(...args)
+  }
+  return { calls, execute }
+}
+
+test('a command is parsed, executed as its session, and its outcome acked', async () => {
+  const { calls, execute } = recorder()
+  await using house = await startHouse({ execute })
+  const { cookie, user_id, session_id } = house.sessions.signIn()
+  const client = await house.join('conversations', cookie)
+  const [mutation_id, conversation_id] = [newId(), newId()]
+  const ack = await client.ask('delete', { mutation_id: mutation_id.toUpperCase(), conversation_id })
+  expect(ack).toEqual({ ok: true, data: { done: true }, seq: 7, version: 3 })
+  expect(calls).toEqual([
+    ['conversations', 'delete', { user_id, session_id, device: 'Test on Linux', mutation_id }, { conversation_id }],
+  ])
+})
+
+test.for([
+  ['without a mutation_id', 'delete', { conversation_id: newId() }],
+  ['with an unknown field', 'delete', { conversation_id: newId(), mutation_id: newId(), extra: 1 }],
+  ['with something else than an object', 'delete', 'everything'],
+  ['with nothing', 'delete', null],
+  ["of another topic's", 'revoke', { session_id: newId(), mutation_id: newId() }],
+  ['that does not exist', 'nonsense', {}],
+  ['named like a property of all objects', 'constructor', {}],
+] as const)('a command %s is invalid and executes nothing', async ([, name, payload]) => {
+  const { calls, execute } = recorder()
+  await using house = await startHouse({ execute })
+  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  expect(await client.ask(name, payload)).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
+  expect(calls).toEqual([])
+})
+
+test('a command without an ack, or with too many arguments, executes nothing and breaks nothing', async () => {
+  const { calls, execute } = recorder()
+  await using house = await startHouse({ execute })
+  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const payload = { conversation_id: newId(), mutation_id: newId() }
+  client.socket.emit('delete', payload)
+  client.socket.emit('delete')
+  client.socket.emit('delete', payload, 'not a function')
+  expect(await client.ask('delete', payload, payload)).toMatchObject({ error: { code: 'invalid' } })
+  expect(calls).toEqual([])
+  expect(await client.ask('delete', payload)).toMatchObject({ ok: true })
+})
+
+test('faults reach the ack as problems, anything else as internal without a word', async () => {
+  const thrown: unknown[] = [new Fault('version_conflict', { current: { id: 'x' } }), new Error('password=secret')]
+  const { execute } = recorder(() => Promise.reject(thrown.shift()))
+  await using house = await startHouse({ execute })
+  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const ask = () => client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+  expect(await ask()).toMatchObject({
+    ok: false,
+    error: { code: 'version_conflict', status: 409, current: { id: 'x' } },
+  })
+  const broken = await ask()
+  expect(broken).toMatchObject({ ok: false, error: { code: 'internal', status: 500 } })
+  expect(JSON.stringify(broken)).not.toContain('secret')
+})
+
+test('range gives both ends, and refuses more than 500 changes', async () => {
+  await using house = await startHouse()
+  const { cookie, user_id } = house.sessions.signIn()
+  const changes = Array.from({ length: 6 }, () => house.log.append(user_id))
+  const client = await house.join('conversations', cookie)
+  expect(await client.ask('range', { from: 2, to: 4 })).toEqual({
+    ok: true,
+    data: { changes: changes.slice(1, 4), more: false, reset: false },
+  })
+  expect(await client.ask('range', { from: 9, to: 10 })).toMatchObject({ data: { reset: true } })
+  for (const range of [
+    { from: 1, to: 501 },
+    { from: 3, to: 2 },
+    { from: 0, to: 2 },
+    { from: 1.5, to: 2 },
+  ])
+    expect(await client.ask('range', range)).toMatchObject({ ok: false, error: { code: 'invalid' } })
+})
+
+test('a socket that asks too fast is told to wait, and is served again later', async () => {
+  const { calls, execute } = recorder()
+  await using house = await startHouse({ execute, settings: { events: { rate: 20, burst: 3 } } })
+  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const ask = () => client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+  const answers = await Promise.all(Array.from({ length: 6 }, ask))
+  const refused = answers.filter(({ ok }) => !ok)
+  expect(refused.length).toBeGreaterThanOrEqual(2)
+  expect(refused[0]).toMatchObject({ error: { code: 'rate_limited', retry_after_ms: expect.any(Number) as number } })
+  expect(calls.length).toBe(answers.length - refused.length)
+  await eventually(async () => (await ask()).ok)
+})
+
+test('commands of one socket start in the order they were sent', async () => {
+  const { calls, execute } = recorder()
+  await using house = await startHouse({ execute })
+  const { cookie } = house.sessions.signIn()
+  const client = house.dial('conversations', cookie)
+  const ids = Array.from({ length: 20 }, () => newId())
+  const asked = ids.map((mutation_id) => client.ask('delete', { conversation_id: newId(), mutation_id }))
+  await Promise.all(asked)
+  expect(calls.map(([, , { mutation_id }]) => mutation_id)).toEqual(ids)
+})

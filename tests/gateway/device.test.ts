@@ -1,0 +1,155 @@
+// The device's state machine, step by step.
+import { describe, expect, test } from 'vitest'
+import { deviceOn, follow, logOf, names, syncs, USER } from './scripted-device.ts'
+import { changeOf, EPOCH, type ScriptedLog } from './scripted-log.ts'
+
+describe('joining', () => {
+  test('without a cursor: an empty sync at the head', async () => {
+    const run = deviceOn(logOf(3))
+    void run.device.join(undefined)
+    await run.readAll()
+    expect(syncs(run.emitted)).toEqual([{ epoch: EPOCH, from: 3, to: 3, changes: [], more: false, reset: false }])
+    expect(run.device.state).toBe('live')
+  })
+
+  test('with a cursor: everything behind it, in pieces', async () => {
+    const log = logOf(5)
+    log.piece = 2
+    const run = deviceOn(log)
+    void run.device.join({ epoch: EPOCH, seq: 1 })
+    await run.readAll()
+    expect(syncs(run.emitted).map(({ from, to, more }) => ({ from, to, more }))).toEqual([
+      { from: 1, to: 3, more: true },
+      { from: 3, to: 5, more: false },
+    ])
+  })
+
+  test.for([
+    ['of a foreign epoch', { epoch: 'other', seq: 1 }, 0],
+    ['above the head', { epoch: EPOCH, seq: 9 }, 0],
+    ['older than retention', { epoch: EPOCH, seq: 1 }, 2],
+  ] as const)('with a cursor %s: a reset to the head', async ([, since, expired]) => {
+    const log = logOf(4)
+    log.expired = expired
+    const run = deviceOn(log)
+    void run.device.join(since)
+    await run.readAll()
+    expect(syncs(run.emitted)).toEqual([{ epoch: EPOCH, from: 4, to: 4, changes: [], more: false, reset: true }])
+    run.device.offer(log.append(USER))
+    expect(names(run.emitted)).toEqual(['sync', 'change'])
+  })
+
+  test('GATE-1 what arrives while the log is read follows the sync, once', async () => {
+    const log = logOf(2)
+    const run = deviceOn(log)
+    void run.device.join({ epoch: EPOCH, seq: 0 })
+    await run.read() // the head is 2
+    run.device.offer(log.append(USER))
+    await run.read() // the log is read up to 3
+    const fourth = log.append(USER)
+    run.device.offer(fourth)
+    run.device.offer(fourth)
+    await run.readAll()
+    expect(names(run.emitted)).toEqual(['sync', 'change'])
+    expect(follow(run.emitted, { epoch: EPOCH, seq: 0 }).at).toEqual({ epoch: EPOCH, seq: 4 })
+  })
+
+  test('a database that is away delays the sync and loses nothing', async () => {
+    const log = logOf(2)
+    const run = deviceOn(log)
+    run.awayFromNow(true)
+    void run.device.join({ epoch: EPOCH, seq: 0 })
+    await run.read()
+    await run.read()
+    expect(run.emitted).toEqual([])
+    run.awayFromNow(false)
+    await run.readAll()
+    expect(follow(run.emitted, { epoch: EPOCH, seq: 0 }).at?.seq).toBe(2)
+  })
+
+  test('a device that leaves while it joins gets nothing', async () => {
+    const run = deviceOn(logOf(2))
+    void run.device.join({ epoch: EPOCH, seq: 0 })
+    run.device.leave()
+    await run.readAll()
+    expect(run.emitted).toEqual([])
+    expect(run.device.state).toBe('gone')
+  })
+})
+
+describe('live', () => {
+  async function live(log: ScriptedLog) {
+    const run = deviceOn(log)
+    void run.device.join(undefined)
+    await run.readAll()
+    run.emitted.length = 0
+    return run
+  }
+
+  test('GATE-2 repeated and old changes are dropped', async () => {
+    const log = logOf(2)
+    const run = await live(log)
+    const third = log.append(USER)
+    for (const change of [changeOf(1), third, third, changeOf(2)]) run.device.offer(change)
+    expect(names(run.emitted)).toEqual(['change'])
+  })
+
+  test('GATE-3 a gap is caught up by a sync', async () => {
+    const log = logOf(2)
+    const run = await live(log)
+    log.append(USER)
+    run.device.offer(log.append(USER))
+    await run.readAll()
+    expect(syncs(run.emitted)).toMatchObject([{ from: 2, to: 4 }])
+    expect(run.device.state).toBe('live')
+  })
+
+  test('GATE-5 a head above what it has catches it up, an equal one does not', async () => {
+    const log = logOf(2)
+    const run = await live(log)
+    expect(run.device.compare({ epoch: EPOCH, seq: 2 })).toBe(false)
+    log.append(USER)
+    expect(run.device.compare({ epoch: EPOCH, seq: 3 })).toBe(true)
+    await run.readAll()
+    expect(syncs(run.emitted)).toMatchObject([{ from: 2, to: 3 }])
+  })
+
+  test('a log that was restarted is a reset', async () => {
+    const log = logOf(2)
+    const run = await live(log)
+    log.epoch = 'epoch-2'
+    run.device.offer(log.append(USER))
+    await run.readAll()
+    expect(syncs(run.emitted)).toMatchObject([{ epoch: 'epoch-2', from: 3, reset: true }])
+  })
+
+  test('GATE-4 a slow device keeps a few changes waiting, then none, and is caught up in one sync when it drains', async () => {
+    const log = logOf(1)
+    const run = await live(log)
+    run.pause()
+    for (let i = 0; i < 5; i++) run.device.offer(log.append(USER)) // one is taken, four wait
+    expect(run.device.state).toBe('live')
+    for (let i = 0; i < 50; i++) run.device.offer(log.append(USER))
+    expect(run.device.state).toBe('lagging')
+    expect(names(run.emitted)).toEqual(['change'])
+    run.drain()
+    await run.readAll()
+    expect(names(run.emitted)).toEqual(['change', 'sync'])
+    expect(follow(run.emitted, { epoch: EPOCH, seq: 1 }).at?.seq).toBe(56)
+  })
+
+  test('text deltas go only to a device that is up to date', async () => {
+    const log = logOf(1)
+    const run = await live(log)
+    const delta = { entity_id: changeOf(1).entity_id, run_id: changeOf(1).entity_id, offset: 0, text: 'x' }
+    run.device.delta(delta)
+    run.pause()
+    run.device.offer(log.append(USER))
+    run.device.delta(delta) // the network is busy
+    run.drain()
+    log.append(USER)
+    run.device.compare({ epoch: EPOCH, seq: 3 })
+    run.device.delta(delta) // it is being caught up
+    expect(names(run.emitted)).toEqual(['delta', 'change'])
+  })
+})

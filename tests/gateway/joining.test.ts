@@ -1,0 +1,117 @@
+// Who gets in, and what comes first, over real sockets.
+import { describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { EPOCH } from './scripted-log.ts'
+import { startHouse } from './house.ts'
+
+describe('a handshake is refused', () => {
+  test('without a known session', async () => {
+    await using house = await startHouse()
+    expect((await house.dial('conversations', undefined).next('connect_error')).data?.code).toBe('unauthenticated')
+    expect((await house.dial('account', 'session=x').next('connect_error')).data?.code).toBe('unauthenticated')
+  })
+
+  test("when the state it holds is another user's", async () => {
+    await using house = await startHouse()
+    const { cookie, user_id } = house.sessions.signIn()
+    const refused = house.dial('conversations', cookie, { protocol: 1, user_id: newId() })
+    expect((await refused.next('connect_error')).data?.code).toBe('unauthenticated')
+    await house.join('conversations', cookie, { user_id })
+  })
+
+  test.for([
+    ['from a foreign page', { protocol: 1 }, { origin: 'https://evil.example' }, 'forbidden_origin'],
+    ['with an unknown protocol', { protocol: 99 }, {}, 'protocol_unsupported'],
+    ['without a protocol', {}, {}, 'protocol_unsupported'],
+    ['with a broken cursor', { protocol: 1, since: { epoch: 'e', seq: -1 } }, {}, 'invalid'],
+  ] as const)('%s', async ([, auth, headers, code]) => {
+    await using house = await startHouse()
+    const { cookie } = house.sessions.signIn()
+    expect((await house.dial('preferences', cookie, auth, headers).next('connect_error')).data?.code).toBe(code)
+  })
+
+  test('while the database is away', async () => {
+    await using house = await startHouse()
+    const { cookie } = house.sessions.signIn()
+    house.sessions.away = true
+    const error = await house.dial('agents', cookie).next('connect_error')
+    expect(error.data).toMatchObject({ code: 'unavailable', status: 503 })
+  })
+
+  test('when a user joins too often, or has too many sockets', async () => {
+    await using house = await startHouse({ settings: { joins: { rate: 0.001, burst: 2 } } })
+    const { cookie } = house.sessions.signIn()
+    await house.join('conversations', cookie)
+    await house.join('conversations', cookie)
+    const error = await house.dial('conversations', cookie).next('connect_error')
+    expect(error.data?.code).toBe('rate_limited')
+    expect(error.data?.retry_after_ms).toBeGreaterThan(0)
+    await using small = await startHouse({ settings: { socketsPerUser: 1 }, sessions: house.sessions })
+    await small.join('conversations', cookie)
+    expect((await small.dial('conversations', cookie).next('connect_error')).data?.code).toBe('rate_limited')
+  })
+
+  test('at the root namespace', async () => {
+    await using house = await startHouse()
+    const { cookie } = house.sessions.signIn()
+    expect(await house.dial('', cookie).next('connect_error')).toBeInstanceOf(Error)
+  })
+})
+
+test('a device that holds the head gets an empty sync without the log being read', async () => {
+  await using house = await startHouse()
+  const { cookie, user_id } = house.sessions.signIn()
+  house.log.append(user_id)
+  const client = house.dial('conversations', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 1 } })
+  expect(await client.next('sync')).toEqual({ epoch: EPOCH, from: 1, to: 1, changes: [], more: false, reset: false })
+  expect(house.log.reads).toBe(0)
+})
+
+test('all four namespaces share one connection and are alike', async () => {
+  await using house = await startHouse()
+  const { cookie, user_id } = house.sessions.signIn()
+  const first = house.dial('conversations', cookie)
+  await first.next('sync')
+  for (const topic of ['preferences', 'agents', 'account'] as const) {
+    const client = house.dial(topic, cookie)
+    await client.next('sync')
+    const change = house.log.append(user_id, { topic })
+    house.gateway.deliver(user_id, change)
+    expect(await client.next('change')).toEqual(change)
+  }
+})
+
+test("GATE-2 live changes come in order, once, and never another user's", async () => {
+  await using house = await startHouse()
+  const [alice, bob] = [house.sessions.signIn(), house.sessions.signIn()]
+  const [hers, his] = [await house.join('conversations', alice.cookie), await house.join('conversations', bob.cookie)]
+  for (let i = 0; i < 50; i++) {
+    const change = house.log.append(alice.user_id)
+    house.gateway.deliver(alice.user_id, change)
+    if (i % 7 === 0) house.gateway.deliver(alice.user_id, change)
+  }
+  for (let seq = 1; seq <= 50; seq++) expect((await hers.next('change')).seq).toBe(seq)
+  const own = house.log.append(bob.user_id)
+  house.gateway.deliver(bob.user_id, own)
+  expect(await his.next('change')).toEqual(own)
+  expect(his.names()).toEqual(['sync', 'change'])
+})
+
+test('GATE-5 a lost last change is noticed by the head of the database', async () => {
+  await using house = await startHouse({ settings: { timings: { heartbeat: 100 } } })
+  const { cookie, user_id } = house.sessions.signIn()
+  const client = await house.join('conversations', cookie)
+  const lost = house.log.append(user_id)
+  expect((await client.next('sync')).changes).toEqual([lost])
+  expect(await client.next('head')).toMatchObject({ epoch: EPOCH })
+  expect(await house.metric('lockstep_device_behind_total')).toBe(1)
+})
+
+test('comparing heads brings every device what it lacks', async () => {
+  await using house = await startHouse()
+  const { cookie, user_id } = house.sessions.signIn()
+  const client = await house.join('conversations', cookie)
+  const lost = house.log.append(user_id)
+  await house.gateway.compareHeads()
+  expect((await client.next('sync')).changes).toEqual([lost])
+})

@@ -1,0 +1,34 @@
+// Who of a user's devices is there, and what it looks at.
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { startHouse } from './house.ts'
+
+test('devices learn who is there, who comes, who looks elsewhere and who goes', async () => {
+  await using house = await startHouse()
+  const first = house.sessions.signIn()
+  const second = house.sessions.signIn(first.user_id)
+  const stranger = house.sessions.signIn()
+  const here = await house.join('account', first.cookie)
+  const alien = await house.join('account', stranger.cookie)
+  const conversation_id = newId()
+  expect(await here.ask('viewing', { conversation_id })).toEqual({ ok: true, data: null })
+
+  const other = await house.join('account', second.cookie)
+  const device = 'Test on Linux'
+  expect(await other.next('presence')).toEqual({
+    session_id: first.session_id,
+    connection_id: here.socket.id,
+    device,
+    online: true,
+    viewing: conversation_id,
+  })
+  const arrival = { session_id: second.session_id, connection_id: other.socket.id, device, online: true }
+  expect(await here.next('presence')).toEqual(arrival)
+
+  await other.ask('viewing', { conversation_id: null })
+  expect(await here.next('presence')).toEqual({ ...arrival, viewing: null })
+  await other.ask('viewing', { conversation_id: null })
+  other.socket.disconnect()
+  expect(await here.next('presence')).toEqual({ ...arrival, online: false })
+  expect(alien.names()).toEqual(['sync'])
+})

@@ -1,0 +1,134 @@
+// What passes from node to node. These tests also hold the pinned socket.io and its Redis adapter to what the relay takes for granted.
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { eventually } from '../harness/eventually.ts'
+import { startCluster, type Node } from './cluster.ts'
+import type { Client } from './house.ts'
+import { EPOCH } from './scripted-log.ts'
+
+const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
+
+/** Waits until what this node sends for the user arrives at that client of another node. */
+const carries = (from: Node, client: Client, user_id: string) =>
+  eventually(() => {
+    from.house.gateway.delta(user_id, 'conversations', delta)
+    return client.names().includes('delta')
+  })
+
+test('GATE-2 a change reaches the devices of other nodes through their state machines: in order, once', async () => {
+  await using cluster = await startCluster(2)
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const here = await a.house.join('conversations', cookie)
+  const there = await b.house.join('conversations', cookie)
+  await carries(a, there, user_id)
+  for (let i = 0; i < 20; i++) {
+    const next = cluster.log.append(user_id)
+    a.house.gateway.deliver(user_id, next)
+    a.house.gateway.deliver(user_id, next) // an adapter that writes to sockets itself would repeat it
+  }
+  for (const client of [here, there]) {
+    for (let seq = 1; seq <= 20; seq++) expect((await client.next('change')).seq).toBe(seq)
+    expect(client.names().filter((name) => name !== 'delta')).toEqual(['sync', ...Array<string>(20).fill('change')])
+  }
+})
+
+test('GATE-3 a gap that Redis left is filled from the log', async () => {
+  await using cluster = await startCluster(2)
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const there = await b.house.join('conversations', cookie)
+  cluster.log.append(user_id) // published by nobody
+  const second = cluster.log.append(user_id)
+  await eventually(() => {
+    a.house.gateway.deliver(user_id, second)
+    return there.names().length > 1
+  })
+  expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
+})
+
+test('what was published before the subscription stood is found by comparing heads once it stands', async () => {
+  await using cluster = await startCluster(2)
+  const [, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  b.wire.pause('down') // subscriptions are not confirmed
+  const there = await b.house.join('conversations', cookie)
+  const missed = cluster.log.append(user_id)
+  b.wire.resume('down')
+  expect((await there.next('sync')).changes).toEqual([missed])
+})
+
+test('nodes without devices of the user are not bothered', async () => {
+  await using cluster = await startCluster(2)
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const [stranger, mine] = [cluster.sessions.signIn(), await a.house.join('conversations', cookie)]
+  await b.house.join('conversations', stranger.cookie)
+  const channels = async () => {
+    const found = (await a.link.publisher.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
+    return found.sort()
+  }
+  const channelOf = (user: string) => `lockstep#/conversations#user:${user}#`
+  await eventually(async () =>
+    expect(await channels()).toEqual([channelOf(user_id), channelOf(stranger.user_id)].sort()),
+  )
+  mine.socket.disconnect()
+  await eventually(async () => expect(await channels()).toEqual([channelOf(stranger.user_id)]))
+})
+
+test('a Redis that hangs or dies delays no device of the own node', async () => {
+  await using cluster = await startCluster(2)
+  const [a] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const here = await a.house.join('conversations', cookie)
+  cluster.redis.freeze()
+  for (let i = 0; i < 5; i++) a.house.gateway.deliver(user_id, cluster.log.append(user_id))
+  for (let seq = 1; seq <= 5; seq++) expect((await here.next('change', 1_000)).seq).toBe(seq)
+  cluster.redis.thaw()
+  await cluster.redis.kill()
+  a.house.gateway.deliver(user_id, cluster.log.append(user_id))
+  expect((await here.next('change', 1_000)).seq).toBe(6)
+  const late = await a.house.join('conversations', cookie, { since: { epoch: EPOCH, seq: 2 } })
+  expect(late.names()).toEqual(['sync'])
+  await cluster.redis.restart()
+})
+
+test('deltas reach devices on all nodes', async () => {
+  await using cluster = await startCluster(2)
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const there = await b.house.join('conversations', cookie)
+  await carries(a, there, user_id)
+  expect(await there.next('delta')).toEqual(delta)
+})
+
+test('GATE-6 a revocation closes sockets on every node, the own ones even without Redis', async () => {
+  await using cluster = await startCluster(2)
+  const [a, b] = cluster.nodes
+  const { cookie, session_id, user_id } = cluster.sessions.signIn()
+  const other = cluster.sessions.signIn(user_id)
+  const [here, there] = [await a.house.join('conversations', cookie), await b.house.join('account', cookie)]
+  const stays = await b.house.join('account', other.cookie)
+  a.house.gateway.disconnectSessions([session_id])
+  await here.next('disconnect')
+  await there.next('disconnect')
+  expect(stays.socket.connected).toBe(true)
+  cluster.redis.freeze()
+  b.house.gateway.disconnectSessions([other.session_id])
+  await stays.next('disconnect', 1_000)
+  cluster.redis.thaw()
+})
+
+test('who is online is asked of all nodes', async () => {
+  await using cluster = await startCluster(3)
+  const { nodes, sessions } = cluster
+  const first = sessions.signIn()
+  const second = sessions.signIn(first.user_id)
+  await nodes[0].house.join('conversations', first.cookie)
+  await nodes[1].house.join('agents', second.cookie)
+  for (const { house } of nodes)
+    expect(await house.gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id, second.session_id]))
+  await cluster.redis.kill()
+  await eventually(() => !nodes[0].link.hears())
+  expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id]))
+})

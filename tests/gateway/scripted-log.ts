@@ -1,0 +1,68 @@
+// A log in memory whose reads the test lets happen: what a device sees then depends only on the order of the test's steps.
+import type { Change } from '../../protocol/change.ts'
+import type { Log, Range } from '../../realtime/log/log.ts'
+
+export const EPOCH = 'epoch-1'
+
+export const changeOf = (seq: number, also: Partial<Change> = {}): Change => ({
+  topic: 'conversations',
+  epoch: EPOCH,
+  seq,
+  at: new Date(1_700_000_000_000 + seq).toISOString(),
+  op: 'deleted',
+  entity_id: '00000000-0000-7000-8000-000000000001',
+  version: seq,
+  actor: { session_id: null, device: 'test' },
+  data: { deleted_at: new Date(1_700_000_000_000 + seq).toISOString() },
+  ...also,
+})
+
+/** The logs of any users and topics; each starts empty. */
+export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
+  readonly #changes = new Map<string, Change[]>()
+  /** Changes in one piece of `range`. */
+  piece = 500
+  epoch = EPOCH
+  /** Entries up to here are older than retention. */
+  expired = 0
+  /** Reads wait for it, when set. */
+  gate: () => Promise<void> = () => Promise.resolve()
+  reads = 0
+
+  of(user_id: string, topic = 'conversations'): Change[] {
+    const key = `${user_id}:${topic}`
+    let changes = this.#changes.get(key)
+    if (!changes) this.#changes.set(key, (changes = []))
+    return changes
+  }
+
+  append(user_id: string, also: Partial<Change> = {}): Change {
+    const changes = this.of(user_id, also.topic)
+    const change = changeOf(changes.length + 1, { epoch: this.epoch, ...also })
+    changes.push(change)
+    return change
+  }
+
+  async heads(keys: readonly string[]) {
+    await this.gate()
+    return new Map(
+      keys.map((key) => {
+        const [user_id = '', topic] = key.split(':')
+        return [key, { epoch: this.epoch, seq: this.of(user_id, topic).length }] as const
+      }),
+    )
+  }
+
+  async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<Range> {
+    this.reads++
+    await this.gate()
+    const all = this.of(user_id, topic)
+    const head = all.length
+    const none = { epoch: this.epoch, head, to: head, changes: [], more: false }
+    if (after > head || (after < this.expired && after < head)) return { ...none, reset: true }
+    const end = Math.min(head, upTo)
+    const changes = all.slice(after, Math.min(end, after + this.piece))
+    const to = changes.at(-1)?.seq ?? head
+    return { epoch: this.epoch, head, to, changes, more: to < end, reset: false }
+  }
+}

@@ -1,0 +1,45 @@
+// How a node lets go of its devices.
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { startHouse, tcpOf } from './house.ts'
+
+test('draining tells every device to move, takes no new ones, and ends when they are gone', async () => {
+  await using house = await startHouse()
+  const { cookie } = house.sessions.signIn()
+  const clients = [await house.join('conversations', cookie), await house.join('account', cookie)]
+  const drained = house.gateway.drain(5_000)
+  for (const client of clients) {
+    expect(await client.next('draining')).toEqual({ reconnect_within_ms: 5_000 })
+    client.socket.disconnect()
+  }
+  expect((await house.dial('conversations', cookie).next('connect_error')).data?.code).toBe('unavailable')
+  for (const client of clients) client.socket.disconnect()
+  await drained
+})
+
+test('stopping answers the commands that run, then closes every socket; stopping twice is stopping once', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  await using house = await startHouse({
+    execute: async () => {
+      await promise
+      return { data: null, seq: 1, version: 1, changed: true }
+    },
+  })
+  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const asked = client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+  await client.ask('range', { from: 1, to: 1 }) // the command before it has begun
+  const stopped = Promise.all([house.gateway.stop(), house.gateway.stop()])
+  resolve()
+  expect(await asked).toMatchObject({ ok: true, seq: 1 })
+  await client.next('disconnect')
+  await stopped
+})
+
+test('stopping ends connections whose device answers no more', async () => {
+  await using house = await startHouse()
+  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  tcpOf(client).pause()
+  await house.gateway.stop()
+  const open = await new Promise((resolve) => house.httpServer.getConnections((_error, count) => resolve(count)))
+  expect(open).toBe(0)
+})

@@ -1,0 +1,147 @@
+// A scripted device: a bare socket.io-client on one namespace that does nothing by itself. Whatever comes is in its inbox.
+import { Manager, type Socket } from 'socket.io-client'
+import type { Change, Cursor } from '../../protocol/change.ts'
+import type { Problem } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import type { Ack, RangeAnswer, ServerEvents, Sync } from '../../protocol/sync.ts'
+import { PROTOCOL } from '../../protocol/version.ts'
+import { within } from './eventually.ts'
+import { Inbox } from './inbox.ts'
+
+export interface DeviceOptions {
+  since?: Cursor
+  user_id?: string
+  /** Other than the own protocol number, or anything a client may send in the handshake. */
+  auth?: Record<string, unknown>
+  headers?: Record<string, string>
+  transports?: ('websocket' | 'polling')[]
+  /** Joins by the connection of another device. */
+  beside?: Device
+  /** Doesn't wait for the first `sync`: accepted is enough. */
+  early?: boolean
+}
+
+/** The server refused a handshake; `data` is the problem, absent when the connection never came to be. */
+export class Refused extends Error {
+  readonly data: Problem | undefined
+  constructor(error: Error) {
+    super(error.message)
+    this.data = (error as Error & { data?: Problem }).data
+  }
+}
+
+type Payload<Event extends keyof ServerEvents> = Parameters<ServerEvents[Event]>[0]
+
+/** A joined device. It leaves when it goes out of scope. */
+export class Device implements AsyncDisposable {
+  readonly topic: string
+  readonly socket: Socket
+  readonly inbox = new Inbox()
+  /** Every packet's text as it came over the connection, of all namespaces that share it. */
+  readonly packets: string[]
+  readonly #manager: Manager
+  readonly #guest: boolean
+
+  private constructor(topic: string, manager: Manager, socket: Socket, beside: Device | undefined) {
+    this.topic = topic
+    this.#manager = manager
+    this.#guest = beside !== undefined
+    this.socket = socket
+    this.packets = beside ? beside.packets : []
+    socket.onAny((event: string, payload: unknown) => this.inbox.put(event, payload))
+    socket.on('disconnect', (reason) => this.inbox.put('disconnect', reason))
+  }
+
+  /** Connects and joins; resolves with the first `sync`, rejects with `Refused`. */
+  static async open(url: string, cookie: string | undefined, topic: string, options: DeviceOptions): Promise<Device> {
+    const { since, user_id, auth, headers, transports = ['websocket'], beside, early } = options
+    const extraHeaders = { ...(cookie && { cookie }), ...headers }
+    const manager = beside
+      ? beside.#manager
+      : new Manager(url, { transports, extraHeaders, reconnection: false, autoConnect: false })
+    const socket = manager.socket(`/${topic}`, { auth: { protocol: PROTOCOL, since, user_id, ...auth } })
+    const device = new Device(topic, manager, socket, beside)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    socket.once(early ? 'connect' : 'sync', () => resolve())
+    socket.on('connect_error', (error) => reject(new Refused(error)))
+    socket.connect()
+    if (!beside) manager.engine.on('data', (data) => device.packets.push(String(data)))
+    try {
+      await within(10_000, `joining /${topic}`, promise)
+    } catch (error) {
+      device.close()
+      throw error
+    }
+    return device
+  }
+
+  get connected(): boolean {
+    return this.socket.connected
+  }
+
+  /** The next of this event that hasn't been taken yet. */
+  next<Event extends keyof ServerEvents>(event: Event, ms?: number): Promise<Payload<Event>> {
+    return this.inbox.next<Payload<Event>>(event, ms)
+  }
+
+  /** The first of this event that fits, whenever it comes or came. */
+  until<Event extends keyof ServerEvents>(
+    event: Event,
+    fits: (payload: Payload<Event>) => boolean,
+    ms?: number,
+  ): Promise<Payload<Event>> {
+    return this.inbox.until<Payload<Event>>(event, fits, ms)
+  }
+
+  /** Every change so far: those of each `sync` and those that came one by one, in order. */
+  get changes(): Change[] {
+    return this.inbox.received.flatMap(({ event, payload }) => {
+      if (event === 'sync') return (payload as Sync).changes
+      return event === 'change' ? [payload as Change] : []
+    })
+  }
+
+  /** Resolves with the reason when the server, or the wire, has ended this device's connection. */
+  disconnected(ms?: number): Promise<string> {
+    return this.inbox.until<string>('disconnect', () => true, ms)
+  }
+
+  /** Sends a command and gives its ack; a `mutation_id` is added unless there is one. */
+  command<Data = Record<string, unknown>>(name: string, payload: object = {}): Promise<Ack<Data>> {
+    return this.send<Ack<Data>>(name, { mutation_id: newId(), ...payload })
+  }
+
+  /** The outcome of a command that has to be accepted. */
+  async done<Data = Record<string, unknown>>(name: string, payload: object = {}) {
+    const ack = await this.command<Data>(name, payload)
+    if (!ack.ok) throw new Error(`${name} was refused: ${JSON.stringify(ack.error)}`)
+    return { data: ack.data, seq: ack.seq!, version: ack.version! }
+  }
+
+  /** The problem of a command that has to be refused. */
+  async refused(name: string, payload: object = {}): Promise<Problem> {
+    const ack = await this.command(name, payload)
+    if (ack.ok) throw new Error(`${name} was accepted: ${JSON.stringify(ack)}`)
+    return ack.error
+  }
+
+  range(from: number, to: number): Promise<Ack<RangeAnswer>> {
+    return this.send<Ack<RangeAnswer>>('range', { from, to })
+  }
+
+  /** Emits anything with an ack, and gives what it was called with. */
+  send<T>(event: string, ...args: unknown[]): Promise<T> {
+    return this.socket.timeout(10_000).emitWithAck(event, ...args) as Promise<T>
+  }
+
+  /** Ends the connection as a closed tab does (one that is beside another only leaves); nothing under way is waited for. */
+  close(): void {
+    if (this.#guest) this.socket.disconnect()
+    else this.#manager._close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+    return Promise.resolve()
+  }
+}

@@ -1,0 +1,50 @@
+// Waiting without sleeping: a condition is asked again until it holds or its deadline has passed.
+import { setTimeout as pause } from 'node:timers/promises'
+
+export interface Patience {
+  /** Milliseconds until the wait fails; 5,000 unless told. */
+  within?: number
+  /** What is waited for, for the failure's message. */
+  what?: string
+}
+
+/**
+ * Asks `condition` every few milliseconds until it neither throws nor gives false or undefined, and gives what it gave. Fails at
+ * the deadline with the last error (an assertion keeps its diff), or with what was waited for.
+ */
+export async function eventually<T>(condition: () => T | Promise<T>, patience: Patience = {}) {
+  const { within = 5_000, what = condition.toString() } = patience
+  const deadline = Date.now() + within
+  for (let wait = 2; ; wait = Math.min(wait * 1.5, 50)) {
+    let failure: unknown
+    try {
+      const value = await condition()
+      if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>
+    } catch (error) {
+      failure = error
+    }
+    if (Date.now() > deadline) throw late(failure, within, what)
+    await pause(wait)
+  }
+}
+
+function late(failure: unknown, within: number, what: string): Error {
+  const message = `did not come true within ${within} ms: ${what}`
+  if (!(failure instanceof Error)) return new Error(message)
+  failure.message = `${failure.message}\n(${message})`
+  return failure
+}
+
+/** The outcome of `work`, or a failure that names `what` when it takes longer than `ms`. */
+export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  const timeout = new AbortController()
+  const deadline = pause(ms, undefined, { signal: timeout.signal }).then(() => {
+    throw new Error(`${what} took longer than ${ms} ms`)
+  })
+  deadline.catch(() => undefined)
+  try {
+    return await Promise.race([work, deadline])
+  } finally {
+    timeout.abort()
+  }
+}

@@ -1,0 +1,50 @@
+// One MongoDB for the whole run: the real replica set that MONGODB_URL names, else the embedded engine as a process of its own.
+// Nothing of the run is left behind: databases of its name are dropped, its processes killed, its directory removed.
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MongoClient } from 'mongodb'
+import type { TestProject } from 'vitest/node'
+import { startEngine } from './engine.ts'
+import { killNoted, NOTES } from './processes.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Of the MongoDB that all tests share. */
+    mongodbUrl: string
+    /** What the names of this run's databases begin with. */
+    databasePrefix: string
+  }
+}
+
+/** Vitest calls it once per project, before its first test; what it gives is called after the last. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = await mkdtemp(join(tmpdir(), 'lockstep-test-'))
+  const notes = (process.env[NOTES] ??= join(directory, 'processes'))
+  mkdirSync(notes, { recursive: true })
+
+  const external = process.env.MONGODB_URL
+  const engine = external ? undefined : await startEngine(join(directory, 'data'), ['--port', '0'])
+  const url = external ?? engine!.url
+  const databasePrefix = `lockstep_test_${randomBytes(4).toString('hex')}_`
+  project.provide('mongodbUrl', url)
+  project.provide('databasePrefix', databasePrefix)
+
+  return async () => {
+    try {
+      if (external) await dropDatabases(url, databasePrefix)
+    } finally {
+      await engine?.process.kill()
+      if (notes.startsWith(directory)) killNoted(notes)
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+async function dropDatabases(url: string, prefix: string): Promise<void> {
+  await using client = await MongoClient.connect(url, { serverSelectionTimeoutMS: 5_000 })
+  const { databases } = await client.db().admin().listDatabases({ nameOnly: true })
+  for (const { name } of databases) if (name.startsWith(prefix)) await client.db(name).dropDatabase()
+}

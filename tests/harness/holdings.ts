@@ -1,0 +1,208 @@
+// What a device holds of each topic: how it is loaded over HTTP, what a change does to it, and when a change means "load the entity".
+import type { Session } from '../../protocol/account.ts'
+import type { Change, Cursor } from '../../protocol/change.ts'
+import type { Conversation } from '../../protocol/conversations.ts'
+import type { Preferences } from '../../protocol/preferences.ts'
+import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { reducePreferences } from '../../protocol/reduce/preferences.ts'
+import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
+import type { Run } from '../../protocol/agents.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import type { Person } from './person.ts'
+
+interface Held<State> {
+  cursor: Cursor
+  /** Applies a change; false: the entity has to be loaded instead. */
+  apply(change: Change): boolean
+  loadEntity(person: Person, change: Change): Promise<void>
+  /** In an order that doesn't depend on how it came to be. */
+  state(): State
+}
+export interface States {
+  conversations: Conversation[]
+  preferences: Preferences
+  agents: Run[]
+  account: HeldAccount
+}
+export type Holding<T extends Topic> = Held<States[T]>
+
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
+const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
+
+/** A change can be applied to what is held at the version before it, or brings the whole entity. */
+const fits = (held: { version: number } | undefined, change: Change, whole: readonly string[]) =>
+  !change.stripped && (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
+
+class Conversations implements Held<Conversation[]> {
+  readonly cursor: Cursor
+  readonly #held = new Map<string, HeldConversation>()
+
+  constructor(cursor: Cursor, conversations: readonly Conversation[]) {
+    this.cursor = cursor
+    for (const conversation of conversations) this.#held.set(conversation.id, conversation)
+  }
+
+  /** When several pages are read, the first one's `seq` counts. */
+  static async load(person: Person): Promise<Conversations> {
+    let cursor: Cursor | undefined
+    const ids = new Set<string>()
+    for (const state of ['active', 'archived', 'trash'] as const)
+      for (let next: string | undefined; ;) {
+        const page = await person.ask('listConversations', { query: { state, limit: '200', cursor: next } })
+        cursor ??= cursorOf(page)
+        for (const { id } of page.items) ids.add(id)
+        if (!page.next_cursor) break
+        next = page.next_cursor
+      }
+    const loaded = await Promise.all([...ids].map((id) => loadConversation(person, id)))
+    return new Conversations(cursor!, loaded.filter((conversation) => conversation !== undefined)) // prettier-ignore
+  }
+
+  apply(change: Change): boolean {
+    const held = this.#held.get(change.entity_id)
+    if (change.op !== 'purged' && !fits(held, change, ['created']))
+      return held !== undefined && change.version <= held.version
+    this.#held.set(change.entity_id, reduceConversation(held, change))
+    return true
+  }
+
+  async loadEntity(person: Person, { entity_id }: Change): Promise<void> {
+    const loaded = await loadConversation(person, entity_id)
+    if (loaded) this.#held.set(entity_id, loaded)
+    else this.#held.delete(entity_id)
+  }
+
+  state(): Conversation[] {
+    return [...this.#held.values()].filter(isConversation).sort(byId)
+  }
+}
+
+/** The whole conversation, from the trash too; undefined when there is none. */
+async function loadConversation(person: Person, id: string): Promise<Conversation | undefined> {
+  for (const state of [undefined, 'trash' as const]) {
+    const path = `/conversations/${id}?limit=500${state ? `&state=${state}` : ''}`
+    const reply = await person.rest<Conversation & Cursor>('GET', path)
+    if (reply.status === 404) continue
+    if (reply.status !== 200) throw new Error(`GET ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+    const { epoch: _epoch, seq: _seq, ...conversation } = reply.body
+    while (conversation.has_more) {
+      const before = String(conversation.messages[0]!.position)
+      const older = await person.ask('getConversation', { params: { id }, query: { limit: '500', before, state } })
+      if (older.version !== conversation.version) return loadConversation(person, id)
+      conversation.messages.unshift(...older.messages)
+      conversation.has_more = older.has_more
+    }
+    return conversation
+  }
+  return undefined
+}
+
+class PreferencesHeld implements Held<Preferences> {
+  readonly cursor: Cursor
+  #held: Preferences
+
+  constructor(cursor: Cursor, held: Preferences) {
+    this.cursor = cursor
+    this.#held = held
+  }
+
+  static async load(person: Person): Promise<PreferencesHeld> {
+    const { epoch, seq, ...held } = await person.ask('getPreferences')
+    return new PreferencesHeld({ epoch, seq }, held)
+  }
+
+  apply(change: Change): boolean {
+    if (!fits(this.#held, change, [])) return change.version <= this.#held.version
+    this.#held = reducePreferences(this.#held, change)
+    return true
+  }
+
+  async loadEntity(person: Person): Promise<void> {
+    this.#held = (await PreferencesHeld.load(person)).state()
+  }
+
+  state(): Preferences {
+    return this.#held
+  }
+}
+
+class Runs implements Held<Run[]> {
+  readonly cursor: Cursor
+  readonly #held = new Map<string, HeldRun>()
+
+  constructor(cursor: Cursor, runs: readonly Run[]) {
+    this.cursor = cursor
+    for (const run of runs) this.#held.set(run.id, run)
+  }
+
+  static async load(person: Person): Promise<Runs> {
+    let cursor: Cursor | undefined
+    const runs: Run[] = []
+    for (let next: string | undefined; ;) {
+      const page = await person.ask('listRuns', { query: { limit: '200', cursor: next } })
+      cursor ??= cursorOf(page)
+      runs.push(...page.items)
+      if (!page.next_cursor) return new Runs(cursor, runs)
+      next = page.next_cursor
+    }
+  }
+
+  apply(change: Change): boolean {
+    const held = this.#held.get(change.entity_id)
+    if (change.op !== 'deleted' && !fits(held, change, ['created']))
+      return held !== undefined && change.version <= held.version
+    this.#held.set(change.entity_id, reduceRun(held, change))
+    return true
+  }
+
+  async loadEntity(person: Person, { entity_id }: Change): Promise<void> {
+    const { status, body } = await person.rest<Run>('GET', `/agent-runs/${entity_id}`)
+    if (status === 200) this.#held.set(entity_id, body)
+    else this.#held.delete(entity_id)
+  }
+
+  state(): Run[] {
+    return [...this.#held.values()].filter(isRun).sort(byId)
+  }
+}
+
+class Account implements Held<HeldAccount> {
+  readonly cursor: Cursor
+  #held: HeldAccount
+
+  constructor(cursor: Cursor, held: HeldAccount) {
+    this.cursor = cursor
+    this.#held = held
+  }
+
+  /** The name is at least as new as its `seq`, the sessions are at least as new as the name. */
+  static async load(person: Person): Promise<Account> {
+    const { user, epoch, seq } = await person.ask('getMe')
+    const { items } = await person.ask('listSessions')
+    const sessions = items.map(({ id, device, created_at }): Session => ({ id, device, created_at }))
+    return new Account({ epoch, seq }, { username: user.username, sessions, closed: false })
+  }
+
+  /** Its changes say all there is: nothing has ever to be loaded for one. */
+  apply(change: Change): boolean {
+    this.#held = reduceAccount(this.#held, change)
+    return true
+  }
+
+  async loadEntity(person: Person): Promise<void> {
+    this.#held = (await Account.load(person)).state()
+  }
+
+  state(): HeldAccount {
+    return { ...this.#held, sessions: this.#held.sessions.toSorted(byId) }
+  }
+}
+
+/** How each topic is loaded. */
+export const holdings: { [T in Topic]: { load(person: Person): Promise<Holding<T>> } } = {
+  conversations: Conversations,
+  preferences: PreferencesHeld,
+  agents: Runs,
+  account: Account,
+}

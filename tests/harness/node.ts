@@ -1,0 +1,75 @@
+// Lockstep nodes for tests: in this process, as many as wanted on one database, or as a process of its own that can be killed.
+import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Config } from '../../realtime/config.ts'
+import { createLogger } from '../../realtime/log.ts'
+import { startServer, type ServerOptions } from '../../realtime/server.ts'
+import { startProcess, type OwnedProcess } from './processes.ts'
+
+/** All nodes of a run seal and unseal the same cookies. */
+const SECRET = 'a secret that only the tests of Lockstep know'
+
+/** Sign-ups are many in tests, and their passwords no secrets. */
+const CHEAP = 4
+
+export interface TestNode extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>` */
+  url: string
+  stop(): Promise<void>
+}
+
+export type NodeSettings = Partial<Config> & { options?: ServerOptions }
+
+/** Starts a node in this process, on a port of its own; it stops when it goes out of scope. */
+export async function startNode(database: { url: string }, settings: NodeSettings = {}): Promise<TestNode> {
+  const { options, ...overrides } = settings
+  const config: Config = {
+    host: '127.0.0.1',
+    port: 0,
+    publicOrigins: [],
+    mongodbUrl: database.url,
+    dataDir: join(tmpdir(), 'lockstep-test-nothing-is-written-here'),
+    sessionSecrets: [SECRET],
+    production: false,
+    logLevel: process.env.TEST_LOG ?? 'silent',
+    trustProxy: false,
+    logRetentionDays: 90,
+    ...overrides,
+  }
+  const logger = createLogger(config.logLevel)
+  const server = await startServer(config, { logger, passwordCost: CHEAP, drainMs: 50, ...options })
+  return { url: server.url, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() }
+}
+
+export interface NodeProcess extends TestNode {
+  process: OwnedProcess
+}
+
+/** Starts `node realtime/main.ts`; `env` is added to its environment. When it goes out of scope it is killed, not stopped. */
+export async function spawnNode(
+  database: { url: string },
+  env: Record<string, string | undefined> = {},
+): Promise<NodeProcess> {
+  const owned = await startProcess({
+    command: process.execPath,
+    args: [new URL('../../realtime/main.ts', import.meta.url).pathname],
+    env: {
+      NODE_ENV: 'test',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      MONGODB_URL: database.url,
+      DATA_DIR: join(tmpdir(), `lockstep-test-${randomUUID()}`),
+      SESSION_SECRET: SECRET,
+      REDIS_URL: undefined,
+      PUBLIC_ORIGIN: undefined,
+      ...env,
+    },
+  })
+  const [url] = /http:\/\/\S+/.exec(await owned.line(/ is at http:/, { within: 20_000 })) ?? []
+  const stop = async () => {
+    owned.signal('SIGTERM')
+    await owned.exited
+  }
+  return { url: url!, process: owned, stop, [Symbol.asyncDispose]: () => owned.kill() }
+}

@@ -1,0 +1,119 @@
+// A person with an account, in one browser: a cookie, REST, and as many devices as wanted. A second browser is another `Person`.
+import { randomBytes } from 'node:crypto'
+import type { Session, User } from '../../protocol/account.ts'
+import { parse } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { routes, type Answer, type Asking, type RouteName } from '../../protocol/rest.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import { Device, type DeviceOptions } from './device.ts'
+
+export interface Reply<Body = Record<string, unknown>> {
+  status: number
+  body: Body
+  headers: Headers
+}
+
+/** Anything that `fetch` takes as a body is sent as it is, everything else as JSON. */
+export async function request<Body = Record<string, unknown>>(
+  url: string,
+  method: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Reply<Body>> {
+  const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
+  const sent = raw ? (body as string | undefined) : JSON.stringify(body)
+  const type = sent === undefined ? undefined : { 'content-type': 'application/json' }
+  const response = await fetch(url, { method, body: sent, headers: { ...type, ...headers }, redirect: 'manual' })
+  const text = await response.text()
+  const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '')
+  return { status: response.status, body: (isJson ? JSON.parse(text) : text) as Body, headers: response.headers }
+}
+
+type Wants<Part> = Part extends undefined ? undefined : Part
+/** What a route is asked with; parts that it has not are left out. */
+export type Question<Name extends RouteName> = {
+  [Part in keyof Asking<Name>]?: Wants<Asking<Name>[Part]>
+} & { headers?: Record<string, string> }
+
+export class Person {
+  readonly url: string
+  readonly user: User
+  readonly session: Session
+  /** The `Cookie` header of this browser. */
+  readonly cookie: string
+  readonly password: string
+
+  constructor(url: string, { user, session }: { user: User; session: Session }, cookie: string, password: string) {
+    this.url = url
+    this.user = user
+    this.session = session
+    this.cookie = cookie
+    this.password = password
+  }
+
+  /** Any request with this browser's cookie. */
+  rest<Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Reply<Body>> {
+    return request<Body>(this.url + path, method, body, { cookie: this.cookie, ...headers })
+  }
+
+  /** A request of the table of routes that has to succeed; the answer is checked against the table. */
+  async ask<Name extends RouteName>(
+    name: Name,
+    question: Question<Name> = {} as Question<Name>,
+  ): Promise<Answer<Name>> {
+    const { method, path } = routes[name]
+    const { params = {}, query = {}, body, headers } = question as Record<string, Record<string, string> | undefined>
+    const given = Object.entries(query).filter(([, value]) => value !== undefined)
+    const search = new URLSearchParams(Object.fromEntries(given)).toString()
+    const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
+    const reply = await this.rest(method, search ? `${filled}?${search}` : filled, body, headers)
+    if (reply.status >= 300) throw new Error(`${method} ${filled}: ${reply.status} ${JSON.stringify(reply.body)}`)
+    const route = routes[name]
+    return ('answer' in route ? parse(route.answer, reply.body) : undefined) as Answer<Name>
+  }
+
+  /** Joins a topic's namespace with this browser's cookie. */
+  device(topic: Topic, options: DeviceOptions = {}): Promise<Device> {
+    return Device.open(this.url, this.cookie, topic, options)
+  }
+
+  /** The same browser, talking to another node. */
+  at(node: { url: string }): Person {
+    return new Person(node.url, this, this.cookie, this.password)
+  }
+
+  /** Another browser of the same person. */
+  signIn(node: { url: string } = this): Promise<Person> {
+    return signIn(node, this.user.username, this.password)
+  }
+}
+
+/** Makes an account; the name is made unique. */
+export function signUp(node: { url: string }, name = 'person'): Promise<Person> {
+  const username = `${name}-${randomBytes(5).toString('hex')}`
+  return enter(node, '/auth/register', username, newId())
+}
+
+/** Signs in as somebody who has an account, in a browser of its own. */
+export function signIn(node: { url: string }, username: string, password: string): Promise<Person> {
+  return enter(node, '/auth/login', username, password)
+}
+
+async function enter(node: { url: string }, path: string, username: string, password: string): Promise<Person> {
+  const reply = await request<{ user: User; session: Session }>(node.url + path, 'POST', { username, password })
+  if (reply.status >= 300) throw new Error(`POST ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+  return new Person(node.url, reply.body, cookieOf(reply.headers), password)
+}
+
+/** The `Cookie` header for the cookies that an answer sets. */
+export function cookieOf(headers: Headers): string {
+  return headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(';')[0])
+    .join('; ')
+}

@@ -1,0 +1,65 @@
+// A real Redis, without persistence, that a test can freeze, kill and start again empty on the same port.
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { startProcess, type OwnedProcess } from './processes.ts'
+
+/** A running redis-server; it ends when it goes out of scope. */
+export class TestRedis implements AsyncDisposable {
+  readonly port: number
+  #process: OwnedProcess
+
+  private constructor(port: number, process: OwnedProcess) {
+    this.port = port
+    this.#process = process
+  }
+
+  static async start(): Promise<TestRedis> {
+    const port = await freePort()
+    return new TestRedis(port, await launch(port))
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** Stops answering without closing a connection, like a machine that hangs. */
+  freeze(): void {
+    this.#process.signal('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#process.signal('SIGCONT')
+  }
+
+  /** kill -9; `restart` brings it back. */
+  kill(): Promise<void> {
+    return this.#process.kill()
+  }
+
+  /** Comes back on the same port and knows nothing. */
+  async restart(): Promise<void> {
+    await this.kill()
+    this.#process = await launch(this.port)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill()
+  }
+}
+
+async function launch(port: number): Promise<OwnedProcess> {
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+  const owned = await startProcess({ command: 'redis-server', args })
+  await owned.line(/Ready to accept connections/)
+  return owned
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

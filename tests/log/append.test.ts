@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { by, entriesOf, kit, type Kit } from './kit.ts'
+
+let house: Kit
+beforeAll(async () => {
+  house = await kit()
+})
+afterAll(() => house[Symbol.asyncDispose]())
+
+const hello = { role: 'user' as const, content: 'hello' }
+
+describe('the log', () => {
+  test('LOG-1: two nodes that append at the same time leave one contiguous log with everything in it', async () => {
+    const [a, b] = [house.side(), house.side()]
+    const user = await house.user()
+    const id = newId()
+    await a.conversations.change('create', by(user), { id })
+    const both = [a, b].flatMap(({ conversations }) =>
+      Array.from({ length: 15 }, () =>
+        conversations.change('append', by(user), { conversation_id: id, message: hello }),
+      ),
+    )
+    const outcomes = await Promise.all(both)
+    const entries = await entriesOf(house.database, user)
+    expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1))
+    expect(outcomes.map(({ seq }) => seq).sort((x, y) => x - y)).toEqual(entries.slice(1).map(({ seq }) => seq))
+    const { messages } = await b.conversations.get(user, id)
+    expect(messages.map(({ position }) => position)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1))
+  })
+
+  test('LOG-3: the same command at two nodes at the same time happens once, and both hear of the first', async () => {
+    const [a, b] = [house.side(), house.side()]
+    const user = await house.user()
+    const id = newId()
+    await a.conversations.change('create', by(user), { id })
+    const request = by(user)
+    const command = { conversation_id: id, message: hello }
+    const outcomes = await Promise.all([
+      a.conversations.change('append', request, command),
+      b.conversations.change('append', request, command),
+      a.conversations.change('append', request, command),
+    ])
+    expect(outcomes.map(({ seq, version }) => [seq, version])).toEqual([[2, 2], [2, 2], [2, 2]]) // prettier-ignore
+    expect(outcomes.filter(({ changed }) => changed)).toHaveLength(1)
+    expect(await entriesOf(house.database, user)).toHaveLength(2)
+  })
+
+  test('LOG-3: a mutation_id that was used for another command is invalid', async () => {
+    const { conversations } = house.side()
+    const user = await house.user()
+    const request = by(user)
+    await conversations.change('create', request, { id: newId() })
+    const other = conversations.change('create', request, { id: newId() })
+    await expect(other).rejects.toMatchObject({ code: 'invalid', extra: { issues: [{ path: 'mutation_id' }] } })
+  })
+
+  test('LOG-4: a node with a stale head neither refuses nor ignores by it', async () => {
+    const [a, b] = [house.side(), house.side()]
+    const user = await house.user()
+    const id = newId()
+    await a.conversations.change('create', by(user), { id, title: 'one' })
+    await b.conversations.change('update', by(user), { conversation_id: id, title: 'two', if_version: 1 })
+    // to `a` the title still is "one": renaming to it is no no-op, and version 2 no conflict
+    const back = await a.conversations.change('update', by(user), { conversation_id: id, title: 'one', if_version: 2 })
+    expect(back).toMatchObject({ changed: true, version: 3, data: { title: 'one' } })
+  })
+
+  test('LOG-4: a repeated command whose condition fails by now is answered with what it did', async () => {
+    const { conversations } = house.side()
+    const user = await house.user()
+    const id = newId()
+    await conversations.change('create', by(user), { id })
+    const request = by(user)
+    const command = { conversation_id: id, title: 'mine', if_version: 1 }
+    const first = await conversations.change('update', request, command)
+    await conversations.change('update', by(user), { conversation_id: id, title: 'later' })
+    const again = await conversations.change('update', request, command)
+    expect(again).toMatchObject({ changed: false, seq: first.seq, version: first.version })
+  })
+
+  test('LOG-6: a read at one node shows what was acked at another a moment before', async () => {
+    const [a, b] = [house.side(), house.side()]
+    const user = await house.user()
+    const id = newId()
+    await a.conversations.change('create', by(user), { id })
+    for (let i = 1; i <= 20; i++) {
+      const { seq } = await a.conversations.change('append', by(user), { conversation_id: id, message: hello })
+      const read = await b.conversations.get(user, id)
+      expect([read.seq, read.message_count, read.messages.length]).toEqual([seq, i, i])
+    }
+  })
+
+  test('LOG-7: nothing follows the closing entry', async () => {
+    const { log, conversations } = house.side()
+    const user = await house.user()
+    await log.append({
+      caller: by(user),
+      topic: 'conversations',
+      mutation_id: newId(),
+      fingerprint: 'close',
+      load: () => Promise.resolve(undefined),
+      decide: () => ({ op: 'closed', entity_id: user, version: 1, data: {} }),
+    })
+    for (const { conversations: node } of [{ conversations }, house.side()])
+      await expect(node.change('create', by(user), {})).rejects.toMatchObject({ code: 'unauthenticated' })
+    expect(await entriesOf(house.database, user)).toHaveLength(1)
+  })
+
+  test('the time of an entry is never before that of the one before it', async () => {
+    const { conversations } = house.side()
+    const user = await house.user()
+    await conversations.change('create', by(user), {})
+    const ahead = new Date(Date.now() + 60_000)
+    await house.database.changes.updateOne({ user_id: user, seq: 1 }, { $set: { at: ahead } })
+    await house.side().conversations.change('create', by(user), {})
+    const [, second] = await entriesOf(house.database, user)
+    expect(second!.at).toEqual(ahead)
+  })
+})

@@ -1,0 +1,52 @@
+// Two nodes' views of one log, without the nodes: the log and the conversations' use cases on the shared database.
+import { newId } from '../../protocol/ids.ts'
+import { createConversations, type Conversations } from '../../realtime/commands/conversations.ts'
+import type { Request } from '../../realtime/commands/commands.ts'
+import { createLogger } from '../../realtime/log.ts'
+import { createLog, type Log } from '../../realtime/log/log.ts'
+import { ensureIndexes, openDatabase, type Database } from '../../realtime/store/database.ts'
+import { freshDatabase } from '../harness/database.ts'
+
+export const logger = createLogger('silent')
+
+export interface Side {
+  log: Log
+  conversations: Conversations
+}
+
+export interface Kit extends AsyncDisposable {
+  database: Database
+  /** Another node's log: it shares nothing but the database. */
+  side(): Side
+  /** A user with empty logs. */
+  user(): Promise<string>
+}
+
+export async function kit(): Promise<Kit> {
+  const stack = new AsyncDisposableStack()
+  const fresh = stack.use(freshDatabase())
+  const database = stack.adopt(await openDatabase(fresh.url), (open) => open.close())
+  await ensureIndexes(database)
+  const side = (): Side => {
+    const log = stack.adopt(createLog(database, logger), (open) => open.stop())
+    return { log, conversations: createConversations(database, log) }
+  }
+  const first = side()
+  const user = async () => {
+    const id = newId()
+    await first.log.create(id)
+    return id
+  }
+  return { database, side, user, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+/** A request of the user's program. */
+export const by = (user_id: string, mutation_id = newId()): Request => ({
+  user_id,
+  session_id: null,
+  device: 'test',
+  mutation_id,
+})
+
+export const entriesOf = ({ changes }: Database, user_id: string) =>
+  changes.find({ user_id }).sort({ _id: 1 }).toArray()

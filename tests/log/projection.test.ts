@@ -1,0 +1,185 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { startHousekeeping, TRASH_DAYS } from '../../realtime/commands/housekeeping.ts'
+import { projectConversations } from '../../realtime/log/projection/conversations.ts'
+import type { Conversations } from '../../realtime/commands/conversations.ts'
+import { eventually } from '../harness/eventually.ts'
+import { by, entriesOf, kit, logger, type Kit } from './kit.ts'
+
+let house: Kit
+beforeAll(async () => {
+  house = await kit()
+})
+afterAll(() => house[Symbol.asyncDispose]())
+
+const DAY = 24 * 3_600_000
+const documentsOf = async (user_id: string) => ({
+  conversations: await house.database.conversations.find({ user_id }).sort({ _id: 1 }).toArray(),
+  messages: await house.database.messages.find({ user_id }).sort({ _id: 1 }).toArray(),
+})
+
+/** A small life of one conversation; some commands find nothing to change. */
+async function live(conversations: Conversations, user: string, id: string, deeds: readonly number[]): Promise<void> {
+  const messages: string[] = []
+  for (const [index, deed] of deeds.entries()) {
+    const one = { conversation_id: id }
+    if (deed === 0) await conversations.change('update', by(user), { ...one, title: `title ${index}` })
+    else if (deed === 1 && messages.length > 0)
+      await conversations.change('update', by(user), {
+        ...one,
+        messages: [{ id: messages[index % messages.length]!, role: 'user', content: `edit ${index}` }],
+      })
+    else {
+      const message = { id: newId(), role: 'user' as const, content: `text ${index}` }
+      messages.push(message.id)
+      await conversations.change('append', by(user), { ...one, message })
+    }
+  }
+}
+
+describe('documents', () => {
+  test('LOG-5: projecting any stretch of the log again, at any time, changes nothing', async () => {
+    const { log, conversations } = house.side()
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
+        fc.nat(20),
+        fc.nat(20),
+        async (deeds, x, y) => {
+          const user = await house.user()
+          const id = newId()
+          await conversations.change('create', by(user), { id })
+          await live(conversations, user, id, deeds)
+          await log.settle(user, 'conversations')
+          const before = await documentsOf(user)
+          const entries = await entriesOf(house.database, user)
+          const [from, to] = [Math.min(x, y) % entries.length, Math.max(x, y) % entries.length]
+          if (from <= to) await projectConversations(house.database, user, entries.slice(from, to + 1))
+          expect(await documentsOf(user)).toEqual(before)
+        },
+      ),
+      { numRuns: 15 },
+    )
+  })
+
+  test('LOG-5: documents that lag behind in part are brought up to the log, whatever part it is', async () => {
+    const { log, conversations } = house.side()
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(3), { minLength: 2, maxLength: 10 }), fc.nat(10), async (deeds, cut) => {
+        const user = await house.user()
+        const id = newId()
+        await conversations.change('create', by(user), { id })
+        await live(conversations, user, id, deeds)
+        await log.settle(user, 'conversations')
+        const before = await documentsOf(user)
+        const entries = await entriesOf(house.database, user)
+        // as a node leaves them that dies between the messages and their conversation
+        await house.database.conversations.deleteMany({ user_id: user })
+        await projectConversations(house.database, user, entries.slice(0, 1 + (cut % entries.length)))
+        await projectConversations(house.database, user, entries)
+        expect(await documentsOf(user)).toEqual(before)
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  test('what a node left unprojected is projected by the next reader on another', async () => {
+    const user = await house.user()
+    const { conversations } = house.side()
+    const { data } = await conversations.change('create', by(user), { title: 'here' })
+    const { items } = await house.side().conversations.list(user, { limit: 10, state: 'active' })
+    expect(items).toEqual([data])
+  })
+
+  test('what a node left unprojected is projected by the holder of the tail within seconds', async () => {
+    const user = await house.user()
+    const [dead, holder] = [house.side(), house.side()]
+    await house.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
+    await dead.conversations.change('create', by(user), {})
+    await eventually(async () => (await documentsOf(user)).conversations.length === 1)
+    await house.database.conversations.deleteMany({ user_id: user })
+    await house.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
+    holder.log.seen(user, 'conversations', 1)
+    await eventually(async () => (await documentsOf(user)).conversations.length === 1, { within: 8_000 })
+  })
+
+  test('a purge leaves a tombstone, no message, and entries without content', async () => {
+    const user = await house.user()
+    const { log, conversations } = house.side()
+    const id = newId()
+    await conversations.change('create', by(user), {
+      id,
+      title: 'secret',
+      messages: [{ role: 'user', content: 'secret' }],
+    })
+    await conversations.change('delete', by(user), { conversation_id: id })
+    await conversations.change('purge', by(user), { conversation_id: id })
+    await log.settle(user, 'conversations')
+    const stored = JSON.stringify([await documentsOf(user), await entriesOf(house.database, user)])
+    expect(stored).not.toContain('secret')
+    const { changes } = await log.range(user, 'conversations', 0)
+    expect(changes.map(({ op, stripped }) => [op, stripped])).toEqual([['created', true], ['deleted', true], ['purged', true]]) // prettier-ignore
+    await expect(conversations.change('create', by(user), { id })).rejects.toMatchObject({ code: 'id_taken' })
+    await expect(conversations.change('restore', by(user), { conversation_id: id })).rejects.toMatchObject({ code: 'not_found' }) // prettier-ignore
+  })
+})
+
+describe('housekeeping', () => {
+  const keep = (conversations: Conversations) =>
+    startHousekeeping(house.database, conversations, { logRetentionDays: 90, logger })
+
+  test('purges what is in the trash for 30 days, and nothing that was restored', async () => {
+    const user = await house.user()
+    const { log, conversations } = house.side()
+    const [gone, kept, live] = [newId(), newId(), newId()]
+    for (const id of [gone, kept, live]) {
+      await conversations.change('create', by(user), { id })
+      if (id !== live) await conversations.change('delete', by(user), { conversation_id: id })
+    }
+    await log.settle(user, 'conversations')
+    const housekeeping = keep(conversations)
+    await housekeeping.run(Date.now() + (TRASH_DAYS - 1) * DAY)
+    expect((await conversations.list(user, { limit: 9, state: 'trash' })).items).toHaveLength(2)
+    // restored a moment ago: the document that housekeeping finds still says otherwise
+    await conversations.change('restore', by(user), { conversation_id: kept })
+    await housekeeping.run(Date.now() + (TRASH_DAYS + 1) * DAY)
+    expect((await conversations.list(user, { limit: 9, state: 'trash' })).items).toEqual([])
+    const { items } = await conversations.list(user, { limit: 9, state: 'active' })
+    expect(items.map(({ id }) => id).sort()).toEqual([kept, live].sort())
+    await housekeeping.stop()
+  })
+
+  test('takes the content out of entries older than retention, and a device from before has to load anew', async () => {
+    const user = await house.user()
+    const { log, conversations } = house.side()
+    const { data } = await conversations.change('create', by(user), { title: 'kept' })
+    await log.settle(user, 'conversations')
+    const housekeeping = keep(conversations)
+    await housekeeping.run(Date.now() + 89 * DAY)
+    expect(await log.range(user, 'conversations', 0)).toMatchObject({ reset: false, to: 1 })
+    await housekeeping.run(Date.now() + 91 * DAY)
+    expect(await log.range(user, 'conversations', 0)).toMatchObject({ reset: true, changes: [] })
+    const [entry] = await entriesOf(house.database, user)
+    expect(entry).toMatchObject({ seq: 1, op: 'created', stripped: true, expired: true })
+    expect(entry).not.toHaveProperty('data')
+    expect(await conversations.get(user, data!.id)).toMatchObject({ title: 'kept' })
+    await housekeeping.stop()
+  })
+
+  test('removes a message that a stalled node wrote back after a purge', async () => {
+    const user = await house.user()
+    const { log, conversations } = house.side()
+    const id = newId()
+    await conversations.change('create', by(user), { id, messages: [{ role: 'user', content: 'late' }] })
+    await log.settle(user, 'conversations')
+    const [message] = (await documentsOf(user)).messages
+    await conversations.change('purge', by(user), { conversation_id: id })
+    await log.settle(user, 'conversations')
+    await house.database.messages.insertOne(message!)
+    const housekeeping = keep(conversations)
+    await housekeeping.run(Date.now())
+    expect((await documentsOf(user)).messages).toEqual([])
+    await housekeeping.stop()
+  })
+})

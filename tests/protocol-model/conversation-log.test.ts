@@ -1,0 +1,188 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { conversationChanges, type Conversation, type ConversationChanges } from '../../protocol/conversations.ts'
+import { namedMessages } from '../../protocol/decide/conversations.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { previewOf } from '../../protocol/text.ts'
+import { CONVERSATION, OneConversation, steps, type Command, type Step } from './one-conversation.ts'
+
+const fold = (held: HeldConversation, changes: OneConversation['changes']) => changes.reduce(reduceConversation, held)
+
+/** A holder of the newest `size` messages only. */
+function windowOf(held: HeldConversation, size: number): HeldConversation {
+  if (!isConversation(held)) return held
+  const messages = size === 0 ? [] : held.messages.slice(-size)
+  return { ...held, messages, has_more: messages.length < held.messages.length }
+}
+
+describe('whatever commands come, the log of a conversation', () => {
+  test('counts versions from 1 without a gap and carries what the wire describes', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const { changes } = OneConversation.of(taken)
+        expect(changes.map(({ version }) => version)).toEqual(changes.map((_, index) => index + 1))
+        for (const { op, entity_id, data } of changes) {
+          expect(entity_id).toBe(CONVERSATION)
+          const schema = conversationChanges[op as keyof ConversationChanges]
+          expect(schema.parse(data)).toEqual(data)
+        }
+      }),
+    )
+  })
+
+  test('keeps positions 1, 2, 3, … and count, preview and window in step with the messages', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        for (const held of OneConversation.of(taken).states.filter(isConversation)) {
+          expect(held.messages.map(({ position }) => position)).toEqual(held.messages.map((_, index) => index + 1))
+          expect(held.message_count).toBe(held.messages.length)
+          expect(new Set(held.messages.map(({ id }) => id)).size).toBe(held.messages.length)
+          expect(held.has_more).toBe(false)
+          const last = held.messages.at(-1)
+          // The preview of a message that streams follows when it is finished.
+          if (last?.status !== 'streaming') expect(held.preview).toBe(previewOf(last?.content ?? ''))
+          for (const { replaces } of held.messages)
+            if (replaces) expect(held.messages.map(({ id }) => id)).toContain(replaces)
+        }
+      }),
+    )
+  })
+
+  test('changes nothing when any stretch of it is replayed', () => {
+    fc.assert(
+      fc.property(steps, fc.nat(), fc.nat(), (taken, a, b) => {
+        const { changes, states, held } = OneConversation.of(taken)
+        const upTo = a % (changes.length + 1)
+        const from = b % (upTo + 1)
+        const again = fold(states[upTo], changes.slice(from, upTo))
+        expect(again).toBe(states[upTo])
+        expect(fold(again, changes.slice(upTo))).toEqual(held)
+      }),
+    )
+  })
+
+  test('gives a holder of some messages exactly its part of what a holder of all has', () => {
+    fc.assert(
+      fc.property(steps, fc.nat(), fc.nat({ max: 5 }), (taken, a, size) => {
+        const { changes, states, held } = OneConversation.of(taken)
+        const from = a % (changes.length + 1)
+        const window = windowOf(states[from], size)
+        const partial = fold(window, changes.slice(from))
+        if (!isConversation(window) || !isConversation(held)) {
+          expect(partial).toEqual(held)
+          return
+        }
+        const first = window.has_more ? (window.messages[0]?.position ?? window.message_count + 1) : 1
+        const messages = held.messages.filter(({ position }) => position >= first)
+        expect(partial).toEqual({ ...held, messages, has_more: window.has_more })
+      }),
+    )
+  })
+
+  test('holds nothing of a conversation that it was not given, until a change carries it whole', () => {
+    fc.assert(
+      fc.property(steps, fc.nat(), (taken, a) => {
+        const { changes, held } = OneConversation.of(taken)
+        const late = changes.slice(1 + (a % Math.max(1, changes.length - 1)))
+        const unheld = late.filter(({ op }) => op !== 'restored' && op !== 'purged')
+        expect(fold(undefined, unheld)).toBeUndefined()
+        if (late.at(-1)?.op === 'purged') expect(fold(undefined, late)).toMatchObject({ purged: true })
+        expect(fold(undefined, changes)).toEqual(held)
+      }),
+    )
+  })
+
+  test('stores before each change the values that it replaced', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const { decisions, states } = OneConversation.of(taken)
+        for (const [index, { op, data, before }] of decisions.entries()) {
+          if (op !== 'updated') continue
+          const old = states[index] as Conversation
+          const { messages = [], ...fields } = data as ConversationChanges['updated']
+          for (const name of Object.keys(fields)) expect(before).toHaveProperty(name, old[name as keyof Conversation])
+          const replaced = old.messages.filter(({ id }) => messages.some((message) => message.id === id))
+          expect(before?.messages).toHaveLength(replaced.length)
+          expect(before?.messages).toEqual(expect.arrayContaining(replaced))
+        }
+      }),
+    )
+  })
+})
+
+describe('a copy that a device has kept', () => {
+  const put = (messages: Conversation['messages'], held: HeldConversation, log: OneConversation) =>
+    log.decide({ name: 'update', payload: { conversation_id: CONVERSATION, messages } }, held)
+
+  test('erases nothing when it is PUT, however old it is', () => {
+    fc.assert(
+      fc.property(steps, fc.nat(), (taken, a) => {
+        const log = OneConversation.of(taken)
+        const copy = log.states[a % log.states.length]
+        if (!isConversation(copy) || !isConversation(log.held) || log.held.deleted_at) return
+        const finished = copy.messages.filter(({ status }) => status !== 'streaming')
+        expect(put(finished, log.held, log)).toBeUndefined()
+      }),
+    )
+  })
+
+  test('that is new changes nothing, as a GET that is PUT back', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const log = OneConversation.of(taken)
+        const { held } = log
+        if (!isConversation(held) || held.deleted_at) return
+        const { title, metadata, pinned, archived, messages } = held
+        const payload = { conversation_id: CONVERSATION, title, metadata, pinned, archived, messages }
+        expect(log.decide({ name: 'update', payload })).toBeUndefined()
+      }),
+    )
+  })
+})
+
+describe('a decision', () => {
+  test('is the same for a holder of only the messages that it names', () => {
+    fc.assert(
+      fc.property(steps, steps, (taken, [, ...more]) => {
+        const log = OneConversation.of(taken)
+        const { held } = log
+        if (!isConversation(held)) return
+        for (const step of more) {
+          if (step.name !== 'update' && step.name !== 'append') continue
+          const inputs = step.name === 'update' ? step.payload.messages : [step.payload.message]
+          const named = new Set(namedMessages(inputs))
+          const part = { ...held, has_more: true, messages: held.messages.filter(({ id }) => named.has(id)) }
+          expect(outcome(log, step, part)).toEqual(outcome(log, step, held))
+        }
+      }),
+    )
+  })
+
+  test('repeated at once is no change: create, append with an id, delete, restore', () => {
+    fc.assert(
+      fc.property(steps, (taken) => {
+        const log = new OneConversation()
+        for (const step of taken) {
+          const count = log.changes.length
+          if (log.take(step) || log.changes.length === count || !isRepeatable(step)) continue
+          expect(log.take(step)).toBeUndefined()
+          expect(log.changes).toHaveLength(count + 1)
+        }
+      }),
+    )
+  })
+})
+
+const isRepeatable = (step: Step) =>
+  ['create', 'delete', 'restore'].includes(step.name) ||
+  (step.name === 'append' && step.payload.message.id !== undefined)
+
+/** What comes of a command, with ids of new things left out: they are made anew each time. */
+function outcome(log: OneConversation, command: Command, held: HeldConversation): unknown {
+  try {
+    const decision = log.decide(command, held)
+    return decision && JSON.stringify(decision).replaceAll(/"id":"00000000-0000-7000-8000-0004[^"]*"/g, '"id":"new"')
+  } catch (error) {
+    return error
+  }
+}

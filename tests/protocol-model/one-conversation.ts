@@ -1,0 +1,167 @@
+// The model of these tests: one conversation's log in memory, written by any sequence of commands through decide and reduce, as the
+// server does it. Ids come from small pools, so that commands meet each other.
+import * as fc from 'fast-check'
+import type { Change, Decision, DecisionContext } from '../../protocol/change.ts'
+import type { ConversationCommands } from '../../protocol/conversations.ts'
+import { decideConversations } from '../../protocol/decide/conversations.ts'
+import { decideExtend, decideFinish, decideReply } from '../../protocol/decide/replies.ts'
+import { Fault } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/free-form.ts'
+import type { MessageInput } from '../../protocol/message.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+
+const numbered = (kind: number) => (n: number) =>
+  `00000000-0000-7000-8000-${kind.toString(16).padStart(4, '0')}${n.toString(16).padStart(8, '0')}`
+export const USER = numbered(1)(1)
+export const CONVERSATION = numbered(2)(1)
+export const messageId = numbered(3)
+const generatedId = numbered(4)
+const runId = numbered(5)
+
+type Commands = Omit<ConversationCommands, 'reply' | 'stop'>
+export type Command = { [Name in keyof Commands]: { name: Name; payload: Commands[Name] } }[keyof Commands]
+/** A command of a user, or what the run of a reply appends. */
+export type Step = Command | { name: 'begin' } | { name: 'piece'; text: string } | { name: 'end' }
+
+/** Freezes what is held, so that a decide or reduce that changes its arguments fails. */
+export function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.values(value).forEach(frozen)
+  return Object.freeze(value)
+}
+
+/** One conversation's log: `held` is always the fold of `changes`. */
+export class OneConversation {
+  readonly changes: Change[] = []
+  /** What was held before each change, and last what is held now. */
+  readonly states: HeldConversation[] = [undefined]
+  /** Each decision, next to its change. */
+  readonly decisions: Decision[] = []
+  #made = 0
+
+  static of(steps: readonly Step[]): OneConversation {
+    const log = new OneConversation()
+    for (const step of steps) log.take(step)
+    return log
+  }
+
+  get held(): HeldConversation {
+    return this.states.at(-1)
+  }
+
+  /** Decides without appending. */
+  decide(command: Command, held = this.held): Decision | undefined {
+    const decide = decideConversations[command.name] as (
+      held: HeldConversation,
+      payload: unknown,
+      context: DecisionContext,
+    ) => Decision | undefined
+    return decide(frozen(held), frozen(command.payload), this.#context())
+  }
+
+  /** Takes a step: a refused one and one that would change nothing append nothing. Gives the refusal. */
+  take(step: Step): Fault | undefined {
+    try {
+      const isCommand = step.name in decideConversations
+      const decision = isCommand ? this.decide(step as Command) : this.#stream(step)
+      if (decision) this.#append(decision)
+      return undefined
+    } catch (error) {
+      if (error instanceof Fault) return error
+      throw error
+    }
+  }
+
+  #context(): DecisionContext {
+    return { user_id: USER, at: this.#now(), newId: () => generatedId(++this.#made) }
+  }
+
+  #now(): string {
+    return new Date(Date.UTC(2026, 0, 1) + this.changes.length * 1000).toISOString()
+  }
+
+  #append(decision: Decision): void {
+    const { op, entity_id, version, data } = decision
+    const seq = this.changes.length + 1
+    const actor = { session_id: null, device: 'model' }
+    const change = { topic: 'conversations' as const, epoch: 'e', seq, at: this.#now(), actor, op, entity_id, version }
+    this.changes.push(frozen({ ...change, data: JSON.parse(JSON.stringify(data)) as JsonObject }))
+    this.decisions.push(decision)
+    this.states.push(frozen(reduceConversation(this.held, this.changes.at(-1)!)))
+  }
+
+  /** What the run of a reply appends. */
+  #stream(step: Step): Decision | undefined {
+    const { held } = this
+    if (step.name === 'begin') {
+      const reply = ++this.#made
+      const start = { message_id: generatedId(reply), run_id: runId(reply), agent: 'demo', model: 'demo' }
+      return decideReply(held, start, this.#context())
+    }
+    const streaming = isConversation(held) && held.messages.find(({ status }) => status === 'streaming')
+    if (!streaming) return undefined
+    const reply = { message_id: streaming.id, run_id: String(streaming.metadata.run_id) }
+    if (step.name === 'piece')
+      return decideExtend(held, { ...reply, offset: streaming.content.length, text: step.text })
+    return decideFinish(held, { ...reply, status: 'complete', metadata: { thinking_ms: 12 } }, this.#context())
+  }
+}
+
+const content = fc.oneof(fc.constantFrom('', 'hi', 'a longer text'), fc.string({ unit: 'grapheme', maxLength: 200 }))
+const metadata = fc.dictionary(fc.constantFrom('a', 'b'), fc.oneof(fc.constant(null), fc.integer(), fc.string()), {
+  maxKeys: 2,
+})
+const someId = fc.integer({ min: 1, max: 6 }).map(messageId)
+const messageInput: fc.Arbitrary<MessageInput> = fc.record(
+  {
+    id: someId,
+    role: fc.constantFrom('user' as const, 'assistant' as const),
+    content,
+    version: fc.integer({ min: 1, max: 3 }),
+    replaces: fc.oneof(fc.constant(null), someId),
+    metadata,
+  },
+  { requiredKeys: ['role', 'content'] },
+)
+const messages = fc.uniqueArray(messageInput, { maxLength: 4, selector: ({ id }) => id ?? Symbol() })
+const one = { conversation_id: CONVERSATION }
+
+const create = fc
+  .record({ title: fc.constantFrom('First', 'Other'), metadata, messages }, { requiredKeys: [] })
+  .map((payload): Command => ({ name: 'create', payload: { ...payload, id: CONVERSATION } }))
+const update = fc
+  .record(
+    {
+      title: fc.constantFrom('First', 'Other'),
+      metadata,
+      pinned: fc.boolean(),
+      archived: fc.boolean(),
+      messages,
+      if_version: fc.integer({ min: 1, max: 4 }),
+    },
+    { requiredKeys: [] },
+  )
+  .map((payload): Command => ({ name: 'update', payload: { ...one, ...payload } }))
+const append = messageInput.map((message): Command => ({ name: 'append', payload: { ...one, message } }))
+const plain = (name: 'delete' | 'restore' | 'purge') => fc.constant<Command>({ name, payload: one })
+
+/** Any sequence of steps; most begin with a create, few end with a purge. */
+export const steps: fc.Arbitrary<Step[]> = fc
+  .tuple(
+    create,
+    fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: update as fc.Arbitrary<Step> },
+        { weight: 6, arbitrary: append },
+        { weight: 1, arbitrary: create },
+        { weight: 1, arbitrary: plain('delete') },
+        { weight: 2, arbitrary: plain('restore') },
+        { weight: 3, arbitrary: fc.constant<Step>({ name: 'begin' }) },
+        { weight: 3, arbitrary: content.map((text): Step => ({ name: 'piece', text })) },
+        { weight: 2, arbitrary: fc.constant<Step>({ name: 'end' }) },
+      ),
+      { maxLength: 25 },
+    ),
+    fc.option(plain('purge'), { freq: 8 }),
+  )
+  .map(([first, rest, last]) => [first, ...rest, ...(last ? [last] : [])])

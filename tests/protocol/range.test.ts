@@ -1,0 +1,90 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { RangeAnswer } from '../../protocol/sync.ts'
+import type { Device } from '../harness/device.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes()
+/** More than fit in one range. */
+const HEAD = 510
+let alice: Person
+let device: Device
+beforeAll(async () => {
+  alice = await signUp(shared.node, 'alice')
+  device = await alice.device('preferences')
+  for (let n = 1; n <= HEAD; n += 51)
+    await Promise.all(Array.from({ length: 51 }, (_, index) => device.done('update', { patch: { n: n + index } })))
+  return () => device.close()
+})
+
+const range = async (from: number, to: number): Promise<RangeAnswer> => {
+  const ack = await device.range(from, to)
+  if (!ack.ok) throw new Error(JSON.stringify(ack.error))
+  return ack.data
+}
+const seqs = ({ changes }: RangeAnswer) => changes.map(({ seq }) => seq)
+const all = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+
+test('a range has both its ends, in order', async () => {
+  const answer = await range(3, 7)
+  expect(seqs(answer)).toEqual([3, 4, 5, 6, 7])
+  expect(answer).toMatchObject({ more: false, reset: false })
+  expect(seqs(await range(9, 9))).toEqual([9])
+})
+
+test('its changes are those that came live', async () => {
+  await device.until('change', ({ seq }) => seq === HEAD)
+  const live = device.inbox.all('change')
+  expect([...(await range(1, 500)).changes, ...(await range(501, HEAD)).changes]).toEqual(live)
+})
+
+test('500 changes fit in one range', async () => {
+  expect(seqs(await range(1, 500))).toEqual(all(1, 500))
+})
+
+test('up to the head is what there is when more is asked for', async () => {
+  const answer = await range(HEAD - 2, HEAD + 100)
+  expect(seqs(answer)).toEqual([HEAD - 2, HEAD - 1, HEAD])
+  expect(answer).toMatchObject({ more: false, reset: false })
+})
+
+test('the one behind the head is empty; further on no device can stand', async () => {
+  expect(await range(HEAD + 1, HEAD + 1)).toEqual({ changes: [], more: false, reset: false })
+  expect(await range(HEAD + 2, HEAD + 3)).toMatchObject({ changes: [], reset: true })
+})
+
+test('large changes come a megabyte at a time, with more', async () => {
+  const content = 'x'.repeat(250_000)
+  for (let i = 0; i < 6; i++) await alice.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
+  await using other = await alice.device('conversations')
+  const first = await other.range(1, 6)
+  if (!first.ok) throw new Error('refused')
+  const { changes, more } = first.data
+  expect(more).toBe(true)
+  expect(changes.length).toBeGreaterThan(0)
+  const rest = await other.range(changes.length + 1, 6)
+  expect(rest).toMatchObject({ ok: true, data: { more: false } })
+  if (rest.ok) expect([...changes, ...rest.data.changes].map(({ seq }) => seq)).toEqual(all(1, 6))
+})
+
+describe('what is no range', () => {
+  test.each([
+    [1, 501],
+    [0, 5],
+    [-1, 5],
+    [5, 4],
+    [1.5, 2],
+    ['1', '2'],
+    [1, Number.MAX_SAFE_INTEGER],
+    [null, 2],
+    [{ $gt: 0 }, 2],
+  ])('is invalid: %j to %j', async (from, to) => {
+    const ack = await device.send('range', { from, to })
+    expect(ack).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
+  })
+
+  test('is invalid with a field that nobody knows, and without a payload', async () => {
+    for (const args of [[{ from: 1, to: 2, $where: '1' }], [], [1, 2], [null], ['1-2']])
+      expect(await device.send('range', ...args)).toMatchObject({ ok: false, error: { code: 'invalid' } })
+  })
+})

@@ -1,0 +1,66 @@
+// Leases and shared limits against a real Redis.
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createLease } from '../../realtime/redis/lease.ts'
+import { sharedLimiter } from '../../realtime/redis/limits.ts'
+import { eventually } from '../harness/eventually.ts'
+import { TestRedis } from '../harness/redis.ts'
+
+let server: TestRedis
+let redis: Redis
+beforeAll(async () => {
+  server = await TestRedis.start()
+  redis = new Redis(server.url)
+})
+afterAll(async () => {
+  redis.disconnect()
+  await server.kill()
+})
+
+test('one node holds it, the other gets it when it is released, under a higher generation', async () => {
+  const [a, b] = [createLease(redis, 'one', 'a', 5_000), createLease(redis, 'one', 'b', 5_000)]
+  const generation = (await a.acquire(0))!
+  expect(generation).toBeGreaterThan(0)
+  expect(await b.acquire(0)).toBeUndefined()
+  expect(await a.renew()).toBe(true)
+  expect(await b.renew()).toBe(false)
+  expect([a.held(), b.held()]).toEqual([generation, undefined])
+  await b.release() // not its own: nothing happens
+  expect(await a.renew()).toBe(true)
+  await a.release()
+  expect(a.held()).toBeUndefined()
+  expect(await b.acquire(0)).toBe(generation + 1)
+})
+
+test('a holder that dies is followed when its time is over; when it wakes it knows that it has lost', async () => {
+  const [a, b] = [createLease(redis, 'two', 'a', 150), createLease(redis, 'two', 'b', 150)]
+  await a.acquire(0)
+  await eventually(async () => (await b.acquire(0)) !== undefined, { within: 2_000 })
+  expect(a.held()).toBeUndefined()
+  expect(await a.renew()).toBe(false)
+})
+
+test('a Redis that lost everything gives no generation twice, when the database knows the last', async () => {
+  const a = createLease(redis, 'three', 'a', 5_000)
+  await a.acquire(0)
+  await redis.flushall()
+  expect(await a.renew()).toBe(false)
+  expect(await createLease(redis, 'three', 'b', 5_000).acquire(41)).toBe(42)
+})
+
+test('limits count for all nodes together, and each node by itself while Redis is away', async () => {
+  const rule = { points: 2, seconds: 60 }
+  const link = { publisher: redis, hears: () => true }
+  const [a, b] = [sharedLimiter(link)('guesses', rule), sharedLimiter(link)('guesses', rule)]
+  await a.consume('somebody')
+  await b.consume('somebody')
+  await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
+  const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
+  const alone = sharedLimiter({ publisher: away, hears: () => true })('guesses', rule)
+  await alone.consume('somebody')
+  const deaf = sharedLimiter({ publisher: redis, hears: () => false })('guesses', rule)
+  await deaf.consume('somebody')
+  await deaf.consume('somebody')
+  await expect(deaf.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
+  away.disconnect()
+})

@@ -1,0 +1,127 @@
+// The link between nodes against a real Redis that is killed, frozen and cut off.
+import { Registry } from 'prom-client'
+import { expect, test } from 'vitest'
+import { createLogger } from '../../realtime/log.ts'
+import { startLink, type LinkTimings } from '../../realtime/redis/link.ts'
+import { eventually } from '../harness/eventually.ts'
+import { TestRedis, freePort } from '../harness/redis.ts'
+import { Wire } from '../harness/wire.ts'
+
+const timings: LinkTimings = { beat: 50, deaf: 250, renew: 500, gone: 400 }
+
+async function linkTo(url: string, node: string) {
+  const metrics = new Registry()
+  const link = await startLink({ url, node, logger: createLogger('silent'), metrics, timings })
+  let regained = 0
+  link.onRegained(() => regained++)
+  return {
+    link,
+    regained: () => regained,
+    metric: async (name: string) => (await metrics.getSingleMetric(name)!.get()).values[0]!.value,
+    [Symbol.dispose]: () => link.stop(),
+  }
+}
+
+test('nodes hear each other, and know who lives', async () => {
+  await using redis = await TestRedis.start()
+  using a = await linkTo(redis.url, 'a')
+  const b = await linkTo(redis.url, 'b')
+  await eventually(() => a.link.hears())
+  const heard: unknown[] = []
+  b.link.listen('feed', (message) => heard.push(message))
+  await eventually(() => {
+    a.link.tell('feed', { hello: 1 })
+    return heard.length > 0
+  })
+  await eventually(() => a.link.nodes().has('b'))
+  let gone = 0
+  a.link.onNodeGone(() => gone++)
+  b.link.stop() // it says so
+  await eventually(() => gone === 1)
+  expect(a.link.nodes()).toEqual(new Set(['a']))
+})
+
+test('a node that dies without a word is noticed', async () => {
+  await using redis = await TestRedis.start()
+  await using wire = await Wire.to({ port: redis.port })
+  using a = await linkTo(redis.url, 'a')
+  using _b = await linkTo(`redis://${wire.address}`, 'b')
+  await eventually(() => a.link.nodes().has('b'))
+  wire.cut()
+  await eventually(() => !a.link.nodes().has('b'))
+  await eventually(() => a.link.hears())
+})
+
+test('without Redis a link starts all the same, and hears when it comes', async () => {
+  const port = await freePort()
+  using alone = await linkTo(`redis://127.0.0.1:${port}`, 'a')
+  expect(alone.link.hears()).toBe(false)
+  await expect(alone.link.publishing.publish('x', 'y')).rejects.toThrow()
+})
+
+test('a Redis that is killed and comes back empty is heard again, with all subscriptions', async () => {
+  await using redis = await TestRedis.start()
+  using a = await linkTo(redis.url, 'a')
+  const heard: string[] = []
+  a.link.subscriber.on('smessage', (_channel: string, text: string) => heard.push(text))
+  await a.link.subscriptions.add('sharded', 'room')
+  await a.link.publishing.spublish('room', 'before')
+  await eventually(() => heard.includes('before'))
+  await redis.kill()
+  await eventually(() => !a.link.hears())
+  const late = a.link.subscriptions.add('sharded', 'late')
+  await redis.restart()
+  await eventually(() => a.link.hears() && a.regained() > 0, { within: 8_000 })
+  await late
+  await a.link.publishing.spublish('room', 'after')
+  await a.link.publishing.spublish('late', 'too')
+  await eventually(() => heard.includes('after') && heard.includes('too'))
+})
+
+test('a Redis that hangs is noticed without a connection being closed, and heard again when it wakes', async () => {
+  await using redis = await TestRedis.start()
+  using a = await linkTo(redis.url, 'a')
+  redis.freeze()
+  await eventually(() => !a.link.hears())
+  const before = a.regained()
+  redis.thaw()
+  await eventually(() => a.link.hears() && a.regained() > before, { within: 8_000 })
+})
+
+test('half-open connections are made anew', async () => {
+  await using redis = await TestRedis.start()
+  await using wire = await Wire.to({ port: redis.port })
+  using a = await linkTo(`redis://${wire.address}`, 'a')
+  wire.pause('down')
+  await eventually(() => !a.link.hears())
+  const before = wire.connections
+  await eventually(() => wire.connections !== before, { within: 8_000 })
+  wire.resume('down')
+  await eventually(() => a.link.hears(), { within: 8_000 })
+})
+
+test('a lost connection means that something may have been missed, even when it is back before anybody noticed', async () => {
+  await using redis = await TestRedis.start()
+  using a = await linkTo(redis.url, 'a')
+  const before = a.regained()
+  const id = await a.link.publisher.call('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
+  await a.link.publisher.call('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(String(id))![1]!)
+  await eventually(() => a.regained() > before && a.link.hears())
+})
+
+test('what Redis does not take is dropped and counted, not kept', async () => {
+  await using redis = await TestRedis.start()
+  using a = await linkTo(redis.url, 'a')
+  redis.freeze()
+  const megabyte = 'x'.repeat(1_000_000)
+  const outcomes = Array.from({ length: 40 }, () =>
+    a.link.publishing.spublish('room', megabyte).then(
+      () => 'sent',
+      () => 'dropped',
+    ),
+  )
+  expect(a.link.publishing.lost()).toBeGreaterThan(20)
+  expect(await a.metric('lockstep_redis_lost_total')).toBe(a.link.publishing.lost())
+  redis.thaw()
+  expect((await Promise.all(outcomes)).filter((outcome) => outcome === 'dropped').length).toBeGreaterThan(20)
+})

@@ -1,0 +1,47 @@
+import { Writable } from 'node:stream'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { Fault } from '../../protocol/errors.ts'
+import { request } from '../harness/person.ts'
+import { alice, serve } from './served.ts'
+
+/** A logger that keeps its lines. */
+function kept() {
+  const lines: string[] = []
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString())
+      done()
+    },
+  })
+  return { lines, logger: pino({ level: 'trace' }, stream) }
+}
+
+test('the access log says who asked which route and how it went, and nothing of what they said', async () => {
+  const { lines, logger } = kept()
+  {
+    await using http = await serve(
+      {
+        listConversations: () => Promise.resolve({ items: [], next_cursor: null, epoch: 'e', seq: 0 }),
+        login: () => Promise.reject(new Fault('invalid_credentials')),
+        getPreferences: () => Promise.reject(new Error('broken inside')),
+      },
+      { logger },
+    )
+    const signedIn = { cookie: 'alice', 'user-agent': 'curl/8' }
+    await request(`${http.url}/conversations?q=hunter2`, 'GET', undefined, signedIn)
+    await request(`${http.url}/auth/login`, 'POST', { username: 'someone', password: 'hunter2' })
+    await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+  }
+  const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  const answered = entries.filter(({ msg }) => msg === 'request')
+  expect(answered).toMatchObject([
+    { method: 'GET', route: '/conversations', path: '/conversations', status: 200, user_id: alice.user_id },
+    { method: 'POST', route: '/auth/login', status: 401 },
+    { method: 'GET', route: '/users/me/preferences', status: 500, user_id: alice.user_id },
+  ])
+  for (const entry of answered) expect(entry).toMatchObject({ request_id: expect.any(String), ms: expect.any(Number) })
+  const failure = entries.find(({ msg }) => msg === 'request failed')
+  expect(failure).toMatchObject({ request_id: answered[2]!.request_id, err: { message: 'broken inside' } })
+  expect(lines.join('')).not.toMatch(/hunter2|cookie|someone/)
+})

@@ -1,0 +1,181 @@
+// What every request meets before and after its handler.
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { request } from '../harness/person.ts'
+import { alice, echo, expectProblem, json, serve, sessionsOf, signedIn } from './served.ts'
+
+describe('the origin of a request', () => {
+  test.each(['https://evil.example', 'null', 'http://127.0.0.1:1'])('%s may change nothing', async (origin) => {
+    await using http = await serve(echo)
+    const headers = { ...json, origin }
+    expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers), 'forbidden_origin', 403)
+    expectProblem(await request(`${http.url}/auth/login`, 'POST', '{}', headers), 'forbidden_origin', 403)
+    expectProblem(await request(`${http.url}/nothing`, 'POST', '{}', headers), 'forbidden_origin', 403)
+    expect((await request(`${http.url}/users/me/preferences`, 'GET', undefined, headers)).status).toBe(200)
+  })
+
+  test('of the own host, by either scheme, or of a program, may', async () => {
+    await using http = await serve(echo)
+    for (const origin of [http.url, http.url.replace('http:', 'https:'), undefined]) {
+      const headers: Record<string, string> = { ...json, ...(origin && { origin }) }
+      expect((await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers)).status).toBe(200)
+    }
+  })
+
+  test('has to be listed where origins are', async () => {
+    const config = { publicOrigins: ['https://chat.example.org'], trustProxy: false }
+    await using http = await serve(echo, { config })
+    const put = async (origin: string) =>
+      (await request(`${http.url}/users/me/preferences`, 'PUT', '{}', { ...json, origin })).status
+    expect(await put('https://chat.example.org')).toBe(200)
+    expect(await put(http.url)).toBe(403)
+  })
+
+  test('has the scheme that a trusted proxy tells', async () => {
+    await using http = await serve(echo, { config: { publicOrigins: [], trustProxy: true } })
+    const put = async (origin: string) => {
+      const headers = { ...json, origin, 'x-forwarded-proto': 'https' }
+      return (await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers)).status
+    }
+    expect(await put(http.url.replace('http:', 'https:'))).toBe(200)
+    expect(await put(http.url)).toBe(403)
+  })
+})
+
+describe('who asks', () => {
+  test('has to be signed in, before anything else is looked at', async () => {
+    await using http = await serve(echo)
+    for (const cookie of ['', 'bob', 'lockstep_session=x'])
+      expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', '{', { ...json, cookie }), 'unauthenticated', 401)
+  }) // prettier-ignore
+
+  test('has to be whose state the client holds', async () => {
+    await using http = await serve(echo)
+    const get = (holder: string) =>
+      request(`${http.url}/users/me/preferences`, 'GET', undefined, { ...signedIn, 'lockstep-user': holder })
+    expect((await get(alice.user_id)).status).toBe(200)
+    expectProblem(await get(newId()), 'unauthenticated', 401)
+  })
+
+  test('gets a new cookie when the old one is a day old', async () => {
+    await using http = await serve(echo, { sessions: sessionsOf({ ...alice, stale_cookie: true }) })
+    const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    expect(headers.getSetCookie()).toEqual([expect.stringMatching(/^lockstep_session=.+HttpOnly.+SameSite=Lax/)])
+  })
+
+  test('gets no new cookie otherwise', async () => {
+    await using http = await serve(echo)
+    const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    expect(headers.getSetCookie()).toEqual([])
+  })
+
+  test('gets a Secure cookie behind a trusted proxy that speaks https', async () => {
+    const rooms = { sessions: sessionsOf({ ...alice, stale_cookie: true }) }
+    const forwarded = { ...signedIn, 'x-forwarded-proto': 'https' }
+    for (const trustProxy of [true, false]) {
+      await using http = await serve(echo, { ...rooms, config: { publicOrigins: [], trustProxy } })
+      const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, forwarded)
+      expect(/; Secure/.test(headers.getSetCookie()[0]!)).toBe(trustProxy)
+    }
+  })
+})
+
+describe('answers', () => {
+  test('of entities bring their version as ETag, and are never stored', async () => {
+    await using http = await serve(echo)
+    const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    expect(headers.get('etag')).toBe('"3"')
+    expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('content-type')).toMatch(/^application\/json/)
+  })
+
+  test('to HEAD are those to GET without the body', async () => {
+    await using http = await serve(echo)
+    const head = (headers: Record<string, string>) =>
+      fetch(`${http.url}/users/me/preferences`, { method: 'HEAD', headers })
+    const answer = await head(signedIn)
+    expect(answer.status).toBe(200)
+    expect(await answer.text()).toBe('')
+    expect(answer.headers.get('etag')).toBe('"3"')
+    expect((await head({})).status).toBe(401)
+  })
+
+  test('keep what broke inside to themselves', async () => {
+    const broken = () => Promise.reject(new Error('password=hunter2 at mongodb://10.0.0.1'))
+    await using http = await serve({ getPreferences: broken })
+    const reply = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    expectProblem(reply, 'internal', 500)
+    expect(JSON.stringify(reply.body)).not.toMatch(/hunter2|mongodb|stack|Error/)
+  })
+
+  test.each([
+    ['rate_limited', 429],
+    ['unavailable', 503],
+  ] as const)('that say %s say when to come back', async (code, status) => {
+    await using http = await serve({ getPreferences: () => Promise.reject(new Fault(code, { retry_after_ms: 2_100 })) })
+    const reply = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    expectProblem(reply, code, status)
+    expect(reply.headers.get('retry-after')).toBe('3')
+    expect(reply.body.retry_after_ms).toBe(2_100)
+  })
+})
+
+describe('addresses', () => {
+  test.each([
+    ['GET', '/nothing'],
+    ['POST', '/users/me'],
+    ['PATCH', '/users/me/preferences'],
+    ['OPTIONS', '/users/me/preferences'],
+    ['GET', '/users/me/preferences/'],
+    ['GET', '/conversations'],
+    ['GET', '/app.html'],
+    ['GET', '/assets/../../package.json'],
+  ])('%s %s is not there', async (method, path) => {
+    await using http = await serve(echo)
+    expectProblem(await request(http.url + path, method, undefined, signedIn), 'not_found', 404)
+  })
+
+  test.each(['x', '1', '%00', '../me', `${newId()}0`, 'x'.repeat(1_000), '%E0%A4%A', '%7B%22$ne%22:1%7D'])(
+    'with an id like %s are invalid or nothing, and never more',
+    async (id) => {
+      await using http = await serve(echo)
+      const reply = await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)
+      if (id === '../me') expectProblem(reply, 'not_found', 404)
+      else expectProblem(reply, 'invalid', 422)
+    },
+  )
+
+  test('with a query that the route does not know are invalid', async () => {
+    await using http = await serve(echo)
+    for (const query of ['?x=1', '?limit=5', '?__proto__=1', '?q[$ne]=1'])
+      expectProblem(await request(`${http.url}/users/me/preferences${query}`, 'GET', undefined, signedIn), 'invalid', 422)
+    for (const query of ['?limit=0', '?limit=501', '?limit=x', '?limit=', '?limit=1&limit=2', '?before=0', '?state=all'])
+      expectProblem(await request(`${http.url}/conversations/${newId()}${query}`, 'GET', undefined, signedIn), 'invalid', 422)
+  }) // prettier-ignore
+})
+
+/** What a raw TCP client gets back. */
+async function raw(port: number, sent: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(sent)
+  return text(socket)
+}
+
+describe('what is not HTTP', () => {
+  test('is answered with a problem and hung up on', async () => {
+    await using http = await serve(echo)
+    const answer = await raw(http.port, 'GARBAGE\r\n\r\n')
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+    expect(answer).toContain('"code":"invalid"')
+  })
+
+  test('for its headers alone, above 16 KB, is too large', async () => {
+    await using http = await serve(echo)
+    const answer = await raw(http.port, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)
+    expect(answer).toMatch(/^HTTP\/1\.1 431 /)
+    expect(answer).toContain('"code":"too_large"')
+  })
+})

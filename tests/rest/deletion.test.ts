@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import { startNode } from '../harness/node.ts'
+import { request, signIn, signUp, type Person } from '../harness/person.ts'
+import { documentsOf, ended, everythingOf } from './everything-of.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { expectProblem } from './served.ts'
+
+const shared = sharedNodes()
+let database: Database
+beforeAll(async () => {
+  database = await openDatabase(shared.database.url)
+})
+afterAll(() => database.close())
+
+const secret = 'what only they know'
+
+/** Somebody who has some of everything; `quiet`: and nothing that is still running. */
+async function withContent({ quiet = false } = {}): Promise<Person> {
+  const person = await signUp(shared.node)
+  await person.ask('putPreferences', { body: { note: secret } })
+  for (let i = 0; i < 3; i++) {
+    const { id } = await person.ask('createConversation', { body: { title: secret, messages: [{ role: 'user', content: secret }] } }) // prettier-ignore
+    if (i === 0) await person.ask('deleteConversation', { params: { id } })
+  }
+  const run = await person.ask('createRun', {
+    body: { agent: (await person.ask('listAgents')).items[0]!.id, input: secret },
+  })
+  if (quiet) await ended(person, run.id)
+  return person
+}
+
+const gone = { changes: 4, heads: 4, users: 0, sessions: 0, conversations: 0, messages: 0, agent_runs: 0, replies: 0 }
+
+/** Nothing of the user but the entries that close the topics. */
+async function expectGone(user_id: string): Promise<void> {
+  await eventually(async () => expect(await documentsOf(database, user_id)).toEqual(gone))
+  const entries = await database.changes.find({ user_id }).toArray()
+  expect(entries.map(({ op }) => op)).toEqual(['closed', 'closed', 'closed', 'closed'])
+  expect(JSON.stringify(entries)).not.toContain(secret)
+}
+
+describe('DELETE /users/me', () => {
+  test('removes the account and everything of it, and nothing of anybody else', async () => {
+    const [alice, bob] = await Promise.all([withContent(), withContent({ quiet: true })])
+    const before = await everythingOf(bob)
+    const phone = await alice.signIn()
+    await using device = await phone.device('conversations')
+    const reply = await alice.rest('DELETE', '/users/me', { password: alice.password })
+    expect(reply.status).toBe(204)
+    expect(reply.headers.getSetCookie()[0]).toMatch(/^lockstep_session=;/)
+    await device.disconnected()
+    for (const person of [alice, phone]) expectProblem(await person.rest('GET', '/users/me'), 'unauthenticated', 401)
+    await expect(phone.device('account')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+    await expect(signIn(shared.node, alice.user.username, alice.password)).rejects.toThrow('invalid_credentials')
+    await expectGone(alice.user.id)
+    expect(await everythingOf(bob)).toEqual(before)
+  })
+
+  test('frees the name, and the next who has it starts with nothing', async () => {
+    const alice = await withContent()
+    await alice.ask('deleteMe', { body: { password: alice.password } })
+    const credentials = { username: alice.user.username, password: 'correct horse' }
+    expect((await request(`${shared.node.url}/auth/register`, 'POST', credentials)).status).toBe(201)
+    const next = await signIn(shared.node, credentials.username, credentials.password)
+    expect(next.user.id).not.toBe(alice.user.id)
+    expect((await next.ask('listConversations')).items).toEqual([])
+    expect((await next.ask('getPreferences')).preferences).toEqual({})
+  })
+
+  test('needs the password', async () => {
+    const alice = await withContent({ quiet: true })
+    const before = await everythingOf(alice)
+    expectProblem(await alice.rest('DELETE', '/users/me', { password: 'wrong horse' }), 'invalid_credentials', 401)
+    expectProblem(await alice.rest('DELETE', '/users/me'), 'invalid', 422)
+    expect(await everythingOf(alice)).toEqual(before)
+  })
+
+  test('that stopped half-way is finished by whichever node starts next, and nobody gets in meanwhile', async () => {
+    const alice = await withContent()
+    await database.users.updateOne({ _id: alice.user.id }, { $set: { closing: true } })
+    expectProblem(await alice.rest('GET', '/conversations'), 'unauthenticated', 401)
+    await expect(signIn(shared.node, alice.user.username, alice.password)).rejects.toThrow('invalid_credentials')
+    await using _another = await startNode(shared.database)
+    await expectGone(alice.user.id)
+  })
+
+  test('while the user writes on other devices leaves nothing behind', async () => {
+    const alice = await withContent()
+    const phone = await alice.signIn()
+    const writing = Array.from({ length: 30 }, () => phone.rest('POST', '/conversations', { title: secret }))
+    const deleting = alice.rest('DELETE', '/users/me', { password: alice.password })
+    const replies = await Promise.all(writing)
+    expect((await deleting).status).toBe(204)
+    for (const { status } of replies) expect([201, 401, 404]).toContain(status)
+    await expectGone(alice.user.id)
+  })
+})

@@ -1,0 +1,66 @@
+import { describe, expect, test } from 'vitest'
+import { errors } from '../../protocol/errors.ts'
+import { routes, type Route } from '../../protocol/rest.ts'
+import { request } from '../harness/person.ts'
+import { serve } from './served.ts'
+
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, { properties?: Record<string, { enum?: string[] }> }> }
+}
+interface Operation {
+  operationId: string
+  security?: unknown[]
+  parameters: { name: string; in: string; required?: boolean }[]
+  requestBody?: object
+  responses: Record<string, object>
+}
+
+async function fetched(): Promise<Document> {
+  await using http = await serve({})
+  return (await request<Document>(`${http.url}/openapi.json`, 'GET')).body
+}
+
+describe('/openapi.json', () => {
+  test('describes every route of the table, and no other', async () => {
+    const { openapi, paths } = await fetched()
+    expect(openapi).toMatch(/^3\.1\./)
+    const described = Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, { operationId }]) => `${operationId} ${method.toUpperCase()} ${path}`),
+    )
+    const served = Object.entries<Route>(routes).map(([name, { method, path }]) => `${name} ${method} ${path}`)
+    expect(described.sort()).toEqual(served.sort())
+  })
+
+  test('says of each what it takes, what it answers, and who may ask', async () => {
+    const { paths } = await fetched()
+    for (const route of Object.values<Route>(routes)) {
+      const operation = paths[route.path]![route.method.toLowerCase()]!
+      expect(Object.keys(operation.responses)).toEqual([String(route.status), 'default'])
+      expect(operation.requestBody !== undefined).toBe(route.body !== undefined)
+      expect(operation.security === undefined).toBe(route.open === true)
+      const named = (place: string) => operation.parameters.filter((p) => p.in === place).map(({ name }) => name)
+      expect(named('path')).toEqual([...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name))
+      expect(named('query')).toEqual(Object.keys(route.query?.shape ?? {}))
+    }
+  })
+
+  test('has a schema behind every reference', async () => {
+    const document = await fetched()
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference!)
+    expect(references.length).toBeGreaterThan(50)
+    for (const reference of new Set(references)) {
+      const found = reference
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document)
+      expect(found, reference).toBeTypeOf('object')
+    }
+  })
+
+  test('names every code of a problem', async () => {
+    const { components } = await fetched()
+    expect(components.schemas.Problem!.properties!.code!.enum).toEqual(Object.keys(errors))
+  })
+})

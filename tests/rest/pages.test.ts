@@ -1,0 +1,88 @@
+// What isn't the API: the pages, and what operators ask.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { request } from '../harness/person.ts'
+import { echo, expectProblem, serve, signedIn } from './served.ts'
+
+describe('pages', () => {
+  test('are protected: nothing foreign runs in them, and nobody frames them', async () => {
+    await using http = await serve(echo)
+    const { headers } = await request(`${http.url}/`, 'GET')
+    const policy = headers.get('content-security-policy')!
+    expect(policy).toContain("script-src 'self';")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toMatch(/script-src[^;]*unsafe|upgrade-insecure-requests/)
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('x-frame-options')).toBe('DENY')
+    expect(headers.get('strict-transport-security')).toBeNull()
+    expect(headers.get('x-powered-by')).toBeNull()
+  })
+
+  test('say so when they are not built, and the API works', async () => {
+    await using http = await serve(echo)
+    for (const path of ['/', '/app', '/app/x']) {
+      const reply = await request<string>(http.url + path, 'GET')
+      expect(reply.status).toBe(503)
+      expect(reply.body).toContain('npm run build')
+    }
+    expect((await request(`${http.url}/healthz`, 'GET')).status).toBe(200)
+  })
+
+  test('are one page at every address of the app, with files beside it', async () => {
+    const uiRoot = await mkdtemp(join(tmpdir(), 'lockstep-ui-'))
+    await mkdir(join(uiRoot, 'assets'))
+    await writeFile(join(uiRoot, 'index.html'), '<!doctype html>the page')
+    await writeFile(join(uiRoot, 'favicon.svg'), '<svg/>')
+    await writeFile(join(uiRoot, 'assets', 'main-abc123.js'), 'run()')
+    await writeFile(join(uiRoot, 'assets', '.hidden'), 'secret')
+    try {
+      await using http = await serve(echo, { uiRoot })
+      for (const path of ['/', '/app', '/app/c/1?x=y', '/app/settings']) {
+        const { body, headers } = await request<string>(http.url + path, 'GET')
+        expect(body).toBe('<!doctype html>the page')
+        expect(headers.get('content-type')).toMatch(/^text\/html/)
+        expect(headers.get('cache-control')).toBe('no-cache')
+      }
+      const script = await request<string>(`${http.url}/assets/main-abc123.js`, 'GET')
+      expect(script.body).toBe('run()')
+      expect(script.headers.get('content-type')).toMatch(/javascript/)
+      expect(script.headers.get('cache-control')).toContain('immutable')
+      expect((await request(`${http.url}/favicon.svg`, 'GET')).headers.get('content-type')).toBe('image/svg+xml')
+      for (const path of ['/assets/none.js', '/assets/.hidden', '/assets/..%2findex.html', '/assets/'])
+        expect((await request(http.url + path, 'GET')).status, path).toBeGreaterThanOrEqual(400)
+    } finally {
+      await rm(uiRoot, { recursive: true })
+    }
+  })
+})
+
+describe('operations', () => {
+  test('readiness follows the node, liveness does not', async () => {
+    let ready = false
+    await using http = await serve(echo, { ready: () => Promise.resolve(ready) })
+    expectProblem(await request(`${http.url}/readyz`, 'GET'), 'unavailable', 503)
+    expect((await request(`${http.url}/healthz`, 'GET')).status).toBe(200)
+    ready = true
+    expect((await request(`${http.url}/readyz`, 'GET')).status).toBe(200)
+  })
+
+  test('a readiness check that fails is not ready', async () => {
+    await using http = await serve(echo, { ready: () => Promise.reject(new Error('away')) })
+    expectProblem(await request(`${http.url}/readyz`, 'GET'), 'unavailable', 503)
+  })
+
+  test('metrics count requests by route and never name what was asked for', async () => {
+    await using http = await serve(echo)
+    const id = newId()
+    await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)
+    const { body, headers } = await request<string>(`${http.url}/metrics`, 'GET')
+    expect(headers.get('content-type')).toMatch(/^text\/plain/)
+    expect(body).toContain(
+      'lockstep_http_request_seconds_count{method="GET",route="/conversations/:id",status="404"} 1',
+    )
+    expect(body).not.toContain(id)
+  })
+})

@@ -1,0 +1,87 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ConfigError, readConfig } from '../../realtime/config.ts'
+
+let DATA_DIR: string
+beforeAll(async () => {
+  DATA_DIR = await mkdtemp(join(tmpdir(), 'lockstep-settings-'))
+})
+afterAll(() => rm(DATA_DIR, { recursive: true, force: true }))
+
+const SESSION_SECRET = 'thirty-two characters or more, yes'.replace(',', '')
+const faultsOf = (environment: Record<string, string>): string => {
+  try {
+    readConfig({ DATA_DIR, ...environment })
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError)
+    return (error as Error).message
+  }
+  return ''
+}
+
+describe('settings', () => {
+  test('have the defaults of the contract when nothing is set, and empty counts as unset', () => {
+    const config = readConfig({ DATA_DIR, PORT: '', MONGODB_URL: '' })
+    expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, publicOrigins: [], logLevel: 'info' })
+    expect(config).toMatchObject({ trustProxy: false, logRetentionDays: 90, production: false })
+    expect(config.mongodbUrl).toBeUndefined()
+    expect(config.redisUrl).toBeUndefined()
+    expect(config.assistant).toBeUndefined()
+  })
+
+  test('that are wrong are all named at once', () => {
+    const faults = faultsOf({
+      PORT: 'http',
+      PUBLIC_ORIGIN: 'https://a.example,b.example/path',
+      MONGODB_URL: 'localhost',
+      REDIS_URL: 'http://redis',
+      SESSION_SECRET: 'short',
+      ASSISTANT_BASE_URL: 'ftp://x',
+      LOG_LEVEL: 'loud',
+      TRUST_PROXY: '1',
+      LOG_RETENTION_DAYS: '0',
+    })
+    for (const name of [
+      'PORT',
+      'PUBLIC_ORIGIN',
+      'MONGODB_URL',
+      'REDIS_URL',
+      'SESSION_SECRET',
+      'ASSISTANT_BASE_URL',
+      'ASSISTANT_MODEL',
+      'LOG_LEVEL',
+      'TRUST_PROXY',
+      'LOG_RETENTION_DAYS',
+    ])
+      // prettier-ignore
+      expect(faults).toContain(`${name}: `)
+  })
+
+  test('never print a secret', () => {
+    expect(faultsOf({ SESSION_SECRET: 'hunter2' })).not.toContain('hunter2')
+  })
+
+  test('make a secret once and keep it for this user only', async () => {
+    const [first, again] = [readConfig({ DATA_DIR }), readConfig({ DATA_DIR })]
+    expect(first.sessionSecrets[0]).toMatch(/^[0-9a-f]{64}$/)
+    expect(again.sessionSecrets).toEqual(first.sessionSecrets)
+    expect((await stat(join(DATA_DIR, 'session-secret'))).mode & 0o777).toBe(0o600)
+  })
+
+  test('rotate secrets, newest first', () => {
+    const [newest, old] = [`${SESSION_SECRET} new`, `${SESSION_SECRET} old`]
+    expect(readConfig({ DATA_DIR, SESSION_SECRET: `${newest},${old}` }).sessionSecrets).toEqual([newest, old])
+  })
+
+  test('of production insist on a secret', () => {
+    expect(faultsOf({ NODE_ENV: 'production' })).toContain('SESSION_SECRET: is required')
+    expect(faultsOf({ NODE_ENV: 'production', SESSION_SECRET })).toBe('')
+  })
+
+  test('trust a proxy by its addresses', () => {
+    expect(readConfig({ DATA_DIR, TRUST_PROXY: 'uniquelocal, 10.0.0.0/8' }).trustProxy).toBe('uniquelocal, 10.0.0.0/8')
+    expect(readConfig({ DATA_DIR, TRUST_PROXY: 'true' }).trustProxy).toBe(true)
+  })
+})

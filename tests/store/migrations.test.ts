@@ -1,0 +1,94 @@
+// Numbered migrations: once, in order, one node at a time, and never by a program that is too old.
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { migrate, type Migration } from '../../realtime/store/migrations.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { freshDatabase, type TestDatabase } from '../harness/database.ts'
+import { spawnNode } from '../harness/node.ts'
+
+let home: TestDatabase
+let nodes: Database[]
+beforeAll(async () => {
+  home = freshDatabase()
+  nodes = await Promise.all(Array.from({ length: 4 }, () => openDatabase(home.url)))
+})
+afterAll(async () => {
+  await Promise.all(nodes.map((node) => node.close()))
+  await home[Symbol.asyncDispose]()
+})
+
+interface Schema {
+  _id: string
+  version: number
+  minimum: number
+  owner: string | null
+  until: Date | null
+}
+const schema = () => nodes[0]!.db.collection<Schema>('schema')
+beforeEach(async () => {
+  await schema().deleteMany({})
+})
+
+/** Steps that note when they begin and end. */
+function scripted(...names: string[]) {
+  const notes: string[] = []
+  const steps: Migration[] = names.map((name) => ({
+    name,
+    async run({ db }) {
+      notes.push(`${name} begins`)
+      await db.command({ ping: 1 })
+      notes.push(`${name} ends`)
+    },
+  }))
+  return { notes, steps }
+}
+
+const all = (steps: readonly Migration[]) => Promise.all(nodes.map((node) => migrate(node, { owner: newId(), steps })))
+
+test('nodes that start together run each migration once, one after the other', async () => {
+  const { notes, steps } = scripted('a', 'b', 'c')
+  await all(steps)
+  expect(notes).toEqual(['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends'])
+  expect(await schema().findOne()).toMatchObject({ version: 3, owner: null })
+  await all(steps)
+  expect(notes).toHaveLength(6)
+})
+
+test('a newer program runs what is new only; an older one serves beside it while the minimum allows', async () => {
+  const { notes, steps } = scripted('a', 'b')
+  await all(steps.slice(0, 1))
+  await all(steps)
+  expect(notes.filter((note) => note === 'a begins')).toHaveLength(1)
+  await migrate(nodes[0]!, { owner: newId(), steps: steps.slice(0, 1) })
+})
+
+test('a migration that failed is begun again by the next node', async () => {
+  const { notes, steps } = scripted('a')
+  const failing = [{ name: 'a', run: () => Promise.reject(new Error('no space')) }]
+  await expect(migrate(nodes[0]!, { owner: newId(), steps: failing })).rejects.toThrow('no space')
+  await migrate(nodes[1]!, { owner: newId(), steps })
+  expect(notes).toEqual(['a begins', 'a ends'])
+})
+
+test('the lock of a node that died is taken over when its time is up, by the database’s clock', async () => {
+  const { notes, steps } = scripted('a')
+  const soon = new Date(Date.now() + 500)
+  await schema().insertOne({ _id: 'schema', version: 0, minimum: 0, owner: 'dead', until: soon })
+  await migrate(nodes[0]!, { owner: newId(), steps })
+  expect(Date.now()).toBeGreaterThanOrEqual(soon.getTime())
+  expect(notes).toEqual(['a begins', 'a ends'])
+})
+
+test('a program older than the minimum refuses to start, in one sentence, and changes nothing', async () => {
+  await schema().insertOne({ _id: 'schema', version: 99, minimum: 98, owner: null, until: null })
+  const started = spawnNode({ url: home.url })
+  await expect(started).rejects.toThrow(/The database needs schema 98, this version of Lockstep knows \d+: update it/)
+  expect(await schema().findOne()).toMatchObject({ version: 99, minimum: 98 })
+})
+
+test('a newer database whose minimum allows it is served as it is', async () => {
+  await schema().insertOne({ _id: 'schema', version: 99, minimum: 1, owner: null, until: null })
+  await using node = await spawnNode({ url: home.url })
+  expect((await fetch(`${node.url}/readyz`)).status).toBe(200)
+  expect(await schema().findOne()).toMatchObject({ version: 99 })
+})

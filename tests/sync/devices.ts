@@ -1,0 +1,61 @@
+// Devices of one user around a fake server, in virtual time.
+import { newId } from '../../protocol/ids.ts'
+import { createEngine, type Engine } from '../../ui/src/lib/sync/engine.ts'
+import { FakeServer } from './fake-server.ts'
+import { FakeWire } from './fake-wire.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+export interface Device {
+  session_id: string
+  wire: FakeWire
+  engine: Engine
+}
+
+export class House {
+  readonly time = new VirtualTime()
+  readonly server = new FakeServer(this.time.now)
+  readonly devices: Device[] = []
+
+  constructor() {
+    const beat = () => {
+      this.server.beat()
+      this.time.setTimeout(beat, 25_000)
+    }
+    beat()
+  }
+
+  /** A new device that has been started, and is live unless `live` is false. */
+  async device({ live = true, random = () => 0.5 }: { live?: boolean; random?: () => number } = {}): Promise<Device> {
+    const session_id = newId()
+    this.server.signIn(session_id)
+    const wire = new FakeWire(this.server, this.time, session_id)
+    const engine = createEngine({
+      origin: 'http://fake',
+      fetch: wire.fetch,
+      connect: wire.connect,
+      clock: this.time,
+      now: this.time.now,
+      random,
+    })
+    const device = { session_id, wire, engine }
+    this.devices.push(device)
+    void engine.start()
+    if (live) await this.time.until(() => engine.connection === 'live')
+    return device
+  }
+
+  /** Lets time pass until nothing is under way on any device that is online, nor on the wire. */
+  async quiet(): Promise<void> {
+    const isQuiet = ({ engine }: Device) =>
+      engine.connection === 'live' &&
+      [engine.conversations, engine.preferences, engine.account, engine.agents].every(({ settled }) => settled)
+    const areQuiet = () => this.devices.filter(({ wire }) => wire.online).every(isQuiet)
+    await this.time.until(areQuiet)
+    await this.time.pass(30_000) // what was on its way has come, and the next head
+    await this.time.until(areQuiet)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.devices.map(({ engine }) => engine.stop()))
+  }
+}

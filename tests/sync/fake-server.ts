@@ -1,0 +1,267 @@
+// A server in memory, made of the protocol's own decisions and reducers: what devices must agree with. Pages and pieces are small, so that
+// few changes suffice to need several.
+import type { Change, Cursor, Decision } from '../../protocol/change.ts'
+import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
+import { decideConversations, existing, live, summaryOf } from '../../protocol/decide/conversations.ts'
+import { decidePreferences } from '../../protocol/decide/preferences.ts'
+import { errors, Fault, toProblem } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import type { PreferencesCommands } from '../../protocol/preferences.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
+import type { Ack, RangeAnswer, RangeRequest, Sync } from '../../protocol/sync.ts'
+import { topics, type Topic } from '../../protocol/topics.ts'
+
+const user = { id: newId(), username: 'ada', created_at: '2030-01-01T00:00:00.000Z' }
+const PIECE = 4
+const PAGE = 3
+
+interface Log {
+  changes: Change[]
+  /** Cursors before it are too old. */
+  oldest: number
+}
+
+/** What a connected device hears. */
+export type Listener = (event: 'change' | 'head' | 'delta' | 'presence' | 'draining', payload: unknown) => void
+
+export class FakeServer {
+  epoch = 'e1'
+  readonly conversations = new Map<string, HeldConversation>()
+  preferences = noPreferences
+  readonly sessions = new Map<string, { id: string; device: string; created_at: string }>()
+  /** Every command that was acked, by `mutation_id`. */
+  readonly acked = new Map<string, Ack>()
+  /** The next answer to a command instead of doing it. */
+  refuseNext: Fault | undefined
+  signedInAs: { id: string; username: string; created_at: string } = user
+  requests: string[] = []
+  readonly #logs: Record<Topic, Log>
+  readonly #rooms = new Map<Topic, Set<Listener>>(topics.map((topic) => [topic, new Set()]))
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+    this.#logs = { conversations: empty(), preferences: empty(), agents: empty(), account: empty() }
+  }
+
+  signIn(session_id: string): void {
+    this.sessions.set(session_id, { id: session_id, device: 'test', created_at: this.#at() })
+    this.append('account', {
+      op: 'session_created',
+      entity_id: session_id,
+      version: 1,
+      data: { session: this.sessions.get(session_id)! },
+    })
+  }
+
+  head(topic: Topic): Cursor {
+    return { epoch: this.epoch, seq: this.#logs[topic].changes.length }
+  }
+
+  // ── Sockets ──
+
+  /** Everything after the cursor at once, then what happens. */
+  join(topic: Topic, since: Cursor | undefined, listener: Listener): Sync[] {
+    this.#rooms.get(topic)!.add(listener)
+    const { epoch, seq: head } = this.head(topic)
+    const nothing = { epoch, from: head, to: head, changes: [], more: false, reset: false }
+    if (!since || (since.epoch === epoch && since.seq === head)) return [nothing]
+    if (since.epoch !== epoch || since.seq > head || since.seq < this.#logs[topic].oldest)
+      return [{ ...nothing, reset: true }]
+    const pieces: Sync[] = []
+    for (let from = since.seq; from < head; from += PIECE) {
+      const changes = this.#logs[topic].changes.slice(from, from + PIECE)
+      const to = from + changes.length
+      pieces.push({ epoch, from, to, changes, more: to < head, reset: false })
+    }
+    return pieces
+  }
+
+  leave(topic: Topic, listener: Listener): void {
+    this.#rooms.get(topic)!.delete(listener)
+  }
+
+  beat(): void {
+    for (const topic of topics) this.emit(topic, 'head', this.head(topic))
+  }
+
+  emit(topic: Topic, event: Parameters<Listener>[0], payload: unknown): void {
+    for (const listener of this.#rooms.get(topic)!) listener(event, payload)
+  }
+
+  range(topic: Topic, { from, to }: RangeRequest): RangeAnswer {
+    const { changes, oldest } = this.#logs[topic]
+    if (from <= oldest) return { changes: [], more: false, reset: true }
+    const found = changes.slice(from - 1, Math.min(to, from - 1 + PIECE))
+    return { changes: found, more: from - 1 + found.length < changes.length, reset: false }
+  }
+
+  /** A command as the gateway takes it. */
+  command(topic: Topic, name: string, payload: Record<string, unknown>): Ack {
+    const { mutation_id, ...command } = payload as { mutation_id: string }
+    try {
+      if (name === 'viewing') return { ok: true, data: null }
+      const first = this.acked.get(mutation_id)
+      if (first) return first
+      const refusal = this.refuseNext
+      this.refuseNext = undefined
+      if (refusal) throw refusal
+      const ack = this.#execute(topic, name, command, mutation_id)
+      this.acked.set(mutation_id, ack)
+      return ack
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error
+      return { ok: false, error: toProblem(error) }
+    }
+  }
+
+  #execute(topic: Topic, name: string, command: object, mutation_id: string): Ack {
+    const context = { user_id: user.id, at: this.#at(), newId: () => newId() }
+    if (topic === 'preferences') {
+      const decision = decidePreferences(this.preferences, command as PreferencesCommands['update'], context)
+      if (decision) this.append(topic, decision, mutation_id)
+      return { ok: true, data: this.preferences, seq: this.head(topic).seq, version: this.preferences.version }
+    }
+    if (topic === 'account') {
+      const { session_id } = command as { session_id: string }
+      this.sessions.delete(session_id)
+      const data = { session_id }
+      this.append(topic, { op: 'session_revoked', entity_id: session_id, version: 2, data }, mutation_id)
+      return { ok: true, data: null, seq: this.head(topic).seq, version: 2 }
+    }
+    const { id, conversation_id = id! } = command as { id?: string; conversation_id?: string }
+    const decide = decideConversations[name as 'update']
+    try {
+      const update = command as ConversationCommands['update']
+      const decision = decide(this.conversations.get(conversation_id), update, context)
+      if (decision) this.append(topic, decision, mutation_id)
+      if (name === 'purge') this.#strip(conversation_id)
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'version_conflict') throw error
+      throw new Fault('version_conflict', { current: this.conversations.get(conversation_id) })
+    }
+    const held = this.conversations.get(conversation_id)
+    return { ok: true, data: null, seq: this.head(topic).seq, version: held?.version ?? 1 }
+  }
+
+  /** What the server itself appends. */
+  append(topic: Topic, { op, entity_id, version, data }: Decision, mutation_id?: string): Change {
+    const seq = this.head(topic).seq + 1
+    const actor = { session_id: null, device: 'test' }
+    // Through JSON, as on a wire: devices must not share objects with the server or each other.
+    const change = JSON.parse(
+      JSON.stringify({
+        topic,
+        epoch: this.epoch,
+        seq,
+        at: this.#at(),
+        op,
+        entity_id,
+        version,
+        actor,
+        mutation_id,
+        data,
+      }),
+    ) as Change
+    this.#logs[topic].changes.push(change)
+    if (topic === 'conversations')
+      this.conversations.set(entity_id, reduceConversation(this.conversations.get(entity_id), change))
+    if (topic === 'preferences') this.preferences = reducePreferences(this.preferences, change)
+    this.emit(topic, 'change', change)
+    return change
+  }
+
+  // ── What breaks ──
+
+  /** As after a restore: cursors mean nothing any more. */
+  newEpoch(): void {
+    this.epoch = newId()
+    for (const log of Object.values(this.#logs))
+      log.changes = log.changes.map((change) => ({ ...change, epoch: this.epoch }))
+  }
+
+  /** Entries of this topic up to now lose their content; `resets`: devices that stand before it must load again. */
+  expire(topic: Topic, resets: boolean): void {
+    const log = this.#logs[topic]
+    log.changes = log.changes.map(stripped)
+    if (resets) log.oldest = log.changes.length
+  }
+
+  #strip(entity_id: string): void {
+    const log = this.#logs.conversations
+    const last = log.changes.length - 1
+    log.changes = log.changes.map((change, at) =>
+      change.entity_id === entity_id && at < last ? stripped(change) : change,
+    )
+  }
+
+  // ── REST ──
+
+  /** Throws Fault. */
+  get(path: string, query: URLSearchParams, session_id: string): unknown {
+    this.requests.push(`${path}?${query}`)
+    const session = this.sessions.get(session_id)
+    if (!session) throw new Fault('unauthenticated')
+    if (path === '/users/me') return { user: this.signedInAs, session, ...this.head('account') }
+    if (path === '/users/me/preferences') return { ...this.preferences, ...this.head('preferences') }
+    if (path === '/users/me/sessions') return { items: this.#listedSessions(session_id), ...this.head('account') }
+    if (path === '/agents') return { items: [] }
+    if (path === '/agent-runs') return { items: [], next_cursor: null, ...this.head('agents') }
+    if (path === '/conversations') return this.#page(query)
+    const [, id] = /^\/conversations\/([^/]+)$/.exec(path) ?? []
+    if (id) return this.#window(id, query)
+    throw new Fault('not_found')
+  }
+
+  summaries(state: string): Summary[] {
+    const all = [...this.conversations.values()].filter(isConversation).filter((one) => stateOf(one) === state)
+    return all.map(summaryOf).sort(byTime)
+  }
+
+  #listedSessions(current: string) {
+    return Array.from(this.sessions.values(), (session) => ({
+      ...session,
+      last_seen_at: session.created_at,
+      current: session.id === current,
+      online: true,
+    }))
+  }
+
+  #page(query: URLSearchParams) {
+    const after = query.get('cursor')
+    const [time, id] = after?.split('|') ?? []
+    const rest = this.summaries(query.get('state') ?? 'active').filter(
+      (one) => !after || one.updated_at < time! || (one.updated_at === time && one.id < id!),
+    )
+    const items = rest.slice(0, PAGE)
+    const last = items.at(-1)
+    const next_cursor = rest.length > PAGE ? `${last!.updated_at}|${last!.id}` : null
+    return { items, next_cursor, ...this.head('conversations') }
+  }
+
+  #window(id: string, query: URLSearchParams) {
+    const held = existing(this.conversations.get(id))
+    if (query.get('state') === 'trash' ? held.deleted_at === null : held !== live(held)) throw new Fault('not_found')
+    const before = Number(query.get('before') ?? Infinity)
+    const limit = Math.min(Number(query.get('limit') ?? PAGE), PAGE)
+    const messages = held.messages.filter(({ position }) => position < before).slice(-limit)
+    return { ...held, messages, has_more: (messages[0]?.position ?? 1) > 1, ...this.head('conversations') }
+  }
+
+  #at = () => new Date(this.#now()).toISOString()
+}
+
+const empty = (): Log => ({ changes: [], oldest: 0 })
+
+function stripped({ data: _data, ...change }: Change): Change {
+  return change.op === 'purged' ? { ...change, data: {} } : { ...change, stripped: true }
+}
+
+const stateOf = ({ deleted_at, archived }: Conversation) =>
+  deleted_at !== null ? 'trash' : archived ? 'archived' : 'active'
+
+const byTime = (a: Summary, b: Summary) =>
+  a.updated_at === b.updated_at ? (a.id < b.id ? 1 : -1) : a.updated_at < b.updated_at ? 1 : -1
+
+export const statusOf = (fault: Fault): number => errors[fault.code].status

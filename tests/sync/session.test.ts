@@ -1,0 +1,125 @@
+// Whose state it is, and the connection's comings and goings.
+import { expect, test } from 'vitest'
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { House } from './devices.ts'
+import { noFaults, type Faults } from './fake-wire.ts'
+
+/** A good wire that tells of the frames of one kind. */
+const watching = (kind: string, tell: () => void): Faults => ({
+  ...noFaults,
+  drops(what) {
+    if (what === kind) tell()
+    return false
+  },
+})
+
+test('without a session the engine is signed out, and starts once there is one', async () => {
+  await using house = new House()
+  const device = await house.device({ live: false })
+  house.server.sessions.delete(device.session_id)
+  await house.time.until(() => device.engine.state.name === 'signed-out')
+  house.server.signIn(device.session_id)
+  void device.engine.start()
+  await house.time.until(() => device.engine.connection === 'live')
+  expect(device.engine.state).toMatchObject({ name: 'ready', user: { username: 'ada' } })
+})
+
+test('CLIENT-8: a revoked device forgets everything at once, also what it has not sent', async () => {
+  await using house = new House()
+  const [device, other] = [await house.device(), await house.device()]
+  device.engine.conversations.create({ title: 'kept on the server' })
+  await house.quiet()
+  device.wire.faults = { ...noFaults, drops: (what) => what === 'command' }
+  const unsent = device.engine.preferences.update({ secret: true })
+  expect(other.engine.account.sessions).toHaveLength(2)
+  other.engine.account.revoke(device.session_id)
+  await house.time.until(() => device.engine.state.name === 'signed-out')
+  await expect(unsent.outcome).resolves.toEqual({ ok: false, reason: 'dropped' })
+  expect(device.engine.conversations.list('active').items).toEqual([])
+  expect(device.engine.preferences.value).toEqual({})
+  expect([device.engine.unsent, device.engine.outbox]).toEqual([0, []])
+  expect(other.engine.account.sessions).toHaveLength(1)
+})
+
+test('CLIENT-8: when the cookie has become another user, state and outbox are dropped and nothing is sent', async () => {
+  await using house = new House()
+  const device = await house.device()
+  device.wire.goOffline()
+  const unsent = device.engine.preferences.update({ secret: true })
+  house.server.signedInAs = { ...house.server.signedInAs, id: newId(), username: 'eve' }
+  device.wire.goOnline()
+  await house.time.until(() => device.engine.state.name === 'signed-out')
+  await expect(unsent.outcome).resolves.toEqual({ ok: false, reason: 'dropped' })
+  expect(house.server.preferences.preferences).toEqual({})
+})
+
+test('a start while the server is away waits and says so', async () => {
+  await using house = new House()
+  const device = await house.device({ live: false })
+  device.wire.goOffline()
+  await house.time.until(() => device.engine.connection === 'offline')
+  expect(device.engine.state).toEqual({ name: 'starting' })
+  device.wire.goOnline()
+  device.engine.nudge()
+  await house.time.until(() => device.engine.connection === 'live', 1_000)
+})
+
+test('reconnects are spread over a growing time of at most ten seconds', async () => {
+  await using house = new House()
+  const tries: number[] = []
+  const device = await house.device({ random: () => 0.999 })
+  await house.time.pass(10_000)
+  device.wire.faults = watching('refusal', () => tries.push(house.time.now()))
+  device.wire.goOffline()
+  await house.time.pass(60_000)
+  const waits = tries.filter((_, i) => i % 4 === 0).map((at, i, all) => Math.round((at - (all[i - 1] ?? at)) / 1_000))
+  expect(waits.slice(1, 6)).toEqual([2, 4, 8, 10, 10])
+})
+
+test('a draining node is left within its time', async () => {
+  await using house = new House()
+  const device = await house.device()
+  let joins = 0
+  device.wire.faults = watching('sync', () => joins++)
+  house.server.emit('account', 'draining', { reconnect_within_ms: 1_000 })
+  await house.time.until(() => joins === 4, 1_000)
+  await house.time.until(() => device.engine.connection === 'live', 100)
+})
+
+test('a mute connection is given up and the command arrives over the next one', async () => {
+  await using house = new House()
+  const device = await house.device()
+  device.wire.faults = { ...noFaults, drops: (what) => what === 'command' || what === 'change' || what === 'head' }
+  device.engine.preferences.update({ a: 1 })
+  await house.time.until(() => device.engine.connection !== 'live', 30_000)
+  device.wire.faults = noFaults
+  await house.quiet()
+  expect(house.server.preferences.preferences).toEqual({ a: 1 })
+})
+
+test('a refusal for good stops the engine and says why', async () => {
+  await using house = new House()
+  const device = await house.device()
+  house.server.refuseNext = new Fault('protocol_unsupported')
+  device.engine.preferences.update({ a: 1 })
+  await house.time.until(() => device.engine.state.name === 'stopped')
+  expect(device.engine.state).toMatchObject({ problem: { code: 'protocol_unsupported' } })
+})
+
+test('presence follows the other connections and is forgotten with the own one', async () => {
+  await using house = new House()
+  const device = await house.device()
+  const other = { session_id: newId(), connection_id: 'c1', device: 'phone' }
+  const viewing = newId()
+  house.server.emit('account', 'presence', { ...other, online: true, viewing })
+  await house.time.pass(10)
+  expect([...device.engine.account.presence.values()]).toMatchObject([{ viewing }])
+  house.server.emit('account', 'presence', { ...other, online: false })
+  await house.time.pass(10)
+  expect(device.engine.account.presence.size).toBe(0)
+  house.server.emit('account', 'presence', { ...other, online: true })
+  await house.time.pass(10)
+  device.wire.cut()
+  expect(device.engine.account.presence.size).toBe(0)
+})

@@ -1,0 +1,151 @@
+// Lists in pages, messages in windows, and text that streams over them.
+import { expect, test } from 'vitest'
+import { House, type Device } from './devices.ts'
+import { noFaults } from './fake-wire.ts'
+
+const say = (content: string) => ({ role: 'user' as const, content })
+const said = ({ engine }: Device, id: string) => engine.conversations.get(id)?.messages.map(({ content }) => content)
+
+/** A conversation of ten messages, and a device that has its newest three open. */
+async function longChat(house: House): Promise<{ writer: Device; reader: Device; id: string; messages: string[] }> {
+  const writer = await house.device()
+  const { id } = writer.engine.conversations.create({
+    messages: Array.from({ length: 10 }, (_, i) => say(`${i + 1}`)),
+  })
+  void writer.engine.conversations.open(id)
+  await house.quiet()
+  const reader = await house.device()
+  void reader.engine.conversations.open(id)
+  await house.quiet()
+  expect(said(reader, id)).toEqual(['8', '9', '10'])
+  return { writer, reader, id, messages: writer.engine.conversations.get(id)!.messages.map((message) => message.id) }
+}
+
+async function settled(house: House, promise: Promise<unknown>): Promise<void> {
+  let done = false
+  void promise.then(() => (done = true))
+  await house.time.until(() => done)
+}
+
+test('older messages go before the window, page by page', async () => {
+  await using house = new House()
+  const { reader, id } = await longChat(house)
+  for (const first of ['5', '2', '1']) {
+    expect(reader.engine.conversations.get(id)?.has_more).toBe(true)
+    await settled(house, reader.engine.conversations.loadOlder(id))
+    expect(said(reader, id)![0]).toBe(first)
+  }
+  expect(said(reader, id)).toHaveLength(10)
+  expect(reader.engine.conversations.get(id)?.has_more).toBe(false)
+})
+
+test('CLIENT-3: an edit of an older message that crosses its page is in neither way lost', async () => {
+  for (const slow of ['response', 'change']) {
+    await using house = new House()
+    const { writer, reader, id, messages } = await longChat(house)
+    reader.wire.faults = { ...noFaults, delay: (what) => (what === slow ? 500 : 5) }
+    const older = reader.engine.conversations.loadOlder(id)
+    if (slow === 'change') writer.engine.conversations.edit(id, messages[5]!, 'edited')
+    await house.time.pass(50)
+    if (slow === 'response') writer.engine.conversations.edit(id, messages[5]!, 'edited')
+    await settled(house, older)
+    await house.quiet()
+    expect(said(reader, id), `slow ${slow}`).toEqual(['5', 'edited', '7', '8', '9', '10'])
+  }
+})
+
+test('a conversation that does not exist is not found, one in the trash opens', async () => {
+  await using house = new House()
+  const { writer, reader, id } = await longChat(house)
+  writer.engine.conversations.delete(id)
+  await house.quiet()
+  const fresh = await house.device()
+  await settled(house, fresh.engine.conversations.open(id))
+  expect(fresh.engine.conversations.get(id)?.deleted_at).not.toBeNull()
+  writer.engine.conversations.purge(id)
+  await house.quiet()
+  expect(reader.engine.conversations.get(id)).toBeUndefined()
+  const late = await house.device()
+  await settled(house, expect(late.engine.conversations.open(id)).rejects.toMatchObject({ code: 'not_found' }))
+})
+
+test('windows of conversations closed long ago are let go', async () => {
+  await using house = new House()
+  const device = await house.device()
+  const { conversations } = device.engine
+  const ids = Array.from({ length: 25 }, () => conversations.create({ messages: [say('hello')] }).id)
+  for (const id of ids) void conversations.open(id)
+  await house.quiet()
+  for (const id of ids) conversations.close(id)
+  const windowed = ids.filter((id) => conversations.get(id)?.windowed)
+  expect(windowed).toEqual(ids.slice(5))
+  expect(ids.map((id) => conversations.get(id)?.messages.length)).toEqual([...Array(5).fill(0), ...Array(20).fill(1)])
+})
+
+test('lists are read page by page and are live from then on', async () => {
+  await using house = new House()
+  const writer = await house.device()
+  for (let i = 0; i < 7; i++) writer.engine.conversations.create({ title: `${i}` })
+  await house.quiet()
+  const reader = await house.device()
+  const titles = () => reader.engine.conversations.list('active').items.map(({ title }) => title)
+  expect(titles()).toHaveLength(3)
+  await settled(house, reader.engine.conversations.loadMore('active'))
+  await settled(house, reader.engine.conversations.loadMore('active'))
+  expect(titles()).toHaveLength(7)
+  expect(reader.engine.conversations.list('active').more).toBe(false)
+  const [last] = reader.engine.conversations.list('active').items.slice(-1)
+  writer.engine.conversations.archive(last!.id, true)
+  await house.quiet()
+  expect(titles()).toHaveLength(6)
+  expect(reader.engine.conversations.list('archived').items.map(({ id }) => id)).toEqual([last!.id])
+})
+
+test('a snapshot stays the same object while nothing changes, and so do messages at rest', async () => {
+  await using house = new House()
+  const { writer, reader, id } = await longChat(house)
+  const before = reader.engine.conversations.get(id)!
+  await house.time.pass(60_000)
+  expect(reader.engine.conversations.get(id)).toBe(before)
+  expect(reader.engine.conversations.list('active')).toBe(reader.engine.conversations.list('active'))
+  writer.engine.conversations.append(id, say('11'))
+  await house.quiet()
+  const after = reader.engine.conversations.get(id)!
+  expect(after).not.toBe(before)
+  expect(after.messages[0]).toBe(before.messages[0])
+})
+
+test('streamed text shows as far as it is whole, and durable text replaces it', async () => {
+  await using house = new House()
+  const { reader, id } = await longChat(house)
+  const { server } = house
+  const now = new Date(house.time.now()).toISOString()
+  const reply = { id: 'reply', role: 'assistant', content: '', position: 11, version: 1, status: 'streaming' }
+  const messages = [{ ...reply, replaces: null, metadata: {}, created_at: now, updated_at: now }]
+  const updated = { messages, message_count: 11, preview: '', updated_at: now }
+  server.append('conversations', { op: 'updated', entity_id: id, version: 2, data: updated })
+  const delta = (offset: number, text: string) =>
+    server.emit('conversations', 'delta', { entity_id: id, message_id: 'reply', run_id: 'run', offset, text })
+  const shown = async () => {
+    await house.time.pass(100)
+    return said(reader, id)!.at(-1)
+  }
+  delta(0, 'one ')
+  expect(await shown()).toBe('one ')
+  delta(8, 'three ')
+  expect(await shown()).toBe('one ')
+  delta(4, 'two ')
+  delta(4, 'two ')
+  expect(await shown()).toBe('one two three ')
+  const extended = { message_id: 'reply', run_id: 'run', offset: 0, text: 'one two ' }
+  server.append('conversations', { op: 'extended', entity_id: id, version: 3, data: extended })
+  expect(await shown()).toBe('one two three ')
+  const rest = { message_id: 'reply', run_id: 'run', offset: 8, text: 'three four' }
+  server.append('conversations', { op: 'extended', entity_id: id, version: 4, data: rest })
+  expect(await shown()).toBe('one two three four')
+  const end = { status: 'complete', length: 18, metadata: {}, preview: 'one', updated_at: now }
+  const finished = { message_id: 'reply', run_id: 'run', ...end }
+  server.append('conversations', { op: 'finished', entity_id: id, version: 5, data: finished })
+  delta(18, ' too late')
+  expect(await shown()).toBe('one two three four')
+})

@@ -1,0 +1,74 @@
+import { execFile } from 'node:child_process'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const secrets = { SESSION_SECRET: 's'.repeat(32), MONGODB_PASSWORD: 'app', MONGODB_ROOT_PASSWORD: 'root' }
+
+/** docker-compose's own reading of the file, with these variables and no others. */
+async function compose(variables: Record<string, string>): Promise<Composition> {
+  await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-compose-'))
+  const file = path.join(folder.path, 'variables')
+  await writeFile(
+    file,
+    Object.entries(variables)
+      .map((pair) => pair.join('='))
+      .join('\n'),
+  )
+  const args = ['--env-file', file, '-f', 'docker-compose.yml', 'config']
+  const { stdout } = await promisify(execFile)('docker-compose', args, { cwd: root, env: { PATH: process.env.PATH } })
+  return parse(stdout) as Composition
+}
+
+interface Composition {
+  services: Record<string, { environment?: Record<string, string>; ports?: unknown; networks: Record<string, null> }>
+  networks: Record<string, { internal?: boolean }>
+}
+
+describe('docker-compose.yml', () => {
+  it('is understood by docker-compose, and makes two nodes that share the database, Redis and the secret', async () => {
+    const { services } = await compose(secrets)
+    const [one, two] = [services['lockstep-1'], services['lockstep-2']]
+    expect(one?.environment).toMatchObject({
+      MONGODB_URL: expect.stringContaining('replicaSet=rs0') as string,
+      REDIS_URL: 'redis://valkey:6379',
+      SESSION_SECRET: secrets.SESSION_SECRET,
+    })
+    expect(two).toEqual(one)
+  })
+
+  it.each(Object.keys(secrets))('refuses to start without %s and says how to make one', async (name) => {
+    await expect(compose({ ...secrets, [name]: '' })).rejects.toThrow('new-env.sh')
+  })
+
+  it('publishes the load balancer only, and keeps the databases in a network without a way out', async () => {
+    const { services, networks } = await compose(secrets)
+    const published = Object.keys(services).filter((name) => services[name]?.ports !== undefined)
+    expect(published).toEqual(['balancer'])
+    for (const name of ['mongodb', 'valkey']) {
+      const joined = Object.keys(services[name]?.networks ?? {})
+      expect(joined.map((network) => networks[network]?.internal)).toEqual([true])
+    }
+  })
+
+  it('can be fed by deploy/new-env.sh, which makes other secrets each time', async () => {
+    const script = path.join(root, 'deploy/new-env.sh')
+    const [first, second] = await Promise.all([1, 2].map(() => promisify(execFile)('sh', [script])))
+    for (const name of Object.keys(secrets)) {
+      const secret = new RegExp(`^${name}=([0-9a-f]{64})$`, 'm')
+      expect(first?.stdout).toMatch(secret)
+      expect(secret.exec(first?.stdout ?? '')?.[1]).not.toBe(secret.exec(second?.stdout ?? '')?.[1])
+    }
+  })
+
+  it('mounts only files that are there', async () => {
+    const text = await readFile(path.join(root, 'docker-compose.yml'), 'utf8')
+    const mounted = [...text.matchAll(/- (\.\/deploy\/[^:]+):/g)].map(([, file = '']) => file)
+    expect(mounted.length).toBeGreaterThan(0)
+    await Promise.all(mounted.map((file) => readFile(path.join(root, file))))
+  })
+})
