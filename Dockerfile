@@ -1,0 +1,30 @@
+# A Lockstep node. The image brings its own Node, which runs the TypeScript as it is: only the page is built.
+FROM node:24-slim AS source
+WORKDIR /app
+COPY package.json package-lock.json ./
+
+FROM source AS page
+# --ignore-scripts: leaves out the pinned Node of development machines, which the image's own replaces.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY . .
+RUN npm run build
+
+FROM source AS dependencies
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:24-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data
+WORKDIR /app
+RUN install --directory --owner=node --group=node /data
+COPY --from=dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY protocol protocol
+COPY realtime realtime
+COPY --from=page /app/ui/dist ui/dist
+USER node
+EXPOSE 3000
+VOLUME /data
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+CMD ["node", "realtime/main.ts"]

@@ -1,0 +1,9 @@
+// The health check: initiates the replica set if nobody did yet; healthy means that this member takes writes.
+const notYetInitialized = 94
+try {
+  rs.status()
+} catch (error) {
+  if (error.code !== notYetInitialized) throw error
+  rs.initiate({ _id: 'rs0', members: [{ _id: 0, host: 'mongodb:27017' }] })
+}
+quit(db.hello().isWritablePrimary ? 0 : 1)
