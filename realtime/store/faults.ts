@@ -4,7 +4,9 @@ import {
   MongoNetworkError,
   MongoNotConnectedError,
   MongoOperationTimeoutError,
+  MongoServerClosedError,
   MongoServerError,
+  MongoStalePrimaryError,
   MongoSystemError,
   MongoTopologyClosedError,
 } from 'mongodb'
@@ -24,17 +26,25 @@ export function toFault(error: unknown): Fault {
   return new Fault('internal', {}, error)
 }
 
-// NotWritablePrimary, interruptions of a stepdown or shutdown, and write concerns that weren't satisfied in time
-const passing = new Set([6, 7, 50, 64, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
+// NotWritablePrimary, interruptions of a stepdown or shutdown, a cursor that a restart took away, a majority that can't be read yet, and
+// write concerns that weren't satisfied in time
+const passing = new Set([
+  6, 7, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11602, 13435, 13436,
+])
 
 const unreachable = [
   MongoNetworkError,
   MongoSystemError, // server selection
   MongoOperationTimeoutError,
   MongoNotConnectedError,
+  MongoServerClosedError, // a member that left the replica set while something waited for it
+  MongoStalePrimaryError,
   MongoTopologyClosedError,
   MongoClientClosedError,
 ]
+
+/** The driver's errors of its connection pools have no public classes. */
+const pooled = new Set(['MongoPoolClosedError', 'MongoWaitQueueTimeoutError'])
 
 function isAway(error: unknown): boolean {
   if (error instanceof MongoServerError)
@@ -42,9 +52,6 @@ function isAway(error: unknown): boolean {
   return unreachable.some((kind) => error instanceof kind) || isUnwrapped(error)
 }
 
-/**
- * What the driver has no public class for: a connection that broke while something was written to it, which it passes on as the system
- * says it, and a pool whose connections all wait for a mute server.
- */
+/** A connection that broke while something was written to it: the driver passes on what the system said. */
 const isUnwrapped = (error: unknown): boolean =>
-  error instanceof Error && (('syscall' in error && 'errno' in error) || error.name === 'MongoWaitQueueTimeoutError')
+  error instanceof Error && (('syscall' in error && 'errno' in error) || pooled.has(error.name))

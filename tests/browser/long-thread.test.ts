@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
+import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser.ts'
@@ -53,14 +54,13 @@ test(
 
     const region = page.getByRole('region', { name: 'Messages' })
     await region.hover()
-    for (let i = 0; i < 40; i++) {
+    const firstNumber = async () => Number(/Message (\d+)\./.exec((await rows(page).nth(0).textContent()) ?? '')?.[1])
+    const upTo = async () => {
       await page.mouse.wheel(0, -1500)
       await twoFrames(page)
+      expect(await firstNumber()).toBeLessThan(9800)
     }
-    await page.waitForFunction(() => {
-      const [, number] = /Message (\d+)\./.exec(document.querySelector('ol > li article')?.textContent ?? '') ?? []
-      return Number(number) < 9900
-    })
+    await eventually(upTo, { within: 30_000 })
     expect(await rows(page).count()).toBeLessThan(80)
 
     await page.mouse.wheel(0, 700)

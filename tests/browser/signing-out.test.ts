@@ -20,7 +20,8 @@ test('a device is signed out from another one at once and keeps nothing', async 
   await shows(row.getByText('Reading “Nobody else may read this”'))
   await row.getByRole('button', { name: /^Sign out/ }).click()
 
-  await shows(lost.getByText('This device was signed out.'), 2 * AT_ONCE)
+  await lost.waitForURL(/sign-in/, { timeout: 2 * AT_ONCE })
+  await shows(lost.getByText('This device was signed out.'))
   expect(await lost.content()).not.toContain('Nobody else may read this')
   expect(await lost.evaluate(() => performance.getEntriesByType('navigation').length)).toBe(1)
   await lost.goto(`${shared.node.url}/app`)

@@ -71,8 +71,13 @@ export class Cluster implements AsyncDisposable {
 
   async #spawn(index: number, port = '0'): Promise<NodeProcess> {
     const other = await this.#options.env?.(index, this.redis)
-    const env = { LOG_LEVEL: 'silent', REDIS_URL: this.redis.url, PORT: port, ...other }
+    const env = { LOG_LEVEL: 'error', REDIS_URL: this.redis.url, PORT: port, ...other }
     return spawnNode({ url: this.databaseUrl }, env)
+  }
+
+  /** What the nodes said of their faults: the reason, when a test fails. */
+  complaints(): string[] {
+    return this.nodes.flatMap(({ process }) => process.output.filter((line) => line.includes('request failed')))
   }
 
   alive(): NodeProcess[] {

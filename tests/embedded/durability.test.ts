@@ -41,7 +41,7 @@ describe('kill -9 under load', () => {
     expect([...streamed].sort()).toEqual([...(stored as unknown[])].sort())
     await rest.close()
     await client.close()
-  }, 30_000)
+  }, 120_000)
 })
 
 async function write(

@@ -5,6 +5,7 @@ import { startHouse } from './house.ts'
 const PEOPLE = 100
 const DEVICES = 1_000
 const MISSED = 5
+const PATIENCE_MS = 50_000
 
 test('a thousand devices that come back at once are all caught up, with a bounded number of reads at a time', async () => {
   await using house = await startHouse()
@@ -22,7 +23,7 @@ test('a thousand devices that come back at once are all caught up, with a bounde
   const devices = await Promise.all(
     Array.from({ length: DEVICES }, async (_, i) => {
       const client = house.dial('conversations', people[i % PEOPLE]!.cookie, { protocol: 1, since })
-      return client.next('sync')
+      return client.next('sync', PATIENCE_MS)
     }),
   )
   for (const { changes, more } of devices) {

@@ -7,13 +7,18 @@ import { sharedNodes } from '../harness/shared-node.ts'
 const shared = sharedNodes()
 /** More than fit in one range. */
 const HEAD = 510
+const AT_ONCE = 170
 let alice: Person
 let device: Device
 beforeAll(async () => {
   alice = await signUp(shared.node, 'alice')
   device = await alice.device('preferences')
-  for (let n = 1; n <= HEAD; n += 51)
-    await Promise.all(Array.from({ length: 51 }, (_, index) => device.done('update', { patch: { n: n + index } })))
+  // as many as one device may send at once, from as many as it takes
+  for (let n = 1; n <= HEAD; n += AT_ONCE) {
+    await using writer = await alice.device('preferences')
+    const patches = Array.from({ length: AT_ONCE }, (_, index) => ({ n: n + index }))
+    await Promise.all(patches.map((patch) => writer.done('update', { patch })))
+  }
   return () => device.close()
 })
 

@@ -77,5 +77,31 @@ export function offsetOf(keys: readonly string[], heights: RowHeights, index: nu
   return at
 }
 
-/** What the view holds on to: the list's end, or a row and how far (pixels) the viewport begins below that row's top. */
-export type ReadAnchor = 'end' | { key: string; delta: number }
+/**
+ * What the view holds on to: the list's end, or a row and how far (pixels) the viewport begins below that row's top. `rest`: pixels from
+ * there to the end of the rows, for the case that the row is gone: a line of the day moves up when older messages come before it.
+ */
+export type ReadAnchor = 'end' | { key: string; delta: number; rest: number }
+
+/** The row in which the viewport begins, `from` pixels below the list's start; undefined for an empty list. */
+export function anchorAt(keys: readonly string[], heights: RowHeights, from: number): ReadAnchor | undefined {
+  let offset = 0
+  let index = 0
+  for (; index < keys.length - 1; index++) {
+    const height = heights.get(keys[index]!)
+    if (offset + height > from) break
+    offset += height
+  }
+  const key = keys[index]
+  return key === undefined
+    ? undefined
+    : { key, delta: from - offset, rest: offsetOf(keys, heights, keys.length) - from }
+}
+
+/** Where the viewport begins, in pixels from the list's start; `last`: where it begins when it shows the list's end. */
+export function topOf(anchor: ReadAnchor, keys: readonly string[], heights: RowHeights, last: number): number {
+  if (anchor === 'end') return last
+  const index = keys.indexOf(anchor.key)
+  if (index < 0) return Math.min(offsetOf(keys, heights, keys.length) - anchor.rest, last)
+  return Math.min(offsetOf(keys, heights, index) + anchor.delta, last)
+}
