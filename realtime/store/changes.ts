@@ -172,15 +172,10 @@ export async function readUnapplied(
 export const findMutation = ({ changes }: Database, user_id: string, topic: Topic, mutation_id: string) =>
   changes.findOne({ user_id, topic, mutation_id })
 
-/** Takes the content out of an entity's entries up to `seq` (a purge). */
-export async function stripEntity(
-  { changes }: Database,
-  user_id: string,
-  entity_id: string,
-  upTo: number,
-): Promise<void> {
+/** Takes the content out of an entity's entries up to `seq` (a purge). Another topic's entity may have the same id: clients choose ids. */
+export async function stripEntity({ changes }: Database, entity: EntityQuery, upTo: number): Promise<void> {
   await changes.updateMany(
-    { user_id, entity_id, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
+    { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
     { $set: { stripped: true }, $unset: { data: '', before: '' } },
   )
 }

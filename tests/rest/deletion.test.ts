@@ -97,3 +97,23 @@ describe('DELETE /users/me', () => {
     await expectGone(alice.user.id)
   })
 })
+
+test('a purge strips the entries of its conversation, and of nothing else that has the same id', async () => {
+  const alice = await signUp(shared.node)
+  const run = await alice.ask('createRun', { body: { agent: 'demo', input: 'kept' } })
+  await ended(alice, run.id)
+  await alice.ask('putPreferences', { body: { note: 'kept' } })
+  const contents = async () => {
+    const entries = await database.changes.find({ user_id: alice.user.id }).sort({ _id: 1 }).toArray()
+    return entries.filter(({ topic }) => topic !== 'conversations')
+  }
+  const before = await contents()
+  for (const id of [alice.session.id, run.id, alice.user.id]) {
+    await alice.ask('createConversation', { body: { id, title: secret } })
+    await alice.ask('purgeConversation', { params: { id } })
+  }
+  const stripped = { user_id: alice.user.id, topic: 'conversations' as const, stripped: true as const }
+  await eventually(async () => expect(await database.changes.countDocuments(stripped)).toBe(6))
+  expect(JSON.stringify(await database.changes.find(stripped).toArray())).not.toContain(secret)
+  expect(await contents()).toEqual(before)
+})

@@ -37,7 +37,7 @@ export const projectConversations: Project = async (database, user_id, entries) 
 /** Removes what a purge leaves. Repeated by housekeeping, as a node that stalled may have written a message back. */
 export async function sweep(database: Database, user_id: string, id: string, seq: number): Promise<void> {
   await deleteMessages(database, user_id, id)
-  await stripEntity(database, user_id, id, seq)
+  await stripEntity(database, { user_id, topic: 'conversations', entity_id: id }, seq)
 }
 
 /** The documents of a conversation: itself and the messages named. */
