@@ -1,20 +1,31 @@
 // Read the settings, start, wait for a signal. The exit code is 0 after an orderly stop, 1 when something is wrong at start.
 import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 
 enableCompileCache()
 const { ConfigError, readConfig } = await import('./config.ts')
 const { createLogger } = await import('./log.ts')
-const { startServer } = await import('./server.ts')
+const { startEmbedded } = await import('./embedded/start.ts')
 
 try {
   const config = readConfig(process.env)
   const logger = createLogger(config.logLevel)
-  const server = await startServer(config, { logger, ofProcess: true })
+  const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
+  // before the server is imported: its thread loads while this one does
+  const embedded = config.mongodbUrl ? undefined : startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
+  embedded?.catch(() => undefined) // told where it is awaited
+  const { startServer } = await import('./server.ts')
+  const mongodbUrl = config.mongodbUrl ?? (await embedded!).url
+  const server = await startServer({ ...config, mongodbUrl }, { logger, ofProcess: true })
   process.stdout.write(`Lockstep is at ${server.url}\n`)
 
+  const stopAll = async () => {
+    await server.stop()
+    await (await embedded)?.stop()
+  }
   const stop = (signal: NodeJS.Signals) => {
     logger.info({ signal }, 'stopping')
-    server.stop().then(
+    stopAll().then(
       () => process.exit(0),
       (error: unknown) => {
         logger.error({ err: error }, 'could not stop in order')

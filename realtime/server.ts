@@ -18,7 +18,6 @@ import { createImport } from './commands/import/import.ts'
 import { createRewind } from './commands/rewind.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
 import type { Config } from './config.ts'
-import { startEmbedded } from './embedded/start.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
 import type { GatewaySettings } from './gateway/settings.ts'
@@ -32,7 +31,6 @@ import { createLogger, type Logger } from './log.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './metrics.ts'
 import { sharedLimiter } from './redis/limits.ts'
-import { startLink } from './redis/link.ts'
 import { openDatabase } from './store/database.ts'
 import { toFault } from './store/faults.ts'
 import { migrate } from './store/migrations.ts'
@@ -42,6 +40,8 @@ const DRAIN_MS = 2_000
 const FINISH_DELETIONS_MS = 300_000
 /** How long replies have to write down what they have when the node stops (ms). */
 const FINISH_REPLIES_MS = 5_000
+
+export type ServerConfig = Config & { mongodbUrl: string }
 
 export interface ServerOptions {
   logger?: Logger
@@ -63,7 +63,7 @@ export interface RunningServer {
 }
 
 /** Resolves when it serves. Rejects when the database can't be reached or the port is taken. */
-export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
+export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
   const logger = options.logger ?? createLogger(config.logLevel)
   const metrics = createMetrics({ ofProcess: options.ofProcess })
   const stops = stopOnce(logger)
@@ -75,14 +75,14 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   }
 
   async function compose(): Promise<RunningServer> {
-    const database = await openDatabase(config.mongodbUrl ?? (await embeddedUrl()))
+    const database = await openDatabase(config.mongodbUrl)
     stops.add('database', () => database.close())
     await migrate(database, { owner: newId() })
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
 
     // connected early, so that it goes late: whatever stops before it may still have to tell the other nodes
-    const link = config.redisUrl ? await startLink({ url: config.redisUrl, node: newId(), logger, metrics }) : undefined
+    const link = config.redisUrl ? await linkTo(config.redisUrl) : undefined
     if (link) stops.add('redis', () => link.stop())
 
     const sessions = createSessions({ database, secrets: config.sessionSecrets, logger })
@@ -181,11 +181,10 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     return { url, stop: () => stops.run() }
   }
 
-  async function embeddedUrl(): Promise<string> {
-    const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
-    const embedded = await startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
-    stops.add('embedded database', () => embedded.stop())
-    return embedded.url
+  /** A single node never loads the client library. */
+  async function linkTo(url: string) {
+    const { startLink } = await import('./redis/link.ts')
+    return startLink({ url, node: newId(), logger, metrics })
   }
 }
 

@@ -1,7 +1,7 @@
 // The thread that `startEmbedded` runs the server in: an fsync blocks this thread and no other.
+import { enableCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Parameters } from './parameters.ts'
-import { runServer } from './server.ts'
 
 /** What the starting thread passes. */
 export interface WorkerData {
@@ -20,7 +20,10 @@ const tell = (message: WorkerMessage): void => port.postMessage(message)
 const fault = (error: unknown): void =>
   tell({ type: 'fault', message: error instanceof Error ? error.message : String(error) })
 
+enableCompileCache() // a thread does not inherit it
+
 try {
+  const { runServer } = await import('./server.ts')
   const server = await runServer(dataDir, { path: socketPath }, parameters, fault)
   port.once('message', () => {
     void server.stop().then(() => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../../realtime/config.ts'
 import { createLogger } from '../../realtime/log.ts'
-import { startServer, type ServerOptions } from '../../realtime/server.ts'
+import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
 import { startProcess, type OwnedProcess } from './processes.ts'
 
 /** All nodes of a run seal and unseal the same cookies. */
@@ -24,7 +24,7 @@ export type NodeSettings = Partial<Config> & { options?: ServerOptions }
 /** Starts a node in this process, on a port of its own; it stops when it goes out of scope. */
 export async function startNode(database: { url: string }, settings: NodeSettings = {}): Promise<TestNode> {
   const { options, ...overrides } = settings
-  const config: Config = {
+  const config: ServerConfig = {
     host: '127.0.0.1',
     port: 0,
     publicOrigins: [],
