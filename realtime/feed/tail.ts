@@ -1,5 +1,7 @@
 // One tail: it follows the changes of its buckets through one change stream for as long as it runs, whatever happens to the stream.
-// The invariant: each change is handed over, or `restarted` is called after a stream that starts from now has been opened.
+// The invariant: each change is handed over, or `restarted` is called once a stream that starts from now has shown an event. Not before: an
+// entry older than the stream's start may still be on its way to a majority, and until then no majority read finds it either. The events
+// of a stream come in order, so the first one proves that all before it are there to be read.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
 import type { ChangeDocument } from '../store/changes.ts'
@@ -29,7 +31,7 @@ export interface TailPorts {
   change(entry: ChangeDocument): void
   /** Everything up to the token was handed over. */
   keep(token: Token): Promise<void>
-  /** A stream was opened that starts from now: what came before it may be missing. */
+  /** A stream that starts from now shows events: what came before it may be missing, and can be read. */
   restarted(): void
   failed(reason: 'resumed' | 'restarted' | 'mute'): void
   /** `ready` has changed. */
@@ -57,6 +59,8 @@ export function startTail(token: Token | undefined, ports: TailPorts, logger: Lo
   }
   let restarts = 0
   let position = token
+  /** What came before the stream is still to be looked for. */
+  let blind = token === undefined
   let interrupt: ((error: Error) => void) | undefined
 
   /** A half-open connection never answers: the wait must end all the same. */
@@ -68,10 +72,7 @@ export function startTail(token: Token | undefined, ports: TailPorts, logger: Lo
 
   async function follow(stream: Stream, onEvent: () => void): Promise<void> {
     const saver = startSaver(ports, timings.save, logger)
-    const fromNow = position === undefined
     stream.onOpen(() => {
-      // only now does the stream see everything, so whoever compares heads from here on misses nothing
-      if (fromNow) ports.restarted()
       ports.beat().catch((error: unknown) => logger.debug({ err: error }, 'canary not written'))
     })
     while (!stopping.signal.aborted) {
@@ -92,6 +93,8 @@ export function startTail(token: Token | undefined, ports: TailPorts, logger: Lo
       const watch = startWatch(ports, timings, () => interrupt?.(new Lost('the stream is mute')))
       try {
         await follow(stream, () => {
+          if (blind) ports.restarted()
+          blind = false
           turn(true)
           losses = 0
           attempt = 0
@@ -106,6 +109,7 @@ export function startTail(token: Token | undefined, ports: TailPorts, logger: Lo
           losses++
           restarts++
           position = undefined
+          blind = true
         }
         ports.failed(resumable ? 'resumed' : watch.mute() ? 'mute' : 'restarted')
         // starting from now twice with nothing seen between is a fault that somebody must look at, not a thing to hide

@@ -22,6 +22,8 @@ class ScriptedServer {
   /** Tokens below it are lost. */
   oldest = 0
   mute = false
+  /** Events that a majority has: no stream shows more, and no majority read finds more. */
+  committed = Infinity
   opened: (number | 'now')[] = []
   open = (after: Token | undefined): Stream => {
     this.opened.push(after === undefined ? 'now' : Number(after))
@@ -42,7 +44,7 @@ class ScriptedServer {
           return undefined
         }
         if (at < this.oldest) throw historyLost
-        const event = this.events[at]
+        const event = at < this.committed ? this.events[at] : undefined
         if (event) at++
         return event
       },
@@ -85,7 +87,7 @@ function tailOf(server: ScriptedServer, token?: Token, also: Partial<TailPorts> 
   return { tail, handed, kept, failures, heard, [Symbol.asyncDispose]: () => tail.stop() }
 }
 
-test('a first start opens the stream, then compares heads, and is ready once the stream shows the canary', async () => {
+test('a first start opens the stream, and compares heads and is ready once the stream shows the canary', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => run.tail.ready())
@@ -93,6 +95,32 @@ test('a first start opens the stream, then compares heads, and is ready once the
   expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
   server.events.push({ kind: 'change', entry: entry(1) })
   await eventually(() => run.handed.length === 1)
+})
+
+test('heads are compared no earlier than a majority has what was written before the stream', async () => {
+  const server = new ScriptedServer()
+  server.events.push({ kind: 'change', entry: entry(1) }) // in no stream from now, and in no majority read yet
+  server.committed = 0
+  await using run = tailOf(server)
+  await eventually(() => server.events.some(({ kind }) => kind === 'canary'))
+  await eventually(() => run.kept.length > 0) // idle batches come all the same
+  expect(run.heard).toEqual([])
+  server.committed = Infinity
+  await eventually(() => run.tail.ready())
+  expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
+})
+
+test('a stream from now that breaks before it shows anything leaves the comparison to the one that follows it', async () => {
+  const server = new ScriptedServer()
+  server.committed = 0
+  await using run = tailOf(server)
+  await eventually(() => run.kept.length > 0)
+  server.failures.push(resumable)
+  await eventually(() => run.failures.length > 0)
+  server.committed = Infinity
+  await eventually(() => run.tail.ready())
+  expect(server.opened).toEqual(['now', 0])
+  expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
 })
 
 test('FEED-2 a saved token resumes behind it, and is kept after the work is done and on idle batches', async () => {
