@@ -2,8 +2,10 @@
 // it, neither in a reason nor in a log line. A request is repeated only while not a single token has come.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OpenAI } from 'openai'
+import { Stream } from 'openai/streaming'
 import { ProviderFault, type Piece, type Provider, type ProviderRequest, type Usage } from './provider.ts'
 import { refusesUsage, toProviderFault } from './openai-faults.ts'
+import { ThinkTags } from './think-tags.ts'
 
 export interface OpenAiSettings {
   baseUrl: string
@@ -14,8 +16,14 @@ const ATTEMPTS = 3
 /** A provider that wants a longer pause than this is asked again by the user, not by us (ms). */
 const LONGEST_PAUSE_MS = 10_000
 
-/** @param pauseMs the first pause before another attempt; it doubles */
-export function createOpenAiProvider({ baseUrl, apiKey }: OpenAiSettings, { pauseMs = 500 } = {}): Provider {
+/**
+ * @param pauseMs the first pause before another attempt; it doubles
+ * @param usageMs how long a whole answer waits for its count of tokens, should the line stay open
+ */
+export function createOpenAiProvider(
+  { baseUrl, apiKey }: OpenAiSettings,
+  { pauseMs = 500, usageMs = 500 } = {},
+): Provider {
   const client = new OpenAI({
     baseURL: baseUrl,
     apiKey: apiKey ?? 'none', // servers without keys still want the header to be there
@@ -26,25 +34,26 @@ export function createOpenAiProvider({ baseUrl, apiKey }: OpenAiSettings, { paus
     timeout: 30 * 60_000, // the runner has the deadlines
     logLevel: 'off',
   })
-  /** Some servers refuse `stream_options`; they are asked without from then on. */
+  /** Some servers refuse `stream_options`: once one has answered without, it is asked without from then on. */
   let countsUsage = true
 
   async function* stream(request: ProviderRequest): AsyncGenerator<Piece> {
     let pause = pauseMs
+    let includeUsage = countsUsage
     for (let attempt = 1; ; attempt++) {
       let begun = false
-      const askedForUsage = countsUsage
       try {
-        for await (const piece of once(request, askedForUsage)) {
+        for await (const piece of once(request, includeUsage)) {
           begun = true
+          if (!includeUsage) countsUsage = false
           yield piece
         }
         return
       } catch (error) {
         const fault = toProviderFault(error)
         if (begun || request.signal.aborted) throw fault
-        if (askedForUsage && refusesUsage(error)) {
-          countsUsage = false
+        if (includeUsage && refusesUsage(error)) {
+          includeUsage = false
           attempt -= 1
           continue
         }
@@ -58,25 +67,42 @@ export function createOpenAiProvider({ baseUrl, apiKey }: OpenAiSettings, { paus
 
   async function* once({ signal, ...request }: ProviderRequest, includeUsage: boolean): AsyncGenerator<Piece> {
     const { model, temperature, instructions, messages } = request
-    const chunks = await client.chat.completions.create(
-      {
-        model,
-        ...(temperature !== undefined && { temperature }),
-        messages: instructions ? [{ role: 'system', content: instructions }, ...messages] : [...messages],
-        stream: true,
-        ...(includeUsage && { stream_options: { include_usage: true } }),
-      },
-      { signal },
-    )
-    let finish: string | null = null
-    for await (const chunk of chunks) {
-      const choice = chunk.choices?.[0]
-      yield* piecesOf(choice?.delta)
-      finish = choice?.finish_reason ?? finish
-      if (chunk.usage) yield { kind: 'usage', usage: usageOf(chunk.usage) }
+    const line = new AbortController()
+    const response = await client.chat.completions
+      .create(
+        {
+          model,
+          ...(temperature !== undefined && { temperature }),
+          messages: instructions ? [{ role: 'system', content: instructions }, ...messages] : [...messages],
+          stream: true,
+          ...(includeUsage && { stream_options: { include_usage: true } }),
+        },
+        { signal: AbortSignal.any([signal, line.signal]) },
+      )
+      .asResponse()
+    const done = { seen: false }
+    const chunks = Stream.fromSSEResponse<OpenAI.ChatCompletionChunk>(noticing(response, done), line, client)
+    const tags = new ThinkTags()
+    let finish: string | undefined
+    let late: NodeJS.Timeout | undefined
+    try {
+      for await (const chunk of chunks) {
+        const choice = chunk.choices?.[0]
+        yield* piecesOf(choice?.delta, tags)
+        if (choice?.finish_reason) {
+          finish = choice.finish_reason
+          late ??= setTimeout(() => line.abort(), usageMs) // which ends the chunks as if they were over
+        }
+        if (chunk.usage) yield { kind: 'usage', usage: usageOf(chunk.usage) }
+      }
+    } catch (error) {
+      if (finish === undefined) throw error // else the answer is whole, and only its tokens stay uncounted
+    } finally {
+      clearTimeout(late)
     }
-    // a connection that closes looks like an end; only a reason to finish is one
-    if (finish === null) throw new ProviderFault('closed_early', { retryable: true })
+    yield* tags.end()
+    // a connection that closes looks like an end: only a reason to finish is one, or the word that it is done
+    if (finish === undefined && !done.seen) throw new ProviderFault('closed_early', { retryable: true })
     if (finish === 'content_filter') throw new ProviderFault('filtered')
     if (finish === 'length') yield { kind: 'cut', code: 'cut' }
   }
@@ -84,13 +110,28 @@ export function createOpenAiProvider({ baseUrl, apiKey }: OpenAiSettings, { paus
   return { stream }
 }
 
+/** The response as it is, and whether the line that ends an answer has come by: the library keeps that to itself. */
+function noticing({ body, headers }: Response, done: { seen: boolean }): Response {
+  const decoder = new TextDecoder('latin1')
+  let line = ''
+  const notice = new TransformStream<Uint8Array, Uint8Array>({
+    transform(bytes, controller) {
+      line += decoder.decode(bytes)
+      done.seen ||= /^data: ?\[DONE\]/m.test(line)
+      line = line.slice(line.lastIndexOf('\n') + 1).slice(0, 16) // enough of a line to tell which one it is
+      controller.enqueue(bytes)
+    },
+  })
+  return new Response(body?.pipeThrough(notice), { headers })
+}
+
 /** Servers disagree about the name of reasoning text, and none of the names is OpenAI's own. */
-function* piecesOf(delta: object | undefined): Generator<Piece> {
+function* piecesOf(delta: object | undefined, tags: ThinkTags): Generator<Piece> {
   const { reasoning_content, reasoning, content, refusal } = (delta ?? {}) as Record<string, unknown>
   const thinking = reasoning_content ?? reasoning
   const text = content ?? refusal
   if (typeof thinking === 'string' && thinking !== '') yield { kind: 'thinking', text: thinking }
-  if (typeof text === 'string' && text !== '') yield { kind: 'text', text }
+  if (typeof text === 'string' && text !== '') yield* tags.split(text)
 }
 
 function usageOf(usage: OpenAI.CompletionUsage): Usage {

@@ -1,7 +1,9 @@
 // The OpenAI-compatible provider against a server that misbehaves.
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createOpenAiProvider } from '../../realtime/agents/openai.ts'
 import { ProviderFault, reasons, type Piece, type ProviderRequest } from '../../realtime/agents/provider.ts'
+import { ThinkTags } from '../../realtime/agents/think-tags.ts'
 import { freePort } from '../harness/redis.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
 
@@ -16,7 +18,7 @@ const request: ProviderRequest = {
 
 /** Reads an answer to its end; `fault` is what it ended with, if so. */
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
-  const provider = createOpenAiProvider({ baseUrl: server.url, apiKey }, { pauseMs: 1 })
+  const provider = createOpenAiProvider({ baseUrl: server.url, apiKey }, { pauseMs: 1, usageMs: 100 })
   const pieces: Piece[] = []
   try {
     for await (const piece of provider.stream({ ...request, ...asked })) pieces.push(piece)
@@ -76,6 +78,15 @@ test('a server that refuses `stream_options` is asked without, from then on', as
     expect(pieces).toEqual(helloPieces)
   }
   expect(server.questions.map(({ body }) => body.stream_options !== undefined)).toEqual([true, false, false])
+})
+
+test('a request that is refused for something else does not end the counting of tokens', async () => {
+  const strict: Script = (answer) => (answer.question.body.temperature === 2 ? answer.refuse(400) : hello(answer))
+  await using server = await OpenAiServer.start(strict)
+  const provider = createOpenAiProvider({ baseUrl: server.url })
+  await expect(Array.fromAsync(provider.stream({ ...request, temperature: 2 }))).rejects.toMatchObject({ code: 'refused' }) // prettier-ignore
+  expect(await Array.fromAsync(provider.stream(request))).toEqual(helloPieces)
+  expect(server.questions.at(-1)!.body.stream_options).toEqual({ include_usage: true })
 })
 
 describe('a refusal ends with a reason', () => {
@@ -147,6 +158,60 @@ describe('after the first token nothing is asked again', () => {
     expect(fault?.code).toBe(code)
     expect(server.questions).toHaveLength(1)
   })
+})
+
+describe('a whole answer is whole, whatever becomes of the line', () => {
+  const usage = { choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } }
+  const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+  const endings: [string, boolean, Script][] = [
+    ['it stays open after the reason to finish', false, (answer) => answer.chunk(finish)],
+    ['it stays open after the tokens', true, (answer) => (answer.chunk(finish), answer.chunk(usage))],
+    ['it is dropped after the reason to finish', false, (answer) => (answer.chunk(finish), setImmediate(() => answer.drop()))], // prettier-ignore
+    ['it stays open after the word that it is done', true, (answer) => (answer.chunk(usage), answer.raw('data: [DONE]\n\n'))], // prettier-ignore
+    ['that word comes in two halves', false, (answer) => (answer.raw('data: [DO'), setImmediate(() => answer.raw('NE]\n\n')))], // prettier-ignore
+  ]
+  test.each(endings)('%s', async (_name, counted, ending) => {
+    await using server = await OpenAiServer.start((answer) => {
+      answer.text('Hel')
+      answer.text('lo')
+      void ending(answer)
+    })
+    const { pieces, fault } = await answerOf(server)
+    expect(fault).toBeUndefined()
+    expect(pieces).toEqual(counted ? helloPieces : helloPieces.slice(0, 2))
+  })
+})
+
+test('thinking in tags at the beginning is thinking, however the pieces cut it; later tags are text', () => {
+  const thoughts = fc.constantFrom('', 'Hm.', '\nSo </think or <think>?\n', '<')
+  const answers = fc.constantFrom('', 'Yes.', 'Say <think>no</think>.', '<th')
+  fc.assert(
+    fc.property(fc.option(thoughts), answers, fc.array(fc.nat(20)), (thought, answer, cuts) => {
+      let rest = thought === null ? answer : ` \n<think>${thought}</think>\n\n${answer}`
+      const tags = new ThinkTags()
+      const pieces = cuts.flatMap((cut) => {
+        const piece = rest.slice(0, cut)
+        rest = rest.slice(cut)
+        return [...tags.split(piece)]
+      })
+      pieces.push(...tags.split(rest), ...tags.end())
+      const of = (kind: 'text' | 'thinking') => pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
+      expect([of('thinking'), of('text')]).toEqual([thought ?? '', answer])
+      for (const piece of pieces) expect(piece).not.toMatchObject({ text: '' })
+    }),
+  )
+})
+
+test('thinking in tags that is never closed is no answer', async () => {
+  await using server = await OpenAiServer.start((answer) => {
+    for (const text of ['<th', 'ink>Hm', '</thi']) answer.text(text)
+    answer.finish('length')
+  })
+  expect((await answerOf(server)).pieces).toEqual([
+    { kind: 'thinking', text: 'Hm' },
+    { kind: 'thinking', text: '</thi' },
+    { kind: 'cut', code: 'cut' },
+  ])
 })
 
 test('an answer cut at the model’s limit says so', async () => {
