@@ -10,8 +10,8 @@ import type { Database } from '../store/database.ts'
 import { toEntry, type Caller } from './entry.ts'
 import { advance, type Hot, type HotTopics } from './hot.ts'
 
-/** How long a command may lose against others, or wait for a winner that no majority has yet (ms). */
-const DEADLINE_MS = 5_000
+/** How long a command may wait for its turn, lose against others, or wait for a winner that no majority has yet (ms, from its arrival). */
+const DEADLINE_MS = 10_000
 const MAX_BACKOFF_MS = 200
 
 export interface Command<State> {
@@ -31,15 +31,20 @@ export type Appended<State> =
   | { kind: 'repeated'; entry: ChangeDocument }
   | { kind: 'unchanged'; state: State; seq: number }
 
-/** Runs inside the topic's queue. Throws the decision's fault, or `unavailable` when the deadline passes. */
+/**
+ * Runs inside the topic's queue. Throws the decision's fault, or `unavailable` when the deadline passes.
+ * @param arrivedAt when the command was queued, by `performance.now()`
+ */
 export async function append<State>(
   database: Database,
   topics: HotTopics,
   command: Command<State>,
+  arrivedAt: number,
 ): Promise<Appended<State>> {
   const { caller, topic } = command
   const key = topicKey(caller.user_id, topic)
-  const deadline = Date.now() + DEADLINE_MS
+  const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
+  if (isLate()) throw tooMany()
   let backoff = 1
   let known = await topics.get(caller.user_id, topic)
   for (;;) {
@@ -69,13 +74,14 @@ export async function append<State>(
     }
     const first = await firstOutcome(database, command)
     if (first) return first
-    if (Date.now() > deadline)
-      throw new Fault('unavailable', { detail: 'Too many changes at once: try again', retry_after_ms: 1_000 })
+    if (isLate()) throw tooMany()
     await sleep(Math.random() * backoff)
     backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)
     known = { hot: await topics.refresh(caller.user_id, topic), fresh: true }
   }
 }
+
+const tooMany = () => new Fault('unavailable', { detail: 'Too many changes at once: try again', retry_after_ms: 1_000 })
 
 function contextOf(hot: Hot): DecisionContext {
   return { user_id: hot.user_id, at: new Date(Math.max(Date.now(), hot.at)).toISOString(), newId: () => newId() }
@@ -102,6 +108,11 @@ async function firstOutcome<State>(
   const entry = await findMutation(database, caller.user_id, topic, mutation_id)
   if (!entry) return undefined
   if (entry.fingerprint === fingerprint) return { kind: 'repeated', entry }
+  throw keyReused()
+}
+
+/** A `mutation_id` that comes again with another command. */
+export function keyReused(): Fault {
   const message = 'was used for another command before'
-  throw new Fault('invalid', { detail: `This mutation_id ${message}`, issues: [{ path: 'mutation_id', message }] })
+  return new Fault('invalid', { detail: `This mutation_id ${message}`, issues: [{ path: 'mutation_id', message }] })
 }

@@ -97,14 +97,17 @@ export function createLog(database: Database, logger: Logger): Log {
   return {
     create: (user_id) => createHeads(database, user_id, topics, newId().slice(-12)),
 
-    append: (command) =>
-      queue.run(topicKey(command.caller.user_id, command.topic), async () => {
-        const known = hotTopics.peek(topicKey(command.caller.user_id, command.topic))
+    append(command) {
+      const arrivedAt = performance.now()
+      const key = topicKey(command.caller.user_id, command.topic)
+      return queue.run(key, async () => {
+        const known = hotTopics.peek(key)
         if (known && known.tail.length >= MAX_TAIL) await projector.project(known)
-        const appended = await append(database, hotTopics, command)
+        const appended = await append(database, hotTopics, command, arrivedAt)
         if (appended.kind === 'appended') projector.schedule(appended.hot)
         return appended
-      }),
+      })
+    },
 
     head,
 

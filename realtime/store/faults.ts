@@ -46,7 +46,8 @@ const unreachable = [
 /** The driver's errors of its connection pools have no public classes. */
 const pooled = new Set(['MongoPoolClosedError', 'MongoWaitQueueTimeoutError'])
 
-function isAway(error: unknown): boolean {
+/** Nothing but the database itself is at fault: it is away, electing or too slow, for everybody. */
+export function isAway(error: unknown): boolean {
   if (error instanceof MongoServerError)
     return passing.has(Number(error.code)) || error.hasErrorLabel('RetryableWriteError')
   return unreachable.some((kind) => error instanceof kind) || isUnwrapped(error)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
 import { by, entriesOf, kit, type Kit } from './kit.ts'
 
@@ -7,6 +7,7 @@ beforeAll(async () => {
   house = await kit()
 })
 afterAll(() => house[Symbol.asyncDispose]())
+afterEach(() => vi.restoreAllMocks())
 
 const hello = { role: 'user' as const, content: 'hello' }
 
@@ -104,6 +105,34 @@ describe('the log', () => {
     })
     for (const { conversations: node } of [{ conversations }, house.side()])
       await expect(node.change('create', by(user), {})).rejects.toMatchObject({ code: 'unauthenticated' })
+    expect(await entriesOf(house.database, user)).toHaveLength(1)
+  })
+
+  test('a command that has waited for its turn too long is unavailable, and writes nothing', async () => {
+    const { log, conversations } = house.side()
+    const user = await house.user()
+    const begun = Promise.withResolvers<void>()
+    const held = Promise.withResolvers<undefined>()
+    const first = log.append({
+      caller: by(user),
+      topic: 'conversations',
+      mutation_id: newId(),
+      fingerprint: 'slow',
+      load() {
+        begun.resolve()
+        return held.promise
+      },
+      decide: () => undefined,
+    })
+    const second = conversations.change('create', by(user), {})
+    await begun.promise
+    const late = performance.now() + 60_000
+    vi.spyOn(performance, 'now').mockImplementation(() => late)
+    held.resolve(undefined)
+    await expect(first).resolves.toMatchObject({ kind: 'unchanged' })
+    await expect(second).rejects.toMatchObject({ code: 'unavailable', extra: { retry_after_ms: 1_000 } })
+    vi.restoreAllMocks()
+    await conversations.change('create', by(user), {})
     expect(await entriesOf(house.database, user)).toHaveLength(1)
   })
 
