@@ -1,5 +1,7 @@
 // The one table of faults. Whatever goes wrong, on HTTP or a socket, is one of these codes; nothing else reaches a client.
 import type * as z from 'zod'
+import { isDeeperThan } from './free-form.ts'
+import { limits } from './limits.ts'
 import type { Problem } from './problem.ts'
 
 export type { Problem } from './problem.ts'
@@ -76,9 +78,14 @@ export function toProblem(error: unknown): Problem {
 }
 
 /**
- * Parses outside input. Throws `too_large` when a size limit was passed (it carries the limit), else `invalid` with its issues.
+ * Parses outside input. Throws `too_large` when a size limit was passed (it carries the limit), else `invalid` with its issues; the latter
+ * also for what is nested deeper than anything here, whatever the schema says: it would end the stack of whoever walks it.
  */
 export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
+  if (isDeeperThan(limits.jsonDepth, input)) {
+    const message = `must not be nested deeper than ${limits.jsonDepth} levels`
+    throw new Fault('invalid', { detail: `The request ${message}`, issues: [{ path: '', message }] })
+  }
   const result = schema.safeParse(input)
   if (result.success) return result.data
   for (const issue of result.error.issues) {

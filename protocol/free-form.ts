@@ -9,6 +9,21 @@ export type JsonObject = { [key: string]: Json }
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Keys that a prototype, or the database's driver, would take for its own. */
+export const reservedKeys: ReadonlySet<string> = new Set(['__proto__', '_bsontype'])
+
+/** True when a value of JSON has more than `levels` of lists and objects in each other; doesn't recurse itself. */
+export function isDeeperThan(levels: number, value: unknown): boolean {
+  let level = [value].filter(isNested)
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === levels) return true
+    level = level.flatMap((outer) => Object.values(outer).filter(isNested))
+  }
+  return false
+}
+const isNested = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
+
 /** True when the object, as JSON, is above its limit. The result of a merge counts, so the merging command asks too. */
 export const exceedsFreeForm = (value: JsonObject): boolean => byteLength(JSON.stringify(value)) > limits.freeFormBytes
 

@@ -12,6 +12,7 @@ export const limits = {
   messageBytes: 256 * 1024,
   freeFormBytes: 64 * 1024,
   freeFormDepth: 20,
+  jsonDepth: 100,
   bodyBytes: 2 * 1024 * 1024,
   importBytes: 256 * 1024 * 1024,
   messagesPerRequest: 500,

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { Version } from './change.ts'
 import { limits } from './limits.ts'
-import { FreeForm, sizedText, Time, Uuid } from './scalars.ts'
+import { FreeForm, ReadOnly, sizedText, Time, Uuid } from './scalars.ts'
 
 const Role = z.enum(['user', 'assistant', 'system', 'tool'])
 /** `streaming` is the server's alone; the others are final. */
@@ -41,8 +41,8 @@ export const MessageInput = z
     version: Version.optional(),
     created_at: Time.optional(),
     metadata: FreeForm.optional(),
-    position: z.unknown().optional(),
-    updated_at: z.unknown().optional(),
+    position: ReadOnly,
+    updated_at: ReadOnly,
   })
   .meta({ id: 'MessageInput' })
 export type MessageInput = z.infer<typeof MessageInput>

@@ -7,7 +7,7 @@ import { Conversation, ConversationCreate, ConversationUpdate, Summary } from '.
 import { Activity, ImportRequest, ImportResult } from './owner.ts'
 import { places } from './places.ts'
 import { Preferences } from './preferences.ts'
-import { FreeForm, Text, Time, Uuid } from './scalars.ts'
+import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
 
 export interface Route {
@@ -32,7 +32,6 @@ const cursor = z.string().max(1000).optional()
 const at = { epoch: Epoch, seq: Seq }
 const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().nullable() })
 const id = z.strictObject({ id: Uuid })
-const readOnly = z.unknown().optional()
 const signedIn = z.object({ user: User, session: Session })
 const conversation = Conversation.extend(at)
 
@@ -51,7 +50,7 @@ const ConversationPut = ConversationUpdate.extend({
       'version',
       'epoch',
       'seq',
-    ].map((name) => [name, readOnly]),
+    ].map((name) => [name, ReadOnly]),
   ),
 })
 
@@ -83,7 +82,7 @@ export const routes = {
   renameMe: {
     ...places.renameMe,
     summary: 'Change the username',
-    body: z.strictObject({ username: Username, id: readOnly, created_at: readOnly }),
+    body: z.strictObject({ username: Username, id: ReadOnly, created_at: ReadOnly }),
     status: 200,
     answer: z.object({ user: User }),
   },

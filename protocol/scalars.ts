@@ -1,7 +1,7 @@
 // Schemas of the wire's smallest values: ids, text, times, free-form objects. What devices need at run time (making ids, measuring and
 // merging) is in files without zod, because a page should not have to load a validator for what its server has validated.
 import * as z from 'zod'
-import { exceedsFreeForm, isObject, type JsonObject } from './free-form.ts'
+import { exceedsFreeForm, isObject, reservedKeys, type JsonObject } from './free-form.ts'
 import { limits } from './limits.ts'
 import { byteLength } from './text.ts'
 
@@ -25,12 +25,25 @@ export const sizedText = (max: number) =>
     params: { limit_bytes: max },
   })
 
+/** In UTC with milliseconds; undefined for what is none, or is in no year of four digits there: offsets lead beyond both ends. */
+function folded(value: string): string | undefined {
+  const ms = Date.parse(value)
+  const iso = Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
+  return iso !== undefined && /^\d{4}-/.test(iso) ? iso : undefined
+}
+
 /** A moment in ISO 8601, with or without an offset's minutes; folded to UTC with milliseconds. */
 export const Time = z.iso
   .datetime({ offset: true })
-  .refine((value) => !Number.isNaN(Date.parse(value)), 'must be a time')
-  .overwrite((value) => (Number.isNaN(Date.parse(value)) ? value : new Date(value).toISOString()))
+  .refine((value) => folded(value) !== undefined, 'must be a time in the years 0 to 9999')
+  .overwrite((value) => folded(value) ?? value)
   .meta({ id: 'Time' })
+
+/** What a GET gave and a client may not set: it may come back, whatever it is, and is dropped. */
+export const ReadOnly = z
+  .unknown()
+  .transform((): unknown => undefined)
+  .optional()
 
 /** A socket's frame may bring binary attachments, which look like objects. */
 const isPlain = (value: object): boolean =>
@@ -45,8 +58,8 @@ function fault(value: unknown, depth: number): string | undefined {
   if (depth > limits.freeFormDepth) return `must not be nested deeper than ${limits.freeFormDepth} levels`
   for (const [key, inner] of Object.entries(value)) {
     if (!Array.isArray(value)) {
-      if (key.startsWith('$') || key.includes('.') || key.includes('\0') || key === '__proto__')
-        return 'must not have keys that start with "$", contain "." or NUL, or are "__proto__"'
+      if (key.startsWith('$') || key.includes('.') || key.includes('\0') || reservedKeys.has(key))
+        return `must not have keys that start with "$", contain "." or NUL, or are ${[...reservedKeys].join(' or ')}`
       if (!key.isWellFormed()) return 'must be well-formed Unicode'
     }
     const found = fault(inner, depth + 1)

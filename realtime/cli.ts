@@ -36,7 +36,7 @@ async function run(command: Exclude<Command, { name: 'help' }>): Promise<boolean
     await migrate(database, { owner: newId() })
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
-    const imports = createImport(database, log, createPreferences(database, log))
+    const imports = createImport(database, log, createPreferences(database, log), logger)
     return await runCommand(command, { database, log, imports }, out)
   } finally {
     await stops.run()

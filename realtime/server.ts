@@ -128,7 +128,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
         ...ownerHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport(database, log, preferences),
+          imports: createImport(database, log, preferences, logger),
           rewind: createRewind(database, log),
         }),
       },

@@ -3,12 +3,12 @@
 import { isObject } from '../../protocol/free-form.ts'
 import type { Imported, ImportedConversation, ImportedMessage, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
-import { firstOf, nameOf, notThisSource, partsText, roleOf, textOf, timeOf, type Fields } from './values.ts'
+import { firstOf, nameOf, notThisSource, partsText, readItem, roleOf, textOf, timeOf, type Fields } from './values.ts'
 
 export const parseBrowser: Parse = function* (data) {
   if (!isObject(data) || (data.conversations === undefined && data.config === undefined)) throw notThisSource()
   const { list, beside } = listIn(unpacked(data.conversations))
-  for (const [index, item] of list.entries()) yield readItem(item, index)
+  for (const [index, item] of list.entries()) yield readItem(item, index, () => readOne(item, index))
   const config = unpacked(data.config)
   const preferences = keptFields({
     ...(isObject(config) ? keptFields(config) : { ai_mcp_ui_config: config }),
@@ -27,14 +27,14 @@ function unpacked(value: unknown): unknown {
   }
 }
 
-/** A list; or an object that has it as a field, as state libraries store it; or an object from id to conversation. */
-function listIn(value: unknown): { list: unknown[]; beside?: unknown } {
+/** A list; or an object that has it as a field, as state libraries store it (`isState`); or an object from id to conversation. */
+function listIn(value: unknown, isState = false): { list: unknown[]; beside?: unknown } {
   if (value === undefined || value === null) return { list: [] }
   if (Array.isArray(value)) return { list: value }
   if (!isObject(value)) return { list: [value] }
-  if (isObject(value.state)) {
+  if (isObject(value.state) && !isState) {
     const { state, ...around } = value
-    const { list, beside } = listIn(state)
+    const { list, beside } = listIn(state, true)
     return { list, beside: keptFields({ ...around, ...(isObject(beside) && beside) }) }
   }
   for (const name of ['conversations', 'chats', 'items'])
@@ -56,7 +56,7 @@ const updateds = ['updated_at', 'updatedAt', 'updated', 'lastModified', 'last_up
 const speakers = ['role', 'sender', 'from', 'author', 'type']
 const texts = ['content', 'text', 'message', 'body']
 
-function readItem(item: unknown, index: number): Imported {
+function readOne(item: unknown, index: number): Imported {
   const messages = isObject(item) ? firstOf(item, 'messages', 'history') : undefined
   if (!isObject(item) || (messages !== undefined && !Array.isArray(messages)))
     return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation' }

@@ -1,6 +1,6 @@
 // Fields of a foreign export that have no place of their own are kept as metadata: under keys and within limits that metadata has, and what
 // doesn't fit is named, so that nothing is lost in silence.
-import { isObject, type Json, type JsonObject } from '../../protocol/free-form.ts'
+import { isDeeperThan, isObject, reservedKeys, type Json, type JsonObject } from '../../protocol/free-form.ts'
 import { limits } from '../../protocol/limits.ts'
 import { byteLength } from '../../protocol/text.ts'
 import type { Fields } from './values.ts'
@@ -11,21 +11,24 @@ const BUDGET_BYTES = limits.freeFormBytes - 4096
 const DEPTH = limits.freeFormDepth - 4
 const NAMED = 50
 
-/** `fields` without those that are `known` and those that hold nothing. What is too large is named in `not_imported`. */
+/** `fields` without those that are `known` and those that hold nothing. What is too large or too deep is named in `not_imported`. */
 export function keptFields(fields: Fields, known: readonly string[] = []): JsonObject {
   const left = Object.entries(fields).filter(([name, value]) => !known.includes(name) && !isNothing(value))
-  const cleaned = left.map(([name, value]) => [cleanKey(name), cleanValue(value, 1)] as const)
+  const [deep = [], flat = []] = [true, false].map((is) =>
+    left.filter(([, value]) => isDeeperThan(limits.jsonDepth, value) === is),
+  )
+  const cleaned = flat.map(([name, value]) => [cleanKey(name), cleanValue(value, 1)] as const)
   const sized = cleaned.map(([name, value]) => ({ name, value, bytes: byteLength(JSON.stringify({ [name]: value })) }))
   sized.sort((a, b) => a.bytes - b.bytes)
   const kept: JsonObject = {}
-  const missed: string[] = []
+  const missed = deep.map(([name]) => name)
   let bytes = 0
   for (const { name, value, bytes: own } of sized) {
     bytes += own
     if (bytes <= BUDGET_BYTES) kept[name] = value
-    else missed.push(name.slice(0, 60).toWellFormed())
+    else missed.push(name)
   }
-  if (missed.length > 0) kept.not_imported = missed.slice(0, NAMED)
+  if (missed.length > 0) kept.not_imported = missed.slice(0, NAMED).map((name) => name.slice(0, 60).toWellFormed())
   return kept
 }
 
@@ -38,7 +41,7 @@ const isNothing = (value: unknown): boolean =>
 
 function cleanKey(key: string): string {
   const cleaned = key.toWellFormed().replace(/^\$+/, '_').replace(/[.\0]/g, '_')
-  return cleaned === '__proto__' ? '_proto_' : cleaned
+  return reservedKeys.has(cleaned) ? cleaned.replace(/^_+/, '') : cleaned
 }
 
 function cleanValue(value: unknown, depth: number): Json {

@@ -25,7 +25,10 @@ const LAST_YEAR = Date.UTC(2200)
 
 /** A moment as ISO time: from ISO text, seconds or milliseconds since the epoch, or `{$date}`. What can't be one is undefined. */
 export function timeOf(value: unknown): string | undefined {
-  if (isObject(value)) return timeOf(value.$date ?? value.$numberLong)
+  if (isObject(value)) {
+    const inner = value.$date ?? value.$numberLong
+    return timeOf(isObject(inner) ? String(inner.$numberLong) : inner)
+  }
   const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value
   const ms =
     typeof number === 'number'
@@ -53,11 +56,18 @@ export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? val
 /** The objects in a list. */
 export const objectsOf = (value: unknown): Fields[] => listOf(value).filter(isObject)
 
+/** Parts within parts that are looked into. */
+const PART_LEVELS = 20
+
 /** The text in content that is a string, a part with `text`, or a list of those. */
-export function partsText(value: unknown): string {
-  if (isObject(value)) return partsText(firstOf(value, 'text', 'value', 'content'))
-  if (Array.isArray(value)) return value.map(partsText).filter(Boolean).join('\n\n')
-  return textOf(value) ?? ''
+export function partsText(value: unknown, levels = PART_LEVELS): string {
+  if (levels === 0) return ''
+  if (isObject(value)) return partsText(firstOf(value, 'text', 'value', 'content'), levels - 1)
+  if (!Array.isArray(value)) return textOf(value) ?? ''
+  return value
+    .map((part) => partsText(part, levels - 1))
+    .filter(Boolean)
+    .join('\n\n')
 }
 
 /**
@@ -71,9 +81,20 @@ export function* conversationsIn(
   const list = isObject(data) && Array.isArray(data.conversations) ? data.conversations : data
   if (!isObject(list) && !Array.isArray(list)) throw notThisSource()
   for (const [index, item] of listOf(list).entries()) {
-    const conversation = isObject(item) ? read(item, index) : undefined
-    if (conversation) yield { kind: 'conversation', conversation }
-    else yield { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation of that product' }
+    yield readItem(item, index, () => {
+      const conversation = isObject(item) ? read(item, index) : undefined
+      if (conversation) return { kind: 'conversation', conversation }
+      return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation of that product' }
+    })
+  }
+}
+
+/** One that breaks its reader, by shapes that nobody thought of, is reported as well. */
+export function readItem(item: unknown, index: number, read: () => Imported): Imported {
+  try {
+    return read()
+  } catch {
+    return { kind: 'failed', item: nameOf(item, index), reason: 'This could not be read' }
   }
 }
 

@@ -57,6 +57,7 @@ describe('a request is refused', () => {
     ['half a surrogate pair', '{"title":"\\ud83d"}'],
     ['a key with a dot', { metadata: { 'a.b': 1 } }],
     ['a prototype', '{"metadata":{"__proto__":{"admin":true}}}'],
+    ['a type of the database', { metadata: { a: [{ _bsontype: 'ObjectId' }] } }],
   ])('when it has %s', async (_what, body) => {
     await refuses(await alice.rest('PUT', `/conversations/${id}`, body), 422, 'invalid')
   })
@@ -66,6 +67,20 @@ describe('a request is refused', () => {
     await refuses(await alice.rest('PUT', `/conversations/${id}`, message(256 * 1024 + 1)), 413, 'too_large')
     await refuses(await alice.rest('PUT', `/conversations/${id}`, { metadata: { x: 'x'.repeat(65_536) } }), 413, 'too_large') // prettier-ignore
     await refuses(await alice.rest('PUT', `/conversations/${id}`, message(10 * 1024 * 1024)), 413, 'too_large')
+  })
+
+  test('over a socket too, when it has a type of the database or is nested too deep', async () => {
+    await using device = await alice.device('conversations')
+    const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)])
+    for (const bad of [
+      { metadata: { _bsontype: 'ObjectId' } },
+      { metadata: { _bsontype: null } },
+      { messages: [{ role: 'user', content: 'x', metadata: { a: { _bsontype: 'Long' } } }] },
+      { messages: [{ role: 'user', content: 'x', position: deep(200) }] },
+      { nobody: deep(200) },
+    ])
+      expect(await device.refused('update', { conversation_id: id, ...bad })).toMatchObject({ code: 'invalid' })
+    expect(await truth(alice, 'conversations')).toEqual(before)
   })
 
   test('when an id in its path is no UUID', async () => {

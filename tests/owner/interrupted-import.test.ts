@@ -1,13 +1,19 @@
 // A conversation that needs several changes, whose import stops after any of them and is repeated: it ends as if nothing had happened, and
 // until then nobody sees it in a list.
 import * as fc from 'fast-check'
+import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'
 import type { Change, Decision } from '../../protocol/change.ts'
+import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
 import type { JsonObject } from '../../protocol/free-form.ts'
 import { decideComplete, decidePiece, isUnfinished } from '../../realtime/commands/import/decisions.ts'
+import { createImport } from '../../realtime/commands/import/import.ts'
 import { makeReady } from '../../realtime/commands/import/ready.ts'
+import { parsers } from '../../realtime/imports/sources.ts'
+import { createLogger } from '../../realtime/log.ts'
+import type { Log } from '../../realtime/log/log.ts'
 
 const context = { user_id: newId(), at: '2026-01-01T00:00:00.000Z', newId: () => newId() }
 
@@ -80,3 +86,45 @@ test('an import that stops after any change is completed by repeating it, and hi
   )
   expect(stopped).toBeGreaterThan(5)
 }, 60_000)
+
+test('an item that breaks what writes it has failed and the others come; a database that went away ends the import', async () => {
+  const items = (titles: string[]) => {
+    const ready = titles.map((title) => {
+      const conversation = { key: title, title, metadata: {}, messages: [] }
+      return makeReady('claude', { kind: 'conversation', conversation }, context.at)
+    })
+    return () => Promise.resolve(ready.shift())
+  }
+  const importWith = (fault: Error) => {
+    let asked = 0
+    const append = () => (++asked === 2 ? Promise.reject(fault) : Promise.resolve({ kind: 'unchanged' }))
+    const log = { append } as unknown as Log
+    const imports = createImport(undefined as never, log, undefined as never, createLogger('silent'))
+    const caller = { user_id: context.user_id, session_id: null, device: 'Node' }
+    return imports.bringIn(caller, false, items(['one', 'two', 'three']))
+  }
+  const expected = { created: 0, updated: 0, skipped: 2, failed: [{ item: 'two', reason: expect.any(String) }] }
+  expect(await importWith(new TypeError('of a value that nobody thought of'))).toEqual(expected)
+  expect(await importWith(new Fault('too_large'))).toEqual(expected)
+  for (const away of [new MongoNetworkError('gone'), new Fault('unavailable')])
+    await expect(importWith(away)).rejects.toMatchObject({ code: 'unavailable' })
+})
+
+test('an item that breaks what reads it has failed, and the others come', () => {
+  const lists = ['mapping', 'chat_messages', 'messages', 'chat']
+  const breaks = {
+    get(): never {
+      throw new RangeError('Maximum call stack size exceeded')
+    },
+  }
+  const broken = Object.defineProperties(
+    { title: 'Broken', uuid: 'u', conversationId: 'c' },
+    Object.fromEntries(lists.map((name) => [name, breaks])),
+  )
+  const failed = { kind: 'failed', item: 'Broken', reason: 'This could not be read' }
+  for (const source of ['chatgpt', 'claude', 'librechat', 'open-webui', 'chat-ui', 'browser'] as const) {
+    const list = [broken, broken]
+    const data = source === 'browser' ? { conversations: list } : list
+    expect([...parsers[source](data)], source).toEqual([failed, failed])
+  }
+})

@@ -27,7 +27,10 @@ const text = fc.string({ unit: 'grapheme', maxLength: 30 })
 const json = fc.jsonValue({ maxDepth: 2, stringUnit: 'grapheme' })
 const freeForm = fc
   .dictionary(
-    fc.string({ unit: 'grapheme-ascii', maxLength: 8 }).filter((key) => !/^\$|\.|^__proto__$/.test(key)),
+    fc.oneof(
+      { weight: 9, arbitrary: fc.string({ unit: 'grapheme-ascii', maxLength: 8 }) },
+      { weight: 1, arbitrary: fc.constantFrom('constructor', 'toJSON', 'toBSON', '_id', '_bsontype', '__proto__') },
+    ),
     json,
     { maxKeys: 3 },
   )
@@ -163,6 +166,29 @@ describe('an import', () => {
     expect(await importInto(alice, data, true)).toEqual(expected)
     expect(await importInto(alice, data)).toEqual(expected)
     expect((await alice.ask('getConversation', { params: { id } })).messages).toHaveLength(1)
+  })
+
+  test('that has what no metadata may have keeps it under other names, and what is nested without end is told', async () => {
+    const deep = (levels: number) => `${'{"state":['.repeat(levels)}1${']}'.repeat(levels)}`
+    const one = (id: string, more: string) =>
+      `{"id":"${id}","title":"${id}","messages":[{"role":"user","content":"${id}"}]${more}}`
+    const items = [
+      one('plain', ''),
+      one('typed', ',"_bsontype":"ObjectId","a":[{"_bsontype":"Long","__proto__":1}]'),
+      one('deep', `,"deep":${deep(20_000)}`),
+      `{"id":"dated","createdAt":${deep(20_000)},"messages":[{"role":"user","content":"dated"}]}`,
+      `{"id":"said","messages":[{"role":"user","content":${deep(20_000)}}]}`,
+      one('last', ''),
+    ]
+    const bob = await signUp(shared.node, 'bob')
+    const data = `{"conversations":[${items.join()}],"config":{"_bsontype":"x","deep":${deep(20_000)}}}`
+    const reply = await bob.rest('POST', '/users/me/import', `{"source":"browser","data":${data}}`)
+    expect(reply).toMatchObject({ status: 200, body: { created: 6, updated: 1, failed: [] } })
+    const { items: made } = await bob.ask('listConversations')
+    const metadata = (title: string) => made.find((item) => item.title === title)!.metadata
+    expect(metadata('typed')).toMatchObject({ bsontype: 'ObjectId', a: [{ bsontype: 'Long', proto__: 1 }] })
+    expect(metadata('deep')).toMatchObject({ not_imported: ['deep'] })
+    expect((await bob.ask('getPreferences')).preferences).toEqual({ bsontype: 'x', not_imported: ['deep'] })
   })
 
   test('larger than one change is never seen half, and is continued where it stopped', async () => {

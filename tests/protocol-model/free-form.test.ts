@@ -109,6 +109,7 @@ describe('a free-form object', () => {
     ['a key that contains a dot', { deep: { 'a.b': 1 } }],
     ['a key with NUL', { 'a\0': 1 }],
     ['a prototype', JSON.parse('{"list": [{"__proto__": {"admin": true}}]}')],
+    ['what the database would take for one of its types', { a: [{ _bsontype: 'ObjectId' }] }],
     ['half a surrogate pair in a value', { a: ['\ud83d'] }],
     ['half a surrogate pair in a key', { '\ude00': 1 }],
     ['more than 20 levels', nested(21)],

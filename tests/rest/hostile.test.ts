@@ -41,6 +41,7 @@ describe('a body with an operator of the database', () => {
     { $where: 'sleep(1000)' },
     { $set: { version: 9 } },
     { '__proto__.x': 1 },
+    { _bsontype: 'ObjectId', id: '0' },
   ]
   const places: [string, string, (operator: unknown) => unknown][] = [
     ['POST', '/auth/login', (username) => ({ username, password: 'correct horse' })],
@@ -71,6 +72,46 @@ describe('a body with an operator of the database', () => {
       const reply = await alice.rest(method, path.replace('CONVERSATION', conversation), body(operator))
       expectProblem(reply, 'invalid', 422)
     }
+  })
+})
+
+describe('a body that is nested too deep', () => {
+  const places = [
+    ['POST', '/auth/login', '{"username":DEEP,"password":"x"}'],
+    ['PUT', '/users/me', '{"username":"mallory","id":DEEP}'],
+    ['PUT', '/users/me/preferences', '{"a":DEEP}'],
+    ['POST', '/conversations', '{"metadata":{"a":DEEP}}'],
+    ['PUT', 'CONVERSATION', '{"version":DEEP}'],
+    ['PUT', 'CONVERSATION', '{"messages":DEEP}'],
+    ['PUT', 'CONVERSATION', '{"messages":[{"role":"user","content":"x","position":DEEP}]}'],
+    ['PUT', 'CONVERSATION', '{"messages":[{"role":"user","content":"x","updated_at":DEEP}]}'],
+    ['PUT', 'CONVERSATION', '{"nobody":{"knows":[DEEP]}}'],
+    ['POST', '/agent-runs', '{"agent":"demo","input":DEEP}'],
+  ] as const
+  test.each(places)('%s %s %s is refused', async (method, path, body) => {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const)
+      for (const levels of [101, 10_000, 150_000]) {
+        const deep = `${open.repeat(levels)}1${close.repeat(levels)}`
+        const sent = body.replace('DEEP', deep)
+        expectProblem(await alice.rest(method, path.replace('CONVERSATION', conversation), sent), 'invalid', 422)
+      }
+  })
+})
+
+test('what a GET gave may come back as anything, and is dropped', async () => {
+  const bob = await signUp(node)
+  const made = await bob.ask('createConversation', { body: message({}) as never })
+  const again = {
+    ...made,
+    version: [[['x']]],
+    messages: [{ role: 'user', content: 'y', position: { a: 1 }, updated_at: [] }],
+  }
+  expect(await bob.rest('PUT', `/conversations/${made.id}`, again)).toMatchObject({
+    status: 200,
+    body: { message_count: 2 },
   })
 })
 

@@ -8,11 +8,13 @@ import { isConversation, type HeldConversation } from '../../../protocol/reduce/
 import type { Answer } from '../../../protocol/rest.ts'
 import { firstCharacters } from '../../../protocol/text.ts'
 import type { Topic } from '../../../protocol/topics.ts'
+import type { Logger } from '../../log.ts'
 import { fingerprintOf, toChange, type Caller } from '../../log/entry.ts'
 import type { Hot, Log } from '../../log/log.ts'
 import { fold, readProjected } from '../../log/projection/conversations.ts'
 import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
+import { toFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
 import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
 import { beginReading } from './reading.ts'
@@ -39,7 +41,12 @@ export interface ImportUseCases {
   bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>): Promise<Result>
 }
 
-export function createImport(database: Database, log: Log, preferences: PreferencesUseCases): ImportUseCases {
+export function createImport(
+  database: Database,
+  log: Log,
+  preferences: PreferencesUseCases,
+  logger: Logger,
+): ImportUseCases {
   const writing =
     (caller: Caller): Apply =>
     async (topic, load, decide) => {
@@ -136,8 +143,10 @@ export function createImport(database: Database, log: Log, preferences: Preferen
           const done = await importItem(item)
           if (done) result[done]++
         } catch (error) {
-          if (!(error instanceof Fault) || error.code === 'unavailable' || error.code === 'unauthenticated') throw error
-          result.failed.push({ item: nameOf(item), reason: error.message })
+          const fault = toFault(error)
+          if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
+          if (fault.code === 'internal') logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
+          result.failed.push({ item: nameOf(item), reason: fault.message })
         }
     }
     return result

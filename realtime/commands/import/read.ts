@@ -1,5 +1,6 @@
 // Reads an import request: the whole of it is parsed at once, but only one item at a time is made ready.
 import { Fault, parse } from '../../../protocol/errors.ts'
+import { isObject } from '../../../protocol/free-form.ts'
 import { ImportRequest } from '../../../protocol/owner.ts'
 import { parsers } from '../../imports/sources.ts'
 import { makeReady, type Ready } from './ready.ts'
@@ -12,7 +13,10 @@ export interface ImportRead {
 
 /** @param body JSON in UTF-8. Throws `invalid` when it isn't a request to import. */
 export function readImport(body: Uint8Array): ImportRead {
-  const { source, data, dry_run = false } = parse(ImportRequest, body.length === 0 ? {} : json(body))
+  const request = body.length === 0 ? {} : json(body)
+  // exports of others may be as deep as they like
+  const { data, ...about }: Record<string, unknown> = isObject(request) ? request : {}
+  const { source, dry_run = false } = parse(ImportRequest.omit({ data: true }), about)
   return { dry_run, items: readItems(source, data) }
 }
 

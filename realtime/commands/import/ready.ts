@@ -37,8 +37,8 @@ export function makeReady(source: Origin, item: Imported, now: string): Ready {
   try {
     return readyConversation(source, conversation, now)
   } catch (error) {
-    if (!(error instanceof z.ZodError)) throw error
-    const [{ path, message }] = error.issues as [z.core.$ZodIssue]
+    const issues = error instanceof z.ZodError ? error.issues : []
+    const [{ path, message } = { path: [], message: 'This could not be read' }] = issues
     return { kind: 'failed', item: nameOf(conversation), reason: `${path.join('.')} ${message}`.trim() }
   }
 }
