@@ -75,7 +75,9 @@ export function startGateway(options: GatewayOptions): Gateway {
   const hub = new Hub({ log, logger, graceMs: timings.grace, pause, behind: () => figures.behind() })
   const figures = createFigures(metrics, () => hub.all())
   const heads = new HeadReader(log)
-  const neighbours = link ? joinNeighbours({ io, link, hub, heads, logger, relayed }) : alone(hub)
+  const neighbours = link
+    ? joinNeighbours({ io, link, hub, heads, logger, compareEvery: timings.presence, relayed })
+    : alone(hub)
   const { presence } = neighbours
   const end = ({ socket }: Connection, reason: 'revoked' | 'expired' | 'orphaned') => {
     figures.ended(reason)
@@ -131,6 +133,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     draining = true
     for (const timer of timers) timer.stop()
     hub.stop()
+    neighbours.stop()
     await Promise.race([requests.idle(), sleep(timings.stop, undefined, { ref: false })])
     for (const topic of topics) {
       io.of(`/${topic}`).local.disconnectSockets(true)

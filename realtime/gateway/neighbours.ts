@@ -9,12 +9,12 @@ import type { Link } from '../redis/link.ts'
 import type { HeadReader } from './head-reader.ts'
 import type { Hub } from './hub.ts'
 import type { TopicServer } from './member.ts'
-import { Presence, type Announcement } from './presence.ts'
+import { Presence, type Announcement, type Belief, type Correction, type Listing } from './presence.ts'
 import { createRelay, type Parcel } from './relay.ts'
 
 /** How long another node may take to say who is online there (ms). */
 const ANSWER_MS = 2_000
-/** Users whose presence is asked for at once when Redis is back, and the pause between (ms). */
+/** Users whose presence is asked for or compared at once, and the pause before the next (ms). */
 const USERS_AT_ONCE = 200
 const PAUSE_MS = 50
 
@@ -22,6 +22,18 @@ export interface Neighbours {
   presence: Presence
   send(parcel: Parcel): void
   onlineSessions(user_id: string): Promise<Set<string>>
+  stop(): void
+}
+
+/** What a node believes of the one that it tells this to. */
+interface Beliefs {
+  node: string
+  beliefs: Belief[]
+}
+/** What a node has, told to one that believed otherwise or has asked. */
+interface Corrections {
+  node: string
+  corrections: Correction[]
 }
 
 /** A node without others. */
@@ -32,6 +44,7 @@ export function alone(hub: Hub): Neighbours {
     presence: new Presence({ node: newId(), local, announce: nobody, ask: nobody }),
     send: nobody,
     onlineSessions: (user_id) => Promise.resolve(sessionsHere(hub, user_id)),
+    stop: nobody,
   }
 }
 
@@ -41,12 +54,15 @@ interface NeighbourPorts {
   hub: Hub
   heads: HeadReader
   logger: Logger
+  /** What nodes believe of each other's devices is compared this often (ms). */
+  compareEvery: number
   /** Another node has sent this change. */
   relayed(user_id: string, change: Change): void
 }
 
 /** Sets the server's adapter: must run before its namespaces are made. */
-export function joinNeighbours({ io, link, hub, heads, logger, relayed }: NeighbourPorts): Neighbours {
+export function joinNeighbours(ports: NeighbourPorts): Neighbours {
+  const { io, link, hub, heads, logger, relayed } = ports
   const relay = createRelay(link, { received, stands, logger })
   const say = (user_id: string, event: string, payload: unknown) =>
     relay.send({ topic: 'account', user_id, event, payload })
@@ -54,7 +70,7 @@ export function joinNeighbours({ io, link, hub, heads, logger, relayed }: Neighb
     node: link.node,
     local: (user_id) => hub.of(user_id, 'account'),
     announce: (user_id, announcement) => say(user_id, 'presence', announcement),
-    ask: (user_id) => say(user_id, 'who', null),
+    ask: (user_id, here) => say(user_id, 'who', here),
   })
 
   function received({ topic, user_id, event, payload }: Parcel): void {
@@ -63,7 +79,15 @@ export function joinNeighbours({ io, link, hub, heads, logger, relayed }: Neighb
       relayed(user_id, payload as Change)
     } else if (event === 'delta') hub.delta(user_id, topic, payload as Delta)
     else if (event === 'presence') presence.heard(user_id, payload as Announcement)
-    else if (event === 'who') presence.asked(user_id)
+    else if (event === 'who') {
+      const { node } = payload as Listing
+      presence.listed(user_id, payload as Listing)
+      correct(node, [[user_id, presence.listing(user_id).present]])
+    }
+  }
+
+  function correct(node: string, corrections: Correction[]): void {
+    if (corrections.length > 0) link.tell(`present:${node}`, { node: link.node, corrections } satisfies Corrections)
   }
 
   /** What was published for this user before the subscription stood has passed by. */
@@ -75,14 +99,42 @@ export function joinNeighbours({ io, link, hub, heads, logger, relayed }: Neighb
     )
   }
 
-  async function askAgain(): Promise<void> {
-    const users = hub.users('account')
-    for (let from = 0; from < users.length; from += USERS_AT_ONCE) {
-      for (const user_id of users.slice(from, from + USERS_AT_ONCE)) presence.ask(user_id)
+  /** Acts on some at a time, so that neither Redis nor the other nodes choke. */
+  async function paced<T>(all: readonly T[], act: (some: T[]) => void): Promise<void> {
+    for (let from = 0; from < all.length; from += USERS_AT_ONCE) {
+      act(all.slice(from, from + USERS_AT_ONCE))
       await sleep(PAUSE_MS, undefined, { ref: false })
     }
   }
 
+  /** Everything that was told meanwhile, by this node or another, may have got lost. */
+  async function askAgain(): Promise<void> {
+    await paced(hub.users('account'), (users) => users.forEach((user_id) => presence.ask(user_id)))
+    await compare()
+  }
+
+  /** A node that has no device of a user any more doesn't hear what is asked about the user, so it is asked by its name. */
+  async function compare(): Promise<void> {
+    for (const [node, believed] of presence.beliefs())
+      await paced(believed, (beliefs) => link.tell(`believed:${node}`, { node: link.node, beliefs } satisfies Beliefs))
+  }
+
+  let lost = 0
+  const timer = setInterval(() => {
+    if (!link.hears()) return // once it does, all is asked again
+    const before = lost
+    lost = link.publishing.lost()
+    void (lost === before ? compare() : askAgain())
+  }, ports.compareEvery).unref()
+
+  link.listen(`believed:${link.node}`, (message) => {
+    const { node, beliefs } = message as Beliefs
+    correct(node, presence.corrections(beliefs))
+  })
+  link.listen(`present:${link.node}`, (message) => {
+    const { node, corrections } = message as Corrections
+    for (const [user_id, present] of corrections) presence.listed(user_id, { node, present })
+  })
   io.adapter(relay.adapter)
   io.of('/account').on('online', (user_id, answer) => answer([...sessionsHere(hub, user_id)]))
   link.onRegained(() => void askAgain())
@@ -105,6 +157,7 @@ export function joinNeighbours({ io, link, hub, heads, logger, relayed }: Neighb
       const there = await Promise.race([answered, sleep(ANSWER_MS, [], { ref: false })])
       return new Set([...here, ...there.flat()])
     },
+    stop: () => clearInterval(timer),
   }
 }
 

@@ -1,5 +1,6 @@
 // Which connections of a user are there and what they look at. Nothing is stored: each node tells the others of its own connections,
-// and forgets those of a node that is gone. Only devices on the `account` topic are told.
+// and forgets those of a node that is gone. What nodes tell may get lost, so now and then each says what it believes of the others, who
+// answer with the complete list where that is wrong. Only devices on the `account` topic are told.
 import type { Presence as PresenceEvent } from '../../protocol/sync.ts'
 import type { Member } from './member.ts'
 
@@ -9,14 +10,25 @@ export interface Announcement {
   presence: PresenceEvent
 }
 
+/** All connections of one user on one node. */
+export interface Listing {
+  node: string
+  present: PresenceEvent[]
+}
+
+/** A user, and the connections that another node is believed to have of them. */
+export type Belief = [user_id: string, connection_ids: string[]]
+/** A user, and all connections that this node has of them. */
+export type Correction = [user_id: string, present: PresenceEvent[]]
+
 export interface PresencePorts {
   node: string
   /** Devices of the user on this node. */
   local(user_id: string): Iterable<Member>
   /** To the other nodes that have devices of this user. */
   announce(user_id: string, announcement: Announcement): void
-  /** Asks the other nodes to announce theirs. */
-  ask(user_id: string): void
+  /** To the same nodes: this is all that is here, what is there? */
+  ask(user_id: string, here: Listing): void
 }
 
 export class Presence {
@@ -47,11 +59,13 @@ export class Presence {
   left(member: Member): void {
     const { session_id, device, user_id } = member.identity
     this.#tell(member, { session_id, connection_id: member.socket.id, device, online: false })
-    if ([...this.#ports.local(user_id)].length === 0) this.#remote.delete(user_id)
+    if (this.#isNobodyHere(user_id)) this.#remote.delete(user_id)
   }
 
   /** Another node told of a connection of its own. */
   heard(user_id: string, announcement: Announcement): void {
+    // told to a device that has left by now: nobody would ever correct it
+    if (this.#isNobodyHere(user_id)) return
     const { presence } = announcement
     const known = this.#remote.get(user_id) ?? new Map<string, Announcement>()
     const before = known.get(presence.connection_id)
@@ -63,22 +77,60 @@ export class Presence {
     if (news) this.#emit(user_id, presence)
   }
 
-  /** Another node asks for this node's connections of a user. */
-  asked(user_id: string): void {
-    for (const member of this.#ports.local(user_id)) this.#announce(user_id, this.#describe(member))
+  /** Another node told all that it has of this user: what it doesn't name is gone. */
+  listed(user_id: string, { node, present }: Listing): void {
+    const named = new Set(present.map(({ connection_id }) => connection_id))
+    this.#drop(user_id, (known) => known.node === node && !named.has(known.presence.connection_id))
+    for (const presence of present) this.heard(user_id, { node, presence })
   }
 
-  /** The other nodes can be heard (again): what they have of this node's users may have changed. */
+  /** All that this node has of a user. */
+  listing(user_id: string): Listing {
+    return { node: this.#ports.node, present: [...this.#ports.local(user_id)].map((member) => this.#describe(member)) }
+  }
+
+  /** The other nodes can be heard (again): what each has of this user may have changed. */
   ask(user_id: string): void {
-    this.asked(user_id)
-    this.#ports.ask(user_id)
+    this.#ports.ask(user_id, this.listing(user_id))
+  }
+
+  /** What is believed of each of the other nodes. */
+  beliefs(): Map<string, Belief[]> {
+    const beliefs = new Map<string, Belief[]>()
+    for (const [user_id, known] of this.#remote) {
+      const byNode = Map.groupBy(known.values(), ({ node }) => node)
+      for (const [node, announcements] of byNode) {
+        const belief: Belief = [user_id, announcements.map(({ presence }) => presence.connection_id)]
+        const others = beliefs.get(node)
+        if (others) others.push(belief)
+        else beliefs.set(node, [belief])
+      }
+    }
+    return beliefs
+  }
+
+  /** Where another node is wrong about this one. */
+  corrections(beliefs: readonly Belief[]): Correction[] {
+    return beliefs.flatMap(([user_id, believed]) => {
+      const { present } = this.listing(user_id)
+      const here = new Set(present.map(({ connection_id }) => connection_id))
+      const isRight = here.size === believed.length && believed.every((connection_id) => here.has(connection_id))
+      return isRight ? [] : [[user_id, present]]
+    })
   }
 
   /** What was known of other nodes' connections counts as gone, but for those of the nodes that live. */
   forget(isAlive: (node: string) => boolean): void {
-    for (const [user_id, known] of [...this.#remote])
-      for (const { node, presence } of [...known.values()])
-        if (!isAlive(node)) this.heard(user_id, { node, presence: { ...presence, online: false } })
+    for (const user_id of [...this.#remote.keys()]) this.#drop(user_id, ({ node }) => !isAlive(node))
+  }
+
+  #drop(user_id: string, isGone: (known: Announcement) => boolean): void {
+    for (const known of [...(this.#remote.get(user_id)?.values() ?? [])])
+      if (isGone(known)) this.heard(user_id, { ...known, presence: { ...known.presence, online: false } })
+  }
+
+  #isNobodyHere(user_id: string): boolean {
+    return [...this.#ports.local(user_id)].length === 0
   }
 
   #describe(member: Member): PresenceEvent {
@@ -91,10 +143,6 @@ export class Presence {
   #tell(member: Member, presence: PresenceEvent): void {
     const { user_id } = member.identity
     this.#emit(user_id, presence, member)
-    this.#announce(user_id, presence)
-  }
-
-  #announce(user_id: string, presence: PresenceEvent): void {
     this.#ports.announce(user_id, { node: this.#ports.node, presence })
   }
 

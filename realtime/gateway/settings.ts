@@ -20,6 +20,8 @@ export interface GatewaySettings {
   timings: {
     /** `head` to every device, and the same for the look at its session. */
     heartbeat: number
+    /** Nodes compare what they believe of each other's devices. */
+    presence: number
     /** A change that is on its way gets this long before a device counts as behind. */
     grace: number
     /** A connection that takes nothing for so long ends. */
@@ -47,6 +49,7 @@ export const gatewaySettings: GatewaySettings = {
   catchUps: 16,
   timings: {
     heartbeat: 25_000,
+    presence: 20_000,
     grace: 150,
     slow: 30_000,
     retry: [100, 5_000],

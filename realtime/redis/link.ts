@@ -96,6 +96,8 @@ export async function startLink(options: {
     } else if (echo.heard(beat.n)) {
       firstEcho.resolve()
       logger.info('Redis can be heard')
+      // their silence counts from now: nobody could be heard before
+      for (const other of others.keys()) others.set(other, performance.now())
       fire(regained)
     }
   })
@@ -108,7 +110,6 @@ export async function startLink(options: {
     tell('nodes', { node, n: ++sent } satisfies Beat)
     if (echo.turnedDeaf()) logger.warn('Redis can not be heard: this node works alone')
     if (echo.silentFor() > timings.renew && echo.mayRenew()) reconnect()
-    // what others said can't be known while nothing is heard
     if (hears()) for (const [other, at] of others) if (performance.now() - at > timings.gone) forget(other)
   }
   // whichever is later makes the first echo

@@ -8,7 +8,7 @@ import { Wire } from '../harness/wire.ts'
 import { Sessions, startHouse, type House, type HouseOptions } from './house.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
-const timings: LinkTimings = { beat: 50, deaf: 300, renew: 1_000, gone: 500 }
+const timings: LinkTimings = { beat: 50, deaf: 300, renew: 1_000, gone: 1_500 }
 
 export interface Node {
   house: House

@@ -1,7 +1,33 @@
 // Presence over nodes, and after a node is gone.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
-import { startCluster } from './cluster.ts'
+import type { Presence } from '../../protocol/sync.ts'
+import { eventually } from '../harness/eventually.ts'
+import { startCluster, type Node } from './cluster.ts'
+import type { Client } from './house.ts'
+
+/** Who is there, by what a client was told last of each connection: those that are online. */
+function online(client: Client): Set<string> {
+  const present = new Set<string>()
+  for (const { event, payload } of client.seen) {
+    if (event !== 'presence') continue
+    const { connection_id, online: is } = payload as Presence
+    if (is) present.add(connection_id)
+    else present.delete(connection_id)
+  }
+  return present
+}
+
+/** Redis takes nothing of what a node tells the others of its users, until it has tried so often. */
+async function unheard({ link: { publisher } }: Node, times: number, act: () => Promise<unknown>): Promise<void> {
+  const spublish = vi.spyOn(publisher, 'spublish').mockRejectedValue(new Error('a test lost it'))
+  try {
+    await act()
+    await eventually(() => spublish.mock.calls.length >= times)
+  } finally {
+    spublish.mockRestore()
+  }
+}
 
 test('devices on other nodes are seen: those that are there, what they look at, and when they go', async () => {
   await using cluster = await startCluster(2)
@@ -42,4 +68,41 @@ test('a Redis that was away changes nothing about who is there', async () => {
   expect(await here.next('presence', 8_000)).toMatchObject({ connection_id: third.socket.id, online: true })
   expect(there.socket.connected).toBe(true)
   expect(here.names().filter((name) => name === 'presence')).toHaveLength(2)
+})
+
+test('who leaves while Redis is away is gone once it is back, the last device on a node too', async () => {
+  await using cluster = await startCluster(2, { settings: { timings: { presence: 500 } } })
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const here = await a.house.join('account', cookie)
+  const join = () => b.house.join('account', cluster.sessions.signIn(user_id).cookie)
+  const [phone, tablet] = [await join(), await join()]
+  await eventually(() => expect(online(here).size).toBe(2))
+  for (const [leaves, stay] of [
+    [phone, [tablet.socket.id]],
+    [tablet, []],
+  ] as const) {
+    await cluster.redis.kill()
+    leaves.socket.disconnect()
+    await eventually(async () => (await b.house.metric('lockstep_sockets')) === stay.length)
+    await cluster.redis.restart()
+    await eventually(() => expect(online(here)).toEqual(new Set(stay)), { within: 10_000 })
+  }
+  const late = await a.house.join('account', cookie)
+  await late.ask('viewing', { conversation_id: null })
+  expect(online(late)).toEqual(new Set([here.socket.id]))
+})
+
+test('what got lost without anybody noticing is found in the next comparison', async () => {
+  await using cluster = await startCluster(2, { settings: { timings: { presence: 200 } } })
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const here = await a.house.join('account', cookie)
+  let phone!: Client
+  const comes = async () => (phone = await b.house.join('account', cluster.sessions.signIn(user_id).cookie))
+  await unheard(b, 2, comes) // that it has come, and who else is there
+  const id = phone.socket.id!
+  await eventually(() => online(here).has(id))
+  await unheard(b, 1, () => Promise.resolve(phone.socket.disconnect()))
+  await eventually(() => !online(here).has(id))
 })

@@ -52,6 +52,25 @@ test('a node that dies without a word is noticed', async () => {
   await eventually(() => a.link.hears())
 })
 
+test('the silence of others counts from when Redis can be heard: they come back in their own time', async () => {
+  await using redis = await TestRedis.start()
+  await using wire = await Wire.to({ port: redis.port })
+  using a = await linkTo(redis.url, 'a')
+  using _b = await linkTo(`redis://${wire.address}`, 'b')
+  await eventually(() => a.link.nodes().has('b'))
+  await redis.kill()
+  const killed = performance.now()
+  wire.cut()
+  await eventually(() => !a.link.hears() && performance.now() - killed > 2 * timings.gone)
+  const heard: number[] = []
+  const gone: number[] = []
+  a.link.onRegained(() => heard.push(performance.now()))
+  a.link.onNodeGone(() => gone.push(performance.now()))
+  await redis.restart()
+  await eventually(() => gone.length > 0, { within: 8_000 })
+  expect(gone[0]! - heard[0]!).toBeGreaterThanOrEqual(timings.gone)
+})
+
 test('without Redis a link starts all the same, and hears when it comes', async () => {
   const port = await freePort()
   using alone = await linkTo(`redis://127.0.0.1:${port}`, 'a')
