@@ -3,7 +3,7 @@ import type { Change, Cursor } from '../../protocol/change.ts'
 import { limits } from '../../protocol/limits.ts'
 import { topics, type Topic } from '../../protocol/topics.ts'
 import type { Logger } from '../log.ts'
-import { readChanges, readLast, readUnapplied, seqOf, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readChanges, readLast, readUnapplied, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { newId } from '../../protocol/ids.ts'
@@ -116,10 +116,7 @@ export function createLog(database: Database, logger: Logger): Log {
       for (let at = 0; at < keys.length; at += HEADS_PER_QUERY) {
         const heads = await readHeads(database, keys.slice(at, at + HEADS_PER_QUERY))
         for (const { _id, epoch, applied } of heads) found.set(_id, { epoch, seq: applied })
-        for (const _id of await readUnapplied(database, heads)) {
-          const cursor = found.get(_id.slice(0, _id.lastIndexOf(':')))!
-          cursor.seq = Math.max(cursor.seq, seqOf(_id))
-        }
+        for (const { key, seq } of await readUnapplied(database, heads)) found.get(key)!.seq = seq
       }
       return found
     },

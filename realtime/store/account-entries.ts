@@ -1,8 +1,8 @@
 // What the account's use cases ask of the log beyond appending: the newest entry of an entity, and the removal of a whole user.
 import type { Collection } from 'mongodb'
-import { topics } from '../../protocol/topics.ts'
-import { topicKey, type ChangeDocument } from './changes.ts'
+import type { ChangeDocument } from './changes.ts'
 import type { Database } from './database.ts'
+import { among, ownedBy } from './shard-key.ts'
 
 /** Ids deleted at once: a deletion of any size stays within an operation's deadline. */
 const BATCH = 1_000
@@ -15,7 +15,7 @@ export const lastAccountEntry = (
   ops?: readonly string[],
 ): Promise<ChangeDocument | null> =>
   changes.findOne(
-    { user_id, entity_id, topic: 'account', ...(ops && { op: { $in: [...ops] } }) },
+    { user_id, topic: 'account', entity_id, ...(ops && { op: { $in: [...ops] } }) },
     { sort: { seq: -1 } },
   )
 
@@ -29,16 +29,15 @@ export async function eraseContent(database: Database, user_id: string): Promise
     await erase(collection as unknown as Owned, user_id)
 }
 
-type Owned = Collection<{ _id: string }>
+type Owned = Collection<{ _id: string; user_id: string }>
 
-/** Every `_id` of a user's documents begins with `<user>:`. */
 async function erase(collection: unknown, user_id: string, also: object = {}): Promise<void> {
   const owned = collection as Owned
-  const filter = { _id: { $gt: `${user_id}:`, $lt: `${user_id};` }, ...also }
+  const filter = { ...ownedBy(user_id), ...also }
   for (;;) {
     const found = await owned.find(filter).limit(BATCH).project<{ _id: string }>({ _id: 1 }).toArray()
     if (found.length === 0) return
-    await owned.deleteMany({ _id: { $in: found.map(({ _id }) => _id) } })
+    await owned.deleteMany(among(found.map(({ _id }) => _id)))
   }
 }
 
@@ -53,5 +52,5 @@ export async function findClosedSince({ heads }: Database, since: Date): Promise
 
 /** For a sign-up that lost the race for its name. */
 export async function deleteHeads({ heads }: Database, user_id: string): Promise<void> {
-  await heads.deleteMany({ _id: { $in: topics.map((topic) => topicKey(user_id, topic)) } })
+  await heads.deleteMany({ user_id })
 }

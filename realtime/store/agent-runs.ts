@@ -3,6 +3,7 @@ import type { Run } from '../../protocol/agents.ts'
 import type { HeldRun } from '../../protocol/reduce/run.ts'
 import { ignoreNewer } from './conversations.ts'
 import type { Database } from './database.ts'
+import { byId, only, ownedBy } from './shard-key.ts'
 
 export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
   /** `<user>:<id>` */
@@ -16,13 +17,15 @@ export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
 export type RunDocument =
   LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
 
+const runKey = (user_id: string, id: string): string => `${user_id}:${id}`
+
 export function toRun({ _id, seq: _seq, started_at, ended_at, ...rest }: LiveRunDocument): Run {
   const id = _id.slice(_id.indexOf(':') + 1)
   return { id, ...rest, started_at: started_at.toISOString(), ended_at: ended_at?.toISOString() ?? null }
 }
 
 export async function readRun({ agent_runs }: Database, user_id: string, id: string): Promise<HeldRun> {
-  const document = await agent_runs.findOne({ _id: `${user_id}:${id}` })
+  const document = await agent_runs.findOne(only(runKey(user_id, id)))
   if (!document) return undefined
   return 'deleted' in document ? { id, version: document.version, deleted: true } : toRun(document)
 }
@@ -34,7 +37,7 @@ export async function writeRun(
   held: NonNullable<HeldRun>,
   seq: number,
 ): Promise<void> {
-  const guard = { _id: `${user_id}:${held.id}`, seq: { $lt: seq } }
+  const guard = { ...only(runKey(user_id, held.id)), seq: { $lt: seq } }
   const document = () => {
     if ('deleted' in held) return { user_id, version: held.version, seq, deleted: true as const }
     const { id: _id, started_at, ended_at, ...rest } = held
@@ -75,7 +78,7 @@ export async function readAllRuns(
   limit: number,
 ): Promise<LiveRunDocument[]> {
   const found = await agent_runs
-    .find({ _id: { $gt: after ?? `${user_id}:`, $lt: `${user_id};` }, deleted: { $exists: false } })
+    .find({ ...ownedBy(user_id, after), deleted: { $exists: false } }, byId)
     .sort({ _id: 1 })
     .limit(limit)
     .toArray()

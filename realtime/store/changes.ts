@@ -3,6 +3,7 @@ import { MongoServerError, type FindCursor } from 'mongodb'
 import type { Actor } from '../../protocol/change.ts'
 import type { Topic } from '../../protocol/topics.ts'
 import type { Database } from './database.ts'
+import { among, byId, ownerOf } from './shard-key.ts'
 
 export interface ChangeDocument {
   /** `<user>:<topic>:<seq, 12 digits>` */
@@ -32,10 +33,17 @@ export interface ChangeDocument {
 }
 
 const DIGITS = 12
+/** Beyond every `seq`. */
+export const AFTER_ALL = 10 ** DIGITS - 1
 
 export const topicKey = (user_id: string, topic: string): string => `${user_id}:${topic}`
 export const changeId = (key: string, seq: number): string => `${key}:${String(seq).padStart(DIGITS, '0')}`
-export const seqOf = (_id: string): number => Number(_id.slice(-DIGITS))
+
+/** A topic's entries in (after, upTo]. */
+const entriesIn = (key: string, after: number, upTo: number) => ({
+  user_id: ownerOf(key),
+  _id: { $gt: changeId(key, after), $lte: changeId(key, upTo) },
+})
 
 /** Inserts one entry; false when its `_id` or its `mutation_id` is taken (the server names only one of the two). */
 export async function insertChange({ changes }: Database, entry: ChangeDocument): Promise<boolean> {
@@ -53,17 +61,17 @@ export const readChanges = (
   { changes }: Database,
   key: string,
   after: number,
-  { upTo = 10 ** DIGITS - 1, limit = 0 }: { upTo?: number; limit?: number } = {},
+  { upTo = AFTER_ALL, limit = 0 }: { upTo?: number; limit?: number } = {},
 ): FindCursor<ChangeDocument> =>
   changes
-    .find({ _id: { $gt: changeId(key, after), $lte: changeId(key, upTo) } })
+    .find(entriesIn(key, after, upTo), byId)
     .sort({ _id: 1 })
     .limit(limit)
 
 /** The newest entry, without its content. */
 export const readLast = ({ changes }: Database, key: string) =>
   changes
-    .find({ _id: { $gt: changeId(key, 0), $lte: changeId(key, 10 ** DIGITS - 1) } })
+    .find(entriesIn(key, 0, AFTER_ALL), byId)
     .sort({ _id: -1 })
     .limit(1)
     .project<Pick<ChangeDocument, '_id' | 'seq' | 'epoch' | 'at' | 'op'>>({ seq: 1, epoch: 1, at: 1, op: 1 })
@@ -140,7 +148,7 @@ export const readOutlines = (
   limit: number,
 ): Promise<EntryOutline[]> =>
   changes
-    .find({ _id: { $gt: changeId(key, 0), $lt: changeId(key, before) } })
+    .find(entriesIn(key, 0, before - 1), byId)
     .sort({ _id: -1 })
     .limit(limit)
     .project<EntryOutline>({
@@ -153,20 +161,20 @@ export const readOutlines = (
     })
     .toArray()
 
-/** Beyond every `seq`. */
-export const AFTER_ALL = 10 ** DIGITS - 1
-
-/** Ids of entries beyond what each head has applied; few, as projections follow within milliseconds. */
+/** Topics whose log is beyond what its head has applied, and how far; few, as projections follow within milliseconds. */
 export async function readUnapplied(
-  { changes }: Database,
+  database: Database,
   heads: readonly { _id: string; applied: number }[],
-): Promise<string[]> {
+): Promise<{ key: string; seq: number }[]> {
   if (heads.length === 0) return []
-  const beyond = heads.map(({ _id, applied }) => ({
-    _id: { $gt: changeId(_id, applied), $lte: changeId(_id, 10 ** DIGITS - 1) },
-  }))
-  const found = await changes.find({ $or: beyond }).project<{ _id: string }>({ _id: 1 }).toArray()
-  return found.map(({ _id }) => _id)
+  // `seq` has no gaps, so what is beyond begins with the next one
+  const next = new Map(heads.map(({ _id, applied }) => [changeId(_id, applied + 1), _id]))
+  const found = await database.changes
+    .find(among([...next.keys()]))
+    .project<{ _id: string }>({ _id: 1 })
+    .toArray()
+  const read = async (key: string) => ({ key, seq: (await readLast(database, key))!.seq })
+  return Promise.all(found.map(({ _id }) => read(next.get(_id)!)))
 }
 
 export const findMutation = ({ changes }: Database, user_id: string, topic: Topic, mutation_id: string) =>
@@ -189,9 +197,9 @@ export async function expireContent({ changes }: Database, before: Date, limit: 
     .project<{ _id: string }>({ _id: 1 })
     .toArray()
   if (old.length === 0) return 0
-  await changes.updateMany(
-    { _id: { $in: old.map(({ _id }) => _id) } },
-    { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
-  )
+  await changes.updateMany(among(old.map(({ _id }) => _id)), {
+    $set: { stripped: true, expired: true },
+    $unset: { data: '', before: '' },
+  })
   return old.length
 }

@@ -3,6 +3,7 @@ import type { Summary } from '../../protocol/conversations.ts'
 import type { JsonObject } from '../../protocol/free-form.ts'
 import type { Tombstone } from '../../protocol/reduce/conversation.ts'
 import type { Database } from './database.ts'
+import { byId, only, ownedBy } from './shard-key.ts'
 
 export interface LiveConversationDocument {
   /** `<user>:<id>`: ids of different users can't collide. */
@@ -52,13 +53,12 @@ export async function readConversation(
   user_id: string,
   id: string,
 ): Promise<ConversationDocument | null> {
-  return conversations.findOne({ _id: conversationKey(user_id, id) })
+  return conversations.findOne(only(conversationKey(user_id, id)))
 }
 
 /** Writes a conversation as it is after change `seq`; leaves a newer one alone. */
 export async function writeConversation(database: Database, held: Summary | Tombstone, seq: number): Promise<void> {
-  const _id = conversationKey(held.user_id, held.id)
-  const guard = { _id, seq: { $lt: seq } }
+  const guard = { ...only(conversationKey(held.user_id, held.id)), seq: { $lt: seq } }
   if ('purged' in held) {
     const tombstone: Omit<TombstoneDocument, '_id'> = {
       user_id: held.user_id,
@@ -137,7 +137,7 @@ export async function readAllConversations(
   limit: number,
 ): Promise<LiveConversationDocument[]> {
   const found = await conversations
-    .find({ _id: { $gt: after ?? `${user_id}:`, $lt: `${user_id};` }, purged: { $exists: false } })
+    .find({ ...ownedBy(user_id, after), purged: { $exists: false } }, byId)
     .sort({ _id: 1 })
     .limit(limit)
     .toArray()

@@ -1,4 +1,6 @@
+import { topicKey } from './changes.ts'
 import type { Database } from './database.ts'
+import { among, only } from './shard-key.ts'
 
 /**
  * Where the projection of a topic stands. The log's real head is its last entry: `applied` only says up to where the documents
@@ -24,8 +26,8 @@ export async function createHeads(
   await heads.bulkWrite(
     topics.map((topic) => ({
       updateOne: {
-        filter: { _id: `${user_id}:${topic}` },
-        update: { $setOnInsert: { user_id, applied: 0, epoch, at: new Date(0) } },
+        filter: only(topicKey(user_id, topic)),
+        update: { $setOnInsert: { applied: 0, epoch, at: new Date(0) } },
         upsert: true,
       },
     })),
@@ -33,10 +35,10 @@ export async function createHeads(
   )
 }
 
-export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument | null> => heads.findOne({ _id: key })
+export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument | null> => heads.findOne(only(key))
 
 export const readHeads = ({ heads }: Database, keys: readonly string[]): Promise<HeadDocument[]> =>
-  heads.find({ _id: { $in: [...keys] } }).toArray()
+  heads.find(among(keys)).toArray()
 
 /** The projection has followed the log up to `seq`; never moves backwards. */
 export async function advanceHead(
@@ -46,10 +48,7 @@ export async function advanceHead(
   at: Date,
   closed: boolean,
 ): Promise<void> {
-  await heads.updateOne(
-    { _id: key },
-    { $max: { applied: seq, at }, ...(closed && { $set: { closed: true as const } }) },
-  )
+  await heads.updateOne(only(key), { $max: { applied: seq, at }, ...(closed && { $set: { closed: true as const } }) })
 }
 
 /** Restarts the logs of all users: no cursor from before means anything any more. Answers how many topics there are. */

@@ -3,6 +3,7 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { Message, MessageStatus } from '../../protocol/message.ts'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
+import { among, only } from './shard-key.ts'
 
 export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
   /** `<user>:<conversation>:<id>` */
@@ -49,7 +50,7 @@ export const readMessages = (
   user_id: string,
   conversation_id: string,
   ids: readonly string[],
-) => messages.find({ _id: { $in: ids.map((id) => messageKey(user_id, conversation_id, id)) } }).toArray()
+) => messages.find(among(ids.map((id) => messageKey(user_id, conversation_id, id)))).toArray()
 
 /** The newest `limit` messages, or those before a position; in order of position. */
 export async function readWindow(
@@ -120,7 +121,7 @@ export async function writeMessages(
     const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
     return {
       replaceOne: {
-        filter: { _id: messageKey(user_id, conversation_id, id), seq: { $lt: seq } },
+        filter: { ...only(messageKey(user_id, conversation_id, id)), seq: { $lt: seq } },
         replacement: { user_id, conversation_id, ...rest, ...times, seq },
         upsert: true,
       },
@@ -151,8 +152,8 @@ export async function readStatus(
   conversation_id: string,
   id: string,
 ): Promise<MessageStatus | undefined> {
-  const _id = messageKey(user_id, conversation_id, id)
-  return (await messages.findOne({ _id }, { projection: { status: 1 } }))?.status
+  const message = only(messageKey(user_id, conversation_id, id))
+  return (await messages.findOne(message, { projection: { status: 1 } }))?.status
 }
 
 /** Ids of the conversation's messages that stream. */
@@ -161,7 +162,7 @@ export async function streamingMessages(
   user_id: string,
   conversation_id: string,
 ): Promise<string[]> {
-  const found = messages.find({ status: 'streaming', user_id, conversation_id }).project<{ _id: string }>({ _id: 1 })
+  const found = messages.find({ user_id, conversation_id, status: 'streaming' }).project<{ _id: string }>({ _id: 1 })
   return (await found.toArray()).map(({ _id }) => _id.slice(_id.lastIndexOf(':') + 1))
 }
 

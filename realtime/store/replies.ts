@@ -1,6 +1,7 @@
 // Leases of running replies and runs: who produces what, renewed and judged by the database's clock alone, so that nodes whose clocks
 // differ agree. The collection holds nothing but what runs now.
 import type { Database } from './database.ts'
+import { among, only, ownedBy } from './shard-key.ts'
 
 export interface ReplyDocument {
   /** `<user>:<id of the lease>` */
@@ -23,7 +24,7 @@ export async function takeLease(
   { _id, ...lease }: Omit<ReplyDocument, 'expires_at'>,
   ms: number,
 ): Promise<void> {
-  await replies.updateOne({ _id }, [{ $set: { ...lease, expires_at: inMs(ms) } }], { upsert: true })
+  await replies.updateOne(only(_id), [{ $set: { ...lease, expires_at: inMs(ms) } }], { upsert: true })
 }
 
 /** Renews an owner's leases for `ms` from now; answers how many of them it still holds. */
@@ -33,13 +34,13 @@ export async function renewLeases(
   ids: readonly string[],
   ms: number,
 ): Promise<number> {
-  const renewed = await replies.updateMany({ _id: { $in: [...ids] }, owner }, [{ $set: { expires_at: inMs(ms) } }])
+  const renewed = await replies.updateMany({ ...among(ids), owner }, [{ $set: { expires_at: inMs(ms) } }])
   return renewed.matchedCount
 }
 
 /** Which of these leases the owner holds. */
 export async function heldLeases({ replies }: Database, owner: string, ids: readonly string[]): Promise<Set<string>> {
-  const held = replies.find({ _id: { $in: [...ids] }, owner }).project<{ _id: string }>({ _id: 1 })
+  const held = replies.find({ ...among(ids), owner }).project<{ _id: string }>({ _id: 1 })
   return new Set((await held.toArray()).map(({ _id }) => _id))
 }
 
@@ -56,20 +57,19 @@ export async function claimLease(
   by: string,
   ms: number,
 ): Promise<boolean> {
-  const claimed = await replies.updateOne({ _id, owner, expires_at }, [{ $set: { owner: by, expires_at: inMs(ms) } }])
+  const claimed = await replies.updateOne({ ...only(_id), owner, expires_at }, [
+    { $set: { owner: by, expires_at: inMs(ms) } },
+  ])
   return claimed.modifiedCount === 1
 }
 
 export async function dropLease({ replies }: Database, _id: string, owner: string): Promise<void> {
-  await replies.deleteOne({ _id, owner })
+  await replies.deleteOne({ ...only(_id), owner })
 }
 
 /** How many replies and runs a user has running, at most `limit`. */
 export async function countRunning({ replies }: Database, user_id: string, limit: number): Promise<number> {
-  const ids = replies
-    .find({ _id: { $gt: `${user_id}:`, $lt: `${user_id};` } })
-    .project({ _id: 1 })
-    .limit(limit)
+  const ids = replies.find(ownedBy(user_id)).project({ _id: 1 }).limit(limit)
   return (await ids.toArray()).length
 }
 

@@ -45,7 +45,7 @@ async function node() {
   const lease = (
     address: { user_id: string; conversation_id: string; message_id: string; run_id: string },
     ms: number,
-  ) => takeLease(database, { _id: `${user_id}:${newId()}`, ...address, owner: newId() }, ms)
+  ) => takeLease(database, { _id: `${address.user_id}:${newId()}`, ...address, owner: newId() }, ms)
 
   function sweep(count: number, ms: { sweepMs?: number; strayMs?: number }) {
     const settings = { ...timings, sweepMs: 60_000, strayMs: 60_000, ...ms }

@@ -104,6 +104,20 @@ describe('documents', () => {
     await eventually(async () => (await documentsOf(user)).conversations.length === 1, { within: 8_000 })
   })
 
+  test('heads are those of the logs, however far their documents are behind', async () => {
+    const { log, conversations } = house.side()
+    const users = [await house.user(), await house.user(), await house.user()]
+    const keys = users.map((user) => `${user}:conversations`)
+    for (const user of users.slice(1)) {
+      for (let count = 0; count < 3; count++) await conversations.change('create', by(user), {})
+      await log.settle(user, 'conversations')
+    }
+    await house.database.heads.updateOne({ _id: keys[2]! }, { $set: { applied: 1 } })
+    const heads = await house.side().log.heads([...keys, `${newId()}:conversations`])
+    expect([...heads.keys()].toSorted()).toEqual(keys.toSorted())
+    expect(keys.map((key) => heads.get(key)!.seq)).toEqual([0, 3, 3])
+  })
+
   test('a purge leaves a tombstone, no message, and entries without content', async () => {
     const user = await house.user()
     const { log, conversations } = house.side()

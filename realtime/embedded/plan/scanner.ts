@@ -11,7 +11,8 @@ export interface Row {
   readonly bytes: Uint8Array
 }
 
-const firstChunk = 16
+/** Rows read first unless the caller knows better. */
+export const firstChunk = 16
 const largestChunk = 512
 
 interface Place {

@@ -5,7 +5,7 @@ import type { DocumentSource } from '../cursors/cursors.ts'
 import { encode } from '../bson/codec.ts'
 import { plan } from '../plan/planner.ts'
 import type { Plan } from '../plan/planner.ts'
-import { Scanner } from '../plan/scanner.ts'
+import { firstChunk, Scanner } from '../plan/scanner.ts'
 import type { Row } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { Store } from '../storage/store.ts'
@@ -45,7 +45,7 @@ export function select(store: Store, collection: Collection, selection: Selectio
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
   const chosen = plan(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(store, collection, chosen, chosen.exact && chosen.sorted ? limit + skip : undefined)
+  const scanner = new Scanner(store, collection, chosen, expectedOf(chosen, limit + skip))
   const matching = matchingRows(scanner, chosen, selection)
   if (chosen.sorted) return sliced(matching, skip, limit, chosen)
   let ordered: Selecting | undefined
@@ -57,6 +57,12 @@ export function select(store: Store, collection: Collection, selection: Selectio
     },
     pause: () => scanner.pause(),
   }
+}
+
+/** How many rows are read first. What the filter may still refuse costs another read, documents of megabytes read for nothing cost more. */
+function expectedOf({ sorted, exact }: Plan, wanted: number): number | undefined {
+  if (!sorted) return undefined
+  return exact ? wanted : Math.min(wanted, firstChunk)
 }
 
 function matchingRows(scanner: Scanner, chosen: Plan, { filter, positional }: Selection): Selecting {
