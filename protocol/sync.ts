@@ -28,9 +28,19 @@ export type Sync = z.infer<typeof Sync>
 export const Head = z.object({ epoch: Epoch, seq: Seq }).meta({ id: 'Head' })
 export type Head = z.infer<typeof Head>
 
-/** Streamed text between durable changes; may be lost, durable text replaces it. `message_id` is absent for a run of its own. */
+/**
+ * Streamed text between durable changes; may be lost, durable text replaces it. `message_id` is absent for a run of its own. With
+ * `thinking_ms`, and then without text: the model has been thinking for so long, and no text follows `offset` yet.
+ */
 export const Delta = z
-  .object({ entity_id: Uuid, message_id: Uuid.optional(), run_id: Uuid, offset: z.int().min(0), text: z.string() })
+  .object({
+    entity_id: Uuid,
+    message_id: Uuid.optional(),
+    run_id: Uuid,
+    offset: z.int().min(0),
+    text: z.string(),
+    thinking_ms: z.int().min(0).optional(),
+  })
   .meta({ id: 'Delta' })
 export type Delta = z.infer<typeof Delta>
 

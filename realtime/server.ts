@@ -102,6 +102,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       preferences,
       assistant: config.assistant,
       delta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
+      follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
       metrics,
       ...options.agents,

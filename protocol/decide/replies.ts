@@ -112,14 +112,31 @@ export function decideFinish(
 /** Stops whatever run writes the message. undefined: it has ended. Throws `not_found` for a message that isn't there. */
 export function decideStop(
   held: HeldConversation,
-  { message_id }: { message_id: string },
+  { message_id, metadata = {} }: Pick<ReplyEnding, 'message_id'> & Partial<Pick<ReplyEnding, 'metadata'>>,
   context: DecisionContext,
 ): Decision | undefined {
+  const found = streaming(held, message_id)
+  return found && finish(found.conversation, found.message, { status: 'stopped', metadata }, context)
+}
+
+/**
+ * Asks whoever writes the message to end it: an empty piece, which every reader of the log knows and which changes nothing, in the name of
+ * the user who asks. undefined: it has ended. Throws `not_found` for a message that isn't there.
+ */
+export function decideStopRequest(held: HeldConversation, message_id: string): Decision | undefined {
+  const found = streaming(held, message_id)
+  if (!found) return undefined
+  const { conversation, message } = found
+  const run_id = String(message.metadata.run_id)
+  const data: ConversationChanges['extended'] = { message_id, run_id, offset: message.content.length, text: '' }
+  return next(conversation, 'extended', data, { message_updated_at: message.updated_at })
+}
+
+function streaming(held: HeldConversation, message_id: string) {
   const conversation = existing(held)
   const message = conversation.messages.find(({ id }) => id === message_id)
   if (!message) throw new Fault('not_found', { detail: 'There is no such message' })
-  if (message.status !== 'streaming') return undefined
-  return finish(conversation, message, { status: 'stopped', metadata: {} }, context)
+  return message.status === 'streaming' ? { conversation, message } : undefined
 }
 
 /** The run that writes a message now. */

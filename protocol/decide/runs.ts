@@ -72,6 +72,13 @@ export function decideRunFinish(
   return next(run, 'finished', data, { status: run.status, metadata: run.metadata })
 }
 
+/** Asks whoever writes a run to end it: an empty piece in the name of the user who asks. undefined: it has ended. Throws `not_found`. */
+export function decideRunStopRequest(held: HeldRun): Decision | undefined {
+  const run = existingRun(held)
+  if (run.ended_at !== null) return undefined
+  return next(run, 'extended', { offset: run.output.length, text: '' }, { status: run.status })
+}
+
 /** Removes a run, also one that runs: its producer stops when it sees that. undefined: it is removed. */
 export function decideRunDelete(held: HeldRun): Decision | undefined {
   if (held && !isRun(held)) return undefined

@@ -1,6 +1,5 @@
 // Agents: everything that has to do with replies and runs, put together. What comes in are commands and changes, what goes out is the log
 // and streamed text.
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Change } from '../../protocol/change.ts'
 import type { ConversationCommands, Summary } from '../../protocol/conversations.ts'
 import { newId } from '../../protocol/ids.ts'
@@ -14,18 +13,21 @@ import type { Database } from '../store/database.ts'
 import { createDirectory, type DirectoryOptions } from './directory.ts'
 import { Leases } from './leases.ts'
 import { startRecovery } from './recovery.ts'
-import { Runner, type What } from './runner.ts'
+import { Runner, type FollowedTopic } from './runner.ts'
 import type { ShowDelta } from './sinks.ts'
 import { createStarting } from './starting.ts'
+import { stop } from './stopping.ts'
 import { timings as usual, type Timings } from './timings.ts'
-
-/** A stop waits this long for the last words; without them it stops all the same (ms). */
-const FLUSH_MS = 2_000
 
 export interface AgentsOptions extends DirectoryOptions {
   database: Database
   log: Log
   delta: ShowDelta
+  /**
+   * From now on `onChange` is told of this user's changes, whether or not a device of the user is here; until the answer is called. Absent:
+   * it is told of everybody's.
+   */
+  follow?: (user_id: string, topic: FollowedTopic) => () => void
   logger: Logger
   metrics: Metrics
   timings?: Partial<Timings>
@@ -52,27 +54,22 @@ export function createAgents(options: AgentsOptions): Agents {
   const runs = createRuns(database, log)
   const directory = createDirectory(options)
   const leases = new Leases(database, owner, { timings, logger })
-  const runner = new Runner(leases, { timings, logger, metrics })
+  const runner = new Runner(leases, { timings, logger, metrics, follow: options.follow })
   const recovery = startRecovery({ database, replies, runs }, { owner, timings, logger })
   let stopping = false
   const rooms = { database, replies, runs, directory, leases, runner, delta }
   const { reply, run } = createStarting({ ...rooms, draining: () => stopping })
 
-  /** Where it is produced here, what is still to be written comes first; then the command's own entry. */
-  async function stopped<T>(what: What, stop: () => Promise<T>): Promise<T> {
-    const production = runner.find(what)
-    if (!production) return stop()
-    const closer = Promise.withResolvers<void>()
-    production.end({ status: 'stopped', closer: closer.promise })
-    await Promise.race([production.flushed, pause(FLUSH_MS, undefined, { ref: false })])
-    return stop().finally(closer.resolve)
-  }
-
   return {
     replies: {
       reply,
       stop: (request, payload) =>
-        stopped({ user_id: request.user_id, ...payload }, () => replies.stop(request, payload)),
+        stop(runner, request, {
+          what: { user_id: request.user_id, ...payload },
+          ask: (request) => replies.askToStop(request, payload),
+          isOpen: () => replies.isOpen({ user_id: request.user_id, ...payload }),
+          end: (request, metadata) => replies.stop(request, payload, metadata),
+        }),
     },
     useCases: {
       async agents(user_id) {
@@ -80,7 +77,13 @@ export function createAgents(options: AgentsOptions): Agents {
         return agents.map(({ id, name, description, model }) => ({ id, name, description, model }))
       },
       run,
-      stop: (request, payload) => stopped({ user_id: request.user_id, ...payload }, () => runs.stop(request, payload)),
+      stop: (request, payload) =>
+        stop(runner, request, {
+          what: { user_id: request.user_id, ...payload },
+          ask: (request) => runs.askToStop(request, payload),
+          isOpen: () => runs.isOpen(request.user_id, payload.run_id),
+          end: (request, metadata) => runs.stop(request, payload, metadata),
+        }),
       async delete(request, payload) {
         const outcome = await runs.delete(request, payload)
         runner.find({ user_id: request.user_id, ...payload })?.end({ status: 'stopped', elsewhere: true })

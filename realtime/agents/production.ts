@@ -20,8 +20,8 @@ export interface Ending {
 export interface Sink {
   extend(offset: number, text: string): Promise<void>
   finish(ending: Ending): Promise<void>
-  /** Shows text behind `offset` to the devices; may get lost. */
-  delta(offset: number, text: string): void
+  /** Shows text behind `offset` to the devices, or that the model has been thinking there for so long (ms); may get lost. */
+  delta(offset: number, text: string, thinkingMs?: number): void
 }
 
 /** How it was cut short, or that it is whole. */
@@ -36,6 +36,8 @@ export interface Cut {
 
 /** Of the thinking that is kept (UTF-16 units). */
 const THINKING_KEPT = 8_000
+/** How often devices are told that it thinks: they count the time themselves, but one that comes later must learn of it (ms). */
+const THINKING_SHOWN_MS = 1_000
 
 export class Production {
   /** What remained to be written has been written, or can't be. */
@@ -62,6 +64,8 @@ export class Production {
   #writing: Promise<void> | undefined
   #lastWrite = -Infinity
   #thinking = ''
+  /** Of its first and last piece, and when devices were told. */
+  #thought: { from: number; to: number; shown: number } | undefined
   #firstTextAt: number | undefined
   #usage: Usage | undefined
   #note: ReasonCode | undefined
@@ -82,6 +86,18 @@ export class Production {
   /** Milliseconds to the first text, once it has come. */
   get firstTextMs(): number | undefined {
     return this.#firstTextAt === undefined ? undefined : this.#firstTextAt - this.#began
+  }
+
+  /** What an ending tells of it so far: the thinking and how long it took, the tokens, the time. */
+  get metadata(): JsonObject {
+    return {
+      ...(this.#thought && {
+        thinking: this.#thinking.slice(0, THINKING_KEPT).toWellFormed().trim(),
+        thinking_ms: Math.round(this.#thought.to - this.#thought.from),
+      }),
+      ...(this.#usage && { usage: { ...this.#usage } }),
+      duration_ms: Math.round(performance.now() - this.#began),
+    }
   }
 
   /** When something was last written (`performance.now()`). */
@@ -142,8 +158,7 @@ export class Production {
     this.#patience.renew()
     switch (piece.kind) {
       case 'thinking':
-        if (this.#thinking.length < THINKING_KEPT) this.#thinking += piece.text
-        return
+        return this.#think(piece.text)
       case 'usage':
         this.#usage = piece.usage
         return
@@ -154,6 +169,17 @@ export class Production {
         this.#firstTextAt ??= performance.now()
         this.#add(piece.text, false)
     }
+  }
+
+  #think(piece: string): void {
+    if (!this.#thought && piece.trim() === '') return // models that don't think say so by empty thoughts
+    if (this.#thinking.length < THINKING_KEPT) this.#thinking += piece
+    const now = performance.now()
+    this.#thought ??= { from: now, to: now, shown: -Infinity }
+    this.#thought.to = now
+    if (now - this.#thought.shown < THINKING_SHOWN_MS) return
+    this.#thought.shown = now
+    this.#sink.delta(this.#text.length, '', Math.round(now - this.#thought.from))
   }
 
   /** Only whole characters are shown and stored: half a pair waits for its other half, which another piece may bring. */
@@ -229,17 +255,7 @@ export class Production {
   }
 
   #endingOf({ status, code }: Cut): Ending {
-    const thinking = this.#thinking.trim()
-    return {
-      status,
-      metadata: {
-        ...(this.firstTextMs !== undefined && { thinking_ms: Math.round(this.firstTextMs) }),
-        ...(thinking !== '' && { thinking: this.#thinking.slice(0, THINKING_KEPT).toWellFormed().trim() }),
-        ...(this.#usage && { usage: { ...this.#usage } }),
-        duration_ms: Math.round(performance.now() - this.#began),
-        ...(code && { reason: reasons[code], reason_code: code }),
-      },
-    }
+    return { status, metadata: { ...this.metadata, ...(code && { reason: reasons[code], reason_code: code }) } }
   }
 }
 

@@ -6,12 +6,16 @@ import type { ConversationChanges } from '../../protocol/conversations.ts'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Leased, Leases } from './leases.ts'
-import { Production, type Cut } from './production.ts'
+import { Production } from './production.ts'
 import type { Piece } from './provider.ts'
 import type { LiveSink } from './sinks.ts'
 import type { Timings } from './timings.ts'
 
+export type FollowedTopic = 'conversations' | 'agents'
+
 export interface Job extends Leased {
+  /** Where others may end it. */
+  topics: readonly FollowedTopic[]
   source: (signal: AbortSignal) => AsyncIterable<Piece>
   sink: LiveSink
 }
@@ -25,6 +29,14 @@ interface Running {
   done: Promise<void>
 }
 
+export interface RunnerOptions {
+  timings: Timings
+  logger: Logger
+  metrics: Metrics
+  /** Makes sure that `onChange` is told of a user's changes, until the answer is called. */
+  follow?: (user_id: string, topic: FollowedTopic) => () => void
+}
+
 export class Runner {
   readonly #leases: Leases
   readonly #timings: Timings
@@ -32,12 +44,14 @@ export class Runner {
   readonly #byUser = new Map<string, Set<Running>>()
   readonly #metrics: ReturnType<typeof createReplyMetrics>
   readonly #looking: NodeJS.Timeout
+  readonly #follow: (user_id: string, topic: FollowedTopic) => () => void
 
-  constructor(leases: Leases, { timings, logger, metrics }: { timings: Timings; logger: Logger; metrics: Metrics }) {
+  constructor(leases: Leases, { timings, logger, metrics, follow = () => () => undefined }: RunnerOptions) {
     this.#leases = leases
     this.#timings = timings
     this.#logger = logger
     this.#metrics = createReplyMetrics(metrics)
+    this.#follow = follow
     this.#looking = setInterval(() => this.#look(), timings.lookMs)
   }
 
@@ -55,7 +69,9 @@ export class Runner {
 
   async #see(running: Running, lease: string): Promise<void> {
     const { job, production } = running
+    const unfollow = job.topics.map((topic) => this.#follow(job.user_id, topic))
     const status = await production.run()
+    for (const stop of unfollow) stop()
     const others = this.#byUser.get(job.user_id)
     others?.delete(running)
     if (others?.size === 0) this.#byUser.delete(job.user_id)
@@ -78,12 +94,12 @@ export class Runner {
     return undefined
   }
 
-  /** A change of this user has been made somewhere: what it ends is not produced any further. */
+  /** A change of this user has been made somewhere: what it ends, or asks to end, is not produced any further. */
   onChange(user_id: string, change: Change): void {
-    const all = this.#byUser.get(user_id)
-    if (!all) return
-    const cut: Cut = { status: 'stopped', elsewhere: true }
-    for (const { job, production } of all) if (endedBy(change, job)) production.end(cut)
+    for (const { job, production } of this.#byUser.get(user_id) ?? []) {
+      if (endedBy(change, job)) production.end({ status: 'stopped', elsewhere: true })
+      else if (asksToEnd(change, job)) production.end({ status: 'stopped' })
+    }
   }
 
   /** Ends everything as interrupted, with its text. Resolves when it is written, or after `deadlineMs`. */
@@ -117,6 +133,12 @@ function endedBy({ topic, op, entity_id, data }: Change, job: Job): boolean {
   if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
   if (op === 'finished') return (data as ConversationChanges['finished'] | undefined)?.run_id === job.run_id
   return op === 'deleted' || op === 'purged'
+}
+
+/** The producer's own pieces are the server's, a user's holds no text. */
+function asksToEnd({ topic, op, entity_id, actor, data }: Change, { run_id }: Job): boolean {
+  if (op !== 'extended' || actor.session_id === null || data?.text !== '') return false
+  return topic === 'agents' ? entity_id === run_id : data.run_id === run_id
 }
 
 function createReplyMetrics(registry: Metrics) {

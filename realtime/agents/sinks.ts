@@ -18,7 +18,8 @@ export function messageSink(replies: Replies, address: ReplyAddress, show: ShowD
   return {
     extend: (offset, text) => replies.extend(address, { offset, text }),
     finish: (ending) => replies.finish(address, ending),
-    delta: (offset, text) => show(user_id, 'conversations', { entity_id, message_id, run_id, offset, text }),
+    delta: (offset, text, thinking_ms) =>
+      show(user_id, 'conversations', { entity_id, message_id, run_id, offset, text, thinking_ms }),
     isOpen: () => replies.isOpen(address),
   }
 }
@@ -27,7 +28,8 @@ export function runSink(runs: Runs, user_id: string, run_id: string, show: ShowD
   return {
     extend: (offset, text) => runs.extend(user_id, run_id, { offset, text }),
     finish: (ending) => runs.finish(user_id, run_id, ending),
-    delta: (offset, text) => show(user_id, 'agents', { entity_id: run_id, run_id, offset, text }),
+    delta: (offset, text, thinking_ms) =>
+      show(user_id, 'agents', { entity_id: run_id, run_id, offset, text, thinking_ms }),
     isOpen: () => runs.isOpen(user_id, run_id),
   }
 }
@@ -44,7 +46,7 @@ export function inOrder(sinks: readonly LiveSink[]): LiveSink {
           if (!(error instanceof Fault) || error.code !== 'not_found') throw error
         })
     },
-    delta: (offset, text) => sinks.forEach((sink) => sink.delta(offset, text)),
+    delta: (...piece) => sinks.forEach((sink) => sink.delta(...piece)),
     isOpen: async () => (await Promise.all(sinks.map((sink) => sink.isOpen()))).every(Boolean),
   }
 }

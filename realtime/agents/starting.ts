@@ -63,7 +63,8 @@ export function createStarting(rooms: Rooms): Starting {
     const begun = await replies.begin(request, payload, start).catch((error: unknown) => unused(lease, error))
     if (begun.changed) {
       const source = (signal: AbortSignal) => directory.ask(agent, () => threadTo(address), signal)
-      runner.start({ ...address, source, sink: messageSink(replies, address, delta) }, lease)
+      const sink = messageSink(replies, address, delta)
+      runner.start({ ...address, topics: ['conversations'], source, sink }, lease)
     } else await leases.drop(lease)
     return begun
   }
@@ -86,7 +87,8 @@ export function createStarting(rooms: Rooms): Starting {
       await linked({ ...address, conversation_id, message_id }, agent, input, lease)
     else {
       const source = running(address, agent, () => Promise.resolve([{ role: 'user', content: input }]))
-      runner.start({ ...address, source, sink: runSink(runs, user_id, run_id, delta) }, lease)
+      const sink = runSink(runs, user_id, run_id, delta)
+      runner.start({ ...address, topics: ['agents'], source, sink }, lease)
     }
     return begun
   }
@@ -105,7 +107,7 @@ export function createStarting(rooms: Rooms): Starting {
     }
     const source = running(address, agent, () => threadTo(address))
     const sink = inOrder([runSink(runs, user_id, run_id, delta), messageSink(replies, address, delta)])
-    runner.start({ ...address, source, sink }, lease)
+    runner.start({ ...address, topics: ['agents', 'conversations'], source, sink }, lease)
   }
 
   /** A run says that it runs before it asks for the first piece. */

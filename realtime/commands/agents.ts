@@ -6,11 +6,13 @@ import {
   decideRunDelete,
   decideRunExtend,
   decideRunFinish,
+  decideRunStopRequest,
   existingRun,
   type RunEnding,
   type RunStart,
 } from '../../protocol/decide/runs.ts'
 import type { Fault } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/free-form.ts'
 import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
 import { fingerprintOf, toChange } from '../log/entry.ts'
 import type { Appended, Hot, Log } from '../log/log.ts'
@@ -46,13 +48,17 @@ export interface AgentUseCases {
 }
 
 /** The log's side of the runs; who produces their text doesn't matter here. */
-export interface Runs extends Pick<AgentUseCases, 'stop' | 'delete' | 'list' | 'get'> {
+export interface Runs extends Pick<AgentUseCases, 'delete' | 'list' | 'get'> {
   /** Throws `id_taken`, or `refusal` when there is one (a known id finds its run all the same). */
   begin(request: Request, payload: AgentCommands['run'], start: RunStart, refusal?: Fault): Promise<Outcome<Run>>
   /** Throws `not_found` when the run has ended. */
   extend(user_id: string, run_id: string, piece: AgentChanges['extended']): Promise<void>
   /** Ends the run, once. Throws `not_found` when it is removed. `cause` tells apart who ends it. */
   finish(user_id: string, run_id: string, ending: RunEnding, cause?: string): Promise<void>
+  /** Ends the run, whoever produces it, from any node; `metadata` joins the run's own. */
+  stop(request: Request, payload: AgentCommands['stop'], metadata?: JsonObject): Promise<Outcome<Run>>
+  /** Asks whoever produces the run to end it. */
+  askToStop(request: Request, payload: AgentCommands['stop']): Promise<Outcome<Run>>
   /** Whether the run may still grow, as far as documents have followed the log. */
   isOpen(user_id: string, run_id: string): Promise<boolean>
 }
@@ -113,11 +119,16 @@ export function createRuns(database: Database, log: Log): Runs {
       await append(request, run_id, ['finished', cause], (held, context) => decideRunFinish(held, ending, context))
     },
 
-    async stop(request, payload) {
-      const ending = { status: 'stopped' as const, metadata: {} }
+    async stop(request, payload, metadata = {}) {
       const appended = await append(request, payload.run_id, ['stop', payload], (held, context) =>
-        decideRunFinish(held, ending, context),
+        decideRunFinish(held, { status: 'stopped', metadata }, context),
       )
+      return outcomeOf(appended, request.user_id)
+    },
+
+    async askToStop(request, payload) {
+      // the same command as `stop`: it may be repeated on a node where the other thing is to be done
+      const appended = await append(request, payload.run_id, ['stop', payload], decideRunStopRequest)
       return outcomeOf(appended, request.user_id)
     },
 

@@ -7,12 +7,14 @@ import {
   decideFinish,
   decideReply,
   decideStop,
+  decideStopRequest,
   type ReplyEnding,
   type ReplyPiece,
   type ReplyStart,
 } from '../../protocol/decide/replies.ts'
 import { summaryOf } from '../../protocol/decide/conversations.ts'
 import { Fault } from '../../protocol/errors.ts'
+import type { JsonObject } from '../../protocol/free-form.ts'
 import type { Message } from '../../protocol/message.ts'
 import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
 import { derivedId, fingerprintOf, toChange } from '../log/entry.ts'
@@ -55,10 +57,12 @@ export interface Replies {
   extend(address: ReplyAddress, piece: Pick<ReplyPiece, 'offset' | 'text'>, cause?: string): Promise<void>
   /** Ends the message for its run, once; also in the trash. Throws `not_found` after a purge. */
   finish(address: ReplyAddress, ending: Pick<ReplyEnding, 'status' | 'metadata'>, cause?: string): Promise<void>
-  /** Ends the message, whoever writes it, from any node. */
-  stop(request: Request, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
+  /** Ends the message, whoever writes it, from any node; `metadata` joins the message's own. */
+  stop(request: Request, payload: ConversationCommands['stop'], metadata?: JsonObject): Promise<Outcome<Summary | null>>
+  /** Asks whoever writes the message to end it. */
+  askToStop(request: Request, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
   /** Whether the message may still grow, as far as documents have followed the log. */
-  isOpen(address: ReplyAddress): Promise<boolean>
+  isOpen(address: Omit<ReplyAddress, 'run_id'>): Promise<boolean>
   /** Why no reply can begin in this conversation, if so. */
   obstacle(user_id: string, conversation_id: string): Promise<Fault | undefined>
   /** At most `limit` messages that may come before the message in its thread, in order of position, and the message. */
@@ -118,6 +122,13 @@ export function createReplies(database: Database, log: Log): Replies {
     return { data, seq, version, changed: false }
   }
 
+  /** One command, whatever comes of it: it may be repeated on a node where the other thing is to be done. */
+  async function onStreaming(request: Request, payload: ConversationCommands['stop'], decide: Decide) {
+    const { conversation_id, message_id } = payload
+    const appended = await append(request, ['stop', payload], named(conversation_id, [message_id]), decide)
+    return outcomeOf(appended, request.user_id, conversation_id)
+  }
+
   return {
     async begin(request, payload, start, refusal) {
       const { conversation_id } = payload
@@ -145,14 +156,12 @@ export function createReplies(database: Database, log: Log): Replies {
       )
     },
 
-    async stop(request, payload) {
-      const { conversation_id, message_id } = payload
-      const load = named(conversation_id, [message_id])
-      const appended = await append(request, ['stop', payload], load, (held, context) =>
-        decideStop(held, { message_id }, context),
-      )
-      return outcomeOf(appended, request.user_id, conversation_id)
-    },
+    stop: (request, payload, metadata) =>
+      onStreaming(request, payload, (held, context) =>
+        decideStop(held, { message_id: payload.message_id, metadata }, context),
+      ),
+    askToStop: (request, payload) =>
+      onStreaming(request, payload, (held) => decideStopRequest(held, payload.message_id)),
 
     async isOpen({ user_id, conversation_id, message_id }) {
       const document = await readConversation(database, user_id, conversation_id)

@@ -4,8 +4,9 @@ import type { Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Change } from '../../protocol/change.ts'
 import type { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
 import type { Delta } from '../../protocol/sync.ts'
-import { topics } from '../../protocol/topics.ts'
+import { topics, type Topic } from '../../protocol/topics.ts'
 import type { Execute } from '../commands/commands.ts'
 import type { Logger } from '../log.ts'
 import type { Log } from '../log/log.ts'
@@ -17,7 +18,7 @@ import { Gate } from './gate.ts'
 import { HeadReader } from './head-reader.ts'
 import { Hub } from './hub.ts'
 import { alone, joinNeighbours } from './neighbours.ts'
-import { sessionRoom, type Connection, type Identity } from './member.ts'
+import { sessionRoom, userRoom, type Connection, type Identity } from './member.ts'
 import { createRequests } from './requests.ts'
 import { SessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
@@ -49,6 +50,8 @@ export interface Gateway {
   deliver(user_id: string, change: Change, everywhere?: boolean): void
   /** Streamed text between durable changes, to the user's devices on all nodes; may be lost. */
   delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
+  /** Until the answer is called, other nodes' changes of this user come here (`relayed`) although no device of the user may be here. */
+  follow(user_id: string, topic: Topic): () => void
   /** Ends every socket of these sessions on all nodes, in all namespaces, the own ones at once. */
   disconnectSessions(sessionIds: readonly string[]): void
   /** Sessions of this user that have a socket on any node now. */
@@ -153,6 +156,12 @@ export function startGateway(options: GatewayOptions): Gateway {
     delta(user_id, topic, delta) {
       hub.delta(user_id, topic, delta)
       neighbours.send({ topic, user_id, event: 'delta', payload: delta })
+    },
+    follow(user_id, topic) {
+      const { adapter } = io.of(`/${topic}`)
+      const id = newId() // of no socket: a member of the room that is there for the subscription alone
+      void adapter.addAll(id, new Set([userRoom(user_id)]))
+      return () => void adapter.delAll(id)
     },
     disconnectSessions(sessionIds) {
       if (sessionIds.length === 0) return

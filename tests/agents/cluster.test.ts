@@ -1,12 +1,16 @@
 // Replies on more than one node: stopped from elsewhere, abandoned by a dead or a sleeping node, ended by one that is told to stop.
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
 import type { Message } from '../../protocol/message.ts'
+import type { Delta } from '../../protocol/sync.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
-import { eventually, within } from '../harness/eventually.ts'
+import type { Device } from '../harness/device.ts'
+import { eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
-import { OpenAiServer } from './openai-server.ts'
+import { OpenAiServer, type Answer } from './openai-server.ts'
 
 const last = async (person: Person, id: string): Promise<Message> =>
   (await person.ask('getConversation', { params: { id } })).messages.at(-1)!
@@ -25,60 +29,121 @@ async function pair(database: TestDatabase) {
   return { node, other }
 }
 
-test.each(['each node with a tail of its own', 'one tail, and Redis'])(
-  'a stop on one node ends within half a second what another one produces: %s',
-  async (how) => {
-    await using redis = how.includes('Redis') ? await TestRedis.start() : undefined
-    await using server = await OpenAiServer.start()
-    await using database = freshDatabase()
+/** Thinks, then says a hundred words a second for as long as anybody listens. */
+async function talk(answer: Answer): Promise<void> {
+  let over = false
+  void answer.closed.then(() => (over = true))
+  answer.thinking('Let me see…')
+  for (let n = 1; !over; n++) {
+    answer.text(`${n} `)
+    await pause(10)
+  }
+}
+
+/** All words that a device was shown, in order. */
+const shownOn = ({ inbox }: Device): string =>
+  inbox.received
+    .flatMap(({ event, payload }) => (event === 'delta' ? [payload as Delta] : []))
+    .map(({ text }) => text)
+    .join('')
+
+describe.each(['each node with a tail of its own', 'one tail, and Redis'])('a stop on another node, %s', (how) => {
+  async function nodes() {
+    const stack = new AsyncDisposableStack()
+    const redis = how.includes('Redis') ? stack.use(await TestRedis.start()) : undefined
+    const server = stack.use(await OpenAiServer.start())
+    const database = stack.use(freshDatabase())
     const settings = { assistant: { baseUrl: server.url, model: 'tiny' }, redisUrl: redis?.url }
-    await using one = await startNode(database, settings)
-    await using two = await startNode(database, settings)
+    const one = stack.use(await startNode(database, settings))
+    const two = stack.use(await startNode(database, settings))
+    return { server, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  }
+
+  test('ends within half a second a reply that has no word yet', async () => {
+    await using house = await nodes()
+    const { server } = house
+    const hungUp = Promise.withResolvers<number>()
+    server.answerWith(async (answer) => {
+      answer.thinking('Let me see…') // and not a word: no write is there to be refused
+      await answer.closed
+      hungUp.resolve(performance.now())
+    })
+    const { person, id } = await asking(house.one, 'Hi')
+    await using device = await person.device('conversations')
+    await using elsewhere = await person.at(house.two).device('conversations')
+    await device.done('reply', { conversation_id: id })
+    await eventually(() => server.questions.length === 1)
+    const { id: message_id } = await last(person, id)
+    const began = performance.now()
+    await elsewhere.done('stop', { conversation_id: id, message_id })
+    await device.until('change', ({ op }) => op === 'finished')
+    expect(performance.now() - began).toBeLessThan(500)
+    expect((await hungUp.promise) - began).toBeLessThan(500)
+    expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
+  })
+
+  test('keeps every word that was shown, and the thinking', async () => {
+    await using house = await nodes()
+    house.server.answerWith(talk)
     for (const [producing, other] of [
-      [one, two],
-      [two, one],
+      [house.one, house.two],
+      [house.two, house.one],
     ] as const) {
-      const hungUp = Promise.withResolvers<number>()
-      server.questions.length = 0
-      server.answerWith(async (answer) => {
-        answer.thinking('Let me see…') // and not a word: no write is there to be refused
-        await answer.closed
-        hungUp.resolve(performance.now())
-      })
       const { person, id } = await asking(producing, 'Hi')
       await using device = await person.device('conversations')
       await using elsewhere = await person.at(other).device('conversations')
       await device.done('reply', { conversation_id: id })
-      await eventually(() => server.questions.length === 1)
+      await device.until('delta', ({ offset }) => offset > 200)
       const { id: message_id } = await last(person, id)
+      const stop = { conversation_id: id, message_id, mutation_id: newId() }
       const began = performance.now()
-      await elsewhere.done('stop', { conversation_id: id, message_id })
-      await device.until('change', ({ op }) => op === 'finished')
+      const outcome = await elsewhere.done('stop', stop)
       expect(performance.now() - began).toBeLessThan(500)
-      expect((await hungUp.promise) - began).toBeLessThan(500)
-      expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
+      for (const each of [device, elsewhere]) await each.until('change', ({ op }) => op === 'finished')
+      const { content, status, metadata } = await last(person, id)
+      expect(status).toBe('stopped')
+      expect(shownOn(device).length).toBeGreaterThan(200)
+      for (const each of [device, elsewhere]) expect(content.startsWith(shownOn(each))).toBe(true)
+      expect(metadata).toMatchObject({ thinking: 'Let me see…', thinking_ms: expect.any(Number) })
+      expect(await device.done('stop', stop)).toEqual(outcome) // repeated on the node that produced it
     }
-  },
-)
-
-test('a stop reaches a producer that no device of the user is connected to', async () => {
-  await using redis = await TestRedis.start()
-  await using server = await OpenAiServer.start()
-  await using database = freshDatabase()
-  const settings = { assistant: { baseUrl: server.url, model: 'tiny' }, redisUrl: redis.url }
-  await using tailing = await startNode(database, settings)
-  await using producing = await startNode(database, settings)
-  const hungUp = Promise.withResolvers<void>()
-  server.answerWith(async (answer) => {
-    answer.thinking('Let me see…')
-    await answer.closed
-    hungUp.resolve()
   })
-  const person = await signUp(producing)
-  const { id } = await person.ask('createRun', { body: { agent: 'assistant', input: 'Hi' } })
-  await eventually(() => server.questions.length === 1)
-  expect(await person.at(tailing).ask('stopRun', { params: { id } })).toMatchObject({ status: 'stopped' })
-  await within(3_000, 'hanging up', hungUp.promise)
+
+  test('reaches a producer that no device of the user is connected to', async () => {
+    await using house = await nodes()
+    house.server.answerWith(talk)
+    const person = await signUp(house.two)
+    await using device = await person.at(house.one).device('agents')
+    const { id } = await person.ask('createRun', { body: { agent: 'assistant', input: 'Hi' } })
+    const output = async () => (await person.ask('getRun', { params: { id } })).output
+    await eventually(async () => (await output()) !== '')
+    const stopped = await person.at(house.one).ask('stopRun', { params: { id } })
+    expect(stopped).toMatchObject({ status: 'stopped', metadata: { thinking: 'Let me see…' } })
+    expect(stopped.output.startsWith(shownOn(device))).toBe(true)
+    expect(await output()).toBe(stopped.output)
+  })
+})
+
+test('a producer that doesn’t answer is not waited for', async () => {
+  await using database = freshDatabase()
+  const { node, other } = await pair(database)
+  await using _other = other
+  await using _node = node
+  const { person, id } = await asking(node, '/demo long silent rate 40')
+  await using device = await person.at(other).device('conversations')
+  const producer = await person.device('conversations')
+  await producer.done('reply', { conversation_id: id })
+  await device.until('change', ({ op }) => op === 'extended')
+  const { id: message_id } = await last(person, id)
+  node.process.signal('SIGSTOP')
+  const began = performance.now()
+  await device.done('stop', { conversation_id: id, message_id })
+  expect(performance.now() - began).toBeLessThan(500)
+  const stopped = await last(person.at(other), id)
+  expect(stopped.status).toBe('stopped')
+  node.process.signal('SIGCONT')
+  await producer.until('change', ({ op }) => op === 'finished')
+  expect(await last(person.at(other), id)).toEqual(stopped)
 })
 
 test('two nodes asked at the same moment give one reply and one refusal', async () => {

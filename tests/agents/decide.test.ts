@@ -4,8 +4,20 @@ import { expect, test } from 'vitest'
 import type { Change, Decision } from '../../protocol/change.ts'
 import type { Conversation } from '../../protocol/conversations.ts'
 import { decideConversations } from '../../protocol/decide/conversations.ts'
-import { decideExtend, decideFinish, decideReply, decideStop } from '../../protocol/decide/replies.ts'
-import { decideRun, decideRunDelete, decideRunExtend, decideRunFinish } from '../../protocol/decide/runs.ts'
+import {
+  decideExtend,
+  decideFinish,
+  decideReply,
+  decideStop,
+  decideStopRequest,
+} from '../../protocol/decide/replies.ts'
+import {
+  decideRun,
+  decideRunDelete,
+  decideRunExtend,
+  decideRunFinish,
+  decideRunStopRequest,
+} from '../../protocol/decide/runs.ts'
 import { Fault } from '../../protocol/errors.ts'
 import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
 import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
@@ -28,7 +40,7 @@ const step = fc.oneof(
   fc.record({ name: fc.constant('reply' as const), ...who }),
   fc.record({ name: fc.constant('extend' as const), ...who, skew: fc.integer({ min: -3, max: 1 }), text: fc.string({ minLength: 1, maxLength: 4 }) }), // prettier-ignore
   fc.record({ name: fc.constant('finish' as const), ...who, status: fc.constantFrom('complete' as const, 'failed' as const) }), // prettier-ignore
-  fc.record({ name: fc.constant('stop' as const), ...who }),
+  fc.record({ name: fc.constantFrom('stop' as const, 'ask to stop' as const), ...who }),
   fc.record({ name: fc.constantFrom('delete' as const, 'restore' as const), ...who }),
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
@@ -51,6 +63,8 @@ function decide(held: Conversation, step: Step): Decision | undefined {
       return decideFinish(held, { message_id, run_id, status: step.status, metadata: { done: true } }, context)
     case 'stop':
       return decideStop(held, { message_id }, context)
+    case 'ask to stop':
+      return decideStopRequest(held, message_id)
     case 'delete':
     case 'restore':
       return decideConversations[step.name](held, { conversation_id }, context)
@@ -79,6 +93,7 @@ test('whoever writes in whatever order: one message streams, it only grows, and 
           else expect(after.content.startsWith(before.content)).toBe(true)
         }
         if (step.name === 'extend') expect(next.deleted_at).toBeNull()
+        if (step.name === 'ask to stop') expect(decision.data.text).toBe('')
         expect(next.messages.filter(({ status }) => status === 'streaming').length).toBeLessThanOrEqual(1)
         expect(reduceConversation(next, asChange('conversations', decision))).toBe(next)
         expect(next.message_count).toBe(next.messages.length)
@@ -119,9 +134,12 @@ test('a run grows until it ends, once, and nothing follows its removal', () => {
   expect(decideRunExtend(held, { offset: 0, text: '' })).toBeUndefined()
   held = apply(held, decideRunExtend(held, { offset: 0, text: 'abc' }))
   expect(() => decideRunExtend(held, { offset: 4, text: 'x' })).toThrow(Fault)
+  held = apply(held, decideRunStopRequest(held))
+  expect(held).toMatchObject({ output: 'abc', status: 'running' })
   held = apply(held, decideRunFinish(held, { status: 'complete', metadata: {} }, context))
   expect(held).toMatchObject({ output: 'abc', status: 'complete', ended_at: context.at })
   expect(decideRunFinish(held, { status: 'stopped', metadata: {} }, context)).toBeUndefined()
+  expect(decideRunStopRequest(held)).toBeUndefined()
   expect(() => decideRunExtend(held, { offset: 3, text: 'd' })).toThrow(Fault)
   held = apply(held, decideRunDelete(held))
   expect(decideRunDelete(held)).toBeUndefined()

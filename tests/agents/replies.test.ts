@@ -129,6 +129,20 @@ test('at most five replies at once; a place is free again when one has ended', a
   await eventually(async () => (await device.command('reply', sixth)).ok)
 })
 
+test('devices see at once that the model thinks, and a stop keeps what it thought', async () => {
+  await using asked = await asking('/demo think 60')
+  const { person, id, device } = asked
+  await device.done('reply', { conversation_id: id })
+  const { message_id, ...shown } = await device.next('delta')
+  expect(shown).toEqual({ entity_id: id, run_id: expect.any(String), offset: 0, text: '', thinking_ms: 0 })
+  expect(await device.next('delta')).toMatchObject({ offset: 0, text: '', thinking_ms: expect.any(Number) })
+  await device.done('stop', { conversation_id: id, message_id })
+  const { content, metadata } = await last(person, id)
+  expect(content).toBe('')
+  expect(metadata).toMatchObject({ agent: 'demo', thinking: expect.stringMatching(/^They wrote/) })
+  expect(metadata.thinking_ms).toBeGreaterThan(500)
+})
+
 test('stopped from another device it keeps every word that was shown', async () => {
   await using asked = await asking('/demo long rate 100 silent')
   const { person, id, device } = asked

@@ -1,0 +1,41 @@
+// A reply or a run is stopped from any node, and keeps every word that was shown: its producer writes them down first. Here it is told to;
+// elsewhere it reads the request in the log and ends the reply itself. One that is gone, or too slow, is not waited for.
+import { setTimeout as pause } from 'node:timers/promises'
+import type { JsonObject } from '../../protocol/free-form.ts'
+import type { Outcome, Request } from '../commands/commands.ts'
+import { derivedId } from '../log/entry.ts'
+import type { Runner, What } from './runner.ts'
+
+/** A producer of this node is waited for so long; without its last words the stop goes on (ms). */
+const FLUSH_MS = 2_000
+/** One of another node: a stop ends within half a second, whoever answers (ms). */
+const ANSWER_MS = 300
+const LOOK_MS = 20
+
+/** What can be stopped: how it is asked to, whether it still runs, and how it is ended. */
+export interface Stoppable<Data> {
+  what: What
+  /** Appends the request. */
+  ask(request: Request): Promise<Outcome<Data>>
+  isOpen(): Promise<boolean>
+  /** Ends it now, with what its producer tells of it; nothing changes when it has ended. */
+  end(request: Request, metadata?: JsonObject): Promise<Outcome<Data>>
+}
+
+/** Resolves when it has ended. The outcome is of the command's own change: the end, or the request. */
+export async function stop<Data>(runner: Runner, request: Request, stoppable: Stoppable<Data>): Promise<Outcome<Data>> {
+  const production = runner.find(stoppable.what)
+  if (production) {
+    const closer = Promise.withResolvers<void>()
+    production.end({ status: 'stopped', closer: closer.promise })
+    await Promise.race([production.flushed, pause(FLUSH_MS, undefined, { ref: false })])
+    return stoppable.end(request, production.metadata).finally(closer.resolve)
+  }
+  const { seq, version, changed } = await stoppable.ask(request)
+  const deadline = performance.now() + ANSWER_MS
+  do await pause(LOOK_MS)
+  while (performance.now() < deadline && (await stoppable.isOpen()))
+  const mutation_id = derivedId('stop', request.mutation_id)
+  const { data } = await stoppable.end({ ...request, mutation_id })
+  return { data, seq, version, changed }
+}

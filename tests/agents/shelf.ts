@@ -1,0 +1,62 @@
+// One production on its own: a provider that says what a test tells it to, and a sink that can be slow, away or closed.
+import { expect } from 'vitest'
+import { Production, type Ending, type Sink } from '../../realtime/agents/production.ts'
+import type { Piece } from '../../realtime/agents/provider.ts'
+import { timings as usual, type Timings } from '../../realtime/agents/timings.ts'
+import { createLogger } from '../../realtime/log.ts'
+import { Fault } from '../../protocol/errors.ts'
+
+const logger = createLogger('silent')
+export const quick: Timings = { ...usual, deltaMs: 2, durableMs: 20, retryMs: 1, giveUpMs: 60 }
+export const away = () => new Fault('unavailable')
+const refused = () => new Fault('not_found')
+
+/** Holds what it was given, as the log does: a repeated piece changes nothing, nothing follows an end. */
+export class Shelf implements Sink {
+  text = ''
+  shown = ''
+  ending: Ending | undefined
+  readonly writes: { at: number; text: string }[] = []
+  readonly deltas: { offset: number; text: string }[] = []
+  readonly thinking: { offset: number; text: string; thinkingMs: number }[] = []
+  /** Called before each write; may throw. */
+  door: () => void | Promise<void> = () => undefined
+
+  async extend(offset: number, text: string): Promise<void> {
+    await this.door()
+    if (this.ending) throw refused()
+    expect(offset).toBeLessThanOrEqual(this.text.length)
+    expect(text.isWellFormed()).toBe(true)
+    this.text += text.slice(this.text.length - offset)
+    this.writes.push({ at: performance.now(), text })
+  }
+  async finish(ending: Ending): Promise<void> {
+    await this.door()
+    this.ending ??= ending
+  }
+  delta(offset: number, text: string, thinkingMs?: number): void {
+    expect(text.isWellFormed()).toBe(true)
+    if (thinkingMs !== undefined) return void this.thinking.push({ offset, text, thinkingMs })
+    this.deltas.push({ offset, text })
+    expect(offset).toBe(this.shown.length)
+    this.shown += text
+  }
+}
+
+export function produce(
+  source: (signal: AbortSignal) => AsyncIterable<Piece>,
+  timings: Partial<Timings> = {},
+  shelf = new Shelf(),
+) {
+  const production = new Production(source, shelf, { timings: { ...quick, ...timings }, logger })
+  return { production, shelf, done: production.run() }
+}
+
+export async function* say(...texts: string[]): AsyncGenerator<Piece> {
+  for (const text of texts) yield { kind: 'text', text }
+}
+/** Says these, then hangs and ignores that nobody listens. */
+export async function* hanging(...texts: string[]): AsyncGenerator<Piece> {
+  yield* say(...texts)
+  await new Promise(() => undefined)
+}
