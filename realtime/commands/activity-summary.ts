@@ -21,12 +21,17 @@ const counted = (count: number): string => (count === 1 ? '1 message' : `${count
 /** Of an update's fields those that follow from the others. */
 const derived = new Set(['messages', 'message_count', 'preview', 'updated_at'])
 
+function written(messages: number, edited: number | null): string[] {
+  // what they replaced was too much to keep: nobody can say which of them were there before
+  if (edited === null) return [`wrote ${counted(messages)}`]
+  const added = messages - edited
+  return [...(added > 0 ? [`added ${counted(added)}`] : []), ...(edited > 0 ? [`edited ${counted(edited)}`] : [])]
+}
+
 const updatedConversation: Say = ({ fields, messages, edited }) => {
   const names = (fields ?? []).filter((name) => !derived.has(name))
-  const added = (messages ?? 0) - (edited ?? 0)
   const deeds = [
-    ...(added > 0 ? [`added ${counted(added)}`] : []),
-    ...(edited ? [`edited ${counted(edited)}`] : []),
+    ...(messages ? written(messages, edited) : []),
     ...(names.length > 0 ? [`changed ${inSentence(names)}`] : []),
   ].join(', ')
   return deeds === '' ? 'Changed' : deeds[0]!.toUpperCase() + deeds.slice(1)

@@ -5,7 +5,10 @@ import { Fault } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import { byteLength } from '../../protocol/text.ts'
 import type { Topic } from '../../protocol/topics.ts'
-import { changeId, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { changeId, storedBytes, topicKey, type ChangeDocument } from '../store/changes.ts'
+
+/** Of an entry as it is stored: below the 16 MB that a document and an event of the stream may have. */
+const ENTRY_BYTES = 12 * 1024 * 1024
 
 /** Feeds cover ranges of buckets; their number never changes, as it is stored with each entry. */
 export const BUCKETS = 1024
@@ -42,16 +45,18 @@ export interface Position {
   at: Date
 }
 
-/** Throws `too_large` above 4 MB: bigger things have to be several changes. */
+/**
+ * Throws `too_large` above 4 MB, or when its numbers and lists would take too much as they are stored: bigger things have to be several changes.
+ * What it replaced may be far more, as a short edit can take the place of long messages: then that is left out, and rewind ends there.
+ */
 export function toEntry(
   caller: Caller,
   { topic, epoch, seq, at }: Position,
   identity: { mutation_id: string; fingerprint: string },
   decision: Decision,
 ): ChangeDocument {
-  if (byteLength(JSON.stringify(decision.data)) > limits.changeBytes)
-    throw new Fault('too_large', { detail: 'This is too much for one change', limit_bytes: limits.changeBytes })
-  return {
+  if (byteLength(JSON.stringify(decision.data)) > limits.changeBytes) throw tooLarge()
+  const entry: ChangeDocument = {
     _id: changeId(topicKey(caller.user_id, topic), seq),
     user_id: caller.user_id,
     topic,
@@ -65,9 +70,15 @@ export function toEntry(
     actor: { session_id: caller.session_id, device: caller.device },
     ...identity,
     data: decision.data,
-    ...(decision.before && { before: decision.before }),
   }
+  if (storedBytes(entry) > ENTRY_BYTES) throw tooLarge()
+  if (!decision.before) return entry
+  const whole = { ...entry, before: decision.before }
+  return storedBytes(whole) > ENTRY_BYTES ? entry : whole
 }
+
+const tooLarge = () =>
+  new Fault('too_large', { detail: 'This is too much for one change', limit_bytes: limits.changeBytes })
 
 /** What devices see of an entry. */
 export function toChange(entry: ChangeDocument): Change {

@@ -2,7 +2,7 @@
 // insert at a stale head is refused by the database, so being wrong costs a retry and never an entry.
 import type { Topic } from '../../protocol/topics.ts'
 import { Fault } from '../../protocol/errors.ts'
-import { readChanges, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readSlim, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { readHead } from '../store/heads.ts'
 
@@ -19,7 +19,7 @@ export interface Hot {
   /** Milliseconds of the newest entry: a later one is never dated earlier. */
   at: number
   applied: number
-  /** Entries in (applied, seq], contiguous. */
+  /** Entries in (applied, seq], contiguous, without what they replaced. */
   tail: ChangeDocument[]
   closed: boolean
 }
@@ -58,7 +58,7 @@ export class HotTopics {
       this.#topics.delete(key)
       throw new Fault('not_found', { detail: 'There is no such user' })
     }
-    const tail = await readChanges(this.#database, key, head.applied).toArray()
+    const tail = await readSlim(this.#database, key, head.applied).toArray()
     const last = tail.at(-1)
     const hot: Hot = {
       key,
@@ -89,7 +89,8 @@ export class HotTopics {
 export function advance(hot: Hot, entry: ChangeDocument): void {
   hot.seq = entry.seq
   hot.at = entry.at.getTime()
-  hot.tail.push(entry)
+  const { before: _before, ...slim } = entry
+  hot.tail.push(slim)
   if (entry.op === 'closed') hot.closed = true
 }
 

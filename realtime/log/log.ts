@@ -3,7 +3,7 @@ import type { Change, Cursor } from '../../protocol/change.ts'
 import { limits } from '../../protocol/limits.ts'
 import { topics, type Topic } from '../../protocol/topics.ts'
 import type { Logger } from '../log.ts'
-import { readChanges, readLast, readUnapplied, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readLast, readSlim, readUnapplied, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { newId } from '../../protocol/ids.ts'
@@ -128,7 +128,7 @@ export function createLog(database: Database, logger: Logger): Log {
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const changes = await piece(readChanges(database, key, after, { upTo: end, limit: limits.rangeMax }))
+      const changes = await piece(readSlim(database, key, after, { upTo: end, limit: limits.rangeMax }))
       if (!changes) return { ...none, to: newest, reset: true }
       const to = changes.at(-1)!.seq
       return { epoch, head: newest, to, changes, more: to < end, reset: false }

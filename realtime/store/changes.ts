@@ -1,5 +1,5 @@
 // The log as documents. Inserts only, but for stripping content; `_id` orders a user's topic and makes the insert a compare-and-swap.
-import { MongoServerError, type FindCursor } from 'mongodb'
+import { BSON, MongoServerError, type FindCursor } from 'mongodb'
 import type { Actor } from '../../protocol/change.ts'
 import type { Topic } from '../../protocol/topics.ts'
 import type { Database } from './database.ts'
@@ -24,7 +24,7 @@ export interface ChangeDocument {
   /** Hash of the command: the same `mutation_id` with another command is refused. */
   fingerprint: string
   data?: Record<string, unknown>
-  /** The values it replaced, for rewind; never on the wire. */
+  /** The values it replaced, for rewind; never on the wire. Absent when they were too much: rewind ends there. */
   before?: Record<string, unknown>
   /** Its content was removed by a purge or by retention. */
   stripped?: true
@@ -67,6 +67,13 @@ export const readChanges = (
     .find(entriesIn(key, after, upTo), byId)
     .sort({ _id: 1 })
     .limit(limit)
+
+/** The same without what each replaced, which nobody but rewind needs and which may be larger than the rest. */
+export const readSlim = (...query: Parameters<typeof readChanges>): FindCursor<ChangeDocument> =>
+  readChanges(...query).project<ChangeDocument>({ before: 0 })
+
+/** Bytes of an entry as it is stored: numbers and lists take more there than in JSON. */
+export const storedBytes = (entry: ChangeDocument): number => BSON.calculateObjectSize(entry, { ignoreUndefined: true })
 
 /** The newest entry, without its content. */
 export const readLast = ({ changes }: Database, key: string) =>

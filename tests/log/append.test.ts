@@ -1,5 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import { conversationAt } from '../../realtime/log/rewind.ts'
+import { toEntry } from '../../realtime/log/entry.ts'
 import { by, entriesOf, kit, type Kit } from './kit.ts'
 
 let house: Kit
@@ -145,5 +148,58 @@ describe('the log', () => {
     await house.side().conversations.change('create', by(user), {})
     const [, second] = await entriesOf(house.database, user)
     expect(second!.at).toEqual(ahead)
+  })
+})
+
+describe('the size of an entry', () => {
+  const MB = 1024 * 1024
+  const position = { topic: 'preferences' as const, epoch: 'e', seq: 1, at: new Date(0) }
+  const entryOf = (data: Record<string, unknown>, before?: Record<string, unknown>) =>
+    toEntry(by('user'), position, { mutation_id: newId(), fingerprint: '' }, { op: 'updated', entity_id: 'user', version: 2, data, before }) // prettier-ignore
+
+  const attempt = (act: () => unknown) => {
+    try {
+      return act()
+    } catch (fault) {
+      return fault
+    }
+  }
+
+  test('is bounded by what a device gets, and by what the database takes, where lists of numbers are larger', () => {
+    const few = Array.from({ length: 100_000 }, () => 1)
+    expect(entryOf({ few }, { few })).toMatchObject({ data: { few }, before: { few } })
+    const tooLarge = (data: Record<string, unknown>) =>
+      expect(attempt(() => entryOf(data))).toMatchObject({ code: 'too_large', extra: { limit_bytes: limits.changeBytes } }) // prettier-ignore
+    tooLarge({ text: 'x'.repeat(4 * MB) })
+    const many = Array.from({ length: 1_500_000 }, () => 1)
+    expect(JSON.stringify(many).length).toBeLessThan(limits.changeBytes)
+    tooLarge({ many })
+  })
+
+  test("doesn't keep what was replaced when that is too much", () => {
+    expect(entryOf({ text: '' }, { text: 'x'.repeat(11 * MB) })).toHaveProperty('before')
+    expect(entryOf({ text: '' }, { text: 'x'.repeat(12 * MB) })).not.toHaveProperty('before')
+  })
+
+  test('lets a short edit take the place of any number of long messages: devices get it, rewind ends there', async () => {
+    const { database } = house
+    const { log, conversations } = house.side()
+    const user = await house.user()
+    const long = 'x'.repeat(255 * 1024)
+    const ids = Array.from({ length: 52 }, () => newId())
+    const { data } = await conversations.change('create', by(user), {})
+    const { id } = data!
+    for (let from = 0; from < ids.length; from += 13) {
+      const messages = ids.slice(from, from + 13).map((id) => ({ id, role: 'user' as const, content: long }))
+      await conversations.change('update', by(user), { conversation_id: id, messages })
+    }
+    const messages = ids.map((id) => ({ id, role: 'user' as const, content: 'short' }))
+    const { seq } = await conversations.change('update', by(user), { conversation_id: id, messages })
+    await conversations.change('update', by(user), { conversation_id: id, title: 'Shortened' })
+    const { changes } = await log.range(user, 'conversations', seq - 1, seq)
+    expect(changes).toMatchObject([{ seq, data: { messages: messages.map((message) => ({ ...message, version: 2 })) } }]) // prettier-ignore
+    const at = (moment: number) => conversationAt(database, log, user, id, { seq: moment }, { limit: 100 })
+    expect(await at(seq)).toMatchObject({ title: 'New conversation', messages })
+    await expect(at(seq - 1)).rejects.toMatchObject({ code: 'not_found' })
   })
 })
