@@ -30,7 +30,7 @@ export interface ChargePorts {
   lease: Lease
   /** May this node take the lease, or keep it, by its fair share? */
   mayHold(): boolean
-  start(token: Token | undefined, mandate: () => Mandate | undefined): Tail
+  start(token: Token | undefined, mandate: Mandate): Tail
   readToken(): Promise<Token | undefined>
   keptGeneration(): Promise<number>
   compareHeads(): Promise<void>
@@ -42,7 +42,7 @@ export interface Beat {
   range: string
   node: string
   generation: number
-  /** Moves when something may have got lost: a stream that started from now, a message that Redis didn't take. */
+  /** Moves when something may have got lost: a stream that started from now, a message that wasn't sent or that Redis didn't take. */
   losses: number
   n: number
 }
@@ -57,6 +57,8 @@ export class Charge {
   #readyAt = performance.now()
   #renounceUntil = 0
   #acquired = false
+  /** Changes that were for this node's devices only. Should that have been a lapse within one generation, the others must hear of it. */
+  #unpublished = 0
 
   constructor(ports: ChargePorts) {
     this.#ports = ports
@@ -111,8 +113,11 @@ export class Charge {
 
   /** Looks after the tail; doesn't wait for Redis. Never run twice at the same time; rejects when the database is away. */
   async tick(): Promise<void> {
-    // a new holder replays from where the last one stood, for those who depended on that
-    if (this.#acquired) await this.#stopTail()
+    if (this.#acquired) {
+      // a new holder replays from where the last one stood, for those who depended on that, and makes good its losses, as they do
+      await this.#stopTail()
+      void this.#ports.compareHeads()
+    }
     this.#acquired = false
     if (this.held() !== undefined || !this.#hears()) await this.#startTail()
     else if (this.#tail) {
@@ -136,10 +141,14 @@ export class Charge {
     const { link, readToken, start } = this.#ports
     // alone it starts from now, and compares heads: the kept token is the holder's
     const token = this.held() === undefined ? undefined : await readToken()
-    this.#tail = start(token, () => {
-      const generation = this.held()
-      if (generation === undefined) return undefined
-      return { generation, everywhere: true, published: () => link.publishing.settled() }
+    this.#tail = start(token, {
+      everywhere: () => {
+        const everywhere = this.held() !== undefined
+        if (!everywhere) this.#unpublished++
+        return everywhere
+      },
+      generation: () => this.held(),
+      published: () => link.publishing.settled(),
     })
   }
 
@@ -155,7 +164,7 @@ export class Charge {
     const now = performance.now()
     if (generation === undefined || !this.#tail?.ready() || now - this.#beatAt < timings.beat - timings.tick / 2) return
     this.#beatAt = now
-    const losses = this.#tail.restarts() + link.publishing.lost()
+    const losses = this.#tail.restarts() + link.publishing.lost() + this.#unpublished
     const beat: Beat = { range: range.name, node: link.node, generation, losses, n: ++this.#beats }
     link.tell('feed', beat)
   }

@@ -49,9 +49,9 @@ function startLoneFeed(options: FeedOptions): Feed {
 
   const starting = retrying('read where the feed stands', logger, stopping.signal, async () => {
     const [token, generation] = [await readToken(database, range.name), await keptGeneration(database, range.name)]
-    const mandate = { generation, everywhere: true, published: () => Promise.resolve() }
+    const mandate = { everywhere: () => true, generation: () => generation, published: () => Promise.resolve() }
     if (stopping.signal.aborted) return
-    tail = start(range, token, () => mandate, (now) => now && ready.resolve()) // prettier-ignore
+    tail = start(range, token, mandate, (now) => now && ready.resolve()) // prettier-ignore
   })
   return {
     ready: ready.promise,

@@ -37,15 +37,17 @@ export function rangesOf(count: number): Range[] {
   return Array.from({ length: count }, (_, i) => ({ name: `${i}/${count}`, buckets: [bound(i), bound(i + 1)] }))
 }
 
-/** Who a tail works for: the generation under which it may keep tokens, and whether it publishes. Changes while the tail runs. */
+/** Whom a tail works for, which changes while it runs. */
 export interface Mandate {
-  generation: number
-  everywhere: boolean
+  /** Asked once for each change: is it for all nodes, or for the devices of this one only? */
+  everywhere(): boolean
+  /** Under which tokens may be kept; undefined: they may not. */
+  generation(): number | undefined
   /** Resolves when everything published so far has reached Redis. */
   published(): Promise<void>
 }
 
-/** Starts tails that all work alike; the mandate is asked at each change. */
+/** Starts tails that all work alike. */
 export function tailStarter(options: TailOptions) {
   const { database, deliver, compareHeads, project, logger, metrics, timings = tailTimings } = options
   const registers = [metrics]
@@ -63,19 +65,14 @@ export function tailStarter(options: TailOptions) {
     registers,
   })
 
-  const handOver = (entry: ChangeDocument, { everywhere }: Mandate) => {
+  const handOver = (entry: ChangeDocument, everywhere: boolean) => {
     deliver(entry.user_id, toChange(entry), everywhere)
     if (everywhere) project?.(entry.user_id, entry.topic, entry.seq)
     changes.inc()
     delay.observe(Math.max(0, Date.now() - entry.at.getTime()) / 1000)
   }
 
-  return (
-    range: Range,
-    token: Token | undefined,
-    mandate: () => Mandate | undefined,
-    turned: (ready: boolean) => void,
-  ): Tail =>
+  return (range: Range, token: Token | undefined, mandate: Mandate, turned: (ready: boolean) => void): Tail =>
     startTail(
       token,
       {
@@ -84,16 +81,16 @@ export function tailStarter(options: TailOptions) {
         beat: () => beatCanary(database, range.name),
         change: (entry) => {
           try {
-            handOver(entry, mandate() ?? alone)
+            handOver(entry, mandate.everywhere())
           } catch (error) {
             logger.error({ err: error, entry: entry._id }, 'a change could not be handed over')
           }
         },
         keep: async (saved) => {
-          const held = mandate()
-          if (!held) return
-          await held.published()
-          await saveToken(database, range.name, saved, held.generation)
+          const generation = mandate.generation()
+          if (generation === undefined) return
+          await mandate.published()
+          await saveToken(database, range.name, saved, generation)
         },
         restarted: () => void compareHeads(),
         failed: (reason) => failures.inc({ reason }),
@@ -103,5 +100,3 @@ export function tailStarter(options: TailOptions) {
       timings,
     )
 }
-
-const alone: Mandate = { generation: 0, everywhere: false, published: () => Promise.resolve() }
