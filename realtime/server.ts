@@ -31,8 +31,9 @@ import { createLogger, type Logger } from './log.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './metrics.ts'
 import { sharedLimiter } from './redis/limits.ts'
-import { openDatabase } from './store/database.ts'
+import { openDatabase, type Database } from './store/database.ts'
 import { toFault } from './store/faults.ts'
+import { deploymentName } from './store/feed.ts'
 import { migrate } from './store/migrations.ts'
 
 /** How long devices have to move over when the node stops (ms). */
@@ -82,7 +83,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     stops.add('log', () => log.stop())
 
     // connected early, so that it goes late: whatever stops before it may still have to tell the other nodes
-    const link = config.redisUrl ? await linkTo(config.redisUrl) : undefined
+    const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
     if (link) stops.add('redis', () => link.stop())
 
     const sessions = createSessions({ database, secrets: config.sessionSecrets, logger })
@@ -183,9 +184,9 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
   }
 
   /** A single node never loads the client library. */
-  async function linkTo(url: string) {
+  async function linkTo(url: string, database: Database) {
     const { startLink } = await import('./redis/link.ts')
-    return startLink({ url, node: newId(), logger, metrics })
+    return startLink({ url, deployment: await deploymentName(database), node: newId(), logger, metrics })
   }
 }
 

@@ -23,7 +23,7 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
     const charge: Charge = new Charge({
       range,
       link,
-      lease: createLease(link.publisher, range.name, link.node, timings.ttl),
+      lease: createLease(link.publisher, `${link.prefix}:{lease:${range.name}}`, link.node, timings.ttl),
       mayHold() {
         const fair = Math.ceil(charges.size / link.nodes().size)
         return charge.held() === undefined ? held() < fair : held() <= fair

@@ -9,8 +9,6 @@ import type { Logger } from '../log.ts'
 import type { Link } from '../redis/link.ts'
 import { userOf, userRoom } from './member.ts'
 
-const PREFIX = 'lockstep'
-
 /** What one node tells the others about a user. */
 export interface Parcel {
   topic: Topic
@@ -36,7 +34,7 @@ export interface RelayPorts {
 export function createRelay(link: Link, ports: RelayPorts): Relay {
   const carriers = new Map<string, Internals>()
   const sharded = createShardedAdapter(publisherOf(link), subscriberOf(link, ports), {
-    channelPrefix: PREFIX,
+    channelPrefix: link.prefix,
     subscriptionMode: 'dynamic',
   })
 

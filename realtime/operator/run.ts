@@ -6,6 +6,7 @@ import type { ImportUseCases } from '../commands/import/import.ts'
 import type { Log } from '../log/log.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import { openDatabase, type Database } from '../store/database.ts'
+import { renameDeployment } from '../store/feed.ts'
 import { renewEpochs } from '../store/heads.ts'
 import { asOperator, findAccount } from './accounts.ts'
 import { UsageError, type Command } from './arguments.ts'
@@ -28,6 +29,7 @@ export interface Rooms {
 export async function runCommand(command: Exclude<Command, { name: 'help' }>, rooms: Rooms, out: Console): Promise<boolean> {
   switch (command.name) {
     case 'new-epoch': {
+      await renameDeployment(rooms.database)
       const topics = await renewEpochs(rooms.database, newId().slice(-12))
       out.tell(`${topics} logs have a new epoch: restart the nodes, and all devices load again`)
       return true

@@ -22,10 +22,11 @@ export interface Lease {
   release(): Promise<void>
 }
 
-/** @param ttlMs how long a holder that died keeps others waiting */
-export function createLease(redis: Redis, name: string, node: string, ttlMs: number): Lease {
-  // one slot of a cluster for both
-  const key = `lockstep:{lease:${name}}`
+/**
+ * @param key what nodes compete for; with a hash tag, so that its generation is in the same slot of a cluster
+ * @param ttlMs how long a holder that died keeps others waiting
+ */
+export function createLease(redis: Redis, key: string, node: string, ttlMs: number): Lease {
   const generationKey = `${key}:generation`
   let generation: number | undefined
   let until = 0

@@ -7,12 +7,12 @@ import type { Link } from './link.ts'
 type Limiter = Pick<RateLimiterAbstract, 'consume' | 'reward' | 'delete'>
 
 /** Makes the shared counter of one rule. */
-export function sharedLimiter(link: Pick<Link, 'publisher' | 'hears'>) {
+export function sharedLimiter(link: Pick<Link, 'prefix' | 'publisher' | 'hears'>) {
   return (name: string, { points, seconds }: { points: number; seconds: number }): Limiter => {
     const alone = new RateLimiterMemory({ keyPrefix: name, points, duration: seconds })
     const shared = new RateLimiterRedis({
       storeClient: link.publisher,
-      keyPrefix: `lockstep:limit:${name}`,
+      keyPrefix: `${link.prefix}:limit:${name}`,
       points,
       duration: seconds,
       rejectIfRedisNotReady: true,

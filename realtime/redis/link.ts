@@ -21,6 +21,8 @@ export interface LinkTimings {
 const linkTimings: LinkTimings = { beat: 1_000, deaf: 3_000, renew: 5_000, gone: 10_000 }
 
 export interface Link {
+  /** Before every key and channel: deployments that share a Redis don't meet, whose database numbers don't part publishers. */
+  readonly prefix: string
   /** This node's name among the others. */
   readonly node: string
   readonly publishing: Publishing
@@ -41,8 +43,6 @@ export interface Link {
   stop(): void
 }
 
-const PREFIX = 'lockstep:'
-
 interface Beat {
   node: string
   n: number
@@ -52,13 +52,16 @@ interface Beat {
 /** Connects and resolves when the first echo was heard, or after `deaf` without: then the node works alone until it is. */
 export async function startLink(options: {
   url: string
+  /** Unique to the nodes that belong together. */
+  deployment: string
   node: string
   logger: Logger
   metrics: Metrics
   timings?: LinkTimings
 }): Promise<Link> {
-  const { url, node, logger, metrics, timings = linkTimings } = options
+  const { url, deployment, node, logger, metrics, timings = linkTimings } = options
   const { publisher, subscriber, reconnect, stop } = connectRedis(url, logger)
+  const prefix = `lockstep:${deployment}`
   const publishing = createPublishing(publisher)
   const subscriptions = keepSubscriptions(subscriber, logger)
   const handlers = new Map<string, (message: unknown) => void>()
@@ -73,12 +76,12 @@ export async function startLink(options: {
   const fire = (callbacks: readonly (() => void)[]) => callbacks.forEach((callback) => callback())
   const tell = (channel: string, message: object) => {
     publishing
-      .publish(PREFIX + channel, JSON.stringify(message))
+      .publish(`${prefix}:${channel}`, JSON.stringify(message))
       .catch((error: unknown) => logger.debug({ err: error, channel }, 'not published'))
   }
   const listen = (channel: string, handler: (message: unknown) => void) => {
-    handlers.set(PREFIX + channel, handler)
-    void subscriptions.add('plain', PREFIX + channel)
+    handlers.set(`${prefix}:${channel}`, handler)
+    void subscriptions.add('plain', `${prefix}:${channel}`)
   }
 
   subscriber.on('message', (channel: string, text: string) => {
@@ -114,7 +117,7 @@ export async function startLink(options: {
   }
   // whichever is later makes the first echo
   publisher.once('ready', beat)
-  void subscriptions.add('plain', `${PREFIX}nodes`).then(beat)
+  void subscriptions.add('plain', `${prefix}:nodes`).then(beat)
   const timer = setInterval(beat, timings.beat)
   register(metrics, { hears, publishing, nodes: () => others.size + 1 })
 
@@ -122,6 +125,7 @@ export async function startLink(options: {
   await firstEcho.promise
   clearTimeout(patience)
   return {
+    prefix,
     node,
     publishing,
     subscriptions,

@@ -1,12 +1,14 @@
-// What the feed keeps in the database: where each tail stands, the canary that proves a stream alive, the number of leases.
+// What the feed keeps in the database: where each tail stands, the canary that proves a stream alive, the number of leases, and the name
+// under which the nodes of this database find each other in a Redis that others use too.
 import type { ResumeToken } from 'mongodb'
+import { newId } from '../../protocol/ids.ts'
 import type { Database } from './database.ts'
 
 /** Where a change stream stands; only MongoDB knows what is inside. */
 export type Token = ResumeToken
 
 export interface FeedDocument {
-  /** `tail:<range>`, `canary:<range>` or `leases` */
+  /** `tail:<range>`, `canary:<range>`, `leases` or `deployment` */
   _id: string
   /** A tail's token and the lease's generation under which it was saved. */
   token?: Token
@@ -15,6 +17,8 @@ export interface FeedDocument {
   beat?: number
   /** How many leases the buckets are split into. */
   count?: number
+  /** The deployment's name. */
+  name?: string
   at?: Date
 }
 
@@ -49,3 +53,17 @@ export async function leaseCount({ feed }: Database): Promise<number> {
   const kept = await feed.findOne({ _id: 'leases' })
   return Math.max(1, Math.floor(kept?.count ?? 1))
 }
+
+/** The name of the deployment whose database this is, made by whoever asks first. */
+export async function deploymentName({ feed }: Database): Promise<string> {
+  await feed.updateOne({ _id: 'deployment' }, { $setOnInsert: { name: newName() } }, { upsert: true })
+  return (await feed.findOne({ _id: 'deployment' }))!.name!
+}
+
+/** A copy of a database is another deployment. Its nodes notice when they start. */
+export async function renameDeployment({ feed }: Database): Promise<void> {
+  await feed.updateOne({ _id: 'deployment' }, { $set: { name: newName() } }, { upsert: true })
+}
+
+/** Unique, and short: it stands before each message. */
+const newName = () => newId().slice(-12)

@@ -2,7 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Redis } from 'ioredis'
 import { eventually } from '../harness/eventually.ts'
-import { spawnNode } from '../harness/node.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 import { freePort } from '../harness/redis.ts'
 import { Cluster, figure, total } from './cluster.ts'
@@ -153,4 +154,13 @@ test('FEED-5: a node that starts while Redis cannot be reached serves all the sa
   await using device = await person.at(node).device('preferences')
   await person.ask('putPreferences', { body: { theme: 'dark' } })
   await device.until('change', ({ op }) => op === 'updated')
+})
+
+test('another deployment on the same Redis has feed and neighbours of its own', TIMEOUT, async () => {
+  await using database = freshDatabase()
+  await using stranger = await startNode(database, { redisUrl: cluster.redis.url })
+  const holds = async () => expect(await figure(stranger, 'lockstep_feed_leases_held')).toBe(1)
+  await eventually(holds, { within: 10_000, what: 'it tails its own database' })
+  expect(await figure(stranger, 'lockstep_nodes')).toBe(1)
+  await cluster.healed()
 })

@@ -7,7 +7,7 @@ import { startFeed, type FeedOptions } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/log.ts'
 import type { Database } from '../../realtime/store/database.ts'
-import { readToken, saveToken, type Token } from '../../realtime/store/feed.ts'
+import { deploymentName, readToken, renameDeployment, saveToken, type Token } from '../../realtime/store/feed.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { insertChange, opened } from './changes.ts'
@@ -108,4 +108,16 @@ test('a token kept under a later lease is not moved back by an earlier holder', 
   expect(await readToken(store.database, 'r')).toEqual(token('five'))
   await saveToken(store.database, 'r', token('six'), 6)
   expect(await readToken(store.database, 'r')).toEqual(token('six'))
+})
+
+test('a database has one name for its deployment, whoever asks first; a copy of it gets another', async () => {
+  await using home = freshDatabase()
+  await using other = freshDatabase()
+  await using store = await opened(home.url)
+  await using stranger = await opened(other.url)
+  const names = new Set(await Promise.all(Array.from({ length: 5 }, () => deploymentName(store.database))))
+  expect(names.size).toBe(1)
+  expect(names).not.toContain(await deploymentName(stranger.database))
+  await renameDeployment(store.database)
+  expect(names).not.toContain(await deploymentName(store.database))
 })

@@ -17,7 +17,8 @@ export interface Node {
   wire: Wire
 }
 
-export async function startCluster(size: number, options: HouseOptions = {}) {
+/** @param deploymentOf which nodes belong together, by index; all do unless told */
+export async function startCluster(size: number, options: HouseOptions = {}, deploymentOf = (_index: number) => 'one') {
   await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
   const redis = started.use(await TestRedis.start())
   const shared = { log: new ScriptedLog(), sessions: new Sessions() }
@@ -26,6 +27,7 @@ export async function startCluster(size: number, options: HouseOptions = {}) {
     const wire = started.use(await Wire.to({ port: redis.port }))
     const link = await startLink({
       url: `redis://${wire.address}`,
+      deployment: deploymentOf(i),
       node: newId(),
       logger: createLogger('silent'),
       metrics: new Registry(),

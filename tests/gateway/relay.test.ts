@@ -68,7 +68,7 @@ test('nodes without devices of the user are not bothered', async () => {
     const found = (await a.link.publisher.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
     return found.sort()
   }
-  const channelOf = (user: string) => `lockstep#/conversations#user:${user}#`
+  const channelOf = (user: string) => `lockstep:one#/conversations#user:${user}#`
   await eventually(async () =>
     expect(await channels()).toEqual([channelOf(user_id), channelOf(stranger.user_id)].sort()),
   )
@@ -131,4 +131,30 @@ test('who is online is asked of all nodes', async () => {
   await cluster.redis.kill()
   await eventually(() => !nodes[0].link.hears())
   expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id]))
+})
+
+test('P3 deployments that share a Redis hear nothing of each other, whatever ids their users have', async () => {
+  await using cluster = await startCluster(3, {}, (index) => ['production', 'staging', 'staging'][index]!)
+  const [production, staging, sibling] = cluster.nodes as [Node, Node, Node]
+  const { cookie, user_id, session_id } = cluster.sessions.signIn()
+  const here = await production.house.join('conversations', cookie)
+  const there = await staging.house.join('conversations', cookie)
+  const account = await staging.house.join('account', cookie)
+  await carries(sibling, there, user_id)
+  const strange = cluster.log.append(user_id)
+  production.house.gateway.deliver(user_id, strange)
+  production.house.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
+  await production.house.join('account', cookie)
+  production.link.tell('feed', { strange })
+  production.house.gateway.disconnectSessions([session_id])
+  await here.next('disconnect')
+  sibling.house.gateway.deliver(user_id, cluster.log.append(user_id)) // whatever Redis was told before has come by then
+  expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
+  const texts = there.seen.flatMap(({ event, payload }) =>
+    event === 'delta' ? (payload as { text: string }).text : [],
+  )
+  expect(new Set(texts)).toEqual(new Set([delta.text]))
+  expect(account.names()).toEqual(['sync'])
+  expect(production.link.nodes()).toEqual(new Set([production.link.node]))
+  expect(staging.link.nodes()).toEqual(new Set([staging.link.node, sibling.link.node]))
 })

@@ -110,14 +110,18 @@ describe('lockstep audit', () => {
   })
 })
 
-test('lockstep new-epoch makes every device load again', async () => {
+test('lockstep new-epoch makes every device load again, and another deployment of the database', async () => {
   const alice = await signUp(shared.node, 'alice')
   const before = await alice.ask('listConversations')
+  const deployment = () => db.collection<{ _id: string }>('feed').findOne({ _id: 'deployment' })
+  const copied = await deployment()
   const { code, told } = await lockstep('new-epoch')
   expect([code, told]).toEqual([0, expect.stringMatching(/^\d+ logs have a new epoch/)])
   const heads = await db.collection('heads').find({ user_id: alice.user.id }).toArray()
   expect(heads).toHaveLength(4)
   for (const { epoch } of heads) expect(epoch).not.toBe(before.epoch)
+  // a copy that uses the same Redis doesn't speak to the nodes of the original
+  expect(await deployment()).not.toEqual(copied)
 })
 
 test('lockstep import brings files into an account, once', async () => {

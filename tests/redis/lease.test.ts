@@ -50,15 +50,15 @@ test('a Redis that lost everything gives no generation twice, when the database 
 
 test('limits count for all nodes together, and each node by itself while Redis is away', async () => {
   const rule = { points: 2, seconds: 60 }
-  const link = { publisher: redis, hears: () => true }
+  const link = { prefix: 'one', publisher: redis, hears: () => true }
   const [a, b] = [sharedLimiter(link)('guesses', rule), sharedLimiter(link)('guesses', rule)]
   await a.consume('somebody')
   await b.consume('somebody')
   await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
-  const alone = sharedLimiter({ publisher: away, hears: () => true })('guesses', rule)
+  const alone = sharedLimiter({ prefix: 'one', publisher: away, hears: () => true })('guesses', rule)
   await alone.consume('somebody')
-  const deaf = sharedLimiter({ publisher: redis, hears: () => false })('guesses', rule)
+  const deaf = sharedLimiter({ prefix: 'one', publisher: redis, hears: () => false })('guesses', rule)
   await deaf.consume('somebody')
   await deaf.consume('somebody')
   await expect(deaf.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })

@@ -11,7 +11,7 @@ const timings: LinkTimings = { beat: 50, deaf: 250, renew: 500, gone: 400 }
 
 async function linkTo(url: string, node: string) {
   const metrics = new Registry()
-  const link = await startLink({ url, node, logger: createLogger('silent'), metrics, timings })
+  const link = await startLink({ url, deployment: 'one', node, logger: createLogger('silent'), metrics, timings })
   let regained = 0
   link.onRegained(() => regained++)
   return {
