@@ -7,7 +7,7 @@ import { ensureIndexes, type Database } from './database.ts'
 /** One step, known by its place: the first one makes version 1. */
 export interface Migration {
   name: string
-  /** Repeatable: a node that dies half-way is followed by one that begins it again. */
+  /** Repeatable: a node that dies half-way is followed by one that begins it again, and one that only stalled goes on beside it. */
   run(database: Database): Promise<void>
   /** The oldest version that can still serve afterwards; the same as before when absent. */
   minimum?: number
@@ -59,15 +59,21 @@ export async function migrate(
   }
 
   async function advance(step: Migration, version: number): Promise<void> {
-    // a renewal that fails is repeated by the next; should the lease be lost, the step is only begun twice
+    // a renewal that fails is repeated by the next; should the lock be lost all the same, the step is only begun twice
     const timer = setInterval(() => void renew().catch(() => undefined), RENEW_MS)
     try {
       await step.run(database)
-      const done = { version, ...(step.minimum !== undefined && { minimum: step.minimum }) }
-      await schema.updateOne({ _id: 'schema', version: version - 1 }, { $set: done })
+      await release({ version, ...(step.minimum !== undefined && { minimum: step.minimum }) })
+    } catch (error) {
+      await release({})
+      throw error
     } finally {
       clearInterval(timer)
-      await schema.updateOne({ _id: 'schema', owner }, { $set: { owner: null, until: null } })
     }
+  }
+
+  /** Records and releases at once, unless the lock is somebody else's by now, who then says when the step has ended. */
+  async function release(done: Partial<SchemaDocument>): Promise<void> {
+    await schema.updateOne({ _id: 'schema', owner }, { $set: { ...done, owner: null, until: null } })
   }
 }

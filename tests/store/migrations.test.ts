@@ -3,8 +3,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
 import { migrate, type Migration } from '../../realtime/store/migrations.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { opened } from '../feed/changes.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
-import { spawnNode } from '../harness/node.ts'
+import { eventually } from '../harness/eventually.ts'
+import { spawnNode, startNode } from '../harness/node.ts'
+import { signUp } from '../harness/person.ts'
 
 let home: TestDatabase
 let nodes: Database[]
@@ -77,6 +80,89 @@ test('the lock of a node that died is taken over when its time is up, by the dat
   await migrate(nodes[0]!, { owner: newId(), steps })
   expect(Date.now()).toBeGreaterThanOrEqual(soon.getTime())
   expect(notes).toEqual(['a begins', 'a ends'])
+})
+
+test('a run that stalled until another took its lock records nothing, and leaves that lock alone', async () => {
+  const { notes, steps } = scripted('a', 'b')
+  const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const stalling: Migration[] = steps.map((step) => ({
+    name: step.name,
+    async run(database) {
+      begun.resolve()
+      await awake.promise
+      await step.run(database)
+    },
+  }))
+  const stalled = migrate(nodes[0]!, { owner: newId(), steps: stalling })
+  await begun.promise
+  const another = { owner: newId(), until: new Date(Date.now() + 60_000) }
+  await schema().updateOne({}, { $set: another })
+  awake.resolve()
+  await eventually(() => notes.includes('a ends'))
+  await nodes[0]!.db.command({ ping: 1 })
+  expect(await schema().findOne()).toMatchObject({ version: 0, ...another })
+  await schema().updateOne({}, { $set: { until: new Date(0) } }) // that one died
+  await migrate(nodes[1]!, { owner: newId(), steps })
+  await stalled
+  expect(notes).toEqual(['a begins', 'a ends', 'a begins', 'a ends', 'b begins', 'b ends'])
+  expect(await schema().findOne()).toMatchObject({ version: 2, owner: null })
+})
+
+test('every step of today can run again, on a database that is in use', async () => {
+  await using used = freshDatabase()
+  await using node = await startNode(used)
+  const person = await signUp(node)
+  const { id } = await person.ask('createConversation')
+  await using store = await opened(used.url)
+  const indexes = async () => {
+    const found = await Promise.all(
+      ['changes', 'conversations', 'users'].map((name) => store.database.db.collection(name).indexes()),
+    )
+    return found.flat().map(({ name }) => name)
+  }
+  const before = await indexes()
+  await store.database.db.collection<Schema>('schema').updateOne({ _id: 'schema' }, { $set: { version: 0 } })
+  await migrate(store.database, { owner: newId() })
+  expect(await indexes()).toEqual(before)
+  expect(await person.ask('getConversation', { params: { id } })).toMatchObject({ id })
+})
+
+test('nodes of the version before serve, write and start while a migration runs, and after it', async () => {
+  await using home = freshDatabase()
+  await using old = await startNode(home)
+  await using store = await opened(home.url)
+  const { db } = store.database
+  const { version } = (await db.collection<Schema>('schema').findOne())!
+  const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const known = Array.from({ length: version }, (): Migration => ({ name: 'known', run: () => Promise.resolve() }))
+  const next: Migration = {
+    name: 'next',
+    async run() {
+      await db.collection('conversations').createIndex({ user_id: 1, next: 1 })
+      begun.resolve()
+      await awake.promise
+      await db.collection('conversations').updateMany({ next: { $exists: false } }, { $set: { next: 1 } })
+    },
+  }
+  const person = await signUp(old)
+  await using device = await person.device('conversations')
+  const write = async (node: { url: string }) => {
+    const { id } = await person.at(node).ask('createConversation', { body: { title: 'Written' } })
+    await device.until('change', ({ entity_id }) => entity_id === id)
+    expect(await person.at(node).ask('getConversation', { params: { id } })).toMatchObject({ title: 'Written' })
+    return id
+  }
+  const newer = migrate(store.database, { owner: newId(), steps: [...known, next] })
+  await begun.promise
+  const first = await write(old)
+  await using late = await startNode(home)
+  const second = await write(late)
+  awake.resolve()
+  await newer
+  expect(await db.collection('schema').findOne()).toMatchObject({ version: version + 1, owner: null })
+  const third = await write(old)
+  const { items } = await person.at(late).ask('listConversations')
+  expect(items.map(({ id }) => id)).toEqual([third, second, first])
 })
 
 test('a program older than the minimum refuses to start, in one sentence, and changes nothing', async () => {
