@@ -26,6 +26,7 @@ import { accountHandlers, preferencesHandlers } from './http/account-handlers.ts
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { ownerHandlers } from './http/owner-handlers.ts'
+import type { HttpSettings } from './http/settings.ts'
 import { every, stopOnce } from './lifecycle.ts'
 import { createLogger, type Logger } from './log.ts'
 import { createLog } from './log/log.ts'
@@ -52,6 +53,7 @@ export interface ServerOptions {
   passwordCost?: number
   rateLimits?: RateLimitRules
   gateway?: GatewaySettings
+  http?: HttpSettings
   drainMs?: number
   agents?: Pick<AgentsOptions, 'demo' | 'timings'>
 }
@@ -140,6 +142,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
+      settings: options.http,
     })
     stops.add('http', () => http.stop())
     const gateway = startGateway({

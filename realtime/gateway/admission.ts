@@ -3,9 +3,9 @@ import type { ExtendedError } from 'socket.io'
 import { Fault, parse, toProblem } from '../../protocol/errors.ts'
 import { Handshake } from '../../protocol/sync.ts'
 import { SUPPORTED_PROTOCOLS } from '../../protocol/version.ts'
+import { Buckets } from '../auth/token-bucket.ts'
 import type { Admitted, Identity, TopicSocket } from './member.ts'
 import type { GatewaySettings } from './settings.ts'
-import { TokenBucket, type Rate } from './token-bucket.ts'
 
 export interface AdmissionPorts {
   /** Whose cookie this is; undefined: nobody's. */
@@ -66,28 +66,5 @@ function rememberIdentities(ports: AdmissionPorts) {
     known.set(socket.conn, { until: now + ports.settings.timings.identity, identity })
     identity.catch(() => known.delete(socket.conn))
     return identity
-  }
-}
-
-/** A bucket per key; those that are full again are forgotten now and then. */
-class Buckets {
-  readonly #rate: Rate
-  readonly #buckets = new Map<string, TokenBucket>()
-  #sweepAt = 1_000
-
-  constructor(rate: Rate) {
-    this.#rate = rate
-  }
-
-  take(key: string): number {
-    let bucket = this.#buckets.get(key)
-    if (!bucket) this.#buckets.set(key, (bucket = new TokenBucket(this.#rate)))
-    if (this.#buckets.size > this.#sweepAt) this.#sweep()
-    return bucket.take()
-  }
-
-  #sweep(): void {
-    for (const [key, bucket] of this.#buckets) if (bucket.full()) this.#buckets.delete(key)
-    this.#sweepAt = Math.max(1_000, this.#buckets.size * 2)
   }
 }

@@ -82,7 +82,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     ? joinNeighbours({ io, link, hub, heads, logger, compareEvery: timings.presence, relayed })
     : alone(hub)
   const { presence } = neighbours
-  const end = ({ socket }: Connection, reason: 'revoked' | 'expired' | 'orphaned') => {
+  const end = ({ socket }: Connection, reason: 'revoked' | 'expired' | 'orphaned' | 'flooding') => {
     figures.ended(reason)
     socket.disconnect(true)
   }
@@ -90,6 +90,7 @@ export function startGateway(options: GatewayOptions): Gateway {
   const requests = createRequests({
     execute: options.execute,
     log,
+    flooded: (member) => end(member, 'flooding'),
     viewing: (member, conversation_id) => presence.looksAt(member, conversation_id),
     toFault,
     logger,

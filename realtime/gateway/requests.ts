@@ -1,6 +1,7 @@
 // What a device asks of the server: the commands of its topic, and ranges of the log. Each is answered through its ack, whatever
 // happens; without an ack nothing is executed, as nobody could learn what became of it.
 import type * as z from 'zod'
+import { Buckets, TokenBucket } from '../auth/token-bucket.ts'
 import type { Execute } from '../commands/commands.ts'
 import { Fault, parse, toProblem } from '../../protocol/errors.ts'
 import { Uuid } from '../../protocol/scalars.ts'
@@ -10,12 +11,13 @@ import type { Logger } from '../log.ts'
 import type { Log } from '../log/log.ts'
 import type { Member } from './member.ts'
 import type { GatewaySettings } from './settings.ts'
-import { TokenBucket } from './token-bucket.ts'
 
 export interface RequestPorts {
   execute: Execute
   log: Pick<Log, 'range'>
   viewing(member: Member, conversation_id: string | null): void
+  /** It goes on after so many refusals that answering them is work as well. */
+  flooded(member: Member): void
   toFault(error: unknown): Fault
   logger: Logger
   settings: GatewaySettings
@@ -39,18 +41,24 @@ const payloads = new Map(topics.map((topic) => [topic, payloadsOf(topic)]))
 /** Serves all sockets alike; `idle` resolves when what runs now has been answered. */
 export function createRequests(ports: RequestPorts) {
   const running = new Set<Promise<void>>()
+  const users = new Buckets(ports.settings.eventsPerUser)
 
   function serve(member: Member): void {
-    const bucket = new TokenBucket(ports.settings.events)
+    const { events, inFlight: most, refusals } = ports.settings
+    const { user_id, session_id } = member.identity
+    const bucket = new TokenBucket(events)
     let inFlight = 0
+    let refused = 0
     member.socket.onAny((event: string, ...args: unknown[]) => {
+      const wait = bucket.take() || users.take(user_id)
+      const refusal = wait > 0 ? wait : inFlight >= most ? 1_000 : 0
+      refused = refusal > 0 ? refused + 1 : 0
+      if (refused > refusals) return ports.flooded(member)
       const answer = args.at(-1)
       if (typeof answer !== 'function') {
-        ports.logger.debug({ topic: member.topic, session_id: member.identity.session_id }, 'event without an ack')
+        ports.logger.debug({ topic: member.topic, session_id }, 'event without an ack')
         return
       }
-      const wait = bucket.take()
-      const refusal = wait > 0 ? wait : inFlight >= ports.settings.inFlight ? 1_000 : 0
       inFlight++
       const run = answerTo(ports, member, event, args.slice(0, -1), answer as Answer, refusal).finally(() => {
         inFlight--

@@ -1,6 +1,6 @@
 // Every number of the gateway in one place; tests shrink them.
+import type { Rate } from '../auth/token-bucket.ts'
 import type { PendingLimits } from './pending.ts'
-import type { Rate } from './token-bucket.ts'
 import type { WireLimits } from './wire.ts'
 
 export interface GatewaySettings {
@@ -8,6 +8,10 @@ export interface GatewaySettings {
   pending: PendingLimits
   /** Events of one socket. */
   events: Rate
+  /** Events of all sockets of one user, on this node. */
+  eventsPerUser: Rate
+  /** A socket that was refused so many events in a row is ended by the next. */
+  refusals: number
   /** Namespaces joined by one user's devices, on this node. */
   joins: Rate
   /** Sockets of one user in one namespace, on this node. */
@@ -43,6 +47,8 @@ export const gatewaySettings: GatewaySettings = {
   wire: { busy: 64 * 1024, end: 32 * 1024 * 1024 },
   pending: { changes: 512, bytes: 512 * 1024 },
   events: { rate: 100, burst: 200 },
+  eventsPerUser: { rate: 300, burst: 1_500 },
+  refusals: 500,
   joins: { rate: 50, burst: 2_000 },
   socketsPerUser: 500,
   inFlight: 200,

@@ -3,11 +3,12 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Server } from 'socket.io'
+import { Server, type Socket } from 'socket.io'
 import { limits } from '../../protocol/limits.ts'
 import type { TopicServer } from './member.ts'
 import type { GatewaySettings } from './settings.ts'
 
+const PATH = '/socket.io/'
 /** How long a device may take to answer the end of its connection (ms). */
 const FAREWELL_MS = 500
 
@@ -20,7 +21,8 @@ export interface Transport {
 
 export function openTransport(httpServer: HttpServer, { timings }: GatewaySettings): Transport {
   const io: TopicServer = new Server(httpServer, {
-    path: '/socket.io',
+    path: PATH,
+    destroyUpgrade: false, // it would only end its half
     transports: ['websocket'],
     serveClient: false,
     perMessageDeflate: false,
@@ -32,9 +34,13 @@ export function openTransport(httpServer: HttpServer, { timings }: GatewaySettin
   })
   const open = new Set<NetSocket>()
   let empty = Promise.withResolvers<void>()
-  io.engine.on('connection', ({ request }: { request: IncomingMessage }) => {
-    const { socket } = request
+  httpServer.on('upgrade', ({ url = '' }, socket) => {
+    if (!url.startsWith(PATH)) socket.destroy()
+  })
+  io.engine.on('connection', (connection: Socket['conn']) => {
+    const { socket } = connection.request as IncomingMessage
     open.add(socket)
+    connection.once('close', () => setTimeout(() => socket.destroy(), FAREWELL_MS).unref())
     socket.once('close', () => {
       open.delete(socket)
       if (open.size > 0) return

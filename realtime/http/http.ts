@@ -16,6 +16,7 @@ import { observe } from './observe.ts'
 import { serveOperations } from './operations.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { serveRoutes } from './routes.ts'
+import { httpSettings, type HttpSettings } from './settings.ts'
 import { serveUi } from './static-ui.ts'
 
 export interface HttpRooms {
@@ -30,6 +31,7 @@ export interface HttpRooms {
   uiRoot: string
   logger: Logger
   metrics: Metrics
+  settings?: HttpSettings
 }
 
 export interface Http {
@@ -39,23 +41,23 @@ export interface Http {
   stop(): Promise<void>
 }
 
-/** A request may take this long to arrive whole: an import of 256 MB over a slow line; its headers alone much less (ms). */
-const REQUEST_MS = 300_000
-const HEADERS_MS = 20_000
-/** Longer than what common proxies keep a connection for, so that it is them who close it (ms). */
-const KEEP_ALIVE_MS = 75_000
 const HEADER_BYTES = 16_384
 const SWEEP_MS = 50
 
 export async function createHttp(rooms: HttpRooms): Promise<Http> {
-  const { config, logger, metrics, toFault } = rooms
+  const { config, logger, metrics, toFault, settings = httpSettings } = rooms
+  const { timings } = settings
   const app = fastify({
     logger: false,
     trustProxy: config.trustProxy,
     bodyLimit: limits.bodyBytes,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_MS, maxHeaderSize: HEADER_BYTES },
+    requestTimeout: timings.request,
+    keepAliveTimeout: timings.idle,
+    http: {
+      headersTimeout: timings.headers,
+      connectionsCheckingInterval: timings.check,
+      maxHeaderSize: HEADER_BYTES,
+    },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void answerFault(error, request, reply),
@@ -74,7 +76,7 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   })
   await app.register((scope) => serveOperations(scope, metrics, rooms.ready))
   await app.register((scope, _options, done) => {
-    serveRoutes(scope, rooms.sessions, rooms.handlers)
+    serveRoutes(scope, rooms.sessions, rooms.handlers, settings)
     done()
   })
   await app.register((scope) => serveUi(scope, rooms.uiRoot))

@@ -1,7 +1,8 @@
 // The access log and the request metrics. A line says which route, how it went and how long it took; no query (it may hold what somebody
 // searches for), no body, no header.
+import { promisify } from 'node:util'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Histogram } from 'prom-client'
+import { Gauge, Histogram } from 'prom-client'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 
@@ -15,6 +16,14 @@ export function observe(app: FastifyInstance, logger: Logger, metrics: Metrics):
     labelNames: ['method', 'route', 'status'],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [metrics],
+  })
+  new Gauge({
+    name: 'lockstep_connections',
+    help: 'Open TCP connections, those of sockets included',
+    registers: [metrics],
+    async collect() {
+      this.set(await promisify(app.server.getConnections.bind(app.server))())
+    },
   })
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url

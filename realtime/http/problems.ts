@@ -5,6 +5,8 @@ import { Fault, toProblem, type Problem } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 
 const RETRY_MS = 1_000
+/** How long somebody who is hung up on may take to read why (ms). */
+const FAREWELL_MS = 1_000
 
 /** Sends a fault as `application/problem+json`, with `Retry-After` (whole seconds) where waiting helps. */
 export function sendProblem(reply: FastifyReply, fault: Fault): FastifyReply {
@@ -56,9 +58,15 @@ const parserFaults: Record<string, Fault> = {
   ERR_HTTP_REQUEST_TIMEOUT: new Fault('invalid', { status: 408, detail: 'The request took too long to arrive' }),
 }
 
-/** Answers what isn't HTTP at all, where there is no request yet, and hangs up. */
+/** Hangs up on a request that doesn't arrive, as Node does itself when the time for all of it is over. */
+export const refuseSlow = (socket: Socket): void =>
+  refuseConnection(Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket)
+
+/** Answers what isn't HTTP at all, where there is no request yet, and hangs up; who doesn't hang up too keeps nothing of the server. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const farewell = setTimeout(() => socket.destroy(), FAREWELL_MS)
+  socket.once('close', () => clearTimeout(farewell))
   const fault = parserFaults[error.code ?? ''] ?? new Fault('invalid', { status: 400, detail: 'This is not HTTP' })
   const problem = toProblem(fault)
   const body = JSON.stringify(problem)

@@ -9,6 +9,10 @@ import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
 import { unparsed, type AnswerHead, type Call, type Handlers, type Visit } from './handler.ts'
+import { watchPace } from './pace.ts'
+import { refuseSlow } from './problems.ts'
+import { createRates, type Rates } from './rates.ts'
+import type { HttpSettings } from './settings.ts'
 import { Turnstile } from './turnstile.ts'
 
 declare module 'fastify' {
@@ -24,12 +28,16 @@ declare module 'fastify' {
 
 const nothing = z.strictObject({})
 const isUnparsed: ReadonlySet<RouteName> = new Set(unparsed)
-/** Large bodies that a node holds at a time. */
-const LARGE_BODIES = 2
 
 /** Registers every route; one without a handler isn't there (404) for whoever may ask. */
-export function serveRoutes(app: FastifyInstance, sessions: Sessions, handlers: Handlers): void {
-  const turnstile = new Turnstile(LARGE_BODIES)
+export function serveRoutes(
+  app: FastifyInstance,
+  sessions: Sessions,
+  handlers: Handlers,
+  settings: HttpSettings,
+): void {
+  const rates = createRates(settings)
+  const turnstile = new Turnstile(settings.largeBodies)
   for (const name of Object.keys(routes) as RouteName[]) {
     const route: Route = routes[name]
     const handler = handlers[name] as ((asked: never, context: never) => Promise<unknown>) | undefined
@@ -40,8 +48,14 @@ export function serveRoutes(app: FastifyInstance, sessions: Sessions, handlers: 
       config: { unparsed: isUnparsed.has(name) },
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
-        if (!route.open) request.identity = await authenticate(sessions, request, reply)
-        if (isUnparsed.has(name) && isLarge(request)) await turnstile.enter(reply.raw)
+        if (route.open) rates.visitor(request.ip)
+        else request.identity = await authenticate(sessions, rates, request, reply)
+        if (request.identity && isUnparsed.has(name) && isLarge(request))
+          await turnstile.enter(request.identity.user_id, reply.raw)
+      },
+      preParsing: (request, _reply, payload, done) => {
+        watchPace(request.raw, settings, () => refuseSlow(request.raw.socket))
+        done(null, payload)
       },
       handler: async (request, reply) => {
         if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
@@ -58,9 +72,18 @@ export function serveRoutes(app: FastifyInstance, sessions: Sessions, handlers: 
 const isLarge = ({ headers }: FastifyRequest): boolean =>
   !(Number(headers['content-length'] ?? 0) <= limits.bodyBytes) || headers['transfer-encoding'] !== undefined
 
-async function authenticate(sessions: Sessions, request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
+async function authenticate(
+  sessions: Sessions,
+  rates: Rates,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Identity> {
   const identity = await sessions.identify(request.headers.cookie)
-  if (!identity) throw new Fault('unauthenticated')
+  if (!identity) {
+    rates.visitor(request.ip)
+    throw new Fault('unauthenticated')
+  }
+  rates.user(identity.user_id)
   checkHolder(request.headers['lockstep-user'], identity.user_id)
   if (identity.stale_cookie)
     reply.header('set-cookie', await sessions.cookie.issue(identity.session_id, isSecure(request)))

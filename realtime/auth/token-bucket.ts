@@ -1,3 +1,5 @@
+// How often something may happen: counted in this node alone, where a count shared over nodes would cost more than what it limits.
+
 /** Tokens that come back at `rate` a second up to `burst`; each event takes one. */
 export interface Rate {
   rate: number
@@ -32,5 +34,29 @@ export class TokenBucket {
     const now = performance.now()
     this.#tokens = Math.min(this.#rate.burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate.rate)
     this.#at = now
+  }
+}
+
+/** A bucket per key; those that are full again are forgotten now and then. */
+export class Buckets {
+  readonly #rate: Rate
+  readonly #buckets = new Map<string, TokenBucket>()
+  #sweepAt = 1_000
+
+  constructor(rate: Rate) {
+    this.#rate = rate
+  }
+
+  /** Milliseconds to wait; 0: taken. */
+  take(key: string): number {
+    let bucket = this.#buckets.get(key)
+    if (!bucket) this.#buckets.set(key, (bucket = new TokenBucket(this.#rate)))
+    if (this.#buckets.size > this.#sweepAt) this.#sweep()
+    return bucket.take()
+  }
+
+  #sweep(): void {
+    for (const [key, bucket] of this.#buckets) if (bucket.full()) this.#buckets.delete(key)
+    this.#sweepAt = Math.max(1_000, this.#buckets.size * 2)
   }
 }

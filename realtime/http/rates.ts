@@ -1,0 +1,24 @@
+// How often somebody may ask. Those who are signed in are counted by user, so that nobody is kept out by others behind the same address.
+import { Fault } from '../../protocol/errors.ts'
+import { networkOf } from '../auth/rate-limits.ts'
+import { Buckets } from '../auth/token-bucket.ts'
+import type { HttpSettings } from './settings.ts'
+
+/** Both throw `rate_limited` when it was too often. */
+export interface Rates {
+  user(user_id: string): void
+  /** Who isn't signed in. */
+  visitor(address: string): void
+}
+
+export function createRates(settings: Pick<HttpSettings, 'user' | 'address'>): Rates {
+  const [users, addresses] = [new Buckets(settings.user), new Buckets(settings.address)]
+  return {
+    user: (user_id) => refuse(users.take(user_id)),
+    visitor: (address) => refuse(addresses.take(networkOf(address))),
+  }
+}
+
+function refuse(retry_after_ms: number): void {
+  if (retry_after_ms > 0) throw new Fault('rate_limited', { retry_after_ms })
+}

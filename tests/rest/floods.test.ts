@@ -1,0 +1,120 @@
+// Whoever asks too often is told to wait; nobody else notices.
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import type { Handlers } from '../../realtime/http/handler.ts'
+import type { HttpRooms } from '../../realtime/http/http.ts'
+import { httpSettings, type HttpSettings } from '../../realtime/http/settings.ts'
+import { eventually } from '../harness/eventually.ts'
+import { request } from '../harness/person.ts'
+import { alice, echo, expectProblem, serve, sessionsOf, signedIn } from './served.ts'
+
+const bob = { ...alice, user_id: newId(), username: 'bob' }
+const asBob = { cookie: 'bob' }
+const sessions: HttpRooms['sessions'] = {
+  ...sessionsOf(alice),
+  identify: (cookie) => Promise.resolve({ alice, bob }[cookie ?? '']),
+}
+const result = { created: 1, updated: 0, skipped: 0, failed: [] }
+const handlers: Handlers = { ...echo, importMe: () => Promise.resolve(result) }
+const house = (settings: Partial<HttpSettings>) =>
+  serve(handlers, {
+    sessions,
+    config: { publicOrigins: [], trustProxy: true },
+    settings: { ...httpSettings, ...settings, timings: { ...httpSettings.timings, ...settings.timings } },
+  })
+
+describe('requests', () => {
+  const few = { rate: 0.1, burst: 3 }
+
+  test('of one user are limited, from wherever they come; those of others are not', async () => {
+    await using http = await house({ user: few, address: few })
+    const ask = (headers: Record<string, string>, from = '10.0.0.1') =>
+      request(`${http.url}/users/me/preferences`, 'GET', undefined, { ...headers, 'x-forwarded-for': from })
+    for (let i = 0; i < 3; i++) expect((await ask(signedIn, `10.0.0.${i}`)).status).toBe(200)
+    const refused = await ask(signedIn, '10.0.0.9')
+    expectProblem(refused, 'rate_limited', 429)
+    expect(refused.body.retry_after_ms).toBeGreaterThan(1_000)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(1)
+    expectProblem(await ask({ ...signedIn, 'lockstep-user': newId() }), 'rate_limited', 429)
+    expect((await ask(asBob)).status).toBe(200)
+  })
+
+  test('of nobody are limited by address, and keep out nobody who is signed in there', async () => {
+    await using http = await house({ user: few, address: few })
+    const ask = (method: string, path: string, headers: Record<string, string> = {}, from = '2001:db8::1') =>
+      request(http.url + path, method, undefined, { ...headers, 'x-forwarded-for': from })
+    expectProblem(await ask('GET', '/users/me'), 'unauthenticated', 401)
+    expectProblem(await ask('GET', '/conversations', { cookie: 'forged' }), 'unauthenticated', 401)
+    expectProblem(await ask('POST', '/auth/login'), 'invalid', 422)
+    expectProblem(await ask('GET', '/users/me', {}, '2001:db8::2'), 'rate_limited', 429)
+    expectProblem(await ask('POST', '/auth/login'), 'rate_limited', 429)
+    expectProblem(await ask('GET', '/users/me', {}, '2001:db8:1::1'), 'unauthenticated', 401)
+    expect((await ask('GET', '/users/me/preferences', signedIn)).status).toBe(200)
+    expect((await ask('GET', '/healthz')).status).toBe(200)
+  })
+
+  test('that come as fast as a busy page makes them are not limited', async () => {
+    await using http = await house({})
+    const asked = Array.from({ length: 500 }, () =>
+      request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn),
+    )
+    for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
+  })
+})
+
+describe('large bodies', () => {
+  const body = JSON.stringify({ source: 'lockstep', data: 'x'.repeat(limits.bodyBytes) })
+  const send = (url: string, headers: Record<string, string>) =>
+    request(`${url}/users/me/import`, 'POST', body, { ...headers, 'content-type': 'application/json' })
+  /** One that begins and does not go on; gives what is answered in the end. */
+  async function beginning({ port }: { port: number }) {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    let answer = ''
+    socket.on('error', () => undefined).on('data', (data) => (answer += String(data)))
+    socket.write(
+      `POST /users/me/import HTTP/1.1\r\nHost: x\r\nCookie: alice\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n{`,
+    )
+    await once(socket, 'connect')
+    return { answer: () => answer, socket, [Symbol.dispose]: () => void socket.destroy() }
+  }
+
+  test('of one user take one place: the next one is refused at once, and others get through', async () => {
+    await using http = await house({})
+    using _first = await beginning(http)
+    await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
+    expectProblem(await send(http.url, signedIn), 'rate_limited', 429)
+    for (let i = 0; i < 3; i++) expect(await send(http.url, asBob)).toMatchObject({ status: 200, body: result })
+  })
+
+  test('that do not go on end, and give their place back', async () => {
+    await using http = await house({ largeBodies: 1, timings: { ...httpSettings.timings, body: 300 } })
+    using slow = await beginning(http)
+    await once(slow.socket, 'end')
+    expect(slow.answer()).toMatch(/^HTTP\/1.1 408 /)
+    for (const headers of [asBob, signedIn])
+      await eventually(async () => expect((await send(http.url, headers)).status).toBe(200))
+  })
+
+  test('whose sender hangs up give their place back', async () => {
+    await using http = await house({ largeBodies: 1 })
+    const gone = await beginning(http)
+    await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
+    gone.socket.destroy()
+    await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(200))
+  })
+})
+
+test('a small body that stops coming ends its connection', async () => {
+  await using http = await house({ timings: { ...httpSettings.timings, body: 200 } })
+  const socket = connect({ port: http.port, host: '127.0.0.1' })
+  socket.on('error', () => undefined)
+  socket.write(
+    'POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"user',
+  )
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  expect(String(answer)).toMatch(/^HTTP\/1.1 408 /)
+  await once(socket, 'close')
+})
