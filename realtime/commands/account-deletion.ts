@@ -14,6 +14,9 @@ import type { Devices } from './account.ts'
 /** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
 const SWEEP_AGAIN_MS = 60 * 60 * 1000
 
+/** Devices are told that the account is gone before their sockets end, if that takes no longer (ms). */
+const FAREWELL_MS = 500
+
 export interface AccountDeletion {
   /** Removes the account and all its content. */
   remove(user: UserDocument): Promise<void>
@@ -50,7 +53,9 @@ export function createAccountDeletion({
   }
 
   async function complete(user: UserDocument): Promise<void> {
-    devices.disconnectSessions(await deleteSessionsOf(database, user._id))
+    const sessions = await deleteSessionsOf(database, user._id)
+    // `closed` ends the sockets that it reaches; they could do nothing any more since their sessions went
+    setTimeout(() => devices.disconnectSessions(sessions), FAREWELL_MS).unref()
     for (const topic of topics) await close(user, topic)
     await eraseContent(database, user._id)
     await deleteUser(database, user._id)

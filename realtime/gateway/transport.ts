@@ -4,6 +4,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Socket as NetSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server, type Socket } from 'socket.io'
+import { Fault, toProblem } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
 import type { TopicServer } from './member.ts'
 import type { GatewaySettings } from './settings.ts'
@@ -29,7 +30,7 @@ export function openTransport(httpServer: HttpServer, { timings }: GatewaySettin
     httpCompression: false,
     maxHttpBufferSize: limits.frameBytes,
     pingInterval: timings.ping,
-    pingTimeout: timings.pong,
+    pingTimeout: timings.silence,
     connectTimeout: timings.connect,
   })
   const open = new Set<NetSocket>()
@@ -49,7 +50,10 @@ export function openTransport(httpServer: HttpServer, { timings }: GatewaySettin
     })
   })
   // `/` would join whoever connects without asking
-  io.use((_socket, next) => next(new Error('use a topic namespace')))
+  io.use((_socket, next) => {
+    const fault = new Fault('not_found', { detail: 'Join /conversations, /preferences, /agents or /account' })
+    next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
+  })
 
   const emptied = () => (open.size === 0 ? Promise.resolve() : empty.promise)
   return {

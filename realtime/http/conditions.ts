@@ -21,7 +21,7 @@ export function mutationIdOf(header: Header): string {
 export function ifVersionOf(header: Header): number | undefined {
   if (header === undefined || header === '*') return undefined
   const text = String(header).trim()
-  const digits = /^(?:W\/)?"(\d+)"$|^(\d+)$/.exec(text)
+  const digits = /^(?:W\/)?(?:"(\d+)"|(\d+))$/.exec(text)
   const version = Number(digits?.[1] ?? digits?.[2])
   if (!Number.isSafeInteger(version) || version < 1) throw invalid('If-Match', 'must be one ETag that this server gave')
   return version

@@ -3,7 +3,7 @@ import { newId } from '../../protocol/ids.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from '../../realtime/http/conditions.ts'
 
 describe('If-Match', () => {
-  test.each(['7', '"7"', 'W/"7"', ' "7" '])('%s is version 7', (header) => {
+  test.each(['7', '"7"', 'W/"7"', 'W/7', ' "7" '])('%s is version 7', (header) => {
     expect(ifVersionOf(header)).toBe(7)
   })
 

@@ -147,6 +147,8 @@ describe('a new password', () => {
     const headers = { 'idempotency-key': newId() }
     expect((await alice.rest('PUT', '/users/me/password', body, headers)).status).toBe(204)
     const { seq } = await alice.ask('getMe')
+    const other = { ...body, new_password: 'yet another one' }
+    expectProblem(await alice.rest('PUT', '/users/me/password', other, headers), 'invalid', 422)
     expect((await alice.rest('PUT', '/users/me/password', body, headers)).status).toBe(204)
     expect((await alice.ask('getMe')).seq).toBe(seq)
     const later = { current_password: change.new_password, new_password: 'the newest horse' }
