@@ -2,6 +2,7 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createAgents, type Agents, type AgentsOptions } from './agents/agents.ts'
 import { newId } from '../protocol/ids.ts'
 import { originAllowed } from './auth/origin.ts'
@@ -27,7 +28,7 @@ import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { ownerHandlers } from './http/owner-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { every, stopOnce } from './lifecycle.ts'
+import { every, stopOnce, stopTimings } from './lifecycle.ts'
 import { createLogger, type Logger } from './log.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './metrics.ts'
@@ -37,8 +38,6 @@ import { toFault } from './store/faults.ts'
 import { deploymentName } from './store/feed.ts'
 import { migrate } from './store/migrations.ts'
 
-/** How long devices have to move over when the node stops (ms). */
-const DRAIN_MS = 2_000
 const FINISH_DELETIONS_MS = 300_000
 /** How long replies have to write down what they have when the node stops (ms). */
 const FINISH_REPLIES_MS = 5_000
@@ -54,6 +53,8 @@ export interface ServerOptions {
   rateLimits?: RateLimitRules
   gateway?: GatewaySettings
   http?: HttpSettings
+  /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
+  leaveMs?: number
   drainMs?: number
   agents?: Pick<AgentsOptions, 'demo' | 'timings'>
 }
@@ -177,10 +178,13 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     })
     stops.add('feed', () => feed.stop())
     await feed.ready
-    stops.add('devices', () => drain(options.drainMs ?? DRAIN_MS))
+    stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
 
     const url = await listen(http.server, config)
     serving = true
+    // as long as a load balancer leads devices here, refusing them would only send them round
+    const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
+    stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
     logger.info({ url }, 'serving')
     return { url, stop: () => stops.run() }
