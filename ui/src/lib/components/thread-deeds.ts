@@ -10,6 +10,8 @@ export interface ThreadDeeds {
   resend(message: MessageView, content: string): void
   /** Another version of a reply. */
   regenerate(message: MessageView): void
+  /** A reply to what is there. */
+  answer(): void
   /** Lets an assistant that was cut short go on. */
   goOn(): void
   stop(message: MessageView): void

@@ -40,8 +40,11 @@ export const summaryView = (held: Conversation, entries: readonly Entry[]): Summ
 
 function messageView(message: Message, entry: Entry | undefined, overlay: Overlay): MessageView {
   if (entry) return { ...message, delivery: deliveryOf([entry]), mutation_id: entry.mutation_id }
-  if (message.status === 'streaming')
-    return { ...message, content: overlay.over(message.id, message.content), delivery: 'sent' }
+  if (message.status === 'streaming') {
+    const content = overlay.over(message.id, message.content)
+    const thinking_since = overlay.thinkingSince(message.id, content.length)
+    return { ...message, content, delivery: 'sent', ...(thinking_since !== undefined && { thinking_since }) }
+  }
   let view = atRest.get(message)
   if (!view) atRest.set(message, (view = { ...message, delivery: 'sent' }))
   return view

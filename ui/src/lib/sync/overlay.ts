@@ -12,13 +12,15 @@ interface Stream {
   text: string
   /** Pieces beyond the end of `text`. */
   strays: { offset: number; text: string }[]
+  /** The model thinks before it says what comes at `offset`; `since`: when that began, on this page's clock (`performance.now()`). */
+  thinking?: { offset: number; since: number }
 }
 
 export class Overlay {
   readonly #streams = new Map<string, Stream>()
 
   /** @param durable length of the durable text. True when what is shown may have changed. */
-  add(key: string, { run_id, offset, text }: Delta, durable: number): boolean {
+  add(key: string, { run_id, offset, text, thinking_ms }: Delta, durable: number): boolean {
     let stream = this.#streams.get(key)
     if (!stream || stream.run_id !== run_id || stream.offset + stream.text.length < durable) {
       const strays = stream?.run_id === run_id ? stream.strays : []
@@ -26,6 +28,11 @@ export class Overlay {
       this.#streams.delete(key)
       this.#streams.set(key, stream)
       if (this.#streams.size > MOST_STREAMS) this.#streams.delete(this.#streams.keys().next().value!)
+    }
+    if (thinking_ms !== undefined) {
+      const isKnown = stream.thinking?.offset === offset
+      if (!isKnown) stream.thinking = { offset, since: performance.now() - thinking_ms }
+      return !isKnown
     }
     const before = stream.text.length
     if (stream.strays.length < MOST_STRAYS) stream.strays.push({ offset, text })
@@ -38,6 +45,12 @@ export class Overlay {
     const stream = this.#streams.get(key)
     if (!stream || stream.offset > durable.length) return durable
     return durable + stream.text.slice(durable.length - stream.offset)
+  }
+
+  /** When the model began to think, unless more than the `length` that is shown has been said since. */
+  thinkingSince(key: string, length: number): number | undefined {
+    const thinking = this.#streams.get(key)?.thinking
+    return thinking && length <= thinking.offset ? thinking.since : undefined
   }
 
   /** The text is complete. */

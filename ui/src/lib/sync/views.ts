@@ -87,6 +87,8 @@ export interface MessageView extends Message {
   readonly delivery: Delivery
   /** Of the newest command that writes it, unless it is `sent`. */
   readonly mutation_id?: string
+  /** While the model thinks before what it says next: when that began, as `performance.now()` has it. */
+  readonly thinking_since?: number
 }
 
 export interface ConversationView extends SummaryView {
