@@ -1,12 +1,18 @@
-// A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames and lose answers.
+// A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames and lose answers. It notes
+// what the server sent, before any of that.
+import type { Handshake } from '../../protocol/sync.ts'
+import type { Topic } from '../../protocol/topics.ts'
 import type { Connect, SocketLike } from '../../ui/src/lib/sync/ports.ts'
+import { Stream } from './stream.ts'
 
 /** What happens to the next frames, one each; behind them the line is fine. */
 export type Mishap = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'none'
 
 export class BadLine {
-  /** Every change and sync that the server sent, whatever became of it. */
-  readonly received: { namespace: string; event: string; payload: unknown }[] = []
+  /** What the server sent over each connection of each namespace, in order. */
+  readonly streams: Stream[] = []
+  /** A frame was dropped: the device may have missed the last thing it was told, and only somebody's looking finds that. */
+  deceived = false
   readonly #sockets = new Set<UnreliableSocket>()
   readonly #mishaps: Mishap[] = []
   #up = true
@@ -41,10 +47,18 @@ export class BadLine {
     return this.#mishaps.shift() ?? 'none'
   }
 
+  /** The newest connection of a topic. */
+  newest(topic: Topic): Stream | undefined {
+    return this.streams.findLast((stream) => stream.topic === topic)
+  }
+
   /** The same sockets, over this line. */
   over(connect: Connect): Connect {
     return (namespace, auth) => {
-      const socket = new UnreliableSocket(connect(namespace, auth), namespace, this)
+      let handshake: Handshake | undefined
+      const inner = connect(namespace, () => (handshake = auth()))
+      const opened = () => new Stream(namespace.slice(1) as Topic, handshake?.since)
+      const socket = new UnreliableSocket(inner, opened, this)
       this.#sockets.add(socket)
       return socket
     }
@@ -61,15 +75,16 @@ export class BadLine {
 
 class UnreliableSocket implements SocketLike {
   readonly #inner: SocketLike
-  readonly #namespace: string
   readonly #line: BadLine
   readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
+  #stream: Stream | undefined
   #held: (() => void) | undefined
 
-  constructor(inner: SocketLike, namespace: string, line: BadLine) {
+  constructor(inner: SocketLike, opened: () => Stream, line: BadLine) {
     this.#inner = inner
-    this.#namespace = namespace
     this.#line = line
+    // frames of an earlier connection that were still under way come before it
+    inner.on('connect', () => line.streams.push((this.#stream = opened())))
   }
 
   on(event: string, listener: (payload: unknown) => void): unknown {
@@ -103,10 +118,13 @@ class UnreliableSocket implements SocketLike {
 
   #take(event: string, payload: unknown): void {
     if (event !== 'change' && event !== 'sync') return this.#tell(event, payload)
-    this.#line.received.push({ namespace: this.#namespace, event, payload })
+    this.#stream?.frames.push({ event, payload } as Stream['frames'][number])
     // a `sync` opens a connection and each later one closes a gap: over TCP it can be late with its connection, never missing from it
     const mishap = event === 'sync' ? 'none' : this.#line.next()
-    if (mishap === 'drop') return
+    if (mishap === 'drop') {
+      this.#line.deceived = true
+      return
+    }
     if (mishap === 'swap' && !this.#held) {
       this.#held = () => this.#tell(event, payload)
       return

@@ -1,26 +1,34 @@
 // The people of a history and their devices: engines of the real client over bad lines.
 import type { Manager, Socket } from 'socket.io-client'
+import type { Change } from '../../protocol/change.ts'
+import { isConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { isRun, type HeldRun } from '../../protocol/reduce/run.ts'
+import type { Topic } from '../../protocol/topics.ts'
 import { createEngine, type Engine } from '../../ui/src/lib/sync/engine.ts'
 import type { Clock } from '../../ui/src/lib/sync/ports.ts'
 import { connectBySocketIo } from '../../ui/src/lib/sync/socket-io.ts'
-import type { Sent } from '../../ui/src/lib/sync/views.ts'
+import { isOver, type Sent } from '../../ui/src/lib/sync/views.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { BadLine } from './bad-line.ts'
+import type { HeldOf } from './ledger.ts'
 
 /** The engine's waits are made for people; here they pass 30 times as fast. */
 const HASTE = 30
 const clock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, ms / HASTE),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  elapsed: () => performance.now() * HASTE,
 }
 
 /** A command as the device's user gave it. */
 export interface Given {
+  topic: Topic
   command: string
-  /** The conversation, or the message that it appends. */
-  id: string
-  conversation: string
+  /** The entity that it is about, as a `Ledger` calls it. */
+  key: string
   sent: Sent
+  /** Once it was acked, the entity shows its effect at the acked `seq`, whether the command had to change something for that or not. */
+  shows(held: unknown, changed: boolean): boolean
 }
 
 export class Handset {
@@ -28,10 +36,16 @@ export class Handset {
   readonly line = new BadLine()
   readonly engine: Engine
   readonly given: Given[] = []
+  /** By topic: each `seq` that the engine applied, in order. */
+  readonly applied = new Map<Topic, number[]>()
+  readonly topics: readonly Topic[]
   readonly #managers = new Set<Manager>()
+  readonly #stopped = new Set<string>()
 
-  constructor(person: Person, origin: string) {
+  /** @param topics besides `account`, which every device follows */
+  constructor(person: Person, origin: string, topics: readonly Topic[]) {
     this.person = person
+    this.topics = [...topics, 'account']
     const headers = { cookie: person.cookie }
     const connect = connectBySocketIo(origin, headers)
     this.engine = createEngine({
@@ -43,9 +57,42 @@ export class Handset {
         this.#managers.add((socket as Socket).io)
         return socket
       }),
-      topics: ['conversations', 'preferences'],
+      topics,
       clock,
     })
+  }
+
+  async start(): Promise<void> {
+    await this.engine.start()
+    for (const topic of this.topics) this.applied.set(topic, listen(this.engine[topic]))
+  }
+
+  give<T extends Topic>(
+    topic: T,
+    command: string,
+    key: string,
+    sent: Sent,
+    shows: (held: HeldOf[T], changed: boolean) => boolean,
+  ): void {
+    this.given.push({ topic, command, key, sent, shows: shows as Given['shows'] })
+  }
+
+  /** Stops a reply, once. Its end follows its own change, where another node's producer has to be asked for it. */
+  stop(id: string, message_id: string): void {
+    if (this.#stopped.has(message_id)) return
+    this.#stopped.add(message_id)
+    const hasEnded = (held: HeldConversation) =>
+      isConversation(held) && held.messages.some(({ id, status }) => id === message_id && status !== 'streaming')
+    const sent = this.engine.conversations.stop(id, message_id)
+    this.give('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
+  }
+
+  /** Stops a run, once. */
+  stopRun(id: string): void {
+    if (this.#stopped.has(id)) return
+    this.#stopped.add(id)
+    const hasEnded = (held: HeldRun) => !isRun(held) || isOver(held.status)
+    this.give('agents', 'stop', id, this.engine.agents.stop(id), (held, changed) => changed || hasEnded(held))
   }
 
   /** Stops reading what comes, as a device whose radio sleeps, or goes on. */
@@ -57,13 +104,34 @@ export class Handset {
       if (transport?.ws?.readyState === 1) transport.ws[slow ? 'pause' : 'resume']()
     }
   }
+
+  /** Its line is fine again. It looks whether it missed something only where its line cheated it: the server's losses must show. */
+  wake(): void {
+    const { line } = this
+    const look = line.deceived || !line.up
+    line.heal()
+    this.slow = false
+    if (look) this.engine.nudge()
+  }
 }
 
-/** Two people, each with a device at each node. */
-export async function cast(urls: readonly string[]): Promise<Handset[]> {
-  const steady = urls[0]!
-  const people = await Promise.all([signUp({ url: steady }, 'ann'), signUp({ url: steady }, 'ben')])
-  const handsets = people.flatMap((person) => urls.map((url) => new Handset(person, url)))
-  await Promise.all(handsets.map(({ engine }) => engine.start()))
+/** The `seq` of each change that the engine applies from now on. No view tells it: a change left out can be made good by a load. */
+function listen(face: object): number[] {
+  const { entities } = (face as { topic: { entities: { follow(change: Change): void } } }).topic
+  const applied: number[] = []
+  const follow = entities.follow.bind(entities)
+  entities.follow = (change) => {
+    applied.push(change.seq)
+    follow(change)
+  }
+  return applied
+}
+
+/** Ann with a device at each node, and Ben with one at the last. */
+export async function cast(urls: readonly string[], topics: readonly Topic[]): Promise<Handset[]> {
+  const [ann, ben] = await Promise.all(['ann', 'ben'].map((name) => signUp({ url: urls[0]! }, name)))
+  const handsets = urls.map((url) => new Handset(ann!, url, topics))
+  handsets.push(new Handset(ben!, urls.at(-1)!, topics))
+  await Promise.all(handsets.map((handset) => handset.start()))
   return handsets
 }

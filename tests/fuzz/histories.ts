@@ -1,53 +1,62 @@
-// The property: whatever happens, every quiet device equals the database and every acked change is there once.
-import fc from 'fast-check'
-import { MongoClient } from 'mongodb'
+// The property: whatever happens, every quiet device holds what the log says, and every acked change is there once.
+import type fc from 'fast-check'
+import { budget } from './budget.ts'
 import { cast } from './cast.ts'
-import { hold, quiet } from './invariants.ts'
+import { explore } from './explore.ts'
+import { hold } from './invariants.ts'
 import { play } from './play.ts'
-import { clusterHistory, history, type Step } from './steps.ts'
+import { quiet } from './quiet.ts'
+import { clustered, everyday, shaken, type Step } from './steps.ts'
 import { World, type WorldOptions } from './world.ts'
 
-interface Setting {
+interface Kind {
   world: WorldOptions
-  history: fc.Arbitrary<Step[]>
+  histories: fc.Arbitrary<Step[]>
+  /** How long a history may take to become quiet, and again when only a shorter one is looked for; milliseconds. */
+  patience: readonly [first: number, again: number]
 }
-/** Two nodes that know nothing of each other but the database. */
-const pair: Setting = { world: {}, history }
-/** Three nodes that share Redis. */
-export const cluster: Setting = { world: { nodes: 3, redis: true }, history: clusterHistory }
 
-/** Plays one history in a world, with people of its own. */
-async function relive(steps: readonly Step[], world: World, client: MongoClient): Promise<void> {
-  const handsets = await cast(world.urls)
+/** Each in a test file of its own: they run side by side. */
+export const kinds = {
+  /** Two nodes that know nothing of each other but the database. */
+  everyday: { world: { steady: 2, mortal: 0 }, histories: everyday, patience: [15_000, 3_000] },
+  shaken: { world: { steady: 1, mortal: 1 }, histories: shaken, patience: [30_000, 10_000] },
+  /** Three nodes that share Redis. */
+  clustered: { world: { steady: 1, mortal: 2, redis: true }, histories: clustered, patience: [30_000, 15_000] },
+} satisfies Record<string, Kind>
+
+/** Plays one history with people of its own. Throws what isn't as promised when it is quiet again, or that it doesn't become so. */
+export async function relive(steps: readonly Step[], world: World, ms: number): Promise<void> {
+  const usesAgents = steps.some((step) => 'run' in step || step.do === 'run')
+  const undisturbed = !world.isFragile
+  const handsets = await cast(world.urls, [
+    'conversations',
+    'preferences',
+    ...(usesAgents ? (['agents'] as const) : []),
+  ])
   try {
     await play(steps, handsets, world)
     await world.healed()
-    await quiet(handsets)
-    await hold(handsets, client)
+    const ledgers = await quiet(handsets, world.database, ms)
+    await hold(handsets, { ledgers, database: world.database, undisturbed, ms })
   } finally {
     await Promise.all(handsets.map(({ engine }) => engine.stop()))
   }
 }
 
-/** A world to relive histories in, and a look at its database. */
-async function inWorld(
-  act: (world: World, client: MongoClient) => Promise<void>,
-  options: WorldOptions = {},
-): Promise<void> {
+/** Plays random histories of a kind, as many as the budget says. */
+export async function survive(name: keyof typeof kinds): Promise<void> {
+  const { world: options, histories, patience } = kinds[name]
+  const { count, seed, path, shrinkMs } = budget[name]
+  process.stdout.write(`fuzz: ${count} ${name} histories, seed ${seed}\n`)
   await using world = await World.start(options)
-  await using client = new MongoClient(world.databaseUrl)
-  await act(world, client)
-}
-
-/** Plays `count` random histories. A failure prints its seed and path, and the shortest history found, ready to be replayed. */
-export async function survives(count: number, seed: number, path?: string, setting = pair): Promise<void> {
-  process.stdout.write(`fuzz: ${count} histories, seed ${seed}\n`)
-  await inWorld(
-    (world, client) =>
-      fc.assert(
-        fc.asyncProperty(setting.history, (steps) => relive(steps, world, client)),
-        { numRuns: count, seed, path, endOnFailure: false, interruptAfterTimeLimit: 3_000_000 },
-      ),
-    setting.world,
-  )
+  await explore({
+    histories,
+    count,
+    seed,
+    path,
+    shrinkMs,
+    relive: (steps, again) => relive(steps, world, patience[again ? 1 : 0]),
+    command: `npm run fuzz -- --only ${name}`,
+  })
 }

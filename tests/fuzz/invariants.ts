@@ -1,121 +1,98 @@
 // What must be true when everybody is quiet again: P1 to P3 of the contract.
-import type { MongoClient } from 'mongodb'
-import { expect } from 'vitest'
+import type { Db } from 'mongodb'
 import type { Conversation } from '../../protocol/conversations.ts'
 import type { Message } from '../../protocol/message.ts'
-import type { ConversationView, ListState, MessageView, SummaryView } from '../../ui/src/lib/sync/views.ts'
+import { isOver, type ConversationView, type ListState, type MessageView, type RunView, type SummaryView } from '../../ui/src/lib/sync/views.ts' // prettier-ignore
 import { eventually } from '../harness/eventually.ts'
-import { truth } from '../harness/follower.ts'
-import type { Person } from '../harness/person.ts'
-import type { Handset } from './cast.ts'
+import type { Given, Handset } from './cast.ts'
+import { demand } from './demand.ts'
+import { follows } from './documents.ts'
+import type { Ledger } from './ledger.ts'
 
-const QUIET_MS = 15_000
-/** How a command may end when others were faster: with what it was about gone, or given up by its device. */
-const mayRefuse = new Set(['not_found', 'id_taken', 'version_conflict'])
-
-interface Entry {
-  _id: string
-  topic: string
-  seq: number
-  entity_id: string
-  mutation_id: string
-}
-
-/** Everything heals, everybody comes back, and nothing is left to send. */
-export async function quiet(handsets: readonly Handset[]): Promise<void> {
-  for (const handset of handsets) {
-    handset.line.heal()
-    handset.slow = false
-    handset.engine.nudge()
-  }
-  for (const [index, { engine }] of handsets.entries()) {
-    const what = `device ${index} is quiet`
-    const settled = () => {
-      for (const item of engine.outbox)
-        if (item.status === 'failed' && mayRefuse.has(item.problem!.code)) item.discard()
-        else if (item.status === 'failed') throw new Error(`${item.command} failed: ${JSON.stringify(item.problem)}`)
-      return engine.unsent === 0 && engine.conversations.settled && engine.preferences.settled
-    }
-    await eventually(settled, { within: QUIET_MS, what }).catch((error: Error) => {
-      const { cursor } = engine.conversations
-      throw new Error(`${error.message}: ${engine.state.name}, ${engine.connection}, ${JSON.stringify({ cursor, unsent: engine.unsent })}`) // prettier-ignore
-    })
-  }
+export interface Expectations {
+  ledgers: ReadonlyMap<string, Ledger>
+  database: Db
+  /** Nothing happened to the servers: no device needs to be caught up that is connected. */
+  undisturbed: boolean
+  /** How long documents may take to follow their log; milliseconds. */
+  ms: number
 }
 
 /** Checks all of it; throws what differs. */
-export async function hold(handsets: readonly Handset[], client: MongoClient): Promise<void> {
-  const people = new Map(handsets.map(({ person }) => [person.user.id, person]))
-  for (const [user_id, person] of people) {
-    const own = handsets.filter((handset) => handset.person.user.id === user_id)
-    const entries = await client.db().collection<Entry>('changes').find({ user_id }).sort({ _id: 1 }).toArray()
-    contiguous(entries)
-    const conversations = await truth(person, 'conversations')
-    const preferences = await truth(person, 'preferences')
+export async function hold(handsets: readonly Handset[], expected: Expectations): Promise<void> {
+  const { ledgers, database, undisturbed, ms } = expected
+  for (const [user_id, ledger] of ledgers) {
+    const own = handsets.filter(({ person }) => person.user.id === user_id)
+    ledger.check()
     for (const handset of own) {
-      await once(handset, entries, conversations)
-      await eventually(
-        async () => {
-          await equal(handset, conversations)
-          expect(handset.engine.preferences.value).toEqual(preferences.preferences)
-          return true
-        },
-        { within: QUIET_MS, what: 'the device holds what the database holds' },
-      )
-      private_(handset, entries, person)
+      for (const given of handset.given) await kept(given, ledger)
+      inOrder(handset, undisturbed)
+      private_(handset, ledger)
     }
+    // the others show what they know of these lists
+    for (const state of ['archived', 'trash'] as const)
+      if (ledger.conversations.some((one) => stateOf(one) === state)) await own[0]!.engine.conversations.loadMore(state)
+    for (const handset of own) equal(handset, ledger)
+    const what = 'documents follow the log'
+    await eventually(() => follows(database, user_id, ledger), { within: ms, what })
   }
 }
 
-function contiguous(entries: readonly Entry[]): void {
-  for (const topic of new Set(entries.map((entry) => entry.topic))) {
-    const seqs = entries.filter((entry) => entry.topic === topic).map(({ seq }) => seq)
-    expect(seqs, `the log of ${topic}`).toEqual(seqs.map((_, index) => index + 1))
+/** P1: what was acked is in the log once, at the acked `seq`, or its effect was there already. */
+async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger): Promise<void> {
+  const outcome = await sent.outcome
+  if (!outcome.ok) return
+  const entry = ledger.entries.find((entry) => entry.topic === topic && entry.mutation_id === sent.mutation_id)
+  if (entry) demand.equal(outcome.seq, entry.seq, `the acked seq of ${command}`)
+  if (ledger.isStripped(topic, key)) return
+  const shown = shows(ledger.at(topic, key, outcome.seq), entry !== undefined)
+  demand.equal(
+    shown,
+    true,
+    `an acked ${command} ${entry ? 'with' : 'without'} an entry shows at its seq ${outcome.seq}`,
+  )
+}
+
+/** P1: every change reached the device and was applied, once and in order. */
+function inOrder({ line, applied, engine, topics }: Handset, undisturbed: boolean): void {
+  for (const stream of line.streams) {
+    stream.check()
+    if (undisturbed) demand.equal(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
+  }
+  for (const topic of topics) {
+    const seqs = applied.get(topic)!
+    const last = engine[topic].cursor!.seq
+    if (seqs.length > 0) demand.equal(seqs, demand.upTo(last, seqs[0]! - 1), `what was applied of ${topic}`)
   }
 }
 
-/** P1: what was acked is in the log once, and what it made is there, unless its conversation was purged. */
-async function once(
-  { given }: Handset,
-  entries: readonly Entry[],
-  conversations: readonly Conversation[],
-): Promise<void> {
-  const byMutation = Map.groupBy(entries, ({ mutation_id }) => mutation_id)
-  for (const { command, id, conversation, sent } of given) {
-    const outcome = await sent.outcome
-    const found = byMutation.get(sent.mutation_id) ?? []
-    expect(found.length, `entries of one ${command}`).toBeLessThanOrEqual(1)
-    if (!outcome.ok) continue
-    if (found[0] && outcome.seq !== undefined) expect(outcome.seq, `the acked seq of ${command}`).toBe(found[0].seq)
-    if (command !== 'create' && command !== 'append') continue
-    expect(found, `an acked ${command} is in the log`).toHaveLength(1)
-    const holder = conversations.find((other) => other.id === conversation)
-    if (holder && command === 'append') expect(holder.messages.map((message) => message.id)).toContain(id)
-  }
-}
-
-/** P2: the device shows what the database holds, list by list and window by window. */
-async function equal({ engine }: Handset, conversations: readonly Conversation[]): Promise<void> {
+/** P2: the device shows what the log says, list by list and window by window. */
+function equal({ engine, topics }: Handset, ledger: Ledger): void {
+  const { conversations: stored } = ledger
   const states: ListState[] = ['active', 'archived', 'trash']
   for (const state of states) {
-    if (!engine.conversations.list(state).loaded) await engine.conversations.loadMore(state)
-    const held = engine.conversations.list(state).items.map(bare)
-    const stored = conversations.filter((conversation) => stateOf(conversation) === state).map(bare)
-    expect(held.toSorted(byId), `the list ${state}`).toEqual(stored.toSorted(byId))
+    const { items, loaded } = engine.conversations.list(state)
+    const ids = new Set(items.map(({ id }) => id))
+    const all = stored.filter((conversation) => stateOf(conversation) === state)
+    const known = loaded ? all : all.filter(({ id }) => ids.has(id))
+    demand.equal(items.map(bare).toSorted(byId), known.map(bare).toSorted(byId), `the list ${state}`)
   }
-  for (const conversation of conversations) {
+  for (const conversation of stored) {
     const view = engine.conversations.get(conversation.id)
-    if (view?.windowed) expect(view.messages.map(bareMessage), 'the messages held').toEqual(conversation.messages)
+    if (view?.windowed) demand.equal(view.messages.map(bareMessage), conversation.messages, 'the messages held')
   }
+  const { value: preferences, version } = engine.preferences
+  demand.equal({ preferences, version }, ledger.preferences, 'the preferences')
+  if (topics.includes('agents')) demand.equal(engine.agents.runs.items.map(bareRun).toSorted(byId), ledger.runs.toSorted(byId), 'the runs') // prettier-ignore
+  const sessions = engine.account.sessions.map(({ id, device, created_at }) => ({ id, device, created_at }))
+  demand.equal(sessions.toSorted(byId), ledger.account.sessions.toSorted(byId), 'the sessions')
 }
 
 /** P3: nothing that a device received belongs to anybody else. */
-function private_({ line }: Handset, entries: readonly Entry[], { user }: Person): void {
-  const own = new Set(entries.map(({ entity_id }) => entity_id))
-  for (const { payload } of line.received) {
-    const { changes = [payload] } = payload as { changes?: unknown[] }
-    for (const change of changes as Entry[]) expect(own, `what ${user.username} received`).toContain(change.entity_id)
-  }
+function private_({ line, person }: Handset, ledger: Ledger): void {
+  const own = new Set(ledger.entries.map(({ topic, entity_id, seq }) => `${topic} ${seq} ${entity_id}`))
+  for (const { topic, seq, entity_id } of line.streams.flatMap(({ changes }) => changes))
+    demand.equal(own.has(`${topic} ${seq} ${entity_id}`), true, `${person.user.username} received ${entity_id}`)
 }
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
@@ -131,4 +108,8 @@ function bare(summary: SummaryView | ConversationView | Conversation) {
 
 function bareMessage({ delivery: _delivery, mutation_id: _mutation, ...message }: MessageView): Message {
   return message
+}
+
+function bareRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {
+  return isOver(run.status) ? run : { ...run, status: 'not over' }
 }

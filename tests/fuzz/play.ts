@@ -1,100 +1,170 @@
 // Plays a history: each step at once, without waiting for what it starts.
 import { setTimeout as pause } from 'node:timers/promises'
 import { newId } from '../../protocol/ids.ts'
-import type { Sent } from '../../ui/src/lib/sync/views.ts'
+import { isConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { isRun } from '../../protocol/reduce/run.ts'
+import type { Conversation } from '../../protocol/conversations.ts'
 import type { Handset } from './cast.ts'
-import type { Step } from './steps.ts'
+import type { DeviceStep, Step } from './steps.ts'
 import type { World } from './world.ts'
 
-/** Per person: the conversations that any of their devices made, in order. */
-type Made = Map<string, string[]>
+/** Per person: the conversations and runs that any of their devices made, in order. */
+interface Made {
+  conversations: string[]
+  runs: string[]
+}
 
 export async function play(steps: readonly Step[], handsets: readonly Handset[], world: World): Promise<void> {
-  const made: Made = new Map()
+  const made = new Map<string, Made>(handsets.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]))
   for (const step of steps) {
     if (step.do === 'pause') await pause(step.ms)
-    else if ('device' in step) await act(step, handsets[step.device]!, made)
-    else await shake(step, world)
+    else if (!('device' in step)) await world.shake(step)
+    else {
+      const handset = handsets[step.device % handsets.length]!
+      await act(step, handset, made.get(handset.person.user.id)!)
+    }
   }
 }
 
-async function shake(step: Step, world: World): Promise<void> {
-  if (step.do === 'kill-node') await world.killNode()
-  else if (step.do === 'restart-node') await world.restartNode()
-  else if (step.do === 'kill-database') await world.killDatabase()
-  else if (step.do === 'kill-redis') await world.redis.kill()
-  else if (step.do === 'restart-redis') await world.redis.restart()
-  else if (step.do === 'drop-redis-connections') world.redis.drop()
-  else if (step.do === 'freeze-redis') world.redis.freeze(step.ms)
-  else world.dropDatabaseConnections()
-}
-
-async function act(step: Step & { device: number }, handset: Handset, made: Made): Promise<void> {
+async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void> {
   const { engine, line, person } = handset
-  const { conversations } = engine
-  const own = made.get(person.user.id) ?? []
-  made.set(person.user.id, own)
-  const note = (conversation: string, sent: Sent) =>
-    handset.given.push({ command: step.do, id: sent.id, conversation, sent })
-  const id = 'conversation' in step ? own[step.conversation % Math.max(own.length, 1)] : undefined
-
   switch (step.do) {
     case 'create': {
       const id = newId()
-      own.push(id)
-      note(id, conversations.create({ id, title: step.title }))
-      return
+      made.conversations.push(id)
+      const sent = engine.conversations.create({ id, title: step.title })
+      return handset.give('conversations', 'create', id, sent, isConversation)
     }
-    case 'prefer':
-      note(person.user.id, engine.preferences.update({ [step.key]: step.value }))
-      return
+    case 'prefer': {
+      const { key, value } = step
+      const sent = engine.preferences.update({ [key]: value })
+      return handset.give('preferences', 'update', 'preferences', sent, ({ preferences }) => (preferences[key] ?? null) === value) // prettier-ignore
+    }
+    case 'run': {
+      const id = newId()
+      made.runs.push(id)
+      const sent = engine.agents.run({ id, agent: 'demo', input: asking(step.rate) })
+      return handset.give('agents', 'run', id, sent, isRun)
+    }
+    case 'stop-run':
+    case 'delete-run': {
+      const id = chosen(made.runs, step.run)
+      if (id === undefined) return
+      if (step.do === 'stop-run') return handset.stopRun(id)
+      return handset.give(
+        'agents',
+        'delete',
+        id,
+        engine.agents.delete(id),
+        (held) => held !== undefined && !isRun(held),
+      )
+    }
+    case 'sign-in':
+      return void (await person.signIn().catch(() => undefined)) // its node may be away
+    case 'revoke': {
+      const other = engine.account.sessions.find(({ id }) => id !== person.session.id)
+      if (!other) return
+      const isGone = ({ sessions }: { sessions: { id: string }[] }) => !sessions.some(({ id }) => id === other.id)
+      return handset.give('account', 'revoke', 'account', engine.account.revoke(other.id), isGone)
+    }
+    case 'list':
+      return void engine.conversations.loadMore(step.state).catch(() => undefined) // the line may be down
     case 'offline':
       line.up = false
       return
     case 'online':
       line.up = true
-      engine.nudge()
-      return
+      return engine.nudge()
     case 'cut':
-      line.cut()
-      return
+      return line.cut()
     case 'slow':
     case 'brisk':
       handset.slow = step.do === 'slow'
       return
     case 'spoil':
-      line.spoil(step.mishaps)
-      return
+      return line.spoil(step.mishaps)
     default:
-      if (id !== undefined) command(step, id, handset, note)
+      return converse(step, handset, chosen(made.conversations, step.conversation))
   }
 }
 
-function command(step: Step, id: string, { engine }: Handset, note: (id: string, sent: Sent) => void): void {
-  const { conversations } = engine
+function converse(step: Extract<DeviceStep, { conversation: number }>, handset: Handset, id: string | undefined): void {
+  if (id === undefined) return
+  const { conversations } = handset.engine
+  const give = (sent: ReturnType<typeof conversations.delete>, shows: (held: HeldConversation) => boolean) =>
+    handset.give('conversations', step.do, id, sent, shows)
+  const view = conversations.get(id)
   switch (step.do) {
-    case 'append':
-      return note(id, conversations.append(id, { role: 'user', content: step.text }))
-    case 'rename':
-      return note(id, conversations.rename(id, step.text))
-    case 'edit': {
-      const messages = conversations.get(id)?.messages ?? []
-      const message = messages[step.message % Math.max(messages.length, 1)]
-      if (message) note(id, conversations.edit(id, message.id, step.text))
-      return
+    case 'append': {
+      const sent = conversations.append(id, { role: 'user', content: step.text })
+      return give(
+        sent,
+        has(({ messages }) => messages.some((message) => message.id === sent.id)),
+      )
     }
-    case 'pin':
-      return note(id, conversations.pin(id, !conversations.get(id)?.pinned))
-    case 'archive':
-      return note(id, conversations.archive(id, !conversations.get(id)?.archived))
+    case 'rename':
+      return give(
+        conversations.rename(id, step.text),
+        has(({ title }) => title === step.text),
+      )
+    case 'edit': {
+      const message = view?.messages[step.message % Math.max(view.messages.length, 1)]
+      if (!message) return
+      // one that streams belongs to its writer: it is left as it is
+      const isEdited = has(({ messages }) => messages.some((other) => other.id === message.id && (other.content === step.text || other.status === 'streaming'))) // prettier-ignore
+      return give(conversations.edit(id, message.id, step.text), isEdited)
+    }
+    case 'pin': {
+      const wanted = !view?.pinned
+      return give(
+        conversations.pin(id, wanted),
+        has(({ pinned }) => pinned === wanted),
+      )
+    }
+    case 'archive': {
+      const wanted = !view?.archived
+      return give(
+        conversations.archive(id, wanted),
+        has(({ archived }) => archived === wanted),
+      )
+    }
     case 'delete':
+      return give(
+        conversations.delete(id),
+        has(({ deleted_at }) => deleted_at !== null),
+      )
     case 'restore':
+      return give(
+        conversations.restore(id),
+        has(({ deleted_at }) => deleted_at === null),
+      )
     case 'purge':
-      return note(id, conversations[step.do](id))
+      return give(conversations.purge(id), (held) => held !== undefined && !isConversation(held))
+    case 'reply': {
+      const asked = conversations.append(id, { role: 'user', content: asking(step.rate) })
+      give(
+        asked,
+        has(({ messages }) => messages.some((message) => message.id === asked.id)),
+      )
+      return give(
+        conversations.reply(id),
+        has(({ messages }) => messages.at(-1)!.status === 'streaming'),
+      )
+    }
+    case 'stop': {
+      const reply = view?.messages.findLast(({ status }) => status === 'streaming')
+      if (!reply) return
+      return handset.stop(id, reply.id)
+    }
     case 'open':
       conversations.open(id).catch(() => undefined) // it may be gone, or the line
-      return
-    default:
-      throw new Error(`${step.do} is no command`)
   }
 }
+
+/** What makes the demo agent answer at once, in so many words a second. */
+const asking = (rate: number) => `/demo silent list rate ${rate}`
+
+const has = (shows: (conversation: Conversation) => boolean) => (held: HeldConversation) =>
+  isConversation(held) && shows(held)
+
+const chosen = (ids: readonly string[], index: number): string | undefined => ids[index % Math.max(ids.length, 1)]

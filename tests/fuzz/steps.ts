@@ -1,82 +1,103 @@
 // What may happen in a history, as data that fast-check can make, shrink and print.
 import fc from 'fast-check'
+import type { ListState } from '../../ui/src/lib/sync/views.ts'
 import type { Mishap } from './bad-line.ts'
 
-export type Step =
-  | { do: 'create'; device: number; title: string }
-  | { do: 'append' | 'rename'; device: number; conversation: number; text: string }
-  | { do: 'edit'; device: number; conversation: number; message: number; text: string }
-  | { do: 'delete' | 'restore' | 'purge' | 'pin' | 'archive' | 'open'; device: number; conversation: number }
-  | { do: 'prefer'; device: number; key: string; value: string | null }
-  | { do: 'offline' | 'online' | 'cut' | 'slow' | 'brisk'; device: number }
-  | { do: 'spoil'; device: number; mishaps: Mishap[] }
+/** What the user of a device does, or what happens to it. */
+export type DeviceStep = { device: number } & (
+  | { do: 'create'; title: string }
+  | { do: 'append' | 'rename'; conversation: number; text: string }
+  | { do: 'edit'; conversation: number; message: number; text: string }
+  | { do: 'delete' | 'restore' | 'purge' | 'pin' | 'archive' | 'open' | 'stop'; conversation: number }
+  | { do: 'reply'; conversation: number; rate: number }
+  | { do: 'list'; state: ListState }
+  | { do: 'prefer'; key: string; value: string | null }
+  | { do: 'run'; rate: number }
+  | { do: 'stop-run' | 'delete-run'; run: number }
+  | { do: 'sign-in' | 'revoke' }
+  | { do: 'offline' | 'online' | 'cut' | 'slow' | 'brisk' }
+  | { do: 'spoil'; mishaps: Mishap[] }
+)
+
+/** What shakes a whole node, or what all depend on. */
+export type ServerFault =
   | { do: 'kill-node' | 'restart-node' | 'kill-database' | 'drop-database-connections' }
+  /** A tail that runs can't go on, or one that starts can't go on from where the last one stood. */
+  | { do: 'lose-history' | 'spoil-token' }
   | { do: 'kill-redis' | 'restart-redis' | 'drop-redis-connections' }
   | { do: 'freeze-redis'; ms: number }
-  | { do: 'pause'; ms: number }
 
-/** Two people with a device at each node. */
-const PEOPLE = 2
+export type Step = DeviceStep | ServerFault | { do: 'pause'; ms: number }
 
 const conversation = fc.nat(3)
 const text = fc
   .oneof(fc.string({ maxLength: 8 }), fc.constantFrom('hello', '👋🏽', 'a\nb'))
   .filter((s) => s.isWellFormed())
 const mishap = fc.constantFrom<Mishap[]>('drop', 'repeat', 'swap', 'lose-answer', 'none')
-/** Everyday things are common, faults of one device less, and those that shake a whole node rare: they take their time. */
+/** Words a second: over at once, or going on for some tenths of a second. */
+const rate = fc.constantFrom(100_000, 150)
+
+/** Everyday things are common, faults of one device less. */
 function stepOf(devices: number): fc.Arbitrary<Step> {
   const device = fc.nat(devices - 1)
   const on = <T extends string>(...names: T[]) => fc.record({ do: fc.constantFrom(...names), device })
-  return fc.oneof(
-    { weight: 10, arbitrary: fc.record({ do: fc.constant('create' as const), device, title: text }) },
-    { weight: 30, arbitrary: fc.record({ do: fc.constant('append' as const), device, conversation, text }) },
-    { weight: 8, arbitrary: fc.record({ do: fc.constant('rename' as const), device, conversation, text }) },
-    { weight: 10, arbitrary: fc.record({ do: fc.constant('edit' as const), device, conversation, message: fc.nat(4), text }) }, // prettier-ignore
-    { weight: 10, arbitrary: fc.record({ do: fc.constantFrom('delete', 'restore', 'pin', 'archive', 'open'), device, conversation }) }, // prettier-ignore
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('purge' as const), device, conversation }) },
-    { weight: 8, arbitrary: fc.record({ do: fc.constant('prefer' as const), device, key: fc.constantFrom('theme', 'density', 'drafts'), value: fc.option(text) }) }, // prettier-ignore
-    { weight: 8, arbitrary: on('offline', 'online', 'online', 'cut', 'slow', 'brisk') },
-    { weight: 8, arbitrary: fc.record({ do: fc.constant('spoil' as const), device, mishaps: fc.array(mishap, { minLength: 1, maxLength: 6 }) }) }, // prettier-ignore
-    { weight: 8, arbitrary: fc.record({ do: fc.constant('pause' as const), ms: fc.nat(15) }) },
-    { weight: 1, arbitrary: fc.constant({ do: 'drop-database-connections' } as const) },
-  )
+  return fc
+    .oneof(
+      { weight: 10, arbitrary: fc.record({ do: fc.constant('create' as const), device, title: text }) },
+      { weight: 30, arbitrary: fc.record({ do: fc.constant('append' as const), device, conversation, text }) },
+      { weight: 8, arbitrary: fc.record({ do: fc.constant('rename' as const), device, conversation, text }) },
+      { weight: 10, arbitrary: fc.record({ do: fc.constant('edit' as const), device, conversation, message: fc.nat(4), text }) }, // prettier-ignore
+      { weight: 10, arbitrary: fc.record({ do: fc.constantFrom('delete', 'restore', 'pin', 'archive', 'open'), device, conversation }) }, // prettier-ignore
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('purge' as const), device, conversation }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('reply' as const), device, conversation, rate }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('stop' as const), device, conversation }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('list' as const), device, state: fc.constantFrom('archived', 'trash') }) }, // prettier-ignore
+      { weight: 8, arbitrary: fc.record({ do: fc.constant('prefer' as const), device, key: fc.constantFrom('theme', 'density', 'drafts'), value: fc.option(text) }) }, // prettier-ignore
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('run' as const), device, rate }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('stop-run', 'delete-run'), device, run: fc.nat(1) }) },
+      { weight: 2, arbitrary: on('sign-in', 'revoke') },
+      { weight: 8, arbitrary: on('offline', 'online', 'online', 'cut', 'slow', 'brisk') },
+      { weight: 8, arbitrary: fc.record({ do: fc.constant('spoil' as const), device, mishaps: fc.array(mishap, { minLength: 1, maxLength: 6 }) }) }, // prettier-ignore
+      { weight: 8, arbitrary: fc.record({ do: fc.constant('pause' as const), ms: fc.nat(15) }) },
+    )
+    .map((step) => ({ ...step })) // printed without their lack of a prototype
 }
 
-interface Setting {
-  nodes: number
-  /** Those that shake a whole node or what all depend on: at most one of them in a history. */
-  faults: readonly [Step, ...Step[]]
-  /** Of a hundred histories, so many have one. */
-  shaken: number
-}
+/** One person has a device at each node, another one has one more. */
+const everydayOn = (nodes: number): fc.Arbitrary<Step[]> =>
+  fc.array(stepOf(nodes + 1), { minLength: 5, maxLength: 25, size: 'max' })
 
-function historyIn({ nodes, faults, shaken }: Setting): fc.Arbitrary<Step[]> {
-  const everyday = fc.array(stepOf(PEOPLE * nodes), { minLength: 5, maxLength: 25, size: 'max' })
-  const withFault = fc
-    .tuple(everyday, fc.nat(24), fc.constantFrom(...faults))
+/** With one of the faults in it. */
+const shakenOn = (nodes: number, faults: readonly { weight: number; arbitrary: fc.Arbitrary<ServerFault> }[]) =>
+  fc
+    .tuple(everydayOn(nodes), fc.nat(24), fc.oneof(...faults))
     .map(([steps, at, fault]) => steps.toSpliced(Math.min(at, steps.length), 0, fault))
-  return fc.oneof({ weight: 100 - shaken, arbitrary: everyday }, { weight: shaken, arbitrary: withFault })
-}
+
+const some = (weight: number, ...faults: ServerFault[]) => ({ weight, arbitrary: fc.constantFrom(...faults) })
+
+/** On two nodes, nothing happens but to devices. */
+export const everyday = everydayOn(2)
 
 /** On two nodes without Redis. */
-export const history = historyIn({
-  nodes: 2,
-  faults: [{ do: 'kill-node' }, { do: 'restart-node' }, { do: 'kill-database' }],
-  shaken: 10,
-})
+export const shaken = shakenOn(2, [
+  some(3, { do: 'kill-node' }),
+  some(3, { do: 'restart-node' }),
+  some(3, { do: 'kill-database' }),
+  some(6, { do: 'drop-database-connections' }),
+  some(3, { do: 'lose-history' }),
+  some(2, { do: 'spoil-token' }),
+])
 
-/** On three nodes with Redis. A freeze of 4.5 s outlasts the lease. */
-export const clusterHistory = historyIn({
-  nodes: 3,
-  faults: [
-    { do: 'kill-node' },
-    { do: 'restart-node' },
-    { do: 'kill-database' },
-    { do: 'kill-redis' },
-    { do: 'restart-redis' },
-    { do: 'drop-redis-connections' },
-    { do: 'freeze-redis', ms: 500 },
-    { do: 'freeze-redis', ms: 4_500 },
-  ],
-  shaken: 33,
-})
+/** On three nodes with Redis; a third of the histories has a fault. A freeze of 4.5 s outlasts the lease. */
+export const clustered = fc.oneof(
+  { weight: 2, arbitrary: everydayOn(3) },
+  {
+    weight: 1,
+    arbitrary: shakenOn(3, [
+      some(3, { do: 'kill-node' }, { do: 'restart-node' }, { do: 'kill-database' }),
+      some(3, { do: 'kill-redis' }, { do: 'restart-redis' }, { do: 'drop-redis-connections' }),
+      some(2, { do: 'freeze-redis', ms: 500 }, { do: 'freeze-redis', ms: 4_500 }),
+      some(2, { do: 'lose-history' }, { do: 'spoil-token' }),
+    ]),
+  },
+)

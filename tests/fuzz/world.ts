@@ -1,8 +1,9 @@
-// The world that histories run in: a database, maybe Redis, and nodes, all but one of them processes that can be killed. It is shared by
-// all histories of a test file, each with people of its own, and every fault can be healed.
+// The world that histories run in: a database, maybe Redis, and nodes. It is shared by all histories of a test file, each with people of
+// its own, and every fault can be healed.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { MongoClient, type Db } from 'mongodb'
 import { inject } from 'vitest'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { addressOf, freshDatabase, throughAddress, withDatabase } from '../harness/database.ts'
@@ -10,39 +11,42 @@ import { startEngine, type Engine } from '../harness/engine.ts'
 import { eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode, type NodeProcess, type TestNode } from '../harness/node.ts'
 import { Wire } from '../harness/wire.ts'
+import type { ServerFault } from './steps.ts'
 import { UnstableRedis } from './unstable-redis.ts'
 
-/** Wrong things are found by the next heartbeat at the latest; a history has no 25 s for it. */
-const HEARTBEAT_MS = 200
-const settings = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: HEARTBEAT_MS } }
+/** A history heals by what was made for its fault: a heartbeat would hide that the live path lost something. */
+const NEVER = 2 ** 31 - 1
+const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: NEVER } }
+const MANY = { points: 1_000_000, seconds: 60 }
+const rateLimits = { guesses: MANY, guessesPerAddress: MANY, signUps: MANY }
 
 export interface WorldOptions {
-  /** 2 unless told. */
-  nodes?: number
-  /** Do they share one? */
+  /** Nodes in this process: they can be stopped and started. */
+  steady: number
+  /** Nodes that are processes of their own: they can be killed. With them, the database is one that can be killed and cut off, too. */
+  mortal: number
+  /** Do the nodes share one? */
   redis?: boolean
 }
 
 export class World implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack()
-  readonly #directory: string | undefined
+  readonly #steady: TestNode[] = []
+  readonly #mortal: NodeProcess[] = []
+  #directory: string | undefined
   #engine: Engine | undefined
-  #wire!: Wire
-  #database!: { url: string }
+  #wire: Wire | undefined
   #redis: UnstableRedis | undefined
-  #steady!: TestNode
-  readonly #mortals: NodeProcess[] = []
-  /** Of the nodes: the first, steady one is in this process, the mortal ones are processes of their own. */
+  #client!: MongoClient
+  #nodes!: { url: string }
+  /** Of the nodes, those in this process first. */
   urls!: readonly string[]
 
-  private constructor(directory: string | undefined) {
-    this.#directory = directory
-  }
+  private constructor() {}
 
-  /** On the server of MONGODB_URL, whose process is left alone; else on an embedded engine of its own that is killed at will. */
-  static async start(options: WorldOptions = {}): Promise<World> {
-    const own = process.env.MONGODB_URL === undefined
-    const world = new World(own ? await mkdtemp(join(tmpdir(), 'lockstep-fuzz-')) : undefined)
+  /** What can be shaken has an embedded engine of its own, or uses the server of MONGODB_URL, whose process is left alone. */
+  static async start(options: WorldOptions): Promise<World> {
+    const world = new World()
     try {
       await world.#start(options)
     } catch (error) {
@@ -52,19 +56,34 @@ export class World implements AsyncDisposable {
     return world
   }
 
-  /** The database as the nodes see it, for those who look behind them. */
-  get databaseUrl(): string {
-    return this.#database.url
+  /** What the nodes have written, for those who look behind them. */
+  get database(): Db {
+    return this.#client.db()
   }
 
-  get redis(): UnstableRedis {
-    if (!this.#redis) throw new Error('this world has no Redis')
-    return this.#redis
+  /** It can be shaken. */
+  get isFragile(): boolean {
+    return this.#wire !== undefined
   }
 
-  async #start({ nodes = 2, redis = false }: WorldOptions): Promise<void> {
-    if (this.#directory) {
-      const directory = this.#directory
+  async #start({ steady, mortal, redis = false }: WorldOptions): Promise<void> {
+    const url = mortal > 0 ? await this.#fragileDatabase() : this.#stack.use(freshDatabase()).url
+    this.#client = this.#stack.use(new MongoClient(url))
+    this.#nodes = { url: this.#wire ? throughAddress(url, this.#wire.address) : url }
+    if (redis) this.#redis = this.#stack.use(await UnstableRedis.start())
+    this.#stack.defer(async () => {
+      await Promise.all([...this.#steady, ...this.#mortal].map((node) => node[Symbol.asyncDispose]()))
+    })
+    // a mortal one first: then it is the one that tails for all
+    while (this.#mortal.length < mortal) this.#mortal.push(await this.#spawn())
+    while (this.#steady.length < steady) this.#steady.push(await this.#startHere())
+    this.urls = [...this.#steady, ...this.#mortal].map(({ url }) => url)
+  }
+
+  async #fragileDatabase(): Promise<string> {
+    if (process.env.MONGODB_URL === undefined) {
+      const directory = await mkdtemp(join(tmpdir(), 'lockstep-fuzz-'))
+      this.#directory = directory
       this.#stack.defer(() => rm(directory, { recursive: true, force: true }))
       this.#engine = await startEngine(directory, ['--port', '0'])
       this.#stack.defer(async () => this.#engine?.process.kill())
@@ -73,59 +92,91 @@ export class World implements AsyncDisposable {
     this.#wire = this.#stack.use(await Wire.to(addressOf(server)))
     const fresh = freshDatabase(server)
     if (!this.#engine) this.#stack.use(fresh)
-    const name = fresh.name
-    this.#database = { url: withDatabase(server, name) }
-    const throughWire = { url: throughAddress(this.#database.url, this.#wire.address) }
-    if (redis) this.#redis = this.#stack.use(await UnstableRedis.start())
-    const redisUrl = this.#redis?.url
-    this.#spawn = (port) => spawnNode(throughWire, { LOG_LEVEL: 'silent', REDIS_URL: redisUrl, PORT: port })
-    this.#stack.defer(async () => {
-      await Promise.all(this.#mortals.map((mortal) => mortal[Symbol.asyncDispose]()))
-    })
-    // a mortal one first: then it is the one that tails for all
-    this.#mortals.push(await this.#spawn('0'))
-    this.#steady = this.#stack.use(await startNode(throughWire, { redisUrl, options: { gateway: settings } }))
-    while (this.#mortals.length < nodes - 1) this.#mortals.push(await this.#spawn('0'))
-    this.urls = [this.#steady, ...this.#mortals].map(({ url }) => url)
+    return withDatabase(server, fresh.name)
   }
 
-  #spawn!: (port: string) => Promise<NodeProcess>
+  #spawn(port = '0'): Promise<NodeProcess> {
+    return spawnNode(this.#nodes, { LOG_LEVEL: 'silent', REDIS_URL: this.#redis?.url, PORT: port })
+  }
 
-  /** A mortal node ends by `end` and is started anew at its address: the one that tails for all, if it is mortal. */
-  async #replace(end: (node: NodeProcess) => Promise<void>): Promise<void> {
-    const held = await Promise.all(this.#mortals.map(leases))
+  #startHere(port = 0): Promise<TestNode> {
+    return startNode(this.#nodes, { port, redisUrl: this.#redis?.url, options: { gateway, rateLimits } })
+  }
+
+  /** Does it, without waiting for what follows from it. */
+  async shake(fault: ServerFault): Promise<void> {
+    switch (fault.do) {
+      case 'kill-node':
+        return this.#killNode()
+      case 'restart-node':
+        return this.#restartNode()
+      case 'spoil-token':
+        return this.#redis ? this.#killNode(() => this.#spoilTokens()) : this.#restartNode(() => this.#spoilTokens())
+      case 'lose-history':
+        return this.#failTails()
+      case 'drop-database-connections':
+        return this.#wire!.drop()
+      case 'kill-database':
+        return this.#killDatabase()
+      case 'kill-redis':
+        return this.#redis!.kill()
+      case 'restart-redis':
+        return this.#redis!.restart()
+      case 'drop-redis-connections':
+        return this.#redis!.drop()
+      case 'freeze-redis':
+        return this.#redis!.freeze(fault.ms)
+    }
+  }
+
+  /** kill -9 of a mortal node, the one that tails for all if it can be, and a new start at its address. */
+  async #killNode(meanwhile = () => Promise.resolve()): Promise<void> {
+    const held = await Promise.all(this.#mortal.map(leases))
     const index = Math.max(0, held.findIndex((count) => count > 0)) // prettier-ignore
-    const node = this.#mortals[index]!
-    await end(node)
-    this.#mortals[index] = await this.#spawn(new URL(node.url).port)
+    const node = this.#mortal[index]!
+    await node.process.kill()
+    await meanwhile()
+    this.#mortal[index] = await this.#spawn(new URL(node.url).port)
   }
 
-  /** kill -9 and a new start at the same address. */
-  killNode(): Promise<void> {
-    return this.#replace((node) => node.process.kill())
+  /** An orderly stop of a node in this process, and a new start at its address. */
+  async #restartNode(meanwhile = () => Promise.resolve()): Promise<void> {
+    const node = this.#steady[0]!
+    await node.stop()
+    await meanwhile()
+    this.#steady[0] = await this.#startHere(Number(new URL(node.url).port))
   }
 
-  /** SIGTERM and a new start at the same address. */
-  restartNode(): Promise<void> {
-    return this.#replace((node) => node.stop())
+  /** Nobody can go on from where the last tail stood. */
+  async #spoilTokens(): Promise<void> {
+    const tails = this.database.collection<{ _id: string }>('feed')
+    await tails.updateMany({ _id: /^tail:/ }, { $set: { token: { _data: '8200' } } })
   }
 
-  /** Every connection of the nodes to the database breaks: tails, and commands between insert and ack. */
-  dropDatabaseConnections(): void {
-    this.#wire.drop()
+  /** What each tail asks for next, the database doesn't have any more. On a server without fail points it loses its connection. */
+  async #failTails(): Promise<void> {
+    const data = { failCommands: ['getMore'], errorCode: 286 }
+    const times = this.#redis ? 1 : this.urls.length
+    await this.#failPoint({ times }, data).catch(() => this.#wire!.drop())
+  }
+
+  async #failPoint(mode: object | 'off', data?: object): Promise<void> {
+    await this.#client.db('admin').command({ configureFailPoint: 'failCommand', mode, data })
   }
 
   /** kill -9 of the database and a new start on the same data. On a server that isn't ours its connections break instead. */
-  async killDatabase(): Promise<void> {
-    if (!this.#engine) return this.dropDatabaseConnections()
+  async #killDatabase(): Promise<void> {
+    if (!this.#engine) return this.#wire!.drop()
     const { port } = addressOf(this.#engine.url)
     await this.#engine.process.kill()
     this.#engine = await startEngine(this.#directory!, ['--port', String(port)])
   }
 
-  /** Redis is there, and all nodes serve again. */
+  /** What was taken away is back, and all nodes serve again. */
   async healed(): Promise<void> {
+    if (!this.#wire) return
     await this.#redis?.heal()
+    await this.#failPoint('off').catch(() => undefined)
     for (const url of this.urls)
       await eventually(async () => (await fetch(`${url}/readyz`)).status === 200, {
         within: 15_000,

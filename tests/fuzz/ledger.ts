@@ -1,0 +1,116 @@
+// A user's log as it is in the database, folded: what every device and every document must agree with at its end, and what a command left
+// behind at its `seq`.
+import type { Db } from 'mongodb'
+import type { Change } from '../../protocol/change.ts'
+import type { Conversation } from '../../protocol/conversations.ts'
+import type { Run } from '../../protocol/agents.ts'
+import type { Preferences } from '../../protocol/preferences.ts'
+import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
+import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
+import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
+import { topics, type Topic } from '../../protocol/topics.ts'
+import { toChange } from '../../realtime/log/entry.ts'
+import type { ChangeDocument } from '../../realtime/store/changes.ts'
+import { demand } from './demand.ts'
+
+/** What is held of one entity of each topic; preferences and account have a single one, called like their topic. */
+export interface HeldOf {
+  conversations: HeldConversation
+  preferences: Preferences
+  agents: HeldRun
+  account: HeldAccount
+}
+
+const nobody: HeldAccount = { username: '', sessions: [], closed: false }
+
+const folds: {
+  [T in Topic]: { key(change: Change): string; first: HeldOf[T]; reduce(held: HeldOf[T], change: Change): HeldOf[T] }
+} = {
+  conversations: { key: (change) => change.entity_id, first: undefined, reduce: reduceConversation },
+  preferences: { key: () => 'preferences', first: noPreferences, reduce: reducePreferences },
+  agents: { key: (change) => change.entity_id, first: undefined, reduce: reduceRun },
+  account: { key: () => 'account', first: nobody, reduce: reduceAccount },
+}
+
+/** An entity as each entry left it. */
+interface Past<Held> {
+  states: { seq: number; held: Held }[]
+  /** A purge or a removal took the content of its entries: what they did can't be told any more. */
+  stripped: boolean
+}
+
+export class Ledger {
+  readonly entries: readonly ChangeDocument[]
+  readonly #pasts: { [T in Topic]: Map<string, Past<HeldOf[T]>> } = {
+    conversations: new Map(),
+    preferences: new Map(),
+    agents: new Map(),
+    account: new Map(),
+  }
+
+  private constructor(entries: readonly ChangeDocument[]) {
+    this.entries = entries
+    for (const topic of topics) this.#fold(topic)
+  }
+
+  static async of(user_id: string, database: Db): Promise<Ledger> {
+    const changes = database.collection<ChangeDocument>('changes')
+    return new Ledger(await changes.find({ user_id }).sort({ _id: 1 }).toArray())
+  }
+
+  head(topic: Topic): number {
+    return this.entries.findLast((entry) => entry.topic === topic)?.seq ?? 0
+  }
+
+  /** Throws unless each topic is numbered 1, 2, 3, …, and no command is in it twice. */
+  check(): void {
+    for (const topic of topics) {
+      const seqs = this.entries.filter((entry) => entry.topic === topic).map(({ seq }) => seq)
+      demand.equal(seqs, demand.upTo(seqs.length), `the log of ${topic}`)
+    }
+    const commands = new Set(this.entries.map(({ topic, mutation_id }) => `${topic} ${mutation_id}`))
+    demand.equal(commands.size, this.entries.length, 'commands in the log')
+  }
+
+  /** What was held behind the entry `seq`; default: at the end. */
+  at<T extends Topic>(topic: T, key: string, seq = Infinity): HeldOf[T] {
+    return this.#pasts[topic].get(key)?.states.findLast((state) => state.seq <= seq)?.held ?? folds[topic].first
+  }
+
+  isStripped(topic: Topic, key: string): boolean {
+    return this.#pasts[topic].get(key)?.stripped ?? false
+  }
+
+  get conversations(): Conversation[] {
+    return [...this.#pasts.conversations.keys()].map((id) => this.at('conversations', id)).filter(isConversation)
+  }
+  get runs(): Run[] {
+    return [...this.#pasts.agents.keys()].map((id) => this.at('agents', id)).filter(isRun)
+  }
+  get preferences(): Preferences {
+    return this.at('preferences', 'preferences')
+  }
+  get account(): HeldAccount {
+    return this.at('account', 'account')
+  }
+
+  /** Nothing that the server does by itself is still to come. */
+  get isAtRest(): boolean {
+    const streams = ({ messages }: Conversation) => messages.some(({ status }) => status === 'streaming')
+    return !this.conversations.some(streams) && this.runs.every(({ ended_at }) => ended_at !== null)
+  }
+
+  #fold<T extends Topic>(topic: T): void {
+    const { key, first, reduce } = folds[topic]
+    const pasts = this.#pasts[topic] as Map<string, Past<HeldOf[T]>>
+    for (const entry of this.entries) {
+      if (entry.topic !== topic) continue
+      const change = toChange(entry)
+      const past = pasts.get(key(change)) ?? { states: [], stripped: false }
+      pasts.set(key(change), past)
+      past.stripped ||= change.stripped === true
+      past.states.push({ seq: change.seq, held: reduce(past.states.at(-1)?.held ?? first, change) })
+    }
+  }
+}

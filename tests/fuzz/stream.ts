@@ -1,0 +1,59 @@
+// What the server sends over one connection of one topic. It must begin with a `sync` from where the device stands, and whatever follows
+// must begin right behind it: each change once, in order, nothing left out (GATE-2).
+import type { Change, Cursor } from '../../protocol/change.ts'
+import type { Sync } from '../../protocol/sync.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import { demand } from './demand.ts'
+
+type Frame = { event: 'sync'; payload: Sync } | { event: 'change'; payload: Change }
+
+export class Stream {
+  readonly topic: Topic
+  /** Where the device said that it stands. */
+  readonly since: Cursor | undefined
+  readonly frames: Frame[] = []
+
+  constructor(topic: Topic, since: Cursor | undefined) {
+    this.topic = topic
+    this.since = since
+  }
+
+  get changes(): Change[] {
+    return this.frames.flatMap(({ event, payload }) => (event === 'sync' ? payload.changes : [payload]))
+  }
+
+  /** The device has been told of everything up to this `seq`. */
+  get told(): number | undefined {
+    const last = this.frames.at(-1)
+    return last?.event === 'sync' ? last.payload.to : last?.payload.seq
+  }
+
+  /** How often the server had to catch the device up though it was connected. */
+  get catchUps(): number {
+    return this.frames.slice(1).filter(({ event }) => event === 'sync').length
+  }
+
+  /** Throws unless nothing was left out. */
+  check(): void {
+    let at = this.since
+    for (const [index, { event, payload }] of this.frames.entries()) {
+      const what = `frame ${index} of a connection to ${this.topic}`
+      demand.equal(event === 'sync' || index > 0, true, `${what} comes behind a sync`)
+      const { epoch } = payload
+      const from = event === 'sync' ? payload.from : payload.seq - 1
+      if (at) demand.equal({ epoch, seq: from }, at, `where ${what} begins (${this.#summary()})`)
+      const { reset, to, changes } = event === 'sync' ? payload : { reset: false, to: payload.seq, changes: [payload] }
+      demand.equal(reset, false, `${what} starts anew`)
+      const seqs = changes.map(({ seq }) => seq)
+      demand.equal(seqs, demand.upTo(to, from), `what is in ${what}`)
+      at = { epoch, seq: to }
+    }
+  }
+
+  #summary(): string {
+    const frames = this.frames.map(({ event, payload }) =>
+      event === 'sync' ? `sync ${payload.from}-${payload.to}` : `change ${payload.seq}`,
+    )
+    return [`since ${this.since?.seq ?? 'never'}`, ...frames].join(', ')
+  }
+}
