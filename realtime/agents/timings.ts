@@ -14,7 +14,7 @@ export interface Timings {
   retryMs: number
   /** How long a write is tried. */
   giveUpMs: number
-  /** A lease lasts this long; renewed three times meanwhile, it survives two renewals that fail. */
+  /** A lease lasts this long; renewed halfway, it leaves time for a renewal that fails to be repeated. */
   leaseMs: number
   renewMs: number
   /** How often a reply that has been silent that long is looked at: it may have been ended without this node being told. */
@@ -34,7 +34,7 @@ export const timings: Timings = {
   retryMs: 200,
   giveUpMs: 30_000,
   leaseMs: 10_000,
-  renewMs: 3_000,
+  renewMs: 5_000,
   lookMs: 1_000,
   sweepMs: 2_500,
   strayMs: 30_000,

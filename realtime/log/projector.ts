@@ -14,7 +14,7 @@ import { KeyedQueue } from './queue.ts'
 /** How long entries are collected before they are projected (ms). */
 const COALESCE_MS = 30
 /** The same for a tail of nothing but streamed text: a reply costs its log entry a second, and its documents every few (ms). */
-export const STREAMING_MS = 5_000
+export const STREAMING_MS = 10_000
 /** After a failure; the next reader projects anyway. */
 const RETRY_MS = 1_000
 
