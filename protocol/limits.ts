@@ -18,5 +18,6 @@ export const limits = {
   messagesPerRequest: 500,
   frameBytes: 2 * 1024 * 1024,
   changeBytes: 4 * 1024 * 1024,
+  answerBytes: 4 * 1024 * 1024,
   rangeMax: 500,
 } as const

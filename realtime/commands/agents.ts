@@ -144,11 +144,9 @@ export function createRuns(database: Database, log: Log): Runs {
       const place = cursor === undefined ? undefined : readCursor(cursor)
       const after = place && { at: place.updated_at, _id: place._id }
       const head = await log.settle(user_id, 'agents')
-      const found = await listRuns(database, user_id, { ...matching, limit: limit + 1, after })
-      const items = found.slice(0, limit)
+      const { items, more } = await listRuns(database, user_id, { ...matching, limit, after })
       const last = items.at(-1)
-      const next_cursor =
-        last && found.length > limit ? writeCursor({ updated_at: last.started_at, _id: last._id }) : null
+      const next_cursor = last && more ? writeCursor({ updated_at: last.started_at, _id: last._id }) : null
       return { items: items.map(toRun), next_cursor, ...head }
     },
 

@@ -15,7 +15,7 @@ import {
   type LiveConversationDocument,
 } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { conversationsSaying, readWindow } from '../store/messages.ts'
+import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
 import type { Outcome, Request } from './commands.ts'
 import { readCursor, writeCursor } from './cursor.ts'
 
@@ -129,7 +129,7 @@ export function createConversations(database: Database, log: Log): Conversations
     for (;;) {
       const cursor = await log.settle(user_id, 'conversations')
       const document = visible(await readConversation(database, user_id, id), state)
-      const messages = await readWindow(database, user_id, id, { before, limit })
+      const messages = (await readWindow(database, user_id, id, { before, limit })).map(toMessage)
       const again = await readConversation(database, user_id, id)
       if (again?.version !== document.version) continue // it moved between the two reads
       const has_more = (messages[0]?.position ?? 1) > 1
@@ -141,9 +141,8 @@ export function createConversations(database: Database, log: Log): Conversations
     const after = cursor === undefined ? undefined : readCursor(cursor)
     const head = await log.settle(user_id, 'conversations')
     const matching = q ? { text: q, ids: await conversationsSaying(database, user_id, q) } : undefined
-    const found = await listConversations(database, user_id, { state, limit: limit + 1, after, matching })
-    const items = found.slice(0, limit)
-    const next_cursor = found.length > limit ? writeCursor(items.at(-1)!) : null
+    const { items, more } = await listConversations(database, user_id, { state, limit, after, matching })
+    const next_cursor = more ? writeCursor(items.at(-1)!) : null
     return { items: items.map(toSummary), next_cursor, ...head }
   }
 

@@ -191,7 +191,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const first = chain.at(-1)
       if (!first) return []
       const before = await readWindow(database, user_id, conversation_id, { before: first.position, limit })
-      return [...before, ...chain.reverse()]
+      return [...before.map(toMessage), ...chain.reverse()]
     },
   }
 }

@@ -6,7 +6,7 @@ import type { Message } from '../../protocol/message.ts'
 import { lastEntryAt, readUndoable, type Moment, type Undoable } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readWithSeq } from '../store/messages.ts'
+import { readWindow, toMessage } from '../store/messages.ts'
 import type { Log } from './log.ts'
 
 export interface RewindWindow {
@@ -38,11 +38,11 @@ export async function conversationAt(
     if (document.seq > head.seq) continue // it moved meanwhile
     const then = entries.reduce<Conversation>(undo, { ...toSummary(document), messages: [], has_more: false })
     const upTo = Math.min(then.message_count, before - 1)
-    const after = Math.max(0, upTo - limit)
-    const messages = await readWithSeq(database, user_id, id, { after, upTo })
+    const messages = await readWindow(database, user_id, id, { before: upTo + 1, limit })
     if (messages.some(({ seq }) => seq > head.seq)) continue
-    const window = { ...toSummary(document), messages: messages.map(({ message }) => message), has_more: false }
-    return { ...entries.reduce<Conversation>(undo, window), has_more: after > 0, epoch: head.epoch, seq: last.seq }
+    const has_more = (messages[0]?.position ?? 1) > 1
+    const window = { ...toSummary(document), messages: messages.map(toMessage), has_more }
+    return { ...entries.reduce<Conversation>(undo, window), has_more, epoch: head.epoch, seq: last.seq }
   }
 }
 

@@ -1,8 +1,10 @@
 // Runs of agents as documents: the projection of topic `agents`. Written only by the projector.
+import type { FindCursor } from 'mongodb'
 import type { Run } from '../../protocol/agents.ts'
 import type { HeldRun } from '../../protocol/reduce/run.ts'
 import { ignoreNewer } from './conversations.ts'
 import type { Database } from './database.ts'
+import { readPage, type Page } from './paging.ts'
 import { byId, only, ownedBy } from './shard-key.ts'
 
 export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
@@ -59,15 +61,15 @@ export async function listRuns(
   { agent_runs }: Database,
   user_id: string,
   { limit, after, ...matching }: RunPage,
-): Promise<LiveRunDocument[]> {
+): Promise<Page<LiveRunDocument>> {
   const filter = {
     user_id,
     started_at: after ? { $lte: after.at } : { $exists: true },
     ...matching,
     ...(after && { $or: [{ started_at: { $lt: after.at } }, { _id: { $lt: after._id } }] }),
   }
-  const found = await agent_runs.find(filter).sort({ started_at: -1, _id: -1 }).limit(limit).toArray()
-  return found as LiveRunDocument[]
+  const newest = agent_runs.find(filter).sort({ started_at: -1, _id: -1 })
+  return readPage(newest as FindCursor<LiveRunDocument>, limit)
 }
 
 /** All that aren't deleted, in order of `_id`, behind `after`. */

@@ -1,8 +1,10 @@
 // Conversations as documents: the projection that other programs may read. Written only by the projector.
+import type { FindCursor } from 'mongodb'
 import type { Summary } from '../../protocol/conversations.ts'
 import type { JsonObject } from '../../protocol/free-form.ts'
 import type { Tombstone } from '../../protocol/reduce/conversation.ts'
 import type { Database } from './database.ts'
+import { readPage, type Page } from './paging.ts'
 import { byId, only, ownedBy } from './shard-key.ts'
 
 export interface LiveConversationDocument {
@@ -88,7 +90,7 @@ export async function ignoreNewer(write: Promise<unknown>): Promise<void> {
   })
 }
 
-export interface Page {
+export interface ListPage {
   state: 'active' | 'archived' | 'trash'
   limit: number
   /** Where the page before ended. */
@@ -107,8 +109,8 @@ const states = {
 export async function listConversations(
   { conversations }: Database,
   user_id: string,
-  page: Page,
-): Promise<LiveConversationDocument[]> {
+  page: ListPage,
+): Promise<Page<LiveConversationDocument>> {
   const { after, matching } = page
   const conditions = []
   if (after) conditions.push({ $or: [{ updated_at: { $lt: after.updated_at } }, { _id: { $lt: after._id } }] })
@@ -125,8 +127,8 @@ export async function listConversations(
     ...states[page.state],
     ...(conditions.length > 0 && { $and: conditions }),
   }
-  const found = await conversations.find(filter).sort({ updated_at: -1, _id: -1 }).limit(page.limit).toArray()
-  return found as LiveConversationDocument[]
+  const newest = conversations.find(filter).sort({ updated_at: -1, _id: -1 })
+  return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
 }
 
 /** All that aren't purged, in order of `_id`, behind `after`. */

@@ -3,6 +3,7 @@ import type { AnyBulkWriteOperation } from 'mongodb'
 import type { Message, MessageStatus } from '../../protocol/message.ts'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
+import { readPage } from './paging.ts'
 import { among, only } from './shard-key.ts'
 
 export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
@@ -52,20 +53,16 @@ export const readMessages = (
   ids: readonly string[],
 ) => messages.find(among(ids.map((id) => messageKey(user_id, conversation_id, id)))).toArray()
 
-/** The newest `limit` messages, or those before a position; in order of position. */
+/** The newest messages, or those before a position, as many as a page may have; in order of position. */
 export async function readWindow(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
   { before, limit }: { before?: number; limit: number },
-): Promise<Message[]> {
+): Promise<MessageDocument[]> {
   const position = before === undefined ? { $gte: 1 } : { $lt: before }
-  const found = await messages
-    .find({ user_id, conversation_id, position })
-    .sort({ position: -1 })
-    .limit(limit)
-    .toArray()
-  return found.map(toMessage).reverse()
+  const newest = messages.find({ user_id, conversation_id, position }).sort({ position: -1 })
+  return (await readPage(newest, limit)).items.reverse()
 }
 
 /** Messages in (after, upTo], in order of position. */
@@ -81,18 +78,6 @@ export async function readForward(
     .limit(limit)
     .toArray()
   return found.map(toMessage)
-}
-
-/** Messages in (after, upTo], each with the `seq` that last wrote it. */
-export async function readWithSeq(
-  { messages }: Database,
-  user_id: string,
-  conversation_id: string,
-  { after, upTo }: { after: number; upTo: number },
-): Promise<{ message: Message; seq: number }[]> {
-  const filter = { user_id, conversation_id, position: { $gt: after, $lte: upTo } }
-  const found = await messages.find(filter).sort({ position: 1 }).toArray()
-  return found.map((document) => ({ message: toMessage(document), seq: document.seq }))
 }
 
 /** How the messages of a conversation hang together, in order of position, without what they say. */
