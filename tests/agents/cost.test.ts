@@ -1,0 +1,56 @@
+// What a running reply costs the database, with every wait a tenth of the usual: however fast the words come, an entry of the log in each
+// interval, and of the documents hardly any.
+import { setTimeout as pause } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import { expect, test } from 'vitest'
+import { timings } from '../../realtime/agents/timings.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { startNode } from '../harness/node.ts'
+import { signUp } from '../harness/person.ts'
+import { OpenAiServer, type Answer } from './openai-server.ts'
+
+const INTERVALS = 20
+const tenth = { durableMs: timings.durableMs / 10, renewMs: timings.renewMs / 10 }
+
+async function talk(answer: Answer): Promise<void> {
+  let over = false
+  void answer.closed.then(() => (over = true))
+  while (!over) {
+    answer.text('word '.repeat(5))
+    await pause(5)
+  }
+}
+
+test('a running reply costs about one small write in each interval', async () => {
+  await using server = await OpenAiServer.start(talk)
+  await using database = freshDatabase()
+  const assistant = { baseUrl: server.url, model: 'tiny' }
+  await using node = await startNode(database, { assistant, options: { agents: { timings: tenth } } })
+  const person = await signUp(node)
+  const { id } = await person.ask('createConversation', { body: { messages: [{ role: 'user', content: 'Go' }] } })
+  await using device = await person.device('conversations')
+  await device.done('reply', { conversation_id: id })
+  const first = await device.until('change', ({ op }) => op === 'extended')
+  await pause(500) // documents follow what began the reply, which isn't part of its running
+
+  const client = await MongoClient.connect(database.url)
+  const written: string[] = []
+  const stream = client.db().watch([{ $project: { ns: 1 } }])
+  stream.on('change', ({ ns }: { ns?: { coll?: string } }) => written.push(ns?.coll ?? ''))
+  await new Promise((resolve) => stream.once('resumeTokenChanged', resolve))
+  const began = performance.now()
+  const from = written.length
+  const { seq } = device.changes.at(-1)!
+  await device.until('change', (change) => change.seq === seq + INTERVALS)
+  const intervals = (performance.now() - began) / tenth.durableMs
+  const during = written.slice(from)
+  await stream.close()
+  await client.close()
+  const { messages } = await person.ask('getConversation', { params: { id } })
+  await device.done('stop', { conversation_id: id, message_id: messages.at(-1)!.id })
+
+  const entries = during.filter((name) => name === 'changes').length
+  expect(first.seq).toBeLessThan(seq)
+  expect(entries).toBeLessThanOrEqual(intervals + 2)
+  expect(during.length - entries, during.join(' ')).toBeLessThanOrEqual(intervals / 4 + 2)
+})
