@@ -87,7 +87,7 @@ function tailOf(server: ScriptedServer, token?: Token, also: Partial<TailPorts> 
   return { tail, handed, kept, failures, heard, [Symbol.asyncDispose]: () => tail.stop() }
 }
 
-test('a first start opens the stream, and compares heads and is ready once the stream shows the canary', async () => {
+test('a first start opens the stream, then compares heads and is ready, once the stream shows the canary', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => run.tail.ready())

@@ -1,10 +1,14 @@
-// What the documentation promises: its examples run as they are pasted, and the tests that it names exist.
+// What the documentation promises: its examples run as they are pasted, the tests that it names exist, and operators find what there is.
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../harness/eventually.ts'
+import { startNode } from '../harness/node.ts'
+import { TestRedis } from '../harness/redis.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -48,4 +52,23 @@ test.each([
     const source = await readFile(join(root, file!), 'utf8').catch(() => '')
     expect(source.includes(name!), `${file} “${name}”`).toBe(true)
   }
+})
+
+test('with the rights that docs/operating.md gives it in Redis, a node has every metric that the page explains, and no other', async () => {
+  const page = await readFile(join(root, 'docs/operating.md'), 'utf8')
+  await using redis = await TestRedis.start()
+  const admin = new Redis(redis.url)
+  const [, rule] = /ACL SETUSER (.*)/.exec(page)!
+  await admin.call('ACL', 'SETUSER', ...rule!.split(' '))
+  admin.disconnect()
+  const redisUrl = redis.url.replace('://', '://lockstep:password@')
+  await using node = await startNode(shared.database, { redisUrl })
+  const metrics = async () => await (await fetch(`${node.url}/metrics`)).text()
+  await eventually(async () => expect(await metrics()).toMatch(/^lockstep_feed_leases_held 1$/m), { within: 15_000 })
+  const there = new Set([...(await metrics()).matchAll(/^# TYPE (lockstep_\w+)/gm)].map(([, name]) => name))
+  const [, table] = page.split('## Metrics and what they mean')
+  const explained = new Set(
+    [...table!.matchAll(/^\|.*$/gm)].flatMap(([row]) => row.split('|')[1]!.match(/lockstep_\w+/g) ?? []),
+  )
+  expect(explained).toEqual(there)
 })

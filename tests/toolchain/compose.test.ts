@@ -5,6 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { stopTimings } from '../../realtime/lifecycle.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const secrets = { SESSION_SECRET: 's'.repeat(32), MONGODB_PASSWORD: 'app', MONGODB_ROOT_PASSWORD: 'root' }
@@ -25,7 +26,16 @@ async function compose(variables: Record<string, string>): Promise<Composition> 
 }
 
 interface Composition {
-  services: Record<string, { environment?: Record<string, string>; ports?: unknown; networks: Record<string, null> }>
+  services: Record<
+    string,
+    {
+      environment?: Record<string, string>
+      ports?: unknown
+      networks: Record<string, null>
+      stop_grace_period?: string
+      command?: string | string[]
+    }
+  >
   networks: Record<string, { internal?: boolean }>
 }
 
@@ -63,6 +73,24 @@ describe('docker-compose.yml', () => {
       expect(first?.stdout).toMatch(secret)
       expect(secret.exec(first?.stdout ?? '')?.[1]).not.toBe(secret.exec(second?.stdout ?? '')?.[1])
     }
+  })
+
+  it('gives a node that stops the time it needs, and takes it out of the balancer before it refuses anybody', async () => {
+    const { services } = await compose(secrets)
+    expect(services['lockstep-1']?.stop_grace_period).toBe('30s')
+    expect(stopTimings.total).toBeLessThan(30_000)
+    const balancer = await readFile(path.join(root, 'deploy/Caddyfile'), 'utf8')
+    const seconds = (name: string) => Number(new RegExp(`^\\s*${name} (\\d+)s$`, 'm').exec(balancer)?.[1])
+    expect(stopTimings.leave).toBeGreaterThan(1_000 * (seconds('health_interval') + seconds('health_timeout')))
+  })
+
+  it('hangs up on a node that reads too slowly from Redis, long before its memory is full', async () => {
+    const { services } = await compose(secrets)
+    const command = [services.valkey?.command ?? []].flat().join(' ')
+    const megabytes = (option: string) => Number(new RegExp(`${option} (\\d+)mb`).exec(command)?.[1])
+    const [hard, memory] = [megabytes('pubsub'), megabytes('--maxmemory')]
+    expect(hard).toBeGreaterThanOrEqual(32)
+    expect(memory).toBeGreaterThan(2 * hard)
   })
 
   it('mounts only files that are there', async () => {
