@@ -5,6 +5,9 @@ import { FakeServer } from './fake-server.ts'
 import { FakeWire } from './fake-wire.ts'
 import { VirtualTime } from './virtual-time.ts'
 
+/** Longer than a device that has known nothing but bad wires waits for one answer; virtual milliseconds. */
+const PATIENT = 600_000
+
 export interface Device {
   session_id: string
   wire: FakeWire
@@ -15,6 +18,8 @@ export class House {
   readonly time = new VirtualTime()
   readonly server = new FakeServer(this.time.now)
   readonly devices: Device[] = []
+  /** How far the devices' clocks of the day are ahead; milliseconds. */
+  clockAhead = 0
 
   constructor() {
     const beat = () => {
@@ -34,7 +39,7 @@ export class House {
       fetch: wire.fetch,
       connect: wire.connect,
       clock: this.time,
-      now: this.time.now,
+      now: () => this.time.now() + this.clockAhead,
       random,
     })
     const device = { session_id, wire, engine }
@@ -50,9 +55,9 @@ export class House {
       engine.connection === 'live' &&
       [engine.conversations, engine.preferences, engine.account, engine.agents].every(({ settled }) => settled)
     const areQuiet = () => this.devices.filter(({ wire }) => wire.online).every(isQuiet)
-    await this.time.until(areQuiet)
+    await this.time.until(areQuiet, PATIENT)
     await this.time.pass(30_000) // what was on its way has come, and the next head
-    await this.time.until(areQuiet)
+    await this.time.until(areQuiet, PATIENT)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

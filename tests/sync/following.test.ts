@@ -77,7 +77,7 @@ test('when a promised piece never comes it is asked for', async () => {
   device.wire.goOffline()
   for (let value = 1; value <= 30; value++) prefer(house, value)
   let pieces = 0
-  device.wire.faults = { ...noFaults, drops: (what) => what === 'sync' && pieces++ > 4 }
+  device.wire.faults = { ...noFaults, drops: (what) => what === 'sync' && pieces++ > 4 && pieces < 10 }
   device.wire.goOnline()
   await house.time.until(() => preferred(device) === 30, 20_000)
 })

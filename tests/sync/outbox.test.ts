@@ -119,6 +119,17 @@ test('what can be repeated is repeated, no earlier than the server asks for', as
   }
 })
 
+test('a clock of the day that is set back delays nothing that waits', async () => {
+  await using house = new House()
+  const device = await house.device()
+  house.server.refuseNext = new Fault('unavailable', { retry_after_ms: 7_000 })
+  const sent = device.engine.preferences.update({ a: 1 })
+  await house.time.until(() => device.engine.outbox[0]?.problem !== undefined)
+  house.clockAhead = -3_600_000
+  await house.time.until(() => house.server.acked.size > 0, 10_000)
+  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({ ok: true })
+})
+
 test('a refused message stays with its reason, blocks nothing, and can be sent again or discarded', async () => {
   await using house = new House()
   const device = await house.device()

@@ -1,5 +1,5 @@
 // Whose state it is, and the connection's comings and goings.
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import { House } from './devices.ts'
@@ -96,6 +96,53 @@ test('a mute connection is given up and the command arrives over the next one', 
   device.wire.faults = noFaults
   await house.quiet()
   expect(house.server.preferences.preferences).toEqual({ a: 1 })
+})
+
+test('a connection that dies while nobody has anything to say is given up', async () => {
+  await using house = new House()
+  const device = await house.device()
+  device.wire.faults = { ...noFaults, drops: () => true }
+  await house.time.until(() => device.engine.connection !== 'live', 90_000)
+})
+
+describe('a slow wire, which a large change takes a minute to pass', () => {
+  const MINUTE = 60_000
+  const slow = (...kinds: string[]): Faults => ({ ...noFaults, delay: (what) => (kinds.includes(what) ? MINUTE : 5) })
+
+  test('is no dead one to a device that comes back', async () => {
+    await using house = new House()
+    const device = await house.device()
+    device.wire.goOffline()
+    house.server.append('preferences', { op: 'updated', entity_id: newId(), version: 2, data: { patch: { a: 1 } } })
+    device.wire.faults = slow('sync')
+    device.wire.goOnline()
+    await house.time.until(() => device.engine.preferences.value.a === 1, 10 * MINUTE)
+    await house.time.until(() => device.engine.connection === 'live', MINUTE)
+  })
+
+  test('is no dead one to a command whose answer waits behind the change', async () => {
+    await using house = new House()
+    const device = await house.device()
+    device.wire.faults = slow('change', 'head', 'ack', 'sync')
+    const { outcome } = device.engine.preferences.update({ a: 1 })
+    await house.time.until(() => device.engine.unsent === 0, 10 * MINUTE)
+    await expect(outcome).resolves.toMatchObject({ ok: true })
+  })
+
+  test('is a dead one as soon as any other once answers have come quickly again', async () => {
+    await using house = new House()
+    const device = await house.device()
+    device.wire.faults = slow('change', 'head', 'ack', 'sync')
+    device.engine.preferences.update({ a: 1 })
+    await house.time.until(() => device.engine.unsent === 0, 10 * MINUTE)
+    device.wire.faults = noFaults
+    await house.quiet()
+    device.engine.preferences.update({ a: 2 })
+    await house.quiet()
+    device.wire.faults = { ...noFaults, drops: () => true }
+    device.engine.preferences.update({ a: 3 })
+    await house.time.until(() => device.engine.connection !== 'live', 20_000)
+  })
 })
 
 test('a refusal for good stops the engine and says why', async () => {

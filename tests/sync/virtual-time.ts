@@ -13,6 +13,7 @@ export class VirtualTime implements Clock {
   readonly #timers = new Set<Timer>()
 
   readonly now = (): number => this.#now
+  readonly elapsed = this.now
 
   setTimeout(callback: () => void, ms: number): Timer {
     const timer = { at: this.#now + Math.max(0, ms), order: this.#order++, callback }

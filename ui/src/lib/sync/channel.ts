@@ -1,14 +1,11 @@
-// One namespace's socket: attempts, requests with a deadline, and the events of the server. A request that was sent ends once: with
-// the server's answer, or as `Lost` when it can't be known any more whether the server did it.
+// One namespace's socket: attempts, requests, and the events of the server. A request that was sent ends once: with the server's answer,
+// or as `Lost` when it can't be known any more whether the server did it.
 import type { Fault } from '../../../../protocol/errors.ts'
 import type { Ack, Draining, Handshake, ServerEvents } from '../../../../protocol/sync.ts'
 import type { Topic } from '../../../../protocol/topics.ts'
 import { toFault } from '../services/http.ts'
 import type { Connect, SocketLike } from './ports.ts'
 import type { Scope } from './scope.ts'
-
-const JOIN_TIMEOUT = 20_000
-const ANSWER_TIMEOUT = 15_000
 
 /** No answer came: the server may or may not have done it. */
 class Lost extends Error {}
@@ -21,6 +18,8 @@ export interface ChannelListener {
   /** The first `sync` of a connection has been handled: commands can flow. */
   live(): void
   down?(): void
+  /** Has to send a request that changes nothing. */
+  ask(): void
 }
 
 /** What a channel tells the connection that owns it. */
@@ -29,7 +28,13 @@ export interface ChannelOwner {
   /** It ended or never came to be; `fault` when the server refused. */
   down(channel: Channel, fault: Fault | undefined): void
   draining(withinMs: number): void
-  /** Nothing came for the whole deadline of a request: the wire is dead though nobody closed it. */
+  /** Something came. */
+  heard(): void
+  /** An answer came, after `ms` milliseconds. */
+  answered(ms: number): void
+  /** Calls back once nothing has come over any channel for too long, from now on, or in minutes. Returns the canceller. */
+  whenSilent(callback: () => void): () => void
+  /** It was silent while something was awaited. */
   mute(): void
 }
 
@@ -44,7 +49,6 @@ export class Channel {
   readonly #unanswered = new Set<(lost: Lost) => void>()
   #status: Status = 'down'
   #cancelJoin = () => {}
-  #lastHeard = 0
 
   constructor(topic: Topic, connect: Connect, scope: Scope, listener: ChannelListener, owner: ChannelOwner) {
     this.topic = topic
@@ -72,7 +76,7 @@ export class Channel {
   join(): void {
     if (this.#status !== 'down') return
     this.#status = 'joining'
-    this.#cancelJoin = this.#scope.after(JOIN_TIMEOUT, () => this.leave())
+    this.#cancelJoin = this.#owner.whenSilent(() => this.#owner.mute())
     this.#socket.connect()
   }
 
@@ -87,30 +91,32 @@ export class Channel {
   request(event: string, payload: object): Promise<Ack> {
     if (this.#status !== 'live') return Promise.reject(new Lost('not connected'))
     const { promise, resolve, reject } = Promise.withResolvers<Ack>()
-    const sentAt = this.#scope.now()
+    const sentAt = this.#scope.elapsed()
     const settle = (act: () => void) => {
       cancel()
       this.#unanswered.delete(lose)
       act()
     }
     const lose = (lost: Lost) => settle(() => reject(lost))
-    const cancel = this.#scope.after(ANSWER_TIMEOUT, () => {
-      lose(new Lost('no answer in time'))
-      if (this.#lastHeard < sentAt) this.#owner.mute()
-    })
+    const cancel = this.#owner.whenSilent(() => this.#owner.mute())
     this.#unanswered.add(lose)
     this.#socket.emit(event, payload, (answer) => {
-      this.#lastHeard = this.#scope.now()
+      this.#owner.answered(this.#scope.elapsed() - sentAt)
       settle(() => resolve(answer as Ack))
     })
     return promise
+  }
+
+  /** Finds out whether the server is there. */
+  ask(): void {
+    this.#listener.ask()
   }
 
   #hear<Event extends 'sync' | 'change' | 'head' | 'delta' | 'presence'>(event: Event): void {
     this.#socket.on(event, (payload) => {
       // A socket that was left may still hand over what it had received.
       if (this.#status === 'down' || this.#scope.ended) return
-      this.#lastHeard = this.#scope.now()
+      this.#owner.heard()
       const listener = this.#listener.on[event] as ((payload: unknown) => void) | undefined
       listener?.(payload)
       if (event === 'sync' && this.#status === 'joining') this.#joined()

@@ -7,6 +7,12 @@ import type { Scope } from './scope.ts'
 
 /** A connection that held this long was a good one: the next attempt after it starts from the shortest delay again. */
 const STEADY = 5_000
+/** What is awaited has failed when nothing at all has come for so long: the wire is dead though nobody closed it. */
+const PATIENCE = 15_000
+/** A slow wire is as silent, while a large change is on its way: so patience doubles with each silence, up to this. Nothing is awaited longer. */
+const LONGEST_PATIENCE = 240_000
+/** Not even a `head` for so long: something is asked, as nothing else shows whether the wire is dead. */
+const QUIET = 60_000
 
 /** `live`: every topic hears of every change. `connecting`: trying right now. `offline`: waiting for the next try. */
 export type ConnectionState = 'live' | 'connecting' | 'offline'
@@ -26,11 +32,14 @@ export class Connection implements ChannelOwner {
   #liveSince = 0
   #cancelRetry: (() => void) | undefined
   #moving = false
+  #patience = PATIENCE
+  #heardAt = 0
 
   constructor(connect: Connect, scope: Scope, listener: ConnectionListener) {
     this.#connect = connect
     this.#scope = scope
     this.#listener = listener
+    this.#watch()
   }
 
   /** Opens a topic's channel, and keeps it open until `close`. */
@@ -64,7 +73,7 @@ export class Connection implements ChannelOwner {
   }
 
   live(): void {
-    this.#liveSince = this.#scope.now()
+    this.#liveSince = this.#scope.elapsed()
     this.#listener.changed()
   }
 
@@ -86,8 +95,37 @@ export class Connection implements ChannelOwner {
     })
   }
 
+  heard(): void {
+    this.#heardAt = this.#scope.elapsed()
+  }
+
+  answered(ms: number): void {
+    this.heard()
+    if (ms < PATIENCE) this.#patience = PATIENCE
+  }
+
+  whenSilent(callback: () => void): () => void {
+    const since = this.#scope.elapsed()
+    let cancel = () => {}
+    const wait = () => {
+      const due = Math.min(Math.max(since, this.#heardAt) + this.#patience, since + LONGEST_PATIENCE)
+      const left = due - this.#scope.elapsed()
+      if (left > 0) cancel = this.#scope.after(left, wait)
+      else callback()
+    }
+    wait()
+    return () => cancel()
+  }
+
   mute(): void {
+    this.#patience = Math.min(LONGEST_PATIENCE, this.#patience * 2)
     this.#leaveAll()
+  }
+
+  #watch(): void {
+    const left = this.#heardAt + QUIET - this.#scope.elapsed()
+    if (left <= 0) [...this.#channels.values()].find(({ status }) => status === 'live')?.ask()
+    this.#scope.after(left > 0 ? left : QUIET, () => this.#watch())
   }
 
   #leaveAll(): void {
@@ -96,7 +134,7 @@ export class Connection implements ChannelOwner {
 
   #retry(afterMs = 0): void {
     if (this.#cancelRetry) return
-    if (this.#liveSince > 0 && this.#scope.now() - this.#liveSince >= STEADY) this.#attempt = 0
+    if (this.#liveSince > 0 && this.#scope.elapsed() - this.#liveSince >= STEADY) this.#attempt = 0
     this.#liveSince = 0
     this.#cancelRetry = this.#scope.after(this.#scope.delay(this.#attempt++, afterMs), () => this.nudge())
   }

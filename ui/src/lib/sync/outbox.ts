@@ -29,7 +29,7 @@ export interface Entry extends Command {
 interface Slot {
   entry: Entry
   attempt: number
-  /** Not to be sent before; milliseconds since the epoch. */
+  /** Not to be sent before; by the scope's `elapsed`. */
   notBefore: number
   settle: (outcome: Outcome) => void
 }
@@ -78,7 +78,7 @@ export class Outbox {
   /** Sends what may be sent now. */
   flush(): void {
     if (!this.#port.connected() || this.#scope.ended) return
-    const now = this.#scope.now()
+    const now = this.#scope.elapsed()
     const busy = new Set(this.#slots.flatMap(({ entry }) => (entry.status === 'sending' ? entry.entity_id : [])))
     let underWay = busy.size
     let wakeAt = Infinity
@@ -161,13 +161,13 @@ export class Outbox {
     if (!retryable || (fault.code === 'internal' && slot.attempt >= MOST_INTERNAL)) return this.#fail(slot, problem)
     const delay = this.#scope.delay(slot.attempt, problem.retry_after_ms)
     // The limit is the user's, not the command's: the others would only meet it too.
-    if (fault.code === 'rate_limited') this.#pausedUntil = this.#scope.now() + delay
+    if (fault.code === 'rate_limited') this.#pausedUntil = this.#scope.elapsed() + delay
     this.#again(slot, problem, delay)
   }
 
   #again(slot: Slot, problem: Problem | undefined, delay: number): void {
     slot.attempt++
-    slot.notBefore = this.#port.connected() ? this.#scope.now() + delay : 0
+    slot.notBefore = this.#port.connected() ? this.#scope.elapsed() + delay : 0
     this.#become(slot, { status: 'queued', problem })
   }
 

@@ -16,13 +16,16 @@ export interface SocketLike {
 /** Makes a socket, not yet connected, for a namespace (`/conversations`, …). `auth` gives the handshake of each attempt. */
 export type Connect = (namespace: string, auth: () => Handshake) => SocketLike
 
-/** The timers of the platform, or of a test. */
+/** The timers of the platform, or of a test, and the clock that they go by. */
 export interface Clock {
   setTimeout(callback: () => void, ms: number): unknown
   clearTimeout(timer: unknown): void
+  /** Milliseconds since some moment. Nobody sets this clock, as people and networks set the one of the day. */
+  elapsed(): number
 }
 
 export const systemClock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, ms),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+  elapsed: () => performance.now(),
 }

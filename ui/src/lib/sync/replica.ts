@@ -7,8 +7,6 @@ import type { Scope } from './scope.ts'
 
 /** Changes kept while they can't be applied. What comes beyond is asked for later. */
 const MOST_KEPT = 2_000
-/** How long the server may take to send the next piece of a catch-up before it is asked for; milliseconds. */
-const PATIENCE = 2_000
 /** Ranges in a row without what the server said was there; then loading anew is the remedy. */
 const MOST_FRUITLESS = 4
 
@@ -21,6 +19,8 @@ export interface ReplicaPort {
   range(request: RangeRequest): Promise<RangeAnswer>
   /** Whether `range` can be asked right now. */
   connected(): boolean
+  /** Calls back once nothing has come from the server for too long. Returns the canceller. */
+  whenSilent(callback: () => void): () => void
   /** The state was loaded; `before` is where it stood until then. */
   loaded(before: Cursor | undefined): void
   /** False: loading again won't help (the engine is being ended). */
@@ -38,6 +38,7 @@ export class Replica {
   #loads = 0
   /** The server has said that it will send what is behind this. */
   #promised = -1
+  #cancelPromise = () => {}
   /** The highest `seq` that is known to exist. */
   #heard = 0
   /** The epoch that the socket spoke of last. */
@@ -102,7 +103,12 @@ export class Replica {
     if (reset && !this.#loading) return void this.reload()
     if (more) {
       this.#promised = Math.max(this.#promised, to)
-      this.#scope.after(PATIENCE, () => this.#promised >= to && this.expect(to + 1))
+      this.#cancelPromise()
+      this.#cancelPromise = this.#port.whenSilent(() => {
+        if (this.#promised !== to) return
+        this.#promised = -1
+        this.expect(to + 1)
+      })
     }
     this.#accept(changes, to)
   }
@@ -170,6 +176,7 @@ export class Replica {
     let fruitless = 0
     while (!this.#scope.ended && !this.#loading && this.#cursor && this.#heard > this.#cursor.seq) {
       if (!this.#port.connected()) break // the next connection starts with everything after the cursor
+      if (this.#promised >= this.#cursor.seq) break // it is on its way, and asking would only bring it twice
       const from = this.#cursor.seq + 1
       const to = Math.min(this.#heard, from + limits.rangeMax - 1)
       const answered = await this.#ask(from, to)

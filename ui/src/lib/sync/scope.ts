@@ -11,13 +11,18 @@ export class Scope {
   readonly #clock: Clock
   readonly #random: () => number
   readonly #timers = new Set<() => void>()
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: for what is shown and stored. Waits go by `elapsed`. */
   readonly now: () => number
 
   constructor(clock: Clock, random: () => number, now: () => number) {
     this.#clock = clock
     this.#random = random
     this.now = now
+  }
+
+  /** See Clock. */
+  elapsed(): number {
+    return this.#clock.elapsed()
   }
 
   get signal(): AbortSignal {

@@ -90,6 +90,7 @@ export class Topic<Held extends object> {
     const replica = new Replica(
       {
         connected,
+        whenSilent: (callback) => run.connection.whenSilent(callback),
         load: () => this.#load(),
         apply: (changes) => this.#apply(changes),
         range: async (asked) => {
@@ -244,6 +245,7 @@ export class Topic<Held extends object> {
         this.#hooks.live?.()
       },
       down: () => this.#hooks.down?.(),
+      ask: () => void replica.check(),
     }
   }
 
