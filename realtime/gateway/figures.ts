@@ -13,7 +13,7 @@ export interface Figures {
   emitted(event: string): void
   /** A device was behind the database's head without the feed knowing. */
   behind(): void
-  ended(reason: 'slow' | 'revoked' | 'expired' | 'orphaned' | 'flooding'): void
+  ended(reason: 'slow' | 'silent' | 'revoked' | 'expired' | 'orphaned' | 'flooding'): void
 }
 
 /** @param members all sockets of this node, looked at when metrics are collected */

@@ -13,7 +13,7 @@ import type { Log } from '../log/log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Link } from '../redis/link.ts'
 import { createAdmission } from './admission.ts'
-import { createFigures } from './figures.ts'
+import { createFigures, type Figures } from './figures.ts'
 import { Gate } from './gate.ts'
 import { HeadReader } from './head-reader.ts'
 import { Hub } from './hub.ts'
@@ -87,9 +87,11 @@ export function startGateway(options: GatewayOptions): Gateway {
     socket.disconnect(true)
   }
   const watch = new SessionWatch({ ...sessions, end, logger })
+  const gate = new Gate(settings.catchUps)
   const requests = createRequests({
     execute: options.execute,
     log,
+    gate,
     flooded: (member) => end(member, 'flooding'),
     viewing: (member, conversation_id) => presence.looksAt(member, conversation_id),
     toFault,
@@ -97,7 +99,6 @@ export function startGateway(options: GatewayOptions): Gateway {
     settings,
     answered: figures.answered,
   })
-  const gate = new Gate(settings.catchUps)
 
   const refused = (fault: Fault) => {
     figures.refused(fault.code)
@@ -130,7 +131,7 @@ export function startGateway(options: GatewayOptions): Gateway {
   const timers = [
     repeat(0, () => hub.heartbeat(timings.heartbeat)), // spreads itself over the interval
     repeat(timings.heartbeat, () => watch.check(hub.all())),
-    repeat(timings.slow / 4, () => endSlow(hub, timings.slow, () => figures.ended('slow'))),
+    repeat(Math.min(timings.slow, timings.pong) / 4, () => endDead(hub, timings, figures)),
   ]
 
   async function stop(): Promise<void> {
@@ -181,11 +182,12 @@ export function startGateway(options: GatewayOptions): Gateway {
   }
 }
 
-/** A connection that takes nothing keeps memory and never becomes live again by itself. */
-function endSlow(hub: Hub, slowMs: number, ended: () => void): Promise<void> {
-  const slow = new Set([...hub.all()].map(({ wire }) => wire).filter((wire) => wire.busyFor() > slowMs))
-  for (const wire of slow) {
-    ended()
+/** A connection that takes nothing keeps memory, and one that says nothing keeps its device online: neither comes back to life by itself. */
+function endDead(hub: Hub, { slow, pong }: GatewaySettings['timings'], figures: Figures): Promise<void> {
+  for (const wire of new Set([...hub.all()].map(({ wire }) => wire))) {
+    const isStuck = wire.stuckFor() > slow
+    if (!isStuck && wire.overdueFor() <= pong) continue
+    figures.ended(isStuck ? 'slow' : 'silent')
     wire.terminate()
   }
   return Promise.resolve()

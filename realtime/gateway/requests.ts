@@ -9,12 +9,15 @@ import { commands, RangeRequest, unloggedCommands, type Ack } from '../../protoc
 import { topics, type Topic } from '../../protocol/topics.ts'
 import type { Logger } from '../log.ts'
 import type { Log } from '../log/log.ts'
+import type { Gate } from './gate.ts'
 import type { Member } from './member.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export interface RequestPorts {
   execute: Execute
   log: Pick<Log, 'range'>
+  /** Reads of the log, those of devices that are caught up among them. */
+  gate: Gate
   viewing(member: Member, conversation_id: string | null): void
   /** It goes on after so many refusals that answering them is work as well. */
   flooded(member: Member): void
@@ -88,7 +91,8 @@ async function answerTo(
     if (args.length !== 1) throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
     // a session that was revoked while it joined must not slip a command in; its socket is about to be closed
     if (!(await member.verified)) return
-    answer(event === 'range' ? await range(ports, member, args[0]) : await command(ports, member, event, args[0]))
+    if (event === 'range') await range(ports, member, args[0], answer)
+    else answer(await command(ports, member, event, args[0]))
     done('ok')
   } catch (error) {
     const fault = ports.toFault(error)
@@ -114,10 +118,14 @@ async function command(ports: RequestPorts, member: Member, name: string, input:
   return { ok: true, data, seq, version }
 }
 
-async function range(ports: RequestPorts, member: Member, input: unknown): Promise<Ack> {
+/** The next one is read when the device has taken the last: until then nobody holds an answer for it. */
+async function range(ports: RequestPorts, member: Member, input: unknown, answer: Answer): Promise<void> {
   const { from, to } = parse(RangeRequest, input)
-  // an answer may be a megabyte: a device gets the next one when it has taken the last
-  if (member.wire.busy()) await new Promise<void>((resolve) => member.wire.whenFree(resolve))
-  const { changes, more, reset } = await ports.log.range(member.identity.user_id, member.topic, from - 1, to)
-  return { ok: true, data: { changes, more, reset } }
+  const { identity, topic, socket, wire } = member
+  await wire.ranges.run(async () => {
+    if (wire.busy()) await new Promise<void>((resolve) => wire.whenFree(resolve))
+    if (!socket.connected) return
+    const { changes, more, reset } = await ports.gate.run(() => ports.log.range(identity.user_id, topic, from - 1, to))
+    answer({ ok: true, data: { changes, more, reset } })
+  })
 }

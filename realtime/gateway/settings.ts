@@ -28,14 +28,17 @@ export interface GatewaySettings {
     presence: number
     /** A change that is on its way gets this long before a device counts as behind. */
     grace: number
-    /** A connection that takes nothing for so long ends. */
+    /** A connection ends of which the network has taken nothing for so long. */
     slow: number
     /** First and longest wait before a read of the log is repeated. */
     retry: readonly [number, number]
     /** An identity read from the cookie serves the other namespaces of the connection for so long. */
     identity: number
     ping: number
+    /** The answer to a ping may take so long, and as much longer as what is on its way to the slowest device takes. */
     pong: number
+    /** But never longer. A device, too, takes the server for gone when it hears no ping for so long. */
+    silence: number
     /** A connection must have joined a namespace by then. */
     connect: number
     /** Running commands may end before sockets are closed. */
@@ -44,7 +47,7 @@ export interface GatewaySettings {
 }
 
 export const gatewaySettings: GatewaySettings = {
-  wire: { busy: 64 * 1024, end: 32 * 1024 * 1024 },
+  wire: { busy: 64 * 1024, end: 32 * 1024 * 1024, slowest: 16 * 1024 },
   pending: { changes: 512, bytes: 512 * 1024 },
   events: { rate: 100, burst: 200 },
   eventsPerUser: { rate: 300, burst: 1_500 },
@@ -57,11 +60,12 @@ export const gatewaySettings: GatewaySettings = {
     heartbeat: 25_000,
     presence: 20_000,
     grace: 150,
-    slow: 30_000,
+    slow: 60_000,
     retry: [100, 5_000],
     identity: 5_000,
     ping: 25_000,
     pong: 20_000,
+    silence: 240_000,
     connect: 10_000,
     stop: 5_000,
   },

@@ -13,8 +13,10 @@ import { HotTopics, type Hot } from './hot.ts'
 import { onlyStreams, Projector, STREAMING_MS } from './projector.ts'
 import { KeyedQueue } from './queue.ts'
 
-/** A piece of a catch-up, about (bytes of JSON). */
-const PIECE_BYTES = 1_000_000
+/** A piece of a catch-up, about (bytes of JSON): what a device on a slow line takes in seconds, as it goes on from its last whole piece. */
+const PIECE_BYTES = 128 * 1024
+/** Entries per answer of the database: large ones are read for nothing behind the end of a piece. */
+const PIECE_BATCH = 50
 /** More unprojected entries than this make writers of the topic wait. */
 const MAX_TAIL = 500
 /** How long another node may take to project what it wrote before the holder of the tail does (ms). */
@@ -41,7 +43,7 @@ export interface Log {
   head(user_id: string, topic: Topic): Promise<Cursor>
   /** Heads of many topics; keys are `<user>:<topic>`, unknown ones are left out. */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
-  /** Changes in (after, upTo ?? head], in pieces of at most 500 changes and about 1 MB. */
+  /** Changes in (after, upTo ?? head], in pieces of at most 500 changes and about 128 KB; a larger change is a piece of its own. */
   range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<Range>
   /** Makes the documents follow the log up to its present head, which it answers: then reads see every acked write. */
   settle(user_id: string, topic: Topic): Promise<Cursor>
@@ -128,7 +130,8 @@ export function createLog(database: Database, logger: Logger): Log {
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const changes = await piece(readSlim(database, key, after, { upTo: end, limit: limits.rangeMax }))
+      const entries = readSlim(database, key, after, { upTo: end, limit: limits.rangeMax }).batchSize(PIECE_BATCH)
+      const changes = await piece(entries)
       if (!changes) return { ...none, to: newest, reset: true }
       const to = changes.at(-1)!.seq
       return { epoch, head: newest, to, changes, more: to < end, reset: false }

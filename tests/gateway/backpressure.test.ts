@@ -1,9 +1,12 @@
 // Readers that don't read, over real sockets.
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Change } from '../../protocol/change.ts'
 import type { Sync } from '../../protocol/sync.ts'
+import { newId } from '../../protocol/ids.ts'
+import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startHouse, tcpOf, type Client, type House } from './house.ts'
+import { ScriptedLog } from './scripted-log.ts'
 
 /** Delivers changes of a kilobyte each, giving the network its turns. */
 async function deliver(house: House, user_id: string, count: number): Promise<void> {
@@ -54,7 +57,7 @@ test('GATE-4 a reader that stays slow is let go', async () => {
 
 test('GATE-4 answers that nobody reads end the connection', async () => {
   await using house = await startHouse({
-    settings: { wire: { busy: 64 * 1024, end: 2_000_000 } },
+    settings: { wire: { ...gatewaySettings.wire, end: 2_000_000 } },
     execute: () => Promise.resolve({ data: 'x'.repeat(1_000_000), seq: 1, version: 1, changed: true }),
   })
   const { cookie, user_id } = house.sessions.signIn()
@@ -63,4 +66,82 @@ test('GATE-4 answers that nobody reads end the connection', async () => {
   for (let i = 0; i < 50; i++)
     greedy.socket.emit('delete', { conversation_id: user_id, mutation_id: user_id }, () => undefined)
   await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
+})
+
+describe('GATE-4 ranges that a device asks for', () => {
+  const ASKED = 20
+
+  /** A client whose answers have a megabyte each, and who doesn't read them. `askAll` resolves when the server has got all it asked for. */
+  async function paused(house: House, executed: { count: number }) {
+    const { cookie, user_id } = house.sessions.signIn()
+    house.log.append(user_id, { data: { text: 'x'.repeat(1_000_000) } })
+    const client = await house.join('conversations', cookie)
+    tcpOf(client).pause()
+    const answers: unknown[] = []
+    const askAll = async () => {
+      for (let i = 0; i < ASKED; i++)
+        client.socket.emit('range', { from: 1, to: 1 }, (answer: unknown) => answers.push(answer))
+      client.socket.emit('delete', { conversation_id: newId(), mutation_id: newId() }, () => undefined)
+      await eventually(() => executed.count > 0)
+    }
+    return { client, answers, askAll }
+  }
+
+  function counting() {
+    const executed = { count: 0 }
+    const execute = () => Promise.resolve({ data: null, seq: 1, version: 1, changed: Boolean(++executed.count) })
+    return { executed, execute }
+  }
+
+  test('are read one after the other, each when the last was taken, and all answered', async () => {
+    const { executed, execute } = counting()
+    const log = new ScriptedLog()
+    let [running, most] = [0, 0]
+    log.gate = async () => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setImmediate(resolve))
+      running--
+    }
+    await using house = await startHouse({ execute, log })
+    const { client, answers, askAll } = await paused(house, executed)
+    await askAll()
+    await eventually(async () => (await house.metric('lockstep_backlog_bytes')) > 64 * 1024)
+    expect(await house.metric('lockstep_backlog_bytes')).toBeLessThan(2_000_000)
+    expect(log.reads).toBeLessThan(ASKED)
+    tcpOf(client).resume()
+    await eventually(() => answers.length === ASKED, { within: 15_000 })
+    expect(log.reads).toBe(ASKED)
+    expect(most).toBe(1)
+  })
+
+  test('are forgotten when it goes', async () => {
+    const { executed, execute } = counting()
+    await using house = await startHouse({ execute, settings: { timings: { stop: 600_000 } } })
+    const { client, askAll } = await paused(house, executed)
+    await askAll()
+    await eventually(async () => (await house.metric('lockstep_backlog_bytes')) > 64 * 1024)
+    client.socket.disconnect()
+    tcpOf(client).destroy()
+    await house.gateway.stop() // waits for what has not been answered
+    expect(house.log.reads).toBeLessThan(ASKED)
+  })
+
+  test('wait for their turn among the devices that are caught up', async () => {
+    const log = new ScriptedLog()
+    await using house = await startHouse({ log, settings: { catchUps: 1 } })
+    const { cookie, user_id } = house.sessions.signIn()
+    log.append(user_id)
+    const client = await house.join('conversations', cookie)
+    const held = Promise.withResolvers<void>()
+    log.gate = () => (log.reads > 0 ? held.promise : Promise.resolve())
+    const returning = house.dial('conversations', cookie, { protocol: 1, since: { epoch: log.epoch, seq: 0 } })
+    await eventually(() => log.reads === 1)
+    const asked = client.ask('range', { from: 1, to: 1 })
+    await client.ask('nonsense', {})
+    expect(log.reads).toBe(1)
+    held.resolve()
+    await returning.next('sync')
+    expect(await asked).toMatchObject({ ok: true })
+    expect(log.reads).toBe(2)
+  })
 })
