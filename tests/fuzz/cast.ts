@@ -18,7 +18,6 @@ const clock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, ms / HASTE),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
   elapsed: () => performance.now() * HASTE,
-  elapsed: () => performance.now() * HASTE,
 }
 
 /** A command as the device's user gave it. */
