@@ -14,8 +14,8 @@ const common: RedisOptions = {
   autoResubscribe: false,
   // full jitter: the nodes of a cluster must not come back in step
   retryStrategy: (attempt) => 20 + Math.random() * Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(attempt, 10)),
-  // a primary that was demoted answers READONLY for ever
-  reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  // a primary that was demoted answers READONLY for ever; before Redis 7 a script's answer has it further behind
+  reconnectOnError: (error) => error.message.includes('READONLY'),
 }
 
 export interface Connections {

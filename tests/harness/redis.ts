@@ -6,20 +6,23 @@ import { startProcess, type OwnedProcess } from './processes.ts'
 /** A running redis-server; it ends when it goes out of scope. */
 export class TestRedis implements AsyncDisposable {
   readonly port: number
+  readonly host: string
   #process: OwnedProcess
 
-  private constructor(port: number, process: OwnedProcess) {
+  private constructor(host: string, port: number, process: OwnedProcess) {
+    this.host = host
     this.port = port
     this.#process = process
   }
 
-  static async start(): Promise<TestRedis> {
-    const port = await freePort()
-    return new TestRedis(port, await launch(port))
+  /** On a free port, unless told where. */
+  static async start(host = '127.0.0.1', port?: number): Promise<TestRedis> {
+    const own = port ?? (await freePort())
+    return new TestRedis(host, own, await launch(host, own))
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`
+    return `redis://${this.host}:${this.port}`
   }
 
   /** Stops answering without closing a connection, like a machine that hangs. */
@@ -39,7 +42,7 @@ export class TestRedis implements AsyncDisposable {
   /** Comes back on the same port and knows nothing. */
   async restart(): Promise<void> {
     await this.kill()
-    this.#process = await launch(this.port)
+    this.#process = await launch(this.host, this.port)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -47,8 +50,8 @@ export class TestRedis implements AsyncDisposable {
   }
 }
 
-async function launch(port: number): Promise<OwnedProcess> {
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+async function launch(host: string, port: number): Promise<OwnedProcess> {
+  const args = ['--port', String(port), '--bind', host, '--save', '', '--appendonly', 'no']
   const owned = await startProcess({ command: 'redis-server', args })
   await owned.line(/Ready to accept connections/)
   return owned

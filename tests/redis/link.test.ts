@@ -1,7 +1,10 @@
 // The link between nodes against a real Redis that is killed, frozen and cut off.
+import dns from 'node:dns'
+import { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
-import { expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLogger } from '../../realtime/log.ts'
+import { createLease } from '../../realtime/redis/lease.ts'
 import { startLink, type LinkTimings } from '../../realtime/redis/link.ts'
 import { eventually } from '../harness/eventually.ts'
 import { TestRedis, freePort } from '../harness/redis.ts'
@@ -143,4 +146,70 @@ test('what Redis does not take is dropped and counted, not kept', async () => {
   expect(await a.metric('lockstep_redis_lost_total')).toBe(a.link.publishing.lost())
   redis.thaw()
   expect((await Promise.all(outcomes)).filter((outcome) => outcome === 'dropped').length).toBeGreaterThan(20)
+})
+
+describe('a failover to another address is followed, as the name is resolved anew', () => {
+  const NAME = 'redis.test'
+
+  /** Two at one port of two addresses, and a name that leads to the first. */
+  async function pair() {
+    await using started = new AsyncDisposableStack()
+    const first = started.use(await TestRedis.start())
+    const second = started.use(await TestRedis.start('127.0.0.2', first.port))
+    let present = first
+    const real = dns.lookup
+    const lookup = vi
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((host: string, options: object, done: () => void) =>
+        (real as (host: string, options: object, done: () => void) => void)(
+          host === NAME ? present.host : host,
+          options,
+          done,
+        )) as typeof dns.lookup)
+    onTestFinished(() => lookup.mockRestore())
+    const all = started.move()
+    return {
+      first,
+      second,
+      url: `redis://${NAME}:${first.port}`,
+      fail: () => (present = second),
+      [Symbol.asyncDispose]: () => all.disposeAsync(),
+    }
+  }
+
+  /** What this Redis says, asked past every name. */
+  async function ask(redis: TestRedis, ...command: [string, ...string[]]): Promise<unknown> {
+    const admin = new Redis(redis.url)
+    try {
+      return await admin.call(...command)
+    } finally {
+      admin.disconnect()
+    }
+  }
+
+  test('after the old primary has died', async () => {
+    await using redis = await pair()
+    using a = await linkTo(redis.url, 'a')
+    await eventually(() => a.link.hears())
+    redis.fail()
+    await redis.first.kill()
+    const channel = 'lockstep:one:nodes'
+    const moved = async () => expect(await ask(redis.second, 'PUBSUB', 'NUMSUB', channel)).toEqual([channel, 1])
+    await eventually(moved, { within: 10_000 })
+    await eventually(() => a.link.hears(), { within: 10_000 })
+  })
+
+  test('while the old primary lives on as a replica that answers READONLY', async () => {
+    await using redis = await pair()
+    using a = await linkTo(redis.url, 'a')
+    const lease = createLease(a.link.publisher, '{it}', 'a', 60_000)
+    await eventually(async () => (await lease.acquire(0)) === 1)
+    await ask(redis.first, 'REPLICAOF', redis.second.host, String(redis.second.port))
+    redis.fail()
+    await expect(lease.renew()).rejects.toThrow('READONLY')
+    const heir = createLease(a.link.publisher, '{it}', 'a', 60_000)
+    await eventually(async () => (await heir.acquire(41)) === 42, { within: 10_000 })
+    expect(await ask(redis.second, 'GET', '{it}')).toBe('a')
+    await eventually(() => a.link.hears(), { within: 10_000 })
+  })
 })
