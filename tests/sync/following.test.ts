@@ -79,7 +79,7 @@ test('when a promised piece never comes it is asked for', async () => {
   let pieces = 0
   device.wire.faults = { ...noFaults, drops: (what) => what === 'sync' && pieces++ > 4 && pieces < 10 }
   device.wire.goOnline()
-  await house.time.until(() => preferred(device) === 30, 20_000)
+  await house.time.until(() => preferred(device) === 30, 30_000)
 })
 
 test('CLIENT-7: a cursor older than the log loads everything anew', async () => {

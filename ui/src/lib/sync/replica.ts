@@ -19,8 +19,6 @@ export interface ReplicaPort {
   range(request: RangeRequest): Promise<RangeAnswer>
   /** Whether `range` can be asked right now. */
   connected(): boolean
-  /** Calls back once nothing has come from the server for too long. Returns the canceller. */
-  whenSilent(callback: () => void): () => void
   /** The state was loaded; `before` is where it stood until then. */
   loaded(before: Cursor | undefined): void
   /** False: loading again won't help (the engine is being ended). */
@@ -38,7 +36,6 @@ export class Replica {
   #loads = 0
   /** The server has said that it will send what is behind this. */
   #promised = -1
-  #cancelPromise = () => {}
   /** The highest `seq` that is known to exist. */
   #heard = 0
   /** The epoch that the socket spoke of last. */
@@ -101,24 +98,18 @@ export class Replica {
   onSync({ epoch, to, changes, more, reset }: Sync): void {
     if (!this.#sameLog(epoch)) return
     if (reset && !this.#loading) return void this.reload()
-    if (more) {
-      this.#promised = Math.max(this.#promised, to)
-      this.#cancelPromise()
-      this.#cancelPromise = this.#port.whenSilent(() => {
-        if (this.#promised !== to) return
-        this.#promised = -1
-        this.expect(to + 1)
-      })
-    }
+    if (more) this.#promised = Math.max(this.#promised, to)
     this.#accept(changes, to)
   }
 
   onChange(change: Change): void {
+    this.#promised = -1 // as with a head: neither is sent before the last piece
     if (this.#sameLog(change.epoch)) this.#accept([change], change.seq)
     else this.#keep(change)
   }
 
   onHead({ epoch, seq }: Head): void {
+    this.#promised = -1
     if (this.#sameLog(epoch)) this.#accept([], seq)
   }
 

@@ -90,7 +90,6 @@ export class Topic<Held extends object> {
     const replica = new Replica(
       {
         connected,
-        whenSilent: (callback) => run.connection.whenSilent(callback),
         load: () => this.#load(),
         apply: (changes) => this.#apply(changes),
         range: async (asked) => {
