@@ -1,12 +1,18 @@
-// A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames and lose answers. It notes
+// A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames, lose answers and send commands again. It notes
 // what the server sent, before any of that.
 import type { Handshake } from '../../protocol/sync.ts'
 import type { Topic } from '../../protocol/topics.ts'
 import type { Connect, SocketLike } from '../../ui/src/lib/sync/ports.ts'
 import { Stream } from './stream.ts'
 
-/** What happens to the next frames, one each; behind them the line is fine. */
-export type Mishap = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'none'
+/**
+ * What happens to the next frames, one each; behind them the line is fine. `send-again`: a command's answer is lost, and it is sent a second
+ * time before the device has heard of it otherwise.
+ */
+export type Mishap = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'send-again' | 'none'
+
+/** Long enough for others to be faster; milliseconds. */
+const AGAIN_MS = 40
 
 export class BadLine {
   /** What the server sent over each connection of each namespace, in order. */
@@ -95,10 +101,15 @@ class UnreliableSocket implements SocketLike {
   }
 
   emit(event: string, payload: unknown, ack: (answer: unknown) => void): unknown {
-    const lost = this.#line.next() === 'lose-answer'
-    return this.#inner.emit(event, payload, (answer) => {
-      if (!lost && this.#line.up) ack(answer)
-    })
+    const mishap = this.#line.next()
+    const answered = (answer: unknown) => {
+      if (this.#line.up) ack(answer)
+    }
+    if (mishap === 'send-again') {
+      const stream = this.#stream
+      setTimeout(() => this.#stream === stream && this.#line.up && this.#inner.emit(event, payload, answered), AGAIN_MS)
+    }
+    return this.#inner.emit(event, payload, mishap === 'lose-answer' || mishap === 'send-again' ? () => {} : answered)
   }
 
   connect(): unknown {

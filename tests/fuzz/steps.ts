@@ -33,7 +33,7 @@ const conversation = fc.nat(3)
 const text = fc
   .oneof(fc.string({ maxLength: 8 }), fc.constantFrom('hello', '👋🏽', 'a\nb'))
   .filter((s) => s.isWellFormed())
-const mishap = fc.constantFrom<Mishap[]>('drop', 'repeat', 'swap', 'lose-answer', 'none')
+const mishap = fc.constantFrom<Mishap[]>('drop', 'repeat', 'swap', 'lose-answer', 'send-again', 'none')
 /** Words a second: over at once, or going on for some tenths of a second. */
 const rate = fc.constantFrom(100_000, 150)
 
