@@ -16,7 +16,10 @@ export const Password = shortText(limits.passwordMax).refine(
   `must have at least ${limits.passwordMin} characters`,
 )
 
-export const User = z.object({ id: Uuid, username: z.string(), created_at: Time }).meta({ id: 'User' })
+/** `passwordless`: the user signs in elsewhere, where the host app says. */
+export const User = z
+  .object({ id: Uuid, username: z.string(), created_at: Time, passwordless: z.literal(true).optional() })
+  .meta({ id: 'User' })
 export type User = z.infer<typeof User>
 
 /** A signed-in browser or program. `device` is a readable name made from its User-Agent. */
@@ -45,6 +48,12 @@ export const accountCommands = {
   viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
 }
 export type AccountCommands = { [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]> }
+
+/** How to sign in here: by password, or at the pages where these links lead. Neither: the site in front of this one does it. */
+export const SignInMethods = z
+  .object({ password: z.boolean(), providers: z.array(z.object({ name: z.string(), href: z.string() })) })
+  .meta({ id: 'SignInMethods' })
+export type SignInMethods = z.infer<typeof SignInMethods>
 
 /** The body of sign-up and sign-in. Sign-in doesn't tell a wrong form from a wrong password, so it takes any strings. */
 export const Credentials = z.strictObject({ username: Username, password: Password }).meta({ id: 'Credentials' })

@@ -9,6 +9,7 @@ interface Place {
 export const places = {
   register: { method: 'POST', path: '/auth/register' },
   login: { method: 'POST', path: '/auth/login' },
+  getSignInMethods: { method: 'GET', path: '/auth/methods' },
   logout: { method: 'POST', path: '/auth/logout' },
   getMe: { method: 'GET', path: '/users/me' },
   renameMe: { method: 'PUT', path: '/users/me' },

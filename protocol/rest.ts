@@ -1,6 +1,6 @@
 // The one table of routes. http/ serves it, /openapi.json describes it, the attack tests walk it: a route that isn't here doesn't exist.
 import * as z from 'zod'
-import { Credentials, ListedSession, Password, Session, SignIn, User, Username } from './account.ts'
+import { Credentials, ListedSession, Password, Session, SignIn, SignInMethods, User, Username } from './account.ts'
 import { Agent, AgentId, Run, RunCreate } from './agents.ts'
 import { Epoch, Seq } from './change.ts'
 import { Conversation, ConversationCreate, ConversationUpdate, Summary } from './conversations.ts'
@@ -71,6 +71,13 @@ export const routes = {
     status: 200,
     answer: signedIn,
   },
+  getSignInMethods: {
+    ...places.getSignInMethods,
+    summary: 'How to sign in here',
+    open: true,
+    status: 200,
+    answer: SignInMethods,
+  },
   logout: { ...places.logout, summary: 'Revoke this session and close its sockets', status: 204 },
 
   getMe: {
@@ -82,7 +89,7 @@ export const routes = {
   renameMe: {
     ...places.renameMe,
     summary: 'Change the username',
-    body: z.strictObject({ username: Username, id: ReadOnly, created_at: ReadOnly }),
+    body: z.strictObject({ username: Username, id: ReadOnly, created_at: ReadOnly, passwordless: ReadOnly }),
     status: 200,
     answer: z.object({ user: User }),
   },
@@ -94,8 +101,9 @@ export const routes = {
   },
   deleteMe: {
     ...places.deleteMe,
-    summary: 'Delete the account and all its content',
-    body: z.strictObject({ password: z.string().max(10_000) }),
+    summary:
+      'Delete the account and all its content; one without a password needs a sign-in within the last 10 minutes',
+    body: z.strictObject({ password: z.string().max(10_000).optional() }),
     status: 204,
   },
   getPreferences: {

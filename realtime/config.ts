@@ -4,8 +4,9 @@ import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import * as z from 'zod'
+import { hostConfig, hostEnvironment, hostFaults, type HostConfig } from './host-config.ts'
 
-export interface Config {
+export interface Config extends HostConfig {
   host: string
   /** 0: any free port. */
   port: number
@@ -45,6 +46,9 @@ function isTrust(value: string): boolean {
   })
 }
 
+const secrets = list.pipe(
+  z.array(z.string().min(32, 'must have 32 characters or more each')).min(1, 'must not be empty'),
+)
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 const Environment = z.object({
@@ -57,9 +61,7 @@ const Environment = z.object({
     .optional(),
   REDIS_URL: url(/^rediss?$/, 'an address such as redis://host:6379').optional(),
   DATA_DIR: z.string().default('./data'),
-  SESSION_SECRET: list
-    .pipe(z.array(z.string().min(32, 'must have 32 characters or more each')).min(1, 'must not be empty'))
-    .optional(),
+  SESSION_SECRET: secrets.optional(),
   ASSISTANT_BASE_URL: url(/^https?$/, 'an http(s) address').optional(),
   ASSISTANT_API_KEY: z.string().optional(),
   ASSISTANT_MODEL: z.string().optional(),
@@ -70,6 +72,7 @@ const Environment = z.object({
     .default('false'),
   LOG_RETENTION_DAYS: z.coerce.number({ error: 'must be a number of days' }).int().min(1).default(90),
   NODE_ENV: z.string().optional(),
+  ...hostEnvironment(secrets),
 })
 
 /** Reads the settings; empty variables count as unset. Throws `ConfigError`. May make the session secret and keep it in `DATA_DIR`. */
@@ -84,6 +87,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     faults.push('SESSION_SECRET: is required when NODE_ENV=production (32 random characters or more)')
   if (environment.ASSISTANT_BASE_URL && !environment.ASSISTANT_MODEL)
     faults.push('ASSISTANT_MODEL: is required with ASSISTANT_BASE_URL')
+  faults.push(...hostFaults(given))
   if (!result.success || faults.length > 0) throw new ConfigError(faults.join('\n'))
 
   const settings = result.data
@@ -104,6 +108,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     trustProxy:
       settings.TRUST_PROXY === 'true' ? true : settings.TRUST_PROXY === 'false' ? false : settings.TRUST_PROXY,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
+    ...hostConfig(settings),
   }
 }
 

@@ -9,6 +9,7 @@ import { originAllowed } from './auth/origin.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
+import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
 import { createExecute } from './commands/commands.ts'
@@ -23,7 +24,7 @@ import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
 import type { GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
-import { accountHandlers, preferencesHandlers } from './http/account-handlers.ts'
+import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { ownerHandlers } from './http/owner-handlers.ts'
@@ -52,9 +53,9 @@ export interface ServerOptions {
   passwordCost?: number
   rateLimits?: RateLimitRules
   gateway?: GatewaySettings
-  http?: HttpSettings
   /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
   leaveMs?: number
+  http?: HttpSettings
   drainMs?: number
   agents?: Pick<AgentsOptions, 'demo' | 'timings'>
 }
@@ -122,11 +123,14 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       every(FINISH_DELETIONS_MS, () => account.finishDeletions(), logger),
     )
 
+    const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
+    const oidc = config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
     let serving = false
     const http = await createHttp({
       config,
       handlers: {
-        ...accountHandlers(account),
+        ...(!config.withoutPasswords && passwordHandlers(account)),
+        ...accountHandlers(account, { password: !config.withoutPasswords, providers: oidc ? [oidc.link] : [] }),
         ...preferencesHandlers(preferences),
         ...conversationHandlers(conversations),
         ...agentHandlers(agents.useCases),
@@ -138,6 +142,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
         }),
       },
       sessions,
+      host: { account, proxy, oidc },
       toFault,
       ready: async () => serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
@@ -148,7 +153,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     stops.add('http', () => http.stop())
     const gateway = startGateway({
       httpServer: http.server,
-      sessions,
+      sessions: proxy ? proxy.guard(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
       execute: createExecute(socketCommands({ conversations, preferences, account, agents })),

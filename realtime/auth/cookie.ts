@@ -1,7 +1,7 @@
 // The session cookie: a seal that only this server's secrets open. It holds which session and when it was sealed, nothing that could
 // outlive a revocation: the session itself is in the database.
 import { parseCookie, stringifySetCookie } from 'cookie'
-import { sealData, unsealData } from 'iron-session'
+import { createSeals } from './seals.ts'
 
 export const COOKIE = 'lockstep_session'
 /** How long a session lives without being used, and its cookie (seconds). */
@@ -22,28 +22,25 @@ export interface SessionCookie {
   read(header: string | undefined): Promise<Sealed | undefined>
 }
 
-/** @param secrets 32+ characters each; the first seals, all unseal, so that they can be exchanged without signing anybody out */
+/** @param secrets as of `createSeals`: they can be exchanged without signing anybody out */
 export function createSessionCookie(secrets: readonly string[], now: () => number = Date.now): SessionCookie {
-  // iron-session names secrets by number inside the seal; one name for all, tried in turn, as positions shift when the oldest is dropped
-  const passwords = secrets.map((secret) => ({ 1: secret }))
+  const seals = createSeals(secrets)
   const attributes = (secure: boolean, maxAge: number) =>
     ({ httpOnly: true, sameSite: 'lax', path: '/', secure, maxAge }) as const
 
   return {
     async issue(session_id, secure) {
       const sealed: Sealed = { session_id, sealed_at: now() }
-      const value = await sealData(sealed, { password: passwords[0]!, ttl: SESSION_SECONDS })
+      const value = await seals.seal(sealed, SESSION_SECONDS)
       return stringifySetCookie({ name: COOKIE, value, ...attributes(secure, SESSION_SECONDS) })
     },
     clear: (secure) => stringifySetCookie({ name: COOKIE, value: '', ...attributes(secure, 0) }),
     async read(header) {
       const value = parseCookie(header ?? '')[COOKIE]
       if (!value) return undefined
-      for (const password of passwords) {
-        const { session_id, sealed_at } = await unsealData<Partial<Sealed>>(value, { password, ttl: SESSION_SECONDS })
-        if (typeof session_id === 'string' && typeof sealed_at === 'number') return { session_id, sealed_at }
-      }
-      return undefined
+      const { session_id, sealed_at } = await seals.open<Sealed>(value, SESSION_SECONDS)
+      if (typeof session_id !== 'string' || typeof sealed_at !== 'number') return undefined
+      return { session_id, sealed_at }
     },
   }
 }

@@ -4,7 +4,7 @@ import { newId } from '../../protocol/ids.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { findAlive, findSession, insertSession, renewSession, type SessionDocument } from '../store/sessions.ts'
-import { findUser } from '../store/users.ts'
+import { findUser, type HostIdentity } from '../store/users.ts'
 import { createSessionCookie, SESSION_SECONDS, type SessionCookie } from './cookie.ts'
 
 /** The session's end is pushed forward at most this often (ms). */
@@ -15,6 +15,8 @@ const RESEAL_MS = 24 * 60 * 60 * 1000
 export interface Identity {
   user_id: string
   username: string
+  /** Of a user whom the host brings. */
+  host?: HostIdentity
   session_id: string
   device: string
   session_created_at: Date
@@ -65,6 +67,7 @@ export function createSessions(options: {
       return {
         user_id: user._id,
         username: user.username,
+        host: user.host,
         session_id: session._id,
         device: session.device,
         session_created_at: session.created_at,

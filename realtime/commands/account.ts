@@ -7,9 +7,11 @@ import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Caller } from '../log/entry.ts'
+import { keyReused } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import { lastAccountEntry } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/changes.ts'
 import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '../store/sessions.ts'
 import { findUser, renameUser, replacePassword, type UserDocument } from '../store/users.ts'
 import { createAccountDeletion } from './account-deletion.ts'
@@ -25,6 +27,9 @@ export interface Devices {
   onlineSessions(user_id: string): Promise<Set<string>>
 }
 
+/** A session is a proof of who it is for so long (ms). */
+const FRESH_MS = 10 * 60 * 1000
+
 interface AtHead {
   epoch: string
   /** Of topic `account`; what comes with it is at least as new. */
@@ -36,10 +41,13 @@ export interface Account extends SignIn {
   me(caller: Caller): Promise<SignedIn & AtHead>
   /** Throws `username_taken`. */
   rename(request: Request, username: string): Promise<User>
-  /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`. */
+  /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`, `invalid` for an account without a password. */
   changePassword(request: Request, address: string, passwords: { current: string; next: string }): Promise<void>
-  /** Deletes the account and all its content. Faults: `invalid_credentials`, `rate_limited`. */
-  remove(request: Request, address: string, password: string): Promise<void>
+  /**
+   * Deletes the account and all its content. One without a password needs a session that has just begun instead. Faults:
+   * `invalid_credentials`, `rate_limited`, `invalid` without the password that it has.
+   */
+  remove(request: Request, address: string, password: string | undefined): Promise<void>
   /** Those that are alive, newest first. */
   listSessions(caller: Caller): Promise<{ items: ListedSession[] } & AtHead>
   /** Signs a device out, the own one included. Throws `not_found` for what isn't a session of the user, or isn't one any more. */
@@ -66,10 +74,17 @@ export function createAccount(rooms: {
     return user
   }
 
-  async function proved(user_id: string, password: string): Promise<UserDocument> {
-    const user = await present(user_id)
-    if (!(await passwords.verify(password, user.password_hash))) throw new Fault('invalid_credentials')
-    return user
+  async function prove({ password_hash }: UserDocument, password: string | undefined): Promise<void> {
+    if (password === undefined)
+      throw new Fault('invalid', { issues: [{ path: 'password', message: 'is needed to delete the account' }] })
+    if (!(await passwords.verify(password, password_hash))) throw new Fault('invalid_credentials')
+  }
+
+  /** What stands for the password where there is none: a device that was left open for long does not suffice. */
+  async function needFreshSession({ session_id }: Caller): Promise<void> {
+    const session = await findSession(database, session_id ?? '', new Date())
+    if (!session || Date.now() - session.created_at.getTime() > FRESH_MS)
+      throw new Fault('invalid_credentials', { detail: 'Sign in again, and delete the account within 10 minutes' })
   }
 
   /** Tells the present name, unless it has been told: so a rename that stopped before this is told by its repetition. */
@@ -105,6 +120,8 @@ export function createAccount(rooms: {
   async function replace(user_id: string, given: { current: string; next: string }): Promise<void> {
     for (;;) {
       const { password_hash } = await present(user_id)
+      if (password_hash === undefined)
+        throw new Fault('invalid', { detail: 'This account has no password: its sign-in is elsewhere' })
       if (!(await passwords.verify(given.current, password_hash))) {
         if (await passwords.verify(given.next, password_hash)) return
         throw new Fault('invalid_credentials')
@@ -112,6 +129,14 @@ export function createAccount(rooms: {
       const to = await passwords.hash(given.next)
       if (await replacePassword(database, user_id, { from: password_hash, to, changed: true })) return
     }
+  }
+
+  /** No trace of a password is in the log: as long as the account hasn't changed again, a repetition is what asks for its password. */
+  async function checkRepetition(user: UserDocument, first: ChangeDocument, proof: () => Promise<void>): Promise<void> {
+    if (user.version !== first.version) return
+    await proof().catch((error: unknown) => {
+      throw error instanceof Fault && error.code === 'invalid_credentials' ? keyReused() : error
+    })
   }
 
   async function endOtherSessions(request: Request): Promise<void> {
@@ -146,8 +171,11 @@ export function createAccount(rooms: {
 
     async changePassword(request, address, given) {
       const identity = ['password'] as const
-      if (await accountLog.first(request, identity)) return
-      const { username, _id } = await present(request.user_id)
+      const user = await present(request.user_id)
+      const { username, _id } = user
+      const first = await accountLog.first(request, identity)
+      if (first)
+        return checkRepetition(user, first, () => limits.guess(username, address, () => prove(user, given.next)))
       await limits.guess(username, address, () => replace(_id, given))
       await endOtherSessions(request)
       await accountLog.tell(
@@ -158,9 +186,11 @@ export function createAccount(rooms: {
       )
     },
 
-    async remove({ user_id }, address, password) {
-      const { username } = await present(user_id)
-      await deletion.remove(await limits.guess(username, address, () => proved(user_id, password)))
+    async remove(request, address, password) {
+      const user = await present(request.user_id)
+      if (user.password_hash === undefined) await needFreshSession(request)
+      else await limits.guess(user.username, address, () => prove(user, password))
+      await deletion.remove(user)
     },
 
     async listSessions({ user_id, session_id }) {

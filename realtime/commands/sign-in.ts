@@ -1,17 +1,16 @@
 // Signing up and in. What remains when it stops half-way is harmless: heads without a user, or a session that nobody has the cookie of.
 import type { Session, User } from '../../protocol/account.ts'
 import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { noPreferences } from '../../protocol/reduce/preferences.ts'
+import type { HostUser } from '../auth/host-user.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Log } from '../log/log.ts'
-import { deleteHeads } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
 import { deleteSession, findSession, type SessionDocument } from '../store/sessions.ts'
-import { findUser, findUserByName, insertUser, replacePassword, type UserDocument } from '../store/users.ts'
+import { findUser, findUserByName, replacePassword, type UserDocument } from '../store/users.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
+import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
 export interface Visitor {
@@ -35,12 +34,15 @@ export interface SignIn {
   register(visitor: Visitor, credentials: Credentials): Promise<SignedIn>
   /** Faults: `invalid_credentials`, whatever is wrong with them, `rate_limited`. */
   login(visitor: Visitor, credentials: Credentials): Promise<SignedIn>
+  /** Signs a user in for whom the host vouches, on first sight with a new account. */
+  enter(visitor: Visitor, user: HostUser): Promise<SignedIn>
 }
 
-export const toUser = ({ _id, username, created_at }: UserDocument): User => ({
+export const toUser = ({ _id, username, created_at, password_hash }: UserDocument): User => ({
   id: _id,
   username,
   created_at: created_at.toISOString(),
+  ...(password_hash === undefined && { passwordless: true }),
 })
 export const toSession = ({ _id, device, created_at }: SessionDocument): Session => ({
   id: _id,
@@ -56,7 +58,7 @@ export function createSignIn(rooms: {
   passwords: Passwords
   limits: RateLimits
 }): SignIn {
-  const { database, log, accountLog, sessions, passwords, limits } = rooms
+  const { database, accountLog, sessions, passwords, limits } = rooms
 
   /** The user whose password this is. An unknown one takes as long as a wrong password. */
   async function prove({ username, password }: Credentials): Promise<UserDocument> {
@@ -70,16 +72,15 @@ export function createSignIn(rooms: {
    * A password that is changed, or an account that is deleted, while somebody signs in with it: the change ends the sessions that it
    * finds after it was written, this looks for the change after the session was written, so one of the two sees the other.
    */
-  async function stillRight({ _id, password_hash }: UserDocument, password: string): Promise<boolean> {
+  async function stillRight({ _id, password_hash }: UserDocument, password?: string): Promise<boolean> {
     const user = await findUser(database, _id)
     if (!user || user.closing) return false
-    return user.password_hash === password_hash || passwords.verify(password, user.password_hash)
+    return user.password_hash === password_hash || passwords.verify(password ?? '', user.password_hash)
   }
 
-  async function strengthen(user: UserDocument, password: string): Promise<void> {
-    if (!passwords.outdated(user.password_hash)) return
-    const to = await passwords.hash(password)
-    await replacePassword(database, user._id, { from: user.password_hash, to, changed: false })
+  async function strengthen({ _id, password_hash: from }: UserDocument, password: string): Promise<void> {
+    if (from === undefined || !passwords.outdated(from)) return
+    await replacePassword(database, _id, { from, to: await passwords.hash(password), changed: false })
   }
 
   async function resume(session_id: string): Promise<SessionDocument> {
@@ -137,12 +138,8 @@ export function createSignIn(rooms: {
       await limits.signUp(visitor.address)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)
-      const user = newUser(username, await passwords.hash(password))
-      await log.create(user._id) // before the user: one without heads could do nothing
-      if (!(await insertUser(database, user))) {
-        await deleteHeads(database, user._id)
-        throw new Fault('username_taken')
-      }
+      const user = await makeAccount(rooms, { username, password_hash: await passwords.hash(password) })
+      if (!user) throw new Fault('username_taken')
       return signedIn(user, await start(user, visitor, identity))
     },
 
@@ -160,16 +157,13 @@ export function createSignIn(rooms: {
       await strengthen(user, password)
       return signedIn(user, session)
     },
+
+    async enter(visitor, host) {
+      const user = await accountOfHost(rooms, host)
+      const session = await start(user, visitor, ['enter', host.issuer, host.subject])
+      if (await stillRight(user)) return signedIn(user, session)
+      await deleteSession(database, user._id, session._id)
+      throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
+    },
   }
 }
-
-const newUser = (username: string, password_hash: string): UserDocument => ({
-  _id: newId(),
-  username,
-  password_hash,
-  preferences: {},
-  preferences_version: noPreferences.version,
-  preferences_seq: 0,
-  version: 1,
-  created_at: new Date(),
-})

@@ -1,15 +1,15 @@
 // Who may join a namespace. A refusal reaches the client as a `connect_error` with the problem as its `data`.
+import type { IncomingMessage } from 'node:http'
 import type { ExtendedError } from 'socket.io'
 import { Fault, parse, toProblem } from '../../protocol/errors.ts'
 import { Handshake } from '../../protocol/sync.ts'
-import { SUPPORTED_PROTOCOLS } from '../../protocol/version.ts'
 import { Buckets } from '../auth/token-bucket.ts'
 import type { Admitted, Identity, TopicSocket } from './member.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export interface AdmissionPorts {
-  /** Whose cookie this is; undefined: nobody's. */
-  identify(cookieHeader: string | undefined): Promise<Identity | undefined>
+  /** Whose cookie this is, on which request; undefined: nobody's. */
+  identify(cookieHeader: string | undefined, request?: IncomingMessage): Promise<Identity | undefined>
   originAllowed(origin: string | undefined, host: string | undefined): boolean
   toFault(error: unknown): Fault
   draining(): boolean
@@ -25,7 +25,7 @@ export function createAdmission(ports: AdmissionPorts, refused: (fault: Fault, s
 
   async function admit(socket: TopicSocket): Promise<Admitted> {
     const { auth, headers } = socket.handshake
-    if (!SUPPORTED_PROTOCOLS.includes(Number((auth as { protocol?: unknown }).protocol)))
+    if (!ports.settings.protocols.includes((auth as { protocol?: unknown }).protocol as number))
       throw new Fault('protocol_unsupported')
     const { since, user_id } = parse(Handshake, auth)
     if (!ports.originAllowed(headers.origin, headers.host)) throw new Fault('forbidden_origin')
@@ -62,7 +62,7 @@ function rememberIdentities(ports: AdmissionPorts) {
     const now = performance.now()
     const recent = known.get(socket.conn)
     if (recent && recent.until > now) return recent.identity
-    const identity = ports.identify(socket.handshake.headers.cookie)
+    const identity = ports.identify(socket.handshake.headers.cookie, socket.request)
     known.set(socket.conn, { until: now + ports.settings.timings.identity, identity })
     identity.catch(() => known.delete(socket.conn))
     return identity

@@ -1,9 +1,11 @@
 // Routes under /auth and /users/me.
+import type { SignInMethods } from '../../protocol/account.ts'
 import type { Account } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import type { Handlers } from './handler.ts'
 
-export const accountHandlers = (account: Account) =>
+/** Signing up and in by password. */
+export const passwordHandlers = (account: Account) =>
   ({
     async register({ body }, visit) {
       const signedIn = await account.register(visit, body)
@@ -15,6 +17,11 @@ export const accountHandlers = (account: Account) =>
       await visit.answer.signIn(signedIn.session.id)
       return signedIn
     },
+  }) satisfies Handlers
+
+export const accountHandlers = (account: Account, methods: SignInMethods) =>
+  ({
+    getSignInMethods: () => Promise.resolve(methods),
     async logout(_asked, { request, identity, answer }) {
       await account.revoke(request, { session_id: identity.session_id })
       answer.signOut()

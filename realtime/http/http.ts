@@ -6,15 +6,21 @@ import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { changesState, originAllowed } from '../auth/origin.ts'
+import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
+import type { TrustedProxy } from '../auth/trusted-proxy.ts'
+import type { Account } from '../commands/account.ts'
 import type { Config } from '../config.ts'
 import type { Logger } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import { byCookie, byProxy } from './authenticate.ts'
 import type { Handlers } from './handler.ts'
 import { acceptJson } from './json-body.ts'
 import { observe } from './observe.ts'
+import { serveOidc } from './oidc-routes.ts'
 import { serveOperations } from './operations.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
+import { createRates } from './rates.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
 import { serveUi } from './static-ui.ts'
@@ -23,6 +29,8 @@ export interface HttpRooms {
   config: Pick<Config, 'publicOrigins' | 'trustProxy'>
   handlers: Handlers
   sessions: Sessions
+  /** Where the users come from, besides passwords. */
+  host?: { account: Pick<Account, 'enter' | 'revoke'>; proxy?: TrustedProxy; oidc?: Oidc }
   /** Turns whatever was thrown into a fault of the table. */
   toFault: (error: unknown) => Fault
   /** Whether this node may get traffic. */
@@ -74,11 +82,20 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
     reply.header('x-request-id', request.id)
     done(foreign(request) ? new Fault('forbidden_origin') : undefined)
   })
+  const rates = createRates(settings)
   await app.register((scope) => serveOperations(scope, metrics, rooms.ready))
   await app.register((scope, _options, done) => {
-    serveRoutes(scope, rooms.sessions, rooms.handlers, settings)
+    const { sessions, host } = rooms
+    const authenticate = host?.proxy ? byProxy(host.proxy, sessions, host.account) : byCookie(sessions)
+    serveRoutes(scope, { sessions, authenticate, rates, handlers: rooms.handlers, settings })
     done()
   })
+  const { oidc, account } = rooms.host ?? {}
+  if (oidc && account)
+    await app.register((scope, _options, done) => {
+      serveOidc(scope, { ...rooms, oidc, account, rates })
+      done()
+    })
   await app.register((scope) => serveUi(scope, rooms.uiRoot))
   await app.ready()
   return { server: app.server, stop }

@@ -7,11 +7,12 @@ import { limits } from '../../protocol/limits.ts'
 import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
 import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
+import { isSecure, type Authenticate } from './authenticate.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
 import { unparsed, type AnswerHead, type Call, type Handlers, type Visit } from './handler.ts'
 import { watchPace } from './pace.ts'
 import { refuseSlow } from './problems.ts'
-import { createRates, type Rates } from './rates.ts'
+import type { Rates } from './rates.ts'
 import type { HttpSettings } from './settings.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -29,14 +30,19 @@ declare module 'fastify' {
 const nothing = z.strictObject({})
 const isUnparsed: ReadonlySet<RouteName> = new Set(unparsed)
 
+export interface RouteRooms {
+  sessions: Sessions
+  authenticate: Authenticate
+  rates: Rates
+  handlers: Handlers
+  settings: HttpSettings
+}
+
 /** Registers every route; one without a handler isn't there (404) for whoever may ask. */
 export function serveRoutes(
   app: FastifyInstance,
-  sessions: Sessions,
-  handlers: Handlers,
-  settings: HttpSettings,
+  { sessions, authenticate, rates, handlers, settings }: RouteRooms,
 ): void {
-  const rates = createRates(settings)
   const turnstile = new Turnstile(settings.largeBodies)
   for (const name of Object.keys(routes) as RouteName[]) {
     const route: Route = routes[name]
@@ -49,7 +55,7 @@ export function serveRoutes(
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
         if (route.open) rates.visitor(request.ip)
-        else request.identity = await authenticate(sessions, rates, request, reply)
+        else request.identity = await identify(request, reply)
         if (request.identity && isUnparsed.has(name) && isLarge(request))
           await turnstile.enter(request.identity.user_id, reply.raw)
       },
@@ -66,29 +72,24 @@ export function serveRoutes(
       },
     })
   }
+
+  async function identify(request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
+    const identity = await authenticate(request, reply)
+    if (!identity) {
+      rates.visitor(request.ip)
+      throw new Fault('unauthenticated')
+    }
+    rates.user(identity.user_id)
+    checkHolder(request.headers['lockstep-user'], identity.user_id)
+    if (identity.stale_cookie)
+      reply.header('set-cookie', await sessions.cookie.issue(identity.session_id, isSecure(request)))
+    return identity
+  }
 }
 
 /** Above what any other route takes, or nobody knows. */
 const isLarge = ({ headers }: FastifyRequest): boolean =>
   !(Number(headers['content-length'] ?? 0) <= limits.bodyBytes) || headers['transfer-encoding'] !== undefined
-
-async function authenticate(
-  sessions: Sessions,
-  rates: Rates,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<Identity> {
-  const identity = await sessions.identify(request.headers.cookie)
-  if (!identity) {
-    rates.visitor(request.ip)
-    throw new Fault('unauthenticated')
-  }
-  rates.user(identity.user_id)
-  checkHolder(request.headers['lockstep-user'], identity.user_id)
-  if (identity.stale_cookie)
-    reply.header('set-cookie', await sessions.cookie.issue(identity.session_id, isSecure(request)))
-  return identity
-}
 
 function readAsked(route: Route, request: FastifyRequest) {
   return {
@@ -119,8 +120,6 @@ const answerHead = (sessions: Sessions, request: FastifyRequest, reply: FastifyR
   },
   signOut: () => void reply.header('set-cookie', sessions.cookie.clear(isSecure(request))),
 })
-
-const isSecure = (request: FastifyRequest): boolean => request.protocol === 'https'
 
 function send(reply: FastifyReply, answer: unknown, media = 'application/json'): FastifyReply {
   if (answer === undefined) return reply.status(204).send()

@@ -95,6 +95,12 @@ export async function ensureIndexes({ patient }: Database): Promise<void> {
     make('users', [
       { key: { username: 1 }, unique: true, name: 'username' },
       { key: { closing: 1 }, partialFilterExpression: { closing: true }, name: 'closing' },
+      {
+        key: { 'host.subject': 1, 'host.issuer': 1 },
+        unique: true,
+        partialFilterExpression: { 'host.subject': { $exists: true } },
+        name: 'host',
+      },
     ]),
     make('sessions', [
       { key: { user_id: 1 }, name: 'user' },

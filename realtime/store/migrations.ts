@@ -13,7 +13,10 @@ export interface Migration {
   minimum?: number
 }
 
-const migrations: readonly Migration[] = [{ name: 'the first indexes', run: ensureIndexes }]
+const migrations: readonly Migration[] = [
+  { name: 'the first indexes', run: ensureIndexes },
+  { name: 'users whom a host brings', run: ensureIndexes },
+]
 
 interface SchemaDocument {
   _id: 'schema'

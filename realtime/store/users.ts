@@ -3,11 +3,20 @@ import { MongoServerError } from 'mongodb'
 import type { JsonObject } from '../../protocol/free-form.ts'
 import type { Database } from './database.ts'
 
+/** Who a user is to the host app that brings it; unique. */
+export interface HostIdentity {
+  issuer: string
+  /** Stable, and never given to somebody else by the issuer. */
+  subject: string
+}
+
 export interface UserDocument {
   _id: string
   /** Unique, folded to lower case. */
   username: string
-  password_hash: string
+  /** Users whom a host brings have none. */
+  password_hash?: string
+  host?: HostIdentity
   preferences: JsonObject
   preferences_version: number
   preferences_seq: number
@@ -24,19 +33,22 @@ export const findUser = ({ users }: Database, user_id: string): Promise<UserDocu
 export const findUserByName = ({ users }: Database, username: string): Promise<UserDocument | null> =>
   users.findOne({ username })
 
-/** False when the name is taken. */
+export const findUserOfHost = ({ users }: Database, { issuer, subject }: HostIdentity): Promise<UserDocument | null> =>
+  users.findOne({ 'host.subject': subject, 'host.issuer': issuer })
+
+/** False when the name is taken, or the host's user has an account. */
 export const insertUser = ({ users }: Database, user: UserDocument): Promise<boolean> =>
-  unlessNameTaken(async () => {
+  unlessTaken(async () => {
     await users.insertOne(user)
   })
 
 /** Gives the user another name, once: a name it has already leaves `version` alone. False when the name is taken. */
 export const renameUser = ({ users }: Database, user_id: string, username: string): Promise<boolean> =>
-  unlessNameTaken(async () => {
+  unlessTaken(async () => {
     await users.updateOne({ _id: user_id, username: { $ne: username } }, { $set: { username }, $inc: { version: 1 } })
   })
 
-async function unlessNameTaken(write: () => Promise<void>): Promise<boolean> {
+async function unlessTaken(write: () => Promise<void>): Promise<boolean> {
   try {
     await write()
     return true

@@ -1,24 +1,11 @@
-import { Writable } from 'node:stream'
-import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { Fault } from '../../protocol/errors.ts'
+import { keptLog } from '../harness/kept-log.ts'
 import { request } from '../harness/person.ts'
 import { alice, serve } from './served.ts'
 
-/** A logger that keeps its lines. */
-function kept() {
-  const lines: string[] = []
-  const stream = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      lines.push(chunk.toString())
-      done()
-    },
-  })
-  return { lines, logger: pino({ level: 'trace' }, stream) }
-}
-
 test('the access log says who asked which route and how it went, and nothing of what they said', async () => {
-  const { lines, logger } = kept()
+  const { lines, logger } = keptLog()
   {
     await using http = await serve(
       {

@@ -80,6 +80,48 @@ describe('settings', () => {
     expect(faultsOf({ NODE_ENV: 'production', SESSION_SECRET })).toBe('')
   })
 
+  const proxy = { TRUSTED_USER_HEADER: 'X-User', TRUSTED_USER_SECRET: SESSION_SECRET }
+  const oidc = { OIDC_ISSUER: 'https://id.example', OIDC_CLIENT_ID: 'lockstep', PUBLIC_ORIGIN: 'https://chat.example' }
+
+  test('leave users to passwords unless a host app brings them', () => {
+    expect(readConfig({ DATA_DIR })).toMatchObject({
+      withoutPasswords: false,
+      trustedProxy: undefined,
+      oidc: undefined,
+    })
+    const byProxy = readConfig({ DATA_DIR, ...proxy, TRUSTED_NAME_HEADER: 'X-Name' })
+    const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [SESSION_SECRET] }
+    expect(byProxy).toMatchObject({ withoutPasswords: true, trustedProxy, oidc: undefined })
+    const byProvider = readConfig({ DATA_DIR, ...oidc, OIDC_CLIENT_SECRET: 's', OIDC_NAME: 'Example' })
+    const settings = { issuer: 'https://id.example', clientId: 'lockstep', clientSecret: 's', name: 'Example' }
+    expect(byProvider).toMatchObject({ withoutPasswords: true, trustedProxy: undefined, oidc: settings })
+    for (const host of [proxy, oidc])
+      expect(readConfig({ DATA_DIR, ...host, PASSWORD_SIGN_IN: 'true' }).withoutPasswords).toBe(false)
+  })
+
+  test.each<[string, Record<string, string>]>([
+    ['TRUSTED_USER_SECRET: is required', { TRUSTED_USER_HEADER: 'X-User' }],
+    ['TRUSTED_USER_HEADER: is required', { TRUSTED_USER_SECRET: SESSION_SECRET }],
+    ['TRUSTED_USER_HEADER: is required', { TRUSTED_NAME_HEADER: 'X-Name' }],
+    ['TRUSTED_USER_SECRET: must have 32 characters', { ...proxy, TRUSTED_USER_SECRET: 'short' }],
+    ['TRUSTED_USER_HEADER: must be the name of a header', { ...proxy, TRUSTED_USER_HEADER: 'X User' }],
+    ['TRUSTED_USER_HEADER: must be the name of a header', { ...proxy, TRUSTED_USER_HEADER: 'Lockstep-User' }],
+    ['OIDC_CLIENT_ID: is required', { ...oidc, OIDC_CLIENT_ID: '' }],
+    ['PUBLIC_ORIGIN: is required', { ...oidc, PUBLIC_ORIGIN: '' }],
+    ['OIDC_ISSUER: is required', { ...oidc, OIDC_ISSUER: '' }],
+    ['OIDC_ISSUER: is required', { OIDC_NAME: 'Example' }],
+    ['OIDC_ISSUER: must be an https address', { ...oidc, OIDC_ISSUER: 'http://id.example' }],
+    ['PASSWORD_SIGN_IN: false leaves no way', { PASSWORD_SIGN_IN: 'false' }],
+    ['PASSWORD_SIGN_IN: must be true or false', { PASSWORD_SIGN_IN: 'no' }],
+  ])('of host users that don’t go together are refused: %s', (fault, environment) => {
+    expect(faultsOf(environment)).toContain(fault)
+  })
+
+  test('take a provider without https on this machine only', () => {
+    const OIDC_ISSUER = 'http://localhost:8080/realms/demo'
+    expect(readConfig({ DATA_DIR, ...oidc, OIDC_ISSUER }).oidc?.issuer).toBe(OIDC_ISSUER)
+  })
+
   test('trust a proxy by its addresses', () => {
     expect(readConfig({ DATA_DIR, TRUST_PROXY: 'uniquelocal, 10.0.0.0/8' }).trustProxy).toBe('uniquelocal, 10.0.0.0/8')
     expect(readConfig({ DATA_DIR, TRUST_PROXY: 'true' }).trustProxy).toBe(true)

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
 import { migrate, type Migration } from '../../realtime/store/migrations.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { insertUser, type HostIdentity, type UserDocument } from '../../realtime/store/users.ts'
 import { opened } from '../feed/changes.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -80,6 +81,31 @@ test('the lock of a node that died is taken over when its time is up, by the dat
   await migrate(nodes[0]!, { owner: newId(), steps })
   expect(Date.now()).toBeGreaterThanOrEqual(soon.getTime())
   expect(notes).toEqual(['a begins', 'a ends'])
+})
+
+test('a database of before host users gets what keeps each of them to one account', async () => {
+  const [{ users }] = nodes as [Database]
+  await users.deleteMany({})
+  await migrate(nodes[0]!, { owner: newId() })
+  await users.dropIndex('host')
+  await schema().updateOne({}, { $set: { version: 1 } })
+  await migrate(nodes[0]!, { owner: newId() })
+  const user = (username: string, host?: HostIdentity): UserDocument => ({
+    _id: newId(),
+    username,
+    ...(host && { host }),
+    preferences: {},
+    preferences_version: 1,
+    preferences_seq: 0,
+    version: 1,
+    created_at: new Date(),
+  })
+  const [subject, other] = [newId(), newId()]
+  expect(await insertUser(nodes[0]!, user('a', { issuer: 'i', subject }))).toBe(true)
+  expect(await insertUser(nodes[0]!, user('b', { issuer: 'i', subject }))).toBe(false)
+  expect(await insertUser(nodes[0]!, user('b', { issuer: 'i', subject: other }))).toBe(true)
+  expect(await insertUser(nodes[0]!, user('c', { issuer: 'another', subject }))).toBe(true)
+  for (const name of ['d', 'e']) expect(await insertUser(nodes[0]!, user(name))).toBe(true)
 })
 
 test('a run that stalled until another took its lock records nothing, and leaves that lock alone', async () => {

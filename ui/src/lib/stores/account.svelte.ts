@@ -1,5 +1,5 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
-import { enter, logout } from '../services/account.ts'
+import { enter, getSignInMethods, logout } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import type { Presence } from '../../../../protocol/sync.ts'
 import { engine } from './engine.ts'
@@ -11,6 +11,8 @@ const trackEngine = createSubscriber((update) => engine.subscribe(update))
 export type Farewell = 'signed-out' | 'ended' | 'deleted'
 
 let isLeaving = false
+/** Its sockets end before its answer comes: what ends them is known. */
+let isDeleting = false
 
 class Account {
   get user() {
@@ -40,6 +42,11 @@ class Account {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
   }
 
+  /** How to sign in here. Never rejects. */
+  signInMethods() {
+    return getSignInMethods(engine.call)
+  }
+
   /** Throws Fault. */
   async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
     await enter(engine.call, kind, username, password)
@@ -51,6 +58,17 @@ class Account {
     await logout(engine.call)
     leave('signed-out')
   }
+
+  /** Deletes the account and everything of it. Throws Fault. @param password undefined: it has none */
+  async remove(password: string | undefined): Promise<void> {
+    isDeleting = true
+    try {
+      await engine.call('deleteMe', { body: { password } })
+      leave('deleted')
+    } finally {
+      isDeleting = false
+    }
+  }
 }
 export const account = new Account()
 
@@ -58,7 +76,7 @@ export const account = new Account()
 export function leave(reason: Farewell): void {
   if (isLeaving) return
   isLeaving = true
-  location.replace(`/app/sign-in?${reason}`)
+  location.replace(`/app/sign-in?${isDeleting ? 'deleted' : reason}`)
 }
 
 /** True from the moment on that this document is given up: its unsent changes are nobody's any more. */

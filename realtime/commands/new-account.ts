@@ -1,0 +1,54 @@
+// How accounts come to be. The invariant: a user's heads are there before the user, who could do nothing without them; what a lost race or a
+// crash leaves are heads without a user.
+import { randomBytes } from 'node:crypto'
+import { Fault } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
+import { noPreferences } from '../../protocol/reduce/preferences.ts'
+import { usernameFrom, type HostUser } from '../auth/host-user.ts'
+import type { Log } from '../log/log.ts'
+import { deleteHeads } from '../store/account-entries.ts'
+import type { Database } from '../store/database.ts'
+import { findUserOfHost, insertUser, type UserDocument } from '../store/users.ts'
+
+interface Rooms {
+  database: Database
+  log: Log
+}
+
+/** undefined when the name is taken, or the host's user has an account. */
+export async function makeAccount(
+  { database, log }: Rooms,
+  who: Pick<UserDocument, 'username' | 'password_hash' | 'host'>,
+): Promise<UserDocument | undefined> {
+  const user: UserDocument = {
+    _id: newId(),
+    ...who,
+    preferences: {},
+    preferences_version: noPreferences.version,
+    preferences_seq: 0,
+    version: 1,
+    created_at: new Date(),
+  }
+  await log.create(user._id)
+  if (await insertUser(database, user)) return user
+  await deleteHeads(database, user._id)
+  return undefined
+}
+
+/**
+ * The account of a user whom the host brings, made on first sight. An account that others made is never taken over, whatever its name: a
+ * name that is taken gets a suffix. Throws `unauthenticated` while the account is being deleted.
+ */
+export async function accountOfHost(rooms: Rooms, { issuer, subject, names }: HostUser): Promise<UserDocument> {
+  const host = { issuer, subject }
+  const wanted = usernameFrom(names)
+  for (let username = wanted; ; username = withSuffix(wanted)) {
+    const user = (await findUserOfHost(rooms.database, host)) ?? (await makeAccount(rooms, { username, host }))
+    if (user?.closing) throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
+    if (user) return user
+  }
+}
+
+const withSuffix = (name: string): string =>
+  `${name.slice(0, limits.usernameMax - 7)}-${randomBytes(3).toString('hex')}`

@@ -1,0 +1,186 @@
+// Signing in at an OpenID Connect provider, over real HTTP.
+import { parseSetCookie } from 'cookie'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { httpSettings } from '../../realtime/http/settings.ts'
+import type { Database } from '../../realtime/store/database.ts'
+import type { TestNode } from '../harness/node.ts'
+import { request, signIn, signUp } from '../harness/person.ts'
+import { expectProblem } from '../rest/served.ts'
+import { oidcHouse, origin } from './oidc-house.ts'
+import { client, Provider } from './provider.ts'
+
+const house = oidcHouse()
+let provider: Provider
+let node: TestNode
+let database: Database
+beforeAll(() => {
+  ;({ provider, node, database } = house)
+})
+
+const accounts = () => database.users.countDocuments()
+
+describe('signing in at the provider', () => {
+  test('makes an account on first sight, finds it again, and leaves no cookie of the way behind', async () => {
+    const [laptop, phone] = [house.browser(), house.browser()]
+    expect(await laptop.signIn()).toBe('/app')
+    const user = await laptop.me()
+    expect(user).toMatchObject({ username: String(provider.user.preferred_username).toLowerCase(), passwordless: true })
+    expect([...laptop.cookies.keys()]).toEqual(['lockstep_session'])
+    provider.user = { ...provider.user, preferred_username: 'another-name' }
+    expect(await phone.signIn()).toBe('/app')
+    expect(await phone.me()).toEqual(user)
+    expect((await phone.get('/users/me/sessions')).body.items).toHaveLength(2)
+  })
+
+  test('asks for a code with PKCE, state and nonce, and comes back to the public origin', async () => {
+    const browser = house.browser()
+    const { headers, status } = await browser.get('/auth/oidc')
+    expect(status).toBe(303)
+    expect(headers.get('cache-control')).toBe('no-store')
+    const asked = Object.fromEntries(new URL(headers.get('location')!).searchParams)
+    expect(asked).toMatchObject({ client_id: client.clientId, response_type: 'code', code_challenge_method: 'S256' })
+    expect(asked).toMatchObject({ redirect_uri: `${origin}/auth/oidc/callback`, scope: 'openid profile email' })
+    for (const name of ['state', 'nonce', 'code_challenge']) expect(asked[name]!.length).toBeGreaterThan(40)
+    const [cookie] = headers.getSetCookie().map((line) => parseSetCookie(line))
+    expect(cookie).toMatchObject({ httpOnly: true, secure: true, sameSite: 'lax', path: '/auth/oidc', maxAge: 600 })
+    for (const name of ['state', 'nonce']) expect(cookie!.value).not.toContain(asked[name])
+  })
+
+  test('comes back to the allowed origin that it began at', async () => {
+    await using both = await house.start({
+      publicOrigins: [origin, 'http://127.0.0.1:1', 'https://b.example'],
+      trustProxy: true,
+    })
+    const asked = async (host: string) => {
+      const { headers } = await request(`${both.url}/auth/oidc`, 'GET', undefined, { 'x-forwarded-host': host })
+      return new URL(headers.get('location')!).searchParams.get('redirect_uri')
+    }
+    expect(await asked('b.example')).toBe('https://b.example/auth/oidc/callback')
+    expect(await asked('evil.example')).toBe(`${origin}/auth/oidc/callback`)
+  })
+
+  test('never takes over an account that has the name already, by password or by another subject', async () => {
+    await using both = await house.start({ withoutPasswords: false })
+    const alice = await signUp(both, 'alice')
+    provider.user.preferred_username = alice.user.username
+    const names: string[] = []
+    for (const sub of [newId(), newId()]) {
+      provider.user = { ...provider.user, sub }
+      const browser = house.browser(both)
+      expect(await browser.signIn()).toBe('/app')
+      names.push((await browser.me())!.username)
+    }
+    for (const name of names) expect(name).toMatch(new RegExp(`^${alice.user.username}-[0-9a-f]{6}$`))
+    expect(new Set(names).size).toBe(2)
+    expect((await signIn(both, alice.user.username, alice.password)).user).toEqual(alice.user)
+  })
+
+  test('asks for a name where the token brings none', async () => {
+    provider.user = { sub: newId() }
+    provider.info = { email: `Jürgen.${newId()}@example.org` }
+    const browser = house.browser()
+    await browser.signIn()
+    expect((await browser.me())!.username).toBe(
+      String(provider.info.email).toLowerCase().replace('ü', 'u').split('@')[0],
+    )
+    provider.user = { sub: newId() }
+    provider.away = '/userinfo'
+    expect(await browser.signIn()).toBe('/app')
+    expect((await browser.me())!.username).toMatch(/^user/)
+  })
+
+  test('of one new user on two nodes at once makes one account', async () => {
+    await using other = await house.start()
+    const browsers = [house.browser(), house.browser(other), house.browser(), house.browser(other)]
+    const backs = await Promise.all(browsers.map((browser) => browser.fetchCode()))
+    const before = await accounts()
+    expect(await Promise.all(browsers.map((browser, i) => browser.next(backs[i]!)))).toEqual(Array(4).fill('/app'))
+    expect(new Set(await Promise.all(browsers.map(async (browser) => (await browser.me())!.id))).size).toBe(1)
+    expect(await accounts()).toBe(before + 1)
+  })
+
+  test('can be finished by another node, as every node has the secrets', async () => {
+    await using other = await house.start()
+    const browser = house.browser()
+    const back = await browser.fetchCode()
+    expect(await browser.next(back.replace(origin, other.url))).toBe('/app')
+  })
+
+  test.each([
+    ['that takes a secret in the body only', ['client_secret_post'], client.clientSecret],
+    ['of a public client', ['none'], undefined],
+  ])('works at a provider %s', async (_what, ways, clientSecret) => {
+    provider.ways = ways
+    await using another = await house.start({
+      oidc: { issuer: provider.issuer, clientId: client.clientId, clientSecret },
+    })
+    expect(await house.browser(another).signIn()).toBe('/app')
+  })
+})
+
+test('is asked for no more often than one address may ask', async () => {
+  const http = { ...httpSettings, address: { rate: 0.01, burst: 2 } }
+  await using strict = await house.start({ options: { http } })
+  const statuses: number[] = []
+  for (let i = 0; i < 4; i++) statuses.push((await house.browser(strict).get('/auth/oidc')).status)
+  expect(statuses).toEqual([303, 303, 429, 429])
+})
+
+describe('a provider that is away', () => {
+  test('stops nothing, is named to who wants in, and is asked again', async () => {
+    const port = await Provider.start().then(async (gone) => {
+      const { port } = gone
+      await gone[Symbol.asyncDispose]()
+      return port
+    })
+    await using late = await house.start({ oidc: { issuer: `http://127.0.0.1:${port}`, ...client } })
+    expect((await request(`${late.url}/readyz`, 'GET')).status).toBe(200)
+    const browser = house.browser(late)
+    expect(await browser.next('/auth/oidc')).toBe('/app/sign-in?failed=unavailable')
+    await using _back = await Provider.start(port)
+    expect(await browser.signIn()).toBe('/app')
+  })
+
+  test('in the middle of a sign-in ends it as unavailable', async () => {
+    await house.browser().signIn()
+    const browser = house.browser()
+    const back = await browser.fetchCode()
+    provider.away = '/token'
+    expect(await browser.next(back)).toBe('/app/sign-in?failed=unavailable')
+  })
+
+  test('leaves those inside who are', async () => {
+    const browser = house.browser()
+    await browser.signIn()
+    provider.away = true
+    expect(await browser.me()).toMatchObject({ passwordless: true })
+  })
+
+  test('that says it is another one is not believed', async () => {
+    await using mistaken = await house.start({ oidc: { issuer: `${provider.issuer}/tenant`, ...client } })
+    expect(await house.browser(mistaken).next('/auth/oidc')).toMatch(/^\/app\/sign-in\?failed=/)
+  })
+})
+
+describe('the ways to sign in', () => {
+  test('are told to anybody: the provider alone, or beside passwords', async () => {
+    const providers = [{ name: 'Example', href: '/auth/oidc' }]
+    expect((await house.browser().get('/auth/methods')).body).toEqual({ password: false, providers })
+    await using both = await house.start({ withoutPasswords: false })
+    expect((await house.browser(both).get('/auth/methods')).body).toEqual({ password: true, providers })
+  })
+
+  test('by password are not there where the provider is the only one', async () => {
+    const credentials = { username: `someone-${newId()}`, password: 'correct horse' }
+    for (const path of ['/auth/register', '/auth/login'])
+      expectProblem(await request(node.url + path, 'POST', credentials), 'not_found', 404)
+  })
+
+  test('are passwords alone by default', async () => {
+    await using usual = await house.start({ oidc: undefined, withoutPasswords: undefined, publicOrigins: [] })
+    expect((await house.browser(usual).get('/auth/methods')).body).toEqual({ password: true, providers: [] })
+    for (const path of ['/auth/oidc', '/auth/oidc/callback?code=x&state=y'])
+      expectProblem(await request(usual.url + path, 'GET'), 'not_found', 404)
+  })
+})

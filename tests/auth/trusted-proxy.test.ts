@@ -1,0 +1,285 @@
+// Users whom a proxy in front brings: its word counts beside its secret only, and then before any cookie.
+import { once } from 'node:events'
+import { request as rawRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import { json } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { topics } from '../../protocol/topics.ts'
+import { createTrustedProxy } from '../../realtime/auth/trusted-proxy.ts'
+import type { SignedIn } from '../../realtime/commands/sign-in.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import { Device } from '../harness/device.ts'
+import { keptLog } from '../harness/kept-log.ts'
+import { startNode } from '../harness/node.ts'
+import { cookieOf, Person, request, signIn, signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { alice as alone, expectProblem, serve, sessionsOf } from '../rest/served.ts'
+
+const [secret, next] = ['a secret between the proxy and the nodes', 'the one after it, during a rotation of them']
+const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [next, secret] }
+const { lines, logger } = keptLog()
+const shared = sharedNodes(2, { trustedProxy, withoutPasswords: true, options: { logger } })
+let database: Database
+beforeAll(async () => {
+  database = await openDatabase(shared.database.url)
+})
+afterAll(() => database.close())
+
+/** What the proxy adds to a request of this user. */
+const by = (user: string, also: Record<string, string> = {}) => ({
+  'lockstep-proxy-secret': secret,
+  'x-user': user,
+  ...also,
+})
+const ask = (headers: Record<string, string>, path = '/users/me') =>
+  request(shared.node.url + path, 'GET', undefined, headers)
+
+/** Somebody new, whom the proxy has brought once. */
+async function brought(subject = `subject-${newId()}`): Promise<Person & { subject: string }> {
+  const reply = await ask(by(subject))
+  expect(reply.status).toBe(200)
+  const signedIn = reply.body as unknown as ConstructorParameters<typeof Person>[1]
+  return Object.assign(new Person(shared.node.url, signedIn, cookieOf(reply.headers), ''), { subject })
+}
+
+/** With a header sent as often as it has values. */
+async function askRaw(headers: OutgoingHttpHeaders): Promise<Record<string, unknown>> {
+  const [response] = (await once(rawRequest(`${shared.node.url}/users/me`, { headers }).end(), 'response')) as [IncomingMessage] // prettier-ignore
+  return { ...((await json(response)) as object), status: response.statusCode }
+}
+
+describe('a user whom the proxy names', () => {
+  test('gets an account on first sight and a session that the cookie carries on', async () => {
+    const name = `Jürgen Müller ${newId()}`
+    const header = Buffer.from(name).toString('latin1')
+    const reply = await ask(by('cn=4711, dc=example', { 'x-name': header }))
+    const username = name.toLowerCase().replaceAll('ü', 'u').replaceAll(' ', '-')
+    expect(reply.body).toMatchObject({ user: { username, passwordless: true }, seq: 1 })
+    const cookie = cookieOf(reply.headers)
+    const again = await ask(by('cn=4711, dc=example', { cookie }))
+    expect(again.body).toEqual(reply.body)
+    expect(again.headers.getSetCookie()).toEqual([])
+    expect((await ask({ cookie })).body).toEqual(reply.body)
+    expect((await ask(by('cn=4711, dc=example', { cookie }), '/users/me/sessions')).body.items).toHaveLength(1)
+  })
+
+  test('is the same one in another browser, whatever the name is by then', async () => {
+    const alice = await brought()
+    const phone = await ask(by(alice.subject, { 'x-name': 'somebody-else' }))
+    expect(phone.body).toMatchObject({ user: alice.user })
+    expect(phone.body.session).not.toEqual(alice.session)
+  })
+
+  test('that comes with many requests at once, to all nodes, gets one account', async () => {
+    const subject = newId()
+    const all = shared.nodes.flatMap(({ url }) => Array<string>(6).fill(`${url}/users/me`))
+    const replies = await Promise.all(all.map((url) => request(url, 'GET', undefined, by(subject))))
+    const [first, ...others] = replies.map(({ body }) => body.user)
+    for (const user of others) expect(user).toEqual(first)
+    expect(await database.users.countDocuments({ 'host.subject': subject })).toBe(1)
+  })
+
+  test('gets one session for the requests that come before there is one', async () => {
+    const gate = Promise.withResolvers<void>()
+    const usual = sessionsOf(alone)
+    const identify = vi.fn(usual.identify)
+    const enter = vi.fn(() => gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignedIn))
+    const account = { enter, revoke: () => Promise.reject(new Error('nothing to revoke')) }
+    const host = { account, proxy: createTrustedProxy(trustedProxy, logger) }
+    await using http = await serve({}, { sessions: { ...usual, identify }, host })
+    const asking = Array.from({ length: 5 }, () => request(`${http.url}/users/me`, 'GET', undefined, by('alice')))
+    await eventually(() => identify.mock.results.length === 5)
+    gate.resolve()
+    await Promise.all(asking)
+    expect(enter).toHaveBeenCalledTimes(1)
+  })
+
+  test('works, changes and is heard of as any other', async () => {
+    const alice = await brought()
+    await using device = await alice.device('conversations')
+    const headers = by(alice.subject)
+    const { id } = await alice.ask('createConversation', { body: { title: 'Hello' }, headers })
+    expect(await device.next('change')).toMatchObject({ op: 'created', entity_id: id })
+    expect(await alice.ask('renameMe', { body: { ...alice.user, username: `renamed-${newId()}` } })).toBeDefined()
+  })
+
+  test('is known by either secret while they are exchanged', async () => {
+    const alice = await brought()
+    expect((await ask({ ...by(alice.subject), 'lockstep-proxy-secret': next })).body).toMatchObject({
+      user: alice.user,
+    })
+  })
+})
+
+describe('a user whom somebody else names', () => {
+  const wrong: [string, Record<string, string>][] = [
+    ['no secret', {}],
+    ['an empty one', { 'lockstep-proxy-secret': '' }],
+    ['another one', { 'lockstep-proxy-secret': 'b'.repeat(secret.length) }],
+    ['half of it', { 'lockstep-proxy-secret': secret.slice(0, -1) }],
+    ['more than it', { 'lockstep-proxy-secret': `${secret},${next}` }],
+    ['it elsewhere', { authorization: `Bearer ${secret}`, 'proxy-secret': secret }],
+  ]
+  test.each(wrong)('with %s is nobody, and the log says so', async (_what, headers) => {
+    const alice = await brought()
+    const before = await database.sessions.countDocuments({ user_id: alice.user.id })
+    const from = lines.length
+    expectProblem(await ask({ ...headers, 'x-user': alice.subject }), 'unauthenticated', 401)
+    expectProblem(await ask({ ...headers, 'x-user': newId() }), 'unauthenticated', 401)
+    expect(await database.sessions.countDocuments({ user_id: alice.user.id })).toBe(before)
+    expect(
+      lines.slice(from).filter((line) => line.includes("x-user without the proxy's secret is ignored")),
+    ).toHaveLength(2)
+  })
+
+  test('is not even that beside a cookie: it stays the cookie’s', async () => {
+    const [alice, bob] = [await brought(), await brought()]
+    for (const [, headers] of wrong) {
+      const reply = await ask({ ...headers, 'x-user': alice.subject, cookie: bob.cookie })
+      expect(reply.body).toMatchObject({ user: bob.user, session: bob.session })
+    }
+  })
+
+  test('beside the proxy’s own user leaves nobody: a proxy has to replace the headers, not to add them', async () => {
+    const [alice, mallory] = [await brought(), await brought()]
+    const twice = { ...by(''), 'x-user': [alice.subject, mallory.subject] }
+    expect(await askRaw(twice)).toMatchObject({ status: 401, code: 'unauthenticated' })
+    const secrets = { ...by(alice.subject), 'lockstep-proxy-secret': ['guess', secret] }
+    expect(await askRaw(secrets)).toMatchObject({ status: 401, code: 'unauthenticated' })
+    expect(await askRaw(by(alice.subject))).toMatchObject({ status: 200, user: { id: alice.user.id } })
+  })
+
+  test.each(['', 'x'.repeat(256)])('as %j is nobody, even by the proxy', async (subject) => {
+    expectProblem(await ask(by(subject)), 'unauthenticated', 401)
+  })
+})
+
+describe('a browser that somebody else has used', () => {
+  test('shows whom the proxy names, and ends the session that was there', async () => {
+    const [alice, bob] = [await brought(), await brought()]
+    await using device = await alice.device('conversations')
+    const reply = await ask(by(bob.subject, { cookie: alice.cookie }))
+    expect(reply.body).toMatchObject({ user: bob.user })
+    await device.disconnected()
+    expectProblem(await ask({ cookie: alice.cookie }), 'unauthenticated', 401)
+    expect((await ask({ cookie: cookieOf(reply.headers) })).body).toEqual(reply.body)
+  })
+
+  test('in many requests at once, too', async () => {
+    const [alice, bob] = [await brought(), await brought()]
+    const asking = Array.from({ length: 8 }, () => ask(by(bob.subject, { cookie: alice.cookie })))
+    for (const { body } of await Promise.all(asking)) expect(body).toMatchObject({ user: bob.user })
+  })
+
+  test('drops what a page of the one before still holds', async () => {
+    const [alice, bob] = [await brought(), await brought()]
+    const held = { cookie: alice.cookie, 'lockstep-user': alice.user.id }
+    expectProblem(await ask(by(bob.subject, held)), 'unauthenticated', 401)
+  })
+
+  test('shows nothing when the proxy says that nobody is signed in', async () => {
+    const alice = await brought()
+    const nobody = { 'lockstep-proxy-secret': secret, cookie: alice.cookie }
+    expectProblem(await ask(nobody), 'unauthenticated', 401)
+    expectProblem(await ask({ ...nobody, 'x-user': '' }), 'unauthenticated', 401)
+  })
+})
+
+describe('a socket', () => {
+  const join = (cookie: string | undefined, headers: Record<string, string>) =>
+    Device.open(shared.node.url, cookie, 'conversations', { headers }).then(
+      (device) => device.close(),
+      ({ data }: { data?: { code: string } }) => data?.code,
+    )
+
+  test.each(topics)('at /%s goes by the cookie, unless the proxy names another user, or nobody', async (topic) => {
+    const [alice, bob] = [await brought(), await brought()]
+    const headersOf = { alice: by(alice.subject), nobodyElse: {}, forged: { 'x-user': bob.subject } }
+    for (const headers of Object.values(headersOf)) {
+      await using device = await alice.device(topic, { headers })
+      expect(device.connected).toBe(true)
+    }
+    for (const headers of [by(bob.subject), by(newId()), by('')])
+      await expect(alice.device(topic, { headers })).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+  })
+
+  test('without a cookie is nobody’s, whomever the proxy names', async () => {
+    const alice = await brought()
+    expect(await join(undefined, by(alice.subject))).toBe('unauthenticated')
+    expect(await join(undefined, { 'x-user': alice.subject })).toBe('unauthenticated')
+  })
+})
+
+describe('an account without a password', () => {
+  test('can be given none', async () => {
+    const alice = await brought()
+    const body = { current_password: '', new_password: 'correct horse' }
+    const reply = await alice.rest('PUT', '/users/me/password', body)
+    expectProblem(reply, 'invalid', 422)
+    expect(reply.body.detail).toBe('This account has no password: its sign-in is elsewhere')
+  })
+
+  test.each([[{}], [{ password: '' }], [undefined]])('is deleted with %j right after a sign-in', async (body) => {
+    const alice = await brought()
+    const late = { created_at: new Date(Date.now() - 11 * 60_000) }
+    await database.sessions.updateOne({ _id: alice.session.id }, { $set: late })
+    const reply = await alice.rest('DELETE', '/users/me', body)
+    expectProblem(reply, 'invalid_credentials', 401)
+    expect(reply.body.detail).toBe('Sign in again, and delete the account within 10 minutes')
+    const again = cookieOf((await ask(by(alice.subject))).headers)
+    expect((await alice.rest('DELETE', '/users/me', body, { cookie: again })).status).toBe(204)
+    expectProblem(await ask({ cookie: alice.cookie }), 'unauthenticated', 401)
+  })
+
+  test('that was deleted is followed by an empty one, when its owner comes again', async () => {
+    const alice = await brought()
+    await alice.ask('createConversation', { body: { title: 'gone' } })
+    await alice.ask('deleteMe', { body: {} })
+    const after = await brought(alice.subject)
+    expect(after.user.id).not.toBe(alice.user.id)
+    expect((await after.ask('listConversations')).items).toEqual([])
+  })
+
+  test('can’t be signed in to by password, and its name can’t be taken', async () => {
+    const alice = await brought()
+    await using both = await startNode(shared.database, { trustedProxy })
+    for (const password of ['', 'undefined', 'correct horse'])
+      await expect(signIn(both, alice.user.username, password)).rejects.toThrow('invalid_credentials')
+    const credentials = { username: alice.user.username, password: 'correct horse' }
+    expectProblem(await request(`${both.url}/auth/register`, 'POST', credentials), 'username_taken', 409)
+  })
+})
+
+describe('passwords', () => {
+  test('are off where the proxy brings the users', async () => {
+    const credentials = { username: `someone-${newId()}`, password: 'correct horse' }
+    for (const path of ['/auth/register', '/auth/login'])
+      expectProblem(await request(shared.node.url + path, 'POST', credentials), 'not_found', 404)
+    expect((await ask({}, '/auth/methods')).body).toEqual({ password: false, providers: [] })
+  })
+
+  test('may be on beside it: then a password’s session stays while the proxy names nobody', async () => {
+    await using both = await startNode(shared.database, { trustedProxy })
+    const carol = await signUp(both, 'carol')
+    const nobody = { 'lockstep-proxy-secret': secret }
+    expect(await carol.ask('getMe', { headers: nobody })).toMatchObject({ user: carol.user })
+    const named = await carol.rest('GET', '/users/me', undefined, by(newId()))
+    expect(named.body).toMatchObject({ user: { passwordless: true } })
+  })
+})
+
+test('by default the proxy’s headers are nothing', async () => {
+  const alice = await brought()
+  await using usual = await startNode(shared.database)
+  expectProblem(await request(`${usual.url}/users/me`, 'GET', undefined, by(alice.subject)), 'unauthenticated', 401)
+  const carol = await signUp(usual, 'carol')
+  expect((await carol.rest('GET', '/users/me', undefined, by(alice.subject))).body).toMatchObject({ user: carol.user })
+  await using device = await carol.device('account', { headers: by(alice.subject) })
+  expect(device.connected).toBe(true)
+})
+
+test('no secret is ever logged', () => {
+  expect(lines.length).toBeGreaterThan(0)
+  for (const hidden of [secret, secret.slice(0, -1), next]) expect(lines.join('')).not.toContain(hidden)
+})

@@ -1,0 +1,14 @@
+// A logger whose lines a test reads afterwards.
+import { Writable } from 'node:stream'
+import { pino } from 'pino'
+
+export function keptLog() {
+  const lines: string[] = []
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString())
+      done()
+    },
+  })
+  return { lines, logger: pino({ level: 'trace' }, stream) }
+}
