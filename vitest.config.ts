@@ -46,8 +46,8 @@ export default defineConfig({
   test: {
     reporters: ['default', './.ci/closing-line-reporter.ts'],
     pool: 'forks',
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: [
       {
         extends: true,
@@ -78,8 +78,8 @@ export default defineConfig({
           include: [browser],
           globalSetup,
           maxWorkers: 2,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
       },

@@ -6,5 +6,5 @@
  */
 export const PROTOCOL = 1
 
-/** Protocol numbers this build serves. Anything else is refused with `protocol_unsupported`. */
-export const SUPPORTED_PROTOCOLS: readonly number[] = [1]
+/** The numbers that a server of protocol `n` serves, its own last. Anything else is refused with `protocol_unsupported`. */
+export const servedBy = (n: number): readonly number[] => (n > 1 ? [n - 1, n] : [n])

@@ -22,6 +22,7 @@ export function reduceRun(held: HeldRun, change: Change): HeldRun {
     const { offset, text } = change.data as AgentChanges['extended']
     return { ...held, output: extend(held.output, offset, text), status: 'running', version: change.version }
   }
+  if (change.op !== 'finished') return { ...held, version: change.version }
   const { status, ended_at, metadata } = change.data as AgentChanges['finished']
   return { ...held, status, ended_at, metadata, version: change.version }
 }

@@ -1,6 +1,6 @@
 // The gateway owns delivery: it is the only place that knows Socket.IO, and whatever the feed brings, each device gets its topic's log
 // without a gap, a repetition or another user's byte.
-import type { Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Change } from '../../protocol/change.ts'
 import type { Fault } from '../../protocol/errors.ts'
@@ -28,7 +28,8 @@ import { openTransport } from './transport.ts'
 export interface GatewayOptions {
   httpServer: HttpServer
   sessions: {
-    identify(cookieHeader: string | undefined): Promise<Identity | undefined>
+    /** `request`: of the handshake. */
+    identify(cookieHeader: string | undefined, request?: IncomingMessage): Promise<Identity | undefined>
     alive(sessionIds: readonly string[]): Promise<Set<string>>
   }
   /** Both as in the request's headers. */
@@ -150,8 +151,8 @@ export function startGateway(options: GatewayOptions): Gateway {
   return {
     deliver(user_id, change, everywhere = true) {
       hub.change(user_id, change)
-      // the account is gone, and its sockets are ended by now, but on nodes that couldn't be told for want of Redis
-      if (change.op === 'closed')
+      // the account is gone: the last topic to say so ends the sockets of all, also on nodes that couldn't be told for want of Redis
+      if (change.op === 'closed' && change.topic === 'account')
         for (const topic of topics) for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
       if (everywhere) neighbours.send({ topic: change.topic, user_id, event: 'change', payload: change })
     },

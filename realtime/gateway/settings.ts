@@ -1,9 +1,12 @@
 // Every number of the gateway in one place; tests shrink them.
+import { PROTOCOL, servedBy } from '../../protocol/version.ts'
 import type { Rate } from '../auth/token-bucket.ts'
 import type { PendingLimits } from './pending.ts'
 import type { WireLimits } from './wire.ts'
 
 export interface GatewaySettings {
+  /** Numbers of the protocol that are served. */
+  protocols: readonly number[]
   wire: WireLimits
   pending: PendingLimits
   /** Events of one socket. */
@@ -47,6 +50,7 @@ export interface GatewaySettings {
 }
 
 export const gatewaySettings: GatewaySettings = {
+  protocols: servedBy(PROTOCOL),
   wire: { busy: 64 * 1024, end: 32 * 1024 * 1024, slowest: 16 * 1024 },
   pending: { changes: 512, bytes: 512 * 1024 },
   events: { rate: 100, burst: 200 },

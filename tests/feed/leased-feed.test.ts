@@ -33,7 +33,14 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
   const logger = createLogger('silent')
   const metrics = new Registry()
   const url = `redis://${wire.address}`
-  const link = await startLink({ url, deployment: 'one', node: newId(), logger, metrics: new Registry(), timings: linkTimes })
+  const link = await startLink({
+    url,
+    deployment: 'one',
+    node: newId(),
+    logger,
+    metrics: new Registry(),
+    timings: linkTimes,
+  })
   const own: string[] = []
   const published: string[] = []
   let comparisons = 0

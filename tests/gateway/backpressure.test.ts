@@ -5,6 +5,7 @@ import type { Sync } from '../../protocol/sync.ts'
 import { newId } from '../../protocol/ids.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { eventually } from '../harness/eventually.ts'
+import { Wire } from '../harness/wire.ts'
 import { startHouse, tcpOf, type Client, type House } from './house.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
@@ -65,6 +66,30 @@ test('GATE-4 answers that nobody reads end the connection', async () => {
   tcpOf(greedy).pause()
   for (let i = 0; i < 50; i++)
     greedy.socket.emit('delete', { conversation_id: user_id, mutation_id: user_id }, () => undefined)
+  await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
+})
+
+test('GATE-4 a slow line is no dead one: whatever takes longer than the deadlines arrives, over the same connection', async () => {
+  const settings = { wire: { ...gatewaySettings.wire, slowest: 1_000_000 } }
+  const timings = { ping: 100, pong: 1_000, slow: 2_000 }
+  await using house = await startHouse({ settings: { ...settings, timings } })
+  await using wire = await Wire.to({ port: house.port })
+  wire.limit('down', 4_000_000)
+  const { cookie, user_id } = house.sessions.signIn()
+  const slow = await house.join('conversations', cookie, {}, wire.port)
+  const count = 5
+  for (let i = 0; i < count; i++)
+    house.gateway.deliver(user_id, house.log.append(user_id, { data: { text: 'x'.repeat(3_500_000) } }))
+  await eventually(() => seqs(slow).length === count, { within: 20_000 })
+  expect(seqs(slow)).toEqual([1, 2, 3, 4, 5])
+  expect(slow.names()).not.toContain('disconnect')
+})
+
+test('a device that answers no ping, with nothing on its way to it, is let go soon', async () => {
+  await using house = await startHouse({ settings: { timings: { ping: 50, pong: 200 } } })
+  const dead = await house.join('conversations', house.sessions.signIn().cookie)
+  tcpOf(dead).pause()
+  await eventually(async () => (await house.metric('lockstep_sockets_ended_total')) === 1)
   await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
 })
 

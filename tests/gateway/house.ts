@@ -94,9 +94,15 @@ export async function startHouse(options: HouseOptions = {}) {
     port,
     url: `http://127.0.0.1:${port}`,
     /** A client on its way in. */
-    dial(topic: string, cookie: string | undefined, auth: object = { protocol: 1 }, headers: object = {}): Client {
+    dial(
+      topic: string,
+      cookie: string | undefined,
+      auth: object = { protocol: 1 },
+      headers: object = {},
+      by = port,
+    ): Client {
       const extraHeaders = { ...(cookie && { cookie }), ...headers }
-      const socket = io(`http://127.0.0.1:${port}/${topic}`, {
+      const socket = io(`http://127.0.0.1:${by}/${topic}`, {
         transports: ['websocket'],
         reconnection: false,
         forceNew: true,
@@ -108,8 +114,8 @@ export async function startHouse(options: HouseOptions = {}) {
       return client
     },
     /** A client that has had its first `sync`. */
-    async join(topic: string, cookie: string, auth: object = {}): Promise<Client> {
-      const client = house.dial(topic, cookie, { protocol: 1, ...auth })
+    async join(topic: string, cookie: string, auth: object = {}, by = port): Promise<Client> {
+      const client = house.dial(topic, cookie, { protocol: 1, ...auth }, {}, by)
       await client.next('sync')
       return client
     },

@@ -45,6 +45,16 @@ test('a wire carries bytes both ways, and counts them', async () => {
   expect(wire.connections).toBe(1)
 })
 
+test('slowed down, it carries everything, but no faster', async () => {
+  await using wire = await Wire.to({ port })
+  wire.limit('down', 1_000_000)
+  const socket = await dial(wire)
+  const start = performance.now()
+  socket.write('x'.repeat(500_000))
+  await eventually(() => socket.heard().length === 500_000)
+  expect(performance.now() - start).toBeGreaterThan(300)
+})
+
 test('cut, it drops what there is and refuses what comes, until it is restored', async () => {
   await using wire = await Wire.to({ port })
   const socket = await dial(wire)

@@ -1,4 +1,4 @@
-// A cable between two programs on this machine that a test can cut, delay, pause and flood. It is a TCP proxy and knows nothing of
+// A cable between two programs on this machine that a test can cut, delay, slow down, pause and flood. It is a TCP proxy and knows nothing of
 // what goes through it.
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
@@ -22,6 +22,7 @@ export class Wire implements AsyncDisposable {
   readonly #target: Target
   readonly #links = new Set<Link>()
   readonly #paused = new Set<Direction>()
+  readonly #pace = { up: Infinity, down: Infinity }
   #delay = 0
   #cut = false
   #port = 0
@@ -93,6 +94,11 @@ export class Wire implements AsyncDisposable {
     this.#delay = ms
   }
 
+  /** Carries no more than so many bytes a second on each connection. */
+  limit(direction: Direction, bytesPerSecond: number): void {
+    this.#pace[direction] = bytesPerSecond
+  }
+
   /** Writes bytes of nobody's into every connection. */
   flood(direction: Direction, bytes: Uint8Array): void {
     for (const link of this.#links) receiver(link, direction).write(bytes)
@@ -128,12 +134,18 @@ export class Wire implements AsyncDisposable {
     const from = sender(link, direction)
     const to = receiver(link, direction)
     // The receiver's back pressure is passed on, as a real cable does.
-    const write = (bytes: Buffer) => {
-      if (to.write(bytes)) return
+    const holds = new Set<object>()
+    const hold = () => {
+      const reason = {}
+      holds.add(reason)
       from.pause()
-      to.once('drain', () => {
-        if (!this.#paused.has(direction)) from.resume()
-      })
+      return () => {
+        holds.delete(reason)
+        if (holds.size === 0 && !this.#paused.has(direction)) from.resume()
+      }
+    }
+    const write = (bytes: Buffer) => {
+      if (!to.write(bytes)) to.once('drain', hold())
     }
     // Each timer does the oldest thing that waits, so that the order stays whatever the delay was when the bytes came.
     const waiting: (() => void)[] = []
@@ -144,6 +156,8 @@ export class Wire implements AsyncDisposable {
     }
     from.on('data', (bytes: Buffer) => {
       this.bytes[direction] += bytes.length
+      const ms = (bytes.length / this.#pace[direction]) * 1_000
+      if (ms > 0) setTimeout(hold(), ms)
       inOrder(() => write(bytes))
     })
     from.on('end', () => inOrder(() => to.end()))

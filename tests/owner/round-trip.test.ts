@@ -204,7 +204,12 @@ describe('an import', () => {
     expect(await importInto(alice, { conversations })).toMatchObject({ created: 1, failed: [] })
     const { seq, messages: newest, message_count, metadata, updated_at } = await alice.ask('getConversation', { params: { id } }) // prettier-ignore
     expect({ message_count, metadata, updated_at }).toEqual({ message_count: 60, metadata: {}, updated_at: '2024-05-05T00:00:00.000Z' }) // prettier-ignore
-    expect(newest.map(({ id }) => id)).toEqual(messages.map(({ id }) => id))
+    const found = [...newest]
+    while (found[0]!.position > 1) {
+      const older = await alice.ask('getConversation', { params: { id }, query: { before: found[0]!.position } })
+      found.unshift(...older.messages)
+    }
+    expect(found.map(({ id }) => id)).toEqual(messages.map(({ id }) => id))
     await device.until('change', (change) => change.seq === seq)
     const ops = device.changes.filter(({ entity_id }) => entity_id === id)
     expect(ops.length).toBeGreaterThan(4)

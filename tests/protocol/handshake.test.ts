@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
 import { topics } from '../../protocol/topics.ts'
+import { PROTOCOL, servedBy } from '../../protocol/version.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { Device, Refused, type DeviceOptions } from '../harness/device.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
@@ -75,6 +76,42 @@ test('a cookie sealed with another secret is worth nothing', async () => {
   const eve = await signUp(other, 'eve')
   expect(await refusal('conversations', eve.cookie)).toMatchObject({ code: 'unauthenticated' })
   expect((await eve.at(shared.node).rest('GET', '/users/me')).status).toBe(401)
+})
+
+describe('nodes of two neighbouring versions side by side', () => {
+  let next: TestNode
+  beforeAll(async () => {
+    const gateway = { ...gatewaySettings, protocols: servedBy(PROTOCOL + 1) }
+    next = await startNode(shared.database, { options: { gateway } })
+  })
+  afterAll(() => next.stop())
+
+  const at = (node: TestNode, protocol: unknown) => alice.at(node).device('preferences', { auth: { protocol } })
+  const unsupported = { data: { code: 'protocol_unsupported' } }
+
+  test('the newer one serves its own number and the one before, and no other', async () => {
+    for (const protocol of [PROTOCOL, PROTOCOL + 1]) {
+      await using device = await at(next, protocol)
+      expect(device.connected).toBe(true)
+    }
+    for (const protocol of [PROTOCOL - 1, PROTOCOL + 2])
+      await expect(at(next, protocol)).rejects.toMatchObject(unsupported)
+  })
+
+  test('the older one refuses the newer number, and what only looks like one that it serves', async () => {
+    for (const protocol of [PROTOCOL + 1, String(PROTOCOL), [PROTOCOL]])
+      await expect(at(shared.node, protocol)).rejects.toMatchObject(unsupported)
+  })
+
+  test('devices of both hear of each other, whichever node they are at', async () => {
+    await using older = await at(shared.node, PROTOCOL)
+    await using moved = await at(next, PROTOCOL)
+    await using newer = await at(next, PROTOCOL + 1)
+    for (const writer of [older, moved, newer]) {
+      const { seq } = await writer.done('update', { patch: { written_by: newId() } })
+      for (const device of [older, moved, newer]) await device.until('change', (change) => change.seq === seq)
+    }
+  })
 })
 
 describe('what is no topic', () => {

@@ -2,6 +2,7 @@
 import type { AccountChanges, AccountCommands, ListedSession, Session, User } from '../../../../protocol/account.ts'
 import type { Change } from '../../../../protocol/change.ts'
 import { reduceAccount, type HeldAccount } from '../../../../protocol/reduce/account.ts'
+import { isKnown } from '../../../../protocol/reduce/known.ts'
 import type { Presence } from '../../../../protocol/sync.ts'
 import { getMe, listSessions } from '../services/account.ts'
 import type { Call } from '../services/http.ts'
@@ -130,7 +131,7 @@ function accountModel(call: Call): Model<HeldAccount> {
     loadOne: read,
     keyOf: () => KEY,
     // Repeating these changes changes nothing, so they need no versions.
-    follow: (_held, { stripped, data }) => (stripped || !data ? 'load' : 'apply'),
+    follow: (_held, change) => (change.stripped || !change.data || !isKnown(change) ? 'load' : 'apply'),
     reduce: (held, change) => (held ? reduceAccount(held, change) : held),
     versionOf: () => Infinity,
     gone: () => undefined,

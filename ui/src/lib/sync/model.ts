@@ -1,6 +1,7 @@
 // What makes a topic: how its changes fold, what its commands will do, and how it is loaded. Everything else is alike in all topics.
 import type { Change, Cursor, DecisionContext } from '../../../../protocol/change.ts'
 import type { Problem } from '../../../../protocol/errors.ts'
+import { isKnown } from '../../../../protocol/reduce/known.ts'
 import type { Topic } from '../../../../protocol/topics.ts'
 
 /** One command as it waits to be sent. */
@@ -60,7 +61,7 @@ export function followVersion(
 ): Following {
   if (held && change.version <= held.version) return 'ignore'
   if (last) return 'end'
-  if (change.stripped || !change.data) return 'load'
+  if (change.stripped || !change.data || !isKnown(change)) return 'load'
   if (whole) return 'apply'
   return held && stands && change.version === held.version + 1 ? 'apply' : 'load'
 }
