@@ -75,6 +75,32 @@ const Environment = z.object({
   ...hostEnvironment(secrets),
 })
 
+const thisMachine: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+/** What 32 random characters have at least, hexadecimal ones too, but for one in a hundred million. */
+const DISTINCT = 7
+
+/** What may do for a try, but not where strangers come. */
+function productionFaults(environment: Record<string, string | undefined>): string[] {
+  const { SESSION_SECRET, PUBLIC_ORIGIN = '' } = environment
+  const faults: string[] = []
+  const random = '32 random characters or more, such as what "openssl rand -hex 32" gives'
+  if (!SESSION_SECRET) faults.push(`SESSION_SECRET: is required when NODE_ENV=production (${random})`)
+  for (const name of ['SESSION_SECRET', 'TRUSTED_USER_SECRET'])
+    if (environment[name]?.split(',').some((secret) => isGuessable(secret.trim())))
+      faults.push(`${name}: can be guessed: it must be ${random}`)
+  const origins = PUBLIC_ORIGIN.split(',').map((value) => value.trim())
+  const plain = origins.filter((value) => URL.canParse(value) && new URL(value).protocol === 'http:')
+  if (plain.some((value) => !thisMachine.has(new URL(value).hostname)))
+    faults.push(
+      'PUBLIC_ORIGIN: must be https when NODE_ENV=production, but on localhost: cookies would travel in the clear',
+    )
+  return faults
+}
+
+/** A few characters, or a piece that is repeated, over and over. */
+const isGuessable = (secret: string): boolean =>
+  secret !== '' && (new Set(secret).size < DISTINCT || (secret + secret).indexOf(secret, 1) < secret.length)
+
 /** Reads the settings; empty variables count as unset. Throws `ConfigError`. May make the session secret and keep it in `DATA_DIR`. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
@@ -83,8 +109,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const result = Environment.safeParse(given)
   const faults = result.success ? [] : result.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`)
   const production = environment.NODE_ENV === 'production'
-  if (production && !environment.SESSION_SECRET)
-    faults.push('SESSION_SECRET: is required when NODE_ENV=production (32 random characters or more)')
+  if (production) faults.push(...productionFaults(environment))
   if (environment.ASSISTANT_BASE_URL && !environment.ASSISTANT_MODEL)
     faults.push('ASSISTANT_MODEL: is required with ASSISTANT_BASE_URL')
   faults.push(...hostFaults(given))

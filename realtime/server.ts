@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAgents, type Agents, type AgentsOptions } from './agents/agents.ts'
 import { newId } from '../protocol/ids.ts'
-import { originAllowed } from './auth/origin.ts'
+import { onlyHttps, originAllowed } from './auth/origin.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
@@ -51,7 +51,7 @@ export interface ServerOptions {
   ofProcess?: boolean
   /** log2 of scrypt's N; tests use a cheap one. */
   passwordCost?: number
-  rateLimits?: RateLimitRules
+  rateLimits?: Partial<RateLimitRules>
   gateway?: GatewaySettings
   /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
   leaveMs?: number
@@ -90,7 +90,12 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
     if (link) stops.add('redis', () => link.stop())
 
-    const sessions = createSessions({ database, secrets: config.sessionSecrets, logger })
+    const sessions = createSessions({
+      database,
+      secrets: config.sessionSecrets,
+      onlySecure: onlyHttps(config.publicOrigins),
+      logger,
+    })
     const passwords = createPasswords(options.passwordCost)
     const limits = createRateLimits(options.rateLimits, link && sharedLimiter(link))
     const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it

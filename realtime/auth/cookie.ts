@@ -18,15 +18,28 @@ export interface SessionCookie {
   issue(session_id: string, secure: boolean): Promise<string>
   /** The value of `Set-Cookie` that makes a browser forget. */
   clear(secure: boolean): string
-  /** What a raw `Cookie` header holds; undefined when it was sealed by others, was touched, or is too old. */
-  read(header: string | undefined): Promise<Sealed | undefined>
+  /**
+   * All that a raw `Cookie` header holds under this name, in its order, but what was sealed by others, was touched, or is too old. There may be
+   * several: neighbouring hosts and longer paths can set some that a browser sends first.
+   */
+  read(header: string | undefined): Promise<Sealed[]>
 }
 
-/** @param secrets as of `createSeals`: they can be exchanged without signing anybody out */
-export function createSessionCookie(secrets: readonly string[], now: () => number = Date.now): SessionCookie {
+/** Cookies of the name that are looked at. */
+const MOST = 10
+
+/**
+ * @param secrets as of `createSeals`: they can be exchanged without signing anybody out
+ * @param onlySecure pages only come over https, also where the last part of the way doesn't
+ */
+export function createSessionCookie(
+  secrets: readonly string[],
+  now: () => number = Date.now,
+  onlySecure = false,
+): SessionCookie {
   const seals = createSeals(secrets)
   const attributes = (secure: boolean, maxAge: number) =>
-    ({ httpOnly: true, sameSite: 'lax', path: '/', secure, maxAge }) as const
+    ({ httpOnly: true, sameSite: 'lax', path: '/', secure: secure || onlySecure, maxAge }) as const
 
   return {
     async issue(session_id, secure) {
@@ -36,11 +49,13 @@ export function createSessionCookie(secrets: readonly string[], now: () => numbe
     },
     clear: (secure) => stringifySetCookie({ name: COOKIE, value: '', ...attributes(secure, 0) }),
     async read(header) {
-      const value = parseCookie(header ?? '')[COOKIE]
-      if (!value) return undefined
-      const { session_id, sealed_at } = await seals.open<Sealed>(value, SESSION_SECONDS)
-      if (typeof session_id !== 'string' || typeof sealed_at !== 'number') return undefined
-      return { session_id, sealed_at }
+      const values = (header ?? '').split(';').flatMap((pair) => parseCookie(pair)[COOKIE] || [])
+      const sealed: Sealed[] = []
+      for (const value of values.slice(0, MOST)) {
+        const { session_id, sealed_at } = await seals.open<Sealed>(value, SESSION_SECONDS)
+        if (typeof session_id === 'string' && typeof sealed_at === 'number') sealed.push({ session_id, sealed_at })
+      }
+      return sealed
     },
   }
 }

@@ -33,3 +33,7 @@ export function originAllowed(
   const plain = host !== undefined && !/[/\\?#@]/.test(host)
   return plain && URL.canParse(own) && new URL(own).origin === page.origin
 }
+
+/** Pages only come over https, as far as it is known. */
+export const onlyHttps = (allowed: readonly string[]): boolean =>
+  allowed.length > 0 && allowed.every((origin) => origin.startsWith('https:'))

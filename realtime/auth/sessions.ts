@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { findAlive, findSession, insertSession, renewSession, type SessionDocument } from '../store/sessions.ts'
 import { findUser, type HostIdentity } from '../store/users.ts'
-import { createSessionCookie, SESSION_SECONDS, type SessionCookie } from './cookie.ts'
+import { createSessionCookie, SESSION_SECONDS, type Sealed, type SessionCookie } from './cookie.ts'
 
 /** The session's end is pushed forward at most this often (ms). */
 const RENEW_MS = 60_000
@@ -39,11 +39,13 @@ export interface Sessions {
 export function createSessions(options: {
   database: Database
   secrets: readonly string[]
+  /** Cookies never travel in the clear, whatever a request looks like here. */
+  onlySecure?: boolean
   logger: Logger
   now?: () => number
 }): Sessions {
   const { database, secrets, logger, now = Date.now } = options
-  const cookie = createSessionCookie(secrets, now)
+  const cookie = createSessionCookie(secrets, now, options.onlySecure)
   const end = () => new Date(now() + SESSION_SECONDS * 1000)
 
   /** Nobody waits for it: it only moves an end that is weeks away. */
@@ -55,26 +57,32 @@ export function createSessions(options: {
     )
   }
 
+  async function identityOf(sealed: Sealed): Promise<Identity | undefined> {
+    const session = await findSession(database, sealed.session_id, new Date(now()))
+    const user = session && (await findUser(database, session.user_id))
+    if (!user || user.closing) return undefined
+    renew(session)
+    return {
+      user_id: user._id,
+      username: user.username,
+      host: user.host,
+      session_id: session._id,
+      device: session.device,
+      session_created_at: session.created_at,
+      user_created_at: user.created_at,
+      expires_at: session.expires_at,
+      stale_cookie: now() - sealed.sealed_at > RESEAL_MS,
+    }
+  }
+
   return {
     cookie,
     async identify(cookieHeader) {
-      const sealed = await cookie.read(cookieHeader)
-      if (!sealed) return undefined
-      const session = await findSession(database, sealed.session_id, new Date(now()))
-      const user = session && (await findUser(database, session.user_id))
-      if (!user || user.closing) return undefined
-      renew(session)
-      return {
-        user_id: user._id,
-        username: user.username,
-        host: user.host,
-        session_id: session._id,
-        device: session.device,
-        session_created_at: session.created_at,
-        user_created_at: user.created_at,
-        expires_at: session.expires_at,
-        stale_cookie: now() - sealed.sealed_at > RESEAL_MS,
+      for (const sealed of await cookie.read(cookieHeader)) {
+        const identity = await identityOf(sealed)
+        if (identity) return identity
       }
+      return undefined
     },
     alive: async (sessionIds) => new Set(await findAlive(database, sessionIds, new Date(now()))),
     async open(user_id, device) {

@@ -175,8 +175,8 @@ export function createAccount(rooms: {
       const { username, _id } = user
       const first = await accountLog.first(request, identity)
       if (first)
-        return checkRepetition(user, first, () => limits.guess(username, address, () => prove(user, given.next)))
-      await limits.guess(username, address, () => replace(_id, given))
+        return checkRepetition(user, first, () => limits.guess(username, address, () => prove(user, given.next), true))
+      await limits.guess(username, address, () => replace(_id, given), true)
       await endOtherSessions(request)
       await accountLog.tell(
         request,
@@ -189,7 +189,7 @@ export function createAccount(rooms: {
     async remove(request, address, password) {
       const user = await present(request.user_id)
       if (user.password_hash === undefined) await needFreshSession(request)
-      else await limits.guess(user.username, address, () => prove(user, password))
+      else await limits.guess(user.username, address, () => prove(user, password), true)
       await deletion.remove(user)
     },
 

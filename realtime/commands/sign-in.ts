@@ -140,6 +140,7 @@ export function createSignIn(rooms: {
       if (present) return again(present, visitor, credentials, identity)
       const user = await makeAccount(rooms, { username, password_hash: await passwords.hash(password) })
       if (!user) throw new Fault('username_taken')
+      await limits.know(username, visitor.address)
       return signedIn(user, await start(user, visitor, identity))
     },
 

@@ -5,7 +5,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
-import { changesState, originAllowed } from '../auth/origin.ts'
+import { changesState, onlyHttps, originAllowed } from '../auth/origin.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { TrustedProxy } from '../auth/trusted-proxy.ts'
@@ -123,7 +123,6 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
 
 /** Pages may only run and reach what this server gave them. */
 async function protectPages(app: FastifyInstance, { publicOrigins }: Pick<Config, 'publicOrigins'>): Promise<void> {
-  const onlyHttps = publicOrigins.length > 0 && publicOrigins.every((origin) => origin.startsWith('https:'))
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -141,7 +140,7 @@ async function protectPages(app: FastifyInstance, { publicOrigins }: Pick<Config
       },
     },
     frameguard: { action: 'deny' },
-    hsts: onlyHttps,
+    hsts: onlyHttps(publicOrigins),
     referrerPolicy: { policy: 'same-origin' },
   })
 }

@@ -38,6 +38,8 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new Fault('invalid', { detail: 'The address is not valid' })
     default:
+      // how the server of the pages refuses paths that lead out of their folder
+      if ([400, 403, 404].includes(error.statusCode ?? 0)) return new Fault('not_found')
       // the client went away while it sent: nobody reads the answer, and it isn't the server's fault
       return (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? new Fault('invalid', { status: 400 }) : undefined
   }

@@ -4,7 +4,7 @@ import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'r
 import type { Link } from './link.ts'
 
 /** What is used of a limiter. */
-type Limiter = Pick<RateLimiterAbstract, 'consume' | 'reward' | 'delete'>
+type Limiter = Pick<RateLimiterAbstract, 'consume' | 'reward' | 'delete' | 'get'>
 
 /** Makes the shared counter of one rule. */
 export function sharedLimiter(link: Pick<Link, 'prefix' | 'publisher' | 'hears'>) {
@@ -23,6 +23,7 @@ export function sharedLimiter(link: Pick<Link, 'prefix' | 'publisher' | 'hears'>
       consume: (key, ...rest) => present().consume(key, ...rest),
       reward: (key, ...rest) => present().reward(key, ...rest),
       delete: (key, ...rest) => present().delete(key, ...rest),
+      get: (key, ...rest) => present().get(key, ...rest),
     }
   }
 }

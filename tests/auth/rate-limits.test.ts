@@ -4,10 +4,12 @@ import { createRateLimits, networkOf } from '../../realtime/auth/rate-limits.ts'
 
 const rules = {
   guesses: { points: 3, seconds: 60 },
+  guessesPerAccount: { points: 4, seconds: 60 },
   guessesPerAddress: { points: 6, seconds: 60 },
   signUps: { points: 2, seconds: 60 },
 }
 const wrong = () => Promise.reject(new Fault('invalid_credentials'))
+const refused = { code: 'invalid_credentials' }
 const right = () => Promise.resolve('in')
 const limited = { code: 'rate_limited', extra: { retry_after_ms: expect.any(Number) as number } }
 
@@ -25,6 +27,64 @@ describe('guessing passwords', () => {
     const limits = createRateLimits(rules)
     for (let i = 0; i < 6; i++) await expect(limits.guess(`user${i}`, '10.0.0.1', wrong)).rejects.toThrow()
     await expect(limits.guess('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
+  })
+
+  test('ends for an account that is tried from many addresses, but where its owner has been right', async () => {
+    const limits = createRateLimits(rules)
+    expect(await limits.guess('alice', '10.0.0.1', right)).toBe('in')
+    await limits.know('alice', '10.0.0.2')
+    for (let i = 0; i < 4; i++) await expect(limits.guess('alice', `10.1.0.${i}`, wrong)).rejects.toMatchObject(refused)
+    await expect(limits.guess('alice', '10.1.1.1', right)).rejects.toMatchObject(limited)
+    for (const address of ['10.0.0.1', '10.0.0.2']) expect(await limits.guess('alice', address, right)).toBe('in')
+    expect(await limits.guess('alice', '10.1.1.1', right, true)).toBe('in')
+    expect(await limits.guess('bob', '10.1.1.2', right)).toBe('in')
+    for (let i = 0; i < 3; i++) await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    await expect(limits.guess('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
+  })
+
+  test('by somebody else at the same address keeps nobody out who is known there', async () => {
+    const limits = createRateLimits(rules)
+    expect(await limits.guess('alice', '10.0.0.1', right)).toBe('in')
+    for (let i = 0; i < 6; i++) await expect(limits.guess(`user${i}`, '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    await expect(limits.guess('bob', '10.0.0.1', right)).rejects.toMatchObject(limited)
+    expect(await limits.guess('alice', '10.0.0.1', right)).toBe('in')
+  })
+
+  test('counts only those that were tried and wrong', async () => {
+    const limits = createRateLimits(rules)
+    for (let i = 0; i < 3; i++) await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    for (let i = 0; i < 20; i++) await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(limited)
+    for (const name of ['bob', 'carol'])
+      for (let i = 0; i < 2 - Number(name === 'carol'); i++)
+        await expect(limits.guess(name, '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    await expect(limits.guess('alice', '10.0.0.2', wrong)).rejects.toMatchObject(refused)
+  })
+
+  test('rightly, by many at once, is not limited, and does not make room for wrong ones', async () => {
+    const limits = createRateLimits(rules)
+    const slowly = async () => {
+      await new Promise(setImmediate)
+      return 'in'
+    }
+    for (const account of ['alice', 'bob'])
+      expect(
+        await Promise.all(Array.from({ length: 60 }, () => limits.guess(account, '10.0.0.1', slowly))),
+      ).toHaveLength(60)
+    const guesses = Array.from({ length: 20 }, () => limits.guess('alice', '10.0.0.1', wrong))
+    const outcomes = (await Promise.allSettled(guesses)) as PromiseRejectedResult[]
+    const codes = outcomes.map(({ reason }) => (reason as Fault).code)
+    expect(codes.filter((code) => code === 'invalid_credentials')).toHaveLength(3)
+    expect(codes.filter((code) => code === 'rate_limited')).toHaveLength(17)
+  })
+
+  test('rightly, amid wrong ones that use all up, is refused at last and not kept waiting', async () => {
+    const limits = createRateLimits(rules)
+    const gates = Array.from({ length: 3 }, () => Promise.withResolvers<void>())
+    const guessing = gates.map(({ promise }) => limits.guess('alice', '10.0.0.1', () => promise.then(wrong)))
+    const waiting = Array.from({ length: 5 }, () => limits.guess('alice', '10.0.0.1', right))
+    for (const { resolve } of gates) resolve()
+    for (const guess of guessing) await expect(guess).rejects.toMatchObject(refused)
+    for (const guess of waiting) await expect(guess).rejects.toMatchObject(limited)
   })
 
   test('side by side gains nothing', async () => {

@@ -106,6 +106,13 @@ describe('POST /auth/login', () => {
     }
   })
 
+  test('sets a Secure cookie where pages only come over https, also when its request did not', async () => {
+    await using secure = await startNode(database, { publicOrigins: ['https://chat.example.org'] })
+    const body = { username: `secure-${newId()}`, password: 'correct horse' }
+    const { headers } = await request(`${secure.url}/auth/register`, 'POST', body)
+    expect(headers.getSetCookie()[0]).toMatch(/; Secure/)
+  })
+
   test('is limited after ten wrong passwords, and says when to come back', async () => {
     const alice = await signUp(node)
     const guess = () => login({ username: alice.user.username, password: 'wrong horse' })

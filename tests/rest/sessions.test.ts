@@ -186,6 +186,15 @@ describe('a session', () => {
     expect((await alice.ask('listConversations')).items).toEqual([])
   })
 
+  test('is found behind cookies of the same name that are junk, or of a session that has ended', async () => {
+    const alice = await signUp(shared.node)
+    const phone = await alice.signIn()
+    await phone.ask('logout')
+    const cookie = `lockstep_session=junk; ${phone.cookie}; lockstep_session=; ${alice.cookie}`
+    const { status, body } = await request(`${shared.node.url}/users/me`, 'GET', undefined, { cookie })
+    expect([status, (body.session as { id: string }).id]).toEqual([200, alice.session.id])
+  })
+
   test('that has expired is dead before the database removes it', async () => {
     const alice = await signUp(shared.node)
     await database.sessions.updateOne({ _id: alice.session.id }, { $set: { expires_at: new Date(Date.now() - 1) } })

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -120,6 +121,47 @@ describe('settings', () => {
   test('take a provider without https on this machine only', () => {
     const OIDC_ISSUER = 'http://localhost:8080/realms/demo'
     expect(readConfig({ DATA_DIR, ...oidc, OIDC_ISSUER }).oidc?.issuer).toBe(OIDC_ISSUER)
+  })
+
+  test.each([
+    ['one character', 'x'.repeat(64)],
+    ['a few', 'abcabd'.repeat(8)],
+    ['a word, over and over', 'correct-horse-battery'.repeat(2)],
+    ['one of them guessable', `${SESSION_SECRET},${'0'.repeat(32)}`],
+  ])('of production refuse a secret of %s, by name and without printing it', (_what, secret) => {
+    const faults = faultsOf({ NODE_ENV: 'production', SESSION_SECRET: secret })
+    expect(faults).toMatch(/^SESSION_SECRET: can be guessed/)
+    expect(faults).not.toContain(secret.slice(0, 8))
+    expect(faultsOf({ SESSION_SECRET: secret })).toBe('')
+  })
+
+  test('of production take any random secret', () => {
+    for (let i = 0; i < 1_000; i++) {
+      const secret = randomBytes(16)
+        .toString(i % 2 ? 'hex' : 'base64url')
+        .padEnd(32, 'x')
+      expect(faultsOf({ NODE_ENV: 'production', SESSION_SECRET: secret })).toBe('')
+    }
+  })
+
+  test('of production refuse plain http, but on this machine', () => {
+    const faults = (PUBLIC_ORIGIN: string) => faultsOf({ NODE_ENV: 'production', SESSION_SECRET, PUBLIC_ORIGIN })
+    for (const plain of [
+      'http://chat.example.org',
+      'http://192.168.1.2:3000',
+      'https://a.example,http://b.example',
+      'http://localhost.example',
+    ])
+      expect(faults(plain), plain).toMatch(/^PUBLIC_ORIGIN: must be https/)
+    for (const fine of [
+      'https://chat.example.org',
+      'http://localhost:8080',
+      'http://127.0.0.1:3000',
+      'http://[::1]:3000',
+      'https://a.example,http://localhost:8080',
+    ])
+      expect(faults(fine), fine).toBe('')
+    expect(faultsOf({ PUBLIC_ORIGIN: 'http://chat.example.org' })).toBe('')
   })
 
   test('trust a proxy by its addresses', () => {
