@@ -14,7 +14,7 @@ const TIMEOUT = { timeout: 90_000 }
 let cluster: Cluster
 beforeAll(async () => {
   cluster = await Cluster.start(3)
-}, 60_000)
+}, 120_000)
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 afterEach(() => cluster.healed())
 

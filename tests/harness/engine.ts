@@ -18,7 +18,7 @@ export async function startEngine(dataDir: string, args: readonly string[] = [])
     command: process.execPath,
     args: [program, '--data-dir', dataDir, '--test-commands', ...args],
   })
-  const line = await owned.line(/^\{.*"url"/, { within: 20_000 })
+  const line = await owned.line(/^\{.*"url"/, { within: 90_000 })
   const { url } = JSON.parse(line) as { url: string }
   return { url, process: owned, [Symbol.asyncDispose]: () => owned.kill() }
 }

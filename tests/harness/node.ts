@@ -66,7 +66,7 @@ export async function spawnNode(
       ...env,
     },
   })
-  const [url] = /http:\/\/\S+/.exec(await owned.line(/ is at http:/, { within: 20_000 })) ?? []
+  const [url] = /http:\/\/\S+/.exec(await owned.line(/ is at http:/, { within: 90_000 })) ?? []
   const stop = async () => {
     owned.signal('SIGTERM')
     await owned.exited
