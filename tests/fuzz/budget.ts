@@ -6,7 +6,7 @@ const seeds = Number(FUZZ_SEEDS)
 /** Another one each time, unless one is to be replayed. */
 const seed = FUZZ_SEED === undefined ? Date.now() & 0x7fffffff : Number(FUZZ_SEED)
 /** For one file, a failure included. */
-const testMs = isTold ? 4 * 3_600_000 : 300_000
+const testMs = isTold ? 4 * 3_600_000 : 900_000
 const shrinkMs = isTold ? 600_000 : 60_000
 
 const share = (part: number) => ({ count: Math.ceil(seeds * part), seed, path, shrinkMs })
