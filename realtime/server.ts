@@ -18,6 +18,7 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createImport } from './commands/import/import.ts'
 import { createRewind } from './commands/rewind.ts'
+import { createRoom } from './commands/room.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
 import type { Config } from './config.ts'
 import { startFeed } from './feed/feed.ts'
@@ -52,6 +53,7 @@ export interface ServerOptions {
   /** log2 of scrypt's N; tests use a cheap one. */
   passwordCost?: number
   rateLimits?: Partial<RateLimitRules>
+  conversationsPerUser?: number
   gateway?: GatewaySettings
   /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
   leaveMs?: number
@@ -104,7 +106,8 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       onlineSessions: async (user_id: string) => (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({ database, log, sessions, passwords, limits, devices })
-    const conversations = createConversations(database, log)
+    const room = createRoom(database, log, options.conversationsPerUser)
+    const conversations = createConversations(database, log, room)
     const preferences = createPreferences(database, log)
     const agents = createAgents({
       database,
@@ -142,7 +145,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
         ...ownerHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport(database, log, preferences, logger),
+          imports: createImport(database, log, preferences, logger, room),
           rewind: createRewind(database, log),
         }),
       },

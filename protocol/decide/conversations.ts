@@ -178,8 +178,15 @@ function mergeInputs(conversation: Conversation, inputs: readonly MessageInput[]
       messages.push(added)
     }
   }
+  if (position > conversation.message_count) checkLength(position)
   messages.sort((a, b) => a.position - b.position)
   return { messages, replaced }
+}
+
+/** Throws `invalid` for more messages than a conversation may have. */
+export function checkLength(message_count: number): void {
+  if (message_count > limits.messagesPerConversation)
+    throw invalid('messages', `a conversation has at most ${limits.messagesPerConversation} messages`)
 }
 
 const invalid = (path: string, message: string) =>

@@ -10,7 +10,7 @@ import { limits } from '../limits.ts'
 import type { Message } from '../message.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
 import { byteLength, previewOf } from '../text.ts'
-import { existing, live, next } from './conversations.ts'
+import { checkLength, existing, live, next } from './conversations.ts'
 
 /** A reply that is about to be written. */
 export interface ReplyStart {
@@ -50,6 +50,7 @@ export function decideReply(held: HeldConversation, start: ReplyStart, context: 
     replaces: replaces ?? null,
     metadata: { run_id, agent, model },
   })
+  checkLength(message_count + messages.length)
   const data: ConversationChanges['updated'] = {
     messages,
     message_count: message_count + messages.length,

@@ -3,6 +3,7 @@
 import type { AccountCommands, ListedSession, User } from '../../protocol/account.ts'
 import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
+import { limits as most } from '../../protocol/limits.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
@@ -140,7 +141,18 @@ export function createAccount(rooms: {
   }
 
   async function endOtherSessions(request: Request): Promise<void> {
-    const ended = await deleteSessionsOf(database, request.user_id, request.session_id ?? undefined)
+    await tellEnded(request, await deleteSessionsOf(database, request.user_id, request.session_id ?? undefined))
+  }
+
+  /** The oldest devices of a user who has signed in on too many. */
+  async function endOldest(request: Request): Promise<void> {
+    const sessions = await findSessionsOf(database, request.user_id, new Date())
+    const oldest = sessions.slice(most.sessionsPerUser).map(({ _id }) => _id)
+    for (const id of oldest) await deleteSession(database, request.user_id, id)
+    await tellEnded(request, oldest)
+  }
+
+  async function tellEnded(request: Request, ended: readonly string[]): Promise<void> {
     devices.disconnectSessions(ended)
     for (const id of ended)
       await tellRevoked({ ...request, mutation_id: newId() }, id, true).catch((error: unknown) => {
@@ -150,7 +162,7 @@ export function createAccount(rooms: {
   }
 
   return {
-    ...createSignIn({ ...rooms, accountLog }),
+    ...createSignIn({ ...rooms, accountLog, endOldest }),
 
     async me({ user_id, session_id }) {
       const head = await log.head(user_id, 'account') // before the documents: they are written before their entries

@@ -18,6 +18,7 @@ import type { Database } from '../store/database.ts'
 import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
 import type { Outcome, Request } from './commands.ts'
 import { readCursor, writeCursor } from './cursor.ts'
+import { createRoom, noRoom, type Room } from './room.ts'
 
 type Name = keyof typeof decideConversations
 /** A conversation with a window of its messages, and the head of the topic from which a client goes on. */
@@ -51,7 +52,11 @@ export interface WindowQuery {
   state?: 'active' | 'trash'
 }
 
-export function createConversations(database: Database, log: Log): Conversations {
+export function createConversations(
+  database: Database,
+  log: Log,
+  room: Room = createRoom(database, log),
+): Conversations {
   const load = (id: string, messageIds: string[]) => async (hot: Hot) => {
     const entries = hot.tail.filter(({ entity_id }) => entity_id === id)
     return fold(await readProjected(database, hot.user_id, id, messageIds), entries).held
@@ -65,13 +70,17 @@ export function createConversations(database: Database, log: Log): Conversations
     named: string[],
     identity: unknown,
     decide: Decide,
+    look?: (hot: Hot) => Promise<void>,
   ): Promise<Outcome<Summary | null>> {
     const appended = await log.append<HeldConversation>({
       caller: request,
       topic: 'conversations',
       mutation_id: request.mutation_id,
       fingerprint: fingerprintOf(identity),
-      load: load(id, named),
+      load: async (hot) => {
+        await look?.(hot)
+        return load(id, named)(hot)
+      },
       decide,
     })
     if (appended.kind === 'unchanged') {
@@ -97,9 +106,19 @@ export function createConversations(database: Database, log: Log): Conversations
       command: object,
       context: DecisionContext,
     ) => Decision
+    let full = false
+    const look = async ({ user_id, seq }: Hot) => void (full = name === 'create' && (await room.isFull(user_id, seq)))
     try {
-      return await append(request, id, namedMessages(inputsOf(command)), [name, payload], (held, context) =>
-        decide(held, command, context),
+      return await append(
+        request,
+        id,
+        namedMessages(inputsOf(command)),
+        [name, payload],
+        (held, context) => {
+          if (full && held === undefined) throw noRoom()
+          return decide(held, command, context)
+        },
+        look,
       )
     } catch (error) {
       if (error instanceof Fault && error.code === 'version_conflict')

@@ -10,6 +10,7 @@ import type { Database } from '../store/database.ts'
 import { deleteSession, findSession, type SessionDocument } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword, type UserDocument } from '../store/users.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
+import type { Request } from './commands.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
@@ -57,8 +58,10 @@ export function createSignIn(rooms: {
   sessions: Sessions
   passwords: Passwords
   limits: RateLimits
+  /** Signs out the oldest devices of a user who has too many. */
+  endOldest: (request: Request) => Promise<void>
 }): SignIn {
-  const { database, accountLog, sessions, passwords, limits } = rooms
+  const { database, accountLog, sessions, passwords, limits, endOldest } = rooms
 
   /** The user whose password this is. An unknown one takes as long as a wrong password. */
   async function prove({ username, password }: Credentials): Promise<UserDocument> {
@@ -102,7 +105,10 @@ export function createSignIn(rooms: {
       () => Promise.resolve(),
       () => ({ op: 'session_created', entity_id: session._id, version: 1, data: { session: toSession(session) } }),
     )
-    if (!entry || entry.entity_id === session._id) return session
+    if (!entry || entry.entity_id === session._id) {
+      await endOldest(request)
+      return session
+    }
     await deleteSession(database, user._id, session._id) // the same request, sent twice at once, was first
     return resume(entry.entity_id)
   }

@@ -131,6 +131,10 @@ export async function listConversations(
   return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
 }
 
+/** How many aren't purged. */
+export const countConversations = ({ conversations }: Database, user_id: string): Promise<number> =>
+  conversations.countDocuments({ user_id, purged: { $exists: false } })
+
 /** All that aren't purged, in order of `_id`, behind `after`. */
 export async function readAllConversations(
   { conversations }: Database,

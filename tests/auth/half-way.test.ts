@@ -1,6 +1,7 @@
 // What happens when a use case stops between its steps, and when two of them meet at the worst moment.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
+import { limits } from '../../protocol/limits.ts'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import type { Devices } from '../../realtime/commands/account.ts'
 import { CHEAP, compose, failingOnce, password, requestOf, signUp, visitor, type Composed } from './composed.ts'
@@ -137,3 +138,27 @@ test('two requests that sign up with one name at once leave one account, with al
     if (!heads.some((head) => head.user_id === user_id && head.closed))
       expect(await rooms.database.users.findOne({ _id: user_id })).not.toBeNull()
 }) // prettier-ignore
+
+test('who signs in on more than 100 devices is signed out on the oldest, and the others hear of it', async () => {
+  const alice = await signUp(rooms.account)
+  const ended: string[] = []
+  const devices: Devices = {
+    disconnectSessions: (ids) => void ended.push(...ids),
+    onlineSessions: () => Promise.resolve(new Set()),
+  }
+  const account = rooms.with({ devices })
+  const again = () => account.login(visitor(), { username: alice.user.username, password })
+  const second = await again()
+  for (let i = 2; i < limits.sessionsPerUser; i++) await again()
+  expect(ended).toEqual([])
+  const newest = await again()
+  expect(ended).toEqual([alice.session.id])
+  await Promise.all([again(), again()])
+  expect(ended).toContain(second.session.id)
+  expect(new Set(ended).size).toBe(3)
+  const { items } = await account.listSessions(requestOf(newest))
+  expect(items).toHaveLength(limits.sessionsPerUser)
+  const told = await rooms.database.changes.find({ user_id: alice.user.id, op: 'session_revoked' }).toArray()
+  expect(told.map(({ entity_id }) => entity_id).toSorted()).toEqual([...new Set(ended)].toSorted())
+  await expect(account.me(requestOf(alice))).rejects.toMatchObject({ code: 'unauthenticated' })
+}, 60_000)

@@ -41,7 +41,7 @@ test('2,000 of them keep nobody waiting, and are all gone a little later', async
       for (let i = 0; i < EACH; i += 100)
         sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => leave(node.url, opening)))))
       opened[what] = await connections()
-      await within(2_000, 'a change', alice.ask('putPreferences', { body: { what } }))
+      await within(8_000, 'a change', alice.ask('putPreferences', { body: { what } }))
     }
     expect(opened['half a request']).toBeGreaterThan(EACH)
     await eventually(async () => expect(await connections()).toBeLessThan(20), { within: 15_000 })

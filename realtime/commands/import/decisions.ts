@@ -6,7 +6,7 @@
 import type { Run } from '../../../protocol/agents.ts'
 import type { Decision, DecisionContext } from '../../../protocol/change.ts'
 import type { Conversation, ConversationChanges, Summary } from '../../../protocol/conversations.ts'
-import { next, summaryOf } from '../../../protocol/decide/conversations.ts'
+import { checkLength, next, summaryOf } from '../../../protocol/decide/conversations.ts'
 import { Fault } from '../../../protocol/errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/free-form.ts'
 import type { Message } from '../../../protocol/message.ts'
@@ -35,6 +35,7 @@ export function decidePiece(held: HeldConversation, piece: Piece, context: Decis
   const known = new Set(held.messages.map(({ id }) => id))
   const missing = piece.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined
+  checkLength(held.message_count + missing.length)
   const messages = missing.map((message, i) => ({ ...message, position: held.message_count + 1 + i }))
   const { message_count, preview, updated_at } = held
   const data: ConversationChanges['updated'] = {

@@ -16,6 +16,7 @@ import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
 import { toFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
+import { createRoom, noRoom, type Room } from '../room.ts'
 import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
 import { beginReading } from './reading.ts'
 import type { Ready } from './ready.ts'
@@ -27,7 +28,7 @@ type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
 /** Decides on one entity and says whether anything changes; writes it, unless it is a dry run. */
 type Apply = <State>(
   topic: Topic,
-  load: (hot: Pick<Hot, 'user_id' | 'tail'>) => Promise<State>,
+  load: (hot: Pick<Hot, 'user_id' | 'seq' | 'tail'>) => Promise<State>,
   decide: (state: State, context: DecisionContext) => Decision | undefined,
 ) => Promise<Decision | undefined>
 
@@ -46,6 +47,7 @@ export function createImport(
   log: Log,
   preferences: PreferencesUseCases,
   logger: Logger,
+  room: Room = createRoom(database, log),
 ): ImportUseCases {
   const writing =
     (caller: Caller): Apply =>
@@ -61,13 +63,17 @@ export function createImport(
   const trying =
     ({ user_id }: Caller): Apply =>
     async (topic, load, decide) => {
-      await log.settle(user_id, topic)
-      return decide(await load({ user_id, tail: [] }), { user_id, at: new Date().toISOString(), newId: () => newId() })
+      const { seq } = await log.settle(user_id, topic)
+      return decide(await load({ user_id, seq, tail: [] }), {
+        user_id,
+        at: new Date().toISOString(),
+        newId: () => newId(),
+      })
     }
 
   const conversation =
     (id: string, messageIds: readonly string[] = []) =>
-    async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>): Promise<HeldConversation> => {
+    async ({ user_id, tail }: Pick<Hot, 'user_id' | 'seq' | 'tail'>): Promise<HeldConversation> => {
       const entries = tail.filter(({ entity_id }) => entity_id === id)
       return fold(await readProjected(database, user_id, id, messageIds), entries).held
     }
@@ -81,7 +87,13 @@ export function createImport(
         messages.map(({ id }) => id),
       )
       let unfinished = false
-      const decision = await apply('conversations', load, (held, context) => {
+      let full = false
+      const look: typeof load = async (hot) => {
+        full = await room.isFull(hot.user_id, hot.seq)
+        return load(hot)
+      }
+      const decision = await apply('conversations', look, (held, context) => {
+        if (full && held === undefined) throw noRoom()
         unfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held)) throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
         return decidePiece(held, { about, messages, more: pieces.length > 1 }, context)

@@ -51,7 +51,10 @@ function readyConversation(source: Origin, given: ImportedConversation, now: str
   const origin: JsonObject =
     source === 'lockstep' ? {} : { imported_from: { source, id: firstCharacters(given.key, 200) } }
   const began = given.created_at ?? given.messages.find(({ created_at }) => created_at)?.created_at ?? now
-  const messages = z.array(Message).parse(readyMessages(given.messages, (key) => idOf(given.key, key), began))
+  const messages = z
+    .array(Message)
+    .max(limits.messagesPerConversation)
+    .parse(readyMessages(given.messages, (key) => idOf(given.key, key), began))
   const newest = messages.reduce((latest, { created_at }) => (created_at > latest ? created_at : latest), began)
   const about = About.parse({
     id: idOf(given.key),
