@@ -58,9 +58,9 @@ test(
     const upTo = async () => {
       await page.mouse.wheel(0, -1500)
       await twoFrames(page)
-      expect(await firstNumber()).toBeLessThan(9800)
+      return (await firstNumber()) < 9800
     }
-    await eventually(upTo, { within: 30_000 })
+    await eventually(upTo, { within: 30_000, what: 'older messages stand in the page' })
     expect(await rows(page).count()).toBeLessThan(80)
 
     await page.mouse.wheel(0, 700)
