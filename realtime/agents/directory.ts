@@ -3,8 +3,8 @@
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import { agentsOf, chooseAgent, type AgentSettings } from './catalog.ts'
 import { createDemoProvider } from './demo.ts'
-import { createOpenAiProvider, type OpenAiSettings } from './openai.ts'
-import type { Piece, ProviderMessage } from './provider.ts'
+import type { OpenAiSettings } from './openai.ts'
+import type { Piece, Provider, ProviderMessage } from './provider.ts'
 
 export interface DirectoryOptions {
   preferences: Pick<PreferencesUseCases, 'get'>
@@ -23,7 +23,7 @@ export interface Directory {
 
 export function createDirectory({ preferences, assistant, demo }: DirectoryOptions): Directory {
   const demoProvider = createDemoProvider(demo)
-  const providers = { demo: demoProvider, assistant: assistant ? createOpenAiProvider(assistant) : demoProvider }
+  const providers = { demo: demoProvider, assistant: assistant ? loadProvider(assistant) : demoProvider }
 
   return {
     async list(user_id) {
@@ -35,6 +35,16 @@ export function createDirectory({ preferences, assistant, demo }: DirectoryOptio
     },
     async *ask({ provider, instructions, model, temperature }, thread, signal) {
       yield* providers[provider].stream({ instructions, model, temperature, signal, messages: await thread() })
+    },
+  }
+}
+
+/** A server with the demo agent alone never loads the client library, and no server waits for it before it serves. */
+function loadProvider(settings: OpenAiSettings): Provider {
+  const loading = import('./openai.ts').then(({ createOpenAiProvider }) => createOpenAiProvider(settings))
+  return {
+    async *stream(request) {
+      yield* (await loading).stream(request)
     },
   }
 }
