@@ -7,12 +7,13 @@ const { ConfigError, readConfig } = await import('./config.ts')
 const { createLogger } = await import('./log.ts')
 const { startEmbedded } = await import('./embedded/start.ts')
 
+let embedded: ReturnType<typeof startEmbedded> | undefined
 try {
   const config = readConfig(process.env)
   const logger = createLogger(config.logLevel)
   const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
   // before the server is imported: its thread loads while this one does
-  const embedded = config.mongodbUrl ? undefined : startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
+  if (!config.mongodbUrl) embedded = startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
   embedded?.catch(() => undefined) // told where it is awaited
   const { startServer } = await import('./server.ts')
   const mongodbUrl = config.mongodbUrl ?? (await embedded!).url
@@ -42,5 +43,6 @@ try {
       ? error.message
       : `Lockstep could not start: ${String((error as Error).message ?? error)}`
   process.stderr.write(`${lines}\n`)
+  await embedded?.then((started) => started.stop()).catch(() => undefined)
   process.exit(1)
 }
