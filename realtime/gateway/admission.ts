@@ -38,7 +38,20 @@ export function createAdmission(ports: AdmissionPorts, refused: (fault: Fault, s
     return { identity, since }
   }
 
+  /**
+   * Connections that are in this namespace or on their way in. Socket.IO ends one that joins twice only when the first join has been answered:
+   * before that it would become two sockets, each fed everything, of which the device could leave but one.
+   */
+  const joining = new WeakSet<TopicSocket['conn']>()
+
   return (socket: TopicSocket, next: (error?: ExtendedError) => void): void => {
+    if (joining.has(socket.conn)) {
+      refused(new Fault('invalid', { detail: 'It joined twice' }), socket)
+      socket.conn.close()
+      return next(new Error('joined twice')) // reaches nobody, but Socket.IO lets go of the socket
+    }
+    joining.add(socket.conn)
+    socket.once('disconnect', () => joining.delete(socket.conn))
     admit(socket).then(
       (admitted) => {
         Object.assign(socket.data, admitted)
@@ -46,6 +59,7 @@ export function createAdmission(ports: AdmissionPorts, refused: (fault: Fault, s
       },
       (error: unknown) => {
         const fault = ports.toFault(error)
+        joining.delete(socket.conn)
         refused(fault, socket)
         next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
       },

@@ -50,7 +50,9 @@ export class Presence {
     this.#tell(member, this.#describe(member))
   }
 
+  /** One that has left meanwhile looks at nothing: telling it would bring it back, and nobody would take it away again. */
   looksAt(member: Member, conversation_id: string | null): void {
+    if (!member.socket.connected) return
     if (this.#viewing.get(member) === conversation_id) return
     this.#viewing.set(member, conversation_id)
     this.#tell(member, this.#describe(member))

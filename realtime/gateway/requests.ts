@@ -57,13 +57,15 @@ export function createRequests(ports: RequestPorts) {
       const refusal = wait > 0 ? wait : inFlight >= most ? 1_000 : 0
       refused = refusal > 0 ? refused + 1 : 0
       if (refused > refusals) return ports.flooded(member)
-      const answer = args.at(-1)
-      if (typeof answer !== 'function') {
+      const reply = args.at(-1)
+      if (typeof reply !== 'function') {
         ports.logger.debug({ topic: member.topic, session_id }, 'event without an ack')
         return
       }
+      // the connection may have joined anew: there, the number of this ack is another command's
+      const answer: Answer = (ack) => void (member.socket.connected && (reply as Answer)(ack))
       inFlight++
-      const run = answerTo(ports, member, event, args.slice(0, -1), answer as Answer, refusal).finally(() => {
+      const run = answerTo(ports, member, event, args.slice(0, -1), answer, refusal).finally(() => {
         inFlight--
         running.delete(run)
       })
