@@ -14,8 +14,8 @@ import type { Devices } from './account.ts'
 /** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
 const SWEEP_AGAIN_MS = 60 * 60 * 1000
 
-/** Devices are told that the account is gone before their sockets end, if that takes no longer (ms). */
-const FAREWELL_MS = 500
+/** `closed` ends the connections that it reaches. It takes milliseconds; what it has not reached by then is ended (ms). */
+const FAREWELL_MS = 900
 
 export interface AccountDeletion {
   /** Removes the account and all its content. */
@@ -52,11 +52,18 @@ export function createAccountDeletion({
     }
   }
 
-  async function complete(user: UserDocument): Promise<void> {
-    const sessions = await deleteSessionsOf(database, user._id)
-    // `closed` ends the sockets that it reaches; they could do nothing any more since their sessions went
+  /** Nobody is signed in since `closing`; the sessions go behind `closed`, as sockets whose session is gone end before they are told anything. */
+  async function endSessions(user_id: string): Promise<void> {
+    const sessions = await deleteSessionsOf(database, user_id)
     setTimeout(() => devices.disconnectSessions(sessions), FAREWELL_MS).unref()
-    for (const topic of topics) await close(user, topic)
+  }
+
+  async function complete(user: UserDocument): Promise<void> {
+    try {
+      for (const topic of topics) await close(user, topic)
+    } finally {
+      await endSessions(user._id)
+    }
     await eraseContent(database, user._id)
     await deleteUser(database, user._id)
   }

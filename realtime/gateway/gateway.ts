@@ -84,6 +84,7 @@ export function startGateway(options: GatewayOptions): Gateway {
     : alone(hub)
   const { presence } = neighbours
   const end = ({ socket }: Connection, reason: 'revoked' | 'expired' | 'orphaned' | 'flooding') => {
+    if (!socket.connected) return
     figures.ended(reason)
     socket.disconnect(true)
   }
@@ -151,9 +152,11 @@ export function startGateway(options: GatewayOptions): Gateway {
   return {
     deliver(user_id, change, everywhere = true) {
       hub.change(user_id, change)
-      // the account is gone: the last topic to say so ends the sockets of all, also on nodes that couldn't be told for want of Redis
+      // ends the connections of devices of `account`, each behind what it was told; and those of others, for which nothing else might
       if (change.op === 'closed' && change.topic === 'account')
-        for (const topic of topics) for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
+        setTimeout(() => {
+          for (const topic of topics) for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
+        }, timings.farewell).unref()
       if (everywhere) neighbours.send({ topic: change.topic, user_id, event: 'change', payload: change })
     },
     delta(user_id, topic, delta) {

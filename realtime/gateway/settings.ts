@@ -44,6 +44,8 @@ export interface GatewaySettings {
     silence: number
     /** A connection must have joined a namespace by then. */
     connect: number
+    /** A device whose account is gone may take so long to be told. */
+    farewell: number
     /** Running commands may end before sockets are closed. */
     stop: number
   }
@@ -71,6 +73,7 @@ export const gatewaySettings: GatewaySettings = {
     pong: 20_000,
     silence: 240_000,
     connect: 10_000,
+    farewell: 500,
     stop: 5_000,
   },
 }

@@ -1,8 +1,9 @@
 // The one implementation of a topic's namespace; the four differ only in their commands.
+import type { Change } from '../../protocol/change.ts'
 import type { Logger } from '../log.ts'
 import type { Log } from '../log/log.ts'
 import type { Topic } from '../../protocol/topics.ts'
-import type { ServerEvents } from '../../protocol/sync.ts'
+import type { ServerEvents, Sync } from '../../protocol/sync.ts'
 import { Device } from './device.ts'
 import type { Figures } from './figures.ts'
 import type { Gate } from './gate.ts'
@@ -70,6 +71,8 @@ function createDevice(connection: Connection, ports: TopicPorts): Device {
       emit: (event, payload) => {
         ports.figures.emitted(event)
         socket.emit(event, ...([payload] as Parameters<ServerEvents[typeof event]>))
+        // the connection closes behind what has been written; later than this emit, which its state machine is in the middle of
+        if (topic === 'account' && hasClosed(payload)) setImmediate(() => ports.end(connection, 'orphaned'))
       },
       busy: () => wire.busy(),
       whenFree: (callback) => wire.whenFree(callback),
@@ -81,4 +84,10 @@ function createDevice(connection: Connection, ports: TopicPorts): Device {
     moved: (from, to) => ports.figures.moved(topic, from, to),
     orphaned: () => ports.end(connection, 'orphaned'),
   })
+}
+
+/** Does a `change` or a `sync` tell that its topic is closed? */
+function hasClosed(payload: object): boolean {
+  const { op, changes } = payload as Partial<Change & Sync>
+  return (op ?? changes?.at(-1)?.op) === 'closed'
 }

@@ -107,6 +107,19 @@ describe('a request that stopped half-way and is repeated', () => {
   })
 })
 
+test('a deletion ends the sessions behind what tells the devices of it, so that no look at them overtakes it', async () => {
+  const alice = await signUp(rooms.account)
+  const log: Composed['log'] = {
+    ...rooms.log,
+    async append(command) {
+      expect(await rooms.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(1)
+      return rooms.log.append(command)
+    },
+  }
+  await rooms.with({ log }).remove(requestOf(alice), '10.0.0.1', password)
+  expect(await rooms.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(0)
+})
+
 test('content that a stalled node wrote back is removed later', async () => {
   const alice = await signUp(rooms.account)
   await rooms.account.remove(requestOf(alice), '10.0.0.1', password)

@@ -119,6 +119,22 @@ test('GATE-6 a revocation closes sockets on every node, the own ones even withou
   cluster.redis.thaw()
 })
 
+test('P1 devices of a closed account are told so on every node, and then ended', async () => {
+  await using cluster = await startCluster(2)
+  const [a, b] = cluster.nodes
+  const { cookie, user_id } = cluster.sessions.signIn()
+  const clients = [await a.house.join('account', cookie), await b.house.join('account', cookie)]
+  const closed = cluster.log.append(user_id, { topic: 'account', op: 'closed', entity_id: user_id, data: {} })
+  await eventually(() => {
+    a.house.gateway.deliver(user_id, closed) // again and again until the subscription stands
+    return clients.every((client) => client.names().includes('disconnect'))
+  })
+  for (const client of clients) {
+    const names = client.names().filter((name) => name !== 'presence')
+    expect(names).toEqual(['sync', expect.stringMatching(/change|sync/), 'disconnect'])
+  }
+})
+
 test('who is online is asked of all nodes', async () => {
   await using cluster = await startCluster(3)
   const { nodes, sessions } = cluster

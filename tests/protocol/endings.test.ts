@@ -1,6 +1,7 @@
 // How connections end: the node stops, or the session does.
 import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
+import type { Change } from '../../protocol/change.ts'
 import { topics } from '../../protocol/topics.ts'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { Follower, truth } from '../harness/follower.ts'
@@ -72,11 +73,12 @@ describe('a session that ends', () => {
     for (const device of own) device.close()
   })
 
-  test('with the account: every socket is closed, and nobody can sign in any more', async () => {
+  test('with the account: every socket is closed within a second, each device is told why, and nobody can sign in any more', async () => {
     const alice = await signUp(shared.node, 'alice')
     const devices = [...(await everywhere(alice)), ...(await everywhere(await alice.signIn()))]
     await alice.ask('deleteMe', { body: { password: alice.password } })
-    await Promise.all(devices.map((device) => device.disconnected(2_000)))
+    await Promise.all(devices.map((device) => device.disconnected(1_000)))
+    for (const { inbox } of devices) expect(inbox.all<Change>('change').at(-1)).toMatchObject({ op: 'closed' })
     await expect(alice.device('account')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
     await expect(alice.signIn()).rejects.toThrow('invalid_credentials')
   })
