@@ -1,6 +1,5 @@
 // Bad input gets a problem of the table and changes nothing; the server stays up and says so without repeating what was sent.
 import { beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { truth } from '../harness/follower.ts'
 import { spawnNode } from '../harness/node.ts'
@@ -40,11 +39,6 @@ describe('a request is refused', () => {
 
   test.each([
     ['an unknown field', { title: 'x', owner: 'me' }],
-    ['an operator as a field', { $set: { title: 'x' } }],
-    ['an operator as a title', { title: { $ne: null } }],
-    ['an operator in metadata', { metadata: { $where: 'x' } }],
-    ['an operator deep in metadata', { metadata: { a: [{ b: { $gt: 1 } }] } }],
-    ['an operator as a message', { messages: [{ $gt: '' }] }],
     ['a wrong type', { title: 5 }],
     ['null for a text', { title: null }],
     ['a list for an object', { metadata: [] }],
@@ -55,9 +49,6 @@ describe('a request is refused', () => {
     ['a message twice', { messages: [1, 2].map(() => ({ id: '0190a0a0-0000-7000-8000-000000000000', role: 'user', content: '' })) }], // prettier-ignore
     ['too many messages', { messages: Array(501).fill({ role: 'user', content: '' }) }],
     ['half a surrogate pair', '{"title":"\\ud83d"}'],
-    ['a key with a dot', { metadata: { 'a.b': 1 } }],
-    ['a prototype', '{"metadata":{"__proto__":{"admin":true}}}'],
-    ['a type of the database', { metadata: { a: [{ _bsontype: 'ObjectId' }] } }],
   ])('when it has %s', async (_what, body) => {
     await refuses(await alice.rest('PUT', `/conversations/${id}`, body), 422, 'invalid')
   })
@@ -110,15 +101,6 @@ describe('a request is refused', () => {
     const bad: Record<string, string>[] = [{ 'idempotency-key': 'x' }, { 'if-match': 'x' }, { 'if-match': '"-1"' }]
     for (const headers of bad)
       await refuses(await alice.rest('PUT', `/conversations/${id}`, { title: 'x' }, headers), 422, 'invalid')
-  })
-
-  test('when it comes from a foreign page, or with nobody in it', async () => {
-    const put = (headers: Record<string, string>) => alice.rest('PUT', `/conversations/${id}`, { title: 'x' }, headers)
-    await refuses(await put({ origin: 'https://evil.example' }), 403, 'forbidden_origin')
-    await refuses(await put({ origin: 'null' }), 403, 'forbidden_origin')
-    await refuses(await put({ cookie: '' }), 401, 'unauthenticated')
-    await refuses(await put({ cookie: 'lockstep_session=forged' }), 401, 'unauthenticated')
-    await refuses(await put({ 'lockstep-user': newId() }), 401, 'unauthenticated')
   })
 })
 

@@ -1,0 +1,150 @@
+// One valid request of each route and each command: the material of the attacks. The tables of protocol/ are the keys, so that a route or
+// command that is new there and not here is a type error and a failing test. Each makes what it needs at its owner's first.
+import type { AccountCommands } from '../../protocol/account.ts'
+import type { AgentCommands } from '../../protocol/agents.ts'
+import type { ConversationCommands } from '../../protocol/conversations.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import type { PreferencesCommands } from '../../protocol/preferences.ts'
+import type { RouteName } from '../../protocol/rest.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import { eventually } from '../harness/eventually.ts'
+import { signUp, type Person, type Question } from '../harness/person.ts'
+
+/** In all that an owner has, and in no request: whoever shows it shows what is somebody's own. */
+export const SECRET = 'known-to-its-owner-alone'
+/** What the demo agent answers comes after the tests, so that nothing is written meanwhile. */
+const words = `/demo silent rate 0.1 ${SECRET}`
+
+export const owner = (node: { url: string }): Promise<Person> => signUp(node, SECRET)
+
+const conversation = (of: Person) =>
+  of.ask('createConversation', {
+    body: { title: SECRET, metadata: { note: SECRET }, messages: [{ role: 'user', content: words }] },
+  })
+const trashed = async (of: Person) => {
+  const { id } = await conversation(of)
+  await of.ask('deleteConversation', { params: { id } })
+  return id
+}
+const run = async (of: Person, conversation_id?: string) => {
+  const { id } = await of.ask('createRun', { body: { agent: 'demo', input: words, conversation_id } })
+  return eventually(async () => {
+    const started = await of.ask('getRun', { params: { id } })
+    return started.status === 'running' && started
+  })
+}
+/** One a person, as few may run at a time. */
+const running = new WeakMap<Person, ReturnType<typeof run>>()
+const runOf = async (of: Person) => {
+  if (!running.has(of)) running.set(of, run(of))
+  return (await running.get(of)!).id
+}
+/** A conversation in which a reply is being written. */
+const talking = async (of: Person) => {
+  const { id } = await conversation(of)
+  const { message_id } = await run(of, id)
+  return { conversation_id: id, message_id: message_id! }
+}
+const on = async (id: string | Promise<string>) => ({ params: { id: await id } })
+const one = async (of: Person) => on((await conversation(of)).id)
+const message = { role: 'user', content: 'more', metadata: { note: 'b' } } as const
+
+export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<Name>> } = {
+  register: async () => ({ body: { username: `newcomer-${newId()}`, password: 'correct horse' } }),
+  login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
+  getSignInMethods: async () => ({}),
+  logout: async () => ({}),
+  getMe: async () => ({}),
+  renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
+  changePassword: async (of) => ({ body: { current_password: of.password, new_password: 'battery staple' } }),
+  deleteMe: async (of) => ({ body: { password: of.password } }),
+  getPreferences: async () => ({}),
+  putPreferences: async () => ({ body: { note: 'dark', list: [{ note: 1 }] } }),
+  listSessions: async () => ({}),
+  revokeSession: async (of) => on((await of.signIn()).session.id),
+  listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
+  exportMe: async () => ({}),
+  importMe: async () => ({ body: { source: 'lockstep', data: { conversations: [{ id: newId(), title: 'Brought', messages: [{ id: newId(), ...message }] }] }, dry_run: false } }), // prettier-ignore
+  listConversations: async () => ({ query: { limit: 5, q: 'x', state: 'active' } }),
+  createConversation: async () => ({ body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } } }), // prettier-ignore
+  getConversation: async (of) => ({ ...(await one(of)), query: { before: 5, limit: 5 } }),
+  putConversation: async (of) => {
+    const { id, messages } = await conversation(of)
+    const edited = { id: messages[0]!.id, role: 'user', content: 'edited', version: 1 } as const
+    const more = { ...message, replaces: edited.id }
+    const body = { title: 'Other', pinned: true, archived: true, metadata: { note: 'c' }, messages: [edited, more] }
+    return { params: { id }, body }
+  },
+  deleteConversation: one,
+  restoreConversation: (of) => on(trashed(of)),
+  purgeConversation: one,
+  getConversationAt: async (of) => {
+    const { id, seq } = await conversation(of)
+    return { params: { id }, query: { seq, limit: 5 } }
+  },
+  getConversationMarkdown: one,
+  listAgents: async () => ({}),
+  listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
+  createRun: async (of) => ({ body: { id: newId(), agent: 'demo', input: '/demo silent rate 0.1', conversation_id: (await conversation(of)).id } }), // prettier-ignore
+  getRun: async (of) => on(runOf(of)),
+  deleteRun: async (of) => on(runOf(of)),
+  stopRun: async (of) => on(runOf(of)),
+}
+
+interface Commands {
+  conversations: ConversationCommands
+  preferences: PreferencesCommands
+  agents: AgentCommands
+  account: AccountCommands
+}
+const its = async (of: Person) => ({ conversation_id: (await conversation(of)).id })
+
+export const commandAsks: {
+  [T in Topic]: { [Name in keyof Commands[T]]: (of: Person) => Promise<Commands[T][Name]> }
+} = {
+  conversations: {
+    create: async () => ({ id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } }),
+    update: async (of) => ({ ...(await its(of)), title: 'Other', pinned: true, metadata: { note: 'c' }, if_version: 1 }), // prettier-ignore
+    append: async (of) => ({ ...(await its(of)), message }),
+    delete: its,
+    restore: async (of) => ({ conversation_id: await trashed(of) }),
+    purge: its,
+    reply: async (of) => ({ ...(await its(of)), agent: 'demo' }),
+    stop: talking,
+  },
+  preferences: {
+    update: async () => ({ patch: { note: 'dark', list: [{ note: 1 }] } }),
+  },
+  agents: {
+    run: async (of) => ({ id: newId(), agent: 'demo', input: '/demo silent rate 0.1', ...(await its(of)) }),
+    stop: async (of) => ({ run_id: await runOf(of) }),
+    delete: async (of) => ({ run_id: await runOf(of) }),
+  },
+  account: {
+    revoke: async (of) => ({ session_id: (await of.signIn()).session.id }),
+    viewing: its,
+  },
+}
+
+/** What somebody else is told who asks the same: `not_found`, but for what names nothing of the owner's, which is done to the asker's own. */
+export const strangers: Partial<Record<string, ErrorCode | 'own'>> = {
+  logout: 'own',
+  getMe: 'own',
+  renameMe: 'username_taken',
+  changePassword: 'invalid_credentials',
+  deleteMe: 'invalid_credentials',
+  getPreferences: 'own',
+  putPreferences: 'own',
+  listSessions: 'own',
+  listActivity: 'own',
+  exportMe: 'own',
+  importMe: 'own',
+  listConversations: 'own',
+  createConversation: 'own',
+  listAgents: 'own',
+  listRuns: 'own',
+  'conversations create': 'own',
+  'preferences update': 'own',
+  'account viewing': 'own',
+}

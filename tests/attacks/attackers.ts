@@ -1,0 +1,105 @@
+// Who attacks, and with what.
+import { createSessionCookie } from '../../realtime/auth/cookie.ts'
+import { createSeals } from '../../realtime/auth/seals.ts'
+import type { Database } from '../../realtime/store/database.ts'
+import type { Person } from '../harness/person.ts'
+
+export const SEALED_WITH = 'what the nodes of these tests seal cookies with'
+
+/** What is sent along to be taken for the owner. */
+export interface Disguise {
+  cookie?: string
+  /** Whose state the client says it holds. */
+  user_id?: string
+}
+export interface Scene {
+  alice: Person
+  bob: Person
+  database: Database
+}
+
+const header = (cookie: string) => cookie.split(';')[0]!
+const sealedBy = async (secret: string, { session }: Person) => header(await createSessionCookie([secret]).issue(session.id, false)) // prettier-ignore
+const sealedFor = async ({ session }: Person, seconds: number) => ({
+  cookie: `lockstep_session=${await createSeals([SEALED_WITH]).seal({ session_id: session.id, sealed_at: Date.now() }, seconds)}`,
+})
+
+/** All of them are `unauthenticated`, whatever they ask for. */
+export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
+  'who has no cookie': async () => ({}),
+  'who has a cookie of junk': async () => ({ cookie: 'lockstep_session=junk' }),
+  'who touched a cookie of hers': async ({ alice: { cookie } }) => {
+    const middle = Math.floor(cookie.length / 2)
+    return { cookie: cookie.slice(0, middle) + (cookie[middle] === 'A' ? 'B' : 'A') + cookie.slice(middle + 1) }
+  },
+  'who forged a cookie with another secret': async ({ alice }) => ({
+    cookie: await sealedBy('a secret that these nodes have never seen', alice),
+  }),
+  'whose cookie is too old': ({ alice }) => sealedFor(alice, -3_600),
+  'whose session is over': async ({ alice, database }) => {
+    const { cookie, session } = await alice.signIn()
+    await database.sessions.updateOne({ _id: session.id }, { $set: { expires_at: new Date(Date.now() - 1) } })
+    return { cookie }
+  },
+  'who signed out and kept the cookie': async ({ alice }) => {
+    const tablet = await alice.signIn()
+    await tablet.ask('logout')
+    return { cookie: tablet.cookie }
+  },
+  'whose session she has revoked': async ({ alice }) => {
+    const { cookie, session } = await alice.signIn()
+    await alice.ask('revokeSession', { params: { id: session.id } })
+    return { cookie }
+  },
+  'who has another user’s cookie and her state': async ({ alice, bob }) => ({ cookie: bob.cookie, user_id: alice.user.id }), // prettier-ignore
+  'who has her cookie and another user’s state': async ({ alice, bob }) => ({ cookie: alice.cookie, user_id: bob.user.id }), // prettier-ignore
+}
+
+/** The same cookie, made the same way, of the present: what makes the others nobody is their age and their secret alone. */
+export const wellMade = async ({ alice }: Pick<Scene, 'alice'>): Promise<Disguise[]> => [
+  { cookie: await sealedBy(SEALED_WITH, alice) },
+  await sealedFor(alice, 3_600),
+]
+
+/** What the database may take for its own, or a prototype for its. */
+export const injections: readonly unknown[] = [
+  { $gt: '' },
+  { 'a.b': 1 },
+  JSON.parse('{"__proto__": {"admin": true}}'),
+  { _bsontype: 'ObjectId' },
+]
+export const deep: unknown = JSON.parse('['.repeat(150) + ']'.repeat(150))
+export const LONG = 'x'.repeat(300_000)
+
+/** `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each of its objects; with the place's path. */
+export function* spoilt(
+  value: unknown,
+  put: unknown,
+  path: string[] = [],
+): Generator<{ path: string[]; value: unknown }> {
+  if (typeof value !== 'object' || value === null) return yield { path, value: put }
+  for (const [key, inner] of Object.entries(value))
+    for (const variant of spoilt(inner, put, [...path, key])) {
+      const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Record<string, unknown>
+      copy[key] = variant.value
+      yield { ...variant, value: copy }
+    }
+  if (!Array.isArray(value) && typeof put === 'object') yield { path, value: { ...value, ...(put as object) } }
+}
+
+/**
+ * All that there is of a user: the log, but for what the server itself added to it, the account, and its sessions. Documents follow the log.
+ * What entries hold is left out, as a purge takes it at its own pace; that nothing else does is shown in tests/store/append-only.test.ts.
+ */
+export async function truthOf({ changes, users, sessions }: Database, user_id: string): Promise<unknown> {
+  const [ofEntry, ofAccount, ofSession] = [
+    { data: 0, before: 0, stripped: 0 },
+    { username: 1, password_hash: 1, version: 1, closing: 1 },
+    { user_id: 1, device: 1 },
+  ]
+  return Promise.all([
+    changes.find({ user_id, 'actor.session_id': { $ne: null } }, { projection: ofEntry }).toArray(),
+    users.findOne({ _id: user_id }, { projection: ofAccount }),
+    sessions.find({ user_id }, { projection: ofSession }).toArray(),
+  ])
+}

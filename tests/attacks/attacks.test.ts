@@ -1,0 +1,244 @@
+// Every route and every command there is, tried by everybody who shouldn't and with everything that shouldn't be sent. What is attacked is
+// shown to be valid first, as its owner gets it done; after each attack her log, her account and her sessions are what they were.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { errors, type ErrorCode } from '../../protocol/errors.ts'
+import { newId } from '../../protocol/ids.ts'
+import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
+import { commands, unloggedCommands } from '../../protocol/sync.ts'
+import { topics, type Topic } from '../../protocol/topics.ts'
+import { PROTOCOL } from '../../protocol/version.ts'
+import { gatewaySettings } from '../../realtime/gateway/settings.ts'
+import { httpSettings } from '../../realtime/http/settings.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import type { Device } from '../harness/device.ts'
+import { request, signUp, type Person, type Reply } from '../harness/person.ts'
+import { RawSocket } from '../harness/raw-socket.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { commandAsks, owner, routeAsks, SECRET, strangers } from './asks.ts'
+import { deep, injections, LONG, nobodies, SEALED_WITH, spoilt, truthOf, wellMade, type Disguise } from './attackers.ts'
+
+const often = { rate: 1e6, burst: 1e6 }
+const shared = sharedNodes(1, {
+  sessionSecrets: [SEALED_WITH],
+  options: {
+    http: { ...httpSettings, user: often, address: often },
+    gateway: { ...gatewaySettings, events: often, eventsPerUser: often, refusals: 1e6 },
+  },
+})
+
+interface Asked {
+  params?: Record<string, string>
+  query?: Record<string, unknown>
+  body?: unknown
+}
+type Payload = Record<string, unknown>
+const table: Record<string, Route> = routes
+const names = Object.keys(routes) as RouteName[]
+const all = topics.flatMap((topic) => Object.keys(commands[topic]).map((name) => [topic, name] as const))
+const askOf = (name: RouteName, of: Person) => routeAsks[name](of) as Promise<Asked>
+const payloadOf = async (topic: Topic, name: string, of: Person) => {
+  const payload = await (commandAsks[topic] as Record<string, (of: Person) => Promise<Payload>>)[name]!(of)
+  return unloggedCommands.has(`${topic}:${name}`) ? payload : { mutation_id: newId(), ...payload }
+}
+
+let database: Database
+let [alice, bob]: Person[] = []
+/** Whoever was an owner in a test: nobody else may ever be sent one of these. */
+const owners: Person[] = []
+/** Bob listens on all topics, by one connection. */
+let ears: Record<Topic, Device>
+const asked = new Map<string, Asked>()
+const payloads = new Map<string, Payload>()
+let before: unknown
+
+beforeAll(async () => {
+  database = await openDatabase(shared.database.url)
+  ;[alice, bob] = [await owner(shared.node), await signUp(shared.node, 'bob')]
+  owners.push(alice)
+  const account = await bob.device('account')
+  const beside = (topic: Topic) => bob!.device(topic, { beside: account })
+  ears = { account, conversations: await beside('conversations'), preferences: await beside('preferences'), agents: await beside('agents') } // prettier-ignore
+  for (const name of names) asked.set(name, await askOf(name, alice))
+  for (const [topic, name] of all) payloads.set(`${topic} ${name}`, await payloadOf(topic, name, alice))
+  before = await truthOf(database, alice.user.id)
+})
+afterAll(async () => {
+  ears.account.close()
+  await database.close()
+})
+
+function send(name: string, { params = {}, query = {}, body }: Asked, headers: Record<string, string> = {}) {
+  const { method, path } = table[name]!
+  const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key]!))
+  const search = new URLSearchParams(query as Record<string, string>).toString()
+  return request(`${shared.node.url}${filled}${search && `?${search}`}`, method, body, headers)
+}
+const refused = (code: ErrorCode, status: number = errors[code].status) => ({ status, body: { code, status } })
+const unacked = (code: ErrorCode) => ({ ok: false, error: { code, status: errors[code].status } })
+
+/** Nothing in it is an owner's own. */
+function isNobodys(shown: unknown): void {
+  const text = JSON.stringify(shown)
+  for (const trace of [SECRET, ...owners.flatMap(({ user, session }) => [user.id, session.id])])
+    expect(text).not.toContain(trace)
+}
+
+describe('the owner gets it done, and somebody else who asks the same, before and after, does not', () => {
+  /** Fresh people, as some of what is asked ends a session or an account. */
+  const cast = async () => {
+    const [her, his] = [await owner(shared.node), await signUp(shared.node, 'stranger')]
+    owners.push(her)
+    return { her, his, truth: () => truthOf(database, her.user.id) }
+  }
+
+  test.each(names)('%s', async (name) => {
+    const { her, his, truth } = await cast()
+    const ask = await askOf(name, her)
+    const neverWas = { ...ask, params: { id: newId() } }
+    const expected = strangers[name] ?? 'not_found'
+    const stranger = async ({ cookie }: Person, headers: Record<string, string> = {}) => {
+      const was = await truth()
+      const reply: Reply = await send(name, ask, { cookie, ...headers })
+      if (expected === 'own') expect(reply.status).toBeLessThan(300)
+      else expect(reply).toMatchObject(refused(expected))
+      if (ask.params) expect(reply.body).toEqual((await send(name, neverWas, { cookie })).body)
+      isNobodys(reply.body)
+      expect(await truth()).toEqual(was)
+    }
+    const { method, open, status, answer } = table[name]!
+    if (!open && expected !== 'username_taken') await stranger(his)
+    const key = { 'idempotency-key': newId() }
+    const was = await truth()
+    const reply = await send(name, ask, { cookie: her.cookie, ...key })
+    expect([reply.status, reply.body]).toMatchObject([status, expect.anything()])
+    answer?.parse(reply.body)
+    if (method !== 'GET' && !open) expect(await truth()).not.toEqual(was)
+    if (!open) await stranger(name === 'logout' ? await his.signIn() : his, key)
+  })
+
+  test.each(all)('%s %s', async (topic, name) => {
+    const { her, his, truth } = await cast()
+    const payload = await payloadOf(topic, name, her)
+    const expected = strangers[`${topic} ${name}`] ?? 'not_found'
+    await using hers = await her.device(topic)
+    await using theirs = await his.device(topic)
+    const stranger = async (mutation_id: unknown) => {
+      const was = await truth()
+      const ack = await theirs.send(name, mutation_id ? { ...payload, mutation_id } : payload)
+      expect(ack).toMatchObject(expected === 'own' ? { ok: true } : unacked(expected))
+      isNobodys(ack)
+      expect(await truth()).toEqual(was)
+    }
+    await stranger(payload.mutation_id && newId())
+    const was = await truth()
+    expect(await hers.send(name, payload)).toMatchObject({ ok: true })
+    if (payload.mutation_id) expect(await truth()).not.toEqual(was)
+    await stranger(payload.mutation_id)
+    isNobodys(theirs.packets)
+  })
+})
+
+describe.each(Object.keys(nobodies))('one %s', (who) => {
+  let disguise: Disguise
+  beforeAll(async () => {
+    disguise = await nobodies[who]!({ alice: alice!, bob: bob!, database })
+    before = await truthOf(database, alice!.user.id)
+  })
+
+  test('is nobody on every route', async () => {
+    const { cookie = '', user_id } = disguise
+    for (const name of names.filter((name) => !table[name]!.open)) {
+      const reply = await send(name, asked.get(name)!, { cookie, ...(user_id && { 'lockstep-user': user_id }) })
+      expect([name, reply]).toMatchObject([name, refused('unauthenticated')])
+    }
+    expect(await truthOf(database, alice!.user.id)).toEqual(before)
+  })
+
+  test.each(topics)('may not join /%s, and gets no command through without that', async (topic) => {
+    const { cookie, user_id } = disguise
+    using socket = await RawSocket.open(shared.node.url, cookie ? { cookie } : {})
+    socket.send(`40/${topic},${JSON.stringify({ protocol: PROTOCOL, user_id, since: { epoch: 'x', seq: 0 } })}`)
+    const refusal = await socket.inbox.until<string>('frame', (frame) => frame.startsWith(`44/${topic},`))
+    expect(refusal).toContain('"code":"unauthenticated"')
+    const told = socket.inbox.received.length
+    for (const name of Object.keys(commands[topic]))
+      socket.send(`42/${topic},1${JSON.stringify([name, payloads.get(`${topic} ${name}`)])}`)
+    await socket.closed
+    expect(socket.inbox.received.slice(told)).toEqual([])
+    expect(await truthOf(database, alice!.user.id)).toEqual(before)
+  })
+})
+
+test('the owner is who has such a cookie of the present', async () => {
+  for (const { cookie } of await wellMade({ alice: alice! }))
+    expect(await send('getMe', {}, { cookie: cookie! })).toMatchObject({ status: 200, body: { user: alice!.user } })
+})
+
+describe('a page of another site, which a browser sends the owner’s cookie along with,', () => {
+  const changing = names.filter((name) => table[name]!.method !== 'GET')
+  test.each(['https://evil.example', 'null'])('is forbidden_origin wherever it would change or hear something: %s', async (origin) => {
+    before = await truthOf(database, alice!.user.id)
+    for (const name of changing) {
+      const reply = await send(name, asked.get(name)!, { cookie: alice!.cookie, origin })
+      expect([name, reply]).toMatchObject([name, refused('forbidden_origin')])
+    }
+    for (const topic of topics)
+      await expect(alice!.device(topic, { headers: { origin } })).rejects.toMatchObject({ data: { code: 'forbidden_origin' } }) // prettier-ignore
+    expect(await truthOf(database, alice!.user.id)).toEqual(before)
+  }) // prettier-ignore
+})
+
+describe('the owner’s own program', () => {
+  beforeAll(async () => {
+    before = await truthOf(database, alice!.user.id)
+  })
+
+  /** What free-form objects and messages hold is too large; everything else that is too long is not valid. */
+  const tooLong = (path: string[]): ErrorCode =>
+    ['content', 'input', 'note'].includes(path.at(-1)!) ? 'too_large' : 'invalid'
+  /** What foreign exports hold is taken as it is, and cleaned (tests/owner/sources.test.ts). */
+  const isForeign = (name: string, path: string[]) => name === 'importMe' && path[0] === 'data'
+
+  const places = (value: unknown, name = '') =>
+    [...injections, deep, LONG].flatMap((put) =>
+      [...spoilt(value, put)]
+        .filter(({ path }) => !isForeign(name, path))
+        .map((bad) => ({ ...bad, code: put === LONG ? tooLong(bad.path) : ('invalid' as const) })),
+    )
+
+  test.each(names)('with something bad in any place of %s is refused', async (name) => {
+    const { params = {}, query = {}, body } = asked.get(name)!
+    const attempts: { code: ErrorCode; status?: number; path: string[]; ask: Asked }[] = []
+    for (const { path, value, code } of body === undefined ? [] : places(body, name))
+      attempts.push({ code, path, ask: { params, query, body: value } })
+    for (const bad of [...injections.map((put) => JSON.stringify(put)), 'x'.repeat(2_000), '../me', '%00'])
+      for (const key of Object.keys(params))
+        attempts.push({ code: 'invalid', path: [key, bad], ask: { params: { [key]: bad }, query, body } })
+    for (const key of ['$where', '__proto__', 'a.b', ...Object.keys(query).flatMap((name) => [`${name}[$gt]`, `${name}.x`])])
+      attempts.push({ code: 'invalid', path: [key], ask: { params, query: { ...query, [key]: '1' }, body } })
+    if (body !== undefined && name !== 'importMe')
+      attempts.push({ code: 'too_large', path: ['2 MB'], ask: { params, query, body: { pad: 'x'.repeat(2 * 1024 * 1024) } } })
+    for (const { code, path, ask } of attempts) {
+      const reply = await send(name, ask, { cookie: alice!.cookie })
+      expect([path, reply.status, reply.body.code]).toEqual([path, errors[code].status, code])
+    }
+    expect(await truthOf(database, alice!.user.id)).toEqual(before)
+  }) // prettier-ignore
+
+  test.each(all)('with something bad in any place of %s %s is refused', async (topic, name) => {
+    await using device = await alice!.device(topic)
+    for (const { path, value, code } of places(payloads.get(`${topic} ${name}`)))
+      expect([path, await device.send(name, value)]).toMatchObject([path, unacked(code)])
+    expect(await truthOf(database, alice!.user.id)).toEqual(before)
+  })
+})
+
+test('nobody was sent a byte of another’s in all that time, while owners heard of theirs', async () => {
+  await using hers = await alice!.device('preferences')
+  await alice!.ask('putPreferences', { body: { note: SECRET } })
+  // his own change comes last on the same feed: what was meant for him before it has come too
+  const { seq } = await bob!.ask('putPreferences', { body: { fence: newId() } })
+  await ears.preferences.until('change', (change) => change.seq === seq)
+  await hers.until('change', ({ data }) => JSON.stringify(data).includes(SECRET))
+  isNobodys(ears.preferences.packets)
+})
