@@ -4,7 +4,7 @@ import { firstCharacters } from '../../protocol/text.ts'
 import type { Topic } from '../../protocol/topics.ts'
 import type { EntryOutline } from '../store/changes.ts'
 
-type Outline = Pick<EntryOutline, 'topic' | 'op' | 'stripped' | 'fields' | 'patched' | 'messages' | 'edited' | 'word'>
+type Outline = Pick<EntryOutline, 'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'word'>
 type Say = (outline: Outline) => string
 
 const NAMES = 5
@@ -18,8 +18,8 @@ const inSentence = (names: readonly string[]): string => {
 
 const counted = (count: number): string => (count === 1 ? '1 message' : `${count} messages`)
 
-/** Of an update's fields those that follow from the others. */
-const derived = new Set(['messages', 'message_count', 'preview', 'updated_at'])
+/** Of an update's fields those that follow from the others, which older entries name. */
+const derived = new Set(['message_count', 'preview', 'updated_at'])
 
 function written(messages: number, edited: number | null): string[] {
   // what they replaced was too much to keep: nobody can say which of them were there before
@@ -29,7 +29,8 @@ function written(messages: number, edited: number | null): string[] {
 }
 
 const updatedConversation: Say = ({ fields, messages, edited }) => {
-  const names = (fields ?? []).filter((name) => !derived.has(name))
+  const isCounted = (name: string) => name === 'messages' && messages !== null
+  const names = (fields ?? []).filter((name) => !derived.has(name) && !isCounted(name))
   const deeds = [
     ...(messages ? written(messages, edited) : []),
     ...(names.length > 0 ? [`changed ${inSentence(names)}`] : []),
@@ -48,7 +49,7 @@ const sentences: Record<Topic, Record<string, Say>> = {
     purged: () => 'Removed for ever',
   },
   preferences: {
-    updated: ({ patched }) => (patched?.length ? `Changed ${inSentence(patched)}` : 'Changed preferences'),
+    updated: ({ fields }) => (fields?.length ? `Changed ${inSentence(fields)}` : 'Changed preferences'),
   },
   agents: {
     created: ({ word }) => (word === null ? 'Started a run' : `Started a run of ${firstCharacters(word, NAME_LENGTH)}`),

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Change, Decision } from '../../protocol/change.ts'
 import { Fault } from '../../protocol/errors.ts'
 import { limits } from '../../protocol/limits.ts'
-import { byteLength } from '../../protocol/text.ts'
+import { byteLength, firstCharacters } from '../../protocol/text.ts'
 import type { Topic } from '../../protocol/topics.ts'
 import { changeId, storedBytes, topicKey, type ChangeDocument } from '../store/changes.ts'
 
@@ -68,13 +68,26 @@ export function toEntry(
     entity_id: decision.entity_id,
     version: decision.version,
     actor: { session_id: caller.session_id, device: caller.device },
-    ...identity,
+    mutation_id: identity.mutation_id,
+    fingerprint: identity.fingerprint,
+    ...(decision.op === 'updated' && { fields: fieldsOf(decision.data) }),
     data: decision.data,
   }
   if (storedBytes(entry) > ENTRY_BYTES) throw tooLarge()
   if (!decision.before) return entry
   const whole = { ...entry, before: decision.before }
   return storedBytes(whole) > ENTRY_BYTES ? entry : whole
+}
+
+/** Names that are kept of an update, and characters of each: those of preferences are the client's. */
+const [NAMES, NAME_LENGTH] = [100, 100]
+/** What only follows from the others. */
+const derived = new Set(['message_count', 'preview', 'updated_at'])
+
+/** What an update writes: the fields of a conversation, or the keys of a preferences patch. */
+function fieldsOf({ patch, ...fields }: Record<string, unknown>): string[] {
+  const names = patch ? Object.keys(patch) : Object.keys(fields).filter((name) => !derived.has(name))
+  return names.slice(0, NAMES).map((name) => firstCharacters(name, NAME_LENGTH))
 }
 
 const tooLarge = () =>

@@ -63,7 +63,7 @@ async function runAudit({ user, content }: Of<'audit'>, { database, log }: Rooms
 
 /** An entry with the names of what it changed, without what people wrote. */
 function outlineOf({ data, before: _before, fingerprint: _fingerprint, ...entry }: ChangeDocument) {
-  return { ...entry, fields: Object.keys(data ?? {}) }
+  return { fields: Object.keys(data ?? {}), ...entry }
 }
 
 async function runImport({ user, source, files, dry_run }: Of<'import'>, rooms: Rooms, out: Console): Promise<boolean> {

@@ -23,6 +23,8 @@ export interface ChangeDocument {
   mutation_id: string
   /** Hash of the command: the same `mutation_id` with another command is refused. */
   fingerprint: string
+  /** Of an update, the names of what it wrote: they stay when the content goes. Entries of before there was this have none. */
+  fields?: string[]
   data?: Record<string, unknown>
   /** The values it replaced, for rewind; never on the wire. Absent when they were too much: rewind ends there. */
   before?: Record<string, unknown>
@@ -129,13 +131,12 @@ export const readUndoable = (
 
 export type Undoable = Pick<ChangeDocument, 'op' | 'version' | 'stripped' | 'before' | 'data'>
 
-/** What an entry tells of itself without its content: names and counts of what it carried, all null once that is gone. */
+/** What an entry tells of itself without its content: names of what it wrote, and counts and a word that are null once that is gone. */
 export type EntryOutline = Pick<
   ChangeDocument,
   'seq' | 'at' | 'topic' | 'op' | 'entity_id' | 'version' | 'actor' | 'stripped'
 > & {
   fields: string[] | null
-  patched: string[] | null
   messages: number | null
   edited: number | null
   /** A status, an agent's id, a device's name. */
@@ -160,8 +161,7 @@ export const readOutlines = (
     .limit(limit)
     .project<EntryOutline>({
       ...{ _id: 0, seq: 1, at: 1, topic: 1, op: 1, entity_id: 1, version: 1, actor: 1, stripped: 1 },
-      fields: namesOf('$data'),
-      patched: namesOf('$data.patch'),
+      fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
       word: { $ifNull: ['$data.status', '$data.agent', '$data.session.device', null] },

@@ -89,7 +89,7 @@ export function* spoilt(
 
 /**
  * All that there is of a user: the log, but for what the server itself added to it, the account, and its sessions. Documents follow the log.
- * What entries hold is left out, as a purge takes it at its own pace; that nothing else does is shown in tests/store/append-only.test.ts.
+ * What entries hold is left out, as a purge takes it at its own pace; that nothing else does is shown in tests/store/driver.test.ts.
  */
 export async function truthOf({ changes, users, sessions }: Database, user_id: string): Promise<unknown> {
   const [ofEntry, ofAccount, ofSession] = [

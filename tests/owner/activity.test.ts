@@ -99,7 +99,11 @@ describe('the activity of a user', () => {
 
   test('still tells what happened when the content of its entries is gone', async () => {
     const carol = await signUp(shared.node, 'carol')
-    await carol.ask('createConversation', { body: { messages: [{ role: 'user', content: 'x' }] } })
+    const messages = [{ role: 'user' as const, content: 'SECRET' }]
+    const { id } = await carol.ask('createConversation', { body: { messages } })
+    await carol.ask('putConversation', { params: { id }, body: { title: 'SECRET', pinned: true, messages } })
+    await carol.ask('putPreferences', { body: { theme: 'dark', density: 'compact' } })
+    await carol.ask('putPreferences', { body: { older: true } })
     await using client = await MongoClient.connect(shared.database.url)
     await client
       .db()
@@ -108,7 +112,15 @@ describe('the activity of a user', () => {
         { user_id: carol.user.id },
         { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
       )
+    // as entries were before their fields were kept
+    await client.db().collection('changes').updateOne({ user_id: carol.user.id, topic: 'preferences', seq: 2 }, { $unset: { fields: '' } }) // prettier-ignore
     const { items } = await carol.ask('listActivity')
-    expect(items.map(({ summary }) => summary)).toEqual(['Created (details removed)', 'Signed in (details removed)'])
+    expect(items.map(({ summary }) => summary)).toEqual([
+      'Changed preferences (details removed)',
+      'Changed theme, density (details removed)',
+      'Changed title, pinned, messages (details removed)',
+      'Created (details removed)',
+      'Signed in (details removed)',
+    ])
   })
 })

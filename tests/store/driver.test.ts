@@ -1,5 +1,5 @@
-// What a sharded cluster needs: whatever is asked about a user's documents says whose they are, so that one shard answers it. Watched at the
-// driver, while nodes do all that they can do.
+// Watched at the driver, while nodes do all that they can do. What a sharded cluster needs: whatever is asked about a user's documents says
+// whose they are, so that one shard answers it. And what an audit trail needs: entries of the log are never changed, but for their content's end.
 import { MongoClient, type CommandStartedEvent, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
@@ -39,6 +39,8 @@ interface Question {
   name: string
   collection: string
   filter: Document
+  /** What an update does. */
+  change?: unknown
   sort?: Map<string, unknown>
   hint?: string
 }
@@ -49,8 +51,9 @@ function watched(): Question[] {
   const note = ({ commandName: name, command }: CommandStartedEvent) => {
     const collection = String(command[name])
     if (!sharded.includes(collection)) return
-    for (const filter of filtersOf(name, command))
-      questions.push({ name, collection, filter, sort: command.sort as Question['sort'], hint: command.hint as string })
+    const changes = (command.updates as Document[] | undefined)?.map(({ u }) => u as unknown) ?? []
+    for (const [i, filter] of filtersOf(name, command).entries())
+      questions.push({ name, collection, filter, change: changes[i], sort: command.sort as Question['sort'], hint: command.hint as string }) // prettier-ignore
   }
   const connect = MongoClient.prototype.connect
   vi.spyOn(MongoClient.prototype, 'connect').mockImplementation(function (this: MongoClient) {
@@ -158,10 +161,11 @@ async function livedIn(node: { url: string }): Promise<Person> {
 }
 
 /** Has everything of somebody else's, by an import, and then nothing any more. */
-async function comeAndGone(node: { url: string }, data: unknown): Promise<void> {
+async function comeAndGone(node: { url: string }, data: unknown): Promise<Person> {
   const person = await signUp(node)
   expect(await person.ask('importMe', { body: { source: 'lockstep', data } })).toMatchObject({ failed: [] })
   await person.ask('deleteMe', { body: { password: person.password } })
+  return person
 }
 
 /** What nodes and operators do for all users, all of it due, and what hardly ever happens. */
@@ -189,12 +193,13 @@ const settings = {
 
 let home: TestDatabase
 let questions: Question[]
+let gone: Person
 beforeAll(async () => {
   questions = watched()
   home = freshDatabase()
   const node = await startNode(home, { options: settings })
   const person = await livedIn(node)
-  await comeAndGone(node, (await person.rest('GET', '/users/me/export')).body)
+  gone = await comeAndGone(node, (await person.rest('GET', '/users/me/export')).body)
   await eventually(() => questions.some((question) => shapeOf(question) === 'find replies {run_id}'))
   await node.stop()
   await sweepAll(home.url)
@@ -207,6 +212,20 @@ test('every question says whose documents it asks for, but for the sweeps over a
     for (const collection of sharded) expect(asked).toContain(`${name} ${collection}`)
   const unnamed = new Set(questions.filter((question) => !namesUsers(question)).map(shapeOf))
   expect([...unnamed].toSorted()).toEqual(sweeps)
+})
+
+test('the log is append-only: a purge and retention take content out of entries, an account’s deletion takes its own, and nothing else happens', () => {
+  const ofLog = questions.filter(({ collection }) => collection === 'changes')
+  const does = (name: string) => ofLog.filter((question) => question.name === name)
+  expect(new Set(ofLog.map(({ name }) => name).filter((name) => !['find', 'aggregate', 'insert'].includes(name)))).toEqual(new Set(['update', 'delete'])) // prettier-ignore
+  const content = { data: '', before: '' }
+  const ends = [
+    { $set: { stripped: true }, $unset: content },
+    { $set: { stripped: true, expired: true }, $unset: content },
+  ]
+  for (const { change } of does('update')) expect(ends).toContainEqual(change)
+  for (const end of ends) expect(does('update').map(({ change }) => change)).toContainEqual(end)
+  for (const { filter } of does('delete')) expect(JSON.stringify(filter)).toContain(gone.user.id)
 })
 
 test('every one of them is answered by an index, and ranges of `_id` without a sort', async () => {
