@@ -6,16 +6,26 @@ import { freshDatabase } from '../harness/database.ts'
 import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 import { freePort } from '../harness/redis.ts'
+import { Wire } from '../harness/wire.ts'
 import { Cluster, figure, total } from './cluster.ts'
 import { Traffic } from './traffic.ts'
 
 const TIMEOUT = { timeout: 90_000 }
 
 let cluster: Cluster
+/** Each node's way to Redis. */
+const wires: Wire[] = []
 beforeAll(async () => {
-  cluster = await Cluster.start(3)
+  const env = async (index: number, { port }: { port: number }) => {
+    const wire = (wires[index] ??= await Wire.to({ port }))
+    return { REDIS_URL: `redis://${wire.address}` }
+  }
+  cluster = await Cluster.start(3, { env })
 }, 120_000)
-afterAll(() => cluster?.[Symbol.asyncDispose]())
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]()
+  await Promise.all(wires.map((wire) => wire[Symbol.asyncDispose]()))
+})
 afterEach(() => cluster.healed())
 
 const each = (value: number) => cluster.nodes.map(() => value)
@@ -92,6 +102,27 @@ test('one that hangs up on everybody again and again loses nothing', TIMEOUT, as
   await traffic.exact()
 })
 
+test('FEED-5: one that is slow delays, up to where it is done without, and doubles nothing', TIMEOUT, async () => {
+  await using traffic = await Traffic.start(cluster)
+  traffic.write()
+  try {
+    for (const wire of wires) wire.delay(500)
+    await traffic.progress(20)
+    await traffic.arrived()
+    // there and back it takes longer than a command may: nobody can hold the lease
+    for (const wire of wires) wire.delay(1_200)
+    const unheld = async () => expect(await cluster.figures('lockstep_feed_leases_held')).toEqual(each(0))
+    await eventually(unheld, { within: 15_000, what: 'the lease is lost' })
+    // and longer than an echo may
+    for (const wire of wires) wire.delay(1_800)
+    await traffic.progress(20)
+  } finally {
+    for (const wire of wires) wire.delay(0)
+  }
+  await cluster.healed()
+  await traffic.exact()
+})
+
 test(
   'one that takes nothing more: what it doesn’t take in time is dropped, counted, and found in the log',
   TIMEOUT,
@@ -103,7 +134,7 @@ test(
     try {
       const padding = 'x'.repeat(200_000)
       const [writer] = cluster.others(holder)
-      await Promise.all(Array.from({ length: 20 }, (_, n) => traffic.once(writer!, `${n} ${padding}`)))
+      await Promise.all(Array.from({ length: 6 }, (_, n) => traffic.once(writer!, `${n} ${padding}`)))
       const dropped = async () => total(await cluster.figures('lockstep_redis_lost_total')) > lost
       await eventually(dropped, { within: 15_000, what: 'what Redis does not take is dropped and counted' })
     } finally {

@@ -79,8 +79,13 @@ export class Traffic implements AsyncDisposable {
   /** One write while `fault` happens, and none behind it that would show the gap: every device has it long before the next `head`. */
   async lonely(node: { url: string }, text: string, fault: () => Promise<unknown>): Promise<void> {
     await Promise.all([fault(), this.once(node, text)])
+    await this.arrived(LONELY_MS)
+  }
+
+  /** Resolves when every device has what the database has now. */
+  async arrived(within = 20_000): Promise<void> {
     const { seq } = await this.person.ask('listConversations')
-    for (const device of this.devices) await device.follower.caughtUp(seq, LONELY_MS)
+    for (const { follower } of this.devices) await follower.caughtUp(seq, within)
   }
 
   /** Stops writing, and checks that everything is exact: devices, documents and log. */
