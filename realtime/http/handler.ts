@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Answer, Asked, RouteName, routes } from '../../protocol/rest.ts'
 import type { Identity } from '../auth/sessions.ts'
 import type { Request } from '../commands/commands.ts'
+import type { Body } from '../commands/import/body.ts'
 
 /** A request of anybody. */
 export interface Visit {
@@ -30,12 +31,14 @@ export interface AnswerHead {
   status(code: 200 | 201 | 202): void
   signIn(session_id: string): Promise<void>
   signOut(): void
+  /** Aborts when nobody waits for the answer any more. */
+  unwanted(): AbortSignal
 }
 
-/** Routes whose bodies are too large to be parsed by the thread that serves: they come as they were sent, as JSON in UTF-8. */
+/** Routes whose bodies are too large to be held, or parsed by the thread that serves: they come as they were sent, as JSON in UTF-8. */
 export const unparsed = ['importMe'] as const satisfies readonly RouteName[]
 type Given<Name extends RouteName> = Name extends (typeof unparsed)[number]
-  ? Omit<Asked<Name>, 'body'> & { body: Uint8Array }
+  ? Omit<Asked<Name>, 'body'> & { body: Body }
   : Asked<Name>
 
 type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true } ? true : false

@@ -1,26 +1,35 @@
-// Bodies: JSON in UTF-8 under one of two content types; an empty one is none. Keys that would reach a prototype need no special care:
+// Bodies: JSON in UTF-8 under one of two content types; an empty one is none. Those of imports go through a file, unparsed. Keys that would reach a prototype need no special care:
 // JSON.parse makes them plain properties, and every schema refuses what it doesn't know.
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '../../protocol/errors.ts'
 import { unsupportedType } from './problems.ts'
+import { spool } from './spool.ts'
 
+const types = ['application/json', 'application/merge-patch+json']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** Replaces fastify's own parsers. */
 export function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    ['application/json', 'application/merge-patch+json'],
-    { parseAs: 'buffer' },
-    (request: FastifyRequest, body: Buffer, done) => {
-      try {
-        checkCharset(request.headers['content-type'] ?? '')
-        done(null, request.routeOptions.config.unparsed ? body : parseBody(body))
-      } catch (error) {
-        done(error as Error)
-      }
-    },
-  )
+  app.addContentTypeParser(types, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
+    try {
+      checkCharset(request.headers['content-type'] ?? '')
+      done(null, parseBody(body))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+}
+
+/** In this scope bodies become a `Spool`, to be closed by who gets it. */
+export function acceptSpooled(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(types, (request: FastifyRequest, payload: Readable) => {
+    const { 'content-type': type = '', 'content-length': length } = request.headers
+    checkCharset(type)
+    return spool(payload, Number(length), request.routeOptions.bodyLimit!)
+  })
 }
 
 /** Throws `invalid` (415) for another charset. */

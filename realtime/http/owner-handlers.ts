@@ -16,7 +16,7 @@ export const ownerHandlers = ({ activity, exports, imports, rewind }: OwnerUseCa
   ({
     listActivity: ({ query }, { request }) => activity.list(request.user_id, query),
     exportMe: (_asked, { request }) => exports.everything(request.user_id),
-    importMe: ({ body }, { request }) => imports.run(request, body),
+    importMe: ({ body }, { request, answer }) => imports.run(request, body, answer.unwanted()),
     getConversationAt: ({ params, query }, { request }) => rewind.at(request.user_id, params.id, query),
     getConversationMarkdown: ({ params }, { request }) => exports.markdown(request.user_id, params.id),
   }) satisfies Handlers

@@ -7,23 +7,22 @@ import { limits } from '../../protocol/limits.ts'
 import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
 import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
+import type { Body } from '../commands/import/body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
 import { unparsed, type AnswerHead, type Call, type Handlers, type Visit } from './handler.ts'
+import { acceptSpooled } from './json-body.ts'
 import { watchPace } from './pace.ts'
 import { refuseSlow } from './problems.ts'
 import type { Rates } from './rates.ts'
 import type { HttpSettings } from './settings.ts'
+import type { Spool } from './spool.ts'
 import { Turnstile } from './turnstile.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who is signed in; null on open routes and before it is known. */
     identity: Identity | null
-  }
-  interface FastifyContextConfig {
-    /** The body comes as it was sent. */
-    unparsed?: boolean
   }
 }
 
@@ -44,14 +43,20 @@ export function serveRoutes(
   { sessions, authenticate, rates, handlers, settings }: RouteRooms,
 ): void {
   const turnstile = new Turnstile(settings.largeBodies)
-  for (const name of Object.keys(routes) as RouteName[]) {
+  for (const name of Object.keys(routes) as RouteName[]) if (!isUnparsed.has(name)) serveRoute(app, name)
+  app.register((scope, _options, done) => {
+    acceptSpooled(scope)
+    for (const name of unparsed) serveRoute(scope, name)
+    done()
+  })
+
+  function serveRoute(app: FastifyInstance, name: RouteName): void {
     const route: Route = routes[name]
     const handler = handlers[name] as ((asked: never, context: never) => Promise<unknown>) | undefined
     app.route({
       method: route.method,
       url: route.path.replace(/\{(\w+)\}/g, ':$1'),
       bodyLimit: isUnparsed.has(name) ? limits.importBytes : limits.bodyBytes,
-      config: { unparsed: isUnparsed.has(name) },
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
         if (route.open) rates.visitor(request.ip)
@@ -64,11 +69,16 @@ export function serveRoutes(
         done(null, payload)
       },
       handler: async (request, reply) => {
-        if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
-        const asked = readAsked(route, request)
-        const context = contextOf(sessions, request, reply.status(route.status))
-        const answer = await handler(asked as never, context as never)
-        return send(reply, answer, route.media)
+        const large = isUnparsed.has(name) ? (request.body as Spool | undefined) : undefined
+        try {
+          if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
+          const asked = readAsked(route, request, isUnparsed.has(name) ? (large?.body ?? new Uint8Array()) : undefined)
+          const context = contextOf(sessions, request, reply.status(route.status))
+          const answer = await handler(asked as never, context as never)
+          return send(reply, answer, route.media)
+        } finally {
+          await large?.close()
+        }
       },
     })
   }
@@ -91,14 +101,12 @@ export function serveRoutes(
 const isLarge = ({ headers }: FastifyRequest): boolean =>
   !(Number(headers['content-length'] ?? 0) <= limits.bodyBytes) || headers['transfer-encoding'] !== undefined
 
-function readAsked(route: Route, request: FastifyRequest) {
+function readAsked(route: Route, request: FastifyRequest, large: Body | undefined) {
   return {
     params: parse(route.params ?? nothing, request.params),
     query: parse(route.query ?? nothing, request.query),
     // no body and an empty object are the same; a route that takes none accepts both
-    body: request.routeOptions.config.unparsed
-      ? (request.body ?? new Uint8Array())
-      : parse(route.body ?? nothing, request.body === undefined ? {} : request.body),
+    body: large ?? parse(route.body ?? nothing, request.body === undefined ? {} : request.body),
   }
 }
 
@@ -119,6 +127,13 @@ const answerHead = (sessions: Sessions, request: FastifyRequest, reply: FastifyR
     reply.header('set-cookie', await sessions.cookie.issue(session_id, isSecure(request)))
   },
   signOut: () => void reply.header('set-cookie', sessions.cookie.clear(isSecure(request))),
+  unwanted() {
+    const { raw } = reply
+    const gone = new AbortController()
+    if (raw.closed) gone.abort()
+    else raw.once('close', () => gone.abort())
+    return gone.signal
+  },
 })
 
 function send(reply: FastifyReply, answer: unknown, media = 'application/json'): FastifyReply {

@@ -5,10 +5,10 @@ import type { Imported, ImportedConversation, ImportedMessage, Parse } from './i
 import { keptFields } from './kept.ts'
 import { firstOf, nameOf, notThisSource, partsText, readItem, roleOf, textOf, timeOf, type Fields } from './values.ts'
 
-export const parseBrowser: Parse = function* (data) {
+export const parseBrowser: Parse = function* (data, first = 0) {
   if (!isObject(data) || (data.conversations === undefined && data.config === undefined)) throw notThisSource()
   const { list, beside } = listIn(unpacked(data.conversations))
-  for (const [index, item] of list.entries()) yield readItem(item, index, () => readOne(item, index))
+  for (const [place, item] of list.entries()) yield readItem(item, first + place, () => readOne(item, first + place))
   const config = unpacked(data.config)
   const preferences = keptFields({
     ...(isObject(config) ? keptFields(config) : { ai_mcp_ui_config: config }),

@@ -14,7 +14,7 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseChatUi: Parse = (data) => conversationsIn(data, readConversation)
+export const parseChatUi: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
 const knownFields = ['_id', 'id', 'title', 'messages', 'createdAt', 'updatedAt', 'rootMessageId', 'sessionId', 'userId', 'embeddingModel'] // prettier-ignore
 

@@ -6,7 +6,7 @@ import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
 import { conversationsIn, firstOf, objectsOf, partsText, roleOf, textOf, timeOf, type Fields } from './values.ts'
 
-export const parseChatgpt: Parse = (data) => conversationsIn(data, readConversation)
+export const parseChatgpt: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
 const known = ['mapping', 'title', 'create_time', 'update_time', 'is_archived', 'current_node', 'conversation_id', 'id']
 

@@ -5,7 +5,7 @@ import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
 import { conversationsIn, objectsOf, partsText, roleOf, textOf, timeOf, type Fields } from './values.ts'
 
-export const parseClaude: Parse = (data) => conversationsIn(data, readConversation)
+export const parseClaude: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
 function readConversation(fields: Fields): ImportedConversation | undefined {
   const key = textOf(fields.uuid)

@@ -38,5 +38,8 @@ export type Imported =
   /** Something that can't be a conversation; `item` names it for a person. */
   | { kind: 'failed'; item: string; reason: string }
 
-/** Reads `data` of one source. Throws a Fault when it isn't of that source at all; a broken item is one `failed`. */
-export type Parse = (data: unknown) => Iterable<Imported>
+/**
+ * Reads `data` of one source, or a part of it that begins with item `first` (from 0). Throws a Fault when it isn't of that source at all; a
+ * broken item is one `failed`.
+ */
+export type Parse = (data: unknown, first?: number) => Iterable<Imported>

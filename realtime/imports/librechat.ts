@@ -5,7 +5,7 @@ import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
 import { conversationsIn, firstOf, objectsOf, partsText, textOf, timeOf, type Fields } from './values.ts'
 
-export const parseLibrechat: Parse = (data) => conversationsIn(data, readConversation)
+export const parseLibrechat: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
 const knownFields = ['conversationId', 'title', 'messages', 'messagesTree', 'createdAt', 'updatedAt', 'exportAt', 'branches', 'recursive', 'isArchived', 'user', '_id', '__v'] // prettier-ignore
 

@@ -12,13 +12,13 @@ const Conversation = Summary.partial()
   .required({ id: true })
   .extend({ messages: z.array(Kept).default([]) })
 
-export const parseLockstep: Parse = function* (data) {
+export const parseLockstep: Parse = function* (data, first = 0) {
   const documents = objectsOf(data)
   const areExports = documents.some((one) => 'conversations' in one || 'preferences' in one || 'agent_runs' in one)
   if (documents.length === 0 && !Array.isArray(data)) throw notThisSource()
   for (const one of areExports ? documents : [{ conversations: documents }]) {
     if (isObject(one.preferences)) yield readPreferences(one.preferences)
-    for (const [index, item] of listIn(one, 'conversations').entries()) yield readConversation(item, index)
+    for (const [index, item] of listIn(one, 'conversations').entries()) yield readConversation(item, first + index)
     for (const run of listIn(one, 'agent_runs')) yield { kind: 'run', run }
   }
 }

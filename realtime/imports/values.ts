@@ -76,13 +76,15 @@ export function partsText(value: unknown, levels = PART_LEVELS): string {
  */
 export function* conversationsIn(
   data: unknown,
-  read: (fields: Fields, index: number) => ImportedConversation | undefined,
+  read: (fields: Fields) => ImportedConversation | undefined,
+  first = 0,
 ): Iterable<Imported> {
   const list = isObject(data) && Array.isArray(data.conversations) ? data.conversations : data
   if (!isObject(list) && !Array.isArray(list)) throw notThisSource()
-  for (const [index, item] of listOf(list).entries()) {
+  for (const [place, item] of listOf(list).entries()) {
+    const index = first + place
     yield readItem(item, index, () => {
-      const conversation = isObject(item) ? read(item, index) : undefined
+      const conversation = isObject(item) ? read(item) : undefined
       if (conversation) return { kind: 'conversation', conversation }
       return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation of that product' }
     })

@@ -17,6 +17,7 @@ import type { Database } from '../../store/database.ts'
 import { toFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
 import { createRoom, noRoom, type Room } from '../room.ts'
+import type { Body } from './body.ts'
 import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
 import { beginReading } from './reading.ts'
 import type { Ready } from './ready.ts'
@@ -34,12 +35,12 @@ type Apply = <State>(
 
 export interface ImportUseCases {
   /**
-   * `body` is the request's JSON in UTF-8, and not to be used any more. A dry run tells the same counts and writes nothing. Throws
-   * `invalid` when it isn't an import, or not of its source; `unavailable` when the database went away half-way: then it can be repeated.
+   * A dry run tells the same counts and writes nothing. Throws `invalid` when it isn't an import, or not of its source; `unavailable`
+   * when the database went away half-way, or `stop` was aborted: that ends it between two items. Then it can be repeated.
    */
-  run(caller: Caller, body: Uint8Array): Promise<Result>
+  run(caller: Caller, body: Body, stop?: AbortSignal): Promise<Result>
   /** The same for items that were read elsewhere; `next` gives undefined at the end. */
-  bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>): Promise<Result>
+  bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>, stop?: AbortSignal): Promise<Result>
 }
 
 export function createImport(
@@ -137,7 +138,7 @@ export function createImport(
     }
   }
 
-  async function bringIn(caller: Caller, dry: boolean, next: () => Promise<Ready | undefined>): Promise<Result> {
+  const bringIn: ImportUseCases['bringIn'] = async (caller, dry, next, stop) => {
     const apply = dry ? trying(caller) : writing(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
@@ -149,6 +150,7 @@ export function createImport(
       return item.kind === 'run' ? importRun(apply, item) : importConversation(apply, dry, item)
     }
     for (let item = await next(); item; item = await next()) {
+      if (stop?.aborted) throw new Fault('unavailable', { detail: 'The import was stopped' })
       if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
       else
         try {
@@ -165,10 +167,10 @@ export function createImport(
   }
 
   return {
-    async run(caller, body) {
+    async run(caller, body, stop) {
       const reading = await beginReading(body)
       try {
-        return await bringIn(caller, reading.dry_run, () => reading.next())
+        return await bringIn(caller, reading.dry_run, () => reading.next(), stop)
       } finally {
         await reading.end()
       }

@@ -1,8 +1,12 @@
-// Reads an import request: the whole of it is parsed at once, but only one item at a time is made ready.
-import { Fault, parse } from '../../../protocol/errors.ts'
-import { isObject } from '../../../protocol/free-form.ts'
-import { ImportRequest } from '../../../protocol/owner.ts'
+// Reads an import request, or an export by itself, item by item: what is in memory is one item, however large the whole is.
+import { Fault } from '../../../protocol/errors.ts'
+import { ItemCutter, malformed, type Piece } from '../../../protocol/import-items.ts'
+import { limits } from '../../../protocol/limits.ts'
+import type { ImportSource } from '../../../protocol/owner.ts'
 import { parsers } from '../../imports/sources.ts'
+import { notThisSource } from '../../imports/values.ts'
+import { chunksOf, type Body } from './body.ts'
+import { readEnvelope, type Envelope } from './envelope.ts'
 import { makeReady, type Ready } from './ready.ts'
 
 export interface ImportRead {
@@ -11,25 +15,55 @@ export interface ImportRead {
   items: Iterator<Ready, undefined>
 }
 
-/** @param body JSON in UTF-8. Throws `invalid` when it isn't a request to import. */
-export function readImport(body: Uint8Array): ImportRead {
-  const request = body.length === 0 ? {} : json(body)
-  // exports of others may be as deep as they like
-  const { data, ...about }: Record<string, unknown> = isObject(request) ? request : {}
-  const { source, dry_run = false } = parse(ImportRequest.omit({ data: true }), about)
-  return { dry_run, items: readItems(source, data) }
+/** Throws `invalid` when it isn't a request to import; then nothing of it has been read. */
+export function readImport(body: Body): ImportRead {
+  const { source, dry_run, data } = readEnvelope(body)
+  if (!data) throw notThisSource()
+  // what isn't JSON is refused as a whole, before anything of it is written
+  for (const piece of piecesIn(body, source, data)) if (!piece.isTooLarge) valueOf(piece)
+  return { dry_run, items: readAll(body, source, data) }
 }
 
-function* readItems(source: keyof typeof parsers, data: unknown): Generator<Ready, undefined> {
-  const now = new Date().toISOString()
-  for (const item of parsers[source](data)) yield makeReady(source, item, now)
+function* readAll(body: Body, source: ImportSource, data: NonNullable<Envelope['data']>): Generator<Ready, undefined> {
+  const itemsOf = pieceReader(source)
+  for (const piece of piecesIn(body, source, data)) yield* itemsOf(piece)
   return undefined
 }
 
-function json(body: Uint8Array): unknown {
+function* piecesIn(body: Body, source: ImportSource, { from, to }: NonNullable<Envelope['data']>): Iterable<Piece> {
+  const cutter = new ItemCutter(source)
+  for (const chunk of chunksOf(body, from, to)) yield* cutter.push(chunk)
+  yield* cutter.end()
+}
+
+/**
+ * What becomes of each piece of an export, one piece after the other. Throws `invalid` for a piece that isn't JSON, and when the first one
+ * isn't of this source; later that is one `failed`, as others have been brought in.
+ */
+export function pieceReader(source: ImportSource): (piece: Piece) => Iterable<Ready> {
+  const now = new Date().toISOString()
+  let isFirst = true
+  return function* (piece) {
+    if (piece.isTooLarge) return void (yield failed(piece, TOO_LARGE))
+    const value = valueOf(piece)
+    try {
+      for (const item of parsers[source](value, piece.index)) yield makeReady(source, item, now)
+    } catch (error) {
+      if (isFirst || !(error instanceof Fault)) throw error
+      yield failed(piece, error.message)
+    }
+    isFirst = false
+    return undefined
+  }
+}
+
+const TOO_LARGE = `It is too large: one conversation may have ${limits.importItemBytes / 1024 ** 2} MB and 100,000 messages`
+const failed = ({ index }: Piece, reason: string): Ready => ({ kind: 'failed', item: `item ${index + 1}`, reason })
+
+function valueOf({ open, text, close }: Piece): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as unknown
+    return JSON.parse(open + new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text) + close) as unknown
   } catch {
-    throw new Fault('invalid', { status: 400, detail: 'The body is not well-formed JSON' })
+    throw malformed()
   }
 }

@@ -3,13 +3,14 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../../protocol/errors.ts'
 import { limits } from '../../../protocol/limits.ts'
+import { sizeOf, type Body } from './body.ts'
 import { readImport } from './read.ts'
 import type { Ready } from './ready.ts'
 import type { Told } from './worker.ts'
 
 /** What is parsed in some milliseconds. */
 const SMALL_BYTES = 1_000_000
-/** What the heap of a reading thread may grow to (MB): an export of the largest size, parsed. */
+/** What the heap of a reading thread may grow to (MB): the largest item, in all the forms that it goes through. Usually it stays small. */
 const HEAP_MB = 1_536
 
 export interface Reading {
@@ -21,11 +22,11 @@ export interface Reading {
 }
 
 /**
- * Begins to read an import; `body` is JSON in UTF-8 and not to be used any more. Throws `invalid` for what isn't a request to import,
- * `too_large` when it takes too much memory to read, as does asking for the items.
+ * Begins to read an import. Throws `invalid` for what isn't a request to import, `too_large` when one item takes too much memory, as does
+ * asking for the items.
  */
-export async function beginReading(body: Uint8Array): Promise<Reading> {
-  if (body.length > SMALL_BYTES) return readInThread(body)
+export async function beginReading(body: Body, heapMb = HEAP_MB): Promise<Reading> {
+  if (sizeOf(body) > SMALL_BYTES) return readInThread(body, heapMb)
   const { dry_run, items } = readImport(body)
   return {
     dry_run,
@@ -34,12 +35,10 @@ export async function beginReading(body: Uint8Array): Promise<Reading> {
   }
 }
 
-async function readInThread(body: Uint8Array): Promise<Reading> {
-  const isAlone = body.byteLength === body.buffer.byteLength // a small one may lie in a pool with others
+async function readInThread(body: Body, maxOldGenerationSizeMb: number): Promise<Reading> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: body,
-    transferList: isAlone ? [body.buffer as ArrayBuffer] : [],
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+    resourceLimits: { maxOldGenerationSizeMb },
   })
   worker.on('error', () => undefined) // told by `answer`; without a listener it would end the process
   const end = async () => void (await worker.terminate())

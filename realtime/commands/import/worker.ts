@@ -2,6 +2,7 @@
 // when asked, and has a heap of its own to run out of.
 import { parentPort, workerData } from 'node:worker_threads'
 import { Fault } from '../../../protocol/errors.ts'
+import type { Body } from './body.ts'
 import { readImport } from './read.ts'
 import type { Ready } from './ready.ts'
 
@@ -27,7 +28,7 @@ function report(work: () => void): void {
 }
 
 report(() => {
-  const { dry_run, items } = readImport(workerData as Uint8Array)
+  const { dry_run, items } = readImport(workerData as Body)
   port.on('message', () =>
     report(() => {
       const next = items.next()
