@@ -129,28 +129,6 @@ test.each<[string, string, Script]>([
   for (const secret of ['sk-secret', '10.0.0.7', 'inner workings', server.url]) expect(everything).not.toContain(secret)
 })
 
-/** Says `half`, then bytes of a frame that takes longer than anybody waits, one every few milliseconds. */
-const drips =
-  (half: string): Script =>
-  async (answer) => {
-    let over = false
-    void answer.closed.then(() => (over = true))
-    if (half !== '') answer.text(half)
-    for (const byte of `data: {"choices":[{"delta":{"content":"${'z'.repeat(5_000)}"}}]}\n\n`) {
-      if (over) return
-      answer.raw(byte)
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-  }
-
-test.each([
-  ['', 'no_answer'],
-  ['Half', 'stalled'],
-])('an assistant that drips byte by byte after “%s” ends: failed, %s', async (half, reason_code) => {
-  const message = await reply(await open('Hi'), {}, drips(half))
-  expect(message).toMatchObject({ content: half, status: 'failed', metadata: { reason_code } })
-})
-
 test('a stop hangs up on the assistant at once', async () => {
   const { person, id, device } = await open('Hi')
   const hungUp = Promise.withResolvers<number>()

@@ -56,8 +56,8 @@ export class Answer {
   }
 
   /** Any bytes. */
-  raw(bytes: string): void {
-    if (!this.#response.headersSent) this.#response.writeHead(200, { 'content-type': 'text/event-stream' })
+  raw(bytes: string, status = 200): void {
+    if (!this.#response.headersSent) this.#response.writeHead(status, { 'content-type': 'text/event-stream' })
     this.#response.write(bytes)
   }
 

@@ -6,6 +6,7 @@ import { ProviderFault, reasons, type Piece, type ProviderRequest } from '../../
 import { ThinkTags } from '../../realtime/agents/think-tags.ts'
 import { freePort } from '../harness/redis.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
+import { produce } from './shelf.ts'
 
 const apiKey = 'sk-secret'
 
@@ -252,4 +253,41 @@ test('who stops listening hangs up', async () => {
   await expect.poll(() => server.questions.length).toBe(1)
   abort.abort()
   await closed.promise
+})
+
+type Drip = (answer: Answer) => void
+
+/** Writes the same again and again, often enough never to be silent, until the other side hangs up. */
+async function drip(answer: Answer, drop: Drip): Promise<void> {
+  let over = false
+  void answer.closed.then(() => (over = true))
+  while (!over) {
+    drop(answer)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+const inFrame: Drip = (answer) => answer.raw('z')
+const brief = { too_slow: { totalMs: 600 }, no_answer: { firstMs: 250 }, stalled: { idleMs: 250 } }
+
+test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
+  ['a letter at a time', 'too_slow', /^Halfz+$/, (answer) => answer.text('Half'), (answer) => answer.text('z')],
+  ['thoughts that lead to nothing', 'too_slow', /^$/, () => undefined, (answer) => answer.thinking('Hm. ')],
+  ['what keeps the line open', 'no_answer', /^$/, () => undefined, (answer) => answer.raw(': wait\n\n')],
+  ['a first frame that never ends', 'no_answer', /^$/, () => undefined, inFrame],
+  ['a frame that never ends', 'stalled', /^Half$/, (answer) => answer.text('Half'), inFrame],
+  ['a refusal that never ends', 'no_answer', /^$/, (answer) => answer.raw('z', 500), inFrame],
+])('one that drips %s ends by the clock: failed, %s, and is hung up on', async (_what, code, text, begin, drop) => {
+  const hungUp = Promise.withResolvers<void>()
+  await using server = await OpenAiServer.start(async (answer) => {
+    begin(answer)
+    await drip(answer, drop)
+    hungUp.resolve()
+  })
+  const provider = createOpenAiProvider({ baseUrl: server.url })
+  const { shelf, done } = produce((signal) => provider.stream({ ...request, signal }), brief[code])
+  expect(await done).toBe('failed')
+  expect(shelf.text).toMatch(text)
+  expect(shelf.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
+  await hungUp.promise
 })
