@@ -1,7 +1,7 @@
 // Topic `conversations`: the entity, what its changes carry, and its commands. How a command becomes a change is in decide/, how a
 // change becomes state in reduce/.
 import * as z from 'zod'
-import { Version } from './change.ts'
+import { Seq, Version } from './change.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
 import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
@@ -78,6 +78,8 @@ const flags = { pinned: z.boolean().optional(), archived: z.boolean().optional()
 const one = { conversation_id: Uuid }
 
 export const ConversationCreate = z.strictObject({ id: Uuid.optional(), ...content }).meta({ id: 'ConversationCreate' })
+/** Where a conversation is brought back to: what it was behind the change `seq` of the topic. */
+export const Rewind = z.strictObject({ seq: Seq.min(1) }).meta({ id: 'Rewind' })
 export const ConversationUpdate = z.strictObject({ ...content, ...flags }).meta({ id: 'ConversationUpdate' })
 
 /** Payloads of the namespace's commands, without the `mutation_id` that each carries. */
@@ -87,6 +89,7 @@ export const conversationCommands = {
   append: z.strictObject({ ...one, message: MessageInput }),
   delete: z.strictObject(one),
   restore: z.strictObject(one),
+  rewind: Rewind.extend(one),
   purge: z.strictObject(one),
   reply: z.strictObject({ ...one, agent: Text.max(100).optional(), replaces: Uuid.optional() }),
   stop: z.strictObject({ ...one, message_id: Uuid }),

@@ -30,6 +30,7 @@ export const places = {
   restoreConversation: { method: 'POST', path: '/conversations/{id}/restore' },
   purgeConversation: { method: 'POST', path: '/conversations/{id}/purge' },
   getConversationAt: { method: 'GET', path: '/conversations/{id}/at' },
+  rewindConversation: { method: 'POST', path: '/conversations/{id}/rewind' },
   getConversationMarkdown: { method: 'GET', path: '/conversations/{id}/markdown' },
   listAgents: { method: 'GET', path: '/agents' },
   listRuns: { method: 'GET', path: '/agent-runs' },

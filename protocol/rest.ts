@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { Credentials, ListedSession, Password, Session, SignIn, SignInMethods, User, Username } from './account.ts'
 import { Agent, AgentId, Run, RunCreate } from './agents.ts'
 import { Epoch, Seq } from './change.ts'
-import { Conversation, ConversationCreate, ConversationUpdate, Summary } from './conversations.ts'
+import { Conversation, ConversationCreate, ConversationUpdate, Rewind, Summary } from './conversations.ts'
 import { Activity, ImportRequest, ImportResult } from './owner.ts'
 import { places } from './places.ts'
 import { Preferences } from './preferences.ts'
@@ -134,7 +134,7 @@ export const routes = {
   listActivity: {
     ...places.listActivity,
     summary: 'What changed, when, from which device; newest first',
-    query: z.strictObject({ limit: limit(50, 200), cursor, topic: Topic.optional() }),
+    query: z.strictObject({ limit: limit(50, 200), cursor, topic: Topic.optional(), entity_id: Uuid.optional() }),
     status: 200,
     answer: page(Activity),
   },
@@ -229,6 +229,14 @@ export const routes = {
     status: 200,
     answer: conversation,
   },
+  rewindConversation: {
+    ...places.rewindConversation,
+    summary: 'Bring back what it was at a `seq`, as a new change: messages that came later stay',
+    params: id,
+    body: Rewind,
+    status: 200,
+    answer: conversation,
+  },
   getConversationMarkdown: {
     ...places.getConversationMarkdown,
     summary: 'The conversation as Markdown: the newest version of each message',
@@ -265,13 +273,7 @@ export const routes = {
   },
   getRun: { ...places.getRun, summary: 'One run', params: id, status: 200, answer: Run },
   deleteRun: { ...places.deleteRun, summary: 'Remove a run', params: id, status: 204 },
-  stopRun: {
-    ...places.stopRun,
-    summary: 'Stop a run',
-    params: id,
-    status: 200,
-    answer: Run,
-  },
+  stopRun: { ...places.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
 } as const satisfies Record<keyof typeof places, Route>
 
 export type RouteName = keyof typeof routes

@@ -17,7 +17,7 @@ import { createConversations, type Conversations } from './commands/conversation
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createImport } from './commands/import/import.ts'
-import { createRewind } from './commands/rewind.ts'
+import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createRoom } from './commands/room.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
 import type { Config } from './config.ts'
@@ -108,6 +108,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     const account = createAccount({ database, log, sessions, passwords, limits, devices })
     const room = createRoom(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, room)
+    const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
     const agents = createAgents({
       database,
@@ -140,13 +141,12 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
         ...(!config.withoutPasswords && passwordHandlers(account)),
         ...accountHandlers(account, { password: !config.withoutPasswords, providers: oidc ? [oidc.link] : [] }),
         ...preferencesHandlers(preferences),
-        ...conversationHandlers(conversations),
+        ...conversationHandlers(conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...ownerHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
           imports: createImport(database, log, preferences, logger, room),
-          rewind: createRewind(database, log),
         }),
       },
       sessions,
@@ -164,7 +164,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       sessions: proxy ? proxy.guard(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
-      execute: createExecute(socketCommands({ conversations, preferences, account, agents })),
+      execute: createExecute(socketCommands({ conversations, rewind, preferences, account, agents })),
       toFault,
       logger,
       metrics,
@@ -212,6 +212,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
 
 interface UseCases {
   conversations: Conversations
+  rewind: RewindUseCases
   preferences: PreferencesUseCases
   account: ReturnType<typeof createAccount>
   agents: Agents
@@ -220,6 +221,7 @@ interface UseCases {
 /** The sockets' commands by topic and name. */
 function socketCommands({
   conversations,
+  rewind,
   preferences,
   account,
   agents,
@@ -232,6 +234,7 @@ function socketCommands({
       delete: (request, payload) => conversations.change('delete', request, payload),
       restore: (request, payload) => conversations.change('restore', request, payload),
       purge: (request, payload) => conversations.change('purge', request, payload),
+      rewind: rewind.back,
       reply: agents.replies.reply,
       stop: agents.replies.stop,
     },

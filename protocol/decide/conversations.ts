@@ -61,9 +61,17 @@ const update: Decide<'update'> = (held, command, context) => {
   if (command.if_version !== undefined && command.if_version !== conversation.version)
     throw new Fault('version_conflict')
   const { messages, replaced } = mergeInputs(conversation, command.messages ?? [], context)
-  const fields = changedFields(conversation, command)
-  if (messages.length === 0 && Object.keys(fields).length === 0) return undefined
+  return updated(conversation, changedFields(conversation, command), { messages, replaced }, context)
+}
 
+/** The change that gives a conversation these fields, and messages in the place of those they replace; undefined when there are none. */
+export function updated(
+  conversation: Conversation,
+  fields: Fields,
+  { messages, replaced }: { messages: Message[]; replaced: Message[] },
+  context: DecisionContext,
+): Decision | undefined {
+  if (messages.length === 0 && Object.keys(fields).length === 0) return undefined
   const last = messages.findLast(({ position }) => position >= conversation.message_count)
   const data: ConversationChanges['updated'] = {
     ...fields,
@@ -134,7 +142,7 @@ export function next(conversation: Conversation, op: string, data: object, befor
 const pick = (conversation: Conversation, names: string[]) =>
   Object.fromEntries(names.map((name) => [name, conversation[name as keyof Conversation]]))
 
-type Fields = Pick<ConversationChanges['updated'], 'title' | 'metadata' | 'pinned' | 'archived'>
+export type Fields = Pick<ConversationChanges['updated'], 'title' | 'metadata' | 'pinned' | 'archived'>
 
 /** The named fields whose value would become another. */
 function changedFields(conversation: Conversation, command: Command<'update'>): Fields {

@@ -18,10 +18,15 @@ export interface ActivityUseCases {
 }
 
 export const createActivity = (database: Database): ActivityUseCases => ({
-  async list(user_id, { limit, cursor, topic }) {
+  async list(user_id, { limit, cursor, topic, entity_id }) {
     const asked = topic ? [topic] : topics
     const places = cursor === undefined ? {} : readPlaces(cursor, asked)
-    const read = (name: Topic) => readOutlines(database, topicKey(user_id, name), places[name] ?? AFTER_ALL, limit + 1)
+    const read = (name: Topic) =>
+      readOutlines(database, topicKey(user_id, name), {
+        before: places[name] ?? AFTER_ALL,
+        limit: limit + 1,
+        entity_id,
+      })
     const logs = await Promise.all(asked.map(read))
     const shown: EntryOutline[] = []
     const next: Places = {}

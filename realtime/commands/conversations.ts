@@ -1,13 +1,12 @@
 // What can be done with conversations. Writes go through the log; reads first let the documents follow it.
-import { decideConversations, namedMessages, summaryOf } from '../../protocol/decide/conversations.ts'
+import { decideConversations, namedMessages } from '../../protocol/decide/conversations.ts'
 import type { Decision, DecisionContext } from '../../protocol/change.ts'
 import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
 import { Fault } from '../../protocol/errors.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { isConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
 import { newId } from '../../protocol/ids.ts'
-import { fingerprintOf, toChange } from '../log/entry.ts'
+import { fingerprintOf } from '../log/entry.ts'
 import type { Hot, Log } from '../log/log.ts'
-import { fold, readProjected } from '../log/projection/conversations.ts'
 import {
   listConversations,
   readConversation,
@@ -18,6 +17,7 @@ import type { Database } from '../store/database.ts'
 import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
 import type { Outcome, Request } from './commands.ts'
 import { readCursor, writeCursor } from './cursor.ts'
+import { outcomeOf, withMessages } from './held-conversation.ts'
 import { createRoom, noRoom, type Room } from './room.ts'
 
 type Name = keyof typeof decideConversations
@@ -57,11 +57,6 @@ export function createConversations(
   log: Log,
   room: Room = createRoom(database, log),
 ): Conversations {
-  const load = (id: string, messageIds: string[]) => async (hot: Hot) => {
-    const entries = hot.tail.filter(({ entity_id }) => entity_id === id)
-    return fold(await readProjected(database, hot.user_id, id, messageIds), entries).held
-  }
-
   type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
 
   async function append(
@@ -79,19 +74,11 @@ export function createConversations(
       fingerprint: fingerprintOf(identity),
       load: async (hot) => {
         await look?.(hot)
-        return load(id, named)(hot)
+        return withMessages(database, id, named)(hot)
       },
       decide,
     })
-    if (appended.kind === 'unchanged') {
-      const data = summaryOrNull(appended.state)
-      return { data, seq: appended.seq, version: data?.version ?? 1, changed: false }
-    }
-    const { entry } = appended
-    const made = { seq: entry.seq, version: entry.version }
-    if (appended.kind === 'repeated')
-      return { ...made, data: await present(request.user_id, entry.entity_id), changed: false }
-    return { ...made, data: summaryOrNull(reduceConversation(appended.state, toChange(entry))), changed: true }
+    return outcomeOf(database, log, request.user_id, appended)
   }
 
   async function change<N extends Name>(
@@ -132,12 +119,6 @@ export function createConversations(
       if (!isConversation(held) || held.deleted_at === null || new Date(held.deleted_at) >= before) return undefined
       return decideConversations.purge(held, { conversation_id: id }, context)
     })
-  }
-
-  async function present(user_id: string, id: string): Promise<Summary | null> {
-    await log.settle(user_id, 'conversations')
-    const document = await readConversation(database, user_id, id)
-    return document && !('purged' in document) ? toSummary(document) : null
   }
 
   async function get(
@@ -185,5 +166,3 @@ function inputsOf(command: object) {
   const { message, messages } = command as Partial<ConversationCommands['append'] & ConversationCommands['update']>
   return message ? [message] : messages
 }
-
-const summaryOrNull = (held: HeldConversation): Summary | null => (isConversation(held) ? summaryOf(held) : null)

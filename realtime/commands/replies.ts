@@ -12,18 +12,17 @@ import {
   type ReplyPiece,
   type ReplyStart,
 } from '../../protocol/decide/replies.ts'
-import { summaryOf } from '../../protocol/decide/conversations.ts'
 import { Fault } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/free-form.ts'
 import type { Message } from '../../protocol/message.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
-import { derivedId, fingerprintOf, toChange } from '../log/entry.ts'
-import type { Appended, Hot, Log } from '../log/log.ts'
-import { fold, readProjected } from '../log/projection/conversations.ts'
-import { readConversation, toSummary } from '../store/conversations.ts'
+import type { HeldConversation } from '../../protocol/reduce/conversation.ts'
+import { derivedId, fingerprintOf } from '../log/entry.ts'
+import type { Hot, Log } from '../log/log.ts'
+import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import { readMessages, readStatus, readWindow, streamingMessages, toMessage } from '../store/messages.ts'
 import type { Outcome, Request } from './commands.ts'
+import { outcomeOf, withMessages, withStreaming } from './held-conversation.ts'
 
 /** How the log names the server when it does something by itself. */
 export const byServer = (user_id: string, ...parts: (string | number)[]): Request => ({
@@ -70,32 +69,11 @@ export interface Replies {
 }
 
 type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
-type Load = (hot: Hot) => Promise<HeldConversation>
 
 export function createReplies(database: Database, log: Log): Replies {
-  const named =
-    (conversation_id: string, messageIds: string[]): Load =>
-    async (hot) => {
-      const entries = hot.tail.filter(({ entity_id }) => entity_id === conversation_id)
-      return fold(await readProjected(database, hot.user_id, conversation_id, messageIds), entries).held
-    }
+  const named = (conversation_id: string, messageIds: string[]) => withMessages(database, conversation_id, messageIds)
 
-  /** With all that streams: asked for after the conversation was read, as a document may be ahead of what this node knows. */
-  const withStreaming =
-    (conversation_id: string, messageIds: string[]): Load =>
-    async (hot) => {
-      const entries = hot.tail.filter(({ entity_id }) => entity_id === conversation_id)
-      const touched = entries.flatMap(({ data }) => (typeof data?.message_id === 'string' ? [data.message_id] : []))
-      const ids = new Set([...messageIds, ...touched])
-      for (;;) {
-        const projected = await readProjected(database, hot.user_id, conversation_id, [...ids])
-        const streaming = await streamingMessages(database, hot.user_id, conversation_id)
-        if (streaming.every((id) => ids.has(id))) return fold(projected, entries).held
-        for (const id of streaming) ids.add(id)
-      }
-    }
-
-  const append = (request: Request, command: unknown, load: Load, decide: Decide) =>
+  const append = (request: Request, command: unknown, load: (hot: Hot) => Promise<HeldConversation>, decide: Decide) =>
     log.append<HeldConversation>({
       caller: request,
       topic: 'conversations',
@@ -105,39 +83,22 @@ export function createReplies(database: Database, log: Log): Replies {
       decide,
     })
 
-  async function outcomeOf(
-    appended: Appended<HeldConversation>,
-    user_id: string,
-    conversation_id: string,
-  ): Promise<Outcome<Summary | null>> {
-    if (appended.kind === 'unchanged') return outcome(summaryOrNull(appended.state), appended.seq, false)
-    const { seq, version } = appended.entry
-    if (appended.kind === 'appended') {
-      const data = summaryOrNull(reduceConversation(appended.state, toChange(appended.entry)))
-      return { data, seq, version, changed: true }
-    }
-    await log.settle(user_id, 'conversations')
-    const document = await readConversation(database, user_id, conversation_id)
-    const data = document && !('purged' in document) ? toSummary(document) : null
-    return { data, seq, version, changed: false }
-  }
-
   /** One command, whatever comes of it: it may be repeated on a node where the other thing is to be done. */
   async function onStreaming(request: Request, payload: ConversationCommands['stop'], decide: Decide) {
     const { conversation_id, message_id } = payload
     const appended = await append(request, ['stop', payload], named(conversation_id, [message_id]), decide)
-    return outcomeOf(appended, request.user_id, conversation_id)
+    return outcomeOf(database, log, request.user_id, appended)
   }
 
   return {
     async begin(request, payload, start, refusal) {
       const { conversation_id } = payload
-      const load = withStreaming(conversation_id, start.replaces ? [start.replaces] : [])
+      const load = withStreaming(database, conversation_id, start.replaces ? [start.replaces] : [])
       const appended = await append(request, ['reply', payload], load, (held, context) => {
         if (refusal) throw refusal
         return decideReply(held, start, context)
       })
-      return outcomeOf(appended, request.user_id, conversation_id)
+      return outcomeOf(database, log, request.user_id, appended)
     },
 
     async extend({ user_id, conversation_id, message_id, run_id }, { offset, text }, cause = 'producer') {
@@ -195,12 +156,3 @@ export function createReplies(database: Database, log: Log): Replies {
     },
   }
 }
-
-const summaryOrNull = (held: HeldConversation): Summary | null => (isConversation(held) ? summaryOf(held) : null)
-
-const outcome = (data: Summary | null, seq: number, changed: boolean): Outcome<Summary | null> => ({
-  data,
-  seq,
-  version: data?.version ?? 1,
-  changed,
-})

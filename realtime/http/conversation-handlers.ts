@@ -3,9 +3,10 @@ import type { ConversationCommands, Summary } from '../../protocol/conversations
 import { Fault } from '../../protocol/errors.ts'
 import type { Outcome } from '../commands/commands.ts'
 import type { Conversations } from '../commands/conversations.ts'
+import type { RewindUseCases } from '../commands/rewind.ts'
 import type { Handlers } from './handler.ts'
 
-export function conversationHandlers(conversations: Conversations) {
+export function conversationHandlers(conversations: Conversations, rewind: RewindUseCases) {
   /** What a change made, whole. A repeated one may find that the conversation has gone to the trash since. */
   function whole(user_id: string, { data }: Outcome<Summary | null>) {
     if (!data) throw new Fault('not_found', { detail: 'There is no such conversation' })
@@ -35,6 +36,10 @@ export function conversationHandlers(conversations: Conversations) {
     async purgeConversation({ params }, { request }) {
       await conversations.change('purge', request, { conversation_id: params.id })
       return undefined
+    },
+    getConversationAt: ({ params, query }, { request }) => rewind.at(request.user_id, params.id, query),
+    async rewindConversation({ params, body }, { request }) {
+      return whole(request.user_id, await rewind.back(request, { conversation_id: params.id, ...body }))
     },
   } satisfies Handlers
 }

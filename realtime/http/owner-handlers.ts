@@ -2,21 +2,18 @@
 import type { ActivityUseCases } from '../commands/activity.ts'
 import type { ExportUseCases } from '../commands/export.ts'
 import type { ImportUseCases } from '../commands/import/import.ts'
-import type { RewindUseCases } from '../commands/rewind.ts'
 import type { Handlers } from './handler.ts'
 
 interface OwnerUseCases {
-  rewind: RewindUseCases
   activity: ActivityUseCases
   exports: ExportUseCases
   imports: ImportUseCases
 }
 
-export const ownerHandlers = ({ activity, exports, imports, rewind }: OwnerUseCases) =>
+export const ownerHandlers = ({ activity, exports, imports }: OwnerUseCases) =>
   ({
     listActivity: ({ query }, { request }) => activity.list(request.user_id, query),
     exportMe: (_asked, { request }) => exports.everything(request.user_id),
     importMe: ({ body }, { request, answer }) => imports.run(request, body, answer.unwanted()),
-    getConversationAt: ({ params, query }, { request }) => rewind.at(request.user_id, params.id, query),
     getConversationMarkdown: ({ params }, { request }) => exports.markdown(request.user_id, params.id),
   }) satisfies Handlers

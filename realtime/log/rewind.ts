@@ -46,7 +46,26 @@ export async function conversationAt(
   }
 }
 
-const notThen = () => new Fault('not_found', { detail: 'There is no such conversation at that moment' })
+export const notThen = () => new Fault('not_found', { detail: 'There is no such conversation at that moment' })
+
+/** What has to be undone of a conversation at `head` to come back to `seq`, newest first; undefined when it wasn't there then. */
+export async function entriesSince(
+  database: Database,
+  user_id: string,
+  id: string,
+  { seq, head }: { seq: number; head: number },
+): Promise<Undoable[] | undefined> {
+  const entity = { user_id, topic: 'conversations' as const, entity_id: id }
+  const isThere = seq <= head && (await lastEntryAt(database, entity, { seq }))
+  return isThere ? readUndoable(database, entity, seq, head) : undefined
+}
+
+/** Ids of the messages that these entries wrote. */
+export const messagesOf = (entries: readonly Undoable[]): string[] =>
+  entries.flatMap(({ data }) => {
+    const { messages = [], message_id } = (data ?? {}) as { messages?: { id: string }[]; message_id?: string }
+    return [...messages.map(({ id }) => id), ...(message_id === undefined ? [] : [message_id])]
+  })
 
 /** Pure: the conversation before the entry that made it what it is. `held` may have any of the messages. Throws `not_found` when nobody knows. */
 export function undo(held: Conversation, entry: Undoable): Conversation {

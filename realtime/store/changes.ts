@@ -47,6 +47,13 @@ const entriesIn = (key: string, after: number, upTo: number) => ({
   _id: { $gt: changeId(key, after), $lte: changeId(key, upTo) },
 })
 
+/** The entity of a topic with this id. */
+const entityOf = (key: string, entity_id: string): EntityQuery => ({
+  user_id: ownerOf(key),
+  topic: key.slice(key.lastIndexOf(':') + 1) as Topic,
+  entity_id,
+})
+
 /** Inserts one entry; false when its `_id` or its `mutation_id` is taken (the server names only one of the two). */
 export async function insertChange({ changes }: Database, entry: ChangeDocument): Promise<boolean> {
   try {
@@ -148,16 +155,16 @@ const namesOf = (field: string) => ({
 })
 const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: field }, null] })
 
-/** Outlines of the newest entries below `before`, newest first. */
+/** Outlines of the newest entries below `before`, newest first; of one entity, if told. */
 export const readOutlines = (
   { changes }: Database,
   key: string,
-  before: number,
-  limit: number,
+  { before, limit, entity_id }: { before: number; limit: number; entity_id?: string },
 ): Promise<EntryOutline[]> =>
-  changes
-    .find(entriesIn(key, 0, before - 1), byId)
-    .sort({ _id: -1 })
+  (entity_id === undefined
+    ? changes.find(entriesIn(key, 0, before - 1), byId).sort({ _id: -1 })
+    : changes.find({ ...entityOf(key, entity_id), seq: { $lt: before } }).sort({ seq: -1 })
+  )
     .limit(limit)
     .project<EntryOutline>({
       ...{ _id: 0, seq: 1, at: 1, topic: 1, op: 1, entity_id: 1, version: 1, actor: 1, stripped: 1 },

@@ -48,6 +48,12 @@ const talking = async (of: Person) => {
 }
 const on = async (id: string | Promise<string>) => ({ params: { id: await id } })
 const one = async (of: Person) => on((await conversation(of)).id)
+/** One that has been edited, and where it was before that. */
+const edited = async (of: Person) => {
+  const { id, seq } = await conversation(of)
+  await of.ask('putConversation', { params: { id }, body: { title: `${SECRET} again` } })
+  return { params: { id }, body: { seq } }
+}
 const message = { role: 'user', content: 'more', metadata: { note: 'b' } } as const
 
 export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<Name>> } = {
@@ -83,6 +89,7 @@ export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<
     const { id, seq } = await conversation(of)
     return { params: { id }, query: { seq, limit: 5 } }
   },
+  rewindConversation: edited,
   getConversationMarkdown: one,
   listAgents: async () => ({}),
   listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
@@ -109,6 +116,10 @@ export const commandAsks: {
     append: async (of) => ({ ...(await its(of)), message }),
     delete: its,
     restore: async (of) => ({ conversation_id: await trashed(of) }),
+    rewind: async (of) => {
+      const { params, body } = await edited(of)
+      return { conversation_id: params.id, ...body }
+    },
     purge: its,
     reply: async (of) => ({ ...(await its(of)), agent: 'demo' }),
     stop: talking,

@@ -18,7 +18,7 @@ export const messageId = numbered(3)
 const generatedId = numbered(4)
 const runId = numbered(5)
 
-type Commands = Omit<ConversationCommands, 'reply' | 'stop'>
+type Commands = Omit<ConversationCommands, 'reply' | 'stop' | 'rewind'>
 export type Command = { [Name in keyof Commands]: { name: Name; payload: Commands[Name] } }[keyof Commands]
 /** A command of a user, or what the run of a reply appends. */
 export type Step = Command | { name: 'begin' } | { name: 'piece'; text: string } | { name: 'end' }

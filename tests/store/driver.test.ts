@@ -129,6 +129,8 @@ async function livedIn(node: { url: string }): Promise<Person> {
   await person.ask('getConversationMarkdown', { params })
   for (const query of [{ seq }, { time: new Date().toISOString() }])
     await person.ask('getConversationAt', { params, query })
+  await person.ask('rewindConversation', { params, body: { seq: seq - 1 } })
+  await person.ask('listActivity', { query: { entity_id: id } })
   await person.ask('restoreConversation', { params: { id: gone } })
   await person.ask('purgeConversation', { params: { id: gone } })
 

@@ -1,0 +1,46 @@
+// Pure: how a conversation is brought back to what it was. Nothing is erased: it is a change like any other, in which fields and messages that have
+// been edited since get their former values under new versions. Messages that came later stay, as do positions and ids.
+//
+// `held` must contain every streaming message, and all that were written after the moment; `then` is what they were, as undoing the log gives it.
+import type { Decision, DecisionContext } from '../change.ts'
+import type { Conversation } from '../conversations.ts'
+import { Fault } from '../errors.ts'
+import { equalJson } from '../free-form.ts'
+import type { Message } from '../message.ts'
+import type { HeldConversation } from '../reduce/conversation.ts'
+import { live, updated, type Fields } from './conversations.ts'
+
+/** undefined: it is what it was. Throws `already_replying` while a message is being written, `not_found` for what isn't there or is in the trash. */
+export function decideRewind(
+  held: HeldConversation,
+  then: Conversation,
+  context: DecisionContext,
+): Decision | undefined {
+  const conversation = live(held)
+  if (conversation.messages.some(({ status }) => status === 'streaming')) throw new Fault('already_replying')
+  const earlier = new Map(then.messages.map((message) => [message.id, message]))
+  const replaced = conversation.messages.filter((message) => differs(message, earlier.get(message.id)))
+  const messages = replaced.map((message) => {
+    const { content, status, metadata } = earlier.get(message.id)!
+    return { ...message, content, status, metadata, version: message.version + 1, updated_at: context.at }
+  })
+  return updated(conversation, fieldsOf(conversation, then), { messages, replaced }, context)
+}
+
+/** A reply that was being written then has ended since, which isn't undone. */
+const differs = (message: Message, earlier: Message | undefined): boolean =>
+  earlier !== undefined &&
+  earlier.status !== 'streaming' &&
+  (message.content !== earlier.content ||
+    message.status !== earlier.status ||
+    !equalJson(message.metadata, earlier.metadata))
+
+function fieldsOf(conversation: Conversation, then: Conversation): Fields {
+  const { title, metadata, pinned, archived } = then
+  return {
+    ...(title !== conversation.title && { title }),
+    ...(!equalJson(metadata, conversation.metadata) && { metadata }),
+    ...(pinned !== conversation.pinned && { pinned }),
+    ...(archived !== conversation.archived && { archived }),
+  }
+}

@@ -1,0 +1,162 @@
+// Bringing a conversation back to what it was: one new change, and nothing erased.
+import * as fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Conversation } from '../../protocol/conversations.ts'
+import { decideRewind } from '../../protocol/decide/rewind.ts'
+import { equalJson } from '../../protocol/free-form.ts'
+import { newId } from '../../protocol/ids.ts'
+import type { Message } from '../../protocol/message.ts'
+import { isConversation, reduceConversation } from '../../protocol/reduce/conversation.ts'
+import { previewOf } from '../../protocol/text.ts'
+import { undo } from '../../realtime/log/rewind.ts'
+import { eventually } from '../harness/eventually.ts'
+import { Follower, truth } from '../harness/follower.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { CONVERSATION, frozen, OneConversation, steps, USER } from '../protocol-model/one-conversation.ts'
+
+const at = '2027-01-01T00:00:00.000Z'
+const rewind = (held: Conversation, then: Conversation) =>
+  decideRewind(frozen(held), frozen(then), { user_id: USER, at, newId })
+const word = ({ content, status, metadata }: Message) => ({ content, status, metadata })
+
+/** What `held` has to become when it is brought back to `then`. */
+function broughtBack(held: Conversation, then: Conversation): Conversation {
+  const messages = held.messages.map((message) => {
+    const earlier = then.messages.find(({ id }) => id === message.id)
+    if (!earlier || earlier.status === 'streaming' || equalJson(word(earlier), word(message))) return message
+    return { ...message, ...word(earlier), version: message.version + 1, updated_at: at }
+  })
+  const { title, metadata, pinned, archived } = then
+  const preview = previewOf(messages.at(-1)?.content ?? '')
+  const isTold = title !== held.title || messages.some((message, i) => message !== held.messages[i])
+  const after = { ...held, title, metadata, pinned, archived, messages, preview, updated_at: isTold ? at : held.updated_at }
+  return equalJson(after, held) ? held : { ...after, version: held.version + 1 }
+} // prettier-ignore
+
+test('any history can be brought back to any moment of it: what was there then is as it was, what came later stays', () => {
+  let brought = 0
+  fc.assert(
+    fc.property(steps, (history) => {
+      const stays = history.filter(({ name }) => name !== 'purge')
+      const log = OneConversation.of([...stays, { name: 'end' }, { name: 'restore', payload: { conversation_id: CONVERSATION } }]) // prettier-ignore
+      const { held } = log
+      if (!isConversation(held)) return
+      for (let n = 1; n < log.states.length; n++) {
+        const then = log.decisions.slice(n).reverse().reduce(undo, held)
+        expect(then).toEqual(log.states[n])
+        const decision = rewind(held, then)
+        const change = { topic: 'conversations' as const, epoch: 'e', seq: 99, at, actor: { session_id: null, device: '' } } // prettier-ignore
+        const after = decision ? reduceConversation(held, { ...change, ...decision }) : held
+        expect(after).toEqual(broughtBack(held, then))
+        expect(rewind(after as Conversation, then)).toBeUndefined()
+        if (!decision) continue
+        expect(undo(after as Conversation, decision)).toEqual(held)
+        brought++
+      }
+    }),
+    { numRuns: 1000 },
+  )
+  expect(brought).toBeGreaterThan(100)
+})
+
+const shared = sharedNodes()
+
+describe('bringing a conversation back', () => {
+  let alice: Person
+  beforeAll(async () => {
+    alice = await signUp(shared.node, 'alice')
+  })
+  const message = (content: string, more: object = {}) => ({ role: 'user' as const, content, ...more })
+  /** Two messages and a title that were good, and then weren't. */
+  async function spoilt() {
+    const [id, first] = [newId(), newId()]
+    const params = { id }
+    const good = { id, title: 'Good', metadata: { a: { b: 1 } }, messages: [message('good', { id: first }), message('more')] }
+    const { seq } = await alice.ask('createConversation', { body: good })
+    const bad = { title: 'Bad', metadata: { a: { b: null }, c: 2 }, archived: true, messages: [message('bad', { id: first }), message('later')] }
+    await alice.ask('putConversation', { params, body: bad })
+    return { id, params, seq }
+  } // prettier-ignore
+  const back = (id: string, seq: number, headers: Record<string, string> = {}) =>
+    alice.rest('POST', `/conversations/${id}/rewind`, { seq }, headers)
+
+  test('is one change that every device follows; what came later stays, and the state in between can be seen', async () => {
+    const { id, params, seq } = await spoilt()
+    await using phone = await Follower.of(await alice.signIn(), 'conversations')
+    const { body, status } = await back(id, seq)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ title: 'Good', metadata: { a: { b: 1 } }, archived: false, version: 3, message_count: 3 })
+    expect(body.messages).toMatchObject([
+      { content: 'good', version: 3, position: 1 },
+      { content: 'more', version: 1, position: 2 },
+      { content: 'later', version: 1, position: 3 },
+    ])
+    expect(body.metadata).toEqual({ a: { b: 1 } })
+    await phone.caughtUp(seq + 2)
+    expect(phone.state).toEqual(await truth(alice, 'conversations'))
+    const between = await alice.ask('getConversationAt', { params, query: { seq: seq + 1 } })
+    expect(between).toMatchObject({ title: 'Bad', archived: true, messages: [{ content: 'bad' }, {}, {}] })
+    await back(id, seq + 1)
+    expect(await alice.ask('getConversation', { params })).toMatchObject({ title: 'Bad', version: 4 })
+  }) // prettier-ignore
+
+  test('happens once for one Idempotency-Key or mutation_id, and changes nothing when it is what it was', async () => {
+    const { id, params, seq } = await spoilt()
+    const key = { 'idempotency-key': newId() }
+    const first = await back(id, seq, key)
+    await alice.ask('putConversation', { params, body: { title: 'Newer' } })
+    expect((await back(id, seq, key)).body).toMatchObject({ title: 'Newer', version: 4 })
+    expect((await back(id, seq + 1, key)).body).toMatchObject({ code: 'invalid' })
+    await using device = await alice.device('conversations')
+    const payload = { conversation_id: id, seq, mutation_id: newId() }
+    const { version, ...made } = await device.done('rewind', payload)
+    expect([version, made.data]).toEqual([5, expect.objectContaining({ title: 'Good' })])
+    expect(await device.done('rewind', payload)).toMatchObject({ version: 5, seq: made.seq })
+    expect((await back(id, seq)).body).toMatchObject({ version: 5 })
+    expect(first.body.version).toBe(3)
+  })
+
+  test('is refused while a message is being written, and leaves how a reply ended', async () => {
+    const { id, params } = await spoilt()
+    await alice.ask('putConversation', { params, body: { messages: [message('/demo silent rate 0.1')] } })
+    await using device = await alice.device('conversations')
+    const { seq } = await device.done('reply', { conversation_id: id })
+    await alice.ask('putConversation', { params, body: { title: 'Meanwhile' } })
+    expect(await back(id, seq)).toMatchObject({ status: 409, body: { code: 'already_replying' } })
+    const { id: message_id } = (await alice.ask('getConversation', { params })).messages.at(-1)!
+    await device.done('stop', { conversation_id: id, message_id })
+    const stopped = await eventually(async () => {
+      const { messages } = await alice.ask('getConversation', { params })
+      return messages.at(-1)!.status === 'stopped' && messages.at(-1)
+    })
+    const { body } = await back(id, seq)
+    expect(body.title).toBe('Bad')
+    expect((body.messages as unknown[]).at(-1)).toEqual(stopped)
+  })
+
+  test('is not possible to before it was there, to what is still to come, in the trash, or when it is purged', async () => {
+    const { id, params, seq } = await spoilt()
+    const codes = []
+    for (const moment of [seq + 1_000, ...(seq > 1 ? [seq - 1] : [])]) codes.push((await back(id, moment)).body.code)
+    await alice.ask('deleteConversation', { params })
+    codes.push((await back(id, seq)).body.code)
+    await alice.ask('purgeConversation', { params })
+    codes.push((await back(id, seq)).body.code, (await back(newId(), seq)).body.code)
+    expect(new Set(codes)).toEqual(new Set(['not_found']))
+    expect((await back(id, 0)).body.code).toBe('invalid')
+  })
+
+  test('finds its moments in the activity of that conversation alone', async () => {
+    const [{ id }, other] = [await spoilt(), await spoilt()]
+    const activity = (query: object) => alice.ask('listActivity', { query: { entity_id: id, ...query } })
+    const { items } = await activity({})
+    expect(items.map(({ entity_id, op }) => [entity_id, op])).toEqual([[id, 'updated'], [id, 'created']]) // prettier-ignore
+    const first = await activity({ limit: 1, topic: 'conversations' })
+    const second = await activity({ limit: 1, topic: 'conversations', cursor: first.next_cursor! })
+    expect([...first.items, ...second.items]).toEqual(items)
+    expect(second.next_cursor).toBeNull()
+    expect((await activity({ entity_id: newId() })).items).toEqual([])
+    expect(other.id).not.toBe(id)
+  })
+})
