@@ -9,11 +9,17 @@ test(
   async () => {
     await using cluster = await Cluster.start(3)
     await using traffic = await Traffic.start(cluster)
+    await traffic.open(3)
     traffic.write()
     await traffic.progress()
     for (const node of [...cluster.nodes]) {
+      const stopping = performance.now()
       await node.stop()
       expect(await node.process.exited).toEqual({ code: 0, signal: null })
+      for (const tab of traffic.tabs) {
+        await tab.live()
+        expect(tab.liveAt - stopping).toBeLessThan(5_000)
+      }
       await traffic.progress()
       await cluster.respawn(node)
       await cluster.healed()
@@ -23,6 +29,7 @@ test(
     const away = traffic.devices.flatMap((device) => device.away)
     expect(away.length).toBeGreaterThanOrEqual(cluster.nodes.length)
     expect(Math.max(...away)).toBeLessThan(5_000)
+    for (const { lostAt } of traffic.tabs) expect(lostAt).toBeGreaterThan(0) // by then each has lost its node
     expect(cluster.nodes.every(({ process }) => process.alive)).toBe(true)
   },
 )

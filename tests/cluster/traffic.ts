@@ -8,6 +8,7 @@ import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import type { Cluster } from './cluster.ts'
+import { Tab } from './tab.ts'
 
 /** Between two writes of one writer (ms). */
 const PACE_MS = 25
@@ -28,6 +29,7 @@ export class Traffic implements AsyncDisposable {
   readonly person: Person
   readonly conversation_id: string
   readonly devices: Wanderer[] = []
+  readonly tabs: Tab[] = []
   readonly acked: Acked[] = []
   /** Answers and errors after which no client may repeat its request. */
   readonly failures: string[] = []
@@ -51,11 +53,18 @@ export class Traffic implements AsyncDisposable {
     return traffic
   }
 
-  /** Begins to write, over HTTP to all nodes in turn and from each device. */
+  /** Opens so many tabs of the person at the load balancer. */
+  async open(tabs: number): Promise<void> {
+    for (let i = 0; i < tabs; i++)
+      this.tabs.push(await Tab.open(this.person, this.cluster.balancer.url, this.conversation_id))
+  }
+
+  /** Begins to write, over HTTP to all nodes in turn, from each device and each tab. */
   write(): void {
     this.#writers = [this.#repeat('http', (acked) => this.#overHttp(acked))]
     for (const [index, device] of this.devices.entries())
       this.#writers.push(this.#repeat(`device-${index}`, (acked) => this.#overSocket(device, acked)))
+    for (const [index, tab] of this.tabs.entries()) this.#writers.push(this.#inTab(`tab-${index}`, tab))
   }
 
   /** Resolves when so many more writes were acked. */
@@ -100,7 +109,14 @@ export class Traffic implements AsyncDisposable {
       expect(follower.state).toEqual(stored)
       expect(follower.applied).toEqual(follower.applied.map((_, i) => follower.applied[0]! + i))
     }
-    const texts = stored.find(({ id }) => id === this.conversation_id)!.messages.map(({ content }) => content)
+    const { messages } = stored.find(({ id }) => id === this.conversation_id)!
+    for (const { engine } of this.tabs) {
+      await eventually(() => engine.conversations.cursor?.seq === goal.seq, { within, what: 'the tab is caught up' })
+      expect([engine.unsent, engine.outbox]).toEqual([0, []])
+      const shown = engine.conversations.get(this.conversation_id)!.messages
+      expect(shown.map(({ delivery: _delivery, ...message }) => message)).toEqual(messages.slice(-shown.length))
+    }
+    const texts = messages.map(({ content }) => content)
     expect(texts.toSorted()).toEqual(this.acked.map(({ text }) => text).toSorted())
     await this.#inLogOnce(goal.seq)
   }
@@ -126,6 +142,7 @@ export class Traffic implements AsyncDisposable {
     this.#writing = false
     await Promise.all(this.#writers)
     await Promise.all(this.devices.map((device) => device.stop()))
+    await Promise.all(this.tabs.map((tab) => tab[Symbol.asyncDispose]()))
   }
 
   /** Writes one after the other, each until it is acked. */
@@ -139,6 +156,19 @@ export class Traffic implements AsyncDisposable {
         else this.repeated.set(answer, (this.repeated.get(answer) ?? 0) + 1)
         await pause(PACE_MS)
       }
+    }
+  }
+
+  /** As `#repeat`, but it is the engine that repeats. */
+  async #inTab(name: string, tab: Tab): Promise<void> {
+    for (let n = 0; this.#writing; n++) {
+      const text = `${name} ${n}`
+      try {
+        this.acked.push({ mutation_id: await tab.write(this.conversation_id, text), text })
+      } catch (error) {
+        return void this.failures.push((error as Error).message)
+      }
+      await pause(PACE_MS)
     }
   }
 
