@@ -1,5 +1,6 @@
 // A short sentence on an entry of the log, from its outline: what kind of thing changed, by the names of its fields, never by their values.
 // It still says something when the entry's content is gone.
+import { Uuid } from '../../protocol/scalars.ts'
 import { firstCharacters } from '../../protocol/text.ts'
 import type { Topic } from '../../protocol/topics.ts'
 import type { EntryOutline } from '../store/changes.ts'
@@ -52,7 +53,11 @@ const sentences: Record<Topic, Record<string, Say>> = {
     updated: ({ fields }) => (fields?.length ? `Changed ${inSentence(fields)}` : 'Changed preferences'),
   },
   agents: {
-    created: ({ word }) => (word === null ? 'Started a run' : `Started a run of ${firstCharacters(word, NAME_LENGTH)}`),
+    // agents of users have ids that say nothing to a person
+    created: ({ word }) =>
+      word === null || Uuid.safeParse(word).success
+        ? 'Started a run'
+        : `Started a run of ${firstCharacters(word, NAME_LENGTH)}`,
     extended: () => 'A run went on',
     finished: ({ word }) => (word === null ? 'A run ended' : `A run ended: ${word}`),
     deleted: () => 'Removed a run',

@@ -171,7 +171,8 @@ export const readOutlines = (
       fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
-      word: { $ifNull: ['$data.status', '$data.agent', '$data.session.device', null] },
+      // two operands each: MongoDB 4.4 knows no more
+      word: { $ifNull: ['$data.agent', { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] }] },
     })
     .toArray()
 

@@ -223,6 +223,22 @@ describe('what is not supported is refused with the code of a real server', () =
           .aggregate([{ $set: { a: { $frob: 1 } } }])
           .toArray(),
     ],
+    [
+      'an expression that came after MongoDB 4.4',
+      168,
+      () =>
+        fresh()
+          .aggregate([{ $set: { a: { $getField: 'b' } } }])
+          .toArray(),
+    ],
+    [
+      'more than one replacement for null, which came after MongoDB 4.4',
+      16020,
+      () =>
+        fresh()
+          .aggregate([{ $set: { a: { $ifNull: ['$a', '$b', 1] } } }])
+          .toArray(),
+    ],
     ['an unknown update operator', 9, () => fresh().updateOne({}, { $frob: { a: 1 } } as never)],
     ['a transaction', 20, () => transaction()],
     [

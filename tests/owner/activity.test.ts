@@ -53,6 +53,16 @@ describe('the activity of a user', () => {
     )
   })
 
+  test('names the agent that a run was started of, unless its id says nothing to a person', async () => {
+    const dora = await signUp(shared.node, 'dora')
+    const own = newId()
+    await dora.ask('putPreferences', { body: { agent_settings: { [own]: { name: 'Editor', model: 'demo' } } } })
+    for (const agent of ['demo', own]) await dora.ask('createRun', { body: { agent, input: 'Hello' } })
+    const { items } = await dora.ask('listActivity', { query: { topic: 'agents' } })
+    const started = items.filter(({ op }) => op === 'created').map(({ summary }) => summary)
+    expect(started).toEqual(['Started a run', 'Started a run of demo'])
+  })
+
   test('never quotes what was written', async () => {
     expect(JSON.stringify(await alice.ask('listActivity'))).not.toContain('SECRET')
   })

@@ -17,8 +17,16 @@ export type Variables = Readonly<Record<string, unknown>>
 export type Expression = (doc: Doc) => unknown
 
 const withheld = new Set(['$function', '$accumulator', '$toHashedIndexKey'])
+/** What the oldest server of Lockstep (4.4) lacks is refused here as well: what works on this engine works on all of them. */
+const newer = new Set(
+  '$getField $setField $unsetField $sortArray $firstN $lastN $minN $maxN $median $percentile $dateAdd $dateSubtract $dateDiff $dateTrunc $bitAnd $bitOr $bitXor $bitNot'.split(
+    ' ',
+  ),
+)
 const available = Object.fromEntries(
-  Object.entries({ ...expressionOperators, ...exactOperators }).filter(([name]) => !withheld.has(name)),
+  Object.entries({ ...expressionOperators, ...exactOperators }).filter(
+    ([name]) => !withheld.has(name) && !newer.has(name),
+  ),
 )
 const context = Context.init({ expression: available as never })
 
@@ -123,10 +131,19 @@ function translate(expression: unknown, variables: Variables, bound: ReadonlySet
   if (first?.startsWith('$') && !Object.hasOwn(available, first)) {
     throw new ServerError('InvalidPipelineOperator', 168, `Unrecognized expression '${first}'`)
   }
+  if (first === '$ifNull') checkPair(expression.$ifNull)
   const scope = scopeOf(first, first === undefined ? undefined : expression[first], bound)
   return Object.fromEntries(
     Object.entries(fieldsOf(expression)).map(([name, value]) => [name, translate(value, variables, scope)]),
   )
+}
+
+/** More than one replacement came with MongoDB 5.0. */
+function checkPair(operands: unknown): void {
+  const count = Array.isArray(operands) ? operands.length : 1
+  if (count === 2) return
+  const message = `Expression $ifNull takes exactly 2 arguments. ${count} were passed in.`
+  throw new ServerError('Location16020', 16020, message)
 }
 
 function scopeOf(operator: string | undefined, operand: unknown, bound: ReadonlySet<string>): ReadonlySet<string> {
