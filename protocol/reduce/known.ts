@@ -21,4 +21,4 @@ const ops: { [T in Topic]: Record<keyof Changes[T], true> } = {
 }
 
 /** False: reducing it would miss what it did, so the entity has to be loaded. Fields that aren't known change nothing of this. */
-export const isKnown = ({ topic, op }: Change): boolean => Object.hasOwn(ops[topic], op)
+export const isKnown = ({ topic, op }: Pick<Change, 'topic' | 'op'>): boolean => Object.hasOwn(ops[topic], op)

@@ -8,7 +8,7 @@ import type { Topic } from '../../protocol/topics.ts'
 import { findMutation, insertChange, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { toEntry, type Caller } from './entry.ts'
-import { advance, type Hot, type HotTopics } from './hot.ts'
+import { advance, newerVersion, type Hot, type HotTopics } from './hot.ts'
 
 /** How long a command may wait for its turn, lose against others, or wait for a winner that no majority has yet (ms, from its arrival). */
 const DEADLINE_MS = 10_000
@@ -32,7 +32,7 @@ export type Appended<State> =
   | { kind: 'unchanged'; state: State; seq: number }
 
 /**
- * Runs inside the topic's queue. Throws the decision's fault, or `unavailable` when the deadline passes.
+ * Runs inside the topic's queue. Throws the decision's fault, or `unavailable` when the deadline passes or the documents wait for a newer node.
  * @param arrivedAt when the command was queued, by `performance.now()`
  */
 export async function append<State>(
@@ -49,6 +49,7 @@ export async function append<State>(
   let known = await topics.get(caller.user_id, topic)
   for (;;) {
     const { hot, fresh } = known
+    if (hot.newer) throw newerVersion()
     const state = await command.load(hot)
     const context = contextOf(hot)
     const decided = attempt(hot, () => command.decide(state, context))

@@ -1,7 +1,8 @@
 // What this node knows of the topics in use: the head, and the entries that the projection has not followed yet. A cache only: an
 // insert at a stale head is refused by the database, so being wrong costs a retry and never an entry.
-import type { Topic } from '../../protocol/topics.ts'
 import { Fault } from '../../protocol/errors.ts'
+import { isKnown } from '../../protocol/reduce/known.ts'
+import type { Topic } from '../../protocol/topics.ts'
 import { readSlim, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { readHead } from '../store/heads.ts'
@@ -22,6 +23,8 @@ export interface Hot {
   /** Entries in (applied, seq], contiguous, without what they replaced. */
   tail: ChangeDocument[]
   closed: boolean
+  /** The tail has entries of a newer version: this one knows where the head is, and neither what they did nor what may follow them. */
+  readonly newer: boolean
 }
 
 export class HotTopics {
@@ -70,8 +73,11 @@ export class HotTopics {
       applied: head.applied,
       tail,
       closed: head.closed === true || last?.op === 'closed',
+      newer: !tail.every(follows),
     }
-    this.#remember(hot)
+    // the next look may find that a newer node has projected it
+    if (hot.newer) this.#topics.delete(key)
+    else this.#remember(hot)
     return hot
   }
 
@@ -84,6 +90,13 @@ export class HotTopics {
     }
   }
 }
+
+/** Can this version project the entry? Of an account nothing is projected, and `closed` is every topic's. */
+export const follows = ({ topic, op }: Pick<ChangeDocument, 'topic' | 'op'>): boolean =>
+  topic === 'account' || op === 'closed' || isKnown({ topic, op })
+
+export const newerVersion = (): Fault =>
+  new Fault('unavailable', { detail: 'A newer version of this server has to follow first', retry_after_ms: 1_000 })
 
 /** An entry was inserted at the head. */
 export function advance(hot: Hot, entry: ChangeDocument): void {

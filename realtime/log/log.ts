@@ -9,7 +9,7 @@ import { createHeads, readHeads } from '../store/heads.ts'
 import { newId } from '../../protocol/ids.ts'
 import { append, type Appended, type Command } from './append.ts'
 import { toChange } from './entry.ts'
-import { HotTopics, type Hot } from './hot.ts'
+import { HotTopics, newerVersion, type Hot } from './hot.ts'
 import { onlyStreams, Projector, STREAMING_MS } from './projector.ts'
 import { KeyedQueue } from './queue.ts'
 
@@ -45,7 +45,10 @@ export interface Log {
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /** Changes in (after, upTo ?? head], in pieces of at most 500 changes and about 128 KB; a larger change is a piece of its own. */
   range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<Range>
-  /** Makes the documents follow the log up to its present head, which it answers: then reads see every acked write. */
+  /**
+   * Makes the documents follow the log up to its present head, which it answers: then reads see every acked write. Throws `unavailable` when
+   * only a newer version of the server can.
+   */
   settle(user_id: string, topic: Topic): Promise<Cursor>
   /** The holder of the tail saw this entry: should its writer have died, it is projected from here within seconds. */
   seen(user_id: string, topic: Topic, seq: number): void
@@ -143,6 +146,7 @@ export function createLog(database: Database, logger: Logger): Log {
       // what this read has learnt may not move under it: later entries are somebody else's
       const { epoch, seq } = current
       if (current.applied < seq) await projector.project(current)
+      if (current.newer && current.applied < seq) throw newerVersion()
       return { epoch, seq }
     },
 

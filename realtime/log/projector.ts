@@ -4,7 +4,7 @@ import type { Topic } from '../../protocol/topics.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
 import { advanceHead } from '../store/heads.ts'
-import { settle, type Hot, type HotTopics } from './hot.ts'
+import { follows, settle, type Hot, type HotTopics } from './hot.ts'
 import { projectConversations } from './projection/conversations.ts'
 import { projectPreferences } from './projection/preferences.ts'
 import type { Project } from './projection/projection.ts'
@@ -63,10 +63,11 @@ export class Projector {
       })
   }
 
-  /** Projects what `hot` has in its tail now. Resolves when documents and head have followed. */
+  /** Projects what `hot` has in its tail now. Resolves when documents and head have followed, but for entries of a newer version. */
   project(hot: Hot): Promise<void> {
     return this.#queue.run(hot.key, async () => {
-      const entries = [...hot.tail]
+      const unknown = hot.tail.findIndex((entry) => !follows(entry))
+      const entries = hot.tail.slice(0, unknown < 0 ? undefined : unknown)
       const last = entries.at(-1)
       if (!last) return
       await projections[hot.topic](this.#database, hot.user_id, entries)

@@ -1,0 +1,89 @@
+// A node beside one of a newer version, which has written what this one doesn't know: it must not take it for done.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import type { Topic } from '../../protocol/topics.ts'
+import { toEntry } from '../../realtime/log/entry.ts'
+import { insertChange, topicKey } from '../../realtime/store/changes.ts'
+import { advanceHead, readHead } from '../../realtime/store/heads.ts'
+import { by, entriesOf, kit, type Kit } from './kit.ts'
+
+let house: Kit
+beforeAll(async () => {
+  house = await kit()
+})
+afterAll(() => house[Symbol.asyncDispose]())
+
+const unavailable = { code: 'unavailable', extra: { retry_after_ms: 1_000 } }
+
+/** What a newer node inserts behind the head, before it projects it. */
+async function writtenByNewer(user: string, topic: Topic, entity_id: string) {
+  const { log } = house.side()
+  const { epoch, seq } = await log.head(user, topic)
+  const position = { topic, epoch, seq: seq + 1, at: new Date() }
+  const decision = { op: 'folded', entity_id, version: 2, data: { title: 'Folded' } }
+  const entry = toEntry(by(user), position, { mutation_id: newId(), fingerprint: 'f' }, decision)
+  expect(await insertChange(house.database, entry)).toBe(true)
+  return entry
+}
+const applied = async (user: string, topic: Topic) => (await readHead(house.database, topicKey(user, topic)))!.applied
+
+/** A user with one conversation, whose next change this version doesn't know. */
+async function withNewer() {
+  const user = await house.user()
+  const id = newId()
+  const [writer, side] = [house.side(), house.side()]
+  await side.log.settle(user, 'conversations') // it remembers a head that is about to be old
+  await writer.conversations.change('create', by(user), { id, title: 'Known' })
+  const entry = await writtenByNewer(user, 'conversations', id)
+  return { user, id, entry, ...side }
+}
+
+test('LOG-8: documents follow up to the entry that is not known, and whatever needs them further is unavailable', async () => {
+  const { user, id, log, conversations } = await withNewer()
+  for (let turn = 0; turn < 2; turn++) {
+    await expect(log.settle(user, 'conversations')).rejects.toMatchObject(unavailable)
+    await expect(conversations.get(user, id, {})).rejects.toMatchObject(unavailable)
+    expect(await house.database.conversations.findOne({ user_id: user })).toMatchObject({ title: 'Known', seq: 1 })
+    expect(await applied(user, 'conversations')).toBe(1)
+  }
+})
+
+test('LOG-8: a command decides nothing without it, and writes nothing behind it', async () => {
+  const { user, id, conversations } = await withNewer()
+  const rename = { conversation_id: id, title: 'Renamed' }
+  await expect(conversations.change('update', by(user), rename)).rejects.toMatchObject(unavailable)
+  await expect(conversations.change('create', by(user), {})).rejects.toMatchObject(unavailable)
+  expect((await entriesOf(house.database, user)).map(({ op }) => op)).toEqual(['created', 'folded'])
+})
+
+test('LOG-8: devices are brought it all the same, and other topics and users are served', async () => {
+  const { user, entry, log, conversations } = await withNewer()
+  expect(await log.head(user, 'conversations')).toMatchObject({ seq: 2 })
+  expect((await log.heads([topicKey(user, 'conversations')])).get(topicKey(user, 'conversations'))!.seq).toBe(2)
+  const { changes, reset } = await log.range(user, 'conversations', 1)
+  expect([reset, changes]).toMatchObject([false, [{ seq: 2, op: 'folded', mutation_id: entry.mutation_id }]])
+  await log.settle(user, 'preferences')
+  const other = await house.user()
+  await conversations.change('create', by(other), {})
+  expect(await log.settle(other, 'conversations')).toMatchObject({ seq: 1 })
+})
+
+test('LOG-8: once a newer node has projected it, this one goes on', async () => {
+  const { user, id, entry, log, conversations } = await withNewer()
+  await expect(log.settle(user, 'conversations')).rejects.toMatchObject(unavailable)
+  await house.database.conversations.updateOne({ user_id: user }, { $set: { title: 'Folded', version: 2, seq: 2 } })
+  await advanceHead(house.database, topicKey(user, 'conversations'), entry.seq, entry.at, false)
+  expect(await conversations.get(user, id, {})).toMatchObject({ title: 'Folded', version: 2, seq: 2 })
+  const { seq, version } = await conversations.change('update', by(user), { conversation_id: id, pinned: true })
+  expect([seq, version]).toEqual([3, 3])
+  expect(await log.settle(user, 'conversations')).toMatchObject({ seq: 3 })
+  expect(await applied(user, 'conversations')).toBe(3)
+})
+
+test('of an account, whose entries only tell, nothing waits for a newer node', async () => {
+  const user = await house.user()
+  await writtenByNewer(user, 'account', user)
+  const { log } = house.side()
+  expect(await log.settle(user, 'account')).toMatchObject({ seq: 1 })
+  expect(await applied(user, 'account')).toBe(1)
+})
