@@ -8,6 +8,7 @@ export const USAGE = `Usage: lockstep <command>, with the settings (MONGODB_URL,
   audit <user | all> [--content]          writes the log as JSON lines and checks it; what people wrote only with --content
   import <user> <source> <file>… [--dry-run]
                                           source: ${ImportSource.options.join(', ')}
+                                          JSON or ZIP files of any size, one after the other. Repeat it after an interruption
   migrate --from <mongodb url> [--collection <name>] [--users <file>] [--dry-run]
                                           brings over documents with embedded messages; the file is a JSON object from their
                                           user_id to username. Repeat it after an interruption: it goes on

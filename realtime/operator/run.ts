@@ -1,6 +1,7 @@
 // What each command of the operators does with a database that is open. Results go to `print` as JSON, a line each; `tell` is for people.
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
+import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import type { ImportUseCases } from '../commands/import/import.ts'
 import type { Log } from '../log/log.ts'
@@ -11,6 +12,7 @@ import { renewEpochs } from '../store/heads.ts'
 import { asOperator, findAccount } from './accounts.ts'
 import { UsageError, type Command } from './arguments.ts'
 import { allUsers, audit } from './audit.ts'
+import { importFile } from './import-files.ts'
 import { migrate } from './migrate.ts'
 
 export interface Console {
@@ -68,16 +70,36 @@ function outlineOf({ data, before: _before, fingerprint: _fingerprint, ...entry 
 
 async function runImport({ user, source, files, dry_run }: Of<'import'>, rooms: Rooms, out: Console): Promise<boolean> {
   const caller = asOperator(await accountOf(rooms.database, user))
-  let isFine = true
-  for (const file of files) {
-    const head = `{"source":${JSON.stringify(source)},"dry_run":${dry_run},"data":`
-    const body = Buffer.concat([Buffer.from(head), await readFile(file), Buffer.from('}')])
-    const result = await rooms.imports.run(caller, body)
-    await out.print({ file, ...result })
-    if (result.failed.length > 0) isFine = false
+  const interrupt = new AbortController()
+  const stop = () => interrupt.abort()
+  process.once('SIGINT', stop)
+  let [isFine, current] = [true, '']
+  try {
+    for (const file of files) {
+      current = file
+      const progress = (items: number, bytes: number, size: number) =>
+        out.tell(`${file}: ${items} items, ${megabytes(bytes)} of ${megabytes(size)} MB`)
+      const result = await importFile(rooms.imports, file, {
+        caller,
+        source,
+        dry_run,
+        stop: interrupt.signal,
+        progress,
+      })
+      await out.print({ file, ...result })
+      if (result.failed.length > 0) isFine = false
+    }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error
+    out.tell(`${current}: ${error.message}. What came before is in; repeating the command goes on from there`)
+    return false
+  } finally {
+    process.off('SIGINT', stop)
   }
   return isFine
 }
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
 
 const UserNames = z.record(z.string(), z.string())
 

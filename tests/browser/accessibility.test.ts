@@ -1,34 +1,15 @@
 // Every page, in both themes, on a desktop and on a phone, without a violation that axe-core knows, and by keyboard alone.
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { violations } from './axe.ts'
 import { desktop, phone, sharedBrowser } from './browser.ts'
 import { composer, listed, said, shows } from './pages.ts'
 import { everyPage, fill } from './tour.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
-
-interface Result {
-  violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[]
-}
-
-/** What axe finds, by all of its rules or by some. */
-async function violations(page: Page, rules?: string[]): Promise<string[]> {
-  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe.source)
-  const { violations: found } = await page.evaluate((runOnly) => {
-    type Axe = { run: (what: Document, options: object) => Promise<Result> }
-    return (window as unknown as { axe: Axe }).axe.run(document, {
-      resultTypes: ['violations'],
-      ...(runOnly && { runOnly }),
-    })
-  }, rules)
-  return found.flatMap(({ id, nodes }) =>
-    nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`),
-  )
-}
 
 const settled = (page: Page) =>
   page.waitForFunction(() =>

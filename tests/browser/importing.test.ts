@@ -1,7 +1,9 @@
 // Bringing conversations in: what would come is shown before anything is written, and a second time brings nothing.
+import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { violations } from './axe.ts'
 import { sharedBrowser } from './browser.ts'
 import { listed, said, shows } from './pages.ts'
 
@@ -67,6 +69,55 @@ test('a file of another product is looked through first; what can’t be importe
   await page.getByLabel('Files').setInputFiles(nonsense)
   await look.click()
   await shows(page.getByText('x.json is not JSON, or is cut off.'))
+})
+
+test('a large archive shows how far it is, is stopped between two requests, and goes on from there', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
+  const chat = (n: number) => {
+    const said = (key: string) => ({ uuid: key, sender: 'human', text: key.padEnd(230_000, 'x') })
+    return { uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [said('a'), said('b')] }
+  }
+  const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false })
+  await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(3)])))
+  await writer.add('conversations-000.json', new TextReader(JSON.stringify([chat(1), chat(2), { name: 'Broken' }])))
+  const buffer = Buffer.from(await (await writer.close()).arrayBuffer())
+  await page.getByLabel('Where it comes from').selectOption('Claude')
+  await page.getByLabel('Files').setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
+  await page.getByRole('button', { name: 'Look what would come' }).click()
+  await shows(page.getByText('3would be created'))
+
+  const second = Promise.withResolvers<void>()
+  const isHeld = Promise.withResolvers<void>()
+  let asked = 0
+  await page.route('**/users/me/import', async (route) => {
+    if (++asked === 2) {
+      isHeld.resolve()
+      await second.promise
+    }
+    await route.continue()
+  })
+  await page.getByRole('button', { name: 'Import now' }).click()
+  await isHeld.promise
+  await shows(page.getByText(/Importing: 1 items, \d\.\d of 1\.4 MB/))
+  const bar = page.getByRole('progressbar')
+  expect(await bar.evaluate((it: HTMLProgressElement) => it.value > 0 && it.value < it.max)).toBe(true)
+  expect(await violations(page)).toEqual([])
+  await page.getByRole('button', { name: 'Stop' }).focus()
+  await page.keyboard.press('Enter')
+  await shows(page.getByText('Stopping…'))
+  second.resolve()
+  await shows(page.getByRole('heading', { name: 'Stopped' }))
+  const titles = async () => (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
+  expect(await titles()).toEqual(['Chat 1', 'Chat 2'])
+
+  await page.getByRole('button', { name: 'Go on' }).click()
+  await shows(page.getByRole('heading', { name: 'Imported' }))
+  await shows(page.getByText('1created'))
+  await shows(page.getByText('2here already'))
+  await page.getByText('Why one item can’t be imported').click()
+  await shows(page.getByText('BrokenThis is not a conversation of that product'))
+  expect(await titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })
 
 test('everything is exported as one file', async () => {

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { MongoClient, ObjectId, type Db } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
@@ -135,6 +136,22 @@ test('lockstep import brings files into an account, once', async () => {
   expect(tried.lines).toEqual(lines)
   expect((await bob.ask('listConversations')).items.map(({ title }) => title)).toEqual(['T'])
   expect((await lockstep('import', bob.user.id, 'lockstep', file)).lines).toMatchObject([{ created: 0, skipped: 2 }])
+})
+
+test('lockstep import takes archives, and says which file it can’t read and what is in already', async () => {
+  const bob = await signUp(shared.node, 'bob')
+  const chat = (n: number) => ({ uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [{ uuid: 'm', sender: 'human', text: 'x' }] }) // prettier-ignore
+  const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false, zip64: true })
+  await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(2), 7])))
+  await writer.add('conversations-000.json', new TextReader(JSON.stringify([chat(1), chat(1)])))
+  const [archive, cut] = [join(folder, 'export.zip'), join(folder, 'cut.json')]
+  await writeFile(archive, Buffer.from(await (await writer.close()).arrayBuffer()))
+  await writeFile(cut, JSON.stringify([chat(3), chat(4)]).slice(0, -10))
+  const { code, lines, told } = await lockstep('import', bob.user.username, 'claude', archive, cut)
+  const failed = [{ item: 'item 2', reason: expect.any(String) }]
+  expect([code, lines]).toEqual([1, [{ file: archive, created: 2, updated: 0, skipped: 1, failed }]])
+  expect(told).toMatch(/cut\.json.*not well-formed JSON, or is cut off.*repeat/)
+  expect((await bob.ask('listConversations')).items.map(({ title }) => title).toSorted()).toEqual(['Chat 1', 'Chat 2', 'Chat 3']) // prettier-ignore
 })
 
 test('lockstep migrate brings over documents with embedded messages, verifies them, and can be repeated', async () => {

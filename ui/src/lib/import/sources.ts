@@ -1,5 +1,5 @@
-// Where conversations can come from, and how their files become the `data` of an import.
-import { textsInZip } from './zip.ts'
+// Where conversations can come from, and what is in the files that people choose.
+import { partsOf, type Part } from '../../../../protocol/import-files.ts'
 
 export interface Source {
   id: 'lockstep' | 'chatgpt' | 'claude' | 'librechat' | 'open-webui' | 'chat-ui'
@@ -21,22 +21,18 @@ export const sources: readonly Source[] = [
   { id: 'lockstep', name: 'Lockstep', hint: 'What “Export everything” of another Lockstep gave' },
 ]
 
-const inArchives = /(^|\/)conversations(-\d+)?\.json$/
-
-/** The JSON values in files; archives give what they hold. Throws an Error that says which file is wrong, and how. */
-async function valuesOf(file: File): Promise<unknown[]> {
-  const isArchive = /\.zip$/i.test(file.name) || file.type === 'application/zip'
-  const texts = isArchive ? await textsInZip(file, inArchives) : [await file.text()]
-  if (texts.length === 0) throw new Error(`${file.name} holds no conversations.json`)
-  try {
-    return texts.map((text): unknown => JSON.parse(text))
-  } catch {
-    throw new Error(`${file.name} is not JSON, or is cut off`)
-  }
+const loadZip = async () => {
+  const { BlobReader, ZipReader } = await import('@zip.js/zip.js/lib/zip-core-native.js') // by name: the rest stays out of the page
+  return { BlobReader, ZipReader }
 }
 
-/** The `data` of an import: the value itself, or, of several files, the list of everything in them. */
-export async function dataOf(files: readonly File[]): Promise<unknown> {
-  const values = (await Promise.all(files.map(valuesOf))).flat()
-  return values.length === 1 ? values[0] : values.flat()
+/** The JSON in files, in their order; archives give what they hold. Throws a Fault that says which file is wrong, and how. */
+export async function partsOfFiles(files: readonly File[]): Promise<Part[]> {
+  return (await Promise.all(files.map((file) => partsOf(file, file.name, loadZip)))).flat()
+}
+
+/** What is at hand already. */
+export function partOf(name: string, value: unknown): Part {
+  const text = new Blob([JSON.stringify(value)])
+  return { name, size: text.size, stream: () => text.stream() }
 }

@@ -1,0 +1,92 @@
+// Cuts what is imported into requests that each take a moment: so its progress is known, it can be stopped between two of them, and a file of any
+// size passes through a page.
+import { Fault } from '../../../../protocol/errors.ts'
+import type { Part } from '../../../../protocol/import-files.ts'
+import { ItemCutter, joined, type Piece } from '../../../../protocol/import-items.ts'
+import type { ImportSource } from '../../../../protocol/owner.ts'
+
+/** Bytes and items in one request. A larger item is one by itself. */
+const BATCH_BYTES = 900_000
+const BATCH_ITEMS = 100
+
+export interface Batch {
+  /** The `data` of a request; undefined: one item that nobody could read at once. */
+  data: unknown
+  /** The place of the first item in its list, from 0. */
+  first: number
+  /** Bytes that have been read up to here, of all parts. */
+  bytes: number
+}
+
+/** Throws `invalid`, with the name of the part, for what isn't JSON. */
+export async function* batchesOf(source: ImportSource, parts: readonly Part[]): AsyncGenerator<Batch, undefined> {
+  let bytes = 0
+  for (const part of parts) {
+    const gathered = new Gathered()
+    const cutter = new ItemCutter(source)
+    try {
+      for await (const chunk of chunksOf(part.stream())) {
+        bytes += chunk.length
+        for (const piece of cutter.push(chunk)) yield* toBatches(gathered.add(piece), bytes)
+      }
+      for (const piece of cutter.end()) yield* toBatches(gathered.add(piece), bytes)
+      yield* toBatches(gathered.flush(), bytes)
+    } catch (error) {
+      const reason = error instanceof Fault ? 'is not JSON, or is cut off' : 'could not be read'
+      throw new Fault('invalid', { detail: `${part.name} ${reason}` }, error)
+    }
+  }
+  return undefined
+} // prettier-ignore
+
+/** Pieces that may be in one request. */
+class Gathered {
+  #pieces: Piece[] = []
+  #bytes = 0
+
+  /** The pieces that have to go before this one. */
+  add(piece: Piece): Piece[] {
+    const size = this.#bytes + piece.text.length
+    const fits = size <= BATCH_BYTES && this.#pieces.length < BATCH_ITEMS
+    const [last] = this.#pieces
+    const goesAlong = last === undefined || (fits && piece.open !== '' && piece.open === last.open && !last.isTooLarge && !piece.isTooLarge) // prettier-ignore
+    const before = goesAlong ? [] : this.flush()
+    this.#pieces.push(piece)
+    this.#bytes += piece.text.length
+    return before
+  }
+
+  flush(): Piece[] {
+    const pieces = this.#pieces
+    this.#pieces = []
+    this.#bytes = 0
+    return pieces
+  }
+}
+
+async function* toBatches(pieces: readonly Piece[], bytes: number): AsyncGenerator<Batch, undefined> {
+  const [piece] = pieces
+  if (!piece) return undefined
+  yield { data: piece.isTooLarge ? undefined : await parsed(pieces), first: piece.index, bytes }
+  return undefined
+}
+
+async function parsed(pieces: readonly Piece[]): Promise<unknown> {
+  const text = await new Blob(joined(pieces)).text()
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw new Fault('invalid', {}, error)
+  }
+}
+
+/** Not all browsers can iterate over a stream. */
+async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+  const reader = stream.getReader()
+  try {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value
+    return undefined
+  } finally {
+    await reader.cancel().catch(() => undefined)
+  }
+}
