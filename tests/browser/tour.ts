@@ -104,6 +104,7 @@ export function everyPage(id: string, run: string): Stop[] {
     { name: 'chats', path: '/app', ready: (page) => page.getByRole('link', { name: /The garden in spring/ }) },
     { name: 'new-chat', path: '/app/new', ready: composer },
     { name: 'thread', path: `/app/c/${id}`, ready: (page) => page.getByText('Sow a little every two weeks').first() },
+    { name: 'history', path: `/app/c/${id}/history`, ready: (page) => page.getByRole('button', { name: /^Created/ }) },
     { name: 'agents', path: '/app/agents', ready: heading('Editor') },
     { name: 'agent', path: '/app/agents/0199aaaa-0000-7000-8000-000000000001', ready: heading('What it is') },
     { name: 'runs', path: '/app/agents/runs', ready: (page) => page.getByText('Compare two ways').first() },

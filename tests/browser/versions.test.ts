@@ -1,9 +1,10 @@
 // Versions of what was said, and the choices when two devices change the same thing.
 import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser.ts'
-import { begin, hides, listed, replied, said, shows } from './pages.ts'
+import { begin, choose, hides, listed, replied, said, shows } from './pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -71,4 +72,25 @@ test('a correction of a message that was corrected elsewhere is a choice', async
   await expect
     .poll(async () => (await alice.ask('getConversation', { params: { id: made.id } })).messages[0]?.content)
     .toBe('The original')
+})
+
+test('what a conversation was can be seen in its history and brought back, on both devices, and that undone', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const messages = [{ id: newId(), role: 'user' as const, content: 'Good words' }]
+  const { id } = await alice.ask('createConversation', { body: { title: 'Good name', messages } })
+  const body = { title: 'Bad name', messages: [{ ...messages[0]!, content: 'Bad words' }] }
+  await alice.ask('putConversation', { params: { id }, body })
+  const left = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  const right = await windows.open(shared.node.url, `/app/c/${id}`, { person: await alice.signIn() })
+  await shows(said(right, 'Bad words'))
+  await choose(left, 'Bad name', 'History')
+  await left.getByRole('button', { name: 'Created with 1 message' }).click()
+  await shows(left.getByRole('region', { name: 'As it was' }).getByText('Good words'))
+  await left.getByRole('button', { name: 'Restore this version' }).click()
+  for (const page of [left, right]) {
+    await shows(said(page, 'Good words'))
+    await shows(listed(page, 'Good name'))
+  }
+  await left.getByRole('button', { name: 'Undo' }).click()
+  for (const page of [left, right]) await shows(said(page, 'Bad words'))
 })

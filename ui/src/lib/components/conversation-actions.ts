@@ -51,6 +51,7 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
       icon: 'archive',
       onselect: () => setArchived(conversation, !archived),
     },
+    { label: 'History', icon: 'activity', onselect: () => navigate(`/app/c/${id}/history`) },
     { label: 'Save as Markdown', icon: 'export', onselect: () => saveAsMarkdown(conversation) },
     { label: 'Delete', icon: 'trash', danger: true, separated: true, onselect: () => trash(conversation) },
   ]

@@ -168,6 +168,9 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
   restore(id: string): Sent {
     return this.#send('restore', { conversation_id: id }, id)
   }
+  rewind(id: string, seq: number): Sent {
+    return this.#send('rewind', { conversation_id: id, seq }, id)
+  }
   purge(id: string): Sent {
     return this.#send('purge', { conversation_id: id }, id)
   }

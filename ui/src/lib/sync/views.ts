@@ -146,6 +146,8 @@ export interface ConversationsTopic extends TopicView {
   edit(id: string, message_id: string, content: string, options?: { version?: number }): Sent
   delete(id: string): Sent
   restore(id: string): Sent
+  /** Brings it back to what it was at a `seq`: only the server knows what that was, so it shows when the change comes. */
+  rewind(id: string, seq: number): Sent
   purge(id: string): Sent
   /** Starts an assistant's reply to what is there. */
   reply(id: string, options?: { agent?: string; replaces?: string }): Sent
