@@ -3,8 +3,10 @@ import { errors, Fault, type ErrorCode, type Problem } from '../../../../protoco
 import { places } from '../../../../protocol/places.ts'
 import type { Answer, Asking, RouteName } from '../../../../protocol/rest.ts'
 
-const READ_TIMEOUT = 15_000
-const WRITE_TIMEOUT = 300_000
+/** Nothing has come for so long: the wire is dead (ms). A slow one may take whatever it takes. */
+const SILENCE = 15_000
+/** While what is sent goes out nothing comes, and nobody can see it move: a whole import on a slow line (ms). */
+const SENDING = 300_000
 
 export interface CallOptions {
   signal?: AbortSignal
@@ -32,11 +34,10 @@ export interface HttpOptions {
 export function createCall({ origin, fetch, headers, holder }: HttpOptions): Call {
   return async (route, ask = {}, options = {}) => {
     const { method, path } = places[route]
-    const timeout = AbortSignal.timeout(method === 'GET' ? READ_TIMEOUT : WRITE_TIMEOUT)
+    const silence = listen(method === 'GET' ? SILENCE : SENDING)
     const user_id = holder()
-    let response: Response
     try {
-      response = await fetch(origin + addressOf(path, ask.params, ask.query), {
+      const answer = await fetch(origin + addressOf(path, ask.params, ask.query), {
         method,
         credentials: 'same-origin',
         headers: {
@@ -47,13 +48,44 @@ export function createCall({ origin, fetch, headers, holder }: HttpOptions): Cal
           ...(ask.body !== undefined && { 'content-type': 'application/json' }),
         },
         body: ask.body === undefined ? undefined : JSON.stringify(ask.body),
-        signal: options.signal ? AbortSignal.any([options.signal, timeout]) : timeout,
+        signal: options.signal ? AbortSignal.any([options.signal, silence.signal]) : silence.signal,
       })
-      if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer<typeof route>
+      const response = silence.through(answer)
+      if (!response.ok) throw toFault(await response.json().catch(() => undefined), response.status)
+      return (response.status === 204 ? undefined : await response.json()) as Answer<typeof route>
     } catch (error) {
+      if (error instanceof Fault) throw error
       throw new Fault('unavailable', { detail: 'The server does not answer' }, error)
+    } finally {
+      silence.end()
     }
-    throw toFault(await response.json().catch(() => undefined), response.status)
+  }
+}
+
+/** A signal that aborts when nothing has come for so long: the answer's beginning, and each piece of its body. */
+function listen(ms: number) {
+  const controller = new AbortController()
+  let timer: ReturnType<typeof setTimeout>
+  const hear = () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => controller.abort(new DOMException('Nothing came', 'TimeoutError')), ms)
+  }
+  hear()
+  return {
+    signal: controller.signal,
+    through(response: Response): Response {
+      hear()
+      const { body, status, headers } = response
+      if (!body) return response
+      const heard = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        transform(piece, next) {
+          hear()
+          next.enqueue(piece)
+        },
+      })
+      return new Response(body.pipeThrough(heard), { status, headers })
+    },
+    end: () => clearTimeout(timer),
   }
 }
 
