@@ -2,7 +2,7 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 
-enableCompileCache()
+enableCompileCache() // where npm start did not
 const { ConfigError, readConfig } = await import('./config.ts')
 const { createLogger } = await import('./log.ts')
 const { startEmbedded } = await import('./embedded/start.ts')

@@ -17,7 +17,6 @@ import { byCookie, byProxy } from './authenticate.ts'
 import type { Handlers } from './handler.ts'
 import { acceptJson } from './json-body.ts'
 import { observe } from './observe.ts'
-import { serveOidc } from './oidc-routes.ts'
 import { serveOperations } from './operations.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { createRates } from './rates.ts'
@@ -52,6 +51,11 @@ export interface Http {
 const HEADER_BYTES = 16_384
 const SWEEP_MS = 50
 
+/** zod checks what comes in, so that no route has a schema of fastify's: its compilers, which take long to load, are not asked for. */
+const noCompiler = (): never => {
+  throw new Fault('internal')
+}
+
 export async function createHttp(rooms: HttpRooms): Promise<Http> {
   const { config, logger, metrics, toFault, settings = httpSettings } = rooms
   const { timings } = settings
@@ -66,6 +70,7 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
       connectionsCheckingInterval: timings.check,
       maxHeaderSize: HEADER_BYTES,
     },
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void answerFault(error, request, reply),
@@ -91,11 +96,13 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
     done()
   })
   const { oidc, account } = rooms.host ?? {}
-  if (oidc && account)
+  if (oidc && account) {
+    const { serveOidc } = await import('./oidc-routes.ts') // few need its libraries
     await app.register((scope, _options, done) => {
       serveOidc(scope, { ...rooms, oidc, account, rates })
       done()
     })
+  }
   await app.register((scope) => serveUi(scope, rooms.uiRoot))
   await app.ready()
   return { server: app.server, stop }
