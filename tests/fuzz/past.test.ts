@@ -1,5 +1,6 @@
 // Histories that certain bugs don't survive. Each is played as the server is, and again with its bug put in: a fuzz that can't see them
-// proves nothing. None of these needs a race: what only a race shows is left to the random histories.
+// proves nothing. None of these needs a race. What only a race shows is scripted where it can be: a command that is repeated (LOG-3 and LOG-4
+// in tests/log/append), what comes while a device joins (GATE-1 in tests/gateway/device), a node that stalls (LOG-5 in tests/log/projection).
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { decideConversations } from '../../protocol/decide/conversations.ts'
 import { Hub } from '../../realtime/gateway/hub.ts'

@@ -1,7 +1,30 @@
 // The device's state machine, step by step.
 import { describe, expect, test } from 'vitest'
 import { deviceOn, follow, logOf, names, syncs, USER } from './scripted-device.ts'
-import { changeOf, EPOCH, type ScriptedLog } from './scripted-log.ts'
+import { changeOf, EPOCH, ScriptedLog } from './scripted-log.ts'
+
+/** A log that answers later than it is read: with its heads, or with pieces. */
+class Answering extends ScriptedLog {
+  readonly answer = Promise.withResolvers<void>()
+  readonly #late: 'heads' | 'range'
+
+  constructor(late: 'heads' | 'range') {
+    super()
+    this.#late = late
+  }
+
+  override async heads(keys: readonly string[]) {
+    const found = await super.heads(keys)
+    if (this.#late === 'heads') await this.answer.promise
+    return found
+  }
+
+  override async range(...asked: Parameters<ScriptedLog['range']>) {
+    const found = await super.range(...asked)
+    if (this.#late === 'range') await this.answer.promise
+    return found
+  }
+}
 
 describe('joining', () => {
   test('without a cursor: an empty sync at the head', async () => {
@@ -53,6 +76,28 @@ describe('joining', () => {
     expect(names(run.emitted)).toEqual(['sync', 'change'])
     expect(follow(run.emitted, { epoch: EPOCH, seq: 0 }).at).toEqual({ epoch: EPOCH, seq: 4 })
   })
+
+  test.for([
+    ['range', { epoch: EPOCH, seq: 0 }, [1, 2]],
+    ['heads', undefined, []],
+  ] as const)(
+    'GATE-1 what comes between a reading of its %s and the answer is kept for it',
+    async ([late, since, caughtUp]) => {
+      const log = new Answering(late)
+      for (let i = 0; i < 2; i++) log.append(USER)
+      const run = deviceOn(log)
+      void run.device.join(since)
+      await run.readAll() // all that is to be read has been read
+      const third = log.append(USER)
+      run.device.offer(third)
+      log.answer.resolve()
+      await run.readAll()
+      expect(names(run.emitted)).toEqual(['sync', 'change'])
+      expect(syncs(run.emitted)[0]!.changes.map(({ seq }) => seq)).toEqual(caughtUp)
+      expect(follow(run.emitted, since).at).toEqual({ epoch: EPOCH, seq: 3 })
+      expect(run.device.state).toBe('live')
+    },
+  )
 
   test('a database that is away delays the sync and loses nothing', async () => {
     const log = logOf(2)

@@ -38,6 +38,19 @@ async function live(conversations: Conversations, user: string, id: string, deed
   }
 }
 
+/** The database of a node that stalls when it has read everything, before its first write. */
+function stalling(database: Kit['database']) {
+  const reached = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  const bulkWrite: typeof database.messages.bulkWrite = async (...writes) => {
+    reached.resolve()
+    await gate.promise
+    return database.messages.bulkWrite(...writes)
+  }
+  const messages = { bulkWrite } as typeof database.messages
+  return { database: { ...database, messages }, reached: reached.promise, goOn: gate.resolve }
+}
+
 describe('documents', () => {
   test('LOG-5: projecting any stretch of the log again, at any time, changes nothing', async () => {
     const { log, conversations } = house.side()
@@ -82,6 +95,32 @@ describe('documents', () => {
       }),
       { numRuns: 15 },
     )
+  })
+
+  test('LOG-5: what a node that stalled writes late replaces nothing that is newer', async () => {
+    const { log, conversations } = house.side()
+    const user = await house.user()
+    const id = newId()
+    const message = { id: newId(), role: 'user' as const, content: 'first' }
+    await conversations.change('create', by(user), { id, title: 'one', messages: [message] })
+    await conversations.change('update', by(user), { conversation_id: id, title: 'two' })
+    const entries = await entriesOf(house.database, user)
+    await log.settle(user, 'conversations')
+    await house.database.conversations.deleteMany({ user_id: user }) // so it begins where nothing has been projected
+    await house.database.messages.deleteMany({ user_id: user })
+
+    const stalled = stalling(house.database)
+    const late = projectConversations(stalled.database, user, entries)
+    await stalled.reached
+    await projectConversations(house.database, user, entries)
+    const edit = { ...message, content: 'second' }
+    await conversations.change('update', by(user), { conversation_id: id, title: 'three', messages: [edit] })
+    await log.settle(user, 'conversations')
+    const newest = await documentsOf(user)
+    expect(newest).toMatchObject({ conversations: [{ title: 'three', seq: 3 }], messages: [{ content: 'second', seq: 3 }] }) // prettier-ignore
+    stalled.goOn()
+    await late
+    expect(await documentsOf(user)).toEqual(newest)
   })
 
   test('what a node left unprojected is projected by the next reader on another', async () => {
