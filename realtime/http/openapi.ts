@@ -16,6 +16,7 @@ function describe(): object {
   const paths: Record<string, Record<string, object>> = {}
   for (const [name, route] of Object.entries<Route>(routes))
     (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(name, route, components)
+  for (const [path, one] of Object.entries(forOperators)) paths[path] = { get: forOperator(one) }
   const problem = components.add(Problem, 'output')
   const codes = Object.entries(errors)
     .map(([code, { status }]) => `${code} (${status})`)
@@ -38,6 +39,33 @@ function describe(): object {
           content: { 'application/problem+json': { schema: problem } },
         },
       },
+    },
+  }
+}
+
+interface ForOperators {
+  operationId: string
+  summary: string
+  media?: string
+}
+
+/** What is there beside the table, for whoever runs it: operations.ts. */
+const forOperators: Record<string, ForOperators> = {
+  '/healthz': { operationId: 'isAlive', summary: 'Whether the process lives' },
+  '/readyz': { operationId: 'isReady', summary: 'Whether this node may get traffic' },
+  '/metrics': { operationId: 'getMetrics', summary: 'Figures for Prometheus', media: 'text/plain' },
+  '/openapi.json': { operationId: 'getOpenApi', summary: 'This description' },
+  '/asyncapi.json': { operationId: 'getAsyncApi', summary: 'The sockets, described' },
+}
+
+function forOperator({ operationId, summary, media = 'application/json' }: ForOperators): object {
+  const schema = { type: media === 'text/plain' ? 'string' : 'object' }
+  return {
+    operationId,
+    summary,
+    responses: {
+      200: { description: 'Done', content: { [media]: { schema } } },
+      default: { $ref: '#/components/responses/Problem' },
     },
   }
 }

@@ -1,3 +1,5 @@
+import specs from '@asyncapi/specs'
+import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
 import { commands } from '../../protocol/sync.ts'
 import { topics } from '../../protocol/topics.ts'
@@ -32,6 +34,15 @@ const at = (document: unknown, { $ref }: Reference): unknown =>
     .reduce((found, key) => (found as Record<string, unknown> | undefined)?.[key], document)
 
 describe('/asyncapi.json', () => {
+  test('is a valid document by the schema of AsyncAPI 3.0', async () => {
+    const ajv = new Ajv({ strict: false, validateFormats: false, meta: false, validateSchema: false })
+    const validate = ajv.compile(specs.schemas['3.0.0'] as object)
+    const document = await fetched()
+    validate(document)
+    expect(validate.errors).toBeNull()
+    expect(validate({ ...document, operations: { x: { action: 'shout' } } })).toBe(false)
+  })
+
   test('has a channel for every topic, and an operation for every command', async () => {
     const document = await fetched()
     expect(document).toMatchObject({ asyncapi: '3.0.0', info: { title: expect.any(String), version: '1' } })

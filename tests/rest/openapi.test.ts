@@ -1,3 +1,4 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { errors } from '../../protocol/errors.ts'
 import { routes, type Route } from '../../protocol/rest.ts'
@@ -30,7 +31,31 @@ describe('/openapi.json', () => {
       Object.entries(operations).map(([method, { operationId }]) => `${operationId} ${method.toUpperCase()} ${path}`),
     )
     const served = Object.entries<Route>(routes).map(([name, { method, path }]) => `${name} ${method} ${path}`)
-    expect(described.sort()).toEqual(served.sort())
+    const ofOperators = ['isAlive GET /healthz', 'isReady GET /readyz', 'getMetrics GET /metrics', 'getOpenApi GET /openapi.json', 'getAsyncApi GET /asyncapi.json'] // prettier-ignore
+    expect(described.sort()).toEqual([...served, ...ofOperators].sort())
+  })
+
+  test('is a valid document by the schema of OpenAPI 3.1', async () => {
+    const validator = new Validator()
+    const document = await fetched()
+    const { errors } = await validator.validate({ ...structuredClone(document) })
+    expect(errors).toBeUndefined()
+    expect(validator.version).toBe('3.1')
+    expect((await validator.validate({ ...document, info: {} })).valid).toBe(false)
+  })
+
+  test('says in what the answers to operators are written', async () => {
+    await using http = await serve({})
+    const { paths } = await fetched()
+    const own = new Set(Object.values<Route>(routes).map(({ path }) => path))
+    for (const [path, { get }] of Object.entries(paths).filter(([path]) => !own.has(path))) {
+      const { status, headers } = await request(http.url + path, 'GET')
+      const { content } = get!.responses[status] as { content: object }
+      expect([path, headers.get('content-type')!.split(';')]).toEqual([
+        path,
+        expect.arrayContaining(Object.keys(content)),
+      ])
+    }
   })
 
   test('says of each what it takes, what it answers, and who may ask', async () => {
