@@ -3,12 +3,21 @@
 import { newId } from '../../protocol/ids.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
-import { findAlive, findSession, insertSession, renewSession, type SessionDocument } from '../store/sessions.ts'
+import {
+  findAlive,
+  findSession,
+  insertSession,
+  renewSessions,
+  type SessionDocument,
+  type SessionTimes,
+} from '../store/sessions.ts'
 import { findUser, type HostIdentity } from '../store/users.ts'
 import { createSessionCookie, SESSION_SECONDS, type Sealed, type SessionCookie } from './cookie.ts'
 
 /** The session's end is pushed forward at most this often (ms). */
 const RENEW_MS = 60_000
+/** By an open socket more seldom, as there are many and all of them last. */
+const RENEW_OPEN_MS = 60 * 60 * 1000
 /** A cookie older than this is sealed anew (ms). */
 const RESEAL_MS = 24 * 60 * 60 * 1000
 
@@ -30,8 +39,11 @@ export interface Sessions {
   readonly cookie: SessionCookie
   /** Who a raw `Cookie` header belongs to, by majority reads; undefined: nobody is signed in. Renews the session. */
   identify(cookieHeader: string | undefined): Promise<Identity | undefined>
-  /** Which of these session ids are alive: one query, so at most about 1000 ids. */
-  alive(sessionIds: readonly string[]): Promise<Set<string>>
+  /**
+   * Until when each of these sessions is alive, all of which have an open socket; those that aren't alive are left out. Renews them. One query, so at
+   * most about 1000 ids.
+   */
+  alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   /** Starts a session of a user who has proved to be it. */
   open(user_id: string, device: string): Promise<SessionDocument>
 }
@@ -49,11 +61,12 @@ export function createSessions(options: {
   const end = () => new Date(now() + SESSION_SECONDS * 1000)
 
   /** Nobody waits for it: it only moves an end that is weeks away. */
-  function renew({ _id, last_seen_at }: SessionDocument): void {
-    const before = new Date(now() - RENEW_MS)
-    if (last_seen_at >= before) return
-    renewSession(database, _id, { now: new Date(now()), before, expires_at: end() }).catch((error: unknown) =>
-      logger.warn({ err: error }, 'a session could not be renewed'),
+  function renew(found: readonly SessionTimes[], afterMs: number): void {
+    const before = new Date(now() - afterMs)
+    const due = found.filter(({ last_seen_at }) => last_seen_at < before).map(({ _id }) => _id)
+    if (due.length === 0) return
+    renewSessions(database, due, { now: new Date(now()), before, expires_at: end() }).catch((error: unknown) =>
+      logger.warn({ err: error }, 'sessions could not be renewed'),
     )
   }
 
@@ -61,7 +74,7 @@ export function createSessions(options: {
     const session = await findSession(database, sealed.session_id, new Date(now()))
     const user = session && (await findUser(database, session.user_id))
     if (!user || user.closing) return undefined
-    renew(session)
+    renew([session], RENEW_MS)
     return {
       user_id: user._id,
       username: user.username,
@@ -84,7 +97,11 @@ export function createSessions(options: {
       }
       return undefined
     },
-    alive: async (sessionIds) => new Set(await findAlive(database, sessionIds, new Date(now()))),
+    async alive(sessionIds) {
+      const found = await findAlive(database, sessionIds, new Date(now()))
+      renew(found, RENEW_OPEN_MS)
+      return new Map(found.map(({ _id, expires_at }) => [_id, expires_at]))
+    },
     async open(user_id, device) {
       const at = new Date(now())
       const session = { _id: newId(at.getTime()), user_id, device, created_at: at, last_seen_at: at, expires_at: end() }

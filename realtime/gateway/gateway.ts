@@ -30,7 +30,8 @@ export interface GatewayOptions {
   sessions: {
     /** `request`: of the handshake. */
     identify(cookieHeader: string | undefined, request?: IncomingMessage): Promise<Identity | undefined>
-    alive(sessionIds: readonly string[]): Promise<Set<string>>
+    /** Until when each is alive; those that aren't are left out. */
+    alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
   /** Both as in the request's headers. */
   originAllowed(origin: string | undefined, host: string | undefined): boolean

@@ -1,7 +1,7 @@
 // A socket lives no longer than its session: it is looked up again after the socket has joined its rooms, when it should expire, and in
 // batches now and then. The invariant: a revoked session has no socket longer than a beat, even if nobody could tell this node.
 import type { Logger } from '../log.ts'
-import type { Identity, Member } from './member.ts'
+import type { Member } from './member.ts'
 
 /** Ids per query. */
 const BATCH = 1_000
@@ -9,8 +9,8 @@ const BATCH = 1_000
 const LONGEST_MS = 2 ** 31 - 1
 
 export interface SessionWatchPorts {
-  identify(cookieHeader: string | undefined): Promise<Identity | undefined>
-  alive(sessionIds: readonly string[]): Promise<Set<string>>
+  /** Until when each is alive; those that aren't are left out. */
+  alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   end(member: Member, reason: 'revoked' | 'expired'): void
   logger: Logger
 }
@@ -88,12 +88,13 @@ export class SessionWatch {
     this.#expiries.set(member, setTimeout(() => void this.#expire(member), ms).unref())
   }
 
-  /** Using the product prolongs a session, which the socket doesn't notice. */
+  /** Using the product prolongs a session, which the socket doesn't notice; its cookie may be older than that by now. */
   async #expire(member: Member): Promise<void> {
     try {
-      const identity = await this.#ports.identify(member.socket.handshake.headers.cookie)
+      const { session_id } = member.identity
+      const expires_at = (await this.#ports.alive([session_id])).get(session_id)
       if (!this.#expiries.has(member)) return
-      if (identity && identity.expires_at.getTime() > Date.now()) this.#arm(member, identity.expires_at)
+      if (expires_at && expires_at.getTime() > Date.now()) this.#arm(member, expires_at)
       else this.#ports.end(member, 'expired')
     } catch (error) {
       this.#ports.logger.debug({ err: error }, 'session not read at its end')

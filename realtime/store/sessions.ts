@@ -26,20 +26,25 @@ export const findSessionsOf = ({ sessions }: Database, user_id: string, now: Dat
     .sort({ created_at: -1, _id: -1 })
     .toArray()
 
-/** Which of these are alive. */
-export async function findAlive({ sessions }: Database, ids: readonly string[], now: Date): Promise<string[]> {
-  const filter = { _id: { $in: [...ids] }, expires_at: { $gt: now } }
-  const found = await sessions.find(filter).project<{ _id: string }>({ _id: 1 }).toArray()
-  return found.map(({ _id }) => _id)
-}
+/** Those of these that are alive. */
+export const findAlive = ({ sessions }: Database, ids: readonly string[], now: Date): Promise<SessionTimes[]> =>
+  sessions
+    .find({ _id: { $in: [...ids] }, expires_at: { $gt: now } })
+    .project<SessionTimes>({ last_seen_at: 1, expires_at: 1 })
+    .toArray()
 
-/** Pushes a session's end forward, unless that has been done after `before`. Never brings a removed one back. */
-export async function renewSession(
+export type SessionTimes = Pick<SessionDocument, '_id' | 'last_seen_at' | 'expires_at'>
+
+/** Pushes the end of sessions forward, but of those of which that has been done after `before`. Never brings a removed one back. */
+export async function renewSessions(
   { sessions }: Database,
-  _id: string,
+  ids: readonly string[],
   { now, before, expires_at }: { now: Date; before: Date; expires_at: Date },
 ): Promise<void> {
-  await sessions.updateOne({ _id, last_seen_at: { $lt: before } }, { $set: { last_seen_at: now, expires_at } })
+  await sessions.updateMany(
+    { _id: { $in: [...ids] }, last_seen_at: { $lt: before } },
+    { $set: { last_seen_at: now, expires_at } },
+  )
 }
 
 /** True when it was there, and this user's. */

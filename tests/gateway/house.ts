@@ -55,7 +55,8 @@ export class Sessions {
   async alive(ids: readonly string[]) {
     this.onAlive()
     if (this.away) throw new Fault('unavailable')
-    return new Set(ids.filter((id) => this.#sessions.has(id)))
+    const known = ids.filter((id) => this.#sessions.has(id))
+    return new Map(known.map((id) => [id, this.#sessions.get(id)!.expires_at]))
   }
 }
 

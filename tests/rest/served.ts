@@ -27,7 +27,7 @@ export const alice: Identity = {
 export const sessionsOf = (identity: Identity): Sessions => ({
   cookie: createSessionCookie(['a secret that only the tests know, 32+']),
   identify: (cookie) => Promise.resolve(cookie === 'alice' ? identity : undefined),
-  alive: (ids) => Promise.resolve(new Set(ids)),
+  alive: (ids) => Promise.resolve(new Map(ids.map((id) => [id, identity.expires_at]))),
   open: () => Promise.reject(new Error('not here')),
 })
 

@@ -1,0 +1,99 @@
+// Sessions that are used over sockets alone: they last, and they end everywhere at once. Two nodes, with every setting as it is by default.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { topics } from '../../protocol/topics.ts'
+import { gatewaySettings } from '../../realtime/gateway/settings.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import type { Device } from '../harness/device.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import { startNode, type TestNode } from '../harness/node.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { TestRedis } from '../harness/redis.ts'
+
+const DAY_MS = 86_400_000
+const AT_ONCE_MS = 1_000
+
+const fresh = freshDatabase()
+let redis: TestRedis
+let database: Database
+beforeAll(async () => {
+  redis = await TestRedis.start()
+  database = await openDatabase(fresh.url)
+})
+afterAll(async () => {
+  await database.close()
+  await redis[Symbol.asyncDispose]()
+  await fresh[Symbol.asyncDispose]()
+})
+
+/** How long after `deed` the last of the devices had lost its connection (ms). */
+async function lostAfter(devices: readonly Device[], deed: () => Promise<unknown>): Promise<number> {
+  const lost = Promise.all(devices.map((device) => device.disconnected(5_000)))
+  const began = performance.now()
+  await deed()
+  await lost
+  return performance.now() - began
+}
+const everywhere = (person: Person, node: TestNode) => Promise.all(topics.map((topic) => person.at(node).device(topic)))
+
+describe.each([
+  ['with Redis', () => redis.url],
+  ['without Redis', () => undefined],
+])('two nodes %s', (_, redisUrl) => {
+  let [here, there]: TestNode[] = []
+  let alice: Person
+  beforeAll(async () => {
+    here = await startNode(fresh, { redisUrl: redisUrl() })
+    there = await startNode(fresh, { redisUrl: redisUrl() })
+    alice = await signUp(here, 'alice')
+  })
+  afterAll(async () => {
+    await here?.stop()
+    await there?.stop()
+  })
+
+  test('a session that is revoked at one loses its sockets at the other within a second', async () => {
+    const phone = await alice.signIn()
+    const devices = await everywhere(phone, there!)
+    const deed = () => alice.ask('revokeSession', { params: { id: phone.session.id } })
+    expect(await lostAfter(devices, deed)).toBeLessThan(AT_ONCE_MS)
+  })
+
+  test('so do all other sessions when the password is changed', async () => {
+    const devices = await everywhere(await alice.signIn(), there!)
+    const body = { current_password: alice.password, new_password: alice.password }
+    expect(await lostAfter(devices, () => alice.ask('changePassword', { body }))).toBeLessThan(AT_ONCE_MS)
+  })
+
+  test('a session that ends by itself takes its sockets along, on whichever node', async () => {
+    const phone = await alice.signIn()
+    const ends = Date.now() + 1_500
+    await database.sessions.updateOne({ _id: phone.session.id }, { $set: { expires_at: new Date(ends) } })
+    const devices = [...(await everywhere(phone, here!)), ...(await everywhere(phone, there!))]
+    await lostAfter(devices, () => Promise.resolve())
+    expect(Date.now() - ends).toBeGreaterThan(-50)
+    expect(Date.now() - ends).toBeLessThan(AT_ONCE_MS)
+  })
+})
+
+test('a session that only has a socket is renewed for 30 days, and its socket stays when its first end has come', async () => {
+  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } }
+  await using node = await startNode(fresh, { options: { gateway } })
+  const alice = await signUp(node, 'alice')
+  const ends = new Date(Date.now() + 1_000)
+  await database.sessions.updateOne({ _id: alice.session.id }, { $set: { expires_at: ends } })
+  await using device = await alice.device('preferences')
+  // as if the socket had been open for two hours
+  const long = new Date(Date.now() - 7_200_000)
+  await database.sessions.updateOne({ _id: alice.session.id }, { $set: { expires_at: ends, last_seen_at: long } })
+  const renewed = await eventually(async () => {
+    const session = await database.sessions.findOne({ _id: alice.session.id })
+    return session!.expires_at > ends && session
+  })
+  expect(renewed!.expires_at.getTime() - Date.now()).toBeGreaterThan(29.9 * DAY_MS)
+  expect(renewed!.last_seen_at.getTime()).toBeGreaterThan(long.getTime())
+  await eventually(() => Date.now() > ends.getTime() + 300)
+  expect((await device.done('update', { patch: { still: 'here' } })).data).toMatchObject({
+    preferences: { still: 'here' },
+  })
+})
