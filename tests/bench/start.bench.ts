@@ -1,0 +1,54 @@
+// How long a second `npm start` takes to its first answered request, beside an npm script that does nothing but answer.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'vitest'
+import { startProcess } from '../harness/processes.ts'
+import { printTimes } from './table.ts'
+
+const STARTS = 7
+const root = new URL('../..', import.meta.url).pathname
+const script = `require('http').createServer((_, res) => res.end()).listen(0, '127.0.0.1', function () { console.log('is at http://127.0.0.1:' + this.address().port) })`
+
+test('starting', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'lockstep-start-'))
+  try {
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { start: 'exec node server.cjs' } }))
+    await writeFile(join(folder, 'server.cjs'), script)
+    const floor = () => start(folder, {})
+    const second = () => start(root, { DATA_DIR: join(folder, 'data'), MONGODB_URL: undefined, REDIS_URL: undefined })
+    await floor()
+    await second()
+    printTimes('npm start, once everything is installed, to the first answered request', [
+      { what: 'floor: npm start of a server that does nothing', samples: await several(floor) },
+      { what: 'npm start of Lockstep, with its database', samples: await several(second) },
+    ])
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+async function several(act: () => Promise<number>): Promise<number[]> {
+  const samples: number[] = []
+  while (samples.length < STARTS) samples.push(await act())
+  return samples
+}
+
+/** Milliseconds to the first answer. It has ended, in order, before this resolves. */
+async function start(cwd: string, env: Record<string, string | undefined>): Promise<number> {
+  const begun = performance.now()
+  await using npm = await startProcess({
+    command: 'npm',
+    args: ['start', '--silent'],
+    cwd,
+    env: { PORT: '0', NODE_COMPILE_CACHE: undefined, ...env },
+  })
+  const [url] = /http:\/\/\S+/.exec(await npm.line(/is at http:/, { within: 60_000 })) ?? []
+  await fetch(`${url}/healthz`)
+  const took = performance.now() - begun
+  // npm would leave its child behind
+  const children = await readFile(`/proc/${npm.pid}/task/${npm.pid}/children`, 'utf8')
+  for (const pid of children.trim().split(' ')) process.kill(Number(pid), 'SIGTERM')
+  await npm.exited
+  return took
+}

@@ -1,0 +1,35 @@
+// What `npm start` runs: server and database in one process, in one folder.
+import { expect, test } from 'vitest'
+import { newId } from '../../protocol/ids.ts'
+import { signUp } from '../harness/person.ts'
+import { spawnNode } from '../harness/node.ts'
+import { temporaryDirectory } from './database.ts'
+
+const EMBEDDED = { url: '' }
+
+test('what was answered is there after kill -9 and another start, and who was signed in still is', async () => {
+  await using folder = await temporaryDirectory()
+  // without a secret of one's own: the one that it makes for itself has to last as well
+  const env = { MONGODB_URL: undefined, DATA_DIR: folder.path, SESSION_SECRET: undefined }
+  await using first = await spawnNode(EMBEDDED, env)
+  const alice = await signUp(first)
+  const ids = Array.from({ length: 20 }, () => newId())
+  await Promise.all(ids.map((id) => alice.ask('createConversation', { body: { id, title: id } })))
+  await alice.ask('putPreferences', { body: { theme: 'dark' } })
+  await first.process.kill()
+
+  await using second = await spawnNode(EMBEDDED, env)
+  const { items } = await alice.at(second).ask('listConversations')
+  expect(items.map(({ title }) => title).toSorted()).toEqual(ids.toSorted())
+  expect(await alice.at(second).ask('getPreferences')).toMatchObject({ preferences: { theme: 'dark' } })
+  second.process.signal('SIGTERM')
+  expect(await second.process.exited).toEqual({ code: 0, signal: null })
+})
+
+test('a second start on the same folder says that it is in use, and leaves the first alone', async () => {
+  await using folder = await temporaryDirectory()
+  const env = { MONGODB_URL: undefined, DATA_DIR: folder.path, SESSION_SECRET: undefined }
+  await using first = await spawnNode(EMBEDDED, env)
+  await expect(spawnNode(EMBEDDED, env)).rejects.toThrow(/in use|another process/i)
+  expect((await fetch(`${first.url}/readyz`)).status).toBe(200)
+})
