@@ -74,7 +74,7 @@ export class Structure {
  * Values in one item. In memory the smallest of them takes twenty times its bytes, and who runs out of memory within JSON.parse takes the
  * whole process along.
  */
-const ITEM_VALUES = 4_000_000
+const ITEM_VALUES = 2_500_000
 
 /** Bytes that come in chunks; they are dropped when there are too many. */
 class Text {

@@ -15,7 +15,7 @@ export const limits = {
   jsonDepth: 100,
   bodyBytes: 2 * 1024 * 1024,
   importBytes: 256 * 1024 * 1024,
-  importItemBytes: 64 * 1024 * 1024,
+  importItemBytes: 128 * 1024 * 1024,
   messagesPerRequest: 500,
   messagesPerConversation: 100_000,
   conversationsPerUser: 100_000,

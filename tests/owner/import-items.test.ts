@@ -11,8 +11,8 @@ import { pieceReader, readImport } from '../../realtime/commands/import/read.ts'
 import { parsers } from '../../realtime/imports/sources.ts'
 
 const sources = Object.keys(parsers) as ImportSource[]
-/** 16 MB is what a thread starts with. */
-const [HEAP_MB, ITEMS] = [24, 80]
+/** Of the reader’s heap, and of items with half a megabyte each. */
+const [HEAP_MB, ITEMS] = [40, 130]
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 /** @param cuts where the text is cut into chunks, in per mille of its length */
@@ -94,11 +94,11 @@ describe('an export that is read in chunks', () => {
 test('an item that is too large, or has too many values, is told as such, and the others come', () => {
   const megabyte = (text: string) => bytes(text.repeat(1_000_000 / text.length))
   for (const [count, open, part] of [
-    [68, '"', 'x'],
+    [135, '"', 'x'],
     [6, '[', '0,{},'],
   ] as const) {
     const cutter = new ItemCutter('claude')
-    const parts = [bytes(`[1,${open}`), ...Array.from({ length: count }, () => megabyte(part)), bytes(`${open === '"' ? '"' : '0]'},3]`)] // prettier-ignore
+    const parts = [bytes(`[1,${open}`), ...Array<Uint8Array>(count).fill(megabyte(part)), bytes(`${open === '"' ? '"' : '0]'},3]`)] // prettier-ignore
     const pieces = [...parts.flatMap((chunk) => cutter.push(chunk)), ...cutter.end()]
     expect(pieces.map(({ index, isTooLarge, text }) => [index, isTooLarge, text.length])).toEqual([[0, false, 1], [1, true, 0], [2, false, 1]]) // prettier-ignore
     expect(pieces.flatMap((piece) => [...pieceReader('claude')(piece)])).toMatchObject([{ item: 'item 1' }, { item: 'item 2', reason: expect.stringContaining('too large') as string }, { item: 'item 3' }]) // prettier-ignore

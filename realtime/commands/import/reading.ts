@@ -12,6 +12,8 @@ import type { Told } from './worker.ts'
 const SMALL_BYTES = 1_000_000
 /** What the heap of a reading thread may grow to (MB): the largest item, in all the forms that it goes through. Usually it stays small. */
 const HEAP_MB = 1_536
+/** A large one would be filled before anything is collected, item after item. */
+const YOUNG_MB = 8
 
 export interface Reading {
   dry_run: boolean
@@ -38,7 +40,7 @@ export async function beginReading(body: Body, heapMb = HEAP_MB): Promise<Readin
 async function readInThread(body: Body, maxOldGenerationSizeMb: number): Promise<Reading> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: body,
-    resourceLimits: { maxOldGenerationSizeMb },
+    resourceLimits: { maxOldGenerationSizeMb, maxYoungGenerationSizeMb: YOUNG_MB },
   })
   worker.on('error', () => undefined) // told by `answer`; without a listener it would end the process
   const end = async () => void (await worker.terminate())
