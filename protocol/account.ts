@@ -2,7 +2,7 @@
 // themselves are plain documents that are authoritative at once.
 import * as z from 'zod'
 import { limits } from './limits.ts'
-import { shortText, Time, Uuid } from './scalars.ts'
+import { shortText, Text, Time, Uuid } from './scalars.ts'
 
 /** Folded to lower case. */
 export const Username = z
@@ -55,8 +55,11 @@ export const SignInMethods = z
   .meta({ id: 'SignInMethods' })
 export type SignInMethods = z.infer<typeof SignInMethods>
 
-/** The body of sign-up and sign-in. Sign-in doesn't tell a wrong form from a wrong password, so it takes any strings. */
+/** A password that is compared, and not chosen: of any form. */
+export const GivenPassword = Text.max(10_000)
+
+/** The body of sign-up and sign-in. Sign-in doesn't tell a wrong form from a wrong password, so it takes any text. */
 export const Credentials = z.strictObject({ username: Username, password: Password }).meta({ id: 'Credentials' })
 export const SignIn = z
-  .strictObject({ username: z.string().max(1000).toLowerCase(), password: z.string().max(10_000) })
+  .strictObject({ username: Text.max(1000).toLowerCase(), password: GivenPassword })
   .meta({ id: 'SignIn' })

@@ -1,6 +1,16 @@
 // The one table of routes. http/ serves it, /openapi.json describes it, the attack tests walk it: a route that isn't here doesn't exist.
 import * as z from 'zod'
-import { Credentials, ListedSession, Password, Session, SignIn, SignInMethods, User, Username } from './account.ts'
+import {
+  Credentials,
+  GivenPassword,
+  ListedSession,
+  Password,
+  Session,
+  SignIn,
+  SignInMethods,
+  User,
+  Username,
+} from './account.ts'
 import { Agent, AgentId, Run, RunCreate } from './agents.ts'
 import { Epoch, Seq } from './change.ts'
 import { Conversation, ConversationCreate, ConversationUpdate, Rewind, Summary } from './conversations.ts'
@@ -96,14 +106,14 @@ export const routes = {
   changePassword: {
     ...places.changePassword,
     summary: 'Change the password; other sessions are revoked',
-    body: z.strictObject({ current_password: z.string().max(10_000), new_password: Password }),
+    body: z.strictObject({ current_password: GivenPassword, new_password: Password }),
     status: 204,
   },
   deleteMe: {
     ...places.deleteMe,
     summary:
       'Delete the account and all its content; one without a password needs a sign-in within the last 10 minutes',
-    body: z.strictObject({ password: z.string().max(10_000).optional() }),
+    body: z.strictObject({ password: GivenPassword.optional() }),
     status: 204,
   },
   getPreferences: {
@@ -125,12 +135,7 @@ export const routes = {
     status: 200,
     answer: z.object({ items: z.array(ListedSession), ...at }),
   },
-  revokeSession: {
-    ...places.revokeSession,
-    summary: 'Sign a device out, at once',
-    params: id,
-    status: 204,
-  },
+  revokeSession: { ...places.revokeSession, summary: 'Sign a device out, at once', params: id, status: 204 },
   listActivity: {
     ...places.listActivity,
     summary: 'What changed, when, from which device; newest first',
@@ -204,12 +209,7 @@ export const routes = {
     status: 200,
     answer: conversation,
   },
-  purgeConversation: {
-    ...places.purgeConversation,
-    summary: 'Remove its content for ever',
-    params: id,
-    status: 204,
-  },
+  purgeConversation: { ...places.purgeConversation, summary: 'Remove its content for ever', params: id, status: 204 },
   getConversationAt: {
     ...places.getConversationAt,
     summary:

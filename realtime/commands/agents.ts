@@ -19,7 +19,7 @@ import type { Appended, Hot, Log } from '../log/log.ts'
 import { listRuns, readRun, toRun } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
 import type { Outcome, Request } from './commands.ts'
-import { readCursor, writeCursor } from './cursor.ts'
+import { cursorsOf } from './cursor.ts'
 import { byServer } from './replies.ts'
 
 export interface RunsQuery {
@@ -141,12 +141,12 @@ export function createRuns(database: Database, log: Log): Runs {
     },
 
     async list(user_id, { limit, cursor, ...matching }) {
-      const place = cursor === undefined ? undefined : readCursor(cursor)
-      const after = place && { at: place.updated_at, _id: place._id }
+      const cursors = cursorsOf('agents', user_id, matching)
+      const after = cursor === undefined ? undefined : cursors.read(cursor)
       const head = await log.settle(user_id, 'agents')
       const { items, more } = await listRuns(database, user_id, { ...matching, limit, after })
       const last = items.at(-1)
-      const next_cursor = last && more ? writeCursor({ updated_at: last.started_at, _id: last._id }) : null
+      const next_cursor = last && more ? cursors.write({ at: last.started_at, _id: last._id }) : null
       return { items: items.map(toRun), next_cursor, ...head }
     },
 

@@ -16,7 +16,7 @@ import {
 import type { Database } from '../store/database.ts'
 import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
 import type { Outcome, Request } from './commands.ts'
-import { readCursor, writeCursor } from './cursor.ts'
+import { cursorsOf } from './cursor.ts'
 import { outcomeOf, withMessages } from './held-conversation.ts'
 import { createRoom, noRoom, type Room } from './room.ts'
 
@@ -138,11 +138,14 @@ export function createConversations(
   }
 
   async function list(user_id: string, { limit, cursor, q, state }: ListQuery) {
-    const after = cursor === undefined ? undefined : readCursor(cursor)
+    const cursors = cursorsOf('conversations', user_id, state, q)
+    const place = cursor === undefined ? undefined : cursors.read(cursor)
+    const after = place && { updated_at: place.at, _id: place._id }
     const head = await log.settle(user_id, 'conversations')
     const matching = q ? { text: q, ids: await conversationsSaying(database, user_id, q) } : undefined
     const { items, more } = await listConversations(database, user_id, { state, limit, after, matching })
-    const next_cursor = more ? writeCursor(items.at(-1)!) : null
+    const last = items.at(-1)
+    const next_cursor = last && more ? cursors.write({ at: last.updated_at, _id: last._id }) : null
     return { items: items.map(toSummary), next_cursor, ...head }
   }
 

@@ -18,7 +18,7 @@ import { Gate } from './gate.ts'
 import { HeadReader } from './head-reader.ts'
 import { Hub } from './hub.ts'
 import { alone, joinNeighbours } from './neighbours.ts'
-import { sessionRoom, userRoom, type Connection, type Identity } from './member.ts'
+import { sessionRoom, userRoom, type Connection, type Identity, type TopicSocket } from './member.ts'
 import { createRequests } from './requests.ts'
 import { SessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
@@ -103,9 +103,11 @@ export function startGateway(options: GatewayOptions): Gateway {
     answered: figures.answered,
   })
 
-  const refused = (fault: Fault) => {
+  const refused = (fault: Fault, { nsp, handshake }: TopicSocket) => {
     figures.refused(fault.code)
     if (fault.code === 'internal') logger.error({ err: fault.cause ?? fault }, 'a handshake broke')
+    else
+      logger.info({ topic: nsp.name.slice(1), code: fault.code, address: handshake.address }, 'a handshake was refused')
   }
   const { identify } = sessions
   const { originAllowed } = options

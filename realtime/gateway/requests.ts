@@ -59,7 +59,7 @@ export function createRequests(ports: RequestPorts) {
       if (refused > refusals) return ports.flooded(member)
       const reply = args.at(-1)
       if (typeof reply !== 'function') {
-        ports.logger.debug({ topic: member.topic, session_id }, 'event without an ack')
+        ports.logger.info({ topic: member.topic, session_id }, 'an event without an ack was ignored')
         return
       }
       // the connection may have joined anew: there, the number of this ack is another command's
@@ -100,6 +100,10 @@ async function answerTo(
     const fault = ports.toFault(error)
     if (fault.code === 'internal')
       ports.logger.error({ err: fault.cause ?? fault, topic, event: known }, 'a command broke')
+    else if (fault.code === 'invalid' || fault.code === 'too_large') {
+      const { user_id, session_id } = member.identity
+      ports.logger.info({ topic, event: known, code: fault.code, user_id, session_id }, 'a command was refused')
+    }
     answer({ ok: false, error: toProblem(fault) })
     done(fault.code)
   }

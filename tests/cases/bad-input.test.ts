@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { freshDatabase } from '../harness/database.ts'
 import { truth } from '../harness/follower.ts'
-import { spawnNode } from '../harness/node.ts'
+import { eventually } from '../harness/eventually.ts'
+import { spawnNode, type NodeProcess } from '../harness/node.ts'
 import { request, signUp, type Person, type Reply } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -104,7 +105,10 @@ describe('a request is refused', () => {
   })
 })
 
-test('none of it stops the server, and its log repeats no text, no cookie and no password', async () => {
+const linesOf = ({ process }: NodeProcess) =>
+  process.output.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as object)
+
+test('none of it stops the server, and its log says so, repeating no text, no cookie and no password', async () => {
   await using database = freshDatabase()
   await using node = await spawnNode(database, { LOG_LEVEL: 'debug' })
   const eve = await signUp(node, 'eve')
@@ -125,10 +129,22 @@ test('none of it stops the server, and its log repeats no text, no cookie and no
   await device.refused('create', { [secret]: 1 })
   await device.send(secret, body)
   device.socket.emit('create', body)
+  await expect(eve.device('conversations', { auth: { protocol: 99, [secret]: secret } })).rejects.toThrow()
 
   expect((await eve.rest('GET', '/readyz')).status).toBe(200)
   expect(node.process.alive).toBe(true)
+  await eventually(() => node.process.output.some((line) => line.includes('a handshake was refused')))
   const log = node.process.output.join('\n')
-  expect(log).toContain('"msg"')
+  const sender = { user_id: eve.user.id, session_id: eve.session.id }
+  for (const said of [
+    { level: 30, msg: 'request', route: '/conversations', status: 400, user_id: eve.user.id },
+    { level: 30, msg: 'request', route: '/conversations', status: 422, user_id: eve.user.id },
+    { level: 30, msg: 'request', route: '/auth/login', status: 401 },
+    { level: 30, msg: 'a command was refused', topic: 'conversations', event: 'create', code: 'invalid', ...sender },
+    { level: 30, msg: 'a command was refused', topic: 'conversations', event: 'unknown', code: 'invalid', ...sender },
+    { level: 30, msg: 'an event without an ack was ignored', topic: 'conversations', session_id: eve.session.id },
+    { level: 30, msg: 'a handshake was refused', topic: 'conversations', code: 'protocol_unsupported' },
+  ])
+    expect(linesOf(node)).toContainEqual(expect.objectContaining(said))
   for (const hidden of [secret, eve.password, eve.cookie.split('=')[1]!]) expect(log).not.toContain(hidden)
 })

@@ -106,6 +106,15 @@ describe('POST /auth/login', () => {
     }
   })
 
+  test('takes text: half a surrogate pair, which nobody can have registered, is invalid in a name and in a password', async () => {
+    for (const half of [
+      '{"username":"alice","password":"\\ud83d"}',
+      '{"username":"\\ud83d","password":"correct horse"}',
+    ])
+      for (const path of ['/auth/register', '/auth/login'])
+        expectProblem(await request(node.url + path, 'POST', half), 'invalid', 422)
+  })
+
   test('sets a Secure cookie where pages only come over https, also when its request did not', async () => {
     await using secure = await startNode(database, { publicOrigins: ['https://chat.example.org'] })
     const body = { username: `secure-${newId()}`, password: 'correct horse' }

@@ -117,8 +117,36 @@ describe('GET /conversations', () => {
     await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'of alice' })))
     await create(bob, { title: 'of bob' })
     const { next_cursor } = await list(alice, { limit: 1 })
-    const { items } = await list(bob, { cursor: next_cursor! })
-    expect(items.every(({ user_id }) => user_id === bob.user.id)).toBe(true)
+    expectProblem(await bob.rest('GET', `/conversations?limit=1&cursor=${next_cursor}`), 'invalid', 422)
+  })
+
+  test('takes no cursor of another list: of another state, another search, or of runs', async () => {
+    const alice = await signUp(shared.node)
+    await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'one of three' })))
+    for (const input of ['a', 'b'])
+      await alice.ask('createRun', { body: { agent: 'demo', input: `/demo silent fail now ${input}` } })
+    const all = (await list(alice, { limit: 1 })).next_cursor!
+    const found = (await list(alice, { limit: 1, q: 'three' })).next_cursor!
+    const runs = (await alice.ask('listRuns', { query: { limit: 1 } })).next_cursor!
+    const activity = (await alice.ask('listActivity', { query: { limit: 1 } })).next_cursor!
+    const refused = [
+      ['/conversations?state=archived', all],
+      ['/conversations?q=three', all],
+      ['/conversations?q=one', found],
+      ['/conversations?state=active', found],
+      ['/conversations?state=active', runs],
+      ['/conversations?state=active', activity],
+      ['/agent-runs?limit=1', all],
+      ['/agent-runs?agent=demo', runs],
+      ['/users/me/activity?limit=1', all],
+    ]
+    for (const [path, cursor] of refused)
+      expectProblem(await alice.rest('GET', `${path}&cursor=${cursor}`), 'invalid', 422)
+    for (const [path, cursor] of [
+      ['/conversations?q=three', found],
+      ['/agent-runs?limit=1', runs],
+    ])
+      expect((await alice.rest('GET', `${path}&cursor=${cursor}`)).status).toBe(200)
   })
 
   test.each(['limit=0', 'limit=201', 'limit=1.5', 'limit=many', 'state=all', 'sort=title', `q=${'x'.repeat(501)}`])(
