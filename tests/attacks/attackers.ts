@@ -100,6 +100,6 @@ export async function truthOf({ changes, users, sessions }: Database, user_id: s
   return Promise.all([
     changes.find({ user_id, 'actor.session_id': { $ne: null } }, { projection: ofEntry }).toArray(),
     users.findOne({ _id: user_id }, { projection: ofAccount }),
-    sessions.find({ user_id }, { projection: ofSession }).toArray(),
+    sessions.find({ user_id, expires_at: { $gt: new Date() } }, { projection: ofSession }).toArray(),
   ])
 }
