@@ -6,6 +6,7 @@ import { makeReady } from '../commands/import/ready.ts'
 import type { ImportUseCases } from '../commands/import/import.ts'
 import type { Message } from '../../protocol/message.ts'
 import { parsers } from '../imports/sources.ts'
+import { fingerprintOf } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
@@ -98,10 +99,11 @@ export async function migrate(
   return result
 }
 
-/** Of everything that a migration has to keep. */
-function hashOf({ title, created_at, updated_at }: Pick<About, 'title' | 'created_at' | 'updated_at'>, messages: readonly Message[]): string {
-  const hash = createHash('sha256').update(JSON.stringify([title, created_at, updated_at]))
-  for (const { id, role, content, position, status, created_at: at } of messages)
-    hash.update(JSON.stringify([id, role, content, position, status, at]))
+/** Of everything that a migration has to keep, whatever the order of keys. */
+function hashOf(about: About, messages: readonly Message[]): string {
+  const { title, metadata, pinned, archived, created_at, updated_at, deleted_at } = about
+  const hash = createHash('sha256')
+  hash.update(fingerprintOf([title, metadata, pinned, archived, created_at, updated_at, deleted_at]))
+  for (const { version: _version, ...message } of messages) hash.update(fingerprintOf(message))
   return hash.digest('base64url')
-} // prettier-ignore
+}
