@@ -31,7 +31,7 @@ export interface AnswerHead {
   status(code: 200 | 201 | 202): void
   signIn(session_id: string): Promise<void>
   signOut(): void
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when nobody waits for the answer any more, or the node can't. */
   unwanted(): AbortSignal
 }
 

@@ -59,6 +59,7 @@ const noCompiler = (): never => {
 export async function createHttp(rooms: HttpRooms): Promise<Http> {
   const { config, logger, metrics, toFault, settings = httpSettings } = rooms
   const { timings } = settings
+  const leaving = new AbortController()
   const app = fastify({
     logger: false,
     trustProxy: config.trustProxy,
@@ -92,7 +93,7 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   await app.register((scope, _options, done) => {
     const { sessions, host } = rooms
     const authenticate = host?.proxy ? byProxy(host.proxy, sessions, host.account) : byCookie(sessions)
-    serveRoutes(scope, { sessions, authenticate, rates, handlers: rooms.handlers, settings })
+    serveRoutes(scope, { sessions, authenticate, rates, handlers: rooms.handlers, leaving: leaving.signal, settings })
     done()
   })
   const { oidc, account } = rooms.host ?? {}
@@ -108,6 +109,7 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   return { server: app.server, stop }
 
   async function stop(): Promise<void> {
+    leaving.abort()
     // a connection that becomes idle after the server was told to close would be kept until its client leaves
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
     await app.close().finally(() => clearInterval(sweep))

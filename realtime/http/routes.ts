@@ -34,13 +34,15 @@ export interface RouteRooms {
   authenticate: Authenticate
   rates: Rates
   handlers: Handlers
+  /** Aborts when the node is about to stop: what takes long ends early. */
+  leaving: AbortSignal
   settings: HttpSettings
 }
 
 /** Registers every route; one without a handler isn't there (404) for whoever may ask. */
 export function serveRoutes(
   app: FastifyInstance,
-  { sessions, authenticate, rates, handlers, settings }: RouteRooms,
+  { sessions, authenticate, rates, handlers, leaving, settings }: RouteRooms,
 ): void {
   const turnstile = new Turnstile(settings.largeBodies)
   for (const name of Object.keys(routes) as RouteName[]) if (!isUnparsed.has(name)) serveRoute(app, name)
@@ -73,7 +75,7 @@ export function serveRoutes(
         try {
           if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
           const asked = readAsked(route, request, isUnparsed.has(name) ? (large?.body ?? new Uint8Array()) : undefined)
-          const context = contextOf(sessions, request, reply.status(route.status))
+          const context = contextOf({ sessions, leaving }, request, reply.status(route.status))
           const answer = await handler(asked as never, context as never)
           return send(reply, answer, route.media)
         } finally {
@@ -110,10 +112,12 @@ function readAsked(route: Route, request: FastifyRequest, large: Body | undefine
   }
 }
 
-function contextOf(sessions: Sessions, request: FastifyRequest, reply: FastifyReply): Visit | Call {
+type OfAnswers = Pick<RouteRooms, 'sessions' | 'leaving'>
+
+function contextOf(rooms: OfAnswers, request: FastifyRequest, reply: FastifyReply): Visit | Call {
   const { identity, headers } = request
   const mutation_id = mutationIdOf(headers['idempotency-key'])
-  const answer = answerHead(sessions, request, reply)
+  const answer = answerHead(rooms, request, reply)
   const visit: Visit = { address: request.ip, device: deviceName(headers['user-agent']), mutation_id, answer }
   if (!identity) return visit
   const { user_id, session_id, device } = identity
@@ -121,7 +125,7 @@ function contextOf(sessions: Sessions, request: FastifyRequest, reply: FastifyRe
   return { ...visit, identity, if_version, request: { user_id, session_id, device, mutation_id } }
 }
 
-const answerHead = (sessions: Sessions, request: FastifyRequest, reply: FastifyReply): AnswerHead => ({
+const answerHead = ({ sessions, leaving }: OfAnswers, request: FastifyRequest, reply: FastifyReply): AnswerHead => ({
   status: (code) => void reply.status(code),
   async signIn(session_id) {
     reply.header('set-cookie', await sessions.cookie.issue(session_id, isSecure(request)))
@@ -132,7 +136,7 @@ const answerHead = (sessions: Sessions, request: FastifyRequest, reply: FastifyR
     const gone = new AbortController()
     if (raw.closed) gone.abort()
     else raw.once('close', () => gone.abort())
-    return gone.signal
+    return AbortSignal.any([gone.signal, leaving])
   },
 })
 

@@ -115,7 +115,7 @@ test('a body that is larger than the heap of its reader is read item by item', a
   await file.appendFile(']},"source":"claude"}')
   const { size } = await file.stat()
   expect(size).toBeGreaterThan(HEAP_MB * 1_500_000)
-  const reading = await beginReading({ fd: file.fd, size }, HEAP_MB)
+  const reading = await beginReading({ fd: file.fd, size }, { heapMb: HEAP_MB })
   let count = 0
   for (let item = await reading.next(); item; item = await reading.next()) if (item.kind === 'conversation') count++
   await reading.end()

@@ -19,12 +19,15 @@ import type { PreferencesUseCases } from '../preferences.ts'
 import { createRoom, noRoom, type Room } from '../room.ts'
 import type { Body } from './body.ts'
 import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
-import { beginReading } from './reading.ts'
+import { beginReading, importStopped } from './reading.ts'
 import type { Ready } from './ready.ts'
 
 type Result = Answer<'importMe'>
 type Done = 'created' | 'updated' | 'skipped'
 type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
+
+/** Failed items that are told of: a file of nothing else would fill memory with reasons. */
+const MOST_FAILED = 10_000
 
 /** Decides on one entity and says whether anything changes; writes it, unless it is a dry run. */
 type Apply = <State>(
@@ -149,8 +152,11 @@ export function createImport(
       seen.add(id)
       return item.kind === 'run' ? importRun(apply, item) : importConversation(apply, dry, item)
     }
-    for (let item = await next(); item; item = await next()) {
-      if (stop?.aborted) throw new Fault('unavailable', { detail: 'The import was stopped' })
+    for (;;) {
+      if (stop?.aborted) throw importStopped()
+      const item = await next()
+      if (!item) return result
+      if (result.failed.length >= MOST_FAILED) throw tooManyFailed()
       if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
       else
         try {
@@ -163,12 +169,11 @@ export function createImport(
           result.failed.push({ item: nameOf(item), reason: fault.message })
         }
     }
-    return result
   }
 
   return {
     async run(caller, body, stop) {
-      const reading = await beginReading(body)
+      const reading = await beginReading(body, { stop })
       try {
         return await bringIn(caller, reading.dry_run, () => reading.next(), stop)
       } finally {
@@ -178,6 +183,9 @@ export function createImport(
     bringIn,
   }
 }
+
+const tooManyFailed = (): Fault =>
+  new Fault('invalid', { detail: `More than ${MOST_FAILED} items failed. What came before is in` })
 
 const nameOf = (item: Exclude<Ready, Of<'failed'>>): string =>
   item.kind === 'conversation'

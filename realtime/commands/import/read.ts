@@ -9,6 +9,9 @@ import { chunksOf, type Body } from './body.ts'
 import { readEnvelope, type Envelope } from './envelope.ts'
 import { makeReady, type Ready } from './ready.ts'
 
+/** Items in one import: the shortest have two bytes, and each takes microseconds. */
+const MOST_ITEMS = 1_000_000
+
 export interface ImportRead {
   dry_run: boolean
   /** Taking the first one may throw `invalid`: the data isn't of its source. */
@@ -16,12 +19,21 @@ export interface ImportRead {
 }
 
 /** Throws `invalid` when it isn't a request to import; then nothing of it has been read. */
-export function readImport(body: Body): ImportRead {
+export function readImport(body: Body, mostItems = MOST_ITEMS): ImportRead {
   const { source, dry_run, data } = readEnvelope(body)
   if (!data) throw notThisSource()
   // what isn't JSON is refused as a whole, before anything of it is written
-  for (const piece of piecesIn(body, source, data)) if (!piece.isTooLarge) valueOf(piece)
+  if (body instanceof Uint8Array) parsed(body.subarray(data.from, data.to))
+  else checkPieces(piecesIn(body, source, data), mostItems)
   return { dry_run, items: readAll(body, source, data) }
+}
+
+function checkPieces(pieces: Iterable<Piece>, most: number): void {
+  let count = 0
+  for (const piece of pieces) {
+    if (++count > most) throw new Fault('invalid', { detail: `An import has at most ${most} items` })
+    if (!piece.isTooLarge) valueOf(piece)
+  }
 }
 
 function* readAll(body: Body, source: ImportSource, data: NonNullable<Envelope['data']>): Generator<Ready, undefined> {
@@ -60,9 +72,13 @@ export function pieceReader(source: ImportSource): (piece: Piece) => Iterable<Re
 const TOO_LARGE = `It is too large: one conversation may have ${limits.importItemBytes / 1024 ** 2} MB and 100,000 messages`
 const failed = ({ index }: Piece, reason: string): Ready => ({ kind: 'failed', item: `item ${index + 1}`, reason })
 
-function valueOf({ open, text, close }: Piece): unknown {
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const valueOf = ({ open, text, close }: Piece): unknown => parsed(text, open, close)
+
+function parsed(text: Uint8Array, open = '', close = ''): unknown {
   try {
-    return JSON.parse(open + new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text) + close) as unknown
+    return JSON.parse(open + utf8.decode(text) + close) as unknown
   } catch {
     throw malformed()
   }

@@ -1,5 +1,6 @@
 // Where an import is read: a small one here, a large one in a thread of its own, which never stays behind.
 import { once } from 'node:events'
+import { setImmediate as immediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../../protocol/errors.ts'
 import { limits } from '../../../protocol/limits.ts'
@@ -10,6 +11,8 @@ import type { Told } from './worker.ts'
 
 /** What is parsed in some milliseconds. */
 const SMALL_BYTES = 1_000_000
+/** So long may reading keep others from their turn (ms): of items that take no writing there may be hundreds of thousands. */
+const TURN_MS = 10
 /** What the heap of a reading thread may grow to (MB): the largest item, in all the forms that it goes through. Usually it stays small. */
 const HEAP_MB = 1_536
 /** A large one would be filled before anything is collected, item after item. */
@@ -23,36 +26,60 @@ export interface Reading {
   end(): Promise<void>
 }
 
+export interface ReadingOptions {
+  /** Ends the thread at once, whatever it is at. */
+  stop?: AbortSignal
+  heapMb?: number
+}
+
 /**
- * Begins to read an import. Throws `invalid` for what isn't a request to import, `too_large` when one item takes too much memory, as does
- * asking for the items.
+ * Begins to read an import. Throws `invalid` for what isn't a request to import, `too_large` when one item takes too much memory, and
+ * `unavailable` when it was stopped, as does asking for the items.
  */
-export async function beginReading(body: Body, heapMb = HEAP_MB): Promise<Reading> {
-  if (sizeOf(body) > SMALL_BYTES) return readInThread(body, heapMb)
+export async function beginReading(body: Body, { stop, heapMb = HEAP_MB }: ReadingOptions = {}): Promise<Reading> {
+  if (stop?.aborted) throw importStopped()
+  if (sizeOf(body) > SMALL_BYTES) return readInThread(body, heapMb, stop)
   const { dry_run, items } = readImport(body)
+  let since = performance.now()
   return {
     dry_run,
-    next: () => Promise.resolve(items.next().value),
+    async next() {
+      if (performance.now() - since > TURN_MS) {
+        await immediate()
+        since = performance.now()
+      }
+      return items.next().value
+    },
     end: () => Promise.resolve(),
   }
 }
 
-async function readInThread(body: Body, maxOldGenerationSizeMb: number): Promise<Reading> {
+async function readInThread(body: Body, maxOldGenerationSizeMb: number, stop?: AbortSignal): Promise<Reading> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: body,
     resourceLimits: { maxOldGenerationSizeMb, maxYoungGenerationSizeMb: YOUNG_MB },
   })
   worker.on('error', () => undefined) // told by `answer`; without a listener it would end the process
   const end = async () => void (await worker.terminate())
+  // somebody who hung up would keep it busy, and send the next one
+  stop?.addEventListener('abort', () => void end(), { once: true })
+  const ask = async <T>(asking: () => Promise<T>): Promise<T> => {
+    if (stop?.aborted) throw importStopped()
+    return asking().catch((error: unknown) => {
+      throw stop?.aborted ? importStopped() : error
+    })
+  }
   try {
-    const begun = await answer(worker, once(worker, 'message'))
+    const begun = await ask(() => answer(worker, once(worker, 'message')))
     if (begun.type !== 'begun') throw new Fault('internal')
-    return { dry_run: begun.dry_run, next: () => nextOf(worker), end }
+    return { dry_run: begun.dry_run, next: () => ask(() => nextOf(worker)), end }
   } catch (error) {
     await end()
     throw error
   }
 }
+
+export const importStopped = (): Fault => new Fault('unavailable', { detail: 'The import was stopped' })
 
 async function nextOf(worker: Worker): Promise<Ready | undefined> {
   const answered = once(worker, 'message')
