@@ -34,38 +34,52 @@ export async function conversationAt(
     const last = await lastEntryAt(database, entity, moment)
     const document = await readConversation(database, user_id, id)
     if (!last || !document || 'purged' in document) throw notThen()
-    const entries = await readUndoable(database, entity, last.seq, head.seq)
     if (document.seq > head.seq) continue // it moved meanwhile
-    const then = entries.reduce<Conversation>(undo, { ...toSummary(document), messages: [], has_more: false })
+    const undoable = () => readUndoable(database, entity, last.seq, head.seq)
+    const then = await undoAll({ ...toSummary(document), messages: [], has_more: false }, undoable())
     const upTo = Math.min(then.message_count, before - 1)
     const messages = await readWindow(database, user_id, id, { before: upTo + 1, limit })
     if (messages.some(({ seq }) => seq > head.seq)) continue
     const has_more = (messages[0]?.position ?? 1) > 1
     const window = { ...toSummary(document), messages: messages.map(toMessage), has_more }
-    return { ...entries.reduce<Conversation>(undo, window), has_more, epoch: head.epoch, seq: last.seq }
+    return { ...(await undoAll(window, undoable())), has_more, epoch: head.epoch, seq: last.seq }
   }
 }
 
-export const notThen = () => new Fault('not_found', { detail: 'There is no such conversation at that moment' })
+const notThen = () => new Fault('not_found', { detail: 'There is no such conversation at that moment' })
 
-/** What has to be undone of a conversation at `head` to come back to `seq`, newest first; undefined when it wasn't there then. */
+/** How to read what has to be undone of a conversation at `head` to come back to `seq`, newest first. Throws `not_found` when it wasn't there then. */
 export async function entriesSince(
   database: Database,
   user_id: string,
   id: string,
   { seq, head }: { seq: number; head: number },
-): Promise<Undoable[] | undefined> {
+): Promise<() => AsyncIterable<Undoable>> {
   const entity = { user_id, topic: 'conversations' as const, entity_id: id }
-  const isThere = seq <= head && (await lastEntryAt(database, entity, { seq }))
-  return isThere ? readUndoable(database, entity, seq, head) : undefined
+  if (seq > head || !(await lastEntryAt(database, entity, { seq }))) throw notThen()
+  return () => readUndoable(database, entity, seq, head)
 }
 
-/** Ids of the messages that these entries wrote. */
-export const messagesOf = (entries: readonly Undoable[]): string[] =>
-  entries.flatMap(({ data }) => {
+/** Ids of the messages that were there before these entries, newest first, and that they changed. */
+export async function changedBy(entries: AsyncIterable<Undoable> | Iterable<Undoable>): Promise<Set<string>> {
+  const changed = new Set<string>()
+  for await (const { data, before } of entries) {
     const { messages = [], message_id } = (data ?? {}) as { messages?: { id: string }[]; message_id?: string }
-    return [...messages.map(({ id }) => id), ...(message_id === undefined ? [] : [message_id])]
-  })
+    const replaced = new Set((before?.messages as Message[] | undefined)?.map(({ id }) => id))
+    for (const { id } of messages)
+      if (replaced.has(id)) changed.add(id)
+      else changed.delete(id) // it began here
+    if (message_id !== undefined) changed.add(message_id)
+  }
+  return changed
+}
+
+/** The conversation before these entries, newest first. Throws `not_found` when nobody knows. */
+export async function undoAll(held: Conversation, entries: AsyncIterable<Undoable>): Promise<Conversation> {
+  let then = held
+  for await (const entry of entries) then = undo(then, entry)
+  return then
+}
 
 /** Pure: the conversation before the entry that made it what it is. `held` may have any of the messages. Throws `not_found` when nobody knows. */
 export function undo(held: Conversation, entry: Undoable): Conversation {

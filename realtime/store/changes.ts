@@ -120,13 +120,13 @@ export const readEntity = ({ changes }: Database, entity: EntityQuery): Promise<
     .sort({ seq: 1 })
     .toArray()
 
-/** Entries of an entity in (after, upTo], newest first, with what undoing them needs. */
+/** Entries of an entity in (after, upTo], newest first, with what undoing them needs, read as they are asked for: one may have megabytes. */
 export const readUndoable = (
   { changes }: Database,
   entity: EntityQuery,
   after: number,
   upTo: number,
-): Promise<Undoable[]> =>
+): FindCursor<Undoable> =>
   changes
     .find({ ...entity, seq: { $gt: after, $lte: upTo } })
     .sort({ seq: -1 })
@@ -134,7 +134,6 @@ export const readUndoable = (
       ...{ _id: 0, op: 1, version: 1, stripped: 1, before: 1 },
       ...{ 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 },
     })
-    .toArray()
 
 export type Undoable = Pick<ChangeDocument, 'op' | 'version' | 'stripped' | 'before' | 'data'>
 

@@ -8,7 +8,8 @@ import { newId } from '../../protocol/ids.ts'
 import type { Message } from '../../protocol/message.ts'
 import { isConversation, reduceConversation } from '../../protocol/reduce/conversation.ts'
 import { previewOf } from '../../protocol/text.ts'
-import { undo } from '../../realtime/log/rewind.ts'
+import { toEntry } from '../../realtime/log/entry.ts'
+import { changedBy, undo } from '../../realtime/log/rewind.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -34,18 +35,22 @@ function broughtBack(held: Conversation, then: Conversation): Conversation {
   return equalJson(after, held) ? held : { ...after, version: held.version + 1 }
 } // prettier-ignore
 
-test('any history can be brought back to any moment of it: what was there then is as it was, what came later stays', () => {
+test('any history can be brought back to any moment of it: what was there then is as it was, what came later stays', async () => {
   let brought = 0
-  fc.assert(
-    fc.property(steps, (history) => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (history) => {
       const stays = history.filter(({ name }) => name !== 'purge')
       const log = OneConversation.of([...stays, { name: 'end' }, { name: 'restore', payload: { conversation_id: CONVERSATION } }]) // prettier-ignore
       const { held } = log
       if (!isConversation(held)) return
       for (let n = 1; n < log.states.length; n++) {
-        const then = log.decisions.slice(n).reverse().reduce(undo, held)
+        const since = log.decisions.slice(n).reverse()
+        const then = since.reduce(undo, held)
         expect(then).toEqual(log.states[n])
         const decision = rewind(held, then)
+        const changed = await changedBy(since)
+        const part = { ...held, messages: held.messages.filter(({ id }) => changed.has(id)) }
+        expect(rewind(part, since.reduce(undo, part)), 'the others matter nothing').toEqual(decision)
         const change = { topic: 'conversations' as const, epoch: 'e', seq: 99, at, actor: { session_id: null, device: '' } } // prettier-ignore
         const after = decision ? reduceConversation(held, { ...change, ...decision }) : held
         expect(after).toEqual(broughtBack(held, then))
@@ -58,6 +63,30 @@ test('any history can be brought back to any moment of it: what was there then i
     { numRuns: 1000 },
   )
   expect(brought).toBeGreaterThan(100)
+})
+
+test('what doesn’t fit into one change can’t be brought back at once', () => {
+  const text = (letter: string) => letter.repeat(250_000)
+  const written = (n: number, content: string): Message => ({
+    ...{ id: newId(), role: 'user', content, position: n + 1, version: 1, status: 'complete' },
+    ...{ replaces: null, created_at: at, updated_at: at, metadata: {} },
+  })
+  const messages = Array.from({ length: 20 }, (_, n) => written(n, text('a')))
+  const then: Conversation = {
+    ...{ id: CONVERSATION, user_id: USER, title: 'T', messages, message_count: 20, preview: '', has_more: false },
+    ...{ created_at: at, updated_at: at, metadata: {}, pinned: false, archived: false, deleted_at: null, version: 1 },
+  }
+  const entry = (decision: ReturnType<typeof rewind>) =>
+    toEntry(
+      { user_id: USER, session_id: null, device: '' },
+      { topic: 'conversations', epoch: 'e', seq: 1, at: new Date(at) },
+      { mutation_id: newId(), fingerprint: '' },
+      decision!,
+    )
+  const edited = (count: number) =>
+    messages.map((message, n) => (n < count ? { ...message, content: text('b') } : message))
+  expect(() => entry(rewind({ ...then, messages: edited(20) }, then))).toThrow(/too much for one change/)
+  expect(entry(rewind({ ...then, messages: edited(15) }, then)).data?.messages).toHaveLength(15)
 })
 
 const shared = sharedNodes()
@@ -145,6 +174,21 @@ describe('bringing a conversation back', () => {
     codes.push((await back(id, seq)).body.code, (await back(newId(), seq)).body.code)
     expect(new Set(codes)).toEqual(new Set(['not_found']))
     expect((await back(id, 0)).body.code).toBe('invalid')
+  })
+
+  test('is refused when more messages have been edited since than a request may have; later ones don’t count', async () => {
+    const id = newId()
+    const many = Array.from({ length: 501 }, (_, n) => message(`${n}`, { id: newId() }))
+    const halves = [many.slice(0, 500), many.slice(500)]
+    const put = (messages: object[]) => alice.rest('PUT', `/conversations/${id}`, { messages })
+    await alice.ask('createConversation', { body: { id, messages: halves[0] } })
+    const { seq } = (await put(halves[1]!)).body as { seq: number }
+    for (const half of halves) await put(half.map((one) => ({ ...one, content: `${one.content} edited` })))
+    await put([message('later')])
+    expect(await back(id, seq)).toMatchObject({ status: 413, body: { code: 'too_large' } })
+    const { body } = await back(id, seq + 1)
+    expect([body.message_count, body.version]).toEqual([502, 6])
+    expect((body.messages as Message[]).slice(-2).map(({ content }) => content)).toEqual(['500', 'later'])
   })
 
   test('finds its moments in the activity of that conversation alone', async () => {
