@@ -162,6 +162,9 @@ export const steps: fc.Arbitrary<Step[]> = fc
       ),
       { maxLength: 25 },
     ),
-    fc.option(plain('purge'), { freq: 8 }),
+    fc.oneof(
+      { weight: 7, arbitrary: fc.constant<Step[]>([]) },
+      { weight: 1, arbitrary: plain('purge').map((last) => [last]) },
+    ),
   )
-  .map(([first, rest, last]) => [first, ...rest, ...(last ? [last] : [])])
+  .map(([first, rest, last]) => [first, ...rest, ...last])
