@@ -50,7 +50,8 @@ export async function append<State>(
   for (;;) {
     const { hot, fresh } = known
     if (hot.newer) throw newerVersion()
-    const state = await command.load(hot)
+    // as it is now: a projection that ends meanwhile takes from the tail what a document, read before, doesn't have yet
+    const state = await command.load({ ...hot })
     const context = contextOf(hot)
     const decided = attempt(hot, () => command.decide(state, context))
     if (decided.kind !== 'decision') {

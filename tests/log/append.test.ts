@@ -59,6 +59,23 @@ describe('the log', () => {
     await expect(other).rejects.toMatchObject({ code: 'invalid', extra: { issues: [{ path: 'mutation_id' }] } })
   })
 
+  test('LOG-5: a projection that ends while a command reads takes nothing from what it decides on', async () => {
+    const { log, conversations } = house.side()
+    const user = await house.user()
+    await conversations.change('create', by(user), { id: newId() })
+    const seen: { before: number[]; after: number[] }[] = []
+    await log.append({
+      ...{ caller: by(user), topic: 'conversations' as const, mutation_id: newId(), fingerprint: '' },
+      async load(hot) {
+        const before = hot.tail.map(({ seq }) => seq)
+        await log.settle(user, 'conversations')
+        seen.push({ before, after: hot.tail.map(({ seq }) => seq) })
+      },
+      decide: () => undefined,
+    })
+    expect(seen[0]).toEqual({ before: [1], after: [1] })
+  })
+
   test('LOG-4: a node with a stale head neither refuses nor ignores by it', async () => {
     const [a, b] = [house.side(), house.side()]
     const user = await house.user()
