@@ -116,9 +116,9 @@ export class Traffic implements AsyncDisposable {
       const shown = engine.conversations.get(this.conversation_id)!.messages
       expect(shown.map(({ delivery: _delivery, ...message }) => message)).toEqual(messages.slice(-shown.length))
     }
+    await this.#inLogOnce(goal.seq)
     const texts = messages.map(({ content }) => content)
     expect(texts.toSorted()).toEqual(this.acked.map(({ text }) => text).toSorted())
-    await this.#inLogOnce(goal.seq)
   }
 
   #noneFailed(): void {
