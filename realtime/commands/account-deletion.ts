@@ -74,9 +74,12 @@ export function createAccountDeletion({
       await complete(user)
     },
     async finish() {
-      for (const user of await findClosing(database)) await complete(user)
+      // one that waits for a newer node keeps no other waiting
+      const failed: unknown[] = []
+      for (const user of await findClosing(database)) await complete(user).catch((error: unknown) => failed.push(error))
       const since = new Date(Date.now() - SWEEP_AGAIN_MS)
       for (const user_id of await findClosedSince(database, since)) await eraseContent(database, user_id)
+      if (failed.length > 0) throw failed[0]
     },
   }
 }

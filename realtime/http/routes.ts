@@ -7,7 +7,7 @@ import { limits } from '../../protocol/limits.ts'
 import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
 import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
-import type { Body } from '../commands/import/body.ts'
+import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
 import { unparsed, type AnswerHead, type Call, type Handlers, type Visit } from './handler.ts'
@@ -99,9 +99,9 @@ export function serveRoutes(
   }
 }
 
-/** Above what any other route takes, or nobody knows. */
+/** Above what takes neither a file nor a thread, or nobody knows. */
 const isLarge = ({ headers }: FastifyRequest): boolean =>
-  !(Number(headers['content-length'] ?? 0) <= limits.bodyBytes) || headers['transfer-encoding'] !== undefined
+  !(Number(headers['content-length'] ?? 0) <= SMALL_BYTES) || headers['transfer-encoding'] !== undefined
 
 function readAsked(route: Route, request: FastifyRequest, large: Body | undefined) {
   return {

@@ -6,10 +6,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
-import type { Body } from '../commands/import/body.ts'
-
-/** Up to here a body stays in memory. */
-const SMALL_BYTES = 1_000_000
+import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
 
 export interface Spool {
   body: Body

@@ -42,7 +42,7 @@ export async function importFile(
     items++
     return (await reading.next()).value
   }
-  return imports.bringIn(caller, dry_run, next, stop)
+  return imports.bringIn(caller, dry_run, next, { stop })
 }
 
 async function* readAll(

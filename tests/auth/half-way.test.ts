@@ -107,6 +107,19 @@ describe('a request that stopped half-way and is repeated', () => {
   })
 })
 
+test('deletions that can’t be finished yet keep no others waiting, and are finished later', async () => {
+  const people = [await signUp(rooms.account), await signUp(rooms.account), await signUp(rooms.account)]
+  for (const one of people) {
+    const failing = rooms.with({ log: failingOnce(rooms.log) })
+    await expect(failing.remove(requestOf(one), '10.0.0.1', password)).rejects.toThrow('went away')
+  }
+  const left = () => rooms.database.users.countDocuments({ _id: { $in: people.map(({ user }) => user.id) } })
+  await expect(rooms.with({ log: failingOnce(rooms.log) }).finishDeletions()).rejects.toThrow('went away')
+  expect(await left()).toBe(1)
+  await rooms.account.finishDeletions()
+  expect(await left()).toBe(0)
+})
+
 test('a deletion ends the sessions behind what tells the devices of it, so that no look at them overtakes it', async () => {
   const alice = await signUp(rooms.account)
   const log: Composed['log'] = {

@@ -67,7 +67,7 @@ test('one of nothing but items that fail ends, as all their reasons would fill m
   const imports = createImport(undefined as never, undefined as never, undefined as never, createLogger('silent'))
   const caller = { user_id: newId(), session_id: newId(), device: 'test' }
   const next = () => Promise.resolve({ kind: 'failed' as const, item: 'item', reason: 'because' })
-  await expect(imports.bringIn(caller, false, next)).rejects.toMatchObject({ code: 'invalid' })
+  await expect(imports.bringIn(caller, false, next, { mostFailed: 100 })).rejects.toMatchObject({ code: 'invalid' })
 })
 
 test('one that runs when its node stops is told to end, and its sender that it can be repeated', async () => {
@@ -79,7 +79,7 @@ test('one that runs when its node stops is told to end, and its sender that it c
         begun.resolve()
         setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
       }) // prettier-ignore
-      return imports.bringIn(request, false, next, answer.unwanted())
+      return imports.bringIn(request, false, next, { stop: answer.unwanted() })
     },
   })
   const answer = fetch(`${http.url}/users/me/import`, { method: 'POST', headers: json, body: '{}' })

@@ -4,6 +4,9 @@ import { readSync } from 'node:fs'
 /** JSON in UTF-8. */
 export type Body = Uint8Array | { fd: number; size: number }
 
+/** Up to here a body stays in memory, and is read where it is: in milliseconds. Above, it takes a file and a thread, and one of few places. */
+export const SMALL_BYTES = 1_000_000
+
 /** Who cuts one into items makes all of it at once, tens of thousands. */
 const CHUNK_BYTES = 64 * 1024
 

@@ -26,7 +26,7 @@ type Result = Answer<'importMe'>
 type Done = 'created' | 'updated' | 'skipped'
 type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
 
-/** Failed items that are told of: a file of nothing else would fill memory with reasons. */
+/** Failed items that a request may have: a file of nothing else would fill memory with reasons. */
 const MOST_FAILED = 10_000
 
 /** Decides on one entity and says whether anything changes; writes it, unless it is a dry run. */
@@ -36,14 +36,19 @@ type Apply = <State>(
   decide: (state: State, context: DecisionContext) => Decision | undefined,
 ) => Promise<Decision | undefined>
 
+interface Bounds {
+  stop?: AbortSignal
+  mostFailed?: number
+}
+
 export interface ImportUseCases {
   /**
    * A dry run tells the same counts and writes nothing. Throws `invalid` when it isn't an import, or not of its source; `unavailable`
    * when the database went away half-way, or `stop` was aborted: that ends it between two items. Then it can be repeated.
    */
   run(caller: Caller, body: Body, stop?: AbortSignal): Promise<Result>
-  /** The same for items that were read elsewhere; `next` gives undefined at the end. */
-  bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>, stop?: AbortSignal): Promise<Result>
+  /** The same for items that were read elsewhere; `next` gives undefined at the end. Throws `invalid` when more than `mostFailed` fail. */
+  bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>, options?: Bounds): Promise<Result>
 }
 
 export function createImport(
@@ -141,7 +146,7 @@ export function createImport(
     }
   }
 
-  const bringIn: ImportUseCases['bringIn'] = async (caller, dry, next, stop) => {
+  const bringIn: ImportUseCases['bringIn'] = async (caller, dry, next, { stop, mostFailed = Infinity } = {}) => {
     const apply = dry ? trying(caller) : writing(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
@@ -156,7 +161,7 @@ export function createImport(
       if (stop?.aborted) throw importStopped()
       const item = await next()
       if (!item) return result
-      if (result.failed.length >= MOST_FAILED) throw tooManyFailed()
+      if (result.failed.length >= mostFailed) throw tooManyFailed(mostFailed)
       if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
       else
         try {
@@ -175,7 +180,7 @@ export function createImport(
     async run(caller, body, stop) {
       const reading = await beginReading(body, { stop })
       try {
-        return await bringIn(caller, reading.dry_run, () => reading.next(), stop)
+        return await bringIn(caller, reading.dry_run, () => reading.next(), { stop, mostFailed: MOST_FAILED })
       } finally {
         await reading.end()
       }
@@ -184,8 +189,8 @@ export function createImport(
   }
 }
 
-const tooManyFailed = (): Fault =>
-  new Fault('invalid', { detail: `More than ${MOST_FAILED} items failed. What came before is in` })
+const tooManyFailed = (most: number): Fault =>
+  new Fault('invalid', { detail: `More than ${most} items failed. What came before is in` })
 
 const nameOf = (item: Exclude<Ready, Of<'failed'>>): string =>
   item.kind === 'conversation'

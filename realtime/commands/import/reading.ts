@@ -1,20 +1,24 @@
 // Where an import is read: a small one here, a large one in a thread of its own, which never stays behind.
 import { once } from 'node:events'
+import { totalmem } from 'node:os'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Fault } from '../../../protocol/errors.ts'
 import { limits } from '../../../protocol/limits.ts'
-import { sizeOf, type Body } from './body.ts'
+import { SMALL_BYTES, sizeOf, type Body } from './body.ts'
 import { readImport } from './read.ts'
 import type { Ready } from './ready.ts'
 import type { Told } from './worker.ts'
 
-/** What is parsed in some milliseconds. */
-const SMALL_BYTES = 1_000_000
 /** So long may reading keep others from their turn (ms): of items that take no writing there may be hundreds of thousands. */
 const TURN_MS = 10
-/** What the heap of a reading thread may grow to (MB): the largest item, in all the forms that it goes through. Usually it stays small. */
-const HEAP_MB = 1_536
+/** Of this machine, or container. */
+const MEMORY_MB = Math.min(totalmem(), process.constrainedMemory() || Infinity) / 1024 ** 2
+/**
+ * What the heap of a reading thread may grow to (MB): the largest item, in all the forms that it goes through. Usually it stays small. Where
+ * there is little memory two of them have to fit beside the rest: an item that doesn't is refused, and doesn't end the node.
+ */
+const HEAP_MB = Math.min(1_536, Math.floor(MEMORY_MB * 0.35))
 /** A large one would be filled before anything is collected, item after item. */
 const YOUNG_MB = 8
 
