@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 export interface Patience {
-  /** Milliseconds until the wait fails; 5,000 unless told. */
+  /** Milliseconds until the wait fails; 15,000 unless told: a slow machine is no failure. */
   within?: number
   /** What is waited for, for the failure's message. */
   what?: string
@@ -13,7 +13,7 @@ export interface Patience {
  * the deadline with the last error (an assertion keeps its diff), or with what was waited for.
  */
 export async function eventually<T>(condition: () => T | Promise<T>, patience: Patience = {}) {
-  const { within = 5_000, what = condition.toString() } = patience
+  const { within = 15_000, what = condition.toString() } = patience
   const deadline = Date.now() + within
   for (let wait = 2; ; wait = Math.min(wait * 1.5, 50)) {
     let failure: unknown

@@ -67,7 +67,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   }
 
   /** Resolves when it holds everything up to `seq` (default: what the database holds now). Fails when it broke, or after `ms`. */
-  async caughtUp(seq?: number, ms = 5_000): Promise<void> {
+  async caughtUp(seq?: number, ms = 15_000): Promise<void> {
     const goal = seq ?? (await holdings[this.topic].load(this.person)).cursor.seq
     const reached = async () => {
       await this.#work

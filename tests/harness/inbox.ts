@@ -23,7 +23,7 @@ export class Inbox {
   }
 
   /** The next of this event that `next` hasn't given yet; fails after `ms`. */
-  next<T>(event: string, ms = 5_000): Promise<T> {
+  next<T>(event: string, ms = 15_000): Promise<T> {
     return this.#look(`the next ${event}`, ms, () => {
       const at = this.received.findIndex(
         (item, index) => item.event === event && index >= (this.#taken.get(event) ?? 0),
@@ -35,7 +35,7 @@ export class Inbox {
   }
 
   /** The first item of this event that fits, also one that came before; fails after `ms`. */
-  until<T>(event: string, fits: (payload: T) => boolean, ms = 5_000): Promise<T> {
+  until<T>(event: string, fits: (payload: T) => boolean, ms = 15_000): Promise<T> {
     return this.#look(`a ${event} where ${fits.toString()}`, ms, () => {
       const found = this.all<T>(event).find(fits)
       return found === undefined ? undefined : { found }

@@ -22,7 +22,7 @@ export class RawSocket implements Disposable {
     const address = `${url.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`
     // Node's WebSocket takes headers; the browsers' type, which TypeScript has for it, doesn't.
     const raw = new RawSocket(new WebSocket(address, { headers } as unknown as string[]))
-    await within(5_000, 'opening a WebSocket', once(raw.#socket, 'open'))
+    await within(15_000, 'opening a WebSocket', once(raw.#socket, 'open'))
     return raw
   }
 
