@@ -191,6 +191,7 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     })
     stops.add('feed', () => feed.stop())
     await feed.ready
+    void log.lookBack()
     stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
 
     const url = await listen(http.server, config)

@@ -3,7 +3,7 @@ import type { Change, Cursor } from '../../protocol/change.ts'
 import { limits } from '../../protocol/limits.ts'
 import { topics, type Topic } from '../../protocol/topics.ts'
 import type { Logger } from '../log.ts'
-import { readLast, readSlim, readUnapplied, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readLast, readRecent, readSlim, readUnapplied, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { newId } from '../../protocol/ids.ts'
@@ -21,6 +21,8 @@ const PIECE_BATCH = 50
 const MAX_TAIL = 500
 /** How long another node may take to project what it wrote before the holder of the tail does (ms). */
 const ABANDONED_MS = 2_000
+/** How far back a node looks at its start for what the one that it replaces has left (ms). */
+const LOOK_BACK_MS = 300_000
 const STOP_MS = 5_000
 const HEADS_PER_QUERY = 200
 
@@ -32,6 +34,12 @@ export interface Range {
   changes: Change[]
   more: boolean
   reset: boolean
+}
+
+interface Place {
+  user_id: string
+  topic: Topic
+  seq: number
 }
 
 export interface Log {
@@ -52,6 +60,11 @@ export interface Log {
   settle(user_id: string, topic: Topic): Promise<Cursor>
   /** The holder of the tail saw this entry: should its writer have died, it is projected from here within seconds. */
   seen(user_id: string, topic: Topic, seq: number): void
+  /**
+   * Projects from here what was written lately and nobody has projected: its writer died, and who was there then is older than the change.
+   * Resolves when it is on its way. For the start of a node; never rejects.
+   */
+  lookBack(): Promise<void>
   /** Projects what is left. */
   stop(): Promise<void>
 }
@@ -66,11 +79,12 @@ export function createLog(database: Database, logger: Logger): Log {
   const abandoned = watchAbandoned()
 
   function watchAbandoned() {
-    const seen = new Map<string, { user_id: string; topic: Topic; seq: number }>()
+    const seen = new Map<string, Place>()
     let timer: NodeJS.Timeout | undefined
-    const check = async () => {
-      const candidates = new Map(seen)
-      seen.clear()
+    let [stopped, lookingBack] = [false, Promise.resolve()]
+    const check = async (places: Map<string, Place>) => {
+      const candidates = new Map(places)
+      places.clear()
       const applied = new Map(
         (await readHeads(database, [...candidates.keys()])).map((head) => [head._id, head.applied]),
       )
@@ -82,14 +96,32 @@ export function createLog(database: Database, logger: Logger): Log {
         else projector.schedule(hot, 0)
       }
     }
+    const failed = (error: unknown) => logger.warn({ err: error }, 'could not look for unprojected entries')
+    const lookBack = async () => {
+      const places = new Map<string, Place>()
+      for await (const { user_id, topic, seq } of readRecent(database, new Date(Date.now() - LOOK_BACK_MS))) {
+        if (stopped) return
+        places.set(topicKey(user_id, topic), { user_id, topic, seq })
+        if (places.size >= HEADS_PER_QUERY) await check(places)
+      }
+      await check(places)
+    }
     const note = (user_id: string, topic: Topic, seq: number) => {
       seen.set(topicKey(user_id, topic), { user_id, topic, seq })
       timer ??= setTimeout(() => {
         timer = undefined
-        check().catch((error: unknown) => logger.warn({ err: error }, 'could not look for unprojected entries'))
+        check(seen).catch(failed)
       }, ABANDONED_MS)
     }
-    return { note, stop: () => clearTimeout(timer) }
+    return {
+      note,
+      lookBack: () => (lookingBack = lookBack().catch(failed)),
+      async stop() {
+        stopped = true
+        clearTimeout(timer)
+        await lookingBack
+      },
+    }
   }
 
   async function head(user_id: string, topic: Topic): Promise<Cursor> {
@@ -150,13 +182,15 @@ export function createLog(database: Database, logger: Logger): Log {
       return { epoch, seq }
     },
 
+    lookBack: () => abandoned.lookBack(),
+
     seen(user_id, topic, seq) {
       const known = hotTopics.peek(topicKey(user_id, topic))
       if (!known || known.seq < seq) abandoned.note(user_id, topic, seq)
     },
 
     async stop() {
-      abandoned.stop()
+      await abandoned.stop()
       await queue.idle()
       await projector.stop(STOP_MS)
     },

@@ -93,6 +93,13 @@ export const readLast = ({ changes }: Database, key: string) =>
     .project<Pick<ChangeDocument, '_id' | 'seq' | 'epoch' | 'at' | 'op'>>({ seq: 1, epoch: 1, at: 1, op: 1 })
     .next()
 
+/** Entries made after `since`, oldest first, as names of what they are about; those whose content has gone were projected long ago. */
+export const readRecent = ({ changes }: Database, since: Date) =>
+  changes
+    .find({ at: { $gt: since }, data: { $exists: true } })
+    .sort({ at: 1 })
+    .project<Pick<ChangeDocument, 'user_id' | 'topic' | 'seq'>>({ _id: 0, user_id: 1, topic: 1, seq: 1 })
+
 /** A place in a topic: behind the entry `seq`, or behind all entries made until `time`. */
 export type Moment = { seq: number } | { time: Date }
 

@@ -5,6 +5,7 @@ import type { Topic } from '../../protocol/topics.ts'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { insertChange, topicKey } from '../../realtime/store/changes.ts'
 import { advanceHead, readHead } from '../../realtime/store/heads.ts'
+import { eventually } from '../harness/eventually.ts'
 import { by, entriesOf, kit, type Kit } from './kit.ts'
 
 let house: Kit
@@ -79,6 +80,20 @@ test('LOG-8: once a newer node has projected it, this one goes on', async () => 
   expect(await log.settle(user, 'conversations')).toMatchObject({ seq: 3 })
   expect(await applied(user, 'conversations')).toBe(3)
 })
+
+test('LOG-8: a node looks at its start for what another has written and not projected, and nobody has to read it first', async () => {
+  const { user, id, entry } = await withNewer()
+  const other = await house.user()
+  const { epoch } = await house.side().log.head(other, 'conversations')
+  const decision = { op: 'created', entity_id: id, version: 1, data: { ...(await house.database.changes.findOne({ user_id: user, seq: 1 }))!.data, user_id: other } }
+  const position = { topic: 'conversations' as const, epoch, seq: 1, at: entry.at }
+  await insertChange(house.database, toEntry(by(other), position, { mutation_id: newId(), fingerprint: 'f' }, decision))
+  const { log } = house.side()
+  await log.lookBack()
+  await eventually(async () => expect(await applied(other, 'conversations')).toBe(1))
+  await eventually(async () => expect(await applied(user, 'conversations'), 'up to what is not known').toBe(1))
+  expect(await house.database.conversations.findOne({ user_id: other })).toMatchObject({ title: 'Known', seq: 1 })
+}) // prettier-ignore
 
 test('of an account, whose entries only tell, nothing waits for a newer node', async () => {
   const user = await house.user()
