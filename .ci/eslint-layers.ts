@@ -36,7 +36,7 @@ const mayImport = new Map<string, string[]>([
 ])
 
 /** They wire the layers together: they import every layer, and no layer imports them. */
-const compositionRoot = ['realtime/server.ts', 'realtime/main.ts', 'realtime/cli.ts']
+const compositionRoot = ['realtime/server.ts', 'realtime/main.ts', 'realtime/program.ts', 'realtime/cli.ts']
 
 /** Package -> the only layer that knows it. */
 const knownOnlyTo = new Map([

@@ -15,10 +15,12 @@ import { allUsers, audit } from './audit.ts'
 import { importFile } from './import-files.ts'
 import { migrate } from './migrate.ts'
 
-export interface Console {
-  /** Resolves when the reader keeps up. */
-  print: (value: unknown) => void | Promise<void>
+export interface Terminal {
+  /** Writes a line of the result; resolves when the reader keeps up. */
+  print: (line: string) => void | Promise<void>
   tell: (line: string) => void
+  /** Calls `stop` at the first Ctrl+C until it is disposed of; otherwise, and from the second on, that ends the process. */
+  onInterrupt: (stop: () => void) => Disposable
 }
 
 export interface Rooms {
@@ -28,7 +30,7 @@ export interface Rooms {
 }
 
 /** True when everything is in order; false when something was found or failed, which has been told. Throws `UsageError`. */
-export async function runCommand(command: Exclude<Command, { name: 'help' }>, rooms: Rooms, out: Console): Promise<boolean> {
+export async function runCommand(command: Exclude<Command, { name: 'help' }>, rooms: Rooms, out: Terminal): Promise<boolean> {
   switch (command.name) {
     case 'new-epoch': {
       await renameDeployment(rooms.database)
@@ -53,10 +55,10 @@ async function accountOf(database: Database, name: string): Promise<string> {
   return user._id
 }
 
-async function runAudit({ user, content }: Of<'audit'>, { database, log }: Rooms, out: Console): Promise<boolean> {
+async function runAudit({ user, content }: Of<'audit'>, { database, log }: Rooms, out: Terminal): Promise<boolean> {
   const users = user === 'all' ? allUsers(database) : [await accountOf(database, user)]
   const { faults, ...counts } = await audit(database, log, users, {
-    entry: (entry) => out.print(content ? entry : outlineOf(entry)),
+    entry: (entry) => out.print(JSON.stringify(content ? entry : outlineOf(entry))),
     fault: (fault) => out.tell(JSON.stringify(fault)),
   })
   out.tell(`${counts.users} users, ${counts.entries} entries, ${faults} faults`)
@@ -68,11 +70,14 @@ function outlineOf({ data, before: _before, fingerprint: _fingerprint, ...entry 
   return { fields: Object.keys(data ?? {}), ...entry }
 }
 
-async function runImport({ user, source, files, dry_run }: Of<'import'>, rooms: Rooms, out: Console): Promise<boolean> {
+async function runImport(
+  { user, source, files, dry_run }: Of<'import'>,
+  rooms: Rooms,
+  out: Terminal,
+): Promise<boolean> {
   const caller = asOperator(await accountOf(rooms.database, user))
   const interrupt = new AbortController()
-  const stop = () => interrupt.abort()
-  process.once('SIGINT', stop)
+  using _ = out.onInterrupt(() => interrupt.abort())
   let [isFine, current] = [true, '']
   try {
     for (const file of files) {
@@ -86,15 +91,13 @@ async function runImport({ user, source, files, dry_run }: Of<'import'>, rooms: 
         stop: interrupt.signal,
         progress,
       })
-      await out.print({ file, ...result })
+      await out.print(JSON.stringify({ file, ...result }))
       if (result.failed.length > 0) isFine = false
     }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
     out.tell(`${current}: ${error.message}. What came before is in; repeating the command goes on from there`)
     return false
-  } finally {
-    process.off('SIGINT', stop)
   }
   return isFine
 }
@@ -103,7 +106,7 @@ const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
 
 const UserNames = z.record(z.string(), z.string())
 
-async function runMigrate(command: Of<'migrate'>, rooms: Rooms, out: Console): Promise<boolean> {
+async function runMigrate(command: Of<'migrate'>, rooms: Rooms, out: Terminal): Promise<boolean> {
   const { from, collection, users, dry_run } = command
   const names = users === undefined ? {} : UserNames.parse(JSON.parse(await readFile(users, 'utf8')))
   const source = await openDatabase(from)
@@ -116,8 +119,8 @@ async function runMigrate(command: Of<'migrate'>, rooms: Rooms, out: Console): P
       progress: ({ documents, messages, failed }) =>
         out.tell(`${documents} conversations, ${messages} messages, ${failed.length} failed`),
     })
-    for (const one of failed) await out.print(one)
-    await out.print({ ...counts, failed: failed.length })
+    for (const one of failed) await out.print(JSON.stringify(one))
+    await out.print(JSON.stringify({ ...counts, failed: failed.length }))
     return failed.length === 0
   } finally {
     await source.close()

@@ -1,18 +1,20 @@
-// The `lockstep` command, run as operators run it: a process of its own beside a node that serves.
-import { execFile } from 'node:child_process'
+// The `lockstep` command beside a node that serves: in this process, but for what makes it one that a shell can use.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
-import { MongoClient, ObjectId, type Db } from 'mongodb'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { MongoClient, ObjectId, type Collection, type Db, type Document } from 'mongodb'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
+import { runProgram } from '../../realtime/program.ts'
 import { freshDatabase } from '../harness/database.ts'
+import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
+import { startProcess } from '../harness/processes.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
-const program = new URL('../../realtime/cli.ts', import.meta.url).pathname
 let folder: string
 let client: MongoClient
 let db: Db
@@ -32,17 +34,29 @@ interface Ran {
   told: string
 }
 
+const settings = () => ({ MONGODB_URL: shared.database.url, DATA_DIR: folder, NODE_ENV: 'test' })
+const never = { [Symbol.dispose]: () => undefined }
+
 /** Runs `lockstep` with these arguments on the nodes' database. */
-function lockstep(...args: string[]): Promise<Ran> {
-  const env = { ...process.env, MONGODB_URL: shared.database.url, DATA_DIR: folder, NODE_ENV: 'test' }
-  return new Promise((resolve) => {
-    execFile(process.execPath, [program, ...args], { env, timeout: 60_000 }, (error, stdout, stderr) => {
-      const lines = stdout.split('\n').filter((line) => line.startsWith('{'))
-      const code = error ? Number(error.code ?? -1) : 0
-      resolve({ code, lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>), told: stderr })
-    })
+async function lockstep(...args: string[]): Promise<Ran> {
+  const printed: string[] = []
+  const told: string[] = []
+  const code = await runProgram(args, settings(), {
+    print: (line) => void printed.push(line),
+    tell: (line) => void told.push(line),
+    onInterrupt: () => never,
   })
+  const lines = printed.filter((line) => line.startsWith('{'))
+  return { code, lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>), told: told.join('\n') }
 }
+
+/** The same as a process of its own. */
+const lockstepProcess = (...args: string[]) =>
+  startProcess({
+    command: process.execPath,
+    args: [new URL('../../realtime/cli.ts', import.meta.url).pathname, ...args],
+    env: settings(),
+  })
 
 /** An account in which each kind of thing has happened. */
 async function livedIn(name: string): Promise<{ person: Person; id: string; purged: string }> {
@@ -89,15 +103,30 @@ describe('lockstep audit', () => {
     ['preferences that were changed by hand', (p) => db.collection('users').updateOne({ _id: p.user.id as never }, { $set: { preferences: { x: 1 } } }), /isn't what the log says/],
   ] // prettier-ignore
 
-  test.each(damages)('finds %s', async (_, damage, fault) => {
-    const { person, id, purged } = await livedIn('damaged')
-    await person.ask('listConversations') // the documents have followed
-    await damage(person, id, purged)
-    const { code, told } = await lockstep('audit', person.user.id)
-    expect(told).toMatch(fault)
-    expect(code).toBe(1)
-    await db.collection('changes').deleteMany({ user_id: person.user.id })
-    await db.collection('heads').deleteMany({ user_id: person.user.id })
+  describe('of an account that is damaged and repaired again', () => {
+    let damaged: Awaited<ReturnType<typeof livedIn>>
+    let whole: [Collection, Document[]][]
+    const its = () => ({ $or: [{ user_id: damaged.person.user.id }, { _id: damaged.person.user.id as never }] })
+    beforeAll(async () => {
+      damaged = await livedIn('damaged')
+      await damaged.person.ask('listConversations') // the documents have followed
+      const collections = ['changes', 'conversations', 'messages', 'users'].map((name) => db.collection(name))
+      whole = await Promise.all(collections.map(async (of) => [of, await of.find(its()).toArray()] as [Collection, Document[]])) // prettier-ignore
+    })
+    afterEach(async () => {
+      for (const [collection, documents] of whole) {
+        await collection.deleteMany(its())
+        if (documents.length > 0) await collection.insertMany(documents)
+      }
+      expect((await lockstep('audit', damaged.person.user.id)).code).toBe(0)
+    })
+
+    test.each(damages)('finds %s', async (_, damage, fault) => {
+      await damage(damaged.person, damaged.id, damaged.purged)
+      const { code, told } = await lockstep('audit', damaged.person.user.id)
+      expect(told).toMatch(fault)
+      expect(code).toBe(1)
+    })
   })
 
   test('of all users has them all, those that are gone too', async () => {
@@ -205,3 +234,27 @@ test('lockstep says what is wrong with its command line, and how it is used', as
     expect([args, code, told]).toEqual([args, 2, expect.stringContaining('Usage: lockstep')])
   }
 }) // prettier-ignore
+
+test('lockstep as a process writes lines to stdout and words to stderr', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const program = await lockstepProcess('audit', alice.user.id)
+  const [printed, told] = await Promise.all([text(program.child.stdout!), text(program.child.stderr!)])
+  expect(await program.exited).toEqual({ code: 0, signal: null })
+  const { lines } = await lockstep('audit', alice.user.id)
+  expect(printed).toBe(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+  expect(told).toBe(`1 users, ${lines.length} entries, 0 faults\n`)
+})
+
+test('Ctrl+C ends lockstep import between two conversations, and says that repeating it goes on', async () => {
+  const bob = await signUp(shared.node, 'bob')
+  const file = join(folder, 'long.json')
+  const chat = (n: number) => ({ uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [{ uuid: 'm', sender: 'human', text: 'x' }] }) // prettier-ignore
+  await writeFile(file, JSON.stringify(Array.from({ length: 2_000 }, (_, n) => chat(n))))
+  const program = await lockstepProcess('import', bob.user.id, 'claude', file)
+  const mine = { user_id: bob.user.id }
+  const written = () => db.collection('changes').countDocuments({ ...mine, topic: 'conversations' })
+  await eventually(async () => (await written()) > 0, { within: 30_000, what: 'it has begun' })
+  program.signal('SIGINT')
+  await program.line(/long\.json: .*What came before is in; repeating the command goes on/)
+  expect(await program.exited).toEqual({ code: 1, signal: null })
+})
