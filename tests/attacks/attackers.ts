@@ -61,14 +61,14 @@ export const wellMade = async ({ alice }: Pick<Scene, 'alice'>): Promise<Disguis
   await sealedFor(alice, 3_600),
 ]
 
-/** What the database may take for its own, or a prototype for its. */
+/** What the database may take for its own, or a prototype for its, or what ends a stack. */
 export const injections: readonly unknown[] = [
   { $gt: '' },
   { 'a.b': 1 },
   JSON.parse('{"__proto__": {"admin": true}}'),
   { _bsontype: 'ObjectId' },
+  JSON.parse('['.repeat(150) + ']'.repeat(150)),
 ]
-export const deep: unknown = JSON.parse('['.repeat(150) + ']'.repeat(150))
 export const LONG = 'x'.repeat(300_000)
 
 /** `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each of its objects; with the place's path. */
@@ -85,6 +85,13 @@ export function* spoilt(
       yield { ...variant, value: copy }
     }
   if (!Array.isArray(value) && typeof put === 'object') yield { path, value: { ...value, ...(put as object) } }
+}
+
+/** Every injection in one of the places of `value` at least, and one in each of its places: all in all would say no more. */
+export function injected(value: unknown): { path: string[]; value: unknown }[] {
+  const variants = injections.map((put) => [...spoilt(value, put)])
+  const places = variants[0]!.length
+  return Array.from({ length: Math.max(places, injections.length) }, (_, turn) => variants[turn % injections.length]![turn % places]!) // prettier-ignore
 }
 
 /**

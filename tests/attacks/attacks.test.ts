@@ -15,7 +15,17 @@ import { request, signUp, type Person, type Reply } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { commandAsks, owner, routeAsks, SECRET, strangers } from './asks.ts'
-import { deep, injections, LONG, nobodies, SEALED_WITH, spoilt, truthOf, wellMade, type Disguise } from './attackers.ts'
+import {
+  injected,
+  injections,
+  LONG,
+  nobodies,
+  SEALED_WITH,
+  spoilt,
+  truthOf,
+  wellMade,
+  type Disguise,
+} from './attackers.ts'
 
 const often = { rate: 1e6, burst: 1e6 }
 const shared = sharedNodes(1, {
@@ -199,36 +209,37 @@ describe('the owner’s own program', () => {
   /** What foreign exports hold is taken as it is, and cleaned (tests/owner/sources.test.ts). */
   const isForeign = (name: string, path: string[]) => name === 'importMe' && path[0] === 'data'
 
-  const places = (value: unknown, name = '') =>
-    [...injections, deep, LONG].flatMap((put) =>
-      [...spoilt(value, put)]
-        .filter(({ path }) => !isForeign(name, path))
-        .map((bad) => ({ ...bad, code: put === LONG ? tooLong(bad.path) : ('invalid' as const) })),
-    )
+  const places = (value: unknown, name = ''): { path: string[]; value: unknown; code: ErrorCode }[] =>
+    [
+      ...injected(value).map((bad) => ({ ...bad, code: 'invalid' as const })),
+      ...[...spoilt(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
+    ].filter(({ path }) => !isForeign(name, path))
 
   test.each(names)('with something bad in any place of %s is refused', async (name) => {
     const { params = {}, query = {}, body } = asked.get(name)!
-    const attempts: { code: ErrorCode; status?: number; path: string[]; ask: Asked }[] = []
+    const attempts: { code: ErrorCode; path: string[]; ask: Asked }[] = []
     for (const { path, value, code } of body === undefined ? [] : places(body, name))
       attempts.push({ code, path, ask: { params, query, body: value } })
-    for (const bad of [...injections.map((put) => JSON.stringify(put)), 'x'.repeat(2_000), '../me', '%00'])
+    for (const bad of [...injections.map((put) => JSON.stringify(put)), 'x'.repeat(2_000), '../me', '%00', `${newId()}x`, newId().slice(1)])
       for (const key of Object.keys(params))
         attempts.push({ code: 'invalid', path: [key, bad], ask: { params: { [key]: bad }, query, body } })
     for (const key of ['$where', '__proto__', 'a.b', ...Object.keys(query).flatMap((name) => [`${name}[$gt]`, `${name}.x`])])
       attempts.push({ code: 'invalid', path: [key], ask: { params, query: { ...query, [key]: '1' }, body } })
     if (body !== undefined && name !== 'importMe')
       attempts.push({ code: 'too_large', path: ['2 MB'], ask: { params, query, body: { pad: 'x'.repeat(2 * 1024 * 1024) } } })
-    for (const { code, path, ask } of attempts) {
+    const attempt = async ({ code, path, ask }: (typeof attempts)[number]) => {
       const reply = await send(name, ask, { cookie: alice!.cookie })
       expect([path, reply.status, reply.body.code]).toEqual([path, errors[code].status, code])
     }
+    await Promise.all(attempts.map(attempt))
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
   }) // prettier-ignore
 
   test.each(all)('with something bad in any place of %s %s is refused', async (topic, name) => {
     await using device = await alice!.device(topic)
-    for (const { path, value, code } of places(payloads.get(`${topic} ${name}`)))
+    const attempt = async ({ path, value, code }: ReturnType<typeof places>[number]) =>
       expect([path, await device.send(name, value)]).toMatchObject([path, unacked(code)])
+    await Promise.all(places(payloads.get(`${topic} ${name}`)).map(attempt))
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
   })
 })
