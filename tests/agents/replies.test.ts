@@ -29,7 +29,7 @@ const over = (person: Person, id: string) =>
     return message.role === 'assistant' && message.status !== 'streaming' && message
   }, { within: 10_000 }) // prettier-ignore
 
-test('a reply is a message that streams, grows and is complete on every device', async () => {
+test.concurrent('a reply is a message that streams, grows and is complete on every device', async () => {
   await using asked = await asking('/demo rate 150 think 0.1')
   const { person, id, device } = asked
   await using phone = await Follower.of(await person.signIn(), 'conversations')
@@ -51,7 +51,7 @@ test('a reply is a message that streams, grows and is complete on every device',
   expect(phone.state).toEqual(await truth(person, 'conversations'))
 })
 
-test('between the durable pieces the text is shown, each piece where it belongs', async () => {
+test.concurrent('between the durable pieces the text is shown, each piece where it belongs', async () => {
   await using asked = await asking('/demo rate 200 silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -65,7 +65,7 @@ test('between the durable pieces the text is shown, each piece where it belongs'
   expect(deltas.map(({ text }) => text).join('')).toBe(content)
 })
 
-test('who joins in the middle, or was away, holds the same text', async () => {
+test.concurrent('who joins in the middle, or was away, holds the same text', async () => {
   await using asked = await asking('/demo long rate 4000 silent')
   const { person, id, device } = asked
   await using sleeper = await Follower.of(person, 'conversations')
@@ -82,7 +82,7 @@ test('who joins in the middle, or was away, holds the same text', async () => {
   }
 })
 
-test('two devices ask at the same moment: one reply and one clear refusal', async () => {
+test.concurrent('two devices ask at the same moment: one reply and one clear refusal', async () => {
   await using asked = await asking('/demo rate 50')
   const { person, id, device } = asked
   await using other = await person.device('conversations')
@@ -92,7 +92,7 @@ test('two devices ask at the same moment: one reply and one clear refusal', asyn
   expect((await read(person, id)).map(({ role }) => role)).toEqual(['user', 'assistant'])
 })
 
-test('a repeated command starts one reply and gives its first outcome', async () => {
+test.concurrent('a repeated command starts one reply and gives its first outcome', async () => {
   await using asked = await asking('/demo fast code')
   const { person, id, device } = asked
   const command = { conversation_id: id, mutation_id: newId() }
@@ -102,7 +102,7 @@ test('a repeated command starts one reply and gives its first outcome', async ()
   expect(await read(person, id)).toHaveLength(2)
 })
 
-test('a reply needs a live conversation and an agent that is there', async () => {
+test.concurrent('a reply needs a live conversation and an agent that is there', async () => {
   await using asked = await asking('Hi')
   const { person, id, device } = asked
   expect(await device.refused('reply', { conversation_id: newId() })).toMatchObject({ code: 'not_found' })
@@ -114,7 +114,7 @@ test('a reply needs a live conversation and an agent that is there', async () =>
   expect(await device.refused('reply', { conversation_id: id })).toMatchObject({ code: 'not_found' })
 })
 
-test('at most five replies at once; a place is free again when one has ended', async () => {
+test.concurrent('at most five replies at once; a place is free again when one has ended', async () => {
   await using asked = await asking('/demo hang silent')
   const { person, device } = asked
   const ids: string[] = []
@@ -129,7 +129,7 @@ test('at most five replies at once; a place is free again when one has ended', a
   await eventually(async () => (await device.command('reply', sixth)).ok)
 })
 
-test('devices see at once that the model thinks, and a stop keeps what it thought', async () => {
+test.concurrent('devices see at once that the model thinks, and a stop keeps what it thought', async () => {
   await using asked = await asking('/demo think 60')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -143,7 +143,7 @@ test('devices see at once that the model thinks, and a stop keeps what it though
   expect(metadata.thinking_ms).toBeGreaterThan(500)
 })
 
-test('stopped from another device it keeps every word that was shown', async () => {
+test.concurrent('stopped from another device it keeps every word that was shown', async () => {
   await using asked = await asking('/demo long rate 100 silent')
   const { person, id, device } = asked
   await using other = await (await person.signIn()).device('conversations')
@@ -166,7 +166,7 @@ test('stopped from another device it keeps every word that was shown', async () 
   })
 })
 
-test('a conversation that goes to the trash takes its reply with it', async () => {
+test.concurrent('a conversation that goes to the trash takes its reply with it', async () => {
   await using asked = await asking('/demo long rate 100 silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -179,7 +179,7 @@ test('a conversation that goes to the trash takes its reply with it', async () =
   await device.done('reply', { conversation_id: id })
 })
 
-test('a purge ends a reply without a trace', async () => {
+test.concurrent('a purge ends a reply without a trace', async () => {
   await using asked = await asking('/demo long rate 100 silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -192,7 +192,7 @@ test('a purge ends a reply without a trace', async () => {
   expect(device.changes.filter((change) => change.entity_id === id && change.seq > seq)).toEqual([])
 })
 
-test('a streaming message can’t be edited, by anybody', async () => {
+test.concurrent('a streaming message can’t be edited, by anybody', async () => {
   await using asked = await asking('/demo hang silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -203,7 +203,7 @@ test('a streaming message can’t be edited, by anybody', async () => {
   expect((await last(person, id)).content).not.toBe('Mine')
 })
 
-test('a provider’s failure is the message’s, with what it said and why', async () => {
+test.concurrent('a provider’s failure is the message’s, with what it said and why', async () => {
   await using asked = await asking('/demo fail silent fast')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -215,7 +215,7 @@ test('a provider’s failure is the message’s, with what it said and why', asy
   expect(await last(person, id)).toMatchObject({ replaces: message.id })
 })
 
-test('new messages may come while a reply streams; the preview stays the newest message’s', async () => {
+test.concurrent('new messages may come while a reply streams; the preview stays the newest message’s', async () => {
   await using asked = await asking('/demo code rate 100 silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })

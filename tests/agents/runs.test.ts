@@ -17,7 +17,7 @@ const ended = (person: Person, id: string): Promise<Run> =>
     return run.ended_at !== null && run
   })
 
-test('a run is queued, runs, grows and is complete, live on every device', async () => {
+test.concurrent('a run is queued, runs, grows and is complete, live on every device', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')
   await using phone = await Follower.of(await person.signIn(), 'agents')
@@ -34,7 +34,7 @@ test('a run is queued, runs, grows and is complete, live on every device', async
   expect(phone.state).toEqual(await truth(person, 'agents'))
 })
 
-test('the same id is the same run: 202, then 200', async () => {
+test.concurrent('the same id is the same run: 202, then 200', async () => {
   const person = await signUp(shared.node)
   const body = { id: newId(), agent: 'demo', input: '/demo code fast silent' }
   expect(await person.rest('POST', '/agent-runs', body)).toMatchObject({ status: 202, body: { id: body.id } })
@@ -45,7 +45,7 @@ test('the same id is the same run: 202, then 200', async () => {
   expect(await person.rest('POST', '/agent-runs', body)).toMatchObject({ status: 409, body: { code: 'id_taken' } })
 })
 
-test('a run stops from any device and keeps what it said', async () => {
+test.concurrent('a run stops from any device and keeps what it said', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')
   const { data: run } = await device.done<Run>('run', { agent: 'demo', input: '/demo long silent rate 100' })
@@ -57,7 +57,7 @@ test('a run stops from any device and keeps what it said', async () => {
   expect(await ended(person, run.id)).toEqual(stopped)
 })
 
-test('a removed run is gone, also while it runs, and its words are gone from the log', async () => {
+test.concurrent('a removed run is gone, also while it runs, and its words are gone from the log', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')
   const run = await person.ask('createRun', { body: { agent: 'demo', input: '/demo long silent rate 100 TOPSECRET' } })
@@ -73,7 +73,7 @@ test('a removed run is gone, also while it runs, and its words are gone from the
   expect(sync.changes.at(-1)).toMatchObject({ op: 'deleted', entity_id: run.id })
 })
 
-test('the history is paged, newest first, and filtered by agent and conversation', async () => {
+test.concurrent('the history is paged, newest first, and filtered by agent and conversation', async () => {
   const person = await signUp(shared.node)
   await person.ask('putPreferences', { body: { agent_settings: { poet: { name: 'Poet' } } } })
   const { id: conversation_id } = await person.ask('createConversation', { body: {} })
@@ -92,7 +92,7 @@ test('the history is paged, newest first, and filtered by agent and conversation
   expect((await person.rest('GET', '/agent-runs?cursor=nonsense')).status).toBe(422)
 })
 
-test('a run with a conversation asks and answers in it', async () => {
+test.concurrent('a run with a conversation asks and answers in it', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('conversations')
   const { id: conversation_id } = await person.ask('createConversation', { body: {} })
@@ -114,7 +114,7 @@ test('a run with a conversation asks and answers in it', async () => {
   ])
 })
 
-test('stopping the message stops its run, and stopping the run its message', async () => {
+test.concurrent('stopping the message stops its run, and stopping the run its message', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('conversations')
   for (const stop of ['message', 'run'] as const) {
@@ -132,7 +132,7 @@ test('stopping the message stops its run, and stopping the run its message', asy
   }
 })
 
-test('a run for a conversation that isn’t there, or is busy, does not begin', async () => {
+test.concurrent('a run for a conversation that isn’t there, or is busy, does not begin', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('conversations')
   const body = { agent: 'demo', input: '/demo hang silent' }
@@ -145,7 +145,7 @@ test('a run for a conversation that isn’t there, or is busy, does not begin', 
   expect(await person.rest('POST', '/agent-runs', { ...body, agent: 'nobody' })).toMatchObject({ status: 422 })
 })
 
-test('nobody sees another’s runs', async () => {
+test.concurrent('nobody sees another’s runs', async () => {
   const [person, other] = [await signUp(shared.node), await signUp(shared.node)]
   await using device = await other.device('agents')
   const run = await person.ask('createRun', { body: { agent: 'demo', input: '/demo code fast silent' } })

@@ -12,7 +12,7 @@ import { parsers } from '../../realtime/imports/sources.ts'
 
 const sources = Object.keys(parsers) as ImportSource[]
 /** Of the reader’s heap, and of items with half a megabyte each. */
-const [HEAP_MB, ITEMS] = [40, 130]
+const [HEAP_MB, ITEMS] = [32, 100]
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 /** @param cuts where the text is cut into chunks, in per mille of its length */

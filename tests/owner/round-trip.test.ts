@@ -73,24 +73,28 @@ async function make(person: Person, { title, metadata, messages, versions, fate 
 describe('an export', () => {
   test('that is imported into an empty account gives equal data, and importing it again changes nothing', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(conversation, { maxLength: 4 }), freeForm, async (conversations, preferences) => {
-        const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
-        await alice.ask('putPreferences', { body: preferences })
-        for (const one of conversations) await make(alice, one as Made)
-        const exported = await exportOf(alice)
+      fc.asyncProperty(
+        fc.array(conversation, { minLength: 3, maxLength: 5 }),
+        freeForm,
+        async (conversations, preferences) => {
+          const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
+          await alice.ask('putPreferences', { body: preferences })
+          for (const one of conversations) await make(alice, one as Made)
+          const exported = await exportOf(alice)
 
-        const tried = await importInto(bob, exported, true)
-        expect(await owned(bob)).toMatchObject({ conversations: [], preferences: {} })
-        const result = await importInto(bob, exported)
-        expect(result).toEqual(tried)
-        expect(result).toMatchObject({ created: exported.conversations.length, failed: [] })
-        expect(await owned(bob)).toEqual(await owned(alice))
+          const tried = await importInto(bob, exported, true)
+          expect(await owned(bob)).toMatchObject({ conversations: [], preferences: {} })
+          const result = await importInto(bob, exported)
+          expect(result).toEqual(tried)
+          expect(result).toMatchObject({ created: exported.conversations.length, failed: [] })
+          expect(await owned(bob)).toEqual(await owned(alice))
 
-        expect(await importInto(bob, exported)).toMatchObject(nothingNew)
-        expect(await importInto(alice, exported)).toMatchObject(nothingNew)
-        expect(await owned(bob)).toEqual(await owned(alice))
-      }),
-      { numRuns: 12 },
+          expect(await importInto(bob, exported)).toMatchObject(nothingNew)
+          expect(await importInto(alice, exported)).toMatchObject(nothingNew)
+          expect(await owned(bob)).toEqual(await owned(alice))
+        },
+      ),
+      { numRuns: 4, examples: [[[], {}]] },
     )
   }, 60_000)
 
@@ -193,7 +197,7 @@ describe('an import', () => {
 
   test('larger than one change is never seen half, and is continued where it stopped', async () => {
     const id = newId()
-    const messages = Array.from({ length: 60 }, (_, n) => ({
+    const messages = Array.from({ length: 36 }, (_, n) => ({
       id: newId(),
       role: 'user',
       content: `${n}:${'x'.repeat(200_000)}`,
@@ -203,7 +207,7 @@ describe('an import', () => {
     await device.next('sync')
     expect(await importInto(alice, { conversations })).toMatchObject({ created: 1, failed: [] })
     const { seq, messages: newest, message_count, metadata, updated_at } = await alice.ask('getConversation', { params: { id } }) // prettier-ignore
-    expect({ message_count, metadata, updated_at }).toEqual({ message_count: 60, metadata: {}, updated_at: '2024-05-05T00:00:00.000Z' }) // prettier-ignore
+    expect({ message_count, metadata, updated_at }).toEqual({ message_count: 36, metadata: {}, updated_at: '2024-05-05T00:00:00.000Z' }) // prettier-ignore
     const found = [...newest]
     while (found[0]!.position > 1) {
       const older = await alice.ask('getConversation', { params: { id }, query: { before: found[0]!.position } })
@@ -212,7 +216,7 @@ describe('an import', () => {
     expect(found.map(({ id }) => id)).toEqual(messages.map(({ id }) => id))
     await device.until('change', (change) => change.seq === seq)
     const ops = device.changes.filter(({ entity_id }) => entity_id === id)
-    expect(ops.length).toBeGreaterThan(4)
+    expect(ops.length).toBeGreaterThan(3)
     expect(ops.at(-1)).toMatchObject({ op: 'restored', data: { deleted_at: null } })
     expect(ops[0]).toMatchObject({ op: 'created', data: { deleted_at: expect.any(String) } })
     expect(await importInto(alice, { conversations })).toMatchObject({ ...nothingNew, skipped: 1 })

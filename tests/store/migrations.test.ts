@@ -200,7 +200,7 @@ test('a program older than the minimum refuses to start, in one sentence, and ch
 
 test('a newer database whose minimum allows it is served as it is', async () => {
   await schema().insertOne({ _id: 'schema', version: 99, minimum: 1, owner: null, until: null })
-  await using node = await spawnNode({ url: home.url })
+  await using node = await startNode(home)
   expect((await fetch(`${node.url}/readyz`)).status).toBe(200)
   expect(await schema().findOne()).toMatchObject({ version: 99 })
 })
