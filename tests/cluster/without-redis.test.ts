@@ -6,7 +6,7 @@ import { signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'
 
 /** Much shorter than the 25 s between two looks at the sessions of all sockets (ms). */
-const SOON_MS = 3_000
+const SOON_MS = 8_000
 
 let cluster: Cluster
 beforeAll(async () => {
