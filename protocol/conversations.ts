@@ -8,6 +8,9 @@ import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
 
 const Title = shortText(limits.titleMax)
 
+/** The key in the metadata of a conversation whose import isn't complete yet. */
+export const UNFINISHED = 'import_unfinished'
+
 /** A conversation in a list. `updated_at` moves with title and messages only. */
 export const Summary = z
   .object({

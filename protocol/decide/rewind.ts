@@ -3,7 +3,7 @@
 //
 // `held` must contain every streaming message, and all that were written after the moment; `then` is what they were, as undoing the log gives it.
 import type { Decision, DecisionContext } from '../change.ts'
-import type { Conversation } from '../conversations.ts'
+import { UNFINISHED, type Conversation } from '../conversations.ts'
 import { Fault } from '../errors.ts'
 import { equalJson } from '../free-form.ts'
 import type { Message } from '../message.ts'
@@ -36,7 +36,8 @@ const differs = (message: Message, earlier: Message | undefined): boolean =>
     !equalJson(message.metadata, earlier.metadata))
 
 function fieldsOf(conversation: Conversation, then: Conversation): Fields {
-  const { title, metadata, pinned, archived } = then
+  const { title, pinned, archived } = then
+  const { [UNFINISHED]: _unfinished, ...metadata } = then.metadata // an import that has ended since isn't under way again
   return {
     ...(title !== conversation.title && { title }),
     ...(!equalJson(metadata, conversation.metadata) && { metadata }),

@@ -89,6 +89,16 @@ test('what doesn’t fit into one change can’t be brought back at once', () =>
   expect(entry(rewind({ ...then, messages: edited(15) }, then)).data?.messages).toHaveLength(15)
 })
 
+test('an import that has ended since isn’t under way again', () => {
+  const then: Conversation = {
+    ...{ id: CONVERSATION, user_id: USER, title: 'Then', messages: [], message_count: 0, preview: '', has_more: false },
+    ...{ created_at: at, updated_at: at, pinned: false, archived: false, deleted_at: null, version: 1 },
+    metadata: { a: 1, import_unfinished: true },
+  }
+  const now = { ...then, title: 'Now', metadata: { a: 2 } }
+  expect(rewind(now, then)?.data?.metadata).toEqual({ a: 1 })
+})
+
 const shared = sharedNodes()
 
 describe('bringing a conversation back', () => {

@@ -5,7 +5,12 @@
 // the list, and an import that stopped is completed by repeating it.
 import type { Run } from '../../../protocol/agents.ts'
 import type { Decision, DecisionContext } from '../../../protocol/change.ts'
-import type { Conversation, ConversationChanges, Summary } from '../../../protocol/conversations.ts'
+import {
+  UNFINISHED,
+  type Conversation,
+  type ConversationChanges,
+  type Summary,
+} from '../../../protocol/conversations.ts'
 import { checkLength, next, summaryOf } from '../../../protocol/decide/conversations.ts'
 import { Fault } from '../../../protocol/errors.ts'
 import { isObject, type JsonObject } from '../../../protocol/free-form.ts'
@@ -15,10 +20,7 @@ import type { HeldRun } from '../../../protocol/reduce/run.ts'
 import { previewOf } from '../../../protocol/text.ts'
 import type { About } from './ready.ts'
 
-/** In the metadata of what isn't complete yet. */
-const MARK = 'import_unfinished'
-
-export const isUnfinished = (held: HeldConversation): boolean => isConversation(held) && MARK in held.metadata
+export const isUnfinished = (held: HeldConversation): boolean => isConversation(held) && UNFINISHED in held.metadata
 
 export interface Piece {
   about: About
@@ -48,7 +50,7 @@ export function decidePiece(held: HeldConversation, piece: Piece, context: Decis
 }
 
 function created({ about, messages, more }: Piece, { user_id, at }: DecisionContext): Decision {
-  const hidden = { metadata: { ...about.metadata, [MARK]: true }, deleted_at: about.deleted_at ?? at }
+  const hidden = { metadata: { ...about.metadata, [UNFINISHED]: true }, deleted_at: about.deleted_at ?? at }
   const conversation: Conversation = {
     ...about,
     ...(more && hidden),
@@ -61,7 +63,7 @@ function created({ about, messages, more }: Piece, { user_id, at }: DecisionCont
 /** All pieces are in: takes the mark away, and the conversation out of the trash unless it was there before. */
 export function decideComplete(held: HeldConversation, { deleted_at }: About): Decision | undefined {
   if (!isConversation(held) || !isUnfinished(held)) return undefined
-  const { [MARK]: _mark, ...metadata } = held.metadata
+  const { [UNFINISHED]: _mark, ...metadata } = held.metadata
   const before = { metadata: held.metadata }
   if (deleted_at === null) {
     const restored: Summary = { ...summaryOf(held), metadata, deleted_at: null, version: held.version + 1 }
