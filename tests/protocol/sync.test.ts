@@ -70,14 +70,14 @@ test.each([0, 1, 3, 99])('a cursor of a foreign epoch means reset (seq %i)', asy
 test('a distance of more than one piece comes in several syncs, with more but in the last', async () => {
   const bob = await signUp(shared.node, 'bob')
   const { epoch } = await bob.ask('getMe')
-  const content = 'x'.repeat(250_000)
-  for (let i = 0; i < 10; i++) await bob.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
+  const content = 'x'.repeat(100_000)
+  for (let i = 0; i < 5; i++) await bob.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
   await using device = await bob.device('conversations', { since: { epoch, seq: 0 } })
   await device.until('sync', ({ more }) => !more)
   const syncs = device.inbox.all<Sync>('sync')
   expect(syncs.length).toBeGreaterThan(1)
   expect(syncs.map(({ more }) => more)).toEqual(syncs.map((_, index) => index < syncs.length - 1))
-  expect(syncs.flatMap(seqs)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  expect(syncs.flatMap(seqs)).toEqual([1, 2, 3, 4, 5])
   for (const [index, { from, to, changes }] of syncs.entries()) {
     expect(from).toBe(index === 0 ? 0 : syncs[index - 1]!.to)
     expect(to).toBe(changes.at(-1)?.seq)
