@@ -80,6 +80,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
+          ...asItShips,
           include: [browser],
           globalSetup,
           maxWorkers: 2,

@@ -1,4 +1,4 @@
-// One headless Chromium for all tests of a file, and windows in it: each a browser of its own (a context), with somebody signed in or
+// One headless Chromium for all tests of a worker, and windows in it: each a browser of its own (a context), with somebody signed in or
 // nobody. A window remembers what no page may ever cause: errors, and violations of the Content-Security-Policy.
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -43,7 +43,8 @@ export async function openWindow(
   path: string,
   { person, ...options }: BrowserContextOptions & { person?: Person } = {},
 ): Promise<Sight> {
-  const context = await browser.newContext({ ...desktop, ...options })
+  // motion is painted by the processor here, and costs a fifth of all that browsers do
+  const context = await browser.newContext({ ...desktop, reducedMotion: 'reduce', ...options })
   if (person) {
     const [name = '', value = ''] = person.cookie.split(/=(.*)/s)
     await context.addCookies([{ name, value, url, httpOnly: true, sameSite: 'Lax' }])
@@ -71,12 +72,15 @@ export interface Windows {
   open: (url: string, path: string, options?: Parameters<typeof openWindow>[3]) => Promise<Page>
 }
 
-/** One Chromium for the tests of a file. */
+/** One for all files of a worker, which ends with it: starting it costs more than most tests. */
+let running: Promise<Browser> | undefined
+
+/** Chromium for the tests of a file. */
 export function sharedBrowser(): Windows {
   const opened: Sight[] = []
   const windows = {} as Windows
   beforeAll(async () => {
-    windows.browser = await launch()
+    windows.browser = await (running ??= launch())
     windows.open = async (url, path, options) => {
       const sight = await openWindow(windows.browser, url, path, options)
       opened.push(sight)
@@ -84,7 +88,7 @@ export function sharedBrowser(): Windows {
     }
   })
   afterAll(async () => {
-    await windows.browser?.close()
+    await Promise.all(opened.map(({ page }) => page.context().close()))
     expect(opened.flatMap(({ faults }) => faults)).toEqual([])
   })
   return windows
