@@ -207,37 +207,13 @@ describe('what is not supported is refused with the code of a real server', () =
           .insertOne({ _id: 'a' })
           .then(() => fresh().findOne({ a: { $frob: 1 } })),
     ],
-    [
-      'an unknown stage',
-      40324,
-      () =>
-        fresh()
-          .aggregate([{ $frob: {} }])
-          .toArray(),
-    ],
-    [
-      'an unknown expression',
-      168,
-      () =>
-        fresh()
-          .aggregate([{ $set: { a: { $frob: 1 } } }])
-          .toArray(),
-    ],
-    [
-      'an expression that came after MongoDB 4.4',
-      168,
-      () =>
-        fresh()
-          .aggregate([{ $set: { a: { $getField: 'b' } } }])
-          .toArray(),
-    ],
+    ['an unknown stage', 40324, () => aggregate({ $frob: {} })],
+    ['an unknown expression', 168, () => aggregate({ $set: { a: { $frob: 1 } } })],
+    ['an expression that came after MongoDB 4.4', 168, () => aggregate({ $set: { a: { $getField: 'b' } } })],
     [
       'more than one replacement for null, which came after MongoDB 4.4',
       16020,
-      () =>
-        fresh()
-          .aggregate([{ $set: { a: { $ifNull: ['$a', '$b', 1] } } }])
-          .toArray(),
+      () => aggregate({ $set: { a: { $ifNull: ['$a', '$b', 1] } } }),
     ],
     ['an unknown update operator', 9, () => fresh().updateOne({}, { $frob: { a: 1 } } as never)],
     ['a transaction', 20, () => transaction()],
@@ -257,6 +233,8 @@ describe('what is not supported is refused with the code of a real server', () =
       () => database.db.createCollection('capped', { capped: true, size: 10 }),
     ],
   ]
+
+  const aggregate = (stage: Document) => fresh().aggregate([stage]).toArray()
 
   async function transaction(): Promise<void> {
     await using session = database.client.startSession()

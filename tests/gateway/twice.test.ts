@@ -73,7 +73,7 @@ test('GATE-8 two joins of which none has been answered end the connection, and l
 })
 
 test('a join after one that was refused is answered like a first one', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
+  const { house: started, cookie, user_id } = await heldHouse()
   await using house = started
   using raw = await RawSocket.open(house.url, { cookie })
   raw.send('40/account,{"protocol":99}')
