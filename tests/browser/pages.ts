@@ -5,9 +5,9 @@ import type { Locator, Page } from 'playwright-core'
 export const AT_ONCE = 1000
 
 /** Waits until it is shown. */
-export const shows = (locator: Locator, timeout = 5000): Promise<void> => locator.waitFor({ state: 'visible', timeout })
+export const shows = (locator: Locator, timeout = 20_000): Promise<void> => locator.waitFor({ state: 'visible', timeout })
 /** Waits until it is not shown any more. */
-export const hides = (locator: Locator, timeout = 5000): Promise<void> => locator.waitFor({ state: 'hidden', timeout })
+export const hides = (locator: Locator, timeout = 20_000): Promise<void> => locator.waitFor({ state: 'hidden', timeout })
 
 /** A conversation in the list. */
 export const listed = (page: Page, title: string): Locator =>
