@@ -3,6 +3,7 @@
 import { Uuid } from '../../protocol/scalars.ts'
 import { firstCharacters } from '../../protocol/text.ts'
 import type { Topic } from '../../protocol/topics.ts'
+import { derivedFields } from '../log/entry.ts'
 import type { EntryOutline } from '../store/changes.ts'
 
 type Outline = Pick<EntryOutline, 'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'word'>
@@ -19,9 +20,6 @@ const inSentence = (names: readonly string[]): string => {
 
 const counted = (count: number): string => (count === 1 ? '1 message' : `${count} messages`)
 
-/** Of an update's fields those that follow from the others, which older entries name. */
-const derived = new Set(['message_count', 'preview', 'updated_at'])
-
 function written(messages: number, edited: number | null): string[] {
   // what they replaced was too much to keep: nobody can say which of them were there before
   if (edited === null) return [`wrote ${counted(messages)}`]
@@ -31,7 +29,8 @@ function written(messages: number, edited: number | null): string[] {
 
 const updatedConversation: Say = ({ fields, messages, edited }) => {
   const isCounted = (name: string) => name === 'messages' && messages !== null
-  const names = (fields ?? []).filter((name) => !derived.has(name) && !isCounted(name))
+  // older entries name the derived ones as well
+  const names = (fields ?? []).filter((name) => !derivedFields.has(name) && !isCounted(name))
   const deeds = [
     ...(messages ? written(messages, edited) : []),
     ...(names.length > 0 ? [`changed ${inSentence(names)}`] : []),

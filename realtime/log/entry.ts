@@ -81,12 +81,12 @@ export function toEntry(
 
 /** Names that are kept of an update, and characters of each: those of preferences are the client's. */
 const [NAMES, NAME_LENGTH] = [100, 100]
-/** What only follows from the others. */
-const derived = new Set(['message_count', 'preview', 'updated_at'])
+/** Fields of an updated conversation that only follow from the others. */
+export const derivedFields: ReadonlySet<string> = new Set(['message_count', 'preview', 'updated_at'])
 
 /** What an update writes: the fields of a conversation, or the keys of a preferences patch. */
 function fieldsOf({ patch, ...fields }: Record<string, unknown>): string[] {
-  const names = patch ? Object.keys(patch) : Object.keys(fields).filter((name) => !derived.has(name))
+  const names = patch ? Object.keys(patch) : Object.keys(fields).filter((name) => !derivedFields.has(name))
   return names.slice(0, NAMES).map((name) => firstCharacters(name, NAME_LENGTH))
 }
 
