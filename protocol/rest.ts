@@ -11,7 +11,7 @@ import {
   User,
   Username,
 } from './account.ts'
-import { Agent, AgentId, Run, RunCreate } from './agents.ts'
+import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { Epoch, Seq } from './change.ts'
 import { Conversation, ConversationCreate, ConversationUpdate, Rewind, Summary } from './conversations.ts'
 import { Activity, ImportRequest, ImportResult } from './owner.ts'
@@ -259,6 +259,7 @@ export const routes = {
       limit: limit(50, 200),
       cursor,
       agent: AgentId.optional(),
+      status: RunStatus.optional(),
       conversation_id: Uuid.optional(),
     }),
     status: 200,

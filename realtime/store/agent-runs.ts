@@ -1,6 +1,6 @@
 // Runs of agents as documents: the projection of topic `agents`. Written only by the projector.
 import type { FindCursor } from 'mongodb'
-import type { Run } from '../../protocol/agents.ts'
+import type { Run, RunStatus } from '../../protocol/agents.ts'
 import type { HeldRun } from '../../protocol/reduce/run.ts'
 import { ignoreNewer } from './conversations.ts'
 import type { Database } from './database.ts'
@@ -51,6 +51,7 @@ export async function writeRun(
 export interface RunPage {
   limit: number
   agent?: string
+  status?: RunStatus
   conversation_id?: string
   /** Where the page before ended. */
   after?: { at: Date; _id: string }

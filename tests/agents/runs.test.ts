@@ -57,6 +57,20 @@ test.concurrent('a run stops from any device and keeps what it said', async () =
   expect(await ended(person, run.id)).toEqual(stopped)
 })
 
+test.concurrent('runs are listed by agent and by state', async () => {
+  const person = await signUp(shared.node)
+  const { id } = await person.ask('createRun', { body: { agent: 'demo', input: '/demo code fast silent' } })
+  await ended(person, id)
+  const failing = await person.ask('createRun', { body: { agent: 'demo', input: '/demo silent fail now' } })
+  await ended(person, failing.id)
+  const listed = async (query: object) => (await person.ask('listRuns', { query })).items.map((run) => run.id)
+  expect(await listed({ status: 'failed' })).toEqual([failing.id])
+  expect(await listed({ status: 'complete', agent: 'demo' })).toEqual([id])
+  expect(await listed({ status: 'stopped' })).toEqual([])
+  expect(await listed({ agent: 'demo' })).toEqual([failing.id, id])
+  expect(await person.rest('GET', '/agent-runs?status=lost')).toMatchObject({ status: 422, body: { code: 'invalid' } })
+})
+
 test.concurrent('a removed run is gone, also while it runs, and its words are gone from the log', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')

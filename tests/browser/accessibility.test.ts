@@ -5,7 +5,7 @@ import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './axe.ts'
 import { desktop, phone, sharedBrowser } from './browser.ts'
-import { composer, listed, said, shows } from './pages.ts'
+import { composer, follow, listed, said, shows } from './pages.ts'
 import { everyPage, fill } from './tour.ts'
 
 const shared = sharedNodes()
@@ -42,7 +42,7 @@ for (const [name, look] of Object.entries({ desktop, phone }))
     }
     const inside = await windows.open(shared.node.url, '/app', { ...look, colorScheme: 'light', person: alice })
     for (const { path, ready } of everyPage(id, run)) {
-      await inside.goto(shared.node.url + path)
+      await follow(inside, path)
       await shows(ready(inside))
       found[path] = await inBothThemes(inside)
     }

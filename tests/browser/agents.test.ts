@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser.ts'
-import { AT_ONCE, shows } from './pages.ts'
+import { AT_ONCE, hides, shows } from './pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -53,4 +53,24 @@ test('a run is started here, watched on both, stopped there, and stays in the hi
   await shows(left.getByRole('link', { name: /\/demo slow/ }))
   await left.getByLabel('State').selectOption('Failed')
   await shows(left.getByText('No run matches.'))
+})
+
+test('the history is filtered on the server: what no page has brought yet is found too', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const run = async (input: string) => {
+    const { id } = await alice.ask('createRun', { body: { agent: 'demo', input } })
+    await expect.poll(async () => (await alice.ask('getRun', { params: { id } })).ended_at).not.toBeNull()
+  }
+  await run('/demo code fast silent')
+  for (let i = 0; i < 51; i++) await run('/demo silent fail now')
+  const page = await windows.open(shared.node.url, '/app/agents/runs', { person: alice })
+  await shows(page.getByRole('button', { name: 'Show older' }))
+  expect(await page.getByRole('link', { name: /code fast/ }).count()).toBe(0)
+  await page.getByLabel('State').selectOption('Done')
+  await shows(page.getByRole('link', { name: /code fast/ }))
+  expect(await page.getByRole('link', { name: /fail now/ }).count()).toBe(0)
+  await page.getByLabel('State').selectOption('In any state')
+  await page.getByRole('button', { name: 'Show older' }).click()
+  await shows(page.getByRole('link', { name: /code fast/ }))
+  await hides(page.getByRole('button', { name: 'Show older' }))
 })

@@ -5,9 +5,11 @@ import type { Locator, Page } from 'playwright-core'
 export const AT_ONCE = 1000
 
 /** Waits until it is shown. */
-export const shows = (locator: Locator, timeout = 20_000): Promise<void> => locator.waitFor({ state: 'visible', timeout })
+export const shows = (locator: Locator, timeout = 20_000): Promise<void> =>
+  locator.waitFor({ state: 'visible', timeout })
 /** Waits until it is not shown any more. */
-export const hides = (locator: Locator, timeout = 20_000): Promise<void> => locator.waitFor({ state: 'hidden', timeout })
+export const hides = (locator: Locator, timeout = 20_000): Promise<void> =>
+  locator.waitFor({ state: 'hidden', timeout })
 
 /** A conversation in the list. */
 export const listed = (page: Page, title: string): Locator =>
@@ -16,6 +18,13 @@ export const listed = (page: Page, title: string): Locator =>
 export const said = (page: Page, text: string): Locator =>
   page.getByRole('region', { name: 'Messages' }).getByText(text, { exact: true }).first()
 export const composer = (page: Page): Locator => page.getByRole('textbox', { name: 'Message' })
+
+/** Goes to another page of the app as a link does: in the same document, which costs a third of loading it anew. */
+export const follow = (page: Page, path: string): Promise<void> =>
+  page.evaluate((to) => {
+    history.pushState(null, '', to)
+    dispatchEvent(new PopStateEvent('popstate'))
+  }, path)
 
 export async function signUpAs(page: Page, username: string, password: string): Promise<void> {
   await page.getByRole('link', { name: 'Create an account' }).click()

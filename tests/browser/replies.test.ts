@@ -26,9 +26,10 @@ test('a reply that broke off says why, once, and can be continued', async () => 
   await shows(page.getByText(`Interrupted: ${reasons.restarted}`, { exact: true }))
   await page.getByRole('button', { name: 'Continue' }).click()
   await shows(said(page, 'Please continue.'))
-  await replied(page)
   await hides(page.getByRole('button', { name: 'Continue' }))
-  expect((await read(alice, id)).map(({ role }) => role)).toEqual(['user', 'assistant', 'user', 'assistant'])
+  await expect
+    .poll(async () => (await read(alice, id)).map(({ role }) => role))
+    .toEqual(['user', 'assistant', 'user', 'assistant'])
 })
 
 test('a reply that broke off can be asked for again', async () => {

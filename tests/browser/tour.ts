@@ -97,7 +97,7 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
   return { id: garden.id, run: run.id }
 }
 
-/** Every page for who is signed in; `id`, `run`: what `fill` made. */
+/** Every page for who is signed in; `id`, `run`: what `fill` made. Each is told from the one before by what makes it ready. */
 export function everyPage(id: string, run: string): Stop[] {
   const heading = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
   return [
@@ -106,8 +106,8 @@ export function everyPage(id: string, run: string): Stop[] {
     { name: 'thread', path: `/app/c/${id}`, ready: (page) => page.getByText('Sow a little every two weeks').first() },
     { name: 'history', path: `/app/c/${id}/history`, ready: (page) => page.getByRole('button', { name: /^Created/ }) },
     { name: 'agents', path: '/app/agents', ready: heading('Editor') },
-    { name: 'agent', path: '/app/agents/0199aaaa-0000-7000-8000-000000000001', ready: heading('What it is') },
     { name: 'runs', path: '/app/agents/runs', ready: (page) => page.getByText('Compare two ways').first() },
+    { name: 'agent', path: '/app/agents/0199aaaa-0000-7000-8000-000000000001', ready: heading('What it is') },
     { name: 'run', path: `/app/agents/runs/${run}`, ready: (page) => page.getByText('Compare two ways').first() },
     { name: 'settings', path: '/app/settings', ready: heading('Settings') },
     { name: 'appearance', path: '/app/settings/appearance', ready: heading('Language and region') },

@@ -18,9 +18,16 @@ export interface ClusterOptions {
   env?: (index: number, redis: TestRedis) => Env | Promise<Env>
 }
 
-/** The figures of a node's `/metrics`, summed over labels. */
-export async function figure(node: { url: string }, name: string): Promise<number> {
-  const text = await (await fetch(`${node.url}/metrics`)).text()
+/** A figure of a node's `/metrics`, summed over labels. */
+export const figure = async (node: { url: string }, name: string): Promise<number> => (await figuresOf(node))(name)
+
+/** All of a node's figures, asked for once. */
+async function figuresOf({ url }: { url: string }): Promise<(name: string) => number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return (name) => figureIn(text, name)
+}
+
+function figureIn(text: string, name: string): number {
   const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
   if (lines.length === 0) throw new Error(`there is no metric ${name}`)
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
@@ -116,13 +123,12 @@ export class Cluster implements AsyncDisposable {
       async () => {
         const alive = this.alive()
         for (const { url } of alive) if ((await fetch(`${url}/readyz`)).status !== 200) return false
-        const known = await this.figures('lockstep_nodes')
-        const heard = await this.figures('lockstep_redis_heard')
-        const tails = await this.figures('lockstep_feed_tails')
-        const held = await this.figures('lockstep_feed_leases_held')
-        const size = alive.length
-        const knownToAll = total(heard) === size && known.every((n) => n === size)
-        return knownToAll && total(tails) === leases && total(held) === leases
+        const figures = await Promise.all(alive.map(figuresOf))
+        const sum = (name: string) => total(figures.map((figureOf) => figureOf(name)))
+        const knownToAll = figures.every((figureOf) => figureOf('lockstep_nodes') === alive.length)
+        const isHeard = sum('lockstep_redis_heard') === alive.length
+        const isTailed = sum('lockstep_feed_tails') === leases && sum('lockstep_feed_leases_held') === leases
+        return knownToAll && isHeard && isTailed
       },
       { within, what: 'the cluster is whole again' },
     )

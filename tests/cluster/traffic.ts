@@ -10,8 +10,10 @@ import { signUp, type Person } from '../harness/person.ts'
 import type { Cluster } from './cluster.ts'
 import { Tab } from './tab.ts'
 
-/** Between two writes of one writer (ms). */
-const PACE_MS = 25
+/** Between two writes of one writer (ms): faults are hit by some of them, and the nodes have time left to live. */
+const PACE_MS = 100
+/** Between two nodes that a device tries (ms). */
+const RETRY_MS = 25
 /** Longer than Redis may be unheard, or a holder dead, before others act on it; much shorter than the 25 s between two heads (ms). */
 const LONELY_MS = 9_000
 /** A request that hangs is a failure too (ms). */
@@ -262,7 +264,7 @@ class Wanderer {
       } catch {
         // refused, or gone too: the next one
       }
-      await pause(PACE_MS)
+      await pause(RETRY_MS)
     }
   }
 }

@@ -9,13 +9,14 @@ export interface Patience {
 }
 
 /**
- * Asks `condition` every few milliseconds until it neither throws nor gives false or undefined, and gives what it gave. Fails at
+ * Asks `condition` every few milliseconds, and the more rarely the longer it takes, until it neither throws nor gives false or undefined, and gives what it gave. Fails at
  * the deadline with the last error (an assertion keeps its diff), or with what was waited for.
  */
 export async function eventually<T>(condition: () => T | Promise<T>, patience: Patience = {}) {
   const { within = 15_000, what = condition.toString() } = patience
-  const deadline = Date.now() + within
-  for (let wait = 2; ; wait = Math.min(wait * 1.5, 50)) {
+  const began = Date.now()
+  const deadline = began + within
+  for (let wait = 2; ; wait = Math.min(wait * 1.5, 50 + (Date.now() - began) / 20, 250)) {
     let failure: unknown
     try {
       const value = await condition()

@@ -138,6 +138,7 @@ describe('GET /conversations', () => {
       ['/conversations?state=active', activity],
       ['/agent-runs?limit=1', all],
       ['/agent-runs?agent=demo', runs],
+      ['/agent-runs?status=failed', runs],
       ['/users/me/activity?limit=1', all],
     ]
     for (const [path, cursor] of refused)

@@ -1,5 +1,6 @@
 // A server in memory, made of the protocol's own decisions and reducers: what devices must agree with. Pages and pieces are small, so that
 // few changes suffice to need several.
+import type { Run } from '../../protocol/agents.ts'
 import type { Change, Cursor, Decision } from '../../protocol/change.ts'
 import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
 import { decideConversations, existing, live, summaryOf } from '../../protocol/decide/conversations.ts'
@@ -29,6 +30,7 @@ export class FakeServer {
   epoch = 'e1'
   readonly conversations = new Map<string, HeldConversation>()
   preferences = noPreferences
+  readonly runs: Run[] = []
   readonly sessions = new Map<string, { id: string; device: string; created_at: string }>()
   /** Every command that was acked, by `mutation_id`. */
   readonly acked = new Map<string, Ack>()
@@ -207,7 +209,7 @@ export class FakeServer {
     if (path === '/users/me/preferences') return { ...this.preferences, ...this.head('preferences') }
     if (path === '/users/me/sessions') return { items: this.#listedSessions(session_id), ...this.head('account') }
     if (path === '/agents') return { items: [] }
-    if (path === '/agent-runs') return { items: [], next_cursor: null, ...this.head('agents') }
+    if (path === '/agent-runs') return this.#runsPage(query)
     if (path === '/conversations') return this.#page(query)
     const [, id] = /^\/conversations\/([^/]+)$/.exec(path) ?? []
     if (id) return this.#window(id, query)
@@ -217,6 +219,16 @@ export class FakeServer {
   summaries(state: string): Summary[] {
     const all = [...this.conversations.values()].filter(isConversation).filter((one) => stateOf(one) === state)
     return all.map(summaryOf).sort(byTime)
+  }
+
+  /** Cursors are positions. */
+  #runsPage(query: URLSearchParams) {
+    const matching = this.runs
+      .filter((run) => ['agent', 'status'].every((field) => [null, run[field as 'agent']].includes(query.get(field))))
+      .sort((a, b) => (a.started_at < b.started_at ? 1 : -1))
+    const [from, limit] = [Number(query.get('cursor') ?? 0), Number(query.get('limit'))]
+    const next_cursor = from + limit < matching.length ? String(from + limit) : null
+    return { items: matching.slice(from, from + limit), next_cursor, ...this.head('agents') }
   }
 
   #listedSessions(current: string) {

@@ -42,6 +42,19 @@ test('CLIENT-8: a revoked device forgets everything at once, also what it has no
   expect(other.engine.account.sessions).toHaveLength(1)
 })
 
+test('the end of an account is told by its topic: no other loads anything for it', async () => {
+  await using house = new House()
+  const { engine } = await house.device()
+  const { server } = house
+  server.requests = []
+  for (const topic of ['conversations', 'preferences', 'agents'] as const)
+    server.append(topic, { op: 'closed', entity_id: server.signedInAs.id, version: 2, data: {} })
+  await house.quiet()
+  expect(server.requests).toEqual([])
+  server.append('account', { op: 'closed', entity_id: server.signedInAs.id, version: 2, data: {} })
+  await house.time.until(() => engine.state.name === 'signed-out')
+})
+
 test('CLIENT-8: when the cookie has become another user, state and outbox are dropped and nothing is sent', async () => {
   await using house = new House()
   const device = await house.device()

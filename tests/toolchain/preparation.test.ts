@@ -73,17 +73,25 @@ describe('programs of the system', () => {
     expect(missingCommands(['runs', 'text', 'absent'], searchPath)).toEqual(['text', 'absent'])
   })
 
-  it('are named in one sentence, with the command that installs them, where there is no apt-get', async () => {
+  async function prepare(...found: string[]) {
     await using folder = await scratch()
     await symlink(process.execPath, path.join(folder.path, 'node'))
-    await symlink('/bin/true', path.join(folder.path, 'redis-server'))
-    const { status, stderr } = spawnSync(process.execPath, [path.join(root, '.ci/prepare.mjs'), 'system'], {
+    for (const program of found) await symlink('/bin/true', path.join(folder.path, program))
+    return spawnSync(process.execPath, [path.join(root, '.ci/prepare.mjs'), 'system'], {
       encoding: 'utf8',
       env: { PATH: folder.path },
     })
-    expect(stderr).toMatch(/^\[lockstep\] .*chromium, docker-compose.*apt-get install .*\n$/)
+  }
+
+  it('are named in one sentence, with the command that installs them, where there is no apt-get', async () => {
+    const { status, stderr } = await prepare('redis-server')
+    expect(stderr).toMatch(/^\[lockstep\] .*chromium-headless-shell, docker-compose.*apt-get install .*\n$/)
     expect(stderr).not.toContain('redis-server')
     expect(status).toBe(1)
+  })
+
+  it('need no Chromium without a window where there is one with windows', async () => {
+    expect(await prepare('redis-server', 'docker-compose', 'chromium')).toMatchObject({ status: 0, stderr: '' })
   })
 })
 

@@ -1,6 +1,7 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
 import { enter, getSignInMethods, logout } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
+import { Fault } from '../../../../protocol/errors.ts'
 import type { Presence } from '../../../../protocol/sync.ts'
 import { engine } from './engine.ts'
 
@@ -64,10 +65,12 @@ class Account {
     isDeleting = true
     try {
       await engine.call('deleteMe', { body: { password } })
-      leave('deleted')
-    } finally {
-      isDeleting = false
+    } catch (error) {
+      // without an answer nobody knows whether it is done: being signed out then tells it
+      isDeleting = error instanceof Fault && error.code === 'unavailable'
+      throw error
     }
+    leave('deleted')
   }
 }
 export const account = new Account()

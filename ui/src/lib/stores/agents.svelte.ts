@@ -4,7 +4,7 @@ import { listAgents } from '../services/agents.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import type { Agent } from '../../../../protocol/agents.ts'
 import type { Json, JsonObject } from '../../../../protocol/free-form.ts'
-import type { RunsView, RunView } from '../sync/views.ts'
+import type { RunFilter, RunsView, RunView } from '../sync/views.ts'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 
@@ -119,9 +119,10 @@ class Agents {
     preferences.update({ agent_settings: { [id]: null } })
   }
 
-  get runs(): RunsView {
+  /** Those that match, as far as they are loaded. */
+  runs(filter: RunFilter): RunsView {
     track()
-    return topic.runs
+    return topic.list(filter)
   }
 
   run(id: string): RunView | undefined {

@@ -7,44 +7,43 @@ import type { Delta } from '../../../../protocol/sync.ts'
 import { deliveryOf } from './conversation-view.ts'
 import { getRun, listAgents, listRuns } from '../services/agents.ts'
 import type { Call } from '../services/http.ts'
+import { Lists } from './lists.ts'
 import { followVersion, type Command, type Model } from './model.ts'
 import { Overlay } from './overlay.ts'
 import { TopicFace } from './topic-face.ts'
 import { Topic } from './topic.ts'
-import { isOver, type AgentsTopic, type RunsView, type RunView, type Sent } from './views.ts'
+import { isOver, type AgentsTopic, type RunFilter, type RunsView, type RunView, type Sent } from './views.ts'
 
 type Held = AgentRun | RunTombstone
 
-const PAGE = 50
-
 export class Agents extends TopicFace<Held> implements AgentsTopic {
   protected readonly topic: Topic<Held>
-  readonly #call: Call
   readonly #overlay = new Overlay()
   readonly #views = new Map<string, RunView | undefined>()
+  readonly #lists: Lists<RunFilter, AgentRun>
+  readonly #listViews = new Map<string, RunsView>()
   #agents: readonly Agent[] = []
-  #runs: RunsView | undefined
-  /** Where the next page starts; null: there is none. */
-  #next: string | null = null
-  #loading = false
 
   constructor(call: Call, onChange: () => void) {
     super()
-    this.#call = call
+    const changed = () => {
+      this.#listViews.clear()
+      this.topic.notify()
+    }
+    this.#lists = new Lists((query) => listRuns(call, query), {}, changed)
     const hooks = {
       invalidate: (id: string) => this.#invalidate(id),
       delta: (delta: Delta) => this.#streamed(delta),
     }
-    this.topic = new Topic(this.#model(), hooks, onChange)
+    this.topic = new Topic(this.#model(call), hooks, onChange)
   }
 
   override end(): void {
     this.#agents = []
-    this.#next = null
-    this.#loading = false
+    this.#lists.forget()
     this.#overlay.clear()
     this.#views.clear()
-    this.#runs = undefined
+    this.#listViews.clear()
     super.end()
   }
 
@@ -53,14 +52,15 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
   }
 
   get runs(): RunsView {
-    if (!this.#runs) {
-      const items = [...this.topic.keys()].flatMap((id) => this.get(id) ?? [])
-      items.sort((a, b) =>
-        a.started_at === b.started_at ? (a.id < b.id ? 1 : -1) : a.started_at < b.started_at ? 1 : -1,
-      )
-      this.#runs = { items, more: this.#next !== null, loading: this.#loading }
-    }
-    return this.#runs
+    return this.list({})
+  }
+
+  list(filter: RunFilter): RunsView {
+    const query = queryOf(filter)
+    const key = JSON.stringify(query)
+    const view = this.#listViews.get(key) ?? this.#listView(query)
+    this.#listViews.set(key, view)
+    return view
   }
 
   get(run_id: string): RunView | undefined {
@@ -76,20 +76,13 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     return view
   }
 
-  async loadMore(): Promise<void> {
+  async loadMore(filter: RunFilter = {}): Promise<void> {
     const { entities } = await this.topic.whenLoaded()
     const { generation } = entities
-    if (this.#next === null || this.#loading) return
-    this.#setLoading(true)
-    try {
-      const page = await listRuns(this.#call, { limit: PAGE, cursor: this.#next })
-      if (entities !== this.topic.entities || entities.generation !== generation) return
-      if (page.epoch !== this.topic.cursor?.epoch) return this.topic.reload()
-      this.#next = page.next_cursor
-      for (const run of page.items) entities.offer(run.id, run)
-    } finally {
-      this.#setLoading(false)
-    }
+    const page = await this.#lists.next(queryOf(filter))
+    if (!page || entities !== this.topic.entities || entities.generation !== generation) return
+    if (page.epoch !== this.topic.cursor?.epoch) return this.topic.reload()
+    for (const run of page.items) entities.offer(run.id, run)
   }
 
   run(input: AgentCommands['run']): Sent {
@@ -107,17 +100,13 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     return this.topic.send({ name, payload, entity_id, message_ids: [] })
   }
 
-  #model(): Model<Held> {
-    const call = this.#call
+  #model(call: Call): Model<Held> {
     return {
       topic: 'agents',
       load: async (put) => {
-        const [agents, runs] = await Promise.all([listAgents(call), listRuns(call, { limit: PAGE })])
+        const [agents, cursor] = await Promise.all([listAgents(call), this.#lists.load((run) => put(run.id, run))])
         this.#agents = agents
-        this.#next = runs.next_cursor
-        this.#runs = undefined
-        for (const run of runs.items) put(run.id, run)
-        return { epoch: runs.epoch, seq: runs.seq }
+        return cursor
       },
       loadOne: async (id) => ({ held: await getRun(call, id) }),
       keyOf: (change) => change.entity_id,
@@ -145,15 +134,20 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     return { ...held, output, delivery: deliveryOf(entries), ...(waiting && { mutation_id: waiting.mutation_id }) }
   }
 
-  #invalidate(id: string): void {
-    this.#views.delete(id)
-    this.#runs = undefined
+  #listView(filter: RunFilter): RunsView {
+    const { cursor, loading, loaded, last } = this.#lists.of(filter)
+    const isListed = (run: RunView) =>
+      (filter.agent === undefined || run.agent === filter.agent) &&
+      (filter.status === undefined || run.status === filter.status) &&
+      // another list or a link has brought one from further down: between it and this list's end there may be others
+      (cursor === null || last === undefined || newestFirst(run, last) <= 0)
+    const items = [...this.topic.keys()].flatMap((id) => this.get(id) ?? []).filter(isListed)
+    return { items: items.sort(newestFirst), more: cursor !== null, loading, loaded }
   }
 
-  #setLoading(loading: boolean): void {
-    this.#loading = loading
-    this.#runs = undefined
-    this.topic.notify()
+  #invalidate(id: string): void {
+    this.#views.delete(id)
+    this.#listViews.clear()
   }
 
   #streamed(delta: Delta): void {
@@ -164,6 +158,16 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     this.topic.notify()
   }
 }
+
+/** The same filter is the same list, however it was written. */
+const queryOf = ({ agent, status }: RunFilter): RunFilter => ({
+  ...(agent !== undefined && { agent }),
+  ...(status !== undefined && { status }),
+})
+
+/** As the server lists them. */
+const newestFirst = (a: AgentRun, b: AgentRun): number =>
+  a.started_at === b.started_at ? (a.id < b.id ? 1 : a.id > b.id ? -1 : 0) : a.started_at < b.started_at ? 1 : -1
 
 function predict(
   held: Held | undefined,

@@ -1,5 +1,5 @@
 // The topic `conversations` as pages use it.
-import type { ConversationCommands } from '../../../../protocol/conversations.ts'
+import type { ConversationCommands, Summary } from '../../../../protocol/conversations.ts'
 import { Fault } from '../../../../protocol/errors.ts'
 import { newId } from '../../../../protocol/ids.ts'
 import type { MessageInput } from '../../../../protocol/message.ts'
@@ -29,7 +29,7 @@ type Commands = ConversationCommands
 export class Conversations extends TopicFace<Held> implements ConversationsTopic {
   readonly #call: Call
   protected readonly topic: Topic<Held>
-  readonly #lists: Lists
+  readonly #lists: Lists<{ state: ListState }, Summary>
   readonly #windows = new Windows()
   readonly #overlay = new Overlay()
   readonly #older = new Map<string, Promise<void>>()
@@ -40,10 +40,12 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
   constructor(call: Call, onChange: () => void) {
     super()
     this.#call = call
-    this.#lists = new Lists(call, () => {
+    const changed = () => {
       this.#listViews = {}
       this.topic.notify()
-    })
+    }
+    const first: { state: ListState } = { state: 'active' }
+    this.#lists = new Lists((query) => listConversations(call, query), first, changed)
     const model = conversationModel({
       call,
       toLoad: () => this.#windows.onlyOpen(),
@@ -77,7 +79,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
 
   async loadMore(state: ListState): Promise<void> {
     const { entities } = await this.topic.whenLoaded()
-    const page = await this.#lists.next(state)
+    const page = await this.#lists.next({ state })
     if (!page || entities !== this.topic.entities) return
     if (page.epoch !== this.topic.cursor?.epoch) return this.topic.reload()
     for (const summary of page.items) entities.offer(summary.id, withoutMessages(summary))
@@ -226,7 +228,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
       if (!summary) this.#summaries.set(id, (summary = summaryView(held, this.topic.entries(id))))
       items.push(summary)
     }
-    const { cursor, loading, loaded } = this.#lists.of(state)
+    const { cursor, loading, loaded } = this.#lists.of({ state })
     return { items: items.sort(newestFirst), more: cursor !== null, loading, loaded }
   }
 

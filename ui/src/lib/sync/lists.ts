@@ -1,65 +1,78 @@
-// The lists of conversations (active, archived, trash): how far each has been read. What is in them follows from the entities.
+// The lists of a topic (all runs, the failed ones; conversations in the trash): how far each has been read from the server. What is in
+// them follows from the entities.
 import type { Cursor } from '../../../../protocol/change.ts'
-import type { Summary } from '../../../../protocol/conversations.ts'
 import { Fault } from '../../../../protocol/errors.ts'
-import { listConversations } from '../services/conversations.ts'
-import type { Call } from '../services/http.ts'
-import type { ListState } from './views.ts'
 
 const PAGE = 50
 
-export interface ListProgress {
+export interface ListPage<Item> extends Cursor {
+  items: Item[]
+  next_cursor: string | null
+}
+
+export interface ListProgress<Item> {
   /** Where the next page starts; null: there is none. */
   cursor: string | null | undefined
   loading: boolean
   loaded: boolean
+  /** The last one of the last page. */
+  last?: Item
 }
 
-const states: readonly ListState[] = ['active', 'archived', 'trash']
-
-export class Lists {
-  readonly #call: Call
+/** `Query`: what tells one list of the topic from another; always with its fields in the same order. */
+export class Lists<Query extends object, Item> {
+  readonly #read: (query: Query & { limit: number; cursor?: string }) => Promise<ListPage<Item>>
+  readonly #first: Query
   readonly #changed: () => void
-  #progress = unread()
+  #progress = new Map<string, { query: Query; progress: ListProgress<Item> }>()
 
-  constructor(call: Call, changed: () => void) {
-    this.#call = call
+  /** `first`: the list that is always there. */
+  constructor(
+    read: (query: Query & { limit: number; cursor?: string }) => Promise<ListPage<Item>>,
+    first: Query,
+    changed: () => void,
+  ) {
+    this.#read = read
+    this.#first = first
     this.#changed = changed
   }
 
-  of(state: ListState): Readonly<ListProgress> {
-    return this.#progress[state]
+  of(query: Query): Readonly<ListProgress<Item>> {
+    return this.#of(query)
   }
 
   /** The first pages anew. The cursor is of the first answer: what changed since is in the log behind it. */
-  async load(put: (summary: Summary) => void): Promise<Cursor> {
-    const shown = states.filter((state) => state === 'active' || this.#progress[state].loaded)
+  async load(put: (item: Item) => void): Promise<Cursor> {
+    const loaded = [...this.#progress.values()].filter(({ progress }) => progress.loaded).map(({ query }) => query)
+    const shown = new Map([this.#first, ...loaded].map((query) => [keyOf(query), query]))
+    const lists = new Map<string, { query: Query; progress: ListProgress<Item> }>()
     let cursor: Cursor | undefined
-    const progress = unread()
-    for (const state of shown) {
-      const page = await listConversations(this.#call, { state, limit: PAGE })
+    for (const [key, query] of shown) {
+      const page = await this.#read({ ...query, limit: PAGE })
       cursor ??= { epoch: page.epoch, seq: page.seq }
       page.items.forEach(put)
-      progress[state] = { cursor: page.next_cursor, loading: false, loaded: true }
+      const progress = { cursor: page.next_cursor, loading: false, loaded: true, last: page.items.at(-1) }
+      lists.set(key, { query, progress })
     }
-    this.#progress = progress
+    this.#progress = lists
     this.#changed()
     return cursor!
   }
 
   /** The next page; undefined when there is none, or it is under way, or became worthless by a load of everything. */
-  async next(state: ListState): Promise<{ items: Summary[]; epoch: string } | undefined> {
-    const progress = this.#progress[state]
+  async next(query: Query): Promise<{ items: Item[]; epoch: string } | undefined> {
+    const progress = this.#of(query)
     if (progress.loading || progress.cursor === null) return undefined
     progress.loading = true
     this.#changed()
     try {
-      const query = { state, limit: PAGE, cursor: progress.cursor }
-      const { items, next_cursor, epoch } = await listConversations(this.#call, query)
-      if (this.#progress[state] !== progress) return undefined
-      progress.cursor = next_cursor
+      const { cursor } = progress
+      const page = await this.#read({ ...query, limit: PAGE, ...(cursor !== undefined && { cursor }) })
+      if (this.#of(query) !== progress) return undefined
+      progress.cursor = page.next_cursor
+      progress.last = page.items.at(-1) ?? progress.last
       progress.loaded = true
-      return { items, epoch }
+      return page
     } catch (error) {
       // A cursor of a log that was restarted, or of a server that has changed: begin again.
       if (error instanceof Fault && error.code === 'invalid') progress.cursor = undefined
@@ -71,11 +84,17 @@ export class Lists {
   }
 
   forget(): void {
-    this.#progress = unread()
+    this.#progress.clear()
+  }
+
+  #of(query: Query): ListProgress<Item> {
+    const key = keyOf(query)
+    const known = this.#progress.get(key)
+    if (known) return known.progress
+    const progress: ListProgress<Item> = { cursor: undefined, loading: false, loaded: false }
+    this.#progress.set(key, { query, progress })
+    return progress
   }
 }
 
-function unread(): Record<ListState, ListProgress> {
-  const progress = () => ({ cursor: undefined, loading: false, loaded: false })
-  return { active: progress(), archived: progress(), trash: progress() }
-}
+const keyOf = (query: object): string => JSON.stringify(query)

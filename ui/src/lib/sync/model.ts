@@ -59,6 +59,7 @@ export function followVersion(
   change: Change,
   { whole, last, stands }: { whole: boolean; last: boolean; stands: boolean },
 ): Following {
+  if (change.op === 'closed') return 'ignore' // the account is gone, as topic `account` tells: nothing is left to load
   if (held && change.version <= held.version) return 'ignore'
   if (last) return 'end'
   if (change.stripped || !change.data || !isKnown(change)) return 'load'

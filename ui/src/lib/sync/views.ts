@@ -183,21 +183,33 @@ export interface RunView extends Run {
   readonly mutation_id?: string
 }
 
+/** Without a field: any. */
+export interface RunFilter {
+  readonly agent?: string
+  readonly status?: RunStatus
+}
+
 export interface RunsView {
   /** Newest `started_at` first. */
   readonly items: readonly RunView[]
+  /** There may be older ones on the server: `loadMore`. */
   readonly more: boolean
   readonly loading: boolean
+  /** The first page is here. */
+  readonly loaded: boolean
 }
 
 export interface AgentsTopic extends TopicView {
   readonly agents: readonly Agent[]
+  /** All runs, as far as they are loaded. */
   readonly runs: RunsView
+  /** Those of them that match; not loaded before `loadMore` was asked for them. */
+  list(filter: RunFilter): RunsView
   get(run_id: string): RunView | undefined
   /** Loads a run that isn't held. Rejects with Fault `not_found`, or when the server can't be asked. */
   open(run_id: string): Promise<RunView>
-  /** The next page of runs. Rejects with a Fault when the server can't be asked. */
-  loadMore(): Promise<void>
+  /** The next page of a list, of all runs unless told. Rejects with a Fault when the server can't be asked. */
+  loadMore(filter?: RunFilter): Promise<void>
   run(input: { id?: string; agent: string; input: string; conversation_id?: string | null }): Sent
   stop(run_id: string): Sent
   delete(run_id: string): Sent

@@ -1,0 +1,90 @@
+// The history of runs as pages use it: lists by filter, read in pages, without holes.
+import { expect, test } from 'vitest'
+import type { Run } from '../../protocol/agents.ts'
+import { newId } from '../../protocol/ids.ts'
+import { House } from './devices.ts'
+
+/** One a minute; every tenth failed. The newest first. */
+function manyRuns(count: number): Run[] {
+  return Array.from({ length: count }, (_, index) => {
+    const started_at = new Date(Date.UTC(2026, 0, 1, 0, count - index)).toISOString()
+    return {
+      ...{
+        id: newId(),
+        user_id: newId(),
+        agent: index % 2 === 0 ? 'demo' : 'editor',
+        input: `task ${index}`,
+        output: '',
+      },
+      ...{ status: index % 10 === 9 ? ('failed' as const) : ('complete' as const), conversation_id: null },
+      ...{ message_id: null, started_at, ended_at: started_at, metadata: {}, version: 3 },
+    }
+  })
+}
+
+async function withRuns(house: House, count: number) {
+  const runs = manyRuns(count)
+  house.server.runs.push(...runs)
+  const { engine, wire } = await house.device()
+  await house.quiet()
+  return { agents: engine.agents, runs, wire }
+}
+
+test('a filter finds runs that no page has brought yet', async () => {
+  await using house = new House()
+  const { agents, runs } = await withRuns(house, 120)
+  const failed = { status: 'failed' } as const
+  expect(agents.list(failed)).toMatchObject({ loaded: false, more: true })
+  expect(agents.list(failed).items).toHaveLength(5)
+  void agents.loadMore(failed)
+  await house.quiet()
+  expect(agents.list(failed).items.map(({ id }) => id)).toEqual(
+    runs.filter(({ status }) => status === 'failed').map(({ id }) => id),
+  )
+  expect(agents.list(failed)).toMatchObject({ loaded: true, more: false, loading: false })
+  expect(agents.list({ status: 'failed', agent: 'demo' }).items).toEqual([])
+})
+
+test('what a filter or a link brings from further down leaves no hole in the list of all', async () => {
+  await using house = new House()
+  const { agents, runs } = await withRuns(house, 120)
+  void agents.loadMore({ status: 'failed' })
+  await house.quiet()
+  const first = () => agents.runs.items.map(({ id }) => id)
+  expect(first()).toEqual(runs.slice(0, 50).map(({ id }) => id))
+  void agents.loadMore()
+  await house.quiet()
+  expect(first()).toEqual(runs.slice(0, 100).map(({ id }) => id))
+  void agents.loadMore()
+  await house.quiet()
+  expect(first()).toEqual(runs.map(({ id }) => id))
+  expect(agents.runs.more).toBe(false)
+})
+
+test('a run that ends moves from one filter to the other', async () => {
+  await using house = new House()
+  const { agents, runs } = await withRuns(house, 1)
+  const [run] = runs
+  const [running, stopped] = [{ status: 'complete' } as const, { status: 'stopped' } as const]
+  for (const filter of [running, stopped]) void agents.loadMore(filter)
+  await house.quiet()
+  expect([agents.list(running).items.length, agents.list(stopped).items.length]).toEqual([1, 0])
+  const data = { status: 'stopped', length: 0, ended_at: run!.started_at, metadata: {} }
+  house.server.append('agents', { op: 'finished', entity_id: run!.id, version: 4, data })
+  await house.quiet()
+  expect([agents.list(running).items.length, agents.list(stopped).items.length]).toEqual([0, 1])
+})
+
+test('after a load of everything the lists that were shown are there again', async () => {
+  await using house = new House()
+  const { agents, wire } = await withRuns(house, 120)
+  const failed = { status: 'failed' } as const
+  void agents.loadMore(failed)
+  await house.quiet()
+  house.server.newEpoch()
+  wire.cut()
+  await house.quiet()
+  expect(agents.list(failed)).toMatchObject({ loaded: true, more: false })
+  expect(agents.list(failed).items).toHaveLength(12)
+  expect(agents.runs.items).toHaveLength(50)
+})
