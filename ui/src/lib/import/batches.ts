@@ -14,7 +14,7 @@ export interface Batch {
   data: unknown
   /** The place of the first item in its list, from 0. */
   first: number
-  /** Bytes that have been read up to here, of all parts. */
+  /** How far into all parts it reaches, or little further. */
   bytes: number
 }
 
@@ -27,7 +27,12 @@ export async function* batchesOf(source: ImportSource, parts: readonly Part[]): 
     try {
       for await (const chunk of chunksOf(part.stream())) {
         bytes += chunk.length
-        for (const piece of cutter.push(chunk)) yield* toBatches(gathered.add(piece), bytes)
+        const pieces = cutter.push(chunk)
+        let left = pieces.reduce((sum, { text }) => sum + text.length, 0)
+        for (const piece of pieces) {
+          yield* toBatches(gathered.add(piece), bytes - left)
+          left -= piece.text.length
+        }
       }
       for (const piece of cutter.end()) yield* toBatches(gathered.add(piece), bytes)
       yield* toBatches(gathered.flush(), bytes)
