@@ -60,7 +60,7 @@ class Connection {
     if (this.#shown === 'live') return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
     if (this.#shown === 'starting') return 'Connecting'
     const state = this.#shown === 'connecting' ? 'Reconnecting' : 'Offline'
-    return waiting > 0 ? `${state} · ${changes(waiting)} waiting` : state
+    return waiting > 0 ? `${state} · ${waiting} waiting` : state
   }
 }
 
