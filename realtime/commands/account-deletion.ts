@@ -59,11 +59,9 @@ export function createAccountDeletion({
   }
 
   async function complete(user: UserDocument): Promise<void> {
-    try {
-      for (const topic of topics) await close(user, topic)
-    } finally {
-      await endSessions(user._id)
-    }
+    const closed = await Promise.allSettled(topics.map((topic) => close(user, topic)))
+    await endSessions(user._id)
+    for (const each of closed) if (each.status === 'rejected') throw each.reason
     await eraseContent(database, user._id)
     await deleteUser(database, user._id)
   }

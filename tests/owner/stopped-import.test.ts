@@ -8,13 +8,16 @@ import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 const AROUND = 8
+/** Long enough for a slow change stream to tell of the large one before the last one is in. */
+const BEHIND = 60
 
-/** Small conversations, and in their midst one that needs two changes. */
+/** Small conversations, and between them one that needs two changes. */
 function conversations() {
   const messages = (count: number, size: number) =>
     Array.from({ length: count }, (_, n) => ({ id: newId(), role: 'user', content: `${n}`.padEnd(size, 'x') }))
-  const some = () => Array.from({ length: AROUND }, () => ({ id: newId(), title: 'S', messages: messages(2, 10) }))
-  return [...some(), { id: newId(), title: 'L', messages: messages(20, 200_000) }, ...some()]
+  const some = (length: number) =>
+    Array.from({ length }, () => ({ id: newId(), title: 'S', messages: messages(2, 10) }))
+  return [...some(AROUND), { id: newId(), title: 'L', messages: messages(20, 200_000) }, ...some(BEHIND)]
 }
 
 /** Sends them to `url` and calls `interrupt` when the large one has begun to come; gives what stands then. */
