@@ -24,6 +24,9 @@ export const phone: BrowserContextOptions = {
   isMobile: true,
 }
 
+/** For nodes whose replies nobody watches growing: painting them at a reader's pace is what costs most. */
+export const quickReplies = { options: { agents: { demo: { tokensPerSecond: 1_000 } } } }
+
 export interface Sight {
   page: Page
   /** What went wrong in this window so far. */

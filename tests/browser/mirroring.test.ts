@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
+import { quickReplies, sharedBrowser } from './browser.ts'
 import { AT_ONCE, begin, choose, composer, hides, listed, replied, said, say, shows } from './pages.ts'
 
-const shared = sharedNodes()
+const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()
 
 async function sideBySide(path = '/app') {

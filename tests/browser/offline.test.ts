@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { Wire } from '../harness/wire.ts'
-import { sharedBrowser } from './browser.ts'
+import { quickReplies, sharedBrowser } from './browser.ts'
 import { begin, choose, hides, listed, replied, said, say, shows } from './pages.ts'
 
-const shared = sharedNodes()
+const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()
 
 test('what is written while offline waits in sight, and arrives when the connection is back', async () => {

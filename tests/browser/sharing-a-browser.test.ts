@@ -2,10 +2,10 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
+import { quickReplies, sharedBrowser } from './browser.ts'
 import { begin, composer, listed, shows, signInAs, signOut, signUpAs } from './pages.ts'
 
-const shared = sharedNodes()
+const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()
 const nameOf = (name: string) => `${name}-${randomBytes(4).toString('hex')}`
 const password = 'correct horse battery staple'

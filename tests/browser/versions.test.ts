@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { newId } from '../../protocol/ids.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
+import { quickReplies, sharedBrowser } from './browser.ts'
 import { begin, choose, hides, listed, replied, said, shows } from './pages.ts'
 
-const shared = sharedNodes()
+const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()
 
 test('a reply is written again, a question is asked differently, and every version stays reachable on both devices', async () => {
