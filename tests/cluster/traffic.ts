@@ -11,7 +11,7 @@ import type { Cluster } from './cluster.ts'
 import { Tab } from './tab.ts'
 
 /** Between two writes of one writer (ms): faults are hit by some of them, and the nodes have time left to live. */
-const PACE_MS = 100
+const PACE_MS = 250
 /** Between two nodes that a device tries (ms). */
 const RETRY_MS = 25
 /** Longer than Redis may be unheard, or a holder dead, before others act on it; much shorter than the 25 s between two heads (ms). */
