@@ -26,6 +26,8 @@ export type ServerFault =
   | { do: 'lose-history' | 'spoil-token' }
   | { do: 'kill-redis' | 'restart-redis' | 'drop-redis-connections' }
   | { do: 'freeze-redis'; ms: number }
+  /** From now on, each `every`-th answer of the database on a connection comes `ms` later than it could. */
+  | { do: 'hesitate'; every: number; ms: number }
 
 export type Step = DeviceStep | ServerFault | { do: 'pause'; ms: number }
 
@@ -65,7 +67,15 @@ function stepOf(devices: number): fc.Arbitrary<Step> {
 
 /** One person has a device at each node, another one has one more. */
 const everydayOn = (nodes: number): fc.Arbitrary<Step[]> =>
-  fc.array(stepOf(nodes + 1), { minLength: 5, maxLength: 25, size: 'max' })
+  fc
+    .tuple(hesitation, fc.array(stepOf(nodes + 1), { minLength: 5, maxLength: 25, size: 'max' }))
+    .map(([first, steps]) => [first, ...steps])
+
+/** How the database answers: in the order in which it is asked, or here and there a moment later. */
+const hesitation = fc.oneof(
+  fc.record({ do: fc.constant('hesitate' as const), every: fc.integer({ min: 3, max: 7 }), ms: fc.constantFrom(10, 30) }),
+  fc.constant({ do: 'hesitate' as const, every: 1, ms: 0 }),
+) // prettier-ignore
 
 /** With one of the faults in it. */
 const shakenOn = (nodes: number, faults: readonly { weight: number; arbitrary: fc.Arbitrary<ServerFault> }[]) =>

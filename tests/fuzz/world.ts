@@ -35,7 +35,9 @@ export class World implements AsyncDisposable {
   readonly #mortal: NodeProcess[] = []
   #directory: string | undefined
   #engine: Engine | undefined
-  #wire: Wire | undefined
+  /** The nodes' way to the database. */
+  #wire!: Wire
+  #isFragile = false
   #redis: UnstableRedis | undefined
   #client!: MongoClient
   #nodes!: { url: string }
@@ -63,13 +65,15 @@ export class World implements AsyncDisposable {
 
   /** It can be shaken. */
   get isFragile(): boolean {
-    return this.#wire !== undefined
+    return this.#isFragile
   }
 
   async #start({ steady, mortal, redis = false }: WorldOptions): Promise<void> {
-    const url = mortal > 0 ? await this.#fragileDatabase() : this.#stack.use(freshDatabase()).url
+    this.#isFragile = mortal > 0
+    const url = this.#isFragile ? await this.#fragileDatabase() : this.#stack.use(freshDatabase()).url
+    this.#wire = this.#stack.use(await Wire.to(addressOf(url)))
     this.#client = this.#stack.use(new MongoClient(url))
-    this.#nodes = { url: this.#wire ? throughAddress(url, this.#wire.address) : url }
+    this.#nodes = { url: throughAddress(url, this.#wire.address) }
     if (redis) this.#redis = this.#stack.use(await UnstableRedis.start())
     this.#stack.defer(async () => {
       await Promise.all([...this.#steady, ...this.#mortal].map((node) => node[Symbol.asyncDispose]()))
@@ -89,7 +93,6 @@ export class World implements AsyncDisposable {
       this.#stack.defer(async () => this.#engine?.process.kill())
     }
     const server = this.#engine?.url ?? inject('mongodbUrl')
-    this.#wire = this.#stack.use(await Wire.to(addressOf(server)))
     const fresh = freshDatabase(server)
     if (!this.#engine) this.#stack.use(fresh)
     return withDatabase(server, fresh.name)
@@ -115,7 +118,7 @@ export class World implements AsyncDisposable {
       case 'lose-history':
         return this.#failTails()
       case 'drop-database-connections':
-        return this.#wire!.drop()
+        return this.#wire.drop()
       case 'kill-database':
         return this.#killDatabase()
       case 'kill-redis':
@@ -126,6 +129,8 @@ export class World implements AsyncDisposable {
         return this.#redis!.drop()
       case 'freeze-redis':
         return this.#redis!.freeze(fault.ms)
+      case 'hesitate':
+        return this.#wire.hesitate(fault.every, fault.ms)
     }
   }
 
@@ -157,7 +162,7 @@ export class World implements AsyncDisposable {
   async #failTails(): Promise<void> {
     const data = { failCommands: ['getMore'], errorCode: 286 }
     const times = this.#redis ? 1 : this.urls.length
-    await this.#failPoint({ times }, data).catch(() => this.#wire!.drop())
+    await this.#failPoint({ times }, data).catch(() => this.#wire.drop())
   }
 
   async #failPoint(mode: object | 'off', data?: object): Promise<void> {
@@ -166,7 +171,7 @@ export class World implements AsyncDisposable {
 
   /** kill -9 of the database and a new start on the same data. On a server that isn't ours its connections break instead. */
   async #killDatabase(): Promise<void> {
-    if (!this.#engine) return this.#wire!.drop()
+    if (!this.#engine) return this.#wire.drop()
     const { port } = addressOf(this.#engine.url)
     await this.#engine.process.kill()
     this.#engine = await startEngine(this.#directory!, ['--port', String(port)])
@@ -174,7 +179,7 @@ export class World implements AsyncDisposable {
 
   /** What was taken away is back, and all nodes serve again. */
   async healed(): Promise<void> {
-    if (!this.#wire) return
+    if (!this.#isFragile) return
     await this.#redis?.heal()
     await this.#failPoint('off').catch(() => undefined)
     for (const url of this.urls)

@@ -24,6 +24,7 @@ export class Wire implements AsyncDisposable {
   readonly #paused = new Set<Direction>()
   readonly #pace = { up: Infinity, down: Infinity }
   #delay = 0
+  #hesitation = { every: Infinity, ms: 0 }
   #cut = false
   #port = 0
   /** Bytes that have gone through, by direction. */
@@ -94,6 +95,14 @@ export class Wire implements AsyncDisposable {
     this.#delay = ms
   }
 
+  /**
+   * On each connection, every so many-th piece that comes down, and what is behind it, comes this many milliseconds later: a reader of
+   * several connections gets answers in another order than it asked.
+   */
+  hesitate(every: number, ms: number): void {
+    this.#hesitation = { every, ms }
+  }
+
   /** Carries no more than so many bytes a second on each connection. */
   limit(direction: Direction, bytesPerSecond: number): void {
     this.#pace[direction] = bytesPerSecond
@@ -147,18 +156,24 @@ export class Wire implements AsyncDisposable {
     const write = (bytes: Buffer) => {
       if (!to.write(bytes)) to.once('drain', hold())
     }
-    // Each timer does the oldest thing that waits, so that the order stays whatever the delay was when the bytes came.
+    // Nothing is due before what came before it, and each timer does the oldest thing that waits: so the order stays.
     const waiting: (() => void)[] = []
-    const inOrder = (act: () => void) => {
-      if (this.#delay === 0 && waiting.length === 0) return act()
+    let due = 0
+    const inOrder = (act: () => void, hesitation = 0) => {
+      const delay = this.#delay + hesitation
+      if (delay === 0 && waiting.length === 0) return act()
+      const now = performance.now()
+      due = Math.max(due, now + delay)
       waiting.push(act)
-      setTimeout(() => waiting.shift()!(), this.#delay)
+      setTimeout(() => waiting.shift()!(), due - now)
     }
+    let pieces = 0
     from.on('data', (bytes: Buffer) => {
       this.bytes[direction] += bytes.length
       const ms = (bytes.length / this.#pace[direction]) * 1_000
       if (ms > 0) setTimeout(hold(), ms)
-      inOrder(() => write(bytes))
+      const hesitates = direction === 'down' && ++pieces % this.#hesitation.every === 0
+      inOrder(() => write(bytes), hesitates ? this.#hesitation.ms : 0)
     })
     from.on('end', () => inOrder(() => to.end()))
     if (this.#paused.has(direction)) from.pause()
