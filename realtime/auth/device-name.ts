@@ -20,7 +20,11 @@ const systems: [RegExp, string][] = [
   [/\bMac OS X\b|\bMacintosh\b/, 'macOS'],
   [/\bLinux\b/, 'Linux'],
 ]
-const programs: Record<string, string> = { node: 'Node', undici: 'Node', 'python-requests': 'Python' }
+const programs = new Map([
+  ['node', 'Node'],
+  ['undici', 'Node'],
+  ['python-requests', 'Python'],
+])
 
 const nameIn = (table: [RegExp, string][], agent: string): string | undefined =>
   table.find(([pattern]) => pattern.test(agent))?.[1]
@@ -33,5 +37,5 @@ export function deviceName(userAgent: string | undefined): string {
   if (browser) return system ? `${browser} on ${system}` : browser
   const program = /^[\w.-]+/.exec(agent)?.[0]
   if (!program || program === 'Mozilla') return system ?? 'Unknown device'
-  return (programs[program.toLowerCase()] ?? program).slice(0, MAX_LENGTH)
+  return (programs.get(program.toLowerCase()) ?? program).slice(0, MAX_LENGTH)
 }

@@ -43,7 +43,7 @@ function readMessage(fields: Fields, above: string | undefined, index: number): 
   const parts = objectsOf(fields.content)
   const said = partsText(parts.filter(({ type }) => type === 'text'))
   const held = parts.filter(({ type }) => type !== 'text')
-  const isUser = fields.isCreatedByUser ?? String(fields.sender).toLowerCase() === 'user'
+  const isUser = fields.isCreatedByUser ?? textOf(fields.sender)?.toLowerCase() === 'user'
   return {
     key: textOf(fields.messageId) ?? `#${index}`,
     parent: above ?? textOf(fields.parentMessageId),

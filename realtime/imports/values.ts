@@ -27,7 +27,7 @@ const LAST_YEAR = Date.UTC(2200)
 export function timeOf(value: unknown): string | undefined {
   if (isObject(value)) {
     const inner = value.$date ?? value.$numberLong
-    return timeOf(isObject(inner) ? String(inner.$numberLong) : inner)
+    return timeOf(isObject(inner) ? textOf(inner.$numberLong) : inner)
   }
   const number = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value
   const ms =
@@ -39,16 +39,16 @@ export function timeOf(value: unknown): string | undefined {
   return ms >= FIRST_YEAR && ms < LAST_YEAR ? new Date(ms).toISOString() : undefined
 }
 
-const roles: Record<string, Message['role']> = {
-  user: 'user',
-  human: 'user',
-  system: 'system',
-  developer: 'system',
-  tool: 'tool',
-  function: 'tool',
-}
+const roles = new Map<string | undefined, Message['role']>([
+  ['user', 'user'],
+  ['human', 'user'],
+  ['system', 'system'],
+  ['developer', 'system'],
+  ['tool', 'tool'],
+  ['function', 'tool'],
+])
 /** Whoever is neither the user, the system nor a tool is an assistant of some name. */
-export const roleOf = (value: unknown): Message['role'] => roles[String(value).toLowerCase()] ?? 'assistant'
+export const roleOf = (value: unknown): Message['role'] => roles.get(textOf(value)?.toLowerCase()) ?? 'assistant'
 
 /** The items of a list, one by itself counting as one. */
 export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value == null ? [] : [value])

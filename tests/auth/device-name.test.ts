@@ -28,6 +28,9 @@ test.each([
   ['node', 'Node'],
   ['python-requests/2.32.4', 'Python'],
   ['PostmanRuntime/7.44.0', 'PostmanRuntime'],
+  // found by the property below, with seed 1697738943
+  ['__proto__', '__proto__'],
+  ['Constructor/1.0', 'Constructor'],
   ['Mozilla/5.0', 'Unknown device'],
   ['', 'Unknown device'],
   [undefined, 'Unknown device'],

@@ -14,11 +14,11 @@ const words: Record<string, string> = {
   not_found: 'It is not there any more.',
 }
 
-const fieldNames: Record<string, string> = {
-  username: 'The username',
-  password: 'The password',
-  new_password: 'The new password',
-}
+const fieldNames = new Map([
+  ['username', 'The username'],
+  ['password', 'The password'],
+  ['new_password', 'The new password'],
+])
 
 /** A waiting time of `ms` milliseconds, rounded up. */
 const wait = (ms: number): string => {
@@ -30,7 +30,7 @@ const wait = (ms: number): string => {
 export function explainFault(error: unknown): string {
   const { code = '', message, extra } = (typeof error === 'object' && error !== null ? error : {}) as FaultLike
   const issue = extra?.issues?.[0]
-  if (code === 'invalid' && issue) return `${fieldNames[issue.path] ?? 'It'} ${issue.message}.`
+  if (code === 'invalid' && issue) return `${fieldNames.get(issue.path) ?? 'It'} ${issue.message}.`
   if (code === 'rate_limited') return `Too many attempts: wait ${wait(extra?.retry_after_ms ?? 10_000)} and try again.`
   if (code === 'too_large' && extra?.limit_bytes)
     return `It is too large: at most ${Math.floor(extra.limit_bytes / 1024)} KB are possible.`
