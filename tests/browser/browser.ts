@@ -2,7 +2,7 @@
 // nobody. A window remembers what no page may ever cause: errors, and violations of the Content-Security-Policy.
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import type { Person } from '../harness/person.ts'
 
 const args = [
@@ -75,7 +75,7 @@ export async function openWindow(
 
 export interface Windows {
   browser: Browser
-  /** See `openWindow`; what went wrong in it fails the test at its end. */
+  /** See `openWindow`; what went wrong in it fails the test that runs then. */
   open: (url: string, path: string, options?: Parameters<typeof openWindow>[3]) => Promise<Page>
 }
 
@@ -94,9 +94,10 @@ export function sharedBrowser(): Windows {
       return sight.page
     }
   })
-  afterAll(async () => {
-    await Promise.all(opened.map(({ page }) => page.context().close()))
-    expect(opened.flatMap(({ faults }) => faults)).toEqual([])
+  // a test fails by them, and not the file: the hooks behind a failed one don't run, and would leave nodes and databases behind
+  afterEach(() => {
+    expect(opened.flatMap(({ faults }) => faults.splice(0))).toEqual([])
   })
+  afterAll(() => Promise.all(opened.map(({ page }) => page.context().close())))
   return windows
 }
