@@ -6,7 +6,8 @@ import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
 
 const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
-const apiPaths = '^/(auth|users|conversations|agents|agent-runs|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
+const apiPaths =
+  '^/(auth|users|conversations|agents|agent-runs|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
 
 /** The server speaks WebSocket only: the client's other transports, which it can't leave out by itself, stay out of the page. */
 function onlyWebSockets(): Plugin {
@@ -14,7 +15,10 @@ function onlyWebSockets(): Plugin {
   return {
     name: 'only-web-sockets',
     apply: 'build',
-    load: (id) => (others.test(id) ? 'export const XHR = undefined, Fetch = undefined, WT = undefined' : undefined),
+    load: (id) =>
+      others.test(id)
+        ? 'export const XHR = undefined, Fetch = undefined, WT = undefined'
+        : undefined,
   }
 }
 

@@ -21,7 +21,9 @@ class ClosingLineReporter implements Reporter {
     }
     // Such as a global setup that threw, or no test found.
     if (reason !== 'passed' && count.failed === 0) count.failed = 1
-    process.stdout.write(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`)
+    process.stdout.write(
+      `\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped\n`,
+    )
   }
 }
 

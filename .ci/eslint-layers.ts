@@ -19,15 +19,32 @@ const mayImport = new Map<string, string[]>([
     'realtime/commands',
     ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/auth', 'realtime/imports'],
   ],
-  ['realtime/agents', ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/commands']],
+  [
+    'realtime/agents',
+    ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/commands'],
+  ],
   [
     'realtime/operator',
-    ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/imports', 'realtime/commands'],
+    [
+      'realtime',
+      'protocol',
+      'realtime/store',
+      'realtime/log',
+      'realtime/imports',
+      'realtime/commands',
+    ],
   ],
   ['realtime/feed', ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/redis']],
   [
     'realtime/gateway',
-    ['realtime', 'protocol', 'realtime/log', 'realtime/auth', 'realtime/commands', 'realtime/redis'],
+    [
+      'realtime',
+      'protocol',
+      'realtime/log',
+      'realtime/auth',
+      'realtime/commands',
+      'realtime/redis',
+    ],
   ],
   ['realtime/http', ['realtime', 'protocol', 'realtime/auth', 'realtime/commands']],
   ['ui', ['protocol', 'ui/src/lib/sync', 'ui/src/lib/services']],
@@ -36,7 +53,12 @@ const mayImport = new Map<string, string[]>([
 ])
 
 /** They wire the layers together: they import every layer, and no layer imports them. */
-const compositionRoot = ['realtime/server.ts', 'realtime/main.ts', 'realtime/program.ts', 'realtime/cli.ts']
+const compositionRoot = [
+  'realtime/server.ts',
+  'realtime/main.ts',
+  'realtime/program.ts',
+  'realtime/cli.ts',
+]
 
 /** Package -> the only layer that knows it. */
 const knownOnlyTo = new Map([
@@ -66,14 +88,17 @@ const onlyPackages = new Map([
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)
 
 /** The layer of a path in the repository; undefined for what has no directions (tests, tools). */
-const layerOf = (file: string): string | undefined => innermostFirst.find((layer) => file.startsWith(`${layer}/`))
+const layerOf = (file: string): string | undefined =>
+  innermostFirst.find((layer) => file.startsWith(`${layer}/`))
 
 /** A folder of realtime/ that the table doesn't know would otherwise count as one of realtime's own, shared files. */
-const isUnknownFolder = (file: string): boolean => layerOf(file) === 'realtime' && file.split('/').length > 2
+const isUnknownFolder = (file: string): boolean =>
+  layerOf(file) === 'realtime' && file.split('/').length > 2
 
 function fileFault(layer: string, file: string, target: string): string | undefined {
   if (compositionRoot.includes(file)) return undefined
-  if (compositionRoot.includes(target)) return `${target} wires the layers together: no layer imports it.`
+  if (compositionRoot.includes(target))
+    return `${target} wires the layers together: no layer imports it.`
   const targetLayer = layerOf(target)
   if (targetLayer === layer || mayImport.get(layer)?.includes(targetLayer ?? '')) return undefined
   return `${layer} must not import ${targetLayer ?? target}.`
@@ -84,7 +109,8 @@ function packageFault(layer: string, source: string): string | undefined {
   const owner = knownOnlyTo.get(scope)
   if (owner !== undefined && owner !== layer) return `Only ${owner} may import ${source}.`
   const packageName = scope.startsWith('@') ? `${scope}/${name}` : scope
-  if (onlyPackages.get(layer)?.includes(packageName) === false) return `${layer} must not import ${packageName}.`
+  if (onlyPackages.get(layer)?.includes(packageName) === false)
+    return `${layer} must not import ${packageName}.`
   return undefined
 }
 
@@ -108,7 +134,10 @@ export const layers: Rule.RuleModule = {
     return {
       Program: (node) => {
         if (isUnknownFolder(file)) {
-          context.report({ node, message: `${path.posix.dirname(file)} has no line in .ci/eslint-layers.ts.` })
+          context.report({
+            node,
+            message: `${path.posix.dirname(file)} has no line in .ci/eslint-layers.ts.`,
+          })
         }
       },
       ImportDeclaration: check,

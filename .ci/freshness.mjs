@@ -44,7 +44,8 @@ function addContent(hash, root, name, leaveOut) {
     hash.update(`${name}\0`).update(fs.readFileSync(file)).update('\0')
     return
   }
-  for (const entry of fs.readdirSync(file).sort()) addContent(hash, root, `${name}/${entry}`, leaveOut)
+  for (const entry of fs.readdirSync(file).sort())
+    addContent(hash, root, `${name}/${entry}`, leaveOut)
 }
 
 /**
@@ -54,7 +55,9 @@ function addContent(hash, root, name, leaveOut) {
  */
 export function missingCommands(commands, searchPath) {
   const folders = searchPath.split(path.delimiter)
-  return commands.filter((command) => !folders.some((folder) => isExecutable(path.join(folder, command))))
+  return commands.filter(
+    (command) => !folders.some((folder) => isExecutable(path.join(folder, command))),
+  )
 }
 
 /** @param {string} file */

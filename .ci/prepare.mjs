@@ -11,7 +11,14 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const pinnedNode = path.join(root, 'node_modules/.bin/node')
 const builtPage = path.join(root, 'ui/dist/index.html')
 const uiStamp = path.join(root, 'ui/dist/.built-from')
-const uiSources = ['ui', 'protocol', 'vite.config.ts', 'svelte.config.js', 'tsconfig.json', 'package-lock.json']
+const uiSources = [
+  'ui',
+  'protocol',
+  'vite.config.ts',
+  'svelte.config.js',
+  'tsconfig.json',
+  'package-lock.json',
+]
 
 /** Command -> the Debian package that brings it. */
 const systemPrograms = new Map([
@@ -36,7 +43,11 @@ const say = (text) => process.stdout.write(`[lockstep] ${text}\n`)
  * @param {NodeJS.ProcessEnv} [env]
  */
 function run(command, args, env = process.env) {
-  const { error, status } = spawnSync(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] })
+  const { error, status } = spawnSync(command, args, {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
   return error === undefined && status === 0
 }
 
@@ -55,7 +66,11 @@ const readJson = (file) => JSON.parse(fs.readFileSync(path.join(root, file), 'ut
 /** @param {boolean} withoutDev */
 function isInstalled(withoutDev) {
   if (!fs.existsSync(path.join(root, 'node_modules/.package-lock.json'))) return false
-  return installedMatches(readJson('package-lock.json'), readJson('node_modules/.package-lock.json'), { withoutDev })
+  return installedMatches(
+    readJson('package-lock.json'),
+    readJson('node_modules/.package-lock.json'),
+    { withoutDev },
+  )
 }
 
 function installDependencies() {
@@ -70,7 +85,9 @@ function installDependencies() {
   }
   say('Installing dependencies, which takes about a minute (npm ci) ...')
   if (!npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'])) {
-    throw new Unprepared('npm ci failed: see its message above, check the network and run this again.')
+    throw new Unprepared(
+      'npm ci failed: see its message above, check the network and run this again.',
+    )
   }
 }
 
@@ -83,7 +100,11 @@ const canRunTypeScript = (node) => {
 /** npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there, if it works, is the one that they use. */
 function ensureNode() {
   const isPinned = fs.existsSync(pinnedNode)
-  if (runsTypeScript(process.version) && (!isPinned || fs.realpathSync(pinnedNode) === process.execPath)) return
+  if (
+    runsTypeScript(process.version) &&
+    (!isPinned || fs.realpathSync(pinnedNode) === process.execPath)
+  )
+    return
   if (isPinned && canRunTypeScript(pinnedNode)) return
   if (fs.existsSync(path.join(root, 'node_modules/node'))) {
     say('Repairing the pinned Node (npm rebuild node) ...')
@@ -102,7 +123,12 @@ function buildUi() {
   const vite = path.join(root, 'node_modules/vite/bin/vite.js')
   if (!fs.existsSync(vite) && fs.existsSync(builtPage)) return
   const hash = contentHash(root, uiSources, ['ui/dist'])
-  if (fs.existsSync(builtPage) && fs.existsSync(uiStamp) && fs.readFileSync(uiStamp, 'utf8') === hash) return
+  if (
+    fs.existsSync(builtPage) &&
+    fs.existsSync(uiStamp) &&
+    fs.readFileSync(uiStamp, 'utf8') === hash
+  )
+    return
   say('Building the user interface (vite build) ...')
   const node = fs.existsSync(pinnedNode) ? pinnedNode : 'node'
   if (!run(node, [vite, 'build', '--logLevel', 'warn'])) {
@@ -136,7 +162,9 @@ function installSystemPrograms() {
   run('apt-get', install.split(' ').slice(1), env)
   const stillMissing = missingCommands(needed, searchPath)
   if (stillMissing.length > 0) {
-    throw new Unprepared(`${stillMissing.join(', ')} could not be installed: see apt-get's message above.`)
+    throw new Unprepared(
+      `${stillMissing.join(', ')} could not be installed: see apt-get's message above.`,
+    )
   }
 }
 

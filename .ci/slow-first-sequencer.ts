@@ -2,7 +2,8 @@
 // Within both, as Vitest has it: by how long they took, or by size where that isn't known, as in a fresh clone.
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-const slow = /\/tests\/(cluster|fuzz)\/|\/agents\/cluster\.test|\/browser\/(accessibility|mirroring)\.test/
+const slow =
+  /\/tests\/(cluster|fuzz)\/|\/agents\/cluster\.test|\/browser\/(accessibility|mirroring)\.test/
 
 export class SlowFirstSequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

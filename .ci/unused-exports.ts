@@ -30,7 +30,9 @@ const everything = '*'
 /** The script parts of a Svelte component; other files as they are. */
 function scriptOf(file: string, text: string): string {
   if (!file.endsWith('.svelte')) return text
-  return [...text.matchAll(/<script[^>]*>([\s\S]*?)<\/script>/g)].map(([, script]) => script).join('\n')
+  return [...text.matchAll(/<script[^>]*>([\s\S]*?)<\/script>/g)]
+    .map(([, script]) => script)
+    .join('\n')
 }
 
 function readModule(file: string, text: string): Module {
@@ -44,10 +46,17 @@ function readModule(file: string, text: string): Module {
     for (const name of exportedNames(node)) {
       if (!isType(node)) values.add(name.text)
       if (module.exported.has(name.text)) continue
-      module.exported.set(name.text, source.getLineAndCharacterOfPosition(name.getStart(source)).line + 1)
+      module.exported.set(
+        name.text,
+        source.getLineAndCharacterOfPosition(name.getStart(source)).line + 1,
+      )
     }
     const { specifier, names } = importsOf(node)
-    if (specifier !== undefined && ts.isStringLiteral(specifier) && specifier.text.startsWith('.')) {
+    if (
+      specifier !== undefined &&
+      ts.isStringLiteral(specifier) &&
+      specifier.text.startsWith('.')
+    ) {
       const from = path.posix.join(path.posix.dirname(file), specifier.text)
       for (const name of names) module.imported.push({ from, name })
     }
@@ -60,7 +69,8 @@ function readModule(file: string, text: string): Module {
   return module
 }
 
-const isType = (node: ts.Node): boolean => ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)
+const isType = (node: ts.Node): boolean =>
+  ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)
 
 /** The names that a statement exports. */
 function exportedNames(node: ts.Node): ts.Identifier[] {
@@ -71,7 +81,8 @@ function exportedNames(node: ts.Node): ts.Identifier[] {
   }
   const modifiers = ts.canHaveModifiers(node) ? ts.getModifiers(node) : undefined
   if (!modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return []
-  if (ts.isVariableStatement(node)) return node.declarationList.declarations.flatMap(({ name }) => boundNames(name))
+  if (ts.isVariableStatement(node))
+    return node.declarationList.declarations.flatMap(({ name }) => boundNames(name))
   const name = ts.getNameOfDeclaration(node as ts.Declaration)
   return name !== undefined && ts.isIdentifier(name) ? [name] : []
 }
@@ -79,7 +90,9 @@ function exportedNames(node: ts.Node): ts.Identifier[] {
 /** The names that a declaration binds: its own, or those in its pattern. */
 function boundNames(name: ts.BindingName): ts.Identifier[] {
   if (ts.isIdentifier(name)) return [name]
-  return name.elements.flatMap((element) => (ts.isBindingElement(element) ? boundNames(element.name) : []))
+  return name.elements.flatMap((element) =>
+    ts.isBindingElement(element) ? boundNames(element.name) : [],
+  )
 }
 
 /** What a node imports, and from where; no specifier: nothing. */
@@ -87,12 +100,15 @@ function importsOf(node: ts.Node): { specifier?: ts.Node; names: string[] } {
   if (ts.isImportDeclaration(node)) {
     const bindings = node.importClause?.namedBindings
     if (bindings === undefined) return { names: [] }
-    const names = ts.isNamespaceImport(bindings) ? [everything] : bindings.elements.map(originalName)
+    const names = ts.isNamespaceImport(bindings)
+      ? [everything]
+      : bindings.elements.map(originalName)
     return { specifier: node.moduleSpecifier, names }
   }
   if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined) {
     const clause = node.exportClause
-    const names = clause && ts.isNamedExports(clause) ? clause.elements.map(originalName) : [everything]
+    const names =
+      clause && ts.isNamedExports(clause) ? clause.elements.map(originalName) : [everything]
     return { specifier: node.moduleSpecifier, names }
   }
   if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
@@ -113,12 +129,16 @@ const originalName = (specifier: ts.ImportSpecifier | ts.ExportSpecifier): strin
  */
 export function unusedExports(texts: Map<string, string>): string[] {
   const modules = new Map([...texts].map(([file, text]) => [file, readModule(file, text)]))
-  const used = new Set([...modules.values()].flatMap(({ imported }) => imported.map(({ from, name }) => from + name)))
+  const used = new Set(
+    [...modules.values()].flatMap(({ imported }) => imported.map(({ from, name }) => from + name)),
+  )
   return [...modules]
     .filter(([file]) => !entries.some((entry) => entry.test(file)))
     .filter(([file]) => !used.has(file + everything))
     .flatMap(([file, { exported }]) =>
-      [...exported].filter(([name]) => !used.has(file + name)).map(([name, line]) => `${file}:${line} ${name}`),
+      [...exported]
+        .filter(([name]) => !used.has(file + name))
+        .map(([name, line]) => `${file}:${line} ${name}`),
     )
 }
 
@@ -127,11 +147,16 @@ function readSources(root: string): Map<string, string> {
   const found = folders
     .filter((folder) => fs.existsSync(path.join(root, folder)))
     .flatMap((folder) =>
-      fs.readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
+      fs
+        .readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+        .map((name) => `${folder}/${name}`),
     )
     .filter((file) => /\.(ts|mjs|svelte)$/.test(file))
   return new Map(
-    [...found.sort(), ...configFiles].map((file) => [file, fs.readFileSync(path.join(root, file), 'utf8')]),
+    [...found.sort(), ...configFiles].map((file) => [
+      file,
+      fs.readFileSync(path.join(root, file), 'utf8'),
+    ]),
   )
 }
 

@@ -18,16 +18,27 @@ export const Password = shortText(limits.passwordMax).refine(
 
 /** `passwordless`: the user signs in elsewhere, where the host app says. */
 export const User = z
-  .object({ id: Uuid, username: z.string(), created_at: Time, passwordless: z.literal(true).optional() })
+  .object({
+    id: Uuid,
+    username: z.string(),
+    created_at: Time,
+    passwordless: z.literal(true).optional(),
+  })
   .meta({ id: 'User' })
 export type User = z.infer<typeof User>
 
 /** A signed-in browser or program. `device` is a readable name made from its User-Agent. */
-export const Session = z.object({ id: Uuid, device: z.string(), created_at: Time }).meta({ id: 'Session' })
+export const Session = z
+  .object({ id: Uuid, device: z.string(), created_at: Time })
+  .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>
 
 /** A session in the list: `current` is the asking one, `online`: it has a socket right now. */
-export const ListedSession = Session.extend({ last_seen_at: Time, current: z.boolean(), online: z.boolean() }).meta({
+export const ListedSession = Session.extend({
+  last_seen_at: Time,
+  current: z.boolean(),
+  online: z.boolean(),
+}).meta({
   id: 'ListedSession',
 })
 export type ListedSession = z.infer<typeof ListedSession>
@@ -41,17 +52,24 @@ export const accountChanges = {
   /** The account is gone; nothing follows. */
   closed: z.object({}),
 }
-export type AccountChanges = { [Op in keyof typeof accountChanges]: z.infer<(typeof accountChanges)[Op]> }
+export type AccountChanges = {
+  [Op in keyof typeof accountChanges]: z.infer<(typeof accountChanges)[Op]>
+}
 
 export const accountCommands = {
   revoke: z.strictObject({ session_id: Uuid }),
   viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
 }
-export type AccountCommands = { [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]> }
+export type AccountCommands = {
+  [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]>
+}
 
 /** How to sign in here: by password, or at the pages where these links lead. Neither: the site in front of this one does it. */
 export const SignInMethods = z
-  .object({ password: z.boolean(), providers: z.array(z.object({ name: z.string(), href: z.string() })) })
+  .object({
+    password: z.boolean(),
+    providers: z.array(z.object({ name: z.string(), href: z.string() })),
+  })
   .meta({ id: 'SignInMethods' })
 export type SignInMethods = z.infer<typeof SignInMethods>
 
@@ -59,7 +77,9 @@ export type SignInMethods = z.infer<typeof SignInMethods>
 export const GivenPassword = Text.max(10_000)
 
 /** The body of sign-up and sign-in. Sign-in doesn't tell a wrong form from a wrong password, so it takes any text. */
-export const Credentials = z.strictObject({ username: Username, password: Password }).meta({ id: 'Credentials' })
+export const Credentials = z
+  .strictObject({ username: Username, password: Password })
+  .meta({ id: 'Credentials' })
 export const SignIn = z
   .strictObject({ username: Text.max(1000).toLowerCase(), password: GivenPassword })
   .meta({ id: 'SignIn' })

@@ -10,7 +10,14 @@ export const Agent = z
 export type Agent = z.infer<typeof Agent>
 export const AgentId = Text.min(1).max(100)
 
-export const RunStatus = z.enum(['queued', 'running', 'complete', 'stopped', 'interrupted', 'failed'])
+export const RunStatus = z.enum([
+  'queued',
+  'running',
+  'complete',
+  'stopped',
+  'interrupted',
+  'failed',
+])
 export type RunStatus = z.infer<typeof RunStatus>
 
 export const Run = z
@@ -59,4 +66,6 @@ export const agentCommands = {
   stop: z.strictObject({ run_id: Uuid }),
   delete: z.strictObject({ run_id: Uuid }),
 }
-export type AgentCommands = { [Name in keyof typeof agentCommands]: z.infer<(typeof agentCommands)[Name]> }
+export type AgentCommands = {
+  [Name in keyof typeof agentCommands]: z.infer<(typeof agentCommands)[Name]>
+}

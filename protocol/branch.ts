@@ -19,11 +19,15 @@ function firstVersion<M extends Link>(message: M, byId: ReadonlyMap<string, M>):
  * The thread that ends with `tip` (default: the newest message), oldest first: before each message comes the one that was the newest when
  * its first version was written. `messages` in order of position; of a window the thread begins where the window does.
  */
-export function branchOf<M extends Link>(messages: readonly M[], tip: M | undefined = messages.at(-1)): M[] {
+export function branchOf<M extends Link>(
+  messages: readonly M[],
+  tip: M | undefined = messages.at(-1),
+): M[] {
   const byId = new Map(messages.map((message) => [message.id, message]))
   const byPosition = new Map(messages.map((message) => [message.position, message]))
   const branch: M[] = []
-  for (let next = tip; next; next = byPosition.get(firstVersion(next, byId).position - 1)) branch.push(next)
+  for (let next = tip; next; next = byPosition.get(firstVersion(next, byId).position - 1))
+    branch.push(next)
   return branch.reverse()
 }
 

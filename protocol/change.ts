@@ -13,7 +13,9 @@ export const Cursor = z.strictObject({ epoch: Epoch, seq: Seq }).meta({ id: 'Cur
 export type Cursor = z.infer<typeof Cursor>
 
 /** Who did it. `session_id` is null for what the server does itself. */
-export const Actor = z.object({ session_id: Uuid.nullable(), device: z.string() }).meta({ id: 'Actor' })
+export const Actor = z
+  .object({ session_id: Uuid.nullable(), device: z.string() })
+  .meta({ id: 'Actor' })
 export type Actor = z.infer<typeof Actor>
 
 /** One change. `data` follows `op` (see the topic's file); `stripped`: its content is gone by purge or retention, `data` is absent. */

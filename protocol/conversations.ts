@@ -33,7 +33,10 @@ export const Summary = z
 export type Summary = z.infer<typeof Summary>
 
 /** A conversation with a window of its messages that reaches to the newest; `has_more`: there are older ones before the window. */
-export const Conversation = Summary.extend({ messages: z.array(Message), has_more: z.boolean() }).meta({
+export const Conversation = Summary.extend({
+  messages: z.array(Message),
+  has_more: z.boolean(),
+}).meta({
   id: 'Conversation',
 })
 export type Conversation = z.infer<typeof Conversation>
@@ -80,10 +83,14 @@ const content = {
 const flags = { pinned: z.boolean().optional(), archived: z.boolean().optional() }
 const one = { conversation_id: Uuid }
 
-export const ConversationCreate = z.strictObject({ id: Uuid.optional(), ...content }).meta({ id: 'ConversationCreate' })
+export const ConversationCreate = z
+  .strictObject({ id: Uuid.optional(), ...content })
+  .meta({ id: 'ConversationCreate' })
 /** Where a conversation is brought back to: what it was behind the change `seq` of the topic. */
 export const Rewind = z.strictObject({ seq: Seq.min(1) }).meta({ id: 'Rewind' })
-export const ConversationUpdate = z.strictObject({ ...content, ...flags }).meta({ id: 'ConversationUpdate' })
+export const ConversationUpdate = z
+  .strictObject({ ...content, ...flags })
+  .meta({ id: 'ConversationUpdate' })
 
 /** Payloads of the namespace's commands, without the `mutation_id` that each carries. */
 export const conversationCommands = {

@@ -74,7 +74,14 @@ export function toProblem(error: unknown): Problem {
   const fault = error instanceof Fault ? error : new Fault('internal')
   const { title, status } = errors[fault.code]
   const { detail = title, ...rest } = fault.extra
-  return { type: `urn:lockstep:problem:${fault.code}`, title, status, code: fault.code, detail, ...rest }
+  return {
+    type: `urn:lockstep:problem:${fault.code}`,
+    title,
+    status,
+    code: fault.code,
+    detail,
+    ...rest,
+  }
 }
 
 /**
@@ -84,16 +91,23 @@ export function toProblem(error: unknown): Problem {
 export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
   if (isDeeperThan(limits.jsonDepth, input)) {
     const message = `must not be nested deeper than ${limits.jsonDepth} levels`
-    throw new Fault('invalid', { detail: `The request ${message}`, issues: [{ path: '', message }] })
+    throw new Fault('invalid', {
+      detail: `The request ${message}`,
+      issues: [{ path: '', message }],
+    })
   }
   const result = schema.safeParse(input)
   if (result.success) return result.data
   for (const issue of result.error.issues) {
-    const limit = issue.code === 'custom' ? (issue.params?.limit_bytes as number | undefined) : undefined
-    if (limit !== undefined) throw new Fault('too_large', { detail: issue.message, limit_bytes: limit })
+    const limit =
+      issue.code === 'custom' ? (issue.params?.limit_bytes as number | undefined) : undefined
+    if (limit !== undefined)
+      throw new Fault('too_large', { detail: issue.message, limit_bytes: limit })
   }
   throw new Fault('invalid', {
     detail: 'Some fields are not as the API describes them',
-    issues: result.error.issues.slice(0, 20).map(({ path, message }) => ({ path: path.join('.'), message })),
+    issues: result.error.issues
+      .slice(0, 20)
+      .map(({ path, message }) => ({ path: path.join('.'), message })),
   })
 }

@@ -25,7 +25,8 @@ const isNested = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
 
 /** True when the object, as JSON, is above its limit. The result of a merge counts, so the merging command asks too. */
-export const exceedsFreeForm = (value: JsonObject): boolean => byteLength(JSON.stringify(value)) > limits.freeFormBytes
+export const exceedsFreeForm = (value: JsonObject): boolean =>
+  byteLength(JSON.stringify(value)) > limits.freeFormBytes
 
 /** RFC 7396: the patched copy. Arguments stay as they are; unchanged branches are shared. */
 export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
@@ -55,10 +56,12 @@ export function inversePatch(from: JsonObject, to: JsonObject): JsonObject {
 /** Deep equality of JSON values; the order of keys doesn't count. */
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, i) => equalJson(item, b[i]))
+  if (Array.isArray(a))
+    return Array.isArray(b) && a.length === b.length && a.every((item, i) => equalJson(item, b[i]))
   if (!isObject(a) || !isObject(b)) return false
   const keys = Object.keys(a)
   return (
-    keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equalJson(a[key], b[key]))
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && equalJson(a[key], b[key]))
   )
 }

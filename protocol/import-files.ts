@@ -31,22 +31,29 @@ const inArchives = /(^|\/)conversations(-\d+)?\.json$/
 const ARCHIVE = 'PK'
 
 /** The JSON in a file: itself, or what an archive holds, in order of its names. Throws `invalid`, with the file's name, when there is none. */
-export async function partsOf(file: Blob, name: string, loadZip: () => Promise<Zip>): Promise<Part[]> {
+export async function partsOf(
+  file: Blob,
+  name: string,
+  loadZip: () => Promise<Zip>,
+): Promise<Part[]> {
   if ((await file.slice(0, ARCHIVE.length).text()) !== ARCHIVE)
     return [{ name, size: file.size, stream: () => file.stream() }]
   const { BlobReader, ZipReader } = await loadZip()
-  const entries = await new ZipReader(new BlobReader(file) as never, inThisThread).getEntries().catch((error: unknown) => {
-    throw new Fault('invalid', { detail: `${name} is not a complete ZIP archive` }, error)
-  })
+  const entries = await new ZipReader(new BlobReader(file) as never, inThisThread)
+    .getEntries()
+    .catch((error: unknown) => {
+      throw new Fault('invalid', { detail: `${name} is not a complete ZIP archive` }, error)
+    })
   const wanted = entries.filter(({ filename }) => inArchives.test(filename))
-  if (wanted.length === 0) throw new Fault('invalid', { detail: `${name} holds no conversations.json` })
+  if (wanted.length === 0)
+    throw new Fault('invalid', { detail: `${name} holds no conversations.json` })
   wanted.sort((a, b) => a.filename.localeCompare(b.filename, 'en', { numeric: true }))
   return wanted.map((entry) => ({
     name: `${entry.filename} in ${name}`,
     size: entry.uncompressedSize,
     stream: () => unpacked(entry),
   }))
-} // prettier-ignore
+}
 
 function unpacked(entry: Entry): ReadableStream<Uint8Array> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()

@@ -35,9 +35,11 @@ export interface Piece {
 /** What pieces that may be put into one are as JSON in UTF-8, in parts. */
 export function joined(pieces: readonly Piece[]): (string | Uint8Array<ArrayBuffer>)[] {
   const [{ open, close }] = pieces as [Piece]
-  const texts = pieces.flatMap(({ text }, i) => (i === 0 ? [text] : [',', text])) as (string | Uint8Array<ArrayBuffer>)[]
+  const texts = pieces.flatMap(({ text }, i) => (i === 0 ? [text] : [',', text])) as (
+    string | Uint8Array<ArrayBuffer>
+  )[]
   return [open, ...texts, close]
-} // prettier-ignore
+}
 
 const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
 const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
@@ -104,7 +106,8 @@ class Text {
   }
 
   get isBlank(): boolean {
-    const isBlank = (part: Uint8Array) => part.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
+    const isBlank = (part: Uint8Array) =>
+      part.every((byte) => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d))
     return !this.isTooLarge && this.#parts.every(isBlank)
   }
 }
@@ -224,7 +227,12 @@ export class ItemCutter {
         this.#from = at + 1
         this.#base = 1
       }
-    } else if (byte === LIST && this.#isAmongKeys && this.#key !== undefined && this.#lists.includes(this.#key)) {
+    } else if (
+      byte === LIST &&
+      this.#isAmongKeys &&
+      this.#key !== undefined &&
+      this.#lists.includes(this.#key)
+    ) {
       this.#take(chunk, at + 1)
       this.#around = this.#text
       this.#text = new Text()
@@ -246,7 +254,14 @@ export class ItemCutter {
       if (byte !== LIST_END) throw malformed()
       this.#take(chunk, at)
       if (!this.#text.isBlank || this.#elements > 0) this.#endThing()
-      else this.#pieces.push({ open: '[', text: new Uint8Array(), close: ']', index: 0, isTooLarge: false })
+      else
+        this.#pieces.push({
+          open: '[',
+          text: new Uint8Array(),
+          close: ']',
+          index: 0,
+          isTooLarge: false,
+        })
       this.#text = new Text()
       this.#from = at + 1
       this.#base = 0

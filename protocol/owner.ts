@@ -18,7 +18,15 @@ export const Activity = z
   })
   .meta({ id: 'Activity' })
 
-export const ImportSource = z.enum(['lockstep', 'browser', 'chatgpt', 'claude', 'librechat', 'open-webui', 'chat-ui'])
+export const ImportSource = z.enum([
+  'lockstep',
+  'browser',
+  'chatgpt',
+  'claude',
+  'librechat',
+  'open-webui',
+  'chat-ui',
+])
 export type ImportSource = z.infer<typeof ImportSource>
 export const ImportRequest = z.strictObject({
   source: ImportSource,

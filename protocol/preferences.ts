@@ -4,13 +4,19 @@ import { Version } from './change.ts'
 import { FreeForm } from './scalars.ts'
 
 /** Version 1 is the empty object that every account starts with. */
-export const Preferences = z.object({ preferences: FreeForm, version: Version }).meta({ id: 'Preferences' })
+export const Preferences = z
+  .object({ preferences: FreeForm, version: Version })
+  .meta({ id: 'Preferences' })
 export type Preferences = z.infer<typeof Preferences>
 
 export const preferencesChanges = { updated: z.object({ patch: FreeForm }) }
-export type PreferencesChanges = { [Op in keyof typeof preferencesChanges]: z.infer<(typeof preferencesChanges)[Op]> }
+export type PreferencesChanges = {
+  [Op in keyof typeof preferencesChanges]: z.infer<(typeof preferencesChanges)[Op]>
+}
 
-export const preferencesCommands = { update: z.strictObject({ patch: FreeForm, if_version: Version.optional() }) }
+export const preferencesCommands = {
+  update: z.strictObject({ patch: FreeForm, if_version: Version.optional() }),
+}
 export type PreferencesCommands = {
   [Name in keyof typeof preferencesCommands]: z.infer<(typeof preferencesCommands)[Name]>
 }

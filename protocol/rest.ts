@@ -13,7 +13,13 @@ import {
 } from './account.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { Epoch, Seq } from './change.ts'
-import { Conversation, ConversationCreate, ConversationUpdate, Rewind, Summary } from './conversations.ts'
+import {
+  Conversation,
+  ConversationCreate,
+  ConversationUpdate,
+  Rewind,
+  Summary,
+} from './conversations.ts'
 import { Activity, ImportRequest, ImportResult } from './owner.ts'
 import { places } from './places.ts'
 import { Preferences } from './preferences.ts'
@@ -37,10 +43,12 @@ export interface Route {
   media?: 'text/markdown'
 }
 
-const limit = (fallback: number, max: number) => z.coerce.number().int().min(1).max(max).default(fallback)
+const limit = (fallback: number, max: number) =>
+  z.coerce.number().int().min(1).max(max).default(fallback)
 const cursor = z.string().max(1000).optional()
 const at = { epoch: Epoch, seq: Seq }
-const page = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next_cursor: z.string().nullable() })
+const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), next_cursor: z.string().nullable() })
 const id = z.strictObject({ id: Uuid })
 const signedIn = z.object({ user: User, session: Session })
 const conversation = Conversation.extend(at)
@@ -99,7 +107,12 @@ export const routes = {
   renameMe: {
     ...places.renameMe,
     summary: 'Change the username',
-    body: z.strictObject({ username: Username, id: ReadOnly, created_at: ReadOnly, passwordless: ReadOnly }),
+    body: z.strictObject({
+      username: Username,
+      id: ReadOnly,
+      created_at: ReadOnly,
+      passwordless: ReadOnly,
+    }),
     status: 200,
     answer: z.object({ user: User }),
   },
@@ -135,11 +148,21 @@ export const routes = {
     status: 200,
     answer: z.object({ items: z.array(ListedSession), ...at }),
   },
-  revokeSession: { ...places.revokeSession, summary: 'Sign a device out, at once', params: id, status: 204 },
+  revokeSession: {
+    ...places.revokeSession,
+    summary: 'Sign a device out, at once',
+    params: id,
+    status: 204,
+  },
   listActivity: {
     ...places.listActivity,
     summary: 'What changed, when, from which device; newest first',
-    query: z.strictObject({ limit: limit(50, 200), cursor, topic: Topic.optional(), entity_id: Uuid.optional() }),
+    query: z.strictObject({
+      limit: limit(50, 200),
+      cursor,
+      topic: Topic.optional(),
+      entity_id: Uuid.optional(),
+    }),
     status: 200,
     answer: page(Activity),
   },
@@ -151,7 +174,8 @@ export const routes = {
   },
   importMe: {
     ...places.importMe,
-    summary: 'Bring in an export of Lockstep or of another product; repeating it creates nothing twice',
+    summary:
+      'Bring in an export of Lockstep or of another product; repeating it creates nothing twice',
     body: ImportRequest,
     status: 200,
     answer: ImportResult,
@@ -209,7 +233,12 @@ export const routes = {
     status: 200,
     answer: conversation,
   },
-  purgeConversation: { ...places.purgeConversation, summary: 'Remove its content for ever', params: id, status: 204 },
+  purgeConversation: {
+    ...places.purgeConversation,
+    summary: 'Remove its content for ever',
+    params: id,
+    status: 204,
+  },
   getConversationAt: {
     ...places.getConversationAt,
     summary:

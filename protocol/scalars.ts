@@ -8,15 +8,24 @@ import { byteLength } from './text.ts'
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 /** A UUID of any version; folded to lower case on the way in. */
-export const Uuid = z.string().regex(uuid, 'must be a UUID').toLowerCase().meta({ id: 'Uuid', format: 'uuid' })
+export const Uuid = z
+  .string()
+  .regex(uuid, 'must be a UUID')
+  .toLowerCase()
+  .meta({ id: 'Uuid', format: 'uuid' })
 export type Uuid = z.infer<typeof Uuid>
 
 /** Any well-formed string: lone surrogates have no UTF-8 form and are refused. */
-export const Text = z.string().refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
+export const Text = z
+  .string()
+  .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
 
 /** Text of at most `max` characters. */
 export const shortText = (max: number) =>
-  Text.refine((value) => value.length <= max || Array.from(value).length <= max, `must have at most ${max} characters`)
+  Text.refine(
+    (value) => value.length <= max || Array.from(value).length <= max,
+    `must have at most ${max} characters`,
+  )
 
 /** Text of at most `max` bytes; more is `too_large`. */
 export const sizedText = (max: number) =>
@@ -47,15 +56,19 @@ export const ReadOnly = z
 
 /** A socket's frame may bring binary attachments, which look like objects. */
 const isPlain = (value: object): boolean =>
-  Array.isArray(value) || [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null)
+  Array.isArray(value) ||
+  [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null)
 
 /** What is wrong with a value at `depth`, or undefined. Keys that a database or a prototype would take for its own are refused. */
 function fault(value: unknown, depth: number): string | undefined {
-  if (typeof value === 'string') return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
-  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'must be a finite number'
+  if (typeof value === 'string')
+    return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
+  if (typeof value === 'number')
+    return Number.isFinite(value) ? undefined : 'must be a finite number'
   if (value === null || typeof value === 'boolean') return undefined
   if (typeof value !== 'object' || !isPlain(value)) return 'must be JSON'
-  if (depth > limits.freeFormDepth) return `must not be nested deeper than ${limits.freeFormDepth} levels`
+  if (depth > limits.freeFormDepth)
+    return `must not be nested deeper than ${limits.freeFormDepth} levels`
   for (const [key, inner] of Object.entries(value)) {
     if (!Array.isArray(value)) {
       if (key.startsWith('$') || key.includes('.') || key.includes('\0') || reservedKeys.has(key))
@@ -71,9 +84,15 @@ function fault(value: unknown, depth: number): string | undefined {
 const tooBig = `must have at most ${limits.freeFormBytes} bytes`
 
 /** A free-form object, or a merge patch of one (a patch is such an object itself). */
-export const FreeForm = z.custom<JsonObject>(isObject, 'must be an object').superRefine((value, context) => {
-  const message = fault(value, 1)
-  if (message) context.addIssue({ code: 'custom', message })
-  else if (exceedsFreeForm(value))
-    context.addIssue({ code: 'custom', message: tooBig, params: { limit_bytes: limits.freeFormBytes } })
-})
+export const FreeForm = z
+  .custom<JsonObject>(isObject, 'must be an object')
+  .superRefine((value, context) => {
+    const message = fault(value, 1)
+    if (message) context.addIssue({ code: 'custom', message })
+    else if (exceedsFreeForm(value))
+      context.addIssue({
+        code: 'custom',
+        message: tooBig,
+        params: { limit_bytes: limits.freeFormBytes },
+      })
+  })

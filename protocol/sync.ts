@@ -21,7 +21,14 @@ export type Handshake = z.infer<typeof Handshake>
  * above the head or older than retention: load over HTTP and go on from the `seq` that it gives.
  */
 export const Sync = z
-  .object({ epoch: Epoch, from: Seq, to: Seq, changes: z.array(Change), more: z.boolean(), reset: z.boolean() })
+  .object({
+    epoch: Epoch,
+    from: Seq,
+    to: Seq,
+    changes: z.array(Change),
+    more: z.boolean(),
+    reset: z.boolean(),
+  })
   .meta({ id: 'Sync' })
 export type Sync = z.infer<typeof Sync>
 
@@ -61,14 +68,26 @@ export type Draining = z.infer<typeof Draining>
 /** Both ends included, at most 500 changes. */
 export const RangeRequest = z
   .strictObject({ from: z.int().min(1), to: z.int().min(1) })
-  .refine(({ from, to }) => to >= from && to - from < limits.rangeMax, `must span 1 to ${limits.rangeMax} changes`)
+  .refine(
+    ({ from, to }) => to >= from && to - from < limits.rangeMax,
+    `must span 1 to ${limits.rangeMax} changes`,
+  )
 export type RangeRequest = z.infer<typeof RangeRequest>
-export const RangeAnswer = z.object({ changes: z.array(Change), more: z.boolean(), reset: z.boolean() })
+export const RangeAnswer = z.object({
+  changes: z.array(Change),
+  more: z.boolean(),
+  reset: z.boolean(),
+})
 export type RangeAnswer = z.infer<typeof RangeAnswer>
 
 /** An ack. `seq` is of the change the command made (of the first one, when it was repeated), `version` of its entity after it. */
 export const Ack = z.union([
-  z.object({ ok: z.literal(true), data: z.unknown(), seq: Seq.optional(), version: Version.optional() }),
+  z.object({
+    ok: z.literal(true),
+    data: z.unknown(),
+    seq: Seq.optional(),
+    version: Version.optional(),
+  }),
   z.object({ ok: z.literal(false), error: Problem }),
 ])
 export type Ack<Data = unknown> =

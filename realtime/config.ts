@@ -31,18 +31,29 @@ export class ConfigError extends Error {
   override name = 'ConfigError'
 }
 
-const list = z.string().transform((value) => value.split(',').map((item) => item.trim()).filter(Boolean)) // prettier-ignore
-const url = (protocols: RegExp, what: string) => z.url({ protocol: protocols, error: `must be ${what}` })
-const origin = z.string().refine((value) => URL.canParse(value) && new URL(value).origin === value, {
-  error: 'must be origins such as https://chat.example.org',
-})
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+)
+const url = (protocols: RegExp, what: string) =>
+  z.url({ protocol: protocols, error: `must be ${what}` })
+const origin = z
+  .string()
+  .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
+    error: 'must be origins such as https://chat.example.org',
+  })
 const ranges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
 function isTrust(value: string): boolean {
   if (value === 'true' || value === 'false') return true
   return value.split(',').every((item) => {
     const [address = '', bits] = item.trim().split('/')
-    return ranges.has(item.trim()) || (isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits)))
+    return (
+      ranges.has(item.trim()) ||
+      (isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits)))
+    )
   })
 }
 
@@ -70,7 +81,11 @@ const Environment = z.object({
     .string()
     .refine(isTrust, 'must be true, false or addresses such as 10.0.0.0/8, uniquelocal')
     .default('false'),
-  LOG_RETENTION_DAYS: z.coerce.number({ error: 'must be a number of days' }).int().min(1).default(90),
+  LOG_RETENTION_DAYS: z.coerce
+    .number({ error: 'must be a number of days' })
+    .int()
+    .min(1)
+    .default(90),
   NODE_ENV: z.string().optional(),
   ...hostEnvironment(secrets),
 })
@@ -84,12 +99,15 @@ function productionFaults(environment: Record<string, string | undefined>): stri
   const { SESSION_SECRET, PUBLIC_ORIGIN = '' } = environment
   const faults: string[] = []
   const random = '32 random characters or more, such as what "openssl rand -hex 32" gives'
-  if (!SESSION_SECRET) faults.push(`SESSION_SECRET: is required when NODE_ENV=production (${random})`)
+  if (!SESSION_SECRET)
+    faults.push(`SESSION_SECRET: is required when NODE_ENV=production (${random})`)
   for (const name of ['SESSION_SECRET', 'TRUSTED_USER_SECRET'])
     if (environment[name]?.split(',').some((secret) => isGuessable(secret.trim())))
       faults.push(`${name}: can be guessed: it must be ${random}`)
   const origins = PUBLIC_ORIGIN.split(',').map((value) => value.trim())
-  const plain = origins.filter((value) => URL.canParse(value) && new URL(value).protocol === 'http:')
+  const plain = origins.filter(
+    (value) => URL.canParse(value) && new URL(value).protocol === 'http:',
+  )
   if (plain.some((value) => !thisMachine.has(new URL(value).hostname)))
     faults.push(
       'PUBLIC_ORIGIN: must be https when NODE_ENV=production, but on localhost: cookies would travel in the clear',
@@ -99,7 +117,8 @@ function productionFaults(environment: Record<string, string | undefined>): stri
 
 /** A few characters, or a piece that is repeated, over and over. */
 const isGuessable = (secret: string): boolean =>
-  secret !== '' && (new Set(secret).size < DISTINCT || (secret + secret).indexOf(secret, 1) < secret.length)
+  secret !== '' &&
+  (new Set(secret).size < DISTINCT || (secret + secret).indexOf(secret, 1) < secret.length)
 
 /** Reads the settings; empty variables count as unset. Throws `ConfigError`. May make the session secret and keep it in `DATA_DIR`. */
 export function readConfig(environment: Record<string, string | undefined>): Config {
@@ -107,7 +126,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   )
   const result = Environment.safeParse(given)
-  const faults = result.success ? [] : result.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`)
+  const faults = result.success
+    ? []
+    : result.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`)
   const production = environment.NODE_ENV === 'production'
   if (production) faults.push(...productionFaults(environment))
   if (environment.ASSISTANT_BASE_URL && !environment.ASSISTANT_MODEL)
@@ -127,11 +148,19 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     sessionSecrets: settings.SESSION_SECRET ?? [keptSecret(dataDir)],
     production,
     assistant: settings.ASSISTANT_BASE_URL
-      ? { baseUrl: settings.ASSISTANT_BASE_URL, apiKey: settings.ASSISTANT_API_KEY, model: settings.ASSISTANT_MODEL! }
+      ? {
+          baseUrl: settings.ASSISTANT_BASE_URL,
+          apiKey: settings.ASSISTANT_API_KEY,
+          model: settings.ASSISTANT_MODEL!,
+        }
       : undefined,
     logLevel: settings.LOG_LEVEL,
     trustProxy:
-      settings.TRUST_PROXY === 'true' ? true : settings.TRUST_PROXY === 'false' ? false : settings.TRUST_PROXY,
+      settings.TRUST_PROXY === 'true'
+        ? true
+        : settings.TRUST_PROXY === 'false'
+          ? false
+          : settings.TRUST_PROXY,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...hostConfig(settings),
   }

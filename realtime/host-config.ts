@@ -46,7 +46,10 @@ export const hostEnvironment = (secrets: z.ZodType<string[], string>) => ({
   TRUSTED_USER_HEADER: header,
   TRUSTED_USER_SECRET: secrets.optional(),
   TRUSTED_NAME_HEADER: header,
-  OIDC_ISSUER: z.string().refine(isSafe, 'must be an https address, or http on this machine').optional(),
+  OIDC_ISSUER: z
+    .string()
+    .refine(isSafe, 'must be an https address, or http on this machine')
+    .optional(),
   OIDC_CLIENT_ID: z.string().optional(),
   OIDC_CLIENT_SECRET: z.string().optional(),
   OIDC_NAME: z.string().max(60).optional(),
@@ -70,18 +73,27 @@ export function hostFaults(given: Record<string, unknown>): string[] {
   const faults = needs.filter(([has, wants]) => given[has] && !given[wants])
   const lines = faults.map(([has, wants]) => `${wants}: is required with ${has}`)
   if (given.PASSWORD_SIGN_IN === 'false' && !given.TRUSTED_USER_HEADER && !given.OIDC_ISSUER)
-    lines.push('PASSWORD_SIGN_IN: false leaves no way to sign in without TRUSTED_USER_HEADER or OIDC_ISSUER')
+    lines.push(
+      'PASSWORD_SIGN_IN: false leaves no way to sign in without TRUSTED_USER_HEADER or OIDC_ISSUER',
+    )
   return [...new Set(lines)]
 }
 
 /** Passwords are off where a host brings the users, unless they are asked for. */
 export function hostConfig(settings: HostEnvironment): HostConfig {
-  const { TRUSTED_USER_HEADER: userHeader, TRUSTED_USER_SECRET: secrets = [], OIDC_ISSUER: issuer } = settings
+  const {
+    TRUSTED_USER_HEADER: userHeader,
+    TRUSTED_USER_SECRET: secrets = [],
+    OIDC_ISSUER: issuer,
+  } = settings
   const byHost = userHeader !== undefined || issuer !== undefined
   return {
-    withoutPasswords: settings.PASSWORD_SIGN_IN === undefined ? byHost : settings.PASSWORD_SIGN_IN === 'false',
+    withoutPasswords:
+      settings.PASSWORD_SIGN_IN === undefined ? byHost : settings.PASSWORD_SIGN_IN === 'false',
     trustedProxy:
-      userHeader === undefined ? undefined : { userHeader, nameHeader: settings.TRUSTED_NAME_HEADER, secrets },
+      userHeader === undefined
+        ? undefined
+        : { userHeader, nameHeader: settings.TRUSTED_NAME_HEADER, secrets },
     oidc:
       issuer === undefined
         ? undefined

@@ -19,7 +19,10 @@ export interface Stops {
   run(): Promise<void>
 }
 
-export function stopOnce(logger: Logger, timings: Pick<typeof stopTimings, 'step' | 'total'> = stopTimings): Stops {
+export function stopOnce(
+  logger: Logger,
+  timings: Pick<typeof stopTimings, 'step' | 'total'> = stopTimings,
+): Stops {
   const steps: { name: string; stop: () => Promise<void> | void }[] = []
   let running: Promise<void> | undefined
 
@@ -34,7 +37,11 @@ export function stopOnce(logger: Logger, timings: Pick<typeof stopTimings, 'step
           resolve()
         }, patience)
       })
-      const step = Promise.resolve().then(stop).catch((error: unknown) => logger.error({ err: error, step: name }, 'a step of the stop failed')) // prettier-ignore
+      const step = Promise.resolve()
+        .then(stop)
+        .catch((error: unknown) =>
+          logger.error({ err: error, step: name }, 'a step of the stop failed'),
+        )
       await Promise.race([step, late])
       clearTimeout(timer)
     }
@@ -47,7 +54,11 @@ export function stopOnce(logger: Logger, timings: Pick<typeof stopTimings, 'step
 }
 
 /** Repeats `job` at an interval (ms), one run at a time, from now on; failures are logged. Answers how to stop it. */
-export function every(interval: number, job: () => Promise<void>, logger: Logger): () => Promise<void> {
+export function every(
+  interval: number,
+  job: () => Promise<void>,
+  logger: Logger,
+): () => Promise<void> {
   let stopped = false
   let timer: NodeJS.Timeout | undefined
   let running = Promise.resolve()

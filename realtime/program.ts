@@ -20,7 +20,11 @@ const logger = createLogger('silent')
  * Answers the exit code: 0 when all is well, 1 when something was found or failed, 2 when the command line can't be understood. Never
  * rejects: what went wrong has been told.
  */
-export async function runProgram(args: readonly string[], env: NodeJS.ProcessEnv, terminal: Terminal): Promise<number> {
+export async function runProgram(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): Promise<number> {
   try {
     const command = readCommand(args)
     if (command.name !== 'help') return (await run(command, env, terminal)) ? 0 : 1
@@ -29,17 +33,26 @@ export async function runProgram(args: readonly string[], env: NodeJS.ProcessEnv
   } catch (error) {
     const isUsage = error instanceof UsageError
     const known = isUsage || error instanceof ConfigError
-    terminal.tell(known ? (error as Error).message : `lockstep: ${String((toFault(error).cause as Error | undefined)?.message ?? (error as Error).message)}`) // prettier-ignore
+    terminal.tell(
+      known
+        ? (error as Error).message
+        : `lockstep: ${String((toFault(error).cause as Error | undefined)?.message ?? (error as Error).message)}`,
+    )
     if (isUsage) terminal.tell(`\n${USAGE}`)
     return isUsage ? 2 : 1
   }
 }
 
-async function run(command: Exclude<Command, { name: 'help' }>, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<boolean> {
+async function run(
+  command: Exclude<Command, { name: 'help' }>,
+  env: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): Promise<boolean> {
   const stops = stopOnce(logger)
   try {
     const { mongodbUrl, dataDir } = readConfig(env)
-    const embedded = mongodbUrl === undefined ? await startEmbedded({ dataDir: join(dataDir, 'db') }) : undefined
+    const embedded =
+      mongodbUrl === undefined ? await startEmbedded({ dataDir: join(dataDir, 'db') }) : undefined
     if (embedded) stops.add('embedded database', () => embedded.stop())
     const database = await openDatabase(mongodbUrl ?? embedded!.url)
     stops.add('database', () => database.close())
@@ -51,4 +64,4 @@ async function run(command: Exclude<Command, { name: 'help' }>, env: NodeJS.Proc
   } finally {
     await stops.run()
   }
-} // prettier-ignore
+}

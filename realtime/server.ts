@@ -70,7 +70,10 @@ export interface RunningServer {
 }
 
 /** Resolves when it serves. Rejects when the database can't be reached or the port is taken. */
-export async function startServer(config: ServerConfig, options: ServerOptions = {}): Promise<RunningServer> {
+export async function startServer(
+  config: ServerConfig,
+  options: ServerOptions = {},
+): Promise<RunningServer> {
   const logger = options.logger ?? createLogger(config.logLevel)
   const metrics = createMetrics({ ofProcess: options.ofProcess })
   const stops = stopOnce(logger)
@@ -103,7 +106,8 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
-      onlineSessions: async (user_id: string) => (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
+      onlineSessions: async (user_id: string) =>
+        (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({ database, log, sessions, passwords, limits, devices })
     const room = createRoom(database, log, options.conversationsPerUser)
@@ -133,13 +137,17 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
     )
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
-    const oidc = config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const oidc =
+      config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
     let serving = false
     const http = await createHttp({
       config,
       handlers: {
         ...(!config.withoutPasswords && passwordHandlers(account)),
-        ...accountHandlers(account, { password: !config.withoutPasswords, providers: oidc ? [oidc.link] : [] }),
+        ...accountHandlers(account, {
+          password: !config.withoutPasswords,
+          providers: oidc ? [oidc.link] : [],
+        }),
         ...preferencesHandlers(preferences),
         ...conversationHandlers(conversations, rewind),
         ...agentHandlers(agents.useCases),
@@ -152,7 +160,8 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       sessions,
       host: { account, proxy, oidc },
       toFault,
-      ready: async () => serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
+      ready: async () =>
+        serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
@@ -164,7 +173,9 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
       sessions: proxy ? proxy.guard(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
-      execute: createExecute(socketCommands({ conversations, rewind, preferences, account, agents })),
+      execute: createExecute(
+        socketCommands({ conversations, rewind, preferences, account, agents }),
+      ),
       toFault,
       logger,
       metrics,
@@ -207,7 +218,13 @@ export async function startServer(config: ServerConfig, options: ServerOptions =
   /** A single node never loads the client library. */
   async function linkTo(url: string, database: Database) {
     const { startLink } = await import('./redis/link.ts')
-    return startLink({ url, deployment: await deploymentName(database), node: newId(), logger, metrics })
+    return startLink({
+      url,
+      deployment: await deploymentName(database),
+      node: newId(),
+      logger,
+      metrics,
+    })
   }
 }
 
@@ -240,7 +257,11 @@ function socketCommands({
       stop: agents.replies.stop,
     },
     preferences: { update: (request, payload) => preferences.update(request, payload) },
-    agents: { run: agents.useCases.run, stop: agents.useCases.stop, delete: agents.useCases.delete },
+    agents: {
+      run: agents.useCases.run,
+      stop: agents.useCases.stop,
+      delete: agents.useCases.delete,
+    },
     account: { revoke: (request, payload) => account.revoke(request, payload) },
   }
 }

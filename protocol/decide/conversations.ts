@@ -3,7 +3,12 @@
 //
 // `held` must contain the messages that the command names (`namedMessages`); on the server others may be missing.
 import type { Decision, DecisionContext } from '../change.ts'
-import type { Conversation, ConversationChanges, ConversationCommands, Summary } from '../conversations.ts'
+import type {
+  Conversation,
+  ConversationChanges,
+  ConversationCommands,
+  Summary,
+} from '../conversations.ts'
 import { Fault } from '../errors.ts'
 import { equalJson, exceedsFreeForm, mergePatch, type JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
@@ -23,12 +28,21 @@ type Decide<Name extends keyof ConversationCommands> = (
 
 /** Ids of the messages that a command names: known ones may be edited or be the ones that others replace. */
 export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
-  return [...new Set(inputs.flatMap(({ id, replaces }) => [id, replaces].filter((name) => typeof name === 'string')))]
+  return [
+    ...new Set(
+      inputs.flatMap(({ id, replaces }) =>
+        [id, replaces].filter((name) => typeof name === 'string'),
+      ),
+    ),
+  ]
 }
 
 const create: Decide<'create'> = (held, command, context) => {
   if (isConversation(held) && held.deleted_at === null) return undefined
-  if (held) throw new Fault('id_taken', { detail: 'A conversation with this id has been deleted: use another id' })
+  if (held)
+    throw new Fault('id_taken', {
+      detail: 'A conversation with this id has been deleted: use another id',
+    })
   const id = command.id ?? context.newId()
   const blank: Conversation = {
     id,
@@ -61,7 +75,12 @@ const update: Decide<'update'> = (held, command, context) => {
   if (command.if_version !== undefined && command.if_version !== conversation.version)
     throw new Fault('version_conflict')
   const { messages, replaced } = mergeInputs(conversation, command.messages ?? [], context)
-  return updated(conversation, changedFields(conversation, command), { messages, replaced }, context)
+  return updated(
+    conversation,
+    changedFields(conversation, command),
+    { messages, replaced },
+    context,
+  )
 }
 
 /** The change that gives a conversation these fields, and messages in the place of those they replace; undefined when there are none. */
@@ -78,10 +97,17 @@ export function updated(
     ...(messages.length > 0 && { messages }),
     message_count: Math.max(conversation.message_count, last?.position ?? 0),
     preview: last ? previewOf(last.content) : conversation.preview,
-    updated_at: fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
+    updated_at:
+      fields.title !== undefined || messages.length > 0 ? context.at : conversation.updated_at,
   }
   const { message_count, preview, updated_at } = conversation
-  const before = { ...pick(conversation, Object.keys(fields)), messages: replaced, message_count, preview, updated_at }
+  const before = {
+    ...pick(conversation, Object.keys(fields)),
+    messages: replaced,
+    message_count,
+    preview,
+    updated_at,
+  }
   return next(conversation, 'updated', data, before)
 }
 
@@ -101,7 +127,11 @@ const remove: Decide<'delete'> = (held, _command, context) => {
 const restore: Decide<'restore'> = (held) => {
   const conversation = existing(held)
   if (conversation.deleted_at === null) return undefined
-  const restored: Summary = { ...summaryOf(conversation), deleted_at: null, version: conversation.version + 1 }
+  const restored: Summary = {
+    ...summaryOf(conversation),
+    deleted_at: null,
+    version: conversation.version + 1,
+  }
   return next(conversation, 'restored', restored, { deleted_at: conversation.deleted_at })
 }
 
@@ -118,18 +148,25 @@ export function summaryOf(conversation: Conversation): Summary {
 
 /** Throws `not_found` for what was purged or never was. */
 export function existing(held: HeldConversation): Conversation {
-  if (!isConversation(held)) throw new Fault('not_found', { detail: 'There is no such conversation' })
+  if (!isConversation(held))
+    throw new Fault('not_found', { detail: 'There is no such conversation' })
   return held
 }
 
 /** Throws `not_found` for what isn't there or is in the trash. */
 export function live(held: HeldConversation): Conversation {
   const conversation = existing(held)
-  if (conversation.deleted_at !== null) throw new Fault('not_found', { detail: 'This conversation is in the trash' })
+  if (conversation.deleted_at !== null)
+    throw new Fault('not_found', { detail: 'This conversation is in the trash' })
   return conversation
 }
 
-export function next(conversation: Conversation, op: string, data: object, before: object): Decision {
+export function next(
+  conversation: Conversation,
+  op: string,
+  data: object,
+  before: object,
+): Decision {
   return {
     op,
     entity_id: conversation.id,
@@ -142,14 +179,20 @@ export function next(conversation: Conversation, op: string, data: object, befor
 const pick = (conversation: Conversation, names: string[]) =>
   Object.fromEntries(names.map((name) => [name, conversation[name as keyof Conversation]]))
 
-export type Fields = Pick<ConversationChanges['updated'], 'title' | 'metadata' | 'pinned' | 'archived'>
+export type Fields = Pick<
+  ConversationChanges['updated'],
+  'title' | 'metadata' | 'pinned' | 'archived'
+>
 
 /** The named fields whose value would become another. */
 function changedFields(conversation: Conversation, command: Command<'update'>): Fields {
   const fields: Fields = {}
-  if (command.title !== undefined && command.title !== conversation.title) fields.title = command.title
-  if (command.pinned !== undefined && command.pinned !== conversation.pinned) fields.pinned = command.pinned
-  if (command.archived !== undefined && command.archived !== conversation.archived) fields.archived = command.archived
+  if (command.title !== undefined && command.title !== conversation.title)
+    fields.title = command.title
+  if (command.pinned !== undefined && command.pinned !== conversation.pinned)
+    fields.pinned = command.pinned
+  if (command.archived !== undefined && command.archived !== conversation.archived)
+    fields.archived = command.archived
   if (command.metadata !== undefined) {
     const metadata = mergedMetadata(conversation.metadata, command.metadata)
     if (!equalJson(metadata, conversation.metadata)) fields.metadata = metadata
@@ -161,12 +204,19 @@ function changedFields(conversation: Conversation, command: Command<'update'>): 
 function mergedMetadata(present: JsonObject, patch: JsonObject): JsonObject {
   const merged = mergePatch(present, patch)
   if (exceedsFreeForm(merged))
-    throw new Fault('too_large', { detail: 'The metadata would become too large', limit_bytes: limits.freeFormBytes })
+    throw new Fault('too_large', {
+      detail: 'The metadata would become too large',
+      limit_bytes: limits.freeFormBytes,
+    })
   return merged
 }
 
 /** The merge by id: the messages that become new or other, in order of position, and those that they replaced. */
-function mergeInputs(conversation: Conversation, inputs: readonly MessageInput[], context: DecisionContext) {
+function mergeInputs(
+  conversation: Conversation,
+  inputs: readonly MessageInput[],
+  context: DecisionContext,
+) {
   const known = new Map(conversation.messages.map((message) => [message.id, message]))
   const messages: Message[] = []
   const replaced: Message[] = []
@@ -194,14 +244,18 @@ function mergeInputs(conversation: Conversation, inputs: readonly MessageInput[]
 /** Throws `invalid` for more messages than a conversation may have. */
 export function checkLength(message_count: number): void {
   if (message_count > limits.messagesPerConversation)
-    throw invalid('messages', `a conversation has at most ${limits.messagesPerConversation} messages`)
+    throw invalid(
+      'messages',
+      `a conversation has at most ${limits.messagesPerConversation} messages`,
+    )
 }
 
 const invalid = (path: string, message: string) =>
   new Fault('invalid', { detail: message, issues: [{ path, message }] })
 
 function addition(input: MessageInput, position: number, context: DecisionContext): Message {
-  if (input.status === 'streaming') throw invalid('status', 'a reply streams only when the server writes it')
+  if (input.status === 'streaming')
+    throw invalid('status', 'a reply streams only when the server writes it')
   return {
     id: input.id ?? context.newId(),
     role: input.role,
@@ -217,14 +271,29 @@ function addition(input: MessageInput, position: number, context: DecisionContex
 }
 
 /** The edited message, or undefined when the input is a stale or an equal copy. A message that streams belongs to its writer. */
-function edit(present: Message, input: MessageInput, context: DecisionContext): Message | undefined {
+function edit(
+  present: Message,
+  input: MessageInput,
+  context: DecisionContext,
+): Message | undefined {
   if (present.status === 'streaming') return undefined
-  if (input.version === undefined ? input.content === present.content : input.version !== present.version)
+  if (
+    input.version === undefined
+      ? input.content === present.content
+      : input.version !== present.version
+  )
     return undefined
-  const metadata = input.metadata ? mergedMetadata(present.metadata, input.metadata) : present.metadata
+  const metadata = input.metadata
+    ? mergedMetadata(present.metadata, input.metadata)
+    : present.metadata
   const status = input.status ?? present.status
-  if (status === 'streaming') throw invalid('status', 'a reply streams only when the server writes it')
-  if (input.content === present.content && status === present.status && equalJson(metadata, present.metadata))
+  if (status === 'streaming')
+    throw invalid('status', 'a reply streams only when the server writes it')
+  if (
+    input.content === present.content &&
+    status === present.status &&
+    equalJson(metadata, present.metadata)
+  )
     return undefined
   const version = present.version + 1
   return { ...present, content: input.content, status, metadata, version, updated_at: context.at }

@@ -10,7 +10,8 @@ export function decidePreferences(
   { patch, if_version }: PreferencesCommands['update'],
   { user_id }: DecisionContext,
 ): Decision | undefined {
-  if (if_version !== undefined && if_version !== held.version) throw new Fault('version_conflict', { current: held })
+  if (if_version !== undefined && if_version !== held.version)
+    throw new Fault('version_conflict', { current: held })
   const merged = mergePatch(held.preferences, patch)
   if (equalJson(merged, held.preferences)) return undefined
   if (exceedsFreeForm(merged))

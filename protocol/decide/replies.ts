@@ -25,14 +25,21 @@ export interface ReplyStart {
 }
 
 /** Appends the streaming message. Throws `already_replying` while another one streams. */
-export function decideReply(held: HeldConversation, start: ReplyStart, context: DecisionContext): Decision {
+export function decideReply(
+  held: HeldConversation,
+  start: ReplyStart,
+  context: DecisionContext,
+): Decision {
   const conversation = live(held)
-  if (conversation.messages.some(({ status }) => status === 'streaming')) throw new Fault('already_replying')
+  if (conversation.messages.some(({ status }) => status === 'streaming'))
+    throw new Fault('already_replying')
   const { input, replaces } = start
   if (replaces !== undefined) replaceable(conversation, replaces)
   const { message_count, preview, updated_at } = conversation
   const messages: Message[] = []
-  const add = (message: Pick<Message, 'id' | 'role' | 'content' | 'status' | 'replaces' | 'metadata'>) =>
+  const add = (
+    message: Pick<Message, 'id' | 'role' | 'content' | 'status' | 'replaces' | 'metadata'>,
+  ) =>
     messages.push({
       ...message,
       position: message_count + messages.length + 1,
@@ -41,7 +48,8 @@ export function decideReply(held: HeldConversation, start: ReplyStart, context: 
       updated_at: context.at,
     })
   const { message_id, run_id, agent, model } = start
-  if (input) add({ ...input, role: 'user', status: 'complete', replaces: null, metadata: { run_id } })
+  if (input)
+    add({ ...input, role: 'user', status: 'complete', replaces: null, metadata: { run_id } })
   add({
     id: message_id,
     role: 'assistant',
@@ -64,7 +72,10 @@ function replaceable(conversation: Conversation, id: string): void {
   const replaced = conversation.messages.find((message) => message.id === id)
   if (replaced?.role === 'assistant') return
   const message = 'must name an assistant message of this conversation'
-  throw new Fault('invalid', { detail: `replaces ${message}`, issues: [{ path: 'replaces', message }] })
+  throw new Fault('invalid', {
+    detail: `replaces ${message}`,
+    issues: [{ path: 'replaces', message }],
+  })
 }
 
 export interface ReplyPiece {
@@ -82,11 +93,15 @@ export function decideExtend(held: HeldConversation, piece: ReplyPiece): Decisio
   if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
   const { message_id, run_id } = piece
   const end = message.content.length
-  if (piece.offset > end) throw new Fault('invalid', { detail: 'Text of this reply is missing before this piece' })
+  if (piece.offset > end)
+    throw new Fault('invalid', { detail: 'Text of this reply is missing before this piece' })
   const text = piece.text.slice(end - piece.offset)
   if (text === '') return undefined
   if (byteLength(message.content) + byteLength(text) > limits.messageBytes)
-    throw new Fault('too_large', { detail: 'The reply would become too large', limit_bytes: limits.messageBytes })
+    throw new Fault('too_large', {
+      detail: 'The reply would become too large',
+      limit_bytes: limits.messageBytes,
+    })
   const data: ConversationChanges['extended'] = { message_id, run_id, offset: end, text }
   return next(conversation, 'extended', data, { message_updated_at: message.updated_at })
 }
@@ -113,23 +128,36 @@ export function decideFinish(
 /** Stops whatever run writes the message. undefined: it has ended. Throws `not_found` for a message that isn't there. */
 export function decideStop(
   held: HeldConversation,
-  { message_id, metadata = {} }: Pick<ReplyEnding, 'message_id'> & Partial<Pick<ReplyEnding, 'metadata'>>,
+  {
+    message_id,
+    metadata = {},
+  }: Pick<ReplyEnding, 'message_id'> & Partial<Pick<ReplyEnding, 'metadata'>>,
   context: DecisionContext,
 ): Decision | undefined {
   const found = streaming(held, message_id)
-  return found && finish(found.conversation, found.message, { status: 'stopped', metadata }, context)
+  return (
+    found && finish(found.conversation, found.message, { status: 'stopped', metadata }, context)
+  )
 }
 
 /**
  * Asks whoever writes the message to end it: an empty piece, which every reader of the log knows and which changes nothing, in the name of
  * the user who asks. undefined: it has ended. Throws `not_found` for a message that isn't there.
  */
-export function decideStopRequest(held: HeldConversation, message_id: string): Decision | undefined {
+export function decideStopRequest(
+  held: HeldConversation,
+  message_id: string,
+): Decision | undefined {
   const found = streaming(held, message_id)
   if (!found) return undefined
   const { conversation, message } = found
   const run_id = String(message.metadata.run_id)
-  const data: ConversationChanges['extended'] = { message_id, run_id, offset: message.content.length, text: '' }
+  const data: ConversationChanges['extended'] = {
+    message_id,
+    run_id,
+    offset: message.content.length,
+    text: '',
+  }
   return next(conversation, 'extended', data, { message_updated_at: message.updated_at })
 }
 
@@ -142,13 +170,20 @@ function streaming(held: HeldConversation, message_id: string) {
 
 /** The run that writes a message now. */
 function runOf(held: HeldConversation, message_id: string): string | undefined {
-  const message = isConversation(held) ? held.messages.find(({ id }) => id === message_id) : undefined
+  const message = isConversation(held)
+    ? held.messages.find(({ id }) => id === message_id)
+    : undefined
   const run_id = message?.metadata.run_id
   return message?.status === 'streaming' && typeof run_id === 'string' ? run_id : undefined
 }
 
-const streamedBy = (conversation: Conversation, { message_id, run_id }: Pick<ReplyPiece, 'message_id' | 'run_id'>) =>
-  runOf(conversation, message_id) === run_id ? conversation.messages.find(({ id }) => id === message_id) : undefined
+const streamedBy = (
+  conversation: Conversation,
+  { message_id, run_id }: Pick<ReplyPiece, 'message_id' | 'run_id'>,
+) =>
+  runOf(conversation, message_id) === run_id
+    ? conversation.messages.find(({ id }) => id === message_id)
+    : undefined
 
 function finish(
   conversation: Conversation,
@@ -167,6 +202,10 @@ function finish(
     updated_at: context.at,
   }
   const { preview, updated_at } = conversation
-  const before = { status: 'streaming', metadata: message.metadata, message_updated_at: message.updated_at }
+  const before = {
+    status: 'streaming',
+    metadata: message.metadata,
+    message_updated_at: message.updated_at,
+  }
   return next(conversation, 'finished', data, { ...before, preview, updated_at })
 }

@@ -17,12 +17,22 @@ export function decideRewind(
   context: DecisionContext,
 ): Decision | undefined {
   const conversation = live(held)
-  if (conversation.messages.some(({ status }) => status === 'streaming')) throw new Fault('already_replying')
+  if (conversation.messages.some(({ status }) => status === 'streaming'))
+    throw new Fault('already_replying')
   const earlier = new Map(then.messages.map((message) => [message.id, message]))
-  const replaced = conversation.messages.filter((message) => differs(message, earlier.get(message.id)))
+  const replaced = conversation.messages.filter((message) =>
+    differs(message, earlier.get(message.id)),
+  )
   const messages = replaced.map((message) => {
     const { content, status, metadata } = earlier.get(message.id)!
-    return { ...message, content, status, metadata, version: message.version + 1, updated_at: context.at }
+    return {
+      ...message,
+      content,
+      status,
+      metadata,
+      version: message.version + 1,
+      updated_at: context.at,
+    }
   })
   return updated(conversation, fieldsOf(conversation, then), { messages, replaced }, context)
 }

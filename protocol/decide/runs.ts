@@ -15,9 +15,14 @@ export type RunStart = AgentCommands['run'] & {
 }
 
 /** Begins a run; undefined: this id runs already. Throws `id_taken` when it was removed. */
-export function decideRun(held: HeldRun, start: RunStart, context: DecisionContext): Decision | undefined {
+export function decideRun(
+  held: HeldRun,
+  start: RunStart,
+  context: DecisionContext,
+): Decision | undefined {
   if (isRun(held)) return undefined
-  if (held) throw new Fault('id_taken', { detail: 'A run with this id has been deleted: use another id' })
+  if (held)
+    throw new Fault('id_taken', { detail: 'A run with this id has been deleted: use another id' })
   const { id, agent, model, input, message_id } = start
   const run: Run = {
     id,
@@ -37,15 +42,22 @@ export function decideRun(held: HeldRun, start: RunStart, context: DecisionConte
 }
 
 /** Extends the output; an empty first piece says that a queued run runs. Throws `not_found` when it has ended. */
-export function decideRunExtend(held: HeldRun, piece: AgentChanges['extended']): Decision | undefined {
+export function decideRunExtend(
+  held: HeldRun,
+  piece: AgentChanges['extended'],
+): Decision | undefined {
   const run = existingRun(held)
   if (run.ended_at !== null) throw new Fault('not_found', { detail: 'This run has ended' })
   const end = run.output.length
-  if (piece.offset > end) throw new Fault('invalid', { detail: 'Text of this run is missing before this piece' })
+  if (piece.offset > end)
+    throw new Fault('invalid', { detail: 'Text of this run is missing before this piece' })
   const text = piece.text.slice(end - piece.offset)
   if (text === '' && run.status === 'running') return undefined
   if (byteLength(run.output) + byteLength(text) > limits.messageBytes)
-    throw new Fault('too_large', { detail: 'The output would become too large', limit_bytes: limits.messageBytes })
+    throw new Fault('too_large', {
+      detail: 'The output would become too large',
+      limit_bytes: limits.messageBytes,
+    })
   return next(run, 'extended', { offset: end, text }, { status: run.status })
 }
 

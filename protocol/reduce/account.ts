@@ -14,7 +14,10 @@ export function reduceAccount(held: HeldAccount, change: Change): HeldAccount {
   switch (change.op) {
     case 'session_created': {
       const { session } = change.data as AccountChanges['session_created']
-      return { ...held, sessions: [...held.sessions.filter(({ id }) => id !== session.id), session] }
+      return {
+        ...held,
+        sessions: [...held.sessions.filter(({ id }) => id !== session.id), session],
+      }
     }
     case 'session_revoked': {
       const { session_id } = change.data as AccountChanges['session_revoked']

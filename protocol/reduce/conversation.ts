@@ -30,7 +30,8 @@ export function reduceConversation(held: HeldConversation, change: Change): Held
   if (change.op === 'created') return data as ConversationChanges['created']
   if (change.op === 'restored') {
     const summary = data as ConversationChanges['restored']
-    if (!isConversation(held)) return { ...summary, messages: [], has_more: summary.message_count > 0 }
+    if (!isConversation(held))
+      return { ...summary, messages: [], has_more: summary.message_count > 0 }
     return { ...held, ...summary, version: change.version }
   }
   if (!isConversation(held)) return held
@@ -55,7 +56,8 @@ function changesOf(held: Conversation, change: Change): Partial<Conversation> {
       }
     }
     case 'finished': {
-      const { message_id, status, metadata, preview, updated_at } = change.data as ConversationChanges['finished']
+      const { message_id, status, metadata, preview, updated_at } =
+        change.data as ConversationChanges['finished']
       const messages = replaceMessage(held.messages, message_id, (message) => ({
         ...message,
         status,
@@ -77,7 +79,11 @@ export function extend(content: string, offset: number, text: string): string {
   return offset <= content.length ? content + text.slice(content.length - offset) : content
 }
 
-function replaceMessage(messages: Message[], id: string, change: (message: Message) => Message): Message[] {
+function replaceMessage(
+  messages: Message[],
+  id: string,
+  change: (message: Message) => Message,
+): Message[] {
   const at = messages.findLastIndex((message) => message.id === id)
   return at < 0 ? messages : messages.with(at, change(messages[at]!))
 }

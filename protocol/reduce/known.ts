@@ -14,11 +14,26 @@ interface Changes {
 }
 
 const ops: { [T in Topic]: Record<keyof Changes[T], true> } = {
-  conversations: { created: true, updated: true, extended: true, finished: true, deleted: true, restored: true, purged: true }, // prettier-ignore
+  conversations: {
+    created: true,
+    updated: true,
+    extended: true,
+    finished: true,
+    deleted: true,
+    restored: true,
+    purged: true,
+  },
   preferences: { updated: true },
   agents: { created: true, extended: true, finished: true, deleted: true },
-  account: { session_created: true, session_revoked: true, renamed: true, password_changed: true, closed: true },
+  account: {
+    session_created: true,
+    session_revoked: true,
+    renamed: true,
+    password_changed: true,
+    closed: true,
+  },
 }
 
 /** False: reducing it would miss what it did, so the entity has to be loaded. Fields that aren't known change nothing of this. */
-export const isKnown = ({ topic, op }: Pick<Change, 'topic' | 'op'>): boolean => Object.hasOwn(ops[topic], op)
+export const isKnown = ({ topic, op }: Pick<Change, 'topic' | 'op'>): boolean =>
+  Object.hasOwn(ops[topic], op)

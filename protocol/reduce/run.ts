@@ -14,13 +14,19 @@ export const isRun = (held: HeldRun): held is Run => held !== undefined && !('de
 /** Pure: run + change -> run. A change whose version isn't above the run's changes nothing. */
 export function reduceRun(held: HeldRun, change: Change): HeldRun {
   if (held && change.version <= held.version) return held
-  if (change.op === 'deleted') return { id: change.entity_id, version: change.version, deleted: true }
+  if (change.op === 'deleted')
+    return { id: change.entity_id, version: change.version, deleted: true }
   if (change.stripped || !change.data) return held
   if (change.op === 'created') return change.data as AgentChanges['created']
   if (!isRun(held)) return held
   if (change.op === 'extended') {
     const { offset, text } = change.data as AgentChanges['extended']
-    return { ...held, output: extend(held.output, offset, text), status: 'running', version: change.version }
+    return {
+      ...held,
+      output: extend(held.output, offset, text),
+      status: 'running',
+      version: change.version,
+    }
   }
   if (change.op !== 'finished') return { ...held, version: change.version }
   const { status, ended_at, metadata } = change.data as AgentChanges['finished']

@@ -36,7 +36,10 @@ export interface AgentsOptions extends DirectoryOptions {
 export interface Agents {
   /** Of /conversations: entries of the table that `createExecute` takes. */
   replies: {
-    reply(request: Request, payload: ConversationCommands['reply']): Promise<Outcome<Summary | null>>
+    reply(
+      request: Request,
+      payload: ConversationCommands['reply'],
+    ): Promise<Outcome<Summary | null>>
     stop(request: Request, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
   }
   useCases: AgentUseCases
@@ -86,7 +89,9 @@ export function createAgents(options: AgentsOptions): Agents {
         }),
       async delete(request, payload) {
         const outcome = await runs.delete(request, payload)
-        runner.find({ user_id: request.user_id, ...payload })?.end({ status: 'stopped', elsewhere: true })
+        runner
+          .find({ user_id: request.user_id, ...payload })
+          ?.end({ status: 'stopped', elsewhere: true })
         return outcome
       },
       list: runs.list,

@@ -55,7 +55,8 @@ export function chooseAgent(
 const demo: AgentSettings = {
   id: 'demo',
   name: 'Demo',
-  description: 'Works without any set-up and shows what replies can look like. Send "/demo help" for what it can do.',
+  description:
+    'Works without any set-up and shows what replies can look like. Send "/demo help" for what it can do.',
   model: 'demo',
   instructions: '',
   provider: 'demo',
@@ -74,7 +75,10 @@ const builtIn = (model: string | undefined): AgentSettings[] =>
   model === undefined ? [demo] : [assistant(model), demo]
 
 /** Empty texts count as not given; the demo agent has no other model. */
-function withSettings(agent: AgentSettings, given: Partial<z.infer<typeof Settings>>): AgentSettings {
+function withSettings(
+  agent: AgentSettings,
+  given: Partial<z.infer<typeof Settings>>,
+): AgentSettings {
   return {
     ...agent,
     name: given.name || agent.name,

@@ -24,7 +24,8 @@ async function* play(script: Script, { messages, signal }: ProviderRequest): Asy
   const { thinkingMs, rate } = script
   if (thinkingMs > 0) {
     const words = tokensOf(thoughts)
-    for await (const text of paced(words, (words.length * 1000) / thinkingMs, signal)) yield { kind: 'thinking', text }
+    for await (const text of paced(words, (words.length * 1000) / thinkingMs, signal))
+      yield { kind: 'thinking', text }
   }
   const tokens = tokensOf(script.text)
   const said = script.ending === 'complete' ? tokens : tokens.slice(0, Math.ceil(tokens.length / 3))
@@ -39,7 +40,11 @@ async function* play(script: Script, { messages, signal }: ProviderRequest): Asy
 const tokensOf = (text: string): string[] => text.match(/\s*\S{1,8}|\s+$/gu) ?? []
 
 /** Keeps to the rate however late the timers are: what is due comes at once. */
-async function* paced(tokens: readonly string[], rate: number, signal: AbortSignal): AsyncGenerator<string> {
+async function* paced(
+  tokens: readonly string[],
+  rate: number,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   const began = performance.now()
   for (const [index, token] of tokens.entries()) {
     const early = began + ((index + 1) * 1000) / rate - performance.now()

@@ -18,12 +18,19 @@ export interface Directory {
   /** The agent with this id, or the one that answers when none is named. */
   find(user_id: string, id: string | undefined): Promise<AgentSettings | undefined>
   /** What the agent says to a thread, which is read when it is asked. */
-  ask(agent: AgentSettings, thread: () => Promise<ProviderMessage[]>, signal: AbortSignal): AsyncIterable<Piece>
+  ask(
+    agent: AgentSettings,
+    thread: () => Promise<ProviderMessage[]>,
+    signal: AbortSignal,
+  ): AsyncIterable<Piece>
 }
 
 export function createDirectory({ preferences, assistant, demo }: DirectoryOptions): Directory {
   const demoProvider = createDemoProvider(demo)
-  const providers = { demo: demoProvider, assistant: assistant ? loadProvider(assistant) : demoProvider }
+  const providers = {
+    demo: demoProvider,
+    assistant: assistant ? loadProvider(assistant) : demoProvider,
+  }
 
   return {
     async list(user_id) {
@@ -34,14 +41,22 @@ export function createDirectory({ preferences, assistant, demo }: DirectoryOptio
       return chooseAgent(agentsOf(settings, assistant?.model), settings, id)
     },
     async *ask({ provider, instructions, model, temperature }, thread, signal) {
-      yield* providers[provider].stream({ instructions, model, temperature, signal, messages: await thread() })
+      yield* providers[provider].stream({
+        instructions,
+        model,
+        temperature,
+        signal,
+        messages: await thread(),
+      })
     },
   }
 }
 
 /** A server with the demo agent alone never loads the client library, and no server waits for it before it serves. */
 function loadProvider(settings: OpenAiSettings): Provider {
-  const loading = import('./openai.ts').then(({ createOpenAiProvider }) => createOpenAiProvider(settings))
+  const loading = import('./openai.ts').then(({ createOpenAiProvider }) =>
+    createOpenAiProvider(settings),
+  )
   return {
     async *stream(request) {
       yield* (await loading).stream(request)

@@ -3,7 +3,13 @@
 import { newId } from '../../protocol/ids.ts'
 import type { Logger } from '../log.ts'
 import type { Database } from '../store/database.ts'
-import { dropLease, heldLeases, renewLeases, takeLease, type ReplyDocument } from '../store/replies.ts'
+import {
+  dropLease,
+  heldLeases,
+  renewLeases,
+  takeLease,
+  type ReplyDocument,
+} from '../store/replies.ts'
 import type { Timings } from './timings.ts'
 
 /** After a renewal that failed: the lease may be over soon (ms). */
@@ -22,7 +28,11 @@ export class Leases {
   #stopped = false
 
   /** @param owner names this process, and no other ever */
-  constructor(database: Database, owner: string, { timings, logger }: { timings: Timings; logger: Logger }) {
+  constructor(
+    database: Database,
+    owner: string,
+    { timings, logger }: { timings: Timings; logger: Logger },
+  ) {
     this.#database = database
     this.#owner = owner
     this.#timings = timings
@@ -66,7 +76,10 @@ export class Leases {
       this.#renew().then(
         () => this.#again(this.#timings.renewMs),
         (error: unknown) => {
-          this.#logger.warn({ err: error, leases: this.#held.size }, 'leases of replies could not be renewed')
+          this.#logger.warn(
+            { err: error, leases: this.#held.size },
+            'leases of replies could not be renewed',
+          )
           this.#again(RETRY_MS)
         },
       )

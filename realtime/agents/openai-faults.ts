@@ -22,7 +22,13 @@ const byCode: Partial<Record<string, ReasonCode>> = {
   rate_limit_exceeded: 'busy',
 }
 
-const passing: ReadonlySet<ReasonCode> = new Set(['unreachable', 'busy', 'broken', 'closed_early', 'malformed'])
+const passing: ReadonlySet<ReasonCode> = new Set([
+  'unreachable',
+  'busy',
+  'broken',
+  'closed_early',
+  'malformed',
+])
 
 export function toProviderFault(error: unknown): ProviderFault {
   if (error instanceof ProviderFault) return error
@@ -57,4 +63,6 @@ function retryAfter(headers: Headers | undefined): number | undefined {
 
 /** A server that doesn't take the request as it is may be one that doesn't know `stream_options`. */
 export const refusesUsage = (error: unknown): boolean =>
-  error instanceof APIError && (error.status === 400 || error.status === 422) && byCode[error.code ?? ''] === undefined
+  error instanceof APIError &&
+  (error.status === 400 || error.status === 422) &&
+  byCode[error.code ?? ''] === undefined

@@ -3,7 +3,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OpenAI } from 'openai'
 import { Stream } from 'openai/streaming'
-import { ProviderFault, type Piece, type Provider, type ProviderRequest, type Usage } from './provider.ts'
+import {
+  ProviderFault,
+  type Piece,
+  type Provider,
+  type ProviderRequest,
+  type Usage,
+} from './provider.ts'
 import { refusesUsage, toProviderFault } from './openai-faults.ts'
 import { ThinkTags } from './think-tags.ts'
 
@@ -65,7 +71,10 @@ export function createOpenAiProvider(
     }
   }
 
-  async function* once({ signal, ...request }: ProviderRequest, includeUsage: boolean): AsyncGenerator<Piece> {
+  async function* once(
+    { signal, ...request }: ProviderRequest,
+    includeUsage: boolean,
+  ): AsyncGenerator<Piece> {
     const { model, temperature, instructions, messages } = request
     const line = new AbortController()
     const response = await client.chat.completions
@@ -73,7 +82,9 @@ export function createOpenAiProvider(
         {
           model,
           ...(temperature !== undefined && { temperature }),
-          messages: instructions ? [{ role: 'system', content: instructions }, ...messages] : [...messages],
+          messages: instructions
+            ? [{ role: 'system', content: instructions }, ...messages]
+            : [...messages],
           stream: true,
           ...(includeUsage && { stream_options: { include_usage: true } }),
         },
@@ -81,7 +92,11 @@ export function createOpenAiProvider(
       )
       .asResponse()
     const done = { seen: false }
-    const chunks = Stream.fromSSEResponse<OpenAI.ChatCompletionChunk>(noticing(response, done), line, client)
+    const chunks = Stream.fromSSEResponse<OpenAI.ChatCompletionChunk>(
+      noticing(response, done),
+      line,
+      client,
+    )
     const tags = new ThinkTags()
     let finish: string | undefined
     let late: NodeJS.Timeout | undefined
@@ -102,7 +117,8 @@ export function createOpenAiProvider(
     }
     yield* tags.end()
     // a connection that closes looks like an end: only a reason to finish is one, or the word that it is done
-    if (finish === undefined && !done.seen) throw new ProviderFault('closed_early', { retryable: true })
+    if (finish === undefined && !done.seen)
+      throw new ProviderFault('closed_early', { retryable: true })
     if (finish === 'content_filter') throw new ProviderFault('filtered')
     if (finish === 'length') yield { kind: 'cut', code: 'cut' }
   }
@@ -127,7 +143,10 @@ function noticing({ body, headers }: Response, done: { seen: boolean }): Respons
 
 /** Servers disagree about the name of reasoning text, and none of the names is OpenAI's own. */
 function* piecesOf(delta: object | undefined, tags: ThinkTags): Generator<Piece> {
-  const { reasoning_content, reasoning, content, refusal } = (delta ?? {}) as Record<string, unknown>
+  const { reasoning_content, reasoning, content, refusal } = (delta ?? {}) as Record<
+    string,
+    unknown
+  >
   const thinking = reasoning_content ?? reasoning
   const text = content ?? refusal
   if (typeof thinking === 'string' && thinking !== '') yield { kind: 'thinking', text: thinking }

@@ -10,7 +10,10 @@ export class Patience {
   #timer: NodeJS.Timeout | undefined
 
   /** @param tired called at most once, when a limit has passed */
-  constructor(limits: Pick<Timings, 'firstMs' | 'idleMs' | 'totalMs'>, tired: (code: ReasonCode) => void) {
+  constructor(
+    limits: Pick<Timings, 'firstMs' | 'idleMs' | 'totalMs'>,
+    tired: (code: ReasonCode) => void,
+  ) {
     this.#limits = limits
     this.#tired = tired
     this.#wait()

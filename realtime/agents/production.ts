@@ -115,7 +115,9 @@ export class Production {
     await cut.closer?.catch(() => undefined)
     if (this.#lost) return undefined
     const ending = this.#endingOf(refused ? { status: 'stopped' } : cut)
-    return (await this.#persist(() => this.#sink.finish(ending))) === 'gave up' ? undefined : ending.status
+    return (await this.#persist(() => this.#sink.finish(ending))) === 'gave up'
+      ? undefined
+      : ending.status
   }
 
   /** Ends it; the first one counts. Text that comes afterwards is dropped. */
@@ -149,7 +151,10 @@ export class Production {
       if (this.#ended) return
       this.#add('', true)
       const code = error instanceof ProviderFault ? error.code : 'internal'
-      this.#logger.warn({ reason: code, err: code === 'internal' ? error : undefined }, 'a provider failed')
+      this.#logger.warn(
+        { reason: code, err: code === 'internal' ? error : undefined },
+        'a provider failed',
+      )
       this.end({ status: 'failed', code })
     }
   }
@@ -208,7 +213,8 @@ export class Production {
   }
 
   #scheduleWrite(): void {
-    if (this.#ended || this.#writeTimer || this.#writing || this.#durable >= this.#text.length) return
+    if (this.#ended || this.#writeTimer || this.#writing || this.#durable >= this.#text.length)
+      return
     const due = Math.max(this.#lastWrite, this.#firstTextAt ?? 0) + this.#timings.durableMs
     this.#writeTimer = setTimeout(
       () => {
@@ -246,7 +252,10 @@ export class Production {
       } catch (error) {
         if (error instanceof Fault && !errors[error.code].retryable) return 'refused'
         if (performance.now() + wait > deadline) {
-          this.#logger.error({ err: error }, 'a reply could not be written: another node will end it')
+          this.#logger.error(
+            { err: error },
+            'a reply could not be written: another node will end it',
+          )
           return 'gave up'
         }
       }
@@ -255,7 +264,10 @@ export class Production {
   }
 
   #endingOf({ status, code }: Cut): Ending {
-    return { status, metadata: { ...this.metadata, ...(code && { reason: reasons[code], reason_code: code }) } }
+    return {
+      status,
+      metadata: { ...this.metadata, ...(code && { reason: reasons[code], reason_code: code }) },
+    }
   }
 }
 

@@ -25,7 +25,9 @@ export interface Usage {
 
 /** In order of arrival; `usage` and `cut` come behind the text. `cut`: the text is whole but for its end. */
 export type Piece =
-  { kind: 'thinking' | 'text'; text: string } | { kind: 'usage'; usage: Usage } | { kind: 'cut'; code: ReasonCode }
+  | { kind: 'thinking' | 'text'; text: string }
+  | { kind: 'usage'; usage: Usage }
+  | { kind: 'cut'; code: ReasonCode }
 
 export interface Provider {
   /** Throws `ProviderFault` for whatever ends the text early. */
@@ -38,12 +40,17 @@ export interface Provider {
  */
 export const reasons = {
   unreachable: 'The assistant can’t be reached. Try again later, or ask whoever runs this server.',
-  unauthorized: 'The assistant refused this server’s key. Whoever runs this server has to check it.',
-  no_credit: 'This server’s account with the assistant has run out of credit. Ask whoever runs this server.',
-  unknown_model: 'The assistant doesn’t know this model. Choose another one in the agent’s settings.',
-  too_long: 'This conversation is too long for the model. Start a new one, or choose a model that reads more.',
+  unauthorized:
+    'The assistant refused this server’s key. Whoever runs this server has to check it.',
+  no_credit:
+    'This server’s account with the assistant has run out of credit. Ask whoever runs this server.',
+  unknown_model:
+    'The assistant doesn’t know this model. Choose another one in the agent’s settings.',
+  too_long:
+    'This conversation is too long for the model. Start a new one, or choose a model that reads more.',
   refused: 'The assistant refused the request. Check the agent’s model and temperature.',
-  filtered: 'The assistant withheld its answer because of its content rules. Put the question differently.',
+  filtered:
+    'The assistant withheld its answer because of its content rules. Put the question differently.',
   busy: 'The assistant has too much to do right now. Wait a moment and try again.',
   broken: 'The assistant met an error of its own. Try again.',
   malformed: 'The assistant sent something that can’t be read. Try again.',
@@ -72,7 +79,11 @@ export class ProviderFault extends Error {
 
   constructor(
     code: ReasonCode,
-    { retryable = false, retryAfterMs, cause }: { retryable?: boolean; retryAfterMs?: number; cause?: unknown } = {},
+    {
+      retryable = false,
+      retryAfterMs,
+      cause,
+    }: { retryable?: boolean; retryAfterMs?: number; cause?: unknown } = {},
   ) {
     super(code, { cause })
     this.name = 'ProviderFault'

@@ -8,7 +8,13 @@ import type { Logger } from '../log.ts'
 import { unfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
 import { allStreaming } from '../store/messages.ts'
-import { claimLease, dropLease, expiredLeases, leasedRuns, type ReplyDocument } from '../store/replies.ts'
+import {
+  claimLease,
+  dropLease,
+  expiredLeases,
+  leasedRuns,
+  type ReplyDocument,
+} from '../store/replies.ts'
 import { reasons } from './provider.ts'
 import type { Timings } from './timings.ts'
 
@@ -18,7 +24,10 @@ const SLOW_MS = 1_000
 /** A run this old that nobody holds is nobody's (ms). */
 const STRAY_AGE_MS = 60_000
 const CAUSE = 'recovery'
-const interrupted = { status: 'interrupted' as const, metadata: { reason: reasons.lost, reason_code: 'lost' } }
+const interrupted = {
+  status: 'interrupted' as const,
+  metadata: { reason: reasons.lost, reason_code: 'lost' },
+}
 
 type Left = Pick<ReplyDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
 
@@ -39,7 +48,9 @@ export function startRecovery(
     let running = Promise.resolve()
     let timer = setTimeout(tick, Math.random() * ms)
     function tick() {
-      running = work().catch((error: unknown) => logger.warn({ err: error }, 'abandoned replies could not be ended'))
+      running = work().catch((error: unknown) =>
+        logger.warn({ err: error }, 'abandoned replies could not be ended'),
+      )
       void running.then(() => {
         if (!stopped) timer = setTimeout(tick, ms)
       })
@@ -84,7 +95,8 @@ export function startRecovery(
     if (!conversation_id || !message_id) return
     const message = { user_id, conversation_id, message_id, run_id }
     const run = await unlessGone(runs.get(user_id, run_id))
-    if (run?.output) await unlessGone(replies.extend(message, { offset: 0, text: run.output }, CAUSE))
+    if (run?.output)
+      await unlessGone(replies.extend(message, { offset: 0, text: run.output }, CAUSE))
     await unlessGone(replies.finish(message, endingOf(run) ?? interrupted, CAUSE))
   }
 

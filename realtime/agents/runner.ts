@@ -21,7 +21,9 @@ export interface Job extends Leased {
 }
 
 /** A run, or the message that a run writes. */
-export type What = { user_id: string } & ({ run_id: string } | { conversation_id: string; message_id: string })
+export type What = { user_id: string } & (
+  { run_id: string } | { conversation_id: string; message_id: string }
+)
 
 interface Running {
   job: Job
@@ -46,7 +48,10 @@ export class Runner {
   readonly #looking: NodeJS.Timeout
   readonly #follow: (user_id: string, topic: FollowedTopic) => () => void
 
-  constructor(leases: Leases, { timings, logger, metrics, follow = () => () => undefined }: RunnerOptions) {
+  constructor(
+    leases: Leases,
+    { timings, logger, metrics, follow = () => () => undefined }: RunnerOptions,
+  ) {
     this.#leases = leases
     this.#timings = timings
     this.#logger = logger
@@ -77,7 +82,8 @@ export class Runner {
     if (others?.size === 0) this.#byUser.delete(job.user_id)
     this.#metrics.running.dec()
     this.#metrics.ended.inc({ status: status ?? 'abandoned' })
-    if (production.firstTextMs !== undefined) this.#metrics.firstText.observe(production.firstTextMs / 1000)
+    if (production.firstTextMs !== undefined)
+      this.#metrics.firstText.observe(production.firstTextMs / 1000)
     if (status) await this.#leases.drop(lease)
     else this.#leases.release(lease)
   }
@@ -131,7 +137,8 @@ function endedBy({ topic, op, entity_id, data }: Change, job: Job): boolean {
   if (op === 'closed') return true
   if (topic === 'agents') return (op === 'finished' || op === 'deleted') && entity_id === job.run_id
   if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
-  if (op === 'finished') return (data as ConversationChanges['finished'] | undefined)?.run_id === job.run_id
+  if (op === 'finished')
+    return (data as ConversationChanges['finished'] | undefined)?.run_id === job.run_id
   return op === 'deleted' || op === 'purged'
 }
 
@@ -144,7 +151,11 @@ function asksToEnd({ topic, op, entity_id, actor, data }: Change, { run_id }: Jo
 function createReplyMetrics(registry: Metrics) {
   const registers = [registry]
   return {
-    running: new Gauge({ name: 'lockstep_replies_running', help: 'Replies and runs produced by this node', registers }),
+    running: new Gauge({
+      name: 'lockstep_replies_running',
+      help: 'Replies and runs produced by this node',
+      registers,
+    }),
     ended: new Counter({
       name: 'lockstep_replies_total',
       help: 'Replies and runs that have ended, by how; abandoned: left to another node',

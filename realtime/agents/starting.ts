@@ -43,9 +43,16 @@ export function createStarting(rooms: Rooms): Starting {
   async function choose(user_id: string, id: string | undefined): Promise<AgentSettings | Fault> {
     const agent = await directory.find(user_id, id)
     const message = 'must be the id of an agent'
-    if (!agent) return new Fault('invalid', { detail: `agent ${message}`, issues: [{ path: 'agent', message }] })
+    if (!agent)
+      return new Fault('invalid', {
+        detail: `agent ${message}`,
+        issues: [{ path: 'agent', message }],
+      })
     if (rooms.draining())
-      return new Fault('unavailable', { detail: 'This server is about to restart: try again', retry_after_ms: 1_000 })
+      return new Fault('unavailable', {
+        detail: 'This server is about to restart: try again',
+        retry_after_ms: 1_000,
+      })
     if ((await countRunning(database, user_id, RUNNING_MAX)) < RUNNING_MAX) return agent
     const detail = `At most ${RUNNING_MAX} replies can be written at the same time: wait for one, or stop it`
     return new Fault('rate_limited', { detail, retry_after_ms: 5_000 })
@@ -60,7 +67,9 @@ export function createStarting(rooms: Rooms): Starting {
     if (agent instanceof Fault) return replies.begin(request, payload, startOf(address), agent)
     const lease = await leases.take(address)
     const start = { ...startOf(address, agent), replaces }
-    const begun = await replies.begin(request, payload, start).catch((error: unknown) => unused(lease, error))
+    const begun = await replies
+      .begin(request, payload, start)
+      .catch((error: unknown) => unused(lease, error))
     if (begun.changed) {
       const source = (signal: AbortSignal) => directory.ask(agent, () => threadTo(address), signal)
       const sink = messageSink(replies, address, delta)
@@ -75,18 +84,28 @@ export function createStarting(rooms: Rooms): Starting {
     const agent = await choose(user_id, payload.agent)
     const run_id = payload.id ?? newId()
     const message_id = conversation_id === null ? null : newId()
-    const start = { ...payload, id: run_id, message_id, model: agent instanceof Fault ? '' : agent.model }
-    const obstacle = conversation_id === null ? undefined : await replies.obstacle(user_id, conversation_id)
+    const start = {
+      ...payload,
+      id: run_id,
+      message_id,
+      model: agent instanceof Fault ? '' : agent.model,
+    }
+    const obstacle =
+      conversation_id === null ? undefined : await replies.obstacle(user_id, conversation_id)
     if (agent instanceof Fault) return runs.begin(request, payload, start, agent)
     if (obstacle) return runs.begin(request, payload, start, obstacle)
     const address = { user_id, run_id, conversation_id, message_id }
     const lease = await leases.take(address)
-    const begun = await runs.begin(request, payload, start).catch((error: unknown) => unused(lease, error))
+    const begun = await runs
+      .begin(request, payload, start)
+      .catch((error: unknown) => unused(lease, error))
     if (!begun.changed) await leases.drop(lease)
     else if (conversation_id !== null && message_id !== null)
       await linked({ ...address, conversation_id, message_id }, agent, input, lease)
     else {
-      const source = running(address, agent, () => Promise.resolve([{ role: 'user', content: input }]))
+      const source = running(address, agent, () =>
+        Promise.resolve([{ role: 'user', content: input }]),
+      )
       const sink = runSink(runs, user_id, run_id, delta)
       runner.start({ ...address, topics: ['agents'], source, sink }, lease)
     }
@@ -94,7 +113,12 @@ export function createStarting(rooms: Rooms): Starting {
   }
 
   /** The run has begun: its question and its reply follow in the conversation. */
-  async function linked(address: ReplyAddress, agent: AgentSettings, content: string, lease: string): Promise<void> {
+  async function linked(
+    address: ReplyAddress,
+    agent: AgentSettings,
+    content: string,
+    lease: string,
+  ): Promise<void> {
     const { user_id, conversation_id, run_id } = address
     const start = { ...startOf(address, agent), input: { id: newId(), content } }
     try {
@@ -102,11 +126,17 @@ export function createStarting(rooms: Rooms): Starting {
     } catch (error) {
       if (!(error instanceof Fault)) return leases.release(lease) // nobody knows whether it is there: recovery looks
       const code = error.code === 'already_replying' ? 'conversation_busy' : 'conversation_gone'
-      await runs.finish(user_id, run_id, { status: 'failed', metadata: { reason: reasons[code], reason_code: code } })
+      await runs.finish(user_id, run_id, {
+        status: 'failed',
+        metadata: { reason: reasons[code], reason_code: code },
+      })
       return leases.drop(lease)
     }
     const source = running(address, agent, () => threadTo(address))
-    const sink = inOrder([runSink(runs, user_id, run_id, delta), messageSink(replies, address, delta)])
+    const sink = inOrder([
+      runSink(runs, user_id, run_id, delta),
+      messageSink(replies, address, delta),
+    ])
     runner.start({ ...address, topics: ['agents', 'conversations'], source, sink }, lease)
   }
 
@@ -122,7 +152,9 @@ export function createStarting(rooms: Rooms): Starting {
     }
 
   const threadTo = async ({ user_id, conversation_id, message_id }: ReplyAddress) =>
-    threadOf(await replies.upTo(user_id, conversation_id, message_id, THREAD_MESSAGES), { id: message_id })
+    threadOf(await replies.upTo(user_id, conversation_id, message_id, THREAD_MESSAGES), {
+      id: message_id,
+    })
 
   /** A refusal wrote nothing; of anything else nobody knows, so the lease stays until recovery has looked. */
   async function unused(lease: string, error: unknown): Promise<never> {

@@ -23,7 +23,11 @@ export interface Stoppable<Data> {
 }
 
 /** Resolves when it has ended. The outcome is of the command's own change: the end, or the request. */
-export async function stop<Data>(runner: Runner, request: Request, stoppable: Stoppable<Data>): Promise<Outcome<Data>> {
+export async function stop<Data>(
+  runner: Runner,
+  request: Request,
+  stoppable: Stoppable<Data>,
+): Promise<Outcome<Data>> {
   const production = runner.find(stoppable.what)
   if (production) {
     const closer = Promise.withResolvers<void>()

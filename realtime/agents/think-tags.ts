@@ -46,6 +46,7 @@ export class ThinkTags {
 
 /** How much of the closing tag the text's end may be. */
 function begun(text: string): number {
-  for (let length = CLOSE.length - 1; length > 0; length--) if (text.endsWith(CLOSE.slice(0, length))) return length
+  for (let length = CLOSE.length - 1; length > 0; length--)
+    if (text.endsWith(CLOSE.slice(0, length))) return length
   return 0
 }

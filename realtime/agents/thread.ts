@@ -8,7 +8,10 @@ export const THREAD_MESSAGES = 200
 const THREAD_UNITS = 100_000
 
 /** The thread before `reply`, in its current versions. `messages` in order of position, the reply among them. */
-export function threadOf(messages: readonly Message[], reply: Pick<Message, 'id'>): ProviderMessage[] {
+export function threadOf(
+  messages: readonly Message[],
+  reply: Pick<Message, 'id'>,
+): ProviderMessage[] {
   const tip = messages.find(({ id }) => id === reply.id)
   const before = tip ? branchOf(messages, tip).slice(0, -1) : []
   const thread: ProviderMessage[] = []

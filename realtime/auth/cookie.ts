@@ -53,7 +53,8 @@ export function createSessionCookie(
       const sealed: Sealed[] = []
       for (const value of values.slice(0, MOST)) {
         const { session_id, sealed_at } = await seals.open<Sealed>(value, SESSION_SECONDS)
-        if (typeof session_id === 'string' && typeof sealed_at === 'number') sealed.push({ session_id, sealed_at })
+        if (typeof session_id === 'string' && typeof sealed_at === 'number')
+          sealed.push({ session_id, sealed_at })
       }
       return sealed
     },

@@ -66,18 +66,30 @@ export function createOidc(
       return await work()
     } catch (error) {
       const failure = explain(error)
-      logger.warn({ reason: failure.reason, because: failure.message }, 'a sign-in at the provider failed')
+      logger.warn(
+        { reason: failure.reason, because: failure.message },
+        'a sign-in at the provider failed',
+      )
       throw failure
     }
   }
 
   const cookieOf = (value: string, maxAge: number, secure: boolean) =>
-    stringifySetCookie({ name: COOKIE, value, maxAge, secure, httpOnly: true, sameSite: 'lax', path: OIDC_PATH })
+    stringifySetCookie({
+      name: COOKIE,
+      value,
+      maxAge,
+      secure,
+      httpOnly: true,
+      sameSite: 'lax',
+      path: OIDC_PATH,
+    })
 
   return {
     begin: (host) =>
       trying(async () => {
-        const origin = publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
+        const origin =
+          publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
         const flow: Flow = {
           redirect_uri: `${origin}${OIDC_PATH}/callback`,
           state: openid.randomState(),
@@ -92,20 +104,38 @@ export function createOidc(
           code_challenge_method: 'S256',
         })
         const sealed = await seals.seal(flow, FLOW_SECONDS)
-        return { location: location.href, cookie: cookieOf(sealed, FLOW_SECONDS, origin.startsWith('https:')) }
+        return {
+          location: location.href,
+          cookie: cookieOf(sealed, FLOW_SECONDS, origin.startsWith('https:')),
+        }
       }),
 
     finish: (cookieHeader, search) =>
       trying(async () => {
-        const flow = await seals.open<Flow>(parseCookie(cookieHeader ?? '')[COOKIE] ?? '', FLOW_SECONDS)
+        const flow = await seals.open<Flow>(
+          parseCookie(cookieHeader ?? '')[COOKIE] ?? '',
+          FLOW_SECONDS,
+        )
         const { redirect_uri, state, nonce, code_verifier } = flow
         if (!redirect_uri || !state || !nonce || !code_verifier)
           throw new SignInFailed('failed', 'not begun by this browser, or too long ago')
         const config = await provider()
-        const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: code_verifier }
-        const tokens = await openid.authorizationCodeGrant(config, new URL(redirect_uri + search), checks)
+        const checks = {
+          expectedState: state,
+          expectedNonce: nonce,
+          pkceCodeVerifier: code_verifier,
+        }
+        const tokens = await openid.authorizationCodeGrant(
+          config,
+          new URL(redirect_uri + search),
+          checks,
+        )
         const { iss, sub, ...claims } = tokens.claims()!
-        return { issuer: iss, subject: sub, names: await namesOf(config, claims, tokens.access_token, sub) }
+        return {
+          issuer: iss,
+          subject: sub,
+          names: await namesOf(config, claims, tokens.access_token, sub),
+        }
       }),
 
     forget: cookieOf('', 0, false),
@@ -117,7 +147,13 @@ function discover({ issuer, clientId, clientSecret }: OidcSettings): Promise<ope
   const execute = [openid.enableNonRepudiationChecks] // the id_token's signature counts, not only the line that it came over
   if (issuer.startsWith('http:')) execute.push(openid.allowInsecureRequests)
   const options = { timeout: TIMEOUT_SECONDS, execute }
-  return openid.discovery(new URL(issuer), clientId, undefined, authentication(clientSecret), options)
+  return openid.discovery(
+    new URL(issuer),
+    clientId,
+    undefined,
+    authentication(clientSecret),
+    options,
+  )
 }
 
 /** The way that the specification has as default, unless the provider takes another one only. */
@@ -131,7 +167,12 @@ function authentication(secret: string | undefined): openid.ClientAuth {
 }
 
 /** Some providers tell names only when asked for them. One that then doesn't answer leaves the user without a name, not outside. */
-async function namesOf(config: openid.Configuration, claims: object, accessToken: string, sub: string) {
+async function namesOf(
+  config: openid.Configuration,
+  claims: object,
+  accessToken: string,
+  sub: string,
+) {
   const told = ({ preferred_username, email, name }: Record<string, unknown>) =>
     [preferred_username, email, name].filter((value) => typeof value === 'string')
   const names = told({ ...claims })
@@ -148,6 +189,8 @@ function explain(error: unknown): SignInFailed {
     return new SignInFailed(error.error === 'access_denied' ? 'cancelled' : 'failed', error.error)
   // `fetch` throws a TypeError for a connection that doesn't come to be
   const away =
-    error instanceof TypeError || code === 'OAUTH_TIMEOUT' || (cause instanceof Response && cause.status >= 500)
+    error instanceof TypeError ||
+    code === 'OAUTH_TIMEOUT' ||
+    (cause instanceof Response && cause.status >= 500)
   return new SignInFailed(away ? 'unavailable' : 'failed', because)
 }

@@ -32,7 +32,9 @@ export function createPasswords(cost: number = PASSWORD_COST): Passwords {
     hash: make,
     async verify(password, hash) {
       const { cost: its, salt, key } = parseHash(hash ?? nobodys)
-      return timingSafeEqual(await turn(() => derive(password, salt, its)), key) && hash !== undefined
+      return (
+        timingSafeEqual(await turn(() => derive(password, salt, its)), key) && hash !== undefined
+      )
     },
     outdated: (hash) => parseHash(hash).cost < cost,
   }
@@ -50,7 +52,11 @@ const format = ({ cost, salt, key }: Parts): string =>
 function parseHash(hash: string): Parts {
   const match = /^\$scrypt\$ln=(\d+),r=8,p=1\$([\w-]+)\$([\w-]+)$/.exec(hash)
   if (!match) throw new Error('a stored password hash is not of a known form')
-  return { cost: Number(match[1]), salt: Buffer.from(match[2]!, 'base64url'), key: Buffer.from(match[3]!, 'base64url') }
+  return {
+    cost: Number(match[1]),
+    salt: Buffer.from(match[2]!, 'base64url'),
+    key: Buffer.from(match[3]!, 'base64url'),
+  }
 }
 
 /** The same password typed on another keyboard is the same: hence NFKC. */
@@ -58,7 +64,9 @@ function derive(password: string, salt: Buffer, cost: number): Promise<Buffer> {
   const N = 2 ** cost
   const options = { N, r: BLOCK, p: 1, maxmem: 256 * N * BLOCK }
   return new Promise((resolve, reject) => {
-    scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) => (error ? reject(error) : resolve(key)))
+    scrypt(password.normalize('NFKC'), salt, KEY_BYTES, options, (error, key) =>
+      error ? reject(error) : resolve(key),
+    )
   })
 }
 
@@ -69,7 +77,10 @@ function createTurnstile(width: number, places: number) {
   return async <T>(job: () => Promise<T>): Promise<T> => {
     if (running >= width) {
       if (waiting.length >= places)
-        throw new Fault('unavailable', { detail: 'Too many people sign in: try again', retry_after_ms: 2_000 })
+        throw new Fault('unavailable', {
+          detail: 'Too many people sign in: try again',
+          retry_after_ms: 2_000,
+        })
       await new Promise<void>((resolve) => waiting.push(resolve))
     } else running++
     try {

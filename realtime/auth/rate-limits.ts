@@ -44,14 +44,22 @@ export interface RateLimits {
    * Runs a check of a password. Throws `rate_limited` instead when there were too many wrong ones.
    * @param signedIn on a device of the account: then others' guesses don't count
    */
-  guess<T>(account: string, address: string, check: () => Promise<T>, signedIn?: boolean): Promise<T>
+  guess<T>(
+    account: string,
+    address: string,
+    check: () => Promise<T>,
+    signedIn?: boolean,
+  ): Promise<T>
   /** Somebody has proved to be the owner of the account, from this address. */
   know(account: string, address: string): Promise<void>
   /** Throws `rate_limited` when too many accounts were made from the address. */
   signUp(address: string): Promise<void>
 }
 
-export function createRateLimits(given: Partial<RateLimitRules> = {}, limiter: LimiterFactory = inMemory): RateLimits {
+export function createRateLimits(
+  given: Partial<RateLimitRules> = {},
+  limiter: LimiterFactory = inMemory,
+): RateLimits {
   const rules = { ...rateLimitRules, ...given }
   const guesses = new Attempts(limiter('guesses', rules.guesses))
   const perAccount = new Attempts(limiter('guesses-per-account', rules.guessesPerAccount))
@@ -68,7 +76,15 @@ export function createRateLimits(given: Partial<RateLimitRules> = {}, limiter: L
       const [name, network] = [account.slice(0, 100), networkOf(address)]
       const pair = `${name}|${network}`
       const isKnown = signedIn || (await known.get(pair).catch(() => null)) !== null
-      const counted = [[guesses, pair], ...(isKnown ? [] : [[perAccount, name], [perAddress, network]])] as [Attempts, string][] // prettier-ignore
+      const counted = [
+        [guesses, pair],
+        ...(isKnown
+          ? []
+          : [
+              [perAccount, name],
+              [perAddress, network],
+            ]),
+      ] as [Attempts, string][]
       const begun: Attempt[] = []
       let wrong = false
       try {
@@ -78,7 +94,10 @@ export function createRateLimits(given: Partial<RateLimitRules> = {}, limiter: L
         await know(pair)
         return result
       } catch (error) {
-        wrong = begun.length === counted.length && error instanceof Fault && error.code === 'invalid_credentials'
+        wrong =
+          begun.length === counted.length &&
+          error instanceof Fault &&
+          error.code === 'invalid_credentials'
         throw error
       } finally {
         for (const attempt of begun) await attempt.end(wrong)
@@ -169,7 +188,8 @@ async function take(limiter: Limiter, key: string): Promise<Fault | undefined> {
     await limiter.consume(key)
     return undefined
   } catch (error) {
-    if (!(error instanceof RateLimiterRes)) return new Fault('unavailable', { retry_after_ms: 1_000 }, error)
+    if (!(error instanceof RateLimiterRes))
+      return new Fault('unavailable', { retry_after_ms: 1_000 }, error)
     await limiter.reward(key).catch(() => undefined)
     return new Fault('rate_limited', { retry_after_ms: error.msBeforeNext })
   }
@@ -183,5 +203,8 @@ export function networkOf(address: string): string {
   const groups = head.split(':').filter(Boolean)
   const rest = tail?.split(':').filter(Boolean) ?? []
   while (tail !== undefined && groups.length + rest.length < 8) groups.push('0')
-  return [...groups, ...rest].slice(0, 4).map((group) => parseInt(group, 16).toString(16)).join(':') // prettier-ignore
+  return [...groups, ...rest]
+    .slice(0, 4)
+    .map((group) => parseInt(group, 16).toString(16))
+    .join(':')
 }

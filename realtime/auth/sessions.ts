@@ -65,8 +65,8 @@ export function createSessions(options: {
     const before = new Date(now() - afterMs)
     const due = found.filter(({ last_seen_at }) => last_seen_at < before).map(({ _id }) => _id)
     if (due.length === 0) return
-    renewSessions(database, due, { now: new Date(now()), before, expires_at: end() }).catch((error: unknown) =>
-      logger.warn({ err: error }, 'sessions could not be renewed'),
+    renewSessions(database, due, { now: new Date(now()), before, expires_at: end() }).catch(
+      (error: unknown) => logger.warn({ err: error }, 'sessions could not be renewed'),
     )
   }
 
@@ -104,7 +104,14 @@ export function createSessions(options: {
     },
     async open(user_id, device) {
       const at = new Date(now())
-      const session = { _id: newId(at.getTime()), user_id, device, created_at: at, last_seen_at: at, expires_at: end() }
+      const session = {
+        _id: newId(at.getTime()),
+        user_id,
+        device,
+        created_at: at,
+        last_seen_at: at,
+        expires_at: end(),
+      }
       await insertSession(database, session)
       return session
     },

@@ -32,7 +32,10 @@ export class TokenBucket {
 
   #refill(): void {
     const now = performance.now()
-    this.#tokens = Math.min(this.#rate.burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate.rate)
+    this.#tokens = Math.min(
+      this.#rate.burst,
+      this.#tokens + ((now - this.#at) / 1000) * this.#rate.rate,
+    )
     this.#at = now
   }
 }

@@ -18,7 +18,10 @@ export interface TrustedProxy {
   /** These sessions, for sockets: one that the proxy's word about the request contradicts is nobody's. */
   guard(sessions: Sessions): {
     alive: Sessions['alive']
-    identify(cookieHeader: string | undefined, request?: IncomingMessage): Promise<Identity | undefined>
+    identify(
+      cookieHeader: string | undefined,
+      request?: IncomingMessage,
+    ): Promise<Identity | undefined>
   }
 }
 
@@ -40,15 +43,21 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
   const word: TrustedProxy['word'] = (request) => {
     if (!isTheProxys(request)) {
       if (request.headers[userHeader] !== undefined || request.headers[SECRET_HEADER] !== undefined)
-        logger.warn({ address: request.socket.remoteAddress }, `${userHeader} without the proxy's secret is ignored`)
+        logger.warn(
+          { address: request.socket.remoteAddress },
+          `${userHeader} without the proxy's secret is ignored`,
+        )
       return undefined
     }
     const subject = only(request, userHeader)
     if (subject === undefined || subject.length > SUBJECT_MAX) {
-      if (request.headers[userHeader]) logger.warn(`${userHeader} comes twice or is too long: it names nobody`)
+      if (request.headers[userHeader])
+        logger.warn(`${userHeader} comes twice or is too long: it names nobody`)
       return { user: undefined }
     }
-    const names = [only(request, nameHeader), subject].map((name) => Buffer.from(name ?? '', 'latin1').toString('utf8'))
+    const names = [only(request, nameHeader), subject].map((name) =>
+      Buffer.from(name ?? '', 'latin1').toString('utf8'),
+    )
     return { user: { issuer: ISSUER, subject, names } }
   }
 
@@ -65,7 +74,10 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
 }
 
 /** The proxy names somebody else than the session is of, or nobody although the session is one of its users. */
-export function contradicts(said: ReturnType<TrustedProxy['word']>, { host }: Pick<Identity, 'host'>): boolean {
+export function contradicts(
+  said: ReturnType<TrustedProxy['word']>,
+  { host }: Pick<Identity, 'host'>,
+): boolean {
   if (!said) return false
   const known = host?.issuer === ISSUER ? host.subject : undefined
   return known !== said.user?.subject

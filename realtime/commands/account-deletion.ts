@@ -47,7 +47,8 @@ export function createAccountDeletion({
       await log.settle(user_id, topic)
     } catch (error) {
       // closed before by a deletion that stopped half-way, or never begun by a sign-up that did
-      const done = error instanceof Fault && (error.code === 'unauthenticated' || error.code === 'not_found')
+      const done =
+        error instanceof Fault && (error.code === 'unauthenticated' || error.code === 'not_found')
       if (!done) throw error
     }
   }
@@ -74,9 +75,11 @@ export function createAccountDeletion({
     async finish() {
       // one that waits for a newer node keeps no other waiting
       const failed: unknown[] = []
-      for (const user of await findClosing(database)) await complete(user).catch((error: unknown) => failed.push(error))
+      for (const user of await findClosing(database))
+        await complete(user).catch((error: unknown) => failed.push(error))
       const since = new Date(Date.now() - SWEEP_AGAIN_MS)
-      for (const user_id of await findClosedSince(database, since)) await eraseContent(database, user_id)
+      for (const user_id of await findClosedSince(database, since))
+        await eraseContent(database, user_id)
       if (failed.length > 0) throw failed[0]
     },
   }

@@ -49,6 +49,7 @@ export function createAccountLog(log: Log): AccountLog {
   const nothing = () => Promise.resolve(undefined)
   return {
     tell,
-    first: async (request, identity) => (await tell(request, identity, nothing, () => undefined)).entry,
+    first: async (request, identity) =>
+      (await tell(request, identity, nothing, () => undefined)).entry,
   }
 }

@@ -43,7 +43,11 @@ export interface Account extends SignIn {
   /** Throws `username_taken`. */
   rename(request: Request, username: string): Promise<User>
   /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`, `invalid` for an account without a password. */
-  changePassword(request: Request, address: string, passwords: { current: string; next: string }): Promise<void>
+  changePassword(
+    request: Request,
+    address: string,
+    passwords: { current: string; next: string },
+  ): Promise<void>
   /**
    * Deletes the account and all its content. One without a password needs a session that has just begun instead. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` without the password that it has.
@@ -52,7 +56,10 @@ export interface Account extends SignIn {
   /** Those that are alive, newest first. */
   listSessions(caller: Caller): Promise<{ items: ListedSession[] } & AtHead>
   /** Signs a device out, the own one included. Throws `not_found` for what isn't a session of the user, or isn't one any more. */
-  revoke(request: Request, command: AccountCommands['revoke']): Promise<Outcome<AccountCommands['revoke']>>
+  revoke(
+    request: Request,
+    command: AccountCommands['revoke'],
+  ): Promise<Outcome<AccountCommands['revoke']>>
   /** Finishes deletions that stopped half-way: at start and every few minutes. */
   finishDeletions(): Promise<void>
 }
@@ -71,13 +78,19 @@ export function createAccount(rooms: {
 
   async function present(user_id: string): Promise<UserDocument> {
     const user = await findUser(database, user_id)
-    if (!user || user.closing) throw new Fault('unauthenticated', { detail: 'This account is gone' })
+    if (!user || user.closing)
+      throw new Fault('unauthenticated', { detail: 'This account is gone' })
     return user
   }
 
-  async function prove({ password_hash }: UserDocument, password: string | undefined): Promise<void> {
+  async function prove(
+    { password_hash }: UserDocument,
+    password: string | undefined,
+  ): Promise<void> {
     if (password === undefined)
-      throw new Fault('invalid', { issues: [{ path: 'password', message: 'is needed to delete the account' }] })
+      throw new Fault('invalid', {
+        issues: [{ path: 'password', message: 'is needed to delete the account' }],
+      })
     if (!(await passwords.verify(password, password_hash))) throw new Fault('invalid_credentials')
   }
 
@@ -85,7 +98,9 @@ export function createAccount(rooms: {
   async function needFreshSession({ session_id }: Caller): Promise<void> {
     const session = await findSession(database, session_id ?? '', new Date())
     if (!session || Date.now() - session.created_at.getTime() > FRESH_MS)
-      throw new Fault('invalid_credentials', { detail: 'Sign in again, and delete the account within 10 minutes' })
+      throw new Fault('invalid_credentials', {
+        detail: 'Sign in again, and delete the account within 10 minutes',
+      })
   }
 
   /** Tells the present name, unless it has been told: so a rename that stopped before this is told by its repetition. */
@@ -122,18 +137,25 @@ export function createAccount(rooms: {
     for (;;) {
       const { password_hash } = await present(user_id)
       if (password_hash === undefined)
-        throw new Fault('invalid', { detail: 'This account has no password: its sign-in is elsewhere' })
+        throw new Fault('invalid', {
+          detail: 'This account has no password: its sign-in is elsewhere',
+        })
       if (!(await passwords.verify(given.current, password_hash))) {
         if (await passwords.verify(given.next, password_hash)) return
         throw new Fault('invalid_credentials')
       }
       const to = await passwords.hash(given.next)
-      if (await replacePassword(database, user_id, { from: password_hash, to, changed: true })) return
+      if (await replacePassword(database, user_id, { from: password_hash, to, changed: true }))
+        return
     }
   }
 
   /** No trace of a password is in the log: as long as the account hasn't changed again, a repetition is what asks for its password. */
-  async function checkRepetition(user: UserDocument, first: ChangeDocument, proof: () => Promise<void>): Promise<void> {
+  async function checkRepetition(
+    user: UserDocument,
+    first: ChangeDocument,
+    proof: () => Promise<void>,
+  ): Promise<void> {
     if (user.version !== first.version) return
     await proof().catch((error: unknown) => {
       throw error instanceof Fault && error.code === 'invalid_credentials' ? keyReused() : error
@@ -141,7 +163,10 @@ export function createAccount(rooms: {
   }
 
   async function endOtherSessions(request: Request): Promise<void> {
-    await tellEnded(request, await deleteSessionsOf(database, request.user_id, request.session_id ?? undefined))
+    await tellEnded(
+      request,
+      await deleteSessionsOf(database, request.user_id, request.session_id ?? undefined),
+    )
   }
 
   /** The oldest devices of a user who has signed in on too many. */
@@ -175,7 +200,8 @@ export function createAccount(rooms: {
     async rename(request, username) {
       const identity = ['rename', username] as const
       if (!(await accountLog.first(request, identity))) {
-        if (!(await renameUser(database, request.user_id, username))) throw new Fault('username_taken')
+        if (!(await renameUser(database, request.user_id, username)))
+          throw new Fault('username_taken')
         await tellName(request, identity)
       }
       return toUser(await present(request.user_id))
@@ -187,7 +213,9 @@ export function createAccount(rooms: {
       const { username, _id } = user
       const first = await accountLog.first(request, identity)
       if (first)
-        return checkRepetition(user, first, () => limits.guess(username, address, () => prove(user, given.next), true))
+        return checkRepetition(user, first, () =>
+          limits.guess(username, address, () => prove(user, given.next), true),
+        )
       await limits.guess(username, address, () => replace(_id, given), true)
       await endOtherSessions(request)
       await accountLog.tell(

@@ -6,7 +6,10 @@ import type { Topic } from '../../protocol/topics.ts'
 import { derivedFields } from '../log/entry.ts'
 import type { EntryOutline } from '../store/changes.ts'
 
-type Outline = Pick<EntryOutline, 'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'word'>
+type Outline = Pick<
+  EntryOutline,
+  'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'word'
+>
 type Say = (outline: Outline) => string
 
 const NAMES = 5
@@ -24,7 +27,10 @@ function written(messages: number, edited: number | null): string[] {
   // what they replaced was too much to keep: nobody can say which of them were there before
   if (edited === null) return [`wrote ${counted(messages)}`]
   const added = messages - edited
-  return [...(added > 0 ? [`added ${counted(added)}`] : []), ...(edited > 0 ? [`edited ${counted(edited)}`] : [])]
+  return [
+    ...(added > 0 ? [`added ${counted(added)}`] : []),
+    ...(edited > 0 ? [`edited ${counted(edited)}`] : []),
+  ]
 }
 
 const updatedConversation: Say = ({ fields, messages, edited }) => {
@@ -49,7 +55,8 @@ const sentences: Record<Topic, Record<string, Say>> = {
     purged: () => 'Removed for ever',
   },
   preferences: {
-    updated: ({ fields }) => (fields?.length ? `Changed ${inSentence(fields)}` : 'Changed preferences'),
+    updated: ({ fields }) =>
+      fields?.length ? `Changed ${inSentence(fields)}` : 'Changed preferences',
   },
   agents: {
     // agents of users have ids that say nothing to a person
@@ -62,7 +69,8 @@ const sentences: Record<Topic, Record<string, Say>> = {
     deleted: () => 'Removed a run',
   },
   account: {
-    session_created: ({ word }) => (word === null ? 'Signed in' : `Signed in on ${firstCharacters(word, NAME_LENGTH)}`),
+    session_created: ({ word }) =>
+      word === null ? 'Signed in' : `Signed in on ${firstCharacters(word, NAME_LENGTH)}`,
     session_revoked: () => 'Signed a device out',
     renamed: () => 'Changed the username',
     password_changed: () => 'Changed the password',

@@ -52,7 +52,8 @@ function takeNewest(logs: readonly EntryOutline[][]): EntryOutline | undefined {
 
 const Place = z.int().min(1).max(AFTER_ALL)
 
-const writePlaces = (places: Places): string => Buffer.from(JSON.stringify(places)).toString('base64url')
+const writePlaces = (places: Places): string =>
+  Buffer.from(JSON.stringify(places)).toString('base64url')
 
 function readPlaces(cursor: string, asked: readonly Topic[]): Places {
   const Written = z.strictObject(Object.fromEntries(asked.map((topic) => [topic, Place])))
@@ -63,5 +64,8 @@ function readPlaces(cursor: string, asked: readonly Topic[]): Places {
     // not JSON, so not ours: refused below
   }
   const message = 'must be a next_cursor that this server gave for the same topic'
-  throw new Fault('invalid', { detail: `The cursor ${message}`, issues: [{ path: 'cursor', message }] })
+  throw new Fault('invalid', {
+    detail: `The cursor ${message}`,
+    issues: [{ path: 'cursor', message }],
+  })
 }

@@ -50,13 +50,22 @@ export interface AgentUseCases {
 /** The log's side of the runs; who produces their text doesn't matter here. */
 export interface Runs extends Pick<AgentUseCases, 'delete' | 'list' | 'get'> {
   /** Throws `id_taken`, or `refusal` when there is one (a known id finds its run all the same). */
-  begin(request: Request, payload: AgentCommands['run'], start: RunStart, refusal?: Fault): Promise<Outcome<Run>>
+  begin(
+    request: Request,
+    payload: AgentCommands['run'],
+    start: RunStart,
+    refusal?: Fault,
+  ): Promise<Outcome<Run>>
   /** Throws `not_found` when the run has ended. */
   extend(user_id: string, run_id: string, piece: AgentChanges['extended']): Promise<void>
   /** Ends the run, once. Throws `not_found` when it is removed. `cause` tells apart who ends it. */
   finish(user_id: string, run_id: string, ending: RunEnding, cause?: string): Promise<void>
   /** Ends the run, whoever produces it, from any node; `metadata` joins the run's own. */
-  stop(request: Request, payload: AgentCommands['stop'], metadata?: JsonObject): Promise<Outcome<Run>>
+  stop(
+    request: Request,
+    payload: AgentCommands['stop'],
+    metadata?: JsonObject,
+  ): Promise<Outcome<Run>>
   /** Asks whoever produces the run to end it. */
   askToStop(request: Request, payload: AgentCommands['stop']): Promise<Outcome<Run>>
   /** Whether the run may still grow, as far as documents have followed the log. */
@@ -68,7 +77,9 @@ type Decide = (held: HeldRun, context: DecisionContext) => Decision | undefined
 export function createRuns(database: Database, log: Log): Runs {
   const load = (run_id: string) => async (hot: Hot) => {
     const entries = hot.tail.filter(({ entity_id }) => entity_id === run_id)
-    return entries.map(toChange).reduce<HeldRun>(reduceRun, await readRun(database, hot.user_id, run_id))
+    return entries
+      .map(toChange)
+      .reduce<HeldRun>(reduceRun, await readRun(database, hot.user_id, run_id))
   }
 
   const append = (request: Request, run_id: string, command: unknown, decide: Decide) =>
@@ -110,13 +121,21 @@ export function createRuns(database: Database, log: Log): Runs {
     },
 
     async extend(user_id, run_id, piece) {
-      const request = byServer(user_id, 'extended', run_id, piece.offset, piece.text === '' ? 'running' : '')
+      const request = byServer(
+        user_id,
+        'extended',
+        run_id,
+        piece.offset,
+        piece.text === '' ? 'running' : '',
+      )
       await append(request, run_id, ['extended', piece], (held) => decideRunExtend(held, piece))
     },
 
     async finish(user_id, run_id, ending, cause = 'producer') {
       const request = byServer(user_id, 'finished', cause, run_id)
-      await append(request, run_id, ['finished', cause], (held, context) => decideRunFinish(held, ending, context))
+      await append(request, run_id, ['finished', cause], (held, context) =>
+        decideRunFinish(held, ending, context),
+      )
     },
 
     async stop(request, payload, metadata = {}) {
@@ -128,14 +147,24 @@ export function createRuns(database: Database, log: Log): Runs {
 
     async askToStop(request, payload) {
       // the same command as `stop`: it may be repeated on a node where the other thing is to be done
-      const appended = await append(request, payload.run_id, ['stop', payload], decideRunStopRequest)
+      const appended = await append(
+        request,
+        payload.run_id,
+        ['stop', payload],
+        decideRunStopRequest,
+      )
       return outcomeOf(appended, request.user_id)
     },
 
     async delete(request, payload) {
       const appended = await append(request, payload.run_id, ['delete', payload], decideRunDelete)
       if (appended.kind === 'unchanged')
-        return { data: null, seq: appended.seq, version: appended.state?.version ?? 1, changed: false }
+        return {
+          data: null,
+          seq: appended.seq,
+          version: appended.state?.version ?? 1,
+          changed: false,
+        }
       const { seq, version } = appended.entry
       return { data: null, seq, version, changed: appended.kind === 'appended' }
     },
@@ -146,7 +175,8 @@ export function createRuns(database: Database, log: Log): Runs {
       const head = await log.settle(user_id, 'agents')
       const { items, more } = await listRuns(database, user_id, { ...matching, limit, after })
       const last = items.at(-1)
-      const next_cursor = last && more ? cursors.write({ at: last.started_at, _id: last._id }) : null
+      const next_cursor =
+        last && more ? cursors.write({ at: last.started_at, _id: last._id }) : null
       return { items: items.map(toRun), next_cursor, ...head }
     },
 

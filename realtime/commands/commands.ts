@@ -19,7 +19,12 @@ export interface Request extends Caller {
 }
 
 /** `payload` has been parsed by the command's schema in `protocol/sync.ts`. */
-export type Execute = (topic: Topic, name: string, request: Request, payload: never) => Promise<Outcome>
+export type Execute = (
+  topic: Topic,
+  name: string,
+  request: Request,
+  payload: never,
+) => Promise<Outcome>
 
 type Handler = (request: Request, payload: never) => Promise<Outcome>
 

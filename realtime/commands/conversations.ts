@@ -28,7 +28,11 @@ const NEWEST = 100
 
 export interface Conversations {
   /** create, update, append, delete, restore, purge; Faults as the contract says. `data` is null after a purge. */
-  change<N extends Name>(name: N, request: Request, payload: ConversationCommands[N]): Promise<Outcome<Summary | null>>
+  change<N extends Name>(
+    name: N,
+    request: Request,
+    payload: ConversationCommands[N],
+  ): Promise<Outcome<Summary | null>>
   /** Purges it if it is in the trash since before `before`: somebody may have restored it a moment ago. */
   purgeTrashed(request: Request, id: string, before: Date): Promise<void>
   /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
@@ -94,7 +98,8 @@ export function createConversations(
       context: DecisionContext,
     ) => Decision
     let full = false
-    const look = async ({ user_id, seq }: Hot) => void (full = name === 'create' && (await room.isFull(user_id, seq)))
+    const look = async ({ user_id, seq }: Hot) =>
+      void (full = name === 'create' && (await room.isFull(user_id, seq)))
     try {
       return await append(
         request,
@@ -109,14 +114,18 @@ export function createConversations(
       )
     } catch (error) {
       if (error instanceof Fault && error.code === 'version_conflict')
-        throw new Fault('version_conflict', { ...error.extra, current: await get(request.user_id, id) })
+        throw new Fault('version_conflict', {
+          ...error.extra,
+          current: await get(request.user_id, id),
+        })
       throw error
     }
   }
 
   async function purgeTrashed(request: Request, id: string, before: Date): Promise<void> {
     await append(request, id, [], ['purge', id], (held, context) => {
-      if (!isConversation(held) || held.deleted_at === null || new Date(held.deleted_at) >= before) return undefined
+      if (!isConversation(held) || held.deleted_at === null || new Date(held.deleted_at) >= before)
+        return undefined
       return decideConversations.purge(held, { conversation_id: id }, context)
     })
   }
@@ -142,8 +151,15 @@ export function createConversations(
     const place = cursor === undefined ? undefined : cursors.read(cursor)
     const after = place && { updated_at: place.at, _id: place._id }
     const head = await log.settle(user_id, 'conversations')
-    const matching = q ? { text: q, ids: await conversationsSaying(database, user_id, q) } : undefined
-    const { items, more } = await listConversations(database, user_id, { state, limit, after, matching })
+    const matching = q
+      ? { text: q, ids: await conversationsSaying(database, user_id, q) }
+      : undefined
+    const { items, more } = await listConversations(database, user_id, {
+      state,
+      limit,
+      after,
+      matching,
+    })
     const last = items.at(-1)
     const next_cursor = last && more ? cursors.write({ at: last.updated_at, _id: last._id }) : null
     return { items: items.map(toSummary), next_cursor, ...head }
@@ -156,7 +172,12 @@ function visible(
   document: Awaited<ReturnType<typeof readConversation>>,
   state: 'active' | 'trash',
 ): LiveConversationDocument {
-  if (document && !('purged' in document) && (document.deleted_at === null) === (state === 'active')) return document
+  if (
+    document &&
+    !('purged' in document) &&
+    (document.deleted_at === null) === (state === 'active')
+  )
+    return document
   throw new Fault('not_found', { detail: 'There is no such conversation' })
 }
 
@@ -166,6 +187,8 @@ const targetOf = (command: object): string => {
 }
 
 function inputsOf(command: object) {
-  const { message, messages } = command as Partial<ConversationCommands['append'] & ConversationCommands['update']>
+  const { message, messages } = command as Partial<
+    ConversationCommands['append'] & ConversationCommands['update']
+  >
   return message ? [message] : messages
 }

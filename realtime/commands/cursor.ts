@@ -12,20 +12,28 @@ export function cursorsOf(...list: readonly unknown[]) {
   const mark = fingerprintOf(list).slice(0, 8)
   return {
     /** The place behind this one. */
-    write: ({ at, _id }: Place): string => Buffer.from(JSON.stringify([mark, at.getTime(), _id])).toString('base64url'),
+    write: ({ at, _id }: Place): string =>
+      Buffer.from(JSON.stringify([mark, at.getTime(), _id])).toString('base64url'),
 
     /** Throws `invalid` for anything that `write` didn't make for this list. */
     read(cursor: string): Place {
       try {
-        const [list, time, _id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[]
-        if (list === mark && isTime(time) && typeof _id === 'string') return { at: new Date(time), _id }
+        const [list, time, _id] = JSON.parse(
+          Buffer.from(cursor, 'base64url').toString(),
+        ) as unknown[]
+        if (list === mark && isTime(time) && typeof _id === 'string')
+          return { at: new Date(time), _id }
       } catch {
         // not ours: refused below
       }
       const message = 'must be a next_cursor that this server gave for the same list'
-      throw new Fault('invalid', { detail: `The cursor ${message}`, issues: [{ path: 'cursor', message }] })
+      throw new Fault('invalid', {
+        detail: `The cursor ${message}`,
+        issues: [{ path: 'cursor', message }],
+      })
     },
   }
 }
 
-const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && Math.abs(value as number) <= 8.64e15
+const isTime = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Math.abs(value as number) <= 8.64e15

@@ -31,7 +31,9 @@ export interface ExportUseCases {
 }
 
 export function createExport(database: Database, log: Log): ExportUseCases {
-  async function* inPages<T extends { _id: string }>(read: (after: string | undefined) => Promise<T[]>) {
+  async function* inPages<T extends { _id: string }>(
+    read: (after: string | undefined) => Promise<T[]>,
+  ) {
     for (let after: string | undefined; ;) {
       const page = await read(after)
       yield* page
@@ -55,7 +57,9 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     const head = { ...EXPORT, exported_at: new Date().toISOString(), user: toUser(user) }
     yield `${JSON.stringify({ ...head, preferences: stored?.preferences ?? {} }).slice(0, -1)},\n"conversations":[`
     let separator = '\n'
-    for await (const document of inPages((after) => readAllConversations(database, user_id, after, ENTITIES))) {
+    for await (const document of inPages((after) =>
+      readAllConversations(database, user_id, after, ENTITIES),
+    )) {
       const summary = toSummary(document)
       yield `${separator}${JSON.stringify(portable(summary)).slice(0, -1)},"messages":[`
       separator = '\n'
@@ -68,7 +72,9 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
     yield '],\n"agent_runs":['
     separator = '\n'
-    for await (const document of inPages((after) => readAllRuns(database, user_id, after, ENTITIES))) {
+    for await (const document of inPages((after) =>
+      readAllRuns(database, user_id, after, ENTITIES),
+    )) {
       yield separator + JSON.stringify(portable(toRun(document)))
       separator = ',\n'
     }
@@ -79,12 +85,14 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     const links = await readLinks(database, user_id, summary.id)
     const shown = new Set(branchOf(links).map(({ id }) => id))
     yield `# ${oneLine(summary.title)}\n\n_${day(summary.created_at)} – ${day(summary.updated_at)}_\n`
-    for await (const message of messagesOf(user_id, summary)) if (shown.has(message.id)) yield section(message)
+    for await (const message of messagesOf(user_id, summary))
+      if (shown.has(message.id)) yield section(message)
   }
 
   return {
     async everything(user_id) {
-      for (const topic of ['conversations', 'preferences', 'agents'] as const) await log.settle(user_id, topic)
+      for (const topic of ['conversations', 'preferences', 'agents'] as const)
+        await log.settle(user_id, topic)
       const user = await findUser(database, user_id)
       if (!user) throw new Fault('unauthenticated', { detail: 'This account is gone' })
       return Readable.from(json(user))
@@ -100,7 +108,9 @@ export function createExport(database: Database, log: Log): ExportUseCases {
   }
 }
 
-function portable<T extends { version: number; user_id?: string }>(entity: T): Omit<T, 'version' | 'user_id'> {
+function portable<T extends { version: number; user_id?: string }>(
+  entity: T,
+): Omit<T, 'version' | 'user_id'> {
   const { version: _version, user_id: _user, ...rest } = entity
   return rest
 }

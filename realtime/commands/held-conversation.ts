@@ -1,7 +1,11 @@
 // What commands hold of a conversation when they decide, and what they answer: it at the head of its topic, with the messages that they name.
 import { summaryOf } from '../../protocol/decide/conversations.ts'
 import type { Summary } from '../../protocol/conversations.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { toChange } from '../log/entry.ts'
 import type { Appended, Hot, Log } from '../log/log.ts'
 import { fold, readProjected } from '../log/projection/conversations.ts'
@@ -24,7 +28,9 @@ export const withStreaming =
   (database: Database, id: string, messageIds: readonly string[]): Load =>
   async (hot) => {
     const entries = entriesOf(hot, id)
-    const touched = entries.flatMap(({ data }) => (typeof data?.message_id === 'string' ? [data.message_id] : []))
+    const touched = entries.flatMap(({ data }) =>
+      typeof data?.message_id === 'string' ? [data.message_id] : [],
+    )
     const ids = new Set([...messageIds, ...touched])
     for (;;) {
       const projected = await readProjected(database, hot.user_id, id, [...ids])
@@ -52,7 +58,13 @@ export async function outcomeOf(
   }
   await log.settle(user_id, 'conversations')
   const document = await readConversation(database, user_id, entity_id)
-  return { data: document && !('purged' in document) ? toSummary(document) : null, seq, version, changed: false }
+  return {
+    data: document && !('purged' in document) ? toSummary(document) : null,
+    seq,
+    version,
+    changed: false,
+  }
 }
 
-const summaryOrNull = (held: HeldConversation): Summary | null => (isConversation(held) ? summaryOf(held) : null)
+const summaryOrNull = (held: HeldConversation): Summary | null =>
+  isConversation(held) ? summaryOf(held) : null

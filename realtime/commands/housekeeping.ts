@@ -41,7 +41,11 @@ export function startHousekeeping(
 
   async function run(now: number): Promise<void> {
     await inBatches(() => purgeTrash(new Date(now - TRASH_DAYS * DAY)))
-    for (const { _id, user_id, seq } of await purgedSince(database, new Date(now - SWEEP_AGAIN_MS), 10_000))
+    for (const { _id, user_id, seq } of await purgedSince(
+      database,
+      new Date(now - SWEEP_AGAIN_MS),
+      10_000,
+    ))
       if (!stopped) await sweep(database, user_id, conversationIdOf(_id), seq)
     await inBatches(() => expireContent(database, new Date(now - logRetentionDays * DAY), BATCH))
   }
@@ -49,7 +53,12 @@ export function startHousekeeping(
   async function purgeTrash(before: Date): Promise<number> {
     const due = await trashedBefore(database, before, BATCH)
     for (const { _id, user_id, version } of due) {
-      const request = { user_id, session_id: null, device: 'Lockstep', mutation_id: derivedId('purge', _id, version) }
+      const request = {
+        user_id,
+        session_id: null,
+        device: 'Lockstep',
+        mutation_id: derivedId('purge', _id, version),
+      }
       await conversations.purgeTrashed(request, conversationIdOf(_id), before)
     }
     return due.length

@@ -40,12 +40,17 @@ export async function makeAccount(
  * The account of a user whom the host brings, made on first sight. An account that others made is never taken over, whatever its name: a
  * name that is taken gets a suffix. Throws `unauthenticated` while the account is being deleted.
  */
-export async function accountOfHost(rooms: Rooms, { issuer, subject, names }: HostUser): Promise<UserDocument> {
+export async function accountOfHost(
+  rooms: Rooms,
+  { issuer, subject, names }: HostUser,
+): Promise<UserDocument> {
   const host = { issuer, subject }
   const wanted = usernameFrom(names)
   for (let username = wanted; ; username = withSuffix(wanted)) {
-    const user = (await findUserOfHost(rooms.database, host)) ?? (await makeAccount(rooms, { username, host }))
-    if (user?.closing) throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
+    const user =
+      (await findUserOfHost(rooms.database, host)) ?? (await makeAccount(rooms, { username, host }))
+    if (user?.closing)
+      throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
     if (user) return user
   }
 }

@@ -43,7 +43,12 @@ export function createPreferences(database: Database, log: Log): PreferencesUseC
         return { data, seq: appended.entry.seq, version: appended.entry.version, changed: false }
       }
       if (appended.kind === 'unchanged')
-        return { data: appended.state, seq: appended.seq, version: appended.state.version, changed: false }
+        return {
+          data: appended.state,
+          seq: appended.seq,
+          version: appended.state.version,
+          changed: false,
+        }
       const data = reducePreferences(appended.state, toChange(appended.entry))
       return { data, seq: appended.entry.seq, version: data.version, changed: true }
     },

@@ -20,7 +20,13 @@ import { derivedId, fingerprintOf } from '../log/entry.ts'
 import type { Hot, Log } from '../log/log.ts'
 import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readMessages, readStatus, readWindow, streamingMessages, toMessage } from '../store/messages.ts'
+import {
+  readMessages,
+  readStatus,
+  readWindow,
+  streamingMessages,
+  toMessage,
+} from '../store/messages.ts'
 import type { Outcome, Request } from './commands.ts'
 import { outcomeOf, withMessages, withStreaming } from './held-conversation.ts'
 
@@ -53,27 +59,53 @@ export interface Replies {
     refusal?: Fault,
   ): Promise<Outcome<Summary | null>>
   /** Appends what reaches beyond the present end. Throws `not_found` when this run doesn't write the message any more. */
-  extend(address: ReplyAddress, piece: Pick<ReplyPiece, 'offset' | 'text'>, cause?: string): Promise<void>
+  extend(
+    address: ReplyAddress,
+    piece: Pick<ReplyPiece, 'offset' | 'text'>,
+    cause?: string,
+  ): Promise<void>
   /** Ends the message for its run, once; also in the trash. Throws `not_found` after a purge. */
-  finish(address: ReplyAddress, ending: Pick<ReplyEnding, 'status' | 'metadata'>, cause?: string): Promise<void>
+  finish(
+    address: ReplyAddress,
+    ending: Pick<ReplyEnding, 'status' | 'metadata'>,
+    cause?: string,
+  ): Promise<void>
   /** Ends the message, whoever writes it, from any node; `metadata` joins the message's own. */
-  stop(request: Request, payload: ConversationCommands['stop'], metadata?: JsonObject): Promise<Outcome<Summary | null>>
+  stop(
+    request: Request,
+    payload: ConversationCommands['stop'],
+    metadata?: JsonObject,
+  ): Promise<Outcome<Summary | null>>
   /** Asks whoever writes the message to end it. */
-  askToStop(request: Request, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
+  askToStop(
+    request: Request,
+    payload: ConversationCommands['stop'],
+  ): Promise<Outcome<Summary | null>>
   /** Whether the message may still grow, as far as documents have followed the log. */
   isOpen(address: Omit<ReplyAddress, 'run_id'>): Promise<boolean>
   /** Why no reply can begin in this conversation, if so. */
   obstacle(user_id: string, conversation_id: string): Promise<Fault | undefined>
   /** At most `limit` messages that may come before the message in its thread, in order of position, and the message. */
-  upTo(user_id: string, conversation_id: string, message_id: string, limit: number): Promise<Message[]>
+  upTo(
+    user_id: string,
+    conversation_id: string,
+    message_id: string,
+    limit: number,
+  ): Promise<Message[]>
 }
 
 type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
 
 export function createReplies(database: Database, log: Log): Replies {
-  const named = (conversation_id: string, messageIds: string[]) => withMessages(database, conversation_id, messageIds)
+  const named = (conversation_id: string, messageIds: string[]) =>
+    withMessages(database, conversation_id, messageIds)
 
-  const append = (request: Request, command: unknown, load: (hot: Hot) => Promise<HeldConversation>, decide: Decide) =>
+  const append = (
+    request: Request,
+    command: unknown,
+    load: (hot: Hot) => Promise<HeldConversation>,
+    decide: Decide,
+  ) =>
     log.append<HeldConversation>({
       caller: request,
       topic: 'conversations',
@@ -84,9 +116,18 @@ export function createReplies(database: Database, log: Log): Replies {
     })
 
   /** One command, whatever comes of it: it may be repeated on a node where the other thing is to be done. */
-  async function onStreaming(request: Request, payload: ConversationCommands['stop'], decide: Decide) {
+  async function onStreaming(
+    request: Request,
+    payload: ConversationCommands['stop'],
+    decide: Decide,
+  ) {
     const { conversation_id, message_id } = payload
-    const appended = await append(request, ['stop', payload], named(conversation_id, [message_id]), decide)
+    const appended = await append(
+      request,
+      ['stop', payload],
+      named(conversation_id, [message_id]),
+      decide,
+    )
     return outcomeOf(database, log, request.user_id, appended)
   }
 
@@ -101,7 +142,11 @@ export function createReplies(database: Database, log: Log): Replies {
       return outcomeOf(database, log, request.user_id, appended)
     },
 
-    async extend({ user_id, conversation_id, message_id, run_id }, { offset, text }, cause = 'producer') {
+    async extend(
+      { user_id, conversation_id, message_id, run_id },
+      { offset, text },
+      cause = 'producer',
+    ) {
       const piece = { message_id, run_id, offset, text }
       const request = byServer(user_id, 'extended', cause, run_id, offset)
       await append(request, ['extended', piece], named(conversation_id, [message_id]), (held) =>
@@ -109,11 +154,18 @@ export function createReplies(database: Database, log: Log): Replies {
       )
     },
 
-    async finish({ user_id, conversation_id, message_id, run_id }, { status, metadata }, cause = 'producer') {
+    async finish(
+      { user_id, conversation_id, message_id, run_id },
+      { status, metadata },
+      cause = 'producer',
+    ) {
       const ending = { message_id, run_id, status, metadata }
       const request = byServer(user_id, 'finished', cause, run_id)
-      await append(request, ['finished', cause, run_id], named(conversation_id, [message_id]), (held, context) =>
-        decideFinish(held, ending, context),
+      await append(
+        request,
+        ['finished', cause, run_id],
+        named(conversation_id, [message_id]),
+        (held, context) => decideFinish(held, ending, context),
       )
     },
 
@@ -151,7 +203,10 @@ export function createReplies(database: Database, log: Log): Replies {
       }
       const first = chain.at(-1)
       if (!first) return []
-      const before = await readWindow(database, user_id, conversation_id, { before: first.position, limit })
+      const before = await readWindow(database, user_id, conversation_id, {
+        before: first.position,
+        limit,
+      })
       return [...before.map(toMessage), ...chain.reverse()]
     },
   }

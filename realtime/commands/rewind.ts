@@ -15,7 +15,11 @@ import { outcomeOf, withStreaming } from './held-conversation.ts'
 
 export interface RewindUseCases {
   /** The conversation as it was at a `seq` or a time, the trash included. Throws `not_found` outside of what the log still tells. */
-  at(user_id: string, id: string, query: Asked<'getConversationAt'>['query']): Promise<Answer<'getConversationAt'>>
+  at(
+    user_id: string,
+    id: string,
+    query: Asked<'getConversationAt'>['query'],
+  ): Promise<Answer<'getConversationAt'>>
   /**
    * Brings it back to what it was, by one change. Throws `not_found` as `at` does, and in the trash; `already_replying`; `too_large` above
    * 4 MB, or when more messages have been edited since than a request may have.
@@ -52,7 +56,11 @@ export const createRewind = (database: Database, log: Log): RewindUseCases => ({
 })
 
 /** What it is at the head, with what has been edited since, and what that was; or why not, which counts only when the head is the newest. */
-async function nowAndThen(database: Database, hot: Hot, { conversation_id: id, seq }: ConversationCommands['rewind']) {
+async function nowAndThen(
+  database: Database,
+  hot: Hot,
+  { conversation_id: id, seq }: ConversationCommands['rewind'],
+) {
   try {
     const entries = await entriesSince(database, hot.user_id, id, { seq, head: hot.seq })
     const changed = await changedBy(entries())

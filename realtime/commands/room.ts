@@ -44,4 +44,6 @@ export function countingRoom(
 }
 
 export const noRoom = (): Fault =>
-  new Fault('invalid', { detail: 'You have as many conversations as there may be: purge some first' })
+  new Fault('invalid', {
+    detail: 'You have as many conversations as there may be: purge some first',
+  })

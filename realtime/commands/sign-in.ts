@@ -75,20 +75,35 @@ export function createSignIn(rooms: {
    * A password that is changed, or an account that is deleted, while somebody signs in with it: the change ends the sessions that it
    * finds after it was written, this looks for the change after the session was written, so one of the two sees the other.
    */
-  async function stillRight({ _id, password_hash }: UserDocument, password?: string): Promise<boolean> {
+  async function stillRight(
+    { _id, password_hash }: UserDocument,
+    password?: string,
+  ): Promise<boolean> {
     const user = await findUser(database, _id)
     if (!user || user.closing) return false
-    return user.password_hash === password_hash || passwords.verify(password ?? '', user.password_hash)
+    return (
+      user.password_hash === password_hash || passwords.verify(password ?? '', user.password_hash)
+    )
   }
 
-  async function strengthen({ _id, password_hash: from }: UserDocument, password: string): Promise<void> {
+  async function strengthen(
+    { _id, password_hash: from }: UserDocument,
+    password: string,
+  ): Promise<void> {
     if (from === undefined || !passwords.outdated(from)) return
-    await replacePassword(database, _id, { from, to: await passwords.hash(password), changed: false })
+    await replacePassword(database, _id, {
+      from,
+      to: await passwords.hash(password),
+      changed: false,
+    })
   }
 
   async function resume(session_id: string): Promise<SessionDocument> {
     const session = await findSession(database, session_id, new Date())
-    if (!session) throw new Fault('unauthenticated', { detail: 'The session that this request started has ended' })
+    if (!session)
+      throw new Fault('unauthenticated', {
+        detail: 'The session that this request started has ended',
+      })
     return session
   }
 
@@ -103,7 +118,12 @@ export function createSignIn(rooms: {
       request,
       identity,
       () => Promise.resolve(),
-      () => ({ op: 'session_created', entity_id: session._id, version: 1, data: { session: toSession(session) } }),
+      () => ({
+        op: 'session_created',
+        entity_id: session._id,
+        version: 1,
+        data: { session: toSession(session) },
+      }),
     )
     if (!entry || entry.entity_id === session._id) {
       await endOldest(request)
@@ -114,8 +134,15 @@ export function createSignIn(rooms: {
   }
 
   /** The session that this visitor's same request has started before. */
-  async function repeated(user: UserDocument, { device, mutation_id }: Visitor, identity: CommandIdentity) {
-    const entry = await accountLog.first({ user_id: user._id, session_id: null, device, mutation_id }, identity)
+  async function repeated(
+    user: UserDocument,
+    { device, mutation_id }: Visitor,
+    identity: CommandIdentity,
+  ) {
+    const entry = await accountLog.first(
+      { user_id: user._id, session_id: null, device, mutation_id },
+      identity,
+    )
     return entry && resume(entry.entity_id)
   }
 
@@ -144,7 +171,10 @@ export function createSignIn(rooms: {
       await limits.signUp(visitor.address)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)
-      const user = await makeAccount(rooms, { username, password_hash: await passwords.hash(password) })
+      const user = await makeAccount(rooms, {
+        username,
+        password_hash: await passwords.hash(password),
+      })
       if (!user) throw new Fault('username_taken')
       await limits.know(username, visitor.address)
       return signedIn(user, await start(user, visitor, identity))

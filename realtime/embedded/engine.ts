@@ -34,13 +34,17 @@ export class Engine {
     this.parameters = parameters
     this.onFault = onFault
     this.store = new Store(dataDir, onFault)
-    this.oplog = new Oplog(this.store, { maxAgeMs: parameters.oplogMaxAgeMs, maxBytes: parameters.oplogMaxBytes })
+    this.oplog = new Oplog(this.store, {
+      maxAgeMs: parameters.oplogMaxAgeMs,
+      maxBytes: parameters.oplogMaxBytes,
+    })
     this.catalog = new Catalog(this.store)
     this.documents = new Documents(this.store, this.catalog)
     this.writer = new Writer(this.store, this.catalog, this.documents, this.oplog)
     this.sessions = new Sessions(this.store)
     this.cursors = new Cursors()
-    const every = (ms: number, work: () => void): NodeJS.Timeout => setInterval(() => guarded(work, onFault), ms)
+    const every = (ms: number, work: () => void): NodeJS.Timeout =>
+      setInterval(() => guarded(work, onFault), ms)
     this.timers = new Set([
       every(parameters.ttlSweepMs, () => this.sweep()),
       every(parameters.trimMs, () => this.trim()),

@@ -76,7 +76,13 @@ export class ServerError extends Error {
   readonly extra: Doc
   readonly labels: string[]
 
-  constructor(codeName: string, code: number, message: string, extra: Doc = {}, labels: string[] = []) {
+  constructor(
+    codeName: string,
+    code: number,
+    message: string,
+    extra: Doc = {},
+    labels: string[] = [],
+  ) {
     super(message)
     this.code = code
     this.codeName = codeName
@@ -86,7 +92,12 @@ export class ServerError extends Error {
 }
 
 /** Builds the refusal with the given name; the caller throws it. */
-export function refusal(codeName: CodeName, message: string, extra: Doc = {}, labels: string[] = []): ServerError {
+export function refusal(
+  codeName: CodeName,
+  message: string,
+  extra: Doc = {},
+  labels: string[] = [],
+): ServerError {
   return new ServerError(codeName, codes[codeName], message, extra, labels)
 }
 

@@ -38,8 +38,10 @@ function number(
 async function main(): Promise<void> {
   const dataDir = values['data-dir'] ?? end('Say where the data lives: --data-dir DIR')
   // Drivers tell a socket's path from a host's name by its ending.
-  if (values.socket !== undefined && !values.socket.endsWith('.sock')) end('--socket needs a path that ends in .sock')
-  const socketDir = values.socket || values.port ? undefined : await mkdtemp(join(tmpdir(), 'embedded-db-'))
+  if (values.socket !== undefined && !values.socket.endsWith('.sock'))
+    end('--socket needs a path that ends in .sock')
+  const socketDir =
+    values.socket || values.port ? undefined : await mkdtemp(join(tmpdir(), 'embedded-db-'))
   const path = values.socket ?? (socketDir && join(socketDir, 'db.sock'))
   const parameters = {
     ttlSweepMs: number('ttl-sweep-ms', defaultParameters.ttlSweepMs),

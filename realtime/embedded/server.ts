@@ -52,10 +52,13 @@ export async function runServer(
 function listen(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen('path' in address ? { path: address.path } : { port: address.port, host: '127.0.0.1' }, () => {
-      server.off('error', reject)
-      resolve()
-    })
+    server.listen(
+      'path' in address ? { path: address.path } : { port: address.port, host: '127.0.0.1' },
+      () => {
+        server.off('error', reject)
+        resolve()
+      },
+    )
   })
 }
 

@@ -31,7 +31,11 @@ export interface Embedded {
  * Starts the database; resolves once it accepts connections. Rejects with a sentence for people when another process
  * holds the data directory.
  */
-export async function startEmbedded({ dataDir, onFault, ...given }: EmbeddedOptions): Promise<Embedded> {
+export async function startEmbedded({
+  dataDir,
+  onFault,
+  ...given
+}: EmbeddedOptions): Promise<Embedded> {
   // The data directory's own path may be longer than the 107 bytes that a unix socket's name can have.
   const socketDir = await mkdtemp(join(tmpdir(), 'embedded-db-'))
   const socketPath = join(socketDir, 'db.sock')
@@ -68,7 +72,12 @@ function ready(worker: Worker): Promise<void> {
     worker.once('message', (message: WorkerMessage) => {
       worker.off('error', reject)
       if (message.type === 'ready') resolve()
-      else reject(new Error(message.type === 'fault' ? message.message : 'the database stopped while it started'))
+      else
+        reject(
+          new Error(
+            message.type === 'fault' ? message.message : 'the database stopped while it started',
+          ),
+        )
     })
   })
 }

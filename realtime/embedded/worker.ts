@@ -11,7 +11,8 @@ export interface WorkerData {
 }
 
 /** What the worker tells: it is ready, it could not start or broke, it has stopped. */
-export type WorkerMessage = { type: 'ready' } | { type: 'fault'; message: string } | { type: 'stopped' }
+export type WorkerMessage =
+  { type: 'ready' } | { type: 'fault'; message: string } | { type: 'stopped' }
 
 const port = parentPort
 if (!port) throw new Error('worker.ts runs in a worker thread only')

@@ -19,7 +19,13 @@ export interface ChargeTimings {
   /** A holder whose stream isn't ready for so long gives up, and leaves the lease to others for as long. */
   unready: number
 }
-export const chargeTimings: ChargeTimings = { tick: 500, ttl: 4_000, beat: 1_000, deaf: 6_000, unready: 8_000 }
+export const chargeTimings: ChargeTimings = {
+  tick: 500,
+  ttl: 4_000,
+  beat: 1_000,
+  deaf: 6_000,
+  unready: 8_000,
+}
 
 /** A Redis that hangs must not hold up the end of this node (ms). */
 const RELEASE_MS = 1_000
@@ -162,7 +168,12 @@ export class Charge {
     const { link, range, timings } = this.#ports
     const generation = this.held()
     const now = performance.now()
-    if (generation === undefined || !this.#tail?.ready() || now - this.#beatAt < timings.beat - timings.tick / 2) return
+    if (
+      generation === undefined ||
+      !this.#tail?.ready() ||
+      now - this.#beatAt < timings.beat - timings.tick / 2
+    )
+      return
     this.#beatAt = now
     const losses = this.#tail.restarts() + link.publishing.lost() + this.#unpublished
     const beat: Beat = { range: range.name, node: link.node, generation, losses, n: ++this.#beats }

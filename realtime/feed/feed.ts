@@ -48,10 +48,17 @@ function startLoneFeed(options: FeedOptions): Feed {
   let tail: Tail | undefined
 
   const starting = retrying('read where the feed stands', logger, stopping.signal, async () => {
-    const [token, generation] = [await readToken(database, range.name), await keptGeneration(database, range.name)]
-    const mandate = { everywhere: () => true, generation: () => generation, published: () => Promise.resolve() }
+    const [token, generation] = [
+      await readToken(database, range.name),
+      await keptGeneration(database, range.name),
+    ]
+    const mandate = {
+      everywhere: () => true,
+      generation: () => generation,
+      published: () => Promise.resolve(),
+    }
     if (stopping.signal.aborted) return
-    tail = start(range, token, mandate, (now) => now && ready.resolve()) // prettier-ignore
+    tail = start(range, token, mandate, (now) => now && ready.resolve())
   })
   return {
     ready: ready.promise,

@@ -10,12 +10,20 @@ import { retrying } from './retrying.ts'
 import { rangesOf, tailStarter, type Range } from './tails.ts'
 
 export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
-  const { database, link, logger, compareHeads, metrics, chargeTimings: timings = chargeTimings } = options
+  const {
+    database,
+    link,
+    logger,
+    compareHeads,
+    metrics,
+    chargeTimings: timings = chargeTimings,
+  } = options
   const start = tailStarter(options)
   const ready = Promise.withResolvers<void>()
   const stopping = new AbortController()
   const charges = new Map<string, Charge>()
-  const healthy = () => charges.size > 0 && [...charges.values()].every((charge) => charge.healthy())
+  const healthy = () =>
+    charges.size > 0 && [...charges.values()].every((charge) => charge.healthy())
   const held = () => [...charges.values()].filter((charge) => charge.held() !== undefined).length
 
   const chargeOf = (range: Range) => {
@@ -23,12 +31,18 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
     const charge: Charge = new Charge({
       range,
       link,
-      lease: createLease(link.publisher, `${link.prefix}:{lease:${range.name}}`, link.node, timings.ttl),
+      lease: createLease(
+        link.publisher,
+        `${link.prefix}:{lease:${range.name}}`,
+        link.node,
+        timings.ttl,
+      ),
       mayHold() {
         const fair = Math.ceil(charges.size / link.nodes().size)
         return charge.held() === undefined ? held() < fair : held() <= fair
       },
-      start: (token, mandate) => start(range, token, mandate, (now) => now && healthy() && ready.resolve()), // prettier-ignore
+      start: (token, mandate) =>
+        start(range, token, mandate, (now) => now && healthy() && ready.resolve()),
       readToken: () => readToken(database, range.name),
       keptGeneration: () => keptGeneration(database, range.name),
       compareHeads,
@@ -40,7 +54,9 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
 
   async function repeat(job: () => Promise<void>): Promise<void> {
     while (!stopping.signal.aborted) {
-      await job().catch((error: unknown) => logger.debug({ err: error }, 'the feed could not be looked after'))
+      await job().catch((error: unknown) =>
+        logger.debug({ err: error }, 'the feed could not be looked after'),
+      )
       if (healthy()) ready.resolve()
       await sleep(timings.tick, undefined, { signal: stopping.signal }).catch(() => undefined)
     }

@@ -19,7 +19,12 @@ export interface TailTimings {
   /** First and longest wait before the stream is opened again. */
   retry: readonly [number, number]
 }
-export const tailTimings: TailTimings = { idle: 10_000, mute: 10_000, save: 1_000, retry: [100, 10_000] }
+export const tailTimings: TailTimings = {
+  idle: 10_000,
+  mute: 10_000,
+  save: 1_000,
+  retry: [100, 10_000],
+}
 
 export interface TailPorts {
   /** Opens the stream behind the token, or from now. */
@@ -49,7 +54,12 @@ export interface Tail {
 class Lost extends Error {}
 
 /** @param token where to resume; undefined: from now */
-export function startTail(token: Token | undefined, ports: TailPorts, logger: Logger, timings = tailTimings): Tail {
+export function startTail(
+  token: Token | undefined,
+  ports: TailPorts,
+  logger: Logger,
+  timings = tailTimings,
+): Tail {
   const stopping = new AbortController()
   let ready = false
   const turn = (now: boolean) => {
@@ -113,7 +123,8 @@ export function startTail(token: Token | undefined, ports: TailPorts, logger: Lo
         }
         ports.failed(resumable ? 'resumed' : watch.mute() ? 'mute' : 'restarted')
         // starting from now twice with nothing seen between is a fault that somebody must look at, not a thing to hide
-        if (losses > 1) logger.error({ err: error, losses }, 'the change stream fails again and again')
+        if (losses > 1)
+          logger.error({ err: error, losses }, 'the change stream fails again and again')
         else logger.warn({ err: error, resumable }, 'the change stream failed')
         if (resumable || losses > 1) await pause(backoff(attempt, timings.retry), stopping.signal)
       } finally {
@@ -187,10 +198,12 @@ function startSaver(ports: TailPorts, everyMs: number, logger: Logger) {
   }
 }
 
-const sameToken = (a: Token | undefined, b: Token | undefined) => JSON.stringify(a) === JSON.stringify(b)
+const sameToken = (a: Token | undefined, b: Token | undefined) =>
+  JSON.stringify(a) === JSON.stringify(b)
 
 /** Full jitter. */
 const backoff = (attempt: number, [first, longest]: readonly [number, number]) =>
   Math.random() * Math.min(longest, first * 2 ** (attempt - 1))
 
-const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal }).catch(() => undefined)
+const pause = (ms: number, signal: AbortSignal) =>
+  sleep(ms, undefined, { signal }).catch(() => undefined)

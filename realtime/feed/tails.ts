@@ -34,7 +34,10 @@ export interface Range {
 export function rangesOf(count: number): Range[] {
   if (count === 1) return [{ name: '0/1', buckets: undefined }]
   const bound = (i: number) => Math.round((i * BUCKETS) / count)
-  return Array.from({ length: count }, (_, i) => ({ name: `${i}/${count}`, buckets: [bound(i), bound(i + 1)] }))
+  return Array.from({ length: count }, (_, i) => ({
+    name: `${i}/${count}`,
+    buckets: [bound(i), bound(i + 1)],
+  }))
 }
 
 /** Whom a tail works for, which changes while it runs. */
@@ -49,9 +52,21 @@ export interface Mandate {
 
 /** Starts tails that all work alike. */
 export function tailStarter(options: TailOptions) {
-  const { database, deliver, compareHeads, project, logger, metrics, timings = tailTimings } = options
+  const {
+    database,
+    deliver,
+    compareHeads,
+    project,
+    logger,
+    metrics,
+    timings = tailTimings,
+  } = options
   const registers = [metrics]
-  const changes = new Counter({ name: 'lockstep_feed_changes_total', help: 'Changes read from the change stream', registers }) // prettier-ignore
+  const changes = new Counter({
+    name: 'lockstep_feed_changes_total',
+    help: 'Changes read from the change stream',
+    registers,
+  })
   const failures = new Counter({
     name: 'lockstep_feed_failures_total',
     help: 'Failures of the change stream; restarted and mute: it went on from now and heads were compared',
@@ -72,7 +87,12 @@ export function tailStarter(options: TailOptions) {
     delay.observe(Math.max(0, Date.now() - entry.at.getTime()) / 1000)
   }
 
-  return (range: Range, token: Token | undefined, mandate: Mandate, turned: (ready: boolean) => void): Tail =>
+  return (
+    range: Range,
+    token: Token | undefined,
+    mandate: Mandate,
+    turned: (ready: boolean) => void,
+  ): Tail =>
     startTail(
       token,
       {

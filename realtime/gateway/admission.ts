@@ -9,7 +9,10 @@ import type { GatewaySettings } from './settings.ts'
 
 export interface AdmissionPorts {
   /** Whose cookie this is, on which request; undefined: nobody's. */
-  identify(cookieHeader: string | undefined, request?: IncomingMessage): Promise<Identity | undefined>
+  identify(
+    cookieHeader: string | undefined,
+    request?: IncomingMessage,
+  ): Promise<Identity | undefined>
   originAllowed(origin: string | undefined, host: string | undefined): boolean
   toFault(error: unknown): Fault
   draining(): boolean
@@ -19,7 +22,10 @@ export interface AdmissionPorts {
 }
 
 /** The middleware of every namespace. `refused` is told the code of each refusal. */
-export function createAdmission(ports: AdmissionPorts, refused: (fault: Fault, socket: TopicSocket) => void) {
+export function createAdmission(
+  ports: AdmissionPorts,
+  refused: (fault: Fault, socket: TopicSocket) => void,
+) {
   const identities = rememberIdentities(ports)
   const joins = new Buckets(ports.settings.joins)
 
@@ -31,7 +37,8 @@ export function createAdmission(ports: AdmissionPorts, refused: (fault: Fault, s
     if (!ports.originAllowed(headers.origin, headers.host)) throw new Fault('forbidden_origin')
     if (ports.draining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
     const identity = await identities(socket)
-    if (!identity || (user_id !== undefined && user_id !== identity.user_id)) throw new Fault('unauthenticated')
+    if (!identity || (user_id !== undefined && user_id !== identity.user_id))
+      throw new Fault('unauthenticated')
     const wait = joins.take(identity.user_id)
     if (wait > 0) throw tooMany(wait)
     if (ports.sockets(identity.user_id) >= ports.settings.socketsPerUser) throw tooMany(10_000)
@@ -71,7 +78,10 @@ const tooMany = (retry_after_ms: number) => new Fault('rate_limited', { retry_af
 
 /** The namespaces of a connection are joined at about the same time with the same cookie: it is read once for them. */
 function rememberIdentities(ports: AdmissionPorts) {
-  const known = new WeakMap<TopicSocket['conn'], { until: number; identity: Promise<Identity | undefined> }>()
+  const known = new WeakMap<
+    TopicSocket['conn'],
+    { until: number; identity: Promise<Identity | undefined> }
+  >()
   return (socket: TopicSocket): Promise<Identity | undefined> => {
     const now = performance.now()
     const recent = known.get(socket.conn)

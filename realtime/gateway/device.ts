@@ -8,7 +8,10 @@ import { Pending, type PendingLimits } from './pending.ts'
 
 /** Where a device's events go. */
 export interface Outlet {
-  emit<Event extends keyof ServerEvents>(event: Event, payload: Parameters<ServerEvents[Event]>[0]): void
+  emit<Event extends keyof ServerEvents>(
+    event: Event,
+    payload: Parameters<ServerEvents[Event]>[0],
+  ): void
   /** True while the network hasn't taken enough of what was emitted. */
   busy(): boolean
   /** Calls back, once, when it has. */
@@ -68,7 +71,8 @@ export class Device {
     if (state.name !== 'joining') return
     const head = await this.#persist(state, () => this.#ports.head())
     if (!head) return
-    if (since && since.epoch === head.epoch && since.seq < head.seq) return this.#catchUp(since, state.pending)
+    if (since && since.epoch === head.epoch && since.seq < head.seq)
+      return this.#catchUp(since, state.pending)
     this.#standAt(head, since !== undefined && (since.epoch !== head.epoch || since.seq > head.seq))
     this.#settle(head, state.pending, 0)
   }
@@ -79,7 +83,8 @@ export class Device {
     if (state.name === 'joining' || state.name === 'syncing') state.pending.add(change)
     if (state.name !== 'live') return
     const next = state.cursor.seq + state.pending.size + 1
-    if (change.epoch !== state.cursor.epoch) return void this.#catchUp(state.cursor, this.#nothing())
+    if (change.epoch !== state.cursor.epoch)
+      return void this.#catchUp(state.cursor, this.#nothing())
     if (change.seq < next) return
     if (change.seq > next) {
       state.pending.add(change)
@@ -124,7 +129,9 @@ export class Device {
   }
 
   #fluent(): boolean {
-    return this.#state.name === 'live' && this.#state.pending.size === 0 && !this.#ports.outlet.busy()
+    return (
+      this.#state.name === 'live' && this.#state.pending.size === 0 && !this.#ports.outlet.busy()
+    )
   }
 
   #become<Next extends State>(state: Next): Next {
@@ -165,14 +172,16 @@ export class Device {
     }
     const from = state.cursor.seq
     state.cursor = { epoch, seq: to }
-    if (changes.length > 0) this.#ports.outlet.emit('sync', { epoch, from, to, changes, more, reset: false })
+    if (changes.length > 0)
+      this.#ports.outlet.emit('sync', { epoch, from, to, changes, more, reset: false })
     return more
   }
 
   /** Goes on with what came meanwhile, or reads on when that has a gap. */
   #settle(cursor: Cursor, pending: Pending, fruitless: number): void {
     const whole = pending.follows(cursor.seq)
-    if (!whole && fruitless < MAX_FRUITLESS) return void this.#catchUp(cursor, this.#nothing(), fruitless)
+    if (!whole && fruitless < MAX_FRUITLESS)
+      return void this.#catchUp(cursor, this.#nothing(), fruitless)
     const state = this.#become({ name: 'live', cursor, pending: whole ? pending : this.#nothing() })
     this.#pump(state)
   }
@@ -182,7 +191,8 @@ export class Device {
     while (state.pending.size > 0) {
       if (this.#ports.outlet.busy()) return this.#pumpWhenFree(state)
       const change = state.pending.take(state.cursor.seq + 1)
-      if (change?.epoch !== state.cursor.epoch) return void this.#catchUp(state.cursor, this.#nothing())
+      if (change?.epoch !== state.cursor.epoch)
+        return void this.#catchUp(state.cursor, this.#nothing())
       this.#emit(state, change)
     }
   }

@@ -19,13 +19,47 @@ export interface Figures {
 /** @param members all sockets of this node, looked at when metrics are collected */
 export function createFigures(metrics: Metrics, members: () => Iterable<Member>): Figures {
   const registers = [metrics]
-  const sockets = new Gauge({ name: 'lockstep_sockets', help: 'Sockets by topic and state', labelNames: ['topic', 'state'], registers }) // prettier-ignore
-  const lags = new Counter({ name: 'lockstep_device_lags_total', help: 'Times a device was too slow for the live feed', labelNames: ['topic'], registers }) // prettier-ignore
-  const catchUps = new Counter({ name: 'lockstep_device_catch_ups_total', help: 'Times a device was caught up from the log', labelNames: ['topic'], registers }) // prettier-ignore
-  const behind = new Counter({ name: 'lockstep_device_behind_total', help: 'Devices that a comparison of heads found behind the database', registers }) // prettier-ignore
-  const refused = new Counter({ name: 'lockstep_joins_refused_total', help: 'Refused handshakes', labelNames: ['code'], registers }) // prettier-ignore
-  const emitted = new Counter({ name: 'lockstep_events_emitted_total', help: 'Events sent to devices', labelNames: ['event'], registers }) // prettier-ignore
-  const ended = new Counter({ name: 'lockstep_sockets_ended_total', help: 'Sockets ended by the server', labelNames: ['reason'], registers }) // prettier-ignore
+  const sockets = new Gauge({
+    name: 'lockstep_sockets',
+    help: 'Sockets by topic and state',
+    labelNames: ['topic', 'state'],
+    registers,
+  })
+  const lags = new Counter({
+    name: 'lockstep_device_lags_total',
+    help: 'Times a device was too slow for the live feed',
+    labelNames: ['topic'],
+    registers,
+  })
+  const catchUps = new Counter({
+    name: 'lockstep_device_catch_ups_total',
+    help: 'Times a device was caught up from the log',
+    labelNames: ['topic'],
+    registers,
+  })
+  const behind = new Counter({
+    name: 'lockstep_device_behind_total',
+    help: 'Devices that a comparison of heads found behind the database',
+    registers,
+  })
+  const refused = new Counter({
+    name: 'lockstep_joins_refused_total',
+    help: 'Refused handshakes',
+    labelNames: ['code'],
+    registers,
+  })
+  const emitted = new Counter({
+    name: 'lockstep_events_emitted_total',
+    help: 'Events sent to devices',
+    labelNames: ['event'],
+    registers,
+  })
+  const ended = new Counter({
+    name: 'lockstep_sockets_ended_total',
+    help: 'Sockets ended by the server',
+    labelNames: ['reason'],
+    registers,
+  })
   const commands = new Histogram({
     name: 'lockstep_command_seconds',
     help: 'Time to answer a command; code is ok or the fault',
@@ -39,7 +73,8 @@ export function createFigures(metrics: Metrics, members: () => Iterable<Member>)
     registers,
     collect() {
       let bytes = 0
-      for (const wire of new Set([...members()].map((member) => member.wire))) bytes += wire.backlog()
+      for (const wire of new Set([...members()].map((member) => member.wire)))
+        bytes += wire.backlog()
       this.set(bytes)
     },
   })
@@ -51,7 +86,8 @@ export function createFigures(metrics: Metrics, members: () => Iterable<Member>)
       if (state === 'syncing') catchUps.inc({ topic })
     },
     refused: (code) => refused.inc({ code }),
-    answered: (topic, command, code, seconds) => commands.observe({ topic, command, code }, seconds),
+    answered: (topic, command, code, seconds) =>
+      commands.observe({ topic, command, code }, seconds),
     emitted: (event) => emitted.inc({ event }),
     behind: () => behind.inc(),
     ended: (reason) => ended.inc({ reason }),

@@ -18,7 +18,13 @@ import { Gate } from './gate.ts'
 import { HeadReader } from './head-reader.ts'
 import { Hub } from './hub.ts'
 import { alone, joinNeighbours } from './neighbours.ts'
-import { sessionRoom, userRoom, type Connection, type Identity, type TopicSocket } from './member.ts'
+import {
+  sessionRoom,
+  userRoom,
+  type Connection,
+  type Identity,
+  type TopicSocket,
+} from './member.ts'
 import { createRequests } from './requests.ts'
 import { SessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
@@ -29,7 +35,10 @@ export interface GatewayOptions {
   httpServer: HttpServer
   sessions: {
     /** `request`: of the handshake. */
-    identify(cookieHeader: string | undefined, request?: IncomingMessage): Promise<Identity | undefined>
+    identify(
+      cookieHeader: string | undefined,
+      request?: IncomingMessage,
+    ): Promise<Identity | undefined>
     /** Until when each is alive; those that aren't are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
@@ -68,7 +77,16 @@ export interface Gateway {
 
 /** Attaches the four namespaces to the HTTP server. */
 export function startGateway(options: GatewayOptions): Gateway {
-  const { httpServer, sessions, log, logger, metrics, toFault, link, settings = gatewaySettings } = options
+  const {
+    httpServer,
+    sessions,
+    log,
+    logger,
+    metrics,
+    toFault,
+    link,
+    settings = gatewaySettings,
+  } = options
   const { relayed = () => undefined } = options
   const { timings } = settings
   const { io, emptied, close } = openTransport(httpServer, settings)
@@ -76,8 +94,16 @@ export function startGateway(options: GatewayOptions): Gateway {
   let stopped: Promise<void> | undefined
 
   const pause = (attempt: number) =>
-    sleep(Math.random() * Math.min(timings.retry[1], timings.retry[0] * 2 ** attempt), undefined, { ref: false })
-  const hub = new Hub({ log, logger, graceMs: timings.grace, pause, behind: () => figures.behind() })
+    sleep(Math.random() * Math.min(timings.retry[1], timings.retry[0] * 2 ** attempt), undefined, {
+      ref: false,
+    })
+  const hub = new Hub({
+    log,
+    logger,
+    graceMs: timings.grace,
+    pause,
+    behind: () => figures.behind(),
+  })
   const figures = createFigures(metrics, () => hub.all())
   const heads = new HeadReader(log)
   const neighbours = link
@@ -107,7 +133,10 @@ export function startGateway(options: GatewayOptions): Gateway {
     figures.refused(fault.code)
     if (fault.code === 'internal') logger.error({ err: fault.cause ?? fault }, 'a handshake broke')
     else
-      logger.info({ topic: nsp.name.slice(1), code: fault.code, address: handshake.address }, 'a handshake was refused')
+      logger.info(
+        { topic: nsp.name.slice(1), code: fault.code, address: handshake.address },
+        'a handshake was refused',
+      )
   }
   const { identify } = sessions
   const { originAllowed } = options
@@ -115,7 +144,14 @@ export function startGateway(options: GatewayOptions): Gateway {
   for (const topic of topics) {
     const namespace = io.of(`/${topic}`)
     const sockets = (user_id: string) => hub.of(user_id, topic).size
-    const admission = { identify, originAllowed, toFault, draining: () => draining, sockets, settings }
+    const admission = {
+      identify,
+      originAllowed,
+      toFault,
+      draining: () => draining,
+      sockets,
+      settings,
+    }
     namespace.use(createAdmission(admission, refused))
     serveTopic(namespace, topic, {
       hub,
@@ -158,9 +194,11 @@ export function startGateway(options: GatewayOptions): Gateway {
       // ends the connections of devices of `account`, each behind what it was told; and those of others, for which nothing else might
       if (change.op === 'closed' && change.topic === 'account')
         setTimeout(() => {
-          for (const topic of topics) for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
+          for (const topic of topics)
+            for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
         }, timings.farewell).unref()
-      if (everywhere) neighbours.send({ topic: change.topic, user_id, event: 'change', payload: change })
+      if (everywhere)
+        neighbours.send({ topic: change.topic, user_id, event: 'change', payload: change })
     },
     delta(user_id, topic, delta) {
       hub.delta(user_id, topic, delta)
@@ -182,7 +220,8 @@ export function startGateway(options: GatewayOptions): Gateway {
     compareHeads: () => hub.compareAll(),
     async drain(reconnectWithinMs) {
       draining = true
-      for (const topic of topics) io.of(`/${topic}`).local.emit('draining', { reconnect_within_ms: reconnectWithinMs })
+      for (const topic of topics)
+        io.of(`/${topic}`).local.emit('draining', { reconnect_within_ms: reconnectWithinMs })
       await Promise.race([emptied(), sleep(reconnectWithinMs, undefined, { ref: false })])
     },
     stop: () => (stopped ??= stop()),
@@ -190,7 +229,11 @@ export function startGateway(options: GatewayOptions): Gateway {
 }
 
 /** A connection that takes nothing keeps memory, and one that says nothing keeps its device online: neither comes back to life by itself. */
-function endDead(hub: Hub, { slow, pong }: GatewaySettings['timings'], figures: Figures): Promise<void> {
+function endDead(
+  hub: Hub,
+  { slow, pong }: GatewaySettings['timings'],
+  figures: Figures,
+): Promise<void> {
   for (const wire of new Set([...hub.all()].map(({ wire }) => wire))) {
     const isStuck = wire.stuckFor() > slow
     if (!isStuck && wire.overdueFor() <= pong) continue

@@ -57,7 +57,9 @@ export class Hub {
   /** Users with a device in this topic. */
   users(topic: Topic): string[] {
     const end = `:${topic}`
-    return [...this.#members.keys()].filter((key) => key.endsWith(end)).map((key) => key.slice(0, -end.length))
+    return [...this.#members.keys()]
+      .filter((key) => key.endsWith(end))
+      .map((key) => key.slice(0, -end.length))
   }
 
   *all(): Generator<Member> {
@@ -111,7 +113,9 @@ export class Hub {
     for (let batch = 0; batch < batches && !this.#stopped; batch++) {
       const from = batch * HEADS_PER_BATCH
       try {
-        await this.compare(keys.slice(from, from + HEADS_PER_BATCH), ({ device }, head) => device.heartbeat(head))
+        await this.compare(keys.slice(from, from + HEADS_PER_BATCH), ({ device }, head) =>
+          device.heartbeat(head),
+        )
       } catch (error) {
         this.#ports.logger.debug({ err: error }, 'no heads for a heartbeat')
       }

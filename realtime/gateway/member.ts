@@ -45,5 +45,6 @@ export interface Member extends Connection {
 
 export const userRoom = (user_id: string): string => `user:${user_id}`
 /** The user of a room; undefined for other rooms. */
-export const userOf = (room: string): string | undefined => (room.startsWith('user:') ? room.slice(5) : undefined)
+export const userOf = (room: string): string | undefined =>
+  room.startsWith('user:') ? room.slice(5) : undefined
 export const sessionRoom = (session_id: string): string => `session:${session_id}`

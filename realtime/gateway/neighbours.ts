@@ -9,7 +9,13 @@ import type { Link } from '../redis/link.ts'
 import type { HeadReader } from './head-reader.ts'
 import type { Hub } from './hub.ts'
 import type { TopicServer } from './member.ts'
-import { Presence, type Announcement, type Belief, type Correction, type Listing } from './presence.ts'
+import {
+  Presence,
+  type Announcement,
+  type Belief,
+  type Correction,
+  type Listing,
+} from './presence.ts'
 import { createRelay, type Parcel } from './relay.ts'
 
 /** How long another node may take to say who is online there (ms). */
@@ -87,7 +93,8 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
   }
 
   function correct(node: string, corrections: Correction[]): void {
-    if (corrections.length > 0) link.tell(`present:${node}`, { node: link.node, corrections } satisfies Corrections)
+    if (corrections.length > 0)
+      link.tell(`present:${node}`, { node: link.node, corrections } satisfies Corrections)
   }
 
   /** What was published for this user before the subscription stood has passed by. */
@@ -95,7 +102,8 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
     if (topic === 'account') presence.ask(user_id)
     heads.read(`${user_id}:${topic}`).then(
       (head) => hub.compareWith(user_id, topic, head),
-      (error: unknown) => logger.debug({ err: error }, 'no head to compare; the next heartbeat does'),
+      (error: unknown) =>
+        logger.debug({ err: error }, 'no head to compare; the next heartbeat does'),
     )
   }
 
@@ -116,7 +124,9 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
   /** A node that has no device of a user any more doesn't hear what is asked about the user, so it is asked by its name. */
   async function compare(): Promise<void> {
     for (const [node, believed] of presence.beliefs())
-      await paced(believed, (beliefs) => link.tell(`believed:${node}`, { node: link.node, beliefs } satisfies Beliefs))
+      await paced(believed, (beliefs) =>
+        link.tell(`believed:${node}`, { node: link.node, beliefs } satisfies Beliefs),
+      )
   }
 
   let lost = 0
@@ -150,8 +160,10 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
       const here = sessionsHere(hub, user_id)
       if (!link.hears()) return here
       const answered = new Promise<string[][]>((resolve) => {
-        io.of('/account').serverSideEmit('online', user_id, (_error: Error | null, answers: string[][]) =>
-          resolve(answers),
+        io.of('/account').serverSideEmit(
+          'online',
+          user_id,
+          (_error: Error | null, answers: string[][]) => resolve(answers),
         )
       })
       const there = await Promise.race([answered, sleep(ANSWER_MS, [], { ref: false })])
@@ -164,6 +176,7 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
 /** Sessions of the user that have a socket on this node. */
 function sessionsHere(hub: Hub, user_id: string): Set<string> {
   const found = new Set<string>()
-  for (const topic of topics) for (const { identity } of hub.of(user_id, topic)) found.add(identity.session_id)
+  for (const topic of topics)
+    for (const { identity } of hub.of(user_id, topic)) found.add(identity.session_id)
   return found
 }

@@ -46,7 +46,8 @@ export class Presence {
     const { user_id } = member.identity
     for (const other of this.#ports.local(user_id))
       if (other !== member) member.socket.emit('presence', this.#describe(other))
-    for (const { presence } of this.#remote.get(user_id)?.values() ?? []) member.socket.emit('presence', presence)
+    for (const { presence } of this.#remote.get(user_id)?.values() ?? [])
+      member.socket.emit('presence', presence)
     this.#tell(member, this.#describe(member))
   }
 
@@ -75,7 +76,9 @@ export class Presence {
     else known.delete(presence.connection_id)
     if (known.size > 0) this.#remote.set(user_id, known)
     else this.#remote.delete(user_id)
-    const news = presence.online ? before?.presence.viewing !== presence.viewing || !before : before !== undefined
+    const news = presence.online
+      ? before?.presence.viewing !== presence.viewing || !before
+      : before !== undefined
     if (news) this.#emit(user_id, presence)
   }
 
@@ -88,7 +91,10 @@ export class Presence {
 
   /** All that this node has of a user. */
   listing(user_id: string): Listing {
-    return { node: this.#ports.node, present: [...this.#ports.local(user_id)].map((member) => this.#describe(member)) }
+    return {
+      node: this.#ports.node,
+      present: [...this.#ports.local(user_id)].map((member) => this.#describe(member)),
+    }
   }
 
   /** The other nodes can be heard (again): what each has of this user may have changed. */
@@ -102,7 +108,10 @@ export class Presence {
     for (const [user_id, known] of this.#remote) {
       const byNode = Map.groupBy(known.values(), ({ node }) => node)
       for (const [node, announcements] of byNode) {
-        const belief: Belief = [user_id, announcements.map(({ presence }) => presence.connection_id)]
+        const belief: Belief = [
+          user_id,
+          announcements.map(({ presence }) => presence.connection_id),
+        ]
         const others = beliefs.get(node)
         if (others) others.push(belief)
         else beliefs.set(node, [belief])
@@ -116,19 +125,22 @@ export class Presence {
     return beliefs.flatMap(([user_id, believed]) => {
       const { present } = this.listing(user_id)
       const here = new Set(present.map(({ connection_id }) => connection_id))
-      const isRight = here.size === believed.length && believed.every((connection_id) => here.has(connection_id))
+      const isRight =
+        here.size === believed.length && believed.every((connection_id) => here.has(connection_id))
       return isRight ? [] : [[user_id, present]]
     })
   }
 
   /** What was known of other nodes' connections counts as gone, but for those of the nodes that live. */
   forget(isAlive: (node: string) => boolean): void {
-    for (const user_id of [...this.#remote.keys()]) this.#drop(user_id, ({ node }) => !isAlive(node))
+    for (const user_id of [...this.#remote.keys()])
+      this.#drop(user_id, ({ node }) => !isAlive(node))
   }
 
   #drop(user_id: string, isGone: (known: Announcement) => boolean): void {
     for (const known of [...(this.#remote.get(user_id)?.values() ?? [])])
-      if (isGone(known)) this.heard(user_id, { ...known, presence: { ...known.presence, online: false } })
+      if (isGone(known))
+        this.heard(user_id, { ...known, presence: { ...known.presence, online: false } })
   }
 
   #isNobodyHere(user_id: string): boolean {
@@ -149,6 +161,7 @@ export class Presence {
   }
 
   #emit(user_id: string, presence: PresenceEvent, except?: Member): void {
-    for (const member of this.#ports.local(user_id)) if (member !== except) member.socket.emit('presence', presence)
+    for (const member of this.#ports.local(user_id))
+      if (member !== except) member.socket.emit('presence', presence)
   }
 }

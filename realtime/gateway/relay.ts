@@ -58,7 +58,9 @@ export function createRelay(link: Link, ports: RelayPorts): Relay {
       carriers
         .get(`/${topic}`)!
         .publishAndReturnOffset({ type: MessageType.BROADCAST, data: { packet, opts } })
-        .catch((error: unknown) => ports.logger.debug({ err: error, event }, 'not sent to the other nodes'))
+        .catch((error: unknown) =>
+          ports.logger.debug({ err: error, event }, 'not sent to the other nodes'),
+        )
     },
   }
 }
@@ -76,7 +78,11 @@ interface Internals {
 /** Throws when another version of the adapter no longer has them, rather than deliver past the state machines. */
 function internalsOf(adapter: object): Internals {
   const { uid, onMessage, publishAndReturnOffset } = adapter as Partial<Internals>
-  if (typeof uid !== 'string' || typeof onMessage !== 'function' || typeof publishAndReturnOffset !== 'function')
+  if (
+    typeof uid !== 'string' ||
+    typeof onMessage !== 'function' ||
+    typeof publishAndReturnOffset !== 'function'
+  )
     throw new Error('socket.io-adapter has changed: the relay has to be adapted to it')
   return adapter as Internals
 }
@@ -104,7 +110,8 @@ const publisherOf = ({ publishing, publisher }: Link) => ({
 function subscriberOf({ subscriber, subscriptions }: Link, { stands }: RelayPorts) {
   const isOfSession = (channel: string) => channel.includes('#session:')
   return {
-    on: (event: string, listener: (channel: Buffer, payload: Buffer) => void) => subscriber.on(event, listener),
+    on: (event: string, listener: (channel: Buffer, payload: Buffer) => void) =>
+      subscriber.on(event, listener),
     ssubscribe(channel: string) {
       if (isOfSession(channel)) return
       void subscriptions.add('sharded', channel).then(() => {

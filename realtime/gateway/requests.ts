@@ -59,7 +59,10 @@ export function createRequests(ports: RequestPorts) {
       if (refused > refusals) return ports.flooded(member)
       const reply = args.at(-1)
       if (typeof reply !== 'function') {
-        ports.logger.info({ topic: member.topic, session_id }, 'an event without an ack was ignored')
+        ports.logger.info(
+          { topic: member.topic, session_id },
+          'an event without an ack was ignored',
+        )
         return
       }
       // the connection may have joined anew: there, the number of this ack is another command's
@@ -87,10 +90,12 @@ async function answerTo(
   const { topic } = member
   const known = event === 'range' || payloads.get(topic)!.has(event) ? event : 'unknown'
   const start = performance.now()
-  const done = (code: string) => ports.answered(topic, known, code, (performance.now() - start) / 1000)
+  const done = (code: string) =>
+    ports.answered(topic, known, code, (performance.now() - start) / 1000)
   try {
     if (waitMs > 0) throw new Fault('rate_limited', { retry_after_ms: waitMs })
-    if (args.length !== 1) throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
+    if (args.length !== 1)
+      throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
     // a session that was revoked while it joined must not slip a command in; its socket is about to be closed
     if (!(await member.verified)) return
     if (event === 'range') await range(ports, member, args[0], answer)
@@ -102,14 +107,22 @@ async function answerTo(
       ports.logger.error({ err: fault.cause ?? fault, topic, event: known }, 'a command broke')
     else if (fault.code === 'invalid' || fault.code === 'too_large') {
       const { user_id, session_id } = member.identity
-      ports.logger.info({ topic, event: known, code: fault.code, user_id, session_id }, 'a command was refused')
+      ports.logger.info(
+        { topic, event: known, code: fault.code, user_id, session_id },
+        'a command was refused',
+      )
     }
     answer({ ok: false, error: toProblem(fault) })
     done(fault.code)
   }
 }
 
-async function command(ports: RequestPorts, member: Member, name: string, input: unknown): Promise<Ack> {
+async function command(
+  ports: RequestPorts,
+  member: Member,
+  name: string,
+  input: unknown,
+): Promise<Ack> {
   const { topic, identity } = member
   const schema = payloads.get(topic)!.get(name)
   if (!schema) throw new Fault('invalid', { detail: 'There is no such command here' })
@@ -125,13 +138,20 @@ async function command(ports: RequestPorts, member: Member, name: string, input:
 }
 
 /** The next one is read when the device has taken the last: until then nobody holds an answer for it. */
-async function range(ports: RequestPorts, member: Member, input: unknown, answer: Answer): Promise<void> {
+async function range(
+  ports: RequestPorts,
+  member: Member,
+  input: unknown,
+  answer: Answer,
+): Promise<void> {
   const { from, to } = parse(RangeRequest, input)
   const { identity, topic, socket, wire } = member
   await wire.ranges.run(async () => {
     if (wire.busy()) await new Promise<void>((resolve) => wire.whenFree(resolve))
     if (!socket.connected) return
-    const { changes, more, reset } = await ports.gate.run(() => ports.log.range(identity.user_id, topic, from - 1, to))
+    const { changes, more, reset } = await ports.gate.run(() =>
+      ports.log.range(identity.user_id, topic, from - 1, to),
+    )
     answer({ ok: true, data: { changes, more, reset } })
   })
 }

@@ -66,7 +66,8 @@ export class SessionWatch {
       const batch = ids.slice(from, from + BATCH)
       const alive = await this.#ports.alive(batch)
       for (const id of batch)
-        if (!alive.has(id)) for (const member of bySession.get(id)!) this.#ports.end(member, 'revoked')
+        if (!alive.has(id))
+          for (const member of bySession.get(id)!) this.#ports.end(member, 'revoked')
     }
   }
 

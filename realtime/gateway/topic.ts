@@ -9,7 +9,14 @@ import type { Figures } from './figures.ts'
 import type { Gate } from './gate.ts'
 import type { HeadReader } from './head-reader.ts'
 import type { Hub } from './hub.ts'
-import { sessionRoom, userRoom, type Connection, type Member, type TopicNamespace, type TopicSocket } from './member.ts'
+import {
+  sessionRoom,
+  userRoom,
+  type Connection,
+  type Member,
+  type TopicNamespace,
+  type TopicSocket,
+} from './member.ts'
 import type { Presence } from './presence.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { GatewaySettings } from './settings.ts'
@@ -72,7 +79,8 @@ function createDevice(connection: Connection, ports: TopicPorts): Device {
         ports.figures.emitted(event)
         socket.emit(event, ...([payload] as Parameters<ServerEvents[typeof event]>))
         // the connection closes behind what has been written; later than this emit, which its state machine is in the middle of
-        if (topic === 'account' && hasClosed(payload)) setImmediate(() => ports.end(connection, 'orphaned'))
+        if (topic === 'account' && hasClosed(payload))
+          setImmediate(() => ports.end(connection, 'orphaned'))
       },
       busy: () => wire.busy(),
       whenFree: (callback) => wire.whenFree(callback),

@@ -51,7 +51,9 @@ export function openTransport(httpServer: HttpServer, { timings }: GatewaySettin
   })
   // `/` would join whoever connects without asking
   io.use((_socket, next) => {
-    const fault = new Fault('not_found', { detail: 'Join /conversations, /preferences, /agents or /account' })
+    const fault = new Fault('not_found', {
+      detail: 'Join /conversations, /preferences, /agents or /account',
+    })
     next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
   })
 

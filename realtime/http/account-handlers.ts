@@ -28,9 +28,14 @@ export const accountHandlers = (account: Account, methods: SignInMethods) =>
       return undefined
     },
     getMe: (_asked, { request }) => account.me(request),
-    renameMe: async ({ body }, { request }) => ({ user: await account.rename(request, body.username) }),
+    renameMe: async ({ body }, { request }) => ({
+      user: await account.rename(request, body.username),
+    }),
     async changePassword({ body }, { request, address }) {
-      await account.changePassword(request, address, { current: body.current_password, next: body.new_password })
+      await account.changePassword(request, address, {
+        current: body.current_password,
+        next: body.new_password,
+      })
       return undefined
     },
     async deleteMe({ body }, { request, address, answer }) {

@@ -16,6 +16,7 @@ export function agentHandlers(agents: AgentUseCases) {
       await agents.delete(request, { run_id: params.id })
       return undefined
     },
-    stopRun: async ({ params }, { request }) => (await agents.stop(request, { run_id: params.id })).data,
+    stopRun: async ({ params }, { request }) =>
+      (await agents.stop(request, { run_id: params.id })).data,
   } satisfies Handlers
 }

@@ -49,7 +49,11 @@ const events: Record<string, Event> = {
     schema: Delta,
     topics: ['conversations', 'agents'],
   },
-  presence: { summary: 'A device comes, goes, or looks elsewhere', schema: Presence, topics: ['account'] },
+  presence: {
+    summary: 'A device comes, goes, or looks elsewhere',
+    schema: Presence,
+    topics: ['account'],
+  },
   draining: { summary: 'This node is about to stop: connect again', schema: Draining },
 }
 
@@ -65,13 +69,27 @@ function describe(): object {
   const channels: Schema = {}
   const operations: Schema = {}
   for (const topic of topics) {
-    const sent = ['change', ...Object.keys(events).filter((name) => events[name]!.topics?.includes(topic) ?? true)]
+    const sent = [
+      'change',
+      ...Object.keys(events).filter((name) => events[name]!.topics?.includes(topic) ?? true),
+    ]
     const received = ['handshake', 'range', ...Object.keys(commands[topic])]
-    messages[`${topic}.change`] = message('A change, live and in order', changeOf(topic, components), 'change')
+    messages[`${topic}.change`] = message(
+      'A change, live and in order',
+      changeOf(topic, components),
+      'change',
+    )
     for (const [name, schema] of Object.entries(commands[topic]))
-      messages[`${topic}.${name}`] = message('A command', components.add(withMutation(topic, name, schema), 'input'), name) // prettier-ignore
+      messages[`${topic}.${name}`] = message(
+        'A command',
+        components.add(withMutation(topic, name, schema), 'input'),
+        name,
+      )
     const own = (name: string) => (messages[`${topic}.${name}`] ? `${topic}.${name}` : name)
-    const referred = [...sent, ...received, 'ack'].map((name) => [name, reference('components', 'messages', own(name))])
+    const referred = [...sent, ...received, 'ack'].map((name) => [
+      name,
+      reference('components', 'messages', own(name)),
+    ])
     channels[topic] = {
       address: `/${topic}`,
       description: `Socket.IO namespace, path /socket.io, transport websocket, protocol ${PROTOCOL}`,
@@ -84,7 +102,8 @@ function describe(): object {
     info: {
       title: 'Lockstep, live',
       version: '1',
-      description: 'One namespace a topic, authenticated by the session cookie. The REST side is at /openapi.json.',
+      description:
+        'One namespace a topic, authenticated by the session cookie. The REST side is at /openapi.json.',
     },
     defaultContentType: 'application/json',
     channels,
@@ -98,17 +117,29 @@ function operationsOf(topic: Topic, sent: readonly string[], received: readonly 
   const inChannel = (name: string) => [reference('channels', topic, 'messages', name)]
   const reply = { channel, messages: inChannel('ack') }
   return Object.fromEntries([
-    ...sent.map((name) => [`${topic}.send.${name}`, { action: 'send', channel, messages: inChannel(name) }]),
+    ...sent.map((name) => [
+      `${topic}.send.${name}`,
+      { action: 'send', channel, messages: inChannel(name) },
+    ]),
     ...received.map((name) => [
       `${topic}.${name}`,
-      { action: 'receive', channel, messages: inChannel(name), ...(name !== 'handshake' && { reply }) },
+      {
+        action: 'receive',
+        channel,
+        messages: inChannel(name),
+        ...(name !== 'handshake' && { reply }),
+      },
     ]),
   ])
 }
 
 const reference = (...path: string[]) => ({ $ref: `#/${path.join('/')}` })
 
-const message = (summary: string, payload: Schema, name?: string) => ({ ...(name && { name }), summary, payload })
+const message = (summary: string, payload: Schema, name?: string) => ({
+  ...(name && { name }),
+  summary,
+  payload,
+})
 
 const withMutation = (topic: Topic, name: string, schema: z.ZodObject): z.ZodObject =>
   unloggedCommands.has(`${topic}:${name}`) ? schema : schema.extend({ mutation_id: Uuid })

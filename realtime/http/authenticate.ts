@@ -9,7 +9,10 @@ import { contradicts, type TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { Account } from '../commands/account.ts'
 
 /** undefined: nobody is signed in. May set a cookie on the answer. */
-export type Authenticate = (request: FastifyRequest, reply: FastifyReply) => Promise<Identity | undefined>
+export type Authenticate = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<Identity | undefined>
 
 export const isSecure = (request: FastifyRequest): boolean => request.protocol === 'https'
 
@@ -40,7 +43,10 @@ export function byProxy(
 
   async function end(identity: Identity): Promise<void> {
     try {
-      await account.revoke({ ...identity, mutation_id: newId() }, { session_id: identity.session_id })
+      await account.revoke(
+        { ...identity, mutation_id: newId() },
+        { session_id: identity.session_id },
+      )
     } catch (error) {
       // by another request of the same page
       if (!(error instanceof Fault && error.code === 'not_found')) throw error

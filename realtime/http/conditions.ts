@@ -23,7 +23,8 @@ export function ifVersionOf(header: Header): number | undefined {
   const text = String(header).trim()
   const digits = /^(?:W\/)?(?:"(\d+)"|(\d+))$/.exec(text)
   const version = Number(digits?.[1] ?? digits?.[2])
-  if (!Number.isSafeInteger(version) || version < 1) throw invalid('If-Match', 'must be one ETag that this server gave')
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw invalid('If-Match', 'must be one ETag that this server gave')
   return version
 }
 

@@ -10,7 +10,9 @@ export function conversationHandlers(conversations: Conversations, rewind: Rewin
   /** What a change made, whole. A repeated one may find that the conversation has gone to the trash since. */
   function whole(user_id: string, { data }: Outcome<Summary | null>) {
     if (!data) throw new Fault('not_found', { detail: 'There is no such conversation' })
-    return conversations.get(user_id, data.id, { state: data.deleted_at === null ? 'active' : 'trash' })
+    return conversations.get(user_id, data.id, {
+      state: data.deleted_at === null ? 'active' : 'trash',
+    })
   }
 
   return {
@@ -20,10 +22,21 @@ export function conversationHandlers(conversations: Conversations, rewind: Rewin
       if (!outcome.changed) answer.status(200)
       return whole(request.user_id, outcome)
     },
-    getConversation: ({ params, query }, { request }) => conversations.get(request.user_id, params.id, query),
+    getConversation: ({ params, query }, { request }) =>
+      conversations.get(request.user_id, params.id, query),
     async putConversation({ params, body }, { request, if_version }) {
-      const { title, metadata, pinned, archived, messages } = body as Partial<ConversationCommands['update']>
-      const update = { conversation_id: params.id, title, metadata, pinned, archived, messages, if_version }
+      const { title, metadata, pinned, archived, messages } = body as Partial<
+        ConversationCommands['update']
+      >
+      const update = {
+        conversation_id: params.id,
+        title,
+        metadata,
+        pinned,
+        archived,
+        messages,
+        if_version,
+      }
       return whole(request.user_id, await conversations.change('update', request, update))
     },
     async deleteConversation({ params }, { request }) {
@@ -31,15 +44,22 @@ export function conversationHandlers(conversations: Conversations, rewind: Rewin
       return undefined
     },
     async restoreConversation({ params }, { request }) {
-      return whole(request.user_id, await conversations.change('restore', request, { conversation_id: params.id }))
+      return whole(
+        request.user_id,
+        await conversations.change('restore', request, { conversation_id: params.id }),
+      )
     },
     async purgeConversation({ params }, { request }) {
       await conversations.change('purge', request, { conversation_id: params.id })
       return undefined
     },
-    getConversationAt: ({ params, query }, { request }) => rewind.at(request.user_id, params.id, query),
+    getConversationAt: ({ params, query }, { request }) =>
+      rewind.at(request.user_id, params.id, query),
     async rewindConversation({ params, body }, { request }) {
-      return whole(request.user_id, await rewind.back(request, { conversation_id: params.id, ...body }))
+      return whole(
+        request.user_id,
+        await rewind.back(request, { conversation_id: params.id, ...body }),
+      )
     },
   } satisfies Handlers
 }

@@ -1,7 +1,12 @@
 // The HTTP side of a node. Socket.IO is attached to the same server by the gateway, which then listens.
 import type { Server } from 'node:http'
 import helmet from '@fastify/helmet'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
@@ -71,7 +76,9 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
       connectionsCheckingInterval: timings.check,
       maxHeaderSize: HEADER_BYTES,
     },
-    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
+    schemaController: {
+      compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler },
+    },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void answerFault(error, request, reply),
@@ -92,8 +99,17 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   await app.register((scope) => serveOperations(scope, metrics, rooms.ready))
   await app.register((scope, _options, done) => {
     const { sessions, host } = rooms
-    const authenticate = host?.proxy ? byProxy(host.proxy, sessions, host.account) : byCookie(sessions)
-    serveRoutes(scope, { sessions, authenticate, rates, handlers: rooms.handlers, leaving: leaving.signal, settings })
+    const authenticate = host?.proxy
+      ? byProxy(host.proxy, sessions, host.account)
+      : byCookie(sessions)
+    serveRoutes(scope, {
+      sessions,
+      authenticate,
+      rates,
+      handlers: rooms.handlers,
+      leaving: leaving.signal,
+      settings,
+    })
     done()
   })
   const { oidc, account } = rooms.host ?? {}
@@ -115,9 +131,14 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
     await app.close().finally(() => clearInterval(sweep))
   }
 
-  function answerFault(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  function answerFault(
+    error: FastifyError,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): FastifyReply {
     const fault = frameworkFault(error, request) ?? toFault(error)
-    if (fault.code === 'internal') logger.error({ err: fault.cause ?? error, request_id: request.id }, 'request failed')
+    if (fault.code === 'internal')
+      logger.error({ err: fault.cause ?? error, request_id: request.id }, 'request failed')
     // fastify would hang up on a body that it didn't read, and the client would see a broken pipe instead of the answer
     reply.removeHeader('connection')
     return sendProblem(reply, fault)
@@ -126,12 +147,20 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   function foreign({ method, headers, protocol }: FastifyRequest): boolean {
     if (!changesState(method)) return false
     const told = config.trustProxy && headers['x-forwarded-proto'] !== undefined
-    return !originAllowed(headers.origin, headers.host, config.publicOrigins, told ? protocol : undefined)
+    return !originAllowed(
+      headers.origin,
+      headers.host,
+      config.publicOrigins,
+      told ? protocol : undefined,
+    )
   }
 }
 
 /** Pages may only run and reach what this server gave them. */
-async function protectPages(app: FastifyInstance, { publicOrigins }: Pick<Config, 'publicOrigins'>): Promise<void> {
+async function protectPages(
+  app: FastifyInstance,
+  { publicOrigins }: Pick<Config, 'publicOrigins'>,
+): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,

@@ -12,14 +12,18 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 /** Replaces fastify's own parsers. */
 export function acceptJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(types, { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
-    try {
-      checkCharset(request.headers['content-type'] ?? '')
-      done(null, parseBody(body))
-    } catch (error) {
-      done(error as Error)
-    }
-  })
+  app.addContentTypeParser(
+    types,
+    { parseAs: 'buffer' },
+    (request: FastifyRequest, body: Buffer, done) => {
+      try {
+        checkCharset(request.headers['content-type'] ?? '')
+        done(null, parseBody(body))
+      } catch (error) {
+        done(error as Error)
+      }
+    },
+  )
 }
 
 /** In this scope bodies become a `Spool`, to be closed by who gets it. */

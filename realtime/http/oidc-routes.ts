@@ -21,7 +21,10 @@ export interface OidcRooms {
   logger: Logger
 }
 
-export function serveOidc(app: FastifyInstance, { oidc, account, sessions, rates, toFault, logger }: OidcRooms): void {
+export function serveOidc(
+  app: FastifyInstance,
+  { oidc, account, sessions, rates, toFault, logger }: OidcRooms,
+): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
     rates.visitor(request.ip)
@@ -46,7 +49,10 @@ export function serveOidc(app: FastifyInstance, { oidc, account, sessions, rates
     }),
   )
 
-  async function answering(reply: FastifyReply, deed: () => Promise<string>): Promise<FastifyReply> {
+  async function answering(
+    reply: FastifyReply,
+    deed: () => Promise<string>,
+  ): Promise<FastifyReply> {
     return reply.redirect(await deed().catch(refusal), 303)
   }
 

@@ -73,7 +73,9 @@ function forOperator({ operationId, summary, media = 'application/json' }: ForOp
 function operation(name: string, route: Route, components: Components): object {
   const { summary, status, body, answer, open, media = 'application/json' } = route
   const json = (schema: object) => ({ 'application/json': { schema } })
-  const merges = name === 'putPreferences' && { 'application/merge-patch+json': { schema: { type: 'object' } } }
+  const merges = name === 'putPreferences' && {
+    'application/merge-patch+json': { schema: { type: 'object' } },
+  }
   return {
     operationId: name,
     summary,
@@ -83,7 +85,12 @@ function operation(name: string, route: Route, components: Components): object {
       ...parameters('query', route.query, components),
       ...headers(route),
     ],
-    ...(body && { requestBody: { required: true, content: { ...json(components.add(body, 'input')), ...merges } } }),
+    ...(body && {
+      requestBody: {
+        required: true,
+        content: { ...json(components.add(body, 'input')), ...merges },
+      },
+    }),
     responses: {
       [status]: {
         description: 'Done',
@@ -94,7 +101,11 @@ function operation(name: string, route: Route, components: Components): object {
   }
 }
 
-function parameters(place: 'path' | 'query', schema: z.ZodObject | undefined, components: Components): object[] {
+function parameters(
+  place: 'path' | 'query',
+  schema: z.ZodObject | undefined,
+  components: Components,
+): object[] {
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
     name,
     in: place,
@@ -103,13 +114,22 @@ function parameters(place: 'path' | 'query', schema: z.ZodObject | undefined, co
   }))
 }
 
-const header = (name: string, description: string) => ({ name, in: 'header', description, schema: { type: 'string' } })
+const header = (name: string, description: string) => ({
+  name,
+  in: 'header',
+  description,
+  schema: { type: 'string' },
+})
 
 function headers({ method, open, answer }: Route): object[] {
   const versioned = answer instanceof z.ZodObject && 'version' in answer.shape
   return [
     ...(open ? [] : [header('Lockstep-User', 'Id of the user whose state the client holds')]),
-    ...(method === 'GET' ? [] : [header('Idempotency-Key', 'A UUID: repeating the request gives the first outcome')]),
-    ...(method === 'PUT' && versioned ? [header('If-Match', 'The ETag that the change insists on')] : []),
+    ...(method === 'GET'
+      ? []
+      : [header('Idempotency-Key', 'A UUID: repeating the request gives the first outcome')]),
+    ...(method === 'PUT' && versioned
+      ? [header('If-Match', 'The ETag that the change insists on')]
+      : []),
   ]
 }

@@ -6,7 +6,11 @@ import { asyncApiDocument } from './asyncapi.ts'
 import { openApiDocument } from './openapi.ts'
 
 /** @param ready resolves to true when this node can serve: its database answers and it isn't about to stop */
-export function serveOperations(app: FastifyInstance, metrics: Metrics, ready: () => Promise<boolean>): void {
+export function serveOperations(
+  app: FastifyInstance,
+  metrics: Metrics,
+  ready: () => Promise<boolean>,
+): void {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
     done()
@@ -17,7 +21,9 @@ export function serveOperations(app: FastifyInstance, metrics: Metrics, ready: (
     if (!is) throw new Fault('unavailable', { detail: 'Not ready to serve' })
     return { status: 'ready' }
   })
-  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()))
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  )
   app.get('/openapi.json', () => openApiDocument())
   app.get('/asyncapi.json', () => asyncApiDocument())
 }

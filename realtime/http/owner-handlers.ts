@@ -15,5 +15,6 @@ export const ownerHandlers = ({ activity, exports, imports }: OwnerUseCases) =>
     listActivity: ({ query }, { request }) => activity.list(request.user_id, query),
     exportMe: (_asked, { request }) => exports.everything(request.user_id),
     importMe: ({ body }, { request, answer }) => imports.run(request, body, answer.unwanted()),
-    getConversationMarkdown: ({ params }, { request }) => exports.markdown(request.user_id, params.id),
+    getConversationMarkdown: ({ params }, { request }) =>
+      exports.markdown(request.user_id, params.id),
   }) satisfies Handlers

@@ -4,7 +4,11 @@ import type { IncomingMessage } from 'node:http'
 import type { HttpSettings } from './settings.ts'
 
 /** Calls `late` once, when the rest of the request's body comes too slowly. Begin when somebody reads it. */
-export function watchPace(request: IncomingMessage, { pace, timings }: HttpSettings, late: () => void): void {
+export function watchPace(
+  request: IncomingMessage,
+  { pace, timings }: HttpSettings,
+  late: () => void,
+): void {
   if (request.complete) return
   let read = request.socket.bytesRead
   const timer = setInterval(() => {

@@ -28,12 +28,18 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE': {
       const limit_bytes = request.routeOptions.bodyLimit ?? limits.bodyBytes
-      return new Fault('too_large', { detail: `The body must have at most ${limit_bytes} bytes`, limit_bytes })
+      return new Fault('too_large', {
+        detail: `The body must have at most ${limit_bytes} bytes`,
+        limit_bytes,
+      })
     }
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return unsupportedType()
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new Fault('invalid', { status: 400, detail: 'The body is not as long as Content-Length says' })
+      return new Fault('invalid', {
+        status: 400,
+        detail: 'The body is not as long as Content-Length says',
+      })
     case 'FST_ERR_BAD_URL':
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new Fault('invalid', { detail: 'The address is not valid' })
@@ -41,7 +47,9 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
       // how the server of the pages refuses paths that lead out of their folder
       if ([400, 403, 404].includes(error.statusCode ?? 0)) return new Fault('not_found')
       // the client went away while it sent: nobody reads the answer, and it isn't the server's fault
-      return (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? new Fault('invalid', { status: 400 }) : undefined
+      return (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+        ? new Fault('invalid', { status: 400 })
+        : undefined
   }
 }
 
@@ -57,19 +65,27 @@ const parserFaults: Record<string, Fault> = {
     detail: 'The headers are too large',
     limit_bytes: 16_384,
   }),
-  ERR_HTTP_REQUEST_TIMEOUT: new Fault('invalid', { status: 408, detail: 'The request took too long to arrive' }),
+  ERR_HTTP_REQUEST_TIMEOUT: new Fault('invalid', {
+    status: 408,
+    detail: 'The request took too long to arrive',
+  }),
 }
 
 /** Hangs up on a request that doesn't arrive, as Node does itself when the time for all of it is over. */
 export const refuseSlow = (socket: Socket): void =>
-  refuseConnection(Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket)
+  refuseConnection(
+    Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }),
+    socket,
+  )
 
 /** Answers what isn't HTTP at all, where there is no request yet, and hangs up; who doesn't hang up too keeps nothing of the server. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
   const farewell = setTimeout(() => socket.destroy(), FAREWELL_MS)
   socket.once('close', () => clearTimeout(farewell))
-  const fault = parserFaults[error.code ?? ''] ?? new Fault('invalid', { status: 400, detail: 'This is not HTTP' })
+  const fault =
+    parserFaults[error.code ?? ''] ??
+    new Fault('invalid', { status: 400, detail: 'This is not HTTP' })
   const problem = toProblem(fault)
   const body = JSON.stringify(problem)
   socket.end(

@@ -45,7 +45,8 @@ export function serveRoutes(
   { sessions, authenticate, rates, handlers, leaving, settings }: RouteRooms,
 ): void {
   const turnstile = new Turnstile(settings.largeBodies)
-  for (const name of Object.keys(routes) as RouteName[]) if (!isUnparsed.has(name)) serveRoute(app, name)
+  for (const name of Object.keys(routes) as RouteName[])
+    if (!isUnparsed.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
     acceptSpooled(scope)
     for (const name of unparsed) serveRoute(scope, name)
@@ -54,7 +55,8 @@ export function serveRoutes(
 
   function serveRoute(app: FastifyInstance, name: RouteName): void {
     const route: Route = routes[name]
-    const handler = handlers[name] as ((asked: never, context: never) => Promise<unknown>) | undefined
+    const handler = handlers[name] as
+      ((asked: never, context: never) => Promise<unknown>) | undefined
     app.route({
       method: route.method,
       url: route.path.replace(/\{(\w+)\}/g, ':$1'),
@@ -74,7 +76,11 @@ export function serveRoutes(
         const large = isUnparsed.has(name) ? (request.body as Spool | undefined) : undefined
         try {
           if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
-          const asked = readAsked(route, request, isUnparsed.has(name) ? (large?.body ?? new Uint8Array()) : undefined)
+          const asked = readAsked(
+            route,
+            request,
+            isUnparsed.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
+          )
           const context = contextOf({ sessions, leaving }, request, reply.status(route.status))
           const answer = await handler(asked as never, context as never)
           return send(reply, answer, route.media)
@@ -94,14 +100,18 @@ export function serveRoutes(
     rates.user(identity.user_id)
     checkHolder(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
-      reply.header('set-cookie', await sessions.cookie.issue(identity.session_id, isSecure(request)))
+      reply.header(
+        'set-cookie',
+        await sessions.cookie.issue(identity.session_id, isSecure(request)),
+      )
     return identity
   }
 }
 
 /** Above what takes neither a file nor a thread, or nobody knows. */
 const isLarge = ({ headers }: FastifyRequest): boolean =>
-  !(Number(headers['content-length'] ?? 0) <= SMALL_BYTES) || headers['transfer-encoding'] !== undefined
+  !(Number(headers['content-length'] ?? 0) <= SMALL_BYTES) ||
+  headers['transfer-encoding'] !== undefined
 
 function readAsked(route: Route, request: FastifyRequest, large: Body | undefined) {
   return {
@@ -118,14 +128,23 @@ function contextOf(rooms: OfAnswers, request: FastifyRequest, reply: FastifyRepl
   const { identity, headers } = request
   const mutation_id = mutationIdOf(headers['idempotency-key'])
   const answer = answerHead(rooms, request, reply)
-  const visit: Visit = { address: request.ip, device: deviceName(headers['user-agent']), mutation_id, answer }
+  const visit: Visit = {
+    address: request.ip,
+    device: deviceName(headers['user-agent']),
+    mutation_id,
+    answer,
+  }
   if (!identity) return visit
   const { user_id, session_id, device } = identity
   const if_version = ifVersionOf(headers['if-match'])
   return { ...visit, identity, if_version, request: { user_id, session_id, device, mutation_id } }
 }
 
-const answerHead = ({ sessions, leaving }: OfAnswers, request: FastifyRequest, reply: FastifyReply): AnswerHead => ({
+const answerHead = (
+  { sessions, leaving }: OfAnswers,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): AnswerHead => ({
   status: (code) => void reply.status(code),
   async signIn(session_id) {
     reply.header('set-cookie', await sessions.cookie.issue(session_id, isSecure(request)))
@@ -142,7 +161,12 @@ const answerHead = ({ sessions, leaving }: OfAnswers, request: FastifyRequest, r
 
 function send(reply: FastifyReply, answer: unknown, media = 'application/json'): FastifyReply {
   if (answer === undefined) return reply.status(204).send()
-  if (typeof answer === 'object' && answer !== null && 'version' in answer && typeof answer.version === 'number')
+  if (
+    typeof answer === 'object' &&
+    answer !== null &&
+    'version' in answer &&
+    typeof answer.version === 'number'
+  )
     reply.header('etag', etagOf(answer.version))
   return reply.type(media).send(answer)
 }

@@ -25,14 +25,18 @@ export class Components {
         if (zodSchema === FreeForm) jsonSchema.$ref = `${PREFIX}FreeForm`
       },
     }) as Schema & { $defs?: Record<string, Schema> }
-    const renamed = new Map(Object.entries($defs).map(([name, def]) => [name, this.#nameFor(name, def, io)]))
-    for (const [name, def] of Object.entries($defs)) this.schemas[renamed.get(name)!] = relink(def, renamed) as Schema
+    const renamed = new Map(
+      Object.entries($defs).map(([name, def]) => [name, this.#nameFor(name, def, io)]),
+    )
+    for (const [name, def] of Object.entries($defs))
+      this.schemas[renamed.get(name)!] = relink(def, renamed) as Schema
     return relink(root, renamed) as Schema
   }
 
   #nameFor(name: string, def: Schema, io: 'input' | 'output'): string {
     const present = this.schemas[name]
-    const same = present === undefined || JSON.stringify(present) === JSON.stringify(relink(def, new Map()))
+    const same =
+      present === undefined || JSON.stringify(present) === JSON.stringify(relink(def, new Map()))
     return same || io === 'output' ? name : `${name}Input`
   }
 }
@@ -49,8 +53,14 @@ function relink(value: unknown, renamed: ReadonlyMap<string, string>): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
-      const name = key === '$ref' && typeof inner === 'string' ? /^#\/\$defs\/(.+)$/.exec(inner)?.[1] : undefined
-      return [key, name === undefined ? relink(inner, renamed) : `${PREFIX}${renamed.get(name) ?? name}`]
+      const name =
+        key === '$ref' && typeof inner === 'string'
+          ? /^#\/\$defs\/(.+)$/.exec(inner)?.[1]
+          : undefined
+      return [
+        key,
+        name === undefined ? relink(inner, renamed) : `${PREFIX}${renamed.get(name) ?? name}`,
+      ]
     }),
   )
 }

@@ -20,7 +20,10 @@ export interface Spool {
  */
 export async function spool(payload: Readable, length: number, limit: number): Promise<Spool> {
   const tooLarge = () =>
-    new Fault('too_large', { detail: `The body must have at most ${limit} bytes`, limit_bytes: limit })
+    new Fault('too_large', {
+      detail: `The body must have at most ${limit} bytes`,
+      limit_bytes: limit,
+    })
   if (length > limit) throw tooLarge()
   const chunks: Buffer[] = []
   let file = undefined as FileHandle | undefined
@@ -32,7 +35,9 @@ export async function spool(payload: Readable, length: number, limit: number): P
     await into.appendFile(Buffer.concat(chunks.splice(0)))
   }
   try {
-    for await (const chunk of payload.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    for await (const chunk of payload.iterator({
+      destroyOnReturn: false,
+    }) as AsyncIterable<Buffer>) {
       size += chunk.length
       if (size > limit) throw tooLarge()
       chunks.push(chunk)
@@ -41,7 +46,10 @@ export async function spool(payload: Readable, length: number, limit: number): P
     }
     if (file) await keep()
     if (!Number.isNaN(length) && size !== length)
-      throw new Fault('invalid', { status: 400, detail: 'The body is not as long as Content-Length says' })
+      throw new Fault('invalid', {
+        status: 400,
+        detail: 'The body is not as long as Content-Length says',
+      })
   } catch (error) {
     await file?.close()
     throw toRefusal(error)
@@ -62,6 +70,10 @@ async function openNameless(): Promise<FileHandle> {
 }
 
 function toRefusal(error: unknown): unknown {
-  const isFull = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')
-  return isFull ? new Fault('unavailable', { detail: 'This node has no room for large bodies' }, error) : error
+  const isFull = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT'].includes(
+    (error as NodeJS.ErrnoException).code ?? '',
+  )
+  return isFull
+    ? new Fault('unavailable', { detail: 'This node has no room for large bodies' }, error)
+    : error
 }

@@ -23,7 +23,8 @@ export async function serveUi(app: FastifyInstance, root: string): Promise<void>
     dotfiles: 'ignore',
     preCompressed: true,
   })
-  const page = (_request: unknown, reply: FastifyReply) => reply.header('cache-control', 'no-cache').sendFile(PAGE)
+  const page = (_request: unknown, reply: FastifyReply) =>
+    reply.header('cache-control', 'no-cache').sendFile(PAGE)
   for (const url of ['/', '/app', '/app/*']) app.get(url, page)
 
   app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>

@@ -23,7 +23,10 @@ export class Turnstile {
   async enter(user_id: string, response: ServerResponse): Promise<void> {
     if (response.closed) throw new Fault('unavailable') // nobody reads it
     if (this.#users.has(user_id))
-      throw new Fault('rate_limited', { detail: 'Another import of yours is under way', retry_after_ms: RETRY_MS })
+      throw new Fault('rate_limited', {
+        detail: 'Another import of yours is under way',
+        retry_after_ms: RETRY_MS,
+      })
     this.#users.add(user_id)
     response.once('close', () => this.#users.delete(user_id))
     if (this.#free === 0) await this.#wait(response)
@@ -34,7 +37,10 @@ export class Turnstile {
 
   #wait(response: ServerResponse): Promise<void> {
     if (this.#waiting.size >= MAX_WAITING)
-      throw new Fault('unavailable', { detail: 'Too many imports at once: try again', retry_after_ms: RETRY_MS })
+      throw new Fault('unavailable', {
+        detail: 'Too many imports at once: try again',
+        retry_after_ms: RETRY_MS,
+      })
     return new Promise((resolve, reject) => {
       const proceed = () => {
         this.#waiting.delete(proceed)

@@ -11,7 +11,10 @@ export interface TreeNode {
 }
 
 /** @param current the message that was shown last; its thread is what the list ends with */
-export function inOneList(nodes: readonly TreeNode[], current: string | undefined): ImportedMessage[] {
+export function inOneList(
+  nodes: readonly TreeNode[],
+  current: string | undefined,
+): ImportedMessage[] {
   const byKey = new Map(nodes.map((node) => [node.key, node]))
   const open = new Set(upwards(byKey, current))
   const spoken = [...byKey.values()].filter(({ message }) => message !== undefined)
@@ -25,7 +28,11 @@ export function inOneList(nodes: readonly TreeNode[], current: string | undefine
       const { node, replaces } = next
       if (placed.has(node.key)) continue
       placed.add(node.key)
-      messages.push({ key: node.key, ...node.message!, ...(replaces !== undefined && { replaces }) })
+      messages.push({
+        key: node.key,
+        ...node.message!,
+        ...(replaces !== undefined && { replaces }),
+      })
       waiting.push(...siblings(children.get(node.key) ?? []).reverse())
     }
   }
@@ -39,16 +46,26 @@ export function inOneList(nodes: readonly TreeNode[], current: string | undefine
 }
 
 /** Keys from `start` up to the root, `start` first; ends where they would repeat. */
-function* upwards(byKey: ReadonlyMap<string, TreeNode>, start: string | undefined): Iterable<string> {
+function* upwards(
+  byKey: ReadonlyMap<string, TreeNode>,
+  start: string | undefined,
+): Iterable<string> {
   const seen = new Set<string>()
-  for (let key = start; key !== undefined && byKey.has(key) && !seen.has(key); key = byKey.get(key)!.parent) {
+  for (
+    let key = start;
+    key !== undefined && byKey.has(key) && !seen.has(key);
+    key = byKey.get(key)!.parent
+  ) {
     seen.add(key)
     yield key
   }
 }
 
 /** The nearest key from `start` upwards whose node says something. */
-function spokenAt(byKey: ReadonlyMap<string, TreeNode>, start: string | undefined): string | undefined {
+function spokenAt(
+  byKey: ReadonlyMap<string, TreeNode>,
+  start: string | undefined,
+): string | undefined {
   for (const key of upwards(byKey, start)) if (byKey.get(key)!.message) return key
   return undefined
 }

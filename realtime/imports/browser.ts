@@ -3,12 +3,24 @@
 import { isObject } from '../../protocol/free-form.ts'
 import type { Imported, ImportedConversation, ImportedMessage, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
-import { firstOf, nameOf, notThisSource, partsText, readItem, roleOf, textOf, timeOf, type Fields } from './values.ts'
+import {
+  firstOf,
+  nameOf,
+  notThisSource,
+  partsText,
+  readItem,
+  roleOf,
+  textOf,
+  timeOf,
+  type Fields,
+} from './values.ts'
 
 export const parseBrowser: Parse = function* (data, first = 0) {
-  if (!isObject(data) || (data.conversations === undefined && data.config === undefined)) throw notThisSource()
+  if (!isObject(data) || (data.conversations === undefined && data.config === undefined))
+    throw notThisSource()
   const { list, beside } = listIn(unpacked(data.conversations))
-  for (const [place, item] of list.entries()) yield readItem(item, first + place, () => readOne(item, first + place))
+  for (const [place, item] of list.entries())
+    yield readItem(item, first + place, () => readOne(item, first + place))
   const config = unpacked(data.config)
   const preferences = keptFields({
     ...(isObject(config) ? keptFields(config) : { ai_mcp_ui_config: config }),
@@ -47,9 +59,22 @@ function listIn(value: unknown, isState = false): { list: unknown[]; beside?: un
 }
 
 const entriesOf = (byId: Fields): unknown[] =>
-  Object.entries(byId).map(([id, value]) => (isObject(value) ? { ...value, id: value.id ?? id } : value))
+  Object.entries(byId).map(([id, value]) =>
+    isObject(value) ? { ...value, id: value.id ?? id } : value,
+  )
 
-const ownFields = ['id', 'messages', 'history', 'metadata', 'archived', 'isArchived', 'pinned', 'isPinned', 'deleted_at', 'deletedAt'] // prettier-ignore
+const ownFields = [
+  'id',
+  'messages',
+  'history',
+  'metadata',
+  'archived',
+  'isArchived',
+  'pinned',
+  'isPinned',
+  'deleted_at',
+  'deletedAt',
+]
 const titles = ['title', 'name']
 const createds = ['created_at', 'createdAt', 'created', 'timestamp', 'date', 'time']
 const updateds = ['updated_at', 'updatedAt', 'updated', 'lastModified', 'last_updated']
@@ -60,13 +85,19 @@ function readOne(item: unknown, index: number): Imported {
   const messages = isObject(item) ? firstOf(item, 'messages', 'history') : undefined
   if (!isObject(item) || (messages !== undefined && !Array.isArray(messages)))
     return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation' }
-  return { kind: 'conversation', conversation: readConversation(item, (messages ?? []) as unknown[]) }
+  return {
+    kind: 'conversation',
+    conversation: readConversation(item, (messages ?? []) as unknown[]),
+  }
 }
 
 function readConversation(fields: Fields, list: readonly unknown[]): ImportedConversation {
   const [title, created] = [textOf(firstOf(fields, ...titles)), firstOf(fields, ...createds)]
   const messages = list.map(readMessage)
-  const [archived, pinned] = [firstOf(fields, 'archived', 'isArchived'), firstOf(fields, 'pinned', 'isPinned')]
+  const [archived, pinned] = [
+    firstOf(fields, 'archived', 'isArchived'),
+    firstOf(fields, 'pinned', 'isPinned'),
+  ]
   return {
     key: textOf(fields.id) ?? JSON.stringify([title, created, messages[0]?.content.slice(0, 200)]),
     title,
@@ -87,7 +118,10 @@ function readMessage(value: unknown, index: number): ImportedMessage {
   const fields = isObject(value) ? value : { content: value }
   const content = partsText(firstOf(fields, ...texts))
   const speaker = firstOf(fields, ...speakers)
-  const read = [...(content === '' ? [] : presentOf(fields, texts)), ...(typeof speaker === 'string' ? presentOf(fields, speakers) : [])] // prettier-ignore
+  const read = [
+    ...(content === '' ? [] : presentOf(fields, texts)),
+    ...(typeof speaker === 'string' ? presentOf(fields, speakers) : []),
+  ]
   const { metadata } = fields
   return {
     key: textOf(fields.id) ?? `#${index}`,

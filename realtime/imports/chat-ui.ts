@@ -16,7 +16,18 @@ import {
 
 export const parseChatUi: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
-const knownFields = ['_id', 'id', 'title', 'messages', 'createdAt', 'updatedAt', 'rootMessageId', 'sessionId', 'userId', 'embeddingModel'] // prettier-ignore
+const knownFields = [
+  '_id',
+  'id',
+  'title',
+  'messages',
+  'createdAt',
+  'updatedAt',
+  'rootMessageId',
+  'sessionId',
+  'userId',
+  'embeddingModel',
+]
 
 function readConversation(fields: Fields): ImportedConversation | undefined {
   if (!Array.isArray(fields.messages)) return undefined
@@ -35,7 +46,18 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
   }
 }
 
-const knownInMessage = ['id', 'from', 'role', 'content', 'ancestors', 'children', 'createdAt', 'updatedAt', 'interrupted', 'updates'] // prettier-ignore
+const knownInMessage = [
+  'id',
+  'from',
+  'role',
+  'content',
+  'ancestors',
+  'children',
+  'createdAt',
+  'updatedAt',
+  'interrupted',
+  'updates',
+]
 
 function readMessage(fields: Fields, index: number): TreeNode {
   const content = partsText(fields.content)

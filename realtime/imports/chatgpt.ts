@@ -4,17 +4,37 @@ import { isObject, type JsonObject } from '../../protocol/free-form.ts'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
-import { conversationsIn, firstOf, objectsOf, partsText, roleOf, textOf, timeOf, type Fields } from './values.ts'
+import {
+  conversationsIn,
+  firstOf,
+  objectsOf,
+  partsText,
+  roleOf,
+  textOf,
+  timeOf,
+  type Fields,
+} from './values.ts'
 
 export const parseChatgpt: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
-const known = ['mapping', 'title', 'create_time', 'update_time', 'is_archived', 'current_node', 'conversation_id', 'id']
+const known = [
+  'mapping',
+  'title',
+  'create_time',
+  'update_time',
+  'is_archived',
+  'current_node',
+  'conversation_id',
+  'id',
+]
 
 function readConversation(fields: Fields): ImportedConversation | undefined {
   const { mapping } = fields
   const key = textOf(firstOf(fields, 'conversation_id', 'id'))
   if (!isObject(mapping)) return undefined
-  const nodes = Object.entries(mapping).map(([node, value]) => readNode(node, isObject(value) ? value : {}))
+  const nodes = Object.entries(mapping).map(([node, value]) =>
+    readNode(node, isObject(value) ? value : {}),
+  )
   const created_at = timeOf(fields.create_time)
   const messages = inOneList(nodes, textOf(fields.current_node))
   return {
@@ -73,13 +93,23 @@ function readContent(content: Fields): { content: string; held: JsonObject } {
     case 'execution_output':
       return { content: fenced(partsText(content.text)), held }
     case 'thoughts': {
-      const thoughts = objectsOf(content.thoughts).map((one) => partsText(firstOf(one, 'content', 'summary')))
+      const thoughts = objectsOf(content.thoughts).map((one) =>
+        partsText(firstOf(one, 'content', 'summary')),
+      )
       return { content: thoughts.join('\n\n'), held: thoughts.length > 0 ? held : {} }
     }
     case 'tether_quote':
-      return { content: [partsText(content.title), partsText(content.url), partsText(content.text)].filter(Boolean).join('\n'), held } // prettier-ignore
+      return {
+        content: [partsText(content.title), partsText(content.url), partsText(content.text)]
+          .filter(Boolean)
+          .join('\n'),
+        held,
+      }
     default: {
-      const text = parts.length > 0 ? partsText(parts) : partsText(firstOf(content, 'text', 'result', 'content', 'user_instructions')) // prettier-ignore
+      const text =
+        parts.length > 0
+          ? partsText(parts)
+          : partsText(firstOf(content, 'text', 'result', 'content', 'user_instructions'))
       return { content: text, held: text === '' && things.length === 0 ? {} : held }
     }
   }

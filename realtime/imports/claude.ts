@@ -3,7 +3,15 @@ import { isObject } from '../../protocol/free-form.ts'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
-import { conversationsIn, objectsOf, partsText, roleOf, textOf, timeOf, type Fields } from './values.ts'
+import {
+  conversationsIn,
+  objectsOf,
+  partsText,
+  roleOf,
+  textOf,
+  timeOf,
+  type Fields,
+} from './values.ts'
 
 export const parseClaude: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
@@ -19,7 +27,16 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     created_at: timeOf(fields.created_at),
     updated_at: timeOf(fields.updated_at),
     pinned: fields.is_starred === true,
-    metadata: keptFields(fields, ['uuid', 'name', 'created_at', 'updated_at', 'chat_messages', 'account', 'is_starred', 'current_leaf_message_uuid']), // prettier-ignore
+    metadata: keptFields(fields, [
+      'uuid',
+      'name',
+      'created_at',
+      'updated_at',
+      'chat_messages',
+      'account',
+      'is_starred',
+      'current_leaf_message_uuid',
+    ]),
     messages: inOneList(chained, textOf(fields.current_leaf_message_uuid) ?? chained.at(-1)?.key),
   }
 }
@@ -36,7 +53,12 @@ function readMessage(fields: Fields, index: number): TreeNode {
       content: partsText(said) || partsText(fields.text),
       created_at: timeOf(fields.created_at),
       updated_at: timeOf(fields.updated_at),
-      metadata: keptFields({ parts: held, attachments: fields.attachments, files: fields.files, model: fields.model }),
+      metadata: keptFields({
+        parts: held,
+        attachments: fields.attachments,
+        files: fields.files,
+        model: fields.model,
+      }),
     },
   }
 }

@@ -1,6 +1,12 @@
 // Fields of a foreign export that have no place of their own are kept as metadata: under keys and within limits that metadata has, and what
 // doesn't fit is named, so that nothing is lost in silence.
-import { isDeeperThan, isObject, reservedKeys, type Json, type JsonObject } from '../../protocol/free-form.ts'
+import {
+  isDeeperThan,
+  isObject,
+  reservedKeys,
+  type Json,
+  type JsonObject,
+} from '../../protocol/free-form.ts'
 import { limits } from '../../protocol/limits.ts'
 import { byteLength } from '../../protocol/text.ts'
 import type { Fields } from './values.ts'
@@ -13,12 +19,18 @@ const NAMED = 50
 
 /** `fields` without those that are `known` and those that hold nothing. What is too large or too deep is named in `not_imported`. */
 export function keptFields(fields: Fields, known: readonly string[] = []): JsonObject {
-  const left = Object.entries(fields).filter(([name, value]) => !known.includes(name) && !isNothing(value))
+  const left = Object.entries(fields).filter(
+    ([name, value]) => !known.includes(name) && !isNothing(value),
+  )
   const [deep = [], flat = []] = [true, false].map((is) =>
     left.filter(([, value]) => isDeeperThan(limits.jsonDepth, value) === is),
   )
   const cleaned = flat.map(([name, value]) => [cleanKey(name), cleanValue(value, 1)] as const)
-  const sized = cleaned.map(([name, value]) => ({ name, value, bytes: byteLength(JSON.stringify({ [name]: value })) }))
+  const sized = cleaned.map(([name, value]) => ({
+    name,
+    value,
+    bytes: byteLength(JSON.stringify({ [name]: value })),
+  }))
   sized.sort((a, b) => a.bytes - b.bytes)
   const kept: JsonObject = {}
   const missed = deep.map(([name]) => name)
@@ -28,7 +40,8 @@ export function keptFields(fields: Fields, known: readonly string[] = []): JsonO
     if (bytes <= BUDGET_BYTES) kept[name] = value
     else missed.push(name)
   }
-  if (missed.length > 0) kept.not_imported = missed.slice(0, NAMED).map((name) => name.slice(0, 60).toWellFormed())
+  if (missed.length > 0)
+    kept.not_imported = missed.slice(0, NAMED).map((name) => name.slice(0, 60).toWellFormed())
   return kept
 }
 
@@ -52,5 +65,7 @@ function cleanValue(value: unknown, depth: number): Json {
   if (depth > DEPTH) return JSON.stringify(value).toWellFormed()
   if (Array.isArray(value)) return value.map((item) => cleanValue(item, depth + 1))
   const entries = Object.entries(value).filter(([, inner]) => inner !== null && inner !== undefined)
-  return Object.fromEntries(entries.map(([key, inner]) => [cleanKey(key), cleanValue(inner, depth + 1)]))
+  return Object.fromEntries(
+    entries.map(([key, inner]) => [cleanKey(key), cleanValue(inner, depth + 1)]),
+  )
 }

@@ -3,11 +3,33 @@ import { isObject } from '../../protocol/free-form.ts'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
-import { conversationsIn, firstOf, objectsOf, partsText, textOf, timeOf, type Fields } from './values.ts'
+import {
+  conversationsIn,
+  firstOf,
+  objectsOf,
+  partsText,
+  textOf,
+  timeOf,
+  type Fields,
+} from './values.ts'
 
 export const parseLibrechat: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
-const knownFields = ['conversationId', 'title', 'messages', 'messagesTree', 'createdAt', 'updatedAt', 'exportAt', 'branches', 'recursive', 'isArchived', 'user', '_id', '__v'] // prettier-ignore
+const knownFields = [
+  'conversationId',
+  'title',
+  'messages',
+  'messagesTree',
+  'createdAt',
+  'updatedAt',
+  'exportAt',
+  'branches',
+  'recursive',
+  'isArchived',
+  'user',
+  '_id',
+  '__v',
+]
 
 function readConversation(fields: Fields): ImportedConversation | undefined {
   const list = firstOf(fields, 'messages', 'messagesTree')
@@ -29,12 +51,15 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
 
 /** Every message of a list and, in front of what follows it, of its `children`. */
 function* flattened(roots: readonly Fields[]): Iterable<TreeNode> {
-  const waiting = roots.map((fields) => ({ fields, above: undefined as string | undefined })).reverse()
+  const waiting = roots
+    .map((fields) => ({ fields, above: undefined as string | undefined }))
+    .reverse()
   let count = 0
   for (let next = waiting.pop(); next; next = waiting.pop()) {
     const node = readMessage(next.fields, next.above, count++)
     yield node
-    for (const fields of objectsOf(next.fields.children).reverse()) waiting.push({ fields, above: node.key })
+    for (const fields of objectsOf(next.fields.children).reverse())
+      waiting.push({ fields, above: node.key })
   }
 }
 
@@ -52,7 +77,11 @@ function readMessage(fields: Fields, above: string | undefined, index: number): 
       content: partsText(fields.text) || said,
       created_at: timeOf(fields.createdAt),
       updated_at: timeOf(fields.updatedAt),
-      ...(fields.error === true ? { status: 'failed' } : fields.unfinished === true ? { status: 'interrupted' } : {}),
+      ...(fields.error === true
+        ? { status: 'failed' }
+        : fields.unfinished === true
+          ? { status: 'interrupted' }
+          : {}),
       metadata: keptFields({
         ...{ model, parts: held, files: fields.files, endpoint: fields.endpoint },
         ...(isObject(fields.plugin) && { plugin: fields.plugin }),

@@ -14,11 +14,14 @@ const Conversation = Summary.partial()
 
 export const parseLockstep: Parse = function* (data, first = 0) {
   const documents = objectsOf(data)
-  const areExports = documents.some((one) => 'conversations' in one || 'preferences' in one || 'agent_runs' in one)
+  const areExports = documents.some(
+    (one) => 'conversations' in one || 'preferences' in one || 'agent_runs' in one,
+  )
   if (documents.length === 0 && !Array.isArray(data)) throw notThisSource()
   for (const one of areExports ? documents : [{ conversations: documents }]) {
     if (isObject(one.preferences)) yield readPreferences(one.preferences)
-    for (const [index, item] of listIn(one, 'conversations').entries()) yield readConversation(item, first + index)
+    for (const [index, item] of listIn(one, 'conversations').entries())
+      yield readConversation(item, first + index)
     for (const run of listIn(one, 'agent_runs')) yield { kind: 'run', run }
   }
 }
@@ -37,12 +40,32 @@ function readPreferences(value: Record<string, unknown>): Imported {
 function readConversation(item: unknown, index: number): Imported {
   const read = Conversation.safeParse(item)
   if (!read.success) return failed(nameOf(item, index), read.error)
-  const { id, messages, metadata = {}, title, created_at, updated_at, archived, pinned, deleted_at } = read.data
+  const {
+    id,
+    messages,
+    metadata = {},
+    title,
+    created_at,
+    updated_at,
+    archived,
+    pinned,
+    deleted_at,
+  } = read.data
   const about = { title, created_at, updated_at, archived, pinned, deleted_at, metadata }
-  const kept = messages.map(({ id: key, replaces, metadata = {}, role, content, status, ...rest }) => ({
-    ...{ key, role, content, status, metadata, created_at: rest.created_at, updated_at: rest.updated_at },
-    ...(replaces && { replaces }),
-  }))
+  const kept = messages.map(
+    ({ id: key, replaces, metadata = {}, role, content, status, ...rest }) => ({
+      ...{
+        key,
+        role,
+        content,
+        status,
+        metadata,
+        created_at: rest.created_at,
+        updated_at: rest.updated_at,
+      },
+      ...(replaces && { replaces }),
+    }),
+  )
   return { kind: 'conversation', conversation: { key: id, ...about, messages: kept } }
 }
 

@@ -3,11 +3,29 @@ import { isObject } from '../../protocol/free-form.ts'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
-import { conversationsIn, firstOf, objectsOf, partsText, roleOf, textOf, timeOf, type Fields } from './values.ts'
+import {
+  conversationsIn,
+  firstOf,
+  objectsOf,
+  partsText,
+  roleOf,
+  textOf,
+  timeOf,
+  type Fields,
+} from './values.ts'
 
 export const parseOpenWebui: Parse = (data, first) => conversationsIn(data, readConversation, first)
 
-const knownFields = ['id', 'user_id', 'title', 'chat', 'created_at', 'updated_at', 'archived', 'pinned']
+const knownFields = [
+  'id',
+  'user_id',
+  'title',
+  'chat',
+  'created_at',
+  'updated_at',
+  'archived',
+  'pinned',
+]
 const knownInChat = ['id', 'title', 'history', 'messages', 'timestamp']
 
 function readConversation(fields: Fields): ImportedConversation | undefined {

@@ -48,10 +48,12 @@ const roles = new Map<string | undefined, Message['role']>([
   ['function', 'tool'],
 ])
 /** Whoever is neither the user, the system nor a tool is an assistant of some name. */
-export const roleOf = (value: unknown): Message['role'] => roles.get(textOf(value)?.toLowerCase()) ?? 'assistant'
+export const roleOf = (value: unknown): Message['role'] =>
+  roles.get(textOf(value)?.toLowerCase()) ?? 'assistant'
 
 /** The items of a list, one by itself counting as one. */
-export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : value == null ? [] : [value])
+export const listOf = (value: unknown): unknown[] =>
+  Array.isArray(value) ? value : value == null ? [] : [value]
 
 /** The objects in a list. */
 export const objectsOf = (value: unknown): Fields[] => listOf(value).filter(isObject)
@@ -86,7 +88,11 @@ export function* conversationsIn(
     yield readItem(item, index, () => {
       const conversation = isObject(item) ? read(item) : undefined
       if (conversation) return { kind: 'conversation', conversation }
-      return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation of that product' }
+      return {
+        kind: 'failed',
+        item: nameOf(item, index),
+        reason: 'This is not a conversation of that product',
+      }
     })
   }
 }
@@ -107,6 +113,8 @@ export function notThisSource(): Fault {
 
 /** What a person would call an item. */
 export function nameOf(item: unknown, index: number): string {
-  const name = isObject(item) ? textOf(firstOf(item, 'title', 'name', 'id', '_id', 'uuid')) : undefined
+  const name = isObject(item)
+    ? textOf(firstOf(item, 'title', 'name', 'id', '_id', 'uuid'))
+    : undefined
   return name === undefined || name === '' ? `item ${index + 1}` : name.slice(0, 100).toWellFormed()
 }

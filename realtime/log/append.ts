@@ -83,16 +83,26 @@ export async function append<State>(
   }
 }
 
-const tooMany = () => new Fault('unavailable', { detail: 'Too many changes at once: try again', retry_after_ms: 1_000 })
+const tooMany = () =>
+  new Fault('unavailable', { detail: 'Too many changes at once: try again', retry_after_ms: 1_000 })
 
 function contextOf(hot: Hot): DecisionContext {
-  return { user_id: hot.user_id, at: new Date(Math.max(Date.now(), hot.at)).toISOString(), newId: () => newId() }
+  return {
+    user_id: hot.user_id,
+    at: new Date(Math.max(Date.now(), hot.at)).toISOString(),
+    newId: () => newId(),
+  }
 }
 
-type Attempt = { kind: 'decision'; decision: Decision } | { kind: 'nothing' } | { kind: 'fault'; fault: Fault }
+type Attempt =
+  { kind: 'decision'; decision: Decision } | { kind: 'nothing' } | { kind: 'fault'; fault: Fault }
 
 function attempt(hot: Hot, decide: () => Decision | undefined): Attempt {
-  if (hot.closed) return { kind: 'fault', fault: new Fault('unauthenticated', { detail: 'This account is closed' }) }
+  if (hot.closed)
+    return {
+      kind: 'fault',
+      fault: new Fault('unauthenticated', { detail: 'This account is closed' }),
+    }
   try {
     const decision = decide()
     return decision ? { kind: 'decision', decision } : { kind: 'nothing' }
@@ -116,5 +126,8 @@ async function firstOutcome<State>(
 /** A `mutation_id` that comes again with another command. */
 export function keyReused(): Fault {
   const message = 'was used for another command before'
-  return new Fault('invalid', { detail: `This mutation_id ${message}`, issues: [{ path: 'mutation_id', message }] })
+  return new Fault('invalid', {
+    detail: `This mutation_id ${message}`,
+    issues: [{ path: 'mutation_id', message }],
+  })
 }

@@ -20,7 +20,8 @@ export interface Caller {
   device: string
 }
 
-const bucketOf = (user_id: string): number => createHash('sha256').update(user_id).digest().readUInt32BE() % BUCKETS
+const bucketOf = (user_id: string): number =>
+  createHash('sha256').update(user_id).digest().readUInt32BE() % BUCKETS
 
 /** The identity of a command, whatever the order of its keys. */
 export function fingerprintOf(command: unknown): string {
@@ -82,21 +83,41 @@ export function toEntry(
 /** Names that are kept of an update, and characters of each: those of preferences are the client's. */
 const [NAMES, NAME_LENGTH] = [100, 100]
 /** Fields of an updated conversation that only follow from the others. */
-export const derivedFields: ReadonlySet<string> = new Set(['message_count', 'preview', 'updated_at'])
+export const derivedFields: ReadonlySet<string> = new Set([
+  'message_count',
+  'preview',
+  'updated_at',
+])
 
 /** What an update writes: the fields of a conversation, or the keys of a preferences patch. */
 function fieldsOf({ patch, ...fields }: Record<string, unknown>): string[] {
-  const names = patch ? Object.keys(patch) : Object.keys(fields).filter((name) => !derivedFields.has(name))
+  const names = patch
+    ? Object.keys(patch)
+    : Object.keys(fields).filter((name) => !derivedFields.has(name))
   return names.slice(0, NAMES).map((name) => firstCharacters(name, NAME_LENGTH))
 }
 
 const tooLarge = () =>
-  new Fault('too_large', { detail: 'This is too much for one change', limit_bytes: limits.changeBytes })
+  new Fault('too_large', {
+    detail: 'This is too much for one change',
+    limit_bytes: limits.changeBytes,
+  })
 
 /** What devices see of an entry. */
 export function toChange(entry: ChangeDocument): Change {
-  const { topic, epoch, seq, at, op, entity_id, version, actor, mutation_id, data, stripped } = entry
-  const change: Change = { topic, epoch, seq, at: at.toISOString(), op, entity_id, version, actor, mutation_id }
+  const { topic, epoch, seq, at, op, entity_id, version, actor, mutation_id, data, stripped } =
+    entry
+  const change: Change = {
+    topic,
+    epoch,
+    seq,
+    at: at.toISOString(),
+    op,
+    entity_id,
+    version,
+    actor,
+    mutation_id,
+  }
   if (data) change.data = data
   if (stripped) change.stripped = true
   return change

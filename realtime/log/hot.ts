@@ -96,7 +96,10 @@ export const follows = ({ topic, op }: Pick<ChangeDocument, 'topic' | 'op'>): bo
   topic === 'account' || op === 'closed' || isKnown({ topic, op })
 
 export const newerVersion = (): Fault =>
-  new Fault('unavailable', { detail: 'A newer version of this server has to follow first', retry_after_ms: 1_000 })
+  new Fault('unavailable', {
+    detail: 'A newer version of this server has to follow first',
+    retry_after_ms: 1_000,
+  })
 
 /** An entry was inserted at the head. */
 export function advance(hot: Hot, entry: ChangeDocument): void {

@@ -3,7 +3,14 @@ import type { Change, Cursor } from '../../protocol/change.ts'
 import { limits } from '../../protocol/limits.ts'
 import { topics, type Topic } from '../../protocol/topics.ts'
 import type { Logger } from '../log.ts'
-import { readLast, readRecent, readSlim, readUnapplied, topicKey, type ChangeDocument } from '../store/changes.ts'
+import {
+  readLast,
+  readRecent,
+  readSlim,
+  readUnapplied,
+  topicKey,
+  type ChangeDocument,
+} from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { newId } from '../../protocol/ids.ts'
@@ -96,10 +103,14 @@ export function createLog(database: Database, logger: Logger): Log {
         else projector.schedule(hot, 0)
       }
     }
-    const failed = (error: unknown) => logger.warn({ err: error }, 'could not look for unprojected entries')
+    const failed = (error: unknown) =>
+      logger.warn({ err: error }, 'could not look for unprojected entries')
     const lookBack = async () => {
       const places = new Map<string, Place>()
-      for await (const { user_id, topic, seq } of readRecent(database, new Date(Date.now() - LOOK_BACK_MS))) {
+      for await (const { user_id, topic, seq } of readRecent(
+        database,
+        new Date(Date.now() - LOOK_BACK_MS),
+      )) {
         if (stopped) return
         places.set(topicKey(user_id, topic), { user_id, topic, seq })
         if (places.size >= HEADS_PER_QUERY) await check(places)
@@ -165,7 +176,10 @@ export function createLog(database: Database, logger: Logger): Log {
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const entries = readSlim(database, key, after, { upTo: end, limit: limits.rangeMax }).batchSize(PIECE_BATCH)
+      const entries = readSlim(database, key, after, {
+        upTo: end,
+        limit: limits.rangeMax,
+      }).batchSize(PIECE_BATCH)
       const changes = await piece(entries)
       if (!changes) return { ...none, to: newest, reset: true }
       const to = changes.at(-1)!.seq

@@ -36,7 +36,10 @@ export async function conversationAt(
     if (!last || !document || 'purged' in document) throw notThen()
     if (document.seq > head.seq) continue // it moved meanwhile
     const undoable = () => readUndoable(database, entity, last.seq, head.seq)
-    const then = await undoAll({ ...toSummary(document), messages: [], has_more: false }, undoable())
+    const then = await undoAll(
+      { ...toSummary(document), messages: [], has_more: false },
+      undoable(),
+    )
     const upTo = Math.min(then.message_count, before - 1)
     const messages = await readWindow(database, user_id, id, { before: upTo + 1, limit })
     if (messages.some(({ seq }) => seq > head.seq)) continue
@@ -46,7 +49,8 @@ export async function conversationAt(
   }
 }
 
-const notThen = () => new Fault('not_found', { detail: 'There is no such conversation at that moment' })
+const notThen = () =>
+  new Fault('not_found', { detail: 'There is no such conversation at that moment' })
 
 /** How to read what has to be undone of a conversation at `head` to come back to `seq`, newest first. Throws `not_found` when it wasn't there then. */
 export async function entriesSince(
@@ -61,10 +65,15 @@ export async function entriesSince(
 }
 
 /** Ids of the messages that were there before these entries, newest first, and that they changed. */
-export async function changedBy(entries: AsyncIterable<Undoable> | Iterable<Undoable>): Promise<Set<string>> {
+export async function changedBy(
+  entries: AsyncIterable<Undoable> | Iterable<Undoable>,
+): Promise<Set<string>> {
   const changed = new Set<string>()
   for await (const { data, before } of entries) {
-    const { messages = [], message_id } = (data ?? {}) as { messages?: { id: string }[]; message_id?: string }
+    const { messages = [], message_id } = (data ?? {}) as {
+      messages?: { id: string }[]
+      message_id?: string
+    }
     const replaced = new Set((before?.messages as Message[] | undefined)?.map(({ id }) => id))
     for (const { id } of messages)
       if (replaced.has(id)) changed.add(id)
@@ -75,7 +84,10 @@ export async function changedBy(entries: AsyncIterable<Undoable> | Iterable<Undo
 }
 
 /** The conversation before these entries, newest first. Throws `not_found` when nobody knows. */
-export async function undoAll(held: Conversation, entries: AsyncIterable<Undoable>): Promise<Conversation> {
+export async function undoAll(
+  held: Conversation,
+  entries: AsyncIterable<Undoable>,
+): Promise<Conversation> {
   let then = held
   for await (const entry of entries) then = undo(then, entry)
   return then
@@ -90,7 +102,12 @@ export function undo(held: Conversation, entry: Undoable): Conversation {
 
 type Content = Record<string, unknown>
 
-function undone(held: Conversation, op: string, before: Content, data: Content): Partial<Conversation> {
+function undone(
+  held: Conversation,
+  op: string,
+  before: Content,
+  data: Content,
+): Partial<Conversation> {
   switch (op) {
     case 'updated': {
       const { messages: replaced = [], ...fields } = before as Partial<Conversation>
@@ -109,9 +126,15 @@ function undone(held: Conversation, op: string, before: Content, data: Content):
       }))
     }
     case 'finished': {
-      const { status, metadata, message_updated_at, ...fields } = before as Pick<Message, 'status' | 'metadata'> &
+      const { status, metadata, message_updated_at, ...fields } = before as Pick<
+        Message,
+        'status' | 'metadata'
+      > &
         Pick<Conversation, 'preview' | 'updated_at'> & { message_updated_at: string }
-      return { ...fields, ...withMessage(held, data, () => ({ status, metadata, updated_at: message_updated_at })) }
+      return {
+        ...fields,
+        ...withMessage(held, data, () => ({ status, metadata, updated_at: message_updated_at })),
+      }
     }
     case 'deleted':
     case 'restored':
@@ -127,6 +150,12 @@ function withMessage(
   { message_id }: Content,
   earlier: (message: Message) => Partial<Message>,
 ): Partial<Conversation> {
-  const back = (message: Message) => ({ ...message, ...earlier(message), version: message.version - 1 })
-  return { messages: messages.map((message) => (message.id === message_id ? back(message) : message)) }
+  const back = (message: Message) => ({
+    ...message,
+    ...earlier(message),
+    version: message.version - 1,
+  })
+  return {
+    messages: messages.map((message) => (message.id === message_id ? back(message) : message)),
+  }
 }

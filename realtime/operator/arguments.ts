@@ -26,7 +26,13 @@ export type Command =
   | { name: 'new-epoch' }
   | { name: 'audit'; user: string; content: boolean }
   | { name: 'import'; user: string; source: ImportSource; files: string[]; dry_run: boolean }
-  | { name: 'migrate'; from: string; collection: string; users: string | undefined; dry_run: boolean }
+  | {
+      name: 'migrate'
+      from: string
+      collection: string
+      users: string | undefined
+      dry_run: boolean
+    }
 
 const options = {
   help: { type: 'boolean', short: 'h' },
@@ -49,7 +55,13 @@ function parsed(args: readonly string[]) {
 export function readCommand(args: readonly string[]): Command {
   const { values, positionals } = parsed(args)
   const [name, ...rest] = positionals
-  const { from, users, collection = 'conversations', content = false, 'dry-run': dry_run = false } = values
+  const {
+    from,
+    users,
+    collection = 'conversations',
+    content = false,
+    'dry-run': dry_run = false,
+  } = values
   if (values.help || name === undefined) return { name: 'help' }
   switch (name) {
     case 'new-epoch':
@@ -66,7 +78,8 @@ export function readCommand(args: readonly string[]): Command {
       return { name, user, source: source.data, files, dry_run }
     }
     case 'migrate':
-      if (rest.length > 0 || from === undefined) throw new UsageError('migrate takes --from and a MongoDB URL')
+      if (rest.length > 0 || from === undefined)
+        throw new UsageError('migrate takes --from and a MongoDB URL')
       return { name, from, collection, users, dry_run }
     default:
       throw new UsageError(`There is no command ${name}`)

@@ -3,7 +3,11 @@
 import type { Conversation } from '../../protocol/conversations.ts'
 import { equalJson } from '../../protocol/free-form.ts'
 import type { Message } from '../../protocol/message.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
 import { reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
 import type { Topic } from '../../protocol/topics.ts'
@@ -27,7 +31,12 @@ interface DocumentFault {
   fault: string
 }
 
-type Check = (database: Database, user_id: string, id: string, entries: readonly ChangeDocument[]) => Promise<string | undefined> // prettier-ignore
+type Check = (
+  database: Database,
+  user_id: string,
+  id: string,
+  entries: readonly ChangeDocument[],
+) => Promise<string | undefined>
 
 /** How often an entity is looked at again that changed while it was compared. */
 const ATTEMPTS = 5
@@ -58,19 +67,27 @@ const checkConversation: Check = async (database, user_id, id, entries) => {
   const last = entries.at(-1)!
   const document = await readConversation(database, user_id, id)
   if (!document) return 'there is no document'
-  if (document.version !== last.version) return `the document has version ${document.version}, the log ${last.version}`
-  if (last.op === 'purged' || 'purged' in document) return checkPurged(database, user_id, id, 'purged' in document)
+  if (document.version !== last.version)
+    return `the document has version ${document.version}, the log ${last.version}`
+  if (last.op === 'purged' || 'purged' in document)
+    return checkPurged(database, user_id, id, 'purged' in document)
   if (!isWhole(entries)) return undefined
   const folded = entries.map(toChange).reduce<HeldConversation>(reduceConversation, undefined)
   if (!isConversation(folded)) return differs
   const { messages, has_more: _hasMore, ...summary } = folded
   if (!equalJson(summary, toSummary(document))) return differs
-  return equalJson(messages, await allMessages(database, folded)) ? undefined : "the messages aren't what the log says"
+  return equalJson(messages, await allMessages(database, folded))
+    ? undefined
+    : "the messages aren't what the log says"
 }
 
 async function checkPurged(database: Database, user_id: string, id: string, isTombstone: boolean) {
   if (!isTombstone) return 'it is purged, but its document is there'
-  const left = await readForward(database, user_id, id, { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1 })
+  const left = await readForward(database, user_id, id, {
+    after: 0,
+    upTo: Number.MAX_SAFE_INTEGER,
+    limit: 1,
+  })
   return left.length > 0 ? 'it is purged, but has messages' : undefined
 }
 
@@ -80,7 +97,11 @@ async function allMessages(database: Database, { user_id, id }: Conversation): P
   const messages: Message[] = []
   for (;;) {
     const after = messages.at(-1)?.position ?? 0
-    const page = await readForward(database, user_id, id, { after, upTo: Number.MAX_SAFE_INTEGER, limit: PAGE })
+    const page = await readForward(database, user_id, id, {
+      after,
+      upTo: Number.MAX_SAFE_INTEGER,
+      limit: PAGE,
+    })
     messages.push(...page)
     if (page.length < PAGE) return messages
   }
@@ -89,15 +110,21 @@ async function allMessages(database: Database, { user_id, id }: Conversation): P
 const checkRun: Check = async (database, user_id, id, entries) => {
   const document = await readRun(database, user_id, id)
   if (!document) return 'there is no document'
-  if (!isWhole(entries)) return document.version === entries.at(-1)!.version ? undefined : 'the versions differ'
-  return equalJson(document, entries.map(toChange).reduce<HeldRun>(reduceRun, undefined)) ? undefined : differs
+  if (!isWhole(entries))
+    return document.version === entries.at(-1)!.version ? undefined : 'the versions differ'
+  return equalJson(document, entries.map(toChange).reduce<HeldRun>(reduceRun, undefined))
+    ? undefined
+    : differs
 }
 
 const checkPreferences: Check = async (database, user_id, _id, entries) => {
   const stored = await readPreferences(database, user_id)
   if (!stored) return 'there is no account'
-  if (!isWhole(entries)) return stored.version === entries.at(-1)!.version ? undefined : 'the versions differ'
-  return equalJson(stored, entries.map(toChange).reduce(reducePreferences, noPreferences)) ? undefined : differs
+  if (!isWhole(entries))
+    return stored.version === entries.at(-1)!.version ? undefined : 'the versions differ'
+  return equalJson(stored, entries.map(toChange).reduce(reducePreferences, noPreferences))
+    ? undefined
+    : differs
 }
 
 /** Accounts and sessions aren't projected: their documents come first. */

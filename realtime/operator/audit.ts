@@ -55,7 +55,11 @@ export async function audit(
         last = entry
       }
       if (last?.op === 'closed') continue // its content is gone, on purpose
-      for await (const fault of checkDocuments(database, log, { user_id, topic, entity_ids: [...entities.keys()] }))
+      for await (const fault of checkDocuments(database, log, {
+        user_id,
+        topic,
+        entity_ids: [...entities.keys()],
+      }))
         tell(fault)
     }
   }
@@ -76,7 +80,11 @@ interface Entity {
   version: number
 }
 
-async function* entriesOf(database: Database, user_id: string, topic: Topic): AsyncGenerator<ChangeDocument> {
+async function* entriesOf(
+  database: Database,
+  user_id: string,
+  topic: Topic,
+): AsyncGenerator<ChangeDocument> {
   const key = topicKey(user_id, topic)
   for (let after = 0; ;) {
     const page = await readChanges(database, key, after, { limit: BATCH }).toArray()
@@ -89,16 +97,25 @@ async function* entriesOf(database: Database, user_id: string, topic: Topic): As
 /** Versions that entities of a topic begin with: preferences are there, empty, from the start. */
 const FIRST_VERSION: Partial<Record<Topic, number>> = { preferences: 2 }
 
-function* faultsOf(entry: ChangeDocument, last: ChangeDocument | undefined, entity: Entity | undefined) {
+function* faultsOf(
+  entry: ChangeDocument,
+  last: ChangeDocument | undefined,
+  entity: Entity | undefined,
+) {
   const { _id, user_id, topic, seq, version } = entry
   const expected = (last?.seq ?? 0) + 1
   const isRest = entry.op === 'closed' && last === undefined // what came before it has been erased
   if (seq !== expected && !isRest) yield `seq ${seq} follows ${expected - 1}`
   if (_id !== changeId(topicKey(user_id, topic), seq)) yield `_id ${_id} isn't of seq ${seq}`
   if (last && entry.at < last.at) yield 'is dated before the entry in front of it'
-  if (!entry.data && !entry.stripped && entry.op !== 'closed') yield 'has no content and does not say why'
+  if (!entry.data && !entry.stripped && entry.op !== 'closed')
+    yield 'has no content and does not say why'
   // the account's own documents are written first, so a crash may leave an entry out, but never put one in
   const next = entity ? entity.version + 1 : (FIRST_VERSION[topic] ?? 1)
-  if (topic === 'account' || entry.op === 'closed' ? version < (entity?.version ?? 1) : version !== next)
+  if (
+    topic === 'account' || entry.op === 'closed'
+      ? version < (entity?.version ?? 1)
+      : version !== next
+  )
     yield `version ${version} where ${next} was expected`
 }

@@ -40,24 +40,40 @@ export async function migrate(
   { database, log, imports }: { database: Database; log: Log; imports: ImportUseCases },
   { documents, accountOf, dry_run, progress }: Migration,
 ): Promise<MigrationResult> {
-  const result: MigrationResult = { documents: 0, messages: 0, created: 0, updated: 0, skipped: 0, verified: 0, failed: [] } // prettier-ignore
+  const result: MigrationResult = {
+    documents: 0,
+    messages: 0,
+    created: 0,
+    updated: 0,
+    skipped: 0,
+    verified: 0,
+    failed: [],
+  }
   const accounts = new Map<string, string | undefined>()
   const now = new Date().toISOString()
 
   async function account(owner: string): Promise<string | undefined> {
-    if (!accounts.has(owner)) accounts.set(owner, (await findAccount(database, accountOf(owner)))?._id)
+    if (!accounts.has(owner))
+      accounts.set(owner, (await findAccount(database, accountOf(owner)))?._id)
     return accounts.get(owner)
   }
 
   async function one(document: Record<string, unknown>): Promise<string | undefined> {
-    const { _id, user_id: owner, ...fields } = JSON.parse(JSON.stringify(document)) as Record<string, unknown>
+    const {
+      _id,
+      user_id: owner,
+      ...fields
+    } = JSON.parse(JSON.stringify(document)) as Record<string, unknown>
     const user_id = await account(String(owner))
     if (user_id === undefined) return `there is no account for user_id ${String(owner)}`
     const [read] = [...parsers.browser({ conversations: [{ ...fields, id: String(_id) }] })]
     const ready = makeReady('mongodb', read!, now)
-    if (ready.kind !== 'conversation') return ready.kind === 'failed' ? ready.reason : 'this is not a conversation'
+    if (ready.kind !== 'conversation')
+      return ready.kind === 'failed' ? ready.reason : 'this is not a conversation'
     const waiting: Ready[] = [ready]
-    const done = await imports.bringIn(asOperator(user_id), dry_run, () => Promise.resolve(waiting.pop()))
+    const done = await imports.bringIn(asOperator(user_id), dry_run, () =>
+      Promise.resolve(waiting.pop()),
+    )
     result.created += done.created
     result.updated += done.updated
     result.skipped += done.skipped
@@ -70,12 +86,17 @@ export async function migrate(
     return fault
   }
 
-  async function compare(user_id: string, about: About, expected: readonly Message[]): Promise<string | undefined> {
+  async function compare(
+    user_id: string,
+    about: About,
+    expected: readonly Message[],
+  ): Promise<string | undefined> {
     await log.settle(user_id, 'conversations')
     const document = await readConversation(database, user_id, about.id)
     if (!document || 'purged' in document) return 'it was removed after it had been migrated'
     const stored = await storedMessages(user_id, about.id)
-    if (stored.length !== expected.length) return `${expected.length} messages became ${stored.length}`
+    if (stored.length !== expected.length)
+      return `${expected.length} messages became ${stored.length}`
     const isEqual = hashOf(about, expected) === hashOf(toSummary(document), stored)
     return isEqual ? undefined : 'it has been changed since it was migrated'
   }
@@ -83,7 +104,11 @@ export async function migrate(
   async function storedMessages(user_id: string, id: string): Promise<Message[]> {
     const messages: Message[] = []
     for (;;) {
-      const window = { after: messages.at(-1)?.position ?? 0, upTo: Number.MAX_SAFE_INTEGER, limit: MESSAGES }
+      const window = {
+        after: messages.at(-1)?.position ?? 0,
+        upTo: Number.MAX_SAFE_INTEGER,
+        limit: MESSAGES,
+      }
       const page = await readForward(database, user_id, id, window)
       messages.push(...page)
       if (page.length < MESSAGES) return messages
@@ -103,7 +128,9 @@ export async function migrate(
 function hashOf(about: About, messages: readonly Message[]): string {
   const { title, metadata, pinned, archived, created_at, updated_at, deleted_at } = about
   const hash = createHash('sha256')
-  hash.update(fingerprintOf([title, metadata, pinned, archived, created_at, updated_at, deleted_at]))
+  hash.update(
+    fingerprintOf([title, metadata, pinned, archived, created_at, updated_at, deleted_at]),
+  )
   for (const { version: _version, ...message } of messages) hash.update(fingerprintOf(message))
   return hash.digest('base64url')
 }

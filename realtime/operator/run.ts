@@ -30,7 +30,11 @@ export interface Rooms {
 }
 
 /** True when everything is in order; false when something was found or failed, which has been told. Throws `UsageError`. */
-export async function runCommand(command: Exclude<Command, { name: 'help' }>, rooms: Rooms, out: Terminal): Promise<boolean> {
+export async function runCommand(
+  command: Exclude<Command, { name: 'help' }>,
+  rooms: Rooms,
+  out: Terminal,
+): Promise<boolean> {
   switch (command.name) {
     case 'new-epoch': {
       await renameDeployment(rooms.database)
@@ -45,7 +49,7 @@ export async function runCommand(command: Exclude<Command, { name: 'help' }>, ro
     case 'migrate':
       return runMigrate(command, rooms, out)
   }
-} // prettier-ignore
+}
 
 type Of<Name extends Command['name']> = Extract<Command, { name: Name }>
 
@@ -55,7 +59,11 @@ async function accountOf(database: Database, name: string): Promise<string> {
   return user._id
 }
 
-async function runAudit({ user, content }: Of<'audit'>, { database, log }: Rooms, out: Terminal): Promise<boolean> {
+async function runAudit(
+  { user, content }: Of<'audit'>,
+  { database, log }: Rooms,
+  out: Terminal,
+): Promise<boolean> {
   const users = user === 'all' ? allUsers(database) : [await accountOf(database, user)]
   const { faults, ...counts } = await audit(database, log, users, {
     entry: (entry) => out.print(JSON.stringify(content ? entry : outlineOf(entry))),
@@ -96,7 +104,9 @@ async function runImport(
     }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    out.tell(`${current}: ${error.message}. What came before is in; repeating the command goes on from there`)
+    out.tell(
+      `${current}: ${error.message}. What came before is in; repeating the command goes on from there`,
+    )
     return false
   }
   return isFine
@@ -108,7 +118,8 @@ const UserNames = z.record(z.string(), z.string())
 
 async function runMigrate(command: Of<'migrate'>, rooms: Rooms, out: Terminal): Promise<boolean> {
   const { from, collection, users, dry_run } = command
-  const names = users === undefined ? {} : UserNames.parse(JSON.parse(await readFile(users, 'utf8')))
+  const names =
+    users === undefined ? {} : UserNames.parse(JSON.parse(await readFile(users, 'utf8')))
   const source = await openDatabase(from)
   try {
     const documents = source.patient.collection(collection).find().sort({ _id: 1 })

@@ -13,7 +13,8 @@ const common: RedisOptions = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   // full jitter: the nodes of a cluster must not come back in step
-  retryStrategy: (attempt) => 20 + Math.random() * Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(attempt, 10)),
+  retryStrategy: (attempt) =>
+    20 + Math.random() * Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(attempt, 10)),
   // a primary that was demoted answers READONLY for ever; before Redis 7 a script's answer has it further behind
   reconnectOnError: (error) => error.message.includes('READONLY'),
 }
@@ -30,7 +31,11 @@ export interface Connections {
 
 /** Begins to connect; faults are logged, never thrown. */
 export function connectRedis(url: string, logger: Logger): Connections {
-  const publisher = new Redis(url, { ...common, commandTimeout: COMMAND_MS, maxRetriesPerRequest: 0 })
+  const publisher = new Redis(url, {
+    ...common,
+    commandTimeout: COMMAND_MS,
+    maxRetriesPerRequest: 0,
+  })
   const subscriber = new Redis(url, { ...common, maxRetriesPerRequest: null })
   const both = Object.entries({ publisher, subscriber })
   for (const [role, redis] of both) {

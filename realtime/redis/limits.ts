@@ -1,6 +1,10 @@
 // Rate limits that count for all nodes together. While Redis is away, or doesn't answer, each node counts by itself: a request must not
 // wait for Redis.
-import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible'
+import {
+  RateLimiterMemory,
+  RateLimiterRedis,
+  type RateLimiterAbstract,
+} from 'rate-limiter-flexible'
 import type { Link } from './link.ts'
 
 /** What is used of a limiter. */

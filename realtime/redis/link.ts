@@ -113,7 +113,8 @@ export async function startLink(options: {
     tell('nodes', { node, n: ++sent } satisfies Beat)
     if (echo.turnedDeaf()) logger.warn('Redis can not be heard: this node works alone')
     if (echo.silentFor() > timings.renew && echo.mayRenew()) reconnect()
-    if (hears()) for (const [other, at] of others) if (performance.now() - at > timings.gone) forget(other)
+    if (hears())
+      for (const [other, at] of others) if (performance.now() - at > timings.gone) forget(other)
   }
   // whichever is later makes the first echo
   publisher.once('ready', beat)
@@ -176,7 +177,10 @@ function watchEcho(timings: LinkTimings) {
   }
 }
 
-function register(metrics: Metrics, figures: { hears(): boolean; publishing: Publishing; nodes(): number }): void {
+function register(
+  metrics: Metrics,
+  figures: { hears(): boolean; publishing: Publishing; nodes(): number },
+): void {
   const registers = [metrics]
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
@@ -187,7 +191,9 @@ function register(metrics: Metrics, figures: { hears(): boolean; publishing: Pub
         this.set(value())
       },
     })
-  gauge('lockstep_redis_heard', '1 while this node hears its own beats through Redis', () => Number(figures.hears()))
+  gauge('lockstep_redis_heard', '1 while this node hears its own beats through Redis', () =>
+    Number(figures.hears()),
+  )
   gauge('lockstep_nodes', 'Nodes that this node knows to be alive', figures.nodes)
   const counter = (name: string, help: string, value: () => number) =>
     new Counter({
@@ -199,6 +205,10 @@ function register(metrics: Metrics, figures: { hears(): boolean; publishing: Pub
         this.inc(value())
       },
     })
-  counter('lockstep_redis_published_total', 'Messages published', () => figures.publishing.published())
-  counter('lockstep_redis_lost_total', 'Messages that Redis did not take in time', () => figures.publishing.lost())
+  counter('lockstep_redis_published_total', 'Messages published', () =>
+    figures.publishing.published(),
+  )
+  counter('lockstep_redis_lost_total', 'Messages that Redis did not take in time', () =>
+    figures.publishing.lost(),
+  )
 }

@@ -39,7 +39,8 @@ export function createPublishing(publisher: Redis): Publishing {
 
   return {
     publish: (channel, payload) => send(payload.length, () => publisher.publish(channel, payload)),
-    spublish: (channel, payload) => send(payload.length, () => publisher.spublish(channel, payload)),
+    spublish: (channel, payload) =>
+      send(payload.length, () => publisher.spublish(channel, payload)),
     settled: async () => void (await publisher.ping()),
     lost: () => lost,
     published: () => published,

@@ -57,14 +57,21 @@ export function keepSubscriptions(subscriber: Redis, logger: Logger): Subscripti
       wanted[kind].set(channel, stands)
       // a failure is the connection's: it comes back, and then so does the subscription
       if (subscriber.status === 'ready')
-        send(kind, [channel]).catch((error: unknown) => logger.debug({ err: error }, 'not subscribed yet'))
+        send(kind, [channel]).catch((error: unknown) =>
+          logger.debug({ err: error }, 'not subscribed yet'),
+        )
       return stands.promise
     },
     remove(kind, channels) {
       for (const channel of channels) wanted[kind].delete(channel)
       if (subscriber.status !== 'ready' || channels.length === 0) return
-      const sent = kind === 'plain' ? subscriber.unsubscribe(...channels) : subscriber.sunsubscribe(...channels)
-      sent.catch((error: unknown) => logger.debug({ err: error }, 'not unsubscribed; the connection is gone'))
+      const sent =
+        kind === 'plain'
+          ? subscriber.unsubscribe(...channels)
+          : subscriber.sunsubscribe(...channels)
+      sent.catch((error: unknown) =>
+        logger.debug({ err: error }, 'not unsubscribed; the connection is gone'),
+      )
     },
     onRestored: (callback) => void restored.push(callback),
   }

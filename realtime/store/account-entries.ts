@@ -25,7 +25,12 @@ export const lastAccountEntry = (
  */
 export async function eraseContent(database: Database, user_id: string): Promise<void> {
   await erase(database.changes, user_id, { op: { $ne: 'closed' } })
-  for (const collection of [database.conversations, database.messages, database.agent_runs, database.replies])
+  for (const collection of [
+    database.conversations,
+    database.messages,
+    database.agent_runs,
+    database.replies,
+  ])
     await erase(collection as unknown as Owned, user_id)
 }
 
@@ -35,7 +40,11 @@ async function erase(collection: unknown, user_id: string, also: object = {}): P
   const owned = collection as Owned
   const filter = { ...ownedBy(user_id), ...also }
   for (;;) {
-    const found = await owned.find(filter).limit(BATCH).project<{ _id: string }>({ _id: 1 }).toArray()
+    const found = await owned
+      .find(filter)
+      .limit(BATCH)
+      .project<{ _id: string }>({ _id: 1 })
+      .toArray()
     if (found.length === 0) return
     await owned.deleteMany(among(found.map(({ _id }) => _id)))
   }

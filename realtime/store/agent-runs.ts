@@ -23,10 +23,19 @@ const runKey = (user_id: string, id: string): string => `${user_id}:${id}`
 
 export function toRun({ _id, seq: _seq, started_at, ended_at, ...rest }: LiveRunDocument): Run {
   const id = _id.slice(_id.indexOf(':') + 1)
-  return { id, ...rest, started_at: started_at.toISOString(), ended_at: ended_at?.toISOString() ?? null }
+  return {
+    id,
+    ...rest,
+    started_at: started_at.toISOString(),
+    ended_at: ended_at?.toISOString() ?? null,
+  }
 }
 
-export async function readRun({ agent_runs }: Database, user_id: string, id: string): Promise<HeldRun> {
+export async function readRun(
+  { agent_runs }: Database,
+  user_id: string,
+  id: string,
+): Promise<HeldRun> {
   const document = await agent_runs.findOne(only(runKey(user_id, id)))
   if (!document) return undefined
   return 'deleted' in document ? { id, version: document.version, deleted: true } : toRun(document)
@@ -43,7 +52,12 @@ export async function writeRun(
   const document = () => {
     if ('deleted' in held) return { user_id, version: held.version, seq, deleted: true as const }
     const { id: _id, started_at, ended_at, ...rest } = held
-    return { ...rest, started_at: new Date(started_at), ended_at: ended_at === null ? null : new Date(ended_at), seq }
+    return {
+      ...rest,
+      started_at: new Date(started_at),
+      ended_at: ended_at === null ? null : new Date(ended_at),
+      seq,
+    }
   }
   await ignoreNewer(agent_runs.replaceOne(guard, document(), { upsert: true }))
 }

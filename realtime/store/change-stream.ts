@@ -1,6 +1,11 @@
 // The one change stream of a tail: inserts into `changes`, and the canary's beats, through a single cursor. What goes wrong with it is
 // sorted here into what can be resumed and what can't.
-import { MongoServerError, type ChangeStream, type ChangeStreamDocument, type Document } from 'mongodb'
+import {
+  MongoServerError,
+  type ChangeStream,
+  type ChangeStreamDocument,
+  type Document,
+} from 'mongodb'
 import type { ChangeDocument } from './changes.ts'
 import type { Database } from './database.ts'
 import { toFault } from './faults.ts'
@@ -42,7 +47,10 @@ export function openStream(database: Database, { range, buckets, after }: Stream
   const ends = { 'ns.coll': 'changes', operationType: { $in: ['drop', 'rename'] } }
   const invalidated = { operationType: { $in: ['dropDatabase', 'invalidate'] } }
   // devices never see what a change replaced
-  const stages = [{ $match: { $or: [inserts, canary, ends, invalidated] } }, { $project: { 'fullDocument.before': 0 } }]
+  const stages = [
+    { $match: { $or: [inserts, canary, ends, invalidated] } },
+    { $project: { 'fullDocument.before': 0 } },
+  ]
   const stream: ChangeStream = database.patient.watch(stages, {
     maxAwaitTimeMS: AWAIT_MS,
     ...(after !== undefined && { resumeAfter: after }),
@@ -65,13 +73,18 @@ export function openStream(database: Database, { range, buckets, after }: Stream
 function toEvent(event: ChangeStreamDocument): StreamEvent {
   if (event.operationType === 'insert' && event.ns.coll === 'changes')
     return { kind: 'change', entry: event.fullDocument as unknown as ChangeDocument }
-  if (event.operationType === 'insert' || event.operationType === 'update' || event.operationType === 'replace')
+  if (
+    event.operationType === 'insert' ||
+    event.operationType === 'update' ||
+    event.operationType === 'replace'
+  )
     return { kind: 'canary' }
   return { kind: 'lost', what: event.operationType }
 }
 
 /** True: the server was away, go on behind the token. False: history is lost (286), the token is dead, or the stream was refused. */
 export function isResumable(error: unknown): boolean {
-  if (error instanceof MongoServerError && error.hasErrorLabel('ResumableChangeStreamError')) return true
+  if (error instanceof MongoServerError && error.hasErrorLabel('ResumableChangeStreamError'))
+    return true
   return toFault(error).code === 'unavailable'
 }

@@ -39,7 +39,8 @@ const DIGITS = 12
 export const AFTER_ALL = 10 ** DIGITS - 1
 
 export const topicKey = (user_id: string, topic: string): string => `${user_id}:${topic}`
-export const changeId = (key: string, seq: number): string => `${key}:${String(seq).padStart(DIGITS, '0')}`
+export const changeId = (key: string, seq: number): string =>
+  `${key}:${String(seq).padStart(DIGITS, '0')}`
 
 /** A topic's entries in (after, upTo]. */
 const entriesIn = (key: string, after: number, upTo: number) => ({
@@ -82,7 +83,8 @@ export const readSlim = (...query: Parameters<typeof readChanges>): FindCursor<C
   readChanges(...query).project<ChangeDocument>({ before: 0 })
 
 /** Bytes of an entry as it is stored: numbers and lists take more there than in JSON. */
-export const storedBytes = (entry: ChangeDocument): number => BSON.calculateObjectSize(entry, { ignoreUndefined: true })
+export const storedBytes = (entry: ChangeDocument): number =>
+  BSON.calculateObjectSize(entry, { ignoreUndefined: true })
 
 /** The newest entry, without its content. */
 export const readLast = ({ changes }: Database, key: string) =>
@@ -90,7 +92,12 @@ export const readLast = ({ changes }: Database, key: string) =>
     .find(entriesIn(key, 0, AFTER_ALL), byId)
     .sort({ _id: -1 })
     .limit(1)
-    .project<Pick<ChangeDocument, '_id' | 'seq' | 'epoch' | 'at' | 'op'>>({ seq: 1, epoch: 1, at: 1, op: 1 })
+    .project<Pick<ChangeDocument, '_id' | 'seq' | 'epoch' | 'at' | 'op'>>({
+      seq: 1,
+      epoch: 1,
+      at: 1,
+      op: 1,
+    })
     .next()
 
 /** Entries made after `since`, oldest first, as names of what they are about; those whose content has gone were projected long ago. */
@@ -98,7 +105,12 @@ export const readRecent = ({ changes }: Database, since: Date) =>
   changes
     .find({ at: { $gt: since }, data: { $exists: true } })
     .sort({ at: 1 })
-    .project<Pick<ChangeDocument, 'user_id' | 'topic' | 'seq'>>({ _id: 0, user_id: 1, topic: 1, seq: 1 })
+    .project<Pick<ChangeDocument, 'user_id' | 'topic' | 'seq'>>({
+      _id: 0,
+      user_id: 1,
+      topic: 1,
+      seq: 1,
+    })
 
 /** A place in a topic: behind the entry `seq`, or behind all entries made until `time`. */
 export type Moment = { seq: number } | { time: Date }
@@ -116,7 +128,10 @@ export const lastEntryAt = (
   moment: Moment,
 ): Promise<Pick<ChangeDocument, 'seq' | 'version'> | null> =>
   changes.findOne(
-    { ...entity, ...('seq' in moment ? { seq: { $lte: moment.seq } } : { at: { $lte: moment.time } }) },
+    {
+      ...entity,
+      ...('seq' in moment ? { seq: { $lte: moment.seq } } : { at: { $lte: moment.time } }),
+    },
     { sort: { seq: -1 }, projection: { seq: 1, version: 1 } },
   )
 
@@ -157,7 +172,11 @@ export type EntryOutline = Pick<
 }
 
 const namesOf = (field: string) => ({
-  $cond: [{ $eq: [{ $type: field }, 'object'] }, { $map: { input: { $objectToArray: field }, in: '$$this.k' } }, null],
+  $cond: [
+    { $eq: [{ $type: field }, 'object'] },
+    { $map: { input: { $objectToArray: field }, in: '$$this.k' } },
+    null,
+  ],
 })
 const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: field }, null] })
 
@@ -173,12 +192,27 @@ export const readOutlines = (
   )
     .limit(limit)
     .project<EntryOutline>({
-      ...{ _id: 0, seq: 1, at: 1, topic: 1, op: 1, entity_id: 1, version: 1, actor: 1, stripped: 1 },
+      ...{
+        _id: 0,
+        seq: 1,
+        at: 1,
+        topic: 1,
+        op: 1,
+        entity_id: 1,
+        version: 1,
+        actor: 1,
+        stripped: 1,
+      },
       fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
       // two operands each: MongoDB 4.4 knows no more
-      word: { $ifNull: ['$data.agent', { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] }] },
+      word: {
+        $ifNull: [
+          '$data.agent',
+          { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
+        ],
+      },
     })
     .toArray()
 
@@ -198,11 +232,19 @@ export async function readUnapplied(
   return Promise.all(found.map(({ _id }) => read(next.get(_id)!)))
 }
 
-export const findMutation = ({ changes }: Database, user_id: string, topic: Topic, mutation_id: string) =>
-  changes.findOne({ user_id, topic, mutation_id })
+export const findMutation = (
+  { changes }: Database,
+  user_id: string,
+  topic: Topic,
+  mutation_id: string,
+) => changes.findOne({ user_id, topic, mutation_id })
 
 /** Takes the content out of an entity's entries up to `seq` (a purge). Another topic's entity may have the same id: clients choose ids. */
-export async function stripEntity({ changes }: Database, entity: EntityQuery, upTo: number): Promise<void> {
+export async function stripEntity(
+  { changes }: Database,
+  entity: EntityQuery,
+  upTo: number,
+): Promise<void> {
   await changes.updateMany(
     { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
     { $set: { stripped: true }, $unset: { data: '', before: '' } },
@@ -210,7 +252,11 @@ export async function stripEntity({ changes }: Database, entity: EntityQuery, up
 }
 
 /** Takes the content out of entries older than `before`, a batch at a time; answers how many. They stay as audit. */
-export async function expireContent({ changes }: Database, before: Date, limit: number): Promise<number> {
+export async function expireContent(
+  { changes }: Database,
+  before: Date,
+  limit: number,
+): Promise<number> {
   const old = await changes
     .find({ at: { $lt: before }, data: { $exists: true } })
     .sort({ at: 1 })

@@ -59,7 +59,11 @@ export async function readConversation(
 }
 
 /** Writes a conversation as it is after change `seq`; leaves a newer one alone. */
-export async function writeConversation(database: Database, held: Summary | Tombstone, seq: number): Promise<void> {
+export async function writeConversation(
+  database: Database,
+  held: Summary | Tombstone,
+  seq: number,
+): Promise<void> {
   const guard = { ...only(conversationKey(held.user_id, held.id)), seq: { $lt: seq } }
   if ('purged' in held) {
     const tombstone: Omit<TombstoneDocument, '_id'> = {
@@ -113,7 +117,10 @@ export async function listConversations(
 ): Promise<Page<LiveConversationDocument>> {
   const { after, matching } = page
   const conditions = []
-  if (after) conditions.push({ $or: [{ updated_at: { $lt: after.updated_at } }, { _id: { $lt: after._id } }] })
+  if (after)
+    conditions.push({
+      $or: [{ updated_at: { $lt: after.updated_at } }, { _id: { $lt: after._id } }],
+    })
   if (matching)
     conditions.push({
       $or: [

@@ -108,8 +108,16 @@ export async function ensureIndexes({ patient }: Database): Promise<void> {
     ]),
     make('conversations', [
       { key: { user_id: 1, updated_at: -1, _id: -1 }, name: 'list' },
-      { key: { deleted_at: 1 }, partialFilterExpression: { deleted_at: { $type: 'date' } }, name: 'trash' },
-      { key: { purged_at: 1 }, partialFilterExpression: { purged_at: { $type: 'date' } }, name: 'purged' },
+      {
+        key: { deleted_at: 1 },
+        partialFilterExpression: { deleted_at: { $type: 'date' } },
+        name: 'trash',
+      },
+      {
+        key: { purged_at: 1 },
+        partialFilterExpression: { purged_at: { $type: 'date' } },
+        name: 'purged',
+      },
     ]),
     make('messages', [
       { key: { user_id: 1, conversation_id: 1, position: 1 }, name: 'thread' },
@@ -121,7 +129,11 @@ export async function ensureIndexes({ patient }: Database): Promise<void> {
     ]),
     make('agent_runs', [
       { key: { user_id: 1, started_at: -1, _id: -1 }, name: 'list' },
-      { key: { started_at: 1 }, partialFilterExpression: { ended_at: { $type: 'null' } }, name: 'running' },
+      {
+        key: { started_at: 1 },
+        partialFilterExpression: { ended_at: { $type: 'null' } },
+        name: 'running',
+      },
     ]),
   ])
 }

@@ -29,7 +29,8 @@ export function toFault(error: unknown): Fault {
 // NotWritablePrimary, interruptions of a stepdown or shutdown, a cursor that a restart took away, a majority that can't be read yet, and
 // write concerns that weren't satisfied in time
 const passing = new Set([
-  6, 7, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11602, 13435, 13436,
+  6, 7, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11602, 13435,
+  13436,
 ])
 
 const unreachable = [

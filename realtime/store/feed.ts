@@ -30,10 +30,18 @@ export async function readToken({ feed }: Database, range: string): Promise<Toke
 }
 
 /** Keeps the token, unless a later holder of the lease has kept one: an old holder that wakes up must not move it back. */
-export async function saveToken({ feed }: Database, range: string, token: Token, generation: number): Promise<void> {
+export async function saveToken(
+  { feed }: Database,
+  range: string,
+  token: Token,
+  generation: number,
+): Promise<void> {
   const _id = `tail:${range}`
   const kept = { token, generation, at: new Date() }
-  const { matchedCount } = await feed.updateOne({ _id, generation: { $lte: generation } }, { $set: kept })
+  const { matchedCount } = await feed.updateOne(
+    { _id, generation: { $lte: generation } },
+    { $set: kept },
+  )
   if (matchedCount === 0) await feed.updateOne({ _id }, { $setOnInsert: kept }, { upsert: true })
 }
 
@@ -45,7 +53,11 @@ export async function keptGeneration({ feed }: Database, range: string): Promise
 
 /** Writes what a living stream must show next. */
 export async function beatCanary({ feed }: Database, range: string): Promise<void> {
-  await feed.updateOne({ _id: canaryId(range) }, { $inc: { beat: 1 }, $set: { at: new Date() } }, { upsert: true })
+  await feed.updateOne(
+    { _id: canaryId(range) },
+    { $inc: { beat: 1 }, $set: { at: new Date() } },
+    { upsert: true },
+  )
 }
 
 /** How many leases the buckets are split into; 1 unless an operator wrote `{_id: 'leases', count: n}`. */
@@ -56,7 +68,11 @@ export async function leaseCount({ feed }: Database): Promise<number> {
 
 /** The name of the deployment whose database this is, made by whoever asks first. */
 export async function deploymentName({ feed }: Database): Promise<string> {
-  await feed.updateOne({ _id: 'deployment' }, { $setOnInsert: { name: newName() } }, { upsert: true })
+  await feed.updateOne(
+    { _id: 'deployment' },
+    { $setOnInsert: { name: newName() } },
+    { upsert: true },
+  )
   return (await feed.findOne({ _id: 'deployment' }))!.name!
 }
 

@@ -35,7 +35,8 @@ export async function createHeads(
   )
 }
 
-export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument | null> => heads.findOne(only(key))
+export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument | null> =>
+  heads.findOne(only(key))
 
 export const readHeads = ({ heads }: Database, keys: readonly string[]): Promise<HeadDocument[]> =>
   heads.find(among(keys)).toArray()
@@ -48,7 +49,10 @@ export async function advanceHead(
   at: Date,
   closed: boolean,
 ): Promise<void> {
-  await heads.updateOne(only(key), { $max: { applied: seq, at }, ...(closed && { $set: { closed: true as const } }) })
+  await heads.updateOne(only(key), {
+    $max: { applied: seq, at },
+    ...(closed && { $set: { closed: true as const } }),
+  })
 }
 
 /** Restarts the logs of all users: no cursor from before means anything any more. Answers how many topics there are. */
@@ -58,7 +62,11 @@ export async function renewEpochs({ heads }: Database, epoch: string): Promise<n
 }
 
 /** Users that have logs, closed accounts included, in order of id, behind `after`. */
-export async function usersWithLogs({ heads }: Database, after: string, limit: number): Promise<string[]> {
+export async function usersWithLogs(
+  { heads }: Database,
+  after: string,
+  limit: number,
+): Promise<string[]> {
   const found = await heads
     .find({ _id: { $gt: after === '' ? '' : `${after};` } }, { projection: { user_id: 1 } })
     .sort({ _id: 1 })

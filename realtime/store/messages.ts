@@ -122,13 +122,24 @@ export async function writeMessages(
   }
 }
 
-export async function deleteMessages({ messages }: Database, user_id: string, conversation_id: string): Promise<void> {
+export async function deleteMessages(
+  { messages }: Database,
+  user_id: string,
+  conversation_id: string,
+): Promise<void> {
   await messages.deleteMany({ user_id, conversation_id })
 }
 
 /** Conversations that have a message with this text; case doesn't count. */
-export const conversationsSaying = ({ messages }: Database, user_id: string, text: string): Promise<string[]> =>
-  messages.distinct('conversation_id', { user_id, content: { $regex: escapeRegex(text), $options: 'i' } })
+export const conversationsSaying = (
+  { messages }: Database,
+  user_id: string,
+  text: string,
+): Promise<string[]> =>
+  messages.distinct('conversation_id', {
+    user_id,
+    content: { $regex: escapeRegex(text), $options: 'i' },
+  })
 
 /** undefined: there is no such message. */
 export async function readStatus(
@@ -147,7 +158,9 @@ export async function streamingMessages(
   user_id: string,
   conversation_id: string,
 ): Promise<string[]> {
-  const found = messages.find({ user_id, conversation_id, status: 'streaming' }).project<{ _id: string }>({ _id: 1 })
+  const found = messages
+    .find({ user_id, conversation_id, status: 'streaming' })
+    .project<{ _id: string }>({ _id: 1 })
   return (await found.toArray()).map(({ _id }) => _id.slice(_id.lastIndexOf(':') + 1))
 }
 

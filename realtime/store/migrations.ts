@@ -52,7 +52,9 @@ export async function migrate(
   for (;;) {
     const { version, minimum } = (await schema.findOne({ _id: 'schema' }))!
     if (minimum > steps.length)
-      throw new Error(`The database needs schema ${minimum}, this version of Lockstep knows ${steps.length}: update it`)
+      throw new Error(
+        `The database needs schema ${minimum}, this version of Lockstep knows ${steps.length}: update it`,
+      )
     const step = steps[version]
     if (!step) return
     const free = { $or: [{ owner: null }, { $expr: { $lt: ['$until', '$$NOW'] } }] }
@@ -77,6 +79,9 @@ export async function migrate(
 
   /** Records and releases at once, unless the lock is somebody else's by now, who then says when the step has ended. */
   async function release(done: Partial<SchemaDocument>): Promise<void> {
-    await schema.updateOne({ _id: 'schema', owner }, { $set: { ...done, owner: null, until: null } })
+    await schema.updateOne(
+      { _id: 'schema', owner },
+      { $set: { ...done, owner: null, until: null } },
+    )
   }
 }

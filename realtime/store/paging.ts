@@ -15,7 +15,8 @@ export async function readPage<T>(cursor: FindCursor<T>, limit: number): Promise
   let bytes = 0
   for await (const item of cursor.limit(limit + 1)) {
     bytes += byteLength(JSON.stringify(item))
-    if (items.length === limit || (items.length > 0 && bytes > limits.answerBytes)) return { items, more: true }
+    if (items.length === limit || (items.length > 0 && bytes > limits.answerBytes))
+      return { items, more: true }
     items.push(item)
   }
   return { items, more: false }

@@ -3,8 +3,14 @@ import type { Preferences } from '../../protocol/preferences.ts'
 import type { Database } from './database.ts'
 
 /** undefined: there is no such user. */
-export async function readPreferences({ users }: Database, user_id: string): Promise<Preferences | undefined> {
-  const user = await users.findOne({ _id: user_id }, { projection: { preferences: 1, preferences_version: 1 } })
+export async function readPreferences(
+  { users }: Database,
+  user_id: string,
+): Promise<Preferences | undefined> {
+  const user = await users.findOne(
+    { _id: user_id },
+    { projection: { preferences: 1, preferences_version: 1 } },
+  )
   return user ? { preferences: user.preferences, version: user.preferences_version } : undefined
 }
 

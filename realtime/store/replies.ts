@@ -24,7 +24,9 @@ export async function takeLease(
   { _id, ...lease }: Omit<ReplyDocument, 'expires_at'>,
   ms: number,
 ): Promise<void> {
-  await replies.updateOne(only(_id), [{ $set: { ...lease, expires_at: inMs(ms) } }], { upsert: true })
+  await replies.updateOne(only(_id), [{ $set: { ...lease, expires_at: inMs(ms) } }], {
+    upsert: true,
+  })
 }
 
 /** Renews an owner's leases for `ms` from now; answers how many of them it still holds. */
@@ -34,12 +36,18 @@ export async function renewLeases(
   ids: readonly string[],
   ms: number,
 ): Promise<number> {
-  const renewed = await replies.updateMany({ ...among(ids), owner }, [{ $set: { expires_at: inMs(ms) } }])
+  const renewed = await replies.updateMany({ ...among(ids), owner }, [
+    { $set: { expires_at: inMs(ms) } },
+  ])
   return renewed.matchedCount
 }
 
 /** Which of these leases the owner holds. */
-export async function heldLeases({ replies }: Database, owner: string, ids: readonly string[]): Promise<Set<string>> {
+export async function heldLeases(
+  { replies }: Database,
+  owner: string,
+  ids: readonly string[],
+): Promise<Set<string>> {
   const held = replies.find({ ...among(ids), owner }).project<{ _id: string }>({ _id: 1 })
   return new Set((await held.toArray()).map(({ _id }) => _id))
 }
@@ -68,13 +76,22 @@ export async function dropLease({ replies }: Database, _id: string, owner: strin
 }
 
 /** How many replies and runs a user has running, at most `limit`. */
-export async function countRunning({ replies }: Database, user_id: string, limit: number): Promise<number> {
+export async function countRunning(
+  { replies }: Database,
+  user_id: string,
+  limit: number,
+): Promise<number> {
   const ids = replies.find(ownedBy(user_id)).project({ _id: 1 }).limit(limit)
   return (await ids.toArray()).length
 }
 
 /** Of these runs, those that somebody holds a lease for. */
-export async function leasedRuns({ replies }: Database, run_ids: readonly string[]): Promise<Set<string>> {
-  const leases = replies.find({ run_id: { $in: [...run_ids] } }).project<{ run_id: string }>({ run_id: 1 })
+export async function leasedRuns(
+  { replies }: Database,
+  run_ids: readonly string[],
+): Promise<Set<string>> {
+  const leases = replies
+    .find({ run_id: { $in: [...run_ids] } })
+    .project<{ run_id: string }>({ run_id: 1 })
   return new Set((await leases.toArray()).map(({ run_id }) => run_id))
 }

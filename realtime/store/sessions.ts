@@ -12,22 +12,36 @@ export interface SessionDocument {
   expires_at: Date
 }
 
-export async function insertSession({ sessions }: Database, session: SessionDocument): Promise<void> {
+export async function insertSession(
+  { sessions }: Database,
+  session: SessionDocument,
+): Promise<void> {
   await sessions.insertOne(session)
 }
 
-export const findSession = ({ sessions }: Database, _id: string, now: Date): Promise<SessionDocument | null> =>
-  sessions.findOne({ _id, expires_at: { $gt: now } })
+export const findSession = (
+  { sessions }: Database,
+  _id: string,
+  now: Date,
+): Promise<SessionDocument | null> => sessions.findOne({ _id, expires_at: { $gt: now } })
 
 /** Newest first. */
-export const findSessionsOf = ({ sessions }: Database, user_id: string, now: Date): Promise<SessionDocument[]> =>
+export const findSessionsOf = (
+  { sessions }: Database,
+  user_id: string,
+  now: Date,
+): Promise<SessionDocument[]> =>
   sessions
     .find({ user_id, expires_at: { $gt: now } })
     .sort({ created_at: -1, _id: -1 })
     .toArray()
 
 /** Those of these that are alive. */
-export const findAlive = ({ sessions }: Database, ids: readonly string[], now: Date): Promise<SessionTimes[]> =>
+export const findAlive = (
+  { sessions }: Database,
+  ids: readonly string[],
+  now: Date,
+): Promise<SessionTimes[]> =>
   sessions
     .find({ _id: { $in: [...ids] }, expires_at: { $gt: now } })
     .project<SessionTimes>({ last_seen_at: 1, expires_at: 1 })
@@ -48,13 +62,21 @@ export async function renewSessions(
 }
 
 /** True when it was there, and this user's. */
-export async function deleteSession({ sessions }: Database, user_id: string, _id: string): Promise<boolean> {
+export async function deleteSession(
+  { sessions }: Database,
+  user_id: string,
+  _id: string,
+): Promise<boolean> {
   const { deletedCount } = await sessions.deleteOne({ _id, user_id })
   return deletedCount === 1
 }
 
 /** Ends all sessions of a user but one; answers the ids of those it found, the dead ones included. */
-export async function deleteSessionsOf({ sessions }: Database, user_id: string, except?: string): Promise<string[]> {
+export async function deleteSessionsOf(
+  { sessions }: Database,
+  user_id: string,
+  except?: string,
+): Promise<string[]> {
   const found = await sessions
     .find({ user_id, ...(except !== undefined && { _id: { $ne: except } }) })
     .project<{ _id: string }>({ _id: 1 })

@@ -30,11 +30,15 @@ export interface UserDocument {
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
 
-export const findUserByName = ({ users }: Database, username: string): Promise<UserDocument | null> =>
-  users.findOne({ username })
+export const findUserByName = (
+  { users }: Database,
+  username: string,
+): Promise<UserDocument | null> => users.findOne({ username })
 
-export const findUserOfHost = ({ users }: Database, { issuer, subject }: HostIdentity): Promise<UserDocument | null> =>
-  users.findOne({ 'host.subject': subject, 'host.issuer': issuer })
+export const findUserOfHost = (
+  { users }: Database,
+  { issuer, subject }: HostIdentity,
+): Promise<UserDocument | null> => users.findOne({ 'host.subject': subject, 'host.issuer': issuer })
 
 /** False when the name is taken, or the host's user has an account. */
 export const insertUser = ({ users }: Database, user: UserDocument): Promise<boolean> =>
@@ -43,9 +47,16 @@ export const insertUser = ({ users }: Database, user: UserDocument): Promise<boo
   })
 
 /** Gives the user another name, once: a name it has already leaves `version` alone. False when the name is taken. */
-export const renameUser = ({ users }: Database, user_id: string, username: string): Promise<boolean> =>
+export const renameUser = (
+  { users }: Database,
+  user_id: string,
+  username: string,
+): Promise<boolean> =>
   unlessTaken(async () => {
-    await users.updateOne({ _id: user_id, username: { $ne: username } }, { $set: { username }, $inc: { version: 1 } })
+    await users.updateOne(
+      { _id: user_id, username: { $ne: username } },
+      { $set: { username }, $inc: { version: 1 } },
+    )
   })
 
 async function unlessTaken(write: () => Promise<void>): Promise<boolean> {
@@ -76,7 +87,8 @@ export async function markClosing({ users }: Database, user_id: string): Promise
   await users.updateOne({ _id: user_id }, { $set: { closing: true } })
 }
 
-export const findClosing = ({ users }: Database): Promise<UserDocument[]> => users.find({ closing: true }).toArray()
+export const findClosing = ({ users }: Database): Promise<UserDocument[]> =>
+  users.find({ closing: true }).toArray()
 
 export async function deleteUser({ users }: Database, user_id: string): Promise<void> {
   await users.deleteOne({ _id: user_id })

@@ -38,7 +38,8 @@ async function open(...said: string[]) {
   const { id } = await person.ask('createConversation', { body: { messages } })
   return { person, id, device: await person.device('conversations') }
 }
-const read = async (person: Person, id: string) => (await person.ask('getConversation', { params: { id } })).messages
+const read = async (person: Person, id: string) =>
+  (await person.ask('getConversation', { params: { id } })).messages
 
 /** Asks for a reply and gives it when it has ended; answers are those of `scripts`. */
 async function reply(
@@ -46,7 +47,6 @@ async function reply(
   command: object,
   ...scripts: Script[]
 ) {
-  // prettier-ignore
   server.answerWith(...scripts)
   server.questions.length = 0
   const { seq } = await device.done('reply', { conversation_id: id, ...command })
@@ -59,7 +59,11 @@ test('the reply has the words, the thinking, the time and the tokens', async () 
   const conversation = await open('Why?')
   const message = await reply(conversation, {}, (answer) => {
     answer.thinking('They ask why.')
-    says('Because.', { prompt_tokens: 2, completion_tokens: 9, completion_tokens_details: { reasoning_tokens: 7 } })(answer) // prettier-ignore
+    says('Because.', {
+      prompt_tokens: 2,
+      completion_tokens: 9,
+      completion_tokens_details: { reasoning_tokens: 7 },
+    })(answer)
   })
   expect(message).toMatchObject({
     content: 'Because.',
@@ -87,7 +91,14 @@ test('a regenerated reply reads what came before the first version; earlier vers
   expect(again).toMatchObject({ content: 'A2', replaces: first.id })
   await reply(conversation, { replaces: again.id }, says('A3'))
   expect(asked()).toEqual(['One'])
-  expect((await read(person, id)).map(({ content }) => content)).toEqual(['One', 'A', 'Two', 'B', 'A2', 'A3'])
+  expect((await read(person, id)).map(({ content }) => content)).toEqual([
+    'One',
+    'A',
+    'Two',
+    'B',
+    'A2',
+    'A3',
+  ])
   await device.done('append', { conversation_id: id, message: { role: 'user', content: 'Three' } })
   await reply(conversation, {}, says('C'))
   expect(asked()).toEqual(['One', 'A3', 'Three'])
@@ -107,26 +118,49 @@ test('an edited question begins a thread of its own', async () => {
 test('an agent of the user’s own answers by its settings, whoever answers by default', async () => {
   const conversation = await open('Hi')
   const poet = { name: 'Poet', instructions: 'Rhyme.', model: 'big', temperature: 1.2 }
-  await conversation.person.ask('putPreferences', { body: { agent_settings: { poet }, default_agent: 'poet' } })
+  await conversation.person.ask('putPreferences', {
+    body: { agent_settings: { poet }, default_agent: 'poet' },
+  })
   const message = await reply(conversation, {}, says('Fly'))
   expect(message.metadata).toMatchObject({ agent: 'poet', model: 'big' })
-  expect(server.questions[0]!.body).toMatchObject({ model: 'big', temperature: 1.2, messages: [{ role: 'system', content: 'Rhyme.' }, {}] }) // prettier-ignore
+  expect(server.questions[0]!.body).toMatchObject({
+    model: 'big',
+    temperature: 1.2,
+    messages: [{ role: 'system', content: 'Rhyme.' }, {}],
+  })
   const { items } = await conversation.person.ask('listAgents')
-  expect(items.map(({ id, name }) => [id, name])).toEqual([['assistant', 'Assistant'], ['demo', 'Demo'], ['poet', 'Poet']]) // prettier-ignore
+  expect(items.map(({ id, name }) => [id, name])).toEqual([
+    ['assistant', 'Assistant'],
+    ['demo', 'Demo'],
+    ['poet', 'Poet'],
+  ])
 })
 
 test.each<[string, string, Script]>([
   ['refuses the key', 'unauthorized', (answer) => answer.refuse(401)],
   ['hangs before the first token', 'no_answer', () => undefined],
   ['falls silent', 'stalled', (answer) => answer.text('Half')],
-  ['drops the line', 'closed_early', (answer) => (answer.text('Half'), setImmediate(() => answer.drop()))],
+  [
+    'drops the line',
+    'closed_early',
+    (answer) => (answer.text('Half'), setImmediate(() => answer.drop())),
+  ],
 ])('an assistant that %s: failed, %s', async (_name, reason_code, script) => {
   const conversation = await open('Hi')
   const message = await reply(conversation, {}, script as Script)
-  expect(message).toMatchObject({ status: 'failed', metadata: { reason_code, reason: expect.any(String) } })
-  expect(message.content).toBe(reason_code === 'stalled' || reason_code === 'closed_early' ? 'Half' : '')
-  const everything = JSON.stringify([await read(conversation.person, conversation.id), conversation.device.packets])
-  for (const secret of ['sk-secret', '10.0.0.7', 'inner workings', server.url]) expect(everything).not.toContain(secret)
+  expect(message).toMatchObject({
+    status: 'failed',
+    metadata: { reason_code, reason: expect.any(String) },
+  })
+  expect(message.content).toBe(
+    reason_code === 'stalled' || reason_code === 'closed_early' ? 'Half' : '',
+  )
+  const everything = JSON.stringify([
+    await read(conversation.person, conversation.id),
+    conversation.device.packets,
+  ])
+  for (const secret of ['sk-secret', '10.0.0.7', 'inner workings', server.url])
+    expect(everything).not.toContain(secret)
 })
 
 test('a stop hangs up on the assistant at once', async () => {

@@ -11,7 +11,13 @@ function messages(...written: string[]): Message[] {
     const [id = '', replaces] = item.split('<')
     return {
       id,
-      role: id.startsWith('u') ? 'user' : id.startsWith('s') ? 'system' : id.startsWith('t') ? 'tool' : 'assistant',
+      role: id.startsWith('u')
+        ? 'user'
+        : id.startsWith('s')
+          ? 'system'
+          : id.startsWith('t')
+            ? 'tool'
+            : 'assistant',
       content: `says ${id}`,
       position: index + 1,
       version: 1,
@@ -52,13 +58,17 @@ test('earlier versions stay reachable, each with the thread that it had', () => 
 test('whatever replaces whatever, a thread ascends, holds one version of each message and ends with its tip', () => {
   const conversation = fc
     .array(fc.option(fc.nat(), { nil: undefined }), { minLength: 1, maxLength: 30 })
-    .map((list) => messages(...list.map((n, i) => (n === undefined || i === 0 ? `a${i}` : `a${i}<a${n % i}`))))
+    .map((list) =>
+      messages(...list.map((n, i) => (n === undefined || i === 0 ? `a${i}` : `a${i}<a${n % i}`))),
+    )
   fc.assert(
     fc.property(conversation, fc.nat(), (all, n) => {
       const tip = all[n % all.length]!
       const branch = branchOf(all, tip)
       expect(branch.at(-1)).toBe(tip)
-      branch.slice(1).forEach((message, i) => expect(message.position).toBeGreaterThan(branch[i]!.position))
+      branch
+        .slice(1)
+        .forEach((message, i) => expect(message.position).toBeGreaterThan(branch[i]!.position))
       const families = branch.map((message) => versionsOf(all, message)[0])
       expect(new Set(families).size).toBe(branch.length)
     }),
@@ -86,7 +96,9 @@ test('a long thread keeps its newest messages, the last one whatever its size', 
   const all = messages(...Array.from({ length: 41 }, (_, i) => (i % 2 ? `a${i}` : `u${i}`)), 'a41')
   for (const message of all) message.content = message.id.padEnd(10_000, '.')
   const thread = threadOf(all, all.at(-1)!)
-  expect(thread.map(({ content }) => content.replaceAll('.', ''))).toEqual(all.slice(32, 41).map(({ id }) => id))
+  expect(thread.map(({ content }) => content.replaceAll('.', ''))).toEqual(
+    all.slice(32, 41).map(({ id }) => id),
+  )
   all[40]!.content = 'x'.repeat(250_000)
   expect(threadOf(all, all.at(-1)!)[0]!.content).toHaveLength(250_000)
 })

@@ -16,25 +16,53 @@ test('a user’s own agents follow by name, with the assistant’s model unless 
     d: { name: 'Dora', provider: 'demo', model: 'big' },
   }
   const [, , adam, dora, zoe] = agentsOf({ agent_settings }, 'gpt')
-  expect(adam).toEqual({ id: 'a', name: 'Adam', description: 'Knows much', model: 'big', instructions: '', provider: 'assistant' }) // prettier-ignore
+  expect(adam).toEqual({
+    id: 'a',
+    name: 'Adam',
+    description: 'Knows much',
+    model: 'big',
+    instructions: '',
+    provider: 'assistant',
+  })
   expect(dora).toMatchObject({ id: 'd', model: 'demo', provider: 'demo' })
   expect(zoe).toMatchObject({ id: 'b', model: 'gpt', instructions: 'Rhyme.', temperature: 1.5 })
 })
 
 test('settings of a server’s agent lie over it', () => {
   const agent_settings = { assistant: { name: 'Ada', instructions: 'Be kind.', model: '' } }
-  expect(agentsOf({ agent_settings }, 'gpt')[0]).toMatchObject({ id: 'assistant', name: 'Ada', instructions: 'Be kind.', model: 'gpt' }) // prettier-ignore
+  expect(agentsOf({ agent_settings }, 'gpt')[0]).toMatchObject({
+    id: 'assistant',
+    name: 'Ada',
+    instructions: 'Be kind.',
+    model: 'gpt',
+  })
 })
 
 test('without an assistant every agent is the demo agent’s', () => {
-  expect(agentsOf({ agent_settings: { a: { name: 'A', provider: 'assistant', model: 'big' } } }, undefined)[1]).toMatchObject({ provider: 'demo', model: 'demo' }) // prettier-ignore
+  expect(
+    agentsOf(
+      { agent_settings: { a: { name: 'A', provider: 'assistant', model: 'big' } } },
+      undefined,
+    )[1],
+  ).toMatchObject({ provider: 'demo', model: 'demo' })
 })
 
 test('what isn’t as expected counts as not given, and no setting can name an address', () => {
-  const agent_settings = { a: { name: 7, temperature: 'hot', base_url: 'http://10.0.0.7', provider: 'http://10.0.0.7' }, b: 'no', c: null } // prettier-ignore
+  const agent_settings = {
+    a: { name: 7, temperature: 'hot', base_url: 'http://10.0.0.7', provider: 'http://10.0.0.7' },
+    b: 'no',
+    c: null,
+  }
   const agents = agentsOf({ agent_settings }, 'gpt')
   expect(agents).toHaveLength(3)
-  expect(agents[2]).toEqual({ id: 'a', name: 'Unnamed agent', description: '', model: 'gpt', instructions: '', provider: 'assistant' }) // prettier-ignore
+  expect(agents[2]).toEqual({
+    id: 'a',
+    name: 'Unnamed agent',
+    description: '',
+    model: 'gpt',
+    instructions: '',
+    provider: 'assistant',
+  })
   for (const broken of ['text', 7, null, []])
     expect(ids({ agent_settings: broken }, 'gpt')).toEqual(['assistant', 'demo'])
 })

@@ -21,14 +21,19 @@ const last = async (person: Person, id: string): Promise<Message> =>
 /** A conversation of a person on this node that ends with these words. */
 async function asking(node: { url: string }, words: string) {
   const person = await signUp(node)
-  const { id } = await person.ask('createConversation', { body: { messages: [{ role: 'user', content: words }] } })
+  const { id } = await person.ask('createConversation', {
+    body: { messages: [{ role: 'user', content: words }] },
+  })
   return { person, id }
 }
 
 /** Two nodes on a fresh database; the first one is a process of its own that can be killed. */
 async function pair(database: TestDatabase) {
   const other = await startNode(database)
-  const node = await spawnNode(database, { ASSISTANT_BASE_URL: undefined, ASSISTANT_MODEL: undefined })
+  const node = await spawnNode(database, {
+    ASSISTANT_BASE_URL: undefined,
+    ASSISTANT_MODEL: undefined,
+  })
   return { node, other }
 }
 
@@ -50,82 +55,86 @@ const shownOn = ({ inbox }: Device): string =>
     .map(({ text }) => text)
     .join('')
 
-describe.each(['each node with a tail of its own', 'one tail, and Redis'])('a stop on another node, %s', (how) => {
-  async function nodes() {
-    const stack = new AsyncDisposableStack()
-    const redis = how.includes('Redis') ? stack.use(await TestRedis.start()) : undefined
-    const server = stack.use(await OpenAiServer.start())
-    const database = stack.use(freshDatabase())
-    const settings = { assistant: { baseUrl: server.url, model: 'tiny' }, redisUrl: redis?.url }
-    const one = stack.use(await startNode(database, settings))
-    const two = stack.use(await startNode(database, settings))
-    return { server, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() }
-  }
-
-  test('ends within half a second a reply that has no word yet', async () => {
-    await using house = await nodes()
-    const { server } = house
-    const hungUp = Promise.withResolvers<number>()
-    server.answerWith(async (answer) => {
-      answer.thinking('Let me see…') // and not a word: no write is there to be refused
-      await answer.closed
-      hungUp.resolve(performance.now())
-    })
-    const { person, id } = await asking(house.one, 'Hi')
-    await using device = await person.device('conversations')
-    await using elsewhere = await person.at(house.two).device('conversations')
-    await device.done('reply', { conversation_id: id })
-    await eventually(() => server.questions.length === 1)
-    const { id: message_id } = await last(person, id)
-    const began = performance.now()
-    await elsewhere.done('stop', { conversation_id: id, message_id })
-    await device.until('change', ({ op }) => op === 'finished')
-    expect(performance.now() - began).toBeLessThan(AT_ONCE)
-    expect((await hungUp.promise) - began).toBeLessThan(AT_ONCE)
-    expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
-  })
-
-  test('keeps every word that was shown, and the thinking', async () => {
-    await using house = await nodes()
-    house.server.answerWith(talk)
-    for (const [producing, other] of [
-      [house.one, house.two],
-      [house.two, house.one],
-    ] as const) {
-      const { person, id } = await asking(producing, 'Hi')
-      await using device = await person.device('conversations')
-      await using elsewhere = await person.at(other).device('conversations')
-      await device.done('reply', { conversation_id: id })
-      await device.until('delta', ({ offset }) => offset > 200)
-      const { id: message_id } = await last(person, id)
-      const stop = { conversation_id: id, message_id, mutation_id: newId() }
-      const began = performance.now()
-      const outcome = await elsewhere.done('stop', stop)
-      expect(performance.now() - began).toBeLessThan(AT_ONCE)
-      for (const each of [device, elsewhere]) await each.until('change', ({ op }) => op === 'finished')
-      const { content, status, metadata } = await last(person, id)
-      expect(status).toBe('stopped')
-      expect(shownOn(device).length).toBeGreaterThan(200)
-      for (const each of [device, elsewhere]) expect(content.startsWith(shownOn(each))).toBe(true)
-      expect(metadata).toMatchObject({ thinking: 'Let me see…', thinking_ms: expect.any(Number) })
-      expect(await device.done('stop', stop)).toEqual(outcome) // repeated on the node that produced it
+describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
+  'a stop on another node, %s',
+  (how) => {
+    async function nodes() {
+      const stack = new AsyncDisposableStack()
+      const redis = how.includes('Redis') ? stack.use(await TestRedis.start()) : undefined
+      const server = stack.use(await OpenAiServer.start())
+      const database = stack.use(freshDatabase())
+      const settings = { assistant: { baseUrl: server.url, model: 'tiny' }, redisUrl: redis?.url }
+      const one = stack.use(await startNode(database, settings))
+      const two = stack.use(await startNode(database, settings))
+      return { server, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() }
     }
-  })
 
-  test('reaches a producer that no device of the user is connected to', async () => {
-    await using house = await nodes()
-    house.server.answerWith(talk)
-    const person = await signUp(house.two)
-    await using device = await person.at(house.one).device('agents')
-    const { id } = await person.ask('createRun', { body: { agent: 'assistant', input: 'Hi' } })
-    const output = async () => (await person.ask('getRun', { params: { id } })).output
-    await eventually(async () => (await output()) !== '')
-    const stopped = await person.at(house.one).ask('stopRun', { params: { id } })
-    expect(stopped).toMatchObject({ status: 'stopped', metadata: { thinking: 'Let me see…' } })
-    expect(stopped.output.startsWith(shownOn(device))).toBe(true)
-    expect(await output()).toBe(stopped.output)
-  })
-})
+    test('ends within half a second a reply that has no word yet', async () => {
+      await using house = await nodes()
+      const { server } = house
+      const hungUp = Promise.withResolvers<number>()
+      server.answerWith(async (answer) => {
+        answer.thinking('Let me see…') // and not a word: no write is there to be refused
+        await answer.closed
+        hungUp.resolve(performance.now())
+      })
+      const { person, id } = await asking(house.one, 'Hi')
+      await using device = await person.device('conversations')
+      await using elsewhere = await person.at(house.two).device('conversations')
+      await device.done('reply', { conversation_id: id })
+      await eventually(() => server.questions.length === 1)
+      const { id: message_id } = await last(person, id)
+      const began = performance.now()
+      await elsewhere.done('stop', { conversation_id: id, message_id })
+      await device.until('change', ({ op }) => op === 'finished')
+      expect(performance.now() - began).toBeLessThan(AT_ONCE)
+      expect((await hungUp.promise) - began).toBeLessThan(AT_ONCE)
+      expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
+    })
+
+    test('keeps every word that was shown, and the thinking', async () => {
+      await using house = await nodes()
+      house.server.answerWith(talk)
+      for (const [producing, other] of [
+        [house.one, house.two],
+        [house.two, house.one],
+      ] as const) {
+        const { person, id } = await asking(producing, 'Hi')
+        await using device = await person.device('conversations')
+        await using elsewhere = await person.at(other).device('conversations')
+        await device.done('reply', { conversation_id: id })
+        await device.until('delta', ({ offset }) => offset > 200)
+        const { id: message_id } = await last(person, id)
+        const stop = { conversation_id: id, message_id, mutation_id: newId() }
+        const began = performance.now()
+        const outcome = await elsewhere.done('stop', stop)
+        expect(performance.now() - began).toBeLessThan(AT_ONCE)
+        for (const each of [device, elsewhere])
+          await each.until('change', ({ op }) => op === 'finished')
+        const { content, status, metadata } = await last(person, id)
+        expect(status).toBe('stopped')
+        expect(shownOn(device).length).toBeGreaterThan(200)
+        for (const each of [device, elsewhere]) expect(content.startsWith(shownOn(each))).toBe(true)
+        expect(metadata).toMatchObject({ thinking: 'Let me see…', thinking_ms: expect.any(Number) })
+        expect(await device.done('stop', stop)).toEqual(outcome) // repeated on the node that produced it
+      }
+    })
+
+    test('reaches a producer that no device of the user is connected to', async () => {
+      await using house = await nodes()
+      house.server.answerWith(talk)
+      const person = await signUp(house.two)
+      await using device = await person.at(house.one).device('agents')
+      const { id } = await person.ask('createRun', { body: { agent: 'assistant', input: 'Hi' } })
+      const output = async () => (await person.ask('getRun', { params: { id } })).output
+      await eventually(async () => (await output()) !== '')
+      const stopped = await person.at(house.one).ask('stopRun', { params: { id } })
+      expect(stopped).toMatchObject({ status: 'stopped', metadata: { thinking: 'Let me see…' } })
+      expect(stopped.output.startsWith(shownOn(device))).toBe(true)
+      expect(await output()).toBe(stopped.output)
+    })
+  },
+)
 
 test('a producer that doesn’t answer is not waited for', async () => {
   await using database = freshDatabase()
@@ -157,7 +166,9 @@ test('two nodes asked at the same moment give one reply and one refusal', async 
   await using device = await person.device('conversations')
   await using elsewhere = await person.at(two).device('conversations')
   for (let round = 0; round < 5; round++) {
-    const acks = await Promise.all([device, elsewhere].map((each) => each.command('reply', { conversation_id: id })))
+    const acks = await Promise.all(
+      [device, elsewhere].map((each) => each.command('reply', { conversation_id: id })),
+    )
     expect(acks.filter(({ ok }) => ok)).toHaveLength(1)
     expect(acks.find(({ ok }) => !ok)).toMatchObject({ error: { code: 'already_replying' } })
     const { id: message_id, status } = await last(person, id)
@@ -183,23 +194,34 @@ describe.concurrent('a node that is gone', () => {
     const linked = await person.ask('createRun', {
       body: { agent: 'demo', input: '/demo long silent rate 40', conversation_id: run.id },
     })
-    const extended = (topicId: string) => device.until('change', ({ op, entity_id }) => op === 'extended' && entity_id === topicId) // prettier-ignore
+    const extended = (topicId: string) =>
+      device.until('change', ({ op, entity_id }) => op === 'extended' && entity_id === topicId)
     await extended(id)
     await extended(run.id)
     await node.process.kill()
     const killed = performance.now()
     for (const entity of [id, run.id])
-      await device.until('change', ({ op, entity_id }) => op === 'finished' && entity_id === entity, 15_000)
+      await device.until(
+        'change',
+        ({ op, entity_id }) => op === 'finished' && entity_id === entity,
+        15_000,
+      )
     expect(performance.now() - killed).toBeLessThan(15_000)
 
     const message = await last(away, id)
-    expect(message).toMatchObject({ status: 'interrupted', metadata: { reason_code: 'lost', reason: expect.any(String) } }) // prettier-ignore
+    expect(message).toMatchObject({
+      status: 'interrupted',
+      metadata: { reason_code: 'lost', reason: expect.any(String) },
+    })
     expect(message.content).toMatch(/^# A long reply/)
     const ended = await away.ask('getRun', { params: { id: linked.id } })
     expect(ended).toMatchObject({ status: 'interrupted' })
     expect(await last(away, run.id)).toMatchObject({ status: 'interrupted', content: ended.output })
 
-    const again = await device.done<{ message_count: number }>('reply', { conversation_id: id, replaces: message.id })
+    const again = await device.done<{ message_count: number }>('reply', {
+      conversation_id: id,
+      replaces: message.id,
+    })
     expect(again.data.message_count).toBe(3)
   }, 40_000)
 
@@ -225,7 +247,12 @@ describe.concurrent('a node that is gone', () => {
     await device.until('change', (change) => change.op === 'finished' && change.seq > seq, 15_000)
     const { messages } = await away.ask('getConversation', { params: { id } })
     expect(messages[1]).toEqual(interrupted)
-    expect(messages.map(({ status }) => status)).toEqual(['complete', 'interrupted', 'complete', 'complete'])
+    expect(messages.map(({ status }) => status)).toEqual([
+      'complete',
+      'interrupted',
+      'complete',
+      'complete',
+    ])
   }, 50_000)
 
   test('a node that is told to stop interrupts its replies with all their text', async () => {

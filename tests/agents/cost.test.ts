@@ -26,9 +26,14 @@ test('a running reply costs about one small write in each interval', async () =>
   await using server = await OpenAiServer.start(talk)
   await using database = freshDatabase()
   const assistant = { baseUrl: server.url, model: 'tiny' }
-  await using node = await startNode(database, { assistant, options: { agents: { timings: tenth } } })
+  await using node = await startNode(database, {
+    assistant,
+    options: { agents: { timings: tenth } },
+  })
   const person = await signUp(node)
-  const { id } = await person.ask('createConversation', { body: { messages: [{ role: 'user', content: 'Go' }] } })
+  const { id } = await person.ask('createConversation', {
+    body: { messages: [{ role: 'user', content: 'Go' }] },
+  })
   await using device = await person.device('conversations')
   await device.done('reply', { conversation_id: id })
   const first = await device.until('change', ({ op }) => op === 'extended')
@@ -37,7 +42,9 @@ test('a running reply costs about one small write in each interval', async () =>
   const client = await MongoClient.connect(database.url)
   const heads = client.db().collection<{ _id: string; applied: number }>('heads')
   const head = { _id: `${person.user.id}:conversations` }
-  await eventually(async () => (await heads.findOne(head))!.applied >= first.seq - 1, { within: 30_000 })
+  await eventually(async () => (await heads.findOne(head))!.applied >= first.seq - 1, {
+    within: 30_000,
+  })
 
   const written: string[] = []
   const stream = client.db().watch([{ $project: { ns: 1 } }])

@@ -35,7 +35,9 @@ const reply = async (person: Person, id: string): Promise<Message> =>
 
 async function asking(node: { url: string }, words: string) {
   const person = await signUp(node)
-  const { id } = await person.ask('createConversation', { body: { messages: [{ role: 'user', content: words }] } })
+  const { id } = await person.ask('createConversation', {
+    body: { messages: [{ role: 'user', content: words }] },
+  })
   return { person, id }
 }
 
@@ -84,10 +86,17 @@ test('a node that is cut off for longer than its lease finds its reply ended, an
   const ended = await reply(away, id)
   expect(ended).toMatchObject({ status: 'interrupted', metadata: { reason_code: 'lost' } })
   wire.restore()
-  await eventually(async () => (await person.rest('GET', `/conversations/${id}`)).status === 200, { within: 15_000 })
+  await eventually(async () => (await person.rest('GET', `/conversations/${id}`)).status === 200, {
+    within: 15_000,
+  })
   const said = here.inbox.received.length
-  await device.done('append', { conversation_id: id, message: { role: 'user', content: 'Still there?' } })
+  await device.done('append', {
+    conversation_id: id,
+    message: { role: 'user', content: 'Still there?' },
+  })
   await eventually(() => JSON.stringify(here.changes).includes('Still there?'), { within: 15_000 })
-  expect(here.inbox.received.slice(said).filter(({ event }) => event === 'delta').length).toBeLessThan(40)
+  expect(
+    here.inbox.received.slice(said).filter(({ event }) => event === 'delta').length,
+  ).toBeLessThan(40)
   expect(await reply(person, id)).toEqual(ended)
 }, 40_000)

@@ -19,7 +19,11 @@ import {
   decideRunStopRequest,
 } from '../../protocol/decide/runs.ts'
 import { Fault } from '../../protocol/errors.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
 
 const id = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
@@ -38,8 +42,17 @@ const asChange = (topic: Change['topic'], { before: _before, ...decision }: Deci
 const who = { run: fc.nat(2), message: fc.nat(2) }
 const step = fc.oneof(
   fc.record({ name: fc.constant('reply' as const), ...who }),
-  fc.record({ name: fc.constant('extend' as const), ...who, skew: fc.integer({ min: -3, max: 1 }), text: fc.string({ minLength: 1, maxLength: 4 }) }), // prettier-ignore
-  fc.record({ name: fc.constant('finish' as const), ...who, status: fc.constantFrom('complete' as const, 'failed' as const) }), // prettier-ignore
+  fc.record({
+    name: fc.constant('extend' as const),
+    ...who,
+    skew: fc.integer({ min: -3, max: 1 }),
+    text: fc.string({ minLength: 1, maxLength: 4 }),
+  }),
+  fc.record({
+    name: fc.constant('finish' as const),
+    ...who,
+    status: fc.constantFrom('complete' as const, 'failed' as const),
+  }),
   fc.record({ name: fc.constantFrom('stop' as const, 'ask to stop' as const), ...who }),
   fc.record({ name: fc.constantFrom('delete' as const, 'restore' as const), ...who }),
 )
@@ -60,7 +73,11 @@ function decide(held: Conversation, step: Step): Decision | undefined {
       return decideExtend(held, { message_id, run_id, offset, text: step.text })
     }
     case 'finish':
-      return decideFinish(held, { message_id, run_id, status: step.status, metadata: { done: true } }, context)
+      return decideFinish(
+        held,
+        { message_id, run_id, status: step.status, metadata: { done: true } },
+        context,
+      )
     case 'stop':
       return decideStop(held, { message_id }, context)
     case 'ask to stop':
@@ -94,7 +111,9 @@ test('whoever writes in whatever order: one message streams, it only grows, and 
         }
         if (step.name === 'extend') expect(next.deleted_at).toBeNull()
         if (step.name === 'ask to stop') expect(decision.data.text).toBe('')
-        expect(next.messages.filter(({ status }) => status === 'streaming').length).toBeLessThanOrEqual(1)
+        expect(
+          next.messages.filter(({ status }) => status === 'streaming').length,
+        ).toBeLessThanOrEqual(1)
         expect(reduceConversation(next, asChange('conversations', decision))).toBe(next)
         expect(next.message_count).toBe(next.messages.length)
         held = next
@@ -113,19 +132,31 @@ test('a piece of another run, from a gap, or after the end is refused; a repeate
   held = apply(held, decideReply(held, { ...mine, agent: 'a', model: 'm' }, context))
   held = apply(held, decideExtend(held, { ...mine, offset: 0, text: 'abc' }))
   expect(decideExtend(held, { ...mine, offset: 1, text: 'bc' })).toBeUndefined()
-  expect(decideExtend(held, { ...mine, offset: 1, text: 'bcd' })?.data).toMatchObject({ offset: 3, text: 'd' })
+  expect(decideExtend(held, { ...mine, offset: 1, text: 'bcd' })?.data).toMatchObject({
+    offset: 3,
+    text: 'd',
+  })
   expect(() => decideExtend(held, { ...mine, offset: 4, text: 'e' })).toThrow(Fault)
   expect(() => decideExtend(held, { ...mine, run_id: id(3), offset: 3, text: 'd' })).toThrow(Fault)
-  expect(decideFinish(held, { ...mine, run_id: id(3), status: 'complete', metadata: {} }, context)).toBeUndefined()
-  held = apply(held, decideFinish(held, { ...mine, status: 'complete', metadata: { n: 1 } }, context))
+  expect(
+    decideFinish(held, { ...mine, run_id: id(3), status: 'complete', metadata: {} }, context),
+  ).toBeUndefined()
+  held = apply(
+    held,
+    decideFinish(held, { ...mine, status: 'complete', metadata: { n: 1 } }, context),
+  )
   expect(() => decideExtend(held, { ...mine, offset: 3, text: 'd' })).toThrow(Fault)
   expect(decideStop(held, mine, context)).toBeUndefined()
-  expect((held as Conversation).messages[0]).toMatchObject({ content: 'abc', metadata: { ...{ run_id: id(2), agent: 'a', model: 'm' }, n: 1 } }) // prettier-ignore
+  expect((held as Conversation).messages[0]).toMatchObject({
+    content: 'abc',
+    metadata: { ...{ run_id: id(2), agent: 'a', model: 'm' }, n: 1 },
+  })
 })
 
 test('a run grows until it ends, once, and nothing follows its removal', () => {
   const start = { id: id(1), agent: 'a', input: 'x', model: 'm', message_id: null }
-  const apply = (held: HeldRun, decision: Decision | undefined) => reduceRun(held, asChange('agents', decision!))
+  const apply = (held: HeldRun, decision: Decision | undefined) =>
+    reduceRun(held, asChange('agents', decision!))
   let held: HeldRun = apply(undefined, decideRun(undefined, start, context))
   expect(decideRun(held, start, context)).toBeUndefined()
   expect(isRun(held) && held.status).toBe('queued')

@@ -20,7 +20,8 @@ async function ask(...said: string[]) {
   } catch (error) {
     failure = error
   }
-  const of = (kind: 'text' | 'thinking') => pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
+  const of = (kind: 'text' | 'thinking') =>
+    pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
   return { text: of('text'), thinking: of('thinking'), pieces, failure }
 }
 
@@ -30,7 +31,10 @@ test('answers to what was said, thinks before, and shows markdown, a table, code
   expect(text).toContain('| device |')
   expect(text).toContain('```ts')
   expect(thinking).not.toBe('')
-  expect(pieces.at(-1)).toMatchObject({ kind: 'usage', usage: { completion_tokens: expect.any(Number) } })
+  expect(pieces.at(-1)).toMatchObject({
+    kind: 'usage',
+    usage: { completion_tokens: expect.any(Number) },
+  })
   expect((await ask('One', 'Two')).text).toContain('message 2')
 })
 

@@ -29,9 +29,17 @@ export class Answer {
   }
 
   /** Refuses with a status and OpenAI's kind of error. */
-  refuse(status: number, error: Record<string, unknown> = {}, headers: Record<string, string> = {}): void {
+  refuse(
+    status: number,
+    error: Record<string, unknown> = {},
+    headers: Record<string, string> = {},
+  ): void {
     this.#response.writeHead(status, { 'content-type': 'application/json', ...headers })
-    this.#response.end(JSON.stringify({ error: { message: 'the inner workings of sk-secret at 10.0.0.7', ...error } }))
+    this.#response.end(
+      JSON.stringify({
+        error: { message: 'the inner workings of sk-secret at 10.0.0.7', ...error },
+      }),
+    )
   }
 
   text(content: string): void {
@@ -57,7 +65,8 @@ export class Answer {
 
   /** Any bytes. */
   raw(bytes: string, status = 200): void {
-    if (!this.#response.headersSent) this.#response.writeHead(status, { 'content-type': 'text/event-stream' })
+    if (!this.#response.headersSent)
+      this.#response.writeHead(status, { 'content-type': 'text/event-stream' })
     this.#response.write(bytes)
   }
 

@@ -2,7 +2,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createOpenAiProvider } from '../../realtime/agents/openai.ts'
-import { ProviderFault, reasons, type Piece, type ProviderRequest } from '../../realtime/agents/provider.ts'
+import {
+  ProviderFault,
+  reasons,
+  type Piece,
+  type ProviderRequest,
+} from '../../realtime/agents/provider.ts'
 import { ThinkTags } from '../../realtime/agents/think-tags.ts'
 import { freePort } from '../harness/redis.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
@@ -19,7 +24,10 @@ const request: ProviderRequest = {
 
 /** Reads an answer to its end; `fault` is what it ended with, if so. */
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
-  const provider = createOpenAiProvider({ baseUrl: server.url, apiKey }, { pauseMs: 1, usageMs: 100 })
+  const provider = createOpenAiProvider(
+    { baseUrl: server.url, apiKey },
+    { pauseMs: 1, usageMs: 100 },
+  )
   const pieces: Piece[] = []
   try {
     for await (const piece of provider.stream({ ...request, ...asked })) pieces.push(piece)
@@ -71,21 +79,29 @@ test.each(['reasoning_content', 'reasoning'] as const)('takes thinking from `%s`
 })
 
 test('a server that refuses `stream_options` is asked without, from then on', async () => {
-  const picky: Script = (answer) => (answer.question.body.stream_options ? answer.refuse(400) : hello(answer))
+  const picky: Script = (answer) =>
+    answer.question.body.stream_options ? answer.refuse(400) : hello(answer)
   await using server = await OpenAiServer.start(picky)
   const provider = createOpenAiProvider({ baseUrl: server.url })
   for (let turn = 0; turn < 2; turn++) {
     const pieces = await Array.fromAsync(provider.stream(request))
     expect(pieces).toEqual(helloPieces)
   }
-  expect(server.questions.map(({ body }) => body.stream_options !== undefined)).toEqual([true, false, false])
+  expect(server.questions.map(({ body }) => body.stream_options !== undefined)).toEqual([
+    true,
+    false,
+    false,
+  ])
 })
 
 test('a request that is refused for something else does not end the counting of tokens', async () => {
-  const strict: Script = (answer) => (answer.question.body.temperature === 2 ? answer.refuse(400) : hello(answer))
+  const strict: Script = (answer) =>
+    answer.question.body.temperature === 2 ? answer.refuse(400) : hello(answer)
   await using server = await OpenAiServer.start(strict)
   const provider = createOpenAiProvider({ baseUrl: server.url })
-  await expect(Array.fromAsync(provider.stream({ ...request, temperature: 2 }))).rejects.toMatchObject({ code: 'refused' }) // prettier-ignore
+  await expect(
+    Array.fromAsync(provider.stream({ ...request, temperature: 2 })),
+  ).rejects.toMatchObject({ code: 'refused' })
   expect(await Array.fromAsync(provider.stream(request))).toEqual(helloPieces)
   expect(server.questions.at(-1)!.body.stream_options).toEqual({ include_usage: true })
 })
@@ -102,29 +118,38 @@ describe('a refusal ends with a reason', () => {
     { status: 500, error: {}, code: 'broken', asked: 3 },
     { status: 503, error: {}, code: 'broken', asked: 3 },
   ]
-  test.each(cases)('$status $error.code: $code, asked $asked times', async ({ status, error, code, asked }) => {
-    await using server = await OpenAiServer.start((answer) => answer.refuse(status, error))
-    const { fault, pieces } = await answerOf(server)
-    expect(fault).toBeInstanceOf(ProviderFault)
-    expect(fault?.code).toBe(code)
-    expect(pieces).toEqual([])
-    expect(server.questions).toHaveLength(asked)
-  })
+  test.each(cases)(
+    '$status $error.code: $code, asked $asked times',
+    async ({ status, error, code, asked }) => {
+      await using server = await OpenAiServer.start((answer) => answer.refuse(status, error))
+      const { fault, pieces } = await answerOf(server)
+      expect(fault).toBeInstanceOf(ProviderFault)
+      expect(fault?.code).toBe(code)
+      expect(pieces).toEqual([])
+      expect(server.questions).toHaveLength(asked)
+    },
+  )
 })
 
 test('no reason names a key, an address or the provider’s words', () => {
-  for (const reason of Object.values(reasons)) expect(reason).not.toMatch(/sk-|http|\d+\.\d+|inner workings/)
+  for (const reason of Object.values(reasons))
+    expect(reason).not.toMatch(/sk-|http|\d+\.\d+|inner workings/)
 })
 
 test('waits as long as the server asks for before it tries again', async () => {
-  await using server = await OpenAiServer.start((answer) => answer.refuse(429, {}, { 'retry-after-ms': '80' }), hello)
+  await using server = await OpenAiServer.start(
+    (answer) => answer.refuse(429, {}, { 'retry-after-ms': '80' }),
+    hello,
+  )
   const began = performance.now()
   expect((await answerOf(server)).pieces).toEqual(helloPieces)
   expect(performance.now() - began).toBeGreaterThanOrEqual(79)
 })
 
 test('does not try again when the server asks for a long wait', async () => {
-  await using server = await OpenAiServer.start((answer) => answer.refuse(429, {}, { 'retry-after': '60' }))
+  await using server = await OpenAiServer.start((answer) =>
+    answer.refuse(429, {}, { 'retry-after': '60' }),
+  )
   expect((await answerOf(server)).fault?.code).toBe('busy')
   expect(server.questions).toHaveLength(1)
 })
@@ -142,10 +167,22 @@ test('nobody there: unreachable', async () => {
 describe('after the first token nothing is asked again', () => {
   const endings: [string, string, Script][] = [
     ['a dropped connection', 'closed_early', (answer) => answer.drop()],
-    ['a body that ends in the middle of a frame', 'malformed', (answer) => (answer.raw('data: {"choi'), answer.end())],
+    [
+      'a body that ends in the middle of a frame',
+      'malformed',
+      (answer) => (answer.raw('data: {"choi'), answer.end()),
+    ],
     ['a body that ends without a reason to', 'closed_early', (answer) => answer.end()],
-    ['malformed JSON', 'malformed', (answer) => (answer.raw('data: {"choices": [}\n\n'), answer.end())],
-    ['an error in the stream', 'broken', (answer) => answer.chunk({ error: { message: 'overloaded' } })],
+    [
+      'malformed JSON',
+      'malformed',
+      (answer) => (answer.raw('data: {"choices": [}\n\n'), answer.end()),
+    ],
+    [
+      'an error in the stream',
+      'broken',
+      (answer) => answer.chunk({ error: { message: 'overloaded' } }),
+    ],
     ['its content rules', 'filtered', (answer) => answer.finish('content_filter')],
   ]
   test.each(endings)('%s: %s', async (_name, code, ending) => {
@@ -166,10 +203,26 @@ describe('a whole answer is whole, whatever becomes of the line', () => {
   const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
   const endings: [string, boolean, Script][] = [
     ['it stays open after the reason to finish', false, (answer) => answer.chunk(finish)],
-    ['it stays open after the tokens', true, (answer) => (answer.chunk(finish), answer.chunk(usage))],
-    ['it is dropped after the reason to finish', false, (answer) => (answer.chunk(finish), setImmediate(() => answer.drop()))], // prettier-ignore
-    ['it stays open after the word that it is done', true, (answer) => (answer.chunk(usage), answer.raw('data: [DONE]\n\n'))], // prettier-ignore
-    ['that word comes in two halves', false, (answer) => (answer.raw('data: [DO'), setImmediate(() => answer.raw('NE]\n\n')))], // prettier-ignore
+    [
+      'it stays open after the tokens',
+      true,
+      (answer) => (answer.chunk(finish), answer.chunk(usage)),
+    ],
+    [
+      'it is dropped after the reason to finish',
+      false,
+      (answer) => (answer.chunk(finish), setImmediate(() => answer.drop())),
+    ],
+    [
+      'it stays open after the word that it is done',
+      true,
+      (answer) => (answer.chunk(usage), answer.raw('data: [DONE]\n\n')),
+    ],
+    [
+      'that word comes in two halves',
+      false,
+      (answer) => (answer.raw('data: [DO'), setImmediate(() => answer.raw('NE]\n\n'))),
+    ],
   ]
   test.each(endings)('%s', async (_name, counted, ending) => {
     await using server = await OpenAiServer.start((answer) => {
@@ -196,7 +249,8 @@ test('thinking in tags at the beginning is thinking, however the pieces cut it; 
         return [...tags.split(piece)]
       })
       pieces.push(...tags.split(rest), ...tags.end())
-      const of = (kind: 'text' | 'thinking') => pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
+      const of = (kind: 'text' | 'thinking') =>
+        pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
       expect([of('thinking'), of('text')]).toEqual([thought ?? '', answer])
       for (const piece of pieces) expect(piece).not.toMatchObject({ text: '' })
     }),
@@ -271,23 +325,47 @@ const inFrame: Drip = (answer) => answer.raw('z')
 const brief = { too_slow: { totalMs: 600 }, no_answer: { firstMs: 250 }, stalled: { idleMs: 250 } }
 
 test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
-  ['a letter at a time', 'too_slow', /^Halfz+$/, (answer) => answer.text('Half'), (answer) => answer.text('z')],
-  ['thoughts that lead to nothing', 'too_slow', /^$/, () => undefined, (answer) => answer.thinking('Hm. ')],
-  ['what keeps the line open', 'no_answer', /^$/, () => undefined, (answer) => answer.raw(': wait\n\n')],
+  [
+    'a letter at a time',
+    'too_slow',
+    /^Halfz+$/,
+    (answer) => answer.text('Half'),
+    (answer) => answer.text('z'),
+  ],
+  [
+    'thoughts that lead to nothing',
+    'too_slow',
+    /^$/,
+    () => undefined,
+    (answer) => answer.thinking('Hm. '),
+  ],
+  [
+    'what keeps the line open',
+    'no_answer',
+    /^$/,
+    () => undefined,
+    (answer) => answer.raw(': wait\n\n'),
+  ],
   ['a first frame that never ends', 'no_answer', /^$/, () => undefined, inFrame],
   ['a frame that never ends', 'stalled', /^Half$/, (answer) => answer.text('Half'), inFrame],
   ['a refusal that never ends', 'no_answer', /^$/, (answer) => answer.raw('z', 500), inFrame],
-])('one that drips %s ends by the clock: failed, %s, and is hung up on', async (_what, code, text, begin, drop) => {
-  const hungUp = Promise.withResolvers<void>()
-  await using server = await OpenAiServer.start(async (answer) => {
-    begin(answer)
-    await drip(answer, drop)
-    hungUp.resolve()
-  })
-  const provider = createOpenAiProvider({ baseUrl: server.url })
-  const { shelf, done } = produce((signal) => provider.stream({ ...request, signal }), brief[code])
-  expect(await done).toBe('failed')
-  expect(shelf.text).toMatch(text)
-  expect(shelf.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
-  await hungUp.promise
-})
+])(
+  'one that drips %s ends by the clock: failed, %s, and is hung up on',
+  async (_what, code, text, begin, drop) => {
+    const hungUp = Promise.withResolvers<void>()
+    await using server = await OpenAiServer.start(async (answer) => {
+      begin(answer)
+      await drip(answer, drop)
+      hungUp.resolve()
+    })
+    const provider = createOpenAiProvider({ baseUrl: server.url })
+    const { shelf, done } = produce(
+      (signal) => provider.stream({ ...request, signal }),
+      brief[code],
+    )
+    expect(await done).toBe('failed')
+    expect(shelf.text).toMatch(text)
+    expect(shelf.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
+    await hungUp.promise
+  },
+)

@@ -21,7 +21,10 @@ test('all text arrives, shown and durable, and the ending tells of the thinking,
   expect(shelf.text).toBe('One two three')
   expect(shelf.shown).toBe('One two three')
   const { thinking_ms, duration_ms, ...metadata } = shelf.ending!.metadata
-  expect(metadata).toEqual({ thinking: 'Hm. Well.', usage: { prompt_tokens: 1, completion_tokens: 3 } })
+  expect(metadata).toEqual({
+    thinking: 'Hm. Well.',
+    usage: { prompt_tokens: 1, completion_tokens: 3 },
+  })
   expect(thinking_ms).toBeGreaterThanOrEqual(14)
   expect(duration_ms).toBeGreaterThanOrEqual((thinking_ms as number) + 99)
 })
@@ -42,7 +45,10 @@ test('writes at most one piece in each interval, and only what is new', async ()
 })
 
 test('however pieces cut the text, pairs stay whole and lone halves are replaced', async () => {
-  const units = fc.string({ unit: fc.constantFrom('a', 'é', '\ud83d', '\ude00', '😀'), maxLength: 30 })
+  const units = fc.string({
+    unit: fc.constantFrom('a', 'é', '\ud83d', '\ude00', '😀'),
+    maxLength: 30,
+  })
   await fc.assert(
     fc.asyncProperty(units, fc.array(fc.nat(8), { maxLength: 12 }), async (text, cuts) => {
       const pieces: string[] = []
@@ -75,7 +81,10 @@ describe('a provider that', () => {
     })
     expect(await done).toBe('failed')
     expect(shelf.text).toBe('Half a ')
-    expect(shelf.ending?.metadata).toMatchObject({ reason_code: 'broken', reason: expect.stringContaining('error') })
+    expect(shelf.ending?.metadata).toMatchObject({
+      reason_code: 'broken',
+      reason: expect.stringContaining('error'),
+    })
   })
 
   test('says nothing at all has failed', async () => {

@@ -31,14 +31,19 @@ async function node() {
   const conversations = createConversations(database, log)
   const replies = createReplies(database, log)
   const runs = createRuns(database, log)
-  const converse = async () => (await conversations.change('create', byServer(user_id, newId()), {})).data!.id
+  const converse = async () =>
+    (await conversations.change('create', byServer(user_id, newId()), {})).data!.id
   const conversation_id = await converse()
 
   /** A reply that nobody produces any more, with this text; its lease has `leaseMs` to go. */
   async function abandoned(text: string, leaseMs: number, where = conversation_id) {
     const address = { user_id, conversation_id: where, message_id: newId(), run_id: newId() }
     if (leaseMs > 0) await lease(address, leaseMs)
-    await replies.begin(byServer(user_id, newId()), address, { ...address, agent: 'demo', model: 'demo' })
+    await replies.begin(byServer(user_id, newId()), address, {
+      ...address,
+      agent: 'demo',
+      model: 'demo',
+    })
     await replies.extend(address, { offset: 0, text })
     return address
   }
@@ -50,7 +55,10 @@ async function node() {
   function sweep(count: number, ms: { sweepMs?: number; strayMs?: number }) {
     const settings = { ...timings, sweepMs: 60_000, strayMs: 60_000, ...ms }
     for (let n = 0; n < count; n++) {
-      const recovery = startRecovery({ database, replies, runs }, { owner: newId(), timings: settings, logger })
+      const recovery = startRecovery(
+        { database, replies, runs },
+        { owner: newId(), timings: settings, logger },
+      )
       onTestFinished(() => recovery.stop())
     }
   }
@@ -58,7 +66,19 @@ async function node() {
     (await conversations.get(user_id, where)).messages.find(({ id }) => id === message_id)!
   const entries = (op: string) => database.changes.countDocuments({ user_id, op })
   const leases = () => database.replies.countDocuments({})
-  return { database, user_id, conversation_id, converse, runs, abandoned, lease, sweep, message, entries, leases }
+  return {
+    database,
+    user_id,
+    conversation_id,
+    converse,
+    runs,
+    abandoned,
+    lease,
+    sweep,
+    message,
+    entries,
+    leases,
+  }
 }
 
 test('many nodes that sweep at once end an abandoned reply once, and keep its text', async () => {
@@ -67,7 +87,10 @@ test('many nodes that sweep at once end an abandoned reply once, and keep its te
   sweep(4, { sweepMs: 5 })
   await eventually(async () => (await message(message_id)).status === 'interrupted')
   await eventually(async () => (await leases()) === 0)
-  expect(await message(message_id)).toMatchObject({ content: 'Half a', metadata: { reason_code: 'lost' } })
+  expect(await message(message_id)).toMatchObject({
+    content: 'Half a',
+    metadata: { reason_code: 'lost' },
+  })
   expect(await entries('finished')).toBe(1)
 })
 
@@ -91,24 +114,32 @@ test('what streams without any lease is ended too', async () => {
 })
 
 test.each(['complete', 'interrupted'] as const)('a message follows its run: %s', async (status) => {
-  const { user_id, conversation_id, runs, abandoned, database, sweep, message, leases } = await node()
+  const { user_id, conversation_id, runs, abandoned, database, sweep, message, leases } =
+    await node()
   const address = await abandoned('Half', 1)
   const payload = { agent: 'demo', input: 'Hi', conversation_id }
   const start = { ...payload, id: address.run_id, model: 'demo', message_id: address.message_id }
   await runs.begin(byServer(user_id, newId()), payload, start)
   await runs.extend(user_id, address.run_id, { offset: 0, text: 'Half and the rest' })
-  if (status === 'complete') await runs.finish(user_id, address.run_id, { status, metadata: { usage: { n: 1 } } })
+  if (status === 'complete')
+    await runs.finish(user_id, address.run_id, { status, metadata: { usage: { n: 1 } } })
   expect(await database.replies.countDocuments({})).toBe(1)
   sweep(3, { sweepMs: 5 })
   await eventually(async () => (await leases()) === 0)
   expect(await message(address.message_id)).toMatchObject({ status, content: 'Half and the rest' })
-  expect(await runs.get(user_id, address.run_id)).toMatchObject({ status, output: 'Half and the rest' })
+  expect(await runs.get(user_id, address.run_id)).toMatchObject({
+    status,
+    output: 'Half and the rest',
+  })
 })
 
 test('a lease for something that never began, or is gone, is cleared away', async () => {
   const { user_id, conversation_id, lease, sweep, leases, entries } = await node()
   await lease({ user_id, conversation_id, message_id: newId(), run_id: newId() }, 1)
-  await lease({ user_id: newId(), conversation_id: newId(), message_id: newId(), run_id: newId() }, 1)
+  await lease(
+    { user_id: newId(), conversation_id: newId(), message_id: newId(), run_id: newId() },
+    1,
+  )
   sweep(1, { sweepMs: 5 })
   await eventually(async () => (await leases()) === 0)
   expect(await entries('finished')).toBe(0)

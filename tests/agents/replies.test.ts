@@ -21,49 +21,83 @@ async function asking(...said: string[]) {
   return { person, id, device, [Symbol.asyncDispose]: () => device[Symbol.asyncDispose]() }
 }
 
-const read = async (person: Person, id: string) => (await person.ask('getConversation', { params: { id } })).messages
-const last = async (person: Person, id: string): Promise<Message> => (await read(person, id)).at(-1)!
+const read = async (person: Person, id: string) =>
+  (await person.ask('getConversation', { params: { id } })).messages
+const last = async (person: Person, id: string): Promise<Message> =>
+  (await read(person, id)).at(-1)!
 const over = (person: Person, id: string) =>
-  eventually(async () => {
+  eventually(
+    async () => {
+      const message = await last(person, id)
+      return message.role === 'assistant' && message.status !== 'streaming' && message
+    },
+    { within: 30_000 },
+  )
+
+test.concurrent(
+  'a reply is a message that streams, grows and is complete on every device',
+  async () => {
+    await using asked = await asking('/demo rate 150 think 0.1')
+    const { person, id, device } = asked
+    await using phone = await Follower.of(await person.signIn(), 'conversations')
+    const { data, seq } = await device.done<{ message_count: number; preview: string }>('reply', {
+      conversation_id: id,
+    })
+    expect(data).toMatchObject({ message_count: 2, preview: '' })
+    const started = await device.until('change', (change) => change.seq === seq)
+    expect(started.data).toMatchObject({
+      messages: [
+        {
+          role: 'assistant',
+          content: '',
+          status: 'streaming',
+          metadata: { agent: 'demo', model: 'demo' },
+        },
+      ],
+    })
+    await device.until('change', ({ op }) => op === 'finished')
     const message = await last(person, id)
-    return message.role === 'assistant' && message.status !== 'streaming' && message
-  }, { within: 30_000 }) // prettier-ignore
+    expect(message).toMatchObject({
+      status: 'complete',
+      position: 2,
+      metadata: { thinking_ms: expect.any(Number) },
+    })
+    expect(message.content).toContain('demo agent')
 
-test.concurrent('a reply is a message that streams, grows and is complete on every device', async () => {
-  await using asked = await asking('/demo rate 150 think 0.1')
-  const { person, id, device } = asked
-  await using phone = await Follower.of(await person.signIn(), 'conversations')
-  const { data, seq } = await device.done<{ message_count: number; preview: string }>('reply', { conversation_id: id })
-  expect(data).toMatchObject({ message_count: 2, preview: '' })
-  const started = await device.until('change', (change) => change.seq === seq)
-  expect(started.data).toMatchObject({ messages: [{ role: 'assistant', content: '', status: 'streaming', metadata: { agent: 'demo', model: 'demo' } }] }) // prettier-ignore
-  await device.until('change', ({ op }) => op === 'finished')
-  const message = await last(person, id)
-  expect(message).toMatchObject({ status: 'complete', position: 2, metadata: { thinking_ms: expect.any(Number) } })
-  expect(message.content).toContain('demo agent')
+    const pieces = device.changes
+      .filter(({ op }) => op === 'extended')
+      .map(({ data }) => (data as { text: string }).text)
+    expect(pieces.join('')).toBe(message.content)
+    expect(pieces.length).toBeGreaterThan(1)
+    const finished = device.changes.at(-1)!
+    expect(finished.data).toMatchObject({
+      status: 'complete',
+      length: message.content.length,
+      preview: message.content.slice(0, 140),
+    })
+    await phone.caughtUp()
+    expect(phone.state).toEqual(await truth(person, 'conversations'))
+  },
+)
 
-  const pieces = device.changes.filter(({ op }) => op === 'extended').map(({ data }) => (data as { text: string }).text)
-  expect(pieces.join('')).toBe(message.content)
-  expect(pieces.length).toBeGreaterThan(1)
-  const finished = device.changes.at(-1)!
-  expect(finished.data).toMatchObject({ status: 'complete', length: message.content.length, preview: message.content.slice(0, 140) }) // prettier-ignore
-  await phone.caughtUp()
-  expect(phone.state).toEqual(await truth(person, 'conversations'))
-})
-
-test.concurrent('between the durable pieces the text is shown, each piece where it belongs', async () => {
-  await using asked = await asking('/demo rate 120 silent')
-  const { person, id, device } = asked
-  await device.done('reply', { conversation_id: id })
-  const { content, id: message_id } = await over(person, id)
-  const deltas = device.inbox.received.flatMap(({ event, payload }) => (event === 'delta' ? [payload as Delta] : []))
-  expect(deltas.length).toBeGreaterThan(4)
-  for (const { entity_id, offset, text, ...delta } of deltas) {
-    expect({ entity_id, message_id: delta.message_id }).toEqual({ entity_id: id, message_id })
-    expect(content.slice(offset, offset + text.length)).toBe(text)
-  }
-  expect(deltas.map(({ text }) => text).join('')).toBe(content)
-})
+test.concurrent(
+  'between the durable pieces the text is shown, each piece where it belongs',
+  async () => {
+    await using asked = await asking('/demo rate 120 silent')
+    const { person, id, device } = asked
+    await device.done('reply', { conversation_id: id })
+    const { content, id: message_id } = await over(person, id)
+    const deltas = device.inbox.received.flatMap(({ event, payload }) =>
+      event === 'delta' ? [payload as Delta] : [],
+    )
+    expect(deltas.length).toBeGreaterThan(4)
+    for (const { entity_id, offset, text, ...delta } of deltas) {
+      expect({ entity_id, message_id: delta.message_id }).toEqual({ entity_id: id, message_id })
+      expect(content.slice(offset, offset + text.length)).toBe(text)
+    }
+    expect(deltas.map(({ text }) => text).join('')).toBe(content)
+  },
+)
 
 test.concurrent('who joins in the middle, or was away, holds the same text', async () => {
   await using asked = await asking('/demo long rate 4000 silent')
@@ -86,9 +120,13 @@ test.concurrent('two devices ask at the same moment: one reply and one clear ref
   await using asked = await asking('/demo rate 50')
   const { person, id, device } = asked
   await using other = await person.device('conversations')
-  const acks = await Promise.all([device, other].map((each) => each.command('reply', { conversation_id: id })))
+  const acks = await Promise.all(
+    [device, other].map((each) => each.command('reply', { conversation_id: id })),
+  )
   expect(acks.filter(({ ok }) => ok)).toHaveLength(1)
-  expect(acks.find(({ ok }) => !ok)).toMatchObject({ error: { code: 'already_replying', status: 409 } })
+  expect(acks.find(({ ok }) => !ok)).toMatchObject({
+    error: { code: 'already_replying', status: 409 },
+  })
   expect((await read(person, id)).map(({ role }) => role)).toEqual(['user', 'assistant'])
 })
 
@@ -98,50 +136,87 @@ test.concurrent('a repeated command starts one reply and gives its first outcome
   const command = { conversation_id: id, mutation_id: newId() }
   const first = await device.done('reply', command)
   await over(person, id)
-  expect(await device.done('reply', command)).toMatchObject({ seq: first.seq, version: first.version })
+  expect(await device.done('reply', command)).toMatchObject({
+    seq: first.seq,
+    version: first.version,
+  })
   expect(await read(person, id)).toHaveLength(2)
 })
 
 test.concurrent('a reply needs a live conversation and an agent that is there', async () => {
   await using asked = await asking('Hi')
   const { person, id, device } = asked
-  expect(await device.refused('reply', { conversation_id: newId() })).toMatchObject({ code: 'not_found' })
-  expect(await device.refused('reply', { conversation_id: id, agent: 'nobody' })).toMatchObject({ code: 'invalid', issues: [{ path: 'agent' }] }) // prettier-ignore
+  expect(await device.refused('reply', { conversation_id: newId() })).toMatchObject({
+    code: 'not_found',
+  })
+  expect(await device.refused('reply', { conversation_id: id, agent: 'nobody' })).toMatchObject({
+    code: 'invalid',
+    issues: [{ path: 'agent' }],
+  })
   const [{ id: question }] = (await read(person, id)) as [Message]
   for (const replaces of [question, newId()])
-    expect(await device.refused('reply', { conversation_id: id, replaces })).toMatchObject({ code: 'invalid' })
+    expect(await device.refused('reply', { conversation_id: id, replaces })).toMatchObject({
+      code: 'invalid',
+    })
   await device.done('delete', { conversation_id: id })
-  expect(await device.refused('reply', { conversation_id: id })).toMatchObject({ code: 'not_found' })
+  expect(await device.refused('reply', { conversation_id: id })).toMatchObject({
+    code: 'not_found',
+  })
 })
 
-test.concurrent('at most five replies at once; a place is free again when one has ended', async () => {
-  await using asked = await asking('/demo hang silent')
-  const { person, device } = asked
-  const ids: string[] = []
-  for (let n = 0; n < 6; n++) {
-    const body = { messages: [{ role: 'user' as const, content: '/demo hang silent' }] }
-    ids.push((await person.ask('createConversation', { body })).id)
-  }
-  for (const id of ids.slice(0, 5)) await device.done('reply', { conversation_id: id })
-  const sixth = { conversation_id: ids[5], mutation_id: newId() }
-  expect(await device.refused('reply', sixth)).toMatchObject({ code: 'rate_limited', retry_after_ms: 5_000 })
-  await device.done('stop', { conversation_id: ids[0], message_id: (await last(person, ids[0]!)).id })
-  await eventually(async () => (await device.command('reply', sixth)).ok)
-})
+test.concurrent(
+  'at most five replies at once; a place is free again when one has ended',
+  async () => {
+    await using asked = await asking('/demo hang silent')
+    const { person, device } = asked
+    const ids: string[] = []
+    for (let n = 0; n < 6; n++) {
+      const body = { messages: [{ role: 'user' as const, content: '/demo hang silent' }] }
+      ids.push((await person.ask('createConversation', { body })).id)
+    }
+    for (const id of ids.slice(0, 5)) await device.done('reply', { conversation_id: id })
+    const sixth = { conversation_id: ids[5], mutation_id: newId() }
+    expect(await device.refused('reply', sixth)).toMatchObject({
+      code: 'rate_limited',
+      retry_after_ms: 5_000,
+    })
+    await device.done('stop', {
+      conversation_id: ids[0],
+      message_id: (await last(person, ids[0]!)).id,
+    })
+    await eventually(async () => (await device.command('reply', sixth)).ok)
+  },
+)
 
-test.concurrent('devices see at once that the model thinks, and a stop keeps what it thought', async () => {
-  await using asked = await asking('/demo think 60')
-  const { person, id, device } = asked
-  await device.done('reply', { conversation_id: id })
-  const { message_id, ...shown } = await device.next('delta')
-  expect(shown).toEqual({ entity_id: id, run_id: expect.any(String), offset: 0, text: '', thinking_ms: 0 })
-  expect(await device.next('delta')).toMatchObject({ offset: 0, text: '', thinking_ms: expect.any(Number) })
-  await device.done('stop', { conversation_id: id, message_id })
-  const { content, metadata } = await last(person, id)
-  expect(content).toBe('')
-  expect(metadata).toMatchObject({ agent: 'demo', thinking: expect.stringMatching(/^They wrote/) })
-  expect(metadata.thinking_ms).toBeGreaterThan(500)
-})
+test.concurrent(
+  'devices see at once that the model thinks, and a stop keeps what it thought',
+  async () => {
+    await using asked = await asking('/demo think 60')
+    const { person, id, device } = asked
+    await device.done('reply', { conversation_id: id })
+    const { message_id, ...shown } = await device.next('delta')
+    expect(shown).toEqual({
+      entity_id: id,
+      run_id: expect.any(String),
+      offset: 0,
+      text: '',
+      thinking_ms: 0,
+    })
+    expect(await device.next('delta')).toMatchObject({
+      offset: 0,
+      text: '',
+      thinking_ms: expect.any(Number),
+    })
+    await device.done('stop', { conversation_id: id, message_id })
+    const { content, metadata } = await last(person, id)
+    expect(content).toBe('')
+    expect(metadata).toMatchObject({
+      agent: 'demo',
+      thinking: expect.stringMatching(/^They wrote/),
+    })
+    expect(metadata.thinking_ms).toBeGreaterThan(500)
+  },
+)
 
 test.concurrent('stopped from another device it keeps every word that was shown', async () => {
   await using asked = await asking('/demo long rate 100 silent')
@@ -154,10 +229,16 @@ test.concurrent('stopped from another device it keeps every word that was shown'
   const { seq } = await other.done('stop', { conversation_id: id, message_id })
   const finished = await device.until('change', (change) => change.seq === seq)
   expect(performance.now() - began).toBeLessThan(500)
-  expect(finished).toMatchObject({ op: 'finished', data: { status: 'stopped' }, actor: { session_id: expect.any(String) } }) // prettier-ignore
+  expect(finished).toMatchObject({
+    op: 'finished',
+    data: { status: 'stopped' },
+    actor: { session_id: expect.any(String) },
+  })
   const { content, status } = await last(person, id)
   expect(status).toBe('stopped')
-  const shown = device.inbox.received.flatMap(({ event, payload }) => (event === 'delta' ? [payload as Delta] : []))
+  const shown = device.inbox.received.flatMap(({ event, payload }) =>
+    event === 'delta' ? [payload as Delta] : [],
+  )
   expect(shown.map(({ text }) => text).join('')).toBe(content)
   const again = await device.done('stop', { conversation_id: id, message_id })
   expect(again.version).toBe((await person.ask('getConversation', { params: { id } })).version)
@@ -173,7 +254,10 @@ test.concurrent('a conversation that goes to the trash takes its reply with it',
   await device.until('change', ({ op }) => op === 'extended')
   await device.done('delete', { conversation_id: id })
   await device.until('change', ({ op }) => op === 'finished')
-  const { messages } = await person.ask('getConversation', { params: { id }, query: { state: 'trash' } })
+  const { messages } = await person.ask('getConversation', {
+    params: { id },
+    query: { state: 'trash' },
+  })
   expect(messages.at(-1)).toMatchObject({ status: 'stopped' })
   await device.done('restore', { conversation_id: id })
   await device.done('reply', { conversation_id: id })
@@ -208,20 +292,29 @@ test.concurrent('a provider’s failure is the message’s, with what it said an
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
   const message = await over(person, id)
-  expect(message).toMatchObject({ status: 'failed', metadata: { reason_code: 'demo', reason: expect.any(String) } })
+  expect(message).toMatchObject({
+    status: 'failed',
+    metadata: { reason_code: 'demo', reason: expect.any(String) },
+  })
   expect(message.content).not.toBe('')
   const retry = await device.done('reply', { conversation_id: id, replaces: message.id })
   expect(retry.data).toMatchObject({ message_count: 3 })
   expect(await last(person, id)).toMatchObject({ replaces: message.id })
 })
 
-test.concurrent('new messages may come while a reply streams; the preview stays the newest message’s', async () => {
-  await using asked = await asking('/demo code rate 100 silent')
-  const { person, id, device } = asked
-  await device.done('reply', { conversation_id: id })
-  await device.done('append', { conversation_id: id, message: { role: 'user', content: 'One more thing' } })
-  await device.until('change', ({ op }) => op === 'finished')
-  const { preview, messages } = await person.ask('getConversation', { params: { id } })
-  expect(preview).toBe('One more thing')
-  expect(messages.map(({ status }) => status)).toEqual(['complete', 'complete', 'complete'])
-})
+test.concurrent(
+  'new messages may come while a reply streams; the preview stays the newest message’s',
+  async () => {
+    await using asked = await asking('/demo code rate 100 silent')
+    const { person, id, device } = asked
+    await device.done('reply', { conversation_id: id })
+    await device.done('append', {
+      conversation_id: id,
+      message: { role: 'user', content: 'One more thing' },
+    })
+    await device.until('change', ({ op }) => op === 'finished')
+    const { preview, messages } = await person.ask('getConversation', { params: { id } })
+    expect(preview).toBe('One more thing')
+    expect(messages.map(({ status }) => status)).toEqual(['complete', 'complete', 'complete'])
+  },
+)

@@ -27,7 +27,8 @@ test('that it thinks is shown at once and then now and then, behind the text tha
   expect(shelf.thinking[0]).toEqual({ offset: 2, text: '', thinkingMs: 0 })
   const times = shelf.thinking.map(({ thinkingMs }) => thinkingMs)
   expect(times.length).toBeGreaterThan(1)
-  for (const [index, time] of times.slice(1).entries()) expect(time - times[index]!).toBeGreaterThan(990)
+  for (const [index, time] of times.slice(1).entries())
+    expect(time - times[index]!).toBeGreaterThan(990)
   expect(shelf.shown).toBe('So be it.')
 })
 
@@ -39,5 +40,8 @@ test('what was thought before a stop is told at its end', async () => {
   await expect.poll(() => shelf.thinking.length).toBe(1)
   production.end({ status: 'stopped' })
   await done
-  expect(shelf.ending).toMatchObject({ status: 'stopped', metadata: { thinking: 'Hm.', thinking_ms: 0 } })
+  expect(shelf.ending).toMatchObject({
+    status: 'stopped',
+    metadata: { thinking: 'Hm.', thinking_ms: 0 },
+  })
 })

@@ -20,7 +20,11 @@ export const owner = (node: { url: string }): Promise<Person> => signUp(node, SE
 
 const conversation = (of: Person) =>
   of.ask('createConversation', {
-    body: { title: SECRET, metadata: { note: SECRET }, messages: [{ role: 'user', content: words }] },
+    body: {
+      title: SECRET,
+      metadata: { note: SECRET },
+      messages: [{ role: 'user', content: words }],
+    },
   })
 const trashed = async (of: Person) => {
   const { id } = await conversation(of)
@@ -28,7 +32,9 @@ const trashed = async (of: Person) => {
   return id
 }
 const run = async (of: Person, conversation_id?: string) => {
-  const { id } = await of.ask('createRun', { body: { agent: 'demo', input: words, conversation_id } })
+  const { id } = await of.ask('createRun', {
+    body: { agent: 'demo', input: words, conversation_id },
+  })
   return eventually(async () => {
     const started = await of.ask('getRun', { params: { id } })
     return started.status === 'running' && started
@@ -63,7 +69,9 @@ export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<
   logout: async () => ({}),
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
-  changePassword: async (of) => ({ body: { current_password: of.password, new_password: 'battery staple' } }),
+  changePassword: async (of) => ({
+    body: { current_password: of.password, new_password: 'battery staple' },
+  }),
   deleteMe: async (of) => ({ body: { password: of.password } }),
   getPreferences: async () => ({}),
   putPreferences: async () => ({ body: { note: 'dark', list: [{ note: 1 }] } }),
@@ -71,15 +79,31 @@ export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
-  importMe: async () => ({ body: { source: 'lockstep', data: { conversations: [{ id: newId(), title: 'Brought', messages: [{ id: newId(), ...message }] }] }, dry_run: false } }), // prettier-ignore
+  importMe: async () => ({
+    body: {
+      source: 'lockstep',
+      data: {
+        conversations: [{ id: newId(), title: 'Brought', messages: [{ id: newId(), ...message }] }],
+      },
+      dry_run: false,
+    },
+  }),
   listConversations: async () => ({ query: { limit: 5, q: 'x', state: 'active' } }),
-  createConversation: async () => ({ body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } } }), // prettier-ignore
+  createConversation: async () => ({
+    body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } },
+  }),
   getConversation: async (of) => ({ ...(await one(of)), query: { before: 5, limit: 5 } }),
   putConversation: async (of) => {
     const { id, messages } = await conversation(of)
     const edited = { id: messages[0]!.id, role: 'user', content: 'edited', version: 1 } as const
     const more = { ...message, replaces: edited.id }
-    const body = { title: 'Other', pinned: true, archived: true, metadata: { note: 'c' }, messages: [edited, more] }
+    const body = {
+      title: 'Other',
+      pinned: true,
+      archived: true,
+      metadata: { note: 'c' },
+      messages: [edited, more],
+    }
     return { params: { id }, body }
   },
   deleteConversation: one,
@@ -93,7 +117,14 @@ export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<
   getConversationMarkdown: one,
   listAgents: async () => ({}),
   listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
-  createRun: async (of) => ({ body: { id: newId(), agent: 'demo', input: '/demo silent rate 0.1', conversation_id: (await conversation(of)).id } }), // prettier-ignore
+  createRun: async (of) => ({
+    body: {
+      id: newId(),
+      agent: 'demo',
+      input: '/demo silent rate 0.1',
+      conversation_id: (await conversation(of)).id,
+    },
+  }),
   getRun: async (of) => on(runOf(of)),
   deleteRun: async (of) => on(runOf(of)),
   stopRun: async (of) => on(runOf(of)),
@@ -111,8 +142,19 @@ export const commandAsks: {
   [T in Topic]: { [Name in keyof Commands[T]]: (of: Person) => Promise<Commands[T][Name]> }
 } = {
   conversations: {
-    create: async () => ({ id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } }),
-    update: async (of) => ({ ...(await its(of)), title: 'Other', pinned: true, metadata: { note: 'c' }, if_version: 1 }), // prettier-ignore
+    create: async () => ({
+      id: newId(),
+      title: 'New',
+      messages: [message],
+      metadata: { note: 'a' },
+    }),
+    update: async (of) => ({
+      ...(await its(of)),
+      title: 'Other',
+      pinned: true,
+      metadata: { note: 'c' },
+      if_version: 1,
+    }),
     append: async (of) => ({ ...(await its(of)), message }),
     delete: its,
     restore: async (of) => ({ conversation_id: await trashed(of) }),
@@ -128,7 +170,12 @@ export const commandAsks: {
     update: async () => ({ patch: { note: 'dark', list: [{ note: 1 }] } }),
   },
   agents: {
-    run: async (of) => ({ id: newId(), agent: 'demo', input: '/demo silent rate 0.1', ...(await its(of)) }),
+    run: async (of) => ({
+      id: newId(),
+      agent: 'demo',
+      input: '/demo silent rate 0.1',
+      ...(await its(of)),
+    }),
     stop: async (of) => ({ run_id: await runOf(of) }),
     delete: async (of) => ({ run_id: await runOf(of) }),
   },

@@ -19,7 +19,8 @@ export interface Scene {
 }
 
 const header = (cookie: string) => cookie.split(';')[0]!
-const sealedBy = async (secret: string, { session }: Person) => header(await createSessionCookie([secret]).issue(session.id, false)) // prettier-ignore
+const sealedBy = async (secret: string, { session }: Person) =>
+  header(await createSessionCookie([secret]).issue(session.id, false))
 const sealedFor = async ({ session }: Person, seconds: number) => ({
   cookie: `lockstep_session=${await createSeals([SEALED_WITH]).seal({ session_id: session.id, sealed_at: Date.now() }, seconds)}`,
 })
@@ -30,7 +31,10 @@ export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
   'who has a cookie of junk': async () => ({ cookie: 'lockstep_session=junk' }),
   'who touched a cookie of hers': async ({ alice: { cookie } }) => {
     const middle = Math.floor(cookie.length / 2)
-    return { cookie: cookie.slice(0, middle) + (cookie[middle] === 'A' ? 'B' : 'A') + cookie.slice(middle + 1) }
+    return {
+      cookie:
+        cookie.slice(0, middle) + (cookie[middle] === 'A' ? 'B' : 'A') + cookie.slice(middle + 1),
+    }
   },
   'who forged a cookie with another secret': async ({ alice }) => ({
     cookie: await sealedBy('a secret that these nodes have never seen', alice),
@@ -38,7 +42,10 @@ export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
   'whose cookie is too old': ({ alice }) => sealedFor(alice, -3_600),
   'whose session is over': async ({ alice, database }) => {
     const { cookie, session } = await alice.signIn()
-    await database.sessions.updateOne({ _id: session.id }, { $set: { expires_at: new Date(Date.now() - 1) } })
+    await database.sessions.updateOne(
+      { _id: session.id },
+      { $set: { expires_at: new Date(Date.now() - 1) } },
+    )
     return { cookie }
   },
   'who signed out and kept the cookie': async ({ alice }) => {
@@ -51,8 +58,14 @@ export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
     await alice.ask('revokeSession', { params: { id: session.id } })
     return { cookie }
   },
-  'who has another user’s cookie and her state': async ({ alice, bob }) => ({ cookie: bob.cookie, user_id: alice.user.id }), // prettier-ignore
-  'who has her cookie and another user’s state': async ({ alice, bob }) => ({ cookie: alice.cookie, user_id: bob.user.id }), // prettier-ignore
+  'who has another user’s cookie and her state': async ({ alice, bob }) => ({
+    cookie: bob.cookie,
+    user_id: alice.user.id,
+  }),
+  'who has her cookie and another user’s state': async ({ alice, bob }) => ({
+    cookie: alice.cookie,
+    user_id: bob.user.id,
+  }),
 }
 
 /** The same cookie, made the same way, of the present: what makes the others nobody is their age and their secret alone. */
@@ -80,25 +93,35 @@ export function* spoilt(
   if (typeof value !== 'object' || value === null) return yield { path, value: put }
   for (const [key, inner] of Object.entries(value))
     for (const variant of spoilt(inner, put, [...path, key])) {
-      const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Record<string, unknown>
+      const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Record<
+        string,
+        unknown
+      >
       copy[key] = variant.value
       yield { ...variant, value: copy }
     }
-  if (!Array.isArray(value) && typeof put === 'object') yield { path, value: { ...value, ...(put as object) } }
+  if (!Array.isArray(value) && typeof put === 'object')
+    yield { path, value: { ...value, ...(put as object) } }
 }
 
 /** Every injection in one of the places of `value` at least, and one in each of its places: all in all would say no more. */
 export function injected(value: unknown): { path: string[]; value: unknown }[] {
   const variants = injections.map((put) => [...spoilt(value, put)])
   const places = variants[0]!.length
-  return Array.from({ length: Math.max(places, injections.length) }, (_, turn) => variants[turn % injections.length]![turn % places]!) // prettier-ignore
+  return Array.from(
+    { length: Math.max(places, injections.length) },
+    (_, turn) => variants[turn % injections.length]![turn % places]!,
+  )
 }
 
 /**
  * All that there is of a user: the log, but for what the server itself added to it, the account, and its sessions. Documents follow the log.
  * What entries hold is left out, as a purge takes it at its own pace; that nothing else does is shown in tests/store/driver.test.ts.
  */
-export async function truthOf({ changes, users, sessions }: Database, user_id: string): Promise<unknown> {
+export async function truthOf(
+  { changes, users, sessions }: Database,
+  user_id: string,
+): Promise<unknown> {
   const [ofEntry, ofAccount, ofSession] = [
     { data: 0, before: 0, stripped: 0 },
     { username: 1, password_hash: 1, version: 1, closing: 1 },
@@ -107,6 +130,8 @@ export async function truthOf({ changes, users, sessions }: Database, user_id: s
   return Promise.all([
     changes.find({ user_id, 'actor.session_id': { $ne: null } }, { projection: ofEntry }).toArray(),
     users.findOne({ _id: user_id }, { projection: ofAccount }),
-    sessions.find({ user_id, expires_at: { $gt: new Date() } }, { projection: ofSession }).toArray(),
+    sessions
+      .find({ user_id, expires_at: { $gt: new Date() } }, { projection: ofSession })
+      .toArray(),
   ])
 }

@@ -44,10 +44,14 @@ interface Asked {
 type Payload = Record<string, unknown>
 const table: Record<string, Route> = routes
 const names = Object.keys(routes) as RouteName[]
-const all = topics.flatMap((topic) => Object.keys(commands[topic]).map((name) => [topic, name] as const))
+const all = topics.flatMap((topic) =>
+  Object.keys(commands[topic]).map((name) => [topic, name] as const),
+)
 const askOf = (name: RouteName, of: Person) => routeAsks[name](of) as Promise<Asked>
 const payloadOf = async (topic: Topic, name: string, of: Person) => {
-  const payload = await (commandAsks[topic] as Record<string, (of: Person) => Promise<Payload>>)[name]!(of)
+  const payload = await (commandAsks[topic] as Record<string, (of: Person) => Promise<Payload>>)[
+    name
+  ]!(of)
   return unloggedCommands.has(`${topic}:${name}`) ? payload : { mutation_id: newId(), ...payload }
 }
 
@@ -67,9 +71,15 @@ beforeAll(async () => {
   owners.push(alice)
   const account = await bob.device('account')
   const beside = (topic: Topic) => bob!.device(topic, { beside: account })
-  ears = { account, conversations: await beside('conversations'), preferences: await beside('preferences'), agents: await beside('agents') } // prettier-ignore
+  ears = {
+    account,
+    conversations: await beside('conversations'),
+    preferences: await beside('preferences'),
+    agents: await beside('agents'),
+  }
   for (const name of names) asked.set(name, await askOf(name, alice))
-  for (const [topic, name] of all) payloads.set(`${topic} ${name}`, await payloadOf(topic, name, alice))
+  for (const [topic, name] of all)
+    payloads.set(`${topic} ${name}`, await payloadOf(topic, name, alice))
   before = await truthOf(database, alice.user.id)
 })
 afterAll(async () => {
@@ -77,13 +87,20 @@ afterAll(async () => {
   await database.close()
 })
 
-function send(name: string, { params = {}, query = {}, body }: Asked, headers: Record<string, string> = {}) {
+function send(
+  name: string,
+  { params = {}, query = {}, body }: Asked,
+  headers: Record<string, string> = {},
+) {
   const { method, path } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key]!))
   const search = new URLSearchParams(query as Record<string, string>).toString()
   return request(`${shared.node.url}${filled}${search && `?${search}`}`, method, body, headers)
 }
-const refused = (code: ErrorCode, status: number = errors[code].status) => ({ status, body: { code, status } })
+const refused = (code: ErrorCode, status: number = errors[code].status) => ({
+  status,
+  body: { code, status },
+})
 const unacked = (code: ErrorCode) => ({ ok: false, error: { code, status: errors[code].status } })
 
 /** Nothing in it is an owner's own. */
@@ -158,7 +175,10 @@ describe.each(Object.keys(nobodies))('one %s', (who) => {
   test('is nobody on every route', async () => {
     const { cookie = '', user_id } = disguise
     for (const name of names.filter((name) => !table[name]!.open)) {
-      const reply = await send(name, asked.get(name)!, { cookie, ...(user_id && { 'lockstep-user': user_id }) })
+      const reply = await send(name, asked.get(name)!, {
+        cookie,
+        ...(user_id && { 'lockstep-user': user_id }),
+      })
       expect([name, reply]).toMatchObject([name, refused('unauthenticated')])
     }
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
@@ -167,8 +187,12 @@ describe.each(Object.keys(nobodies))('one %s', (who) => {
   test.each(topics)('may not join /%s, and gets no command through without that', async (topic) => {
     const { cookie, user_id } = disguise
     using socket = await RawSocket.open(shared.node.url, cookie ? { cookie } : {})
-    socket.send(`40/${topic},${JSON.stringify({ protocol: PROTOCOL, user_id, since: { epoch: 'x', seq: 0 } })}`)
-    const refusal = await socket.inbox.until<string>('frame', (frame) => frame.startsWith(`44/${topic},`))
+    socket.send(
+      `40/${topic},${JSON.stringify({ protocol: PROTOCOL, user_id, since: { epoch: 'x', seq: 0 } })}`,
+    )
+    const refusal = await socket.inbox.until<string>('frame', (frame) =>
+      frame.startsWith(`44/${topic},`),
+    )
     expect(refusal).toContain('"code":"unauthenticated"')
     const told = socket.inbox.received.length
     for (const name of Object.keys(commands[topic]))
@@ -181,21 +205,29 @@ describe.each(Object.keys(nobodies))('one %s', (who) => {
 
 test('the owner is who has such a cookie of the present', async () => {
   for (const { cookie } of await wellMade({ alice: alice! }))
-    expect(await send('getMe', {}, { cookie: cookie! })).toMatchObject({ status: 200, body: { user: alice!.user } })
+    expect(await send('getMe', {}, { cookie: cookie! })).toMatchObject({
+      status: 200,
+      body: { user: alice!.user },
+    })
 })
 
 describe('a page of another site, which a browser sends the owner’s cookie along with,', () => {
   const changing = names.filter((name) => table[name]!.method !== 'GET')
-  test.each(['https://evil.example', 'null'])('is forbidden_origin wherever it would change or hear something: %s', async (origin) => {
-    before = await truthOf(database, alice!.user.id)
-    for (const name of changing) {
-      const reply = await send(name, asked.get(name)!, { cookie: alice!.cookie, origin })
-      expect([name, reply]).toMatchObject([name, refused('forbidden_origin')])
-    }
-    for (const topic of topics)
-      await expect(alice!.device(topic, { headers: { origin } })).rejects.toMatchObject({ data: { code: 'forbidden_origin' } }) // prettier-ignore
-    expect(await truthOf(database, alice!.user.id)).toEqual(before)
-  }) // prettier-ignore
+  test.each(['https://evil.example', 'null'])(
+    'is forbidden_origin wherever it would change or hear something: %s',
+    async (origin) => {
+      before = await truthOf(database, alice!.user.id)
+      for (const name of changing) {
+        const reply = await send(name, asked.get(name)!, { cookie: alice!.cookie, origin })
+        expect([name, reply]).toMatchObject([name, refused('forbidden_origin')])
+      }
+      for (const topic of topics)
+        await expect(alice!.device(topic, { headers: { origin } })).rejects.toMatchObject({
+          data: { code: 'forbidden_origin' },
+        })
+      expect(await truthOf(database, alice!.user.id)).toEqual(before)
+    },
+  )
 })
 
 describe('the owner’s own program', () => {
@@ -209,7 +241,10 @@ describe('the owner’s own program', () => {
   /** What foreign exports hold is taken as it is, and cleaned (tests/owner/sources.test.ts). */
   const isForeign = (name: string, path: string[]) => name === 'importMe' && path[0] === 'data'
 
-  const places = (value: unknown, name = ''): { path: string[]; value: unknown; code: ErrorCode }[] =>
+  const places = (
+    value: unknown,
+    name = '',
+  ): { path: string[]; value: unknown; code: ErrorCode }[] =>
     [
       ...injected(value).map((bad) => ({ ...bad, code: 'invalid' as const })),
       ...[...spoilt(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
@@ -220,20 +255,44 @@ describe('the owner’s own program', () => {
     const attempts: { code: ErrorCode; path: string[]; ask: Asked }[] = []
     for (const { path, value, code } of body === undefined ? [] : places(body, name))
       attempts.push({ code, path, ask: { params, query, body: value } })
-    for (const bad of [...injections.map((put) => JSON.stringify(put)), 'x'.repeat(2_000), '../me', '%00', `${newId()}x`, newId().slice(1)])
+    for (const bad of [
+      ...injections.map((put) => JSON.stringify(put)),
+      'x'.repeat(2_000),
+      '../me',
+      '%00',
+      `${newId()}x`,
+      newId().slice(1),
+    ])
       for (const key of Object.keys(params))
-        attempts.push({ code: 'invalid', path: [key, bad], ask: { params: { [key]: bad }, query, body } })
-    for (const key of ['$where', '__proto__', 'a.b', ...Object.keys(query).flatMap((name) => [`${name}[$gt]`, `${name}.x`])])
-      attempts.push({ code: 'invalid', path: [key], ask: { params, query: { ...query, [key]: '1' }, body } })
+        attempts.push({
+          code: 'invalid',
+          path: [key, bad],
+          ask: { params: { [key]: bad }, query, body },
+        })
+    for (const key of [
+      '$where',
+      '__proto__',
+      'a.b',
+      ...Object.keys(query).flatMap((name) => [`${name}[$gt]`, `${name}.x`]),
+    ])
+      attempts.push({
+        code: 'invalid',
+        path: [key],
+        ask: { params, query: { ...query, [key]: '1' }, body },
+      })
     if (body !== undefined && name !== 'importMe')
-      attempts.push({ code: 'too_large', path: ['2 MB'], ask: { params, query, body: { pad: 'x'.repeat(2 * 1024 * 1024) } } })
+      attempts.push({
+        code: 'too_large',
+        path: ['2 MB'],
+        ask: { params, query, body: { pad: 'x'.repeat(2 * 1024 * 1024) } },
+      })
     const attempt = async ({ code, path, ask }: (typeof attempts)[number]) => {
       const reply = await send(name, ask, { cookie: alice!.cookie })
       expect([path, reply.status, reply.body.code]).toEqual([path, errors[code].status, code])
     }
     await Promise.all(attempts.map(attempt))
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
-  }) // prettier-ignore
+  })
 
   test.each(all)('with something bad in any place of %s %s is refused', async (topic, name) => {
     await using device = await alice!.device(topic)

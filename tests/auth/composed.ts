@@ -30,8 +30,15 @@ export async function compose(): Promise<Composed> {
   await ensureIndexes(database)
   const logger = createLogger('silent')
   const log = createLog(database, logger)
-  const sessions = createSessions({ database, secrets: ['a secret that only the tests know, 32+'], logger })
-  const quiet: Devices = { disconnectSessions: () => undefined, onlineSessions: () => Promise.resolve(new Set()) }
+  const sessions = createSessions({
+    database,
+    secrets: ['a secret that only the tests know, 32+'],
+    logger,
+  })
+  const quiet: Devices = {
+    disconnectSessions: () => undefined,
+    onlineSessions: () => Promise.resolve(new Set()),
+  }
   const usual = {
     database,
     log,
@@ -46,7 +53,10 @@ export async function compose(): Promise<Composed> {
     account: createAccount(usual),
     with: (rooms) => createAccount({ ...usual, ...rooms }),
     async told(user_id) {
-      const entries = await database.changes.find({ user_id, topic: 'account' }).sort({ seq: 1 }).toArray()
+      const entries = await database.changes
+        .find({ user_id, topic: 'account' })
+        .sort({ seq: 1 })
+        .toArray()
       return entries.map(({ op }) => op)
     },
     async [Symbol.asyncDispose]() {

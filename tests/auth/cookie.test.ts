@@ -25,13 +25,21 @@ describe('the session cookie', () => {
     })
     expect(cookie).not.toMatch(/secure/i)
     expect(cookie).not.toContain(id)
-    expect(await createSessionCookie([first]).read(`other=1; ${header}; more=2`)).toMatchObject([{ session_id: id }])
+    expect(await createSessionCookie([first]).read(`other=1; ${header}; more=2`)).toMatchObject([
+      { session_id: id },
+    ])
   })
 
   test('is Secure when it was asked for over https, also when it is cleared', async () => {
     expect((await issued([first], newId(), true)).cookie).toMatch(/; Secure/)
     const cleared = createSessionCookie([first]).clear(true)
-    expect(parseSetCookie(cleared)).toMatchObject({ value: '', maxAge: 0, secure: true, path: '/', httpOnly: true })
+    expect(parseSetCookie(cleared)).toMatchObject({
+      value: '',
+      maxAge: 0,
+      secure: true,
+      path: '/',
+      httpOnly: true,
+    })
   })
 
   test('is always Secure where pages only come over https, as the last part of the way may not', async () => {
@@ -43,19 +51,34 @@ describe('the session cookie', () => {
   test('of any secret in use is read, and the newest seals', async () => {
     const id = newId()
     const old = await issued([first], id)
-    expect(await createSessionCookie([second, first]).read(old.header)).toMatchObject([{ session_id: id }])
+    expect(await createSessionCookie([second, first]).read(old.header)).toMatchObject([
+      { session_id: id },
+    ])
     const renewed = await issued([second, first], id)
-    expect(await createSessionCookie([second]).read(renewed.header)).toMatchObject([{ session_id: id }])
+    expect(await createSessionCookie([second]).read(renewed.header)).toMatchObject([
+      { session_id: id },
+    ])
     expect(await createSessionCookie([first]).read(renewed.header)).toEqual([])
-    expect(await createSessionCookie([third, second]).read(renewed.header)).toMatchObject([{ session_id: id }])
+    expect(await createSessionCookie([third, second]).read(renewed.header)).toMatchObject([
+      { session_id: id },
+    ])
   })
 
   test('of another secret, a touched one, none and nonsense are nobody', async () => {
     const { header } = await issued([first], newId())
     const cookie = createSessionCookie([first])
     const middle = Math.floor(header.length / 2)
-    const touched = header.slice(0, middle) + (header[middle] === 'A' ? 'B' : 'A') + header.slice(middle + 1)
-    for (const bad of [undefined, '', 'a', `${COOKIE}=`, `${COOKIE}=x`, `${COOKIE}=Fe26.2*1*a*b*c**d*e~2`, touched])
+    const touched =
+      header.slice(0, middle) + (header[middle] === 'A' ? 'B' : 'A') + header.slice(middle + 1)
+    for (const bad of [
+      undefined,
+      '',
+      'a',
+      `${COOKIE}=`,
+      `${COOKIE}=x`,
+      `${COOKIE}=Fe26.2*1*a*b*c**d*e~2`,
+      touched,
+    ])
       expect(await cookie.read(bad)).toEqual([])
     expect(await createSessionCookie([second]).read(header)).toEqual([])
   })
@@ -66,7 +89,10 @@ describe('the session cookie', () => {
     const headers = [(await issued([first], one)).header, (await issued([first], two)).header]
     const junk = (count: number) => Array.from({ length: count }, (_, i) => `${COOKIE}=junk${i}`)
     const read = (pairs: string[]) => cookie.read(pairs.join('; '))
-    expect(await read([...junk(3), headers[0]!, 'other=1', headers[1]!])).toMatchObject([{ session_id: one }, { session_id: two }]) // prettier-ignore
+    expect(await read([...junk(3), headers[0]!, 'other=1', headers[1]!])).toMatchObject([
+      { session_id: one },
+      { session_id: two },
+    ])
     expect(await read([...junk(100), headers[0]!])).toEqual([])
   })
 })

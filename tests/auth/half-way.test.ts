@@ -4,7 +4,16 @@ import { newId } from '../../protocol/ids.ts'
 import { limits } from '../../protocol/limits.ts'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import type { Devices } from '../../realtime/commands/account.ts'
-import { CHEAP, compose, failingOnce, password, requestOf, signUp, visitor, type Composed } from './composed.ts'
+import {
+  CHEAP,
+  compose,
+  failingOnce,
+  password,
+  requestOf,
+  signUp,
+  visitor,
+  type Composed,
+} from './composed.ts'
 
 let rooms: Composed
 beforeAll(async () => {
@@ -36,15 +45,20 @@ describe('somebody who signs in with the old password', () => {
     const alice = await signUp(rooms.account)
     const { waiting, checked, open } = gated()
     const late = rooms.with({ passwords: waiting })
-    const outcome = late.login(visitor(), { username: alice.user.username, password }).catch((error: unknown) => error)
+    const outcome = late
+      .login(visitor(), { username: alice.user.username, password })
+      .catch((error: unknown) => error)
     await checked
-    if (what === 'is changed') await rooms.account.changePassword(requestOf(alice), '10.0.0.2', { current: password, next })
+    if (what === 'is changed')
+      await rooms.account.changePassword(requestOf(alice), '10.0.0.2', { current: password, next })
     else await rooms.account.remove(requestOf(alice), '10.0.0.2', password)
     open()
-    expect(await outcome).toMatchObject({ code: what === 'is changed' ? 'invalid_credentials' : expect.any(String) })
+    expect(await outcome).toMatchObject({
+      code: what === 'is changed' ? 'invalid_credentials' : expect.any(String),
+    })
     const left = await rooms.database.sessions.find({ user_id: alice.user.id }).toArray()
     expect(left.map(({ _id }) => _id)).toEqual(what === 'is changed' ? [alice.session.id] : [])
-  }) // prettier-ignore
+  })
 })
 
 describe('a request that stopped half-way and is repeated', () => {
@@ -56,7 +70,8 @@ describe('a request that stopped half-way and is repeated', () => {
     await expect(failing.rename(request, username)).rejects.toThrow('went away')
     expect((await rooms.account.me(request)).user.username).toBe(username)
     expect(await rooms.told(alice.user.id)).toEqual(['session_created'])
-    for (let i = 0; i < 2; i++) expect(await rooms.account.rename(request, username)).toMatchObject({ username })
+    for (let i = 0; i < 2; i++)
+      expect(await rooms.account.rename(request, username)).toMatchObject({ username })
     expect(await rooms.told(alice.user.id)).toEqual(['session_created', 'renamed'])
   })
 
@@ -68,9 +83,21 @@ describe('a request that stopped half-way and is repeated', () => {
     const command = { session_id: phone.session.id }
     await expect(failing.revoke(request, command)).rejects.toThrow('went away')
     expect(await rooms.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
-    expect(await rooms.account.revoke(request, command)).toMatchObject({ changed: true, seq: 3, version: 2 })
-    expect(await rooms.account.revoke(request, command)).toMatchObject({ changed: false, seq: 3, version: 2 })
-    expect(await rooms.told(alice.user.id)).toEqual(['session_created', 'session_created', 'session_revoked'])
+    expect(await rooms.account.revoke(request, command)).toMatchObject({
+      changed: true,
+      seq: 3,
+      version: 2,
+    })
+    expect(await rooms.account.revoke(request, command)).toMatchObject({
+      changed: false,
+      seq: 3,
+      version: 2,
+    })
+    expect(await rooms.told(alice.user.id)).toEqual([
+      'session_created',
+      'session_created',
+      'session_revoked',
+    ])
   })
 
   test('ends the other sessions after a password that was changed', async () => {
@@ -85,7 +112,9 @@ describe('a request that stopped half-way and is repeated', () => {
     }
     const dying = rooms.with({ devices })
     const request = requestOf(alice)
-    await expect(dying.changePassword(request, '10.0.0.1', { current: password, next })).rejects.toThrow('died')
+    await expect(
+      dying.changePassword(request, '10.0.0.1', { current: password, next }),
+    ).rejects.toThrow('died')
     await dying.changePassword(request, '10.0.0.1', { current: password, next })
     expect(await rooms.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
     expect((await rooms.told(alice.user.id)).at(-1)).toBe('password_changed')
@@ -95,8 +124,12 @@ describe('a request that stopped half-way and is repeated', () => {
   test.each([0, 1, 2, 3])('finishes a deletion that closed %i topics', async (closed) => {
     const alice = await signUp(rooms.account)
     const failing = rooms.with({ log: failingOnce(rooms.log, closed) })
-    await expect(failing.remove(requestOf(alice), '10.0.0.1', password)).rejects.toThrow('went away')
-    await expect(rooms.account.login(visitor(), { username: alice.user.username, password })).rejects.toMatchObject({
+    await expect(failing.remove(requestOf(alice), '10.0.0.1', password)).rejects.toThrow(
+      'went away',
+    )
+    await expect(
+      rooms.account.login(visitor(), { username: alice.user.username, password }),
+    ).rejects.toMatchObject({
       code: 'invalid_credentials',
     })
     await rooms.account.finishDeletions()
@@ -108,13 +141,20 @@ describe('a request that stopped half-way and is repeated', () => {
 })
 
 test('deletions that can’t be finished yet keep no others waiting, and are finished later', async () => {
-  const people = [await signUp(rooms.account), await signUp(rooms.account), await signUp(rooms.account)]
+  const people = [
+    await signUp(rooms.account),
+    await signUp(rooms.account),
+    await signUp(rooms.account),
+  ]
   for (const one of people) {
     const failing = rooms.with({ log: failingOnce(rooms.log) })
     await expect(failing.remove(requestOf(one), '10.0.0.1', password)).rejects.toThrow('went away')
   }
-  const left = () => rooms.database.users.countDocuments({ _id: { $in: people.map(({ user }) => user.id) } })
-  await expect(rooms.with({ log: failingOnce(rooms.log) }).finishDeletions()).rejects.toThrow('went away')
+  const left = () =>
+    rooms.database.users.countDocuments({ _id: { $in: people.map(({ user }) => user.id) } })
+  await expect(rooms.with({ log: failingOnce(rooms.log) }).finishDeletions()).rejects.toThrow(
+    'went away',
+  )
   expect(await left()).toBe(1)
   await rooms.account.finishDeletions()
   expect(await left()).toBe(0)
@@ -149,13 +189,18 @@ test('a password is hashed anew at the next sign-in when the cost was raised', a
   expect((await read()).password_hash).toContain(`ln=${CHEAP},`)
   const dearer = rooms.with({ passwords: createPasswords(CHEAP + 1) })
   await dearer.login(visitor(), { username: alice.user.username, password })
-  expect(await read()).toMatchObject({ password_hash: expect.stringContaining(`ln=${CHEAP + 1},`), version: 1 })
+  expect(await read()).toMatchObject({
+    password_hash: expect.stringContaining(`ln=${CHEAP + 1},`),
+    version: 1,
+  })
   await rooms.account.login(visitor(), { username: alice.user.username, password })
 })
 
 test('two requests that sign up with one name at once leave one account, with all its heads', async () => {
   const username = `twin-${newId()}`
-  const outcomes = await Promise.allSettled([1, 2, 3].map(() => rooms.account.register(visitor(), { username, password })))
+  const outcomes = await Promise.allSettled(
+    [1, 2, 3].map(() => rooms.account.register(visitor(), { username, password })),
+  )
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
   const users = await rooms.database.users.find({ username }).toArray()
   expect(users).toHaveLength(1)
@@ -163,7 +208,7 @@ test('two requests that sign up with one name at once leave one account, with al
   for (const user_id of new Set(heads.map((head) => head.user_id)))
     if (!heads.some((head) => head.user_id === user_id && head.closed))
       expect(await rooms.database.users.findOne({ _id: user_id })).not.toBeNull()
-}) // prettier-ignore
+})
 
 test('who signs in on more than 100 devices is signed out on the oldest, and the others hear of it', async () => {
   const alice = await signUp(rooms.account)
@@ -184,7 +229,9 @@ test('who signs in on more than 100 devices is signed out on the oldest, and the
   expect(new Set(ended).size).toBe(3)
   const { items } = await account.listSessions(requestOf(newest))
   expect(items).toHaveLength(limits.sessionsPerUser)
-  const told = await rooms.database.changes.find({ user_id: alice.user.id, op: 'session_revoked' }).toArray()
+  const told = await rooms.database.changes
+    .find({ user_id: alice.user.id, op: 'session_revoked' })
+    .toArray()
   expect(told.map(({ entity_id }) => entity_id).toSorted()).toEqual([...new Set(ended)].toSorted())
   await expect(account.me(requestOf(alice))).rejects.toMatchObject({ code: 'unauthenticated' })
 }, 60_000)

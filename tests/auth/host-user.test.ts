@@ -20,9 +20,12 @@ test.each([
 
 test('whatever a host calls people, the name is one that the contract allows', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 80 }), { maxLength: 3 }), (names) => {
-      const name = usernameFrom(names)
-      expect(Username.parse(name)).toBe(name)
-    }),
+    fc.property(
+      fc.array(fc.string({ unit: 'binary', maxLength: 80 }), { maxLength: 3 }),
+      (names) => {
+        const name = usernameFrom(names)
+        expect(Username.parse(name)).toBe(name)
+      },
+    ),
   )
 })

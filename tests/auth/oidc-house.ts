@@ -70,8 +70,15 @@ export class Browser {
 
   async get<Body = Record<string, unknown>>(address: string): Promise<Reply<Body>> {
     const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')
-    const reply = await request<Body>(address.replace(/^\/|^https:\/\/chat\.example\.org\//, `${this.#url}/`), 'GET', undefined, { cookie }) // prettier-ignore
-    for (const { name, value, maxAge } of reply.headers.getSetCookie().map((line) => parseSetCookie(line)))
+    const reply = await request<Body>(
+      address.replace(/^\/|^https:\/\/chat\.example\.org\//, `${this.#url}/`),
+      'GET',
+      undefined,
+      { cookie },
+    )
+    for (const { name, value, maxAge } of reply.headers
+      .getSetCookie()
+      .map((line) => parseSetCookie(line)))
       if (maxAge === 0) this.cookies.delete(name)
       else this.cookies.set(name, value ?? '')
     return reply

@@ -20,7 +20,11 @@ const accounts = () => database.users.countDocuments()
 
 describe('a sign-in that is not right', () => {
   /** It ended nowhere: no session, no account, no cookie of the way. */
-  async function expectRefused(browser: Browser, end: Promise<string>, reason = 'failed'): Promise<void> {
+  async function expectRefused(
+    browser: Browser,
+    end: Promise<string>,
+    reason = 'failed',
+  ): Promise<void> {
     const before = await accounts()
     expect(await end).toBe(`/app/sign-in?failed=${reason}`)
     expect([...browser.cookies.keys()]).toEqual([])
@@ -51,7 +55,10 @@ describe('a sign-in that is not right', () => {
   test.each([
     ['another state', (back: URL) => back.searchParams.set('state', 'another')],
     ['no state', (back: URL) => back.searchParams.delete('state')],
-    ['two states', (back: URL) => back.searchParams.append('state', back.searchParams.get('state')!)],
+    [
+      'two states',
+      (back: URL) => back.searchParams.append('state', back.searchParams.get('state')!),
+    ],
     ['another issuer', (back: URL) => back.searchParams.set('iss', 'https://foreign.example')],
     ['a code that was never given', (back: URL) => back.searchParams.set('code', newId())],
     ['nothing at all', (back: URL) => (back.search = '')],
@@ -107,11 +114,15 @@ describe('a sign-in that is not right', () => {
     const browser = house.browser()
     const back = await browser.fetchCode()
     const way = browser.cookies.get('lockstep_oidc')!
-    const asSession = await request(`${node.url}/users/me`, 'GET', undefined, { cookie: `lockstep_session=${way}` })
+    const asSession = await request(`${node.url}/users/me`, 'GET', undefined, {
+      cookie: `lockstep_session=${way}`,
+    })
     expectProblem(asSession, 'unauthenticated', 401)
     await browser.next(back)
     const session = browser.cookies.get('lockstep_session')!
-    const asWay = await request(`${node.url}/auth/oidc/callback?code=x&state=y`, 'GET', undefined, { cookie: `lockstep_oidc=${session}` }) // prettier-ignore
+    const asWay = await request(`${node.url}/auth/oidc/callback?code=x&state=y`, 'GET', undefined, {
+      cookie: `lockstep_oidc=${session}`,
+    })
     expect(asWay.headers.get('location')).toBe('/app/sign-in?failed=failed')
   })
 

@@ -25,7 +25,10 @@ describe('signing in at the provider', () => {
     const [laptop, phone] = [house.browser(), house.browser()]
     expect(await laptop.signIn()).toBe('/app')
     const user = await laptop.me()
-    expect(user).toMatchObject({ username: String(provider.user.preferred_username).toLowerCase(), passwordless: true })
+    expect(user).toMatchObject({
+      username: String(provider.user.preferred_username).toLowerCase(),
+      passwordless: true,
+    })
     expect([...laptop.cookies.keys()]).toEqual(['lockstep_session'])
     provider.user = { ...provider.user, preferred_username: 'another-name' }
     expect(await phone.signIn()).toBe('/app')
@@ -39,11 +42,25 @@ describe('signing in at the provider', () => {
     expect(status).toBe(303)
     expect(headers.get('cache-control')).toBe('no-store')
     const asked = Object.fromEntries(new URL(headers.get('location')!).searchParams)
-    expect(asked).toMatchObject({ client_id: client.clientId, response_type: 'code', code_challenge_method: 'S256' })
-    expect(asked).toMatchObject({ redirect_uri: `${origin}/auth/oidc/callback`, scope: 'openid profile email' })
-    for (const name of ['state', 'nonce', 'code_challenge']) expect(asked[name]!.length).toBeGreaterThan(40)
+    expect(asked).toMatchObject({
+      client_id: client.clientId,
+      response_type: 'code',
+      code_challenge_method: 'S256',
+    })
+    expect(asked).toMatchObject({
+      redirect_uri: `${origin}/auth/oidc/callback`,
+      scope: 'openid profile email',
+    })
+    for (const name of ['state', 'nonce', 'code_challenge'])
+      expect(asked[name]!.length).toBeGreaterThan(40)
     const [cookie] = headers.getSetCookie().map((line) => parseSetCookie(line))
-    expect(cookie).toMatchObject({ httpOnly: true, secure: true, sameSite: 'lax', path: '/auth/oidc', maxAge: 600 })
+    expect(cookie).toMatchObject({
+      httpOnly: true,
+      secure: true,
+      sameSite: 'lax',
+      path: '/auth/oidc',
+      maxAge: 600,
+    })
     for (const name of ['state', 'nonce']) expect(cookie!.value).not.toContain(asked[name])
   })
 
@@ -53,7 +70,9 @@ describe('signing in at the provider', () => {
       trustProxy: true,
     })
     const asked = async (host: string) => {
-      const { headers } = await request(`${both.url}/auth/oidc`, 'GET', undefined, { 'x-forwarded-host': host })
+      const { headers } = await request(`${both.url}/auth/oidc`, 'GET', undefined, {
+        'x-forwarded-host': host,
+      })
       return new URL(headers.get('location')!).searchParams.get('redirect_uri')
     }
     expect(await asked('b.example')).toBe('https://b.example/auth/oidc/callback')
@@ -71,7 +90,8 @@ describe('signing in at the provider', () => {
       expect(await browser.signIn()).toBe('/app')
       names.push((await browser.me())!.username)
     }
-    for (const name of names) expect(name).toMatch(new RegExp(`^${alice.user.username}-[0-9a-f]{6}$`))
+    for (const name of names)
+      expect(name).toMatch(new RegExp(`^${alice.user.username}-[0-9a-f]{6}$`))
     expect(new Set(names).size).toBe(2)
     expect((await signIn(both, alice.user.username, alice.password)).user).toEqual(alice.user)
   })
@@ -95,8 +115,12 @@ describe('signing in at the provider', () => {
     const browsers = [house.browser(), house.browser(other), house.browser(), house.browser(other)]
     const backs = await Promise.all(browsers.map((browser) => browser.fetchCode()))
     const before = await accounts()
-    expect(await Promise.all(browsers.map((browser, i) => browser.next(backs[i]!)))).toEqual(Array(4).fill('/app'))
-    expect(new Set(await Promise.all(browsers.map(async (browser) => (await browser.me())!.id))).size).toBe(1)
+    expect(await Promise.all(browsers.map((browser, i) => browser.next(backs[i]!)))).toEqual(
+      Array(4).fill('/app'),
+    )
+    expect(
+      new Set(await Promise.all(browsers.map(async (browser) => (await browser.me())!.id))).size,
+    ).toBe(1)
     expect(await accounts()).toBe(before + 1)
   })
 
@@ -134,7 +158,9 @@ describe('a provider that is away', () => {
       await gone[Symbol.asyncDispose]()
       return port
     })
-    await using late = await house.start({ oidc: { issuer: `http://127.0.0.1:${port}`, ...client } })
+    await using late = await house.start({
+      oidc: { issuer: `http://127.0.0.1:${port}`, ...client },
+    })
     expect((await request(`${late.url}/readyz`, 'GET')).status).toBe(200)
     const browser = house.browser(late)
     expect(await browser.next('/auth/oidc')).toBe('/app/sign-in?failed=unavailable')
@@ -158,7 +184,9 @@ describe('a provider that is away', () => {
   })
 
   test('that says it is another one is not believed', async () => {
-    await using mistaken = await house.start({ oidc: { issuer: `${provider.issuer}/tenant`, ...client } })
+    await using mistaken = await house.start({
+      oidc: { issuer: `${provider.issuer}/tenant`, ...client },
+    })
     expect(await house.browser(mistaken).next('/auth/oidc')).toMatch(/^\/app\/sign-in\?failed=/)
   })
 })
@@ -166,9 +194,15 @@ describe('a provider that is away', () => {
 describe('the ways to sign in', () => {
   test('are told to anybody: the provider alone, or beside passwords', async () => {
     const providers = [{ name: 'Example', href: '/auth/oidc' }]
-    expect((await house.browser().get('/auth/methods')).body).toEqual({ password: false, providers })
+    expect((await house.browser().get('/auth/methods')).body).toEqual({
+      password: false,
+      providers,
+    })
     await using both = await house.start({ withoutPasswords: false })
-    expect((await house.browser(both).get('/auth/methods')).body).toEqual({ password: true, providers })
+    expect((await house.browser(both).get('/auth/methods')).body).toEqual({
+      password: true,
+      providers,
+    })
   })
 
   test('by password are not there where the provider is the only one', async () => {
@@ -178,8 +212,15 @@ describe('the ways to sign in', () => {
   })
 
   test('are passwords alone by default', async () => {
-    await using usual = await house.start({ oidc: undefined, withoutPasswords: undefined, publicOrigins: [] })
-    expect((await house.browser(usual).get('/auth/methods')).body).toEqual({ password: true, providers: [] })
+    await using usual = await house.start({
+      oidc: undefined,
+      withoutPasswords: undefined,
+      publicOrigins: [],
+    })
+    expect((await house.browser(usual).get('/auth/methods')).body).toEqual({
+      password: true,
+      providers: [],
+    })
     for (const path of ['/auth/oidc', '/auth/oidc/callback?code=x&state=y'])
       expectProblem(await request(usual.url + path, 'GET'), 'not_found', 404)
   })

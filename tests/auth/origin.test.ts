@@ -55,5 +55,11 @@ test('a trusted proxy that tells the scheme narrows it', () => {
 
 test('reading needs no origin, everything else does', () => {
   expect(['GET', 'HEAD', 'OPTIONS'].map(changesState)).toEqual([false, false, false])
-  expect(['POST', 'PUT', 'DELETE', 'PATCH', 'TRACE'].map(changesState)).toEqual([true, true, true, true, true])
+  expect(['POST', 'PUT', 'DELETE', 'PATCH', 'TRACE'].map(changesState)).toEqual([
+    true,
+    true,
+    true,
+    true,
+    true,
+  ])
 })

@@ -6,7 +6,10 @@ const cheap = 4
 describe('passwords', () => {
   test('are verified against their hash, and no two hashes are alike', async () => {
     const passwords = createPasswords(cheap)
-    const [one, two] = await Promise.all([passwords.hash('correct horse'), passwords.hash('correct horse')])
+    const [one, two] = await Promise.all([
+      passwords.hash('correct horse'),
+      passwords.hash('correct horse'),
+    ])
     expect(one).not.toBe(two)
     expect(one).not.toContain('correct')
     expect(await passwords.verify('correct horse', one)).toBe(true)
@@ -40,11 +43,15 @@ describe('passwords', () => {
 
   test('are hashed a few at a time, and a flood is refused instead of queued without end', async () => {
     const passwords = createPasswords(cheap)
-    const flood = await Promise.allSettled(Array.from({ length: 600 }, () => passwords.hash('correct horse')))
+    const flood = await Promise.allSettled(
+      Array.from({ length: 600 }, () => passwords.hash('correct horse')),
+    )
     const refused = flood.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
     expect(refused.length).toBe(600 - 502)
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'unavailable' })
-    expect(await passwords.verify('correct horse', await passwords.hash('correct horse'))).toBe(true)
+    expect(await passwords.verify('correct horse', await passwords.hash('correct horse'))).toBe(
+      true,
+    )
   })
 })
 

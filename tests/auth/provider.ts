@@ -75,7 +75,10 @@ export class Provider implements AsyncDisposable {
       case '/userinfo':
         return void send(200, { ...this.info, sub: this.user.sub })
       default: {
-        const token = this.#token(new URLSearchParams(await text(request)), request.headers.authorization)
+        const token = this.#token(
+          new URLSearchParams(await text(request)),
+          request.headers.authorization,
+        )
         return void send(token.error ? 400 : 200, token)
       }
     }
@@ -111,19 +114,30 @@ export class Provider implements AsyncDisposable {
     if (!this.#knows(given, authorization)) return { error: 'invalid_client' }
     const verifier = given.get('code_verifier') ?? ''
     const challenge = createHash('sha256').update(verifier).digest('base64url')
-    const right = asked?.get('code_challenge_method') === 'S256' && asked.get('code_challenge') === challenge
+    const right =
+      asked?.get('code_challenge_method') === 'S256' && asked.get('code_challenge') === challenge
     if (!asked || asked.get('redirect_uri') !== given.get('redirect_uri') || !(right || this.lax))
       return { error: 'invalid_grant' }
     const now = Math.floor(Date.now() / 1000)
-    const usual = { iss: this.issuer, aud: client.clientId, iat: now, exp: now + 60, nonce: asked.get('nonce') }
-    const id_token = jwtOf(this.twist({ ...usual, ...this.user }), (this.forging ? keys() : this.#key).privateKey)
+    const usual = {
+      iss: this.issuer,
+      aud: client.clientId,
+      iat: now,
+      exp: now + 60,
+      nonce: asked.get('nonce'),
+    }
+    const id_token = jwtOf(
+      this.twist({ ...usual, ...this.user }),
+      (this.forging ? keys() : this.#key).privateKey,
+    )
     const access_token = randomUUID()
     this.secrets.push(verifier, id_token, access_token)
     return { access_token, token_type: 'Bearer', id_token }
   }
 
   #knows(given: URLSearchParams, authorization = ''): boolean {
-    if (this.ways.includes('none')) return given.get('client_id') === client.clientId && !given.has('client_secret')
+    if (this.ways.includes('none'))
+      return given.get('client_id') === client.clientId && !given.has('client_secret')
     const [id, secret] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
       .toString()
       .split(':')

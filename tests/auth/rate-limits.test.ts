@@ -17,7 +17,9 @@ describe('guessing passwords', () => {
   test('ends after a few wrong ones, for that account from that address only', async () => {
     const limits = createRateLimits(rules)
     for (let i = 0; i < 3; i++)
-      await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject({ code: 'invalid_credentials' })
+      await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject({
+        code: 'invalid_credentials',
+      })
     await expect(limits.guess('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
     expect(await limits.guess('alice', '10.0.0.2', right)).toBe('in')
     expect(await limits.guess('bob', '10.0.0.1', right)).toBe('in')
@@ -25,7 +27,8 @@ describe('guessing passwords', () => {
 
   test('ends for an address that tries many accounts', async () => {
     const limits = createRateLimits(rules)
-    for (let i = 0; i < 6; i++) await expect(limits.guess(`user${i}`, '10.0.0.1', wrong)).rejects.toThrow()
+    for (let i = 0; i < 6; i++)
+      await expect(limits.guess(`user${i}`, '10.0.0.1', wrong)).rejects.toThrow()
     await expect(limits.guess('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
   })
 
@@ -33,27 +36,33 @@ describe('guessing passwords', () => {
     const limits = createRateLimits(rules)
     expect(await limits.guess('alice', '10.0.0.1', right)).toBe('in')
     await limits.know('alice', '10.0.0.2')
-    for (let i = 0; i < 4; i++) await expect(limits.guess('alice', `10.1.0.${i}`, wrong)).rejects.toMatchObject(refused)
+    for (let i = 0; i < 4; i++)
+      await expect(limits.guess('alice', `10.1.0.${i}`, wrong)).rejects.toMatchObject(refused)
     await expect(limits.guess('alice', '10.1.1.1', right)).rejects.toMatchObject(limited)
-    for (const address of ['10.0.0.1', '10.0.0.2']) expect(await limits.guess('alice', address, right)).toBe('in')
+    for (const address of ['10.0.0.1', '10.0.0.2'])
+      expect(await limits.guess('alice', address, right)).toBe('in')
     expect(await limits.guess('alice', '10.1.1.1', right, true)).toBe('in')
     expect(await limits.guess('bob', '10.1.1.2', right)).toBe('in')
-    for (let i = 0; i < 3; i++) await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    for (let i = 0; i < 3; i++)
+      await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
     await expect(limits.guess('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
   })
 
   test('by somebody else at the same address keeps nobody out who is known there', async () => {
     const limits = createRateLimits(rules)
     expect(await limits.guess('alice', '10.0.0.1', right)).toBe('in')
-    for (let i = 0; i < 6; i++) await expect(limits.guess(`user${i}`, '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    for (let i = 0; i < 6; i++)
+      await expect(limits.guess(`user${i}`, '10.0.0.1', wrong)).rejects.toMatchObject(refused)
     await expect(limits.guess('bob', '10.0.0.1', right)).rejects.toMatchObject(limited)
     expect(await limits.guess('alice', '10.0.0.1', right)).toBe('in')
   })
 
   test('counts only those that were tried and wrong', async () => {
     const limits = createRateLimits(rules)
-    for (let i = 0; i < 3; i++) await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
-    for (let i = 0; i < 20; i++) await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(limited)
+    for (let i = 0; i < 3; i++)
+      await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
+    for (let i = 0; i < 20; i++)
+      await expect(limits.guess('alice', '10.0.0.1', wrong)).rejects.toMatchObject(limited)
     for (const name of ['bob', 'carol'])
       for (let i = 0; i < 2 - Number(name === 'carol'); i++)
         await expect(limits.guess(name, '10.0.0.1', wrong)).rejects.toMatchObject(refused)
@@ -68,7 +77,9 @@ describe('guessing passwords', () => {
     }
     for (const account of ['alice', 'bob'])
       expect(
-        await Promise.all(Array.from({ length: 60 }, () => limits.guess(account, '10.0.0.1', slowly))),
+        await Promise.all(
+          Array.from({ length: 60 }, () => limits.guess(account, '10.0.0.1', slowly)),
+        ),
       ).toHaveLength(60)
     const guesses = Array.from({ length: 20 }, () => limits.guess('alice', '10.0.0.1', wrong))
     const outcomes = (await Promise.allSettled(guesses)) as PromiseRejectedResult[]
@@ -80,7 +91,9 @@ describe('guessing passwords', () => {
   test('rightly, amid wrong ones that use all up, is refused at last and not kept waiting', async () => {
     const limits = createRateLimits(rules)
     const gates = Array.from({ length: 3 }, () => Promise.withResolvers<void>())
-    const guessing = gates.map(({ promise }) => limits.guess('alice', '10.0.0.1', () => promise.then(wrong)))
+    const guessing = gates.map(({ promise }) =>
+      limits.guess('alice', '10.0.0.1', () => promise.then(wrong)),
+    )
     const waiting = Array.from({ length: 5 }, () => limits.guess('alice', '10.0.0.1', right))
     for (const { resolve } of gates) resolve()
     for (const guess of guessing) await expect(guess).rejects.toMatchObject(refused)
@@ -95,7 +108,9 @@ describe('guessing passwords', () => {
       await new Promise(setImmediate)
       throw new Fault('invalid_credentials')
     }
-    await Promise.allSettled(Array.from({ length: 20 }, () => limits.guess('alice', '10.0.0.1', slowlyWrong)))
+    await Promise.allSettled(
+      Array.from({ length: 20 }, () => limits.guess('alice', '10.0.0.1', slowlyWrong)),
+    )
     expect(checked).toBe(3)
   })
 
@@ -108,7 +123,9 @@ describe('guessing passwords', () => {
     const limits = createRateLimits(rules)
     const away = () => Promise.reject(new Fault('unavailable'))
     for (let i = 0; i < 30; i++)
-      await expect(limits.guess('alice', '10.0.0.1', away)).rejects.toMatchObject({ code: 'unavailable' })
+      await expect(limits.guess('alice', '10.0.0.1', away)).rejects.toMatchObject({
+        code: 'unavailable',
+      })
   })
 })
 

@@ -27,7 +27,10 @@ afterAll(async () => {
 })
 
 /** How long after `deed` the last of the devices had lost its connection (ms). */
-async function lostAfter(devices: readonly Device[], deed: () => Promise<unknown>): Promise<number> {
+async function lostAfter(
+  devices: readonly Device[],
+  deed: () => Promise<unknown>,
+): Promise<number> {
   const lost = Promise.all(devices.map((device) => device.disconnected(15_000)))
   const began = performance.now()
   await deed()
@@ -42,7 +45,8 @@ async function atBest(measure: () => Promise<number>): Promise<number> {
   return best
 }
 
-const everywhere = (person: Person, node: TestNode) => Promise.all(topics.map((topic) => person.at(node).device(topic)))
+const everywhere = (person: Person, node: TestNode) =>
+  Promise.all(topics.map((topic) => person.at(node).device(topic)))
 
 describe.each([
   ['with Redis', () => redis.url],
@@ -64,7 +68,9 @@ describe.each([
     const took = await atBest(async () => {
       const phone = await alice.signIn()
       const devices = await everywhere(phone, there!)
-      return lostAfter(devices, () => alice.ask('revokeSession', { params: { id: phone.session.id } }))
+      return lostAfter(devices, () =>
+        alice.ask('revokeSession', { params: { id: phone.session.id } }),
+      )
     })
     expect(took).toBeLessThan(AT_ONCE_MS)
   })
@@ -72,7 +78,9 @@ describe.each([
   test('so do all other sessions when the password is changed', async () => {
     const body = { current_password: alice.password, new_password: alice.password }
     const took = await atBest(async () =>
-      lostAfter(await everywhere(await alice.signIn(), there!), () => alice.ask('changePassword', { body })),
+      lostAfter(await everywhere(await alice.signIn(), there!), () =>
+        alice.ask('changePassword', { body }),
+      ),
     )
     expect(took).toBeLessThan(AT_ONCE_MS)
   })
@@ -81,7 +89,10 @@ describe.each([
     const late = await atBest(async () => {
       const phone = await alice.signIn()
       const ends = Date.now() + 3_000
-      await database.sessions.updateOne({ _id: phone.session.id }, { $set: { expires_at: new Date(ends) } })
+      await database.sessions.updateOne(
+        { _id: phone.session.id },
+        { $set: { expires_at: new Date(ends) } },
+      )
       const devices = [...(await everywhere(phone, here!)), ...(await everywhere(phone, there!))]
       await lostAfter(devices, () => Promise.resolve())
       expect(Date.now() - ends).toBeGreaterThan(-50)
@@ -100,7 +111,10 @@ test('a session that only has a socket is renewed for 30 days, and its socket st
   await using device = await alice.device('preferences')
   // as if the socket had been open for two hours
   const long = new Date(Date.now() - 7_200_000)
-  await database.sessions.updateOne({ _id: alice.session.id }, { $set: { expires_at: ends, last_seen_at: long } })
+  await database.sessions.updateOne(
+    { _id: alice.session.id },
+    { $set: { expires_at: ends, last_seen_at: long } },
+  )
   const renewed = await eventually(async () => {
     const session = await database.sessions.findOne({ _id: alice.session.id })
     return session!.expires_at > ends && session

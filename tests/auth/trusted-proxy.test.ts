@@ -16,7 +16,10 @@ import { cookieOf, Person, request, signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { alice as alone, expectProblem, serve, sessionsOf } from '../rest/served.ts'
 
-const [secret, next] = ['a secret between the proxy and the nodes', 'the one after it, during a rotation of them']
+const [secret, next] = [
+  'a secret between the proxy and the nodes',
+  'the one after it, during a rotation of them',
+]
 const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [next, secret] }
 const { lines, logger } = keptLog()
 const shared = sharedNodes(2, { trustedProxy, withoutPasswords: true, options: { logger } })
@@ -40,12 +43,17 @@ async function brought(subject = `subject-${newId()}`): Promise<Person & { subje
   const reply = await ask(by(subject))
   expect(reply.status).toBe(200)
   const signedIn = reply.body as unknown as ConstructorParameters<typeof Person>[1]
-  return Object.assign(new Person(shared.node.url, signedIn, cookieOf(reply.headers), ''), { subject })
+  return Object.assign(new Person(shared.node.url, signedIn, cookieOf(reply.headers), ''), {
+    subject,
+  })
 }
 
 /** With a header sent as often as it has values. */
 async function askRaw(headers: OutgoingHttpHeaders): Promise<Record<string, unknown>> {
-  const [response] = (await once(rawRequest(`${shared.node.url}/users/me`, { headers }).end(), 'response')) as [IncomingMessage] // prettier-ignore
+  const [response] = (await once(
+    rawRequest(`${shared.node.url}/users/me`, { headers }).end(),
+    'response',
+  )) as [IncomingMessage]
   return { ...((await json(response)) as object), status: response.statusCode }
 }
 
@@ -61,7 +69,9 @@ describe('a user whom the proxy names', () => {
     expect(again.body).toEqual(reply.body)
     expect(again.headers.getSetCookie()).toEqual([])
     expect((await ask({ cookie })).body).toEqual(reply.body)
-    expect((await ask(by('cn=4711, dc=example', { cookie }), '/users/me/sessions')).body.items).toHaveLength(1)
+    expect(
+      (await ask(by('cn=4711, dc=example', { cookie }), '/users/me/sessions')).body.items,
+    ).toHaveLength(1)
   })
 
   test('is the same one in another browser, whatever the name is by then', async () => {
@@ -84,11 +94,15 @@ describe('a user whom the proxy names', () => {
     const gate = Promise.withResolvers<void>()
     const usual = sessionsOf(alone)
     const identify = vi.fn(usual.identify)
-    const enter = vi.fn(() => gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignedIn))
+    const enter = vi.fn(() =>
+      gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignedIn),
+    )
     const account = { enter, revoke: () => Promise.reject(new Error('nothing to revoke')) }
     const host = { account, proxy: createTrustedProxy(trustedProxy, logger) }
     await using http = await serve({}, { sessions: { ...usual, identify }, host })
-    const asking = Array.from({ length: 5 }, () => request(`${http.url}/users/me`, 'GET', undefined, by('alice')))
+    const asking = Array.from({ length: 5 }, () =>
+      request(`${http.url}/users/me`, 'GET', undefined, by('alice')),
+    )
     await eventually(() => identify.mock.results.length === 5)
     gate.resolve()
     await Promise.all(asking)
@@ -101,14 +115,18 @@ describe('a user whom the proxy names', () => {
     const headers = by(alice.subject)
     const { id } = await alice.ask('createConversation', { body: { title: 'Hello' }, headers })
     expect(await device.next('change')).toMatchObject({ op: 'created', entity_id: id })
-    expect(await alice.ask('renameMe', { body: { ...alice.user, username: `renamed-${newId()}` } })).toBeDefined()
+    expect(
+      await alice.ask('renameMe', { body: { ...alice.user, username: `renamed-${newId()}` } }),
+    ).toBeDefined()
   })
 
   test('is known by either secret while they are exchanged', async () => {
     const alice = await brought()
-    expect((await ask({ ...by(alice.subject), 'lockstep-proxy-secret': next })).body).toMatchObject({
-      user: alice.user,
-    })
+    expect((await ask({ ...by(alice.subject), 'lockstep-proxy-secret': next })).body).toMatchObject(
+      {
+        user: alice.user,
+      },
+    )
   })
 })
 
@@ -129,7 +147,9 @@ describe('a user whom somebody else names', () => {
     expectProblem(await ask({ ...headers, 'x-user': newId() }), 'unauthenticated', 401)
     expect(await database.sessions.countDocuments({ user_id: alice.user.id })).toBe(before)
     expect(
-      lines.slice(from).filter((line) => line.includes("x-user without the proxy's secret is ignored")),
+      lines
+        .slice(from)
+        .filter((line) => line.includes("x-user without the proxy's secret is ignored")),
     ).toHaveLength(2)
   })
 
@@ -147,7 +167,10 @@ describe('a user whom somebody else names', () => {
     expect(await askRaw(twice)).toMatchObject({ status: 401, code: 'unauthenticated' })
     const secrets = { ...by(alice.subject), 'lockstep-proxy-secret': ['guess', secret] }
     expect(await askRaw(secrets)).toMatchObject({ status: 401, code: 'unauthenticated' })
-    expect(await askRaw(by(alice.subject))).toMatchObject({ status: 200, user: { id: alice.user.id } })
+    expect(await askRaw(by(alice.subject))).toMatchObject({
+      status: 200,
+      user: { id: alice.user.id },
+    })
   })
 
   test.each(['', 'x'.repeat(256)])('as %j is nobody, even by the proxy', async (subject) => {
@@ -193,16 +216,25 @@ describe('a socket', () => {
       ({ data }: { data?: { code: string } }) => data?.code,
     )
 
-  test.each(topics)('at /%s goes by the cookie, unless the proxy names another user, or nobody', async (topic) => {
-    const [alice, bob] = [await brought(), await brought()]
-    const headersOf = { alice: by(alice.subject), nobodyElse: {}, forged: { 'x-user': bob.subject } }
-    for (const headers of Object.values(headersOf)) {
-      await using device = await alice.device(topic, { headers })
-      expect(device.connected).toBe(true)
-    }
-    for (const headers of [by(bob.subject), by(newId()), by('')])
-      await expect(alice.device(topic, { headers })).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
-  })
+  test.each(topics)(
+    'at /%s goes by the cookie, unless the proxy names another user, or nobody',
+    async (topic) => {
+      const [alice, bob] = [await brought(), await brought()]
+      const headersOf = {
+        alice: by(alice.subject),
+        nobodyElse: {},
+        forged: { 'x-user': bob.subject },
+      }
+      for (const headers of Object.values(headersOf)) {
+        await using device = await alice.device(topic, { headers })
+        expect(device.connected).toBe(true)
+      }
+      for (const headers of [by(bob.subject), by(newId()), by('')])
+        await expect(alice.device(topic, { headers })).rejects.toMatchObject({
+          data: { code: 'unauthenticated' },
+        })
+    },
+  )
 
   test('without a cookie is nobody’s, whomever the proxy names', async () => {
     const alice = await brought()
@@ -220,17 +252,20 @@ describe('an account without a password', () => {
     expect(reply.body.detail).toBe('This account has no password: its sign-in is elsewhere')
   })
 
-  test.each([[{}], [{ password: '' }], [undefined]])('is deleted with %j right after a sign-in', async (body) => {
-    const alice = await brought()
-    const late = { created_at: new Date(Date.now() - 11 * 60_000) }
-    await database.sessions.updateOne({ _id: alice.session.id }, { $set: late })
-    const reply = await alice.rest('DELETE', '/users/me', body)
-    expectProblem(reply, 'invalid_credentials', 401)
-    expect(reply.body.detail).toBe('Sign in again, and delete the account within 10 minutes')
-    const again = cookieOf((await ask(by(alice.subject))).headers)
-    expect((await alice.rest('DELETE', '/users/me', body, { cookie: again })).status).toBe(204)
-    expectProblem(await ask({ cookie: alice.cookie }), 'unauthenticated', 401)
-  })
+  test.each([[{}], [{ password: '' }], [undefined]])(
+    'is deleted with %j right after a sign-in',
+    async (body) => {
+      const alice = await brought()
+      const late = { created_at: new Date(Date.now() - 11 * 60_000) }
+      await database.sessions.updateOne({ _id: alice.session.id }, { $set: late })
+      const reply = await alice.rest('DELETE', '/users/me', body)
+      expectProblem(reply, 'invalid_credentials', 401)
+      expect(reply.body.detail).toBe('Sign in again, and delete the account within 10 minutes')
+      const again = cookieOf((await ask(by(alice.subject))).headers)
+      expect((await alice.rest('DELETE', '/users/me', body, { cookie: again })).status).toBe(204)
+      expectProblem(await ask({ cookie: alice.cookie }), 'unauthenticated', 401)
+    },
+  )
 
   test('that was deleted is followed by an empty one, when its owner comes again', async () => {
     const alice = await brought()
@@ -245,9 +280,15 @@ describe('an account without a password', () => {
     const alice = await brought()
     await using both = await startNode(shared.database, { trustedProxy })
     for (const password of ['', 'undefined', 'correct horse'])
-      await expect(signIn(both, alice.user.username, password)).rejects.toThrow('invalid_credentials')
+      await expect(signIn(both, alice.user.username, password)).rejects.toThrow(
+        'invalid_credentials',
+      )
     const credentials = { username: alice.user.username, password: 'correct horse' }
-    expectProblem(await request(`${both.url}/auth/register`, 'POST', credentials), 'username_taken', 409)
+    expectProblem(
+      await request(`${both.url}/auth/register`, 'POST', credentials),
+      'username_taken',
+      409,
+    )
   })
 })
 
@@ -272,14 +313,21 @@ describe('passwords', () => {
 test('by default the proxy’s headers are nothing', async () => {
   const alice = await brought()
   await using usual = await startNode(shared.database)
-  expectProblem(await request(`${usual.url}/users/me`, 'GET', undefined, by(alice.subject)), 'unauthenticated', 401)
+  expectProblem(
+    await request(`${usual.url}/users/me`, 'GET', undefined, by(alice.subject)),
+    'unauthenticated',
+    401,
+  )
   const carol = await signUp(usual, 'carol')
-  expect((await carol.rest('GET', '/users/me', undefined, by(alice.subject))).body).toMatchObject({ user: carol.user })
+  expect((await carol.rest('GET', '/users/me', undefined, by(alice.subject))).body).toMatchObject({
+    user: carol.user,
+  })
   await using device = await carol.device('account', { headers: by(alice.subject) })
   expect(device.connected).toBe(true)
 })
 
 test('no secret is ever logged', () => {
   expect(lines.length).toBeGreaterThan(0)
-  for (const hidden of [secret, secret.slice(0, -1), next]) expect(lines.join('')).not.toContain(hidden)
+  for (const hidden of [secret, secret.slice(0, -1), next])
+    expect(lines.join('')).not.toContain(hidden)
 })

@@ -9,7 +9,8 @@ import { signUp, type Person } from '../harness/person.ts'
 import { printTimes, timed } from './table.ts'
 
 const COUNT = 300
-const text = 'A message of an ordinary length, as people write them: about a hundred characters, give or take a few.'
+const text =
+  'A message of an ordinary length, as people write them: about a hundred characters, give or take a few.'
 
 test('a change, from the writer to the other device', async () => {
   await using database = freshDatabase()
@@ -34,7 +35,10 @@ async function bareInserts(url: string): Promise<number[]> {
   return await timed(COUNT, () => collection.insertOne({ _id: newId(), text }))
 }
 
-async function appends(person: Person, present: number): Promise<{ acks: number[]; seen: number[] }> {
+async function appends(
+  person: Person,
+  present: number,
+): Promise<{ acks: number[]; seen: number[] }> {
   const messages = () =>
     Array.from({ length: Math.min(present, 500) }, () => ({ role: 'user' as const, content: text }))
   const { id } = await person.ask('createConversation', { body: { messages: messages() } })
@@ -53,7 +57,11 @@ async function appends(person: Person, present: number): Promise<{ acks: number[
   const acks = await timed(COUNT, () => {
     const mutation_id = newId()
     sent.set(mutation_id, performance.now())
-    return writer.command('append', { mutation_id, conversation_id: id, message: { role: 'user', content: text } })
+    return writer.command('append', {
+      mutation_id,
+      conversation_id: id,
+      message: { role: 'user', content: text },
+    })
   })
   await arrived.promise
   return { acks, seen }

@@ -56,26 +56,47 @@ class Observer {
   }
 }
 
-async function measure(node: NodeProcess, url: string, users: number, replies: number, devices: number) {
+async function measure(
+  node: NodeProcess,
+  url: string,
+  users: number,
+  replies: number,
+  devices: number,
+) {
   const people = await Promise.all(Array.from({ length: users }, () => signUp(node)))
   const observer = new Observer()
-  const opened = await Promise.all(people.flatMap((person) => Array.from({ length: devices }, () => person.device('conversations')))) // prettier-ignore
+  const opened = await Promise.all(
+    people.flatMap((person) =>
+      Array.from({ length: devices }, () => person.device('conversations')),
+    ),
+  )
   const over = opened.map((device) => observer.watch(device))
   await using writes = await countWrites(url)
   const cpu = cpuSeconds(node)
   const own = performance.eventLoopUtilization()
   const began = performance.now()
-  await Promise.all(people.flatMap((person) => Array.from({ length: replies }, () => start(person))))
+  await Promise.all(
+    people.flatMap((person) => Array.from({ length: replies }, () => start(person))),
+  )
   await Promise.all(over)
   const seconds = (performance.now() - began) / 1000
   const used = cpuSeconds(node) - cpu
   const busy = performance.eventLoopUtilization(own).utilization
   for (const device of opened) device.close()
-  return { ...observer, seconds, cpu: used, busy, writes: writes.byCollection, count: users * replies }
+  return {
+    ...observer,
+    seconds,
+    cpu: used,
+    busy,
+    writes: writes.byCollection,
+    count: users * replies,
+  }
 }
 
 async function start(person: Person): Promise<void> {
-  const { id } = await person.ask('createConversation', { body: { messages: [{ role: 'user', content: 'Go' }] } })
+  const { id } = await person.ask('createConversation', {
+    body: { messages: [{ role: 'user', content: 'Go' }] },
+  })
   await using device = await person.device('conversations')
   await device.done('reply', { conversation_id: id })
 }
@@ -130,7 +151,9 @@ test('fifty replies at once on three devices each', async () => {
     [`of ${SECONDS} s each`]: `${count} at once`,
     'node: CPU µs a token': ((cpu * 1e6) / count / SECONDS / TOKENS_PER_SECOND).toFixed(0),
     'log entries a reply': ((writes.get('changes') ?? 0) / count).toFixed(1),
-    'documents written a reply': ([...writes.values()].reduce((sum, n) => sum + n, 0) / count).toFixed(1),
+    'documents written a reply': (
+      [...writes.values()].reduce((sum, n) => sum + n, 0) / count
+    ).toFixed(1),
     'longest gap ms': percentile(gaps, 1).toFixed(0),
     'took s': seconds.toFixed(0),
     'provider and devices busy %': (busy * 100).toFixed(0),

@@ -21,7 +21,11 @@ async function longAway(node: NodeProcess): Promise<void> {
   const person = await signUp(node)
   const { epoch, seq } = await person.ask('getPreferences')
   for (let at = 0; at < AWAY; at += 100)
-    await Promise.all(Array.from({ length: 100 }, (_, i) => person.ask('putPreferences', { body: { count: at + i } })))
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        person.ask('putPreferences', { body: { count: at + i } }),
+      ),
+    )
   const rest = await time(() => person.ask('getPreferences'))
   const catchUp = await time(async () => {
     await using device = await person.device('preferences', { since: { epoch, seq } })
@@ -37,7 +41,8 @@ async function allAtOnce(node: NodeProcess): Promise<void> {
   const people: Person[] = []
   for (let i = 0; i < PEOPLE; i++) people.push(await signUp(node))
   const cursors = await Promise.all(people.map((person) => person.ask('getPreferences')))
-  for (const person of people) for (let i = 0; i < 5; i++) await person.ask('putPreferences', { body: { i } })
+  for (const person of people)
+    for (let i = 0; i < 5; i++) await person.ask('putPreferences', { body: { i } })
   const before = residentMegabytes(node)
   const alone = await time(() => comeBack(people[0]!, cursors[0]!))
   const start = performance.now()
@@ -50,8 +55,18 @@ async function allAtOnce(node: NodeProcess): Promise<void> {
   const after = residentMegabytes(node)
   const samples = times.map(({ ms }) => ms)
   print(`${DEVICES} devices of ${PEOPLE} people come back at the same moment, 5 changes behind`, [
-    { what: 'floor: one device alone', 'p50 ms': alone.toFixed(1), 'all ms': alone.toFixed(1), 'node MB': before },
-    { what: `${DEVICES} at once`, 'p50 ms': percentile(samples, 0.5).toFixed(1), 'all ms': Math.max(...samples).toFixed(1), 'node MB': after }, // prettier-ignore
+    {
+      what: 'floor: one device alone',
+      'p50 ms': alone.toFixed(1),
+      'all ms': alone.toFixed(1),
+      'node MB': before,
+    },
+    {
+      what: `${DEVICES} at once`,
+      'p50 ms': percentile(samples, 0.5).toFixed(1),
+      'all ms': Math.max(...samples).toFixed(1),
+      'node MB': after,
+    },
   ])
   for (const { device } of times) device.close()
 }

@@ -53,7 +53,10 @@ test('what an idle tab costs', async () => {
   const tabs = await inBatches(TABS, async (i) => {
     const [first, ...rest] = topics
     const tab = await people[i]!.device(first)
-    return [tab, ...(await Promise.all(rest.map((topic) => people[i]!.device(topic, { beside: tab }))))]
+    return [
+      tab,
+      ...(await Promise.all(rest.map((topic) => people[i]!.device(topic, { beside: tab })))),
+    ]
   })
   const ms = performance.now() - start
   const after = await look()
@@ -61,7 +64,10 @@ test('what an idle tab costs', async () => {
   print(`${TABS} tabs of as many users, each on all four topics over one connection`, [
     { what: 'memory of the node, KB a tab', value: kilobytes(before.node, after.node) },
     { what: 'memory of Redis, KB a user of a node', value: kilobytes(before.redis, after.redis) },
-    { what: 'tabs that came in a second, this process included', value: ((TABS / ms) * 1000).toFixed(0) },
+    {
+      what: 'tabs that came in a second, this process included',
+      value: ((TABS / ms) * 1000).toFixed(0),
+    },
     { what: 'change streams', value: await figure(node, 'lockstep_feed_tails') },
   ])
   for (const device of tabs.flat().reverse()) device.close()
@@ -82,7 +88,12 @@ test('what one lease can carry', async () => {
   })
   await feed.ready
   const caller = { user_id: newId(), session_id: null, device: 'bench' }
-  const decision = { op: 'updated', entity_id: caller.user_id, version: 1, data: { patch: { text: 'x'.repeat(200) } } }
+  const decision = {
+    op: 'updated',
+    entity_id: caller.user_id,
+    version: 1,
+    data: { patch: { text: 'x'.repeat(200) } },
+  }
   const entries = Array.from({ length: FLOOD }, (_, i) => {
     const position = { topic: 'preferences' as const, epoch: 'e', seq: i + 1, at: new Date() }
     return toEntry(caller, position, { mutation_id: newId(), fingerprint: '' }, decision)
@@ -135,7 +146,9 @@ async function measure(size: number, where: string) {
   const start = performance.now()
   const busy = await over(read, async () => {
     for (let change = 0; change < CHANGES; change++)
-      await inBatches(users, (i) => people[i]!.ask('putPreferences', { body: { theme: `${change}` } }))
+      await inBatches(users, (i) =>
+        people[i]!.ask('putPreferences', { body: { theme: `${change}` } }),
+      )
     const all = () => arrived === devices.length * CHANGES
     await eventually(all, { within: 60_000, what: 'every device has every change' })
   })
@@ -151,14 +164,22 @@ async function measure(size: number, where: string) {
   const changes = users * CHANGES
   const perOwn = (lines: readonly Line[], way: keyof Line) =>
     lines.length > 0
-      ? (total(lines.map((line) => line[way])) / lines.length / (USERS_PER_NODE * CHANGES)).toFixed(0)
+      ? (total(lines.map((line) => line[way])) / lines.length / (USERS_PER_NODE * CHANGES)).toFixed(
+          0,
+        )
       : '-'
-  const tails = total(await Promise.all(cluster.nodes.map((node) => figure(node, 'lockstep_feed_tails'))))
+  const tails = total(
+    await Promise.all(cluster.nodes.map((node) => figure(node, 'lockstep_feed_tails'))),
+  )
   return {
     where,
     nodes: size,
     streams: tails,
-    'idle B/s a node': (total(idle.map(({ up, down }) => up + down)) / size / (IDLE_MS / 1000)).toFixed(0),
+    'idle B/s a node': (
+      total(idle.map(({ up, down }) => up + down)) /
+      size /
+      (IDLE_MS / 1000)
+    ).toFixed(0),
     'publishes a change': (calls / changes).toFixed(2),
     'holder sends B a change': (net[holder]!.up / changes).toFixed(0),
     'holder hears B an own change': perOwn([net[holder]!], 'down'),

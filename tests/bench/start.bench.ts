@@ -13,10 +13,14 @@ const script = `require('http').createServer((_, res) => res.end()).listen(0, '1
 test('starting', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-start-'))
   try {
-    await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { start: 'exec node server.cjs' } }))
+    await writeFile(
+      join(folder, 'package.json'),
+      JSON.stringify({ scripts: { start: 'exec node server.cjs' } }),
+    )
     await writeFile(join(folder, 'server.cjs'), script)
     const floor = () => start(folder, {})
-    const second = () => start(root, { DATA_DIR: join(folder, 'data'), MONGODB_URL: undefined, REDIS_URL: undefined })
+    const second = () =>
+      start(root, { DATA_DIR: join(folder, 'data'), MONGODB_URL: undefined, REDIS_URL: undefined })
     await floor()
     await second()
     printTimes('npm start, once everything is installed, to the first answered request', [

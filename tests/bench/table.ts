@@ -31,13 +31,17 @@ export function print(title: string, rows: readonly Record<string, string | numb
   const columns = Object.keys(rows[0] ?? {})
   const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column])))]
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)))
-  const line = (row: readonly string[]) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ') // prettier-ignore
+  const line = (row: readonly string[]) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')
   const [head, ...body] = cells.map(line)
   process.stdout.write(`\n${title}\n${head}\n${'-'.repeat(head!.length)}\n${body.join('\n')}\n`)
 }
 
 /** Milliseconds that each of `count` runs took, one after the other. */
-export async function timed(count: number, act: (index: number) => Promise<unknown>): Promise<number[]> {
+export async function timed(
+  count: number,
+  act: (index: number) => Promise<unknown>,
+): Promise<number[]> {
   const samples: number[] = []
   for (let index = 0; index < count; index++) {
     const start = performance.now()

@@ -15,7 +15,10 @@ const settled = (page: Page) =>
   page.waitForFunction(() =>
     document
       .getAnimations()
-      .every(({ playState, effect }) => playState !== 'running' || effect?.getTiming().iterations === Infinity),
+      .every(
+        ({ playState, effect }) =>
+          playState !== 'running' || effect?.getTiming().iterations === Infinity,
+      ),
   )
 
 /** Themes differ in nothing but colours. */
@@ -34,13 +37,20 @@ for (const [name, look] of Object.entries({ desktop, phone }))
     const alice = await signUp(shared.node, 'alice')
     const { id, run } = await fill(alice)
     const found: Record<string, string[]> = {}
-    const outside = await windows.open(shared.node.url, '/app/sign-in', { ...look, colorScheme: 'light' })
+    const outside = await windows.open(shared.node.url, '/app/sign-in', {
+      ...look,
+      colorScheme: 'light',
+    })
     for (const door of ['/app/sign-in', '/app/sign-up']) {
       await outside.goto(shared.node.url + door)
       await shows(outside.getByRole('heading', { level: 1 }))
       found[door] = await inBothThemes(outside)
     }
-    const inside = await windows.open(shared.node.url, '/app', { ...look, colorScheme: 'light', person: alice })
+    const inside = await windows.open(shared.node.url, '/app', {
+      ...look,
+      colorScheme: 'light',
+      person: alice,
+    })
     for (const { path, ready } of everyPage(id, run)) {
       await follow(inside, path)
       await shows(ready(inside))

@@ -31,7 +31,9 @@ test('what another device saved while one was typing is offered, not overwritten
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
   await page.getByLabel('Name').fill('My name for it')
-  await alice.ask('putPreferences', { body: { agent_settings: { demo: { name: 'Their name for it' } } } })
+  await alice.ask('putPreferences', {
+    body: { agent_settings: { demo: { name: 'Their name for it' } } },
+  })
   await shows(page.getByText('Another device has changed this agent meanwhile', { exact: false }))
   await page.getByRole('button', { name: 'Take over theirs' }).click()
   expect(await page.getByLabel('Name').inputValue()).toBe('Their name for it')
@@ -40,7 +42,9 @@ test('what another device saved while one was typing is offered, not overwritten
 test('a run is started here, watched on both, stopped there, and stays in the history', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
-  const right = await windows.open(shared.node.url, '/app/agents/runs', { person: await alice.signIn() })
+  const right = await windows.open(shared.node.url, '/app/agents/runs', {
+    person: await alice.signIn(),
+  })
   await left.getByLabel('Task').fill('/demo slow')
   await left.getByRole('button', { name: 'Run' }).click()
   await right.getByRole('link', { name: /\/demo slow/ }).click({ timeout: 2 * AT_ONCE })
@@ -59,7 +63,9 @@ test('the history is filtered on the server: what no page has brought yet is fou
   const alice = await signUp(shared.node, 'alice')
   const run = async (input: string) => {
     const { id } = await alice.ask('createRun', { body: { agent: 'demo', input } })
-    await expect.poll(async () => (await alice.ask('getRun', { params: { id } })).ended_at).not.toBeNull()
+    await expect
+      .poll(async () => (await alice.ask('getRun', { params: { id } })).ended_at)
+      .not.toBeNull()
   }
   await run('/demo code fast silent')
   for (let i = 0; i < 51; i++) await run('/demo silent fail now')

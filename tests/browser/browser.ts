@@ -37,7 +37,9 @@ export interface Sight {
 const expected = /401 \(Unauthorized\)|net::ERR_|404 \(Not Found\)|WebSocket connection to/
 
 /** The headless shell has no window to compose: a test costs half as much. */
-const installed = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((file) => existsSync(file))
+const installed = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((file) =>
+  existsSync(file),
+)
 
 /** Starts Chromium; `CHROMIUM` names another one than Debian's. */
 export const launch = (): Promise<Browser> =>
@@ -64,10 +66,16 @@ export async function openWindow(
   })
   await page.exposeFunction('reportViolation', (text: string) => faults.push(text))
   await page.addInitScript(() => {
-    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
-      const report = (window as unknown as { reportViolation: (text: string) => void }).reportViolation
-      report(`Content-Security-Policy: ${violatedDirective} ${blockedURI} at ${sourceFile}:${lineNumber}`)
-    })
+    addEventListener(
+      'securitypolicyviolation',
+      ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+        const report = (window as unknown as { reportViolation: (text: string) => void })
+          .reportViolation
+        report(
+          `Content-Security-Policy: ${violatedDirective} ${blockedURI} at ${sourceFile}:${lineNumber}`,
+        )
+      },
+    )
   })
   await page.goto(url + path)
   return { page, faults }

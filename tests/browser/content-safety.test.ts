@@ -21,7 +21,9 @@ test('no known payload runs script, makes a request, or leaves a handler or a da
   const roles = ['assistant', 'user', 'system', 'tool'] as const
   const messages = payloads.map((content, index) => ({ role: roles[index % 4]!, content }))
   const all = { role: 'assistant' as const, content: payloads.join('\n\n') }
-  const { id } = await alice.ask('createConversation', { body: { title: payloads[0], messages: [...messages, all] } })
+  const { id } = await alice.ask('createConversation', {
+    body: { title: payloads[0], messages: [...messages, all] },
+  })
   for (const content of payloads.slice(0, 12))
     await alice.ask('createConversation', {
       body: { title: content.slice(0, 400), messages: [{ role: 'assistant', content }] },
@@ -46,10 +48,17 @@ test('no known payload runs script, makes a request, or leaves a handler or a da
         for (const { name, value } of element.attributes) {
           if (name.startsWith('on') || name === 'style' || name === 'srcdoc')
             bad.add(`${element.tagName} ${name}=${value}`)
-          if (/^(href|src|action|formaction|xlink:href)$/.test(name) && !/^(https?:|mailto:|\/)/i.test(value))
+          if (
+            /^(href|src|action|formaction|xlink:href)$/.test(name) &&
+            !/^(https?:|mailto:|\/)/i.test(value)
+          )
             bad.add(`${element.tagName} ${name}=${value}`)
         }
-        if (/^(script|iframe|object|embed|form|meta|link|base|img|video|audio|style|math)$/i.test(element.tagName))
+        if (
+          /^(script|iframe|object|embed|form|meta|link|base|img|video|audio|style|math)$/i.test(
+            element.tagName,
+          )
+        )
           bad.add(element.outerHTML.slice(0, 200))
       }
     }

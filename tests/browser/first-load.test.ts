@@ -13,7 +13,11 @@ const windows = sharedBrowser()
 const BUDGET = 90 * 1024
 
 /** Bytes of gzipped script that a page fetched until it was usable. */
-async function scripts(page: Page, path: string, usable: (page: Page) => Promise<void>): Promise<number> {
+async function scripts(
+  page: Page,
+  path: string,
+  usable: (page: Page) => Promise<void>,
+): Promise<number> {
   const urls = new Set<string>()
   page.on('request', (request) => {
     if (request.url().endsWith('.js')) urls.add(request.url())
@@ -24,7 +28,9 @@ async function scripts(page: Page, path: string, usable: (page: Page) => Promise
   const bodies = await Promise.all(
     [...urls].map(async (url) => {
       const answer = await fetch(url)
-      expect(answer.headers.get('content-encoding'), `${url} is sent compressed`).toMatch(/^(br|gzip)$/)
+      expect(answer.headers.get('content-encoding'), `${url} is sent compressed`).toMatch(
+        /^(br|gzip)$/,
+      )
       return answer.arrayBuffer()
     }),
   )
@@ -40,7 +46,9 @@ test('the sign-in page, a new chat and a thread each need at most 90 KB of compr
     [`/app/c/${id}`, (page) => shows(page.getByText('Markdown', { exact: true }))],
   ]
   const door = await windows.open(shared.node.url, '/healthz')
-  expect(await scripts(door, '/app/sign-in', (page) => shows(page.getByLabel('Username')))).toBeLessThan(BUDGET)
+  expect(
+    await scripts(door, '/app/sign-in', (page) => shows(page.getByLabel('Username'))),
+  ).toBeLessThan(BUDGET)
   for (const [path, usable] of visits) {
     const page = await windows.open(shared.node.url, '/healthz', { person: alice })
     expect(await scripts(page, path, usable), path).toBeLessThan(BUDGET)
@@ -55,7 +63,8 @@ test('who is signed in can write within a second, and nothing jumps while the pa
   await page.addInitScript(() => {
     const shifts: number[] = []
     new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) shifts.push((entry as unknown as { value: number }).value)
+      for (const entry of list.getEntries())
+        shifts.push((entry as unknown as { value: number }).value)
     }).observe({ type: 'layout-shift', buffered: true })
     Object.assign(window, { shifts })
   })

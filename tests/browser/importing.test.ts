@@ -11,14 +11,21 @@ const shared = sharedNodes()
 const windows = sharedBrowser()
 
 const old = [
-  { id: 'c1', title: 'From the old app', messages: [{ role: 'user', content: 'Kept in this browser for years' }] },
+  {
+    id: 'c1',
+    title: 'From the old app',
+    messages: [{ role: 'user', content: 'Kept in this browser for years' }],
+  },
   { id: 'c2', title: 'Another old one', messages: [{ role: 'assistant', content: 'Me too' }] },
 ]
 
 test('what the old app left in this browser is found, brought over, and removed from the browser', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await page.evaluate((text) => localStorage.setItem('ai-chat-conversations', text), JSON.stringify(old))
+  await page.evaluate(
+    (text) => localStorage.setItem('ai-chat-conversations', text),
+    JSON.stringify(old),
+  )
   await page.goto(`${shared.node.url}/app/settings/data`)
   await shows(page.getByText('2 conversations of the app before'))
   await page.getByRole('button', { name: 'Look what would come' }).first().click()
@@ -80,10 +87,15 @@ test('a large archive shows how far it is, is stopped between two requests, and 
   }
   const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false })
   await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(3)])))
-  await writer.add('conversations-000.json', new TextReader(JSON.stringify([chat(1), chat(2), { name: 'Broken' }])))
+  await writer.add(
+    'conversations-000.json',
+    new TextReader(JSON.stringify([chat(1), chat(2), { name: 'Broken' }])),
+  )
   const buffer = Buffer.from(await (await writer.close()).arrayBuffer())
   await page.getByLabel('Where it comes from').selectOption('Claude')
-  await page.getByLabel('Files').setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
+  await page
+    .getByLabel('Files')
+    .setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
   await page.getByRole('button', { name: 'Look what would come' }).click()
   await shows(page.getByText('3would be created'))
 
@@ -101,14 +113,17 @@ test('a large archive shows how far it is, is stopped between two requests, and 
   await isHeld.promise
   await shows(page.getByText(/Importing: 1 item, 0\.5 of 1\.4 MB/))
   const bar = page.getByRole('progressbar')
-  expect(await bar.evaluate((it: HTMLProgressElement) => it.value > 0 && it.value < it.max)).toBe(true)
+  expect(await bar.evaluate((it: HTMLProgressElement) => it.value > 0 && it.value < it.max)).toBe(
+    true,
+  )
   expect(await violations(page)).toEqual([])
   await page.getByRole('button', { name: 'Stop' }).focus()
   await page.keyboard.press('Enter')
   await shows(page.getByText('Stopping…'))
   second.resolve()
   await shows(page.getByRole('heading', { name: 'Stopped' }))
-  const titles = async () => (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
+  const titles = async () =>
+    (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
   expect(await titles()).toEqual(['Chat 1', 'Chat 2'])
 
   await page.getByRole('button', { name: 'Go on' }).click()

@@ -17,7 +17,8 @@ async function longThread(person: Person): Promise<string> {
   for (let from = 1; from <= COUNT; from += 500) {
     const messages = Array.from({ length: 500 }, (_, index) => ({
       role: (from + index) % 2 === 1 ? ('user' as const) : ('assistant' as const),
-      content: `Message ${from + index}. ${'Some words about it. '.repeat((from + index) % 17)}`.trim(),
+      content:
+        `Message ${from + index}. ${'Some words about it. '.repeat((from + index) % 17)}`.trim(),
     }))
     await person.ask('putConversation', { params: { id }, body: { messages } })
   }
@@ -29,14 +30,18 @@ const rows = (page: Page) => page.getByRole('region', { name: 'Messages' }).getB
 const firstInSight = (page: Page) =>
   page.getByRole('region', { name: 'Messages' }).evaluate((scroller) => {
     const { top } = scroller.getBoundingClientRect()
-    const found = [...scroller.querySelectorAll('ol > li')].find((row) => row.getBoundingClientRect().bottom > top + 1)
+    const found = [...scroller.querySelectorAll('ol > li')].find(
+      (row) => row.getBoundingClientRect().bottom > top + 1,
+    )
     return {
       text: found?.textContent.slice(0, 40),
       offset: Math.round((found?.getBoundingClientRect().top ?? 0) - top),
     }
   })
 const twoFrames = (page: Page) =>
-  page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
+  page.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))),
+  )
 
 test(
   'ten thousand messages: a few rows stand in the page, older ones come on demand, and the place is kept',
@@ -54,7 +59,8 @@ test(
 
     const region = page.getByRole('region', { name: 'Messages' })
     await region.hover()
-    const firstNumber = async () => Number(/Message (\d+)\./.exec((await rows(page).nth(0).textContent()) ?? '')?.[1])
+    const firstNumber = async () =>
+      Number(/Message (\d+)\./.exec((await rows(page).nth(0).textContent()) ?? '')?.[1])
     const upTo = async () => {
       await page.mouse.wheel(0, -1500)
       await twoFrames(page)
@@ -85,7 +91,9 @@ test('coming back to a thread goes on where it was left', async () => {
     content: `Line ${index}\n\n${'text '.repeat(60)}`,
   }))
   await alice.ask('createConversation', { body: { title: 'Long enough', messages } })
-  await alice.ask('createConversation', { body: { title: 'Another one', messages: messages.slice(0, 3) } })
+  await alice.ask('createConversation', {
+    body: { title: 'Another one', messages: messages.slice(0, 3) },
+  })
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const side = page.getByRole('complementary')
   await side.getByRole('link', { name: /Long enough/ }).click()
@@ -99,7 +107,10 @@ test('coming back to a thread goes on where it was left', async () => {
   await side.getByRole('link', { name: /Another one/ }).click()
   await shows(page.getByText('Line 2', { exact: true }))
   await side.getByRole('link', { name: /Long enough/ }).click()
-  await page.waitForFunction((text) => document.querySelector('ol')?.textContent.includes(text), left.text ?? '')
+  await page.waitForFunction(
+    (text) => document.querySelector('ol')?.textContent.includes(text),
+    left.text ?? '',
+  )
   await twoFrames(page)
   expect(await firstInSight(page)).toEqual(left)
 })

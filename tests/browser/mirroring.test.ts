@@ -3,7 +3,18 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { quickReplies, sharedBrowser } from './browser.ts'
-import { AT_ONCE, begin, choose, composer, hides, listed, replied, said, say, shows } from './pages.ts'
+import {
+  AT_ONCE,
+  begin,
+  choose,
+  composer,
+  hides,
+  listed,
+  replied,
+  said,
+  say,
+  shows,
+} from './pages.ts'
 
 const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()
@@ -52,11 +63,17 @@ test('a message is seen on the other device, and its reply grows on both until o
 test('theme and density are the account’s: every window follows', async () => {
   const { left, right } = await sideBySide('/app/settings/appearance')
   await left.getByRole('radio', { name: 'Dark' }).click()
-  await right.waitForFunction(() => document.documentElement.dataset.theme === 'dark', undefined, { timeout: AT_ONCE })
-  await left.getByRole('radio', { name: 'Compact' }).click()
-  await right.waitForFunction(() => document.documentElement.dataset.density === 'compact', undefined, {
+  await right.waitForFunction(() => document.documentElement.dataset.theme === 'dark', undefined, {
     timeout: AT_ONCE,
   })
+  await left.getByRole('radio', { name: 'Compact' }).click()
+  await right.waitForFunction(
+    () => document.documentElement.dataset.density === 'compact',
+    undefined,
+    {
+      timeout: AT_ONCE,
+    },
+  )
   expect(await right.getByRole('radio', { name: 'Dark' }).getAttribute('aria-checked')).toBe('true')
 })
 
@@ -73,9 +90,13 @@ test('a draft waits on the next device, and is gone everywhere once it is sent',
   )
   await replied(left)
   await composer(right).press('Enter')
-  await left.waitForFunction(() => document.querySelector<HTMLTextAreaElement>('textarea')?.value === '', undefined, {
-    timeout: 2 * AT_ONCE,
-  })
+  await left.waitForFunction(
+    () => document.querySelector<HTMLTextAreaElement>('textarea')?.value === '',
+    undefined,
+    {
+      timeout: 2 * AT_ONCE,
+    },
+  )
 })
 
 test('what came while one looked elsewhere is marked unread until one device has shown it', async () => {
@@ -83,7 +104,8 @@ test('what came while one looked elsewhere is marked unread until one device has
   const { id } = await alice.ask('createConversation', {
     body: { title: 'News', messages: [{ role: 'assistant', content: 'Hello' }] },
   })
-  for (const page of [left, right]) await shows(listed(page, 'Unread').and(listed(page, 'News')), AT_ONCE)
+  for (const page of [left, right])
+    await shows(listed(page, 'Unread').and(listed(page, 'News')), AT_ONCE)
   await listed(left, 'News').click()
   await shows(said(left, 'Hello'))
   await hides(listed(right, 'Unread').and(listed(right, 'News')), 3 * AT_ONCE)

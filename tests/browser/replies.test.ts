@@ -11,18 +11,26 @@ const shared = sharedNodes()
 const windows = sharedBrowser()
 
 /** A window on a conversation in which a reply to this question ended so. */
-async function opened(person: Person, question: string, ending?: Pick<MessageInput, 'status' | 'metadata'>) {
+async function opened(
+  person: Person,
+  question: string,
+  ending?: Pick<MessageInput, 'status' | 'metadata'>,
+) {
   const reply = ending && { role: 'assistant' as const, content: 'Half of it', ...ending }
   const messages = [{ role: 'user' as const, content: question }, ...(reply ? [reply] : [])]
   const { id } = await person.ask('createConversation', { body: { messages } })
   return { id, page: await windows.open(shared.node.url, `/app/c/${id}`, { person }) }
 }
-const read = async (person: Person, id: string) => (await person.ask('getConversation', { params: { id } })).messages
+const read = async (person: Person, id: string) =>
+  (await person.ask('getConversation', { params: { id } })).messages
 
 test('a reply that broke off says why, once, and can be continued', async () => {
   const alice = await signUp(shared.node, 'alice')
   const metadata = { reason: reasons.restarted, reason_code: 'restarted' }
-  const { id, page } = await opened(alice, '/demo fast code silent', { status: 'interrupted', metadata })
+  const { id, page } = await opened(alice, '/demo fast code silent', {
+    status: 'interrupted',
+    metadata,
+  })
   await shows(page.getByText(`Interrupted: ${reasons.restarted}`, { exact: true }))
   await page.getByRole('button', { name: 'Continue' }).click()
   await shows(said(page, 'Please continue.'))
@@ -35,7 +43,10 @@ test('a reply that broke off says why, once, and can be continued', async () => 
 test('a reply that broke off can be asked for again', async () => {
   const alice = await signUp(shared.node, 'alice')
   const metadata = { reason: reasons.lost, reason_code: 'lost' }
-  const { id, page } = await opened(alice, '/demo fast code silent', { status: 'interrupted', metadata })
+  const { id, page } = await opened(alice, '/demo fast code silent', {
+    status: 'interrupted',
+    metadata,
+  })
   await page.getByRole('button', { name: 'Try again' }).click()
   await shows(page.getByText('2 / 2'))
   await hides(said(page, 'Half of it'))
@@ -59,7 +70,9 @@ test('that the model thinks is shown with its time on every device, also on one 
   const left = await windows.open(shared.node.url, '/app', { person: alice })
   const id = await begin(left, '/demo think 60')
   await shows(left.getByText(/^Thinking… [3-9] s$/), 10_000)
-  const right = await windows.open(shared.node.url, `/app/c/${id}`, { person: await alice.signIn() })
+  const right = await windows.open(shared.node.url, `/app/c/${id}`, {
+    person: await alice.signIn(),
+  })
   const there = right.getByText(/^Thinking… \d+ s$/)
   await shows(there)
   expect(Number(/\d+/.exec((await there.textContent())!)![0])).toBeGreaterThanOrEqual(3)

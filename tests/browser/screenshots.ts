@@ -13,7 +13,11 @@ import { everyPage, fill, type Stop } from './tour.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
 const looks: Record<string, BrowserContextOptions> = { desktop, phone }
-const door = { name: 'sign-in', path: '/app/sign-in', ready: (page) => page.getByLabel('Username') } satisfies Stop
+const door = {
+  name: 'sign-in',
+  path: '/app/sign-in',
+  ready: (page) => page.getByLabel('Username'),
+} satisfies Stop
 
 /** Visits the pages in one look and theme; `person` absent: the pages for nobody. */
 async function visit(
@@ -24,7 +28,11 @@ async function visit(
   options: BrowserContextOptions,
   person?: Person,
 ) {
-  const { page } = await openWindow(browser, url, stops[0]!.path, { ...options, person, reducedMotion: 'reduce' })
+  const { page } = await openWindow(browser, url, stops[0]!.path, {
+    ...options,
+    person,
+    reducedMotion: 'reduce',
+  })
   for (const stop of stops) {
     await page.goto(url + stop.path)
     await shows(stop.ready(page))
@@ -37,10 +45,14 @@ async function visit(
 /** With a name that looks like one, as this server is nobody else's. */
 async function signUpAlice(url: string): Promise<Person> {
   const password = 'only for these pictures'
-  const { body, headers } = await request<{ user: User; session: Session }>(`${url}/auth/register`, 'POST', {
-    username: 'alice',
-    password,
-  })
+  const { body, headers } = await request<{ user: User; session: Session }>(
+    `${url}/auth/register`,
+    'POST',
+    {
+      username: 'alice',
+      password,
+    },
+  )
   return new Person(url, body, cookieOf(headers), password)
 }
 

@@ -33,7 +33,9 @@ test('the language of dates and who answers are the account’s: every window fo
   await alice.ask('putPreferences', { body: { agent_settings: { [agent]: { name: 'Editor' } } } })
   const id = await longTalk(alice)
   const left = await windows.open(shared.node.url, '/app/settings/appearance', { person: alice })
-  const right = await windows.open(shared.node.url, `/app/c/${id}`, { person: await alice.signIn() })
+  const right = await windows.open(shared.node.url, `/app/c/${id}`, {
+    person: await alice.signIn(),
+  })
   const days = right.getByRole('region', { name: 'Messages' })
   await shows(days.getByText('Yesterday'))
   await left.getByLabel('Dates and times').selectOption('de')
@@ -42,13 +44,22 @@ test('the language of dates and who answers are the account’s: every window fo
   await shows(right.getByRole('button', { name: 'Demo' }))
   await left.getByLabel('Who answers in chats').selectOption('Editor')
   await shows(right.getByRole('button', { name: 'Editor' }), AT_ONCE)
-  expect((await alice.ask('getPreferences')).preferences).toMatchObject({ date_language: 'de', default_agent: agent })
+  expect((await alice.ask('getPreferences')).preferences).toMatchObject({
+    date_language: 'de',
+    default_agent: agent,
+  })
 })
 
 /** The same person on a phone. */
 async function onPhone({ url, user, session, password }: Person): Promise<Person> {
-  const agent = 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile/15E148 Safari/604.1'
-  const { headers } = await request(`${url}/auth/login`, 'POST', { username: user.username, password }, { 'user-agent': agent }) // prettier-ignore
+  const agent =
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile/15E148 Safari/604.1'
+  const { headers } = await request(
+    `${url}/auth/login`,
+    'POST',
+    { username: user.username, password },
+    { 'user-agent': agent },
+  )
   return new Person(url, { user, session }, cookieOf(headers), password)
 }
 
@@ -73,7 +84,9 @@ test('activity tells what was changed and from which device, as it happens', asy
 
 test('code is coloured, and copied as it was written', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const page = await windows.open(shared.node.url, `/app/c/${await longTalk(alice)}`, { person: alice })
+  const page = await windows.open(shared.node.url, `/app/c/${await longTalk(alice)}`, {
+    person: alice,
+  })
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await shows(page.locator('pre code [class^="hljs"]').first())
   await page.getByRole('button').getByText('Copy', { exact: true }).click()
@@ -90,7 +103,12 @@ test('who wants no motion gets none', async () => {
     await shows(said(page, '/demo slow'))
     await shows(page.getByRole('button', { name: 'Stop' }))
     return () =>
-      page.evaluate(() => document.getAnimations().filter(({ effect }) => Number(effect?.getComputedTiming().activeDuration) > 1).length) // prettier-ignore
+      page.evaluate(
+        () =>
+          document
+            .getAnimations()
+            .filter(({ effect }) => Number(effect?.getComputedTiming().activeDuration) > 1).length,
+      )
   }
   await expect.poll(await moving('no-preference')).toBeGreaterThan(0)
   expect(await (await moving('reduce'))()).toBe(0)

@@ -45,7 +45,14 @@ test('the browser stores nothing, and the session is the only cookie, which no s
     workers: (await navigator.serviceWorker.getRegistrations()).length,
     readable: document.cookie,
   }))
-  expect(stored).toEqual({ local: 0, session: 0, databases: [], caches: [], workers: 0, readable: '' })
+  expect(stored).toEqual({
+    local: 0,
+    session: 0,
+    databases: [],
+    caches: [],
+    workers: 0,
+    readable: '',
+  })
   const cookies = await page.context().cookies()
   expect(cookies.map(({ name, httpOnly, sameSite }) => ({ name, httpOnly, sameSite }))).toEqual([
     { name: 'lockstep_session', httpOnly: true, sameSite: 'Lax' },

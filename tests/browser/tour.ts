@@ -40,9 +40,21 @@ const tomatoes = due(7, new Date('2026-05-12'))
 /** Gives an account what its pages show. */
 export async function fill(person: Person): Promise<{ id: string; run: string }> {
   const chats: [string, string, string][] = [
-    ['Invoice wording', 'Is “due upon receipt” too harsh?', 'A little. “Payable within 14 days” is firm and friendly.'],
-    ['Regex for dates', 'Match ISO dates only', 'Use `^\\d{4}-\\d{2}-\\d{2}$`, then let the parser decide.'],
-    ['Trip to the coast', 'Two days, no car', 'Take the early train and walk the cliff path first.'],
+    [
+      'Invoice wording',
+      'Is “due upon receipt” too harsh?',
+      'A little. “Payable within 14 days” is firm and friendly.',
+    ],
+    [
+      'Regex for dates',
+      'Match ISO dates only',
+      'Use `^\\d{4}-\\d{2}-\\d{2}$`, then let the parser decide.',
+    ],
+    [
+      'Trip to the coast',
+      'Two days, no car',
+      'Take the early train and walk the cliff path first.',
+    ],
   ]
   for (const [title, question, reply] of chats) {
     const messages = [
@@ -52,7 +64,10 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
     await person.ask('createConversation', { body: { title, messages } })
   }
   const pinned = await person.ask('createConversation', {
-    body: { title: 'Reading list', messages: [{ role: 'user', content: 'Books on distributed systems, please' }] },
+    body: {
+      title: 'Reading list',
+      messages: [{ role: 'user', content: 'Books on distributed systems, please' }],
+    },
   })
   await person.ask('putConversation', { params: { id: pinned.id }, body: { pinned: true } })
   const question = newId()
@@ -61,7 +76,11 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
       title: 'The garden in spring',
       messages: [
         { role: 'user', content: 'What should I plant first?', created_at: ago(26 * 60) },
-        { role: 'assistant', content: 'Tell me about the bed: sun, soil, size?', created_at: ago(26 * 60 - 1) },
+        {
+          role: 'assistant',
+          content: 'Tell me about the bed: sun, soil, size?',
+          created_at: ago(26 * 60 - 1),
+        },
         {
           id: question,
           role: 'user',
@@ -93,7 +112,9 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
       },
     },
   })
-  const run = await person.ask('createRun', { body: { agent: 'demo', input: 'Compare two ways to store a session' } })
+  const run = await person.ask('createRun', {
+    body: { agent: 'demo', input: 'Compare two ways to store a session' },
+  })
   return { id: garden.id, run: run.id }
 }
 
@@ -101,17 +122,45 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
 export function everyPage(id: string, run: string): Stop[] {
   const heading = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
   return [
-    { name: 'chats', path: '/app', ready: (page) => page.getByRole('link', { name: /The garden in spring/ }) },
+    {
+      name: 'chats',
+      path: '/app',
+      ready: (page) => page.getByRole('link', { name: /The garden in spring/ }),
+    },
     { name: 'new-chat', path: '/app/new', ready: composer },
-    { name: 'thread', path: `/app/c/${id}`, ready: (page) => page.getByText('Sow a little every two weeks').first() },
-    { name: 'history', path: `/app/c/${id}/history`, ready: (page) => page.getByRole('button', { name: /^Created/ }) },
+    {
+      name: 'thread',
+      path: `/app/c/${id}`,
+      ready: (page) => page.getByText('Sow a little every two weeks').first(),
+    },
+    {
+      name: 'history',
+      path: `/app/c/${id}/history`,
+      ready: (page) => page.getByRole('button', { name: /^Created/ }),
+    },
     { name: 'agents', path: '/app/agents', ready: heading('Editor') },
-    { name: 'runs', path: '/app/agents/runs', ready: (page) => page.getByText('Compare two ways').first() },
-    { name: 'agent', path: '/app/agents/0199aaaa-0000-7000-8000-000000000001', ready: heading('What it is') },
-    { name: 'run', path: `/app/agents/runs/${run}`, ready: (page) => page.getByText('Compare two ways').first() },
+    {
+      name: 'runs',
+      path: '/app/agents/runs',
+      ready: (page) => page.getByText('Compare two ways').first(),
+    },
+    {
+      name: 'agent',
+      path: '/app/agents/0199aaaa-0000-7000-8000-000000000001',
+      ready: heading('What it is'),
+    },
+    {
+      name: 'run',
+      path: `/app/agents/runs/${run}`,
+      ready: (page) => page.getByText('Compare two ways').first(),
+    },
     { name: 'settings', path: '/app/settings', ready: heading('Settings') },
     { name: 'appearance', path: '/app/settings/appearance', ready: heading('Language and region') },
-    { name: 'devices', path: '/app/settings/devices', ready: (page) => page.getByText('This device') },
+    {
+      name: 'devices',
+      path: '/app/settings/devices',
+      ready: (page) => page.getByText('This device'),
+    },
     { name: 'activity', path: '/app/settings/activity', ready: heading('Activity') },
     { name: 'data', path: '/app/settings/data', ready: heading('Export') },
     { name: 'account', path: '/app/settings/account', ready: heading('Delete the account') },

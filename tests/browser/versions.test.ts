@@ -13,7 +13,9 @@ test('a reply is written again, a question is asked differently, and every versi
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app', { person: alice })
   const id = await begin(left, 'First wording')
-  const right = await windows.open(shared.node.url, `/app/c/${id}`, { person: await alice.signIn() })
+  const right = await windows.open(shared.node.url, `/app/c/${id}`, {
+    person: await alice.signIn(),
+  })
   await replied(left)
   await left.getByRole('button', { name: 'Write it again' }).last().click()
   for (const page of [left, right]) await shows(page.getByText('2 / 2'))
@@ -61,7 +63,9 @@ test('a correction of a message that was corrected elsewhere is a choice', async
   await page.getByRole('article', { name: 'You' }).hover()
   await page.getByRole('button', { name: 'Edit', exact: true }).click()
   await page.getByRole('textbox', { name: 'Edit the message' }).fill('The original')
-  const body = { messages: [{ id: message!.id, role: 'user' as const, content: 'Something else', version: 1 }] }
+  const body = {
+    messages: [{ id: message!.id, role: 'user' as const, content: 'Something else', version: 1 }],
+  }
   await alice.ask('putConversation', { params: { id: made.id }, body })
   await page.getByRole('button', { name: 'Save only' }).click()
   const question = page.getByRole('alertdialog', { name: 'Changed on another device' })
@@ -70,7 +74,10 @@ test('a correction of a message that was corrected elsewhere is a choice', async
   await page.getByRole('button', { name: 'Replace it with mine' }).click()
   await shows(said(page, 'The original'))
   await expect
-    .poll(async () => (await alice.ask('getConversation', { params: { id: made.id } })).messages[0]?.content)
+    .poll(
+      async () =>
+        (await alice.ask('getConversation', { params: { id: made.id } })).messages[0]?.content,
+    )
     .toBe('The original')
 })
 
@@ -81,7 +88,9 @@ test('what a conversation was can be seen in its history and brought back, on bo
   const body = { title: 'Bad name', messages: [{ ...messages[0]!, content: 'Bad words' }] }
   await alice.ask('putConversation', { params: { id }, body })
   const left = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
-  const right = await windows.open(shared.node.url, `/app/c/${id}`, { person: await alice.signIn() })
+  const right = await windows.open(shared.node.url, `/app/c/${id}`, {
+    person: await alice.signIn(),
+  })
   await shows(said(right, 'Bad words'))
   await choose(left, 'Bad name', 'History')
   await left.getByRole('button', { name: 'Created with 1 message' }).click()

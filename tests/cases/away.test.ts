@@ -12,7 +12,9 @@ test('a device that was away during creates, edits and deletes comes back equal 
   const trashed = newId()
   const purged = newId()
   for (const id of [kept, trashed, purged])
-    await alice.ask('createConversation', { body: { id, messages: [{ id: newId(), role: 'user', content: 'old' }] } })
+    await alice.ask('createConversation', {
+      body: { id, messages: [{ id: newId(), role: 'user', content: 'old' }] },
+    })
   await using sleeper = await Follower.of(alice, 'conversations')
   await using settings = await Follower.of(alice, 'preferences')
   await sleeper.leave()
@@ -21,10 +23,21 @@ test('a device that was away during creates, edits and deletes comes back equal 
   await using awake = await alice.device('conversations')
   const created = newId()
   await awake.done('create', { id: created, title: 'While you slept' })
-  await awake.done('append', { conversation_id: created, message: { role: 'user', content: 'new' } })
+  await awake.done('append', {
+    conversation_id: created,
+    message: { role: 'user', content: 'new' },
+  })
   const { messages } = await alice.ask('getConversation', { params: { id: kept } })
-  await awake.done('update', { conversation_id: kept, messages: [{ ...messages[0]!, content: 'edited' }] })
-  await awake.done('update', { conversation_id: kept, title: 'Renamed', metadata: { color: 'red' }, archived: true })
+  await awake.done('update', {
+    conversation_id: kept,
+    messages: [{ ...messages[0]!, content: 'edited' }],
+  })
+  await awake.done('update', {
+    conversation_id: kept,
+    title: 'Renamed',
+    metadata: { color: 'red' },
+    archived: true,
+  })
   await awake.done('delete', { conversation_id: trashed })
   await awake.done('delete', { conversation_id: purged })
   await awake.done('purge', { conversation_id: purged })
@@ -37,7 +50,11 @@ test('a device that was away during creates, edits and deletes comes back equal 
   expect(sleeper.state).toEqual(await truth(alice, 'conversations'))
   expect(settings.state).toEqual(await truth(alice, 'preferences'))
   const titles = Object.fromEntries(sleeper.state.map(({ id, title }) => [id, title]))
-  expect(titles).toEqual({ [kept]: 'Renamed', [trashed]: 'New conversation', [created]: 'While you slept' })
+  expect(titles).toEqual({
+    [kept]: 'Renamed',
+    [trashed]: 'New conversation',
+    [created]: 'While you slept',
+  })
   expect(sleeper.asked.loads).toBe(1)
   // One of three and then ten more, each once and in order.
   expect(sleeper.applied).toEqual([4, 5, 6, 7, 8, 9, 10])

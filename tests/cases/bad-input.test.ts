@@ -22,14 +22,25 @@ afterEach(async () => {
 })
 
 function refuses(reply: Reply, status: number, code: string) {
-  expect(reply).toMatchObject({ status, body: { type: expect.any(String), title: expect.any(String), status, code } })
+  expect(reply).toMatchObject({
+    status,
+    body: { type: expect.any(String), title: expect.any(String), status, code },
+  })
   expect(reply.headers.get('content-type')).toMatch(/^application\/problem\+json/)
 }
 
 describe('a request is refused', () => {
   test('when it is of another content type', async () => {
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])
-      refuses(await alice.rest('PUT', `/conversations/${id}`, 'title=x', { 'content-type': type }), 415, 'invalid')
+    for (const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+    ])
+      refuses(
+        await alice.rest('PUT', `/conversations/${id}`, 'title=x', { 'content-type': type }),
+        415,
+        'invalid',
+      )
   })
 
   test('when it is not what the table of routes says, or too large', async () => {
@@ -57,14 +68,20 @@ describe('a request is refused', () => {
       { messages: [{ role: 'user', content: 'x', position: deep(200) }] },
       { nobody: deep(200) },
     ])
-      expect(await device.refused('update', { conversation_id: id, ...bad })).toMatchObject({ code: 'invalid' })
+      expect(await device.refused('update', { conversation_id: id, ...bad })).toMatchObject({
+        code: 'invalid',
+      })
     expect(await truth(alice, 'conversations')).toEqual(before)
   })
 
   test('when an id in its path is no UUID', async () => {
     for (const bad of ['x', '%24ne', `${id}x`, '..%2f..', '[object Object]'])
       for (const method of ['GET', 'PUT', 'DELETE']) {
-        const reply = await alice.rest(method, `/conversations/${encodeURI(bad)}`, method === 'PUT' ? {} : undefined)
+        const reply = await alice.rest(
+          method,
+          `/conversations/${encodeURI(bad)}`,
+          method === 'PUT' ? {} : undefined,
+        )
         expect([404, 422]).toContain(reply.status)
         refuses(reply, reply.status, reply.status === 404 ? 'not_found' : 'invalid')
       }
@@ -97,14 +114,18 @@ test('none of it stops the server, and its log says so, repeating no text, no co
     { messages: [{ content: secret }] },
     { metadata: { [`$${secret}`]: 1 } },
   ])
-    // prettier-ignore
     expect((await eve.rest('POST', '/conversations', bad)).status).toBeGreaterThanOrEqual(400)
-  await request(`${shared.node.url}/auth/login`, 'POST', { username: eve.user.username, password: `${secret}!` })
+  await request(`${shared.node.url}/auth/login`, 'POST', {
+    username: eve.user.username,
+    password: `${secret}!`,
+  })
   await using device = await eve.device('conversations')
   await device.refused('create', { [secret]: 1 })
   await device.send(secret, body)
   device.socket.emit('create', body)
-  await expect(eve.device('conversations', { auth: { protocol: 99, [secret]: secret } })).rejects.toThrow()
+  await expect(
+    eve.device('conversations', { auth: { protocol: 99, [secret]: secret } }),
+  ).rejects.toThrow()
 
   expect((await eve.rest('GET', '/readyz')).status).toBe(200)
   await eventually(() => lines.some((line) => line.includes('a handshake was refused')))
@@ -113,11 +134,38 @@ test('none of it stops the server, and its log says so, repeating no text, no co
     { level: 30, msg: 'request', route: '/conversations', status: 400, user_id: eve.user.id },
     { level: 30, msg: 'request', route: '/conversations', status: 422, user_id: eve.user.id },
     { level: 30, msg: 'request', route: '/auth/login', status: 401 },
-    { level: 30, msg: 'a command was refused', topic: 'conversations', event: 'create', code: 'invalid', ...sender },
-    { level: 30, msg: 'a command was refused', topic: 'conversations', event: 'unknown', code: 'invalid', ...sender },
-    { level: 30, msg: 'an event without an ack was ignored', topic: 'conversations', session_id: eve.session.id },
-    { level: 30, msg: 'a handshake was refused', topic: 'conversations', code: 'protocol_unsupported' },
+    {
+      level: 30,
+      msg: 'a command was refused',
+      topic: 'conversations',
+      event: 'create',
+      code: 'invalid',
+      ...sender,
+    },
+    {
+      level: 30,
+      msg: 'a command was refused',
+      topic: 'conversations',
+      event: 'unknown',
+      code: 'invalid',
+      ...sender,
+    },
+    {
+      level: 30,
+      msg: 'an event without an ack was ignored',
+      topic: 'conversations',
+      session_id: eve.session.id,
+    },
+    {
+      level: 30,
+      msg: 'a handshake was refused',
+      topic: 'conversations',
+      code: 'protocol_unsupported',
+    },
   ])
-    expect(lines.map((line) => JSON.parse(line) as object)).toContainEqual(expect.objectContaining(said))
-  for (const hidden of [secret, eve.password, eve.cookie.split('=')[1]!]) expect(lines.join('\n')).not.toContain(hidden)
+    expect(lines.map((line) => JSON.parse(line) as object)).toContainEqual(
+      expect.objectContaining(said),
+    )
+  for (const hidden of [secret, eve.password, eve.cookie.split('=')[1]!])
+    expect(lines.join('\n')).not.toContain(hidden)
 })

@@ -19,16 +19,26 @@ test('a user with all conversations there may be can change and purge them, and 
   const key = { 'idempotency-key': newId() }
   const made = []
   for (let i = 0; i < MOST; i++)
-    made.push((await alice.rest('POST', '/conversations', {}, i === 0 ? key : {})).body.id as string)
+    made.push(
+      (await alice.rest('POST', '/conversations', {}, i === 0 ? key : {})).body.id as string,
+    )
   const [first, second] = made as [string, string]
-  const refused = { status: 422, body: { code: 'invalid', detail: expect.stringContaining('purge') } }
+  const refused = {
+    status: 422,
+    body: { code: 'invalid', detail: expect.stringContaining('purge') },
+  }
   expect(await alice.rest('POST', '/conversations', {})).toMatchObject(refused)
-  expect(await alice.rest('POST', '/conversations', {}, key)).toMatchObject({ status: 200, body: { id: first } })
+  expect(await alice.rest('POST', '/conversations', {}, key)).toMatchObject({
+    status: 200,
+    body: { id: first },
+  })
   expect(await alice.rest('POST', '/conversations', { id: first })).toMatchObject({ status: 200 })
   await alice.ask('putConversation', { params: { id: first }, body: { title: 'still mine' } })
   const conversations = [newId(), newId()].map((id) => ({ id, title: id, messages: [] }))
   for (const dry_run of [true, false]) {
-    const imported = await alice.ask('importMe', { body: { source: 'lockstep', data: { conversations }, dry_run } })
+    const imported = await alice.ask('importMe', {
+      body: { source: 'lockstep', data: { conversations }, dry_run },
+    })
     expect(imported).toMatchObject({
       created: 0,
       failed: [{ reason: refused.body.detail }, { reason: refused.body.detail }],
@@ -87,28 +97,81 @@ describe('a conversation with all messages there may be', () => {
       pinned: false,
       archived: false,
     },
-    ...{ created_at: context.at, updated_at: context.at, deleted_at: null, version: 7, messages: [], has_more: true },
+    ...{
+      created_at: context.at,
+      updated_at: context.at,
+      deleted_at: null,
+      version: 7,
+      messages: [],
+      has_more: true,
+    },
   })
   const full = limits.messagesPerConversation
   const said = { role: 'user' as const, content: 'one more' }
-  const message = { ...said, id: newId(), position: 1, version: 1, status: 'complete' as const, replaces: null, created_at: context.at, updated_at: context.at, metadata: {} } // prettier-ignore
-  const { user_id: _user, version: _version, message_count: _count, preview: _preview, messages: _messages, has_more: _more, ...about } = held(1) // prettier-ignore
+  const message = {
+    ...said,
+    id: newId(),
+    position: 1,
+    version: 1,
+    status: 'complete' as const,
+    replaces: null,
+    created_at: context.at,
+    updated_at: context.at,
+    metadata: {},
+  }
+  const {
+    user_id: _user,
+    version: _version,
+    message_count: _count,
+    preview: _preview,
+    messages: _messages,
+    has_more: _more,
+    ...about
+  } = held(1)
 
   test.each<[string, number, (held: Conversation) => unknown]>([
-    ['a message by append', 1, (it) => decideConversations.append(it, { conversation_id: id, message: said }, context)],
+    [
+      'a message by append',
+      1,
+      (it) => decideConversations.append(it, { conversation_id: id, message: said }, context),
+    ],
     [
       'messages by update',
       2,
-      (it) => decideConversations.update(it, { conversation_id: id, messages: [said, said] }, context),
+      (it) =>
+        decideConversations.update(it, { conversation_id: id, messages: [said, said] }, context),
     ],
-    ['a reply with its question', 2, (it) => decideReply(it, { message_id: newId(), run_id: newId(), agent: 'a', model: 'm', input: { id: newId(), content: 'x' } }, context)], // prettier-ignore
-    ['an imported message', 1, (it) => decidePiece(it, { about, messages: [message], more: false }, context)],
+    [
+      'a reply with its question',
+      2,
+      (it) =>
+        decideReply(
+          it,
+          {
+            message_id: newId(),
+            run_id: newId(),
+            agent: 'a',
+            model: 'm',
+            input: { id: newId(), content: 'x' },
+          },
+          context,
+        ),
+    ],
+    [
+      'an imported message',
+      1,
+      (it) => decidePiece(it, { about, messages: [message], more: false }, context),
+    ],
   ])('takes no more by %s', (_what, added, decide) => {
     expect(decide(held(full - added))).toMatchObject({ data: { message_count: full } })
-    expect(() => decide(held(full - added + 1))).toThrow(expect.objectContaining({ code: 'invalid' }) as Error)
+    expect(() => decide(held(full - added + 1))).toThrow(
+      expect.objectContaining({ code: 'invalid' }) as Error,
+    )
   })
 
   test('still takes another title', () => {
-    expect(decideConversations.update(held(full), { conversation_id: id, title: 'x' }, context)).toBeDefined()
+    expect(
+      decideConversations.update(held(full), { conversation_id: id, title: 'x' }, context),
+    ).toBeDefined()
   })
 })

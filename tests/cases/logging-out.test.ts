@@ -18,12 +18,19 @@ test("logging out closes that session's sockets and kills its cookie, even a cop
   expect(cookieOf(reply.headers)).toMatch(/^lockstep_session=$/)
 
   await Promise.all(hers.map((device) => device.disconnected(1_000)))
-  expect((await copy.rest('GET', '/users/me')).body).toMatchObject({ status: 401, code: 'unauthenticated' })
+  expect((await copy.rest('GET', '/users/me')).body).toMatchObject({
+    status: 401,
+    code: 'unauthenticated',
+  })
   expect((await copy.rest('POST', '/conversations', {})).status).toBe(401)
   for (const topic of live)
-    await expect(copy.device(topic)).rejects.toMatchObject({ data: { status: 401, code: 'unauthenticated' } })
+    await expect(copy.device(topic)).rejects.toMatchObject({
+      data: { status: 401, code: 'unauthenticated' },
+    })
 
   expect(others.map(({ connected }) => connected)).toEqual(others.map(() => true))
-  expect((await elsewhere.ask('listSessions')).items.map(({ id }) => id)).toEqual([elsewhere.session.id])
+  expect((await elsewhere.ask('listSessions')).items.map(({ id }) => id)).toEqual([
+    elsewhere.session.id,
+  ])
   for (const device of others) device.close()
 })

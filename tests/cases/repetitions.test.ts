@@ -11,7 +11,11 @@ beforeAll(async () => {
 const head = async () => (await alice.ask('listConversations')).seq
 
 test('a repeated create with the same id changes nothing and answers the same', async () => {
-  const body = { id: newId(), title: 'Once', messages: [{ role: 'user' as const, content: 'hello' }] }
+  const body = {
+    id: newId(),
+    title: 'Once',
+    messages: [{ role: 'user' as const, content: 'hello' }],
+  }
   const first = await alice.rest('POST', '/conversations', body)
   const seq = await head()
   const second = await alice.rest('POST', '/conversations', body)
@@ -28,9 +32,15 @@ test('a repeated create with the same id changes nothing and answers the same', 
 test('a create with an id from the trash is refused', async () => {
   const { id } = await alice.ask('createConversation')
   await alice.ask('deleteConversation', { params: { id } })
-  expect(await alice.rest('POST', '/conversations', { id })).toMatchObject({ status: 409, body: { code: 'id_taken' } })
+  expect(await alice.rest('POST', '/conversations', { id })).toMatchObject({
+    status: 409,
+    body: { code: 'id_taken' },
+  })
   await alice.ask('purgeConversation', { params: { id } })
-  expect(await alice.rest('POST', '/conversations', { id })).toMatchObject({ status: 409, body: { code: 'id_taken' } })
+  expect(await alice.rest('POST', '/conversations', { id })).toMatchObject({
+    status: 409,
+    body: { code: 'id_taken' },
+  })
 })
 
 test('a repeated append with the same message id changes nothing and answers the same', async () => {
@@ -57,7 +67,10 @@ test('a repeated delete and restore change nothing', async () => {
   const trash = await alice.ask('listConversations', { query: { state: 'trash' } })
   expect(trash.items.filter((item) => item.id === id)).toMatchObject([{ version: 2 }])
   expect(await twice('POST', `/conversations/${id}/restore`)).toEqual([200, 200])
-  expect(await alice.ask('getConversation', { params: { id } })).toMatchObject({ version: 3, deleted_at: null })
+  expect(await alice.ask('getConversation', { params: { id } })).toMatchObject({
+    version: 3,
+    deleted_at: null,
+  })
 })
 
 test('a request repeated with its Idempotency-Key gives the first outcome', async () => {

@@ -20,8 +20,14 @@ test('a PUT with an old copy of the messages erases nothing', async () => {
   const old = await conversationOf('one', 'two')
   const { id } = old
   const [one] = old.messages
-  await alice.ask('putConversation', { params: { id }, body: { messages: [{ ...one!, content: 'one, edited' }] } })
-  await alice.ask('putConversation', { params: { id }, body: { messages: [{ role: 'user', content: 'three' }] } })
+  await alice.ask('putConversation', {
+    params: { id },
+    body: { messages: [{ ...one!, content: 'one, edited' }] },
+  })
+  await alice.ask('putConversation', {
+    params: { id },
+    body: { messages: [{ role: 'user', content: 'three' }] },
+  })
   const before = await read(id)
 
   const reply = await alice.rest('PUT', path(id), { messages: old.messages })
@@ -33,9 +39,15 @@ test('a PUT with an old copy of the messages erases nothing', async () => {
 test('a PUT with an old copy and a new message adds the message and leaves the rest', async () => {
   const old = await conversationOf('one')
   const { id } = old
-  await alice.ask('putConversation', { params: { id }, body: { messages: [{ role: 'user', content: 'two' }] } })
+  await alice.ask('putConversation', {
+    params: { id },
+    body: { messages: [{ role: 'user', content: 'two' }] },
+  })
   const mine = { id: newId(), role: 'user' as const, content: 'three' }
-  await alice.ask('putConversation', { params: { id }, body: { messages: [...old.messages, mine] } })
+  await alice.ask('putConversation', {
+    params: { id },
+    body: { messages: [...old.messages, mine] },
+  })
   expect((await read(id)).messages.map(({ content }) => content)).toEqual(['one', 'two', 'three'])
 })
 
@@ -56,7 +68,12 @@ test.each([
   await alice.ask('putConversation', { params: { id }, body: { title: 'Newer' } })
   const current = await alice.rest('GET', path(id))
 
-  const refused = await alice.rest('PUT', path(id), { title: 'Too late' }, { 'if-match': tag(version) })
+  const refused = await alice.rest(
+    'PUT',
+    path(id),
+    { title: 'Too late' },
+    { 'if-match': tag(version) },
+  )
   expect(refused.status).toBe(409)
   expect(refused.headers.get('content-type')).toMatch('application/problem+json')
   const { epoch: _epoch, seq: _seq, ...now } = current.body
@@ -82,7 +99,15 @@ test('a stale if_version on a socket gets the same problem', async () => {
   const { id, version } = await conversationOf('one')
   await alice.ask('putConversation', { params: { id }, body: { title: 'Newer' } })
   await using device = await alice.device('conversations')
-  const problem = await device.refused('update', { conversation_id: id, title: 'Too late', if_version: version })
-  expect(problem).toMatchObject({ status: 409, code: 'version_conflict', current: { id, title: 'Newer', version: 2 } })
+  const problem = await device.refused('update', {
+    conversation_id: id,
+    title: 'Too late',
+    if_version: version,
+  })
+  expect(problem).toMatchObject({
+    status: 409,
+    code: 'version_conflict',
+    current: { id, title: 'Newer', version: 2 },
+  })
   expect(problem.current).toHaveProperty('messages')
 })

@@ -24,7 +24,9 @@ beforeAll(async () => {
   alice = await signUp(shared.node, `${MARK}-1`)
   bob = await signUp(shared.node, 'bob')
   const messages = [{ id: message, role: 'user' as const, content: `${MARK}: a secret` }]
-  await alice.ask('createConversation', { body: { id: conversation, title: MARK, messages, metadata: { MARK } } })
+  await alice.ask('createConversation', {
+    body: { id: conversation, title: MARK, messages, metadata: { MARK } },
+  })
   await alice.ask('putPreferences', { body: { note: MARK } })
   before = await everythingOf(alice)
 })
@@ -56,7 +58,10 @@ describe('bob', () => {
     const join = async (person: Person): Promise<Device[]> => {
       const account = await person.device('account')
       const others = topics.filter((topic) => topic !== 'account')
-      return [account, ...(await Promise.all(others.map((topic) => person.device(topic, { beside: account }))))]
+      return [
+        account,
+        ...(await Promise.all(others.map((topic) => person.device(topic, { beside: account })))),
+      ]
     }
     const his = await join(stranger)
     const hers = await join(alice)

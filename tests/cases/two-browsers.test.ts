@@ -35,7 +35,11 @@ test('each browser sees what the other creates, renames, writes and deletes with
     await told('update', { conversation_id: id, title: 'Dinner' })
     expect(seen()).toMatchObject({ title: 'Dinner' })
     await told('append', { conversation_id: id, message: { role: 'user', content: 'Pasta?' } })
-    expect(seen()).toMatchObject({ messages: [{ content: 'Pasta?' }], preview: 'Pasta?', message_count: 1 })
+    expect(seen()).toMatchObject({
+      messages: [{ content: 'Pasta?' }],
+      preview: 'Pasta?',
+      message_count: 1,
+    })
     await told('delete', { conversation_id: id })
     expect(seen()?.deleted_at).toEqual(expect.any(String))
     expect(reader.state).toEqual(await truth(first, 'conversations'))
@@ -81,10 +85,15 @@ test('two tabs that append at once have both messages, in the same order', async
   await Promise.all(rounds.flat())
 
   await Promise.all([here.caughtUp(), there.caughtUp()])
-  const messages = (tab: typeof here) => tab.state.find((one): one is Conversation => one.id === id)!.messages
+  const messages = (tab: typeof here) =>
+    tab.state.find((one): one is Conversation => one.id === id)!.messages
   const contents = messages(here).map(({ content }) => content)
-  expect(contents.toSorted()).toEqual(rounds.flatMap((_, index) => [`left ${index}`, `right ${index}`]).toSorted())
+  expect(contents.toSorted()).toEqual(
+    rounds.flatMap((_, index) => [`left ${index}`, `right ${index}`]).toSorted(),
+  )
   expect(messages(there)).toEqual(messages(here))
-  expect(messages(here).map(({ position }) => position)).toEqual(contents.map((_, index) => index + 1))
+  expect(messages(here).map(({ position }) => position)).toEqual(
+    contents.map((_, index) => index + 1),
+  )
   expect(here.state).toEqual(await truth(first, 'conversations'))
 })

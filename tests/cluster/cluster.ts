@@ -19,7 +19,8 @@ export interface ClusterOptions {
 }
 
 /** A figure of a node's `/metrics`, summed over labels. */
-export const figure = async (node: { url: string }, name: string): Promise<number> => (await figuresOf(node))(name)
+export const figure = async (node: { url: string }, name: string): Promise<number> =>
+  (await figuresOf(node))(name)
 
 /** All of a node's figures, asked for once. */
 async function figuresOf({ url }: { url: string }): Promise<(name: string) => number> {
@@ -28,7 +29,9 @@ async function figuresOf({ url }: { url: string }): Promise<(name: string) => nu
 }
 
 function figureIn(text: string, name: string): number {
-  const lines = text.split('\n').filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+  const lines = text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
   if (lines.length === 0) throw new Error(`there is no metric ${name}`)
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
@@ -84,7 +87,9 @@ export class Cluster implements AsyncDisposable {
 
   /** What the nodes said of their faults: the reason, when a test fails. */
   complaints(): string[] {
-    return this.nodes.flatMap(({ process }) => process.output.filter((line) => line.includes('request failed')))
+    return this.nodes.flatMap(({ process }) =>
+      process.output.filter((line) => line.includes('request failed')),
+    )
   }
 
   alive(): NodeProcess[] {
@@ -127,7 +132,8 @@ export class Cluster implements AsyncDisposable {
         const sum = (name: string) => total(figures.map((figureOf) => figureOf(name)))
         const knownToAll = figures.every((figureOf) => figureOf('lockstep_nodes') === alive.length)
         const isHeard = sum('lockstep_redis_heard') === alive.length
-        const isTailed = sum('lockstep_feed_tails') === leases && sum('lockstep_feed_leases_held') === leases
+        const isTailed =
+          sum('lockstep_feed_tails') === leases && sum('lockstep_feed_leases_held') === leases
         return knownToAll && isHeard && isTailed
       },
       { within, what: 'the cluster is whole again' },

@@ -14,7 +14,11 @@ export const crowdEnv = { SESSION_SECRET: 'the secret of a crowd that only exist
 const AT_ONCE = 50
 
 /** @param home the address of the node that each of them talks to */
-export async function crowd(databaseUrl: string, count: number, home: (index: number) => string): Promise<Person[]> {
+export async function crowd(
+  databaseUrl: string,
+  count: number,
+  home: (index: number) => string,
+): Promise<Person[]> {
   const database = await openDatabase(databaseUrl)
   const logger = createLogger('silent')
   const log = createLog(database, logger)
@@ -24,8 +28,17 @@ export async function crowd(databaseUrl: string, count: number, home: (index: nu
     const at = new Date()
     const user: User = { id: _id, username: `one-of-many-${_id}`, created_at: at.toISOString() }
     const { username } = user
-    const unused = { password_hash: '', preferences: {}, preferences_version: 1, preferences_seq: 0, version: 1 }
-    await Promise.all([log.create(_id), insertUser(database, { _id, username, ...unused, created_at: at })])
+    const unused = {
+      password_hash: '',
+      preferences: {},
+      preferences_version: 1,
+      preferences_seq: 0,
+      version: 1,
+    }
+    await Promise.all([
+      log.create(_id),
+      insertUser(database, { _id, username, ...unused, created_at: at }),
+    ])
     const opened = await sessions.open(_id, 'test')
     const session: Session = { id: opened._id, device: opened.device, created_at: at.toISOString() }
     const [cookie] = (await sessions.cookie.issue(opened._id, false)).split(';')
@@ -40,7 +53,10 @@ export async function crowd(databaseUrl: string, count: number, home: (index: nu
 }
 
 /** `act` for each index below `count`, some tens at a time; results in order. */
-export async function inBatches<T>(count: number, act: (index: number) => Promise<T>): Promise<T[]> {
+export async function inBatches<T>(
+  count: number,
+  act: (index: number) => Promise<T>,
+): Promise<T[]> {
   const results: T[] = []
   for (let from = 0; from < count; from += AT_ONCE) {
     const size = Math.min(AT_ONCE, count - from)

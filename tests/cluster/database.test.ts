@@ -19,17 +19,28 @@ test(
     let engine = await startEngine(directory, ['--port', '0'])
     stack.defer(() => engine.process.kill())
     const { port } = addressOf(engine.url)
-    const cluster = stack.use(await Cluster.start(3, { databaseUrl: withDatabase(engine.url, 'lockstep') }))
+    const cluster = stack.use(
+      await Cluster.start(3, { databaseUrl: withDatabase(engine.url, 'lockstep') }),
+    )
     const traffic = stack.use(await Traffic.start(cluster))
-    const readiness = () => Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
+    const readiness = () =>
+      Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
 
     traffic.write()
     await traffic.progress()
     await engine.process.kill()
-    await eventually(async () => expect(await readiness()).toEqual([503, 503, 503]), { within: 20_000 })
-    expect(traffic.devices.map(({ follower }) => follower.device.connected)).toEqual([true, true, true])
+    await eventually(async () => expect(await readiness()).toEqual([503, 503, 503]), {
+      within: 20_000,
+    })
+    expect(traffic.devices.map(({ follower }) => follower.device.connected)).toEqual([
+      true,
+      true,
+      true,
+    ])
     engine = await startEngine(directory, ['--port', String(port)])
-    await eventually(async () => expect(await readiness()).toEqual([200, 200, 200]), { within: 30_000 })
+    await eventually(async () => expect(await readiness()).toEqual([200, 200, 200]), {
+      within: 30_000,
+    })
     await traffic.progress()
     // and once more, so short that nobody may notice
     await engine.process.kill()

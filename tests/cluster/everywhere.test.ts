@@ -33,7 +33,9 @@ test('GATE-6: a revoked session loses its sockets on every node and topic at onc
 
 test('a deleted account is gone from every node at once', async () => {
   const bob = await signUp(cluster.nodes[0]!)
-  const sockets = await Promise.all(cluster.nodes.map((node) => bob.at(node).device('conversations')))
+  const sockets = await Promise.all(
+    cluster.nodes.map((node) => bob.at(node).device('conversations')),
+  )
   const began = performance.now()
   const { status } = await bob.rest('DELETE', '/users/me', { password: bob.password })
   expect(status).toBe(204)
@@ -49,7 +51,10 @@ test('a deleted account is gone from every node at once', async () => {
 test('guesses are counted over all nodes together', async () => {
   const carol = await signUp(cluster.nodes[0]!)
   const guess = (n: number) =>
-    request(`${cluster.nodes[n % 3]!.url}/auth/login`, 'POST', { username: carol.user.username, password: newId() })
+    request(`${cluster.nodes[n % 3]!.url}/auth/login`, 'POST', {
+      username: carol.user.username,
+      password: newId(),
+    })
   const statuses: number[] = []
   for (let n = 0; n < 12; n++) statuses.push((await guess(n)).status)
   expect(statuses).toEqual([...Array<number>(10).fill(401), 429, 429])
@@ -66,17 +71,29 @@ test(
     await using desk = await dora.at(steady).device('account')
     const there = await phone.at(mortal).device('account')
     await there.command('viewing', { conversation_id })
-    const { session_id } = await desk.until('presence', ({ viewing }) => viewing === conversation_id)
+    const { session_id } = await desk.until(
+      'presence',
+      ({ viewing }) => viewing === conversation_id,
+    )
     expect(session_id).toBe(phone.session.id)
     await mortal.process.kill()
     const killed = performance.now()
-    await desk.until('presence', (presence) => presence.session_id === session_id && !presence.online, 30_000)
+    await desk.until(
+      'presence',
+      (presence) => presence.session_id === session_id && !presence.online,
+      30_000,
+    )
     expect(performance.now() - killed).toBeLessThan(30_000)
     const { items } = await dora.ask('listSessions')
     expect(items.find(({ id }) => id === session_id)).toMatchObject({ online: false })
     await using back = await phone.at(cluster.nodes[2]!).device('account')
-    await desk.until('presence', ({ connection_id, online }) => connection_id === back.socket.id && online)
-    expect((await dora.ask('listSessions')).items.find(({ id }) => id === session_id)).toMatchObject({ online: true })
+    await desk.until(
+      'presence',
+      ({ connection_id, online }) => connection_id === back.socket.id && online,
+    )
+    expect(
+      (await dora.ask('listSessions')).items.find(({ id }) => id === session_id),
+    ).toMatchObject({ online: true })
     await cluster.respawn(mortal)
   },
 )

@@ -56,7 +56,8 @@ test(
     const awake = cluster.others(holder)
     const heir = await eventually(
       async () => {
-        for (const node of awake) if ((await figure(node, 'lockstep_feed_leases_held')) === 1) return node
+        for (const node of awake)
+          if ((await figure(node, 'lockstep_feed_leases_held')) === 1) return node
         return undefined
       },
       { within: 8_000, what: 'another node holds the lease' },

@@ -29,7 +29,8 @@ afterAll(async () => {
 afterEach(() => cluster.healed())
 
 const each = (value: number) => cluster.nodes.map(() => value)
-const readiness = () => Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
+const readiness = () =>
+  Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
 
 /** Every node says that it works alone, and is ready all the same. */
 const alone = () =>
@@ -45,19 +46,23 @@ const alone = () =>
     { within: 20_000, what: 'each node tails for itself' },
   )
 
-test('FEED-5: killed, it is done without; started again empty, it is used again', TIMEOUT, async () => {
-  await using traffic = await Traffic.start(cluster)
-  traffic.write()
-  await traffic.progress()
-  await cluster.redis.kill()
-  await traffic.progress()
-  await alone()
-  await traffic.progress()
-  await cluster.redis.restart()
-  await traffic.progress()
-  await cluster.healed()
-  await traffic.exact()
-})
+test(
+  'FEED-5: killed, it is done without; started again empty, it is used again',
+  TIMEOUT,
+  async () => {
+    await using traffic = await Traffic.start(cluster)
+    traffic.write()
+    await traffic.progress()
+    await cluster.redis.kill()
+    await traffic.progress()
+    await alone()
+    await traffic.progress()
+    await cluster.redis.restart()
+    await traffic.progress()
+    await cluster.healed()
+    await traffic.exact()
+  },
+)
 
 test('restarted empty in a moment, it takes nothing away', TIMEOUT, async () => {
   await using traffic = await Traffic.start(cluster)
@@ -102,26 +107,31 @@ test('one that hangs up on everybody again and again loses nothing', TIMEOUT, as
   await traffic.exact()
 })
 
-test('FEED-5: one that is slow delays, up to where it is done without, and doubles nothing', TIMEOUT, async () => {
-  await using traffic = await Traffic.start(cluster)
-  traffic.write()
-  try {
-    for (const wire of wires) wire.delay(500)
-    await traffic.progress(20)
-    await traffic.arrived()
-    // there and back it takes longer than a command may: nobody can hold the lease
-    for (const wire of wires) wire.delay(1_200)
-    const unheld = async () => expect(await cluster.figures('lockstep_feed_leases_held')).toEqual(each(0))
-    await eventually(unheld, { within: 15_000, what: 'the lease is lost' })
-    // and longer than an echo may
-    for (const wire of wires) wire.delay(1_800)
-    await traffic.progress(20)
-  } finally {
-    for (const wire of wires) wire.delay(0)
-  }
-  await cluster.healed()
-  await traffic.exact()
-})
+test(
+  'FEED-5: one that is slow delays, up to where it is done without, and doubles nothing',
+  TIMEOUT,
+  async () => {
+    await using traffic = await Traffic.start(cluster)
+    traffic.write()
+    try {
+      for (const wire of wires) wire.delay(500)
+      await traffic.progress(20)
+      await traffic.arrived()
+      // there and back it takes longer than a command may: nobody can hold the lease
+      for (const wire of wires) wire.delay(1_200)
+      const unheld = async () =>
+        expect(await cluster.figures('lockstep_feed_leases_held')).toEqual(each(0))
+      await eventually(unheld, { within: 15_000, what: 'the lease is lost' })
+      // and longer than an echo may
+      for (const wire of wires) wire.delay(1_800)
+      await traffic.progress(20)
+    } finally {
+      for (const wire of wires) wire.delay(0)
+    }
+    await cluster.healed()
+    await traffic.exact()
+  },
+)
 
 test(
   'one that takes nothing more: what it doesn’t take in time is dropped, counted, and found in the log',
@@ -134,9 +144,14 @@ test(
     try {
       const padding = 'x'.repeat(200_000)
       const [writer] = cluster.others(holder)
-      await Promise.all(Array.from({ length: 6 }, (_, n) => traffic.once(writer!, `${n} ${padding}`)))
+      await Promise.all(
+        Array.from({ length: 6 }, (_, n) => traffic.once(writer!, `${n} ${padding}`)),
+      )
       const dropped = async () => total(await cluster.figures('lockstep_redis_lost_total')) > lost
-      await eventually(dropped, { within: 15_000, what: 'what Redis does not take is dropped and counted' })
+      await eventually(dropped, {
+        within: 15_000,
+        what: 'what Redis does not take is dropped and counted',
+      })
     } finally {
       cluster.redis.thaw()
     }
@@ -147,7 +162,10 @@ test(
 
 describe('one change at the worst moment, with none behind it that would show the gap, arrives all the same', () => {
   const rounds = 3
-  const worst = async (fault: () => Promise<unknown>, mend: () => Promise<unknown> = () => Promise.resolve()) => {
+  const worst = async (
+    fault: () => Promise<unknown>,
+    mend: () => Promise<unknown> = () => Promise.resolve(),
+  ) => {
     await using traffic = await Traffic.start(cluster)
     for (let round = 0; round < rounds; round++) {
       await traffic.lonely(cluster.nodes[round % 3]!, `round ${round}`, fault)
@@ -176,22 +194,33 @@ describe('one change at the worst moment, with none behind it that would show th
   )
 })
 
-test('FEED-5: a node that starts while Redis cannot be reached serves all the same', TIMEOUT, async () => {
-  const nowhere = `redis://127.0.0.1:${await freePort()}`
-  await using node = await spawnNode({ url: cluster.databaseUrl }, { LOG_LEVEL: 'silent', REDIS_URL: nowhere })
-  expect((await fetch(`${node.url}/readyz`)).status).toBe(200)
-  expect(await figure(node, 'lockstep_redis_heard')).toBe(0)
-  const person = await signUp(cluster.balancer)
-  await using device = await person.at(node).device('preferences')
-  await person.ask('putPreferences', { body: { theme: 'dark' } })
-  await device.until('change', ({ op }) => op === 'updated')
-})
+test(
+  'FEED-5: a node that starts while Redis cannot be reached serves all the same',
+  TIMEOUT,
+  async () => {
+    const nowhere = `redis://127.0.0.1:${await freePort()}`
+    await using node = await spawnNode(
+      { url: cluster.databaseUrl },
+      { LOG_LEVEL: 'silent', REDIS_URL: nowhere },
+    )
+    expect((await fetch(`${node.url}/readyz`)).status).toBe(200)
+    expect(await figure(node, 'lockstep_redis_heard')).toBe(0)
+    const person = await signUp(cluster.balancer)
+    await using device = await person.at(node).device('preferences')
+    await person.ask('putPreferences', { body: { theme: 'dark' } })
+    await device.until('change', ({ op }) => op === 'updated')
+  },
+)
 
-test('another deployment on the same Redis has feed and neighbours of its own', TIMEOUT, async () => {
-  await using database = freshDatabase()
-  await using stranger = await startNode(database, { redisUrl: cluster.redis.url })
-  const holds = async () => expect(await figure(stranger, 'lockstep_feed_leases_held')).toBe(1)
-  await eventually(holds, { within: 10_000, what: 'it tails its own database' })
-  expect(await figure(stranger, 'lockstep_nodes')).toBe(1)
-  await cluster.healed()
-})
+test(
+  'another deployment on the same Redis has feed and neighbours of its own',
+  TIMEOUT,
+  async () => {
+    await using database = freshDatabase()
+    await using stranger = await startNode(database, { redisUrl: cluster.redis.url })
+    const holds = async () => expect(await figure(stranger, 'lockstep_feed_leases_held')).toBe(1)
+    await eventually(holds, { within: 10_000, what: 'it tails its own database' })
+    expect(await figure(stranger, 'lockstep_nodes')).toBe(1)
+    await cluster.healed()
+  },
+)

@@ -24,7 +24,9 @@ test('steps that never end take no more than the total, and those behind them ar
     })
   const long = new AbortController()
   const ended = Promise.all([stops.run(), stops.run()]).then(() => 'ended')
-  expect(await Promise.race([ended, pause(4_000, 'waits for each step', { signal: long.signal })])).toBe('ended')
+  expect(
+    await Promise.race([ended, pause(4_000, 'waits for each step', { signal: long.signal })]),
+  ).toBe('ended')
   long.abort()
   expect(begun).toEqual(['first', 'b', 'c', 'd', 'e', 'last'])
 })

@@ -21,7 +21,9 @@ async function clusterOf(nodes: number, leases: number) {
   const client = await MongoClient.connect(databaseUrl)
   starting.defer(() => client.close())
   await client.db().collection<FeedDocument>('feed').insertOne({ _id: 'leases', count: leases })
-  const cluster = starting.use(await Cluster.start(nodes, { databaseUrl, leases, env: () => crowdEnv }))
+  const cluster = starting.use(
+    await Cluster.start(nodes, { databaseUrl, leases, env: () => crowdEnv }),
+  )
   const stack = starting.move()
   return {
     cluster,
@@ -35,26 +37,31 @@ async function clusterOf(nodes: number, leases: number) {
   }
 }
 
-test('FEED-1: 2,000 users on two nodes need the one stream that nobody needs too', { timeout: 120_000 }, async () => {
-  await using home = await clusterOf(2, 1)
-  const { cluster, databaseUrl, cursors } = home
-  await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
-  const people = await crowd(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
-  const devices = await inBatches(people.length, (i) => people[i]!.device('preferences'))
-  expect(total(await cluster.figures('lockstep_sockets'))).toBe(2_000)
-  await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
-  expect(total(await cluster.figures('lockstep_feed_tails'))).toBe(1)
+test(
+  'FEED-1: 2,000 users on two nodes need the one stream that nobody needs too',
+  { timeout: 120_000 },
+  async () => {
+    await using home = await clusterOf(2, 1)
+    const { cluster, databaseUrl, cursors } = home
+    await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
+    const people = await crowd(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
+    const devices = await inBatches(people.length, (i) => people[i]!.device('preferences'))
+    expect(total(await cluster.figures('lockstep_sockets'))).toBe(2_000)
+    await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
+    expect(total(await cluster.figures('lockstep_feed_tails'))).toBe(1)
 
-  // and each hears its own, from whichever node it was written
-  const some = Array.from({ length: 20 }, (_, i) => i * 97)
-  for (const i of some) {
-    const elsewhere = cluster.nodes[(i + 1) % 2]!
-    await people[i]!.at(elsewhere).ask('putPreferences', { body: { theme: `${i}` } })
-  }
-  for (const i of some) await devices[i]!.until('change', ({ data }) => JSON.stringify(data).includes(`"${i}"`))
-  expect(devices.reduce((sum, { changes }) => sum + changes.length, 0)).toBe(some.length)
-  for (const device of devices) device.close()
-})
+    // and each hears its own, from whichever node it was written
+    const some = Array.from({ length: 20 }, (_, i) => i * 97)
+    for (const i of some) {
+      const elsewhere = cluster.nodes[(i + 1) % 2]!
+      await people[i]!.at(elsewhere).ask('putPreferences', { body: { theme: `${i}` } })
+    }
+    for (const i of some)
+      await devices[i]!.until('change', ({ data }) => JSON.stringify(data).includes(`"${i}"`))
+    expect(devices.reduce((sum, { changes }) => sum + changes.length, 0)).toBe(some.length)
+    for (const device of devices) device.close()
+  },
+)
 
 test('FEED-1: three leases on two nodes are three streams', { timeout: 60_000 }, async () => {
   await using home = await clusterOf(2, 3)

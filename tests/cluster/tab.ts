@@ -34,7 +34,10 @@ export class Tab implements AsyncDisposable {
 
   /** Writes a message; resolves to its `mutation_id` when it was acked, however often it had to be sent. Rejects when it was refused. */
   async write(conversation_id: string, content: string): Promise<string> {
-    const { mutation_id, outcome } = this.engine.conversations.append(conversation_id, { role: 'user', content })
+    const { mutation_id, outcome } = this.engine.conversations.append(conversation_id, {
+      role: 'user',
+      content,
+    })
     const ended = await outcome
     if (!ended.ok) throw new Error(`failed: ${JSON.stringify(ended)}`)
     return mutation_id

@@ -51,7 +51,8 @@ export class Traffic implements AsyncDisposable {
     const person = await signUp(cluster.balancer)
     const { id } = await person.ask('createConversation')
     const traffic = new Traffic(cluster, person, id)
-    for (const { url } of cluster.nodes) traffic.devices.push(await Wanderer.of(person, url, cluster))
+    for (const { url } of cluster.nodes)
+      traffic.devices.push(await Wanderer.of(person, url, cluster))
     return traffic
   }
 
@@ -65,14 +66,20 @@ export class Traffic implements AsyncDisposable {
   write(): void {
     this.#writers = [this.#repeat('http', (acked) => this.#overHttp(acked))]
     for (const [index, device] of this.devices.entries())
-      this.#writers.push(this.#repeat(`device-${index}`, (acked) => this.#overSocket(device, acked)))
-    for (const [index, tab] of this.tabs.entries()) this.#writers.push(this.#inTab(`tab-${index}`, tab))
+      this.#writers.push(
+        this.#repeat(`device-${index}`, (acked) => this.#overSocket(device, acked)),
+      )
+    for (const [index, tab] of this.tabs.entries())
+      this.#writers.push(this.#inTab(`tab-${index}`, tab))
   }
 
   /** Resolves when so many more writes were acked. */
   async progress(count = 10, within = 20_000): Promise<void> {
     const goal = this.acked.length + count
-    await eventually(() => this.acked.length >= goal || this.failures.length > 0, { within, what: `${count} more writes` }) // prettier-ignore
+    await eventually(() => this.acked.length >= goal || this.failures.length > 0, {
+      within,
+      what: `${count} more writes`,
+    })
     this.#noneFailed()
   }
 
@@ -104,7 +111,10 @@ export class Traffic implements AsyncDisposable {
     this.#writing = false
     await Promise.all(this.#writers)
     this.#noneFailed()
-    const goal = await eventually(() => this.person.ask('listConversations'), { within, what: 'the database answers' })
+    const goal = await eventually(() => this.person.ask('listConversations'), {
+      within,
+      what: 'the database answers',
+    })
     for (const device of this.devices) await device.follower.caughtUp(goal.seq, within)
     const stored = await truth(this.person, 'conversations')
     for (const { follower } of this.devices) {
@@ -113,10 +123,15 @@ export class Traffic implements AsyncDisposable {
     }
     const { messages } = stored.find(({ id }) => id === this.conversation_id)!
     for (const { engine } of this.tabs) {
-      await eventually(() => engine.conversations.cursor?.seq === goal.seq, { within, what: 'the tab is caught up' })
+      await eventually(() => engine.conversations.cursor?.seq === goal.seq, {
+        within,
+        what: 'the tab is caught up',
+      })
       expect([engine.unsent, engine.outbox]).toEqual([0, []])
       const shown = engine.conversations.get(this.conversation_id)!.messages
-      expect(shown.map(({ delivery: _delivery, ...message }) => message)).toEqual(messages.slice(-shown.length))
+      expect(shown.map(({ delivery: _delivery, ...message }) => message)).toEqual(
+        messages.slice(-shown.length),
+      )
     }
     await this.#inLogOnce(goal.seq)
     const texts = messages.map(({ content }) => content)
@@ -185,7 +200,11 @@ export class Traffic implements AsyncDisposable {
       const response = await fetch(`${url}/conversations/${this.conversation_id}`, {
         method: 'PUT',
         body: JSON.stringify({ messages: [{ role: 'user', content: text }] }),
-        headers: { 'content-type': 'application/json', cookie: this.person.cookie, 'idempotency-key': mutation_id },
+        headers: {
+          'content-type': 'application/json',
+          cookie: this.person.cookie,
+          'idempotency-key': mutation_id,
+        },
         signal: AbortSignal.timeout(PATIENCE_MS),
       })
       const body = await response.text()
@@ -246,7 +265,10 @@ class Wanderer {
     const for_ever = 3_600_000
     while (!this.#stopped) {
       const { device } = this.follower
-      await Promise.race([device.disconnected(for_ever), device.until('draining', () => true, for_ever)])
+      await Promise.race([
+        device.disconnected(for_ever),
+        device.until('draining', () => true, for_ever),
+      ])
       if (this.#stopped) return
       const since = performance.now()
       await this.follower.leave()

@@ -30,7 +30,9 @@ test('signing up and in are not held up by a Redis that does not answer', async 
 test('GATE-6: a revoked session loses its sockets on the other node', async () => {
   const alice = await signUp(cluster.nodes[0]!)
   const phone = await alice.signIn()
-  const sockets = await Promise.all(topics.map((topic) => phone.at(cluster.nodes[1]!).device(topic)))
+  const sockets = await Promise.all(
+    topics.map((topic) => phone.at(cluster.nodes[1]!).device(topic)),
+  )
   await using desk = await alice.device('account')
   await desk.done('revoke', { session_id: phone.session.id })
   await Promise.all(sockets.map((socket) => socket.disconnected(SOON_MS)))

@@ -33,7 +33,11 @@ afterAll(async () => {
 
 /** A person whose devices are on the nodes that stay, and who writes on the one that dies. */
 async function household() {
-  const [steady, mortal, third] = cluster.nodes as [(typeof cluster.nodes)[0], (typeof cluster.nodes)[0], (typeof cluster.nodes)[0]] // prettier-ignore
+  const [steady, mortal, third] = cluster.nodes as [
+    (typeof cluster.nodes)[0],
+    (typeof cluster.nodes)[0],
+    (typeof cluster.nodes)[0],
+  ]
   expect(await cluster.holder()).not.toBe(mortal)
   const person = await signUp(steady)
   const { id } = await person.ask('createConversation')
@@ -63,7 +67,8 @@ test(
   'P1: killed between insert and ack, it has written once, and the repetition elsewhere finds that',
   { timeout: 60_000 },
   async () => {
-    const { steady, mortal, person, here, there, writer, append, entries, exact } = await household()
+    const { steady, mortal, person, here, there, writer, append, entries, exact } =
+      await household()
     await writer.done('append', append('before'))
     const payload = append('in, but not acked')
     const closed = trap.set('in, but not acked', 'answers')
@@ -72,7 +77,10 @@ test(
       () => 'gone',
     )
     await closed
-    const { seq } = await here.device.until('change', ({ mutation_id }) => mutation_id === payload.mutation_id)
+    const { seq } = await here.device.until(
+      'change',
+      ({ mutation_id }) => mutation_id === payload.mutation_id,
+    )
     await there.device.until('change', ({ mutation_id }) => mutation_id === payload.mutation_id)
     await mortal.process.kill()
     trap.open()
@@ -93,7 +101,11 @@ test(
   async () => {
     const { mortal, person, id, here, writer, append, exact } = await household()
     const key = `${person.user.id}:conversations`
-    const applied = async () => (await client.db().collection<{ _id: string; applied: number }>('heads').findOne({ _id: key }))!.applied // prettier-ignore
+    const applied = async () =>
+      (await client
+        .db()
+        .collection<{ _id: string; applied: number }>('heads')
+        .findOne({ _id: key }))!.applied
     const written = ['before', 'acked, but not projected']
     await writer.done('append', append(written[0]!))
     const closed = trap.set(written[1]!, 'requests')
@@ -104,9 +116,16 @@ test(
     await mortal.process.kill()
     trap.open()
     // nobody reads over HTTP: the node that holds the tail has seen the entry
-    await eventually(async () => (await applied()) === seq, { within: 10_000, what: 'the documents follow' })
-    const documents = client.db().collection<{ user_id: string; conversation_id: string }>('messages')
-    expect(await documents.countDocuments({ user_id: person.user.id, conversation_id: id })).toBe(written.length)
+    await eventually(async () => (await applied()) === seq, {
+      within: 10_000,
+      what: 'the documents follow',
+    })
+    const documents = client
+      .db()
+      .collection<{ user_id: string; conversation_id: string }>('messages')
+    expect(await documents.countDocuments({ user_id: person.user.id, conversation_id: id })).toBe(
+      written.length,
+    )
     expect(await exact()).toEqual(written)
     await cluster.respawn(mortal)
     await cluster.healed()

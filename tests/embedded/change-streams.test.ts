@@ -29,7 +29,9 @@ async function opened(
   const { operationTime } = await db.command({ ping: 1 })
   const { t, i } = operationTime as Timestamp
   const starts = 'resumeAfter' in given || 'startAfter' in given || 'startAtOperationTime' in given
-  const options = starts ? given : { ...given, startAtOperationTime: new Timestamp({ t, i: i + 1 }) }
+  const options = starts
+    ? given
+    : { ...given, startAtOperationTime: new Timestamp({ t, i: i + 1 }) }
   const stream = parent.watch(pipeline, options)
   return {
     stream,
@@ -60,7 +62,11 @@ describe('a stream on a collection', () => {
       },
       {
         operationType: 'update',
-        updateDescription: { updatedFields: { 'deep.x': 2 }, removedFields: ['deep.y'], truncatedArrays: [] },
+        updateDescription: {
+          updatedFields: { 'deep.x': 2 },
+          removedFields: ['deep.y'],
+          truncatedArrays: [],
+        },
       },
       { operationType: 'replace', fullDocument: { _id: 'a', n: 9 } },
       { operationType: 'delete', documentKey: { _id: 'a' } },
@@ -75,7 +81,10 @@ describe('a stream on a collection', () => {
     const items = fresh()
     await items.insertOne({ a: 1, list: [1, 2, 3], gone: true })
     await using seen = await opened(items)
-    await items.updateOne({}, [{ $set: { a: 2, list: [1, 5], extra: { b: 1 } } }, { $unset: 'gone' }])
+    await items.updateOne({}, [
+      { $set: { a: 2, list: [1, 5], extra: { b: 1 } } },
+      { $unset: 'gone' },
+    ])
     const [event] = await seen.take(1)
     expect(event!.updateDescription).toEqual({
       updatedFields: { a: 2, 'list.1': 5, extra: { b: 1 } },
@@ -119,7 +128,9 @@ describe('a stream on a collection', () => {
     await items.drop()
     const [dropped, invalidated] = await seen.take(2)
     expect([dropped!.operationType, invalidated!.operationType]).toEqual(['drop', 'invalidate'])
-    await expect(items.watch([], { resumeAfter: invalidated!._id }).tryNext()).rejects.toMatchObject({ code: 260 })
+    await expect(
+      items.watch([], { resumeAfter: invalidated!._id }).tryNext(),
+    ).rejects.toMatchObject({ code: 260 })
     await items.insertOne({ n: 1 })
     await using after = await opened(items, [], { startAfter: invalidated!._id })
     expect(after.stream.resumeToken).toBeTruthy()
@@ -152,7 +163,8 @@ describe('a stream on more than a collection', () => {
     await others.insertOne({ n: 2 })
     await database.client.db('elsewhere').collection('c').insertOne({ n: 3 })
     await items.insertOne({ n: 4 })
-    const numbers = (events: Event[]) => events.map(({ fullDocument }) => (fullDocument as Document).n as number)
+    const numbers = (events: Event[]) =>
+      events.map(({ fullDocument }) => (fullDocument as Document).n as number)
     expect(numbers(await inDatabase.take(3))).toEqual([1, 2, 4])
     expect(numbers(await everywhere.take(4))).toEqual([1, 2, 3, 4])
   })
@@ -163,7 +175,11 @@ describe('a stream on more than a collection', () => {
     await using seen = await opened(doomed)
     await doomed.dropDatabase()
     const events = await seen.take(3)
-    expect(events.map(({ operationType }) => operationType)).toEqual(['drop', 'dropDatabase', 'invalidate'])
+    expect(events.map(({ operationType }) => operationType)).toEqual([
+      'drop',
+      'dropDatabase',
+      'invalidate',
+    ])
   })
 
   test('fifty of them at once see the same', async () => {
@@ -171,9 +187,9 @@ describe('a stream on more than a collection', () => {
     const streams = await Promise.all(Array.from({ length: 50 }, () => opened(items)))
     await items.insertMany(Array.from({ length: 20 }, (_, n) => ({ n })))
     for (const { take, stream } of streams) {
-      expect((await take(20)).map(({ fullDocument }) => (fullDocument as Document).n as number)).toEqual([
-        ...Array(20).keys(),
-      ])
+      expect(
+        (await take(20)).map(({ fullDocument }) => (fullDocument as Document).n as number),
+      ).toEqual([...Array(20).keys()])
       await stream.close()
     }
   })
@@ -186,8 +202,14 @@ describe('resuming', () => {
     for (let n = 0; n < 10; n++) await items.insertOne({ n })
     const events = await seen.take(10)
     for (const [at, event] of events.slice(0, 9).entries()) {
-      await using resumed = await opened(items, [], at % 2 ? { resumeAfter: event._id } : { startAfter: event._id })
-      expect((await resumed.take(9 - at)).map(({ _id }) => _id)).toEqual(events.slice(at + 1).map(({ _id }) => _id))
+      await using resumed = await opened(
+        items,
+        [],
+        at % 2 ? { resumeAfter: event._id } : { startAfter: event._id },
+      )
+      expect((await resumed.take(9 - at)).map(({ _id }) => _id)).toEqual(
+        events.slice(at + 1).map(({ _id }) => _id),
+      )
     }
   })
 
@@ -197,7 +219,9 @@ describe('resuming', () => {
     await items.insertOne({ n: 1 })
     await items.insertOne({ n: 2 })
     const [, second] = await seen.take(2)
-    await using resumed = await opened(items, [], { startAtOperationTime: second!.clusterTime as Timestamp })
+    await using resumed = await opened(items, [], {
+      startAtOperationTime: second!.clusterTime as Timestamp,
+    })
     expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 2 } }])
   })
 
@@ -219,7 +243,9 @@ describe('resuming', () => {
 
   test('from before the log’s beginning is refused as lost', async () => {
     const startAtOperationTime = new Timestamp({ t: 1000, i: 1 })
-    await expect(fresh().watch([], { startAtOperationTime }).tryNext()).rejects.toMatchObject({ code: 286 })
+    await expect(fresh().watch([], { startAtOperationTime }).tryNext()).rejects.toMatchObject({
+      code: 286,
+    })
   })
 
   test('from a trimmed part of the log is refused as lost', async () => {

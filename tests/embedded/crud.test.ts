@@ -30,7 +30,13 @@ describe('documents', () => {
       none: null,
     })
     const found = await items.findOne({ _id: 'a' }, { promoteValues: false })
-    expect(found).toMatchObject({ int: new Int32(5), double: new Double(5), id, at: new Date(7), none: null })
+    expect(found).toMatchObject({
+      int: new Int32(5),
+      double: new Double(5),
+      id,
+      at: new Date(7),
+      none: null,
+    })
     expect((found!.long as Long).equals(5)).toBe(true)
   })
 
@@ -46,7 +52,9 @@ describe('documents', () => {
 
   test('come in batches, also while others are deleted', async () => {
     const items = fresh()
-    await items.insertMany(Array.from({ length: 1000 }, (_, i) => ({ _id: String(i).padStart(4, '0') })))
+    await items.insertMany(
+      Array.from({ length: 1000 }, (_, i) => ({ _id: String(i).padStart(4, '0') })),
+    )
     const cursor = items.find({}, { batchSize: 10, sort: { _id: 1 } })
     const seen: string[] = []
     for await (const { _id } of cursor) {
@@ -69,7 +77,9 @@ describe('documents', () => {
 
   test('are projected, sorted, skipped and limited', async () => {
     const items = fresh()
-    await items.insertMany([1, 2, 3, 4, 5].map((n) => ({ _id: `k${n}`, n, even: n % 2 === 0, deep: { a: n, b: -n } })))
+    await items.insertMany(
+      [1, 2, 3, 4, 5].map((n) => ({ _id: `k${n}`, n, even: n % 2 === 0, deep: { a: n, b: -n } })),
+    )
     const query = items.find(
       { n: { $gt: 1 } },
       { projection: { _id: 0, n: 1, 'deep.b': 1 }, sort: { even: -1, n: -1 }, skip: 1, limit: 2 },
@@ -114,7 +124,9 @@ describe('findOneAndUpdate', () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', n: 1 })
     expect(await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } })).toMatchObject({ n: 1 })
-    expect(await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } }, { returnDocument: 'after' })).toMatchObject({
+    expect(
+      await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } }, { returnDocument: 'after' }),
+    ).toMatchObject({
       n: 3,
     })
     expect(await items.findOneAndDelete({ n: { $gt: 1 } })).toMatchObject({ _id: 'a' })
@@ -127,7 +139,9 @@ describe('findOneAndUpdate', () => {
       { _id: 'a', n: 1 },
       { _id: 'b', n: 2 },
     ])
-    expect(await items.findOneAndUpdate({}, { $set: { taken: true } }, { sort: { n: -1 } })).toMatchObject({ _id: 'b' })
+    expect(
+      await items.findOneAndUpdate({}, { $set: { taken: true } }, { sort: { n: -1 } }),
+    ).toMatchObject({ _id: 'b' })
   })
 })
 
@@ -135,10 +149,14 @@ describe('a guarded update', () => {
   test('changes nothing when the guard fails', async () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', seq: 5 })
-    expect(await items.updateOne({ _id: 'a', seq: { $lt: 5 } }, { $set: { seq: 4 } })).toMatchObject({
+    expect(
+      await items.updateOne({ _id: 'a', seq: { $lt: 5 } }, { $set: { seq: 4 } }),
+    ).toMatchObject({
       matchedCount: 0,
     })
-    expect(await items.updateOne({ _id: 'a', seq: { $lt: 6 } }, { $set: { seq: 6 } })).toMatchObject({
+    expect(
+      await items.updateOne({ _id: 'a', seq: { $lt: 6 } }, { $set: { seq: 6 } }),
+    ).toMatchObject({
       modifiedCount: 1,
     })
   })
@@ -146,8 +164,16 @@ describe('a guarded update', () => {
   test('with upsert meets the duplicate key when the guard hides the document', async () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', seq: 5 })
-    const update = items.updateOne({ _id: 'a', seq: { $lt: 5 } }, { $set: { seq: 4 } }, { upsert: true })
-    await expect(update).rejects.toMatchObject({ code: 11000, keyPattern: { _id: 1 }, keyValue: { _id: 'a' } })
+    const update = items.updateOne(
+      { _id: 'a', seq: { $lt: 5 } },
+      { $set: { seq: 4 } },
+      { upsert: true },
+    )
+    await expect(update).rejects.toMatchObject({
+      code: 11000,
+      keyPattern: { _id: 1 },
+      keyValue: { _id: 'a' },
+    })
   })
 })
 
@@ -167,7 +193,14 @@ describe('aggregate', () => {
       .aggregate([
         { $unwind: '$lines' },
         { $group: { _id: '$who', total: { $sum: '$lines.n' }, largest: { $max: '$lines.n' } } },
-        { $lookup: { from: people.collectionName, localField: '_id', foreignField: '_id', as: 'person' } },
+        {
+          $lookup: {
+            from: people.collectionName,
+            localField: '_id',
+            foreignField: '_id',
+            as: 'person',
+          },
+        },
         { $project: { total: 1, largest: 1, name: { $arrayElemAt: ['$person.name', 0] } } },
         { $sort: { _id: 1 } },
       ])
@@ -176,7 +209,9 @@ describe('aggregate', () => {
       { _id: 'ann', total: 3, largest: 2, name: 'Ann' },
       { _id: 'bob', total: 5, largest: 5, name: 'Bob' },
     ])
-    expect(await orders.aggregate([{ $match: { who: 'ann' } }, { $count: 'n' }]).toArray()).toEqual([{ n: 2 }])
+    expect(await orders.aggregate([{ $match: { who: 'ann' } }, { $count: 'n' }]).toArray()).toEqual(
+      [{ n: 2 }],
+    )
   })
 })
 
@@ -188,7 +223,9 @@ test('an $out that fails leaves the target as it was', async () => {
   ])
   await target.createIndex({ n: 1 }, { unique: true })
   await target.insertOne({ _id: 'old', n: 7 })
-  await expect(source.aggregate([{ $out: target.collectionName }]).toArray()).rejects.toMatchObject({ code: 11000 })
+  await expect(source.aggregate([{ $out: target.collectionName }]).toArray()).rejects.toMatchObject(
+    { code: 11000 },
+  )
   expect(await target.find().toArray()).toEqual([{ _id: 'old', n: 7 }])
   await source.aggregate([{ $match: { _id: 'a' } }, { $out: target.collectionName }]).toArray()
   expect(await target.find().toArray()).toEqual([{ _id: 'a', n: 1 }])
@@ -209,7 +246,11 @@ describe('what is not supported is refused with the code of a real server', () =
     ],
     ['an unknown stage', 40324, () => aggregate({ $frob: {} })],
     ['an unknown expression', 168, () => aggregate({ $set: { a: { $frob: 1 } } })],
-    ['an expression that came after MongoDB 4.4', 168, () => aggregate({ $set: { a: { $getField: 'b' } } })],
+    [
+      'an expression that came after MongoDB 4.4',
+      168,
+      () => aggregate({ $set: { a: { $getField: 'b' } } }),
+    ],
     [
       'more than one replacement for null, which came after MongoDB 4.4',
       16020,
@@ -226,7 +267,11 @@ describe('what is not supported is refused with the code of a real server', () =
           .then(() => database.db.collection(`c${collections - 1}`).dropIndex('nope')),
     ],
     ['indexes of an unknown collection', 26, () => fresh().indexes()],
-    ['an unknown cursor', 43, () => database.db.command({ getMore: new Long(12345), collection: 'c' })],
+    [
+      'an unknown cursor',
+      43,
+      () => database.db.command({ getMore: new Long(12345), collection: 'c' }),
+    ],
     [
       'a collection that exists with other options',
       238,
@@ -261,21 +306,31 @@ describe('hostile names', () => {
       '{"_id": "a", "__proto__": {"polluted": 1}, "constructor": 5, "toString": {"x": [1]}}',
     ) as Named
     await items.insertOne(document)
-    await items.updateOne({ '__proto__.polluted': 1 }, { $set: { '__proto__.more': 2, constructor: 6 } })
+    await items.updateOne(
+      { '__proto__.polluted': 1 },
+      { $set: { '__proto__.more': 2, constructor: 6 } },
+    )
     await items.updateOne({ '__proto__.x': 'upserted' }, { $set: { b: 1 } }, { upsert: true })
     await items.updateMany({ _id: 'a' }, [{ $set: { copy: '$toString.x' } }])
     expect(({} as Document).polluted ?? ({} as Document).x).toBeUndefined()
     const found = (await items.findOne({ constructor: 6 }))!
-    expect(Object.getOwnPropertyDescriptor(found, '__proto__')?.value).toEqual({ polluted: 1, more: 2 })
+    expect(Object.getOwnPropertyDescriptor(found, '__proto__')?.value).toEqual({
+      polluted: 1,
+      more: 2,
+    })
     expect(found.copy).toEqual([1])
-    await expect(items.findOne({ a: { $gt: 1, constructor: 1 } })).rejects.toMatchObject({ code: 2 })
+    await expect(items.findOne({ a: { $gt: 1, constructor: 1 } })).rejects.toMatchObject({
+      code: 2,
+    })
   })
 })
 
 test('maxTimeMS ends a query that takes too long', async () => {
   const items = fresh()
   for (let page = 0; page < 5; page++) {
-    await items.insertMany(Array.from({ length: 4000 }, (_, i) => ({ _id: `${page}-${i}`, text: 'x'.repeat(100) })))
+    await items.insertMany(
+      Array.from({ length: 4000 }, (_, i) => ({ _id: `${page}-${i}`, text: 'x'.repeat(100) })),
+    )
   }
   const slow = items.find({ text: { $regex: 'y' } }, { maxTimeMS: 1 }).toArray()
   await expect(slow).rejects.toMatchObject({ code: 50 })

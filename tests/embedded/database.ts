@@ -34,7 +34,12 @@ export async function openDatabase(options: Partial<EmbeddedOptions> = {}): Prom
   const client = await new MongoClient(server.url).connect()
   cleanUp.defer(() => client.close())
   const owned = cleanUp.move()
-  return { client, db: client.db('test'), url: server.url, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    client,
+    db: client.db('test'),
+    url: server.url,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 /** A server in a process of its own. */

@@ -13,15 +13,25 @@ describe('kill -9 under load', () => {
     const streamed: string[] = []
     for (let round = 0; round < 3; round++) {
       await using server = await spawnServer(directory.path)
-      const client = await new MongoClient(server.url, { retryWrites: false, serverSelectionTimeoutMS: 500 }).connect()
+      const client = await new MongoClient(server.url, {
+        retryWrites: false,
+        serverSelectionTimeoutMS: 500,
+      }).connect()
       const items = client.db('test').collection<Document>('items')
       await items.createIndex({ n: 1 }, { unique: true })
-      const stream = items.watch([{ $match: { operationType: 'insert' } }], resumeAfter ? { resumeAfter } : {})
+      const stream = items.watch(
+        [{ $match: { operationType: 'insert' } }],
+        resumeAfter ? { resumeAfter } : {},
+      )
       if (round === 0) await stream.tryNext()
-      const writers = Array.from({ length: 8 }, (_, writer) => write(items, `${round}-${writer}`, acknowledged))
+      const writers = Array.from({ length: 8 }, (_, writer) =>
+        write(items, `${round}-${writer}`, acknowledged),
+      )
       await until(() => acknowledged.length > (round + 1) * 100)
       for (let count = 0; count < 40; count++) {
-        streamed.push(((await stream.next()) as unknown as { documentKey: { _id: string } }).documentKey._id)
+        streamed.push(
+          ((await stream.next()) as unknown as { documentKey: { _id: string } }).documentKey._id,
+        )
         resumeAfter = stream.resumeToken
       }
       await server.kill()
@@ -37,7 +47,9 @@ describe('kill -9 under load', () => {
     expect(await items.countDocuments({ n: { $gte: '' } })).toBe(stored.length)
     await using rest = items.watch([{ $match: { operationType: 'insert' } }], { resumeAfter })
     while (streamed.length < stored.length)
-      streamed.push(((await rest.next()) as unknown as { documentKey: { _id: string } }).documentKey._id)
+      streamed.push(
+        ((await rest.next()) as unknown as { documentKey: { _id: string } }).documentKey._id,
+      )
     expect([...streamed].sort()).toEqual([...(stored as unknown[])].sort())
     await rest.close()
     await client.close()
@@ -68,7 +80,9 @@ describe('a data directory', () => {
   test('belongs to one server at a time, in this process or another', async () => {
     await using directory = await temporaryDirectory()
     await using database = await openDatabase({ dataDir: directory.path })
-    await expect(startEmbedded({ dataDir: directory.path })).rejects.toThrow(/in use by another process/)
+    await expect(startEmbedded({ dataDir: directory.path })).rejects.toThrow(
+      /in use by another process/,
+    )
     await expect(spawnServer(directory.path)).rejects.toThrow(/in use by another process/)
     expect(await database.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
   })

@@ -33,7 +33,9 @@ describe('a unique index', () => {
     const items = fresh()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, {}])
-    await expect(items.updateOne({ n: null }, { $set: { n: 1.0 } })).rejects.toMatchObject({ code: 11000 })
+    await expect(items.updateOne({ n: null }, { $set: { n: 1.0 } })).rejects.toMatchObject({
+      code: 11000,
+    })
     await expect(items.insertOne({ n: null })).rejects.toMatchObject({ code: 11000 })
   })
 
@@ -41,13 +43,18 @@ describe('a unique index', () => {
     const items = fresh()
     await items.createIndex({ tags: 1 }, { unique: true })
     await items.insertOne({ tags: ['a', 'b', 'a'] })
-    await expect(items.insertOne({ tags: ['c', 'b'] })).rejects.toMatchObject({ code: 11000, keyValue: { tags: 'b' } })
+    await expect(items.insertOne({ tags: ['c', 'b'] })).rejects.toMatchObject({
+      code: 11000,
+      keyValue: { tags: 'b' },
+    })
   })
 
   test('cannot be made where there are repetitions, and leaves nothing behind', async () => {
     const items = fresh()
     await items.insertMany([{ n: 1 }, { n: 1 }])
-    await expect(items.createIndex({ n: 1 }, { unique: true })).rejects.toMatchObject({ code: 11000 })
+    await expect(items.createIndex({ n: 1 }, { unique: true })).rejects.toMatchObject({
+      code: 11000,
+    })
     expect(await items.indexes()).toHaveLength(1)
     await items.insertOne({ n: 1 })
   })
@@ -55,7 +62,10 @@ describe('a unique index', () => {
   test('that is sparse or partial lets the others be', async () => {
     const items = fresh()
     await items.createIndex({ s: 1 }, { unique: true, sparse: true })
-    await items.createIndex({ p: 1 }, { unique: true, partialFilterExpression: { p: { $type: 'string' } } })
+    await items.createIndex(
+      { p: 1 },
+      { unique: true, partialFilterExpression: { p: { $type: 'string' } } },
+    )
     await items.insertMany([{ p: 1 }, { p: 1 }, { s: 1, p: 'x' }])
     await expect(items.insertOne({ s: 1 })).rejects.toMatchObject({ code: 11000 })
     await expect(items.insertOne({ p: 'x' })).rejects.toMatchObject({ code: 11000 })
@@ -79,16 +89,27 @@ describe('definitions', () => {
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
     await expect(items.createIndex({ b: 1 }, { name: 'x' })).rejects.toMatchObject({ code: 86 })
     await expect(items.createIndex({ a: 1 }, { name: 'y' })).rejects.toMatchObject({ code: 85 })
-    await expect(items.createIndex({ a: 1 }, { name: 'x', unique: true })).rejects.toMatchObject({ code: 86 })
+    await expect(items.createIndex({ a: 1 }, { name: 'x', unique: true })).rejects.toMatchObject({
+      code: 86,
+    })
     await expect(items.createIndex({ a: 'text' })).rejects.toMatchObject({ code: 67 })
   })
 
   test('are listed as they were given and can be dropped', async () => {
     const items = fresh()
-    await items.createIndex({ a: 1, b: -1 }, { unique: true, partialFilterExpression: { a: { $exists: true } } })
+    await items.createIndex(
+      { a: 1, b: -1 },
+      { unique: true, partialFilterExpression: { a: { $exists: true } } },
+    )
     expect(await items.indexes()).toEqual([
       { v: 2, key: { _id: 1 }, name: '_id_' },
-      { v: 2, key: { a: 1, b: -1 }, name: 'a_1_b_-1', unique: true, partialFilterExpression: { a: { $exists: true } } },
+      {
+        v: 2,
+        key: { a: 1, b: -1 },
+        name: 'a_1_b_-1',
+        unique: true,
+        partialFilterExpression: { a: { $exists: true } },
+      },
     ])
     await items.dropIndex('a_1_b_-1')
     expect(await items.indexes()).toHaveLength(1)
@@ -112,11 +133,15 @@ describe('queries', () => {
       direction: 'backward',
     })
     expect(await scan({ filter: { user: 'a' }, sort: { at: 1 } })).toMatchObject({ stage: 'SORT' })
-    expect(await scan({ filter: { _id: { $gt: 'a', $lt: 'b' } }, sort: { _id: -1 } })).toMatchObject({
+    expect(
+      await scan({ filter: { _id: { $gt: 'a', $lt: 'b' } }, sort: { _id: -1 } }),
+    ).toMatchObject({
       stage: 'IXSCAN',
       indexName: '_id_',
     })
-    expect(await scan({ filter: { $or: [{ tags: 'x' }, { user: 'b' }] } })).toMatchObject({ stage: 'OR' })
+    expect(await scan({ filter: { $or: [{ tags: 'x' }, { user: 'b' }] } })).toMatchObject({
+      stage: 'OR',
+    })
     expect(await scan({ filter: { other: 1 } })).toMatchObject({ stage: 'COLLSCAN' })
   })
 
@@ -133,7 +158,9 @@ describe('queries', () => {
     const started = performance.now()
     for (let i = 0; i < 20; i++) {
       const found = await items
-        .find({ _id: { $gt: 'u:t:' as never, $lt: `u:t:${String(29_000 - i).padStart(9, '0')}` as never } })
+        .find({
+          _id: { $gt: 'u:t:' as never, $lt: `u:t:${String(29_000 - i).padStart(9, '0')}` as never },
+        })
         .sort({ _id: -1 })
         .limit(1)
         .toArray()

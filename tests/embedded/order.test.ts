@@ -1,6 +1,18 @@
 // The order of values: MongoDB's published order of types, exact numbers across types, and keys whose bytes agree.
 import fc from 'fast-check'
-import { Binary, BSONRegExp, Code, Decimal128, Double, Int32, Long, MaxKey, MinKey, ObjectId, Timestamp } from 'bson'
+import {
+  Binary,
+  BSONRegExp,
+  Code,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  MaxKey,
+  MinKey,
+  ObjectId,
+  Timestamp,
+} from 'bson'
 import { describe, expect, test } from 'vitest'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 
@@ -74,15 +86,28 @@ test('types and values come in the published order', () => {
 test('a descending component turns the order around, whatever stands behind it', () => {
   for (const [at, low] of ascending.entries()) {
     for (const high of ascending.slice(at + 1)) {
-      expect(Buffer.compare(compoundKey([low, 'z'], [true, false]), compoundKey([high, 'a'], [true, false]))).toBe(1)
-      expect(Buffer.compare(compoundKey([low, 'z'], [false, false]), compoundKey([high, 'a'], [false, false]))).toBe(-1)
+      expect(
+        Buffer.compare(
+          compoundKey([low, 'z'], [true, false]),
+          compoundKey([high, 'a'], [true, false]),
+        ),
+      ).toBe(1)
+      expect(
+        Buffer.compare(
+          compoundKey([low, 'z'], [false, false]),
+          compoundKey([high, 'a'], [false, false]),
+        ),
+      ).toBe(-1)
     }
   }
 })
 
 describe('numbers', () => {
   const finite = fc.double({ noNaN: true, noDefaultInfinity: true })
-  const decimal = fc.tuple(fc.bigInt(-(10n ** 33n), 10n ** 33n), fc.integer({ min: -400, max: 360 }))
+  const decimal = fc.tuple(
+    fc.bigInt(-(10n ** 33n), 10n ** 33n),
+    fc.integer({ min: -400, max: 360 }),
+  )
   const number = fc.oneof(
     fc.integer().map((n) => ({ value: new Int32(n) as unknown, exact: rational(BigInt(n), 0) })),
     fc
@@ -108,9 +133,12 @@ describe('numbers', () => {
 
   test('that are equal have one key, whatever their type', () => {
     for (const n of [0, 1, -7, 2 ** 31 - 1]) {
-      const keys = [new Int32(n), new Double(n), Long.fromNumber(n), Decimal128.fromString(`${n}.00`)].map((value) =>
-        keyOf(value).toString('hex'),
-      )
+      const keys = [
+        new Int32(n),
+        new Double(n),
+        Long.fromNumber(n),
+        Decimal128.fromString(`${n}.00`),
+      ].map((value) => keyOf(value).toString('hex'))
       expect(new Set(keys).size).toBe(1)
     }
     expect(keyOf(new Double(-0))).toEqual(keyOf(new Int32(0)))

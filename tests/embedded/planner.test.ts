@@ -15,23 +15,50 @@ const ids = ['0a', '0b'].map((byte) => new ObjectId(byte.repeat(12)))
 const scalar = fc.oneof(
   { weight: 6, arbitrary: fc.integer({ min: -2, max: 3 }) },
   { weight: 3, arbitrary: fc.constantFrom('', 'a', 'ab', 'b', 'é', '\u{1F600}', '\uFFFD', 'a\0b') },
-  fc.constantFrom(1.5, -0.5, NaN, Infinity, new Double(2), new Long(2), Long.fromString('9007199254740993')),
-  fc.constantFrom(null, true, false, new Date(0), new Date(-5), ...ids, new BSON.MinKey(), new BSON.MaxKey()),
+  fc.constantFrom(
+    1.5,
+    -0.5,
+    NaN,
+    Infinity,
+    new Double(2),
+    new Long(2),
+    Long.fromString('9007199254740993'),
+  ),
+  fc.constantFrom(
+    null,
+    true,
+    false,
+    new Date(0),
+    new Date(-5),
+    ...ids,
+    new BSON.MinKey(),
+    new BSON.MaxKey(),
+  ),
 )
 const value = fc.oneof(
   { weight: 8, arbitrary: scalar },
   { weight: 2, arbitrary: fc.array(scalar, { maxLength: 3 }) },
   { weight: 1, arbitrary: fc.record({ e: scalar }, { requiredKeys: [] }) },
-  { weight: 1, arbitrary: fc.array(fc.record({ e: scalar, f: scalar }, { requiredKeys: [] }), { maxLength: 2 }) },
+  {
+    weight: 1,
+    arbitrary: fc.array(fc.record({ e: scalar, f: scalar }, { requiredKeys: [] }), {
+      maxLength: 2,
+    }),
+  },
   { weight: 1, arbitrary: fc.constantFrom([[1, 2]], [[]], { f: 1, e: 2 }, { e: [1, 2] }) },
 )
 // Two arrays side by side could not be indexed together: only `a` and `d` hold arrays, and no index has both.
-const docs = fc.array(fc.record({ a: value, b: scalar, c: scalar, d: value }, { requiredKeys: [] }), {
-  minLength: 1,
-  maxLength: 25,
-})
+const docs = fc.array(
+  fc.record({ a: value, b: scalar, c: scalar, d: value }, { requiredKeys: [] }),
+  {
+    minLength: 1,
+    maxLength: 25,
+  },
+)
 
-const plainOperand = scalar.filter((operand) => !(operand instanceof BSON.MinKey || operand instanceof BSON.MaxKey))
+const plainOperand = scalar.filter(
+  (operand) => !(operand instanceof BSON.MinKey || operand instanceof BSON.MaxKey),
+)
 const predicate: fc.Arbitrary<unknown> = fc.oneof(
   scalar,
   fc.record({ $gt: plainOperand }),
@@ -40,7 +67,13 @@ const predicate: fc.Arbitrary<unknown> = fc.oneof(
   fc.record({ $in: fc.array(value, { maxLength: 3 }) }),
   fc.record({ $eq: value }),
   fc.record({ $ne: scalar }),
-  fc.constantFrom({ $exists: true }, { $exists: false }, { $type: 'number' }, { $type: 'array' }, { $regex: '^a' }),
+  fc.constantFrom(
+    { $exists: true },
+    { $exists: false },
+    { $type: 'number' },
+    { $type: 'array' },
+    { $regex: '^a' },
+  ),
   fc.record({ $elemMatch: fc.record({ $gt: plainOperand }) }),
   fc.record({ $not: fc.record({ $gt: plainOperand }) }),
 )
@@ -50,13 +83,20 @@ const conjunction = fc
   .map((parts): Document => Object.fromEntries(parts))
 const filter = fc.oneof(
   { weight: 4, arbitrary: conjunction },
-  { weight: 1, arbitrary: fc.tuple(conjunction, conjunction).map(([x, y]): Document => ({ $or: [x, y] })) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(conjunction, conjunction).map(([x, y]): Document => ({ $or: [x, y] })),
+  },
 )
 const sortable = fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd.e'), { maxLength: 2 })
-const sort = fc.tuple(sortable, fc.infiniteStream(fc.constantFrom(1, -1))).map(([fields, directions]) => {
-  const pattern: Document = Object.fromEntries(fields.map((name) => [name, directions.next().value as number]))
-  return { ...pattern, _id: 1 }
-})
+const sort = fc
+  .tuple(sortable, fc.infiniteStream(fc.constantFrom(1, -1)))
+  .map(([fields, directions]) => {
+    const pattern: Document = Object.fromEntries(
+      fields.map((name) => [name, directions.next().value as number]),
+    )
+    return { ...pattern, _id: 1 }
+  })
 const indexes = fc.uniqueArray(
   fc.constantFrom<[Document, Document?]>(
     [{ a: 1 }],
@@ -81,7 +121,8 @@ const query = fc.record({
 })
 
 /** Both sides as comparable text: the bytes decide, so that 1 and 1.0 differ. */
-const shown = (found: Document[]) => found.map((doc) => BSON.EJSON.stringify(doc, { relaxed: false }))
+const shown = (found: Document[]) =>
+  found.map((doc) => BSON.EJSON.stringify(doc, { relaxed: false }))
 
 /** Parallel arrays in a sort are refused by both sides. */
 async function answer(
@@ -103,13 +144,20 @@ test('finds and sorts are the same with and without indexes', async () => {
       indexes,
       fc.array(query, { minLength: 10, maxLength: 10 }),
       async (given, definitions, queries) => {
-        const [indexed, bare] = [database.db.collection(`indexed${++run}`), database.db.collection(`bare${run}`)]
+        const [indexed, bare] = [
+          database.db.collection(`indexed${++run}`),
+          database.db.collection(`bare${run}`),
+        ]
         const all = given.map((doc, at) => ({ _id: at as never, ...doc }))
-        for (const [key, options] of definitions.slice(0, 2)) await indexed.createIndex(key as never, options)
+        for (const [key, options] of definitions.slice(0, 2))
+          await indexed.createIndex(key as never, options)
         await Promise.all([indexed.insertMany(all), bare.insertMany(all)])
-        for (const [key, options] of definitions.slice(2)) await indexed.createIndex(key as never, options)
+        for (const [key, options] of definitions.slice(2))
+          await indexed.createIndex(key as never, options)
         for (const one of queries)
-          expect(await answer(indexed, one), BSON.EJSON.stringify(one)).toEqual(await answer(bare, one))
+          expect(await answer(indexed, one), BSON.EJSON.stringify(one)).toEqual(
+            await answer(bare, one),
+          )
         await Promise.all([indexed.drop(), bare.drop()])
       },
     ),
@@ -124,13 +172,18 @@ test('updates and deletes by filter hit the same documents with and without inde
       indexes,
       fc.array(fc.tuple(filter, scalar), { minLength: 4, maxLength: 4 }),
       async (given, definitions, changes) => {
-        const [indexed, bare] = [database.db.collection(`indexed${++run}`), database.db.collection(`bare${run}`)]
+        const [indexed, bare] = [
+          database.db.collection(`indexed${++run}`),
+          database.db.collection(`bare${run}`),
+        ]
         const all = given.map((doc, at) => ({ _id: at as never, ...doc }))
         for (const [key, options] of definitions) await indexed.createIndex(key as never, options)
         await Promise.all([indexed.insertMany(all), bare.insertMany(all)])
         for (const [condition, operand] of changes) {
           const update = { $set: { b: operand }, $unset: { c: 1 } }
-          const [x, y] = await Promise.all([indexed, bare].map((items) => items.updateMany(condition, update)))
+          const [x, y] = await Promise.all(
+            [indexed, bare].map((items) => items.updateMany(condition, update)),
+          )
           expect(x).toEqual(y)
           const removed = await Promise.all(
             [indexed, bare].map((items) => items.deleteMany({ $and: [condition, { a: operand }] })),

@@ -19,7 +19,11 @@ export async function connectRaw(url: string): Promise<RawClient> {
   return {
     async send(command) {
       socket.write(message({ ...command, $db: 'test' }))
-      const { $clusterTime: _, operationTime: __, ...answer } = BSON.deserialize((await frame(socket)).subarray(21))
+      const {
+        $clusterTime: _,
+        operationTime: __,
+        ...answer
+      } = BSON.deserialize((await frame(socket)).subarray(21))
       return answer
     },
     async [Symbol.asyncDispose]() {

@@ -25,11 +25,17 @@ const numbered = (txnNumber: number, lsid: Document, command: Document): Documen
 })
 const newSession = (): Document => ({ id: new Binary(new UUID().buffer, Binary.SUBTYPE_UUID) })
 const send = (command: Document) => raw.send(command)
-const twice = async (command: Document): Promise<[Document, Document]> => [await send(command), await send(command)]
+const twice = async (command: Document): Promise<[Document, Document]> => [
+  await send(command),
+  await send(command),
+]
 
 describe('a repeated write', () => {
   test('insert', async () => {
-    const command = numbered(1, newSession(), { insert: 'a', documents: [{ _id: 'x' }, { _id: 'y' }] })
+    const command = numbered(1, newSession(), {
+      insert: 'a',
+      documents: [{ _id: 'x' }, { _id: 'y' }],
+    })
     const [first, second] = await twice(command)
     expect(first).toEqual({ n: 2, ok: 1 })
     expect(second).toEqual({ n: 2, retriedStmtIds: [0, 1], ok: 1 })
@@ -39,7 +45,10 @@ describe('a repeated write', () => {
   test('update', async () => {
     const items = database.db.collection<Document>('b')
     await items.insertOne({ _id: 'x' as never, n: 0 })
-    const command = numbered(1, newSession(), { update: 'b', updates: [{ q: { _id: 'x' }, u: { $inc: { n: 1 } } }] })
+    const command = numbered(1, newSession(), {
+      update: 'b',
+      updates: [{ q: { _id: 'x' }, u: { $inc: { n: 1 } } }],
+    })
     expect((await twice(command)).map(({ nModified }) => nModified as number)).toEqual([1, 1])
     expect(await items.findOne({ _id: 'x' as never })).toMatchObject({ n: 1 })
   })
@@ -56,7 +65,10 @@ describe('a repeated write', () => {
 
   test('delete', async () => {
     await database.db.collection('d').insertMany([{ k: 1 }, { k: 1 }])
-    const command = numbered(1, newSession(), { delete: 'd', deletes: [{ q: { k: 1 }, limit: new Int32(1) }] })
+    const command = numbered(1, newSession(), {
+      delete: 'd',
+      deletes: [{ q: { k: 1 }, limit: new Int32(1) }],
+    })
     expect((await twice(command)).map(({ n }) => n as number)).toEqual([1, 1])
     expect(await database.db.collection('d').countDocuments()).toBe(1)
   })
@@ -77,7 +89,10 @@ describe('a repeated write', () => {
   test('executes only the statements that were refused before', async () => {
     const items = database.db.collection<Document>('f')
     await items.insertOne({ _id: 'y' as never })
-    const command = numbered(1, newSession(), { insert: 'f', documents: [{ _id: 'x' }, { _id: 'y' }] })
+    const command = numbered(1, newSession(), {
+      insert: 'f',
+      documents: [{ _id: 'x' }, { _id: 'y' }],
+    })
     expect(await send(command)).toMatchObject({ n: 1, writeErrors: [{ index: 1, code: 11000 }] })
     await items.deleteOne({ _id: 'y' as never })
     expect(await send(command)).toMatchObject({ n: 2, retriedStmtIds: [0] })
@@ -95,7 +110,10 @@ describe('numbers', () => {
   test('belong to their session', async () => {
     for (const session of [newSession(), newSession()]) {
       await send(
-        numbered(1, session, { update: 'h', updates: [{ q: { _id: 1 }, u: { $inc: { n: 1 } }, upsert: true }] }),
+        numbered(1, session, {
+          update: 'h',
+          updates: [{ q: { _id: 1 }, u: { $inc: { n: 1 } }, upsert: true }],
+        }),
       )
     }
     expect(await database.db.collection('h').findOne({})).toMatchObject({ n: 2 })
@@ -103,7 +121,10 @@ describe('numbers', () => {
 
   test('are not for writes of many documents', async () => {
     const many = send(
-      numbered(1, newSession(), { update: 'i', updates: [{ q: {}, u: { $set: { a: 1 } }, multi: true }] }),
+      numbered(1, newSession(), {
+        update: 'i',
+        updates: [{ q: {}, u: { $set: { a: 1 } }, multi: true }],
+      }),
     )
     expect(await many).toMatchObject({ code: 72 })
   })
@@ -120,7 +141,9 @@ test('a repeat after a crash gets the first outcome', async () => {
     await using server = await spawnServer(directory.path)
     await using client = await connectRaw(server.url)
     answers.push(await client.send(command))
-    expect((await client.send({ find: 'a' })).cursor).toMatchObject({ firstBatch: [{ _id: 'x', n: 1 }] })
+    expect((await client.send({ find: 'a' })).cursor).toMatchObject({
+      firstBatch: [{ _id: 'x', n: 1 }],
+    })
     await server.kill()
   }
   expect(answers[1]).toEqual({ ...answers[0], retriedStmtIds: [0] })
@@ -129,8 +152,12 @@ test('a repeat after a crash gets the first outcome', async () => {
 test('the driver repeats a write whose answer was lost', async () => {
   await using own = await openDatabase({ testCommands: true })
   const items = own.db.collection<Document>('a')
-  await own.client.db('admin').command({ configureFailPoint: 'onPrimaryTransactionalWrite', mode: { times: 1 } })
-  expect(await items.updateOne({ _id: 'x' as never }, { $inc: { n: 1 } }, { upsert: true })).toMatchObject({
+  await own.client
+    .db('admin')
+    .command({ configureFailPoint: 'onPrimaryTransactionalWrite', mode: { times: 1 } })
+  expect(
+    await items.updateOne({ _id: 'x' as never }, { $inc: { n: 1 } }, { upsert: true }),
+  ).toMatchObject({
     upsertedId: 'x',
   })
   expect(await items.findOne({})).toEqual({ _id: 'x', n: 1 })

@@ -19,7 +19,11 @@ const free = fc.constantFrom('free', 'deep.free', 'other.free')
 
 type Step = [operator: string, path: string, operand: unknown]
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(fc.constant('$set'), free, fc.oneof(scalar, fc.array(scalar, { maxLength: 2 }), fc.record({ z: scalar }))),
+  fc.tuple(
+    fc.constant('$set'),
+    free,
+    fc.oneof(scalar, fc.array(scalar, { maxLength: 2 }), fc.record({ z: scalar })),
+  ),
   fc.tuple(fc.constant('$unset'), fc.oneof(free, numeric, listed), fc.constant('')),
   fc.tuple(fc.constantFrom('$inc', '$mul'), numeric, small),
   fc.tuple(fc.constantFrom('$min', '$max'), numeric, small),
@@ -53,7 +57,8 @@ test('updates do what the model does, and their descriptions tell it', async () 
         expect(await items.findOne({})).toEqual(model)
       }
       await using stream = items.watch([], { startAtOperationTime: new Timestamp({ t, i: i + 1 }) })
-      for (let seen = 0; seen < modified; seen++) follow(follower, (await stream.next()) as unknown as Document)
+      for (let seen = 0; seen < modified; seen++)
+        follow(follower, (await stream.next()) as unknown as Document)
       expect(follower).toEqual(model)
     }),
     { numRuns: 60 },
@@ -75,7 +80,11 @@ function holder(doc: Document, path: string, make: boolean): [Document | undefin
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
 function apply(doc: Document, operator: string, path: string, operand: unknown): void {
-  const [object, name] = holder(doc, path, !['$unset', '$pull', '$pullAll', '$pop'].includes(operator))
+  const [object, name] = holder(
+    doc,
+    path,
+    !['$unset', '$pull', '$pullAll', '$pop'].includes(operator),
+  )
   if (!object) return
   const before: unknown = object[name]
   const list = (before ?? []) as unknown[]
@@ -96,7 +105,9 @@ function apply(doc: Document, operator: string, path: string, operand: unknown):
     case '$max':
       if (
         before === undefined ||
-        (operator === '$min' ? (operand as number) < (before as number) : (operand as number) > (before as number))
+        (operator === '$min'
+          ? (operand as number) < (before as number)
+          : (operand as number) > (before as number))
       )
         object[name] = operand
       break
@@ -110,7 +121,10 @@ function apply(doc: Document, operator: string, path: string, operand: unknown):
       if (before) object[name] = list.filter((element) => !same(element, operand))
       break
     case '$pullAll':
-      if (before) object[name] = list.filter((element) => !(operand as unknown[]).some((value) => same(element, value)))
+      if (before)
+        object[name] = list.filter(
+          (element) => !(operand as unknown[]).some((value) => same(element, value)),
+        )
       break
     case '$pop':
       if (before) object[name] = operand === 1 ? list.slice(0, -1) : list.slice(1)

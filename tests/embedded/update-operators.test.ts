@@ -10,7 +10,11 @@ let database: TestDatabase
 beforeAll(async () => void (database = await openDatabase()))
 afterAll(() => database[Symbol.asyncDispose]())
 
-async function updated(before: Document, update: Document | Document[], options: Document = {}): Promise<Document> {
+async function updated(
+  before: Document,
+  update: Document | Document[],
+  options: Document = {},
+): Promise<Document> {
   const items = database.db.collection('items')
   await items.deleteMany({})
   await items.insertOne({ _id: 1 as never, ...before })
@@ -22,22 +26,42 @@ async function updated(before: Document, update: Document | Document[], options:
 
 const cases: [string, Document, Document | Document[], Document, Document?][] = [
   ['$set makes the objects on the way', {}, { $set: { 'a.b.c': 1 } }, { a: { b: { c: 1 } } }],
-  ['$set fills an array up with null', { a: [1] }, { $set: { 'a.3': 9 } }, { a: [1, null, null, 9] }],
-  ['new fields come in the order of their names', {}, { $set: { c: 1, a: 1, b: 1 } }, { a: 1, b: 1, c: 1 }],
+  [
+    '$set fills an array up with null',
+    { a: [1] },
+    { $set: { 'a.3': 9 } },
+    { a: [1, null, null, 9] },
+  ],
+  [
+    'new fields come in the order of their names',
+    {},
+    { $set: { c: 1, a: 1, b: 1 } },
+    { a: 1, b: 1, c: 1 },
+  ],
   [
     '$unset removes a field and empties an array element',
     { a: 1, b: [1, 2] },
     { $unset: { a: '', 'b.0': '', x: '' } },
     { b: [null, 2] },
   ],
-  ['$inc and $mul make missing fields', { a: 2 }, { $inc: { a: 3, b: 4 }, $mul: { c: 5 } }, { a: 5, b: 4, c: 0 }],
+  [
+    '$inc and $mul make missing fields',
+    { a: 2 },
+    { $inc: { a: 3, b: 4 }, $mul: { c: 5 } },
+    { a: 5, b: 4, c: 0 },
+  ],
   [
     '$min and $max compare across types',
     { a: 5, b: 5 },
     { $min: { a: null }, $max: { b: 'text' } },
     { a: null, b: 'text' },
   ],
-  ['$rename moves a value', { a: { b: 1 }, c: 2 }, { $rename: { 'a.b': 'd.e', x: 'y' } }, { a: {}, c: 2, d: { e: 1 } }],
+  [
+    '$rename moves a value',
+    { a: { b: 1 }, c: 2 },
+    { $rename: { 'a.b': 'd.e', x: 'y' } },
+    { a: {}, c: 2, d: { e: 1 } },
+  ],
   ['$push appends', { a: [1] }, { $push: { a: 2, b: { x: 1 } } }, { a: [1, 2], b: [{ x: 1 }] }],
   [
     '$push with all its clauses',
@@ -45,7 +69,12 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { $push: { a: { $each: [4, 2], $sort: -1, $slice: 3 } } },
     { a: [5, 4, 2] },
   ],
-  ['$push at a position', { a: [1, 2] }, { $push: { a: { $each: [9], $position: 1 } } }, { a: [1, 9, 2] }],
+  [
+    '$push at a position',
+    { a: [1, 2] },
+    { $push: { a: { $each: [9], $position: 1 } } },
+    { a: [1, 9, 2] },
+  ],
   [
     '$push sorts by a field',
     { a: [{ n: 3 }] },
@@ -71,9 +100,19 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
   ],
   ['$pull by value', { a: [1, 2, 1] }, { $pull: { a: 1 } }, { a: [2] }],
   ['$pull by condition', { a: [1, 5, 9] }, { $pull: { a: { $gte: 5 } } }, { a: [1] }],
-  ['$pull by fields', { a: [{ x: 1, y: 1 }, { x: 2 }] }, { $pull: { a: { x: 1 } } }, { a: [{ x: 2 }] }],
+  [
+    '$pull by fields',
+    { a: [{ x: 1, y: 1 }, { x: 2 }] },
+    { $pull: { a: { x: 1 } } },
+    { a: [{ x: 2 }] },
+  ],
   ['$pullAll', { a: [1, 2, 3, 2] }, { $pullAll: { a: [2, 3] } }, { a: [1] }],
-  ['$pop from either end', { a: [1, 2, 3], b: [1, 2, 3] }, { $pop: { a: 1, b: -1 } }, { a: [1, 2], b: [2, 3] }],
+  [
+    '$pop from either end',
+    { a: [1, 2, 3], b: [1, 2, 3] },
+    { $pop: { a: 1, b: -1 } },
+    { a: [1, 2], b: [2, 3] },
+  ],
   ['$bit', { a: 13 }, { $bit: { a: { and: 10 } } }, { a: 8 }],
   [
     '$ changes the element that matched',
@@ -97,7 +136,12 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { a: [{ n: 1 }, { n: 5, b: 1 }] },
     { arrayFilters: [{ 'big.n': { $gt: 3 } }] },
   ],
-  ['$setOnInsert does nothing to what exists', { a: 1 }, { $setOnInsert: { a: 2 }, $set: { b: 1 } }, { a: 1, b: 1 }],
+  [
+    '$setOnInsert does nothing to what exists',
+    { a: 1 },
+    { $setOnInsert: { a: 2 }, $set: { b: 1 } },
+    { a: 1, b: 1 },
+  ],
   [
     'a pipeline computes from the document',
     { a: 2, b: 3 },
@@ -197,6 +241,9 @@ test('an update that changes nothing modifies nothing', async () => {
     { $pull: { b: 7 } },
     { $unset: { x: 1 } },
   ]) {
-    expect(await items.updateOne({}, update as never)).toMatchObject({ matchedCount: 1, modifiedCount: 0 })
+    expect(await items.updateOne({}, update as never)).toMatchObject({
+      matchedCount: 1,
+      modifiedCount: 0,
+    })
   }
 })

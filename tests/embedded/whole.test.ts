@@ -21,7 +21,9 @@ test('what was answered is there after kill -9 and another start, and who was si
   await using second = await spawnNode(EMBEDDED, env)
   const { items } = await alice.at(second).ask('listConversations')
   expect(items.map(({ title }) => title).toSorted()).toEqual(ids.toSorted())
-  expect(await alice.at(second).ask('getPreferences')).toMatchObject({ preferences: { theme: 'dark' } })
+  expect(await alice.at(second).ask('getPreferences')).toMatchObject({
+    preferences: { theme: 'dark' },
+  })
   second.process.signal('SIGTERM')
   expect(await second.process.exited).toEqual({ code: 0, signal: null })
 })

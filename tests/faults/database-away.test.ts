@@ -34,7 +34,8 @@ test.each(['cut off', 'mute'])(
         alice.at(lonely).rest('GET', '/readyz'),
       ]),
     )
-    for (const ack of acks) expect(ack).toMatchObject({ ok: false, error: { code: 'unavailable', status: 503 } })
+    for (const ack of acks)
+      expect(ack).toMatchObject({ ok: false, error: { code: 'unavailable', status: 503 } })
     expect(rest).toMatchObject({ status: 503, body: { code: 'unavailable' } })
     expect(rest.headers.get('retry-after')).toMatch(/^\d+$/)
     expect(ready.status).toBe(503)
@@ -43,7 +44,9 @@ test.each(['cut off', 'mute'])(
 
     wire.restore()
     wire.resume('down')
-    await eventually(async () => (await device.command('create', { title: 'Back again' })).ok, { within: 15_000 })
+    await eventually(async () => (await device.command('create', { title: 'Back again' })).ok, {
+      within: 15_000,
+    })
     await follower.caughtUp(undefined, 15_000)
     expect(follower.device).toBe(device)
     expect(device.connected).toBe(true)

@@ -42,7 +42,10 @@ test('P1: a node that is killed with -9 takes nothing with it that it acked, and
 
   await using retry = await alice.device('conversations')
   for (const payload of unsure) await retry.done('append', payload)
-  const all = [...acked, ...unsure.map((payload) => (payload as { message: { content: string } }).message.content)]
+  const all = [
+    ...acked,
+    ...unsure.map((payload) => (payload as { message: { content: string } }).message.content),
+  ]
   await reader.caughtUp()
   expect(reader.state[0]?.messages.map(({ content }) => content)).toEqual(all)
   expect(reader.state).toEqual(await truth(alice, 'conversations'))

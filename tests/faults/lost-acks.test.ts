@@ -21,7 +21,11 @@ test('a device whose acks get lost again and again repeats its commands, on eith
 
   let attempts = 0
   for (let n = 0; n < 12; n++) {
-    const payload = { mutation_id: newId(), conversation_id: id, message: { role: 'user', content: `${n}` } }
+    const payload = {
+      mutation_id: newId(),
+      conversation_id: id,
+      message: { role: 'user', content: `${n}` },
+    }
     for (let lost = n % 3; ; lost--) {
       const wire = wires[attempts++ % 2]!
       const device = await alice.at({ url: `http://${wire.address}` }).device('conversations')
@@ -54,7 +58,9 @@ test('a device whose line is cut at any moment holds what the database holds whe
   await using follower = await Follower.of(distant, 'preferences')
   await using writer = await bob.device('preferences')
   for (let round = 1; round <= 6; round++) {
-    const written = Array.from({ length: 8 }, (_, n) => writer.done('update', { patch: { round, n } }))
+    const written = Array.from({ length: 8 }, (_, n) =>
+      writer.done('update', { patch: { round, n } }),
+    )
     await written[round]
     wire.drop()
     await Promise.all(written)

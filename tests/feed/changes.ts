@@ -9,10 +9,19 @@ export async function opened(url: string) {
   return { database, [Symbol.asyncDispose]: () => database.close() }
 }
 
-export async function insertChange(database: Database, user_id: string, seq: number): Promise<void> {
+export async function insertChange(
+  database: Database,
+  user_id: string,
+  seq: number,
+): Promise<void> {
   const caller = { user_id, session_id: null, device: 'test' }
   const position = { topic: 'preferences' as const, epoch: 'e', seq, at: new Date() }
   const identity = { mutation_id: newId(), fingerprint: '' }
-  const decision = { op: 'updated', entity_id: user_id, version: seq + 1, data: { patch: { theme: String(seq) } } }
+  const decision = {
+    op: 'updated',
+    entity_id: user_id,
+    version: seq + 1,
+    data: { patch: { theme: String(seq) } },
+  }
   await database.changes.insertOne(toEntry(caller, position, identity, decision))
 }

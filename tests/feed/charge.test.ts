@@ -12,7 +12,11 @@ import { EPOCH, type ScriptedLog } from '../gateway/scripted-log.ts'
 const START = 2
 
 /** A node with one device that is live, and a stream. Its beats and what it publishes go to the others of `nodes` at once. */
-async function nodeOf(name: string, log: ScriptedLog, nodes: { heard(beat: Beat): void; offer(): void }[]) {
+async function nodeOf(
+  name: string,
+  log: ScriptedLog,
+  nodes: { heard(beat: Beat): void; offer(): void }[],
+) {
   const run = deviceOn(log)
   const { device, emitted } = run
   void device.join({ epoch: EPOCH, seq: START })
@@ -21,7 +25,11 @@ async function nodeOf(name: string, log: ScriptedLog, nodes: { heard(beat: Beat)
   let free = 0
   let mandate: Mandate | undefined
   let comparisons = 0
-  const tail: Tail = { ready: () => true, restarts: () => 0, stop: () => Promise.resolve(void (mandate = undefined)) }
+  const tail: Tail = {
+    ready: () => true,
+    restarts: () => 0,
+    stop: () => Promise.resolve(void (mandate = undefined)),
+  }
   const others = () => nodes.filter((other) => other !== node)
   const charge = new Charge({
     range: { name: '0/1', buckets: undefined },

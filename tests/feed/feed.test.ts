@@ -7,7 +7,13 @@ import { startFeed, type FeedOptions } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/log.ts'
 import type { Database } from '../../realtime/store/database.ts'
-import { deploymentName, readToken, renameDeployment, saveToken, type Token } from '../../realtime/store/feed.ts'
+import {
+  deploymentName,
+  readToken,
+  renameDeployment,
+  saveToken,
+  type Token,
+} from '../../realtime/store/feed.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { insertChange, opened } from './changes.ts'
@@ -33,7 +39,8 @@ function feedOn(database: Database, also: Partial<FeedOptions> = {}) {
     projected,
     seqs: () => delivered.map(([, { seq }]) => seq),
     comparisons: () => comparisons,
-    failures: async () => (await metrics.getSingleMetric('lockstep_feed_failures_total')!.get()).values,
+    failures: async () =>
+      (await metrics.getSingleMetric('lockstep_feed_failures_total')!.get()).values,
     [Symbol.asyncDispose]: () => feed.stop(),
   }
 }
@@ -67,7 +74,9 @@ test('FEED-2 a node that comes back goes on where it stopped', async () => {
     await insertChange(store.database, user_id, 1)
     await eventually(() => run.delivered.length === 1)
     const kept = await readToken(store.database, '0/1')
-    await eventually(async () => JSON.stringify(await readToken(store.database, '0/1')) !== JSON.stringify(kept))
+    await eventually(
+      async () => JSON.stringify(await readToken(store.database, '0/1')) !== JSON.stringify(kept),
+    )
   }
   await insertChange(store.database, user_id, 2)
   await using again = feedOn(store.database)
@@ -115,7 +124,9 @@ test('a database has one name for its deployment, whoever asks first; a copy of 
   await using other = freshDatabase()
   await using store = await opened(home.url)
   await using stranger = await opened(other.url)
-  const names = new Set(await Promise.all(Array.from({ length: 5 }, () => deploymentName(store.database))))
+  const names = new Set(
+    await Promise.all(Array.from({ length: 5 }, () => deploymentName(store.database))),
+  )
   expect(names.size).toBe(1)
   expect(names).not.toContain(await deploymentName(stranger.database))
   await renameDeployment(store.database)

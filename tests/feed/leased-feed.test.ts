@@ -86,7 +86,10 @@ async function startNodes(size: number, leases = 1) {
     await node.feed.ready
   }
   const all = started.move()
-  const tails = async () => (await Promise.all(nodes.map(({ metric }) => metric('lockstep_feed_tails')))).reduce((a, b) => a + b) // prettier-ignore
+  const tails = async () =>
+    (await Promise.all(nodes.map(({ metric }) => metric('lockstep_feed_tails')))).reduce(
+      (a, b) => a + b,
+    )
   const holder = () =>
     eventually(async () => {
       const held = await Promise.all(nodes.map(({ metric }) => metric('lockstep_feed_leases_held')))
@@ -158,7 +161,9 @@ test('FEED-5 nodes that cannot see Redis tail for themselves, and stop when it i
   })
   const before = cluster.nodes.map(({ comparisons }) => comparisons())
   await cluster.redis.restart()
-  await eventually(() => cluster.nodes.every(({ comparisons }, i) => comparisons() > before[i]!), { within: 8_000 })
+  await eventually(() => cluster.nodes.every(({ comparisons }, i) => comparisons() > before[i]!), {
+    within: 8_000,
+  })
   await cluster.holder()
   await eventually(async () => (await cluster.tails()) === 1, { within: 8_000 })
   await eventually(() => cluster.nodes.every(({ feed }) => feed.healthy()))
@@ -190,10 +195,12 @@ test('a new holder makes the others compare heads', async () => {
 
 test('several leases are shared fairly, and each bucket is tailed once', async () => {
   await using cluster = await startNodes(2, 4)
-  const held = () => Promise.all(cluster.nodes.map(({ metric }) => metric('lockstep_feed_leases_held')))
+  const held = () =>
+    Promise.all(cluster.nodes.map(({ metric }) => metric('lockstep_feed_leases_held')))
   await eventually(async () => expect(await held()).toEqual([2, 2]), { within: 8_000 })
   await eventually(async () => (await cluster.tails()) === 4)
   const keys = await Promise.all(Array.from({ length: 12 }, () => cluster.change()))
-  const published = () => cluster.nodes.flatMap((node) => node.published).filter((key) => keys.includes(key))
+  const published = () =>
+    cluster.nodes.flatMap((node) => node.published).filter((key) => keys.includes(key))
   await eventually(() => expect(published().sort()).toEqual([...keys].sort()))
 })

@@ -57,7 +57,12 @@ class ScriptedServer {
   }
 }
 
-function tailOf(server: ScriptedServer, token?: Token, also: Partial<TailPorts> = {}, logger = createLogger('silent')) {
+function tailOf(
+  server: ScriptedServer,
+  token?: Token,
+  also: Partial<TailPorts> = {},
+  logger = createLogger('silent'),
+) {
   const handed: number[] = []
   const kept: Token[] = []
   const failures: string[] = []
@@ -170,7 +175,13 @@ test('FEED-3 an invalidated stream ends in a stream from now and a comparison of
   await eventually(() => run.tail.ready())
   server.events.push({ kind: 'lost', what: 'invalidate' })
   await eventually(() => run.tail.restarts() === 1 && run.tail.ready())
-  expect(run.heard).toEqual(['compare after 1 streams', 'ready', 'not ready', 'compare after 2 streams', 'ready'])
+  expect(run.heard).toEqual([
+    'compare after 1 streams',
+    'ready',
+    'not ready',
+    'compare after 2 streams',
+    'ready',
+  ])
 })
 
 test('FEED-3 a stream that opens but stays mute is replaced, even when its connection never answers', async () => {
@@ -196,7 +207,9 @@ test('a stream without changes stays, as long as it shows the canary', async () 
 test('a database that takes no canary says nothing about the stream', async () => {
   const server = new ScriptedServer()
   let beats = 0
-  await using run = tailOf(server, undefined, { beat: () => (beats++, Promise.reject(new Error('away'))) })
+  await using run = tailOf(server, undefined, {
+    beat: () => (beats++, Promise.reject(new Error('away'))),
+  })
   await eventually(() => beats > 4)
   expect(run.failures).toEqual([])
 })
@@ -205,9 +218,17 @@ test('FEED-4 failures with no event between them are errors, back off, and the t
   const server = new ScriptedServer()
   server.failures = Array.from({ length: 5 }, () => new Error('not resumable'))
   const lines: { level: number; losses?: number }[] = []
-  const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line) as { level: number }) })
+  const logger = pino(
+    {},
+    { write: (line: string) => void lines.push(JSON.parse(line) as { level: number }) },
+  )
   const readiness: boolean[] = []
-  await using run = tailOf(server, undefined, { failed: () => readiness.push(run.tail.ready()) }, logger)
+  await using run = tailOf(
+    server,
+    undefined,
+    { failed: () => readiness.push(run.tail.ready()) },
+    logger,
+  )
   await eventually(() => run.tail.ready())
   expect(run.tail.restarts()).toBe(5)
   expect(readiness).toEqual([false, false, false, false, false])

@@ -107,9 +107,17 @@ class UnreliableSocket implements SocketLike {
     }
     if (mishap === 'send-again') {
       const stream = this.#stream
-      setTimeout(() => this.#stream === stream && this.#line.up && this.#inner.emit(event, payload, answered), AGAIN_MS)
+      setTimeout(
+        () =>
+          this.#stream === stream && this.#line.up && this.#inner.emit(event, payload, answered),
+        AGAIN_MS,
+      )
     }
-    return this.#inner.emit(event, payload, mishap === 'lose-answer' || mishap === 'send-again' ? () => {} : answered)
+    return this.#inner.emit(
+      event,
+      payload,
+      mishap === 'lose-answer' || mishap === 'send-again' ? () => {} : answered,
+    )
   }
 
   connect(): unknown {

@@ -82,7 +82,8 @@ export class Handset {
     if (this.#stopped.has(message_id)) return
     this.#stopped.add(message_id)
     const hasEnded = (held: HeldConversation) =>
-      isConversation(held) && held.messages.some(({ id, status }) => id === message_id && status !== 'streaming')
+      isConversation(held) &&
+      held.messages.some(({ id, status }) => id === message_id && status !== 'streaming')
     const sent = this.engine.conversations.stop(id, message_id)
     this.give('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
   }
@@ -92,7 +93,13 @@ export class Handset {
     if (this.#stopped.has(id)) return
     this.#stopped.add(id)
     const hasEnded = (held: HeldRun) => !isRun(held) || isOver(held.status)
-    this.give('agents', 'stop', id, this.engine.agents.stop(id), (held, changed) => changed || hasEnded(held))
+    this.give(
+      'agents',
+      'stop',
+      id,
+      this.engine.agents.stop(id),
+      (held, changed) => changed || hasEnded(held),
+    )
   }
 
   /** Stops reading what comes, as a device whose radio sleeps, or goes on. */
@@ -129,7 +136,9 @@ function listen(face: object): number[] {
 
 /** Ann with a device at each node, and Ben with one at the last. */
 export async function cast(urls: readonly string[], topics: readonly Topic[]): Promise<Handset[]> {
-  const [ann, ben] = await Promise.all(['ann', 'ben'].map((name) => signUp({ url: urls[0]! }, name)))
+  const [ann, ben] = await Promise.all(
+    ['ann', 'ben'].map((name) => signUp({ url: urls[0]! }, name)),
+  )
   const handsets = urls.map((url) => new Handset(ann!, url, topics))
   handsets.push(new Handset(ben!, urls.at(-1)!, topics))
   await Promise.all(handsets.map((handset) => handset.start()))

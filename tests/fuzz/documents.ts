@@ -11,13 +11,18 @@ import type { Ledger } from './ledger.ts'
 export async function follows(database: Db, user_id: string, ledger: Ledger): Promise<true> {
   const { conversations, preferences, runs } = await documents(database, user_id)
   demand.equal(preferences, ledger.preferences, 'the document of the preferences')
-  demand.equal(conversations, ledger.conversations.toSorted(byId), 'the documents of the conversations')
+  demand.equal(
+    conversations,
+    ledger.conversations.toSorted(byId),
+    'the documents of the conversations',
+  )
   demand.equal(runs, ledger.runs.toSorted(byId), 'the documents of the runs')
   return true
 }
 
 async function documents(database: Db, user_id: string) {
-  const all = <T extends object>(name: string) => (database.collection(name) as unknown as Collection<T>).find({ user_id } as never).toArray() // prettier-ignore
+  const all = <T extends object>(name: string) =>
+    (database.collection(name) as unknown as Collection<T>).find({ user_id } as never).toArray()
   const [conversations, messages, runs, user] = await Promise.all([
     all<ConversationDocument>('conversations'),
     all<MessageDocument>('messages'),

@@ -30,8 +30,15 @@ export async function explore<T>(exploration: Exploration<T>): Promise<void> {
       throw error
     }
   })
-  const details = await fc.check(property, { numRuns: count, seed, path, verbose: fc.VerbosityLevel.Verbose })
+  const details = await fc.check(property, {
+    numRuns: count,
+    seed,
+    path,
+    verbose: fc.VerbosityLevel.Verbose,
+  })
   if (!details.failed) return
   const replay = `Play it again: ${command} --seed ${seed} --path ${details.counterexamplePath}`
-  throw new Error(`${replay}\n${fc.defaultReportMessage(details)}`, { cause: details.errorInstance })
+  throw new Error(`${replay}\n${fc.defaultReportMessage(details)}`, {
+    cause: details.errorInstance,
+  })
 }

@@ -22,7 +22,11 @@ export const kinds = {
   everyday: { world: { steady: 2, mortal: 0 }, histories: everyday, patience: [15_000, 3_000] },
   shaken: { world: { steady: 1, mortal: 1 }, histories: shaken, patience: [30_000, 10_000] },
   /** Three nodes that share Redis. */
-  clustered: { world: { steady: 1, mortal: 2, redis: true }, histories: clustered, patience: [30_000, 15_000] },
+  clustered: {
+    world: { steady: 1, mortal: 2, redis: true },
+    histories: clustered,
+    patience: [30_000, 15_000],
+  },
 } satisfies Record<string, Kind>
 
 /** Plays one history with people of its own. Throws what isn't as promised when it is quiet again, or that it doesn't become so. */

@@ -2,7 +2,14 @@
 import type { Db } from 'mongodb'
 import type { Conversation } from '../../protocol/conversations.ts'
 import type { Message } from '../../protocol/message.ts'
-import { isOver, type ConversationView, type ListState, type MessageView, type RunView, type SummaryView } from '../../ui/src/lib/sync/views.ts' // prettier-ignore
+import {
+  isOver,
+  type ConversationView,
+  type ListState,
+  type MessageView,
+  type RunView,
+  type SummaryView,
+} from '../../ui/src/lib/sync/views.ts'
 import { eventually } from '../harness/eventually.ts'
 import type { Given, Handset } from './cast.ts'
 import { demand } from './demand.ts'
@@ -31,7 +38,8 @@ export async function hold(handsets: readonly Handset[], expected: Expectations)
     }
     // the others show what they know of these lists
     for (const state of ['archived', 'trash'] as const)
-      if (ledger.conversations.some((one) => stateOf(one) === state)) await own[0]!.engine.conversations.loadMore(state)
+      if (ledger.conversations.some((one) => stateOf(one) === state))
+        await own[0]!.engine.conversations.loadMore(state)
     for (const handset of own) equal(handset, ledger)
     const what = 'documents follow the log'
     await eventually(() => follows(database, user_id, ledger), { within: ms, what })
@@ -42,7 +50,9 @@ export async function hold(handsets: readonly Handset[], expected: Expectations)
 async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger): Promise<void> {
   const outcome = await sent.outcome
   if (!outcome.ok) return
-  const entry = ledger.entries.find((entry) => entry.topic === topic && entry.mutation_id === sent.mutation_id)
+  const entry = ledger.entries.find(
+    (entry) => entry.topic === topic && entry.mutation_id === sent.mutation_id,
+  )
   if (entry) demand.equal(outcome.seq, entry.seq, `the acked seq of ${command}`)
   if (ledger.isStripped(topic, key)) return
   const shown = shows(ledger.at(topic, key, outcome.seq), entry !== undefined)
@@ -57,12 +67,14 @@ async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger)
 function inOrder({ line, applied, engine, topics }: Handset, undisturbed: boolean): void {
   for (const stream of line.streams) {
     stream.check()
-    if (undisturbed) demand.equal(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
+    if (undisturbed)
+      demand.equal(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
   }
   for (const topic of topics) {
     const seqs = applied.get(topic)!
     const last = engine[topic].cursor!.seq
-    if (seqs.length > 0) demand.equal(seqs, demand.upTo(last, seqs[0]! - 1), `what was applied of ${topic}`)
+    if (seqs.length > 0)
+      demand.equal(seqs, demand.upTo(last, seqs[0]! - 1), `what was applied of ${topic}`)
   }
 }
 
@@ -75,24 +87,44 @@ function equal({ engine, topics }: Handset, ledger: Ledger): void {
     const ids = new Set(items.map(({ id }) => id))
     const all = stored.filter((conversation) => stateOf(conversation) === state)
     const known = loaded ? all : all.filter(({ id }) => ids.has(id))
-    demand.equal(items.map(bare).toSorted(byId), known.map(bare).toSorted(byId), `the list ${state}`)
+    demand.equal(
+      items.map(bare).toSorted(byId),
+      known.map(bare).toSorted(byId),
+      `the list ${state}`,
+    )
   }
   for (const conversation of stored) {
     const view = engine.conversations.get(conversation.id)
-    if (view?.windowed) demand.equal(view.messages.map(bareMessage), conversation.messages, 'the messages held')
+    if (view?.windowed)
+      demand.equal(view.messages.map(bareMessage), conversation.messages, 'the messages held')
   }
   const { value: preferences, version } = engine.preferences
   demand.equal({ preferences, version }, ledger.preferences, 'the preferences')
-  if (topics.includes('agents')) demand.equal(engine.agents.runs.items.map(bareRun).toSorted(byId), ledger.runs.toSorted(byId), 'the runs') // prettier-ignore
-  const sessions = engine.account.sessions.map(({ id, device, created_at }) => ({ id, device, created_at }))
+  if (topics.includes('agents'))
+    demand.equal(
+      engine.agents.runs.items.map(bareRun).toSorted(byId),
+      ledger.runs.toSorted(byId),
+      'the runs',
+    )
+  const sessions = engine.account.sessions.map(({ id, device, created_at }) => ({
+    id,
+    device,
+    created_at,
+  }))
   demand.equal(sessions.toSorted(byId), ledger.account.sessions.toSorted(byId), 'the sessions')
 }
 
 /** P3: nothing that a device received belongs to anybody else. */
 function private_({ line, person }: Handset, ledger: Ledger): void {
-  const own = new Set(ledger.entries.map(({ topic, entity_id, seq }) => `${topic} ${seq} ${entity_id}`))
+  const own = new Set(
+    ledger.entries.map(({ topic, entity_id, seq }) => `${topic} ${seq} ${entity_id}`),
+  )
   for (const { topic, seq, entity_id } of line.streams.flatMap(({ changes }) => changes))
-    demand.equal(own.has(`${topic} ${seq} ${entity_id}`), true, `${person.user.username} received ${entity_id}`)
+    demand.equal(
+      own.has(`${topic} ${seq} ${entity_id}`),
+      true,
+      `${person.user.username} received ${entity_id}`,
+    )
 }
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
@@ -103,10 +135,27 @@ const stateOf = ({ deleted_at, archived }: Conversation): ListState =>
 function bare(summary: SummaryView | ConversationView | Conversation) {
   const { id, user_id, title, message_count, preview, metadata, pinned, archived } = summary
   const { created_at, updated_at, deleted_at, version } = summary
-  return { id, user_id, title, message_count, preview, metadata, pinned, archived, created_at, updated_at, deleted_at, version } // prettier-ignore
+  return {
+    id,
+    user_id,
+    title,
+    message_count,
+    preview,
+    metadata,
+    pinned,
+    archived,
+    created_at,
+    updated_at,
+    deleted_at,
+    version,
+  }
 }
 
-function bareMessage({ delivery: _delivery, mutation_id: _mutation, ...message }: MessageView): Message {
+function bareMessage({
+  delivery: _delivery,
+  mutation_id: _mutation,
+  ...message
+}: MessageView): Message {
   return message
 }
 

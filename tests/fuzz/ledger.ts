@@ -6,7 +6,11 @@ import type { Conversation } from '../../protocol/conversations.ts'
 import type { Run } from '../../protocol/agents.ts'
 import type { Preferences } from '../../protocol/preferences.ts'
 import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
 import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
 import { topics, type Topic } from '../../protocol/topics.ts'
@@ -25,9 +29,17 @@ export interface HeldOf {
 const nobody: HeldAccount = { username: '', sessions: [], closed: false }
 
 const folds: {
-  [T in Topic]: { key(change: Change): string; first: HeldOf[T]; reduce(held: HeldOf[T], change: Change): HeldOf[T] }
+  [T in Topic]: {
+    key(change: Change): string
+    first: HeldOf[T]
+    reduce(held: HeldOf[T], change: Change): HeldOf[T]
+  }
 } = {
-  conversations: { key: (change) => change.entity_id, first: undefined, reduce: reduceConversation },
+  conversations: {
+    key: (change) => change.entity_id,
+    first: undefined,
+    reduce: reduceConversation,
+  },
   preferences: { key: () => 'preferences', first: noPreferences, reduce: reducePreferences },
   agents: { key: (change) => change.entity_id, first: undefined, reduce: reduceRun },
   account: { key: () => 'account', first: nobody, reduce: reduceAccount },
@@ -69,13 +81,18 @@ export class Ledger {
       const seqs = this.entries.filter((entry) => entry.topic === topic).map(({ seq }) => seq)
       demand.equal(seqs, demand.upTo(seqs.length), `the log of ${topic}`)
     }
-    const commands = new Set(this.entries.map(({ topic, mutation_id }) => `${topic} ${mutation_id}`))
+    const commands = new Set(
+      this.entries.map(({ topic, mutation_id }) => `${topic} ${mutation_id}`),
+    )
     demand.equal(commands.size, this.entries.length, 'commands in the log')
   }
 
   /** What was held behind the entry `seq`; default: at the end. */
   at<T extends Topic>(topic: T, key: string, seq = Infinity): HeldOf[T] {
-    return this.#pasts[topic].get(key)?.states.findLast((state) => state.seq <= seq)?.held ?? folds[topic].first
+    return (
+      this.#pasts[topic].get(key)?.states.findLast((state) => state.seq <= seq)?.held ??
+      folds[topic].first
+    )
   }
 
   isStripped(topic: Topic, key: string): boolean {
@@ -83,7 +100,9 @@ export class Ledger {
   }
 
   get conversations(): Conversation[] {
-    return [...this.#pasts.conversations.keys()].map((id) => this.at('conversations', id)).filter(isConversation)
+    return [...this.#pasts.conversations.keys()]
+      .map((id) => this.at('conversations', id))
+      .filter(isConversation)
   }
   get runs(): Run[] {
     return [...this.#pasts.agents.keys()].map((id) => this.at('agents', id)).filter(isRun)
@@ -97,7 +116,8 @@ export class Ledger {
 
   /** Nothing that the server does by itself is still to come. */
   get isAtRest(): boolean {
-    const streams = ({ messages }: Conversation) => messages.some(({ status }) => status === 'streaming')
+    const streams = ({ messages }: Conversation) =>
+      messages.some(({ status }) => status === 'streaming')
     return !this.conversations.some(streams) && this.runs.every(({ ended_at }) => ended_at !== null)
   }
 

@@ -21,16 +21,31 @@ interface Bug {
 }
 
 const create: Step = { do: 'create', device: 0, title: 'one' }
-const append = (device: number, text: string): Step => ({ do: 'append', device, conversation: 0, text })
-const rename = (device: number, text: string): Step => ({ do: 'rename', device, conversation: 0, text })
+const append = (device: number, text: string): Step => ({
+  do: 'append',
+  device,
+  conversation: 0,
+  text,
+})
+const rename = (device: number, text: string): Step => ({
+  do: 'rename',
+  device,
+  conversation: 0,
+  text,
+})
 const pause = (ms: number): Step => ({ do: 'pause', ms })
 
 /** Says that these entries were inserted, and inserts only the others. */
 function forgetting(lost: (entry: ChangeDocument) => boolean): void {
   const { insertOne } = Collection.prototype
-  vi.spyOn(Collection.prototype, 'insertOne').mockImplementation(function (this: Collection, document, options) {
+  vi.spyOn(Collection.prototype, 'insertOne').mockImplementation(function (
+    this: Collection,
+    document,
+    options,
+  ) {
     const entry = document as unknown as ChangeDocument
-    if (this.collectionName !== 'changes' || !lost(entry)) return insertOne.call(this, document, options)
+    if (this.collectionName !== 'changes' || !lost(entry))
+      return insertOne.call(this, document, options)
     return Promise.resolve({ acknowledged: true, insertedId: entry._id as never })
   })
 }
@@ -61,7 +76,8 @@ const bugs: Bug[] = [
     history: [create, { do: 'create', device: 2, title: 'mine' }],
     put: () =>
       vi.spyOn(Hub.prototype, 'change').mockImplementation(function (this: Hub, _user, change) {
-        for (const { topic, socket } of this.all()) if (topic === change.topic) socket.emit('change', change)
+        for (const { topic, socket } of this.all())
+          if (topic === change.topic) socket.emit('change', change)
       }),
   },
 ]

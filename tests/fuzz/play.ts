@@ -14,8 +14,14 @@ interface Made {
   runs: string[]
 }
 
-export async function play(steps: readonly Step[], handsets: readonly Handset[], world: World): Promise<void> {
-  const made = new Map<string, Made>(handsets.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]))
+export async function play(
+  steps: readonly Step[],
+  handsets: readonly Handset[],
+  world: World,
+): Promise<void> {
+  const made = new Map<string, Made>(
+    handsets.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]),
+  )
   for (const step of steps) {
     if (step.do === 'pause') await pause(step.ms)
     else if (!('device' in step)) await world.shake(step)
@@ -38,7 +44,13 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
     case 'prefer': {
       const { key, value } = step
       const sent = engine.preferences.update({ [key]: value })
-      return handset.give('preferences', 'update', 'preferences', sent, ({ preferences }) => (preferences[key] ?? null) === value) // prettier-ignore
+      return handset.give(
+        'preferences',
+        'update',
+        'preferences',
+        sent,
+        ({ preferences }) => (preferences[key] ?? null) === value,
+      )
     }
     case 'run': {
       const id = newId()
@@ -64,7 +76,8 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
     case 'revoke': {
       const other = engine.account.sessions.find(({ id }) => id !== person.session.id)
       if (!other) return
-      const isGone = ({ sessions }: { sessions: { id: string }[] }) => !sessions.some(({ id }) => id === other.id)
+      const isGone = ({ sessions }: { sessions: { id: string }[] }) =>
+        !sessions.some(({ id }) => id === other.id)
       return handset.give('account', 'revoke', 'account', engine.account.revoke(other.id), isGone)
     }
     case 'list':
@@ -88,11 +101,17 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
   }
 }
 
-function converse(step: Extract<DeviceStep, { conversation: number }>, handset: Handset, id: string | undefined): void {
+function converse(
+  step: Extract<DeviceStep, { conversation: number }>,
+  handset: Handset,
+  id: string | undefined,
+): void {
   if (id === undefined) return
   const { conversations } = handset.engine
-  const give = (sent: ReturnType<typeof conversations.delete>, shows: (held: HeldConversation) => boolean) =>
-    handset.give('conversations', step.do, id, sent, shows)
+  const give = (
+    sent: ReturnType<typeof conversations.delete>,
+    shows: (held: HeldConversation) => boolean,
+  ) => handset.give('conversations', step.do, id, sent, shows)
   const view = conversations.get(id)
   switch (step.do) {
     case 'append': {
@@ -111,7 +130,13 @@ function converse(step: Extract<DeviceStep, { conversation: number }>, handset: 
       const message = view?.messages[step.message % Math.max(view.messages.length, 1)]
       if (!message) return
       // one that streams belongs to its writer: it is left as it is
-      const isEdited = has(({ messages }) => messages.some((other) => other.id === message.id && (other.content === step.text || other.status === 'streaming'))) // prettier-ignore
+      const isEdited = has(({ messages }) =>
+        messages.some(
+          (other) =>
+            other.id === message.id &&
+            (other.content === step.text || other.status === 'streaming'),
+        ),
+      )
       return give(conversations.edit(id, message.id, step.text), isEdited)
     }
     case 'pin': {
@@ -167,4 +192,5 @@ const asking = (rate: number) => `/demo silent list rate ${rate}`
 const has = (shows: (conversation: Conversation) => boolean) => (held: HeldConversation) =>
   isConversation(held) && shows(held)
 
-const chosen = (ids: readonly string[], index: number): string | undefined => ids[index % Math.max(ids.length, 1)]
+const chosen = (ids: readonly string[], index: number): string | undefined =>
+  ids[index % Math.max(ids.length, 1)]

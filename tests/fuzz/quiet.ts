@@ -9,12 +9,17 @@ import { Ledger } from './ledger.ts'
 const mayRefuse = new Set(['not_found', 'id_taken', 'version_conflict', 'already_replying'])
 
 /** What each person's log says when nothing follows any more, by user; throws when a device doesn't come to hold it within `ms`. */
-export async function quiet(handsets: readonly Handset[], database: Db, ms: number): Promise<Map<string, Ledger>> {
+export async function quiet(
+  handsets: readonly Handset[],
+  database: Db,
+  ms: number,
+): Promise<Map<string, Ledger>> {
   for (const handset of handsets) handset.wake()
   for (const [index, handset] of handsets.entries())
-    await eventually(() => isDone(handset), { within: ms, what: `device ${index} has sent everything` }).catch(
-      (error: Error) => fail(error, handset),
-    )
+    await eventually(() => isDone(handset), {
+      within: ms,
+      what: `device ${index} has sent everything`,
+    }).catch((error: Error) => fail(error, handset))
   const ledgers = new Map<string, Ledger>()
   for (const handset of handsets) {
     const { id } = handset.person.user
@@ -29,9 +34,10 @@ export async function quiet(handsets: readonly Handset[], database: Db, ms: numb
   }
   for (const [index, handset] of handsets.entries()) {
     const ledger = ledgers.get(handset.person.user.id)!
-    const isTold = () => handset.topics.every((topic) => hasHeard(handset, topic, ledger.head(topic)))
-    await eventually(isTold, { within: ms, what: `device ${index} was told everything` }).catch((error: Error) =>
-      fail(error, handset),
+    const isTold = () =>
+      handset.topics.every((topic) => hasHeard(handset, topic, ledger.head(topic)))
+    await eventually(isTold, { within: ms, what: `device ${index} was told everything` }).catch(
+      (error: Error) => fail(error, handset),
     )
   }
   return ledgers
@@ -41,7 +47,8 @@ export async function quiet(handsets: readonly Handset[], database: Db, ms: numb
 function isDone({ engine, topics }: Handset): boolean {
   for (const item of engine.outbox)
     if (item.status === 'failed' && mayRefuse.has(item.problem!.code)) item.discard()
-    else if (item.status === 'failed') throw new Error(`${item.command} failed: ${JSON.stringify(item.problem)}`)
+    else if (item.status === 'failed')
+      throw new Error(`${item.command} failed: ${JSON.stringify(item.problem)}`)
   return engine.unsent === 0 && topics.every((topic) => engine[topic].settled)
 }
 
@@ -57,7 +64,9 @@ const hasHeard = ({ engine, line }: Handset, topic: Topic, head: number): boolea
   line.newest(topic)?.told === head && engine[topic].cursor?.seq === head && engine[topic].settled
 
 function fail(error: Error, { engine, line, topics }: Handset): never {
-  const stands = topics.map((topic) => `${topic} at ${engine[topic].cursor?.seq}, told ${line.newest(topic)?.told}`)
+  const stands = topics.map(
+    (topic) => `${topic} at ${engine[topic].cursor?.seq}, told ${line.newest(topic)?.told}`,
+  )
   const state = `${engine.state.name}, ${engine.connection}, ${engine.unsent} unsent, ${stands.join(', ')}`
   throw new Error(`${error.message}: ${state}`)
 }

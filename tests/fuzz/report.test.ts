@@ -30,23 +30,35 @@ const pathIn = ({ message }: Error): string => /--seed 7 --path (\S+)/.exec(mess
 test('a failure names its seed, its path, the shortest steps, and what went wrong', async () => {
   const report = await reportOf({})
   expect(report.message).toMatch(/npm run fuzz -- --only everyday --seed 7 --path [\d:]+\n/)
-  expect(report.message).toMatch(/Counterexample: \[\[[^\n]*"do":"delete"[^\n]*"do":"rename"[^\n]*\]\]/)
+  expect(report.message).toMatch(
+    /Counterexample: \[\[[^\n]*"do":"delete"[^\n]*"do":"rename"[^\n]*\]\]/,
+  )
   expect(report.cause).toMatchObject({ message: 'two devices differ' })
 })
 
 test('seed and path play the failure again, as short as it was reported', async () => {
   const path = pathIn(await reportOf({}))
   const played: Step[][] = []
-  await reportOf({ path, count: 1, shrinkMs: -1, relive: (steps) => (played.push(steps), broken(steps)) })
+  await reportOf({
+    path,
+    count: 1,
+    shrinkMs: -1,
+    relive: (steps) => (played.push(steps), broken(steps)),
+  })
   const names = played[0]!.map((step) => step.do)
   expect(names.indexOf('delete')).toBeLessThan(names.lastIndexOf('rename'))
   const first = await reportOf({ shrinkMs: -1 })
-  expect(played[0]!.length).toBeLessThanOrEqual(/\[\[(.*)\]\]/.exec(first.message)![1]!.match(/"do"/g)!.length)
+  expect(played[0]!.length).toBeLessThanOrEqual(
+    /\[\[(.*)\]\]/.exec(first.message)![1]!.match(/"do"/g)!.length,
+  )
 })
 
 test('a history is not made shorter for longer than it may be: the report comes within the time of the test', async () => {
   let afterwards = 0
-  const report = await reportOf({ shrinkMs: -1, relive: (steps, again) => (again && afterwards++, broken(steps)) })
+  const report = await reportOf({
+    shrinkMs: -1,
+    relive: (steps, again) => (again && afterwards++, broken(steps)),
+  })
   expect(pathIn(report)).toMatch(/^\d+$/)
   expect(afterwards).toBe(0)
 })

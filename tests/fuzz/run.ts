@@ -14,5 +14,8 @@ const { values } = parseArgs({
 const env: NodeJS.ProcessEnv = { ...process.env, FUZZ_SEEDS: values.seeds }
 if (values.seed !== undefined) env.FUZZ_SEED = values.seed
 if (values.path !== undefined) env.FUZZ_PATH = values.path
-const vitest = spawn('vitest', ['run', '--project', 'fast', `tests/fuzz/${values.only}`], { stdio: 'inherit', env })
+const vitest = spawn('vitest', ['run', '--project', 'fast', `tests/fuzz/${values.only}`], {
+  stdio: 'inherit',
+  env,
+})
 vitest.on('exit', (code) => process.exit(code ?? 1))

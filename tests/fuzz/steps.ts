@@ -8,7 +8,10 @@ export type DeviceStep = { device: number } & (
   | { do: 'create'; title: string }
   | { do: 'append' | 'rename'; conversation: number; text: string }
   | { do: 'edit'; conversation: number; message: number; text: string }
-  | { do: 'delete' | 'restore' | 'purge' | 'pin' | 'archive' | 'open' | 'stop'; conversation: number }
+  | {
+      do: 'delete' | 'restore' | 'purge' | 'pin' | 'archive' | 'open' | 'stop'
+      conversation: number
+    }
   | { do: 'reply'; conversation: number; rate: number }
   | { do: 'list'; state: ListState }
   | { do: 'prefer'; key: string; value: string | null }
@@ -35,31 +38,102 @@ const conversation = fc.nat(3)
 const text = fc
   .oneof(fc.string({ maxLength: 8 }), fc.constantFrom('hello', '👋🏽', 'a\nb'))
   .filter((s) => s.isWellFormed())
-const mishap = fc.constantFrom<Mishap[]>('drop', 'repeat', 'swap', 'lose-answer', 'send-again', 'none')
+const mishap = fc.constantFrom<Mishap[]>(
+  'drop',
+  'repeat',
+  'swap',
+  'lose-answer',
+  'send-again',
+  'none',
+)
 /** Words a second: over at once, or going on for some tenths of a second. */
 const rate = fc.constantFrom(100_000, 150)
 
 /** Everyday things are common, faults of one device less. */
 function stepOf(devices: number): fc.Arbitrary<Step> {
   const device = fc.nat(devices - 1)
-  const on = <T extends string>(...names: T[]) => fc.record({ do: fc.constantFrom(...names), device })
+  const on = <T extends string>(...names: T[]) =>
+    fc.record({ do: fc.constantFrom(...names), device })
   return fc
     .oneof(
-      { weight: 10, arbitrary: fc.record({ do: fc.constant('create' as const), device, title: text }) },
-      { weight: 30, arbitrary: fc.record({ do: fc.constant('append' as const), device, conversation, text }) },
-      { weight: 8, arbitrary: fc.record({ do: fc.constant('rename' as const), device, conversation, text }) },
-      { weight: 10, arbitrary: fc.record({ do: fc.constant('edit' as const), device, conversation, message: fc.nat(4), text }) }, // prettier-ignore
-      { weight: 10, arbitrary: fc.record({ do: fc.constantFrom('delete', 'restore', 'pin', 'archive', 'open'), device, conversation }) }, // prettier-ignore
-      { weight: 1, arbitrary: fc.record({ do: fc.constant('purge' as const), device, conversation }) },
-      { weight: 3, arbitrary: fc.record({ do: fc.constant('reply' as const), device, conversation, rate }) },
-      { weight: 3, arbitrary: fc.record({ do: fc.constant('stop' as const), device, conversation }) },
-      { weight: 2, arbitrary: fc.record({ do: fc.constant('list' as const), device, state: fc.constantFrom('archived', 'trash') }) }, // prettier-ignore
-      { weight: 8, arbitrary: fc.record({ do: fc.constant('prefer' as const), device, key: fc.constantFrom('theme', 'density', 'drafts'), value: fc.option(text) }) }, // prettier-ignore
+      {
+        weight: 10,
+        arbitrary: fc.record({ do: fc.constant('create' as const), device, title: text }),
+      },
+      {
+        weight: 30,
+        arbitrary: fc.record({ do: fc.constant('append' as const), device, conversation, text }),
+      },
+      {
+        weight: 8,
+        arbitrary: fc.record({ do: fc.constant('rename' as const), device, conversation, text }),
+      },
+      {
+        weight: 10,
+        arbitrary: fc.record({
+          do: fc.constant('edit' as const),
+          device,
+          conversation,
+          message: fc.nat(4),
+          text,
+        }),
+      },
+      {
+        weight: 10,
+        arbitrary: fc.record({
+          do: fc.constantFrom('delete', 'restore', 'pin', 'archive', 'open'),
+          device,
+          conversation,
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({ do: fc.constant('purge' as const), device, conversation }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant('reply' as const), device, conversation, rate }),
+      },
+      {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant('stop' as const), device, conversation }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('list' as const),
+          device,
+          state: fc.constantFrom('archived', 'trash'),
+        }),
+      },
+      {
+        weight: 8,
+        arbitrary: fc.record({
+          do: fc.constant('prefer' as const),
+          device,
+          key: fc.constantFrom('theme', 'density', 'drafts'),
+          value: fc.option(text),
+        }),
+      },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('run' as const), device, rate }) },
-      { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('stop-run', 'delete-run'), device, run: fc.nat(1) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constantFrom('stop-run', 'delete-run'),
+          device,
+          run: fc.nat(1),
+        }),
+      },
       { weight: 2, arbitrary: on('sign-in', 'revoke') },
       { weight: 8, arbitrary: on('offline', 'online', 'online', 'cut', 'slow', 'brisk') },
-      { weight: 8, arbitrary: fc.record({ do: fc.constant('spoil' as const), device, mishaps: fc.array(mishap, { minLength: 1, maxLength: 6 }) }) }, // prettier-ignore
+      {
+        weight: 8,
+        arbitrary: fc.record({
+          do: fc.constant('spoil' as const),
+          device,
+          mishaps: fc.array(mishap, { minLength: 1, maxLength: 6 }),
+        }),
+      },
       { weight: 8, arbitrary: fc.record({ do: fc.constant('pause' as const), ms: fc.nat(15) }) },
     )
     .map((step) => ({ ...step })) // printed without their lack of a prototype
@@ -73,17 +147,27 @@ const everydayOn = (nodes: number): fc.Arbitrary<Step[]> =>
 
 /** How the database answers: in the order in which it is asked, or here and there a moment later. */
 const hesitation = fc.oneof(
-  fc.record({ do: fc.constant('hesitate' as const), every: fc.integer({ min: 3, max: 7 }), ms: fc.constantFrom(10, 30) }),
+  fc.record({
+    do: fc.constant('hesitate' as const),
+    every: fc.integer({ min: 3, max: 7 }),
+    ms: fc.constantFrom(10, 30),
+  }),
   fc.constant({ do: 'hesitate' as const, every: 1, ms: 0 }),
-) // prettier-ignore
+)
 
 /** With one of the faults in it. */
-const shakenOn = (nodes: number, faults: readonly { weight: number; arbitrary: fc.Arbitrary<ServerFault> }[]) =>
+const shakenOn = (
+  nodes: number,
+  faults: readonly { weight: number; arbitrary: fc.Arbitrary<ServerFault> }[],
+) =>
   fc
     .tuple(everydayOn(nodes), fc.nat(24), fc.oneof(...faults))
     .map(([steps, at, fault]) => steps.toSpliced(Math.min(at, steps.length), 0, fault))
 
-const some = (weight: number, ...faults: ServerFault[]) => ({ weight, arbitrary: fc.constantFrom(...faults) })
+const some = (weight: number, ...faults: ServerFault[]) => ({
+  weight,
+  arbitrary: fc.constantFrom(...faults),
+})
 
 /** On two nodes, nothing happens but to devices. */
 export const everyday = everydayOn(2)

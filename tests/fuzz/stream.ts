@@ -19,7 +19,9 @@ export class Stream {
   }
 
   get changes(): Change[] {
-    return this.frames.flatMap(({ event, payload }) => (event === 'sync' ? payload.changes : [payload]))
+    return this.frames.flatMap(({ event, payload }) =>
+      event === 'sync' ? payload.changes : [payload],
+    )
   }
 
   /** The device has been told of everything up to this `seq`. */
@@ -42,7 +44,8 @@ export class Stream {
       const { epoch } = payload
       const from = event === 'sync' ? payload.from : payload.seq - 1
       if (at) demand.equal({ epoch, seq: from }, at, `where ${what} begins (${this.#summary()})`)
-      const { reset, to, changes } = event === 'sync' ? payload : { reset: false, to: payload.seq, changes: [payload] }
+      const { reset, to, changes } =
+        event === 'sync' ? payload : { reset: false, to: payload.seq, changes: [payload] }
       demand.equal(reset, false, `${what} starts anew`)
       const seqs = changes.map(({ seq }) => seq)
       demand.equal(seqs, demand.upTo(to, from), `what is in ${what}`)

@@ -70,13 +70,17 @@ export class World implements AsyncDisposable {
 
   async #start({ steady, mortal, redis = false }: WorldOptions): Promise<void> {
     this.#isFragile = mortal > 0
-    const url = this.#isFragile ? await this.#fragileDatabase() : this.#stack.use(freshDatabase()).url
+    const url = this.#isFragile
+      ? await this.#fragileDatabase()
+      : this.#stack.use(freshDatabase()).url
     this.#wire = this.#stack.use(await Wire.to(addressOf(url)))
     this.#client = this.#stack.use(new MongoClient(url))
     this.#nodes = { url: throughAddress(url, this.#wire.address) }
     if (redis) this.#redis = this.#stack.use(await UnstableRedis.start())
     this.#stack.defer(async () => {
-      await Promise.all([...this.#steady, ...this.#mortal].map((node) => node[Symbol.asyncDispose]()))
+      await Promise.all(
+        [...this.#steady, ...this.#mortal].map((node) => node[Symbol.asyncDispose]()),
+      )
     })
     // a mortal one first: then it is the one that tails for all
     while (this.#mortal.length < mortal) this.#mortal.push(await this.#spawn())
@@ -103,7 +107,11 @@ export class World implements AsyncDisposable {
   }
 
   #startHere(port = 0): Promise<TestNode> {
-    return startNode(this.#nodes, { port, redisUrl: this.#redis?.url, options: { gateway, rateLimits } })
+    return startNode(this.#nodes, {
+      port,
+      redisUrl: this.#redis?.url,
+      options: { gateway, rateLimits },
+    })
   }
 
   /** Does it, without waiting for what follows from it. */
@@ -114,7 +122,9 @@ export class World implements AsyncDisposable {
       case 'restart-node':
         return this.#restartNode()
       case 'spoil-token':
-        return this.#redis ? this.#killNode(() => this.#spoilTokens()) : this.#restartNode(() => this.#spoilTokens())
+        return this.#redis
+          ? this.#killNode(() => this.#spoilTokens())
+          : this.#restartNode(() => this.#spoilTokens())
       case 'lose-history':
         return this.#failTails()
       case 'drop-database-connections':
@@ -137,7 +147,10 @@ export class World implements AsyncDisposable {
   /** kill -9 of a mortal node, the one that tails for all if it can be, and a new start at its address. */
   async #killNode(meanwhile = () => Promise.resolve()): Promise<void> {
     const held = await Promise.all(this.#mortal.map(leases))
-    const index = Math.max(0, held.findIndex((count) => count > 0)) // prettier-ignore
+    const index = Math.max(
+      0,
+      held.findIndex((count) => count > 0),
+    )
     const node = this.#mortal[index]!
     await node.process.kill()
     await meanwhile()

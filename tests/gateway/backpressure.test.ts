@@ -59,13 +59,18 @@ test('GATE-4 a reader that stays slow is let go', async () => {
 test('GATE-4 answers that nobody reads end the connection', async () => {
   await using house = await startHouse({
     settings: { wire: { ...gatewaySettings.wire, end: 2_000_000 } },
-    execute: () => Promise.resolve({ data: 'x'.repeat(1_000_000), seq: 1, version: 1, changed: true }),
+    execute: () =>
+      Promise.resolve({ data: 'x'.repeat(1_000_000), seq: 1, version: 1, changed: true }),
   })
   const { cookie, user_id } = house.sessions.signIn()
   const greedy = await house.join('conversations', cookie)
   tcpOf(greedy).pause()
   for (let i = 0; i < 50; i++)
-    greedy.socket.emit('delete', { conversation_id: user_id, mutation_id: user_id }, () => undefined)
+    greedy.socket.emit(
+      'delete',
+      { conversation_id: user_id, mutation_id: user_id },
+      () => undefined,
+    )
   await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
 })
 
@@ -79,7 +84,10 @@ test('GATE-4 a slow line is no dead one: whatever takes longer than the deadline
   const slow = await house.join('conversations', cookie, {}, wire.port)
   const count = 5
   for (let i = 0; i < count; i++)
-    house.gateway.deliver(user_id, house.log.append(user_id, { data: { text: 'x'.repeat(3_500_000) } }))
+    house.gateway.deliver(
+      user_id,
+      house.log.append(user_id, { data: { text: 'x'.repeat(3_500_000) } }),
+    )
   await eventually(() => seqs(slow).length === count, { within: 20_000 })
   expect(seqs(slow)).toEqual([1, 2, 3, 4, 5])
   expect(slow.names()).not.toContain('disconnect')
@@ -106,7 +114,11 @@ describe('GATE-4 ranges that a device asks for', () => {
     const askAll = async () => {
       for (let i = 0; i < ASKED; i++)
         client.socket.emit('range', { from: 1, to: 1 }, (answer: unknown) => answers.push(answer))
-      client.socket.emit('delete', { conversation_id: newId(), mutation_id: newId() }, () => undefined)
+      client.socket.emit(
+        'delete',
+        { conversation_id: newId(), mutation_id: newId() },
+        () => undefined,
+      )
       await eventually(() => executed.count > 0)
     }
     return { client, answers, askAll }
@@ -114,7 +126,8 @@ describe('GATE-4 ranges that a device asks for', () => {
 
   function counting() {
     const executed = { count: 0 }
-    const execute = () => Promise.resolve({ data: null, seq: 1, version: 1, changed: Boolean(++executed.count) })
+    const execute = () =>
+      Promise.resolve({ data: null, seq: 1, version: 1, changed: Boolean(++executed.count) })
     return { executed, execute }
   }
 
@@ -159,7 +172,10 @@ describe('GATE-4 ranges that a device asks for', () => {
     const client = await house.join('conversations', cookie)
     const held = Promise.withResolvers<void>()
     log.gate = () => (log.reads > 0 ? held.promise : Promise.resolve())
-    const returning = house.dial('conversations', cookie, { protocol: 1, since: { epoch: log.epoch, seq: 0 } })
+    const returning = house.dial('conversations', cookie, {
+      protocol: 1,
+      since: { epoch: log.epoch, seq: 0 },
+    })
     await eventually(() => log.reads === 1)
     const asked = client.ask('range', { from: 1, to: 1 })
     await client.ask('nonsense', {})

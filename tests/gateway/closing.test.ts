@@ -4,7 +4,12 @@ import { startHouse, type House } from './house.ts'
 import { EPOCH } from './scripted-log.ts'
 
 function close(house: House, user_id: string) {
-  const closed = house.log.append(user_id, { topic: 'account', op: 'closed', entity_id: user_id, data: {} })
+  const closed = house.log.append(user_id, {
+    topic: 'account',
+    op: 'closed',
+    entity_id: user_id,
+    data: {},
+  })
   house.gateway.deliver(user_id, closed)
   return closed
 }
@@ -37,7 +42,14 @@ test('P1 GATE-3 a device that is being caught up hears it with the rest, then it
   const closed = close(house, user_id)
   gate.resolve()
   await device.next('disconnect')
-  const sync = { epoch: EPOCH, from: 0, to: 2, changes: [renamed, closed], more: false, reset: false }
+  const sync = {
+    epoch: EPOCH,
+    from: 0,
+    to: 2,
+    changes: [renamed, closed],
+    more: false,
+    reset: false,
+  }
   expect(device.seen).toEqual([
     { event: 'sync', payload: sync },
     { event: 'disconnect', payload: 'io server disconnect' },

@@ -18,7 +18,11 @@ export interface Node {
 }
 
 /** @param deploymentOf which nodes belong together, by index; all do unless told */
-export async function startCluster(size: number, options: HouseOptions = {}, deploymentOf = (_index: number) => 'one') {
+export async function startCluster(
+  size: number,
+  options: HouseOptions = {},
+  deploymentOf = (_index: number) => 'one',
+) {
   await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
   const redis = started.use(await TestRedis.start())
   const shared = { log: new ScriptedLog(), sessions: new Sessions() }
@@ -34,7 +38,11 @@ export async function startCluster(size: number, options: HouseOptions = {}, dep
       timings,
     })
     started.defer(() => link.stop())
-    nodes.push({ house: started.use(await startHouse({ ...shared, ...options, also: { link } })), link, wire })
+    nodes.push({
+      house: started.use(await startHouse({ ...shared, ...options, also: { link } })),
+      link,
+      wire,
+    })
   }
   const all = started.move()
   return {

@@ -8,7 +8,8 @@ import { startHouse } from './house.ts'
 
 /** Remembers what it was asked to do. */
 function recorder(
-  answer: Execute = () => Promise.resolve({ data: { done: true }, seq: 7, version: 3, changed: true }),
+  answer: Execute = () =>
+    Promise.resolve({ data: { done: true }, seq: 7, version: 3, changed: true }),
 ) {
   const calls: Parameters<Execute>[] = []
   const execute: Execute = (...args) => {
@@ -24,10 +25,18 @@ test('a command is parsed, executed as its session, and its outcome acked', asyn
   const { cookie, user_id, session_id } = house.sessions.signIn()
   const client = await house.join('conversations', cookie)
   const [mutation_id, conversation_id] = [newId(), newId()]
-  const ack = await client.ask('delete', { mutation_id: mutation_id.toUpperCase(), conversation_id })
+  const ack = await client.ask('delete', {
+    mutation_id: mutation_id.toUpperCase(),
+    conversation_id,
+  })
   expect(ack).toEqual({ ok: true, data: { done: true }, seq: 7, version: 3 })
   expect(calls).toEqual([
-    ['conversations', 'delete', { user_id, session_id, device: 'Test on Linux', mutation_id }, { conversation_id }],
+    [
+      'conversations',
+      'delete',
+      { user_id, session_id, device: 'Test on Linux', mutation_id },
+      { conversation_id },
+    ],
   ])
 })
 
@@ -43,7 +52,10 @@ test.for([
   const { calls, execute } = recorder()
   await using house = await startHouse({ execute })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
-  expect(await client.ask(name, payload)).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
+  expect(await client.ask(name, payload)).toMatchObject({
+    ok: false,
+    error: { code: 'invalid', status: 422 },
+  })
   expect(calls).toEqual([])
 })
 
@@ -61,7 +73,10 @@ test('a command without an ack, or with too many arguments, executes nothing and
 })
 
 test('faults reach the ack as problems, anything else as internal without a word', async () => {
-  const thrown: unknown[] = [new Fault('version_conflict', { current: { id: 'x' } }), new Error('password=secret')]
+  const thrown: unknown[] = [
+    new Fault('version_conflict', { current: { id: 'x' } }),
+    new Error('password=secret'),
+  ]
   const { execute } = recorder(() => Promise.reject(thrown.shift()))
   await using house = await startHouse({ execute })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
@@ -91,7 +106,10 @@ test('range gives both ends, and refuses more than 500 changes', async () => {
     { from: 0, to: 2 },
     { from: 1.5, to: 2 },
   ])
-    expect(await client.ask('range', range)).toMatchObject({ ok: false, error: { code: 'invalid' } })
+    expect(await client.ask('range', range)).toMatchObject({
+      ok: false,
+      error: { code: 'invalid' },
+    })
 })
 
 test('a socket that asks too fast is told to wait, and is served again later', async () => {
@@ -102,7 +120,9 @@ test('a socket that asks too fast is told to wait, and is served again later', a
   const answers = await Promise.all(Array.from({ length: 6 }, ask))
   const refused = answers.filter(({ ok }) => !ok)
   expect(refused.length).toBeGreaterThanOrEqual(2)
-  expect(refused[0]).toMatchObject({ error: { code: 'rate_limited', retry_after_ms: expect.any(Number) as number } })
+  expect(refused[0]).toMatchObject({
+    error: { code: 'rate_limited', retry_after_ms: expect.any(Number) as number },
+  })
   expect(calls.length).toBe(answers.length - refused.length)
   await eventually(async () => (await ask()).ok)
 })
@@ -113,7 +133,9 @@ test('commands of one socket start in the order they were sent', async () => {
   const { cookie } = house.sessions.signIn()
   const client = house.dial('conversations', cookie)
   const ids = Array.from({ length: 20 }, () => newId())
-  const asked = ids.map((mutation_id) => client.ask('delete', { conversation_id: newId(), mutation_id }))
+  const asked = ids.map((mutation_id) =>
+    client.ask('delete', { conversation_id: newId(), mutation_id }),
+  )
   await Promise.all(asked)
   expect(calls.map(([, , { mutation_id }]) => mutation_id)).toEqual(ids)
 })

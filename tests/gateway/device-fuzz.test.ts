@@ -5,8 +5,31 @@ import type { Change } from '../../protocol/change.ts'
 import { deviceOn, follow, logOf, USER } from './scripted-device.ts'
 import { EPOCH } from './scripted-log.ts'
 
-type Step = 'append' | 'lose' | 'repeat' | 'old' | 'ahead' | 'read' | 'pause' | 'drain' | 'compare' | 'away' | 'back'
-const steps: Step[] = ['append', 'lose', 'repeat', 'old', 'ahead', 'read', 'pause', 'drain', 'compare', 'away', 'back']
+type Step =
+  | 'append'
+  | 'lose'
+  | 'repeat'
+  | 'old'
+  | 'ahead'
+  | 'read'
+  | 'pause'
+  | 'drain'
+  | 'compare'
+  | 'away'
+  | 'back'
+const steps: Step[] = [
+  'append',
+  'lose',
+  'repeat',
+  'old',
+  'ahead',
+  'read',
+  'pause',
+  'drain',
+  'compare',
+  'away',
+  'back',
+]
 
 test('whatever happens, the stream is contiguous, and complete once things are quiet', async () => {
   await fc.assert(

@@ -31,7 +31,9 @@ describe('joining', () => {
     const run = deviceOn(logOf(3))
     void run.device.join(undefined)
     await run.readAll()
-    expect(syncs(run.emitted)).toEqual([{ epoch: EPOCH, from: 3, to: 3, changes: [], more: false, reset: false }])
+    expect(syncs(run.emitted)).toEqual([
+      { epoch: EPOCH, from: 3, to: 3, changes: [], more: false, reset: false },
+    ])
     expect(run.device.state).toBe('live')
   })
 
@@ -57,7 +59,9 @@ describe('joining', () => {
     const run = deviceOn(log)
     void run.device.join(since)
     await run.readAll()
-    expect(syncs(run.emitted)).toEqual([{ epoch: EPOCH, from: 4, to: 4, changes: [], more: false, reset: true }])
+    expect(syncs(run.emitted)).toEqual([
+      { epoch: EPOCH, from: 4, to: 4, changes: [], more: false, reset: true },
+    ])
     run.device.offer(log.append(USER))
     expect(names(run.emitted)).toEqual(['sync', 'change'])
   })
@@ -186,7 +190,12 @@ describe('live', () => {
   test('text deltas go only to a device that is up to date', async () => {
     const log = logOf(1)
     const run = await live(log)
-    const delta = { entity_id: changeOf(1).entity_id, run_id: changeOf(1).entity_id, offset: 0, text: 'x' }
+    const delta = {
+      entity_id: changeOf(1).entity_id,
+      run_id: changeOf(1).entity_id,
+      offset: 0,
+      text: 'x',
+    }
     run.device.delta(delta)
     run.pause()
     run.device.offer(log.append(USER))

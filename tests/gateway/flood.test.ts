@@ -4,7 +4,8 @@ import type { Execute } from '../../realtime/commands/commands.ts'
 import { startHouse, type Client } from './house.ts'
 
 const execute: Execute = () => Promise.resolve({ data: null, seq: 1, version: 1, changed: true })
-const ask = (client: Client) => client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+const ask = (client: Client) =>
+  client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
 const refused = { ok: false, error: { code: 'rate_limited' } }
 const slow = { rate: 0.1, burst: 4 }
 
@@ -19,27 +20,37 @@ test('all sockets of one user share what the user may do; others have their own'
   await using house = await startHouse({ execute, settings: { eventsPerUser: slow } })
   const { cookie } = house.sessions.signIn()
   const clients = await Promise.all(
-    ['conversations', 'conversations', 'agents', 'account'].map((topic) => house.join(topic, cookie)),
+    ['conversations', 'conversations', 'agents', 'account'].map((topic) =>
+      house.join(topic, cookie),
+    ),
   )
-  for (const client of clients) expect(await client.ask('range', { from: 1, to: 1 })).toMatchObject({ ok: true })
-  for (const client of clients) expect(await client.ask('range', { from: 1, to: 1 })).toMatchObject(refused)
+  for (const client of clients)
+    expect(await client.ask('range', { from: 1, to: 1 })).toMatchObject({ ok: true })
+  for (const client of clients)
+    expect(await client.ask('range', { from: 1, to: 1 })).toMatchObject(refused)
   const other = await house.join('conversations', house.sessions.signIn().cookie)
   expect(await ask(other)).toMatchObject({ ok: true })
 })
 
-test.each([true, false])('a socket that goes on after many refusals is ended (with acks: %s)', async (withAcks) => {
-  await using house = await startHouse({ execute, settings: { events: slow, refusals: 20 } })
-  const { cookie } = house.sessions.signIn()
-  const [flooding, quiet] = [await house.join('conversations', cookie), await house.join('conversations', cookie)]
-  const acks = withAcks ? [() => undefined] : []
-  for (let i = 0; i < 24; i++) flooding.socket.emit('delete', {}, ...acks)
-  expect(await ask(quiet)).toMatchObject({ ok: true })
-  expect(flooding.socket.connected).toBe(true)
-  flooding.socket.emit('delete', {}, ...acks)
-  await flooding.next('disconnect')
-  expect(await house.metric('lockstep_sockets_ended_total')).toBe(1)
-  expect(await ask(quiet)).toMatchObject({ ok: true })
-})
+test.each([true, false])(
+  'a socket that goes on after many refusals is ended (with acks: %s)',
+  async (withAcks) => {
+    await using house = await startHouse({ execute, settings: { events: slow, refusals: 20 } })
+    const { cookie } = house.sessions.signIn()
+    const [flooding, quiet] = [
+      await house.join('conversations', cookie),
+      await house.join('conversations', cookie),
+    ]
+    const acks = withAcks ? [() => undefined] : []
+    for (let i = 0; i < 24; i++) flooding.socket.emit('delete', {}, ...acks)
+    expect(await ask(quiet)).toMatchObject({ ok: true })
+    expect(flooding.socket.connected).toBe(true)
+    flooding.socket.emit('delete', {}, ...acks)
+    await flooding.next('disconnect')
+    expect(await house.metric('lockstep_sockets_ended_total')).toBe(1)
+    expect(await ask(quiet)).toMatchObject({ ok: true })
+  },
+)
 
 test('refusals that something was accepted between end nobody', async () => {
   let proceed = (): void => undefined

@@ -14,7 +14,9 @@ import { gatewaySettings, type GatewaySettings } from '../../realtime/gateway/se
 import { createLogger } from '../../realtime/log.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
-type Overrides = Partial<Omit<GatewaySettings, 'timings'>> & { timings?: Partial<GatewaySettings['timings']> }
+type Overrides = Partial<Omit<GatewaySettings, 'timings'>> & {
+  timings?: Partial<GatewaySettings['timings']>
+}
 
 export interface HouseOptions {
   settings?: Overrides
@@ -67,7 +69,10 @@ export async function startHouse(options: HouseOptions = {}) {
   const metrics = new Registry()
   const gateway = startGateway({
     httpServer,
-    sessions: { identify: (cookie) => sessions.identify(cookie), alive: (ids) => sessions.alive(ids) },
+    sessions: {
+      identify: (cookie) => sessions.identify(cookie),
+      alive: (ids) => sessions.alive(ids),
+    },
     originAllowed: (origin) => origin === undefined || origin === 'https://here.example',
     log,
     execute: options.execute ?? (() => Promise.reject(new Fault('not_found'))),
@@ -77,7 +82,12 @@ export async function startHouse(options: HouseOptions = {}) {
     settings: {
       ...gatewaySettings,
       ...options.settings,
-      timings: { ...gatewaySettings.timings, grace: 10, retry: [5, 50], ...options.settings?.timings },
+      timings: {
+        ...gatewaySettings.timings,
+        grace: 10,
+        retry: [5, 50],
+        ...options.settings?.timings,
+      },
     },
     ...options.also,
   })
@@ -164,7 +174,8 @@ export class Client {
       this.#wake.resolve()
       this.#wake = Promise.withResolvers<void>()
     }
-    for (const event of ['sync', 'change', 'head', 'delta', 'presence', 'draining']) socket.on(event, note(event))
+    for (const event of ['sync', 'change', 'head', 'delta', 'presence', 'draining'])
+      socket.on(event, note(event))
     socket.on('connect_error', note('connect_error'))
     socket.on('disconnect', note('disconnect'))
   }
@@ -179,7 +190,8 @@ export class Client {
         this.#taken.add(found)
         return found.payload as Inbox[Event]
       }
-      if (deadline.aborted) throw new Error(`no ${event} within ${withinMs} ms; seen: ${this.names().join(' ')}`)
+      if (deadline.aborted)
+        throw new Error(`no ${event} within ${withinMs} ms; seen: ${this.names().join(' ')}`)
       await Promise.race([this.#wake.promise, late])
     }
   }
@@ -188,7 +200,10 @@ export class Client {
     return this.seen.map(({ event }) => event)
   }
 
-  ask(event: string, ...args: unknown[]): Promise<{ ok: boolean; data?: unknown; error?: { code: string } }> {
+  ask(
+    event: string,
+    ...args: unknown[]
+  ): Promise<{ ok: boolean; data?: unknown; error?: { code: string } }> {
     return this.socket.timeout(5_000).emitWithAck(event, ...args)
   }
 }

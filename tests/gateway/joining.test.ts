@@ -7,8 +7,12 @@ import { startHouse } from './house.ts'
 describe('a handshake is refused', () => {
   test('without a known session', async () => {
     await using house = await startHouse()
-    expect((await house.dial('conversations', undefined).next('connect_error')).data?.code).toBe('unauthenticated')
-    expect((await house.dial('account', 'session=x').next('connect_error')).data?.code).toBe('unauthenticated')
+    expect((await house.dial('conversations', undefined).next('connect_error')).data?.code).toBe(
+      'unauthenticated',
+    )
+    expect((await house.dial('account', 'session=x').next('connect_error')).data?.code).toBe(
+      'unauthenticated',
+    )
   })
 
   test("when the state it holds is another user's", async () => {
@@ -20,14 +24,21 @@ describe('a handshake is refused', () => {
   })
 
   test.for([
-    ['from a foreign page', { protocol: 1 }, { origin: 'https://evil.example' }, 'forbidden_origin'],
+    [
+      'from a foreign page',
+      { protocol: 1 },
+      { origin: 'https://evil.example' },
+      'forbidden_origin',
+    ],
     ['with an unknown protocol', { protocol: 99 }, {}, 'protocol_unsupported'],
     ['without a protocol', {}, {}, 'protocol_unsupported'],
     ['with a broken cursor', { protocol: 1, since: { epoch: 'e', seq: -1 } }, {}, 'invalid'],
   ] as const)('%s', async ([, auth, headers, code]) => {
     await using house = await startHouse()
     const { cookie } = house.sessions.signIn()
-    expect((await house.dial('preferences', cookie, auth, headers).next('connect_error')).data?.code).toBe(code)
+    expect(
+      (await house.dial('preferences', cookie, auth, headers).next('connect_error')).data?.code,
+    ).toBe(code)
   })
 
   test('while the database is away', async () => {
@@ -46,9 +57,14 @@ describe('a handshake is refused', () => {
     const error = await house.dial('conversations', cookie).next('connect_error')
     expect(error.data?.code).toBe('rate_limited')
     expect(error.data?.retry_after_ms).toBeGreaterThan(0)
-    await using small = await startHouse({ settings: { socketsPerUser: 1 }, sessions: house.sessions })
+    await using small = await startHouse({
+      settings: { socketsPerUser: 1 },
+      sessions: house.sessions,
+    })
     await small.join('conversations', cookie)
-    expect((await small.dial('conversations', cookie).next('connect_error')).data?.code).toBe('rate_limited')
+    expect((await small.dial('conversations', cookie).next('connect_error')).data?.code).toBe(
+      'rate_limited',
+    )
   })
 
   test('at the root namespace', async () => {
@@ -62,8 +78,18 @@ test('a device that holds the head gets an empty sync without the log being read
   await using house = await startHouse()
   const { cookie, user_id } = house.sessions.signIn()
   house.log.append(user_id)
-  const client = house.dial('conversations', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 1 } })
-  expect(await client.next('sync')).toEqual({ epoch: EPOCH, from: 1, to: 1, changes: [], more: false, reset: false })
+  const client = house.dial('conversations', cookie, {
+    protocol: 1,
+    since: { epoch: EPOCH, seq: 1 },
+  })
+  expect(await client.next('sync')).toEqual({
+    epoch: EPOCH,
+    from: 1,
+    to: 1,
+    changes: [],
+    more: false,
+    reset: false,
+  })
   expect(house.log.reads).toBe(0)
 })
 
@@ -84,7 +110,10 @@ test('all four namespaces share one connection and are alike', async () => {
 test("GATE-2 live changes come in order, once, and never another user's", async () => {
   await using house = await startHouse()
   const [alice, bob] = [house.sessions.signIn(), house.sessions.signIn()]
-  const [hers, his] = [await house.join('conversations', alice.cookie), await house.join('conversations', bob.cookie)]
+  const [hers, his] = [
+    await house.join('conversations', alice.cookie),
+    await house.join('conversations', bob.cookie),
+  ]
   for (let i = 0; i < 50; i++) {
     const change = house.log.append(alice.user_id)
     house.gateway.deliver(alice.user_id, change)

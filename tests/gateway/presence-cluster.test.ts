@@ -19,7 +19,11 @@ function online(client: Client): Set<string> {
 }
 
 /** Redis takes nothing of what a node tells the others of its users, until it has tried so often. */
-async function unheard({ link: { publisher } }: Node, times: number, act: () => Promise<unknown>): Promise<void> {
+async function unheard(
+  { link: { publisher } }: Node,
+  times: number,
+  act: () => Promise<unknown>,
+): Promise<void> {
   const spublish = vi.spyOn(publisher, 'spublish').mockRejectedValue(new Error('a test lost it'))
   try {
     await act()
@@ -37,10 +41,19 @@ test('devices on other nodes are seen: those that are there, what they look at, 
   const conversation_id = newId()
   await here.ask('viewing', { conversation_id })
   const there = await b.house.join('account', cluster.sessions.signIn(user_id).cookie)
-  expect(await there.next('presence')).toMatchObject({ connection_id: here.socket.id, viewing: conversation_id })
-  expect(await here.next('presence')).toMatchObject({ connection_id: there.socket.id, online: true })
+  expect(await there.next('presence')).toMatchObject({
+    connection_id: here.socket.id,
+    viewing: conversation_id,
+  })
+  expect(await here.next('presence')).toMatchObject({
+    connection_id: there.socket.id,
+    online: true,
+  })
   here.socket.disconnect()
-  expect(await there.next('presence')).toMatchObject({ connection_id: expect.any(String) as string, online: false })
+  expect(await there.next('presence')).toMatchObject({
+    connection_id: expect.any(String) as string,
+    online: false,
+  })
 })
 
 test('the devices of a node that dies without a word count as gone', async () => {
@@ -49,11 +62,20 @@ test('the devices of a node that dies without a word count as gone', async () =>
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
   const there = await b.house.join('account', cluster.sessions.signIn(user_id).cookie)
-  expect(await here.next('presence')).toMatchObject({ connection_id: there.socket.id, online: true })
+  expect(await here.next('presence')).toMatchObject({
+    connection_id: there.socket.id,
+    online: true,
+  })
   b.wire.cut()
-  expect(await here.next('presence')).toMatchObject({ connection_id: there.socket.id, online: false })
+  expect(await here.next('presence')).toMatchObject({
+    connection_id: there.socket.id,
+    online: false,
+  })
   b.wire.restore()
-  expect(await here.next('presence')).toMatchObject({ connection_id: there.socket.id, online: true })
+  expect(await here.next('presence')).toMatchObject({
+    connection_id: there.socket.id,
+    online: true,
+  })
 })
 
 test('a Redis that was away changes nothing about who is there', async () => {
@@ -65,7 +87,10 @@ test('a Redis that was away changes nothing about who is there', async () => {
   await here.next('presence')
   await cluster.redis.restart()
   const third = await b.house.join('account', cookie)
-  expect(await here.next('presence', 8_000)).toMatchObject({ connection_id: third.socket.id, online: true })
+  expect(await here.next('presence', 8_000)).toMatchObject({
+    connection_id: third.socket.id,
+    online: true,
+  })
   expect(there.socket.connected).toBe(true)
   expect(here.names().filter((name) => name === 'presence')).toHaveLength(2)
 })
@@ -99,7 +124,8 @@ test('what got lost without anybody noticing is found in the next comparison', a
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
   let phone!: Client
-  const comes = async () => (phone = await b.house.join('account', cluster.sessions.signIn(user_id).cookie))
+  const comes = async () =>
+    (phone = await b.house.join('account', cluster.sessions.signIn(user_id).cookie))
   await unheard(b, 2, comes) // that it has come, and who else is there
   const id = phone.socket.id!
   await eventually(() => online(here).has(id))

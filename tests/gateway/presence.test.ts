@@ -22,7 +22,12 @@ test('devices learn who is there, who comes, who looks elsewhere and who goes', 
     online: true,
     viewing: conversation_id,
   })
-  const arrival = { session_id: second.session_id, connection_id: other.socket.id, device, online: true }
+  const arrival = {
+    session_id: second.session_id,
+    connection_id: other.socket.id,
+    device,
+    online: true,
+  }
   expect(await here.next('presence')).toEqual(arrival)
 
   await other.ask('viewing', { conversation_id: null })

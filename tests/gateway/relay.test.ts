@@ -29,7 +29,10 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   }
   for (const client of [here, there]) {
     for (let seq = 1; seq <= 20; seq++) expect((await client.next('change')).seq).toBe(seq)
-    expect(client.names().filter((name) => name !== 'delta')).toEqual(['sync', ...Array<string>(20).fill('change')])
+    expect(client.names().filter((name) => name !== 'delta')).toEqual([
+      'sync',
+      ...Array<string>(20).fill('change'),
+    ])
   }
 })
 
@@ -107,7 +110,10 @@ test('GATE-6 a revocation closes sockets on every node, the own ones even withou
   const [a, b] = cluster.nodes
   const { cookie, session_id, user_id } = cluster.sessions.signIn()
   const other = cluster.sessions.signIn(user_id)
-  const [here, there] = [await a.house.join('conversations', cookie), await b.house.join('account', cookie)]
+  const [here, there] = [
+    await a.house.join('conversations', cookie),
+    await b.house.join('account', cookie),
+  ]
   const stays = await b.house.join('account', other.cookie)
   a.house.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
@@ -124,7 +130,12 @@ test('P1 devices of a closed account are told so on every node, and then ended',
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const clients = [await a.house.join('account', cookie), await b.house.join('account', cookie)]
-  const closed = cluster.log.append(user_id, { topic: 'account', op: 'closed', entity_id: user_id, data: {} })
+  const closed = cluster.log.append(user_id, {
+    topic: 'account',
+    op: 'closed',
+    entity_id: user_id,
+    data: {},
+  })
   await eventually(() => {
     a.house.gateway.deliver(user_id, closed) // again and again until the subscription stands
     return clients.every((client) => client.names().includes('disconnect'))
@@ -143,14 +154,22 @@ test('who is online is asked of all nodes', async () => {
   await nodes[0].house.join('conversations', first.cookie)
   await nodes[1].house.join('agents', second.cookie)
   for (const { house } of nodes)
-    expect(await house.gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id, second.session_id]))
+    expect(await house.gateway.onlineSessions(first.user_id)).toEqual(
+      new Set([first.session_id, second.session_id]),
+    )
   await cluster.redis.kill()
   await eventually(() => !nodes[0].link.hears())
-  expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id]))
+  expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(
+    new Set([first.session_id]),
+  )
 })
 
 test('P3 deployments that share a Redis hear nothing of each other, whatever ids their users have', async () => {
-  await using cluster = await startCluster(3, {}, (index) => ['production', 'staging', 'staging'][index]!)
+  await using cluster = await startCluster(
+    3,
+    {},
+    (index) => ['production', 'staging', 'staging'][index]!,
+  )
   const [production, staging, sibling] = cluster.nodes as [Node, Node, Node]
   const { cookie, user_id, session_id } = cluster.sessions.signIn()
   const here = await production.house.join('conversations', cookie)

@@ -7,7 +7,8 @@ import { Device } from '../../realtime/gateway/device.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
 export const USER = 'user'
-export type Emitted = { event: 'sync'; sync: Sync } | { event: 'change'; change: Change } | { event: 'head' | 'delta' }
+export type Emitted =
+  { event: 'sync'; sync: Sync } | { event: 'change'; change: Change } | { event: 'head' | 'delta' }
 
 /** A device whose network and log move only when the test says so. */
 export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_000 }) {
@@ -36,7 +37,10 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
       whenFree: (callback) => waiting.push(callback),
     },
     limits,
-    head: () => guarded(async () => (await log.heads([`${USER}:conversations`])).get(`${USER}:conversations`)!),
+    head: () =>
+      guarded(async () =>
+        (await log.heads([`${USER}:conversations`])).get(`${USER}:conversations`)!,
+      ),
     range: (after) => guarded(() => log.range(USER, 'conversations', after)),
     pause: () => Promise.resolve(),
     moved: () => undefined,
@@ -88,11 +92,16 @@ export function follow(emitted: readonly Emitted[], start: Cursor | undefined) {
         at = { epoch, seq: from }
       }
       expect({ epoch, seq: from }).toEqual(at)
-      expect(changes.map(({ seq }) => seq)).toEqual(Array.from({ length: to - from }, (_, i) => from + i + 1))
+      expect(changes.map(({ seq }) => seq)).toEqual(
+        Array.from({ length: to - from }, (_, i) => from + i + 1),
+      )
       at = { epoch, seq: to }
     } else if (item.event === 'change') {
       expect(at, 'a change before the first sync').toBeDefined()
-      expect({ epoch: item.change.epoch, seq: item.change.seq }).toEqual({ epoch: at!.epoch, seq: at!.seq + 1 })
+      expect({ epoch: item.change.epoch, seq: item.change.seq }).toEqual({
+        epoch: at!.epoch,
+        seq: at!.seq + 1,
+      })
       at = { epoch: item.change.epoch, seq: item.change.seq }
     }
   }

@@ -8,9 +8,14 @@ test('GATE-6 a revocation closes all sockets of the session at once, and only th
   await using house = await startHouse()
   const revoked = house.sessions.signIn()
   const kept = house.sessions.signIn(revoked.user_id)
-  const gone = [await house.join('conversations', revoked.cookie), await house.join('account', revoked.cookie)]
+  const gone = [
+    await house.join('conversations', revoked.cookie),
+    await house.join('account', revoked.cookie),
+  ]
   const stays = await house.join('conversations', kept.cookie)
-  expect(await house.gateway.onlineSessions(revoked.user_id)).toEqual(new Set([revoked.session_id, kept.session_id]))
+  expect(await house.gateway.onlineSessions(revoked.user_id)).toEqual(
+    new Set([revoked.session_id, kept.session_id]),
+  )
   house.gateway.disconnectSessions([revoked.session_id])
   for (const client of gone) await client.next('disconnect')
   expect(stays.socket.connected).toBe(true)
@@ -28,7 +33,10 @@ test('GATE-6 a session that is revoked while its socket joins gets no data and n
   const { cookie, session_id, user_id } = house.sessions.signIn()
   house.log.append(user_id)
   house.sessions.onAlive = () => house.sessions.revoke(session_id) // after the cookie was accepted
-  const client = house.dial('conversations', cookie, { protocol: 1, since: { epoch: 'epoch-1', seq: 0 } })
+  const client = house.dial('conversations', cookie, {
+    protocol: 1,
+    since: { epoch: 'epoch-1', seq: 0 },
+  })
   client.socket.emit('delete', { conversation_id: newId(), mutation_id: newId() }, () => undefined)
   await client.next('disconnect')
   expect(client.names()).toEqual(['disconnect'])
@@ -46,7 +54,10 @@ test('sessions that vanish without a word are noticed by the regular check', asy
 test('a socket ends when its session expires, unless that was prolonged', async () => {
   await using house = await startHouse()
   const soon = () => new Date(Date.now() + 200)
-  const [used, idle] = [house.sessions.signIn(newId(), soon()), house.sessions.signIn(newId(), soon())]
+  const [used, idle] = [
+    house.sessions.signIn(newId(), soon()),
+    house.sessions.signIn(newId(), soon()),
+  ]
   const stays = await house.join('conversations', used.cookie)
   house.sessions.prolong(used.session_id, new Date(Date.now() + 3_600_000))
   const goes = await house.join('conversations', idle.cookie)

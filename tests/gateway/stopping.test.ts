@@ -12,7 +12,9 @@ test('draining tells every device to move, takes no new ones, and ends when they
     expect(await client.next('draining')).toEqual({ reconnect_within_ms: 5_000 })
     client.socket.disconnect()
   }
-  expect((await house.dial('conversations', cookie).next('connect_error')).data?.code).toBe('unavailable')
+  expect((await house.dial('conversations', cookie).next('connect_error')).data?.code).toBe(
+    'unavailable',
+  )
   for (const client of clients) client.socket.disconnect()
   await drained
 })
@@ -40,6 +42,8 @@ test('stopping ends connections whose device answers no more', async () => {
   const client = await house.join('conversations', house.sessions.signIn().cookie)
   tcpOf(client).pause()
   await house.gateway.stop()
-  const open = await new Promise((resolve) => house.httpServer.getConnections((_error, count) => resolve(count)))
+  const open = await new Promise((resolve) =>
+    house.httpServer.getConnections((_error, count) => resolve(count)),
+  )
   expect(open).toBe(0)
 })

@@ -50,8 +50,11 @@ async function heldHouse() {
 const sockets = (house: House) => house.metric('lockstep_sockets')
 /** The events that a raw connection has been sent, in order. */
 const events = ({ inbox }: RawSocket): [name: string, payload: { seq?: number }][] =>
-  inbox.all<string>('frame').flatMap((frame) => (frame.startsWith('42/account,') ? [JSON.parse(frame.slice(11))] : []))
-const answers = ({ inbox }: RawSocket) => inbox.all<string>('frame').filter((frame) => frame.startsWith('43/'))
+  inbox
+    .all<string>('frame')
+    .flatMap((frame) => (frame.startsWith('42/account,') ? [JSON.parse(frame.slice(11))] : []))
+const answers = ({ inbox }: RawSocket) =>
+  inbox.all<string>('frame').filter((frame) => frame.startsWith('43/'))
 
 test('GATE-8 two joins of which none has been answered end the connection, and leave nothing', async () => {
   const { house: started, sessions, cookie, user_id } = await heldHouse()

@@ -38,7 +38,8 @@ export function throughAddress(url: string, address: string): string {
 
 /** Host and port of the first server of `url`. */
 export function addressOf(url: string): { host: string; port: number } {
-  const [, host = '127.0.0.1', port = '27017'] = /:\/\/(?:[^@/]*@)?([^:/,?]+)(?::(\d+))?/.exec(url) ?? []
+  const [, host = '127.0.0.1', port = '27017'] =
+    /:\/\/(?:[^@/]*@)?([^:/,?]+)(?::(\d+))?/.exec(url) ?? []
   return { host, port: Number(port) }
 }
 

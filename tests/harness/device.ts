@@ -53,13 +53,20 @@ export class Device implements AsyncDisposable {
   }
 
   /** Connects and joins; resolves with the first `sync`, rejects with `Refused`. */
-  static async open(url: string, cookie: string | undefined, topic: string, options: DeviceOptions): Promise<Device> {
+  static async open(
+    url: string,
+    cookie: string | undefined,
+    topic: string,
+    options: DeviceOptions,
+  ): Promise<Device> {
     const { since, user_id, auth, headers, transports = ['websocket'], beside, early } = options
     const extraHeaders = { ...(cookie && { cookie }), ...headers }
     const manager = beside
       ? beside.#manager
       : new Manager(url, { transports, extraHeaders, reconnection: false, autoConnect: false })
-    const socket = manager.socket(`/${topic}`, { auth: { protocol: PROTOCOL, since, user_id, ...auth } })
+    const socket = manager.socket(`/${topic}`, {
+      auth: { protocol: PROTOCOL, since, user_id, ...auth },
+    })
     const device = new Device(topic, manager, socket, beside)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     socket.once(early ? 'connect' : 'sync', () => resolve())

@@ -30,7 +30,11 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   }
 
   /** Loads over HTTP, then joins from where that stands. */
-  static async of<T extends Topic>(person: Person, topic: T, options: DeviceOptions = {}): Promise<Follower<T>> {
+  static async of<T extends Topic>(
+    person: Person,
+    topic: T,
+    options: DeviceOptions = {},
+  ): Promise<Follower<T>> {
     const follower = new Follower(person, topic)
     await follower.#load()
     await follower.join(person, options)
@@ -44,7 +48,11 @@ export class Follower<T extends Topic> implements AsyncDisposable {
 
   /** Joins again from where it stands, also at another node (`person.at(node)`). */
   async join(person: Person = this.person, options: DeviceOptions = {}): Promise<void> {
-    this.device = await person.device(this.topic, { since: this.cursor, user_id: person.user.id, ...options })
+    this.device = await person.device(this.topic, {
+      since: this.cursor,
+      user_id: person.user.id,
+      ...options,
+    })
     const { device } = this
     // What had come before this line is in the inbox already.
     const seen = device.inbox.received.splice(0)
@@ -74,9 +82,11 @@ export class Follower<T extends Topic> implements AsyncDisposable {
       if (this.#failure !== undefined) return true
       return this.cursor.seq >= goal
     }
-    await eventually(reached, { within: ms, what: `${this.topic} caught up to ${goal}` }).catch((error: Error) => {
-      throw new Error(`${error.message}; stands at ${this.cursor.seq}`, { cause: error })
-    })
+    await eventually(reached, { within: ms, what: `${this.topic} caught up to ${goal}` }).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; stands at ${this.cursor.seq}`, { cause: error })
+      },
+    )
     if (this.#failure !== undefined) throw this.#failure
   }
 
@@ -90,8 +100,10 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     const act = async () => {
       if (this.#failure !== undefined) return
       if (event === 'sync') await this.#sync(payload as Sync)
-      else if (event === 'change') await this.#changes([payload as Change], (payload as Change).epoch)
-      else if (event === 'head' && (payload as Cursor).seq > this.cursor.seq) await this.#fill((payload as Cursor).seq)
+      else if (event === 'change')
+        await this.#changes([payload as Change], (payload as Change).epoch)
+      else if (event === 'head' && (payload as Cursor).seq > this.cursor.seq)
+        await this.#fill((payload as Cursor).seq)
     }
     this.#work = this.#work.then(act).catch((error: unknown) => {
       if (device.connected) this.#failure = error
@@ -122,13 +134,15 @@ export class Follower<T extends Topic> implements AsyncDisposable {
       if (!ack.ok) throw new Error(`range: ${JSON.stringify(ack.error)}`)
       const { changes, reset }: RangeAnswer = ack.data
       if (reset) return this.#load()
-      if (changes[0]?.seq !== from) throw new Error(`asked for a range from ${from}, got ${changes[0]?.seq}`)
+      if (changes[0]?.seq !== from)
+        throw new Error(`asked for a range from ${from}, got ${changes[0]?.seq}`)
       for (const change of changes) await this.#apply(change)
     }
   }
 
   async #apply(change: Change): Promise<void> {
-    if (change.seq !== this.cursor.seq + 1) throw new Error(`change ${change.seq} after ${this.cursor.seq}`)
+    if (change.seq !== this.cursor.seq + 1)
+      throw new Error(`change ${change.seq} after ${this.cursor.seq}`)
     if (!this.#held.apply(change)) {
       this.asked.entities++
       await this.#held.loadEntity(this.person, change)

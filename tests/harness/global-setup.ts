@@ -46,5 +46,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 async function dropDatabases(url: string, prefix: string): Promise<void> {
   await using client = await MongoClient.connect(url, { serverSelectionTimeoutMS: 5_000 })
   const { databases } = await client.db().admin().listDatabases({ nameOnly: true })
-  for (const { name } of databases) if (name.startsWith(prefix)) await client.db(name).dropDatabase()
+  for (const { name } of databases)
+    if (name.startsWith(prefix)) await client.db(name).dropDatabase()
 }

@@ -4,7 +4,11 @@ import type { Change, Cursor } from '../../protocol/change.ts'
 import type { Conversation } from '../../protocol/conversations.ts'
 import type { Preferences } from '../../protocol/preferences.ts'
 import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { reducePreferences } from '../../protocol/reduce/preferences.ts'
 import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
 import type { Run } from '../../protocol/agents.ts'
@@ -32,7 +36,8 @@ const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
 
 /** A change can be applied to what is held at the version before it, or brings the whole entity. */
 const fits = (held: { version: number } | undefined, change: Change, whole: readonly string[]) =>
-  !change.stripped && (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
+  !change.stripped &&
+  (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
 
 class Conversations implements Held<Conversation[]> {
   readonly cursor: Cursor
@@ -49,14 +54,19 @@ class Conversations implements Held<Conversation[]> {
     const ids = new Set<string>()
     for (const state of ['active', 'archived', 'trash'] as const)
       for (let next: string | undefined; ;) {
-        const page = await person.ask('listConversations', { query: { state, limit: '200', cursor: next } })
+        const page = await person.ask('listConversations', {
+          query: { state, limit: '200', cursor: next },
+        })
         cursor ??= cursorOf(page)
         for (const { id } of page.items) ids.add(id)
         if (!page.next_cursor) break
         next = page.next_cursor
       }
     const loaded = await Promise.all([...ids].map((id) => loadConversation(person, id)))
-    return new Conversations(cursor!, loaded.filter((conversation) => conversation !== undefined)) // prettier-ignore
+    return new Conversations(
+      cursor!,
+      loaded.filter((conversation) => conversation !== undefined),
+    )
   }
 
   apply(change: Change): boolean {
@@ -84,11 +94,15 @@ async function loadConversation(person: Person, id: string): Promise<Conversatio
     const path = `/conversations/${id}?limit=500${state ? `&state=${state}` : ''}`
     const reply = await person.rest<Conversation & Cursor>('GET', path)
     if (reply.status === 404) continue
-    if (reply.status !== 200) throw new Error(`GET ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+    if (reply.status !== 200)
+      throw new Error(`GET ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
     const { epoch: _epoch, seq: _seq, ...conversation } = reply.body
     while (conversation.has_more) {
       const before = String(conversation.messages[0]!.position)
-      const older = await person.ask('getConversation', { params: { id }, query: { limit: '500', before, state } })
+      const older = await person.ask('getConversation', {
+        params: { id },
+        query: { limit: '500', before, state },
+      })
       if (older.version !== conversation.version) return loadConversation(person, id)
       conversation.messages.unshift(...older.messages)
       conversation.has_more = older.has_more
@@ -180,7 +194,11 @@ class Account implements Held<HeldAccount> {
   static async load(person: Person): Promise<Account> {
     const { user, epoch, seq } = await person.ask('getMe')
     const { items } = await person.ask('listSessions')
-    const sessions = items.map(({ id, device, created_at }): Session => ({ id, device, created_at }))
+    const sessions = items.map(({ id, device, created_at }): Session => ({
+      id,
+      device,
+      created_at,
+    }))
     return new Account({ epoch, seq }, { username: user.username, sessions, closed: false })
   }
 

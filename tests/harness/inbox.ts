@@ -58,7 +58,9 @@ export class Inbox {
       const last = this.received
         .slice(-8)
         .map(({ event, payload }) => `${event} ${JSON.stringify(payload)?.slice(0, 200)}`)
-      throw new Error(`${(error as Error).message}; came last:\n${last.join('\n') || 'nothing'}`, { cause: error })
+      throw new Error(`${(error as Error).message}; came last:\n${last.join('\n') || 'nothing'}`, {
+        cause: error,
+      })
     } finally {
       this.#waiting.delete(look)
     }

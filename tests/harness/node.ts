@@ -22,7 +22,10 @@ export interface TestNode extends AsyncDisposable {
 export type NodeSettings = Partial<Config> & { options?: ServerOptions }
 
 /** Starts a node in this process, on a port of its own; it stops when it goes out of scope. */
-export async function startNode(database: { url: string }, settings: NodeSettings = {}): Promise<TestNode> {
+export async function startNode(
+  database: { url: string },
+  settings: NodeSettings = {},
+): Promise<TestNode> {
   const { options, ...overrides } = settings
   const config: ServerConfig = {
     host: '127.0.0.1',

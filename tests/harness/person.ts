@@ -23,10 +23,19 @@ export async function request<Body = Record<string, unknown>>(
   const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
   const sent = raw ? (body as string | undefined) : JSON.stringify(body)
   const type = sent === undefined ? undefined : { 'content-type': 'application/json' }
-  const response = await fetch(url, { method, body: sent, headers: { ...type, ...headers }, redirect: 'manual' })
+  const response = await fetch(url, {
+    method,
+    body: sent,
+    headers: { ...type, ...headers },
+    redirect: 'manual',
+  })
   const text = await response.text()
   const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '')
-  return { status: response.status, body: (isJson ? JSON.parse(text) : text) as Body, headers: response.headers }
+  return {
+    status: response.status,
+    body: (isJson ? JSON.parse(text) : text) as Body,
+    headers: response.headers,
+  }
 }
 
 type Wants<Part> = Part extends undefined ? undefined : Part
@@ -43,7 +52,12 @@ export class Person {
   readonly cookie: string
   readonly password: string
 
-  constructor(url: string, { user, session }: { user: User; session: Session }, cookie: string, password: string) {
+  constructor(
+    url: string,
+    { user, session }: { user: User; session: Session },
+    cookie: string,
+    password: string,
+  ) {
     this.url = url
     this.user = user
     this.session = session
@@ -67,12 +81,18 @@ export class Person {
     question: Question<Name> = {} as Question<Name>,
   ): Promise<Answer<Name>> {
     const { method, path } = routes[name]
-    const { params = {}, query = {}, body, headers } = question as Record<string, Record<string, string> | undefined>
+    const {
+      params = {},
+      query = {},
+      body,
+      headers,
+    } = question as Record<string, Record<string, string> | undefined>
     const given = Object.entries(query).filter(([, value]) => value !== undefined)
     const search = new URLSearchParams(Object.fromEntries(given)).toString()
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
     const reply = await this.rest(method, search ? `${filled}?${search}` : filled, body, headers)
-    if (reply.status >= 300) throw new Error(`${method} ${filled}: ${reply.status} ${JSON.stringify(reply.body)}`)
+    if (reply.status >= 300)
+      throw new Error(`${method} ${filled}: ${reply.status} ${JSON.stringify(reply.body)}`)
     const route = routes[name]
     return ('answer' in route ? parse(route.answer, reply.body) : undefined) as Answer<Name>
   }
@@ -104,9 +124,18 @@ export function signIn(node: { url: string }, username: string, password: string
   return enter(node, '/auth/login', username, password)
 }
 
-async function enter(node: { url: string }, path: string, username: string, password: string): Promise<Person> {
-  const reply = await request<{ user: User; session: Session }>(node.url + path, 'POST', { username, password })
-  if (reply.status >= 300) throw new Error(`POST ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
+async function enter(
+  node: { url: string },
+  path: string,
+  username: string,
+  password: string,
+): Promise<Person> {
+  const reply = await request<{ user: User; session: Session }>(node.url + path, 'POST', {
+    username,
+    password,
+  })
+  if (reply.status >= 300)
+    throw new Error(`POST ${path}: ${reply.status} ${JSON.stringify(reply.body)}`)
   return new Person(node.url, reply.body, cookieOf(reply.headers), password)
 }
 

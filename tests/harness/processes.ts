@@ -79,7 +79,11 @@ export class OwnedProcess implements AsyncDisposable {
 
 /** Starts a program that belongs to this test run. */
 export async function startProcess({ command, args, env = {}, cwd }: Start): Promise<OwnedProcess> {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   running.add(child)
   const spawned = once(child, 'spawn')
   const owned = new OwnedProcess(child, () => {

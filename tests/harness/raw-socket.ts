@@ -30,7 +30,9 @@ export class RawSocket implements Disposable {
   static async join(url: string, cookie: string, topic: string): Promise<RawSocket> {
     const raw = await RawSocket.open(url, { cookie })
     raw.send(`40/${topic},{"protocol":1}`)
-    await raw.inbox.until<string>('frame', (frame) => String(frame).startsWith(`42/${topic},["sync"`))
+    await raw.inbox.until<string>('frame', (frame) =>
+      String(frame).startsWith(`42/${topic},["sync"`),
+    )
     return raw
   }
 

@@ -103,7 +103,10 @@ test('flooded, it delivers what nobody sent', async () => {
 })
 
 test('a process of a test can be killed and says how it ended', async () => {
-  await using owned = await startProcess({ command: process.execPath, args: ['-e', 'console.log("up"); setInterval(() => {}, 1e3)'] }) // prettier-ignore
+  await using owned = await startProcess({
+    command: process.execPath,
+    args: ['-e', 'console.log("up"); setInterval(() => {}, 1e3)'],
+  })
   expect(await owned.line(/up/)).toBe('up')
   await owned.kill()
   expect(await owned.exited).toEqual({ code: null, signal: 'SIGKILL' })

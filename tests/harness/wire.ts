@@ -124,7 +124,10 @@ export class Wire implements AsyncDisposable {
       near.resetAndDestroy()
       return
     }
-    const link = { near, far: connect({ host: this.#target.host ?? '127.0.0.1', port: this.#target.port }) }
+    const link = {
+      near,
+      far: connect({ host: this.#target.host ?? '127.0.0.1', port: this.#target.port }),
+    }
     this.#links.add(link)
     for (const direction of ['up', 'down'] as const) this.#carry(link, direction)
     for (const end of [near, link.far]) {
@@ -180,5 +183,7 @@ export class Wire implements AsyncDisposable {
   }
 }
 
-const sender = (link: Link, direction: Direction): Socket => (direction === 'up' ? link.near : link.far)
-const receiver = (link: Link, direction: Direction): Socket => (direction === 'up' ? link.far : link.near)
+const sender = (link: Link, direction: Direction): Socket =>
+  direction === 'up' ? link.near : link.far
+const receiver = (link: Link, direction: Direction): Socket =>
+  direction === 'up' ? link.far : link.near

@@ -28,9 +28,13 @@ describe('the log', () => {
     const outcomes = await Promise.all(both)
     const entries = await entriesOf(house.database, user)
     expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1))
-    expect(outcomes.map(({ seq }) => seq).sort((x, y) => x - y)).toEqual(entries.slice(1).map(({ seq }) => seq))
+    expect(outcomes.map(({ seq }) => seq).sort((x, y) => x - y)).toEqual(
+      entries.slice(1).map(({ seq }) => seq),
+    )
     const { messages } = await b.conversations.get(user, id)
-    expect(messages.map(({ position }) => position)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1))
+    expect(messages.map(({ position }) => position)).toEqual(
+      Array.from({ length: 30 }, (_, i) => i + 1),
+    )
   })
 
   test('LOG-3: the same command at two nodes at the same time happens once, and both hear of the first', async () => {
@@ -45,7 +49,11 @@ describe('the log', () => {
       b.conversations.change('append', request, command),
       a.conversations.change('append', request, command),
     ])
-    expect(outcomes.map(({ seq, version }) => [seq, version])).toEqual([[2, 2], [2, 2], [2, 2]]) // prettier-ignore
+    expect(outcomes.map(({ seq, version }) => [seq, version])).toEqual([
+      [2, 2],
+      [2, 2],
+      [2, 2],
+    ])
     expect(outcomes.filter(({ changed }) => changed)).toHaveLength(1)
     expect(await entriesOf(house.database, user)).toHaveLength(2)
   })
@@ -56,7 +64,10 @@ describe('the log', () => {
     const request = by(user)
     await conversations.change('create', request, { id: newId() })
     const other = conversations.change('create', request, { id: newId() })
-    await expect(other).rejects.toMatchObject({ code: 'invalid', extra: { issues: [{ path: 'mutation_id' }] } })
+    await expect(other).rejects.toMatchObject({
+      code: 'invalid',
+      extra: { issues: [{ path: 'mutation_id' }] },
+    })
   })
 
   test('LOG-5: a projection that ends while a command reads takes nothing from what it decides on', async () => {
@@ -65,7 +76,12 @@ describe('the log', () => {
     await conversations.change('create', by(user), { id: newId() })
     const seen: { before: number[]; after: number[] }[] = []
     await log.append({
-      ...{ caller: by(user), topic: 'conversations' as const, mutation_id: newId(), fingerprint: '' },
+      ...{
+        caller: by(user),
+        topic: 'conversations' as const,
+        mutation_id: newId(),
+        fingerprint: '',
+      },
       async load(hot) {
         const before = hot.tail.map(({ seq }) => seq)
         await log.settle(user, 'conversations')
@@ -81,9 +97,17 @@ describe('the log', () => {
     const user = await house.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id, title: 'one' })
-    await b.conversations.change('update', by(user), { conversation_id: id, title: 'two', if_version: 1 })
+    await b.conversations.change('update', by(user), {
+      conversation_id: id,
+      title: 'two',
+      if_version: 1,
+    })
     // to `a` the title still is "one": renaming to it is no no-op, and version 2 no conflict
-    const back = await a.conversations.change('update', by(user), { conversation_id: id, title: 'one', if_version: 2 })
+    const back = await a.conversations.change('update', by(user), {
+      conversation_id: id,
+      title: 'one',
+      if_version: 2,
+    })
     expect(back).toMatchObject({ changed: true, version: 3, data: { title: 'one' } })
   })
 
@@ -106,7 +130,10 @@ describe('the log', () => {
     const id = newId()
     await a.conversations.change('create', by(user), { id })
     for (let i = 1; i <= 20; i++) {
-      const { seq } = await a.conversations.change('append', by(user), { conversation_id: id, message: hello })
+      const { seq } = await a.conversations.change('append', by(user), {
+        conversation_id: id,
+        message: hello,
+      })
       const read = await b.conversations.get(user, id)
       expect([read.seq, read.message_count, read.messages.length]).toEqual([seq, i, i])
     }
@@ -124,7 +151,9 @@ describe('the log', () => {
       decide: () => ({ op: 'closed', entity_id: user, version: 1, data: {} }),
     })
     for (const { conversations: node } of [{ conversations }, house.side()])
-      await expect(node.change('create', by(user), {})).rejects.toMatchObject({ code: 'unauthenticated' })
+      await expect(node.change('create', by(user), {})).rejects.toMatchObject({
+        code: 'unauthenticated',
+      })
     expect(await entriesOf(house.database, user)).toHaveLength(1)
   })
 
@@ -150,7 +179,10 @@ describe('the log', () => {
     vi.spyOn(performance, 'now').mockImplementation(() => late)
     held.resolve(undefined)
     await expect(first).resolves.toMatchObject({ kind: 'unchanged' })
-    await expect(second).rejects.toMatchObject({ code: 'unavailable', extra: { retry_after_ms: 1_000 } })
+    await expect(second).rejects.toMatchObject({
+      code: 'unavailable',
+      extra: { retry_after_ms: 1_000 },
+    })
     vi.restoreAllMocks()
     await conversations.change('create', by(user), {})
     expect(await entriesOf(house.database, user)).toHaveLength(1)
@@ -172,7 +204,12 @@ describe('the size of an entry', () => {
   const MB = 1024 * 1024
   const position = { topic: 'preferences' as const, epoch: 'e', seq: 1, at: new Date(0) }
   const entryOf = (data: Record<string, unknown>, before?: Record<string, unknown>) =>
-    toEntry(by('user'), position, { mutation_id: newId(), fingerprint: '' }, { op: 'updated', entity_id: 'user', version: 2, data, before }) // prettier-ignore
+    toEntry(
+      by('user'),
+      position,
+      { mutation_id: newId(), fingerprint: '' },
+      { op: 'updated', entity_id: 'user', version: 2, data, before },
+    )
 
   const attempt = (act: () => unknown) => {
     try {
@@ -186,7 +223,10 @@ describe('the size of an entry', () => {
     const few = Array.from({ length: 100_000 }, () => 1)
     expect(entryOf({ few }, { few })).toMatchObject({ data: { few }, before: { few } })
     const tooLarge = (data: Record<string, unknown>) =>
-      expect(attempt(() => entryOf(data))).toMatchObject({ code: 'too_large', extra: { limit_bytes: limits.changeBytes } }) // prettier-ignore
+      expect(attempt(() => entryOf(data))).toMatchObject({
+        code: 'too_large',
+        extra: { limit_bytes: limits.changeBytes },
+      })
     tooLarge({ text: 'x'.repeat(4 * MB) })
     const many = Array.from({ length: 1_500_000 }, () => 1)
     expect(JSON.stringify(many).length).toBeLessThan(limits.changeBytes)
@@ -207,15 +247,23 @@ describe('the size of an entry', () => {
     const { data } = await conversations.change('create', by(user), {})
     const { id } = data!
     for (let from = 0; from < ids.length; from += 13) {
-      const messages = ids.slice(from, from + 13).map((id) => ({ id, role: 'user' as const, content: long }))
+      const messages = ids
+        .slice(from, from + 13)
+        .map((id) => ({ id, role: 'user' as const, content: long }))
       await conversations.change('update', by(user), { conversation_id: id, messages })
     }
     const messages = ids.map((id) => ({ id, role: 'user' as const, content: 'short' }))
-    const { seq } = await conversations.change('update', by(user), { conversation_id: id, messages })
+    const { seq } = await conversations.change('update', by(user), {
+      conversation_id: id,
+      messages,
+    })
     await conversations.change('update', by(user), { conversation_id: id, title: 'Shortened' })
     const { changes } = await log.range(user, 'conversations', seq - 1, seq)
-    expect(changes).toMatchObject([{ seq, data: { messages: messages.map((message) => ({ ...message, version: 2 })) } }]) // prettier-ignore
-    const at = (moment: number) => conversationAt(database, log, user, id, { seq: moment }, { limit: 100 })
+    expect(changes).toMatchObject([
+      { seq, data: { messages: messages.map((message) => ({ ...message, version: 2 })) } },
+    ])
+    const at = (moment: number) =>
+      conversationAt(database, log, user, id, { seq: moment }, { limit: 100 })
     expect(await at(seq)).toMatchObject({ title: 'New conversation', messages })
     await expect(at(seq - 1)).rejects.toMatchObject({ code: 'not_found' })
   })

@@ -26,7 +26,8 @@ async function writtenByNewer(user: string, topic: Topic, entity_id: string) {
   expect(await insertChange(house.database, entry)).toBe(true)
   return entry
 }
-const applied = async (user: string, topic: Topic) => (await readHead(house.database, topicKey(user, topic)))!.applied
+const applied = async (user: string, topic: Topic) =>
+  (await readHead(house.database, topicKey(user, topic)))!.applied
 
 /** A user with one conversation, whose next change this version doesn't know. */
 async function withNewer() {
@@ -44,7 +45,10 @@ test('LOG-8: documents follow up to the entry that is not known, and whatever ne
   for (let turn = 0; turn < 2; turn++) {
     await expect(log.settle(user, 'conversations')).rejects.toMatchObject(unavailable)
     await expect(conversations.get(user, id, {})).rejects.toMatchObject(unavailable)
-    expect(await house.database.conversations.findOne({ user_id: user })).toMatchObject({ title: 'Known', seq: 1 })
+    expect(await house.database.conversations.findOne({ user_id: user })).toMatchObject({
+      title: 'Known',
+      seq: 1,
+    })
     expect(await applied(user, 'conversations')).toBe(1)
   }
 })
@@ -60,9 +64,14 @@ test('LOG-8: a command decides nothing without it, and writes nothing behind it'
 test('LOG-8: devices are brought it all the same, and other topics and users are served', async () => {
   const { user, entry, log, conversations } = await withNewer()
   expect(await log.head(user, 'conversations')).toMatchObject({ seq: 2 })
-  expect((await log.heads([topicKey(user, 'conversations')])).get(topicKey(user, 'conversations'))!.seq).toBe(2)
+  expect(
+    (await log.heads([topicKey(user, 'conversations')])).get(topicKey(user, 'conversations'))!.seq,
+  ).toBe(2)
   const { changes, reset } = await log.range(user, 'conversations', 1)
-  expect([reset, changes]).toMatchObject([false, [{ seq: 2, op: 'folded', mutation_id: entry.mutation_id }]])
+  expect([reset, changes]).toMatchObject([
+    false,
+    [{ seq: 2, op: 'folded', mutation_id: entry.mutation_id }],
+  ])
   await log.settle(user, 'preferences')
   const other = await house.user()
   await conversations.change('create', by(other), {})
@@ -72,10 +81,20 @@ test('LOG-8: devices are brought it all the same, and other topics and users are
 test('LOG-8: once a newer node has projected it, this one goes on', async () => {
   const { user, id, entry, log, conversations } = await withNewer()
   await expect(log.settle(user, 'conversations')).rejects.toMatchObject(unavailable)
-  await house.database.conversations.updateOne({ user_id: user }, { $set: { title: 'Folded', version: 2, seq: 2 } })
+  await house.database.conversations.updateOne(
+    { user_id: user },
+    { $set: { title: 'Folded', version: 2, seq: 2 } },
+  )
   await advanceHead(house.database, topicKey(user, 'conversations'), entry.seq, entry.at, false)
-  expect(await conversations.get(user, id, {})).toMatchObject({ title: 'Folded', version: 2, seq: 2 })
-  const { seq, version } = await conversations.change('update', by(user), { conversation_id: id, pinned: true })
+  expect(await conversations.get(user, id, {})).toMatchObject({
+    title: 'Folded',
+    version: 2,
+    seq: 2,
+  })
+  const { seq, version } = await conversations.change('update', by(user), {
+    conversation_id: id,
+    pinned: true,
+  })
   expect([seq, version]).toEqual([3, 3])
   expect(await log.settle(user, 'conversations')).toMatchObject({ seq: 3 })
   expect(await applied(user, 'conversations')).toBe(3)
@@ -85,15 +104,31 @@ test('LOG-8: a node looks at its start for what another has written and not proj
   const { user, id, entry } = await withNewer()
   const other = await house.user()
   const { epoch } = await house.side().log.head(other, 'conversations')
-  const decision = { op: 'created', entity_id: id, version: 1, data: { ...(await house.database.changes.findOne({ user_id: user, seq: 1 }))!.data, user_id: other } }
+  const decision = {
+    op: 'created',
+    entity_id: id,
+    version: 1,
+    data: {
+      ...(await house.database.changes.findOne({ user_id: user, seq: 1 }))!.data,
+      user_id: other,
+    },
+  }
   const position = { topic: 'conversations' as const, epoch, seq: 1, at: entry.at }
-  await insertChange(house.database, toEntry(by(other), position, { mutation_id: newId(), fingerprint: 'f' }, decision))
+  await insertChange(
+    house.database,
+    toEntry(by(other), position, { mutation_id: newId(), fingerprint: 'f' }, decision),
+  )
   const { log } = house.side()
   await log.lookBack()
   await eventually(async () => expect(await applied(other, 'conversations')).toBe(1))
-  await eventually(async () => expect(await applied(user, 'conversations'), 'up to what is not known').toBe(1))
-  expect(await house.database.conversations.findOne({ user_id: other })).toMatchObject({ title: 'Known', seq: 1 })
-}) // prettier-ignore
+  await eventually(async () =>
+    expect(await applied(user, 'conversations'), 'up to what is not known').toBe(1),
+  )
+  expect(await house.database.conversations.findOne({ user_id: other })).toMatchObject({
+    title: 'Known',
+    seq: 1,
+  })
+})
 
 test('of an account, whose entries only tell, nothing waits for a newer node', async () => {
   const user = await house.user()

@@ -20,15 +20,23 @@ const documentsOf = async (user_id: string) => ({
 })
 
 /** A small life of one conversation; some commands find nothing to change. */
-async function live(conversations: Conversations, user: string, id: string, deeds: readonly number[]): Promise<void> {
+async function live(
+  conversations: Conversations,
+  user: string,
+  id: string,
+  deeds: readonly number[],
+): Promise<void> {
   const messages: string[] = []
   for (const [index, deed] of deeds.entries()) {
     const one = { conversation_id: id }
-    if (deed === 0) await conversations.change('update', by(user), { ...one, title: `title ${index}` })
+    if (deed === 0)
+      await conversations.change('update', by(user), { ...one, title: `title ${index}` })
     else if (deed === 1 && messages.length > 0)
       await conversations.change('update', by(user), {
         ...one,
-        messages: [{ id: messages[index % messages.length]!, role: 'user', content: `edit ${index}` }],
+        messages: [
+          { id: messages[index % messages.length]!, role: 'user', content: `edit ${index}` },
+        ],
       })
     else {
       const message = { id: newId(), role: 'user' as const, content: `text ${index}` }
@@ -68,7 +76,8 @@ describe('documents', () => {
           const before = await documentsOf(user)
           const entries = await entriesOf(house.database, user)
           const [from, to] = [Math.min(x, y) % entries.length, Math.max(x, y) % entries.length]
-          if (from <= to) await projectConversations(house.database, user, entries.slice(from, to + 1))
+          if (from <= to)
+            await projectConversations(house.database, user, entries.slice(from, to + 1))
           expect(await documentsOf(user)).toEqual(before)
         },
       ),
@@ -79,20 +88,28 @@ describe('documents', () => {
   test('LOG-5: documents that lag behind in part are brought up to the log, whatever part it is', async () => {
     const { log, conversations } = house.side()
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat(3), { minLength: 2, maxLength: 10 }), fc.nat(10), async (deeds, cut) => {
-        const user = await house.user()
-        const id = newId()
-        await conversations.change('create', by(user), { id })
-        await live(conversations, user, id, deeds)
-        await log.settle(user, 'conversations')
-        const before = await documentsOf(user)
-        const entries = await entriesOf(house.database, user)
-        // as a node leaves them that dies between the messages and their conversation
-        await house.database.conversations.deleteMany({ user_id: user })
-        await projectConversations(house.database, user, entries.slice(0, 1 + (cut % entries.length)))
-        await projectConversations(house.database, user, entries)
-        expect(await documentsOf(user)).toEqual(before)
-      }),
+      fc.asyncProperty(
+        fc.array(fc.nat(3), { minLength: 2, maxLength: 10 }),
+        fc.nat(10),
+        async (deeds, cut) => {
+          const user = await house.user()
+          const id = newId()
+          await conversations.change('create', by(user), { id })
+          await live(conversations, user, id, deeds)
+          await log.settle(user, 'conversations')
+          const before = await documentsOf(user)
+          const entries = await entriesOf(house.database, user)
+          // as a node leaves them that dies between the messages and their conversation
+          await house.database.conversations.deleteMany({ user_id: user })
+          await projectConversations(
+            house.database,
+            user,
+            entries.slice(0, 1 + (cut % entries.length)),
+          )
+          await projectConversations(house.database, user, entries)
+          expect(await documentsOf(user)).toEqual(before)
+        },
+      ),
       { numRuns: 15 },
     )
   })
@@ -114,10 +131,17 @@ describe('documents', () => {
     await stalled.reached
     await projectConversations(house.database, user, entries)
     const edit = { ...message, content: 'second' }
-    await conversations.change('update', by(user), { conversation_id: id, title: 'three', messages: [edit] })
+    await conversations.change('update', by(user), {
+      conversation_id: id,
+      title: 'three',
+      messages: [edit],
+    })
     await log.settle(user, 'conversations')
     const newest = await documentsOf(user)
-    expect(newest).toMatchObject({ conversations: [{ title: 'three', seq: 3 }], messages: [{ content: 'second', seq: 3 }] }) // prettier-ignore
+    expect(newest).toMatchObject({
+      conversations: [{ title: 'three', seq: 3 }],
+      messages: [{ content: 'second', seq: 3 }],
+    })
     stalled.goOn()
     await late
     expect(await documentsOf(user)).toEqual(newest)
@@ -140,7 +164,9 @@ describe('documents', () => {
     await house.database.conversations.deleteMany({ user_id: user })
     await house.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
     holder.log.seen(user, 'conversations', 1)
-    await eventually(async () => (await documentsOf(user)).conversations.length === 1, { within: 8_000 })
+    await eventually(async () => (await documentsOf(user)).conversations.length === 1, {
+      within: 8_000,
+    })
   })
 
   test('heads are those of the logs, however far their documents are behind', async () => {
@@ -172,9 +198,17 @@ describe('documents', () => {
     const stored = JSON.stringify([await documentsOf(user), await entriesOf(house.database, user)])
     expect(stored).not.toContain('secret')
     const { changes } = await log.range(user, 'conversations', 0)
-    expect(changes.map(({ op, stripped }) => [op, stripped])).toEqual([['created', true], ['deleted', true], ['purged', true]]) // prettier-ignore
-    await expect(conversations.change('create', by(user), { id })).rejects.toMatchObject({ code: 'id_taken' })
-    await expect(conversations.change('restore', by(user), { conversation_id: id })).rejects.toMatchObject({ code: 'not_found' }) // prettier-ignore
+    expect(changes.map(({ op, stripped }) => [op, stripped])).toEqual([
+      ['created', true],
+      ['deleted', true],
+      ['purged', true],
+    ])
+    await expect(conversations.change('create', by(user), { id })).rejects.toMatchObject({
+      code: 'id_taken',
+    })
+    await expect(
+      conversations.change('restore', by(user), { conversation_id: id }),
+    ).rejects.toMatchObject({ code: 'not_found' })
   })
 })
 
@@ -224,7 +258,10 @@ describe('housekeeping', () => {
     const user = await house.user()
     const { log, conversations } = house.side()
     const id = newId()
-    await conversations.change('create', by(user), { id, messages: [{ role: 'user', content: 'late' }] })
+    await conversations.change('create', by(user), {
+      id,
+      messages: [{ role: 'user', content: 'late' }],
+    })
     await log.settle(user, 'conversations')
     const [message] = (await documentsOf(user)).messages
     await conversations.change('purge', by(user), { conversation_id: id })

@@ -19,7 +19,11 @@ test('jobs of one key run one after the other, those of different keys side by s
   const queue = new KeyedQueue()
   const ran: string[] = []
   const [a, b, c] = [job(ran, 'a'), job(ran, 'b'), job(ran, 'c')]
-  const results = Promise.all([queue.run('one', a.run), queue.run('one', b.run), queue.run('other', c.run)])
+  const results = Promise.all([
+    queue.run('one', a.run),
+    queue.run('one', b.run),
+    queue.run('other', c.run),
+  ])
   await queue.run('third', () => Promise.resolve())
   expect(ran).toEqual(['a', 'c'])
   for (const { end } of [a, b, c]) end()

@@ -25,10 +25,15 @@ describe('the activity of a user', () => {
   const id = newId()
   beforeAll(async () => {
     alice = await signUp(shared.node, 'alice')
-    await alice.ask('createConversation', { body: { id, title: 'A', messages: [{ role: 'user', content: 'SECRET' }] } })
+    await alice.ask('createConversation', {
+      body: { id, title: 'A', messages: [{ role: 'user', content: 'SECRET' }] },
+    })
     await alice.ask('putPreferences', { body: { theme: 'SECRET', density: 'compact' } })
     const messages = [{ role: 'user' as const, content: 'SECRET too' }]
-    await alice.ask('putConversation', { params: { id }, body: { title: 'SECRET', pinned: true, messages } })
+    await alice.ask('putConversation', {
+      params: { id },
+      body: { title: 'SECRET', pinned: true, messages },
+    })
     await alice.ask('renameMe', { body: { username: `${alice.user.username}-2` } })
     await alice.ask('deleteConversation', { params: { id } })
   })
@@ -44,7 +49,12 @@ describe('the activity of a user', () => {
       ['conversations', 'created', 'Created with 1 message'],
       ['account', 'session_created', expect.stringMatching(/^Signed in on /)],
     ])
-    expect(items[0]).toMatchObject({ entity_id: id, version: 3, seq: 3, actor: { session_id: alice.session.id } })
+    expect(items[0]).toMatchObject({
+      entity_id: id,
+      version: 3,
+      seq: 3,
+      actor: { session_id: alice.session.id },
+    })
     expect(items.map(({ at }) => at)).toEqual(
       items
         .map(({ at }) => at)
@@ -56,8 +66,11 @@ describe('the activity of a user', () => {
   test('names the agent that a run was started of, unless its id says nothing to a person', async () => {
     const dora = await signUp(shared.node, 'dora')
     const own = newId()
-    await dora.ask('putPreferences', { body: { agent_settings: { [own]: { name: 'Editor', model: 'demo' } } } })
-    for (const agent of ['demo', own]) await dora.ask('createRun', { body: { agent, input: 'Hello' } })
+    await dora.ask('putPreferences', {
+      body: { agent_settings: { [own]: { name: 'Editor', model: 'demo' } } },
+    })
+    for (const agent of ['demo', own])
+      await dora.ask('createRun', { body: { agent, input: 'Hello' } })
     const { items } = await dora.ask('listActivity', { query: { topic: 'agents' } })
     const started = items.filter(({ op }) => op === 'created').map(({ summary }) => summary)
     expect(started).toEqual(['Started a run', 'Started a run of demo'])
@@ -90,7 +103,9 @@ describe('the activity of a user', () => {
   })
 
   test('refuses a cursor that it did not give', async () => {
-    const { next_cursor } = await alice.ask('listActivity', { query: { limit: 1, topic: 'account' } })
+    const { next_cursor } = await alice.ask('listActivity', {
+      query: { limit: 1, topic: 'account' },
+    })
     const forged = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
     for (const query of [
       'cursor=x',
@@ -111,7 +126,10 @@ describe('the activity of a user', () => {
     const carol = await signUp(shared.node, 'carol')
     const messages = [{ role: 'user' as const, content: 'SECRET' }]
     const { id } = await carol.ask('createConversation', { body: { messages } })
-    await carol.ask('putConversation', { params: { id }, body: { title: 'SECRET', pinned: true, messages } })
+    await carol.ask('putConversation', {
+      params: { id },
+      body: { title: 'SECRET', pinned: true, messages },
+    })
     await carol.ask('putPreferences', { body: { theme: 'dark', density: 'compact' } })
     await carol.ask('putPreferences', { body: { older: true } })
     await using client = await MongoClient.connect(shared.database.url)
@@ -123,7 +141,13 @@ describe('the activity of a user', () => {
         { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
       )
     // as entries were before their fields were kept
-    await client.db().collection('changes').updateOne({ user_id: carol.user.id, topic: 'preferences', seq: 2 }, { $unset: { fields: '' } }) // prettier-ignore
+    await client
+      .db()
+      .collection('changes')
+      .updateOne(
+        { user_id: carol.user.id, topic: 'preferences', seq: 2 },
+        { $unset: { fields: '' } },
+      )
     const { items } = await carol.ask('listActivity')
     expect(items.map(({ summary }) => summary)).toEqual([
       'Changed preferences (details removed)',

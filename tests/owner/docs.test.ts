@@ -27,7 +27,8 @@ const examples: [string, string, string[], RegExp][] = [
   ['python', 'example.py', ['python3'], /1 user Hello\n2 assistant Hi!\n.*'created': 0/],
 ]
 
-const isHere = ([, , [command]]: (typeof examples)[number]) => spawnSync(command!, ['--version']).error === undefined
+const isHere = ([, , [command]]: (typeof examples)[number]) =>
+  spawnSync(command!, ['--version']).error === undefined
 
 test.each(examples.filter(isHere))(
   'the %s example runs as it is pasted',
@@ -64,11 +65,17 @@ test('with the rights that docs/operating.md gives it in Redis, a node has every
   const redisUrl = redis.url.replace('://', '://lockstep:password@')
   await using node = await startNode(shared.database, { redisUrl })
   const metrics = async () => await (await fetch(`${node.url}/metrics`)).text()
-  await eventually(async () => expect(await metrics()).toMatch(/^lockstep_feed_leases_held 1$/m), { within: 15_000 })
-  const there = new Set([...(await metrics()).matchAll(/^# TYPE (lockstep_\w+)/gm)].map(([, name]) => name))
+  await eventually(async () => expect(await metrics()).toMatch(/^lockstep_feed_leases_held 1$/m), {
+    within: 15_000,
+  })
+  const there = new Set(
+    [...(await metrics()).matchAll(/^# TYPE (lockstep_\w+)/gm)].map(([, name]) => name),
+  )
   const [, table] = page.split('## Metrics and what they mean')
   const explained = new Set(
-    [...table!.matchAll(/^\|.*$/gm)].flatMap(([row]) => row.split('|')[1]!.match(/lockstep_\w+/g) ?? []),
+    [...table!.matchAll(/^\|.*$/gm)].flatMap(
+      ([row]) => row.split('|')[1]!.match(/lockstep_\w+/g) ?? [],
+    ),
   )
   expect(explained).toEqual(there)
 })

@@ -10,7 +10,8 @@ import { beginReading } from '../../realtime/commands/import/reading.ts'
 import { createLogger } from '../../realtime/log.ts'
 import { json, serve } from '../rest/served.ts'
 
-const bodyOf = (items: number) => Buffer.from(`{"source":"claude","data":[1${',1'.repeat(items - 1)}]}`)
+const bodyOf = (items: number) =>
+  Buffer.from(`{"source":"claude","data":[1${',1'.repeat(items - 1)}]}`)
 
 async function inFile(body: Buffer) {
   const folder = await mkdtempDisposable(join(tmpdir(), 'lockstep-import-'))
@@ -26,7 +27,9 @@ test('the thread that reads a large one ends when it is stopped, also while it i
   const reading = beginReading(file.body, { stop: stop.signal })
   setImmediate(() => stop.abort())
   await expect(reading).rejects.toMatchObject({ code: 'unavailable' })
-  await expect(beginReading(file.body, { stop: stop.signal })).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(beginReading(file.body, { stop: stop.signal })).rejects.toMatchObject({
+    code: 'unavailable',
+  })
 })
 
 test('the thread that reads a large one ends when it is stopped between two items', async () => {
@@ -64,21 +67,34 @@ test('more items than anybody has are refused before the first one', async () =>
 })
 
 test('one of nothing but items that fail ends, as all their reasons would fill memory', async () => {
-  const imports = createImport(undefined as never, undefined as never, undefined as never, createLogger('silent'))
+  const imports = createImport(
+    undefined as never,
+    undefined as never,
+    undefined as never,
+    createLogger('silent'),
+  )
   const caller = { user_id: newId(), session_id: newId(), device: 'test' }
   const next = () => Promise.resolve({ kind: 'failed' as const, item: 'item', reason: 'because' })
-  await expect(imports.bringIn(caller, false, next, { mostFailed: 100 })).rejects.toMatchObject({ code: 'invalid' })
+  await expect(imports.bringIn(caller, false, next, { mostFailed: 100 })).rejects.toMatchObject({
+    code: 'invalid',
+  })
 })
 
 test('one that runs when its node stops is told to end, and its sender that it can be repeated', async () => {
   const begun = Promise.withResolvers<void>()
-  const imports = createImport(undefined as never, undefined as never, undefined as never, createLogger('silent'))
+  const imports = createImport(
+    undefined as never,
+    undefined as never,
+    undefined as never,
+    createLogger('silent'),
+  )
   const http = await serve({
     importMe: (_asked, { request, answer }) => {
-      const next = () => new Promise<{ kind: 'failed'; item: string; reason: string }>((resolve) => {
-        begun.resolve()
-        setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
-      }) // prettier-ignore
+      const next = () =>
+        new Promise<{ kind: 'failed'; item: string; reason: string }>((resolve) => {
+          begun.resolve()
+          setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
+        })
       return imports.bringIn(request, false, next, { stop: answer.unwanted() })
     },
   })

@@ -10,7 +10,11 @@ beforeAll(async () => {
 })
 
 interface Exported {
-  conversations: { id: string; messages: { content: string; position: number }[]; deleted_at: string | null }[]
+  conversations: {
+    id: string
+    messages: { content: string; position: number }[]
+    deleted_at: string | null
+  }[]
 }
 
 describe('an export', () => {
@@ -19,7 +23,12 @@ describe('an export', () => {
     const { body, headers } = await nobody.rest('GET', '/users/me/export')
     expect(headers.get('content-type')).toMatch(/^application\/json/)
     expect(body).toEqual({
-      ...{ format: 'lockstep-export', version: 1, exported_at: expect.any(String), user: nobody.user },
+      ...{
+        format: 'lockstep-export',
+        version: 1,
+        exported_at: expect.any(String),
+        user: nobody.user,
+      },
       ...{ preferences: {}, conversations: [], agent_runs: [] },
     })
   })
@@ -29,14 +38,20 @@ describe('an export', () => {
     const [long, archived, trashed, purged] = [newId(), newId(), newId(), newId()]
     await alice.ask('createConversation', { body: { id: long, messages: many } })
     for (const id of [archived, trashed, purged])
-      await alice.ask('createConversation', { body: { id, messages: [{ role: 'user', content: 'x' }] } })
+      await alice.ask('createConversation', {
+        body: { id, messages: [{ role: 'user', content: 'x' }] },
+      })
     await alice.ask('putConversation', { params: { id: archived }, body: { archived: true } })
     await alice.ask('deleteConversation', { params: { id: trashed } })
     await alice.ask('purgeConversation', { params: { id: purged } })
     const { conversations } = (await alice.rest<Exported>('GET', '/users/me/export')).body
-    expect(conversations.map(({ id }) => id).toSorted()).toEqual([long, archived, trashed].toSorted())
+    expect(conversations.map(({ id }) => id).toSorted()).toEqual(
+      [long, archived, trashed].toSorted(),
+    )
     const exported = conversations.find(({ id }) => id === long)!
-    expect(exported.messages.map(({ content }) => content)).toEqual(many.map(({ content }) => content))
+    expect(exported.messages.map(({ content }) => content)).toEqual(
+      many.map(({ content }) => content),
+    )
     expect(exported.messages.map(({ position }) => position)).toEqual(many.map((_, n) => n + 1))
     expect(conversations.find(({ id }) => id === trashed)!.deleted_at).not.toBeNull()
   })
@@ -51,11 +66,16 @@ describe('a conversation as Markdown', () => {
       { role: 'assistant' as const, content: 'Four.', replaces: old },
     ]
     await alice.ask('createConversation', { body: { id, title: 'Sums\nand more', messages } })
-    const { status, body, headers } = await alice.rest<string>('GET', `/conversations/${id}/markdown`)
+    const { status, body, headers } = await alice.rest<string>(
+      'GET',
+      `/conversations/${id}/markdown`,
+    )
     expect(status).toBe(200)
     expect(headers.get('content-type')).toMatch(/^text\/markdown/)
     expect(body.split('\n')[0]).toBe('# Sums and more')
-    expect([...body.matchAll(/^## (\w+), \d{4}-\d\d-\d\d \d\d:\d\d UTC$/gm)].map(([, who]) => who)).toEqual(['User', 'Assistant']) // prettier-ignore
+    expect(
+      [...body.matchAll(/^## (\w+), \d{4}-\d\d-\d\d \d\d:\d\d UTC$/gm)].map(([, who]) => who),
+    ).toEqual(['User', 'Assistant'])
     expect(body).toContain('What is **2 + 2**?\n\n## Assistant')
     expect(body).toContain('\n\nFour.\n')
     expect(body).not.toContain('Five.')

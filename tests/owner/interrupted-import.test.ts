@@ -6,9 +6,17 @@ import { expect, test } from 'vitest'
 import type { Change, Decision } from '../../protocol/change.ts'
 import { Fault } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import type { JsonObject } from '../../protocol/free-form.ts'
-import { decideComplete, decidePiece, isUnfinished } from '../../realtime/commands/import/decisions.ts'
+import {
+  decideComplete,
+  decidePiece,
+  isUnfinished,
+} from '../../realtime/commands/import/decisions.ts'
 import { createImport } from '../../realtime/commands/import/import.ts'
 import { makeReady } from '../../realtime/commands/import/ready.ts'
 import { parsers } from '../../realtime/imports/sources.ts'
@@ -29,7 +37,13 @@ class Account {
 
   import(read: ReturnType<typeof conversation>): void {
     for (const messages of read.pieces)
-      this.#take(decidePiece(this.held, { about: read.about, messages, more: read.pieces.length > 1 }, context))
+      this.#take(
+        decidePiece(
+          this.held,
+          { about: read.about, messages, more: read.pieces.length > 1 },
+          context,
+        ),
+      )
     this.#take(decideComplete(this.held, read.about))
   }
 
@@ -41,14 +55,32 @@ class Account {
     if (!decision || this.#left === 0) return
     this.#left--
     const seq = ++this.changes
-    const envelope = { topic: 'conversations' as const, epoch: 'e', seq, at: context.at, actor: { session_id: null, device: '' } } // prettier-ignore
+    const envelope = {
+      topic: 'conversations' as const,
+      epoch: 'e',
+      seq,
+      at: context.at,
+      actor: { session_id: null, device: '' },
+    }
     this.held = reduceConversation(this.held, { ...envelope, ...decision } as Change)
   }
 }
 
 function conversation(sizes: readonly number[], deleted_at: string | null) {
-  const messages = sizes.map((size, n) => ({ key: `${n}`, role: 'user' as const, content: `${n}`.padEnd(size * 100_000, 'x'), metadata: {} as JsonObject })) // prettier-ignore
-  const given = { key: 'k', title: 'T', metadata: {}, messages, deleted_at, updated_at: '2025-01-01T00:00:00.000Z' }
+  const messages = sizes.map((size, n) => ({
+    key: `${n}`,
+    role: 'user' as const,
+    content: `${n}`.padEnd(size * 100_000, 'x'),
+    metadata: {} as JsonObject,
+  }))
+  const given = {
+    key: 'k',
+    title: 'T',
+    metadata: {},
+    messages,
+    deleted_at,
+    updated_at: '2025-01-01T00:00:00.000Z',
+  }
   const ready = makeReady('claude', { kind: 'conversation', conversation: given }, context.at)
   if (ready.kind !== 'conversation') throw new Error(JSON.stringify(ready))
   return ready
@@ -75,7 +107,11 @@ test('an import that stops after any change is completed by repeating it, and hi
         account.resume()
         account.import(read)
         expect(account.held).toEqual(whole.held)
-        expect(account.held).toMatchObject({ message_count: sizes.length, deleted_at: trashed, updated_at: read.about.updated_at }) // prettier-ignore
+        expect(account.held).toMatchObject({
+          message_count: sizes.length,
+          deleted_at: trashed,
+          updated_at: read.about.updated_at,
+        })
         expect(isUnfinished(account.held)).toBe(false)
         const { changes } = account
         account.import(read)
@@ -97,13 +133,24 @@ test('an item that breaks what writes it has failed and the others come; a datab
   }
   const importWith = (fault: Error) => {
     let asked = 0
-    const append = () => (++asked === 2 ? Promise.reject(fault) : Promise.resolve({ kind: 'unchanged' }))
+    const append = () =>
+      ++asked === 2 ? Promise.reject(fault) : Promise.resolve({ kind: 'unchanged' })
     const log = { append } as unknown as Log
-    const imports = createImport(undefined as never, log, undefined as never, createLogger('silent'))
+    const imports = createImport(
+      undefined as never,
+      log,
+      undefined as never,
+      createLogger('silent'),
+    )
     const caller = { user_id: context.user_id, session_id: null, device: 'Node' }
     return imports.bringIn(caller, false, items(['one', 'two', 'three']))
   }
-  const expected = { created: 0, updated: 0, skipped: 2, failed: [{ item: 'two', reason: expect.any(String) }] }
+  const expected = {
+    created: 0,
+    updated: 0,
+    skipped: 2,
+    failed: [{ item: 'two', reason: expect.any(String) }],
+  }
   expect(await importWith(new TypeError('of a value that nobody thought of'))).toEqual(expected)
   expect(await importWith(new Fault('too_large'))).toEqual(expected)
   for (const away of [new MongoNetworkError('gone'), new Fault('unavailable')])
@@ -122,7 +169,14 @@ test('an item that breaks what reads it has failed, and the others come', () => 
     Object.fromEntries(lists.map((name) => [name, breaks])),
   )
   const failed = { kind: 'failed', item: 'Broken', reason: 'This could not be read' }
-  for (const source of ['chatgpt', 'claude', 'librechat', 'open-webui', 'chat-ui', 'browser'] as const) {
+  for (const source of [
+    'chatgpt',
+    'claude',
+    'librechat',
+    'open-webui',
+    'chat-ui',
+    'browser',
+  ] as const) {
     const list = [broken, broken]
     const data = source === 'browser' ? { conversations: list } : list
     expect([...parsers[source](data)], source).toEqual([failed, failed])

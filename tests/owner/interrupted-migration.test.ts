@@ -35,7 +35,11 @@ const CHATS = 120
 const MESSAGES = 4
 const chat = (user_id: string, n: number) => ({
   ...{ user_id, title: `Chat ${n}`, metadata: { tags: ['x'], n: { z: 1, a: 2 } }, model: 'old' },
-  ...{ pinned: n % 3 === 0, archived: n % 4 === 0, ...(n % 5 === 0 && { deleted_at: new Date(1.7e12) }) },
+  ...{
+    pinned: n % 3 === 0,
+    archived: n % 4 === 0,
+    ...(n % 5 === 0 && { deleted_at: new Date(1.7e12) }),
+  },
   ...{ created_at: new Date(1.6e12), updated_at: new Date(1.6e12 + n * 1e6) },
   messages: Array.from({ length: MESSAGES }, (_, i) => ({
     role: i % 2 ? 'assistant' : 'user',
@@ -48,7 +52,12 @@ const chat = (user_id: string, n: number) => ({
 /** The rest of it, in this process. */
 function repeat() {
   const documents = client.db().collection('chats').find<Document>({}).sort({ _id: 1 })
-  const imports = createImport(database, log, createPreferences(database, log), createLogger('silent'))
+  const imports = createImport(
+    database,
+    log,
+    createPreferences(database, log),
+    createLogger('silent'),
+  )
   return migrate(
     { database, log, imports },
     { documents, accountOf: (owner) => owner, dry_run: false, progress: () => undefined },
@@ -57,7 +66,10 @@ function repeat() {
 
 test('what kill -9 interrupted is completed by the same command: nothing is missing, nothing there twice', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await client.db().collection('chats').insertMany(Array.from({ length: CHATS }, (_, n) => chat(alice.user.username, n))) // prettier-ignore
+  await client
+    .db()
+    .collection('chats')
+    .insertMany(Array.from({ length: CHATS }, (_, n) => chat(alice.user.username, n)))
   const mine = { user_id: alice.user.id }
   const written = () => database.changes.countDocuments({ ...mine, topic: 'conversations' })
 
@@ -66,24 +78,40 @@ test('what kill -9 interrupted is completed by the same command: nothing is miss
     args: [program, 'migrate', '--from', old.url, '--collection', 'chats'],
     env: { NODE_ENV: 'test', MONGODB_URL: shared.database.url },
   })
-  await eventually(async () => (await written()) > 5, { within: 30_000, what: 'it is in the middle' })
+  await eventually(async () => (await written()) > 5, {
+    within: 30_000,
+    what: 'it is in the middle',
+  })
   await cli.kill()
   const before = await written()
   expect(before).toBeLessThan(CHATS)
 
   const result = await repeat()
-  expect(result).toMatchObject({ documents: CHATS, messages: CHATS * MESSAGES, verified: CHATS, failed: [] })
+  expect(result).toMatchObject({
+    documents: CHATS,
+    messages: CHATS * MESSAGES,
+    verified: CHATS,
+    failed: [],
+  })
   expect([result.created + result.updated, result.skipped]).toEqual([CHATS - before, before])
-  expect(await repeat()).toMatchObject({ created: 0, updated: 0, skipped: CHATS, verified: CHATS, failed: [] })
-  const totals = await Promise.all((['active', 'archived', 'trash'] as const).map(async (state) => {
-    const pages = []
-    for (let cursor: string | undefined; ;) {
-      const page = await alice.ask('listConversations', { query: { state, limit: 200, cursor } })
-      pages.push(...page.items)
-      if (page.next_cursor === null) return pages
-      cursor = page.next_cursor
-    }
-  })) // prettier-ignore
+  expect(await repeat()).toMatchObject({
+    created: 0,
+    updated: 0,
+    skipped: CHATS,
+    verified: CHATS,
+    failed: [],
+  })
+  const totals = await Promise.all(
+    (['active', 'archived', 'trash'] as const).map(async (state) => {
+      const pages = []
+      for (let cursor: string | undefined; ;) {
+        const page = await alice.ask('listConversations', { query: { state, limit: 200, cursor } })
+        pages.push(...page.items)
+        if (page.next_cursor === null) return pages
+        cursor = page.next_cursor
+      }
+    }),
+  )
   const titles = totals.flat().map(({ title }) => title)
   expect(titles.toSorted()).toEqual(Array.from({ length: CHATS }, (_, n) => `Chat ${n}`).toSorted())
   expect(await database.messages.countDocuments(mine)).toBe(CHATS * MESSAGES)
@@ -96,8 +124,14 @@ test('what kill -9 interrupted is completed by the same command: nothing is miss
   ]
   const some = totals[0]!.filter(({ pinned }) => !pinned)
   for (const [i, [metadata, flags]] of changes.entries())
-    await alice.ask('putConversation', { params: { id: some[i]!.id }, body: { ...metadata, ...flags } })
-  await database.messages.updateOne({ ...mine, conversation_id: some[3]!.id, position: 2 }, { $set: { metadata: {} } })
+    await alice.ask('putConversation', {
+      params: { id: some[i]!.id },
+      body: { ...metadata, ...flags },
+    })
+  await database.messages.updateOne(
+    { ...mine, conversation_id: some[3]!.id, position: 2 },
+    { $set: { metadata: {} } },
+  )
   const seen = await repeat()
   expect(seen).toMatchObject({ created: 0, updated: 0, verified: CHATS - 4 })
   expect(seen.failed).toHaveLength(4)

@@ -47,7 +47,11 @@ async function lockstep(...args: string[]): Promise<Ran> {
     onInterrupt: () => never,
   })
   const lines = printed.filter((line) => line.startsWith('{'))
-  return { code, lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>), told: told.join('\n') }
+  return {
+    code,
+    lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    told: told.join('\n'),
+  }
 }
 
 /** The same as a process of its own. */
@@ -63,8 +67,13 @@ async function livedIn(name: string): Promise<{ person: Person; id: string; purg
   const person = await signUp(shared.node, name)
   const [id, trashed, purged] = [newId(), newId(), newId()]
   for (const one of [id, trashed, purged])
-    await person.ask('createConversation', { body: { id: one, messages: [{ role: 'user', content: 'SECRET' }] } })
-  await person.ask('putConversation', { params: { id }, body: { title: 'T', metadata: { a: 1 }, messages: [{ role: 'assistant', content: 'x' }] } }) // prettier-ignore
+    await person.ask('createConversation', {
+      body: { id: one, messages: [{ role: 'user', content: 'SECRET' }] },
+    })
+  await person.ask('putConversation', {
+    params: { id },
+    body: { title: 'T', metadata: { a: 1 }, messages: [{ role: 'assistant', content: 'x' }] },
+  })
   await person.ask('deleteConversation', { params: { id: trashed } })
   await person.ask('purgeConversation', { params: { id: purged } })
   await person.ask('putPreferences', { body: { theme: 'dark' } })
@@ -81,7 +90,8 @@ describe('lockstep audit', () => {
     expect(told).toMatch(/^1 users, \d+ entries, 0 faults$/m)
     expect(code).toBe(0)
     const { items } = await person.ask('listActivity', { query: { limit: 200 } })
-    const placeOf = ({ topic, seq, op, version }: Record<string, unknown>) => [topic, seq, op, version].join(' ')
+    const placeOf = ({ topic, seq, op, version }: Record<string, unknown>) =>
+      [topic, seq, op, version].join(' ')
     expect(lines.map(placeOf).toSorted()).toEqual(items.map(placeOf).toSorted())
     expect(JSON.stringify(lines)).not.toContain('SECRET')
     const whole = await lockstep('audit', `${person.user.username}-2`, '--content')
@@ -91,27 +101,109 @@ describe('lockstep audit', () => {
   type Damage = (person: Person, id: string, purged: string) => Promise<unknown>
   const prefix = (person: Person, topic: string) => ({ user_id: person.user.id, topic })
   const damages: [string, Damage, RegExp][] = [
-    ['a missing entry', (p) => db.collection('changes').deleteOne({ ...prefix(p, 'conversations'), seq: 2 }), /seq 3 follows 1/],
-    ['a version that nothing explains', (p) => db.collection('changes').updateOne({ ...prefix(p, 'preferences'), seq: 2 }, { $set: { version: 7 } }), /version 7 where 3 was expected/],
-    ['an entry that is dated back', (p) => db.collection('changes').updateOne({ ...prefix(p, 'conversations'), seq: 3 }, { $set: { at: new Date(0) } }), /dated before/],
-    ['content that was changed', (p, id) => db.collection('changes').updateOne({ ...prefix(p, 'conversations'), entity_id: id, op: 'updated' }, { $set: { 'data.title': 'Other' } }), /isn't what the log says/],
-    ['content that went without a word', (p) => db.collection('changes').updateOne({ ...prefix(p, 'conversations'), seq: 1 }, { $unset: { data: '' } }), /has no content/],
-    ['a document that was changed by hand', (p, id) => db.collection('conversations').updateOne({ _id: `${p.user.id}:${id}` as never }, { $set: { title: 'Other' } }), /isn't what the log says/],
-    ['a message that was changed by hand', (p, id) => db.collection('messages').updateOne({ user_id: p.user.id, conversation_id: id }, { $set: { content: 'Other' } }), /messages aren't/],
-    ['a document that is gone', (p, id) => db.collection('conversations').deleteOne({ _id: `${p.user.id}:${id}` as never }), /there is no document/],
-    ['a purged message that came back', (p, _, id) => db.collection('messages').insertOne({ _id: `${p.user.id}:${id}:x` as never, user_id: p.user.id, conversation_id: id, position: 1, created_at: new Date(), updated_at: new Date() }), /purged, but has messages/],
-    ['preferences that were changed by hand', (p) => db.collection('users').updateOne({ _id: p.user.id as never }, { $set: { preferences: { x: 1 } } }), /isn't what the log says/],
-  ] // prettier-ignore
+    [
+      'a missing entry',
+      (p) => db.collection('changes').deleteOne({ ...prefix(p, 'conversations'), seq: 2 }),
+      /seq 3 follows 1/,
+    ],
+    [
+      'a version that nothing explains',
+      (p) =>
+        db
+          .collection('changes')
+          .updateOne({ ...prefix(p, 'preferences'), seq: 2 }, { $set: { version: 7 } }),
+      /version 7 where 3 was expected/,
+    ],
+    [
+      'an entry that is dated back',
+      (p) =>
+        db
+          .collection('changes')
+          .updateOne({ ...prefix(p, 'conversations'), seq: 3 }, { $set: { at: new Date(0) } }),
+      /dated before/,
+    ],
+    [
+      'content that was changed',
+      (p, id) =>
+        db
+          .collection('changes')
+          .updateOne(
+            { ...prefix(p, 'conversations'), entity_id: id, op: 'updated' },
+            { $set: { 'data.title': 'Other' } },
+          ),
+      /isn't what the log says/,
+    ],
+    [
+      'content that went without a word',
+      (p) =>
+        db
+          .collection('changes')
+          .updateOne({ ...prefix(p, 'conversations'), seq: 1 }, { $unset: { data: '' } }),
+      /has no content/,
+    ],
+    [
+      'a document that was changed by hand',
+      (p, id) =>
+        db
+          .collection('conversations')
+          .updateOne({ _id: `${p.user.id}:${id}` as never }, { $set: { title: 'Other' } }),
+      /isn't what the log says/,
+    ],
+    [
+      'a message that was changed by hand',
+      (p, id) =>
+        db
+          .collection('messages')
+          .updateOne({ user_id: p.user.id, conversation_id: id }, { $set: { content: 'Other' } }),
+      /messages aren't/,
+    ],
+    [
+      'a document that is gone',
+      (p, id) => db.collection('conversations').deleteOne({ _id: `${p.user.id}:${id}` as never }),
+      /there is no document/,
+    ],
+    [
+      'a purged message that came back',
+      (p, _, id) =>
+        db
+          .collection('messages')
+          .insertOne({
+            _id: `${p.user.id}:${id}:x` as never,
+            user_id: p.user.id,
+            conversation_id: id,
+            position: 1,
+            created_at: new Date(),
+            updated_at: new Date(),
+          }),
+      /purged, but has messages/,
+    ],
+    [
+      'preferences that were changed by hand',
+      (p) =>
+        db
+          .collection('users')
+          .updateOne({ _id: p.user.id as never }, { $set: { preferences: { x: 1 } } }),
+      /isn't what the log says/,
+    ],
+  ]
 
   describe('of an account that is damaged and repaired again', () => {
     let damaged: Awaited<ReturnType<typeof livedIn>>
     let whole: [Collection, Document[]][]
-    const its = () => ({ $or: [{ user_id: damaged.person.user.id }, { _id: damaged.person.user.id as never }] })
+    const its = () => ({
+      $or: [{ user_id: damaged.person.user.id }, { _id: damaged.person.user.id as never }],
+    })
     beforeAll(async () => {
       damaged = await livedIn('damaged')
       await damaged.person.ask('listConversations') // the documents have followed
-      const collections = ['changes', 'conversations', 'messages', 'users'].map((name) => db.collection(name))
-      whole = await Promise.all(collections.map(async (of) => [of, await of.find(its()).toArray()] as [Collection, Document[]])) // prettier-ignore
+      const collections = ['changes', 'conversations', 'messages', 'users'].map((name) =>
+        db.collection(name),
+      )
+      whole = await Promise.all(
+        collections.map(
+          async (of) => [of, await of.find(its()).toArray()] as [Collection, Document[]],
+        ),
+      )
     })
     afterEach(async () => {
       for (const [collection, documents] of whole) {
@@ -164,12 +256,18 @@ test('lockstep import brings files into an account, once', async () => {
   expect([code, lines]).toEqual([0, [{ file, created: 2, updated: 0, skipped: 0, failed: [] }]])
   expect(tried.lines).toEqual(lines)
   expect((await bob.ask('listConversations')).items.map(({ title }) => title)).toEqual(['T'])
-  expect((await lockstep('import', bob.user.id, 'lockstep', file)).lines).toMatchObject([{ created: 0, skipped: 2 }])
+  expect((await lockstep('import', bob.user.id, 'lockstep', file)).lines).toMatchObject([
+    { created: 0, skipped: 2 },
+  ])
 })
 
 test('lockstep import takes archives, and says which file it can’t read and what is in already', async () => {
   const bob = await signUp(shared.node, 'bob')
-  const chat = (n: number) => ({ uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [{ uuid: 'm', sender: 'human', text: 'x' }] }) // prettier-ignore
+  const chat = (n: number) => ({
+    uuid: `c${n}`,
+    name: `Chat ${n}`,
+    chat_messages: [{ uuid: 'm', sender: 'human', text: 'x' }],
+  })
   const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false, zip64: true })
   await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(2), 7])))
   await writer.add('conversations-000.json', new TextReader(JSON.stringify([chat(1), chat(1)])))
@@ -178,19 +276,39 @@ test('lockstep import takes archives, and says which file it can’t read and wh
   await writeFile(cut, JSON.stringify([chat(3), chat(4)]).slice(0, -10))
   const { code, lines, told } = await lockstep('import', bob.user.username, 'claude', archive, cut)
   const failed = [{ item: 'item 2', reason: expect.any(String) }]
-  expect([code, lines]).toEqual([1, [{ file: archive, created: 2, updated: 0, skipped: 1, failed }]])
+  expect([code, lines]).toEqual([
+    1,
+    [{ file: archive, created: 2, updated: 0, skipped: 1, failed }],
+  ])
   expect(told).toMatch(/cut\.json.*not well-formed JSON, or is cut off.*repeat/)
-  expect((await bob.ask('listConversations')).items.map(({ title }) => title).toSorted()).toEqual(['Chat 1', 'Chat 2', 'Chat 3']) // prettier-ignore
+  expect((await bob.ask('listConversations')).items.map(({ title }) => title).toSorted()).toEqual([
+    'Chat 1',
+    'Chat 2',
+    'Chat 3',
+  ])
 })
 
 test('lockstep migrate brings over documents with embedded messages, verifies them, and can be repeated', async () => {
   await using old = freshDatabase()
   const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
   const bobs = new ObjectId()
-  const message = (n: number) => ({ role: n % 2 ? 'assistant' : 'user', content: `message ${n}`, timestamp: new Date(1.6e12 + n * 1000) }) // prettier-ignore
+  const message = (n: number) => ({
+    role: n % 2 ? 'assistant' : 'user',
+    content: `message ${n}`,
+    timestamp: new Date(1.6e12 + n * 1000),
+  })
   const document = (user_id: unknown, n: number) => ({
-    ...{ user_id, title: `Chat ${n}`, messages: Array.from({ length: n }, (_, i) => message(i)), model: 'old' },
-    ...{ created_at: new Date(1.6e12), updated_at: new Date(1.6e12 + n * 1e6), metadata: { tags: ['x'] } },
+    ...{
+      user_id,
+      title: `Chat ${n}`,
+      messages: Array.from({ length: n }, (_, i) => message(i)),
+      model: 'old',
+    },
+    ...{
+      created_at: new Date(1.6e12),
+      updated_at: new Date(1.6e12 + n * 1e6),
+      metadata: { tags: ['x'] },
+    },
   })
   await using oldClient = await MongoClient.connect(old.url)
   const chats = oldClient.db().collection('chats')
@@ -210,17 +328,32 @@ test('lockstep migrate brings over documents with embedded messages, verifies th
 
   await chats.deleteOne({ user_id: 'nobody-knows' })
   const first = await run()
-  expect(first.lines).toEqual([{ documents: 4, messages: 10, created: 4, updated: 0, skipped: 0, verified: 4, failed: 0 }]) // prettier-ignore
+  expect(first.lines).toEqual([
+    { documents: 4, messages: 10, created: 4, updated: 0, skipped: 0, verified: 4, failed: 0 },
+  ])
   expect(first.code).toBe(0)
   const { items } = await alice.ask('listConversations')
   expect(items.map(({ title }) => title)).toEqual(['Chat 3', 'Chat 2', 'Chat 1'])
-  expect(items[0]).toMatchObject({ created_at: new Date(1.6e12).toISOString(), updated_at: new Date(1.6e12 + 3e6).toISOString() }) // prettier-ignore
-  const { messages, metadata } = await alice.ask('getConversation', { params: { id: items[0]!.id } })
-  expect(messages.map(({ role, content, created_at }) => ({ role, content, timestamp: new Date(created_at) }))).toEqual([0, 1, 2].map(message)) // prettier-ignore
+  expect(items[0]).toMatchObject({
+    created_at: new Date(1.6e12).toISOString(),
+    updated_at: new Date(1.6e12 + 3e6).toISOString(),
+  })
+  const { messages, metadata } = await alice.ask('getConversation', {
+    params: { id: items[0]!.id },
+  })
+  expect(
+    messages.map(({ role, content, created_at }) => ({
+      role,
+      content,
+      timestamp: new Date(created_at),
+    })),
+  ).toEqual([0, 1, 2].map(message))
   expect(metadata).toMatchObject({ model: 'old', tags: ['x'] })
   expect((await bob.ask('listConversations')).items).toHaveLength(1)
 
-  expect((await run()).lines).toEqual([{ documents: 4, messages: 10, created: 0, updated: 0, skipped: 4, verified: 4, failed: 0 }]) // prettier-ignore
+  expect((await run()).lines).toEqual([
+    { documents: 4, messages: 10, created: 0, updated: 0, skipped: 4, verified: 4, failed: 0 },
+  ])
   await alice.ask('putConversation', { params: { id: items[0]!.id }, body: { title: 'Renamed' } })
   const differing = await run()
   expect(differing.code).toBe(1)
@@ -229,16 +362,26 @@ test('lockstep migrate brings over documents with embedded messages, verifies th
 
 test('lockstep says what is wrong with its command line, and how it is used', async () => {
   expect((await lockstep('--help')).code).toBe(0)
-  for (const args of [['nonsense'], ['audit'], ['audit', 'nobody'], ['import', 'x', 'elsewhere', 'f'], ['migrate'], ['audit', 'all', '--what']]) {
+  for (const args of [
+    ['nonsense'],
+    ['audit'],
+    ['audit', 'nobody'],
+    ['import', 'x', 'elsewhere', 'f'],
+    ['migrate'],
+    ['audit', 'all', '--what'],
+  ]) {
     const { code, told } = await lockstep(...args)
     expect([args, code, told]).toEqual([args, 2, expect.stringContaining('Usage: lockstep')])
   }
-}) // prettier-ignore
+})
 
 test('lockstep as a process writes lines to stdout and words to stderr', async () => {
   const alice = await signUp(shared.node, 'alice')
   const program = await lockstepProcess('audit', alice.user.id)
-  const [printed, told] = await Promise.all([text(program.child.stdout!), text(program.child.stderr!)])
+  const [printed, told] = await Promise.all([
+    text(program.child.stdout!),
+    text(program.child.stderr!),
+  ])
   expect(await program.exited).toEqual({ code: 0, signal: null })
   const { lines } = await lockstep('audit', alice.user.id)
   expect(printed).toBe(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
@@ -248,7 +391,11 @@ test('lockstep as a process writes lines to stdout and words to stderr', async (
 test('Ctrl+C ends lockstep import between two conversations, and says that repeating it goes on', async () => {
   const bob = await signUp(shared.node, 'bob')
   const file = join(folder, 'long.json')
-  const chat = (n: number) => ({ uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [{ uuid: 'm', sender: 'human', text: 'x' }] }) // prettier-ignore
+  const chat = (n: number) => ({
+    uuid: `c${n}`,
+    name: `Chat ${n}`,
+    chat_messages: [{ uuid: 'm', sender: 'human', text: 'x' }],
+  })
   await writeFile(file, JSON.stringify(Array.from({ length: 2_000 }, (_, n) => chat(n))))
   const program = await lockstepProcess('import', bob.user.id, 'claude', file)
   const mine = { user_id: bob.user.id }

@@ -14,7 +14,13 @@ import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { CONVERSATION, frozen, OneConversation, steps, USER } from '../protocol-model/one-conversation.ts'
+import {
+  CONVERSATION,
+  frozen,
+  OneConversation,
+  steps,
+  USER,
+} from '../protocol-model/one-conversation.ts'
 
 const at = '2027-01-01T00:00:00.000Z'
 const rewind = (held: Conversation, then: Conversation) =>
@@ -25,22 +31,36 @@ const word = ({ content, status, metadata }: Message) => ({ content, status, met
 function broughtBack(held: Conversation, then: Conversation): Conversation {
   const messages = held.messages.map((message) => {
     const earlier = then.messages.find(({ id }) => id === message.id)
-    if (!earlier || earlier.status === 'streaming' || equalJson(word(earlier), word(message))) return message
+    if (!earlier || earlier.status === 'streaming' || equalJson(word(earlier), word(message)))
+      return message
     return { ...message, ...word(earlier), version: message.version + 1, updated_at: at }
   })
   const { title, metadata, pinned, archived } = then
   const preview = previewOf(messages.at(-1)?.content ?? '')
   const isTold = title !== held.title || messages.some((message, i) => message !== held.messages[i])
-  const after = { ...held, title, metadata, pinned, archived, messages, preview, updated_at: isTold ? at : held.updated_at }
+  const after = {
+    ...held,
+    title,
+    metadata,
+    pinned,
+    archived,
+    messages,
+    preview,
+    updated_at: isTold ? at : held.updated_at,
+  }
   return equalJson(after, held) ? held : { ...after, version: held.version + 1 }
-} // prettier-ignore
+}
 
 test('any history can be brought back to any moment of it: what was there then is as it was, what came later stays', async () => {
   let brought = 0
   await fc.assert(
     fc.asyncProperty(steps, async (history) => {
       const stays = history.filter(({ name }) => name !== 'purge')
-      const log = OneConversation.of([...stays, { name: 'end' }, { name: 'restore', payload: { conversation_id: CONVERSATION } }]) // prettier-ignore
+      const log = OneConversation.of([
+        ...stays,
+        { name: 'end' },
+        { name: 'restore', payload: { conversation_id: CONVERSATION } },
+      ])
       const { held } = log
       if (!isConversation(held)) return
       for (let n = 1; n < log.states.length; n++) {
@@ -50,8 +70,16 @@ test('any history can be brought back to any moment of it: what was there then i
         const decision = rewind(held, then)
         const changed = await changedBy(since)
         const part = { ...held, messages: held.messages.filter(({ id }) => changed.has(id)) }
-        expect(rewind(part, since.reduce(undo, part)), 'the others matter nothing').toEqual(decision)
-        const change = { topic: 'conversations' as const, epoch: 'e', seq: 99, at, actor: { session_id: null, device: '' } } // prettier-ignore
+        expect(rewind(part, since.reduce(undo, part)), 'the others matter nothing').toEqual(
+          decision,
+        )
+        const change = {
+          topic: 'conversations' as const,
+          epoch: 'e',
+          seq: 99,
+          at,
+          actor: { session_id: null, device: '' },
+        }
         const after = decision ? reduceConversation(held, { ...change, ...decision }) : held
         expect(after).toEqual(broughtBack(held, then))
         expect(rewind(after as Conversation, then)).toBeUndefined()
@@ -73,8 +101,24 @@ test('what doesn’t fit into one change can’t be brought back at once', () =>
   })
   const messages = Array.from({ length: 20 }, (_, n) => written(n, text('a')))
   const then: Conversation = {
-    ...{ id: CONVERSATION, user_id: USER, title: 'T', messages, message_count: 20, preview: '', has_more: false },
-    ...{ created_at: at, updated_at: at, metadata: {}, pinned: false, archived: false, deleted_at: null, version: 1 },
+    ...{
+      id: CONVERSATION,
+      user_id: USER,
+      title: 'T',
+      messages,
+      message_count: 20,
+      preview: '',
+      has_more: false,
+    },
+    ...{
+      created_at: at,
+      updated_at: at,
+      metadata: {},
+      pinned: false,
+      archived: false,
+      deleted_at: null,
+      version: 1,
+    },
   }
   const entry = (decision: ReturnType<typeof rewind>) =>
     toEntry(
@@ -85,14 +129,31 @@ test('what doesn’t fit into one change can’t be brought back at once', () =>
     )
   const edited = (count: number) =>
     messages.map((message, n) => (n < count ? { ...message, content: text('b') } : message))
-  expect(() => entry(rewind({ ...then, messages: edited(20) }, then))).toThrow(/too much for one change/)
+  expect(() => entry(rewind({ ...then, messages: edited(20) }, then))).toThrow(
+    /too much for one change/,
+  )
   expect(entry(rewind({ ...then, messages: edited(15) }, then)).data?.messages).toHaveLength(15)
 })
 
 test('an import that has ended since isn’t under way again', () => {
   const then: Conversation = {
-    ...{ id: CONVERSATION, user_id: USER, title: 'Then', messages: [], message_count: 0, preview: '', has_more: false },
-    ...{ created_at: at, updated_at: at, pinned: false, archived: false, deleted_at: null, version: 1 },
+    ...{
+      id: CONVERSATION,
+      user_id: USER,
+      title: 'Then',
+      messages: [],
+      message_count: 0,
+      preview: '',
+      has_more: false,
+    },
+    ...{
+      created_at: at,
+      updated_at: at,
+      pinned: false,
+      archived: false,
+      deleted_at: null,
+      version: 1,
+    },
     metadata: { a: 1, import_unfinished: true },
   }
   const now = { ...then, title: 'Now', metadata: { a: 2 } }
@@ -106,17 +167,31 @@ describe('bringing a conversation back', () => {
   beforeAll(async () => {
     alice = await signUp(shared.node, 'alice')
   })
-  const message = (content: string, more: object = {}) => ({ role: 'user' as const, content, ...more })
+  const message = (content: string, more: object = {}) => ({
+    role: 'user' as const,
+    content,
+    ...more,
+  })
   /** Two messages and a title that were good, and then weren't. */
   async function spoilt() {
     const [id, first] = [newId(), newId()]
     const params = { id }
-    const good = { id, title: 'Good', metadata: { a: { b: 1 } }, messages: [message('good', { id: first }), message('more')] }
+    const good = {
+      id,
+      title: 'Good',
+      metadata: { a: { b: 1 } },
+      messages: [message('good', { id: first }), message('more')],
+    }
     const { seq } = await alice.ask('createConversation', { body: good })
-    const bad = { title: 'Bad', metadata: { a: { b: null }, c: 2 }, archived: true, messages: [message('bad', { id: first }), message('later')] }
+    const bad = {
+      title: 'Bad',
+      metadata: { a: { b: null }, c: 2 },
+      archived: true,
+      messages: [message('bad', { id: first }), message('later')],
+    }
     await alice.ask('putConversation', { params, body: bad })
     return { id, params, seq }
-  } // prettier-ignore
+  }
   const back = (id: string, seq: number, headers: Record<string, string> = {}) =>
     alice.rest('POST', `/conversations/${id}/rewind`, { seq }, headers)
 
@@ -125,7 +200,13 @@ describe('bringing a conversation back', () => {
     await using phone = await Follower.of(await alice.signIn(), 'conversations')
     const { body, status } = await back(id, seq)
     expect(status).toBe(200)
-    expect(body).toMatchObject({ title: 'Good', metadata: { a: { b: 1 } }, archived: false, version: 3, message_count: 3 })
+    expect(body).toMatchObject({
+      title: 'Good',
+      metadata: { a: { b: 1 } },
+      archived: false,
+      version: 3,
+      message_count: 3,
+    })
     expect(body.messages).toMatchObject([
       { content: 'good', version: 3, position: 1 },
       { content: 'more', version: 1, position: 2 },
@@ -135,10 +216,17 @@ describe('bringing a conversation back', () => {
     await phone.caughtUp(seq + 2)
     expect(phone.state).toEqual(await truth(alice, 'conversations'))
     const between = await alice.ask('getConversationAt', { params, query: { seq: seq + 1 } })
-    expect(between).toMatchObject({ title: 'Bad', archived: true, messages: [{ content: 'bad' }, {}, {}] })
+    expect(between).toMatchObject({
+      title: 'Bad',
+      archived: true,
+      messages: [{ content: 'bad' }, {}, {}],
+    })
     await back(id, seq + 1)
-    expect(await alice.ask('getConversation', { params })).toMatchObject({ title: 'Bad', version: 4 })
-  }) // prettier-ignore
+    expect(await alice.ask('getConversation', { params })).toMatchObject({
+      title: 'Bad',
+      version: 4,
+    })
+  })
 
   test('happens once for one Idempotency-Key or mutation_id, and changes nothing when it is what it was', async () => {
     const { id, params, seq } = await spoilt()
@@ -158,7 +246,10 @@ describe('bringing a conversation back', () => {
 
   test('is refused while a message is being written, and leaves how a reply ended', async () => {
     const { id, params } = await spoilt()
-    await alice.ask('putConversation', { params, body: { messages: [message('/demo silent rate 0.1')] } })
+    await alice.ask('putConversation', {
+      params,
+      body: { messages: [message('/demo silent rate 0.1')] },
+    })
     await using device = await alice.device('conversations')
     const { seq } = await device.done('reply', { conversation_id: id })
     await alice.ask('putConversation', { params, body: { title: 'Meanwhile' } })
@@ -177,7 +268,8 @@ describe('bringing a conversation back', () => {
   test('is not possible to before it was there, to what is still to come, in the trash, or when it is purged', async () => {
     const { id, params, seq } = await spoilt()
     const codes = []
-    for (const moment of [seq + 1_000, ...(seq > 1 ? [seq - 1] : [])]) codes.push((await back(id, moment)).body.code)
+    for (const moment of [seq + 1_000, ...(seq > 1 ? [seq - 1] : [])])
+      codes.push((await back(id, moment)).body.code)
     await alice.ask('deleteConversation', { params })
     codes.push((await back(id, seq)).body.code)
     await alice.ask('purgeConversation', { params })
@@ -193,19 +285,27 @@ describe('bringing a conversation back', () => {
     const put = (messages: object[]) => alice.rest('PUT', `/conversations/${id}`, { messages })
     await alice.ask('createConversation', { body: { id, messages: halves[0] } })
     const { seq } = (await put(halves[1]!)).body as { seq: number }
-    for (const half of halves) await put(half.map((one) => ({ ...one, content: `${one.content} edited` })))
+    for (const half of halves)
+      await put(half.map((one) => ({ ...one, content: `${one.content} edited` })))
     await put([message('later')])
     expect(await back(id, seq)).toMatchObject({ status: 413, body: { code: 'too_large' } })
     const { body } = await back(id, seq + 1)
     expect([body.message_count, body.version]).toEqual([502, 6])
-    expect((body.messages as Message[]).slice(-2).map(({ content }) => content)).toEqual(['500', 'later'])
+    expect((body.messages as Message[]).slice(-2).map(({ content }) => content)).toEqual([
+      '500',
+      'later',
+    ])
   })
 
   test('finds its moments in the activity of that conversation alone', async () => {
     const [{ id }, other] = [await spoilt(), await spoilt()]
-    const activity = (query: object) => alice.ask('listActivity', { query: { entity_id: id, ...query } })
+    const activity = (query: object) =>
+      alice.ask('listActivity', { query: { entity_id: id, ...query } })
     const { items } = await activity({})
-    expect(items.map(({ entity_id, op }) => [entity_id, op])).toEqual([[id, 'updated'], [id, 'created']]) // prettier-ignore
+    expect(items.map(({ entity_id, op }) => [entity_id, op])).toEqual([
+      [id, 'updated'],
+      [id, 'created'],
+    ])
     const first = await activity({ limit: 1, topic: 'conversations' })
     const second = await activity({ limit: 1, topic: 'conversations', cursor: first.next_cursor! })
     expect([...first.items, ...second.items]).toEqual(items)

@@ -46,20 +46,33 @@ describe('a conversation at a moment', () => {
   beforeAll(async () => {
     alice = await signUp(shared.node, 'alice')
   })
-  const at = (id: string, query: { seq?: number; time?: string; before?: number; limit?: number }) =>
-    alice.ask('getConversationAt', { params: { id }, query })
+  const at = (
+    id: string,
+    query: { seq?: number; time?: string; before?: number; limit?: number },
+  ) => alice.ask('getConversationAt', { params: { id }, query })
   const status = async (id: string, query: string, person = alice) =>
     (await person.rest('GET', `/conversations/${id}/at?${query}`)).status
   const current = async (id: string, state?: 'trash') => {
-    const { epoch: _epoch, seq: _seq, ...rest } = await alice.ask('getConversation', { params: { id }, query: { state } }) // prettier-ignore
+    const {
+      epoch: _epoch,
+      seq: _seq,
+      ...rest
+    } = await alice.ask('getConversation', { params: { id }, query: { state } })
     return rest
   }
 
   test('is what a GET gave then: through edits, titles, flags, the trash and back', async () => {
     const [id, first] = [newId(), newId()]
-    const message = (content: string, more: object = {}) => ({ role: 'user' as const, content, ...more })
-    await alice.ask('createConversation', { body: { id, title: 'A', messages: [message('one', { id: first })] } })
-    const put = (body: Record<string, unknown>) => () => alice.ask('putConversation', { params: { id }, body })
+    const message = (content: string, more: object = {}) => ({
+      role: 'user' as const,
+      content,
+      ...more,
+    })
+    await alice.ask('createConversation', {
+      body: { id, title: 'A', messages: [message('one', { id: first })] },
+    })
+    const put = (body: Record<string, unknown>) => () =>
+      alice.ask('putConversation', { params: { id }, body })
     const deeds = [
       put({ messages: [message('two')] }),
       put({ messages: [message('ONE', { id: first }), message('three')], title: 'B' }),
@@ -71,7 +84,10 @@ describe('a conversation at a moment', () => {
     ]
     const known: { seq: number; then: Awaited<ReturnType<typeof current>> }[] = []
     const note = async (state?: 'trash') =>
-      known.push({ seq: (await alice.ask('listConversations')).seq, then: await current(id, state) })
+      known.push({
+        seq: (await alice.ask('listConversations')).seq,
+        then: await current(id, state),
+      })
     await note()
     for (const deed of deeds) {
       await alice.ask('createConversation', { body: {} }) // others change in between
@@ -85,7 +101,9 @@ describe('a conversation at a moment', () => {
       expect(found).toBe(seq)
       expect(await at(id, { seq: seq + 1 })).toMatchObject({ seq: seq, version: then.version })
     }
-    const { items } = await alice.ask('listActivity', { query: { topic: 'conversations', limit: 200 } })
+    const { items } = await alice.ask('listActivity', {
+      query: { topic: 'conversations', limit: 200 },
+    })
     for (const { at: time, entity_id, version } of items)
       if (entity_id === id) expect((await at(id, { time })).version).toBeGreaterThanOrEqual(version)
     expect(await at(id, { time: '2200-01-01T00:00:00.000Z' })).toMatchObject(await current(id))
@@ -93,7 +111,10 @@ describe('a conversation at a moment', () => {
 
   test('has a window of its messages, as long as there are more', async () => {
     const id = newId()
-    const messages = Array.from({ length: 10 }, (_, n) => ({ role: 'user' as const, content: `${n + 1}` }))
+    const messages = Array.from({ length: 10 }, (_, n) => ({
+      role: 'user' as const,
+      content: `${n + 1}`,
+    }))
     const { seq } = await alice.ask('createConversation', { body: { id, messages } })
     await alice.ask('putConversation', { params: { id }, body: { messages } })
     const newest = await at(id, { seq, limit: 3 })
@@ -106,12 +127,21 @@ describe('a conversation at a moment', () => {
 
   test('can be brought back by a PUT: a new change, nothing erased', async () => {
     const [id, first] = [newId(), newId()]
-    const { seq } = await alice.ask('createConversation', { body: { id, title: 'Good', messages: [{ id: first, role: 'user', content: 'good' }] } }) // prettier-ignore
-    await alice.ask('putConversation', { params: { id }, body: { title: 'Bad', messages: [{ id: first, role: 'user', content: 'bad' }] } }) // prettier-ignore
+    const { seq } = await alice.ask('createConversation', {
+      body: { id, title: 'Good', messages: [{ id: first, role: 'user', content: 'good' }] },
+    })
+    await alice.ask('putConversation', {
+      params: { id },
+      body: { title: 'Bad', messages: [{ id: first, role: 'user', content: 'bad' }] },
+    })
     const then = await at(id, { seq })
     const messages = then.messages.map(({ id, role, content }) => ({ id, role, content }))
     await alice.ask('putConversation', { params: { id }, body: { title: then.title, messages } })
-    expect(await current(id)).toMatchObject({ title: 'Good', version: 3, messages: [{ content: 'good', version: 3 }] })
+    expect(await current(id)).toMatchObject({
+      title: 'Good',
+      version: 3,
+      messages: [{ content: 'good', version: 3 }],
+    })
     expect((await at(id, { seq: seq + 1 })).title).toBe('Bad')
   })
 
@@ -130,7 +160,14 @@ describe('a conversation at a moment', () => {
   })
 
   test('needs a moment, and one only', async () => {
-    for (const query of ['', 'seq=0', 'seq=x', 'time=x', 'seq=1&time=2026-01-01T00:00:00Z', 'seq[$gt]=1'])
+    for (const query of [
+      '',
+      'seq=0',
+      'seq=x',
+      'time=x',
+      'seq=1&time=2026-01-01T00:00:00Z',
+      'seq[$gt]=1',
+    ])
       expect([query, await status(newId(), query)]).toEqual([query, 422])
   })
 
@@ -138,12 +175,16 @@ describe('a conversation at a moment', () => {
     const [id, carol] = [newId(), await signUp(shared.node, 'carol')]
     const params = { id }
     await carol.ask('createConversation', { body: { id, title: '1' } })
-    for (const title of ['2', '3', '4']) await carol.ask('putConversation', { params, body: { title } })
+    for (const title of ['2', '3', '4'])
+      await carol.ask('putConversation', { params, body: { title } })
     await using client = await MongoClient.connect(shared.database.url)
     await client
       .db()
       .collection('changes')
-      .updateMany({ user_id: carol.user.id, seq: { $lte: 2 } }, { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } }) // prettier-ignore
+      .updateMany(
+        { user_id: carol.user.id, seq: { $lte: 2 } },
+        { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
+      )
     const titles = []
     for (const seq of [1, 2, 3, 4]) {
       const reply = await carol.rest('GET', `/conversations/${id}/at?seq=${seq}`)

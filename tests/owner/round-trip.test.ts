@@ -14,7 +14,8 @@ interface Exported extends Record<string, unknown> {
   agent_runs: object[]
 }
 
-const exportOf = async (person: Person) => (await person.rest<Exported>('GET', '/users/me/export')).body
+const exportOf = async (person: Person) =>
+  (await person.rest<Exported>('GET', '/users/me/export')).body
 const importInto = (person: Person, data: unknown, dry_run?: boolean) =>
   person.ask('importMe', { body: { source: 'lockstep', data, dry_run } })
 const owned = async (person: Person) => {
@@ -29,15 +30,27 @@ const freeForm = fc
   .dictionary(
     fc.oneof(
       { weight: 9, arbitrary: fc.string({ unit: 'grapheme-ascii', maxLength: 8 }) },
-      { weight: 1, arbitrary: fc.constantFrom('constructor', 'toJSON', 'toBSON', '_id', '_bsontype', '__proto__') },
+      {
+        weight: 1,
+        arbitrary: fc.constantFrom(
+          'constructor',
+          'toJSON',
+          'toBSON',
+          '_id',
+          '_bsontype',
+          '__proto__',
+        ),
+      },
     ),
     json,
     { maxKeys: 3 },
   )
-  .map((value) => JSON.parse(JSON.stringify(value)) as JsonObject) // prettier-ignore
+  .map((value) => JSON.parse(JSON.stringify(value)) as JsonObject)
   .filter((value) => FreeForm.safeParse(value).success)
 const role = fc.constantFrom('user', 'assistant', 'system', 'tool')
-const time = fc.date({ min: new Date('1999-01-01'), max: new Date('2030-01-01'), noInvalidDate: true }).map((date) => date.toISOString()) // prettier-ignore
+const time = fc
+  .date({ min: new Date('1999-01-01'), max: new Date('2030-01-01'), noInvalidDate: true })
+  .map((date) => date.toISOString())
 const message = fc.record(
   {
     role,
@@ -56,16 +69,24 @@ const conversation = fc.record({
   fate: fc.constantFrom('none', 'pinned', 'archived', 'deleted', 'purged'),
 })
 
-type Made = ReturnType<typeof conversation.generate>['value_'] & Parameters<Parameters<typeof conversation.map>[0]>[0]
+type Made = ReturnType<typeof conversation.generate>['value_'] &
+  Parameters<Parameters<typeof conversation.map>[0]>[0]
 
-async function make(person: Person, { title, metadata, messages, versions, fate }: Made): Promise<void> {
+async function make(
+  person: Person,
+  { title, metadata, messages, versions, fate }: Made,
+): Promise<void> {
   const { id, messages: made } = await person.ask('createConversation', {
     body: { title, metadata, messages: messages as never },
   })
   const params = { id }
   for (let n = 0; n < versions && made[0]; n++)
-    await person.ask('putConversation', { params, body: { messages: [{ role: made[0].role, content: `v${n}`, replaces: made[0].id }] } }) // prettier-ignore
-  if (fate === 'pinned' || fate === 'archived') await person.ask('putConversation', { params, body: { [fate]: true } })
+    await person.ask('putConversation', {
+      params,
+      body: { messages: [{ role: made[0].role, content: `v${n}`, replaces: made[0].id }] },
+    })
+  if (fate === 'pinned' || fate === 'archived')
+    await person.ask('putConversation', { params, body: { [fate]: true } })
   if (fate === 'deleted') await person.ask('deleteConversation', { params })
   if (fate === 'purged') await person.ask('purgeConversation', { params })
 }
@@ -77,7 +98,10 @@ describe('an export', () => {
         fc.array(conversation, { minLength: 3, maxLength: 5 }),
         freeForm,
         async (conversations, preferences) => {
-          const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
+          const [alice, bob] = [
+            await signUp(shared.node, 'alice'),
+            await signUp(shared.node, 'bob'),
+          ]
           await alice.ask('putPreferences', { body: preferences })
           for (const one of conversations) await make(alice, one as Made)
           const exported = await exportOf(alice)
@@ -100,9 +124,23 @@ describe('an export', () => {
 
   test('brings runs of agents along', async () => {
     const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
-    const run = { id: newId(), agent: 'demo', input: 'Hi', output: 'Hello', status: 'complete', conversation_id: null, message_id: null, started_at: '2025-01-01T00:00:00.000Z', ended_at: '2025-01-01T00:00:01.000Z', metadata: { model: 'm' } } // prettier-ignore
+    const run = {
+      id: newId(),
+      agent: 'demo',
+      input: 'Hi',
+      output: 'Hello',
+      status: 'complete',
+      conversation_id: null,
+      message_id: null,
+      started_at: '2025-01-01T00:00:00.000Z',
+      ended_at: '2025-01-01T00:00:01.000Z',
+      metadata: { model: 'm' },
+    }
     const unended = { ...run, id: newId(), status: 'running', ended_at: null }
-    expect(await importInto(alice, { agent_runs: [run, unended] })).toMatchObject({ created: 2, failed: [] })
+    expect(await importInto(alice, { agent_runs: [run, unended] })).toMatchObject({
+      created: 2,
+      failed: [],
+    })
     const data = await exportOf(alice)
     const interrupted = { ...unended, status: 'interrupted', ended_at: unended.started_at }
     expect(new Set(data.agent_runs)).toEqual(new Set([run, interrupted]))
@@ -118,14 +156,21 @@ describe('an import', () => {
     alice = await signUp(shared.node, 'alice')
   })
   const exported = (id: string, contents: string[], more: object = {}) => {
-    const messages = contents.map((content, n) => ({ id: `${id.slice(0, -2)}${10 + n}`, role: 'user', content }))
+    const messages = contents.map((content, n) => ({
+      id: `${id.slice(0, -2)}${10 + n}`,
+      role: 'user',
+      content,
+    }))
     return { id, title: 'Imported', messages, ...more }
   }
 
   test('adds the messages that are missing, and leaves alone what its owner has made of the rest', async () => {
     const id = newId()
     await importInto(alice, { conversations: [exported(id, ['one', 'two'])] })
-    await alice.ask('putConversation', { params: { id }, body: { title: 'Renamed', messages: [{ role: 'user', content: 'mine' }] } }) // prettier-ignore
+    await alice.ask('putConversation', {
+      params: { id },
+      body: { title: 'Renamed', messages: [{ role: 'user', content: 'mine' }] },
+    })
     const newer = { conversations: [exported(id, ['one', 'two', 'three'])] }
     expect(await importInto(alice, newer, true)).toMatchObject({ created: 0, updated: 1 })
     expect(await importInto(alice, newer)).toMatchObject({ created: 0, updated: 1 })
@@ -137,21 +182,34 @@ describe('an import', () => {
 
   test('leaves in the trash what its owner threw away, and says that what was removed for ever cannot come back', async () => {
     const [trashed, purged] = [newId(), newId()]
-    const data = { conversations: [exported(trashed, ['x']), exported(purged, ['y'], { title: 'Gone' })] }
+    const data = {
+      conversations: [exported(trashed, ['x']), exported(purged, ['y'], { title: 'Gone' })],
+    }
     await importInto(alice, data)
     await alice.ask('deleteConversation', { params: { id: trashed } })
     await alice.ask('purgeConversation', { params: { id: purged } })
-    const again = { created: 0, updated: 0, skipped: 1, failed: [{ item: 'Gone', reason: expect.any(String) }] }
+    const again = {
+      created: 0,
+      updated: 0,
+      skipped: 1,
+      failed: [{ item: 'Gone', reason: expect.any(String) }],
+    }
     expect(await importInto(alice, data, true)).toEqual(again)
     expect(await importInto(alice, data)).toEqual(again)
   })
 
   test('keeps preferences that are set and adds those that are not', async () => {
     await alice.ask('putPreferences', { body: { theme: 'dark', agent: { name: 'x' } } })
-    const data = { preferences: { theme: 'light', density: 'compact', agent: { name: 'y', heat: 1 } } }
+    const data = {
+      preferences: { theme: 'light', density: 'compact', agent: { name: 'y', heat: 1 } },
+    }
     expect(await importInto(alice, data)).toMatchObject({ updated: 1 })
     const { preferences } = await alice.ask('getPreferences')
-    expect(preferences).toEqual({ theme: 'dark', density: 'compact', agent: { name: 'x', heat: 1 } })
+    expect(preferences).toEqual({
+      theme: 'dark',
+      density: 'compact',
+      agent: { name: 'x', heat: 1 },
+    })
     expect(await importInto(alice, data)).toEqual({ ...nothingNew, skipped: 0 })
   })
 
@@ -190,9 +248,15 @@ describe('an import', () => {
     expect(reply).toMatchObject({ status: 200, body: { created: 6, updated: 1, failed: [] } })
     const { items: made } = await bob.ask('listConversations')
     const metadata = (title: string) => made.find((item) => item.title === title)!.metadata
-    expect(metadata('typed')).toMatchObject({ bsontype: 'ObjectId', a: [{ bsontype: 'Long', proto__: 1 }] })
+    expect(metadata('typed')).toMatchObject({
+      bsontype: 'ObjectId',
+      a: [{ bsontype: 'Long', proto__: 1 }],
+    })
     expect(metadata('deep')).toMatchObject({ not_imported: ['deep'] })
-    expect((await bob.ask('getPreferences')).preferences).toEqual({ bsontype: 'x', not_imported: ['deep'] })
+    expect((await bob.ask('getPreferences')).preferences).toEqual({
+      bsontype: 'x',
+      not_imported: ['deep'],
+    })
   })
 
   test('larger than one change is never seen half, and is continued where it stopped', async () => {
@@ -206,11 +270,24 @@ describe('an import', () => {
     await using device = await alice.device('conversations')
     await device.next('sync')
     expect(await importInto(alice, { conversations })).toMatchObject({ created: 1, failed: [] })
-    const { seq, messages: newest, message_count, metadata, updated_at } = await alice.ask('getConversation', { params: { id } }) // prettier-ignore
-    expect({ message_count, metadata, updated_at }).toEqual({ message_count: 36, metadata: {}, updated_at: '2024-05-05T00:00:00.000Z' }) // prettier-ignore
+    const {
+      seq,
+      messages: newest,
+      message_count,
+      metadata,
+      updated_at,
+    } = await alice.ask('getConversation', { params: { id } })
+    expect({ message_count, metadata, updated_at }).toEqual({
+      message_count: 36,
+      metadata: {},
+      updated_at: '2024-05-05T00:00:00.000Z',
+    })
     const found = [...newest]
     while (found[0]!.position > 1) {
-      const older = await alice.ask('getConversation', { params: { id }, query: { before: found[0]!.position } })
+      const older = await alice.ask('getConversation', {
+        params: { id },
+        query: { before: found[0]!.position },
+      })
       found.unshift(...older.messages)
     }
     expect(found.map(({ id }) => id)).toEqual(messages.map(({ id }) => id))
@@ -224,7 +301,10 @@ describe('an import', () => {
 
   test('of garbage is refused as a whole', async () => {
     const reply = (body: unknown) => alice.rest('POST', '/users/me/import', body)
-    expect(await reply('{"source":"lockstep","data":')).toMatchObject({ status: 400, body: { code: 'invalid' } })
+    expect(await reply('{"source":"lockstep","data":')).toMatchObject({
+      status: 400,
+      body: { code: 'invalid' },
+    })
     for (const body of [
       {},
       { source: 'elsewhere', data: [] },

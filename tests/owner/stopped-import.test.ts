@@ -14,25 +14,43 @@ const BEHIND = 60
 /** Small conversations, and between them one that needs two changes. */
 function conversations() {
   const messages = (count: number, size: number) =>
-    Array.from({ length: count }, (_, n) => ({ id: newId(), role: 'user', content: `${n}`.padEnd(size, 'x') }))
+    Array.from({ length: count }, (_, n) => ({
+      id: newId(),
+      role: 'user',
+      content: `${n}`.padEnd(size, 'x'),
+    }))
   const some = (length: number) =>
     Array.from({ length }, () => ({ id: newId(), title: 'S', messages: messages(2, 10) }))
-  return [...some(AROUND), { id: newId(), title: 'L', messages: messages(20, 200_000) }, ...some(BEHIND)]
+  return [
+    ...some(AROUND),
+    { id: newId(), title: 'L', messages: messages(20, 200_000) },
+    ...some(BEHIND),
+  ]
 }
 
 /** Sends them to `url` and calls `interrupt` when the large one has begun to come; gives what stands then. */
-async function interrupted(alice: Person, data: ReturnType<typeof conversations>, url: string, interrupt: (stop: AbortController) => void) {
+async function interrupted(
+  alice: Person,
+  data: ReturnType<typeof conversations>,
+  url: string,
+  interrupt: (stop: AbortController) => void,
+) {
   await using device = await alice.device('conversations')
   await device.next('sync')
   const stop = new AbortController()
   const headers = { cookie: alice.cookie, 'content-type': 'application/json' }
   const body = JSON.stringify({ data, source: 'lockstep' })
-  const sent = fetch(`${url}/users/me/import`, { method: 'POST', headers, body, signal: stop.signal })
+  const sent = fetch(`${url}/users/me/import`, {
+    method: 'POST',
+    headers,
+    body,
+    signal: stop.signal,
+  })
   sent.catch(() => undefined)
   await device.until('change', ({ entity_id }) => entity_id === data[AROUND]!.id)
   interrupt(stop)
   await expect(sent).rejects.toThrow()
-} // prettier-ignore
+}
 
 async function repeated(alice: Person, data: ReturnType<typeof conversations>) {
   const result = await alice.ask('importMe', { body: { source: 'lockstep', data } })
@@ -44,8 +62,12 @@ async function repeated(alice: Person, data: ReturnType<typeof conversations>) {
     cursor = page.next_cursor
   }
   const placeOf = ({ id, count }: { id: string; count: number }) => `${id} ${count}`
-  const expected = data.map(({ id, messages }) => placeOf({ id, count: messages.length })).toSorted()
-  expect(items.map(({ id, message_count: count }) => placeOf({ id, count })).toSorted()).toEqual(expected)
+  const expected = data
+    .map(({ id, messages }) => placeOf({ id, count: messages.length }))
+    .toSorted()
+  expect(items.map(({ id, message_count: count }) => placeOf({ id, count })).toSorted()).toEqual(
+    expected,
+  )
   expect(items.every(({ metadata }) => Object.keys(metadata).length === 0)).toBe(true)
   return result
 }
@@ -65,7 +87,8 @@ test('an import whose node is killed leaves no half conversation in a list, and 
   const data = conversations()
   await interrupted(alice, data, doomed.url, () => void doomed.process.kill())
   const before = await alice.ask('listConversations', { query: { limit: 100 } })
-  for (const { title, message_count } of before.items) expect(message_count).toBe(title === 'L' ? 20 : 2)
+  for (const { title, message_count } of before.items)
+    expect(message_count).toBe(title === 'L' ? 20 : 2)
   const { created, skipped } = await repeated(alice, data)
   expect(created + skipped).toBe(data.length)
   expect(skipped).toBeGreaterThanOrEqual(AROUND)

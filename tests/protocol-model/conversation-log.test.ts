@@ -1,12 +1,27 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { conversationChanges, type Conversation, type ConversationChanges } from '../../protocol/conversations.ts'
+import {
+  conversationChanges,
+  type Conversation,
+  type ConversationChanges,
+} from '../../protocol/conversations.ts'
 import { namedMessages } from '../../protocol/decide/conversations.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { previewOf } from '../../protocol/text.ts'
-import { CONVERSATION, OneConversation, steps, type Command, type Step } from './one-conversation.ts'
+import {
+  CONVERSATION,
+  OneConversation,
+  steps,
+  type Command,
+  type Step,
+} from './one-conversation.ts'
 
-const fold = (held: HeldConversation, changes: OneConversation['changes']) => changes.reduce(reduceConversation, held)
+const fold = (held: HeldConversation, changes: OneConversation['changes']) =>
+  changes.reduce(reduceConversation, held)
 
 /** A holder of the newest `size` messages only. */
 function windowOf(held: HeldConversation, size: number): HeldConversation {
@@ -34,13 +49,16 @@ describe('whatever commands come, the log of a conversation', () => {
     fc.assert(
       fc.property(steps, (taken) => {
         for (const held of OneConversation.of(taken).states.filter(isConversation)) {
-          expect(held.messages.map(({ position }) => position)).toEqual(held.messages.map((_, index) => index + 1))
+          expect(held.messages.map(({ position }) => position)).toEqual(
+            held.messages.map((_, index) => index + 1),
+          )
           expect(held.message_count).toBe(held.messages.length)
           expect(new Set(held.messages.map(({ id }) => id)).size).toBe(held.messages.length)
           expect(held.has_more).toBe(false)
           const last = held.messages.at(-1)
           // The preview of a message that streams follows when it is finished.
-          if (last?.status !== 'streaming') expect(held.preview).toBe(previewOf(last?.content ?? ''))
+          if (last?.status !== 'streaming')
+            expect(held.preview).toBe(previewOf(last?.content ?? ''))
           for (const { replaces } of held.messages)
             if (replaces) expect(held.messages.map(({ id }) => id)).toContain(replaces)
         }
@@ -72,7 +90,9 @@ describe('whatever commands come, the log of a conversation', () => {
           expect(partial).toEqual(held)
           return
         }
-        const first = window.has_more ? (window.messages[0]?.position ?? window.message_count + 1) : 1
+        const first = window.has_more
+          ? (window.messages[0]?.position ?? window.message_count + 1)
+          : 1
         const messages = held.messages.filter(({ position }) => position >= first)
         expect(partial).toEqual({ ...held, messages, has_more: window.has_more })
       }),
@@ -86,7 +106,8 @@ describe('whatever commands come, the log of a conversation', () => {
         const late = changes.slice(1 + (a % Math.max(1, changes.length - 1)))
         const unheld = late.filter(({ op }) => op !== 'restored' && op !== 'purged')
         expect(fold(undefined, unheld)).toBeUndefined()
-        if (late.at(-1)?.op === 'purged') expect(fold(undefined, late)).toMatchObject({ purged: true })
+        if (late.at(-1)?.op === 'purged')
+          expect(fold(undefined, late)).toMatchObject({ purged: true })
         expect(fold(undefined, changes)).toEqual(held)
       }),
     )
@@ -100,8 +121,11 @@ describe('whatever commands come, the log of a conversation', () => {
           if (op !== 'updated') continue
           const old = states[index] as Conversation
           const { messages = [], ...fields } = data as ConversationChanges['updated']
-          for (const name of Object.keys(fields)) expect(before).toHaveProperty(name, old[name as keyof Conversation])
-          const replaced = old.messages.filter(({ id }) => messages.some((message) => message.id === id))
+          for (const name of Object.keys(fields))
+            expect(before).toHaveProperty(name, old[name as keyof Conversation])
+          const replaced = old.messages.filter(({ id }) =>
+            messages.some((message) => message.id === id),
+          )
           expect(before?.messages).toHaveLength(replaced.length)
           expect(before?.messages).toEqual(expect.arrayContaining(replaced))
         }
@@ -133,7 +157,14 @@ describe('a copy that a device has kept', () => {
         const { held } = log
         if (!isConversation(held) || held.deleted_at) return
         const { title, metadata, pinned, archived, messages } = held
-        const payload = { conversation_id: CONVERSATION, title, metadata, pinned, archived, messages }
+        const payload = {
+          conversation_id: CONVERSATION,
+          title,
+          metadata,
+          pinned,
+          archived,
+          messages,
+        }
         expect(log.decide({ name: 'update', payload })).toBeUndefined()
       }),
     )
@@ -151,7 +182,11 @@ describe('a decision', () => {
           if (step.name !== 'update' && step.name !== 'append') continue
           const inputs = step.name === 'update' ? step.payload.messages : [step.payload.message]
           const named = new Set(namedMessages(inputs))
-          const part = { ...held, has_more: true, messages: held.messages.filter(({ id }) => named.has(id)) }
+          const part = {
+            ...held,
+            has_more: true,
+            messages: held.messages.filter(({ id }) => named.has(id)),
+          }
           expect(outcome(log, step, part)).toEqual(outcome(log, step, held))
         }
       }),
@@ -181,7 +216,10 @@ const isRepeatable = (step: Step) =>
 function outcome(log: OneConversation, command: Command, held: HeldConversation): unknown {
   try {
     const decision = log.decide(command, held)
-    return decision && JSON.stringify(decision).replaceAll(/"id":"00000000-0000-7000-8000-0004[^"]*"/g, '"id":"new"')
+    return (
+      decision &&
+      JSON.stringify(decision).replaceAll(/"id":"00000000-0000-7000-8000-0004[^"]*"/g, '"id":"new"')
+    )
   } catch (error) {
     return error
   }

@@ -7,13 +7,23 @@ import { frozen } from './one-conversation.ts'
 
 const key = fc.constantFrom('a', 'b', 'c', 'constructor', 'toString', 'ü')
 const leaf = (nulls: boolean) =>
-  fc.oneof(fc.integer(), fc.boolean(), fc.string({ maxLength: 3 }), ...(nulls ? [fc.constant(null)] : []))
+  fc.oneof(
+    fc.integer(),
+    fc.boolean(),
+    fc.string({ maxLength: 3 }),
+    ...(nulls ? [fc.constant(null)] : []),
+  )
 /** Few keys and shallow, so that a document and a patch meet. */
 const objects = (nulls: boolean) =>
   fc.letrec<{ object: JsonObject }>((tie) => ({
     object: fc.dictionary(
       key,
-      fc.oneof({ depthSize: 'small', withCrossShrink: true }, leaf(nulls), fc.array(leaf(true)), tie('object')),
+      fc.oneof(
+        { depthSize: 'small', withCrossShrink: true },
+        leaf(nulls),
+        fc.array(leaf(true)),
+        tie('object'),
+      ),
       { maxKeys: 4, noNullPrototype: true },
     ) as fc.Arbitrary<JsonObject>,
   })).object
@@ -50,7 +60,9 @@ describe('a merge patch', () => {
   test('leaves no null outside of arrays where there was none', () => {
     const hasNull = (value: unknown): boolean =>
       value === null ||
-      (typeof value === 'object' && !Array.isArray(value) && Object.values(value as object).some(hasNull))
+      (typeof value === 'object' &&
+        !Array.isArray(value) &&
+        Object.values(value as object).some(hasNull))
     fc.assert(
       fc.property(document, patch, (before, changes) => {
         expect(hasNull(mergePatch(before, changes))).toBe(false)
@@ -84,7 +96,8 @@ describe('equality of JSON', () => {
       fc.property(patch, patch, (a, b) => {
         const turned = Object.fromEntries(Object.entries(a).reverse())
         expect(equalJson(a, turned)).toBe(true)
-        const sorted = (value: JsonObject) => JSON.stringify(value, (_key, inner: unknown) => sortKeys(inner))
+        const sorted = (value: JsonObject) =>
+          JSON.stringify(value, (_key, inner: unknown) => sortKeys(inner))
         expect(equalJson(a, b)).toBe(sorted(a) === sorted(b))
       }),
     )
@@ -101,7 +114,9 @@ describe('a free-form object', () => {
   const ofBytes = (bytes: number): JsonObject => ({ a: 'x'.repeat(bytes - '{"a":""}'.length) })
   const code = (value: unknown) => {
     const { error } = FreeForm.safeParse(value)
-    return error?.issues.map((issue) => (issue.code === 'custom' && issue.params ? issue.params : 'invalid'))
+    return error?.issues.map((issue) =>
+      issue.code === 'custom' && issue.params ? issue.params : 'invalid',
+    )
   }
 
   test.each<[string, unknown]>([

@@ -18,7 +18,10 @@ const contents = () => conversation().messages.map(({ content }) => content)
 
 beforeEach(() => {
   log = OneConversation.of([
-    { name: 'create', payload: { id: CONVERSATION, messages: [message(1, 'one'), message(2, 'two')] } },
+    {
+      name: 'create',
+      payload: { id: CONVERSATION, messages: [message(1, 'one'), message(2, 'two')] },
+    },
   ])
 })
 
@@ -38,7 +41,11 @@ describe('a PUT of messages', () => {
 
   test('edits a known id whose version is the stored one', () => {
     put(message(1, 'changed', { version: 1 }))
-    expect(conversation().messages[0]).toMatchObject({ content: 'changed', version: 2, position: 1 })
+    expect(conversation().messages[0]).toMatchObject({
+      content: 'changed',
+      version: 2,
+      position: 1,
+    })
   })
 
   test('leaves a known id with an older version as it is', () => {
@@ -52,7 +59,11 @@ describe('a PUT of messages', () => {
     put(message(1, 'one', { metadata: { ignored: true } }))
     expect(conversation().version).toBe(1)
     put(message(1, 'other', { metadata: { taken: true } }))
-    expect(conversation().messages[0]).toMatchObject({ content: 'other', version: 2, metadata: { taken: true } })
+    expect(conversation().messages[0]).toMatchObject({
+      content: 'other',
+      version: 2,
+      metadata: { taken: true },
+    })
   })
 
   test('keeps messages that it does not mention', () => {
@@ -65,13 +76,20 @@ describe('a PUT of messages', () => {
     log.take({ name: 'begin' })
     log.take({ name: 'piece', text: 'The answer' })
     const streaming = conversation().messages[2]!
-    const refused = put({ id: streaming.id, role: 'assistant', content: 'cut', version: streaming.version })
+    const refused = put({
+      id: streaming.id,
+      role: 'assistant',
+      content: 'cut',
+      version: streaming.version,
+    })
     expect(refused).toBeUndefined()
     expect(conversation().messages[2]).toEqual(streaming)
   })
 
   test('is refused when it would start a stream, and changes nothing then', () => {
-    expect(put(message(3, 'three'), message(4, 'four', { status: 'streaming' }))).toMatchObject({ code: 'invalid' })
+    expect(put(message(3, 'three'), message(4, 'four', { status: 'streaming' }))).toMatchObject({
+      code: 'invalid',
+    })
     expect(put(message(1, 'other', { status: 'streaming' }))).toMatchObject({ code: 'invalid' })
     expect(contents()).toEqual(['one', 'two'])
   })
@@ -80,17 +98,29 @@ describe('a PUT of messages', () => {
     put(message(1, 'a', { metadata: { keep: 1, drop: 2 } }))
     const before = conversation().messages[0]!
     put(
-      message(1, 'b', { role: 'assistant', metadata: { drop: null, more: 3 }, created_at: '2001-01-01T00:00:00.000Z' }),
+      message(1, 'b', {
+        role: 'assistant',
+        metadata: { drop: null, more: 3 },
+        created_at: '2001-01-01T00:00:00.000Z',
+      }),
     )
     const { role, position, created_at } = before
     const metadata = { keep: 1, more: 3 }
-    expect(conversation().messages[0]).toMatchObject({ content: 'b', role, position, created_at, metadata })
+    expect(conversation().messages[0]).toMatchObject({
+      content: 'b',
+      role,
+      position,
+      created_at,
+      metadata,
+    })
   })
 
   test('takes a replacement of a message of this conversation only', () => {
     expect(put(message(3, 'again', { replaces: messageId(1) }))).toBeUndefined()
     expect(conversation().messages[2]?.replaces).toBe(messageId(1))
-    expect(put(message(4, 'foreign', { replaces: messageId(8) }))).toMatchObject({ code: 'invalid' })
+    expect(put(message(4, 'foreign', { replaces: messageId(8) }))).toMatchObject({
+      code: 'invalid',
+    })
   })
 
   test('moves updated_at and the preview, as does an edit of the last message', () => {
@@ -104,7 +134,8 @@ describe('a PUT of messages', () => {
 })
 
 describe('fields of a PUT', () => {
-  const set = (fields: object) => log.take({ name: 'update', payload: { conversation_id: CONVERSATION, ...fields } })
+  const set = (fields: object) =>
+    log.take({ name: 'update', payload: { conversation_id: CONVERSATION, ...fields } })
 
   test('are last-write-wins one by one without a version', () => {
     set({ title: 'From one tab' })
@@ -130,14 +161,18 @@ describe('fields of a PUT', () => {
   test('merge metadata, whose result counts for its limit', () => {
     const half = 'x'.repeat(40_000)
     expect(set({ metadata: { a: half } })).toBeUndefined()
-    expect(set({ metadata: { b: half } })).toMatchObject({ code: 'too_large', extra: { limit_bytes: 65_536 } })
+    expect(set({ metadata: { b: half } })).toMatchObject({
+      code: 'too_large',
+      extra: { limit_bytes: 65_536 },
+    })
     expect(set({ metadata: { a: null, b: half } })).toBeUndefined()
     expect(conversation().metadata).toEqual({ b: half })
   })
 })
 
 describe('the life of a conversation', () => {
-  const plain = (name: 'delete' | 'restore' | 'purge') => log.take({ name, payload: { conversation_id: CONVERSATION } })
+  const plain = (name: 'delete' | 'restore' | 'purge') =>
+    log.take({ name, payload: { conversation_id: CONVERSATION } })
   const create = () => log.take({ name: 'create', payload: { id: CONVERSATION, title: 'Again' } })
 
   test('a create of an id that lives changes nothing', () => {
@@ -146,7 +181,10 @@ describe('the life of a conversation', () => {
   })
 
   test('an append of an id that is there changes nothing, whatever its text', () => {
-    log.take({ name: 'append', payload: { conversation_id: CONVERSATION, message: message(1, 'other') } })
+    log.take({
+      name: 'append',
+      payload: { conversation_id: CONVERSATION, message: message(1, 'other') },
+    })
     expect(log.changes).toHaveLength(1)
   })
 
@@ -162,8 +200,14 @@ describe('the life of a conversation', () => {
 
   test('purged it is gone for ever, and its id stays taken', () => {
     plain('purge')
-    expect(log.held).toEqual({ id: CONVERSATION, user_id: conversation().user_id, version: 2, purged: true })
-    for (const name of ['delete', 'restore', 'purge'] as const) expect(plain(name)).toMatchObject({ code: 'not_found' })
+    expect(log.held).toEqual({
+      id: CONVERSATION,
+      user_id: conversation().user_id,
+      version: 2,
+      purged: true,
+    })
+    for (const name of ['delete', 'restore', 'purge'] as const)
+      expect(plain(name)).toMatchObject({ code: 'not_found' })
     expect(create()).toMatchObject({ code: 'id_taken' })
     expect(log.changes).toHaveLength(2)
   })

@@ -8,7 +8,11 @@ import { decideExtend, decideFinish, decideReply } from '../../protocol/decide/r
 import { Fault } from '../../protocol/errors.ts'
 import type { JsonObject } from '../../protocol/free-form.ts'
 import type { MessageInput } from '../../protocol/message.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 
 const numbered = (kind: number) => (n: number) =>
   `00000000-0000-7000-8000-${kind.toString(16).padStart(4, '0')}${n.toString(16).padStart(8, '0')}`
@@ -19,7 +23,9 @@ const generatedId = numbered(4)
 const runId = numbered(5)
 
 type Commands = Omit<ConversationCommands, 'reply' | 'stop' | 'rewind'>
-export type Command = { [Name in keyof Commands]: { name: Name; payload: Commands[Name] } }[keyof Commands]
+export type Command = {
+  [Name in keyof Commands]: { name: Name; payload: Commands[Name] }
+}[keyof Commands]
 /** A command of a user, or what the run of a reply appends. */
 export type Step = Command | { name: 'begin' } | { name: 'piece'; text: string } | { name: 'end' }
 
@@ -84,7 +90,16 @@ export class OneConversation {
     const { op, entity_id, version, data } = decision
     const seq = this.changes.length + 1
     const actor = { session_id: null, device: 'model' }
-    const change = { topic: 'conversations' as const, epoch: 'e', seq, at: this.#now(), actor, op, entity_id, version }
+    const change = {
+      topic: 'conversations' as const,
+      epoch: 'e',
+      seq,
+      at: this.#now(),
+      actor,
+      op,
+      entity_id,
+      version,
+    }
     this.changes.push(frozen({ ...change, data: JSON.parse(JSON.stringify(data)) as JsonObject }))
     this.decisions.push(decision)
     this.states.push(frozen(reduceConversation(this.held, this.changes.at(-1)!)))
@@ -95,22 +110,39 @@ export class OneConversation {
     const { held } = this
     if (step.name === 'begin') {
       const reply = ++this.#made
-      const start = { message_id: generatedId(reply), run_id: runId(reply), agent: 'demo', model: 'demo' }
+      const start = {
+        message_id: generatedId(reply),
+        run_id: runId(reply),
+        agent: 'demo',
+        model: 'demo',
+      }
       return decideReply(held, start, this.#context())
     }
-    const streaming = isConversation(held) && held.messages.find(({ status }) => status === 'streaming')
+    const streaming =
+      isConversation(held) && held.messages.find(({ status }) => status === 'streaming')
     if (!streaming) return undefined
     const reply = { message_id: streaming.id, run_id: String(streaming.metadata.run_id) }
     if (step.name === 'piece')
       return decideExtend(held, { ...reply, offset: streaming.content.length, text: step.text })
-    return decideFinish(held, { ...reply, status: 'complete', metadata: { thinking_ms: 12 } }, this.#context())
+    return decideFinish(
+      held,
+      { ...reply, status: 'complete', metadata: { thinking_ms: 12 } },
+      this.#context(),
+    )
   }
 }
 
-const content = fc.oneof(fc.constantFrom('', 'hi', 'a longer text'), fc.string({ unit: 'grapheme', maxLength: 200 }))
-const metadata = fc.dictionary(fc.constantFrom('a', 'b'), fc.oneof(fc.constant(null), fc.integer(), fc.string()), {
-  maxKeys: 2,
-})
+const content = fc.oneof(
+  fc.constantFrom('', 'hi', 'a longer text'),
+  fc.string({ unit: 'grapheme', maxLength: 200 }),
+)
+const metadata = fc.dictionary(
+  fc.constantFrom('a', 'b'),
+  fc.oneof(fc.constant(null), fc.integer(), fc.string()),
+  {
+    maxKeys: 2,
+  },
+)
 const someId = fc.integer({ min: 1, max: 6 }).map(messageId)
 const messageInput: fc.Arbitrary<MessageInput> = fc.record(
   {
@@ -123,7 +155,10 @@ const messageInput: fc.Arbitrary<MessageInput> = fc.record(
   },
   { requiredKeys: ['role', 'content'] },
 )
-const messages = fc.uniqueArray(messageInput, { maxLength: 4, selector: ({ id }) => id ?? Symbol() })
+const messages = fc.uniqueArray(messageInput, {
+  maxLength: 4,
+  selector: ({ id }) => id ?? Symbol(),
+})
 const one = { conversation_id: CONVERSATION }
 
 const create = fc
@@ -142,7 +177,10 @@ const update = fc
     { requiredKeys: [] },
   )
   .map((payload): Command => ({ name: 'update', payload: { ...one, ...payload } }))
-const append = messageInput.map((message): Command => ({ name: 'append', payload: { ...one, message } }))
+const append = messageInput.map((message): Command => ({
+  name: 'append',
+  payload: { ...one, message },
+}))
 const plain = (name: 'delete' | 'restore' | 'purge') => fc.constant<Command>({ name, payload: one })
 
 /** Any sequence of steps; most begin with a create, few end with a purge. */

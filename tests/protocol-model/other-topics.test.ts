@@ -4,7 +4,12 @@ import { describe, expect, test } from 'vitest'
 import { agentChanges, type AgentChanges, type Run } from '../../protocol/agents.ts'
 import type { Change, Decision } from '../../protocol/change.ts'
 import { decidePreferences } from '../../protocol/decide/preferences.ts'
-import { decideRun, decideRunDelete, decideRunExtend, decideRunFinish } from '../../protocol/decide/runs.ts'
+import {
+  decideRun,
+  decideRunDelete,
+  decideRunExtend,
+  decideRunFinish,
+} from '../../protocol/decide/runs.ts'
 import { mergePatch, type JsonObject } from '../../protocol/free-form.ts'
 import { preferencesChanges } from '../../protocol/preferences.ts'
 import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
@@ -16,7 +21,13 @@ import { frozen, messageId, USER } from './one-conversation.ts'
 
 const context = { user_id: USER, at: '2026-01-01T00:00:00.000Z', newId: () => messageId(99) }
 const toChange = (topic: Topic, seq: number, { op, entity_id, version, data }: Decision): Change =>
-  frozen({ ...{ topic, epoch: 'e', seq, at: context.at, actor: { session_id: null, device: 'model' } }, op, entity_id, version, data }) // prettier-ignore
+  frozen({
+    ...{ topic, epoch: 'e', seq, at: context.at, actor: { session_id: null, device: 'model' } },
+    op,
+    entity_id,
+    version,
+    data,
+  })
 
 describe('the log of preferences', () => {
   const patches = fc.array(
@@ -25,9 +36,13 @@ describe('the log of preferences', () => {
       fc.oneof(
         fc.constant(null),
         fc.constantFrom('dark', 'light'),
-        fc.dictionary(fc.constantFrom('a', 'b'), fc.oneof(fc.constant(null), fc.integer({ max: 3 })), {
-          noNullPrototype: true,
-        }),
+        fc.dictionary(
+          fc.constantFrom('a', 'b'),
+          fc.oneof(fc.constant(null), fc.integer({ max: 3 })),
+          {
+            noNullPrototype: true,
+          },
+        ),
       ),
       { noNullPrototype: true },
     ) as fc.Arbitrary<JsonObject>,
@@ -50,7 +65,9 @@ describe('the log of preferences', () => {
           const after = frozen(reducePreferences(held, changes.at(-1)!))
           expect(preferencesChanges.updated.parse(decision.data)).toEqual(decision.data)
           expect(after).toEqual({ preferences: merged, version: held.version + 1 })
-          expect(mergePatch(after.preferences, decision.before?.patch as JsonObject)).toEqual(held.preferences)
+          expect(mergePatch(after.preferences, decision.before?.patch as JsonObject)).toEqual(
+            held.preferences,
+          )
           held = after
         }
         expect(changes.map(({ version }) => version)).toEqual(changes.map((_, index) => index + 2))
@@ -63,7 +80,9 @@ describe('the log of preferences', () => {
   test('refuses a version that is not the present one, with what is there', () => {
     const held = { preferences: { theme: 'dark' }, version: 4 }
     const stale = () => decidePreferences(held, { patch: {}, if_version: 3 }, context)
-    expect(stale).toThrow(expect.objectContaining({ code: 'version_conflict', extra: { current: held } }))
+    expect(stale).toThrow(
+      expect.objectContaining({ code: 'version_conflict', extra: { current: held } }),
+    )
   })
 })
 
@@ -77,9 +96,16 @@ describe('the log of a run', () => {
   )
 
   function decide(held: HeldRun, step: Step): Decision | undefined {
-    const start = { id: messageId(1), agent: 'demo', model: 'demo', input: 'hello', message_id: null }
+    const start = {
+      id: messageId(1),
+      agent: 'demo',
+      model: 'demo',
+      input: 'hello',
+      message_id: null,
+    }
     if (step === 'begin') return decideRun(held, start, context)
-    if (step === 'finish') return decideRunFinish(held, { status: 'complete', metadata: {} }, context)
+    if (step === 'finish')
+      return decideRunFinish(held, { status: 'complete', metadata: {} }, context)
     if (step === 'delete') return decideRunDelete(held)
     return decideRunExtend(held, { offset: isRun(held) ? held.output.length : 0, text: step.piece })
   }
@@ -92,7 +118,9 @@ describe('the log of a run', () => {
         for (const step of ['begin' as const, ...given]) {
           const decision = attempt(() => decide(states.at(-1), step))
           if (!decision) continue
-          expect(agentChanges[decision.op as keyof AgentChanges].parse(decision.data)).toEqual(decision.data)
+          expect(agentChanges[decision.op as keyof AgentChanges].parse(decision.data)).toEqual(
+            decision.data,
+          )
           changes.push(toChange('agents', changes.length + 1, decision))
           states.push(frozen(reduceRun(states.at(-1), changes.at(-1)!)))
         }
@@ -110,7 +138,9 @@ describe('the log of a run', () => {
     const ended = reduceRun(begun, toChange('agents', 2, decide(begun, 'finish')!)) as Run
     expect(ended.status).toBe('complete')
     expect(decide(ended, 'finish')).toBeUndefined()
-    expect(() => decide(ended, { piece: 'late' })).toThrow(expect.objectContaining({ code: 'not_found' }))
+    expect(() => decide(ended, { piece: 'late' })).toThrow(
+      expect.objectContaining({ code: 'not_found' }),
+    )
   })
 
   const attempt = <T>(act: () => T): T | undefined => {
@@ -147,12 +177,26 @@ describe('streamed text', () => {
 })
 
 describe('the log of the account', () => {
-  const session = (n: number) => ({ id: messageId(n), device: `device ${n}`, created_at: context.at })
+  const session = (n: number) => ({
+    id: messageId(n),
+    device: `device ${n}`,
+    created_at: context.at,
+  })
   const some = fc.integer({ min: 1, max: 4 })
   const change = fc.oneof(
-    some.map((n) => ({ op: 'session_created', entity_id: messageId(n), data: { session: session(n) } })),
-    some.map((n) => ({ op: 'session_revoked', entity_id: messageId(n), data: { session_id: messageId(n) } })),
-    fc.constantFrom('ann', 'bea').map((username) => ({ op: 'renamed', entity_id: USER, data: { username } })),
+    some.map((n) => ({
+      op: 'session_created',
+      entity_id: messageId(n),
+      data: { session: session(n) },
+    })),
+    some.map((n) => ({
+      op: 'session_revoked',
+      entity_id: messageId(n),
+      data: { session_id: messageId(n) },
+    })),
+    fc
+      .constantFrom('ann', 'bea')
+      .map((username) => ({ op: 'renamed', entity_id: USER, data: { username } })),
     fc.constant({ op: 'password_changed', entity_id: USER, data: {} }),
   )
 
@@ -164,9 +208,13 @@ describe('the log of the account', () => {
     })
     fc.assert(
       fc.property(fc.array(change), fc.nat(), (given, a) => {
-        const changes = given.map((entry, index) => toChange('account', index + 1, { ...entry, version: 1 }))
+        const changes = given.map((entry, index) =>
+          toChange('account', index + 1, { ...entry, version: 1 }),
+        )
         const held = frozen(changes.reduce(reduceAccount, frozen(nobody)))
-        expect(byId(changes.slice(a % (changes.length + 1)).reduce(reduceAccount, held))).toEqual(byId(held))
+        expect(byId(changes.slice(a % (changes.length + 1)).reduce(reduceAccount, held))).toEqual(
+          byId(held),
+        )
       }),
     )
   })
@@ -179,7 +227,8 @@ describe('the log of the account', () => {
 })
 
 test('the closing of the account, an entry of every topic, changes nothing of what the others hold', () => {
-  const closed = (topic: Topic) => toChange(topic, 9, { op: 'closed', entity_id: USER, version: 99, data: {} })
+  const closed = (topic: Topic) =>
+    toChange(topic, 9, { op: 'closed', entity_id: USER, version: 99, data: {} })
   const preferences = frozen({ preferences: { theme: 'dark' }, version: 3 })
   expect(reducePreferences(preferences, closed('preferences'))).toBe(preferences)
   expect(reduceConversation(undefined, closed('conversations'))).toBeUndefined()

@@ -43,13 +43,23 @@ describe('a time', () => {
 
   test('is folded to what sorts as text and is a time itself, or refused, whatever its offset', () => {
     const two = (max: number) => fc.nat({ max }).map((n) => String(n).padStart(2, '0'))
-    const year = fc.oneof(fc.constantFrom('0000', '0001', '9999'), fc.nat({ max: 9999 }).map((n) => String(n).padStart(4, '0'))) // prettier-ignore
+    const year = fc.oneof(
+      fc.constantFrom('0000', '0001', '9999'),
+      fc.nat({ max: 9999 }).map((n) => String(n).padStart(4, '0')),
+    )
     const day = fc.oneof(
       fc.constantFrom('01-01', '12-31'),
       fc.tuple(two(12), two(31)).map((parts) => parts.join('-')),
     )
-    const offset = fc.oneof(fc.constant('Z'), fc.tuple(fc.constantFrom('+', '-'), two(23), two(59)).map(([sign, h, m]) => `${sign}${h}:${m}`)) // prettier-ignore
-    const given = fc.tuple(year, day, two(23), two(59), offset).map(([y, d, h, m, o]) => `${y}-${d}T${h}:${m}:59${o}`)
+    const offset = fc.oneof(
+      fc.constant('Z'),
+      fc
+        .tuple(fc.constantFrom('+', '-'), two(23), two(59))
+        .map(([sign, h, m]) => `${sign}${h}:${m}`),
+    )
+    const given = fc
+      .tuple(year, day, two(23), two(59), offset)
+      .map(([y, d, h, m, o]) => `${y}-${d}T${h}:${m}:59${o}`)
     let folded = 0
     fc.assert(
       fc.property(given, (value) => {
@@ -67,18 +77,31 @@ describe('a time', () => {
       expect(Time.safeParse(beyond).success).toBe(false)
   })
 
-  test.each(['2026-02-30T00:00:00Z', '2026-02-03', 'yesterday', 1_700_000_000_000, '2026-02-03T25:00:00Z'])(
-    '%s is none',
-    (given) => {
-      expect(Time.safeParse(given).success).toBe(false)
-    },
-  )
+  test.each([
+    '2026-02-30T00:00:00Z',
+    '2026-02-03',
+    'yesterday',
+    1_700_000_000_000,
+    '2026-02-03T25:00:00Z',
+  ])('%s is none', (given) => {
+    expect(Time.safeParse(given).success).toBe(false)
+  })
 })
 
 describe('an id', () => {
   test('is folded to lower case, and nothing but a UUID', () => {
-    expect(Uuid.parse('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11')).toBe('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')
-    for (const other of ['', 'abc', `${messageId(1)} `, `${messageId(1)}\n`, { $ne: null }, 1, null])
+    expect(Uuid.parse('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11')).toBe(
+      'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+    )
+    for (const other of [
+      '',
+      'abc',
+      `${messageId(1)} `,
+      `${messageId(1)}\n`,
+      { $ne: null },
+      1,
+      null,
+    ])
       expect(Uuid.safeParse(other).success).toBe(false)
   })
 
@@ -86,7 +109,9 @@ describe('an id', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 48 - 2 }), (now) => {
         const [early, late] = [newId(now), newId(now + 1)]
-        expect(early).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+        expect(early).toMatch(
+          /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+        )
         expect(parseInt(early.replace('-', '').slice(0, 12), 16)).toBe(now)
         expect(early < late).toBe(true)
       }),
@@ -98,21 +123,42 @@ describe('messages of a request', () => {
   const message = { role: 'user', content: 'hi' }
 
   test('name each id at most once, whatever its case', () => {
-    const twice = [{ ...message, id: messageId(10) }, { ...message, id: messageId(10).toUpperCase() }] // prettier-ignore
+    const twice = [
+      { ...message, id: messageId(10) },
+      { ...message, id: messageId(10).toUpperCase() },
+    ]
     expect(MessageInputs.safeParse(twice).success).toBe(false)
   })
 
   test('are at most 500 of at most 256 KB', () => {
-    expect(MessageInputs.safeParse(Array(limits.messagesPerRequest).fill(message)).success).toBe(true)
-    expect(MessageInputs.safeParse(Array(limits.messagesPerRequest + 1).fill(message)).success).toBe(false)
+    expect(MessageInputs.safeParse(Array(limits.messagesPerRequest).fill(message)).success).toBe(
+      true,
+    )
+    expect(
+      MessageInputs.safeParse(Array(limits.messagesPerRequest + 1).fill(message)).success,
+    ).toBe(false)
     const ofBytes = (bytes: number) => ({ ...message, content: 'x'.repeat(bytes) })
     expect(MessageInput.safeParse(ofBytes(limits.messageBytes)).success).toBe(true)
     expect(MessageInput.safeParse(ofBytes(limits.messageBytes + 1)).success).toBe(false)
   })
 
   test('may be what a GET gave, and have no field that nobody knows', () => {
-    const read = { ...message, id: messageId(1), position: 3, version: 2, status: 'complete', replaces: null, created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T00:00:00.000Z', metadata: {} } // prettier-ignore
-    expect(MessageInput.parse(read)).toEqual({ ...read, position: undefined, updated_at: undefined })
+    const read = {
+      ...message,
+      id: messageId(1),
+      position: 3,
+      version: 2,
+      status: 'complete',
+      replaces: null,
+      created_at: '2026-01-01T00:00:00.000Z',
+      updated_at: '2026-01-01T00:00:00.000Z',
+      metadata: {},
+    }
+    expect(MessageInput.parse(read)).toEqual({
+      ...read,
+      position: undefined,
+      updated_at: undefined,
+    })
     expect(MessageInput.safeParse({ ...read, $where: '1' }).success).toBe(false)
   })
 })

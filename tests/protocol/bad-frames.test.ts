@@ -28,15 +28,22 @@ afterEach(async () => {
 })
 
 describe('an event', () => {
-  test.each(['unknown', 'sync', 'change', 'head', 'message', '__proto__', 'constructor', 'toString', ''])(
-    'that nobody defined is invalid: %s',
-    async (event) => {
-      await using device = await eve.device('conversations')
-      const ack = await device.send(event, { mutation_id: newId() })
-      expect(ack).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
-      expect(device.connected).toBe(true)
-    },
-  )
+  test.each([
+    'unknown',
+    'sync',
+    'change',
+    'head',
+    'message',
+    '__proto__',
+    'constructor',
+    'toString',
+    '',
+  ])('that nobody defined is invalid: %s', async (event) => {
+    await using device = await eve.device('conversations')
+    const ack = await device.send(event, { mutation_id: newId() })
+    expect(ack).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
+    expect(device.connected).toBe(true)
+  })
 
   test('of another topic is invalid', async () => {
     await using device = await eve.device('preferences')
@@ -56,22 +63,35 @@ describe('an event', () => {
     expect(await head()).toBe(before)
   })
 
-  test.each([[[]], [[null]], [['text']], [[5]], [[[]]], [[{}, {}]], [[{ mutation_id: 1 }, 'more']]])(
-    'with a payload that is none is invalid: %j',
-    async (args) => {
-      await using device = await eve.device('conversations')
-      expect(await device.send('create', ...args)).toMatchObject({ ok: false, error: { code: 'invalid' } })
-    },
-  )
+  test.each([
+    [[]],
+    [[null]],
+    [['text']],
+    [[5]],
+    [[[]]],
+    [[{}, {}]],
+    [[{ mutation_id: 1 }, 'more']],
+  ])('with a payload that is none is invalid: %j', async (args) => {
+    await using device = await eve.device('conversations')
+    expect(await device.send('create', ...args)).toMatchObject({
+      ok: false,
+      error: { code: 'invalid' },
+    })
+  })
 
   test('with binary attachments is invalid, wherever they are', async () => {
     await using device = await eve.device('conversations')
     const bytes = new Uint8Array([1, 2, 3])
     for (const payload of [bytes, { title: bytes }, { metadata: { bytes } }, { id: bytes }])
-      expect(await device.refused('create', payload instanceof Uint8Array ? { 0: bytes } : payload)).toMatchObject({
+      expect(
+        await device.refused('create', payload instanceof Uint8Array ? { 0: bytes } : payload),
+      ).toMatchObject({
         code: 'invalid',
       })
-    expect(await device.send('create', bytes)).toMatchObject({ ok: false, error: { code: 'invalid' } })
+    expect(await device.send('create', bytes)).toMatchObject({
+      ok: false,
+      error: { code: 'invalid' },
+    })
   })
 })
 
@@ -89,26 +109,55 @@ describe('a frame', () => {
     ['an answer to nothing', ['43/conversations,77[{}]']],
     ['an error of the client', ['44/conversations,{"message":"x"}']],
     ['a packet of no type', ['49/conversations,[]']],
-    ['attachments that never come', ['451-/conversations,1["create",{"_placeholder":true,"num":0}]', '42/conversations,2["range",{}]']], // prettier-ignore
-    ['countless attachments', ['4599999999-/conversations,1["create",{"_placeholder":true,"num":0}]']],
+    [
+      'attachments that never come',
+      [
+        '451-/conversations,1["create",{"_placeholder":true,"num":0}]',
+        '42/conversations,2["range",{}]',
+      ],
+    ],
+    [
+      'countless attachments',
+      ['4599999999-/conversations,1["create",{"_placeholder":true,"num":0}]'],
+    ],
     ['an attachment that was not announced', [new Uint8Array([1, 2, 3])]],
-    ['a placeholder that points nowhere', ['451-/conversations,1["create",{"_placeholder":true,"num":7}]', new Uint8Array([1])]], // prettier-ignore
-    ['a placeholder that points at a prototype', ['451-/conversations,1["create",{"_placeholder":true,"num":"__proto__"}]', new Uint8Array([1])]], // prettier-ignore
+    [
+      'a placeholder that points nowhere',
+      ['451-/conversations,1["create",{"_placeholder":true,"num":7}]', new Uint8Array([1])],
+    ],
+    [
+      'a placeholder that points at a prototype',
+      [
+        '451-/conversations,1["create",{"_placeholder":true,"num":"__proto__"}]',
+        new Uint8Array([1]),
+      ],
+    ],
     ['a second connect', ['40/conversations,{"protocol":1}']],
     ['a connect without auth', ['40/preferences,']],
     ['a connect with auth that is none', ['40/preferences,"x"']],
     ['a connect with auth that is a list', ['40/preferences,[1]']],
     ['a connect with auth that is null', ['40/preferences,null']],
-    ['deep nesting', [`42/conversations,1["create",${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}]`]],
-    ['a prototype', ['42/conversations,1["create",{"__proto__":{"title":"x"},"metadata":{"__proto__":{}}}]']],
-    ['half a surrogate pair', [`42/conversations,1["create",{"mutation_id":"${newId()}","title":"\\ud83d"}]`]],
+    [
+      'deep nesting',
+      [`42/conversations,1["create",${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}]`],
+    ],
+    [
+      'a prototype',
+      ['42/conversations,1["create",{"__proto__":{"title":"x"},"metadata":{"__proto__":{}}}]'],
+    ],
+    [
+      'half a surrogate pair',
+      [`42/conversations,1["create",{"mutation_id":"${newId()}","title":"\\ud83d"}]`],
+    ],
   ] as const
 
   test.each(frames)('that is %s harms nobody', async (_what, sent) => {
     using raw = await RawSocket.join(shared.node.url, eve.cookie, 'conversations')
     for (const frame of sent) raw.send(frame as string)
     await witness.done('create', { title: 'In between' })
-    expect(raw.inbox.all<string>('frame').filter((frame) => frame.includes('"ok":true'))).toEqual([])
+    expect(raw.inbox.all<string>('frame').filter((frame) => frame.includes('"ok":true'))).toEqual(
+      [],
+    )
   })
 
   test('above 2 MB ends its own connection', async () => {

@@ -40,7 +40,14 @@ test('the envelope says who did what to which entity, and carries nothing that i
   const mutation_id = newId()
   const { seq, version } = await here.done('create', { mutation_id, title: 'Hello' })
   const change = await heard(there, seq)
-  expect(change).toMatchObject({ topic: 'conversations', epoch, seq, version, op: 'created', mutation_id })
+  expect(change).toMatchObject({
+    topic: 'conversations',
+    epoch,
+    seq,
+    version,
+    op: 'created',
+    mutation_id,
+  })
   expect(change.actor).toEqual({ session_id: alice.session.id, device: alice.session.device })
   expect(Math.abs(Date.parse(change.at) - Date.now())).toBeLessThan(60_000)
   expect(await heard(here, seq)).toEqual(change)
@@ -66,7 +73,11 @@ describe('of a conversation', () => {
     const messages = [{ id: newId(), role: 'user', content: 'first' }]
     const { seq } = await here.done('create', { id, title: 'Table', messages, metadata: { a: 1 } })
     const created = await heard(there, seq)
-    const { epoch: _epoch, seq: _seq, ...read } = await alice.ask('getConversation', { params: { id } })
+    const {
+      epoch: _epoch,
+      seq: _seq,
+      ...read
+    } = await alice.ask('getConversation', { params: { id } })
     expect(created).toMatchObject({ op: 'created', entity_id: id, version: 1, data: read })
   })
 
@@ -75,7 +86,13 @@ describe('of a conversation', () => {
     const flags = await made('update', { pinned: true, archived: true, metadata: { b: 2 } })
     const rest = { message_count: 1, preview: 'first' }
     expect(flags).toMatchObject({ op: 'updated' })
-    expect(flags.data).toEqual({ pinned: true, archived: true, metadata: { a: 1, b: 2 }, updated_at, ...rest })
+    expect(flags.data).toEqual({
+      pinned: true,
+      archived: true,
+      metadata: { a: 1, b: 2 },
+      updated_at,
+      ...rest,
+    })
     const title = await made('update', { title: 'Renamed', pinned: true })
     expect(title.data).toEqual({ title: 'Renamed', updated_at: title.at, ...rest })
   })
@@ -86,7 +103,9 @@ describe('of a conversation', () => {
     const { messages } = await alice.ask('getConversation', { params: { id } })
     expect(appended.data?.messages).toEqual([messages[1]])
     const edited = await made('update', { messages: [{ ...messages[0]!, content: 'edited' }] })
-    expect(edited.data?.messages).toEqual([{ ...messages[0]!, content: 'edited', version: 2, updated_at: edited.at }])
+    expect(edited.data?.messages).toEqual([
+      { ...messages[0]!, content: 'edited', version: 2, updated_at: edited.at },
+    ])
     expect(edited.data).toMatchObject({ message_count: 2, preview: 'second' })
   })
 
@@ -95,7 +114,10 @@ describe('of a conversation', () => {
     expect(deleted).toMatchObject({ op: 'deleted', data: { deleted_at: deleted.at } })
     const restored = await made('restore', {})
     const { items } = await alice.ask('listConversations', { query: { state: 'archived' } })
-    expect(restored).toMatchObject({ op: 'restored', data: items.find((summary) => summary.id === id) })
+    expect(restored).toMatchObject({
+      op: 'restored',
+      data: items.find((summary) => summary.id === id),
+    })
     expect(restored.data).not.toHaveProperty('messages')
     const purged = await made('purge', {})
     expect(purged).toMatchObject({ op: 'purged', data: {} })
@@ -128,7 +150,12 @@ test('of the preferences: updated with the patch, as it was given', async () => 
   const patch = { theme: 'dark', agents: { demo: { temperature: 0.5 } }, none: null }
   const { seq, version } = await here.done('update', { patch })
   const change = await heard(there, seq)
-  expect(change).toMatchObject({ op: 'updated', entity_id: alice.user.id, version, data: { patch } })
+  expect(change).toMatchObject({
+    op: 'updated',
+    entity_id: alice.user.id,
+    version,
+    data: { patch },
+  })
 })
 
 test('of the account: sessions come and go, the name and the password change', async () => {
@@ -153,7 +180,13 @@ test('of the account: sessions come and go, the name and the password change', a
     entity_id: second.session.id,
     data: { session_id: second.session.id },
   })
-  await carol.ask('changePassword', { body: { current_password: carol.password, new_password: newId() } })
+  await carol.ask('changePassword', {
+    body: { current_password: carol.password, new_password: newId() },
+  })
   const changed = await device.until('change', ({ op }) => op === 'password_changed')
-  expect(await heard(device, changed.seq)).toMatchObject({ op: 'password_changed', entity_id: carol.user.id, data: {} })
+  expect(await heard(device, changed.seq)).toMatchObject({
+    op: 'password_changed',
+    entity_id: carol.user.id,
+    data: {},
+  })
 })

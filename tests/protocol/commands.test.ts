@@ -20,24 +20,43 @@ describe('an ack', () => {
   test("has the conversation's summary, the change's seq and the entity's version", async () => {
     const id = newId()
     const before = await headOf(alice)
-    const created = await device.done('create', { id, title: 'Ack', messages: [{ role: 'user', content: 'hi' }] })
+    const created = await device.done('create', {
+      id,
+      title: 'Ack',
+      messages: [{ role: 'user', content: 'hi' }],
+    })
     expect(created).toMatchObject({
       seq: before + 1,
       version: 1,
       data: { id, title: 'Ack', message_count: 1, version: 1 },
     })
     expect(created.data).not.toHaveProperty('messages')
-    const appended = await device.done('append', { conversation_id: id, message: { role: 'user', content: 'more' } })
+    const appended = await device.done('append', {
+      conversation_id: id,
+      message: { role: 'user', content: 'more' },
+    })
     const { items } = await alice.ask('listConversations')
-    expect(appended).toEqual({ seq: before + 2, version: 2, data: items.find((summary) => summary.id === id) })
+    expect(appended).toEqual({
+      seq: before + 2,
+      version: 2,
+      data: items.find((summary) => summary.id === id),
+    })
     const deleted = await device.done('delete', { conversation_id: id })
-    expect(deleted).toMatchObject({ seq: before + 3, version: 3, data: { deleted_at: expect.any(String) } })
+    expect(deleted).toMatchObject({
+      seq: before + 3,
+      version: 3,
+      data: { deleted_at: expect.any(String) },
+    })
   })
 
   test('has the preferences with their version', async () => {
     await using settings = await alice.device('preferences')
     const { data, version, seq } = await settings.done('update', { patch: { theme: 'dark' } })
-    expect({ data, version, seq }).toEqual({ data: { preferences: { theme: 'dark' }, version: 2 }, version: 2, seq: 1 })
+    expect({ data, version, seq }).toEqual({
+      data: { preferences: { theme: 'dark' }, version: 2 },
+      version: 2,
+      seq: 1,
+    })
   })
 
   test('comes no sooner than the database holds the change: whoever reads next sees it, on any node', async () => {
@@ -55,7 +74,11 @@ describe('an ack', () => {
     const id = newId()
     const { data, version } = await device.done('create', { id, title: 'Same' })
     const before = await headOf(alice)
-    const same = await device.done('update', { conversation_id: id, title: 'Same', metadata: { none: null } })
+    const same = await device.done('update', {
+      conversation_id: id,
+      title: 'Same',
+      metadata: { none: null },
+    })
     expect(same).toMatchObject({ data, version })
     expect(await headOf(alice)).toBe(before)
   })
@@ -65,7 +88,10 @@ describe('a mutation_id', () => {
   test('is required, and has to be a UUID', async () => {
     for (const mutation_id of [undefined, null, '', 'x', 1, { $ne: 1 }]) {
       const ack = await device.send('create', { title: 'No', mutation_id })
-      expect(ack).toMatchObject({ ok: false, error: { code: 'invalid', issues: [{ path: 'mutation_id' }] } })
+      expect(ack).toMatchObject({
+        ok: false,
+        error: { code: 'invalid', issues: [{ path: 'mutation_id' }] },
+      })
     }
   })
 
@@ -74,16 +100,27 @@ describe('a mutation_id', () => {
     const first = await device.done('create', { mutation_id, title: 'Once' })
     const before = await headOf(alice)
     const again = await device.done('create', { mutation_id, title: 'Once' })
-    expect(again).toMatchObject({ seq: first.seq, version: first.version, data: { id: first.data.id } })
+    expect(again).toMatchObject({
+      seq: first.seq,
+      version: first.version,
+      data: { id: first.data.id },
+    })
     expect(await headOf(alice)).toBe(before)
   })
 
   test('that is repeated after later changes still gives the first seq', async () => {
     const id = newId()
     await device.done('create', { id })
-    const append = { conversation_id: id, mutation_id: newId(), message: { role: 'user', content: 'once' } }
+    const append = {
+      conversation_id: id,
+      mutation_id: newId(),
+      message: { role: 'user', content: 'once' },
+    }
     const first = await device.done('append', append)
-    await device.done('append', { conversation_id: id, message: { role: 'user', content: 'later' } })
+    await device.done('append', {
+      conversation_id: id,
+      message: { role: 'user', content: 'later' },
+    })
     const again = await device.done('append', append)
     expect(again.seq).toBe(first.seq)
     expect((await read(id)).messages.map(({ content }) => content)).toEqual(['once', 'later'])
@@ -99,7 +136,9 @@ describe('a mutation_id', () => {
       ['update', { conversation_id: id, title: 'Second' }],
       ['delete', { conversation_id: id }],
     ] as const)
-      expect(await device.refused(name, { mutation_id, ...payload })).toMatchObject({ code: 'invalid' })
+      expect(await device.refused(name, { mutation_id, ...payload })).toMatchObject({
+        code: 'invalid',
+      })
     expect(await read(id)).toEqual(before)
   })
 
@@ -108,17 +147,29 @@ describe('a mutation_id', () => {
     await device.done('create', { mutation_id, title: 'Mine' })
     const bob = await signUp(shared.node, 'bob')
     await using his = await bob.device('conversations')
-    expect((await his.done('create', { mutation_id, title: 'His' })).data).toMatchObject({ title: 'His' })
+    expect((await his.done('create', { mutation_id, title: 'His' })).data).toMatchObject({
+      title: 'His',
+    })
     await using settings = await alice.device('preferences')
-    expect((await settings.done('update', { mutation_id, patch: { own: true } })).version).toBeGreaterThan(1)
+    expect(
+      (await settings.done('update', { mutation_id, patch: { own: true } })).version,
+    ).toBeGreaterThan(1)
   })
 
   test('is the same over HTTP and sockets: what one began the other does not repeat', async () => {
     const mutation_id = newId()
     const id = newId()
-    await alice.rest('POST', '/conversations', { id, title: 'Both' }, { 'idempotency-key': mutation_id })
+    await alice.rest(
+      'POST',
+      '/conversations',
+      { id, title: 'Both' },
+      { 'idempotency-key': mutation_id },
+    )
     const before = await headOf(alice)
-    expect(await device.done('create', { mutation_id, id, title: 'Both' })).toMatchObject({ data: { id }, version: 1 })
+    expect(await device.done('create', { mutation_id, id, title: 'Both' })).toMatchObject({
+      data: { id },
+      version: 1,
+    })
     expect(await headOf(alice)).toBe(before)
   })
 
@@ -132,7 +183,9 @@ describe('a mutation_id', () => {
     const { seq } = await retry.done('create', { mutation_id, title: 'Lost ack' })
     const changes = await device.until('change', (change) => change.mutation_id === mutation_id)
     expect(seq).toBe(changes.seq)
-    expect((await alice.ask('listConversations', { query: { q: 'Lost ack' } })).items).toHaveLength(1)
+    expect((await alice.ask('listConversations', { query: { q: 'Lost ack' } })).items).toHaveLength(
+      1,
+    )
   })
 
   test('that comes on two nodes at the same time counts once, and both are told the same', async () => {
@@ -140,7 +193,9 @@ describe('a mutation_id', () => {
     const before = await headOf(alice)
     for (let round = 1; round <= 10; round++) {
       const payload = { mutation_id: newId(), title: `At once ${round}` }
-      const acks = await Promise.all([device, second, device, second].map((one) => one.done('create', payload)))
+      const acks = await Promise.all(
+        [device, second, device, second].map((one) => one.done('create', payload)),
+      )
       expect(new Set(acks.map(({ seq }) => seq))).toEqual(new Set([before + round]))
       expect(new Set(acks.map(({ data }) => data.id)).size).toBe(1)
     }
@@ -153,18 +208,29 @@ describe('commands at the same time', () => {
     const bob = await signUp(shared.node, 'bob')
     const id = newId()
     await bob.ask('createConversation', { body: { id } })
-    const writers = await Promise.all(shared.nodes.map((node) => bob.at(node).device('conversations')))
+    const writers = await Promise.all(
+      shared.nodes.map((node) => bob.at(node).device('conversations')),
+    )
     const acks = await Promise.all(
       Array.from({ length: 40 }, (_, n) =>
-        writers[n % 2]!.done('append', { conversation_id: id, message: { role: 'user', content: `${n}` } }),
+        writers[n % 2]!.done('append', {
+          conversation_id: id,
+          message: { role: 'user', content: `${n}` },
+        }),
       ),
     )
-    expect(acks.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, n) => n + 2))
+    expect(acks.map(({ seq }) => seq).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 40 }, (_, n) => n + 2),
+    )
     const expected = await bob.ask('getConversation', { params: { id } })
-    expect(expected.messages.map(({ position }) => position)).toEqual(Array.from({ length: 40 }, (_, n) => n + 1))
+    expect(expected.messages.map(({ position }) => position)).toEqual(
+      Array.from({ length: 40 }, (_, n) => n + 1),
+    )
     for (const writer of writers) {
       await eventually(() => writer.changes.at(-1)?.seq === 41)
-      expect(writer.changes.map(({ seq }) => seq)).toEqual(Array.from({ length: 40 }, (_, n) => n + 2))
+      expect(writer.changes.map(({ seq }) => seq)).toEqual(
+        Array.from({ length: 40 }, (_, n) => n + 2),
+      )
       writer.close()
     }
   })
@@ -173,10 +239,14 @@ describe('commands at the same time', () => {
     const id = newId()
     const sent = [device.done('create', { id })]
     for (let n = 1; n <= 20; n++)
-      sent.push(device.done('append', { conversation_id: id, message: { role: 'user', content: `${n}` } }))
+      sent.push(
+        device.done('append', { conversation_id: id, message: { role: 'user', content: `${n}` } }),
+      )
     const seqs = (await Promise.all(sent)).map(({ seq }) => seq)
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
-    expect((await read(id)).messages.map(({ content }) => Number(content))).toEqual(Array.from({ length: 20 }, (_, n) => n + 1)) // prettier-ignore
+    expect((await read(id)).messages.map(({ content }) => Number(content))).toEqual(
+      Array.from({ length: 20 }, (_, n) => n + 1),
+    )
   })
 })
 
@@ -200,16 +270,27 @@ describe('a refused command', () => {
       ['update', { conversation_id: 'x', title: 'x' }, 'invalid'],
       ['append', { ...on, message: { ...message, role: 'admin' } }, 'invalid'],
       ['append', { ...on, message: { ...message, status: 'streaming' } }, 'invalid'],
-      ['append', { ...on, message: { ...message, content: 'x'.repeat(256 * 1024 + 1) } }, 'too_large'],
+      [
+        'append',
+        { ...on, message: { ...message, content: 'x'.repeat(256 * 1024 + 1) } },
+        'too_large',
+      ],
       ['append', { ...on, message: { ...message, content: 5 } }, 'invalid'],
       ['append', { ...on, message: [message] }, 'invalid'],
       ['append', on, 'invalid'],
       ['create', { id: 'not-a-uuid' }, 'invalid'],
     ]
     for (const [name, payload, code] of refusals)
-      expect([name, payload, (await device.refused(name, payload)).code]).toEqual([name, payload, code])
+      expect([name, payload, (await device.refused(name, payload)).code]).toEqual([
+        name,
+        payload,
+        code,
+      ])
     expect(await read(id)).toEqual(before)
-    const problem = await device.refused('append', { ...on, message: { ...message, content: 'x'.repeat(300_000) } })
+    const problem = await device.refused('append', {
+      ...on,
+      message: { ...message, content: 'x'.repeat(300_000) },
+    })
     expect(problem).toMatchObject({ status: 413, limit_bytes: 256 * 1024 })
   })
 

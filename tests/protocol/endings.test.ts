@@ -23,7 +23,9 @@ describe('a node that stops', () => {
     const { seq } = await device.done('create', { title: 'Just in time' })
     const stopped = node.stop()
     expect(await device.next('draining')).toEqual({ reconnect_within_ms: 1_000 })
-    await expect(alice.device('conversations')).rejects.toMatchObject({ data: { code: 'unavailable', status: 503 } })
+    await expect(alice.device('conversations')).rejects.toMatchObject({
+      data: { code: 'unavailable', status: 503 },
+    })
     await follower.leave()
     await stopped
     await expect(alice.device('conversations')).rejects.toThrow()
@@ -32,7 +34,10 @@ describe('a node that stops', () => {
     await moved.ask('createConversation', { body: { title: 'Elsewhere' } })
     await follower.join(moved)
     await follower.caughtUp(seq + 1)
-    expect(follower.state.map(({ title }) => title).toSorted()).toEqual(['Elsewhere', 'Just in time'])
+    expect(follower.state.map(({ title }) => title).toSorted()).toEqual([
+      'Elsewhere',
+      'Just in time',
+    ])
     expect(follower.state).toEqual(await truth(moved, 'conversations'))
   })
 
@@ -57,7 +62,9 @@ describe('a session that ends', () => {
       const devices = await everywhere(lost)
       await revoke(lost.session.id)
       await Promise.all(devices.map((device) => device.disconnected(1_000)))
-      await expect(lost.device('account')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+      await expect(lost.device('account')).rejects.toMatchObject({
+        data: { code: 'unauthenticated' },
+      })
     }
     expect(account.connected).toBe(true)
   })
@@ -78,8 +85,11 @@ describe('a session that ends', () => {
     const devices = [...(await everywhere(alice)), ...(await everywhere(await alice.signIn()))]
     await alice.ask('deleteMe', { body: { password: alice.password } })
     await Promise.all(devices.map((device) => device.disconnected(1_000)))
-    for (const { inbox } of devices) expect(inbox.all<Change>('change').at(-1)).toMatchObject({ op: 'closed' })
-    await expect(alice.device('account')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+    for (const { inbox } of devices)
+      expect(inbox.all<Change>('change').at(-1)).toMatchObject({ op: 'closed' })
+    await expect(alice.device('account')).rejects.toMatchObject({
+      data: { code: 'unauthenticated' },
+    })
     await expect(alice.signIn()).rejects.toThrow('invalid_credentials')
   })
 
@@ -98,11 +108,16 @@ describe('a session that ends', () => {
     const alice = await signUp(shared.node, 'alice')
     await using client = await MongoClient.connect(shared.database.url)
     const sessions = client.db().collection<{ _id: string; expires_at: Date }>('sessions')
-    await sessions.updateOne({ _id: alice.session.id }, { $set: { expires_at: new Date(Date.now() + 1_000) } })
+    await sessions.updateOne(
+      { _id: alice.session.id },
+      { $set: { expires_at: new Date(Date.now() + 1_000) } },
+    )
     await using device = await alice.device('account')
     expect(device.connected).toBe(true)
     await device.disconnected(3_000)
-    await expect(alice.device('account')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+    await expect(alice.device('account')).rejects.toMatchObject({
+      data: { code: 'unauthenticated' },
+    })
     expect((await alice.rest('GET', '/users/me')).status).toBe(401)
   })
 })

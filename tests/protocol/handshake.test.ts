@@ -24,7 +24,8 @@ const refusal = (topic: string, cookie: string | undefined, options: DeviceOptio
   )
 
 describe.each(topics)('a handshake at /%s', (topic) => {
-  const code = (problem: object | string | undefined) => problem && (problem as { code: string }).code
+  const code = (problem: object | string | undefined) =>
+    problem && (problem as { code: string }).code
 
   test('is accepted with a cookie, and answered by a sync before anything else', async () => {
     await using device = await alice.device(topic, { user_id: alice.user.id })
@@ -34,32 +35,64 @@ describe.each(topics)('a handshake at /%s', (topic) => {
 
   test('is unauthenticated without a cookie, with a foreign one, and with one that was tampered with', async () => {
     expect(await refusal(topic, undefined)).toMatchObject({ code: 'unauthenticated', status: 401 })
-    for (const cookie of ['lockstep_session=', 'lockstep_session=x', `${alice.cookie.slice(0, -4)}AAAA`, 'other=1'])
+    for (const cookie of [
+      'lockstep_session=',
+      'lockstep_session=x',
+      `${alice.cookie.slice(0, -4)}AAAA`,
+      'other=1',
+    ])
       expect(await refusal(topic, cookie)).toMatchObject({ code: 'unauthenticated' })
   })
 
   test("is unauthenticated when user_id isn't the cookie's", async () => {
-    expect(await refusal(topic, alice.cookie, { user_id: newId() })).toMatchObject({ code: 'unauthenticated' })
+    expect(await refusal(topic, alice.cookie, { user_id: newId() })).toMatchObject({
+      code: 'unauthenticated',
+    })
   })
 
   test('is protocol_unsupported for any number but one that is served, whoever asks', async () => {
     for (const protocol of [0, 2, -1, 99, 1.5, null, 'x', undefined, {}, [2]])
-      expect(code(await refusal(topic, alice.cookie, { auth: { protocol } }))).toBe('protocol_unsupported')
-    expect(code(await refusal(topic, undefined, { auth: { protocol: 99 } }))).toBe('protocol_unsupported')
+      expect(code(await refusal(topic, alice.cookie, { auth: { protocol } }))).toBe(
+        'protocol_unsupported',
+      )
+    expect(code(await refusal(topic, undefined, { auth: { protocol: 99 } }))).toBe(
+      'protocol_unsupported',
+    )
   })
 
   test('is invalid when its cursor or user_id is none', async () => {
-    const cursors = [{ epoch: 'e' }, { seq: 1 }, { epoch: 'e', seq: -1 }, { epoch: 1, seq: 1 }, { epoch: 'e', seq: 1, $gt: '' }, 7, { epoch: 'x'.repeat(65), seq: 1 }] // prettier-ignore
+    const cursors = [
+      { epoch: 'e' },
+      { seq: 1 },
+      { epoch: 'e', seq: -1 },
+      { epoch: 1, seq: 1 },
+      { epoch: 'e', seq: 1, $gt: '' },
+      7,
+      { epoch: 'x'.repeat(65), seq: 1 },
+    ]
     for (const since of cursors)
-      expect(await refusal(topic, alice.cookie, { auth: { since } })).toMatchObject({ code: 'invalid' })
+      expect(await refusal(topic, alice.cookie, { auth: { since } })).toMatchObject({
+        code: 'invalid',
+      })
     for (const user_id of ['x', { $ne: null }, 5])
-      expect(await refusal(topic, alice.cookie, { auth: { user_id } })).toMatchObject({ code: 'invalid' })
+      expect(await refusal(topic, alice.cookie, { auth: { user_id } })).toMatchObject({
+        code: 'invalid',
+      })
   })
 
   test('is forbidden_origin from a foreign page, not from the own one nor an allowed one', async () => {
-    for (const origin of ['https://evil.example', 'null', `${shared.node.url}.evil.example`, 'http://127.0.0.1'])
-      expect(await refusal(topic, alice.cookie, { headers: { origin } })).toMatchObject({ code: 'forbidden_origin' })
-    expect(await refusal(topic, alice.cookie, { headers: { origin: 'https://chat.example.org' } })).toBeUndefined()
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      `${shared.node.url}.evil.example`,
+      'http://127.0.0.1',
+    ])
+      expect(await refusal(topic, alice.cookie, { headers: { origin } })).toMatchObject({
+        code: 'forbidden_origin',
+      })
+    expect(
+      await refusal(topic, alice.cookie, { headers: { origin: 'https://chat.example.org' } }),
+    ).toBeUndefined()
   })
 })
 
@@ -67,12 +100,16 @@ test('the own host is the allowed origin when none is configured', async () => {
   await using node = await startNode(shared.database)
   await using device = await alice.at(node).device('account', { headers: { origin: node.url } })
   expect(device.connected).toBe(true)
-  const foreign = alice.at(node).device('account', { headers: { origin: 'https://chat.example.org' } })
+  const foreign = alice
+    .at(node)
+    .device('account', { headers: { origin: 'https://chat.example.org' } })
   await expect(foreign).rejects.toMatchObject({ data: { code: 'forbidden_origin' } })
 })
 
 test('a cookie sealed with another secret is worth nothing', async () => {
-  await using other = await startNode(shared.database, { sessionSecrets: ['another secret, as long as it has to be'] })
+  await using other = await startNode(shared.database, {
+    sessionSecrets: ['another secret, as long as it has to be'],
+  })
   const eve = await signUp(other, 'eve')
   expect(await refusal('conversations', eve.cookie)).toMatchObject({ code: 'unauthenticated' })
   expect((await eve.at(shared.node).rest('GET', '/users/me')).status).toBe(401)
@@ -86,7 +123,8 @@ describe('nodes of two neighbouring versions side by side', () => {
   })
   afterAll(() => next.stop())
 
-  const at = (node: TestNode, protocol: unknown) => alice.at(node).device('preferences', { auth: { protocol } })
+  const at = (node: TestNode, protocol: unknown) =>
+    alice.at(node).device('preferences', { auth: { protocol } })
   const unsupported = { data: { code: 'protocol_unsupported' } }
 
   test('the newer one serves its own number and the one before, and no other', async () => {
@@ -109,7 +147,8 @@ describe('nodes of two neighbouring versions side by side', () => {
     await using newer = await at(next, PROTOCOL + 1)
     for (const writer of [older, moved, newer]) {
       const { seq } = await writer.done('update', { patch: { written_by: newId() } })
-      for (const device of [older, moved, newer]) await device.until('change', (change) => change.seq === seq)
+      for (const device of [older, moved, newer])
+        await device.until('change', (change) => change.seq === seq)
     }
   })
 })
@@ -122,7 +161,9 @@ describe('what is no topic', () => {
   })
 
   test('is refused by the transport too: there is no polling', async () => {
-    await expect(alice.device('account', { transports: ['polling'] })).rejects.toBeInstanceOf(Refused)
+    await expect(alice.device('account', { transports: ['polling'] })).rejects.toBeInstanceOf(
+      Refused,
+    )
   })
 })
 

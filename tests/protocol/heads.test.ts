@@ -16,7 +16,8 @@ beforeAll(async () => {
 test.each(topics)('/%s tells the head now and then', async (topic) => {
   await using device = await alice.device(topic)
   const { epoch, to } = await device.next('sync')
-  for (let beat = 1; beat <= 3; beat++) expect(await device.next('head')).toEqual({ epoch, seq: to })
+  for (let beat = 1; beat <= 3; beat++)
+    expect(await device.next('head')).toEqual({ epoch, seq: to })
 })
 
 test('a head that comes after a change is not behind it', async () => {
@@ -24,7 +25,9 @@ test('a head that comes after a change is not behind it', async () => {
   const { seq } = await device.done('create', {})
   await device.until('head', (head) => head.seq >= seq)
   const events = device.inbox.received
-  const told = events.findIndex(({ event, payload }) => event === 'change' && (payload as { seq: number }).seq === seq)
+  const told = events.findIndex(
+    ({ event, payload }) => event === 'change' && (payload as { seq: number }).seq === seq,
+  )
   const heads = events
     .slice(told)
     .flatMap((item) => (item.event === 'head' ? [(item.payload as { seq: number }).seq] : []))

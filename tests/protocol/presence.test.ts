@@ -19,7 +19,11 @@ test('a device is told who comes, where they look, and who goes', async () => {
 
   const visitor = await other.device('account')
   const came = Presence.parse(await watcher.until('presence', of(other, true)))
-  expect(came).toMatchObject({ session_id: other.session.id, device: other.session.device, online: true })
+  expect(came).toMatchObject({
+    session_id: other.session.id,
+    device: other.session.device,
+    online: true,
+  })
 
   const conversation_id = newId()
   expect(await visitor.command('viewing', { conversation_id })).toMatchObject({ ok: true })
@@ -32,7 +36,9 @@ test('a device is told who comes, where they look, and who goes', async () => {
   )
 
   visitor.close()
-  expect(await watcher.until('presence', of(other, false))).toMatchObject({ connection_id: came.connection_id })
+  expect(await watcher.until('presence', of(other, false))).toMatchObject({
+    connection_id: came.connection_id,
+  })
 })
 
 test('a device that comes later is told who is there and where they look', async () => {
@@ -49,12 +55,24 @@ test('a device that comes later is told who is there and where they look', async
 test('two tabs of one browser are two connections of one session', async () => {
   await using watcher = await other.device('account')
   const tabs = await Promise.all([alice.device('account'), alice.device('account')])
-  const ids = () => watcher.inbox.all<Presence>('presence').filter(({ session_id }) => session_id === alice.session.id)
-  await watcher.until('presence', () => new Set(ids().map(({ connection_id }) => connection_id)).size === 2)
+  const ids = () =>
+    watcher.inbox
+      .all<Presence>('presence')
+      .filter(({ session_id }) => session_id === alice.session.id)
+  await watcher.until(
+    'presence',
+    () => new Set(ids().map(({ connection_id }) => connection_id)).size === 2,
+  )
   tabs[0]!.close()
-  await watcher.until('presence', ({ online, session_id }) => !online && session_id === alice.session.id)
+  await watcher.until(
+    'presence',
+    ({ online, session_id }) => !online && session_id === alice.session.id,
+  )
   const { items } = await other.ask('listSessions')
-  expect(items.find(({ id }) => id === alice.session.id)).toMatchObject({ online: true, current: false })
+  expect(items.find(({ id }) => id === alice.session.id)).toMatchObject({
+    online: true,
+    current: false,
+  })
   tabs[1]!.close()
 })
 
@@ -71,7 +89,11 @@ test('nobody else is told, and only /account is', async () => {
   await bob.ask('renameMe', { body: { username: `${bob.user.username}-2` } })
   await stranger.until('change', ({ op }) => op === 'renamed')
   expect(elsewhere.inbox.all('presence')).toEqual([])
-  expect(stranger.inbox.all<Presence>('presence').filter(({ session_id }) => session_id !== bob.session.id)).toEqual([])
+  expect(
+    stranger.inbox
+      .all<Presence>('presence')
+      .filter(({ session_id }) => session_id !== bob.session.id),
+  ).toEqual([])
 })
 
 test('viewing needs no mutation_id, is not logged, and takes a UUID or null', async () => {
@@ -79,6 +101,9 @@ test('viewing needs no mutation_id, is not logged, and takes a UUID or null', as
   const { to } = await device.next('sync')
   expect(await device.send('viewing', { conversation_id: newId() })).toMatchObject({ ok: true })
   for (const conversation_id of ['x', 5, undefined, { $ne: 1 }])
-    expect(await device.send('viewing', { conversation_id })).toMatchObject({ ok: false, error: { code: 'invalid' } })
+    expect(await device.send('viewing', { conversation_id })).toMatchObject({
+      ok: false,
+      error: { code: 'invalid' },
+    })
   expect((await alice.ask('getMe')).seq).toBe(to)
 })

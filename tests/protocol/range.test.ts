@@ -33,7 +33,8 @@ const whole = async (from: number, to: number, by = device): Promise<RangeAnswer
   return answer.more ? [answer, ...(await whole(answer.changes.at(-1)!.seq + 1, to, by))] : [answer]
 }
 const seqs = ({ changes }: RangeAnswer) => changes.map(({ seq }) => seq)
-const all = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => from + index)
+const all = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
 test('a range has both its ends, in order', async () => {
   const answer = await range(3, 7)
@@ -68,7 +69,8 @@ test('the one behind the head is empty; further on no device can stand', async (
 
 test('large changes come in pieces, a whole change at least, with more until the end', async () => {
   const content = 'x'.repeat(250_000)
-  for (let i = 0; i < 4; i++) await alice.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
+  for (let i = 0; i < 4; i++)
+    await alice.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
   await using other = await alice.device('conversations')
   const pieces = await whole(1, 4, other)
   expect(pieces.map(({ more }) => more)).toEqual([true, true, true, false])
@@ -93,6 +95,9 @@ describe('what is no range', () => {
 
   test('is invalid with a field that nobody knows, and without a payload', async () => {
     for (const args of [[{ from: 1, to: 2, $where: '1' }], [], [1, 2], [null], ['1-2']])
-      expect(await device.send('range', ...args)).toMatchObject({ ok: false, error: { code: 'invalid' } })
+      expect(await device.send('range', ...args)).toMatchObject({
+        ok: false,
+        error: { code: 'invalid' },
+      })
   })
 })

@@ -10,7 +10,8 @@ const shared = sharedNodes()
 let alice: Person
 beforeAll(async () => {
   alice = await signUp(shared.node, 'alice')
-  for (const title of ['one', 'two', 'three']) await alice.ask('createConversation', { body: { title } })
+  for (const title of ['one', 'two', 'three'])
+    await alice.ask('createConversation', { body: { title } })
   await alice.ask('putPreferences', { body: { theme: 'dark' } })
   await alice.ask('putPreferences', { body: { theme: 'light' } })
 })
@@ -22,7 +23,13 @@ test.each(topics)('/%s without since: an empty sync at the head', async (topic) 
   await using device = await alice.device(topic)
   const { epoch, ...sync } = await firstSync(device)
   expect(epoch).not.toBe('')
-  expect(sync).toEqual({ from: heads[topic], to: heads[topic], changes: [], more: false, reset: false })
+  expect(sync).toEqual({
+    from: heads[topic],
+    to: heads[topic],
+    changes: [],
+    more: false,
+    reset: false,
+  })
 })
 
 test('the epoch is the same for all topics and over HTTP', async () => {
@@ -45,13 +52,22 @@ test.each([
   const sync = await firstSync(device)
   expect(sync).toMatchObject({ epoch, from: seq, to: 3, more: false, reset: false })
   expect(seqs(sync)).toEqual(expected)
-  expect(sync.changes.every((change) => change.topic === 'conversations' && change.epoch === epoch)).toBe(true)
+  expect(
+    sync.changes.every((change) => change.topic === 'conversations' && change.epoch === epoch),
+  ).toBe(true)
 })
 
 test('since the head: an empty sync, no reset', async () => {
   const { epoch } = await alice.ask('getMe')
   await using device = await alice.device('conversations', { since: { epoch, seq: 3 } })
-  expect(await firstSync(device)).toEqual({ epoch, from: 3, to: 3, changes: [], more: false, reset: false })
+  expect(await firstSync(device)).toEqual({
+    epoch,
+    from: 3,
+    to: 3,
+    changes: [],
+    more: false,
+    reset: false,
+  })
 })
 
 test('a cursor above the head means reset', async () => {
@@ -71,7 +87,8 @@ test('a distance of more than one piece comes in several syncs, with more but in
   const bob = await signUp(shared.node, 'bob')
   const { epoch } = await bob.ask('getMe')
   const content = 'x'.repeat(100_000)
-  for (let i = 0; i < 5; i++) await bob.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
+  for (let i = 0; i < 5; i++)
+    await bob.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
   await using device = await bob.device('conversations', { since: { epoch, seq: 0 } })
   await device.until('sync', ({ more }) => !more)
   const syncs = device.inbox.all<Sync>('sync')
@@ -92,12 +109,15 @@ test('what is written while devices join comes once and in order, whichever way 
   const devices: Device[] = []
   for (let n = 1; n <= total; n++) {
     const written = writer.done('update', { patch: { n } })
-    if (n % 6 === 0) devices.push(await bob.device('preferences', { since: { epoch, seq: 0 }, early: true }))
+    if (n % 6 === 0)
+      devices.push(await bob.device('preferences', { since: { epoch, seq: 0 }, early: true }))
     if (n % 3 === 0) await written
   }
   for (const device of devices) {
     await eventually(() => device.changes.at(-1)?.seq === total)
-    expect(device.changes.map(({ seq }) => seq)).toEqual(Array.from({ length: total }, (_, index) => index + 1))
+    expect(device.changes.map(({ seq }) => seq)).toEqual(
+      Array.from({ length: total }, (_, index) => index + 1),
+    )
     device.close()
   }
 })

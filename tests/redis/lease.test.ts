@@ -56,9 +56,15 @@ test('limits count for all nodes together, and each node by itself while Redis i
   await b.consume('somebody')
   await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
-  const alone = sharedLimiter({ prefix: 'one', publisher: away, hears: () => true })('guesses', rule)
+  const alone = sharedLimiter({ prefix: 'one', publisher: away, hears: () => true })(
+    'guesses',
+    rule,
+  )
   await alone.consume('somebody')
-  const deaf = sharedLimiter({ prefix: 'one', publisher: redis, hears: () => false })('guesses', rule)
+  const deaf = sharedLimiter({ prefix: 'one', publisher: redis, hears: () => false })(
+    'guesses',
+    rule,
+  )
   await deaf.consume('somebody')
   await deaf.consume('somebody')
   await expect(deaf.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })

@@ -14,7 +14,14 @@ const timings: LinkTimings = { beat: 50, deaf: 250, renew: 500, gone: 400 }
 
 async function linkTo(url: string, node: string) {
   const metrics = new Registry()
-  const link = await startLink({ url, deployment: 'one', node, logger: createLogger('silent'), metrics, timings })
+  const link = await startLink({
+    url,
+    deployment: 'one',
+    node,
+    logger: createLogger('silent'),
+    metrics,
+    timings,
+  })
   let regained = 0
   link.onRegained(() => regained++)
   return {
@@ -145,7 +152,9 @@ test('what Redis does not take is dropped and counted, not kept', async () => {
   expect(a.link.publishing.lost()).toBeGreaterThan(20)
   expect(await a.metric('lockstep_redis_lost_total')).toBe(a.link.publishing.lost())
   redis.thaw()
-  expect((await Promise.all(outcomes)).filter((outcome) => outcome === 'dropped').length).toBeGreaterThan(20)
+  expect(
+    (await Promise.all(outcomes)).filter((outcome) => outcome === 'dropped').length,
+  ).toBeGreaterThan(20)
 })
 
 describe('a failover to another address is followed, as the name is resolved anew', () => {
@@ -194,7 +203,8 @@ describe('a failover to another address is followed, as the name is resolved ane
     redis.fail()
     await redis.first.kill()
     const channel = 'lockstep:one:nodes'
-    const moved = async () => expect(await ask(redis.second, 'PUBSUB', 'NUMSUB', channel)).toEqual([channel, 1])
+    const moved = async () =>
+      expect(await ask(redis.second, 'PUBSUB', 'NUMSUB', channel)).toEqual([channel, 1])
     await eventually(moved, { within: 10_000 })
     await eventually(() => a.link.hears(), { within: 10_000 })
   })

@@ -9,7 +9,8 @@ test('the access log says who asked which route and how it went, and nothing of 
   {
     await using http = await serve(
       {
-        listConversations: () => Promise.resolve({ items: [], next_cursor: null, epoch: 'e', seq: 0 }),
+        listConversations: () =>
+          Promise.resolve({ items: [], next_cursor: null, epoch: 'e', seq: 0 }),
         login: () => Promise.reject(new Fault('invalid_credentials')),
         getPreferences: () => Promise.reject(new Error('broken inside')),
       },
@@ -23,12 +24,22 @@ test('the access log says who asked which route and how it went, and nothing of 
   const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
   const answered = entries.filter(({ msg }) => msg === 'request')
   expect(answered).toMatchObject([
-    { method: 'GET', route: '/conversations', path: '/conversations', status: 200, user_id: alice.user_id },
+    {
+      method: 'GET',
+      route: '/conversations',
+      path: '/conversations',
+      status: 200,
+      user_id: alice.user_id,
+    },
     { method: 'POST', route: '/auth/login', status: 401 },
     { method: 'GET', route: '/users/me/preferences', status: 500, user_id: alice.user_id },
   ])
-  for (const entry of answered) expect(entry).toMatchObject({ request_id: expect.any(String), ms: expect.any(Number) })
+  for (const entry of answered)
+    expect(entry).toMatchObject({ request_id: expect.any(String), ms: expect.any(Number) })
   const failure = entries.find(({ msg }) => msg === 'request failed')
-  expect(failure).toMatchObject({ request_id: answered[2]!.request_id, err: { message: 'broken inside' } })
+  expect(failure).toMatchObject({
+    request_id: answered[2]!.request_id,
+    err: { message: 'broken inside' },
+  })
   expect(lines.join('')).not.toMatch(/hunter2|cookie|someone/)
 })

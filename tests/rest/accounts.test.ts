@@ -24,13 +24,23 @@ const login = (body: unknown, headers?: Record<string, string>) =>
 describe('POST /auth/register', () => {
   test('makes an account and signs it in', async () => {
     const username = `carol.${newId()}`
-    const reply = await register({ username, password: 'correct horse' }, { 'user-agent': 'curl/8.1' })
+    const reply = await register(
+      { username, password: 'correct horse' },
+      { 'user-agent': 'curl/8.1' },
+    )
     expect(reply.status).toBe(201)
     expect(reply.body).toMatchObject({ user: { username }, session: { device: 'curl' } })
     const [cookie] = reply.headers.getSetCookie().map((value) => parseSetCookie(value))
-    expect(cookie).toMatchObject({ name: 'lockstep_session', httpOnly: true, sameSite: 'lax', path: '/' })
+    expect(cookie).toMatchObject({
+      name: 'lockstep_session',
+      httpOnly: true,
+      sameSite: 'lax',
+      path: '/',
+    })
     expect(cookie!.secure).toBeUndefined()
-    const me = await request(`${node.url}/users/me`, 'GET', undefined, { cookie: cookieOf(reply.headers) })
+    const me = await request(`${node.url}/users/me`, 'GET', undefined, {
+      cookie: cookieOf(reply.headers),
+    })
     expect(me.body).toMatchObject({ ...reply.body, seq: 1, epoch: expect.any(String) })
   })
 
@@ -45,7 +55,9 @@ describe('POST /auth/register', () => {
 
   test('gives a name to one only, however many ask at once', async () => {
     const username = `erin-${newId()}`
-    const replies = await Promise.all(Array.from({ length: 8 }, () => register({ username, password: newId() })))
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () => register({ username, password: newId() })),
+    )
     expect(replies.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(7).fill(409)])
   })
 
@@ -64,7 +76,15 @@ describe('POST /auth/register', () => {
 
   test('takes passwords of 8 to 256 characters, whatever they are', async () => {
     const with_ = (password: unknown) => register({ username: `p-${newId()}`, password })
-    for (const bad of ['1234567', '🐎'.repeat(7), 'x'.repeat(257), '', 12345678, null, '\ud800aaaaaaaa'])
+    for (const bad of [
+      '1234567',
+      '🐎'.repeat(7),
+      'x'.repeat(257),
+      '',
+      12345678,
+      null,
+      '\ud800aaaaaaaa',
+    ])
       expectProblem(await with_(bad), 'invalid', 422)
     for (const good of ['12345678', '🐎'.repeat(8), '🐎'.repeat(256), '        ', '$gt.__proto__'])
       expect((await with_(good)).status).toBe(201)
@@ -79,14 +99,21 @@ describe('POST /auth/register', () => {
     expect(again.body).toEqual(first.body)
     const wrong = await register({ username, password: 'wrong horse' }, key)
     expect(wrong.status).toBe(401)
-    expectProblem(await register({ username, password: 'correct horse' }, { 'idempotency-key': newId() }), 'username_taken', 409) // prettier-ignore
+    expectProblem(
+      await register({ username, password: 'correct horse' }, { 'idempotency-key': newId() }),
+      'username_taken',
+      409,
+    )
   })
 })
 
 describe('POST /auth/login', () => {
   test('signs another device in', async () => {
     const alice = await signUp(node)
-    const reply = await login({ username: alice.user.username.toUpperCase(), password: alice.password })
+    const reply = await login({
+      username: alice.user.username.toUpperCase(),
+      password: alice.password,
+    })
     expect(reply.status).toBe(200)
     expect(reply.body).toMatchObject({ user: alice.user })
     const other = await signIn(node, alice.user.username, alice.password)
@@ -154,7 +181,6 @@ describe('GET and PUT /users/me', () => {
       ['GET', undefined],
       ['PUT', { username: 'x-y-z' }],
     ] as const)
-      // prettier-ignore
       expectProblem(await request(`${node.url}/users/me`, method, body), 'unauthenticated', 401)
   })
 
@@ -176,7 +202,9 @@ describe('GET and PUT /users/me', () => {
       data: { username },
     })
     expect((await login({ username, password: alice.password })).status).toBe(200)
-    expect((await login({ username: alice.user.username, password: alice.password })).status).toBe(401)
+    expect((await login({ username: alice.user.username, password: alice.password })).status).toBe(
+      401,
+    )
   })
 
   test('what GET gave can be PUT, and changes nothing', async () => {
@@ -188,7 +216,11 @@ describe('GET and PUT /users/me', () => {
 
   test('a name that is taken is refused', async () => {
     const [alice, bob] = await Promise.all([signUp(node), signUp(node)])
-    expectProblem(await alice.rest('PUT', '/users/me', { username: bob.user.username }), 'username_taken', 409)
+    expectProblem(
+      await alice.rest('PUT', '/users/me', { username: bob.user.username }),
+      'username_taken',
+      409,
+    )
     expect((await alice.ask('getMe')).user).toEqual(alice.user)
   })
 
@@ -199,8 +231,14 @@ describe('GET and PUT /users/me', () => {
     await alice.ask('renameMe', { body: { username: one }, headers })
     await alice.ask('renameMe', { body: { username: two } })
     const { seq } = await alice.ask('getMe')
-    expect(await alice.ask('renameMe', { body: { username: one }, headers })).toMatchObject({ user: { username: two } })
+    expect(await alice.ask('renameMe', { body: { username: one }, headers })).toMatchObject({
+      user: { username: two },
+    })
     expect(await alice.ask('getMe')).toMatchObject({ seq, user: { username: two } })
-    expectProblem(await alice.rest('PUT', '/users/me', { username: `x-${newId()}` }, headers), 'invalid', 422)
+    expectProblem(
+      await alice.rest('PUT', '/users/me', { username: `x-${newId()}` }, headers),
+      'invalid',
+      422,
+    )
   })
 })

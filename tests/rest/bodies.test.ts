@@ -6,28 +6,44 @@ import { request } from '../harness/person.ts'
 import { echo, expectProblem, json, serve, signedIn } from './served.ts'
 
 describe('bodies', () => {
-  test.each(['application/json', 'application/merge-patch+json', 'application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"'])(
-    'come as %s',
-    async (type) => {
-      await using http = await serve(echo)
-      const reply = await request(`${http.url}/users/me/preferences`, 'PUT', '{"a":"ä"}', { ...signedIn, 'content-type': type })
-      expect(reply).toMatchObject({ status: 200, body: { preferences: { a: 'ä' } } })
-    },
-  ) // prettier-ignore
+  test.each([
+    'application/json',
+    'application/merge-patch+json',
+    'application/json; charset=utf-8',
+    'Application/JSON;charset="UTF-8"',
+  ])('come as %s', async (type) => {
+    await using http = await serve(echo)
+    const reply = await request(`${http.url}/users/me/preferences`, 'PUT', '{"a":"ä"}', {
+      ...signedIn,
+      'content-type': type,
+    })
+    expect(reply).toMatchObject({ status: 200, body: { preferences: { a: 'ä' } } })
+  })
 
-  test.each(['text/plain', 'application/xml', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded', 'application/json; charset=latin1', 'nonsense'])(
-    'as %s are refused',
-    async (type) => {
-      await using http = await serve(echo)
-      const reply = await request(`${http.url}/users/me/preferences`, 'PUT', '{"a":1}', { ...signedIn, 'content-type': type })
-      expectProblem(reply, 'invalid', 415)
-    },
-  ) // prettier-ignore
+  test.each([
+    'text/plain',
+    'application/xml',
+    'multipart/form-data; boundary=x',
+    'application/x-www-form-urlencoded',
+    'application/json; charset=latin1',
+    'nonsense',
+  ])('as %s are refused', async (type) => {
+    await using http = await serve(echo)
+    const reply = await request(`${http.url}/users/me/preferences`, 'PUT', '{"a":1}', {
+      ...signedIn,
+      'content-type': type,
+    })
+    expectProblem(reply, 'invalid', 415)
+  })
 
   test('without a content type are refused', async () => {
     await using http = await serve(echo)
     const body = new TextEncoder().encode('{"a":1}')
-    const response = await fetch(`${http.url}/users/me/preferences`, { method: 'PUT', body, headers: signedIn })
+    const response = await fetch(`${http.url}/users/me/preferences`, {
+      method: 'PUT',
+      body,
+      headers: signedIn,
+    })
     expect(response.status).toBe(415)
   })
 
@@ -35,29 +51,48 @@ describe('bodies', () => {
     'of malformed JSON (%j) are refused',
     async (body) => {
       await using http = await serve(echo)
-      expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', body, json), 'invalid', 400)
+      expectProblem(
+        await request(`${http.url}/users/me/preferences`, 'PUT', body, json),
+        'invalid',
+        400,
+      )
     },
   )
 
   test('that are not UTF-8 are refused', async () => {
     await using http = await serve(echo)
     const latin = new Uint8Array([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xe4, 0x22, 0x7d])
-    const response = await fetch(`${http.url}/users/me/preferences`, { method: 'PUT', body: latin, headers: json })
+    const response = await fetch(`${http.url}/users/me/preferences`, {
+      method: 'PUT',
+      body: latin,
+      headers: json,
+    })
     expect(response.status).toBe(400)
   })
 
-  test.each(['[]', '1', '"a"', 'null', 'true', '{"__proto__":{"admin":true}}', '{"a":{"__proto__":null}}'])(
-    'of another shape (%s) are refused',
-    async (body) => {
-      await using http = await serve(echo)
-      expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', body, json), 'invalid', 422)
-    },
-  )
+  test.each([
+    '[]',
+    '1',
+    '"a"',
+    'null',
+    'true',
+    '{"__proto__":{"admin":true}}',
+    '{"a":{"__proto__":null}}',
+  ])('of another shape (%s) are refused', async (body) => {
+    await using http = await serve(echo)
+    expectProblem(
+      await request(`${http.url}/users/me/preferences`, 'PUT', body, json),
+      'invalid',
+      422,
+    )
+  })
 
   test('that are empty are none, whatever type they claim', async () => {
     await using http = await serve(echo)
     for (const headers of [signedIn, json]) {
-      expect((await request(`${http.url}/auth/logout`, 'POST', undefined, headers)).status).toBe(204)
+      expect((await request(`${http.url}/auth/logout`, 'POST', undefined, headers)).status).toBe(
+        204,
+      )
       const reply = await request(`${http.url}/auth/login`, 'POST', undefined, headers)
       expectProblem(reply, 'invalid', 422)
       expect(reply.body.issues).toMatchObject([{ path: 'username' }, { path: 'password' }])
@@ -67,13 +102,21 @@ describe('bodies', () => {
   test('where none is taken may be an empty object and nothing else', async () => {
     await using http = await serve(echo)
     expect((await request(`${http.url}/auth/logout`, 'POST', '{}', json)).status).toBe(204)
-    expectProblem(await request(`${http.url}/auth/logout`, 'POST', '{"everywhere":true}', json), 'invalid', 422)
+    expectProblem(
+      await request(`${http.url}/auth/logout`, 'POST', '{"everywhere":true}', json),
+      'invalid',
+      422,
+    )
   })
 
   test('nested a hundred thousand levels deep are refused', async () => {
     await using http = await serve(echo)
     const body = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
-    expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', body, json), 'invalid', 422)
+    expectProblem(
+      await request(`${http.url}/users/me/preferences`, 'PUT', body, json),
+      'invalid',
+      422,
+    )
   })
 })
 
@@ -88,31 +131,46 @@ describe('bodies that are too large', () => {
       expect(reply.body).toMatchObject({ limit_bytes: limits.bodyBytes })
       expect(reply.headers.get('connection')).not.toBe('close')
     }
-    expect((await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)).status).toBe(200)
+    expect(
+      (await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)).status,
+    ).toBe(200)
   })
 
   test('are refused also when they come in pieces of unknown number', async () => {
     await using http = await serve(echo)
     const body = new Blob([large]).stream()
-    const response = await fetch(`${http.url}/users/me/preferences`, { method: 'PUT', body, headers: json, duplex: 'half' } as RequestInit)
+    const response = await fetch(`${http.url}/users/me/preferences`, {
+      method: 'PUT',
+      body,
+      headers: json,
+      duplex: 'half',
+    } as RequestInit)
     expect(response.status).toBe(413)
-  }) // prettier-ignore
+  })
 
   test('are not even read from somebody who is not signed in', async () => {
     await using http = await serve(echo)
-    const { status } = await request(`${http.url}/users/me/preferences`, 'PUT', large, { ...json, cookie: 'bob' })
+    const { status } = await request(`${http.url}/users/me/preferences`, 'PUT', large, {
+      ...json,
+      cookie: 'bob',
+    })
     expect(status).toBe(401)
   })
 
   test('by one byte are, and those at the limit are not', async () => {
     await using http = await serve({
-      login: ({ body }) => Promise.reject(new Fault('invalid_credentials', { detail: body.username })),
+      login: ({ body }) =>
+        Promise.reject(new Fault('invalid_credentials', { detail: body.username })),
     })
     const at = (bytes: number) => {
       const frame = '{"username":"a","password":"b"}'
       return frame.slice(0, -1) + ' '.repeat(bytes - frame.length) + '}'
     }
-    expect((await request(`${http.url}/auth/login`, 'POST', at(limits.bodyBytes), json)).status).toBe(401)
-    expect((await request(`${http.url}/auth/login`, 'POST', at(limits.bodyBytes + 1), json)).status).toBe(413)
+    expect(
+      (await request(`${http.url}/auth/login`, 'POST', at(limits.bodyBytes), json)).status,
+    ).toBe(401)
+    expect(
+      (await request(`${http.url}/auth/login`, 'POST', at(limits.bodyBytes + 1), json)).status,
+    ).toBe(413)
   })
 })

@@ -8,20 +8,39 @@ import { request } from '../harness/person.ts'
 import { alice, echo, expectProblem, json, serve, sessionsOf, signedIn } from './served.ts'
 
 describe('the origin of a request', () => {
-  test.each(['https://evil.example', 'null', 'http://127.0.0.1:1'])('%s may change nothing', async (origin) => {
-    await using http = await serve(echo)
-    const headers = { ...json, origin }
-    expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers), 'forbidden_origin', 403)
-    expectProblem(await request(`${http.url}/auth/login`, 'POST', '{}', headers), 'forbidden_origin', 403)
-    expectProblem(await request(`${http.url}/nothing`, 'POST', '{}', headers), 'forbidden_origin', 403)
-    expect((await request(`${http.url}/users/me/preferences`, 'GET', undefined, headers)).status).toBe(200)
-  })
+  test.each(['https://evil.example', 'null', 'http://127.0.0.1:1'])(
+    '%s may change nothing',
+    async (origin) => {
+      await using http = await serve(echo)
+      const headers = { ...json, origin }
+      expectProblem(
+        await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers),
+        'forbidden_origin',
+        403,
+      )
+      expectProblem(
+        await request(`${http.url}/auth/login`, 'POST', '{}', headers),
+        'forbidden_origin',
+        403,
+      )
+      expectProblem(
+        await request(`${http.url}/nothing`, 'POST', '{}', headers),
+        'forbidden_origin',
+        403,
+      )
+      expect(
+        (await request(`${http.url}/users/me/preferences`, 'GET', undefined, headers)).status,
+      ).toBe(200)
+    },
+  )
 
   test('of the own host, by either scheme, or of a program, may', async () => {
     await using http = await serve(echo)
     for (const origin of [http.url, http.url.replace('http:', 'https:'), undefined]) {
       const headers: Record<string, string> = { ...json, ...(origin && { origin }) }
-      expect((await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers)).status).toBe(200)
+      expect((await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers)).status).toBe(
+        200,
+      )
     }
   })
 
@@ -49,26 +68,45 @@ describe('who asks', () => {
   test('has to be signed in, before anything else is looked at', async () => {
     await using http = await serve(echo)
     for (const cookie of ['', 'bob', 'lockstep_session=x'])
-      expectProblem(await request(`${http.url}/users/me/preferences`, 'PUT', '{', { ...json, cookie }), 'unauthenticated', 401)
-  }) // prettier-ignore
+      expectProblem(
+        await request(`${http.url}/users/me/preferences`, 'PUT', '{', { ...json, cookie }),
+        'unauthenticated',
+        401,
+      )
+  })
 
   test('has to be whose state the client holds', async () => {
     await using http = await serve(echo)
     const get = (holder: string) =>
-      request(`${http.url}/users/me/preferences`, 'GET', undefined, { ...signedIn, 'lockstep-user': holder })
+      request(`${http.url}/users/me/preferences`, 'GET', undefined, {
+        ...signedIn,
+        'lockstep-user': holder,
+      })
     expect((await get(alice.user_id)).status).toBe(200)
     expectProblem(await get(newId()), 'unauthenticated', 401)
   })
 
   test('gets a new cookie when the old one is a day old', async () => {
     await using http = await serve(echo, { sessions: sessionsOf({ ...alice, stale_cookie: true }) })
-    const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
-    expect(headers.getSetCookie()).toEqual([expect.stringMatching(/^lockstep_session=.+HttpOnly.+SameSite=Lax/)])
+    const { headers } = await request(
+      `${http.url}/users/me/preferences`,
+      'GET',
+      undefined,
+      signedIn,
+    )
+    expect(headers.getSetCookie()).toEqual([
+      expect.stringMatching(/^lockstep_session=.+HttpOnly.+SameSite=Lax/),
+    ])
   })
 
   test('gets no new cookie otherwise', async () => {
     await using http = await serve(echo)
-    const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    const { headers } = await request(
+      `${http.url}/users/me/preferences`,
+      'GET',
+      undefined,
+      signedIn,
+    )
     expect(headers.getSetCookie()).toEqual([])
   })
 
@@ -77,7 +115,12 @@ describe('who asks', () => {
     const forwarded = { ...signedIn, 'x-forwarded-proto': 'https' }
     for (const trustProxy of [true, false]) {
       await using http = await serve(echo, { ...rooms, config: { publicOrigins: [], trustProxy } })
-      const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, forwarded)
+      const { headers } = await request(
+        `${http.url}/users/me/preferences`,
+        'GET',
+        undefined,
+        forwarded,
+      )
       expect(/; Secure/.test(headers.getSetCookie()[0]!)).toBe(trustProxy)
     }
   })
@@ -86,7 +129,12 @@ describe('who asks', () => {
 describe('answers', () => {
   test('of entities bring their version as ETag, and are never stored', async () => {
     await using http = await serve(echo)
-    const { headers } = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    const { headers } = await request(
+      `${http.url}/users/me/preferences`,
+      'GET',
+      undefined,
+      signedIn,
+    )
     expect(headers.get('etag')).toBe('"3"')
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('content-type')).toMatch(/^application\/json/)
@@ -115,7 +163,9 @@ describe('answers', () => {
     ['rate_limited', 429],
     ['unavailable', 503],
   ] as const)('that say %s say when to come back', async (code, status) => {
-    await using http = await serve({ getPreferences: () => Promise.reject(new Fault(code, { retry_after_ms: 2_100 })) })
+    await using http = await serve({
+      getPreferences: () => Promise.reject(new Fault(code, { retry_after_ms: 2_100 })),
+    })
     const reply = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
     expectProblem(reply, code, status)
     expect(reply.headers.get('retry-after')).toBe('3')
@@ -138,23 +188,45 @@ describe('addresses', () => {
     expectProblem(await request(http.url + path, method, undefined, signedIn), 'not_found', 404)
   })
 
-  test.each(['x', '1', '%00', '../me', `${newId()}0`, 'x'.repeat(1_000), '%E0%A4%A', '%7B%22$ne%22:1%7D'])(
-    'with an id like %s are invalid or nothing, and never more',
-    async (id) => {
-      await using http = await serve(echo)
-      const reply = await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)
-      if (id === '../me') expectProblem(reply, 'not_found', 404)
-      else expectProblem(reply, 'invalid', 422)
-    },
-  )
+  test.each([
+    'x',
+    '1',
+    '%00',
+    '../me',
+    `${newId()}0`,
+    'x'.repeat(1_000),
+    '%E0%A4%A',
+    '%7B%22$ne%22:1%7D',
+  ])('with an id like %s are invalid or nothing, and never more', async (id) => {
+    await using http = await serve(echo)
+    const reply = await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)
+    if (id === '../me') expectProblem(reply, 'not_found', 404)
+    else expectProblem(reply, 'invalid', 422)
+  })
 
   test('with a query that the route does not know are invalid', async () => {
     await using http = await serve(echo)
     for (const query of ['?x=1', '?limit=5', '?__proto__=1', '?q[$ne]=1'])
-      expectProblem(await request(`${http.url}/users/me/preferences${query}`, 'GET', undefined, signedIn), 'invalid', 422)
-    for (const query of ['?limit=0', '?limit=501', '?limit=x', '?limit=', '?limit=1&limit=2', '?before=0', '?state=all'])
-      expectProblem(await request(`${http.url}/conversations/${newId()}${query}`, 'GET', undefined, signedIn), 'invalid', 422)
-  }) // prettier-ignore
+      expectProblem(
+        await request(`${http.url}/users/me/preferences${query}`, 'GET', undefined, signedIn),
+        'invalid',
+        422,
+      )
+    for (const query of [
+      '?limit=0',
+      '?limit=501',
+      '?limit=x',
+      '?limit=',
+      '?limit=1&limit=2',
+      '?before=0',
+      '?state=all',
+    ])
+      expectProblem(
+        await request(`${http.url}/conversations/${newId()}${query}`, 'GET', undefined, signedIn),
+        'invalid',
+        422,
+      )
+  })
 })
 
 /** What a raw TCP client gets back. */
@@ -174,7 +246,10 @@ describe('what is not HTTP', () => {
 
   test('for its headers alone, above 16 KB, is too large', async () => {
     await using http = await serve(echo)
-    const answer = await raw(http.port, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`)
+    const answer = await raw(
+      http.port,
+      `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+    )
     expect(answer).toMatch(/^HTTP\/1\.1 431 /)
     expect(answer).toContain('"code":"too_large"')
   })

@@ -16,12 +16,23 @@ describe('If-Match', () => {
     expect(ifVersionOf('*')).toBeUndefined()
   })
 
-  test.each(['', '0', '"0"', '-1', '1.5', 'abc', '"a"', '"1', '1"', 'w/"1"', '"1", "2"', '9'.repeat(30), '"1"x'])(
-    '%s is invalid',
-    (header) => {
-      expect(() => ifVersionOf(header)).toThrow(expect.objectContaining({ code: 'invalid' }))
-    },
-  )
+  test.each([
+    '',
+    '0',
+    '"0"',
+    '-1',
+    '1.5',
+    'abc',
+    '"a"',
+    '"1',
+    '1"',
+    'w/"1"',
+    '"1", "2"',
+    '9'.repeat(30),
+    '"1"x',
+  ])('%s is invalid', (header) => {
+    expect(() => ifVersionOf(header)).toThrow(expect.objectContaining({ code: 'invalid' }))
+  })
 })
 
 describe('Idempotency-Key', () => {
@@ -45,6 +56,8 @@ test('Lockstep-User has to be who is signed in', () => {
   checkHolder(id, id)
   checkHolder(id.toUpperCase(), id)
   for (const other of [newId(), '', 'x']) {
-    expect(() => checkHolder(other, id)).toThrow(expect.objectContaining({ code: 'unauthenticated' }))
+    expect(() => checkHolder(other, id)).toThrow(
+      expect.objectContaining({ code: 'unauthenticated' }),
+    )
   }
 })

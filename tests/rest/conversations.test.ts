@@ -26,19 +26,37 @@ describe('POST /conversations', () => {
     const reply = await alice.rest('POST', '/conversations', {
       title: 'Plans',
       metadata: { color: 'red' },
-      messages: [say('Hello'), { role: 'assistant', content: 'Hi!', metadata: { thinking_ms: 1200 } }],
+      messages: [
+        say('Hello'),
+        { role: 'assistant', content: 'Hi!', metadata: { thinking_ms: 1200 } },
+      ],
     })
     expect(reply.status).toBe(201)
     expect(reply.headers.get('etag')).toBe('"1"')
     const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string
-    const message = { position: 1, version: 1, status: 'complete', replaces: null, created_at: time, updated_at: time, metadata: {} } // prettier-ignore
+    const message = {
+      position: 1,
+      version: 1,
+      status: 'complete',
+      replaces: null,
+      created_at: time,
+      updated_at: time,
+      metadata: {},
+    }
     expect(reply.body).toEqual({
       id: expect.any(String),
       user_id: alice.user.id,
       title: 'Plans',
       messages: [
         { id: expect.any(String), role: 'user', content: 'Hello', ...message },
-        { id: expect.any(String), role: 'assistant', content: 'Hi!', ...message, position: 2, metadata: { thinking_ms: 1200 } }, // prettier-ignore
+        {
+          id: expect.any(String),
+          role: 'assistant',
+          content: 'Hi!',
+          ...message,
+          position: 2,
+          metadata: { thinking_ms: 1200 },
+        },
       ],
       message_count: 2,
       preview: 'Hi!',
@@ -60,16 +78,27 @@ describe('POST /conversations', () => {
     for (const body of [{}, undefined]) {
       const { status, body: made } = await alice.rest('POST', '/conversations', body)
       expect(status).toBe(201)
-      expect(made).toMatchObject({ title: 'New conversation', messages: [], message_count: 0, preview: '' })
+      expect(made).toMatchObject({
+        title: 'New conversation',
+        messages: [],
+        message_count: 0,
+        preview: '',
+      })
     }
   })
 
   test('with an id of the own choice is done once', async () => {
     const id = newId()
-    const first = await alice.rest('POST', '/conversations', { id: id.toUpperCase(), title: 'Mine' })
+    const first = await alice.rest('POST', '/conversations', {
+      id: id.toUpperCase(),
+      title: 'Mine',
+    })
     expect(first).toMatchObject({ status: 201, body: { id, title: 'Mine' } })
     const again = await alice.rest('POST', '/conversations', { id, title: 'Another' })
-    expect(again).toMatchObject({ status: 200, body: { id, title: 'Mine', version: 1, seq: first.body.seq } })
+    expect(again).toMatchObject({
+      status: 200,
+      body: { id, title: 'Mine', version: 1, seq: first.body.seq },
+    })
   })
 
   test('with the id of one in the trash, or purged, is refused', async () => {
@@ -91,8 +120,11 @@ describe('POST /conversations', () => {
 
 describe('GET /conversations/{id}', () => {
   test('gives the newest messages, and older ones page by page', async () => {
-    const { id } = await create({ messages: Array.from({ length: 250 }, (_, i) => say(`message ${i + 1}`)) })
-    const window = (query: Record<string, unknown>) => alice.ask('getConversation', { params: { id }, query })
+    const { id } = await create({
+      messages: Array.from({ length: 250 }, (_, i) => say(`message ${i + 1}`)),
+    })
+    const window = (query: Record<string, unknown>) =>
+      alice.ask('getConversation', { params: { id }, query })
     const positions = async (query: Record<string, unknown>) => {
       const { messages, has_more, message_count } = await window(query)
       expect(message_count).toBe(250)
@@ -114,7 +146,11 @@ describe('GET /conversations/{id}', () => {
 
 describe('PUT /conversations/{id}', () => {
   test('takes back what GET gave, and changes nothing', async () => {
-    const { id } = await create({ title: 'Round', messages: [say('one'), say('two')], metadata: { a: { b: [1] } } })
+    const { id } = await create({
+      title: 'Round',
+      messages: [say('one'), say('two')],
+      metadata: { a: { b: [1] } },
+    })
     const before = await get(id)
     const reply = await alice.rest('PUT', `/conversations/${id}`, before)
     expect(reply).toMatchObject({ status: 200, body: before })
@@ -123,14 +159,27 @@ describe('PUT /conversations/{id}', () => {
 
   test('changes fields one by one, and says so in version, ETag and updated_at', async () => {
     const { id, updated_at } = await create({ title: 'Old', metadata: { keep: 1, drop: 2 } })
-    const put = (body: object) => alice.rest<Record<string, unknown>>('PUT', `/conversations/${id}`, body)
-    const flags = await put({ pinned: true, archived: true, metadata: { drop: null, add: { x: 1 } } })
-    expect(flags.body).toMatchObject({ pinned: true, archived: true, title: 'Old', version: 2, updated_at })
+    const put = (body: object) =>
+      alice.rest<Record<string, unknown>>('PUT', `/conversations/${id}`, body)
+    const flags = await put({
+      pinned: true,
+      archived: true,
+      metadata: { drop: null, add: { x: 1 } },
+    })
+    expect(flags.body).toMatchObject({
+      pinned: true,
+      archived: true,
+      title: 'Old',
+      version: 2,
+      updated_at,
+    })
     expect(flags.body.metadata).toEqual({ keep: 1, add: { x: 1 } })
     expect(flags.headers.get('etag')).toBe('"2"')
     const titled = await put({ title: 'New' })
     expect(titled.body).toMatchObject({ title: 'New', pinned: true, version: 3 })
-    expect(Date.parse(titled.body.updated_at as string)).toBeGreaterThanOrEqual(Date.parse(updated_at))
+    expect(Date.parse(titled.body.updated_at as string)).toBeGreaterThanOrEqual(
+      Date.parse(updated_at),
+    )
     expect(await get(id)).toEqual(titled.body)
   })
 
@@ -147,7 +196,9 @@ describe('PUT /conversations/{id}', () => {
         ],
       },
     })
-    expect(put.messages.map(({ content, position, version }) => [content, position, version])).toEqual([
+    expect(
+      put.messages.map(({ content, position, version }) => [content, position, version]),
+    ).toEqual([
       ['one', 1, 1],
       ['two, edited', 2, 2],
       ['three', 3, 1],
@@ -182,12 +233,16 @@ describe('PUT /conversations/{id}', () => {
   test('from many devices at once loses nothing', async () => {
     const { id } = await create()
     const texts = Array.from({ length: 25 }, (_, i) => `message ${i}`)
-    await Promise.all(texts.map((content) => alice.ask('putConversation', { params: { id }, body: { messages: [say(content)] } })))
+    await Promise.all(
+      texts.map((content) =>
+        alice.ask('putConversation', { params: { id }, body: { messages: [say(content)] } }),
+      ),
+    )
     const { messages, version, message_count } = await get(id)
     expect(messages.map(({ content }) => content).sort()).toEqual(texts.sort())
     expect(messages.map(({ position }) => position)).toEqual(texts.map((_, i) => i + 1))
     expect({ version, message_count }).toEqual({ version: 26, message_count: 25 })
-  }) // prettier-ignore
+  })
 
   test.each([
     { messages: [{ role: 'user', content: 'a', status: 'streaming' }] },
@@ -196,7 +251,12 @@ describe('PUT /conversations/{id}', () => {
     { messages: [{ role: 'user' }] },
     { messages: [{ role: 'user', content: 1 }] },
     { messages: [{ role: 'user', content: 'a', extra: 1 }] },
-    { messages: ['11111111-1111-4111-8111-111111111111', '11111111-1111-4111-8111-111111111111'].map((id) => ({ id, role: 'user', content: 'a' })) }, // prettier-ignore
+    {
+      messages: [
+        '11111111-1111-4111-8111-111111111111',
+        '11111111-1111-4111-8111-111111111111',
+      ].map((id) => ({ id, role: 'user', content: 'a' })),
+    },
     { title: 1 },
     { title: null },
     { title: '\ud800' },
@@ -214,7 +274,11 @@ describe('PUT /conversations/{id}', () => {
     const { id } = await create()
     await alice.ask('deleteConversation', { params: { id } })
     for (const gone of [id, newId()])
-      expectProblem(await alice.rest('PUT', `/conversations/${gone}`, { title: 'x' }), 'not_found', 404)
+      expectProblem(
+        await alice.rest('PUT', `/conversations/${gone}`, { title: 'x' }),
+        'not_found',
+        404,
+      )
   })
 })
 
@@ -224,11 +288,22 @@ describe('the trash', () => {
     const path = `/conversations/${id}`
     for (let i = 0; i < 2; i++) expect((await alice.rest('DELETE', path)).status).toBe(204)
     expectProblem(await alice.rest('GET', path), 'not_found', 404)
-    const trashed = await alice.ask('getConversation', { params: { id }, query: { state: 'trash' } })
-    expect(trashed).toMatchObject({ title: 'Doomed', version: 2, deleted_at: expect.any(String), messages })
+    const trashed = await alice.ask('getConversation', {
+      params: { id },
+      query: { state: 'trash' },
+    })
+    expect(trashed).toMatchObject({
+      title: 'Doomed',
+      version: 2,
+      deleted_at: expect.any(String),
+      messages,
+    })
 
     const restored = await alice.rest('POST', `${path}/restore`)
-    expect(restored).toMatchObject({ status: 200, body: { title: 'Doomed', deleted_at: null, version: 3, messages } })
+    expect(restored).toMatchObject({
+      status: 200,
+      body: { title: 'Doomed', deleted_at: null, version: 3, messages },
+    })
     expect((await alice.rest('POST', `${path}/restore`)).body).toEqual(restored.body)
     expectProblem(await alice.rest('GET', `${path}?state=trash`), 'not_found', 404)
 
@@ -240,7 +315,6 @@ describe('the trash', () => {
       ['DELETE', path],
       ['PUT', path],
     ] as const)
-      // prettier-ignore
       expectProblem(await alice.rest(method, at), 'not_found', 404)
   })
 })

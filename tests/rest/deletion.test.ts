@@ -21,7 +21,9 @@ async function withContent({ quiet = false } = {}): Promise<Person> {
   const person = await signUp(shared.node)
   await person.ask('putPreferences', { body: { note: secret } })
   for (let i = 0; i < 3; i++) {
-    const { id } = await person.ask('createConversation', { body: { title: secret, messages: [{ role: 'user', content: secret }] } }) // prettier-ignore
+    const { id } = await person.ask('createConversation', {
+      body: { title: secret, messages: [{ role: 'user', content: secret }] },
+    })
     if (i === 0) await person.ask('deleteConversation', { params: { id } })
   }
   const run = await person.ask('createRun', {
@@ -31,7 +33,16 @@ async function withContent({ quiet = false } = {}): Promise<Person> {
   return person
 }
 
-const gone = { changes: 4, heads: 4, users: 0, sessions: 0, conversations: 0, messages: 0, agent_runs: 0, replies: 0 }
+const gone = {
+  changes: 4,
+  heads: 4,
+  users: 0,
+  sessions: 0,
+  conversations: 0,
+  messages: 0,
+  agent_runs: 0,
+  replies: 0,
+}
 
 /** Nothing of the user but the entries that close the topics. */
 async function expectGone(user_id: string): Promise<void> {
@@ -51,9 +62,14 @@ describe('DELETE /users/me', () => {
     expect(reply.status).toBe(204)
     expect(reply.headers.getSetCookie()[0]).toMatch(/^lockstep_session=;/)
     await device.disconnected()
-    for (const person of [alice, phone]) expectProblem(await person.rest('GET', '/users/me'), 'unauthenticated', 401)
-    await expect(phone.device('account')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
-    await expect(signIn(shared.node, alice.user.username, alice.password)).rejects.toThrow('invalid_credentials')
+    for (const person of [alice, phone])
+      expectProblem(await person.rest('GET', '/users/me'), 'unauthenticated', 401)
+    await expect(phone.device('account')).rejects.toMatchObject({
+      data: { code: 'unauthenticated' },
+    })
+    await expect(signIn(shared.node, alice.user.username, alice.password)).rejects.toThrow(
+      'invalid_credentials',
+    )
     await expectGone(alice.user.id)
     expect(await everythingOf(bob)).toEqual(before)
   })
@@ -62,7 +78,9 @@ describe('DELETE /users/me', () => {
     const alice = await withContent()
     await alice.ask('deleteMe', { body: { password: alice.password } })
     const credentials = { username: alice.user.username, password: 'correct horse' }
-    expect((await request(`${shared.node.url}/auth/register`, 'POST', credentials)).status).toBe(201)
+    expect((await request(`${shared.node.url}/auth/register`, 'POST', credentials)).status).toBe(
+      201,
+    )
     const next = await signIn(shared.node, credentials.username, credentials.password)
     expect(next.user.id).not.toBe(alice.user.id)
     expect((await next.ask('listConversations')).items).toEqual([])
@@ -72,7 +90,11 @@ describe('DELETE /users/me', () => {
   test('needs the password', async () => {
     const alice = await withContent({ quiet: true })
     const before = await everythingOf(alice)
-    expectProblem(await alice.rest('DELETE', '/users/me', { password: 'wrong horse' }), 'invalid_credentials', 401)
+    expectProblem(
+      await alice.rest('DELETE', '/users/me', { password: 'wrong horse' }),
+      'invalid_credentials',
+      401,
+    )
     expectProblem(await alice.rest('DELETE', '/users/me'), 'invalid', 422)
     expect(await everythingOf(alice)).toEqual(before)
   })
@@ -81,7 +103,9 @@ describe('DELETE /users/me', () => {
     const alice = await withContent()
     await database.users.updateOne({ _id: alice.user.id }, { $set: { closing: true } })
     expectProblem(await alice.rest('GET', '/conversations'), 'unauthenticated', 401)
-    await expect(signIn(shared.node, alice.user.username, alice.password)).rejects.toThrow('invalid_credentials')
+    await expect(signIn(shared.node, alice.user.username, alice.password)).rejects.toThrow(
+      'invalid_credentials',
+    )
     await using _another = await startNode(shared.database)
     await expectGone(alice.user.id)
   })
@@ -89,7 +113,9 @@ describe('DELETE /users/me', () => {
   test('while the user writes on other devices leaves nothing behind', async () => {
     const alice = await withContent()
     const phone = await alice.signIn()
-    const writing = Array.from({ length: 30 }, () => phone.rest('POST', '/conversations', { title: secret }))
+    const writing = Array.from({ length: 30 }, () =>
+      phone.rest('POST', '/conversations', { title: secret }),
+    )
     const deleting = alice.rest('DELETE', '/users/me', { password: alice.password })
     const replies = await Promise.all(writing)
     expect((await deleting).status).toBe(204)
@@ -104,7 +130,10 @@ test('a purge strips the entries of its conversation, and of nothing else that h
   await ended(alice, run.id)
   await alice.ask('putPreferences', { body: { note: 'kept' } })
   const contents = async () => {
-    const entries = await database.changes.find({ user_id: alice.user.id }).sort({ _id: 1 }).toArray()
+    const entries = await database.changes
+      .find({ user_id: alice.user.id })
+      .sort({ _id: 1 })
+      .toArray()
     return entries.filter(({ topic }) => topic !== 'conversations')
   }
   const before = await contents()
@@ -112,7 +141,11 @@ test('a purge strips the entries of its conversation, and of nothing else that h
     await alice.ask('createConversation', { body: { id, title: secret } })
     await alice.ask('purgeConversation', { params: { id } })
   }
-  const stripped = { user_id: alice.user.id, topic: 'conversations' as const, stripped: true as const }
+  const stripped = {
+    user_id: alice.user.id,
+    topic: 'conversations' as const,
+    stripped: true as const,
+  }
   await eventually(async () => expect(await database.changes.countDocuments(stripped)).toBe(6))
   expect(JSON.stringify(await database.changes.find(stripped).toArray())).not.toContain(secret)
   expect(await contents()).toEqual(before)

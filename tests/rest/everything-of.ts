@@ -28,7 +28,10 @@ export async function everythingOf(person: Person): Promise<unknown> {
 }
 
 /** How many documents of the user there are, by collection. */
-export async function documentsOf(database: Database, user_id: string): Promise<Record<string, number>> {
+export async function documentsOf(
+  database: Database,
+  user_id: string,
+): Promise<Record<string, number>> {
   const { changes, heads, users, sessions, conversations, messages, agent_runs, replies } = database
   const count = async (name: string, counting: Promise<number>) => [name, await counting] as const
   const mine = { user_id }

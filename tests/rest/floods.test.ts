@@ -23,7 +23,11 @@ const house = (settings: Partial<HttpSettings>) =>
   serve(handlers, {
     sessions,
     config: { publicOrigins: [], trustProxy: true },
-    settings: { ...httpSettings, ...settings, timings: { ...httpSettings.timings, ...settings.timings } },
+    settings: {
+      ...httpSettings,
+      ...settings,
+      timings: { ...httpSettings.timings, ...settings.timings },
+    },
   })
 
 describe('requests', () => {
@@ -32,7 +36,10 @@ describe('requests', () => {
   test('of one user are limited, from wherever they come; those of others are not', async () => {
     await using http = await house({ user: few, address: few })
     const ask = (headers: Record<string, string>, from = '10.0.0.1') =>
-      request(`${http.url}/users/me/preferences`, 'GET', undefined, { ...headers, 'x-forwarded-for': from })
+      request(`${http.url}/users/me/preferences`, 'GET', undefined, {
+        ...headers,
+        'x-forwarded-for': from,
+      })
     for (let i = 0; i < 3; i++) expect((await ask(signedIn, `10.0.0.${i}`)).status).toBe(200)
     const refused = await ask(signedIn, '10.0.0.9')
     expectProblem(refused, 'rate_limited', 429)
@@ -44,8 +51,12 @@ describe('requests', () => {
 
   test('of nobody are limited by address, and keep out nobody who is signed in there', async () => {
     await using http = await house({ user: few, address: few })
-    const ask = (method: string, path: string, headers: Record<string, string> = {}, from = '2001:db8::1') =>
-      request(http.url + path, method, undefined, { ...headers, 'x-forwarded-for': from })
+    const ask = (
+      method: string,
+      path: string,
+      headers: Record<string, string> = {},
+      from = '2001:db8::1',
+    ) => request(http.url + path, method, undefined, { ...headers, 'x-forwarded-for': from })
     expectProblem(await ask('GET', '/users/me'), 'unauthenticated', 401)
     expectProblem(await ask('GET', '/conversations', { cookie: 'forged' }), 'unauthenticated', 401)
     expectProblem(await ask('POST', '/auth/login'), 'invalid', 422)
@@ -68,7 +79,10 @@ describe('requests', () => {
 describe('large bodies', () => {
   const body = JSON.stringify({ source: 'lockstep', data: 'x'.repeat(SMALL_BYTES) })
   const send = (url: string, headers: Record<string, string>) =>
-    request(`${url}/users/me/import`, 'POST', body, { ...headers, 'content-type': 'application/json' })
+    request(`${url}/users/me/import`, 'POST', body, {
+      ...headers,
+      'content-type': 'application/json',
+    })
   /** One that begins and does not go on; gives what is answered in the end. */
   async function beginning({ port }: { port: number }) {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
@@ -86,11 +100,15 @@ describe('large bodies', () => {
     using _first = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     expectProblem(await send(http.url, signedIn), 'rate_limited', 429)
-    for (let i = 0; i < 3; i++) expect(await send(http.url, asBob)).toMatchObject({ status: 200, body: result })
+    for (let i = 0; i < 3; i++)
+      expect(await send(http.url, asBob)).toMatchObject({ status: 200, body: result })
   })
 
   test('that do not go on end, and give their place back', async () => {
-    await using http = await house({ largeBodies: 1, timings: { ...httpSettings.timings, body: 300 } })
+    await using http = await house({
+      largeBodies: 1,
+      timings: { ...httpSettings.timings, body: 300 },
+    })
     using slow = await beginning(http)
     await once(slow.socket, 'end')
     expect(slow.answer()).toMatch(/^HTTP\/1.1 408 /)

@@ -39,7 +39,9 @@ test('2,000 of them keep nobody waiting, and are all gone a little later', async
     const opened: Record<string, number> = {}
     for (const [what, opening] of openings) {
       for (let i = 0; i < EACH; i += 100)
-        sockets.push(...(await Promise.all(Array.from({ length: 100 }, () => leave(node.url, opening)))))
+        sockets.push(
+          ...(await Promise.all(Array.from({ length: 100 }, () => leave(node.url, opening)))),
+        )
       opened[what] = await connections()
       await within(8_000, 'a change', alice.ask('putPreferences', { body: { what } }))
     }
@@ -51,7 +53,11 @@ test('2,000 of them keep nobody waiting, and are all gone a little later', async
 }, 60_000)
 
 async function leave(url: string, opening: string): Promise<Socket> {
-  const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true })
+  const socket = connect({
+    port: Number(new URL(url).port),
+    host: '127.0.0.1',
+    allowHalfOpen: true,
+  })
   socket.on('error', () => undefined).resume()
   await once(socket, 'connect')
   if (opening !== '') socket.write(opening)

@@ -14,7 +14,9 @@ let before: unknown
 
 beforeAll(async () => {
   alice = await signUp(shared.node)
-  const made = await alice.ask('createConversation', { body: { messages: [{ role: 'user', content: 'hello' }] } })
+  const made = await alice.ask('createConversation', {
+    body: { messages: [{ role: 'user', content: 'hello' }] },
+  })
   conversation = `/conversations/${made.id}`
   await alice.ask('putPreferences', { body: { theme: 'dark' } })
 })
@@ -40,14 +42,19 @@ describe('a body that is nested too deep', () => {
     ['PUT', 'CONVERSATION', '{"nobody":{"knows":[DEEP]}}'],
     ['POST', '/agent-runs', '{"agent":"demo","input":DEEP}'],
   ] as const
-  const deep = (open: string, close: string, levels: number) => `${open.repeat(levels)}1${close.repeat(levels)}`
+  const deep = (open: string, close: string, levels: number) =>
+    `${open.repeat(levels)}1${close.repeat(levels)}`
 
   test.each([
     ['one level more than there may be', deep('[', ']', 101)],
     ['more than any stack holds', deep('{"a":', '}', 20_000)],
   ])('is refused wherever it is: %s', async (_, put) => {
     for (const [method, path, body] of places) {
-      const reply = await alice.rest(method, path.replace('CONVERSATION', conversation), body.replace('DEEP', put))
+      const reply = await alice.rest(
+        method,
+        path.replace('CONVERSATION', conversation),
+        body.replace('DEEP', put),
+      )
       expectProblem(reply, 'invalid', 422)
     }
   })
@@ -122,7 +129,11 @@ describe('too much', () => {
       ['POST', '/conversations', '🐎'],
     ] as const) {
       const most = limits.messageBytes / new TextEncoder().encode(character).length
-      const reply = await alice.rest(method, path, message({ content: `${character.repeat(most)}x` }))
+      const reply = await alice.rest(
+        method,
+        path,
+        message({ content: `${character.repeat(most)}x` }),
+      )
       expectProblem(reply, 'too_large', 413)
       expect(reply.body.limit_bytes).toBe(limits.messageBytes)
     }

@@ -32,11 +32,16 @@ describe('the same Idempotency-Key', () => {
     const alice = await signUp(node)
     const headers = key()
     const replies = await Promise.all(
-      Array.from({ length: 6 }, () => alice.rest('POST', '/conversations', { title: 'once' }, headers)),
+      Array.from({ length: 6 }, () =>
+        alice.rest('POST', '/conversations', { title: 'once' }, headers),
+      ),
     )
     expect(new Set(replies.map(({ body }) => body.id)).size).toBe(1)
     expect(replies.map(({ status }) => status).sort()).toEqual([200, 200, 200, 200, 200, 201])
-    expect(await alice.ask('listConversations')).toMatchObject({ items: [{ title: 'once' }], seq: 1 })
+    expect(await alice.ask('listConversations')).toMatchObject({
+      items: [{ title: 'once' }],
+      seq: 1,
+    })
   })
 
   test('appends a message once', async () => {
@@ -44,7 +49,12 @@ describe('the same Idempotency-Key', () => {
     const { id } = await alice.ask('createConversation', { body: {} })
     const headers = key()
     const put = () =>
-      alice.rest('PUT', `/conversations/${id}`, { messages: [{ role: 'user', content: 'once' }] }, headers)
+      alice.rest(
+        'PUT',
+        `/conversations/${id}`,
+        { messages: [{ role: 'user', content: 'once' }] },
+        headers,
+      )
     await put()
     const again = await put()
     expect(again.body).toMatchObject({ message_count: 1, version: 2 })
@@ -63,17 +73,33 @@ describe('the same Idempotency-Key', () => {
     const alice = await signUp(node)
     const headers = key()
     const { id } = await alice.ask('createConversation', { body: { title: 'one' }, headers })
-    expectProblem(await alice.rest('POST', '/conversations', { title: 'two' }, headers), 'invalid', 422)
-    expectProblem(await alice.rest('PUT', `/conversations/${id}`, { title: 'two' }, headers), 'invalid', 422)
-    expectProblem(await alice.rest('DELETE', `/conversations/${id}`, undefined, headers), 'invalid', 422)
-    expect((await alice.ask('listConversations')).items).toMatchObject([{ title: 'one', version: 1 }])
+    expectProblem(
+      await alice.rest('POST', '/conversations', { title: 'two' }, headers),
+      'invalid',
+      422,
+    )
+    expectProblem(
+      await alice.rest('PUT', `/conversations/${id}`, { title: 'two' }, headers),
+      'invalid',
+      422,
+    )
+    expectProblem(
+      await alice.rest('DELETE', `/conversations/${id}`, undefined, headers),
+      'invalid',
+      422,
+    )
+    expect((await alice.ask('listConversations')).items).toMatchObject([
+      { title: 'one', version: 1 },
+    ])
   })
 
   test('of another user is another one', async () => {
     const [alice, bob] = await Promise.all([signUp(node), signUp(node)])
     const headers = key()
     await alice.ask('createConversation', { body: { title: 'of alice' }, headers })
-    expect(await bob.ask('createConversation', { body: { title: 'of bob' }, headers })).toMatchObject({
+    expect(
+      await bob.ask('createConversation', { body: { title: 'of bob' }, headers }),
+    ).toMatchObject({
       title: 'of bob',
     })
   })

@@ -20,14 +20,20 @@ describe('a conversation of 18 messages of 256 KB', () => {
     alice = await signUp(shared.node, 'alice')
     id = (await alice.ask('createConversation', { body: {} })).id
     for (let i = 0; i < COUNT; i += 6)
-      await alice.ask('putConversation', { params: { id }, body: { messages: Array.from({ length: 6 }, large) } })
+      await alice.ask('putConversation', {
+        params: { id },
+        body: { messages: Array.from({ length: 6 }, large) },
+      })
   })
 
   test('comes in pages of about 4 MB without a gap', async () => {
     const positions: number[] = []
     let pages = 0
     for (let before: number | undefined; ; pages++) {
-      const page = await alice.ask('getConversation', { params: { id }, query: { limit: 500, before } })
+      const page = await alice.ask('getConversation', {
+        params: { id },
+        query: { limit: 500, before },
+      })
       expect(bytesOf(page)).toBeLessThan(MOST)
       positions.unshift(...page.messages.map(({ position }) => position))
       expect(page.has_more).toBe(positions[0]! > 1)
@@ -39,12 +45,16 @@ describe('a conversation of 18 messages of 256 KB', () => {
   })
 
   test('is cut by its limit first where that is less', async () => {
-    const page = await alice.ask('getConversation', { params: { id }, query: { limit: 3, before: 15 } })
+    const page = await alice.ask('getConversation', {
+      params: { id },
+      query: { limit: 3, before: 15 },
+    })
     expect(page.messages.map(({ position }) => position)).toEqual([12, 13, 14])
   })
 
   test('is no larger in the answers to changes, conflicts and looks back', async () => {
-    const put = (headers = {}) => alice.rest('PUT', `/conversations/${id}`, { title: newId() }, headers)
+    const put = (headers = {}) =>
+      alice.rest('PUT', `/conversations/${id}`, { title: newId() }, headers)
     const { seq } = await alice.ask('getConversation', { params: { id } })
     for (const reply of [
       await put(),
@@ -52,8 +62,15 @@ describe('a conversation of 18 messages of 256 KB', () => {
       await alice.rest('POST', `/conversations/${id}/restore`),
       await alice.rest('GET', `/conversations/${id}/at?seq=${seq}&limit=500`),
     ]) {
-      const { messages, has_more } = (reply.body.current ?? reply.body) as { messages: unknown[]; has_more: boolean }
-      expect([has_more, messages.length > 10, bytesOf(reply.body) < MOST]).toEqual([true, true, true])
+      const { messages, has_more } = (reply.body.current ?? reply.body) as {
+        messages: unknown[]
+        has_more: boolean
+      }
+      expect([has_more, messages.length > 10, bytesOf(reply.body) < MOST]).toEqual([
+        true,
+        true,
+        true,
+      ])
     }
   })
 })
@@ -66,10 +83,17 @@ describe('a list', () => {
   afterAll(() => database.close())
 
   /** `count` documents like the one that alice has, as making each by a command takes long. Gives the ids of all. */
-  async function multiplied(name: 'conversations' | 'agent_runs', alice: Person, count: number): Promise<string[]> {
+  async function multiplied(
+    name: 'conversations' | 'agent_runs',
+    alice: Person,
+    count: number,
+  ): Promise<string[]> {
     const collection = database.db.collection<{ _id: string }>(name)
     const first = await collection.findOne({ user_id: alice.user.id } as never)
-    const more = Array.from({ length: count - 1 }, () => ({ ...first!, _id: `${alice.user.id}:${newId()}` }))
+    const more = Array.from({ length: count - 1 }, () => ({
+      ...first!,
+      _id: `${alice.user.id}:${newId()}`,
+    }))
     await collection.insertMany(more)
     return [first!, ...more].map(({ _id }) => _id.split(':')[1]!).toSorted()
   }
@@ -93,13 +117,26 @@ describe('a list', () => {
 
   test('of large runs does, too', async () => {
     const alice = await signUp(shared.node, 'alice')
-    const run = { id: newId(), agent: 'demo', input: 'x'.repeat(limits.messageBytes), output: '', status: 'complete', conversation_id: null, message_id: null, started_at: '2025-01-01T00:00:00.000Z', ended_at: '2025-01-01T00:00:01.000Z', metadata: {} } // prettier-ignore
+    const run = {
+      id: newId(),
+      agent: 'demo',
+      input: 'x'.repeat(limits.messageBytes),
+      output: '',
+      status: 'complete',
+      conversation_id: null,
+      message_id: null,
+      started_at: '2025-01-01T00:00:00.000Z',
+      ended_at: '2025-01-01T00:00:01.000Z',
+      metadata: {},
+    }
     await alice.ask('importMe', { body: { source: 'lockstep', data: { agent_runs: [run] } } })
     await alice.ask('listRuns') // the documents have followed
     const made = await multiplied('agent_runs', alice, 20)
     const first = await alice.ask('listRuns', { query: { limit: 200 } })
     expect(bytesOf(first)).toBeLessThan(MOST)
-    const second = await alice.ask('listRuns', { query: { limit: 200, cursor: first.next_cursor! } })
+    const second = await alice.ask('listRuns', {
+      query: { limit: 200, cursor: first.next_cursor! },
+    })
     expect(second.next_cursor).toBeNull()
     expect([...first.items, ...second.items].map(({ id }) => id).toSorted()).toEqual(made)
   })

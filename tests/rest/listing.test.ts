@@ -34,13 +34,26 @@ const say = (content: string) => ({ role: 'user' as const, content })
 describe('GET /conversations', () => {
   test('gives summaries, newest first, and the head', async () => {
     const alice = await signUp(shared.node)
-    expect(await list(alice)).toEqual({ items: [], next_cursor: null, epoch: expect.any(String), seq: 0 })
+    expect(await list(alice)).toEqual({
+      items: [],
+      next_cursor: null,
+      epoch: expect.any(String),
+      seq: 0,
+    })
     const one = await create(alice, { title: 'one', messages: [say('hello')] })
     await create(alice, { title: 'two' })
-    await alice.ask('putConversation', { params: { id: one.id }, body: { messages: [say('x'.repeat(300))] } })
+    await alice.ask('putConversation', {
+      params: { id: one.id },
+      body: { messages: [say('x'.repeat(300))] },
+    })
     const { items, seq } = await list(alice)
     expect(items.map(({ title }) => title)).toEqual(['one', 'two'])
-    expect(items[0]).toMatchObject({ id: one.id, message_count: 2, preview: 'x'.repeat(140), version: 2 })
+    expect(items[0]).toMatchObject({
+      id: one.id,
+      message_count: 2,
+      preview: 'x'.repeat(140),
+      version: 2,
+    })
     expect(items[0]).not.toHaveProperty('messages')
     expect(seq).toBe(3)
   })
@@ -50,7 +63,10 @@ describe('GET /conversations', () => {
     const made = await Promise.all(Array.from({ length: 23 }, () => create(alice)))
     await list(alice)
     const same = new Date('2026-01-01T00:00:00.000Z')
-    await database.conversations.updateMany({ user_id: alice.user.id }, { $set: { updated_at: same } })
+    await database.conversations.updateMany(
+      { user_id: alice.user.id },
+      { $set: { updated_at: same } },
+    )
     const found = await pages(alice, { limit: 5 })
     expect(found.map(({ length }) => length)).toEqual([5, 5, 5, 5, 3])
     const ids = found.flat().map(({ id }) => id)
@@ -66,16 +82,19 @@ describe('GET /conversations', () => {
 
   test('keeps active, archived and trashed ones apart', async () => {
     const alice = await signUp(shared.node)
-    const [active, archived, trashed, purged] = await Promise.all(['a', 'b', 'c', 'd'].map((title) => create(alice, { title })))
+    const [active, archived, trashed, purged] = await Promise.all(
+      ['a', 'b', 'c', 'd'].map((title) => create(alice, { title })),
+    )
     await alice.ask('putConversation', { params: { id: archived!.id }, body: { archived: true } })
     await alice.ask('deleteConversation', { params: { id: trashed!.id } })
     await alice.ask('purgeConversation', { params: { id: purged!.id } })
-    const ids = async (query: object) => (await list(alice, query as Record<string, unknown>)).items.map(({ id }) => id)
+    const ids = async (query: object) =>
+      (await list(alice, query as Record<string, unknown>)).items.map(({ id }) => id)
     expect(await ids({})).toEqual([active!.id])
     expect(await ids({ state: 'active' })).toEqual([active!.id])
     expect(await ids({ state: 'archived' })).toEqual([archived!.id])
     expect(await ids({ state: 'trash' })).toEqual([trashed!.id])
-  }) // prettier-ignore
+  })
 
   test('finds by text in titles and messages, whatever its case, and takes the text as it is', async () => {
     const alice = await signUp(shared.node)
@@ -84,7 +103,8 @@ describe('GET /conversations', () => {
     await create(alice, { title: 'A Zebra crossing' })
     await create(alice, { title: 'Animals', messages: [say('lions'), say('one zebra, two')] })
     await create(alice, { title: 'Costs 5.00 (net) [a+b]*' })
-    const titles = async (q: string) => (await list(alice, { q })).items.map(({ title }) => title).sort()
+    const titles = async (q: string) =>
+      (await list(alice, { q })).items.map(({ title }) => title).sort()
     expect(await titles('zEBRA')).toEqual(['A Zebra crossing', 'Animals'])
     expect(await titles('5.00 (net) [A+B]*')).toEqual(['Costs 5.00 (net) [a+b]*'])
     expect(await titles('5x00')).toEqual([])
@@ -103,28 +123,41 @@ describe('GET /conversations', () => {
     }
   })
 
-  test.each(['x', '', '[]', 'bnVsbA', 'W10', 'WyJhIiwiYiJd', 'WzEsMl0', 'eyIkZ3QiOiIifQ', 'A'.repeat(1000)])(
-    'refuses the cursor %j',
-    async (cursor) => {
-      const alice = await signUp(shared.node)
-      const reply = await alice.rest('GET', `/conversations?cursor=${encodeURIComponent(cursor)}`)
-      expectProblem(reply, 'invalid', 422)
-    },
-  )
+  test.each([
+    'x',
+    '',
+    '[]',
+    'bnVsbA',
+    'W10',
+    'WyJhIiwiYiJd',
+    'WzEsMl0',
+    'eyIkZ3QiOiIifQ',
+    'A'.repeat(1000),
+  ])('refuses the cursor %j', async (cursor) => {
+    const alice = await signUp(shared.node)
+    const reply = await alice.rest('GET', `/conversations?cursor=${encodeURIComponent(cursor)}`)
+    expectProblem(reply, 'invalid', 422)
+  })
 
   test('never shows another user anything by a cursor of theirs', async () => {
     const [alice, bob] = await Promise.all([signUp(shared.node), signUp(shared.node)])
     await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'of alice' })))
     await create(bob, { title: 'of bob' })
     const { next_cursor } = await list(alice, { limit: 1 })
-    expectProblem(await bob.rest('GET', `/conversations?limit=1&cursor=${next_cursor}`), 'invalid', 422)
+    expectProblem(
+      await bob.rest('GET', `/conversations?limit=1&cursor=${next_cursor}`),
+      'invalid',
+      422,
+    )
   })
 
   test('takes no cursor of another list: of another state, another search, or of runs', async () => {
     const alice = await signUp(shared.node)
     await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'one of three' })))
     for (const input of ['a', 'b'])
-      await alice.ask('createRun', { body: { agent: 'demo', input: `/demo silent fail now ${input}` } })
+      await alice.ask('createRun', {
+        body: { agent: 'demo', input: `/demo silent fail now ${input}` },
+      })
     const all = (await list(alice, { limit: 1 })).next_cursor!
     const found = (await list(alice, { limit: 1, q: 'three' })).next_cursor!
     const runs = (await alice.ask('listRuns', { query: { limit: 1 } })).next_cursor!
@@ -150,11 +183,16 @@ describe('GET /conversations', () => {
       expect((await alice.rest('GET', `${path}&cursor=${cursor}`)).status).toBe(200)
   })
 
-  test.each(['limit=0', 'limit=201', 'limit=1.5', 'limit=many', 'state=all', 'sort=title', `q=${'x'.repeat(501)}`])(
-    'refuses ?%s',
-    async (query) => {
-      const alice = await signUp(shared.node)
-      expectProblem(await alice.rest('GET', `/conversations?${query}`), 'invalid', 422)
-    },
-  )
+  test.each([
+    'limit=0',
+    'limit=201',
+    'limit=1.5',
+    'limit=many',
+    'state=all',
+    'sort=title',
+    `q=${'x'.repeat(501)}`,
+  ])('refuses ?%s', async (query) => {
+    const alice = await signUp(shared.node)
+    expectProblem(await alice.rest('GET', `/conversations?${query}`), 'invalid', 422)
+  })
 })

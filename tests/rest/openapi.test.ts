@@ -28,10 +28,20 @@ describe('/openapi.json', () => {
     const { openapi, paths } = await fetched()
     expect(openapi).toMatch(/^3\.1\./)
     const described = Object.entries(paths).flatMap(([path, operations]) =>
-      Object.entries(operations).map(([method, { operationId }]) => `${operationId} ${method.toUpperCase()} ${path}`),
+      Object.entries(operations).map(
+        ([method, { operationId }]) => `${operationId} ${method.toUpperCase()} ${path}`,
+      ),
     )
-    const served = Object.entries<Route>(routes).map(([name, { method, path }]) => `${name} ${method} ${path}`)
-    const ofOperators = ['isAlive GET /healthz', 'isReady GET /readyz', 'getMetrics GET /metrics', 'getOpenApi GET /openapi.json', 'getAsyncApi GET /asyncapi.json'] // prettier-ignore
+    const served = Object.entries<Route>(routes).map(
+      ([name, { method, path }]) => `${name} ${method} ${path}`,
+    )
+    const ofOperators = [
+      'isAlive GET /healthz',
+      'isReady GET /readyz',
+      'getMetrics GET /metrics',
+      'getOpenApi GET /openapi.json',
+      'getAsyncApi GET /asyncapi.json',
+    ]
     expect(described.sort()).toEqual([...served, ...ofOperators].sort())
   })
 
@@ -65,7 +75,8 @@ describe('/openapi.json', () => {
       expect(Object.keys(operation.responses)).toEqual([String(route.status), 'default'])
       expect(operation.requestBody !== undefined).toBe(route.body !== undefined)
       expect(operation.security === undefined).toBe(route.open === true)
-      const named = (place: string) => operation.parameters.filter((p) => p.in === place).map(({ name }) => name)
+      const named = (place: string) =>
+        operation.parameters.filter((p) => p.in === place).map(({ name }) => name)
       expect(named('path')).toEqual([...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name))
       expect(named('query')).toEqual(Object.keys(route.query?.shape ?? {}))
     }
@@ -73,7 +84,9 @@ describe('/openapi.json', () => {
 
   test('has a schema behind every reference', async () => {
     const document = await fetched()
-    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference!)
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+      ([, reference]) => reference!,
+    )
     expect(references.length).toBeGreaterThan(50)
     for (const reference of new Set(references)) {
       const found = reference

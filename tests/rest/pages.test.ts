@@ -50,9 +50,24 @@ describe('pages', () => {
       expect(script.body).toBe('run()')
       expect(script.headers.get('content-type')).toMatch(/javascript/)
       expect(script.headers.get('cache-control')).toContain('immutable')
-      expect((await request(`${http.url}/favicon.svg`, 'GET')).headers.get('content-type')).toBe('image/svg+xml')
-      const nowhere = ['none.js', '.hidden', '', '..%2findex.html', '..%2f..', '..%2f..%2f..%2fetc%2fpasswd', '%2e%2e%2f', '..%5c..', 'a%00', '%2fetc%2fpasswd', 'main-abc123.js%2f..%2f..%2f..'] // prettier-ignore
-      for (const path of nowhere) expectProblem(await request(`${http.url}/assets/${path}`, 'GET'), 'not_found', 404)
+      expect((await request(`${http.url}/favicon.svg`, 'GET')).headers.get('content-type')).toBe(
+        'image/svg+xml',
+      )
+      const nowhere = [
+        'none.js',
+        '.hidden',
+        '',
+        '..%2findex.html',
+        '..%2f..',
+        '..%2f..%2f..%2fetc%2fpasswd',
+        '%2e%2e%2f',
+        '..%5c..',
+        'a%00',
+        '%2fetc%2fpasswd',
+        'main-abc123.js%2f..%2f..%2f..',
+      ]
+      for (const path of nowhere)
+        expectProblem(await request(`${http.url}/assets/${path}`, 'GET'), 'not_found', 404)
     } finally {
       await rm(uiRoot, { recursive: true })
     }

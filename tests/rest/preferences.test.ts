@@ -28,8 +28,14 @@ describe('preferences', () => {
 
   test('are merged by RFC 7396: objects deeply, null removes, anything else replaces', async () => {
     const alice = await signUp(node)
-    await alice.ask('putPreferences', { body: { theme: 'dark', editor: { size: 12, tabs: [1, 2] }, gone: true } })
-    const put = await alice.rest('PUT', path, { editor: { size: 14, tabs: [3] }, gone: null, never: null })
+    await alice.ask('putPreferences', {
+      body: { theme: 'dark', editor: { size: 12, tabs: [1, 2] }, gone: true },
+    })
+    const put = await alice.rest('PUT', path, {
+      editor: { size: 14, tabs: [3] },
+      gone: null,
+      never: null,
+    })
     expect(put.body).toMatchObject({
       preferences: { theme: 'dark', editor: { size: 14, tabs: [3] } },
       version: 3,
@@ -43,7 +49,9 @@ describe('preferences', () => {
   test('take a patch under its own content type', async () => {
     const alice = await signUp(node)
     const type = { 'content-type': 'application/merge-patch+json' }
-    expect((await alice.rest('PUT', path, { a: 1 }, type)).body).toMatchObject({ preferences: { a: 1 } })
+    expect((await alice.rest('PUT', path, { a: 1 }, type)).body).toMatchObject({
+      preferences: { a: 1 },
+    })
   })
 
   test('that would stay the same are not written', async () => {
@@ -68,10 +76,12 @@ describe('preferences', () => {
       ['4', 'red'],
       ['*', 'any'],
     ] as const)
-      // prettier-ignore
       expect((await alice.rest('PUT', path, { theme }, { 'if-match': etag })).status).toBe(200)
     expectProblem(await alice.rest('PUT', path, {}, { 'if-match': 'yesterday' }), 'invalid', 422)
-    expect(await alice.ask('getPreferences')).toMatchObject({ preferences: { theme: 'any' }, version: 6 })
+    expect(await alice.ask('getPreferences')).toMatchObject({
+      preferences: { theme: 'any' },
+      version: 6,
+    })
   })
 
   test('of two devices at once are merged', async () => {
@@ -88,14 +98,20 @@ describe('preferences', () => {
   test('are too large when the patch is, or when what it makes would be', async () => {
     const alice = await signUp(node)
     const half = 'x'.repeat(limits.freeFormBytes * 0.6)
-    for (const body of [{ a: 'x'.repeat(limits.freeFormBytes) }, { a: 'ä'.repeat(limits.freeFormBytes / 2) }]) {
+    for (const body of [
+      { a: 'x'.repeat(limits.freeFormBytes) },
+      { a: 'ä'.repeat(limits.freeFormBytes / 2) },
+    ]) {
       const reply = await alice.rest('PUT', path, body)
       expectProblem(reply, 'too_large', 413)
       expect(reply.body.limit_bytes).toBe(limits.freeFormBytes)
     }
     await alice.ask('putPreferences', { body: { a: half } })
     expectProblem(await alice.rest('PUT', path, { b: half }), 'too_large', 413)
-    expect(await alice.ask('getPreferences')).toMatchObject({ preferences: { a: half }, version: 2 })
+    expect(await alice.ask('getPreferences')).toMatchObject({
+      preferences: { a: half },
+      version: 2,
+    })
   })
 
   test('may be 20 levels deep', async () => {
@@ -127,8 +143,14 @@ describe('preferences', () => {
 
   test('may have any other key and value', async () => {
     const alice = await signUp(node)
-    const body = { constructor: { prototype: 1 }, toString: 'x', '': 0, a$: 1, 'ключ 🔑': [null, 1.5, -0.1, 1e300, true, '\n'] }
+    const body = {
+      constructor: { prototype: 1 },
+      toString: 'x',
+      '': 0,
+      a$: 1,
+      'ключ 🔑': [null, 1.5, -0.1, 1e300, true, '\n'],
+    }
     const { preferences } = await alice.ask('putPreferences', { body })
     expect(preferences).toEqual(body)
-  }) // prettier-ignore
+  })
 })

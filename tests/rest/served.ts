@@ -63,7 +63,13 @@ export const echo: Handlers = {
 }
 
 export function expectProblem(reply: Reply, code: string, status: number): void {
-  expect(reply.body).toMatchObject({ code, status, type: expect.any(String), title: expect.any(String), detail: expect.any(String) }) // prettier-ignore
+  expect(reply.body).toMatchObject({
+    code,
+    status,
+    type: expect.any(String),
+    title: expect.any(String),
+    detail: expect.any(String),
+  })
   expect(reply.status).toBe(status)
   expect(reply.headers.get('content-type')).toBe('application/problem+json')
   expect(reply.headers.get('cache-control')).toBe('no-store')

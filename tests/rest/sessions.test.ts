@@ -53,9 +53,17 @@ describe('logging out', () => {
     await told.next('sync')
     const reply = await phone.rest('POST', '/auth/logout')
     expect(reply.status).toBe(204)
-    expect(parseSetCookie(reply.headers.getSetCookie()[0]!)).toMatchObject({ value: '', maxAge: 0, path: '/' })
+    expect(parseSetCookie(reply.headers.getSetCookie()[0]!)).toMatchObject({
+      value: '',
+      maxAge: 0,
+      path: '/',
+    })
     await lost.disconnected()
-    expect(await told.next('change')).toMatchObject({ op: 'session_revoked', entity_id: phone.session.id, version: 2 })
+    expect(await told.next('change')).toMatchObject({
+      op: 'session_revoked',
+      entity_id: phone.session.id,
+      version: 2,
+    })
     expectProblem(await phone.rest('GET', '/users/me'), 'unauthenticated', 401)
     expectProblem(await phone.rest('POST', '/auth/logout'), 'unauthenticated', 401)
     expect((await laptop.ask('getMe')).user).toEqual(laptop.user)
@@ -70,7 +78,9 @@ describe('DELETE /users/me/sessions/{id}', () => {
     await laptop.ask('revokeSession', { params: { id: phone.session.id } })
     expectProblem(await phone.rest('GET', '/conversations'), 'unauthenticated', 401)
     await lost.disconnected()
-    await expect(phone.device('conversations')).rejects.toMatchObject({ data: { code: 'unauthenticated' } })
+    await expect(phone.device('conversations')).rejects.toMatchObject({
+      data: { code: 'unauthenticated' },
+    })
     expect((await laptop.ask('listSessions')).items).toMatchObject([{ id: laptop.session.id }])
   })
 
@@ -96,7 +106,11 @@ describe('DELETE /users/me/sessions/{id}', () => {
   test('of somebody else changes nothing', async () => {
     const [alice, bob] = await Promise.all([signUp(shared.node), signUp(shared.node)])
     await using device = await alice.device('preferences')
-    expectProblem(await bob.rest('DELETE', `/users/me/sessions/${alice.session.id}`), 'not_found', 404)
+    expectProblem(
+      await bob.rest('DELETE', `/users/me/sessions/${alice.session.id}`),
+      'not_found',
+      404,
+    )
     expect((await alice.ask('getMe')).user).toEqual(alice.user)
     expect(device.connected).toBe(true)
   })
@@ -107,8 +121,12 @@ describe('DELETE /users/me/sessions/{id}', () => {
     await using device = await laptop.device('account')
     await device.done('revoke', { session_id: phone.session.id })
     expectProblem(await phone.rest('GET', '/users/me'), 'unauthenticated', 401)
-    expect(await device.refused('revoke', { session_id: phone.session.id })).toMatchObject({ code: 'not_found' })
-    expect(await device.refused('revoke', { session_id: newId() })).toMatchObject({ code: 'not_found' })
+    expect(await device.refused('revoke', { session_id: phone.session.id })).toMatchObject({
+      code: 'not_found',
+    })
+    expect(await device.refused('revoke', { session_id: newId() })).toMatchObject({
+      code: 'not_found',
+    })
   })
 })
 
@@ -126,16 +144,28 @@ describe('a new password', () => {
     await lost.disconnected()
     expectProblem(await phone.rest('GET', '/users/me'), 'unauthenticated', 401)
     expect((await laptop.ask('listSessions')).items).toHaveLength(1)
-    expect(await told.next('change')).toMatchObject({ op: 'session_revoked', entity_id: phone.session.id })
-    expect(await told.next('change')).toMatchObject({ op: 'password_changed', entity_id: laptop.user.id, data: {} })
-    await expect(signIn(shared.node, laptop.user.username, laptop.password)).rejects.toThrow('invalid_credentials')
+    expect(await told.next('change')).toMatchObject({
+      op: 'session_revoked',
+      entity_id: phone.session.id,
+    })
+    expect(await told.next('change')).toMatchObject({
+      op: 'password_changed',
+      entity_id: laptop.user.id,
+      data: {},
+    })
+    await expect(signIn(shared.node, laptop.user.username, laptop.password)).rejects.toThrow(
+      'invalid_credentials',
+    )
     await signIn(shared.node, laptop.user.username, change.new_password)
   })
 
   test('needs the present one', async () => {
     const alice = await signUp(shared.node)
     const phone = await alice.signIn()
-    const reply = await alice.rest('PUT', '/users/me/password', { ...change, current_password: 'wrong horse' })
+    const reply = await alice.rest('PUT', '/users/me/password', {
+      ...change,
+      current_password: 'wrong horse',
+    })
     expectProblem(reply, 'invalid_credentials', 401)
     expect((await phone.ask('getMe')).user).toEqual(alice.user)
     await alice.signIn()
@@ -159,19 +189,27 @@ describe('a new password', () => {
 
   test('guessed at is limited like a sign-in', async () => {
     const alice = await signUp(shared.node)
-    const guess = () => alice.rest('PUT', '/users/me/password', { ...change, current_password: 'wrong horse' })
+    const guess = () =>
+      alice.rest('PUT', '/users/me/password', { ...change, current_password: 'wrong horse' })
     for (let i = 0; i < 10; i++) expect((await guess()).status).toBe(401)
     expectProblem(await guess(), 'rate_limited', 429)
-    expectProblem(await alice.rest('DELETE', '/users/me', { password: alice.password }), 'rate_limited', 429)
+    expectProblem(
+      await alice.rest('DELETE', '/users/me', { password: alice.password }),
+      'rate_limited',
+      429,
+    )
   })
 })
 
 describe('a session', () => {
-  const seal = (secret: string, session_id: string) => createSessionCookie([secret]).issue(session_id, false)
+  const seal = (secret: string, session_id: string) =>
+    createSessionCookie([secret]).issue(session_id, false)
 
   test('is nobody under a cookie of another secret', async () => {
     const alice = await signUp(shared.node)
-    const forged = (await seal('a secret that nobody here ever used', alice.session.id)).split(';')[0]!
+    const forged = (await seal('a secret that nobody here ever used', alice.session.id)).split(
+      ';',
+    )[0]!
     expectProblem(
       await request(`${shared.node.url}/users/me`, 'GET', undefined, { cookie: forged }),
       'unauthenticated',
@@ -191,13 +229,18 @@ describe('a session', () => {
     const phone = await alice.signIn()
     await phone.ask('logout')
     const cookie = `lockstep_session=junk; ${phone.cookie}; lockstep_session=; ${alice.cookie}`
-    const { status, body } = await request(`${shared.node.url}/users/me`, 'GET', undefined, { cookie })
+    const { status, body } = await request(`${shared.node.url}/users/me`, 'GET', undefined, {
+      cookie,
+    })
     expect([status, (body.session as { id: string }).id]).toEqual([200, alice.session.id])
   })
 
   test('that has expired is dead before the database removes it', async () => {
     const alice = await signUp(shared.node)
-    await database.sessions.updateOne({ _id: alice.session.id }, { $set: { expires_at: new Date(Date.now() - 1) } })
+    await database.sessions.updateOne(
+      { _id: alice.session.id },
+      { $set: { expires_at: new Date(Date.now() - 1) } },
+    )
     expectProblem(await alice.rest('GET', '/users/me'), 'unauthenticated', 401)
     const other = await alice.signIn()
     expect((await other.ask('listSessions')).items).toMatchObject([{ id: other.session.id }])
@@ -226,7 +269,10 @@ describe('a session', () => {
   test('is not brought back by its renewal', async () => {
     const alice = await signUp(shared.node)
     const phone = await alice.signIn()
-    await database.sessions.updateOne({ _id: phone.session.id }, { $set: { last_seen_at: new Date(0) } })
+    await database.sessions.updateOne(
+      { _id: phone.session.id },
+      { $set: { last_seen_at: new Date(0) } },
+    )
     await Promise.all([
       phone.rest('GET', '/users/me'),
       alice.ask('revokeSession', { params: { id: phone.session.id } }),

@@ -25,7 +25,12 @@ const faultsOf = (environment: Record<string, string>): string => {
 describe('settings', () => {
   test('have the defaults of the contract when nothing is set, and empty counts as unset', () => {
     const config = readConfig({ DATA_DIR, PORT: '', MONGODB_URL: '' })
-    expect(config).toMatchObject({ host: '127.0.0.1', port: 3000, publicOrigins: [], logLevel: 'info' })
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      port: 3000,
+      publicOrigins: [],
+      logLevel: 'info',
+    })
     expect(config).toMatchObject({ trustProxy: false, logRetentionDays: 90, production: false })
     expect(config.mongodbUrl).toBeUndefined()
     expect(config.redisUrl).toBeUndefined()
@@ -56,7 +61,6 @@ describe('settings', () => {
       'TRUST_PROXY',
       'LOG_RETENTION_DAYS',
     ])
-      // prettier-ignore
       expect(faults).toContain(`${name}: `)
   })
 
@@ -73,7 +77,10 @@ describe('settings', () => {
 
   test('rotate secrets, newest first', () => {
     const [newest, old] = [`${SESSION_SECRET} new`, `${SESSION_SECRET} old`]
-    expect(readConfig({ DATA_DIR, SESSION_SECRET: `${newest},${old}` }).sessionSecrets).toEqual([newest, old])
+    expect(readConfig({ DATA_DIR, SESSION_SECRET: `${newest},${old}` }).sessionSecrets).toEqual([
+      newest,
+      old,
+    ])
   })
 
   test('of production insist on a secret', () => {
@@ -82,7 +89,11 @@ describe('settings', () => {
   })
 
   const proxy = { TRUSTED_USER_HEADER: 'X-User', TRUSTED_USER_SECRET: SESSION_SECRET }
-  const oidc = { OIDC_ISSUER: 'https://id.example', OIDC_CLIENT_ID: 'lockstep', PUBLIC_ORIGIN: 'https://chat.example' }
+  const oidc = {
+    OIDC_ISSUER: 'https://id.example',
+    OIDC_CLIENT_ID: 'lockstep',
+    PUBLIC_ORIGIN: 'https://chat.example',
+  }
 
   test('leave users to passwords unless a host app brings them', () => {
     expect(readConfig({ DATA_DIR })).toMatchObject({
@@ -93,11 +104,27 @@ describe('settings', () => {
     const byProxy = readConfig({ DATA_DIR, ...proxy, TRUSTED_NAME_HEADER: 'X-Name' })
     const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [SESSION_SECRET] }
     expect(byProxy).toMatchObject({ withoutPasswords: true, trustedProxy, oidc: undefined })
-    const byProvider = readConfig({ DATA_DIR, ...oidc, OIDC_CLIENT_SECRET: 's', OIDC_NAME: 'Example' })
-    const settings = { issuer: 'https://id.example', clientId: 'lockstep', clientSecret: 's', name: 'Example' }
-    expect(byProvider).toMatchObject({ withoutPasswords: true, trustedProxy: undefined, oidc: settings })
+    const byProvider = readConfig({
+      DATA_DIR,
+      ...oidc,
+      OIDC_CLIENT_SECRET: 's',
+      OIDC_NAME: 'Example',
+    })
+    const settings = {
+      issuer: 'https://id.example',
+      clientId: 'lockstep',
+      clientSecret: 's',
+      name: 'Example',
+    }
+    expect(byProvider).toMatchObject({
+      withoutPasswords: true,
+      trustedProxy: undefined,
+      oidc: settings,
+    })
     for (const host of [proxy, oidc])
-      expect(readConfig({ DATA_DIR, ...host, PASSWORD_SIGN_IN: 'true' }).withoutPasswords).toBe(false)
+      expect(readConfig({ DATA_DIR, ...host, PASSWORD_SIGN_IN: 'true' }).withoutPasswords).toBe(
+        false,
+      )
   })
 
   test.each<[string, Record<string, string>]>([
@@ -105,8 +132,14 @@ describe('settings', () => {
     ['TRUSTED_USER_HEADER: is required', { TRUSTED_USER_SECRET: SESSION_SECRET }],
     ['TRUSTED_USER_HEADER: is required', { TRUSTED_NAME_HEADER: 'X-Name' }],
     ['TRUSTED_USER_SECRET: must have 32 characters', { ...proxy, TRUSTED_USER_SECRET: 'short' }],
-    ['TRUSTED_USER_HEADER: must be the name of a header', { ...proxy, TRUSTED_USER_HEADER: 'X User' }],
-    ['TRUSTED_USER_HEADER: must be the name of a header', { ...proxy, TRUSTED_USER_HEADER: 'Lockstep-User' }],
+    [
+      'TRUSTED_USER_HEADER: must be the name of a header',
+      { ...proxy, TRUSTED_USER_HEADER: 'X User' },
+    ],
+    [
+      'TRUSTED_USER_HEADER: must be the name of a header',
+      { ...proxy, TRUSTED_USER_HEADER: 'Lockstep-User' },
+    ],
     ['OIDC_CLIENT_ID: is required', { ...oidc, OIDC_CLIENT_ID: '' }],
     ['PUBLIC_ORIGIN: is required', { ...oidc, PUBLIC_ORIGIN: '' }],
     ['OIDC_ISSUER: is required', { ...oidc, OIDC_ISSUER: '' }],
@@ -145,7 +178,8 @@ describe('settings', () => {
   })
 
   test('of production refuse plain http, but on this machine', () => {
-    const faults = (PUBLIC_ORIGIN: string) => faultsOf({ NODE_ENV: 'production', SESSION_SECRET, PUBLIC_ORIGIN })
+    const faults = (PUBLIC_ORIGIN: string) =>
+      faultsOf({ NODE_ENV: 'production', SESSION_SECRET, PUBLIC_ORIGIN })
     for (const plain of [
       'http://chat.example.org',
       'http://192.168.1.2:3000',
@@ -165,7 +199,9 @@ describe('settings', () => {
   })
 
   test('trust a proxy by its addresses', () => {
-    expect(readConfig({ DATA_DIR, TRUST_PROXY: 'uniquelocal, 10.0.0.0/8' }).trustProxy).toBe('uniquelocal, 10.0.0.0/8')
+    expect(readConfig({ DATA_DIR, TRUST_PROXY: 'uniquelocal, 10.0.0.0/8' }).trustProxy).toBe(
+      'uniquelocal, 10.0.0.0/8',
+    )
     expect(readConfig({ DATA_DIR, TRUST_PROXY: 'true' }).trustProxy).toBe(true)
   })
 })

@@ -53,7 +53,14 @@ function watched(): Question[] {
     if (!sharded.includes(collection)) return
     const changes = (command.updates as Document[] | undefined)?.map(({ u }) => u as unknown) ?? []
     for (const [i, filter] of filtersOf(name, command).entries())
-      questions.push({ name, collection, filter, change: changes[i], sort: command.sort as Question['sort'], hint: command.hint as string }) // prettier-ignore
+      questions.push({
+        name,
+        collection,
+        filter,
+        change: changes[i],
+        sort: command.sort as Question['sort'],
+        hint: command.hint as string,
+      })
   }
   const connect = MongoClient.prototype.connect
   vi.spyOn(MongoClient.prototype, 'connect').mockImplementation(function (this: MongoClient) {
@@ -89,11 +96,13 @@ function filtersOf(name: string, command: Document): Document[] {
 }
 
 function namesUsers({ filter: { user_id } }: Question): boolean {
-  const users = (typeof user_id === 'object' ? (user_id as { $in?: unknown[] }).$in : [user_id]) ?? []
+  const users =
+    (typeof user_id === 'object' ? (user_id as { $in?: unknown[] }).$in : [user_id]) ?? []
   return users.every((user) => typeof user === 'string')
 }
 
-const shapeOf = ({ name, collection, filter }: Question) => `${name} ${collection} {${Object.keys(filter).join(', ')}}`
+const shapeOf = ({ name, collection, filter }: Question) =>
+  `${name} ${collection} {${Object.keys(filter).join(', ')}}`
 
 /** Has done everything that a person can do, from two devices. */
 async function livedIn(node: { url: string }): Promise<Person> {
@@ -116,7 +125,11 @@ async function livedIn(node: { url: string }): Promise<Person> {
   })
   const mutation_id = newId()
   for (let time = 0; time < 2; time++)
-    await device.done('append', { mutation_id, conversation_id: id, message: said('d').messages[0] })
+    await device.done('append', {
+      mutation_id,
+      conversation_id: id,
+      message: said('d').messages[0],
+    })
   await person.ask('putConversation', { params: { id: other }, body: { archived: true } })
   await person.ask('deleteConversation', { params: { id: gone } })
   for (const state of ['active', 'archived', 'trash'] as const)
@@ -142,9 +155,13 @@ async function livedIn(node: { url: string }): Promise<Person> {
   await device.done('stop', { conversation_id: id, message_id: streaming.id })
   const agent = (await person.ask('listAgents')).items[0]!.id
   for (const input of ['/demo silent', '/demo hang']) {
-    const run = { id: (await person.ask('createRun', { body: { agent, input, conversation_id: other } })).id }
+    const run = {
+      id: (await person.ask('createRun', { body: { agent, input, conversation_id: other } })).id,
+    }
     await person.ask('stopRun', { params: run })
-    await eventually(async () => (await person.ask('getRun', { params: run })).ended_at !== null, { within: 20_000 })
+    await eventually(async () => (await person.ask('getRun', { params: run })).ended_at !== null, {
+      within: 20_000,
+    })
     if (input.endsWith('hang')) await person.ask('deleteRun', { params: run })
   }
   const runs = await person.ask('listRuns', { query: { limit: 1, agent, conversation_id: other } })
@@ -165,7 +182,9 @@ async function livedIn(node: { url: string }): Promise<Person> {
 /** Has everything of somebody else's, by an import, and then nothing any more. */
 async function comeAndGone(node: { url: string }, data: unknown): Promise<Person> {
   const person = await signUp(node)
-  expect(await person.ask('importMe', { body: { source: 'lockstep', data } })).toMatchObject({ failed: [] })
+  expect(await person.ask('importMe', { body: { source: 'lockstep', data } })).toMatchObject({
+    failed: [],
+  })
   await person.ask('deleteMe', { body: { password: person.password } })
   return person
 }
@@ -175,9 +194,18 @@ async function sweepAll(url: string): Promise<void> {
   const logger = createLogger('silent')
   const database = await openDatabase(url)
   const log = createLog(database, logger)
-  const housekeeping = startHousekeeping(database, createConversations(database, log), { logRetentionDays: 90, logger })
-  const devices = { disconnectSessions: () => undefined, onlineSessions: () => Promise.resolve(new Set<string>()) }
-  const { faults } = await audit(database, log, allUsers(database), { entry: () => undefined, fault: () => undefined })
+  const housekeeping = startHousekeeping(database, createConversations(database, log), {
+    logRetentionDays: 90,
+    logger,
+  })
+  const devices = {
+    disconnectSessions: () => undefined,
+    onlineSessions: () => Promise.resolve(new Set<string>()),
+  }
+  const { faults } = await audit(database, log, allUsers(database), {
+    entry: () => undefined,
+    fault: () => undefined,
+  })
   expect(faults).toBe(0)
   await housekeeping.run(Date.now() + 91 * 86_400_000)
   await createAccountDeletion({ database, log, devices }).finish()
@@ -190,7 +218,10 @@ async function sweepAll(url: string): Promise<void> {
 
 const settings = {
   gateway: { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } },
-  agents: { demo: { tokensPerSecond: 5_000 }, timings: { ...timings, renewMs: 50, sweepMs: 100, strayMs: 100 } },
+  agents: {
+    demo: { tokensPerSecond: 5_000 },
+    timings: { ...timings, renewMs: 50, sweepMs: 100, strayMs: 100 },
+  },
 }
 
 let home: TestDatabase
@@ -202,7 +233,9 @@ beforeAll(async () => {
   const node = await startNode(home, { options: settings })
   const person = await livedIn(node)
   gone = await comeAndGone(node, (await person.rest('GET', '/users/me/export')).body)
-  await eventually(() => questions.some((question) => shapeOf(question) === 'find replies {run_id}'))
+  await eventually(() =>
+    questions.some((question) => shapeOf(question) === 'find replies {run_id}'),
+  )
   await node.stop()
   await sweepAll(home.url)
 }, 120_000)
@@ -219,7 +252,13 @@ test('every question says whose documents it asks for, but for the sweeps over a
 test('the log is append-only: a purge and retention take content out of entries, an account’s deletion takes its own, and nothing else happens', () => {
   const ofLog = questions.filter(({ collection }) => collection === 'changes')
   const does = (name: string) => ofLog.filter((question) => question.name === name)
-  expect(new Set(ofLog.map(({ name }) => name).filter((name) => !['find', 'aggregate', 'insert'].includes(name)))).toEqual(new Set(['update', 'delete'])) // prettier-ignore
+  expect(
+    new Set(
+      ofLog
+        .map(({ name }) => name)
+        .filter((name) => !['find', 'aggregate', 'insert'].includes(name)),
+    ),
+  ).toEqual(new Set(['update', 'delete']))
   const content = { data: '', before: '' }
   const ends = [
     { $set: { stripped: true }, $unset: content },
@@ -234,11 +273,16 @@ test('every one of them is answered by an index, and ranges of `_id` without a s
   await using client = await MongoClient.connect(home.url)
   const named = questions.filter((question) => namesUsers(question) && question.name !== 'insert')
   const asked = new Map(
-    named.map((question) => [`${shapeOf(question)} ${[...(question.sort ?? [])].join(' ')}`, question]),
+    named.map((question) => [
+      `${shapeOf(question)} ${[...(question.sort ?? [])].join(' ')}`,
+      question,
+    ]),
   )
   for (const [shape, { collection, filter, sort, hint }] of asked) {
     const explain = { find: collection, filter, ...(sort && { sort }), ...(hint && { hint }) }
-    const { queryPlanner } = (await client.db().command({ explain, verbosity: 'queryPlanner' })) as Document
+    const { queryPlanner } = (await client
+      .db()
+      .command({ explain, verbosity: 'queryPlanner' })) as Document
     const plan = JSON.stringify((queryPlanner as Document).winningPlan)
     expect(plan, shape).not.toContain('COLLSCAN')
     if (sort?.keys().next().value === '_id') expect(plan, shape).not.toContain('"SORT"')

@@ -15,7 +15,10 @@ test.each([
   ['a primary that was replaced', new driver.MongoStalePrimaryError('newer primary')],
   ['a pool that was closed', named('MongoPoolClosedError')],
   ['a pool whose connections all wait', named('MongoWaitQueueTimeoutError')],
-  ['a write to a broken pipe', Object.assign(new Error('write EPIPE'), { syscall: 'write', errno: -32 })],
+  [
+    'a write to a broken pipe',
+    Object.assign(new Error('write EPIPE'), { syscall: 'write', errno: -32 }),
+  ],
   ['a stepdown', refused(11602)],
   ['a primary no more', refused(10107)],
   ['a cursor lost by a restart', refused(43)],

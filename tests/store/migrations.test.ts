@@ -47,7 +47,8 @@ function scripted(...names: string[]) {
   return { notes, steps }
 }
 
-const all = (steps: readonly Migration[]) => Promise.all(nodes.map((node) => migrate(node, { owner: newId(), steps })))
+const all = (steps: readonly Migration[]) =>
+  Promise.all(nodes.map((node) => migrate(node, { owner: newId(), steps })))
 
 test('nodes that start together run each migration once, one after the other', async () => {
   const { notes, steps } = scripted('a', 'b', 'c')
@@ -142,12 +143,16 @@ test('every step of today can run again, on a database that is in use', async ()
   await using store = await opened(used.url)
   const indexes = async () => {
     const found = await Promise.all(
-      ['changes', 'conversations', 'users'].map((name) => store.database.db.collection(name).indexes()),
+      ['changes', 'conversations', 'users'].map((name) =>
+        store.database.db.collection(name).indexes(),
+      ),
     )
     return found.flat().map(({ name }) => name)
   }
   const before = await indexes()
-  await store.database.db.collection<Schema>('schema').updateOne({ _id: 'schema' }, { $set: { version: 0 } })
+  await store.database.db
+    .collection<Schema>('schema')
+    .updateOne({ _id: 'schema' }, { $set: { version: 0 } })
   await migrate(store.database, { owner: newId() })
   expect(await indexes()).toEqual(before)
   expect(await person.ask('getConversation', { params: { id } })).toMatchObject({ id })
@@ -160,14 +165,19 @@ test('nodes of the version before serve, write and start while a migration runs,
   const { db } = store.database
   const { version } = (await db.collection<Schema>('schema').findOne())!
   const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  const known = Array.from({ length: version }, (): Migration => ({ name: 'known', run: () => Promise.resolve() }))
+  const known = Array.from({ length: version }, (): Migration => ({
+    name: 'known',
+    run: () => Promise.resolve(),
+  }))
   const next: Migration = {
     name: 'next',
     async run() {
       await db.collection('conversations').createIndex({ user_id: 1, next: 1 })
       begun.resolve()
       await awake.promise
-      await db.collection('conversations').updateMany({ next: { $exists: false } }, { $set: { next: 1 } })
+      await db
+        .collection('conversations')
+        .updateMany({ next: { $exists: false } }, { $set: { next: 1 } })
     },
   }
   const person = await signUp(old)
@@ -175,7 +185,9 @@ test('nodes of the version before serve, write and start while a migration runs,
   const write = async (node: { url: string }) => {
     const { id } = await person.at(node).ask('createConversation', { body: { title: 'Written' } })
     await device.until('change', ({ entity_id }) => entity_id === id)
-    expect(await person.at(node).ask('getConversation', { params: { id } })).toMatchObject({ title: 'Written' })
+    expect(await person.at(node).ask('getConversation', { params: { id } })).toMatchObject({
+      title: 'Written',
+    })
     return id
   }
   const newer = migrate(store.database, { owner: newId(), steps: [...known, next] })
@@ -185,7 +197,10 @@ test('nodes of the version before serve, write and start while a migration runs,
   const second = await write(late)
   awake.resolve()
   await newer
-  expect(await db.collection('schema').findOne()).toMatchObject({ version: version + 1, owner: null })
+  expect(await db.collection('schema').findOne()).toMatchObject({
+    version: version + 1,
+    owner: null,
+  })
   const third = await write(old)
   const { items } = await person.at(late).ask('listConversations')
   expect(items.map(({ id }) => id)).toEqual([third, second, first])
@@ -194,7 +209,9 @@ test('nodes of the version before serve, write and start while a migration runs,
 test('a program older than the minimum refuses to start, in one sentence, and changes nothing', async () => {
   await schema().insertOne({ _id: 'schema', version: 99, minimum: 98, owner: null, until: null })
   const started = spawnNode({ url: home.url })
-  await expect(started).rejects.toThrow(/The database needs schema 98, this version of Lockstep knows \d+: update it/)
+  await expect(started).rejects.toThrow(
+    /The database needs schema 98, this version of Lockstep knows \d+: update it/,
+  )
   expect(await schema().findOne()).toMatchObject({ version: 99, minimum: 98 })
 })
 

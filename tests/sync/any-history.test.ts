@@ -14,7 +14,8 @@ const seed = Number(process.env.SYNC_SEED ?? Date.now() % 2 ** 31)
 
 type Action =
   | {
-      do: 'create' | 'append' | 'edit' | 'rename' | 'pin' | 'archive' | 'delete' | 'restore' | 'purge'
+      do:
+        'create' | 'append' | 'edit' | 'rename' | 'pin' | 'archive' | 'delete' | 'restore' | 'purge'
       what: number
       text: string
     }
@@ -31,7 +32,10 @@ type Step = Action & { device: number }
 const what = fc.nat(5)
 const text = fc.string({ minLength: 1, maxLength: 6 })
 const actions = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('create' as const, 'append' as const), what, text }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constantFrom('create' as const, 'append' as const), what, text }),
+  },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -40,7 +44,13 @@ const actions = fc.oneof(
       text,
     }),
   },
-  { weight: 8, arbitrary: fc.record({ do: fc.constantFrom('open', 'open', 'close', 'older', 'older', 'more'), what }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constantFrom('open', 'open', 'close', 'older', 'older', 'more'),
+      what,
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -49,8 +59,17 @@ const actions = fc.oneof(
       value: fc.option(fc.nat(9)),
     }),
   },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('pass'), ms: fc.constantFrom(1, 7, 50, 400, 3_000, 30_000) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('cut', 'offline', 'online', 'nudge', 'drain') }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('pass'),
+      ms: fc.constantFrom(1, 7, 50, 400, 3_000, 30_000),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom('cut', 'offline', 'online', 'nudge', 'drain') }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -131,15 +150,22 @@ class History {
     const id = 'what' in step ? this.#pick(step.what) : undefined
     switch (step.do) {
       case 'create': {
-        const messages = Array.from({ length: 2 * step.what }, () => ({ role: 'user' as const, content: step.text }))
+        const messages = Array.from({ length: 2 * step.what }, () => ({
+          role: 'user' as const,
+          content: step.text,
+        }))
         const sent = conversations.create({ title: step.text, messages })
         this.#ids.push(sent.id)
         return this.#note(sent)
       }
       case 'append':
-        return void (id && this.#note(conversations.append(id, { role: 'user', content: step.text }), id, true))
+        return void (
+          id && this.#note(conversations.append(id, { role: 'user', content: step.text }), id, true)
+        )
       case 'edit': {
-        const message = id ? conversations.get(id)?.messages.at(-1 - (step.text.length % 5)) : undefined
+        const message = id
+          ? conversations.get(id)?.messages.at(-1 - (step.text.length % 5))
+          : undefined
         if (!id || !message) return
         const options = step.what % 2 ? { version: message.version } : {}
         return this.#note(conversations.edit(id, message.id, step.text, options), id)
@@ -168,7 +194,9 @@ class History {
       case 'older':
         return void (id && conversations.loadOlder(id).catch(onlyFaults))
       case 'more':
-        return void conversations.loadMore((['active', 'archived', 'trash'] as const)[step.what % 3]!).catch(onlyFaults)
+        return void conversations
+          .loadMore((['active', 'archived', 'trash'] as const)[step.what % 3]!)
+          .catch(onlyFaults)
       case 'prefer':
         return this.#note(engine.preferences.update({ [step.key]: step.value }))
       case 'pass':
@@ -206,7 +234,13 @@ class History {
     const [entity_id, version, last] = [id, held.version + 1, held.messages.at(-1)]
     const now = new Date(time.now()).toISOString()
     if (last?.status === 'streaming' && text.length > 3) {
-      const data = { message_id: last.id, run_id, status: 'complete', length: last.content.length, metadata: { n: 1 } }
+      const data = {
+        message_id: last.id,
+        run_id,
+        status: 'complete',
+        length: last.content.length,
+        metadata: { n: 1 },
+      }
       server.append('conversations', {
         op: 'finished',
         entity_id,
@@ -219,8 +253,21 @@ class History {
       server.append('conversations', { op: 'extended', entity_id, version, data })
     } else {
       const position = held.message_count + 1
-      const message = { id: `m-${id}-${position}`, role: 'assistant', content: '', position, version: 1, metadata: {} }
-      const streaming = { ...message, status: 'streaming', replaces: null, created_at: now, updated_at: now }
+      const message = {
+        id: `m-${id}-${position}`,
+        role: 'assistant',
+        content: '',
+        position,
+        version: 1,
+        metadata: {},
+      }
+      const streaming = {
+        ...message,
+        status: 'streaming',
+        replaces: null,
+        created_at: now,
+        updated_at: now,
+      }
       const data = { messages: [streaming], message_count: position, preview: '', updated_at: now }
       server.append('conversations', { op: 'updated', entity_id, version, data })
     }
@@ -236,7 +283,9 @@ class History {
       expect(engine.conversations.cursor).toEqual(server.head('conversations'))
       for (const state of ['active', 'archived', 'trash'] as const) {
         await this.#loadAll(device, state)
-        const items = engine.conversations.list(state).items.map(({ delivery: _delivery, ...summary }) => summary)
+        const items = engine.conversations
+          .list(state)
+          .items.map(({ delivery: _delivery, ...summary }) => summary)
         expect(items).toEqual(server.summaries(state))
       }
       for (const id of this.#opened.get(device) ?? []) this.#checkWindow(device, id)
@@ -244,7 +293,10 @@ class History {
     this.#checkAcked()
   }
 
-  async #loadAll({ engine: { conversations } }: Device, state: 'active' | 'archived' | 'trash'): Promise<void> {
+  async #loadAll(
+    { engine: { conversations } }: Device,
+    state: 'active' | 'archived' | 'trash',
+  ): Promise<void> {
     for (let pages = 0; conversations.list(state).more; pages++) {
       expect(pages).toBeLessThan(100)
       let done = false

@@ -30,7 +30,10 @@ export class House {
   }
 
   /** A new device that has been started, and is live unless `live` is false. */
-  async device({ live = true, random = () => 0.5 }: { live?: boolean; random?: () => number } = {}): Promise<Device> {
+  async device({
+    live = true,
+    random = () => 0.5,
+  }: { live?: boolean; random?: () => number } = {}): Promise<Device> {
     const session_id = newId()
     this.server.signIn(session_id)
     const wire = new FakeWire(this.server, this.time, session_id)
@@ -53,7 +56,9 @@ export class House {
   async quiet(): Promise<void> {
     const isQuiet = ({ engine }: Device) =>
       engine.connection === 'live' &&
-      [engine.conversations, engine.preferences, engine.account, engine.agents].every(({ settled }) => settled)
+      [engine.conversations, engine.preferences, engine.account, engine.agents].every(
+        ({ settled }) => settled,
+      )
     const areQuiet = () => this.devices.filter(({ wire }) => wire.online).every(isQuiet)
     await this.time.until(areQuiet, PATIENT)
     await this.time.pass(30_000) // what was on its way has come, and the next head

@@ -3,12 +3,21 @@
 import type { Run } from '../../protocol/agents.ts'
 import type { Change, Cursor, Decision } from '../../protocol/change.ts'
 import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
-import { decideConversations, existing, live, summaryOf } from '../../protocol/decide/conversations.ts'
+import {
+  decideConversations,
+  existing,
+  live,
+  summaryOf,
+} from '../../protocol/decide/conversations.ts'
 import { decidePreferences } from '../../protocol/decide/preferences.ts'
 import { errors, Fault, toProblem } from '../../protocol/errors.ts'
 import { newId } from '../../protocol/ids.ts'
 import type { PreferencesCommands } from '../../protocol/preferences.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../protocol/reduce/conversation.ts'
 import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
 import type { Ack, RangeAnswer, RangeRequest, Sync } from '../../protocol/sync.ts'
 import { topics, type Topic } from '../../protocol/topics.ts'
@@ -24,7 +33,10 @@ interface Log {
 }
 
 /** What a connected device hears. */
-export type Listener = (event: 'change' | 'head' | 'delta' | 'presence' | 'draining', payload: unknown) => void
+export type Listener = (
+  event: 'change' | 'head' | 'delta' | 'presence' | 'draining',
+  payload: unknown,
+) => void
 
 export class FakeServer {
   epoch = 'e1'
@@ -121,15 +133,28 @@ export class FakeServer {
   #execute(topic: Topic, name: string, command: object, mutation_id: string): Ack {
     const context = { user_id: user.id, at: this.#at(), newId: () => newId() }
     if (topic === 'preferences') {
-      const decision = decidePreferences(this.preferences, command as PreferencesCommands['update'], context)
+      const decision = decidePreferences(
+        this.preferences,
+        command as PreferencesCommands['update'],
+        context,
+      )
       if (decision) this.append(topic, decision, mutation_id)
-      return { ok: true, data: this.preferences, seq: this.head(topic).seq, version: this.preferences.version }
+      return {
+        ok: true,
+        data: this.preferences,
+        seq: this.head(topic).seq,
+        version: this.preferences.version,
+      }
     }
     if (topic === 'account') {
       const { session_id } = command as { session_id: string }
       this.sessions.delete(session_id)
       const data = { session_id }
-      this.append(topic, { op: 'session_revoked', entity_id: session_id, version: 2, data }, mutation_id)
+      this.append(
+        topic,
+        { op: 'session_revoked', entity_id: session_id, version: 2, data },
+        mutation_id,
+      )
       return { ok: true, data: null, seq: this.head(topic).seq, version: 2 }
     }
     const { id, conversation_id = id! } = command as { id?: string; conversation_id?: string }
@@ -168,7 +193,10 @@ export class FakeServer {
     ) as Change
     this.#logs[topic].changes.push(change)
     if (topic === 'conversations')
-      this.conversations.set(entity_id, reduceConversation(this.conversations.get(entity_id), change))
+      this.conversations.set(
+        entity_id,
+        reduceConversation(this.conversations.get(entity_id), change),
+      )
     if (topic === 'preferences') this.preferences = reducePreferences(this.preferences, change)
     this.emit(topic, 'change', change)
     return change
@@ -206,8 +234,10 @@ export class FakeServer {
     const session = this.sessions.get(session_id)
     if (!session) throw new Fault('unauthenticated')
     if (path === '/users/me') return { user: this.signedInAs, session, ...this.head('account') }
-    if (path === '/users/me/preferences') return { ...this.preferences, ...this.head('preferences') }
-    if (path === '/users/me/sessions') return { items: this.#listedSessions(session_id), ...this.head('account') }
+    if (path === '/users/me/preferences')
+      return { ...this.preferences, ...this.head('preferences') }
+    if (path === '/users/me/sessions')
+      return { items: this.#listedSessions(session_id), ...this.head('account') }
     if (path === '/agents') return { items: [] }
     if (path === '/agent-runs') return this.#runsPage(query)
     if (path === '/conversations') return this.#page(query)
@@ -217,14 +247,20 @@ export class FakeServer {
   }
 
   summaries(state: string): Summary[] {
-    const all = [...this.conversations.values()].filter(isConversation).filter((one) => stateOf(one) === state)
+    const all = [...this.conversations.values()]
+      .filter(isConversation)
+      .filter((one) => stateOf(one) === state)
     return all.map(summaryOf).sort(byTime)
   }
 
   /** Cursors are positions. */
   #runsPage(query: URLSearchParams) {
     const matching = this.runs
-      .filter((run) => ['agent', 'status'].every((field) => [null, run[field as 'agent']].includes(query.get(field))))
+      .filter((run) =>
+        ['agent', 'status'].every((field) =>
+          [null, run[field as 'agent']].includes(query.get(field)),
+        ),
+      )
       .sort((a, b) => (a.started_at < b.started_at ? 1 : -1))
     const [from, limit] = [Number(query.get('cursor') ?? 0), Number(query.get('limit'))]
     const next_cursor = from + limit < matching.length ? String(from + limit) : null
@@ -254,11 +290,17 @@ export class FakeServer {
 
   #window(id: string, query: URLSearchParams) {
     const held = existing(this.conversations.get(id))
-    if (query.get('state') === 'trash' ? held.deleted_at === null : held !== live(held)) throw new Fault('not_found')
+    if (query.get('state') === 'trash' ? held.deleted_at === null : held !== live(held))
+      throw new Fault('not_found')
     const before = Number(query.get('before') ?? Infinity)
     const limit = Math.min(Number(query.get('limit') ?? PAGE), PAGE)
     const messages = held.messages.filter(({ position }) => position < before).slice(-limit)
-    return { ...held, messages, has_more: (messages[0]?.position ?? 1) > 1, ...this.head('conversations') }
+    return {
+      ...held,
+      messages,
+      has_more: (messages[0]?.position ?? 1) > 1,
+      ...this.head('conversations'),
+    }
   }
 
   #at = () => new Date(this.#now()).toISOString()

@@ -36,18 +36,28 @@ export class FakeWire {
   }
 
   readonly connect = (namespace: string, auth: () => Handshake): SocketLike => {
-    const socket = new FakeSocket(this, this.#server, this.#session_id, namespace.slice(1) as Topic, auth)
+    const socket = new FakeSocket(
+      this,
+      this.#server,
+      this.#session_id,
+      namespace.slice(1) as Topic,
+      auth,
+    )
     this.#sockets.add(socket)
     return socket
   }
 
-  readonly fetch = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+  readonly fetch = async (
+    input: string | URL | Request,
+    init: RequestInit = {},
+  ): Promise<Response> => {
     const { pathname, searchParams } = new URL(String(input))
     await this.#travel('request')
     let answer: Response
     try {
       const holder = (init.headers as Record<string, string>)['lockstep-user']
-      if (holder !== undefined && holder !== this.#server.signedInAs.id) throw new Fault('unauthenticated')
+      if (holder !== undefined && holder !== this.#server.signedInAs.id)
+        throw new Fault('unauthenticated')
       answer = Response.json(this.#server.get(pathname, searchParams, this.#session_id))
     } catch (error) {
       if (!(error instanceof Fault)) throw error
@@ -97,7 +107,13 @@ class FakeSocket implements SocketLike {
   #connected = false
   #leave = () => {}
 
-  constructor(wire: FakeWire, server: FakeServer, session_id: string, topic: Topic, auth: () => Handshake) {
+  constructor(
+    wire: FakeWire,
+    server: FakeServer,
+    session_id: string,
+    topic: Topic,
+    auth: () => Handshake,
+  ) {
     this.#wire = wire
     this.#server = server
     this.#session_id = session_id

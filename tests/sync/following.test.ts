@@ -77,7 +77,10 @@ test('when a promised piece never comes it is asked for', async () => {
   device.wire.goOffline()
   for (let value = 1; value <= 30; value++) prefer(house, value)
   let pieces = 0
-  device.wire.faults = { ...noFaults, drops: (what) => what === 'sync' && pieces++ > 4 && pieces < 10 }
+  device.wire.faults = {
+    ...noFaults,
+    drops: (what) => what === 'sync' && pieces++ > 4 && pieces < 10,
+  }
   device.wire.goOnline()
   await house.time.until(() => preferred(device) === 30, 30_000)
 })
@@ -88,7 +91,11 @@ test('CLIENT-7: a cursor older than the log loads everything anew', async () => 
   const { id } = device.engine.conversations.create({ title: 'kept' })
   await house.quiet()
   device.wire.goOffline()
-  house.server.command('conversations', 'update', { conversation_id: id, title: 'renamed', mutation_id: newId() })
+  house.server.command('conversations', 'update', {
+    conversation_id: id,
+    title: 'renamed',
+    mutation_id: newId(),
+  })
   house.server.expire('conversations', true)
   device.wire.goOnline()
   await house.quiet()
@@ -123,7 +130,10 @@ test('CLIENT-3: changes that arrive during the first load are in it or applied a
 test('CLIENT-2: a change of a conversation that is on no loaded page brings it', async () => {
   await using house = new House()
   const writer = await house.device()
-  const ids = Array.from({ length: 6 }, (_, i) => writer.engine.conversations.create({ title: `${i}` }).id)
+  const ids = Array.from(
+    { length: 6 },
+    (_, i) => writer.engine.conversations.create({ title: `${i}` }).id,
+  )
   await house.quiet()
   const reader = await house.device()
   expect(reader.engine.conversations.list('active').items).toHaveLength(3)
@@ -135,7 +145,9 @@ test('CLIENT-2: a change of a conversation that is on no loaded page brings it',
 test('CLIENT-2: the content that retention took is loaded, the purged is not', async () => {
   await using house = new House()
   const device = await house.device()
-  const [kept, gone] = ['kept', 'gone'].map((title) => device.engine.conversations.create({ title }).id)
+  const [kept, gone] = ['kept', 'gone'].map(
+    (title) => device.engine.conversations.create({ title }).id,
+  )
   await house.quiet()
   device.wire.goOffline()
   const command = (name: string, payload: object) =>

@@ -24,13 +24,23 @@ test('CLIENT-2: a change of an unknown kind loads its conversation, which then f
   const { engine, id, held } = await talking(house)
   // only that server knows what it does
   house.server.conversations.set(id, { ...held, title: 'merged', version: held.version + 1 })
-  house.server.append('conversations', { op: 'merged', entity_id: id, version: held.version + 1, data: { with: newId() } }) // prettier-ignore
+  house.server.append('conversations', {
+    op: 'merged',
+    entity_id: id,
+    version: held.version + 1,
+    data: { with: newId() },
+  })
   await house.quiet()
   expect(engine.conversations.get(id)?.title).toBe('merged')
-  expect(house.server.requests.filter((request) => request.startsWith(`/conversations/${id}`))).toHaveLength(1)
+  expect(
+    house.server.requests.filter((request) => request.startsWith(`/conversations/${id}`)),
+  ).toHaveLength(1)
   engine.conversations.rename(id, 'after')
   await house.quiet()
-  expect(house.server.conversations.get(id)).toMatchObject({ title: 'after', version: held.version + 2 })
+  expect(house.server.conversations.get(id)).toMatchObject({
+    title: 'after',
+    version: held.version + 2,
+  })
   expect(engine.conversations.get(id)).toMatchObject({ title: 'after', version: held.version + 2 })
 })
 
@@ -39,7 +49,12 @@ test('a field that is unknown does not keep the others of its change from being 
   const { engine, id, held } = await talking(house)
   const { message_count, preview, updated_at } = held
   const data = { title: 'renamed', colour: { hue: 3 }, message_count, preview, updated_at }
-  house.server.append('conversations', { op: 'updated', entity_id: id, version: held.version + 1, data })
+  house.server.append('conversations', {
+    op: 'updated',
+    entity_id: id,
+    version: held.version + 1,
+    data,
+  })
   await house.quiet()
   expect(engine.conversations.get(id)?.title).toBe('renamed')
   expect(house.server.requests).toEqual([])
@@ -53,7 +68,12 @@ test('CLIENT-2: preferences and account are loaded for changes of an unknown kin
   server.preferences = { preferences: { theme: 'restored' }, version }
   server.append('preferences', { op: 'rolled_back', entity_id: newId(), version, data: { to: 1 } })
   server.signedInAs = { ...server.signedInAs, username: 'grace' }
-  server.append('account', { op: 'merged', entity_id: server.signedInAs.id, version: 9, data: { with: newId() } })
+  server.append('account', {
+    op: 'merged',
+    entity_id: server.signedInAs.id,
+    version: 9,
+    data: { with: newId() },
+  })
   await house.quiet()
   expect(engine.preferences.value).toEqual({ theme: 'restored' })
   expect(engine.account.user?.username).toBe('grace')
@@ -61,8 +81,31 @@ test('CLIENT-2: preferences and account are loaded for changes of an unknown kin
 
 test('no reducer takes a change of an unknown kind for one that it knows', () => {
   const at = '2030-01-01T00:00:00.000Z'
-  const change: Change = { topic: 'agents', epoch: 'e', seq: 2, at, op: 'paused', entity_id: newId(), version: 2, actor: { session_id: null, device: '' }, data: { until: at } } // prettier-ignore
-  const run = { id: change.entity_id, user_id: newId(), agent: 'demo', input: '', output: 'so far', status: 'running', conversation_id: null, message_id: null, started_at: at, ended_at: null, metadata: {}, version: 1 } as const // prettier-ignore
+  const change: Change = {
+    topic: 'agents',
+    epoch: 'e',
+    seq: 2,
+    at,
+    op: 'paused',
+    entity_id: newId(),
+    version: 2,
+    actor: { session_id: null, device: '' },
+    data: { until: at },
+  }
+  const run = {
+    id: change.entity_id,
+    user_id: newId(),
+    agent: 'demo',
+    input: '',
+    output: 'so far',
+    status: 'running',
+    conversation_id: null,
+    message_id: null,
+    started_at: at,
+    ended_at: null,
+    metadata: {},
+    version: 1,
+  } as const
   expect(reduceRun(run, change)).toEqual({ ...run, version: 2 })
   expect(reduceConversation(undefined, change)).toBeUndefined()
   for (const topic of topics) expect(isKnown({ ...change, topic })).toBe(false)

@@ -12,7 +12,8 @@ async function chat(house: House, device: Device): Promise<string> {
   await house.quiet()
   return id
 }
-const said = ({ engine }: Device, id: string) => engine.conversations.get(id)?.messages.map(({ content }) => content)
+const said = ({ engine }: Device, id: string) =>
+  engine.conversations.get(id)?.messages.map(({ content }) => content)
 const deliveries = ({ engine }: Device, id: string) =>
   engine.conversations.get(id)?.messages.map(({ delivery }) => delivery)
 
@@ -23,7 +24,11 @@ test('CLIENT-4: a command shows at once and keeps its place, id and content when
   const sent = device.engine.conversations.append(id, say('hello'))
   expect(deliveries(device, id)).toEqual(['sending'])
   await expect(outcome(house, sent.outcome)).resolves.toMatchObject({ ok: true })
-  expect(device.engine.conversations.get(id)?.messages[0]).toMatchObject({ id: sent.id, delivery: 'sent', position: 1 })
+  expect(device.engine.conversations.get(id)?.messages[0]).toMatchObject({
+    id: sent.id,
+    delivery: 'sent',
+    position: 1,
+  })
 })
 
 test('CLIENT-5: an echo that overtakes its ack, and one that comes long after it, never show a message twice or not at all', async () => {
@@ -34,7 +39,9 @@ test('CLIENT-5: an echo that overtakes its ack, and one that comes long after it
     device.wire.faults = { ...noFaults, delay: (what) => (what === slow ? 900 : 5) }
     device.engine.conversations.append(id, say('once'))
     const seen = new Set<number>()
-    const unsubscribe = device.engine.conversations.subscribe(() => seen.add(said(device, id)!.length))
+    const unsubscribe = device.engine.conversations.subscribe(() =>
+      seen.add(said(device, id)!.length),
+    )
     await house.time.pass(5_000)
     unsubscribe()
     expect([...seen], `slow ${slow}`).toEqual([1])
@@ -47,7 +54,10 @@ test('CLIENT-6: after a lost ack the same command is sent again and done once', 
   const device = await house.device()
   const id = await chat(house, device)
   let acks = 0
-  device.wire.faults = { ...noFaults, drops: (what) => what === 'change' || (what === 'ack' && acks++ === 0) }
+  device.wire.faults = {
+    ...noFaults,
+    drops: (what) => what === 'change' || (what === 'ack' && acks++ === 0),
+  }
   const sent = device.engine.conversations.rename(id, 'renamed')
   await expect(outcome(house, sent.outcome)).resolves.toMatchObject({ ok: true })
   expect(house.server.head('conversations').seq).toBe(2)
@@ -62,7 +72,11 @@ test('CLIENT-5: an echo is as good as an ack', async () => {
   const sent = device.engine.conversations.rename(id, 'renamed')
   await house.time.pass(100)
   expect(device.engine.outbox).toEqual([])
-  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({ ok: true, seq: 2, version: 2 })
+  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({
+    ok: true,
+    seq: 2,
+    version: 2,
+  })
 })
 
 test('the commands of one conversation arrive in order over a wire that has none', async () => {
@@ -73,7 +87,9 @@ test('the commands of one conversation arrive in order over a wire that has none
   device.wire.faults = { ...noFaults, delay: (what) => (what === 'command' ? (delay -= 100) : 5) }
   for (const content of ['a', 'b', 'c']) device.engine.conversations.append(id, say(content))
   await house.quiet()
-  expect(house.server.conversations.get(id)).toMatchObject({ messages: [say('a'), say('b'), say('c')] })
+  expect(house.server.conversations.get(id)).toMatchObject({
+    messages: [say('a'), say('b'), say('c')],
+  })
 })
 
 test('offline, commands queue in order, show as queued, and drain on return', async () => {
@@ -89,7 +105,9 @@ test('offline, commands queue in order, show as queued, and drain on return', as
   device.engine.nudge()
   await house.quiet()
   expect(device.engine.unsent).toBe(0)
-  expect(house.server.conversations.get(id)).toMatchObject({ messages: [say('a'), say('b'), say('c')] })
+  expect(house.server.conversations.get(id)).toMatchObject({
+    messages: [say('a'), say('b'), say('c')],
+  })
 })
 
 test('CLIENT-4: the messages of others come before the own unsent ones', async () => {
@@ -137,7 +155,10 @@ test('a refused message stays with its reason, blocks nothing, and can be sent a
   house.server.refuseNext = new Fault('too_large')
   const sent = device.engine.conversations.append(id, say('big'))
   const beside = device.engine.conversations.append(other, say('beside'))
-  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({ ok: false, problem: { code: 'too_large' } })
+  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({
+    ok: false,
+    problem: { code: 'too_large' },
+  })
   await expect(outcome(house, beside.outcome)).resolves.toMatchObject({ ok: true })
   expect(deliveries(device, id)).toEqual(['failed'])
   device.engine.outbox[0]!.retry()
@@ -210,7 +231,9 @@ test('an edit of a version that another device has passed becomes a conflict, no
   await house.quiet()
   mine.wire.goOnline()
   const current = { content: 'theirs', version: 2 }
-  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({ problem: { code: 'version_conflict', current } })
+  await expect(outcome(house, sent.outcome)).resolves.toMatchObject({
+    problem: { code: 'version_conflict', current },
+  })
   mine.engine.outbox[0]!.retry({ overwrite: true })
   await house.quiet()
   expect(said(other, id)).toEqual(['mine'])

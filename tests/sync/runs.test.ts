@@ -16,7 +16,10 @@ function manyRuns(count: number): Run[] {
         input: `task ${index}`,
         output: '',
       },
-      ...{ status: index % 10 === 9 ? ('failed' as const) : ('complete' as const), conversation_id: null },
+      ...{
+        status: index % 10 === 9 ? ('failed' as const) : ('complete' as const),
+        conversation_id: null,
+      },
       ...{ message_id: null, started_at, ended_at: started_at, metadata: {}, version: 3 },
     }
   })

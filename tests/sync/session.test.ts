@@ -86,7 +86,9 @@ test('reconnects are spread over a growing time of at most ten seconds', async (
   device.wire.faults = watching('refusal', () => tries.push(house.time.now()))
   device.wire.goOffline()
   await house.time.pass(60_000)
-  const waits = tries.filter((_, i) => i % 4 === 0).map((at, i, all) => Math.round((at - (all[i - 1] ?? at)) / 1_000))
+  const waits = tries
+    .filter((_, i) => i % 4 === 0)
+    .map((at, i, all) => Math.round((at - (all[i - 1] ?? at)) / 1_000))
   expect(waits.slice(1, 6)).toEqual([2, 4, 8, 10, 10])
 })
 
@@ -103,7 +105,10 @@ test('a draining node is left within its time', async () => {
 test('a mute connection is given up and the command arrives over the next one', async () => {
   await using house = new House()
   const device = await house.device()
-  device.wire.faults = { ...noFaults, drops: (what) => what === 'command' || what === 'change' || what === 'head' }
+  device.wire.faults = {
+    ...noFaults,
+    drops: (what) => what === 'command' || what === 'change' || what === 'head',
+  }
   device.engine.preferences.update({ a: 1 })
   await house.time.until(() => device.engine.connection !== 'live', 30_000)
   device.wire.faults = noFaults
@@ -120,13 +125,21 @@ test('a connection that dies while nobody has anything to say is given up', asyn
 
 describe('a slow wire, which a large change takes a minute to pass', () => {
   const MINUTE = 60_000
-  const slow = (...kinds: string[]): Faults => ({ ...noFaults, delay: (what) => (kinds.includes(what) ? MINUTE : 5) })
+  const slow = (...kinds: string[]): Faults => ({
+    ...noFaults,
+    delay: (what) => (kinds.includes(what) ? MINUTE : 5),
+  })
 
   test('is no dead one to a device that comes back', async () => {
     await using house = new House()
     const device = await house.device()
     device.wire.goOffline()
-    house.server.append('preferences', { op: 'updated', entity_id: newId(), version: 2, data: { patch: { a: 1 } } })
+    house.server.append('preferences', {
+      op: 'updated',
+      entity_id: newId(),
+      version: 2,
+      data: { patch: { a: 1 } },
+    })
     device.wire.faults = slow('sync')
     device.wire.goOnline()
     await house.time.until(() => device.engine.preferences.value.a === 1, 10 * MINUTE)

@@ -60,17 +60,20 @@ test.each<[string, until: (one: ReturnType<typeof server>) => void]>([
   ['before it begins', () => undefined],
   ['before its first piece', ({ begin }) => begin()],
   ['in the middle', ({ begin, send }) => (begin(), send(text.slice(0, 9)))],
-])('an answer that stops %s is given up after 15 s of silence, and hung up on', async (_when, until) => {
-  const one = server()
-  const answer = one.asked()
-  until(one)
-  await pass(14)
-  expect(one.hungUp()).toBe(false)
-  await pass(2)
-  await expect(answer).rejects.toMatchObject(unavailable)
-  expect(one.hungUp()).toBe(true)
-  expect(vi.getTimerCount()).toBe(0)
-})
+])(
+  'an answer that stops %s is given up after 15 s of silence, and hung up on',
+  async (_when, until) => {
+    const one = server()
+    const answer = one.asked()
+    until(one)
+    await pass(14)
+    expect(one.hungUp()).toBe(false)
+    await pass(2)
+    await expect(answer).rejects.toMatchObject(unavailable)
+    expect(one.hungUp()).toBe(true)
+    expect(vi.getTimerCount()).toBe(0)
+  },
+)
 
 test('a problem that stops in the middle is given up too, for what its status says', async () => {
   const { asked, begin, send, hungUp } = server(503)

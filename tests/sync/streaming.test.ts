@@ -33,14 +33,29 @@ class Reply {
   begin(): void {
     const now = this.#now()
     const position = this.#held().message_count + 1
-    const message = { id: REPLY, role: 'assistant', content: '', position, version: 1, metadata: {} }
-    const messages = [{ ...message, status: 'streaming', replaces: null, created_at: now, updated_at: now }]
+    const message = {
+      id: REPLY,
+      role: 'assistant',
+      content: '',
+      position,
+      version: 1,
+      metadata: {},
+    }
+    const messages = [
+      { ...message, status: 'streaming', replaces: null, created_at: now, updated_at: now },
+    ]
     this.#append('updated', { messages, message_count: position, preview: '', updated_at: now })
   }
 
   show(length: number): void {
     const text = whole.slice(this.shown, this.shown + length)
-    const delta = { entity_id: this.#id, message_id: REPLY, run_id: this.#run_id, offset: this.shown, text }
+    const delta = {
+      entity_id: this.#id,
+      message_id: REPLY,
+      run_id: this.#run_id,
+      offset: this.shown,
+      text,
+    }
     this.shown += text.length
     this.#server.emit('conversations', 'delta', delta)
   }
@@ -48,13 +63,24 @@ class Reply {
   keep(): void {
     const text = whole.slice(this.#durable, this.shown)
     if (text === '') return
-    this.#append('extended', { message_id: REPLY, run_id: this.#run_id, offset: this.#durable, text })
+    this.#append('extended', {
+      message_id: REPLY,
+      run_id: this.#run_id,
+      offset: this.#durable,
+      text,
+    })
     this.#durable = this.shown
   }
 
   finish(): void {
     this.keep()
-    const ending = { message_id: REPLY, run_id: this.#run_id, status: 'complete', length: whole.length, metadata: {} }
+    const ending = {
+      message_id: REPLY,
+      run_id: this.#run_id,
+      status: 'complete',
+      length: whole.length,
+      metadata: {},
+    }
     this.#append('finished', { ...ending, preview: whole.slice(0, 140), updated_at: this.#now() })
   }
 
@@ -65,7 +91,12 @@ class Reply {
   }
 
   #append(op: string, data: Record<string, unknown>): void {
-    this.#server.append('conversations', { op, entity_id: this.#id, version: this.#held().version + 1, data })
+    this.#server.append('conversations', {
+      op,
+      entity_id: this.#id,
+      version: this.#held().version + 1,
+      data,
+    })
   }
 }
 
@@ -73,7 +104,8 @@ class Reply {
 function watch({ engine: { conversations } }: Device, id: string) {
   const seen: string[] = ['']
   const look = () => {
-    const shown = conversations.get(id)?.messages.find((message) => message.id === REPLY)?.content ?? ''
+    const shown =
+      conversations.get(id)?.messages.find((message) => message.id === REPLY)?.content ?? ''
     if (shown !== seen.at(-1)) seen.push(shown)
   }
   const stop = conversations.subscribe(look)
@@ -96,7 +128,11 @@ const faulty = (random: () => number, badness: number, onlyDeltas: boolean): Fau
   }
 }
 
-const step = fc.record({ length: fc.integer({ min: 1, max: 9 }), ms: fc.nat(250), keeps: fc.nat(5) })
+const step = fc.record({
+  length: fc.integer({ min: 1, max: 9 }),
+  ms: fc.nat(250),
+  keeps: fc.nat(5),
+})
 const plan = fc.record({
   steps: fc.array(step, { minLength: 60, maxLength: 60 }),
   rolls: fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
@@ -107,11 +143,19 @@ test(`CLIENT-1 streamed text never goes back nor repeats, whatever becomes of it
   const run = fc.asyncProperty(plan, async ({ steps, rolls, badness }) => {
     await using house = new House()
     const random = () => rolls.next().value
-    const [steady, deaf, shaken, away] = [await house.device(), await house.device(), await house.device(), await house.device()] // prettier-ignore
-    const { id } = steady.engine.conversations.create({ messages: [{ role: 'user', content: 'count' }] })
+    const [steady, deaf, shaken, away] = [
+      await house.device(),
+      await house.device(),
+      await house.device(),
+      await house.device(),
+    ]
+    const { id } = steady.engine.conversations.create({
+      messages: [{ role: 'user', content: 'count' }],
+    })
     await house.quiet()
     const watchers = [] as ReturnType<typeof watch>[]
-    for (const device of [steady, deaf, shaken, away]) watchers.push(await watched(house, device, id))
+    for (const device of [steady, deaf, shaken, away])
+      watchers.push(await watched(house, device, id))
     deaf.wire.faults = { delay: () => 5, drops: (what) => what === 'delta', doubles: () => false }
     shaken.wire.faults = faulty(random, badness, false)
     away.wire.faults = faulty(random, badness, true)
@@ -142,14 +186,17 @@ test(`CLIENT-1 streamed text never goes back nor repeats, whatever becomes of it
     for (const { look, stop, seen, shown } of watchers) {
       look()
       stop()
-      for (const text of seen) expect(whole.startsWith(text), `a beginning of the reply: ${text}`).toBe(true)
+      for (const text of seen)
+        expect(whole.startsWith(text), `a beginning of the reply: ${text}`).toBe(true)
       const lengths = seen.map(({ length }) => length)
       expect(lengths).toEqual(lengths.toSorted((a, b) => a - b))
       expect(shown()).toBe(whole)
     }
     const held = house.server.conversations.get(id)
     for (const { engine } of house.devices) {
-      const messages = engine.conversations.get(id)!.messages.map(({ delivery: _delivery, ...message }) => message)
+      const messages = engine.conversations
+        .get(id)!
+        .messages.map(({ delivery: _delivery, ...message }) => message)
       expect(isConversation(held) && held.messages).toEqual(messages)
     }
   })

@@ -42,7 +42,8 @@ export class VirtualTime implements Clock {
       if (condition()) return true
       let next: Timer | undefined
       for (const timer of this.#timers)
-        if (!next || timer.at < next.at || (timer.at === next.at && timer.order < next.order)) next = timer
+        if (!next || timer.at < next.at || (timer.at === next.at && timer.order < next.order))
+          next = timer
       if (!next || next.at > end) {
         this.#now = end
         return condition()

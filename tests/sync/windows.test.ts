@@ -4,10 +4,13 @@ import { House, type Device } from './devices.ts'
 import { noFaults } from './fake-wire.ts'
 
 const say = (content: string) => ({ role: 'user' as const, content })
-const said = ({ engine }: Device, id: string) => engine.conversations.get(id)?.messages.map(({ content }) => content)
+const said = ({ engine }: Device, id: string) =>
+  engine.conversations.get(id)?.messages.map(({ content }) => content)
 
 /** A conversation of ten messages, and a device that has its newest three open. */
-async function longChat(house: House): Promise<{ writer: Device; reader: Device; id: string; messages: string[] }> {
+async function longChat(
+  house: House,
+): Promise<{ writer: Device; reader: Device; id: string; messages: string[] }> {
   const writer = await house.device()
   const { id } = writer.engine.conversations.create({
     messages: Array.from({ length: 10 }, (_, i) => say(`${i + 1}`)),
@@ -18,7 +21,12 @@ async function longChat(house: House): Promise<{ writer: Device; reader: Device;
   void reader.engine.conversations.open(id)
   await house.quiet()
   expect(said(reader, id)).toEqual(['8', '9', '10'])
-  return { writer, reader, id, messages: writer.engine.conversations.get(id)!.messages.map((message) => message.id) }
+  return {
+    writer,
+    reader,
+    id,
+    messages: writer.engine.conversations.get(id)!.messages.map((message) => message.id),
+  }
 }
 
 async function settled(house: House, promise: Promise<unknown>): Promise<void> {
@@ -66,20 +74,29 @@ test('a conversation that does not exist is not found, one in the trash opens', 
   await house.quiet()
   expect(reader.engine.conversations.get(id)).toBeUndefined()
   const late = await house.device()
-  await settled(house, expect(late.engine.conversations.open(id)).rejects.toMatchObject({ code: 'not_found' }))
+  await settled(
+    house,
+    expect(late.engine.conversations.open(id)).rejects.toMatchObject({ code: 'not_found' }),
+  )
 })
 
 test('windows of conversations closed long ago are let go', async () => {
   await using house = new House()
   const device = await house.device()
   const { conversations } = device.engine
-  const ids = Array.from({ length: 25 }, () => conversations.create({ messages: [say('hello')] }).id)
+  const ids = Array.from(
+    { length: 25 },
+    () => conversations.create({ messages: [say('hello')] }).id,
+  )
   for (const id of ids) void conversations.open(id)
   await house.quiet()
   for (const id of ids) conversations.close(id)
   const windowed = ids.filter((id) => conversations.get(id)?.windowed)
   expect(windowed).toEqual(ids.slice(5))
-  expect(ids.map((id) => conversations.get(id)?.messages.length)).toEqual([...Array(5).fill(0), ...Array(20).fill(1)])
+  expect(ids.map((id) => conversations.get(id)?.messages.length)).toEqual([
+    ...Array(5).fill(0),
+    ...Array(20).fill(1),
+  ])
 })
 
 test('lists are read page by page and are live from then on', async () => {
@@ -107,7 +124,9 @@ test('a snapshot stays the same object while nothing changes, and so do messages
   const before = reader.engine.conversations.get(id)!
   await house.time.pass(60_000)
   expect(reader.engine.conversations.get(id)).toBe(before)
-  expect(reader.engine.conversations.list('active')).toBe(reader.engine.conversations.list('active'))
+  expect(reader.engine.conversations.list('active')).toBe(
+    reader.engine.conversations.list('active'),
+  )
   writer.engine.conversations.append(id, say('11'))
   await house.quiet()
   const after = reader.engine.conversations.get(id)!
@@ -120,12 +139,25 @@ test('streamed text shows as far as it is whole, and durable text replaces it', 
   const { reader, id } = await longChat(house)
   const { server } = house
   const now = new Date(house.time.now()).toISOString()
-  const reply = { id: 'reply', role: 'assistant', content: '', position: 11, version: 1, status: 'streaming' }
+  const reply = {
+    id: 'reply',
+    role: 'assistant',
+    content: '',
+    position: 11,
+    version: 1,
+    status: 'streaming',
+  }
   const messages = [{ ...reply, replaces: null, metadata: {}, created_at: now, updated_at: now }]
   const updated = { messages, message_count: 11, preview: '', updated_at: now }
   server.append('conversations', { op: 'updated', entity_id: id, version: 2, data: updated })
   const delta = (offset: number, text: string) =>
-    server.emit('conversations', 'delta', { entity_id: id, message_id: 'reply', run_id: 'run', offset, text })
+    server.emit('conversations', 'delta', {
+      entity_id: id,
+      message_id: 'reply',
+      run_id: 'run',
+      offset,
+      text,
+    })
   const shown = async () => {
     await house.time.pass(100)
     return said(reader, id)!.at(-1)

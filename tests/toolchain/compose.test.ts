@@ -8,7 +8,11 @@ import { parse } from 'yaml'
 import { stopTimings } from '../../realtime/lifecycle.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
-const secrets = { SESSION_SECRET: 's'.repeat(32), MONGODB_PASSWORD: 'app', MONGODB_ROOT_PASSWORD: 'root' }
+const secrets = {
+  SESSION_SECRET: 's'.repeat(32),
+  MONGODB_PASSWORD: 'app',
+  MONGODB_ROOT_PASSWORD: 'root',
+}
 
 /** docker-compose's own reading of the file, with these variables and no others. */
 async function compose(variables: Record<string, string>): Promise<Composition> {
@@ -21,7 +25,10 @@ async function compose(variables: Record<string, string>): Promise<Composition> 
       .join('\n'),
   )
   const args = ['--env-file', file, '-f', 'docker-compose.yml', 'config']
-  const { stdout } = await promisify(execFile)('docker-compose', args, { cwd: root, env: { PATH: process.env.PATH } })
+  const { stdout } = await promisify(execFile)('docker-compose', args, {
+    cwd: root,
+    env: { PATH: process.env.PATH },
+  })
   return parse(stdout) as Composition
 }
 
@@ -51,9 +58,12 @@ describe('docker-compose.yml', () => {
     expect(two).toEqual(one)
   })
 
-  it.each(Object.keys(secrets))('refuses to start without %s and says how to make one', async (name) => {
-    await expect(compose({ ...secrets, [name]: '' })).rejects.toThrow('new-env.sh')
-  })
+  it.each(Object.keys(secrets))(
+    'refuses to start without %s and says how to make one',
+    async (name) => {
+      await expect(compose({ ...secrets, [name]: '' })).rejects.toThrow('new-env.sh')
+    },
+  )
 
   it('publishes the load balancer only, and keeps the databases in a network without a way out', async () => {
     const { services, networks } = await compose(secrets)
@@ -80,14 +90,18 @@ describe('docker-compose.yml', () => {
     expect(services['lockstep-1']?.stop_grace_period).toBe('30s')
     expect(stopTimings.total).toBeLessThan(30_000)
     const balancer = await readFile(path.join(root, 'deploy/Caddyfile'), 'utf8')
-    const seconds = (name: string) => Number(new RegExp(`^\\s*${name} (\\d+)s$`, 'm').exec(balancer)?.[1])
-    expect(stopTimings.leave).toBeGreaterThan(1_000 * (seconds('health_interval') + seconds('health_timeout')))
+    const seconds = (name: string) =>
+      Number(new RegExp(`^\\s*${name} (\\d+)s$`, 'm').exec(balancer)?.[1])
+    expect(stopTimings.leave).toBeGreaterThan(
+      1_000 * (seconds('health_interval') + seconds('health_timeout')),
+    )
   })
 
   it('hangs up on a node that reads too slowly from Redis, long before its memory is full', async () => {
     const { services } = await compose(secrets)
     const command = [services.valkey?.command ?? []].flat().join(' ')
-    const megabytes = (option: string) => Number(new RegExp(`${option} (\\d+)mb`).exec(command)?.[1])
+    const megabytes = (option: string) =>
+      Number(new RegExp(`${option} (\\d+)mb`).exec(command)?.[1])
     const [hard, memory] = [megabytes('pubsub'), megabytes('--maxmemory')]
     expect(hard).toBeGreaterThanOrEqual(32)
     expect(memory).toBeGreaterThan(2 * hard)

@@ -14,7 +14,9 @@ function faults(file: string, code: string): string[] {
     plugins: { house: { rules: { layers } } },
     rules: { 'house/layers': 'error' },
   }
-  const messages = new Linter({ cwd: root }).verify(code, config, { filename: path.join(root, file) })
+  const messages = new Linter({ cwd: root }).verify(code, config, {
+    filename: path.join(root, file),
+  })
   return messages.map(({ message }) => message)
 }
 
@@ -30,33 +32,103 @@ describe('import directions', () => {
     ['realtime/main.ts', `import { startServer } from './server.ts'`],
     ['protocol/change.ts', `import * as z from 'zod'`],
     ['ui/src/lib/sync/engine.ts', `import { io } from 'socket.io-client'`],
-    ['ui/src/lib/sync/lists.ts', `import { listConversations } from '../services/conversations.ts'`],
+    [
+      'ui/src/lib/sync/lists.ts',
+      `import { listConversations } from '../services/conversations.ts'`,
+    ],
     ['ui/src/lib/stores/conversations.svelte.ts', `import { Engine } from '../sync/engine.ts'`],
-    ['tests/log/append.test.ts', `import { MongoClient } from 'mongodb'; import '../../realtime/log/append.ts'`],
+    [
+      'tests/log/append.test.ts',
+      `import { MongoClient } from 'mongodb'; import '../../realtime/log/append.ts'`,
+    ],
   ])('%s may: %s', (file, code) => {
     expect(faults(file, code)).toEqual([])
   })
 
   it.each([
-    ['realtime/store/changes.ts', `import { append } from '../log/append.ts'`, 'must not import realtime/log'],
-    ['realtime/log/append.ts', `import type { Db } from 'mongodb'`, 'Only realtime/store may import mongodb'],
-    ['realtime/http/routes.ts', `export { insert } from '../store/changes.ts'`, 'must not import realtime/store'],
-    ['realtime/feed/tail.ts', `const g = await import('../gateway/port.ts')`, 'must not import realtime/gateway'],
-    ['realtime/gateway/port.ts', `type S = import('../feed/tail.ts').Tail`, 'must not import realtime/feed'],
-    ['realtime/commands/create.ts', `import { Server } from 'socket.io'`, 'Only realtime/gateway may import socket.io'],
-    ['realtime/feed/fan.ts', `import { createAdapter } from '@socket.io/redis-adapter'`, 'Only realtime/gateway'],
-    ['realtime/server.ts', `import helmet from '@fastify/helmet'`, 'Only realtime/http may import @fastify/helmet'],
-    ['realtime/log/heads.ts', `import { DatabaseSync } from 'node:sqlite'`, 'Only realtime/embedded'],
+    [
+      'realtime/store/changes.ts',
+      `import { append } from '../log/append.ts'`,
+      'must not import realtime/log',
+    ],
+    [
+      'realtime/log/append.ts',
+      `import type { Db } from 'mongodb'`,
+      'Only realtime/store may import mongodb',
+    ],
+    [
+      'realtime/http/routes.ts',
+      `export { insert } from '../store/changes.ts'`,
+      'must not import realtime/store',
+    ],
+    [
+      'realtime/feed/tail.ts',
+      `const g = await import('../gateway/port.ts')`,
+      'must not import realtime/gateway',
+    ],
+    [
+      'realtime/gateway/port.ts',
+      `type S = import('../feed/tail.ts').Tail`,
+      'must not import realtime/feed',
+    ],
+    [
+      'realtime/commands/create.ts',
+      `import { Server } from 'socket.io'`,
+      'Only realtime/gateway may import socket.io',
+    ],
+    [
+      'realtime/feed/fan.ts',
+      `import { createAdapter } from '@socket.io/redis-adapter'`,
+      'Only realtime/gateway',
+    ],
+    [
+      'realtime/server.ts',
+      `import helmet from '@fastify/helmet'`,
+      'Only realtime/http may import @fastify/helmet',
+    ],
+    [
+      'realtime/log/heads.ts',
+      `import { DatabaseSync } from 'node:sqlite'`,
+      'Only realtime/embedded',
+    ],
     ['realtime/embedded/server.ts', `import { log } from '../log.ts'`, 'must not import realtime'],
-    ['realtime/embedded/server.ts', `import { Id } from '../../protocol/ids.ts'`, 'must not import protocol'],
-    ['realtime/config.ts', `import { open } from './store/connection.ts'`, 'must not import realtime/store'],
-    ['realtime/http/routes.ts', `import { startServer } from '../server.ts'`, 'no layer imports it'],
+    [
+      'realtime/embedded/server.ts',
+      `import { Id } from '../../protocol/ids.ts'`,
+      'must not import protocol',
+    ],
+    [
+      'realtime/config.ts',
+      `import { open } from './store/connection.ts'`,
+      'must not import realtime/store',
+    ],
+    [
+      'realtime/http/routes.ts',
+      `import { startServer } from '../server.ts'`,
+      'no layer imports it',
+    ],
     ['realtime/newcomer/thing.ts', `export const thing = 1`, 'realtime/newcomer has no line'],
-    ['protocol/change.ts', `import { log } from '../realtime/log.ts'`, 'protocol must not import realtime'],
-    ['protocol/change.ts', `import { createHash } from 'node:crypto'`, 'protocol must not import node:crypto'],
-    ['ui/src/lib/sync/engine.ts', `import { writable } from 'svelte/store'`, 'Only ui may import svelte/store'],
+    [
+      'protocol/change.ts',
+      `import { log } from '../realtime/log.ts'`,
+      'protocol must not import realtime',
+    ],
+    [
+      'protocol/change.ts',
+      `import { createHash } from 'node:crypto'`,
+      'protocol must not import node:crypto',
+    ],
+    [
+      'ui/src/lib/sync/engine.ts',
+      `import { writable } from 'svelte/store'`,
+      'Only ui may import svelte/store',
+    ],
     ['ui/src/lib/sync/engine.ts', `import { all } from '../stores/all.ts'`, 'must not import ui'],
-    ['ui/src/pages/chat.ts', `import { log } from '../../../realtime/log.ts'`, 'ui must not import realtime'],
+    [
+      'ui/src/pages/chat.ts',
+      `import { log } from '../../../realtime/log.ts'`,
+      'ui must not import realtime',
+    ],
   ])('%s may not: %s', (file, code, fault) => {
     expect(faults(file, code)).toEqual([expect.stringContaining(fault)])
   })

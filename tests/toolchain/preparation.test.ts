@@ -1,9 +1,23 @@
 import { spawnSync } from 'node:child_process'
-import { chmod, cp, mkdir, mkdtempDisposable, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtempDisposable,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { contentHash, installedMatches, missingCommands, runsTypeScript } from '../../.ci/freshness.mjs'
+import {
+  contentHash,
+  installedMatches,
+  missingCommands,
+  runsTypeScript,
+} from '../../.ci/freshness.mjs'
 import manifest from '../../package.json' with { type: 'json' }
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -22,13 +36,17 @@ describe('installed dependencies', () => {
   const vite = { 'node_modules/vite': { version: '8.0.0' } }
 
   it('match the lock when all are there in its versions, those of other platforms aside', () => {
-    expect(installedMatches(lock, { packages: { ...zod, ...vite } }, { withoutDev: false })).toBe(true)
+    expect(installedMatches(lock, { packages: { ...zod, ...vite } }, { withoutDev: false })).toBe(
+      true,
+    )
   })
 
   it('do not match when one is missing or has another version', () => {
     expect(installedMatches(lock, { packages: vite }, { withoutDev: false })).toBe(false)
     const older = { 'node_modules/zod': { version: '3.9.0' } }
-    expect(installedMatches(lock, { packages: { ...older, ...vite } }, { withoutDev: false })).toBe(false)
+    expect(installedMatches(lock, { packages: { ...older, ...vite } }, { withoutDev: false })).toBe(
+      false,
+    )
   })
 
   it('may lack the development packages in a production install only', () => {
@@ -85,13 +103,18 @@ describe('programs of the system', () => {
 
   it('are named in one sentence, with the command that installs them, where there is no apt-get', async () => {
     const { status, stderr } = await prepare('redis-server')
-    expect(stderr).toMatch(/^\[lockstep\] .*chromium-headless-shell, docker-compose.*apt-get install .*\n$/)
+    expect(stderr).toMatch(
+      /^\[lockstep\] .*chromium-headless-shell, docker-compose.*apt-get install .*\n$/,
+    )
     expect(stderr).not.toContain('redis-server')
     expect(status).toBe(1)
   })
 
   it('need no Chromium without a window where there is one with windows', async () => {
-    expect(await prepare('redis-server', 'docker-compose', 'chromium')).toMatchObject({ status: 0, stderr: '' })
+    expect(await prepare('redis-server', 'docker-compose', 'chromium')).toMatchObject({
+      status: 0,
+      stderr: '',
+    })
   })
 })
 
@@ -109,9 +132,12 @@ it.each([
 describe('the scripts of package.json', () => {
   const scripts: Record<string, string> = manifest.scripts
 
-  it.each(['start', 'dev', 'test', 'check', 'fuzz', 'bench', 'screenshots'])('npm run %s prepares itself', (name) => {
-    expect(scripts[`pre${name}`]).toMatch(/^node \.ci\/prepare\.mjs/)
-  })
+  it.each(['start', 'dev', 'test', 'check', 'fuzz', 'bench', 'screenshots'])(
+    'npm run %s prepares itself',
+    (name) => {
+      expect(scripts[`pre${name}`]).toMatch(/^node \.ci\/prepare\.mjs/)
+    },
+  )
 
   it('npm test is all that .ci/run does, whatever the folder it is called from', async () => {
     await using folder = await scratch()

@@ -10,15 +10,28 @@ const resolve = createRequire(import.meta.url).resolve
 /** Runs a checker's script and resolves to what it complains about: an empty string, or its whole output. */
 function complaints(script: string, args: string[]): Promise<string> {
   return new Promise((done) => {
-    execFile(process.execPath, [script, ...args], { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) =>
-      done(error === null ? '' : `${stdout}${stderr}`),
+    execFile(
+      process.execPath,
+      [script, ...args],
+      { cwd: root, maxBuffer: 2 ** 26 },
+      (error, stdout, stderr) => done(error === null ? '' : `${stdout}${stderr}`),
     )
   })
 }
 
-it.concurrent('server, protocol, client engine and tests have no type errors', async ({ expect }) => {
-  expect(await complaints(resolve('typescript/lib/tsc.js'), ['-p', 'tsconfig.json', '--pretty', 'false'])).toBe('')
-})
+it.concurrent(
+  'server, protocol, client engine and tests have no type errors',
+  async ({ expect }) => {
+    expect(
+      await complaints(resolve('typescript/lib/tsc.js'), [
+        '-p',
+        'tsconfig.json',
+        '--pretty',
+        'false',
+      ]),
+    ).toBe('')
+  },
+)
 
 it.concurrent('the user interface has no type errors and no warnings', async ({ expect }) => {
   const args = ['--tsconfig', 'ui/tsconfig.json', '--fail-on-warnings', '--output', 'human']

@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest'
 import { unusedExports } from '../../.ci/unused-exports.ts'
 
-const unusedIn = (files: Record<string, string>): string[] => unusedExports(new Map(Object.entries(files)))
+const unusedIn = (files: Record<string, string>): string[] =>
+  unusedExports(new Map(Object.entries(files)))
 
 it('names what is exported and imported nowhere, with its place', () => {
   const files = {
     'protocol/a.ts':
       'export const used = 1\n\nexport function planted() {}\nexport interface Shape {}\nexport type T = used',
-    'realtime/b.ts': "import { used } from '../protocol/a.ts'\nimport type { T } from '../protocol/a.ts'",
+    'realtime/b.ts':
+      "import { used } from '../protocol/a.ts'\nimport type { T } from '../protocol/a.ts'",
   }
   expect(unusedIn(files)).toEqual(['protocol/a.ts:3 planted', 'protocol/a.ts:4 Shape'])
 })
@@ -48,5 +50,7 @@ it('lets a type be exported for the callers of what mentions it, but not a value
 })
 
 it('leaves alone what a person or a tool starts', () => {
-  expect(unusedIn({ 'realtime/main.ts': 'export const a = 1', 'vite.config.ts': 'export const b = 1' })).toEqual([])
+  expect(
+    unusedIn({ 'realtime/main.ts': 'export const a = 1', 'vite.config.ts': 'export const b = 1' }),
+  ).toEqual([])
 })

@@ -22,7 +22,10 @@ async function run(parts: Part[], options: Partial<Importing> = {}) {
     ...{ source: 'claude', dry_run: false, stop: new AbortController().signal },
     send: (body) => {
       sent.push(body)
-      return Promise.resolve({ ...nothing, created: Array.isArray(body.data) ? body.data.length : 0 })
+      return Promise.resolve({
+        ...nothing,
+        created: Array.isArray(body.data) ? body.data.length : 0,
+      })
     },
     progress: (now) => told.push(now),
     sleep: () => Promise.resolve(),
@@ -35,12 +38,21 @@ test('every item is sent once and in order, in requests within the limits', asyn
   const sizes = fc.array(fc.constantFrom(1, 10, 200_000, 1_200_000), { maxLength: 8 })
   await fc.assert(
     fc.asyncProperty(sizes, fc.nat({ max: 250 }), async (sizes, small) => {
-      const all = [...sizes, ...Array<number>(small).fill(1)].map((size, id) => ({ id, text: 'x'.repeat(size) }))
-      const parts = [part('a', JSON.stringify(all)), part('b', JSON.stringify({ conversations: all, more: 1 }))]
+      const all = [...sizes, ...Array<number>(small).fill(1)].map((size, id) => ({
+        id,
+        text: 'x'.repeat(size),
+      }))
+      const parts = [
+        part('a', JSON.stringify(all)),
+        part('b', JSON.stringify({ conversations: all, more: 1 })),
+      ]
       const { isWhole, sent, told } = await run(parts)
       expect(isWhole).toBe(true)
-      const itemsIn = (data: unknown) => (Array.isArray(data) ? data : (data as { conversations: unknown[] }).conversations)
-      const ids = sent.flatMap(({ data }) => itemsIn(data).map((item) => (item as { id: number }).id))
+      const itemsIn = (data: unknown) =>
+        Array.isArray(data) ? data : (data as { conversations: unknown[] }).conversations
+      const ids = sent.flatMap(({ data }) =>
+        itemsIn(data).map((item) => (item as { id: number }).id),
+      )
       expect(ids).toEqual([...all, ...all].map(({ id }) => id))
       expect(sent.at(-1)!.data).toEqual({ conversations: [], more: 1 })
       for (const { data } of sent) {
@@ -48,27 +60,44 @@ test('every item is sent once and in order, in requests within the limits', asyn
         expect(count).toBeLessThanOrEqual(100)
         if (count > 1) expect(JSON.stringify(data).length).toBeLessThan(limits.bodyBytes / 2)
       }
-      expect(told.map(({ bytes }) => bytes)).toEqual(told.map(({ bytes }) => bytes).toSorted((a, b) => a - b))
+      expect(told.map(({ bytes }) => bytes)).toEqual(
+        told.map(({ bytes }) => bytes).toSorted((a, b) => a - b),
+      )
       expect(told.at(-1)!.bytes).toBe(parts[0]!.size + parts[1]!.size)
     }),
     { numRuns: 12 },
   )
-}) // prettier-ignore
+})
 
 test('what failed has the number that it has in the whole, and results add up', async () => {
   const items = part('a', `[${Array.from({ length: 150 }, (_, n) => n).join()}]`)
-  const failed = [{ item: 'item 3', reason: 'r' }, { item: 'Named', reason: 'r' }] // prettier-ignore
-  const { told } = await run([items], { send: () => Promise.resolve({ created: 1, updated: 2, skipped: 3, failed }) })
+  const failed = [
+    { item: 'item 3', reason: 'r' },
+    { item: 'Named', reason: 'r' },
+  ]
+  const { told } = await run([items], {
+    send: () => Promise.resolve({ created: 1, updated: 2, skipped: 3, failed }),
+  })
   expect(told.at(-1)).toMatchObject({ items: 16, result: { created: 2, updated: 4, skipped: 6 } })
-  expect(told.at(-1)!.result.failed.map(({ item }) => item)).toEqual(['item 3', 'Named', 'item 103', 'Named'])
+  expect(told.at(-1)!.result.failed.map(({ item }) => item)).toEqual([
+    'item 3',
+    'Named',
+    'item 103',
+    'Named',
+  ])
 })
 
 test('a request that may succeed later is repeated, another one ends it, and so does stopping', async () => {
   let asked = 0
-  const send = () => (++asked < 3 ? Promise.reject(new Fault('unavailable')) : Promise.resolve(nothing))
+  const send = () =>
+    ++asked < 3 ? Promise.reject(new Fault('unavailable')) : Promise.resolve(nothing)
   expect(await run([part('a', '[1]')], { send })).toMatchObject({ isWhole: true })
-  await expect(run([part('a', '[1]')], { send: () => Promise.reject(new Fault('invalid')) })).rejects.toThrow()
-  await expect(run([part('a', '[1]')], { send: () => Promise.reject(new Fault('unavailable')) })).rejects.toThrow()
+  await expect(
+    run([part('a', '[1]')], { send: () => Promise.reject(new Fault('invalid')) }),
+  ).rejects.toThrow()
+  await expect(
+    run([part('a', '[1]')], { send: () => Promise.reject(new Fault('unavailable')) }),
+  ).rejects.toThrow()
   const stop = new AbortController()
   const big = part('a', JSON.stringify([1, 2, 3].map((n) => `${n}`.padEnd(600_000))))
   const { isWhole, sent } = await run([big], { stop: stop.signal, progress: () => stop.abort() })
@@ -80,6 +109,9 @@ test('a part that is not JSON is told by its name', async () => {
     const read = run([part('good', '[1]'), part('x.json', text)])
     await expect(read, text).rejects.toThrow('x.json is not JSON, or is cut off')
   }
-  const broken = { ...part('x.json', '[]'), stream: () => new ReadableStream({ pull: () => Promise.reject(new Error('damaged')) }) } // prettier-ignore
+  const broken = {
+    ...part('x.json', '[]'),
+    stream: () => new ReadableStream({ pull: () => Promise.reject(new Error('damaged')) }),
+  }
   await expect(run([broken])).rejects.toThrow('x.json could not be read')
 })

@@ -1,10 +1,19 @@
 // The window of a long list: whatever the heights are, it covers the viewport and the spacers stand for exactly the rest.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { anchorAt, offsetOf, RowHeights, topOf, windowOf } from '../../ui/src/lib/thread/row-window.ts'
+import {
+  anchorAt,
+  offsetOf,
+  RowHeights,
+  topOf,
+  windowOf,
+} from '../../ui/src/lib/thread/row-window.ts'
 
 const cases = fc.record({
-  rows: fc.array(fc.option(fc.integer({ min: 1, max: 900 }), { nil: undefined }), { minLength: 1, maxLength: 200 }),
+  rows: fc.array(fc.option(fc.integer({ min: 1, max: 900 }), { nil: undefined }), {
+    minLength: 1,
+    maxLength: 200,
+  }),
   top: fc.integer({ min: -100, max: 60_000 }),
   view: fc.integer({ min: 1, max: 1500 }),
   margin: fc.integer({ min: 0, max: 1500 }),
@@ -17,7 +26,11 @@ test('rows that meet the viewport are in the window, and the spacers add up to t
       const keys = rows.map((_, index) => `row ${index}`)
       rows.forEach((height, index) => height !== undefined && heights.set(keys[index]!, height))
       const total = offsetOf(keys, heights, keys.length)
-      const { start, end, above, below } = windowOf(keys, heights, { top, bottom: top + view, margin })
+      const { start, end, above, below } = windowOf(keys, heights, {
+        top,
+        bottom: top + view,
+        margin,
+      })
       const within = keys.slice(start, end).reduce((sum, key) => sum + heights.get(key), 0)
       expect(above + within + below).toBeCloseTo(total, 6)
       expect(above).toBeCloseTo(offsetOf(keys, heights, start), 6)
@@ -43,7 +56,9 @@ test('what is being read stays where it is when older rows come, also when it be
     const anchor = anchorAt(before.keys, before.heights, from)!
     expect(topOf(anchor, before.keys, before.heights, before.last)).toBe(from)
     const fromEnd = offsetOf(before.keys, before.heights, 4) - from
-    expect(topOf(anchor, after.keys, after.heights, after.last)).toBe(offsetOf(after.keys, after.heights, 6) - fromEnd)
+    expect(topOf(anchor, after.keys, after.heights, after.last)).toBe(
+      offsetOf(after.keys, after.heights, 6) - fromEnd,
+    )
   }
 })
 

@@ -19,7 +19,8 @@ const message = (position: number, replaces: number | null): MessageView => ({
   metadata: {},
   delivery: 'sent',
 })
-const thread = (...replaces: (number | null)[]) => replaces.map((each, index) => message(index + 1, each))
+const thread = (...replaces: (number | null)[]) =>
+  replaces.map((each, index) => message(index + 1, each))
 const shown = (messages: MessageView[], picked?: string) =>
   threadPath(messages, picked).map(({ message: { position } }) => position)
 
@@ -50,7 +51,11 @@ describe('the path of a thread', () => {
   const histories = fc
     .array(fc.nat(), { minLength: 1, maxLength: 30 })
     .map((numbers) =>
-      thread(...numbers.map((number, index) => (number % 3 === 0 && index > 0 ? (number % index) + 1 : null))),
+      thread(
+        ...numbers.map((number, index) =>
+          number % 3 === 0 && index > 0 ? (number % index) + 1 : null,
+        ),
+      ),
     )
 
   test('is what an assistant is given to read, whatever was replaced in whatever order', () => {

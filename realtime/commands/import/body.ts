@@ -13,7 +13,11 @@ const CHUNK_BYTES = 64 * 1024
 export const sizeOf = (body: Body): number => (body instanceof Uint8Array ? body.length : body.size)
 
 /** The bytes from `from` up to `to`, in chunks that nobody uses for anything else. */
-export function* chunksOf(body: Body, from = 0, to = sizeOf(body)): Generator<Uint8Array, undefined> {
+export function* chunksOf(
+  body: Body,
+  from = 0,
+  to = sizeOf(body),
+): Generator<Uint8Array, undefined> {
   for (let at = from; at < to;) {
     if (body instanceof Uint8Array) {
       yield body.subarray(at, Math.min(at + CHUNK_BYTES, to))

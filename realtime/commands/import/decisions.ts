@@ -20,7 +20,8 @@ import type { HeldRun } from '../../../protocol/reduce/run.ts'
 import { previewOf } from '../../../protocol/text.ts'
 import type { About } from './ready.ts'
 
-export const isUnfinished = (held: HeldConversation): boolean => isConversation(held) && UNFINISHED in held.metadata
+export const isUnfinished = (held: HeldConversation): boolean =>
+  isConversation(held) && UNFINISHED in held.metadata
 
 export interface Piece {
   about: About
@@ -30,15 +31,23 @@ export interface Piece {
 }
 
 /** `held` has those of the piece's messages that are there. Throws `id_taken` for what was purged. */
-export function decidePiece(held: HeldConversation, piece: Piece, context: DecisionContext): Decision | undefined {
+export function decidePiece(
+  held: HeldConversation,
+  piece: Piece,
+  context: DecisionContext,
+): Decision | undefined {
   if (held === undefined) return created(piece, context)
-  if (!isConversation(held)) throw new Fault('id_taken', { detail: 'It was here before and has been removed for ever' })
+  if (!isConversation(held))
+    throw new Fault('id_taken', { detail: 'It was here before and has been removed for ever' })
   if (held.deleted_at !== null && !isUnfinished(held)) return undefined // its owner threw it away
   const known = new Set(held.messages.map(({ id }) => id))
   const missing = piece.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined
   checkLength(held.message_count + missing.length)
-  const messages = missing.map((message, i) => ({ ...message, position: held.message_count + 1 + i }))
+  const messages = missing.map((message, i) => ({
+    ...message,
+    position: held.message_count + 1 + i,
+  }))
   const { message_count, preview, updated_at } = held
   const data: ConversationChanges['updated'] = {
     messages,
@@ -50,28 +59,50 @@ export function decidePiece(held: HeldConversation, piece: Piece, context: Decis
 }
 
 function created({ about, messages, more }: Piece, { user_id, at }: DecisionContext): Decision {
-  const hidden = { metadata: { ...about.metadata, [UNFINISHED]: true }, deleted_at: about.deleted_at ?? at }
+  const hidden = {
+    metadata: { ...about.metadata, [UNFINISHED]: true },
+    deleted_at: about.deleted_at ?? at,
+  }
   const conversation: Conversation = {
     ...about,
     ...(more && hidden),
-    ...{ user_id, version: 1, message_count: messages.length, preview: previewOf(messages.at(-1)?.content ?? '') },
+    ...{
+      user_id,
+      version: 1,
+      message_count: messages.length,
+      preview: previewOf(messages.at(-1)?.content ?? ''),
+    },
     ...{ messages: [...messages], has_more: false },
   }
   return { op: 'created', entity_id: about.id, version: 1, data: { ...conversation } }
 }
 
 /** All pieces are in: takes the mark away, and the conversation out of the trash unless it was there before. */
-export function decideComplete(held: HeldConversation, { deleted_at }: About): Decision | undefined {
+export function decideComplete(
+  held: HeldConversation,
+  { deleted_at }: About,
+): Decision | undefined {
   if (!isConversation(held) || !isUnfinished(held)) return undefined
   const { [UNFINISHED]: _mark, ...metadata } = held.metadata
   const before = { metadata: held.metadata }
   if (deleted_at === null) {
-    const restored: Summary = { ...summaryOf(held), metadata, deleted_at: null, version: held.version + 1 }
+    const restored: Summary = {
+      ...summaryOf(held),
+      metadata,
+      deleted_at: null,
+      version: held.version + 1,
+    }
     return next(held, 'restored', restored, { ...before, deleted_at: held.deleted_at })
   }
   const { message_count, preview, updated_at } = held
   const data: ConversationChanges['updated'] = { metadata, message_count, preview, updated_at }
-  return next(held, 'updated', data, { ...before, messages: [], message_count, preview, updated_at })
+  return next(held, 'updated', data, {
+    ...before,
+    messages: [],
+    message_count,
+    preview,
+    updated_at,
+  })
 }
 
 export const decideRunImport = (
@@ -79,7 +110,9 @@ export const decideRunImport = (
   run: Omit<Run, 'user_id' | 'version'>,
   { user_id }: DecisionContext,
 ): Decision | undefined =>
-  held ? undefined : { op: 'created', entity_id: run.id, version: 1, data: { ...run, user_id, version: 1 } }
+  held
+    ? undefined
+    : { op: 'created', entity_id: run.id, version: 1, data: { ...run, user_id, version: 1 } }
 
 /** The patch that adds what `present` doesn't say; what it says stays. */
 export function fillIn(present: JsonObject, imported: JsonObject): JsonObject {

@@ -22,7 +22,8 @@ export function readEnvelope(body: Body): Envelope {
   const { from, to } = data ?? { from: size, to: size }
   if (from + size - to > AROUND_BYTES)
     throw new Fault('invalid', { detail: 'There is more in it than source, data and dry_run' })
-  const around = size === 0 ? {} : json(textOf(body, 0, from) + (data ? 'null' : '') + textOf(body, to, size))
+  const around =
+    size === 0 ? {} : json(textOf(body, 0, from) + (data ? 'null' : '') + textOf(body, to, size))
   const { data: _data, ...about }: Record<string, unknown> = isObject(around) ? around : {}
   const { source, dry_run = false } = parse(ImportRequest.omit({ data: true }), about)
   return { source, dry_run, data }
@@ -37,14 +38,20 @@ function findData(body: Body): Envelope['data'] {
   let found: Envelope['data']
   const mark = (byte: string, at: number) => {
     if (byte === '"' && depth === 1) key[quotes++ % 2 === 0 ? 'from' : 'to'] = at
-    if (byte === ':' && depth === 1 && key.to - key.from === 5 && textOf(body, key.from, key.to) === '"data') from = at + 1
+    if (
+      byte === ':' &&
+      depth === 1 &&
+      key.to - key.from === 5 &&
+      textOf(body, key.from, key.to) === '"data'
+    )
+      from = at + 1
     if ((byte === ',' || byte === '}') && depth === 1 && from !== undefined) {
       found = { from, to: at }
       from = undefined
     }
     if (byte === '{' || byte === '[') depth++
     if (byte === '}' || byte === ']') depth--
-  } // prettier-ignore
+  }
   for (const chunk of chunksOf(body)) {
     structure.walk(chunk, (byte, at) => mark(String.fromCharCode(byte), before + at))
     before += chunk.length

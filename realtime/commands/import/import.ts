@@ -48,7 +48,12 @@ export interface ImportUseCases {
    */
   run(caller: Caller, body: Body, stop?: AbortSignal): Promise<Result>
   /** The same for items that were read elsewhere; `next` gives undefined at the end. Throws `invalid` when more than `mostFailed` fail. */
-  bringIn(caller: Caller, dry_run: boolean, next: () => Promise<Ready | undefined>, options?: Bounds): Promise<Result>
+  bringIn(
+    caller: Caller,
+    dry_run: boolean,
+    next: () => Promise<Ready | undefined>,
+    options?: Bounds,
+  ): Promise<Result>
 }
 
 export function createImport(
@@ -87,7 +92,11 @@ export function createImport(
       return fold(await readProjected(database, user_id, id, messageIds), entries).held
     }
 
-  async function importConversation(apply: Apply, dry: boolean, { about, pieces }: Of<'conversation'>): Promise<Done> {
+  async function importConversation(
+    apply: Apply,
+    dry: boolean,
+    { about, pieces }: Of<'conversation'>,
+  ): Promise<Done> {
     let done: Done = 'skipped'
     let isHidden = pieces.length > 1
     for (const [index, messages] of pieces.entries()) {
@@ -104,7 +113,8 @@ export function createImport(
       const decision = await apply('conversations', look, (held, context) => {
         if (full && held === undefined) throw noRoom()
         unfinished = isUnfinished(held)
-        if (index > 0 && !isConversation(held)) throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
+        if (index > 0 && !isConversation(held))
+          throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
         return decidePiece(held, { about, messages, more: pieces.length > 1 }, context)
       })
       if (unfinished) isHidden = true
@@ -113,16 +123,21 @@ export function createImport(
       if (dry && done === 'created') break // the other pieces would need the first one
     }
     // only then: a command that changes nothing costs a majority read of all that waits to be projected
-    if (isHidden && !dry) await apply('conversations', conversation(about.id), (held) => decideComplete(held, about))
+    if (isHidden && !dry)
+      await apply('conversations', conversation(about.id), (held) => decideComplete(held, about))
     return done
   }
 
   async function importRun(apply: Apply, { run }: Of<'run'>): Promise<Done> {
     const load = async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>) => {
       const entries = tail.filter(({ entity_id }) => entity_id === run.id)
-      return entries.map(toChange).reduce<HeldRun>(reduceRun, await readRun(database, user_id, run.id))
+      return entries
+        .map(toChange)
+        .reduce<HeldRun>(reduceRun, await readRun(database, user_id, run.id))
     }
-    const decision = await apply('agents', load, (held, context) => decideRunImport(held, run, context))
+    const decision = await apply('agents', load, (held, context) =>
+      decideRunImport(held, run, context),
+    )
     return decision ? 'created' : 'skipped'
   }
 
@@ -138,7 +153,10 @@ export function createImport(
       if (Object.keys(patch).length === 0) return undefined
       if (dry) return 'updated'
       try {
-        await preferences.update({ ...caller, mutation_id: newId() }, { patch, if_version: version })
+        await preferences.update(
+          { ...caller, mutation_id: newId() },
+          { patch, if_version: version },
+        )
         return 'updated'
       } catch (error) {
         if (!(error instanceof Fault && error.code === 'version_conflict')) throw error
@@ -146,7 +164,12 @@ export function createImport(
     }
   }
 
-  const bringIn: ImportUseCases['bringIn'] = async (caller, dry, next, { stop, mostFailed = Infinity } = {}) => {
+  const bringIn: ImportUseCases['bringIn'] = async (
+    caller,
+    dry,
+    next,
+    { stop, mostFailed = Infinity } = {},
+  ) => {
     const apply = dry ? trying(caller) : writing(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
@@ -170,7 +193,8 @@ export function createImport(
         } catch (error) {
           const fault = toFault(error)
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
-          if (fault.code === 'internal') logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
+          if (fault.code === 'internal')
+            logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
           result.failed.push({ item: nameOf(item), reason: fault.message })
         }
     }
@@ -180,7 +204,10 @@ export function createImport(
     async run(caller, body, stop) {
       const reading = await beginReading(body, { stop })
       try {
-        return await bringIn(caller, reading.dry_run, () => reading.next(), { stop, mostFailed: MOST_FAILED })
+        return await bringIn(caller, reading.dry_run, () => reading.next(), {
+          stop,
+          mostFailed: MOST_FAILED,
+        })
       } finally {
         await reading.end()
       }

@@ -31,18 +31,27 @@ export function readImport(body: Body, mostItems = MOST_ITEMS): ImportRead {
 function checkPieces(pieces: Iterable<Piece>, most: number): void {
   let count = 0
   for (const piece of pieces) {
-    if (++count > most) throw new Fault('invalid', { detail: `An import has at most ${most} items` })
+    if (++count > most)
+      throw new Fault('invalid', { detail: `An import has at most ${most} items` })
     if (!piece.isTooLarge) valueOf(piece)
   }
 }
 
-function* readAll(body: Body, source: ImportSource, data: NonNullable<Envelope['data']>): Generator<Ready, undefined> {
+function* readAll(
+  body: Body,
+  source: ImportSource,
+  data: NonNullable<Envelope['data']>,
+): Generator<Ready, undefined> {
   const itemsOf = pieceReader(source)
   for (const piece of piecesIn(body, source, data)) yield* itemsOf(piece)
   return undefined
 }
 
-function* piecesIn(body: Body, source: ImportSource, { from, to }: NonNullable<Envelope['data']>): Iterable<Piece> {
+function* piecesIn(
+  body: Body,
+  source: ImportSource,
+  { from, to }: NonNullable<Envelope['data']>,
+): Iterable<Piece> {
   const cutter = new ItemCutter(source)
   for (const chunk of chunksOf(body, from, to)) yield* cutter.push(chunk)
   yield* cutter.end()
@@ -70,7 +79,11 @@ export function pieceReader(source: ImportSource): (piece: Piece) => Iterable<Re
 }
 
 const TOO_LARGE = `It is too large: one conversation may have ${limits.importItemBytes / 1024 ** 2} MB and 100,000 messages`
-const failed = ({ index }: Piece, reason: string): Ready => ({ kind: 'failed', item: `item ${index + 1}`, reason })
+const failed = ({ index }: Piece, reason: string): Ready => ({
+  kind: 'failed',
+  item: `item ${index + 1}`,
+  reason,
+})
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -40,7 +40,10 @@ export interface ReadingOptions {
  * Begins to read an import. Throws `invalid` for what isn't a request to import, `too_large` when one item takes too much memory, and
  * `unavailable` when it was stopped, as does asking for the items.
  */
-export async function beginReading(body: Body, { stop, heapMb = HEAP_MB }: ReadingOptions = {}): Promise<Reading> {
+export async function beginReading(
+  body: Body,
+  { stop, heapMb = HEAP_MB }: ReadingOptions = {},
+): Promise<Reading> {
   if (stop?.aborted) throw importStopped()
   if (sizeOf(body) > SMALL_BYTES) return readInThread(body, heapMb, stop)
   const { dry_run, items } = readImport(body)
@@ -58,7 +61,11 @@ export async function beginReading(body: Body, { stop, heapMb = HEAP_MB }: Readi
   }
 }
 
-async function readInThread(body: Body, maxOldGenerationSizeMb: number, stop?: AbortSignal): Promise<Reading> {
+async function readInThread(
+  body: Body,
+  maxOldGenerationSizeMb: number,
+  stop?: AbortSignal,
+): Promise<Reading> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: body,
     resourceLimits: { maxOldGenerationSizeMb, maxYoungGenerationSizeMb: YOUNG_MB },
@@ -83,7 +90,8 @@ async function readInThread(body: Body, maxOldGenerationSizeMb: number, stop?: A
   }
 }
 
-export const importStopped = (): Fault => new Fault('unavailable', { detail: 'The import was stopped' })
+export const importStopped = (): Fault =>
+  new Fault('unavailable', { detail: 'The import was stopped' })
 
 async function nextOf(worker: Worker): Promise<Ready | undefined> {
   const answered = once(worker, 'message')
@@ -92,7 +100,10 @@ async function nextOf(worker: Worker): Promise<Ready | undefined> {
   return told.type === 'item' ? told.item : undefined
 }
 
-async function answer(worker: Worker, message: Promise<unknown[]>): Promise<Exclude<Told, { type: 'fault' }>> {
+async function answer(
+  worker: Worker,
+  message: Promise<unknown[]>,
+): Promise<Exclude<Told, { type: 'fault' }>> {
   const ended = new AbortController()
   const gone = once(worker, 'exit', { signal: ended.signal }).then(() => {
     throw new Fault('internal')
@@ -104,7 +115,10 @@ async function answer(worker: Worker, message: Promise<unknown[]>): Promise<Excl
     return told
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY')
-      throw new Fault('too_large', { detail: 'This is too much to read at once', limit_bytes: limits.importBytes })
+      throw new Fault('too_large', {
+        detail: 'This is too much to read at once',
+        limit_bytes: limits.importBytes,
+      })
     throw error
   } finally {
     ended.abort()

@@ -39,7 +39,11 @@ export function makeReady(source: Origin, item: Imported, now: string): Ready {
   } catch (error) {
     const issues = error instanceof z.ZodError ? error.issues : []
     const [{ path, message } = { path: [], message: 'This could not be read' }] = issues
-    return { kind: 'failed', item: nameOf(conversation), reason: `${path.join('.')} ${message}`.trim() }
+    return {
+      kind: 'failed',
+      item: nameOf(conversation),
+      reason: `${path.join('.')} ${message}`.trim(),
+    }
   }
 }
 
@@ -50,12 +54,16 @@ function readyConversation(source: Origin, given: ImportedConversation, now: str
     source === 'lockstep' ? keys.at(-1)!.toLowerCase() : derivedId('import', source, ...keys)
   const origin: JsonObject =
     source === 'lockstep' ? {} : { imported_from: { source, id: firstCharacters(given.key, 200) } }
-  const began = given.created_at ?? given.messages.find(({ created_at }) => created_at)?.created_at ?? now
+  const began =
+    given.created_at ?? given.messages.find(({ created_at }) => created_at)?.created_at ?? now
   const messages = z
     .array(Message)
     .max(limits.messagesPerConversation)
     .parse(readyMessages(given.messages, (key) => idOf(given.key, key), began))
-  const newest = messages.reduce((latest, { created_at }) => (created_at > latest ? created_at : latest), began)
+  const newest = messages.reduce(
+    (latest, { created_at }) => (created_at > latest ? created_at : latest),
+    began,
+  )
   const about = About.parse({
     id: idOf(given.key),
     title: firstCharacters(given.title ?? DEFAULT_TITLE, limits.titleMax),
@@ -69,7 +77,11 @@ function readyConversation(source: Origin, given: ImportedConversation, now: str
   return { kind: 'conversation', about, pieces: inPieces(messages) }
 }
 
-function readyMessages(given: readonly ImportedMessage[], idOf: (key: string) => string, began: string): Message[] {
+function readyMessages(
+  given: readonly ImportedMessage[],
+  idOf: (key: string) => string,
+  began: string,
+): Message[] {
   const known = new Set<string>()
   let time = began
   return given.map(({ key, replaces, metadata, ...message }, index) => {
@@ -80,7 +92,11 @@ function readyMessages(given: readonly ImportedMessage[], idOf: (key: string) =>
       ...{ id, role: message.role, content: message.content, position: index + 1, version: 1 },
       status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
       replaces: replaced !== undefined && known.has(replaced) ? replaced : null,
-      ...{ created_at: time, updated_at: message.updated_at ?? time, metadata: mergePatch({}, metadata) },
+      ...{
+        created_at: time,
+        updated_at: message.updated_at ?? time,
+        metadata: mergePatch({}, metadata),
+      },
     }
     known.add(id)
     return ready

@@ -12,7 +12,11 @@ export type Transform = (doc: Doc) => Doc
 type Assignments = Map<string, Assignments | Expression>
 
 /** Compiles one such stage; undefined when the stage is of another kind. */
-export function compileDocumentStage(name: string, operand: unknown, variables: Variables): Transform | undefined {
+export function compileDocumentStage(
+  name: string,
+  operand: unknown,
+  variables: Variables,
+): Transform | undefined {
   switch (name) {
     case '$set':
     case '$addFields':
@@ -37,7 +41,10 @@ export function compileStages(stages: readonly unknown[], variables: Variables):
   const transforms = stages.map((stage) => {
     const [name, ...more] = isDoc(stage) ? Object.keys(stage) : []
     if (name === undefined || more.length > 0) {
-      throw refusal('Location40323', 'A pipeline stage specification object must contain exactly one field.')
+      throw refusal(
+        'Location40323',
+        'A pipeline stage specification object must contain exactly one field.',
+      )
     }
     const transform = compileDocumentStage(name, (stage as Doc)[name], variables)
     if (!transform) throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
@@ -47,7 +54,8 @@ export function compileStages(stages: readonly unknown[], variables: Variables):
 }
 
 function project(operand: unknown, variables: Variables): Transform {
-  if (!isDoc(operand)) throw new ServerError('Location15969', 15969, '$project specification must be an object')
+  if (!isDoc(operand))
+    throw new ServerError('Location15969', 15969, '$project specification must be an object')
   if (Object.keys(operand).length === 0)
     throw new ServerError(
       'Location51272',
@@ -60,7 +68,11 @@ function project(operand: unknown, variables: Variables): Transform {
 function unsetSpec(operand: unknown): Doc {
   const paths: unknown[] = Array.isArray(operand) ? operand : [operand]
   if (paths.length === 0 || paths.some((path) => typeof path !== 'string')) {
-    throw new ServerError('Location31002', 31002, '$unset specification must be a string or an array')
+    throw new ServerError(
+      'Location31002',
+      31002,
+      '$unset specification must be a string or an array',
+    )
   }
   return Object.fromEntries(paths.map((path) => [path as string, false]))
 }
@@ -78,7 +90,8 @@ function replaceRoot(evaluate: Expression): Transform {
 }
 
 function addFields(name: string, operand: unknown, variables: Variables): Transform {
-  if (!isDoc(operand)) throw new ServerError('Location40272', 40272, `${name} specification stage must be an object`)
+  if (!isDoc(operand))
+    throw new ServerError('Location40272', 40272, `${name} specification stage must be an object`)
   const tree: Assignments = new Map()
   plantAll(tree, operand, '', variables)
   return (doc) => assignAll(doc, tree, doc)
@@ -99,7 +112,10 @@ function plantAll(tree: Assignments, spec: Doc, prefix: string, variables: Varia
 function plant(tree: Assignments, path: readonly string[], evaluate: Expression): void {
   const [name, ...rest] = path as [string, ...string[]]
   if (name === '' || name.startsWith('$'))
-    throw refusal('Location16979', `FieldPath field names may not start with '$' or be empty: '${name}'`)
+    throw refusal(
+      'Location16979',
+      `FieldPath field names may not start with '$' or be empty: '${name}'`,
+    )
   const present = tree.get(name)
   if (present && (rest.length === 0 || !(present instanceof Map)))
     throw refusal('Location31249', `Path collision at ${name}`)

@@ -12,15 +12,27 @@ import type { Expression, Variables } from '../query/expression.ts'
 import { promote } from '../query/promote.ts'
 
 type Accumulate = (documents: readonly Doc[]) => unknown
-type MingoAccumulator = (documents: readonly unknown[], operand: unknown, options: Partial<Options>) => unknown
+type MingoAccumulator = (
+  documents: readonly unknown[],
+  operand: unknown,
+  options: Partial<Options>,
+) => unknown
 
 const library = accumulators as unknown as Record<string, MingoAccumulator | undefined>
-const context = Context.init({ accumulator: accumulators as never, expression: expressionOperators as never })
+const context = Context.init({
+  accumulator: accumulators as never,
+  expression: expressionOperators as never,
+})
 
 /** Compiles a `$group` stage. */
-export function compileGroup(operand: unknown, variables: Variables): (documents: Iterable<Doc>) => Iterable<Doc> {
-  if (!isDoc(operand)) throw new ServerError('Location15947', 15947, "a group's fields must be specified in an object")
-  if (!('_id' in operand)) throw new ServerError('Location15955', 15955, 'a group specification must include an _id')
+export function compileGroup(
+  operand: unknown,
+  variables: Variables,
+): (documents: Iterable<Doc>) => Iterable<Doc> {
+  if (!isDoc(operand))
+    throw new ServerError('Location15947', 15947, "a group's fields must be specified in an object")
+  if (!('_id' in operand))
+    throw new ServerError('Location15955', 15955, 'a group specification must include an _id')
   const identify = compileExpression(operand._id, variables)
   const fields = Object.entries(operand)
     .filter(([name]) => name !== '_id')
@@ -46,23 +58,37 @@ export function compileGroup(operand: unknown, variables: Variables): (documents
 const overValues = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$mergeObjects'])
 
 function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
-  if (name.includes('.')) throw new ServerError('Location40235', 40235, `The field name '${name}' cannot contain '.'`)
+  if (name.includes('.'))
+    throw new ServerError('Location40235', 40235, `The field name '${name}' cannot contain '.'`)
   const [operator, ...others] = isDoc(spec) ? Object.keys(spec) : []
   if (!isDoc(spec) || operator === undefined || !operator.startsWith('$')) {
-    throw new ServerError('Location40234', 40234, `The field '${name}' must be an accumulator object`)
+    throw new ServerError(
+      'Location40234',
+      40234,
+      `The field '${name}' must be an accumulator object`,
+    )
   }
   if (others.length > 0)
-    throw new ServerError('Location40238', 40238, `The field '${name}' must specify one accumulator`)
+    throw new ServerError(
+      'Location40238',
+      40238,
+      `The field '${name}' must specify one accumulator`,
+    )
   if (operator === '$count') return (members) => demote(members.length)
   const exact = exactAccumulator(operator, spec[operator], variables)
   if (exact) return exact
   const accumulate = operator === '$accumulator' ? undefined : library[operator]
-  if (!accumulate) throw new ServerError('Location15952', 15952, `unknown group operator '${operator}'`)
+  if (!accumulate)
+    throw new ServerError('Location15952', 15952, `unknown group operator '${operator}'`)
   const simple = overValues.has(operator)
   const evaluate = simple ? compileExpression(spec[operator], variables) : undefined
   const operand = simple ? '$value' : promote(spec[operator])
-  const input = (member: Doc): unknown => (evaluate ? { value: promote(evaluate(member)) } : promote(member))
-  const options = { context, variables: promote(variables) as Record<string, unknown> } as Partial<Options>
+  const input = (member: Doc): unknown =>
+    evaluate ? { value: promote(evaluate(member)) } : promote(member)
+  const options = {
+    context,
+    variables: promote(variables) as Record<string, unknown>,
+  } as Partial<Options>
   return (members) => {
     try {
       return demote(accumulate(members.map(input), operand, options))
@@ -73,10 +99,16 @@ function accumulatorOf(name: string, spec: unknown, variables: Variables): Accum
 }
 
 /** Accumulators that only pick or collect values: they keep them exactly as they are. */
-function exactAccumulator(operator: string, operand: unknown, variables: Variables): Accumulate | undefined {
-  if (!['$first', '$last', '$push', '$addToSet', '$min', '$max'].includes(operator)) return undefined
+function exactAccumulator(
+  operator: string,
+  operand: unknown,
+  variables: Variables,
+): Accumulate | undefined {
+  if (!['$first', '$last', '$push', '$addToSet', '$min', '$max'].includes(operator))
+    return undefined
   const evaluate: Expression = compileExpression(operand, variables)
-  const present = (members: readonly Doc[]): unknown[] => members.map(evaluate).filter((value) => value !== undefined)
+  const present = (members: readonly Doc[]): unknown[] =>
+    members.map(evaluate).filter((value) => value !== undefined)
   switch (operator) {
     case '$first':
       return (members) => evaluate(members[0]!)
@@ -86,7 +118,9 @@ function exactAccumulator(operator: string, operand: unknown, variables: Variabl
       return present
     case '$addToSet':
       return (members) => [
-        ...new Map(present(members).map((value) => [keyOf(value).toString('latin1'), value])).values(),
+        ...new Map(
+          present(members).map((value) => [keyOf(value).toString('latin1'), value]),
+        ).values(),
       ]
     default: {
       const sign = operator === '$min' ? 1 : -1
@@ -94,7 +128,8 @@ function exactAccumulator(operator: string, operand: unknown, variables: Variabl
         present(members)
           .filter((value) => value !== null)
           .reduce(
-            (best, value) => (best === undefined || sign * compareValues(value, best) < 0 ? value : best),
+            (best, value) =>
+              best === undefined || sign * compareValues(value, best) < 0 ? value : best,
             undefined,
           )
     }

@@ -14,7 +14,11 @@ interface Target {
 }
 
 /** Compiles such a stage; it yields nothing. */
-export function compileOutput(name: '$out' | '$merge', operand: unknown, context: PipelineContext): Stage {
+export function compileOutput(
+  name: '$out' | '$merge',
+  operand: unknown,
+  context: PipelineContext,
+): Stage {
   if (name === '$out') {
     const target = targetOf(operand, context.db)
     return (documents) => replaceCollection(context, target, documents)
@@ -24,19 +28,27 @@ export function compileOutput(name: '$out' | '$merge', operand: unknown, context
   const matched = spec.whenMatched ?? 'merge'
   const notMatched = spec.whenNotMatched ?? 'insert'
   const on: unknown[] = Array.isArray(spec.on) ? spec.on : [spec.on ?? '_id']
-  if (on.length !== 1 || on[0] !== '_id') throw refusal('NotImplemented', "$merge is supported on '_id' only")
+  if (on.length !== 1 || on[0] !== '_id')
+    throw refusal('NotImplemented', "$merge is supported on '_id' only")
   if (!['replace', 'merge', 'keepExisting', 'fail'].includes(matched as string))
-    throw refusal('NotImplemented', '$merge: whenMatched must be replace, merge, keepExisting or fail')
+    throw refusal(
+      'NotImplemented',
+      '$merge: whenMatched must be replace, merge, keepExisting or fail',
+    )
   if (!['insert', 'discard', 'fail'].includes(notMatched as string))
     throw refusal('BadValue', '$merge: whenNotMatched must be insert, discard or fail')
-  return (documents) => mergeInto(context, target, documents, matched as string, notMatched as string)
+  return (documents) =>
+    mergeInto(context, target, documents, matched as string, notMatched as string)
 }
 
 function targetOf(operand: unknown, db: string): Target {
   if (typeof operand === 'string') return { db, coll: operand }
   if (isDoc(operand) && typeof operand.coll === 'string')
     return { db: typeof operand.db === 'string' ? operand.db : db, coll: operand.coll }
-  throw refusal('FailedToParse', 'the output collection must be a string or an object with db and coll')
+  throw refusal(
+    'FailedToParse',
+    'the output collection must be a string or an object with db and coll',
+  )
 }
 
 function withId(doc: Doc): Doc {
@@ -44,7 +56,11 @@ function withId(doc: Doc): Doc {
   return { _id: id, ...rest }
 }
 
-function replaceCollection({ engine }: PipelineContext, { db, coll }: Target, documents: Iterable<Doc>): Doc[] {
+function replaceCollection(
+  { engine }: PipelineContext,
+  { db, coll }: Target,
+  documents: Iterable<Doc>,
+): Doc[] {
   const all = [...documents].map(withId)
   const replace = (): void => {
     const present = engine.catalog.find(db, coll)
@@ -72,7 +88,10 @@ function mergeInto(
 ): Doc[] {
   for (const doc of [...documents].map(withId)) {
     const collection = engine.collection(db, coll)
-    const found = select(engine.store, collection, { filter: parseFilter({ _id: { $eq: doc._id } }), limit: 1 }).next()
+    const found = select(engine.store, collection, {
+      filter: parseFilter({ _id: { $eq: doc._id } }),
+      limit: 1,
+    }).next()
     if (!found) {
       if (notMatched === 'fail')
         throw refusal(
@@ -86,9 +105,13 @@ function mergeInto(
     if (matched === 'keepExisting') continue
     const { _id: id, ...rest } = doc
     void id
-    const change = parseUpdate(matched === 'replace' ? doc : { $set: rest }, undefined, { NOW: new Date() })
+    const change = parseUpdate(matched === 'replace' ? doc : { $set: rest }, undefined, {
+      NOW: new Date(),
+    })
     const updated =
-      matched === 'merge' && Object.keys(rest).length === 0 ? undefined : change.apply(found.bytes, undefined)
+      matched === 'merge' && Object.keys(rest).length === 0
+        ? undefined
+        : change.apply(found.bytes, undefined)
     if (updated) engine.writer.update(collection, found.row, found.bytes, updated)
   }
   return []

@@ -42,7 +42,8 @@ export function parsePipeline(given: readonly Doc[], context: PipelineContext): 
   const rest = [...given]
   const own = ownDocuments(rest, context)
   const filters: Filter[] = []
-  while (!own && rest[0] && '$match' in rest[0]) filters.push(matchFilter(rest.shift()!.$match, context))
+  while (!own && rest[0] && '$match' in rest[0])
+    filters.push(matchFilter(rest.shift()!.$match, context))
   let sort: SortPattern | undefined
   if (!own && rest[0] && '$sort' in rest[0]) sort = sortPattern(rest.shift()!.$sort)
   const skip = !own && rest[0] && '$skip' in rest[0] ? countOf('$skip', rest.shift()!.$skip) : 0
@@ -70,13 +71,18 @@ function ownDocuments(stages: Doc[], context: PipelineContext): Doc[] | undefine
 
 function matchFilter(operand: unknown, { variables }: PipelineContext): Filter {
   if (!isDoc(operand))
-    throw new ServerError('Location15959', 15959, 'the match filter must be an expression in an object')
+    throw new ServerError(
+      'Location15959',
+      15959,
+      'the match filter must be an expression in an object',
+    )
   return parseFilter(operand, variables)
 }
 
 function sortPattern(operand: unknown): SortPattern {
   const pattern = parseSort(operand)
-  if (!pattern) throw new ServerError('Location15976', 15976, '$sort stage must have at least one sort key')
+  if (!pattern)
+    throw new ServerError('Location15976', 15976, '$sort stage must have at least one sort key')
   return pattern
 }
 
@@ -85,7 +91,8 @@ function countOf(name: '$skip' | '$limit', operand: unknown): number {
   const count = Number(isDoc(operand) ? NaN : operand)
   const least = name === '$limit' ? 1 : 0
   if (Number.isInteger(count) && count >= least) return count
-  if (name === '$limit' && count === 0) throw new ServerError('Location15958', 15958, 'the limit must be positive')
+  if (name === '$limit' && count === 0)
+    throw new ServerError('Location15958', 15958, 'the limit must be positive')
   throw new ServerError(
     'Location5107201',
     5107201,
@@ -138,7 +145,11 @@ function sliced(skip: number, limit: number): Stage {
 }
 
 /** Runs a pipeline over a collection (or over nothing, when it brings its own documents). */
-export function runPipeline(pipeline: Pipeline, collection: string | undefined, hint?: unknown): DocumentSource {
+export function runPipeline(
+  pipeline: Pipeline,
+  collection: string | undefined,
+  hint?: unknown,
+): DocumentSource {
   const { context, own, stages } = pipeline
   if (!own && collection === undefined) {
     throw refusal(
@@ -147,10 +158,15 @@ export function runPipeline(pipeline: Pipeline, collection: string | undefined, 
     )
   }
   if (own && collection !== undefined)
-    throw refusal('InvalidNamespace', '$documents is only valid as the first stage of an {aggregate: 1} pipeline')
-  const found = collection === undefined ? undefined : context.engine.catalog.find(context.db, collection)
+    throw refusal(
+      'InvalidNamespace',
+      '$documents is only valid as the first stage of an {aggregate: 1} pipeline',
+    )
+  const found =
+    collection === undefined ? undefined : context.engine.catalog.find(context.db, collection)
   const rows = found ? select(context.engine.store, found, { ...pipeline, hint }) : undefined
-  if (stages.length === 0 && rows) return { next: () => rows.next()?.bytes, pause: () => rows.pause() }
+  if (stages.length === 0 && rows)
+    return { next: () => rows.next()?.bytes, pause: () => rows.pause() }
   let documents: Iterable<Doc> = own ?? (rows ? decoded(rows) : [])
   for (const stage of stages) documents = stage(documents)
   const iterator = documents[Symbol.iterator]()

@@ -53,12 +53,25 @@ export function compileStreamStage(
       return lookup(operand, context)
     case '$out':
     case '$merge':
-      if (!last) throw new ServerError('Location40601', 40601, `${name} can only be the final stage in the pipeline`)
+      if (!last)
+        throw new ServerError(
+          'Location40601',
+          40601,
+          `${name} can only be the final stage in the pipeline`,
+        )
       return compileOutput(name, operand, context)
     case '$changeStream':
-      throw new ServerError('Location40602', 40602, '$changeStream is only valid as the first stage in a pipeline.')
+      throw new ServerError(
+        'Location40602',
+        40602,
+        '$changeStream is only valid as the first stage in a pipeline.',
+      )
     case '$documents':
-      throw new ServerError('Location40602', 40602, '$documents is only valid as the first stage in a pipeline.')
+      throw new ServerError(
+        'Location40602',
+        40602,
+        '$documents is only valid as the first stage in a pipeline.',
+      )
     default:
       if (elsewhere.has(name)) throw refusal('NotImplemented', `the stage ${name} is not supported`)
       return undefined
@@ -71,8 +84,17 @@ function sortByCount(operand: unknown, context: PipelineContext): Stage {
 }
 
 function counted(operand: unknown): Stage {
-  if (typeof operand !== 'string' || operand === '' || operand.startsWith('$') || operand.includes('.')) {
-    throw new ServerError('Location40156', 40156, 'the count field must be a non-empty string without $ or .')
+  if (
+    typeof operand !== 'string' ||
+    operand === '' ||
+    operand.startsWith('$') ||
+    operand.includes('.')
+  ) {
+    throw new ServerError(
+      'Location40156',
+      40156,
+      'the count field must be a non-empty string without $ or .',
+    )
   }
   return function* (documents) {
     let count = 0
@@ -95,15 +117,19 @@ function unwind(operand: unknown): Stage {
   const stray = Object.keys(spec).find(
     (name) => !['path', 'includeArrayIndex', 'preserveNullAndEmptyArrays'].includes(name),
   )
-  if (stray) throw new ServerError('Location28811', 28811, `unrecognized option to $unwind stage: ${stray}`)
+  if (stray)
+    throw new ServerError('Location28811', 28811, `unrecognized option to $unwind stage: ${stray}`)
   const parts = path.slice(1).split('.')
   return function* (documents) {
     for (const doc of documents) {
       const value = valueAt(doc, parts)
       const numbered = (result: Doc, index: number | null): Doc =>
-        typeof indexField === 'string' ? { ...result, [indexField]: index === null ? null : new Int32(index) } : result
+        typeof indexField === 'string'
+          ? { ...result, [indexField]: index === null ? null : new Int32(index) }
+          : result
       if (Array.isArray(value) && value.length > 0) {
-        for (const [index, element] of value.entries()) yield numbered(withValue(doc, parts, element), index)
+        for (const [index, element] of value.entries())
+          yield numbered(withValue(doc, parts, element), index)
       } else if (value !== undefined && value !== null && !Array.isArray(value)) {
         yield numbered(doc, null)
       } else if (preserve === true) {
@@ -114,7 +140,10 @@ function unwind(operand: unknown): Stage {
 }
 
 function valueAt(doc: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, name) => (isDoc(value) ? getField(value, name) : undefined), doc)
+  return path.reduce<unknown>(
+    (value, name) => (isDoc(value) ? getField(value, name) : undefined),
+    doc,
+  )
 }
 
 function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
@@ -129,10 +158,18 @@ function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
 
 function facet(operand: unknown, context: PipelineContext): Stage {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
-    throw new ServerError('Location40169', 40169, 'the $facet specification must be a non-empty object')
+    throw new ServerError(
+      'Location40169',
+      40169,
+      'the $facet specification must be a non-empty object',
+    )
   const facets = Object.entries(operand).map(([name, stages]) => {
     if (!Array.isArray(stages))
-      throw new ServerError('Location40170', 40170, `arguments to $facet must be arrays, ${name} is type object`)
+      throw new ServerError(
+        'Location40170',
+        40170,
+        `arguments to $facet must be arrays, ${name} is type object`,
+      )
     const noSource = parsePipeline([{ $documents: [] }, ...(stages as Doc[])], context)
     return [name, noSource.stages] as const
   })
@@ -164,7 +201,9 @@ function lookup(operand: unknown, context: PipelineContext): Stage {
   return function* (documents) {
     for (const doc of documents) {
       const bound = Object.fromEntries(evaluations.map(([name, evaluate]) => [name, evaluate(doc)]))
-      const matches = joins ? [{ $match: equalTo(follow(doc, localField.split('.')), foreignField) }] : []
+      const matches = joins
+        ? [{ $match: equalTo(follow(doc, localField.split('.')), foreignField) }]
+        : []
       const inner = parsePipeline([...matches, ...(pipeline as Doc[])], {
         ...context,
         variables: { ...context.variables, ...bound },

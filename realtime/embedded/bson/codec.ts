@@ -5,8 +5,18 @@ import { DBRef, deserialize, serialize } from 'bson'
 /** A decoded BSON document: numbers are Int32 / Long / Double / Decimal128 objects, binary data `Binary`. */
 export type Doc = Record<string, unknown>
 
-const exact = { promoteValues: false, promoteLongs: false, promoteBuffers: false, bsonRegExp: true } as const
-const promoted = { promoteValues: true, promoteLongs: true, promoteBuffers: false, bsonRegExp: true } as const
+const exact = {
+  promoteValues: false,
+  promoteLongs: false,
+  promoteBuffers: false,
+  bsonRegExp: true,
+} as const
+const promoted = {
+  promoteValues: true,
+  promoteLongs: true,
+  promoteBuffers: false,
+  bsonRegExp: true,
+} as const
 
 /** Decodes a document, keeping every number's type. With `rawField`, that array's documents stay bytes. */
 export function decode(bytes: Uint8Array, rawField?: string): Doc {
@@ -34,7 +44,12 @@ export function firstFieldName(bytes: Uint8Array): string {
 /** Sets an own field whatever its name: `__proto__` is data here, never the prototype. */
 export function setField(doc: Doc, name: string, value: unknown): void {
   if (name === '__proto__') {
-    Object.defineProperty(doc, name, { value, enumerable: true, configurable: true, writable: true })
+    Object.defineProperty(doc, name, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
   } else {
     doc[name] = value
   }
@@ -123,5 +138,7 @@ export function typeOf(value: unknown): TypeName {
   if (typeof tag !== 'string' || Object.hasOwn(value as object, '_bsontype'))
     return value instanceof Uint8Array ? 'binData' : 'object'
   const name = classTypes[tag] ?? 'object'
-  return name === 'javascript' && (value as { scope?: unknown }).scope ? 'javascriptWithScope' : name
+  return name === 'javascript' && (value as { scope?: unknown }).scope
+    ? 'javascriptWithScope'
+    : name
 }

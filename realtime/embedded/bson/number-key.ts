@@ -37,11 +37,14 @@ export function encodeLong(value: bigint): Buffer {
 export function encodeDecimal(value: Decimal128): Buffer {
   const text = value.toString()
   const parts = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/i.exec(text)
-  if (!parts) return numberKey(text.includes('NaN') ? NaN : text.startsWith('-') ? -Infinity : Infinity)
+  if (!parts)
+    return numberKey(text.includes('NaN') ? NaN : text.startsWith('-') ? -Infinity : Infinity)
   const [, sign, whole, fraction = '', exponent = '0'] = parts
   const digits = BigInt(`${sign}${whole}${fraction}`)
   const power = Number(exponent) - fraction.length
-  return power >= 0 ? keyOfRational(digits * 10n ** BigInt(power), 1n) : keyOfRational(digits, 10n ** BigInt(-power))
+  return power >= 0
+    ? keyOfRational(digits * 10n ** BigInt(power), 1n)
+    : keyOfRational(digits, 10n ** BigInt(-power))
 }
 
 /** Numerator and denominator of a finite double. */

@@ -28,7 +28,11 @@ export function isNumeric(value: unknown): boolean {
 }
 
 /** Adds or multiplies two numbers with MongoDB's result type; undefined when a long overflows or a decimal is involved. */
-export function arithmetic(operator: '+' | '*', a: unknown, b: unknown): Int32 | Long | Double | undefined {
+export function arithmetic(
+  operator: '+' | '*',
+  a: unknown,
+  b: unknown,
+): Int32 | Long | Double | undefined {
   const types = [typeOf(a), typeOf(b)]
   if (types.includes('decimal')) return undefined
   if (types.includes('double')) {

@@ -1,6 +1,16 @@
 // MongoDB's total order of BSON values as bytes that memcmp compares alike. Indexes, sorts and comparisons all rest
 // on this one encoding, so that an index scan and a collection scan can never disagree.
-import type { Binary, BSONRegExp, Code, Decimal128, Double, Int32, Long, ObjectId, Timestamp } from 'bson'
+import type {
+  Binary,
+  BSONRegExp,
+  Code,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  ObjectId,
+  Timestamp,
+} from 'bson'
 import { fieldsOf, typeOf } from './codec.ts'
 import type { Doc, TypeName } from './codec.ts'
 import { encodeDecimal, encodeLong, numberKey } from './number-key.ts'

@@ -46,7 +46,9 @@ export const create: Command = {
     const { engine, command, db } = request
     const name = collectionName(request)
     checkCollation(command)
-    const option = unsupported.find((field) => command[field] !== undefined && command[field] !== false)
+    const option = unsupported.find(
+      (field) => command[field] !== undefined && command[field] !== false,
+    )
     if (option) throw refusal('NotImplemented', `the option '${option}' of create is not supported`)
     if (!engine.catalog.find(db, name)) engine.catalog.create(db, name)
     return { body: {} }
@@ -86,10 +88,13 @@ export const renameCollection: Command = {
       throw refusal('Unauthorized', 'renameCollection may only be run against the admin database.')
     const [from, to] = [command.renameCollection, command.to].map((ns) => splitNamespace(ns))
     const collection = engine.catalog.find(...from!)
-    if (!collection) throw refusal('NamespaceNotFound', `Source collection ${from!.join('.')} does not exist`)
+    if (!collection)
+      throw refusal('NamespaceNotFound', `Source collection ${from!.join('.')} does not exist`)
     const target = engine.catalog.find(...to!)
-    if (target === collection) throw refusal('IllegalOperation', "Can't rename a collection to itself")
-    if (target && !truthy(command.dropTarget)) throw refusal('NamespaceExists', 'target namespace exists')
+    if (target === collection)
+      throw refusal('IllegalOperation', "Can't rename a collection to itself")
+    if (target && !truthy(command.dropTarget))
+      throw refusal('NamespaceExists', 'target namespace exists')
     if (target) engine.writer.drop(target)
     engine.writer.rename(collection, ...to!)
     return { body: {} }
@@ -98,7 +103,8 @@ export const renameCollection: Command = {
 
 function splitNamespace(ns: unknown): [string, string] {
   const dot = typeof ns === 'string' ? ns.indexOf('.') : -1
-  if (typeof ns !== 'string' || dot < 1) throw refusal('InvalidNamespace', `Invalid namespace: ${String(ns)}`)
+  if (typeof ns !== 'string' || dot < 1)
+    throw refusal('InvalidNamespace', `Invalid namespace: ${String(ns)}`)
   return [ns.slice(0, dot), ns.slice(dot + 1)]
 }
 
@@ -168,7 +174,13 @@ export const listCollections: Command = {
 function describe(collection: Collection, nameOnly: boolean): Doc {
   const { name, uuid, options, indexes } = collection
   if (nameOnly) return { name, type: 'collection' }
-  return { name, type: 'collection', options, info: { readOnly: false, uuid }, idIndex: indexes[0]!.source }
+  return {
+    name,
+    type: 'collection',
+    options,
+    info: { readOnly: false, uuid },
+    idIndex: indexes[0]!.source,
+  }
 }
 
 /** `listDatabases`. */

@@ -26,7 +26,9 @@ export function openCursor(
 ): Reply {
   const { documents, finished } = takeBatch(source, batchSize)
   const closed = stream ? stream.ended : finished || single
-  const id = closed ? Long.ZERO : engine.cursors.add(ns, source, sessionOf(request.command), timeless, stream).id
+  const id = closed
+    ? Long.ZERO
+    : engine.cursors.add(ns, source, sessionOf(request.command), timeless, stream).id
   return reply('firstBatch', documents, id, ns, stream)
 }
 
@@ -47,9 +49,13 @@ export const getMore: Command = {
   run(request: Request): Reply | Promise<Reply> {
     const { engine, command, db } = request
     if (!(command.getMore instanceof Long))
-      throw refusal('TypeMismatch', "BSON field 'getMore.getMore' is the wrong type, expected type 'long'")
+      throw refusal(
+        'TypeMismatch',
+        "BSON field 'getMore.getMore' is the wrong type, expected type 'long'",
+      )
     const cursor = engine.cursors.find(command.getMore)
-    if (!cursor) throw refusal('CursorNotFound', `cursor id ${command.getMore.toString()} not found`)
+    if (!cursor)
+      throw refusal('CursorNotFound', `cursor id ${command.getMore.toString()} not found`)
     const ns = `${db}.${String(command.collection)}`
     if (ns !== cursor.ns)
       throw refusal(
@@ -57,25 +63,41 @@ export const getMore: Command = {
         `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`,
       )
     if (cursor.busy)
-      throw new ServerError('CursorInUse', 12051, `cursor id ${command.getMore.toString()} is already in use`)
+      throw new ServerError(
+        'CursorInUse',
+        12051,
+        `cursor id ${command.getMore.toString()} is already in use`,
+      )
     cursor.usedAt = Date.now()
     const size = optionalCount(command, 'batchSize') || Infinity
     if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
     if (command.maxTimeMS !== undefined)
-      throw refusal('BadValue', 'cannot set maxTimeMS on getMore command for a non-awaitData cursor')
+      throw refusal(
+        'BadValue',
+        'cannot set maxTimeMS on getMore command for a non-awaitData cursor',
+      )
     const { documents, finished } = takeBatch(cursor.source, size)
     if (finished) engine.cursors.close(cursor.id)
     return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, cursor.ns)
   },
 }
 
-function moreOfStream(request: Request, cursor: Cursor, stream: StreamSource, size: number): Reply | Promise<Reply> {
+function moreOfStream(
+  request: Request,
+  cursor: Cursor,
+  stream: StreamSource,
+  size: number,
+): Reply | Promise<Reply> {
   const { documents } = takeBatchOrClose(request, cursor, size)
   if (documents.length > 0 || stream.ended) return streamReply(request, cursor, stream, documents)
   return awaitMore(request, cursor, stream, size)
 }
 
-function takeBatchOrClose({ engine }: Request, cursor: Cursor, size: number): { documents: Uint8Array[] } {
+function takeBatchOrClose(
+  { engine }: Request,
+  cursor: Cursor,
+  size: number,
+): { documents: Uint8Array[] } {
   try {
     return takeBatch(cursor.source, size)
   } catch (error) {
@@ -84,12 +106,22 @@ function takeBatchOrClose({ engine }: Request, cursor: Cursor, size: number): { 
   }
 }
 
-function streamReply({ engine }: Request, cursor: Cursor, stream: StreamSource, documents: Uint8Array[]): Reply {
+function streamReply(
+  { engine }: Request,
+  cursor: Cursor,
+  stream: StreamSource,
+  documents: Uint8Array[],
+): Reply {
   if (stream.ended) engine.cursors.close(cursor.id)
   return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)
 }
 
-async function awaitMore(request: Request, cursor: Cursor, stream: StreamSource, size: number): Promise<Reply> {
+async function awaitMore(
+  request: Request,
+  cursor: Cursor,
+  stream: StreamSource,
+  size: number,
+): Promise<Reply> {
   const { engine, command, connection, stopping } = request
   const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? defaultAwaitMs)
   cursor.busy = true
@@ -108,7 +140,8 @@ async function awaitMore(request: Request, cursor: Cursor, stream: StreamSource,
         throw refusal('CursorNotFound', `cursor id ${cursor.id.toString()} was killed`)
       const { documents } = takeBatchOrClose(request, cursor, size)
       const late = performance.now() >= deadline || connection.closed.aborted
-      if (documents.length > 0 || stream.ended || late) return streamReply(request, cursor, stream, documents)
+      if (documents.length > 0 || stream.ended || late)
+        return streamReply(request, cursor, stream, documents)
     }
   } finally {
     cursor.busy = false
@@ -123,7 +156,10 @@ export const killCursors: Command = {
     collectionName(request)
     const { cursors } = request.command
     if (!Array.isArray(cursors))
-      throw refusal('Location40414', "BSON field 'killCursors.cursors' is missing but a required field")
+      throw refusal(
+        'Location40414',
+        "BSON field 'killCursors.cursors' is missing but a required field",
+      )
     const [cursorsKilled, cursorsNotFound]: [Long[], Long[]] = [[], []]
     for (const given of cursors) {
       const id = given instanceof Long ? given : Long.fromBigInt(toBigInt(given))

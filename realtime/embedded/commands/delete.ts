@@ -18,7 +18,10 @@ export const remove: Command = {
     const { engine, db } = request
     const variables = variablesOf(request.command)
     const statements = statementsOf(request, 'deletes', ['q', 'limit', 'collation', 'hint'])
-    if (request.command.txnNumber !== undefined && statements.some((statement) => toNumber(statement.limit) === 0)) {
+    if (
+      request.command.txnNumber !== undefined &&
+      statements.some((statement) => toNumber(statement.limit) === 0)
+    ) {
       throw refusal('InvalidOptions', 'Cannot use retryable writes with limit=0')
     }
     return runStatements(request, statements, (statement) => {
@@ -30,10 +33,15 @@ export const remove: Command = {
           `The limit field in delete objects must be 0 or 1. Got ${String(statement.limit)}`,
         )
       if (!isDoc(statement.q))
-        throw refusal('Location40414', "BSON field 'delete.deletes.q' is missing but a required field")
+        throw refusal(
+          'Location40414',
+          "BSON field 'delete.deletes.q' is missing but a required field",
+        )
       const filter = parseFilter(optionalDoc(statement, 'q'), variables)
       const collection = engine.catalog.find(db, name)
-      const found = collection ? selectAll(engine, collection, { filter, limit, hint: statement.hint }) : []
+      const found = collection
+        ? selectAll(engine, collection, { filter, limit, hint: statement.hint })
+        : []
       for (const { row, bytes } of found) engine.writer.delete(collection!, row, bytes)
       return { n: found.length }
     })

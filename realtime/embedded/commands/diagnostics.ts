@@ -33,8 +33,10 @@ export const hello: Command = {
     }
     const awaited = toNumber(command.maxAwaitTimeMS)
     const topology = command.topologyVersion
-    if (awaited === undefined || !isDoc(topology)) return { body: description(engine, request.name) }
-    const known = topology.processId instanceof ObjectId && topology.processId.equals(engine.processId)
+    if (awaited === undefined || !isDoc(topology))
+      return { body: description(engine, request.name) }
+    const known =
+      topology.processId instanceof ObjectId && topology.processId.equals(engine.processId)
     if (!known) return { body: description(engine, request.name) }
     return awaitChange(request, awaited)
   },
@@ -138,7 +140,9 @@ export const getParameter = answering(
       requireApiVersion: false,
     }
     const everything = request.command.getParameter === '*'
-    const wanted = Object.keys(all).filter((name) => everything || request.command[name] !== undefined)
+    const wanted = Object.keys(all).filter(
+      (name) => everything || request.command[name] !== undefined,
+    )
     if (wanted.length === 0) throw refusal('InvalidOptions', 'no option found to get')
     return Object.fromEntries(wanted.map((name) => [name, all[name]]))
   },
@@ -146,8 +150,10 @@ export const getParameter = answering(
 
 /** `configureFailPoint`, where test commands are enabled. */
 export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
-  if (!engine.parameters.testCommands) throw refusal('CommandNotFound', "no such command: 'configureFailPoint'")
-  if (db !== 'admin') throw refusal('Unauthorized', 'configureFailPoint may only be run against the admin database.')
+  if (!engine.parameters.testCommands)
+    throw refusal('CommandNotFound', "no such command: 'configureFailPoint'")
+  if (db !== 'admin')
+    throw refusal('Unauthorized', 'configureFailPoint may only be run against the admin database.')
   engine.failPoints.configure(command)
   return { count: 0 }
 })
@@ -167,8 +173,16 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
   if (!['find', 'count', 'distinct'].includes(name))
     throw refusal('NotImplemented', `explain of ${name} is not supported`)
   const selection = selectionOf(inner, filterField)
-  if (!collection) return { queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } } }
-  const chosen = plan(collection, selection.filter ?? parseFilter({}), selection.sort, selection.hint)
+  if (!collection)
+    return {
+      queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } },
+    }
+  const chosen = plan(
+    collection,
+    selection.filter ?? parseFilter({}),
+    selection.sort,
+    selection.hint,
+  )
   const scan = chosen.scans
     ? chosen.scans.map(({ index, reverse }) => ({
         stage: 'IXSCAN',

@@ -25,12 +25,15 @@ export function dispatch(
   const { command, name, db, sequences } = message
   const request: Request = { engine, command, name, db, sequences, connection, stopping }
   try {
-    const freshWrite = (): boolean => command.txnNumber !== undefined && !engine.sessions.isRepeated(command)
+    const freshWrite = (): boolean =>
+      command.txnNumber !== undefined && !engine.sessions.isRepeated(command)
     const failure = engine.failPoints.hit(name, connection.appName, freshWrite)
     if (failure) return failing(request, failure)
     const reply = run(request)
     if (!(reply instanceof Promise)) return completed(request, reply)
-    return reply.then((late) => completed(request, late)).catch((error: unknown) => errorReply(engine, error, request))
+    return reply
+      .then((late) => completed(request, late))
+      .catch((error: unknown) => errorReply(engine, error, request))
   } catch (error) {
     return errorReply(engine, error, request)
   }
@@ -45,12 +48,14 @@ async function failing(request: Request, failure: Failure): Promise<Reply> {
     const reply = completed(request, await run(request))
     if (failure.closeConnection === 'after') return hangUp(request)
     if (failure.writeConcernError) reply.body.writeConcernError = failure.writeConcernError
-    if (failure.writeConcernError && failure.errorLabels) reply.body.errorLabels = [...failure.errorLabels]
+    if (failure.writeConcernError && failure.errorLabels)
+      reply.body.errorLabels = [...failure.errorLabels]
     return reply
   } catch (error) {
     const reply = errorReply(engine, error, request, failure.atCursor || !failure.error)
     if (failure.error && failure.errorLabels) reply.body.errorLabels = [...failure.errorLabels]
-    if (Array.isArray(reply.body.errorLabels) && reply.body.errorLabels.length === 0) delete reply.body.errorLabels
+    if (Array.isArray(reply.body.errorLabels) && reply.body.errorLabels.length === 0)
+      delete reply.body.errorLabels
     return reply
   }
 }
@@ -76,8 +81,10 @@ function run(request: Request): Reply | Promise<Reply> {
   const { command, name, stopping } = request
   const known: Command | undefined = commands.get(name)
   if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
-  if (stopping.aborted) throw refusal('ShutdownInProgress', 'The server is in quiesce mode and will shut down')
-  if (request.db === '') throw refusal('Location40414', "BSON field 'OpMsg.$db' is missing but a required field")
+  if (stopping.aborted)
+    throw refusal('ShutdownInProgress', 'The server is in quiesce mode and will shut down')
+  if (request.db === '')
+    throw refusal('Location40414', "BSON field 'OpMsg.$db' is missing but a required field")
   checkFields(name, command, known.fields)
   checkCommon(request, known)
   return withinTime(request, known)
@@ -97,10 +104,16 @@ function withinTime(request: Request, known: Command): Reply | Promise<Reply> {
 
 function checkCommon({ command }: Request, known: Command): void {
   if (command.autocommit !== undefined || command.startTransaction !== undefined) {
-    throw refusal('IllegalOperation', 'Multi-document transactions are not supported by this server')
+    throw refusal(
+      'IllegalOperation',
+      'Multi-document transactions are not supported by this server',
+    )
   }
   if (command.txnNumber !== undefined && !known.writes) {
-    throw refusal('IllegalOperation', 'Retryable writes are only supported by insert, update, delete and findAndModify')
+    throw refusal(
+      'IllegalOperation',
+      'Retryable writes are only supported by insert, update, delete and findAndModify',
+    )
   }
   if (isDoc(command.readConcern) && command.readConcern.level === 'snapshot') {
     throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
@@ -112,7 +125,9 @@ function checkCommon({ command }: Request, known: Command): void {
 
 function completed(request: Request, reply: Reply): Reply {
   reply.body.ok ??= 1
-  const problem = commands.get(request.name)?.writes ? writeConcernError(request.command.writeConcern) : undefined
+  const problem = commands.get(request.name)?.writes
+    ? writeConcernError(request.command.writeConcern)
+    : undefined
   if (problem) reply.body.writeConcernError = problem
   stamp(request.engine, reply.body)
   return reply
@@ -120,7 +135,10 @@ function completed(request: Request, reply: Reply): Reply {
 
 function stamp(engine: Engine, body: Doc): void {
   const time = toTimestamp(engine.oplog.clock.now)
-  body.$clusterTime = { clusterTime: time, signature: { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO } }
+  body.$clusterTime = {
+    clusterTime: time,
+    signature: { hash: new Binary(Buffer.alloc(20)), keyId: Long.ZERO },
+  }
   body.operationTime = time
 }
 
@@ -143,13 +161,20 @@ function writeConcernError(concern: unknown): Doc | undefined {
   }
 }
 
-const retryableWriteCodes = new Set([6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436])
+const retryableWriteCodes = new Set([
+  6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
+])
 const resumableStreamCodes = new Set([
   6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436,
 ])
 
 /** MongoDB's error document for anything thrown; `atCursor`: it was not thrown before the command's cursor was known. */
-export function errorReply(engine: Engine, error: unknown, request?: Request, atCursor = true): Reply {
+export function errorReply(
+  engine: Engine,
+  error: unknown,
+  request?: Request,
+  atCursor = true,
+): Reply {
   const known =
     error instanceof ServerError
       ? error
@@ -161,7 +186,13 @@ export function errorReply(engine: Engine, error: unknown, request?: Request, at
     labels.push('NonResumableChangeStreamError')
   if (request && atCursor && readsStream(request) && resumableStreamCodes.has(known.code))
     labels.push('ResumableChangeStreamError')
-  const body: Doc = { ok: 0, errmsg: known.message, code: known.code, codeName: known.codeName, ...known.extra }
+  const body: Doc = {
+    ok: 0,
+    errmsg: known.message,
+    code: known.code,
+    codeName: known.codeName,
+    ...known.extra,
+  }
   if (labels.length > 0) body.errorLabels = labels
   stamp(engine, body)
   return { body }
@@ -169,8 +200,14 @@ export function errorReply(engine: Engine, error: unknown, request?: Request, at
 
 function readsStream({ engine, name, command }: Request): boolean {
   if (name === 'aggregate')
-    return Array.isArray(command.pipeline) && isDoc(command.pipeline[0]) && '$changeStream' in command.pipeline[0]
+    return (
+      Array.isArray(command.pipeline) &&
+      isDoc(command.pipeline[0]) &&
+      '$changeStream' in command.pipeline[0]
+    )
   return (
-    name === 'getMore' && command.getMore instanceof Long && engine.cursors.find(command.getMore)?.stream !== undefined
+    name === 'getMore' &&
+    command.getMore instanceof Long &&
+    engine.cursors.find(command.getMore)?.stream !== undefined
   )
 }

@@ -25,7 +25,11 @@ interface Armed {
   readonly data: Doc
 }
 
-const names = new Set(['failCommand', 'failGetMoreAfterCursorCheckout', 'onPrimaryTransactionalWrite'])
+const names = new Set([
+  'failCommand',
+  'failGetMoreAfterCursorCheckout',
+  'onPrimaryTransactionalWrite',
+])
 
 /** The fail points of one server. */
 export class FailPoints {
@@ -40,9 +44,15 @@ export class FailPoints {
     const { mode } = command
     const skip = isDoc(mode) ? toNumber(mode.skip) : undefined
     const times = timesOf(mode)
-    if (times === undefined) throw refusal('BadValue', "mode must be 'off', 'alwaysOn', {times: n} or {skip: n}")
-    if (times > 0 && name === 'failCommand' && !isDoc(command.data)) throw refusal('BadValue', 'failCommand needs data')
-    this.armed.set(name, { remaining: times, skip: skip ?? 0, data: isDoc(command.data) ? command.data : {} })
+    if (times === undefined)
+      throw refusal('BadValue', "mode must be 'off', 'alwaysOn', {times: n} or {skip: n}")
+    if (times > 0 && name === 'failCommand' && !isDoc(command.data))
+      throw refusal('BadValue', 'failCommand needs data')
+    this.armed.set(name, {
+      remaining: times,
+      skip: skip ?? 0,
+      data: isDoc(command.data) ? command.data : {},
+    })
   }
 
   /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
@@ -50,7 +60,8 @@ export class FailPoints {
     if (this.armed.size === 0 || never.has(name)) return undefined
     const { data } = this.take('failCommand', (given) => selects(given, name, appName)) ?? {}
     if (data) return failureOf(data, false)
-    const more = name === 'getMore' ? this.take('failGetMoreAfterCursorCheckout', () => true) : undefined
+    const more =
+      name === 'getMore' ? this.take('failGetMoreAfterCursorCheckout', () => true) : undefined
     if (more) return failureOf(more.data, true)
     const write = this.take('onPrimaryTransactionalWrite', freshWrite)
     return write && lostWrite(write.data)
@@ -89,7 +100,13 @@ function failureOf(data: Doc, atCursor: boolean): Failure {
 }
 
 function failure(code: number, labels: string[]): ServerError {
-  return new ServerError(codeNameOf(code), code, "Failing command via 'failCommand' failpoint", {}, labels)
+  return new ServerError(
+    codeNameOf(code),
+    code,
+    "Failing command via 'failCommand' failpoint",
+    {},
+    labels,
+  )
 }
 
 /** The write is done and its answer lost; or, with a code, it fails before it is done. The connection closes. */

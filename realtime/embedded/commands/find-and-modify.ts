@@ -63,7 +63,8 @@ function modify(request: Request, removing: boolean): Doc {
   const name = collectionName(request)
   const variables = variablesOf(command)
   const fields = optionalDoc(command, 'fields')
-  const projection = Object.keys(fields).length > 0 ? compileProjection(fields, variables) : undefined
+  const projection =
+    Object.keys(fields).length > 0 ? compileProjection(fields, variables) : undefined
   const selection: Selection = {
     filter: parseFilter(optionalDoc(command, 'query'), variables),
     sort: parseSort(command.sort ?? undefined),
@@ -99,9 +100,12 @@ function change(
     const shown = truthy(command.new) ? (updated?.bytes ?? found.bytes) : found.bytes
     return { lastErrorObject: { n: 1, updatedExisting: true }, value: show(shown) }
   }
-  if (!truthy(command.upsert)) return { lastErrorObject: { n: 0, updatedExisting: false }, value: null }
+  if (!truthy(command.upsert))
+    return { lastErrorObject: { n: 0, updatedExisting: false }, value: null }
   const doc = insertBuilt(engine, db, name, selection, update)
-  const fields = isDoc(command.fields) ? compileProjection(command.fields, variablesOf(command)) : undefined
+  const fields = isDoc(command.fields)
+    ? compileProjection(command.fields, variablesOf(command))
+    : undefined
   return {
     lastErrorObject: { n: 1, updatedExisting: false, upserted: doc._id },
     value: truthy(command.new) ? (fields ? fields.project(doc) : doc) : null,

@@ -14,7 +14,13 @@ import type { Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import { openCursor } from './cursor-commands.ts'
 import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalCount, optionalDoc, variablesOf } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalCount,
+  optionalDoc,
+  variablesOf,
+} from './request.ts'
 import type { Command, Request } from './request.ts'
 
 const findFields = [
@@ -47,7 +53,8 @@ export const find: Command = {
     const { engine, command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
-      if (truthy(command[option])) throw refusal('NotImplemented', `the option '${option}' of find is not supported`)
+      if (truthy(command[option]))
+        throw refusal('NotImplemented', `the option '${option}' of find is not supported`)
     }
     const { source, single } = sourceOf(request, name)
     const batchSize = optionalCount(command, 'batchSize') ?? 101
@@ -68,7 +75,10 @@ function sourceOf(request: Request, name: string): { source: DocumentSource; sin
   const variables = variablesOf(command)
   const spec = optionalDoc(command, 'projection')
   const projection = Object.keys(spec).length > 0 ? compileProjection(spec, variables) : undefined
-  const selection: Selection = { ...selectionOf(command, 'filter'), positional: projection?.positional === true }
+  const selection: Selection = {
+    ...selectionOf(command, 'filter'),
+    positional: projection?.positional === true,
+  }
   const collection = engine.catalog.find(db, name)
   const single = truthy(command.singleBatch)
   if (!collection) return { source: listed([]), single }

@@ -22,7 +22,8 @@ export const createIndexes: Command = {
     if (!Array.isArray(command.indexes) || command.indexes.length === 0)
       throw refusal('BadValue', 'Must specify at least one index to create')
     const specs = command.indexes.map((spec: unknown) => {
-      if (!isDoc(spec)) throw refusal('TypeMismatch', 'The elements of the indexes array must be objects')
+      if (!isDoc(spec))
+        throw refusal('TypeMismatch', 'The elements of the indexes array must be objects')
       if (spec.name === undefined)
         throw refusal(
           'FailedToParse',
@@ -33,7 +34,9 @@ export const createIndexes: Command = {
     const created = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)
     const before = collection.indexes.length
-    const fresh = specs.filter((spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec))
+    const fresh = specs.filter(
+      (spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec),
+    )
     engine.writer.atomically(() => add(request, collection, fresh))
     const note = fresh.length === 0 ? { note: 'all indexes already exist' } : {}
     return {
@@ -64,7 +67,9 @@ function add({ engine }: Request, collection: Collection, specs: readonly IndexS
 /** Whether the very same index is there; refuses one that clashes with another. */
 function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
   for (const index of present) {
-    const sameKey = samePattern(index.keyPattern, spec.keyPattern) && sameOption(index, spec, 'partialFilterExpression')
+    const sameKey =
+      samePattern(index.keyPattern, spec.keyPattern) &&
+      sameOption(index, spec, 'partialFilterExpression')
     const sameOptions = (['unique', 'sparse', 'expireAfterSeconds'] as const).every((option) =>
       sameOption(index, spec, option),
     )
@@ -77,7 +82,10 @@ function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
     }
     if (sameKey && spec.fields.join() === '_id') return true
     if (sameKey && sameOptions) {
-      throw refusal('IndexOptionsConflict', `Index already exists with a different name: ${index.name}`)
+      throw refusal(
+        'IndexOptionsConflict',
+        `Index already exists with a different name: ${index.name}`,
+      )
     }
     if (sameKey) {
       throw refusal(
@@ -90,7 +98,8 @@ function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
 }
 
 function sameOption(a: IndexSpec, b: IndexSpec, option: string): boolean {
-  const value = (spec: IndexSpec): unknown => (spec.source[option] === false ? undefined : spec.source[option])
+  const value = (spec: IndexSpec): unknown =>
+    spec.source[option] === false ? undefined : spec.source[option]
   return Buffer.compare(encode({ v: value(a) }), encode({ v: value(b) })) === 0
 }
 
@@ -106,7 +115,15 @@ export const listIndexes: Command = {
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
     const source = listed(collection.indexes.map(({ source: spec }) => spec))
-    return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, batchSize, false, false, engine)
+    return openCursor(
+      request,
+      `${db}.$cmd.listIndexes.${collection.name}`,
+      source,
+      batchSize,
+      false,
+      false,
+      engine,
+    )
   },
 }
 
@@ -125,7 +142,9 @@ export const dropIndexes: Command = {
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
     const doomed = targets(collection, command.index)
-    engine.writer.atomically(() => doomed.forEach((index) => engine.catalog.dropIndex(collection, index)))
+    engine.writer.atomically(() =>
+      doomed.forEach((index) => engine.catalog.dropIndex(collection, index)),
+    )
     return { body: { nIndexesWas } }
   },
 }

@@ -11,7 +11,11 @@ export const insert: Command = {
   writes: true,
   run(request: Request): Reply {
     const documents = request.sequences.get('documents')
-    if (!documents) throw refusal('Location40414', "BSON field 'insert.documents' is missing but a required field")
+    if (!documents)
+      throw refusal(
+        'Location40414',
+        "BSON field 'insert.documents' is missing but a required field",
+      )
     const name = collectionName(request)
     const { engine, db } = request
     return runStatements(request, documents, (bytes) => {

@@ -27,11 +27,16 @@ const options = [
 ]
 
 /** Opens the stream that the pipeline describes. */
-export function openStream(request: Request, stages: readonly Doc[], collection: string | undefined): ChangeStream {
+export function openStream(
+  request: Request,
+  stages: readonly Doc[],
+  collection: string | undefined,
+): ChangeStream {
   const [first, ...rest] = stages as [Doc, ...Doc[]]
   const spec = optionalDoc(first, '$changeStream')
   checkFields('$changeStream', spec, options)
-  if (truthy(spec.showExpandedEvents)) throw refusal('NotImplemented', 'showExpandedEvents is not supported')
+  if (truthy(spec.showExpandedEvents))
+    throw refusal('NotImplemented', 'showExpandedEvents is not supported')
   if (spec.fullDocumentBeforeChange !== undefined && spec.fullDocumentBeforeChange !== 'off') {
     throw refusal('NotImplemented', 'pre-images are not supported')
   }
@@ -51,9 +56,14 @@ export function openStream(request: Request, stages: readonly Doc[], collection:
 }
 
 function startOf(spec: Doc): StreamOptions['start'] {
-  const given = ['resumeAfter', 'startAfter', 'startAtOperationTime'].filter((name) => spec[name] !== undefined)
+  const given = ['resumeAfter', 'startAfter', 'startAtOperationTime'].filter(
+    (name) => spec[name] !== undefined,
+  )
   if (given.length > 1)
-    throw refusal('BadValue', `Only one type of resume option is allowed, but multiple were found: ${given.join(', ')}`)
+    throw refusal(
+      'BadValue',
+      `Only one type of resume option is allowed, but multiple were found: ${given.join(', ')}`,
+    )
   if (spec.startAtOperationTime !== undefined) {
     if (!(spec.startAtOperationTime instanceof Timestamp))
       throw refusal(
@@ -70,16 +80,26 @@ function startOf(spec: Doc): StreamOptions['start'] {
 function lookupOf({ engine }: Request, spec: Doc): StreamOptions['lookup'] {
   const mode = spec.fullDocument ?? 'default'
   if (mode === 'default') return undefined
-  if (mode !== 'updateLookup') throw refusal('NotImplemented', `fullDocument '${String(mode)}' is not supported`)
+  if (mode !== 'updateLookup')
+    throw refusal('NotImplemented', `fullDocument '${String(mode)}' is not supported`)
   return (entry: Entry) => {
     const collection = engine.catalog.find(entry.db, entry.coll)
-    if (!collection || !entry.uuid || !Buffer.from(entry.uuid).equals(collection.uuid.value())) return null
+    if (!collection || !entry.uuid || !Buffer.from(entry.uuid).equals(collection.uuid.value()))
+      return null
     const filter = parseFilter({ _id: { $eq: decode(entry.key!)._id } })
     return select(engine.store, collection, { filter, limit: 1 }).next()?.bytes ?? null
   }
 }
 
-const transforming = new Set(['$match', '$project', '$addFields', '$set', '$unset', '$replaceRoot', '$replaceWith'])
+const transforming = new Set([
+  '$match',
+  '$project',
+  '$addFields',
+  '$set',
+  '$unset',
+  '$replaceRoot',
+  '$replaceWith',
+])
 
 function transformOf(stages: readonly Doc[], variables: Variables): StreamOptions['transform'] {
   if (stages.length === 0) return undefined
@@ -89,7 +109,8 @@ function transformOf(stages: readonly Doc[], variables: Variables): StreamOption
     if (!transforming.has(name)) {
       const known = name === '$redact' || name === '$changeStreamSplitLargeEvent'
       if (known) throw refusal('NotImplemented', `${name} is not supported`)
-      if (!allStages.has(name)) throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+      if (!allStages.has(name))
+        throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
       throw refusal('IllegalOperation', `${name} is not permitted in a $changeStream pipeline`)
     }
     return compileDocumentStage(name, stage[name], variables)!
@@ -124,7 +145,11 @@ const allStages = new Set([
 
 function matching(operand: unknown, variables: Variables): (event: Doc) => Doc | undefined {
   if (!isDoc(operand))
-    throw new ServerError('Location15959', 15959, 'the match filter must be an expression in an object')
+    throw new ServerError(
+      'Location15959',
+      15959,
+      'the match filter must be an expression in an object',
+    )
   const matches = compileFilter(parseFilter(operand, variables))
   return (event) => (matches(event) ? event : undefined)
 }

@@ -1,6 +1,14 @@
 // All commands by name.
 import { aggregate } from './aggregate.ts'
-import { collMod, create, drop, dropDatabase, listCollections, listDatabases, renameCollection } from './collections.ts'
+import {
+  collMod,
+  create,
+  drop,
+  dropDatabase,
+  listCollections,
+  listDatabases,
+  renameCollection,
+} from './collections.ts'
 import { endSessions, getMore, killCursors } from './cursor-commands.ts'
 import { remove } from './delete.ts'
 import {

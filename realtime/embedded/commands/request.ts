@@ -82,7 +82,11 @@ export function optionalCount(command: Doc, field: string): number | undefined {
       'TypeMismatch',
       `BSON field '${field}' is the wrong type '${typeOf(command[field])}', expected types '[long, int, decimal, double]'`,
     )
-  if (number < 0) throw refusal('Location51024', `BSON field '${field}' value must be >= 0, actual value '${number}'`)
+  if (number < 0)
+    throw refusal(
+      'Location51024',
+      `BSON field '${field}' value must be >= 0, actual value '${number}'`,
+    )
   return Math.trunc(number)
 }
 
@@ -91,7 +95,10 @@ export function optionalDoc(command: Doc, field: string): Doc {
   const value = command[field]
   if (value === undefined || value === null) return {}
   if (!isDoc(value))
-    throw refusal('TypeMismatch', `BSON field '${field}' is the wrong type '${typeOf(value)}', expected type 'object'`)
+    throw refusal(
+      'TypeMismatch',
+      `BSON field '${field}' is the wrong type '${typeOf(value)}', expected type 'object'`,
+    )
   return value
 }
 
@@ -102,7 +109,10 @@ export function variablesOf(command: Doc): Variables {
 
 /** Adds variables whose values are constant expressions. */
 export function withConstants(variables: Variables, given: Doc): Variables {
-  const values = Object.entries(given).map(([name, value]) => [name, compileExpression(value, variables)({})])
+  const values = Object.entries(given).map(([name, value]) => [
+    name,
+    compileExpression(value, variables)({}),
+  ])
   return { ...variables, ...(Object.fromEntries(values) as Doc) }
 }
 

@@ -12,7 +12,11 @@ const maxStatements = 100_000
  * Runs `execute` for each statement. Its outcome has `n` and perhaps `nModified` and `upserted` (an `_id`); it is what a
  * retry gets back.
  */
-export function runStatements<T>(request: Request, statements: readonly T[], execute: (statement: T) => Doc): Reply {
+export function runStatements<T>(
+  request: Request,
+  statements: readonly T[],
+  execute: (statement: T) => Doc,
+): Reply {
   if (statements.length === 0 || statements.length > maxStatements) {
     throw refusal(
       'InvalidLength',

@@ -11,7 +11,14 @@ import type { Update } from '../update/update.ts'
 import type { Engine } from '../engine.ts'
 import { decode } from '../bson/codec.ts'
 import type { Reply } from './reply.ts'
-import { checkCollation, checkFields, collectionName, optionalDoc, variablesOf, withConstants } from './request.ts'
+import {
+  checkCollation,
+  checkFields,
+  collectionName,
+  optionalDoc,
+  variablesOf,
+  withConstants,
+} from './request.ts'
 import type { Command, Request } from './request.ts'
 import { runStatements } from './statements.ts'
 
@@ -29,10 +36,16 @@ function givenStatements(request: Request, field: string): Doc[] {
   if (sequence) return sequence.map((bytes) => decode(bytes))
   const given = request.command[field]
   if (!Array.isArray(given))
-    throw refusal('Location40414', `BSON field '${request.name}.${field}' is missing but a required field`)
+    throw refusal(
+      'Location40414',
+      `BSON field '${request.name}.${field}' is missing but a required field`,
+    )
   return given.map((statement: unknown) => {
     if (!isDoc(statement))
-      throw refusal('TypeMismatch', `BSON field '${request.name}.${field}' holds something that is no object`)
+      throw refusal(
+        'TypeMismatch',
+        `BSON field '${request.name}.${field}' holds something that is no object`,
+      )
     return statement
   })
 }
@@ -45,7 +58,10 @@ export const update: Command = {
     const name = collectionName(request)
     const variables = variablesOf(request.command)
     const statements = statementsOf(request, 'updates', statementFields)
-    if (request.command.txnNumber !== undefined && statements.some((statement) => statement.multi === true)) {
+    if (
+      request.command.txnNumber !== undefined &&
+      statements.some((statement) => statement.multi === true)
+    ) {
       throw refusal('InvalidOptions', 'Cannot use retryable writes with multi=true')
     }
     return runStatements(request, statements, (statement) => {
@@ -69,10 +85,19 @@ export const update: Command = {
 /** Whether an update has the positional operator `$` in a path. */
 export function usesPosition(u: unknown): boolean {
   if (!isDoc(u)) return false
-  return Object.values(u).some((fields) => isDoc(fields) && Object.keys(fields).some((path) => /\.\$(\.|$)/.test(path)))
+  return Object.values(u).some(
+    (fields) => isDoc(fields) && Object.keys(fields).some((path) => /\.\$(\.|$)/.test(path)),
+  )
 }
 
-function apply(engine: Engine, db: string, name: string, selection: Selection, change: Update, upsert: boolean): Doc {
+function apply(
+  engine: Engine,
+  db: string,
+  name: string,
+  selection: Selection,
+  change: Update,
+  upsert: boolean,
+): Doc {
   const collection = engine.catalog.find(db, name)
   const found = collection ? selectAll(engine, collection, selection) : []
   if (found.length === 0) {
@@ -91,14 +116,24 @@ function apply(engine: Engine, db: string, name: string, selection: Selection, c
 }
 
 /** Inserts what an upsert builds; returns the document. */
-export function insertBuilt(engine: Engine, db: string, name: string, selection: Selection, change: Update): Doc {
+export function insertBuilt(
+  engine: Engine,
+  db: string,
+  name: string,
+  selection: Selection,
+  change: Update,
+): Doc {
   const built = change.build(selection.filter)
   engine.writer.insertDoc(engine.collection(db, name), built.doc, built.bytes)
   return built.doc
 }
 
 /** All selected rows, before any is changed: an update must not meet its own results. */
-export function selectAll(engine: Engine, collection: Collection, selection: Selection): Selected[] {
+export function selectAll(
+  engine: Engine,
+  collection: Collection,
+  selection: Selection,
+): Selected[] {
   const rows = select(engine.store, collection, selection)
   const found: Selected[] = []
   for (let row = rows.next(); row; row = rows.next()) found.push(row)

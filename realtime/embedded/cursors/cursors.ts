@@ -70,7 +70,16 @@ export class Cursors {
     stream?: StreamSource,
   ): Cursor {
     const id = new Long(randomInt(1, 2 ** 32), randomInt(1, 2 ** 30))
-    const cursor: Cursor = { id, ns, source, stream, session, usedAt: Date.now(), timeless, busy: false }
+    const cursor: Cursor = {
+      id,
+      ns,
+      source,
+      stream,
+      session,
+      usedAt: Date.now(),
+      timeless,
+      busy: false,
+    }
     this.open.set(id.toString(), cursor)
     return cursor
   }
@@ -100,7 +109,8 @@ export class Cursors {
 
   /** Closes the cursors of a session. */
   closeSession(session: string): void {
-    for (const cursor of [...this.open.values()]) if (cursor.session === session) this.close(cursor.id)
+    for (const cursor of [...this.open.values()])
+      if (cursor.session === session) this.close(cursor.id)
   }
 
   /** Closes all cursors. */

@@ -48,7 +48,8 @@ export class ChangeStream implements StreamSource {
     this.oplog = oplog
     this.options = options
     const { start } = options
-    this.position = start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
+    this.position =
+      start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
     this.token = tokenOf(this.position, 'mark')
     if (start === undefined) return
     this.checkHistory('time' in start ? start.time : this.position)
@@ -65,7 +66,11 @@ export class ChangeStream implements StreamSource {
       )
     }
     const entry = this.oplog.at(token.time)
-    if (!entry) throw refusal('ChangeStreamFatalError', 'cannot resume stream; the resume token was not found')
+    if (!entry)
+      throw refusal(
+        'ChangeStreamFatalError',
+        'cannot resume stream; the resume token was not found',
+      )
     if (token.kind === 'event' && this.invalidates(entry)) this.invalidatedBy = entry
   }
 
@@ -109,7 +114,12 @@ export class ChangeStream implements StreamSource {
     if (this.invalidates(entry)) this.invalidatedBy = entry
     this.tokenTime = entry.time
     this.token = tokenOf(entry.time, 'event')
-    return this.show(eventOf(entry, this.options.lookup && entry.op === 'u' ? this.options.lookup(entry) : undefined))
+    return this.show(
+      eventOf(
+        entry,
+        this.options.lookup && entry.op === 'u' ? this.options.lookup(entry) : undefined,
+      ),
+    )
   }
 
   private take(): Entry | undefined {

@@ -34,5 +34,8 @@ export function toTimestamp(time: ClusterTime): Timestamp {
 
 /** From BSON; a counter beyond what fits is cut to the largest. */
 export function fromTimestamp(timestamp: Timestamp): ClusterTime {
-  return timestamp.getHighBitsUnsigned() * perSecond + Math.min(timestamp.getLowBitsUnsigned(), perSecond - 1)
+  return (
+    timestamp.getHighBitsUnsigned() * perSecond +
+    Math.min(timestamp.getLowBitsUnsigned(), perSecond - 1)
+  )
 }

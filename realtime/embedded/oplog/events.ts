@@ -41,7 +41,12 @@ export function invalidateEvent(entry: Entry): Uint8Array {
 }
 
 function head(entry: Entry, operationType: string, token: Doc): Doc {
-  return { _id: token, operationType, clusterTime: toTimestamp(entry.time), wallTime: new Date(entry.wall) }
+  return {
+    _id: token,
+    operationType,
+    clusterTime: toTimestamp(entry.time),
+    wallTime: new Date(entry.wall),
+  }
 }
 
 function build(entry: Entry, lookedUp: Uint8Array | null | undefined): Uint8Array {
@@ -50,7 +55,9 @@ function build(entry: Entry, lookedUp: Uint8Array | null | undefined): Uint8Arra
   const full = entry.op === 'i' || entry.op === 'r' ? entry.body : lookedUp
   if (full) parts.push(...embeddedDocument('fullDocument', [full]))
   else if (full === null) parts.push(fieldsIn({ fullDocument: null }))
-  parts.push(fieldsIn({ ns: entry.coll === '' ? { db: entry.db } : { db: entry.db, coll: entry.coll } }))
+  parts.push(
+    fieldsIn({ ns: entry.coll === '' ? { db: entry.db } : { db: entry.db, coll: entry.coll } }),
+  )
   if (entry.op === 'rename') parts.push(...embeddedDocument('to', [entry.body!]))
   if (entry.key) parts.push(...embeddedDocument('documentKey', [entry.key]))
   if (entry.op === 'u') parts.push(...embeddedDocument('updateDescription', [entry.body!]))

@@ -31,7 +31,16 @@ const perTrim = 2000
 const tailLength = 2000
 const tailBytes = 16 * 1024 * 1024
 
-type EntryRow = [number, number, Operation, string, string, Uint8Array | null, Uint8Array | null, Uint8Array | null]
+type EntryRow = [
+  number,
+  number,
+  Operation,
+  string,
+  string,
+  Uint8Array | null,
+  Uint8Array | null,
+  Uint8Array | null,
+]
 
 /** The oplog of one data directory. */
 export class Oplog {
@@ -54,7 +63,11 @@ export class Oplog {
     this.total = last?.[1] ?? 0
     // A fresh log begins with an entry that nobody sees, so that its own beginning is on record.
     if (!last)
-      store.run("INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL)", this.clock.tick(), Date.now())
+      store.run(
+        "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL)",
+        this.clock.tick(),
+        Date.now(),
+      )
     this.durable = this.tailStart = this.clock.now
     store.afterCommit(() => this.publish())
   }
@@ -151,7 +164,16 @@ export class Oplog {
       this.durable,
       limit,
     )
-    return rows.map(([ts, wall, op, db, coll, uuid, key, body]) => ({ time: ts, wall, op, db, coll, uuid, key, body }))
+    return rows.map(([ts, wall, op, db, coll, uuid, key, body]) => ({
+      time: ts,
+      wall,
+      op,
+      db,
+      coll,
+      uuid,
+      key,
+      body,
+    }))
   }
 
   /** The entry of exactly this time. */

@@ -31,7 +31,15 @@ export function parseToken(given: unknown): Token {
   }
   const found = /^82([0-9A-Fa-f]{8})([0-9A-Fa-f]{8})(00|64|6E)$/i.exec(given._data)
   if (!found)
-    throw refusal('InvalidResumeToken', `Bad resume token: ${given._data.slice(0, 80)} was not made by this server`)
-  const kind = (Object.keys(kinds) as TokenKind[]).find((name) => kinds[name] === found[3]!.toUpperCase())!
-  return { kind, time: fromTimestamp(new Timestamp({ t: parseInt(found[1]!, 16), i: parseInt(found[2]!, 16) })) }
+    throw refusal(
+      'InvalidResumeToken',
+      `Bad resume token: ${given._data.slice(0, 80)} was not made by this server`,
+    )
+  const kind = (Object.keys(kinds) as TokenKind[]).find(
+    (name) => kinds[name] === found[3]!.toUpperCase(),
+  )!
+  return {
+    kind,
+    time: fromTimestamp(new Timestamp({ t: parseInt(found[1]!, 16), i: parseInt(found[2]!, 16) })),
+  }
 }

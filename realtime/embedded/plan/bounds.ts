@@ -47,7 +47,10 @@ export function conjunctionOf(filter: Filter): Conjunction {
 }
 
 /** Bounds of one field; undefined when no predicate can narrow it. `multikey`: ranges of several predicates must not be joined. */
-export function boundsOf(predicates: readonly Predicate[], multikey: boolean): FieldBounds | undefined {
+export function boundsOf(
+  predicates: readonly Predicate[],
+  multikey: boolean,
+): FieldBounds | undefined {
   const candidates = predicates.map(intervalsOf).filter((bounds) => bounds !== undefined)
   if (candidates.length === 0) return undefined
   const points =
@@ -56,8 +59,10 @@ export function boundsOf(predicates: readonly Predicate[], multikey: boolean): F
   const alone = predicates.length === 1 && !multikey
   if (points) return { ...points, exact: points.exact && alone }
   const ranges = candidates.filter((bounds) => bounds.exact)
-  if (multikey || ranges.length === 0) return { ...candidates[0]!, exact: candidates[0]!.exact && alone }
-  if (ranges.some((bounds) => bounds.intervals.length === 0)) return { intervals: [], points: false, exact: false }
+  if (multikey || ranges.length === 0)
+    return { ...candidates[0]!, exact: candidates[0]!.exact && alone }
+  if (ranges.some((bounds) => bounds.intervals.length === 0))
+    return { intervals: [], points: false, exact: false }
   const joined = ranges.map((bounds) => bounds.intervals[0]!).reduce(intersection)
   const exact = ranges.length === predicates.length
   return { intervals: isEmpty(joined) ? [] : [joined], points: false, exact }
@@ -94,7 +99,8 @@ function pointAt(key: Buffer): Interval {
 const numbers = bracketOf(0)
 
 function range(op: 'gt' | 'gte' | 'lt' | 'lte', value: unknown): FieldBounds | undefined {
-  if (value === null || Array.isArray(value) || value instanceof MinKey || value instanceof MaxKey) return undefined
+  if (value === null || Array.isArray(value) || value instanceof MinKey || value instanceof MaxKey)
+    return undefined
   if (Number.isNaN(toNumber(value))) return undefined
   const key = keyOf(value)
   const bracket = bracketOf(value)

@@ -33,13 +33,18 @@ function stronger(predicate: Predicate, partial: Filter): boolean {
   if (values.some((value) => value === null || Array.isArray(value))) return false
   const isPoint = predicate.kind === 'in' || predicate.op === 'eq'
   if (partial.kind === 'type')
-    return isPoint && values.every((value) => partial.types.has(typeOf(value)) && !isNumberLike(value))
+    return (
+      isPoint && values.every((value) => partial.types.has(typeOf(value)) && !isNumberLike(value))
+    )
   if (partial.kind === 'in')
-    return isPoint && values.every((value) => partial.values.some((other) => sameValue(value, other)))
+    return (
+      isPoint && values.every((value) => partial.values.some((other) => sameValue(value, other)))
+    )
   if (partial.kind !== 'compare' || partial.value === null) return false
   if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
   return (
-    sameDirection(predicate.op, partial.op) && withinRange(values[0], closed(predicate.op, partial.op), partial.value)
+    sameDirection(predicate.op, partial.op) &&
+    withinRange(values[0], closed(predicate.op, partial.op), partial.value)
   )
 }
 
@@ -53,7 +58,10 @@ function sameDirection(a: string, b: string): boolean {
 }
 
 /** `> 5` implies `>= 5` and `> 5`; `>= 5` implies only `>= 5`. */
-function closed(query: string, partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte'): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {
+function closed(
+  query: string,
+  partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte',
+): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {
   if (query === 'gt' && partial === 'gt') return 'gte'
   return query === 'lt' && partial === 'lt' ? 'lte' : partial
 }

@@ -38,7 +38,12 @@ interface Candidate extends IndexScan {
 const maxIntervals = 2000
 
 /** Plans a query; `hint` is an index name, a key pattern or `{$natural: ±1}`. */
-export function plan(collection: Collection, filter: Filter, sort: SortPattern | undefined, hint?: unknown): Plan {
+export function plan(
+  collection: Collection,
+  filter: Filter,
+  sort: SortPattern | undefined,
+  hint?: unknown,
+): Plan {
   const forced = hint === undefined ? undefined : hinted(collection, hint)
   if (forced === 'natural') return walk(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
   const query = conjunctionOf(filter)
@@ -46,18 +51,28 @@ export function plan(collection: Collection, filter: Filter, sort: SortPattern |
   const best = indexes
     .map((index) => candidate(index, query, sort))
     .filter(
-      (found) => forced !== undefined || found.equalities > 0 || found.ranged || (sort !== undefined && found.sorted),
+      (found) =>
+        forced !== undefined ||
+        found.equalities > 0 ||
+        found.ranged ||
+        (sort !== undefined && found.sorted),
     )
     .sort(better)[0]
   const union = forced ? undefined : unionOf(collection, filter, best)
-  if (union) return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
+  if (union)
+    return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
   if (!best) return walk(sort, false)
   return { scans: [best], reverseNatural: false, sorted: best.sorted, exact: best.exact }
 }
 
 function walk(sort: SortPattern | undefined, reverse: boolean): Plan {
   const natural = sort === undefined || sort.fields.length === 0
-  return { scans: undefined, reverseNatural: reverse || sort?.reverseNatural === true, sorted: natural, exact: false }
+  return {
+    scans: undefined,
+    reverseNatural: reverse || sort?.reverseNatural === true,
+    sorted: natural,
+    exact: false,
+  }
 }
 
 function better(a: Candidate, b: Candidate): number {
@@ -66,13 +81,21 @@ function better(a: Candidate, b: Candidate): number {
 
 function rank(found: Candidate): number {
   const unique = found.index.unique && found.equalities === found.index.fields.length ? 1000 : 0
-  return unique + found.equalities * 10 + (found.ranged ? 4 : 0) + (found.sorted ? 5 : 0) + (found.exact ? 1 : 0)
+  return (
+    unique +
+    found.equalities * 10 +
+    (found.ranged ? 4 : 0) +
+    (found.sorted ? 5 : 0) +
+    (found.exact ? 1 : 0)
+  )
 }
 
 function hinted(collection: Collection, hint: unknown): Index | 'natural' {
   if (isDoc(hint) && hint.$natural !== undefined) return 'natural'
   const found = collection.indexes.find((index) =>
-    typeof hint === 'string' ? index.name === hint : isDoc(hint) && samePattern(index.keyPattern, hint),
+    typeof hint === 'string'
+      ? index.name === hint
+      : isDoc(hint) && samePattern(index.keyPattern, hint),
   )
   if (found) return found
   throw refusal(
@@ -92,7 +115,8 @@ export function samePattern(a: Doc, b: Doc): boolean {
 
 function usable(index: Index, query: Conjunction): boolean {
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
-  if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field)))) return false
+  if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field))))
+    return false
   return index.partial === undefined || implies(query, index.partial)
 }
 
@@ -136,7 +160,11 @@ function candidate(index: Index, query: Conjunction, sort: SortPattern | undefin
 }
 
 /** Which way to walk the index to get the sort order; undefined when neither does. Fields pinned to one value don't count. */
-function orderOf(index: Index, pinned: number, sort: SortPattern): 'forward' | 'reverse' | undefined {
+function orderOf(
+  index: Index,
+  pinned: number,
+  sort: SortPattern,
+): 'forward' | 'reverse' | undefined {
   if (sort.fields.length === 0) return undefined
   const fixed = new Set(index.fields.slice(0, pinned).filter((_, at) => !index.multikey[at]))
   let at = pinned
@@ -153,7 +181,11 @@ function orderOf(index: Index, pinned: number, sort: SortPattern): 'forward' | '
 }
 
 /** An `$or` whose every branch an index answers; taken when no index helps the filter as a whole. */
-function unionOf(collection: Collection, filter: Filter, best: Candidate | undefined): IndexScan[] | undefined {
+function unionOf(
+  collection: Collection,
+  filter: Filter,
+  best: Candidate | undefined,
+): IndexScan[] | undefined {
   if (best && (best.equalities > 0 || best.ranged)) return undefined
   const parts = filter.kind === 'and' ? filter.filters : [filter]
   const either = parts.find((part) => part.kind === 'or')
@@ -161,7 +193,11 @@ function unionOf(collection: Collection, filter: Filter, best: Candidate | undef
   const rest = parts.filter((part) => part !== either)
   const scans: IndexScan[] = []
   for (const branch of either.filters) {
-    const { scans: found } = plan(collection, { kind: 'and', filters: [...rest, branch] }, undefined)
+    const { scans: found } = plan(
+      collection,
+      { kind: 'and', filters: [...rest, branch] },
+      undefined,
+    )
     if (!found) return undefined
     scans.push(...found)
   }

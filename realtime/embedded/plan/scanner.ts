@@ -40,7 +40,8 @@ export class Scanner {
     this.collection = collection
     this.plan = plan
     this.size = Math.max(1, Math.min(expected, largestChunk))
-    const repeats = (plan.scans?.length ?? 0) > 1 || plan.scans?.some((scan) => scan.index.multikey.some(Boolean))
+    const repeats =
+      (plan.scans?.length ?? 0) > 1 || plan.scans?.some((scan) => scan.index.multikey.some(Boolean))
     this.seen = repeats ? new Set() : undefined
   }
 
@@ -98,7 +99,11 @@ export class Scanner {
       limit,
     )
     this.buffer = rows.map(([row, bytes]) => ({ row, bytes, key: undefined, scan: 0, interval: 0 }))
-    this.ahead = { ...this.ahead, row: rows.at(-1)?.[0] ?? this.ahead.row, scan: rows.length < limit ? 1 : 0 }
+    this.ahead = {
+      ...this.ahead,
+      row: rows.at(-1)?.[0] ?? this.ahead.row,
+      scan: rows.length < limit ? 1 : 0,
+    }
     return rows.length > 0
   }
 
@@ -107,9 +112,16 @@ export class Scanner {
     const interval = scan.intervals[scan.reverse ? scan.intervals.length - 1 - number : number]!
     const limit = this.grow()
     const rows = this.query(scan, interval.from, interval.to, key, row, limit)
-    this.buffer = rows.map(([k, r, bytes]) => ({ row: r, bytes, key: k, scan: this.ahead.scan, interval: number }))
+    this.buffer = rows.map(([k, r, bytes]) => ({
+      row: r,
+      bytes,
+      key: k,
+      scan: this.ahead.scan,
+      interval: number,
+    }))
     const last = rows.at(-1)
-    if (rows.length < limit) this.ahead = { ...this.ahead, interval: number + 1, key: undefined, row: undefined }
+    if (rows.length < limit)
+      this.ahead = { ...this.ahead, interval: number + 1, key: undefined, row: undefined }
     else this.ahead = { ...this.ahead, key: last![0], row: last![1] }
     return rows.length > 0
   }

@@ -40,7 +40,9 @@ export function compileExpression(expression: unknown, variables: Variables = {}
   if (!isDoc(expression)) return () => expression
   const names = Object.keys(expression)
   if (names[0]?.startsWith('$')) return compileOperator(names, expression, variables)
-  const fields = Object.entries(expression).map(([name, value]) => [name, compileExpression(value, variables)] as const)
+  const fields = Object.entries(expression).map(
+    ([name, value]) => [name, compileExpression(value, variables)] as const,
+  )
   return (doc) => {
     const result: Doc = {}
     for (const [name, evaluate] of fields) {
@@ -72,7 +74,8 @@ function compileText(text: string, variables: Variables): Expression {
 }
 
 function checkPath(path: readonly string[]): void {
-  if (path.some((part) => part === '')) throw refusal('Location15974', 'FieldPath must not contain empty parts')
+  if (path.some((part) => part === ''))
+    throw refusal('Location15974', 'FieldPath must not contain empty parts')
   if (path.some((part) => part.startsWith('$')))
     throw refusal('Location16979', "FieldPath field names may not start with '$'.")
 }
@@ -93,7 +96,11 @@ export function follow(value: unknown, path: readonly string[], from = 0): unkno
   return current
 }
 
-function compileOperator(names: readonly string[], expression: Doc, variables: Variables): Expression {
+function compileOperator(
+  names: readonly string[],
+  expression: Doc,
+  variables: Variables,
+): Expression {
   if (names.length !== 1) {
     throw new ServerError(
       'Location15983',
@@ -103,7 +110,10 @@ function compileOperator(names: readonly string[], expression: Doc, variables: V
   }
   if (names[0] === '$literal') return () => expression.$literal
   const translated = translate(expression, variables, new Set())
-  const options = { context, variables: promote(variables) as Record<string, unknown> } as Partial<Options> as Options
+  const options = {
+    context,
+    variables: promote(variables) as Record<string, unknown>,
+  } as Partial<Options> as Options
   return (doc) => {
     try {
       return demote(evalExpr(promote(doc), translated, options))
@@ -120,11 +130,13 @@ const bindings: Record<string, string> = { $map: 'this', $filter: 'this', $reduc
 function translate(expression: unknown, variables: Variables, bound: ReadonlySet<string>): unknown {
   if (typeof expression === 'string') {
     if (expression === '$$NOW') return variables.NOW
-    if (expression.startsWith('$$')) checkVariable(expression.slice(2).split('.')[0]!, variables, bound)
+    if (expression.startsWith('$$'))
+      checkVariable(expression.slice(2).split('.')[0]!, variables, bound)
     else if (expression.startsWith('$')) checkPath(expression.slice(1).split('.'))
     return expression
   }
-  if (Array.isArray(expression)) return expression.map((item: unknown) => translate(item, variables, bound))
+  if (Array.isArray(expression))
+    return expression.map((item: unknown) => translate(item, variables, bound))
   if (!isDoc(expression)) return promote(expression)
   const [first] = Object.keys(expression)
   if (first === '$literal') return { $literal: promote(expression.$literal) }
@@ -134,7 +146,10 @@ function translate(expression: unknown, variables: Variables, bound: ReadonlySet
   if (first === '$ifNull') checkPair(expression.$ifNull)
   const scope = scopeOf(first, first === undefined ? undefined : expression[first], bound)
   return Object.fromEntries(
-    Object.entries(fieldsOf(expression)).map(([name, value]) => [name, translate(value, variables, scope)]),
+    Object.entries(fieldsOf(expression)).map(([name, value]) => [
+      name,
+      translate(value, variables, scope),
+    ]),
   )
 }
 
@@ -146,11 +161,21 @@ function checkPair(operands: unknown): void {
   throw new ServerError('Location16020', 16020, message)
 }
 
-function scopeOf(operator: string | undefined, operand: unknown, bound: ReadonlySet<string>): ReadonlySet<string> {
+function scopeOf(
+  operator: string | undefined,
+  operand: unknown,
+  bound: ReadonlySet<string>,
+): ReadonlySet<string> {
   if (operator === undefined || !isDoc(operand)) return bound
-  if (operator === '$let' && isDoc(operand.vars)) return new Set([...bound, ...Object.keys(operand.vars)])
+  if (operator === '$let' && isDoc(operand.vars))
+    return new Set([...bound, ...Object.keys(operand.vars)])
   if (!(operator in bindings)) return bound
-  return new Set([...bound, 'this', 'value', ...(typeof operand.as === 'string' ? [operand.as] : [])])
+  return new Set([
+    ...bound,
+    'this',
+    'value',
+    ...(typeof operand.as === 'string' ? [operand.as] : []),
+  ])
 }
 
 const system = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])

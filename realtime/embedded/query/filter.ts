@@ -32,7 +32,9 @@ export type Filter =
 export function parseFilter(query: Doc, variables: Variables = {}): Filter {
   const filters: Filter[] = []
   for (const [name, operand] of Object.entries(query)) {
-    const parsed = name.startsWith('$') ? parseTopLevel(name, operand, variables) : parseField(name, operand, variables)
+    const parsed = name.startsWith('$')
+      ? parseTopLevel(name, operand, variables)
+      : parseField(name, operand, variables)
     if (parsed) filters.push(parsed)
   }
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
@@ -61,7 +63,11 @@ function parseTopLevel(name: string, operand: unknown, variables: Variables): Fi
   }
 }
 
-function parseLogical(name: '$and' | '$or' | '$nor', operand: unknown, variables: Variables): Filter {
+function parseLogical(
+  name: '$and' | '$or' | '$nor',
+  operand: unknown,
+  variables: Variables,
+): Filter {
   if (!Array.isArray(operand)) throw refusal('BadValue', `${name} must be an array`)
   if (operand.length === 0) throw refusal('BadValue', '$and/$or/$nor must be a nonempty array')
   const filters = operand.map((entry) => {
@@ -161,7 +167,8 @@ function parseComparison(path: string, op: Comparison, operand: unknown): Filter
 function parseIn(path: string, name: string, operand: unknown): Filter {
   if (!Array.isArray(operand)) throw refusal('BadValue', `${name} needs an array`)
   const values = operand.map((value: unknown) => value ?? null)
-  if (values.some((value) => isOperatorDoc(value))) throw refusal('BadValue', `cannot nest $ under ${name}`)
+  if (values.some((value) => isOperatorDoc(value)))
+    throw refusal('BadValue', `cannot nest $ under ${name}`)
   return {
     kind: 'in',
     path,
@@ -174,7 +181,8 @@ function parseNot(path: string, operand: unknown, variables: Variables): Filter 
   if (operand instanceof BSONRegExp) return not({ kind: 'regex', path, pattern: toRegExp(operand) })
   if (!isDoc(operand)) throw refusal('BadValue', '$not needs a regex or a document')
   if (Object.keys(operand).length === 0) throw refusal('BadValue', '$not cannot be empty')
-  if (!isOperatorDoc(operand)) throw refusal('BadValue', `unknown operator: ${Object.keys(operand)[0]}`)
+  if (!isOperatorDoc(operand))
+    throw refusal('BadValue', `unknown operator: ${Object.keys(operand)[0]}`)
   return not(parseOperators(path, operand, variables))
 }
 
@@ -192,7 +200,8 @@ function parseAll(path: string, operand: unknown, variables: Variables): Filter 
   const filters = operand.map((entry: unknown): Filter => {
     if (typeOf(entry) === 'regex') return { kind: 'regex', path, pattern: toRegExp(entry) }
     if (!isOperatorDoc(entry)) return { kind: 'compare', path, op: 'eq', value: entry ?? null }
-    if (Object.keys(entry).join() !== '$elemMatch') throw refusal('BadValue', 'no $ expressions in $all')
+    if (Object.keys(entry).join() !== '$elemMatch')
+      throw refusal('BadValue', 'no $ expressions in $all')
     return parseElemMatch(path, entry.$elemMatch, variables)
   })
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }

@@ -108,8 +108,11 @@ function matchesText(pattern: RegExp): Test {
 /** The test of `$eq`, `$gt`, … against one operand. */
 function comparison(op: Comparison, operand: unknown): Test {
   if (operand === null)
-    return op === 'gt' || op === 'lt' ? () => false : (value) => value === undefined || value === null
-  if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey)) return extreme(op, operand)
+    return op === 'gt' || op === 'lt'
+      ? () => false
+      : (value) => value === undefined || value === null
+  if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey))
+    return extreme(op, operand)
   if (typeof operand === 'string' && op === 'eq')
     return (value) => value === operand || (typeof value === 'object' && equalTo(value, operand))
   const bracket = bracketOf(operand)
@@ -126,7 +129,9 @@ function comparison(op: Comparison, operand: unknown): Test {
 const numbers = bracketOf(1)
 
 function equalTo(value: unknown, operand: string): boolean {
-  return value !== null && bracketOf(value) === bracketOf(operand) && compareValues(value, operand) === 0
+  return (
+    value !== null && bracketOf(value) === bracketOf(operand) && compareValues(value, operand) === 0
+  )
 }
 
 /** MinKey and MaxKey as operands compare with values of every type. */
@@ -151,12 +156,17 @@ function holds(op: Comparison, order: number): boolean {
 
 function membership(values: readonly unknown[], patterns: readonly RegExp[]): Test {
   const texts = new Set(values.filter((value) => typeof value === 'string'))
-  const others = new Set(values.filter((value) => typeof value !== 'string').map((value) => identity(value)))
+  const others = new Set(
+    values.filter((value) => typeof value !== 'string').map((value) => identity(value)),
+  )
   const nullToo = values.includes(null)
   const expressions = patterns.map((pattern) => matchesText(pattern))
   return (value) => {
     if (value === undefined || value === null) return nullToo
-    if (typeof value === 'string' ? texts.has(value) : others.size > 0 && others.has(identity(value))) return true
+    if (
+      typeof value === 'string' ? texts.has(value) : others.size > 0 && others.has(identity(value))
+    )
+      return true
     return expressions.some((matches) => matches(value))
   }
 }

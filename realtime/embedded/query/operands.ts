@@ -10,13 +10,15 @@ export function toRegExp(operand: unknown, givenOptions?: unknown): RegExp {
   if (givenOptions !== undefined && typeof givenOptions !== 'string')
     throw refusal('BadValue', '$options has to be a string')
   const [source, own] = patternOf(operand)
-  if (own !== '' && givenOptions !== undefined) throw refusal('BadValue', 'options set in both $regex and $options')
+  if (own !== '' && givenOptions !== undefined)
+    throw refusal('BadValue', 'options set in both $regex and $options')
   const [pattern, inline] = inlineOptions(source)
   const options = new Set([...(givenOptions ?? own), ...inline])
   let flags = ''
   for (const option of options) {
     if (option === 'x') throw refusal('NotImplemented', "the option 'x' of $regex is not supported")
-    if (!'imsu'.includes(option)) throw refusal('BadValue', ` invalid flag in regex options: ${option}`)
+    if (!'imsu'.includes(option))
+      throw refusal('BadValue', ` invalid flag in regex options: ${option}`)
     if (option !== 'u') flags += option
   }
   return compile(pattern, flags)
@@ -94,7 +96,8 @@ function oneType(entry: unknown): TypeName[] {
     return [entry as TypeName]
   }
   const number = toNumber(entry)
-  if (number === undefined) throw refusal('TypeMismatch', 'type must be represented as a number or a string')
+  if (number === undefined)
+    throw refusal('TypeMismatch', 'type must be represented as a number or a string')
   const type = byNumber[number]
   if (!type) throw refusal('BadValue', `Invalid numerical type code: ${number}`)
   return [type]
@@ -109,7 +112,8 @@ export function mod(operand: unknown): { divisor: bigint; remainder: bigint } {
     )
   }
   const [divisor, remainder] = operand.map((entry: unknown) => wholePart(entry))
-  if (divisor === undefined || remainder === undefined) throw refusal('BadValue', 'malformed mod, divisor not a number')
+  if (divisor === undefined || remainder === undefined)
+    throw refusal('BadValue', 'malformed mod, divisor not a number')
   if (divisor === 0n) throw refusal('BadValue', 'divisor cannot be 0')
   return { divisor, remainder }
 }
@@ -129,14 +133,20 @@ export function bitMask(name: string, operand: unknown): bigint {
     return operand.reduce((mask: bigint, entry: unknown) => {
       const position = toNumber(entry)
       if (position === undefined || !Number.isInteger(position) || position < 0) {
-        throw refusal('BadValue', `Failed to parse bit position. Expected a non-negative integer in ${name}`)
+        throw refusal(
+          'BadValue',
+          `Failed to parse bit position. Expected a non-negative integer in ${name}`,
+        )
       }
       return mask | (1n << BigInt(position))
     }, 0n)
   }
   const bits = bitsOf(operand)
   if (bits === undefined || (isNumeric(operand) && toNumber(operand)! < 0)) {
-    throw refusal('BadValue', `${name} takes an Array, a number, or a BinData but received: ${typeOf(operand)}`)
+    throw refusal(
+      'BadValue',
+      `${name} takes an Array, a number, or a BinData but received: ${typeOf(operand)}`,
+    )
   }
   return bits
 }
@@ -144,7 +154,9 @@ export function bitMask(name: string, operand: unknown): bigint {
 /** The bits of a stored value, sign-extended; undefined when bit tests do not apply to it. */
 export function bitsOf(value: unknown): bigint | undefined {
   if (value instanceof Binary) {
-    return value.value().reduceRight((bits: bigint, byte: number) => (bits << 8n) | BigInt(byte), 0n)
+    return value
+      .value()
+      .reduceRight((bits: bigint, byte: number) => (bits << 8n) | BigInt(byte), 0n)
   }
   const number = toNumber(value)
   if (number === undefined || !Number.isInteger(number)) return undefined

@@ -60,7 +60,9 @@ function visitArray(
     const matches =
       (isDoc(element) && visit(element, path, at, expandLeaf, test, trace)) ||
       (index === offset &&
-        (at === path.length - 1 ? test(element) : visit(element, path, at + 1, expandLeaf, test, trace)))
+        (at === path.length - 1
+          ? test(element)
+          : visit(element, path, at + 1, expandLeaf, test, trace)))
     if (!matches) continue
     if (trace) trace.index = index
     return true

@@ -29,7 +29,11 @@ export interface Projection {
 /** Compiles a `find` projection or a `$project` stage (`stage` allows no `field.$`, `$slice`, `$elemMatch`). */
 export function compileProjection(spec: Doc, variables: Variables, stage = false): Projection {
   const tree: Tree = new Map()
-  const state = { inclusive: undefined as boolean | undefined, id: undefined as boolean | undefined, positional: false }
+  const state = {
+    inclusive: undefined as boolean | undefined,
+    id: undefined as boolean | undefined,
+    positional: false,
+  }
   for (const [path, value] of flatten(spec, '')) {
     const leaf = leafOf(path, value, variables, stage)
     note(state, path, leaf, stage)
@@ -37,13 +41,24 @@ export function compileProjection(spec: Doc, variables: Variables, stage = false
   }
   const inclusive = state.inclusive ?? (state.id === true && spec._id !== undefined)
   if (inclusive && state.id !== false && !tree.has('_id')) tree.set('_id', { kind: 'include' })
-  return { positional: state.positional, project: (doc, position) => applyTree(doc, tree, inclusive, doc, position) }
+  return {
+    positional: state.positional,
+    project: (doc, position) => applyTree(doc, tree, inclusive, doc, position),
+  }
 }
 
 function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
   for (const [name, value] of Object.entries(spec)) {
-    if (name === '') throw new ServerError('Location40352', 40352, 'FieldPath cannot be constructed with empty string')
-    const isNested = isDoc(value) && !(Object.keys(value)[0] ?? '').startsWith('$') && value._bsontype === undefined
+    if (name === '')
+      throw new ServerError(
+        'Location40352',
+        40352,
+        'FieldPath cannot be constructed with empty string',
+      )
+    const isNested =
+      isDoc(value) &&
+      !(Object.keys(value)[0] ?? '').startsWith('$') &&
+      value._bsontype === undefined
     if (isNested && Object.keys(value).length === 0) {
       throw new ServerError(
         'Location51270',
@@ -66,11 +81,14 @@ function leafOf(path: string, value: unknown, variables: Variables, stage: boole
       'Location16979',
       `FieldPath field names may not start with '$'. Consider using $getField or $setField.`,
     )
-  if (typeof value === 'boolean' || isNumeric(value)) return { kind: truthy(value) ? 'include' : 'exclude' }
+  if (typeof value === 'boolean' || isNumeric(value))
+    return { kind: truthy(value) ? 'include' : 'exclude' }
   if (!stage && isDoc(value)) {
     const [operator] = Object.keys(value)
-    if (operator === '$slice' && !isExpressionSlice(value.$slice)) return { kind: 'array', pick: sliceOf(value.$slice) }
-    if (operator === '$elemMatch') return { kind: 'array', pick: elementOf(value.$elemMatch, variables) }
+    if (operator === '$slice' && !isExpressionSlice(value.$slice))
+      return { kind: 'array', pick: sliceOf(value.$slice) }
+    if (operator === '$elemMatch')
+      return { kind: 'array', pick: elementOf(value.$elemMatch, variables) }
     if (operator === '$meta') throw refusal('NotImplemented', '$meta is not supported')
   }
   return { kind: 'compute', evaluate: compileExpression(value, variables) }
@@ -80,8 +98,12 @@ function isExpressionSlice(operand: unknown): boolean {
   return Array.isArray(operand) && !operand.every((entry) => isNumeric(entry))
 }
 
-function elementOf(operand: unknown, variables: Variables): (array: readonly unknown[]) => unknown[] | undefined {
-  if (!isDoc(operand)) throw new ServerError('Location31274', 31274, 'elemMatch: Invalid argument, object required')
+function elementOf(
+  operand: unknown,
+  variables: Variables,
+): (array: readonly unknown[]) => unknown[] | undefined {
+  if (!isDoc(operand))
+    throw new ServerError('Location31274', 31274, 'elemMatch: Invalid argument, object required')
   const matches = compileFilter(parseFilter({ field: { $elemMatch: operand } }, variables))
   return (array) => {
     const found = array.find((element) => matches({ field: [element] }))
@@ -110,7 +132,11 @@ function note(
     const [code, word, other] = inclusive
       ? ([31253, 'inclusion', 'exclusion'] as const)
       : ([31254, 'exclusion', 'inclusion'] as const)
-    throw new ServerError(`Location${code}`, code, `Cannot do ${word} on field ${path} in ${other} projection`)
+    throw new ServerError(
+      `Location${code}`,
+      code,
+      `Cannot do ${word} on field ${path} in ${other} projection`,
+    )
   }
   state.inclusive = inclusive
 }
@@ -121,7 +147,8 @@ function plant(tree: Tree, path: string, leaf: Leaf): void {
   parts.forEach((part, at) => {
     const present = level.get(part)
     const last = at === parts.length - 1
-    if (present && (last || !(present instanceof Map))) throw refusal('Location31249', `Path collision at ${path}`)
+    if (present && (last || !(present instanceof Map)))
+      throw refusal('Location31249', `Path collision at ${path}`)
     if (last) {
       level.set(part, leaf)
       return
@@ -137,13 +164,21 @@ function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, positi
   for (const [name, field] of Object.entries(fieldsOf(value))) {
     const node = tree.get(name)
     const kept =
-      node === undefined ? (inclusive ? undefined : field) : applyNode(field, node, inclusive, root, position)
+      node === undefined
+        ? inclusive
+          ? undefined
+          : field
+        : applyNode(field, node, inclusive, root, position)
     if (kept !== undefined) setField(result, name, kept)
   }
   for (const [name, node] of tree) {
     if (Object.hasOwn(value, name)) continue
     const made =
-      node instanceof Map ? computedBelow(node, root) : node.kind === 'compute' ? node.evaluate(root) : undefined
+      node instanceof Map
+        ? computedBelow(node, root)
+        : node.kind === 'compute'
+          ? node.evaluate(root)
+          : undefined
     if (made !== undefined) setField(result, name, made)
   }
   return result
@@ -153,13 +188,23 @@ function computedBelow(tree: Tree, root: Doc): unknown {
   const result: Doc = {}
   for (const [name, node] of tree) {
     const made =
-      node instanceof Map ? computedBelow(node, root) : node.kind === 'compute' ? node.evaluate(root) : undefined
+      node instanceof Map
+        ? computedBelow(node, root)
+        : node.kind === 'compute'
+          ? node.evaluate(root)
+          : undefined
     if (made !== undefined) setField(result, name, made)
   }
   return Object.keys(result).length > 0 ? result : undefined
 }
 
-function applyNode(value: unknown, node: Tree | Leaf, inclusive: boolean, root: Doc, position?: number): unknown {
+function applyNode(
+  value: unknown,
+  node: Tree | Leaf,
+  inclusive: boolean,
+  root: Doc,
+  position?: number,
+): unknown {
   if (node instanceof Map) return applyBelow(value, node, inclusive, root, position)
   switch (node.kind) {
     case 'include':
@@ -186,7 +231,13 @@ function picked(array: readonly unknown[], position: number | undefined): unknow
   return [array[position]]
 }
 
-function applyBelow(value: unknown, tree: Tree, inclusive: boolean, root: Doc, position?: number): unknown {
+function applyBelow(
+  value: unknown,
+  tree: Tree,
+  inclusive: boolean,
+  root: Doc,
+  position?: number,
+): unknown {
   if (Array.isArray(value)) {
     return value
       .map((element: unknown) => applyBelow(element, tree, inclusive, root, position))

@@ -12,7 +12,8 @@ export function promote(value: unknown): unknown {
   const known = converted.get(value)
   if (known !== undefined) return known
   const result = convert(value)
-  if (result !== value && typeof result === 'object' && result !== null) converted.set(value, result)
+  if (result !== value && typeof result === 'object' && result !== null)
+    converted.set(value, result)
   return result
 }
 
@@ -30,6 +31,7 @@ function convert(value: object): unknown {
   }
   if (!isDoc(value)) return value
   const result: Doc = {}
-  for (const [name, field] of Object.entries(fieldsOf(value))) setField(result, name, promote(field))
+  for (const [name, field] of Object.entries(fieldsOf(value)))
+    setField(result, name, promote(field))
   return result
 }

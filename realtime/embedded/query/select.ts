@@ -52,7 +52,12 @@ export function select(store: Store, collection: Collection, selection: Selectio
   return {
     plan: chosen,
     next() {
-      ordered ??= sliced(inMemory(sortRows(matching, sort!, skip + limit), chosen), skip, limit, chosen)
+      ordered ??= sliced(
+        inMemory(sortRows(matching, sort!, skip + limit), chosen),
+        skip,
+        limit,
+        chosen,
+      )
       return ordered.next()
     },
     pause: () => scanner.pause(),
@@ -65,7 +70,11 @@ function expectedOf({ sorted, exact }: Plan, wanted: number): number | undefined
   return exact ? wanted : Math.min(wanted, firstChunk)
 }
 
-function matchingRows(scanner: Scanner, chosen: Plan, { filter, positional }: Selection): Selecting {
+function matchingRows(
+  scanner: Scanner,
+  chosen: Plan,
+  { filter, positional }: Selection,
+): Selecting {
   const matches = compileFilter(filter)
   const trace: Trace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
@@ -76,7 +85,8 @@ function matchingRows(scanner: Scanner, chosen: Plan, { filter, positional }: Se
       for (let found = scanner.next(); found; found = scanner.next()) {
         if (all || (chosen.exact && !positional)) return { ...found, position: undefined }
         trace.index = undefined
-        if (matches(decode(found.bytes), trace)) return { row: found.row, bytes: found.bytes, position: trace.index }
+        if (matches(decode(found.bytes), trace))
+          return { row: found.row, bytes: found.bytes, position: trace.index }
       }
       return undefined
     },

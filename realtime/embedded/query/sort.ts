@@ -22,7 +22,8 @@ export function parseSort(sort: unknown): SortPattern | undefined {
   if (entries.length === 0) return undefined
   const directions = entries.map(([field, direction]) => directionOf(field, direction))
   if (sort.$natural !== undefined) {
-    if (entries.length > 1) throw refusal('BadValue', '$natural sort cannot be set to a value other than -1 or 1.')
+    if (entries.length > 1)
+      throw refusal('BadValue', '$natural sort cannot be set to a value other than -1 or 1.')
     return { fields: [], paths: [], descending: [], reverseNatural: directions[0] === -1 }
   }
   const fields = entries.map(([field]) => field)
@@ -38,11 +39,22 @@ function directionOf(field: string, direction: unknown): number {
   if (isDoc(direction)) throw refusal('NotImplemented', 'sorting by $meta is not supported')
   const number = toNumber(direction)
   if (number === undefined)
-    throw new ServerError('Location15974', 15974, `Illegal key in $sort specification: ${field}: ${String(direction)}`)
+    throw new ServerError(
+      'Location15974',
+      15974,
+      `Illegal key in $sort specification: ${field}: ${String(direction)}`,
+    )
   if (number !== 1 && number !== -1)
-    throw refusal('Location15975', '$sort key ordering must be 1 (for ascending) or -1 (for descending)')
+    throw refusal(
+      'Location15975',
+      '$sort key ordering must be 1 (for ascending) or -1 (for descending)',
+    )
   if (field === '' || field.split('.').includes(''))
-    throw new ServerError('Location40352', 40352, 'FieldPath cannot be constructed with empty string')
+    throw new ServerError(
+      'Location40352',
+      40352,
+      'FieldPath cannot be constructed with empty string',
+    )
   return number
 }
 
@@ -50,7 +62,10 @@ function directionOf(field: string, direction: unknown): number {
 export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
   try {
     const { keys } = keysOf(doc, pattern)
-    return keys.reduce((least, key) => (Buffer.compare(key.bytes, least) < 0 ? key.bytes : least), keys[0]!.bytes)
+    return keys.reduce(
+      (least, key) => (Buffer.compare(key.bytes, least) < 0 ? key.bytes : least),
+      keys[0]!.bytes,
+    )
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
     throw refusal('BadValue', 'cannot sort with keys that are parallel arrays')
@@ -58,7 +73,11 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
 }
 
 /** Sorts entries by their key; equal keys keep their order. With a limit only so many of the least are kept. */
-export function sorted<T>(entries: readonly T[], keyOf: (entry: T) => Buffer, limit = Infinity): T[] {
+export function sorted<T>(
+  entries: readonly T[],
+  keyOf: (entry: T) => Buffer,
+  limit = Infinity,
+): T[] {
   const keyed = entries.map((entry) => ({ entry, key: keyOf(entry) }))
   keyed.sort((a, b) => Buffer.compare(a.key, b.key))
   return keyed.slice(0, limit === Infinity ? undefined : limit).map(({ entry }) => entry)

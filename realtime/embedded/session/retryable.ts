@@ -47,7 +47,10 @@ export class Sessions {
     const lsid = isDoc(command.lsid) ? command.lsid.id : undefined
     const txn = toNumber(command.txnNumber)
     if (!(lsid instanceof Binary) || txn === undefined) {
-      throw refusal('InvalidOptions', 'Transaction number requires a session ID to also be specified')
+      throw refusal(
+        'InvalidOptions',
+        'Transaction number requires a session ID to also be specified',
+      )
     }
     const session = this.load(lsid.value())
     if (txn < session.txn) {
@@ -64,12 +67,17 @@ export class Sessions {
 
   /** Whether a numbered write was executed before; for fail points, which only strike when it really runs. */
   isRepeated(command: Doc): boolean {
-    return command.autocommit === undefined && this.open(command)?.find(toNumber(command.stmtId) ?? 0) !== undefined
+    return (
+      command.autocommit === undefined &&
+      this.open(command)?.find(toNumber(command.stmtId) ?? 0) !== undefined
+    )
   }
 
   private recordOf(session: SessionRecord, command: Doc): RetryRecord {
     const first = toNumber(command.stmtId) ?? 0
-    const numbers = Array.isArray(command.stmtIds) ? command.stmtIds.map((id: unknown) => toNumber(id)) : undefined
+    const numbers = Array.isArray(command.stmtIds)
+      ? command.stmtIds.map((id: unknown) => toNumber(id))
+      : undefined
     let added = false
     return {
       find: (statement) => session.results.get(statement),
@@ -88,7 +96,10 @@ export class Sessions {
     const name = Buffer.from(id).toString('hex')
     const known = this.cache.get(name)
     if (known) return known
-    const row = this.store.row<[number, number, Uint8Array]>('SELECT txn, at, results FROM sessions WHERE id = ?', id)
+    const row = this.store.row<[number, number, Uint8Array]>(
+      'SELECT txn, at, results FROM sessions WHERE id = ?',
+      id,
+    )
     const record: SessionRecord = {
       id,
       txn: row?.[0] ?? -1,
@@ -105,18 +116,28 @@ export class Sessions {
       session.id,
       session.txn,
       session.at,
-      encode(Object.fromEntries([...session.results].map(([statement, result]) => [`s${statement}`, result]))),
+      encode(
+        Object.fromEntries(
+          [...session.results].map(([statement, result]) => [`s${statement}`, result]),
+        ),
+      ),
     )
   }
 
   /** Forgets sessions that were idle for longer than the timeout. */
   expire(now: number): void {
-    for (const [name, session] of this.cache) if (session.at < now - sessionTimeoutMs) this.cache.delete(name)
-    const old = this.store.row('SELECT 1 FROM sessions WHERE at < ? LIMIT 1', now - sessionTimeoutMs)
+    for (const [name, session] of this.cache)
+      if (session.at < now - sessionTimeoutMs) this.cache.delete(name)
+    const old = this.store.row(
+      'SELECT 1 FROM sessions WHERE at < ? LIMIT 1',
+      now - sessionTimeoutMs,
+    )
     if (old) this.store.run('DELETE FROM sessions WHERE at < ?', now - sessionTimeoutMs)
   }
 }
 
 function unpack(bytes: Uint8Array): Map<number, Doc> {
-  return new Map(Object.entries(decode(bytes)).map(([name, result]) => [Number(name.slice(1)), result as Doc]))
+  return new Map(
+    Object.entries(decode(bytes)).map(([name, result]) => [Number(name.slice(1)), result as Doc]),
+  )
 }

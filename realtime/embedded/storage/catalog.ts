@@ -68,7 +68,9 @@ export class Catalog {
       uuid: new Binary(uuid, Binary.SUBTYPE_UUID),
       table,
       options,
-      indexes: rows.map(([indexId, spec, multikey]) => toIndex(indexId, parseIndexSpec(decode(spec)), multikey)),
+      indexes: rows.map(([indexId, spec, multikey]) =>
+        toIndex(indexId, parseIndexSpec(decode(spec)), multikey),
+      ),
       nextRow: (last ?? 0) + 1,
       count: undefined,
       dropped: false,
@@ -113,7 +115,11 @@ export class Catalog {
         uuid,
         encode(options),
       )
-      const [id] = this.store.row<[number]>('SELECT id FROM collections WHERE db = ? AND name = ?', db, name)!
+      const [id] = this.store.row<[number]>(
+        'SELECT id FROM collections WHERE db = ? AND name = ?',
+        db,
+        name,
+      )!
       this.store.run(`CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, doc BLOB NOT NULL)`)
       const collection = this.load(id, db, name, uuid, options)
       this.addIndex(collection, parseIndexSpec({ v: 2, key: { _id: 1 }, name: '_id_' }))
@@ -128,7 +134,10 @@ export class Catalog {
       collection.id,
       encode(spec.source),
     )
-    const [id] = this.store.row<[number]>('SELECT max(id) FROM indexes WHERE collection = ?', collection.id)!
+    const [id] = this.store.row<[number]>(
+      'SELECT max(id) FROM indexes WHERE collection = ?',
+      collection.id,
+    )!
     const index = toIndex(id, spec, 0)
     this.store.run(
       `CREATE TABLE ${index.table} (key BLOB NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, row)) WITHOUT ROWID`,
@@ -196,7 +205,13 @@ function checkNamespace(db: string, name: string): void {
   if (db === '' || /[/\\. "$\0]/.test(db) || Buffer.byteLength(db) > 63) {
     throw refusal('InvalidNamespace', `Invalid database name: '${db}'`)
   }
-  if (name === '' || name.startsWith('.') || name.endsWith('.') || /[$\0]/.test(name) || name.startsWith('system.')) {
+  if (
+    name === '' ||
+    name.startsWith('.') ||
+    name.endsWith('.') ||
+    /[$\0]/.test(name) ||
+    name.startsWith('system.')
+  ) {
     throw refusal('InvalidNamespace', `Invalid collection name: '${name}'`)
   }
   if (Buffer.byteLength(`${db}.${name}`) > 255)

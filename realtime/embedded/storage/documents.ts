@@ -39,12 +39,18 @@ export class Documents {
   replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
     const changes = collection.indexes.map((index) => {
       const [old, now] = [this.keySet(index, before), this.keySet(index, after)]
-      return { index, now, removed: difference(old.keys, now.keys), added: difference(now.keys, old.keys) }
+      return {
+        index,
+        now,
+        removed: difference(old.keys, now.keys),
+        added: difference(now.keys, old.keys),
+      }
     })
     for (const { index, added } of changes) this.checkUnique(collection, index, added, row)
     this.store.run(`UPDATE ${collection.table} SET doc = ? WHERE row = ?`, bytes, row)
     for (const { index, now, removed, added } of changes) {
-      for (const key of removed) this.store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
+      for (const key of removed)
+        this.store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
       this.file(index, now, added, row)
     }
   }
@@ -87,7 +93,9 @@ export class Documents {
   private keySet(index: Index, doc: Doc): KeySet {
     if (index.partial && !this.partialMatcher(index)(doc)) return none
     const set = keysOf(doc, index)
-    return index.sparse && set.keys.every((key) => key.values.every((value) => value === undefined)) ? none : set
+    return index.sparse && set.keys.every((key) => key.values.every((value) => value === undefined))
+      ? none
+      : set
   }
 
   private partialMatcher(index: Index): Matcher {
@@ -97,11 +105,17 @@ export class Documents {
   }
 
   private file(index: Index, set: KeySet, keys: readonly IndexKey[], row: number): void {
-    for (const key of keys) this.store.run(`INSERT INTO ${index.table} (key, row) VALUES (?, ?)`, key.bytes, row)
+    for (const key of keys)
+      this.store.run(`INSERT INTO ${index.table} (key, row) VALUES (?, ?)`, key.bytes, row)
     this.catalog.markMultikey(index, set.multikey)
   }
 
-  private checkUnique(collection: Collection, index: Index, keys: readonly IndexKey[], own: number | undefined): void {
+  private checkUnique(
+    collection: Collection,
+    index: Index,
+    keys: readonly IndexKey[],
+    own: number | undefined,
+  ): void {
     if (!index.unique) return
     for (const key of keys) {
       const taken = this.store.row(
@@ -119,7 +133,9 @@ function difference(keys: readonly IndexKey[], others: readonly IndexKey[]): Ind
 }
 
 function duplicateKey(collection: Collection, index: Index, key: IndexKey): Error {
-  const keyValue = Object.fromEntries(index.fields.map((field, at) => [field, plain(key.values[at])]))
+  const keyValue = Object.fromEntries(
+    index.fields.map((field, at) => [field, plain(key.values[at])]),
+  )
   const shown = Object.entries(keyValue).map(([field, value]) => `${field}: ${show(value)}`)
   return refusal(
     'DuplicateKey',

@@ -75,7 +75,11 @@ function expand(walks: Walk[], multikey: boolean[], tuples: unknown[][]): void {
 
 function into(walk: Walk, element: unknown): Walk {
   if (walk.rest.length === 0) return { value: element, rest: [], expanded: true }
-  return { value: isDoc(element) ? element : undefined, rest: isDoc(element) ? walk.rest : [], expanded: false }
+  return {
+    value: isDoc(element) ? element : undefined,
+    rest: isDoc(element) ? walk.rest : [],
+    expanded: false,
+  }
 }
 
 function advance(walk: Walk): void {

@@ -39,23 +39,39 @@ const known = new Set([
 /** Parses a definition as `createIndexes` takes it; refuses what the engine cannot honour. */
 export function parseIndexSpec(given: Doc): IndexSpec {
   const key = given.key
-  if (!isDoc(key)) throw refusal('FailedToParse', "The 'key' field is a required property of an index specification")
+  if (!isDoc(key))
+    throw refusal(
+      'FailedToParse',
+      "The 'key' field is a required property of an index specification",
+    )
   const fields = Object.keys(key)
-  if (fields.length === 0) throw refusal('CannotCreateIndex', 'Index keys cannot be an empty object')
-  if (fields.length > 32) throw refusal('CannotCreateIndex', 'Index key pattern has too many fields')
+  if (fields.length === 0)
+    throw refusal('CannotCreateIndex', 'Index keys cannot be an empty object')
+  if (fields.length > 32)
+    throw refusal('CannotCreateIndex', 'Index key pattern has too many fields')
   for (const option of Object.keys(given)) {
     if (!known.has(option)) {
-      throw refusal('InvalidIndexSpecificationOption', `The field '${option}' is not valid for an index specification.`)
+      throw refusal(
+        'InvalidIndexSpecificationOption',
+        `The field '${option}' is not valid for an index specification.`,
+      )
     }
   }
   const descending = fields.map((field) => directionOf(field, key[field]) < 0)
   const name =
-    given.name === undefined ? fields.map((field) => `${field}_${String(toNumber(key[field]))}`).join('_') : given.name
+    given.name === undefined
+      ? fields.map((field) => `${field}_${String(toNumber(key[field]))}`).join('_')
+      : given.name
   if (typeof name !== 'string' || name === '' || name === '*')
     throw refusal('CannotCreateIndex', 'An index needs a name')
   checkOptions(given, fields)
   const source: Doc = { v: 2, key, name }
-  for (const option of ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds'] as const) {
+  for (const option of [
+    'unique',
+    'sparse',
+    'partialFilterExpression',
+    'expireAfterSeconds',
+  ] as const) {
     if (given[option] !== undefined) source[option] = given[option]
   }
   const partial = given.partialFilterExpression
@@ -69,7 +85,8 @@ export function parseIndexSpec(given: Doc): IndexSpec {
     unique: given.unique === true || isIdKey(fields),
     sparse: given.sparse === true,
     partial: isDoc(partial) ? parseFilter(partial) : undefined,
-    expireAfterSeconds: given.expireAfterSeconds === undefined ? undefined : toNumber(given.expireAfterSeconds),
+    expireAfterSeconds:
+      given.expireAfterSeconds === undefined ? undefined : toNumber(given.expireAfterSeconds),
   }
 }
 
@@ -82,12 +99,19 @@ function directionOf(field: string, direction: unknown): number {
     throw refusal('CannotCreateIndex', 'Index keys cannot contain an empty field.')
   }
   if (field.startsWith('$') || field.includes('$**')) {
-    throw refusal('CannotCreateIndex', `Index key contains an illegal field name: field name starts with '$': ${field}`)
+    throw refusal(
+      'CannotCreateIndex',
+      `Index key contains an illegal field name: field name starts with '$': ${field}`,
+    )
   }
-  if (typeof direction === 'string') throw refusal('CannotCreateIndex', `Unknown index plugin '${direction}'`)
+  if (typeof direction === 'string')
+    throw refusal('CannotCreateIndex', `Unknown index plugin '${direction}'`)
   const number = toNumber(direction)
   if (number === undefined || !(number > 0 || number < 0)) {
-    throw refusal('CannotCreateIndex', 'Values in an index key pattern must be positive or negative numbers')
+    throw refusal(
+      'CannotCreateIndex',
+      'Values in an index key pattern must be positive or negative numbers',
+    )
   }
   return number
 }
@@ -98,7 +122,10 @@ function checkOptions(given: Doc, fields: readonly string[]): void {
     throw refusal('NotImplemented', 'collation is not supported')
   for (const option of ['unique', 'sparse'] as const) {
     if (given[option] !== undefined && typeof given[option] !== 'boolean') {
-      throw refusal('TypeMismatch', `The field '${option}' has value that is not convertible to bool`)
+      throw refusal(
+        'TypeMismatch',
+        `The field '${option}' has value that is not convertible to bool`,
+      )
     }
   }
   if (given.partialFilterExpression !== undefined) {
@@ -106,7 +133,10 @@ function checkOptions(given: Doc, fields: readonly string[]): void {
       throw refusal('TypeMismatch', "The field 'partialFilterExpression' must be an object")
     }
     if (given.sparse === true)
-      throw refusal('CannotCreateIndex', 'cannot mix "partialFilterExpression" and "sparse" options')
+      throw refusal(
+        'CannotCreateIndex',
+        'cannot mix "partialFilterExpression" and "sparse" options',
+      )
   }
   if (isIdKey(fields)) checkIdIndex(given)
   if (given.expireAfterSeconds === undefined) return
@@ -124,11 +154,19 @@ function checkOptions(given: Doc, fields: readonly string[]): void {
     )
   }
   if (fields.length > 1)
-    throw refusal('CannotCreateIndex', 'TTL indexes are single-field indexes, compound indexes do not support TTL')
+    throw refusal(
+      'CannotCreateIndex',
+      'TTL indexes are single-field indexes, compound indexes do not support TTL',
+    )
 }
 
 function checkIdIndex(given: Doc): void {
-  for (const option of ['sparse', 'partialFilterExpression', 'expireAfterSeconds', 'unique'] as const) {
+  for (const option of [
+    'sparse',
+    'partialFilterExpression',
+    'expireAfterSeconds',
+    'unique',
+  ] as const) {
     if (given[option] !== undefined && given[option] !== false) {
       throw refusal(
         'InvalidIndexSpecificationOption',

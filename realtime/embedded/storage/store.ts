@@ -39,8 +39,12 @@ export class Store {
     this.db = new DatabaseSync(join(dataDir, 'data.sqlite'))
     try {
       // The lock dies with its process, so that a kill -9 leaves nothing stale behind.
-      this.db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL')
-      this.db.exec('PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536')
+      this.db.exec(
+        'PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL',
+      )
+      this.db.exec(
+        'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536',
+      )
       this.db.exec(`BEGIN EXCLUSIVE; ${schema} COMMIT`)
     } catch (error) {
       this.db.close()
@@ -92,7 +96,8 @@ export class Store {
 
   /** Drops cached statements that mention a table which is about to go. */
   forget(table: string): void {
-    for (const sql of this.statements.keys()) if (sql.includes(`${table} `)) this.statements.delete(sql)
+    for (const sql of this.statements.keys())
+      if (sql.includes(`${table} `)) this.statements.delete(sql)
   }
 
   /** Runs `work` whole or not at all, within the shared transaction. */

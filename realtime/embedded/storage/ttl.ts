@@ -14,7 +14,12 @@ export function expireDocuments(engine: Engine, now: number): boolean {
     for (const collection of engine.catalog.list(db)) {
       for (const index of collection.indexes) {
         if (index.expireAfterSeconds === undefined) continue
-        const count = expireByIndex(engine, collection, index, now - index.expireAfterSeconds * 1000)
+        const count = expireByIndex(
+          engine,
+          collection,
+          index,
+          now - index.expireAfterSeconds * 1000,
+        )
         more ||= count === perSweep
       }
     }
@@ -22,15 +27,29 @@ export function expireDocuments(engine: Engine, now: number): boolean {
   return more
 }
 
-function expireByIndex(engine: Engine, collection: Collection, index: Index, before: number): number {
-  const dates = { from: Buffer.from([bracketOf(new Date(0))]), to: afterPrefix(keyOf(new Date(before)))! }
+function expireByIndex(
+  engine: Engine,
+  collection: Collection,
+  index: Index,
+  before: number,
+): number {
+  const dates = {
+    from: Buffer.from([bracketOf(new Date(0))]),
+    to: afterPrefix(keyOf(new Date(before)))!,
+  }
   const intervals = (index.descending[0] ? backwards([dates]) : [dates]).map((interval) =>
     below(Buffer.alloc(0), interval),
   )
-  const plan = { scans: [{ index, intervals, reverse: false }], reverseNatural: false, sorted: true, exact: true }
+  const plan = {
+    scans: [{ index, intervals, reverse: false }],
+    reverseNatural: false,
+    sorted: true,
+    exact: true,
+  }
   const scanner = new Scanner(engine.store, collection, plan, perSweep)
   const expired = []
-  for (let found = scanner.next(); found && expired.length < perSweep; found = scanner.next()) expired.push(found)
+  for (let found = scanner.next(); found && expired.length < perSweep; found = scanner.next())
+    expired.push(found)
   for (const { row, bytes } of expired) engine.writer.delete(collection, row, bytes)
   return expired.length
 }

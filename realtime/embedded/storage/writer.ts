@@ -66,7 +66,8 @@ export class Writer {
   update(collection: Collection, row: number, before: Uint8Array, updated: Updated): void {
     this.atomically(() => {
       this.documents.replace(collection, row, decode(before), updated.doc, updated.bytes)
-      if (updated.description) this.log('u', collection, updated.doc._id, encode(updated.description))
+      if (updated.description)
+        this.log('u', collection, updated.doc._id, encode(updated.description))
       else this.log('r', collection, updated.doc._id, updated.bytes)
     })
   }
@@ -100,11 +101,25 @@ export class Writer {
   rename(collection: Collection, db: string, name: string): void {
     this.atomically(() => {
       this.catalog.rename(collection, db, name)
-      this.oplog.append('rename', collection.db, collection.name, collection.uuid, null, encode({ db, coll: name }))
+      this.oplog.append(
+        'rename',
+        collection.db,
+        collection.name,
+        collection.uuid,
+        null,
+        encode({ db, coll: name }),
+      )
     })
   }
 
   private log(op: Operation, collection: Collection, id: unknown, body: Uint8Array | null): void {
-    this.oplog.append(op, collection.db, collection.name, collection.uuid, encode({ _id: id }), body)
+    this.oplog.append(
+      op,
+      collection.db,
+      collection.name,
+      collection.uuid,
+      encode({ _id: id }),
+      body,
+    )
   }
 }

@@ -56,9 +56,11 @@ export function push(path: string, operand: unknown): Action {
           : Math.min(position, array.length)
     array.splice(at, 0, ...added)
     if (order) array.sort(order)
-    const result = slice === undefined ? array : slice < 0 ? array.slice(slice) : array.slice(0, slice)
+    const result =
+      slice === undefined ? array : slice < 0 ? array.slice(slice) : array.slice(0, slice)
     if (before && added.length === 0 && sameValue(before, result)) return
-    const appended = before && before.length > 0 && at === before.length && !order && slice === undefined
+    const appended =
+      before && before.length > 0 && at === before.length && !order && slice === undefined
     if (!appended) return assign(target, result, changes)
     writeAt(target, result)
     added.forEach((value, offset) => changes.set(`${target.path}.${at + offset}`, value))
@@ -77,7 +79,8 @@ function eachOf(name: string, clauses: Doc): unknown[] {
 function clauseNumber(clauses: Doc | undefined, name: '$slice' | '$position'): number | undefined {
   if (clauses?.[name] === undefined) return undefined
   const number = wholeNumber(clauses[name])
-  if (number === undefined) throw refusal('BadValue', `The value for ${name} must be an integer value`)
+  if (number === undefined)
+    throw refusal('BadValue', `The value for ${name} must be an integer value`)
   return number
 }
 
@@ -96,11 +99,13 @@ function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
 
 /** `$addToSet`, with `$each`. */
 export function addToSet(path: string, operand: unknown): Action {
-  const candidates = isDoc(operand) && '$each' in operand ? eachOf('$addToSet', operand) : [operand ?? null]
+  const candidates =
+    isDoc(operand) && '$each' in operand ? eachOf('$addToSet', operand) : [operand ?? null]
   return (target, changes) => {
     const before = arrayAt('$addToSet', path, target)
     const array = [...(before ?? [])]
-    for (const value of candidates) if (!array.some((element) => sameValue(element, value))) array.push(value)
+    for (const value of candidates)
+      if (!array.some((element) => sameValue(element, value))) array.push(value)
     if (!before || array.length > before.length) assign(target, array, changes)
   }
 }
@@ -108,15 +113,19 @@ export function addToSet(path: string, operand: unknown): Action {
 /** `$pull`: elements equal to a value, or matching a condition. */
 export function pull(path: string, operand: unknown, variables: Variables): Action {
   const matches = conditionOf(operand, variables)
-  return (target, changes) => keep(target, changes, arrayAt('$pull', path, target), (element) => !matches(element))
+  return (target, changes) =>
+    keep(target, changes, arrayAt('$pull', path, target), (element) => !matches(element))
 }
 
 function conditionOf(operand: unknown, variables: Variables): (element: unknown) => boolean {
   if (isOperatorDoc(operand)) {
     const logical = /^\$(and|or|nor|expr)$/.test(Object.keys(operand)[0]!)
-    return compileFilter(logical ? parseFilter(operand, variables) : parseOperators('', operand, variables))
+    return compileFilter(
+      logical ? parseFilter(operand, variables) : parseOperators('', operand, variables),
+    )
   }
-  if (typeOf(operand) === 'regex') return compileFilter(parseOperators('', { $regex: operand }, variables))
+  if (typeOf(operand) === 'regex')
+    return compileFilter(parseOperators('', { $regex: operand }, variables))
   if (!isDoc(operand)) return (element) => sameValue(element, operand)
   const matches = compileFilter(parseFilter(operand, variables))
   return (element) => isDoc(element) && matches(element)
@@ -153,7 +162,11 @@ export function pop(path: string, operand: unknown): Action {
   return (target, changes) => {
     const value = valueAt(target)
     if (value !== undefined && !Array.isArray(value))
-      throw refusal('TypeMismatch', `Path '${path}' contains an element of non-array type '${typeOf(value)}'`)
-    if (value?.length) assign(target, direction === 1 ? value.slice(0, -1) : value.slice(1), changes)
+      throw refusal(
+        'TypeMismatch',
+        `Path '${path}' contains an element of non-array type '${typeOf(value)}'`,
+      )
+    if (value?.length)
+      assign(target, direction === 1 ? value.slice(0, -1) : value.slice(1), changes)
   }
 }

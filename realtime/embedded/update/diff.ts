@@ -4,7 +4,11 @@ import type { Doc } from '../bson/codec.ts'
 
 /** Describes how `before` became `after`: dotted paths of objects, array elements by index, shortened arrays. */
 export function describeDifference(before: Doc, after: Doc): Doc {
-  const description = { updatedFields: {} as Doc, removedFields: [] as string[], truncatedArrays: [] as Doc[] }
+  const description = {
+    updatedFields: {} as Doc,
+    removedFields: [] as string[],
+    truncatedArrays: [] as Doc[],
+  }
   compareDocs(before, after, '', description)
   return description
 }
@@ -16,7 +20,8 @@ interface Description {
 }
 
 function compareDocs(before: Doc, after: Doc, prefix: string, description: Description): void {
-  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) description.removedFields.push(prefix + name)
+  for (const name of Object.keys(before))
+    if (!Object.hasOwn(after, name)) description.removedFields.push(prefix + name)
   for (const [name, value] of Object.entries(after)) {
     const path = prefix + name
     if (!Object.hasOwn(before, name)) setField(description.updatedFields, path, value)
@@ -24,14 +29,20 @@ function compareDocs(before: Doc, after: Doc, prefix: string, description: Descr
   }
 }
 
-function compareField(before: unknown, after: unknown, path: string, description: Description): void {
+function compareField(
+  before: unknown,
+  after: unknown,
+  path: string,
+  description: Description,
+): void {
   if (identical(before, after)) return
   if (isDoc(before) && isDoc(after)) return compareDocs(before, after, `${path}.`, description)
   if (!Array.isArray(before) || !Array.isArray(after)) {
     setField(description.updatedFields, path, after)
     return
   }
-  if (after.length < before.length) description.truncatedArrays.push({ field: path, newSize: after.length })
+  if (after.length < before.length)
+    description.truncatedArrays.push({ field: path, newSize: after.length })
   after.forEach((value: unknown, at) => {
     if (at >= before.length) setField(description.updatedFields, `${path}.${at}`, value)
     else compareField(before[at], value, `${path}.${at}`, description)

@@ -36,13 +36,29 @@ export interface Modifiers {
   apply(doc: Doc, changes: Changes, situation: Situation): void
 }
 
-type OperatorParser = (path: string, operand: unknown, variables: Variables) => Omit<Modification, 'path'>
+type OperatorParser = (
+  path: string,
+  operand: unknown,
+  variables: Variables,
+) => Omit<Modification, 'path'>
 
-const creating = (make: (path: string, operand: unknown, variables: Variables) => Action): OperatorParser => {
-  return (path, operand, variables) => ({ create: true, onInsertOnly: false, action: make(path, operand, variables) })
+const creating = (
+  make: (path: string, operand: unknown, variables: Variables) => Action,
+): OperatorParser => {
+  return (path, operand, variables) => ({
+    create: true,
+    onInsertOnly: false,
+    action: make(path, operand, variables),
+  })
 }
-const existing = (make: (path: string, operand: unknown, variables: Variables) => Action): OperatorParser => {
-  return (path, operand, variables) => ({ create: false, onInsertOnly: false, action: make(path, operand, variables) })
+const existing = (
+  make: (path: string, operand: unknown, variables: Variables) => Action,
+): OperatorParser => {
+  return (path, operand, variables) => ({
+    create: false,
+    onInsertOnly: false,
+    action: make(path, operand, variables),
+  })
 }
 
 const operators: Record<string, OperatorParser> = {
@@ -83,10 +99,17 @@ export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variabl
       modifications.push({ path, ...parse(path, operand, variables) })
     }
   }
-  checkConflicts(modifications.flatMap(({ path, renameTo }) => (renameTo === undefined ? [path] : [path, renameTo])))
+  checkConflicts(
+    modifications.flatMap(({ path, renameTo }) =>
+      renameTo === undefined ? [path] : [path, renameTo],
+    ),
+  )
   const identifiers = parseArrayFilters(arrayFilters, modifications, variables)
   modifications.sort((a, b) => comparePaths(a.path, b.path))
-  return { apply: (doc, changes, situation) => applyAll(doc, changes, situation, modifications, identifiers) }
+  return {
+    apply: (doc, changes, situation) =>
+      applyAll(doc, changes, situation, modifications, identifiers),
+  }
 }
 
 function applyAll(
@@ -125,9 +148,11 @@ function move(doc: Doc, from: string, to: string, changes: Changes): void {
 }
 
 function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
-  if (typeof operand !== 'string') throw refusal('BadValue', `The 'to' field for $rename must be a string: ${path}`)
+  if (typeof operand !== 'string')
+    throw refusal('BadValue', `The 'to' field for $rename must be a string: ${path}`)
   checkPath(operand)
-  if (operand === path) throw refusal('BadValue', `The source and target field for $rename must differ: ${path}`)
+  if (operand === path)
+    throw refusal('BadValue', `The source and target field for $rename must differ: ${path}`)
   if (`${path}.${operand}`.includes('$'))
     throw refusal('BadValue', `The source field for $rename may not be dynamic: ${path}`)
   return { create: false, onInsertOnly: false, action: unset, renameTo: operand }
@@ -135,7 +160,10 @@ function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
 
 function checkPath(path: string): void {
   if (path === '' || path.split('.').includes('')) {
-    throw refusal('EmptyFieldName', `The update path '${path}' contains an empty field name, which is not allowed.`)
+    throw refusal(
+      'EmptyFieldName',
+      `The update path '${path}' contains an empty field name, which is not allowed.`,
+    )
   }
   const [first, ...rest] = path.split('.') as [string, ...string[]]
   if (first.startsWith('$')) {
@@ -152,9 +180,14 @@ function checkConflicts(paths: readonly string[]): void {
   const taken = new Set<string>()
   for (const path of [...paths].sort((a, b) => a.length - b.length)) {
     const parts = path.split('.')
-    const clash = parts.map((_, at) => parts.slice(0, at + 1).join('.')).find((prefix) => taken.has(prefix))
+    const clash = parts
+      .map((_, at) => parts.slice(0, at + 1).join('.'))
+      .find((prefix) => taken.has(prefix))
     if (clash !== undefined) {
-      throw refusal('ConflictingUpdateOperators', `Updating the path '${path}' would create a conflict at '${clash}'`)
+      throw refusal(
+        'ConflictingUpdateOperators',
+        `Updating the path '${path}' would create a conflict at '${clash}'`,
+      )
     }
     taken.add(path)
   }
@@ -166,25 +199,35 @@ function parseArrayFilters(
   variables: Variables,
 ): Map<string, Matcher> {
   const identifiers = new Map<string, Matcher>()
-  if (given !== undefined && !Array.isArray(given)) throw refusal('TypeMismatch', 'arrayFilters must be an array')
+  if (given !== undefined && !Array.isArray(given))
+    throw refusal('TypeMismatch', 'arrayFilters must be an array')
   for (const filter of (given ?? []) as unknown[]) {
     if (!isDoc(filter)) throw refusal('TypeMismatch', 'array filters must be objects')
     const name = identifierOf(filter)
     if (identifiers.has(name))
-      throw refusal('FailedToParse', `Found multiple array filters with the same top-level field name ${name}`)
+      throw refusal(
+        'FailedToParse',
+        `Found multiple array filters with the same top-level field name ${name}`,
+      )
     identifiers.set(name, compileFilter(parseFilter(filter, variables)))
   }
   const used = new Set<string>()
   for (const { path } of modifications) {
     for (const [, name] of path.matchAll(/\$\[([^\]]+)\]/g)) {
       if (!identifiers.has(name!))
-        throw refusal('BadValue', `No array filter found for identifier '${name}' in path '${path}'`)
+        throw refusal(
+          'BadValue',
+          `No array filter found for identifier '${name}' in path '${path}'`,
+        )
       used.add(name!)
     }
   }
   for (const name of identifiers.keys()) {
     if (!used.has(name))
-      throw refusal('FailedToParse', `The array filter for identifier '${name}' was not used in the update`)
+      throw refusal(
+        'FailedToParse',
+        `The array filter for identifier '${name}' was not used in the update`,
+      )
   }
   return identifiers
 }
@@ -200,7 +243,10 @@ function identifierOf(filter: Doc): string {
   visit(filter)
   const [name, ...others] = names
   if (name === undefined)
-    throw refusal('FailedToParse', 'Cannot use an expression without a top-level field name in arrayFilters')
+    throw refusal(
+      'FailedToParse',
+      'Cannot use an expression without a top-level field name in arrayFilters',
+    )
   if (others.length > 0) {
     throw refusal(
       'FailedToParse',

@@ -28,7 +28,9 @@ export function set(operand: unknown): Action {
 function structuredCopy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(structuredCopy)
   if (!isDoc(value) || value._bsontype !== undefined) return value
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, structuredCopy(field)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([name, field]) => [name, structuredCopy(field)]),
+  )
 }
 
 /** `$unset`: a field goes, an array's element becomes null. */
@@ -43,7 +45,10 @@ export const unset: Action = (target, changes) => {
 export function increase(name: '$inc' | '$mul', path: string, operand: unknown): Action {
   const verb = name === '$inc' ? 'increment' : 'multiply'
   if (!isNumeric(operand))
-    throw refusal('TypeMismatch', `Cannot ${verb} with non-numeric argument: {${path}: ${JSON.stringify(operand)}}`)
+    throw refusal(
+      'TypeMismatch',
+      `Cannot ${verb} with non-numeric argument: {${path}: ${JSON.stringify(operand)}}`,
+    )
   return (target, changes) => {
     const before = valueAt(target)
     if (before !== undefined && !isNumeric(before)) {
@@ -52,7 +57,8 @@ export function increase(name: '$inc' | '$mul', path: string, operand: unknown):
         `Cannot apply ${name} to a value of non-numeric type. The field '${path}' has non-numeric type ${typeOf(before)}`,
       )
     }
-    if (before === undefined) return assign(target, name === '$inc' ? operand : zeroLike(operand), changes)
+    if (before === undefined)
+      return assign(target, name === '$inc' ? operand : zeroLike(operand), changes)
     const result = arithmetic(name === '$inc' ? '+' : '*', before, operand)
     if (!result) throw unrepresentable(name, before, operand)
     assign(target, result, changes)
@@ -81,14 +87,18 @@ export function extreme(name: '$min' | '$max', operand: unknown): Action {
   return (target, changes) => {
     const before = valueAt(target)
     const order = before === undefined ? 0 : compareValues(value, before)
-    if (before === undefined || (name === '$min' ? order < 0 : order > 0)) assign(target, value, changes)
+    if (before === undefined || (name === '$min' ? order < 0 : order > 0))
+      assign(target, value, changes)
   }
 }
 
 /** `$currentDate`: the time of the command. */
 export function currentDate(operand: unknown, variables: Variables): Action {
   const type = isDoc(operand) ? operand.$type : 'date'
-  if (typeof operand !== 'boolean' && (!isDoc(operand) || (type !== 'date' && type !== 'timestamp'))) {
+  if (
+    typeof operand !== 'boolean' &&
+    (!isDoc(operand) || (type !== 'date' && type !== 'timestamp'))
+  ) {
     throw refusal(
       'BadValue',
       "The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {field : {$type: 'date'}}}",
@@ -96,7 +106,11 @@ export function currentDate(operand: unknown, variables: Variables): Action {
   }
   return (target, changes) => {
     const now = variables.NOW as Date
-    assign(target, type === 'date' ? now : new Timestamp({ t: Math.floor(now.getTime() / 1000), i: 1 }), changes)
+    assign(
+      target,
+      type === 'date' ? now : new Timestamp({ t: Math.floor(now.getTime() / 1000), i: 1 }),
+      changes,
+    )
   }
 }
 
@@ -109,7 +123,10 @@ export function bit(operand: unknown): Action {
     if (type !== 'int' && type !== 'long')
       throw refusal('BadValue', 'The $bit modifier field must be an Integer(32/64 bit)')
     if (!['and', 'or', 'xor'].includes(name))
-      throw refusal('BadValue', `The $bit modifier only supports 'and', 'or', and 'xor', not '${name}'`)
+      throw refusal(
+        'BadValue',
+        `The $bit modifier only supports 'and', 'or', and 'xor', not '${name}'`,
+      )
     return { name, value: toBigInt(value), long: type === 'long' }
   })
   return (target, changes) => {

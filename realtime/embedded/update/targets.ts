@@ -31,13 +31,19 @@ export function valueAt({ container, key }: Target): unknown {
 export function writeAt({ container, key }: Target, value: unknown): void {
   if (!Array.isArray(container)) return setField(container, key, value)
   const index = Number(key)
-  if (index - container.length > 1_500_000) throw refusal('BadValue', "can't backfill more than 1500000 elements")
+  if (index - container.length > 1_500_000)
+    throw refusal('BadValue', "can't backfill more than 1500000 elements")
   while (container.length < index) container.push(null)
   container[index] = value
 }
 
 /** Calls `visit` for every target of a path. */
-export function eachTarget(root: Doc, path: string, context: PathContext, visit: (target: Target) => void): void {
+export function eachTarget(
+  root: Doc,
+  path: string,
+  context: PathContext,
+  visit: (target: Target) => void,
+): void {
   descend(root, path.split('.'), 0, '', context, visit)
 }
 
@@ -56,7 +62,8 @@ function descend(
       continue
     }
     const child = valueAt(target)
-    if (isDoc(child) || Array.isArray(child)) descend(child, parts, at + 1, `${target.path}.`, context, visit)
+    if (isDoc(child) || Array.isArray(child))
+      descend(child, parts, at + 1, `${target.path}.`, context, visit)
     else if (parts[at + 1]!.startsWith('$')) throw missingArray(target.path, child)
     else if (child === undefined && context.create) create(target, parts, at, context, visit)
     else if (context.create) throw notViable(parts[at + 1]!, key, child)
@@ -90,20 +97,28 @@ function keysAt(
   const part = parts[at]!
   if (!Array.isArray(container)) {
     if (part === '$' || part.startsWith('$[')) {
-      throw refusal('BadValue', `Cannot apply array updates to non-array element ${prefix.slice(0, -1)}`)
+      throw refusal(
+        'BadValue',
+        `Cannot apply array updates to non-array element ${prefix.slice(0, -1)}`,
+      )
     }
     return [part]
   }
   if (part === '$') {
     if (context.position === undefined)
-      throw refusal('BadValue', 'The positional operator did not find the match needed from the query.')
+      throw refusal(
+        'BadValue',
+        'The positional operator did not find the match needed from the query.',
+      )
     return [String(context.position)]
   }
   if (part === '$[]') return container.map((_, index) => String(index))
   if (part.startsWith('$[')) {
     const name = part.slice(2, -1)
     const matches = context.identifiers.get(name)!
-    return container.flatMap((element: unknown, index) => (matches({ [name]: element }) ? [String(index)] : []))
+    return container.flatMap((element: unknown, index) =>
+      matches({ [name]: element }) ? [String(index)] : [],
+    )
   }
   if (/^(0|[1-9]\d*)$/.test(part)) return [part]
   if (context.create) throw notViable(part, prefix.slice(0, -1).split('.').at(-1)!, container)
@@ -112,10 +127,19 @@ function keysAt(
 
 function missingArray(path: string, child: unknown): Error {
   if (child === undefined)
-    return refusal('BadValue', `The path '${path}' must exist in the document in order to apply array updates.`)
-  return refusal('BadValue', `Cannot apply array updates to non-array element ${path}: ${String(child)}`)
+    return refusal(
+      'BadValue',
+      `The path '${path}' must exist in the document in order to apply array updates.`,
+    )
+  return refusal(
+    'BadValue',
+    `Cannot apply array updates to non-array element ${path}: ${String(child)}`,
+  )
 }
 
 function notViable(field: string, parent: string, value: unknown): Error {
-  return refusal('PathNotViable', `Cannot create field '${field}' in element {${parent}: ${JSON.stringify(value)}}`)
+  return refusal(
+    'PathNotViable',
+    `Cannot create field '${field}' in element {${parent}: ${JSON.stringify(value)}}`,
+  )
 }

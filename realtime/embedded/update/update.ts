@@ -39,7 +39,8 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
       throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
     return pipelineUpdate(u, variables)
   }
-  if (!isDoc(u)) throw refusal('FailedToParse', 'Update argument must be either an object or an array')
+  if (!isDoc(u))
+    throw refusal('FailedToParse', 'Update argument must be either an object or an array')
   if (!Object.keys(u)[0]?.startsWith('$')) return replacementUpdate(u)
   return modifierUpdate(u, arrayFilters, variables)
 }
@@ -57,7 +58,9 @@ function replacementUpdate(u: Doc): Update {
       const before = decode(bytes)
       const doc = withId(u, before._id)
       const after = finish(doc, before._id)
-      return Buffer.compare(after, bytes) === 0 ? undefined : { doc, bytes: after, description: undefined }
+      return Buffer.compare(after, bytes) === 0
+        ? undefined
+        : { doc, bytes: after, description: undefined }
     },
     build(filter) {
       const id = equalitiesOf(filter).get('_id')
@@ -83,7 +86,9 @@ function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): Up
       modifiers.apply(doc, changes, { position, inserting: false })
       if (changes.updated.size === 0 && changes.removed.size === 0) return undefined
       const after = finish(doc, id)
-      return Buffer.compare(after, bytes) === 0 ? undefined : { doc, bytes: after, description: changes.describe() }
+      return Buffer.compare(after, bytes) === 0
+        ? undefined
+        : { doc, bytes: after, description: changes.describe() }
     },
     build(filter) {
       const seed = seedOf(filter)
@@ -120,10 +125,21 @@ function plant(doc: Doc, path: readonly string[], value: unknown): void {
 function built(doc: Doc, filter: Filter): Updated {
   const { _id: id = new ObjectId(), ...rest } = doc
   const whole = { _id: id, ...rest }
-  return { doc: whole, bytes: finish(whole, equalitiesOf(filter).get('_id') ?? id), description: undefined }
+  return {
+    doc: whole,
+    bytes: finish(whole, equalitiesOf(filter).get('_id') ?? id),
+    description: undefined,
+  }
 }
 
-const pipelineStages = new Set(['$addFields', '$set', '$project', '$unset', '$replaceRoot', '$replaceWith'])
+const pipelineStages = new Set([
+  '$addFields',
+  '$set',
+  '$project',
+  '$unset',
+  '$replaceRoot',
+  '$replaceWith',
+])
 
 function pipelineUpdate(stages: readonly unknown[], variables: Variables): Update {
   for (const stage of stages) {
@@ -150,13 +166,20 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Updat
 
 function finish(doc: Doc, id: unknown): Uint8Array {
   if (!Object.hasOwn(doc, '_id') || !identical(doc._id, id)) {
-    throw refusal('ImmutableField', "Performing an update on the path '_id' would modify the immutable field '_id'")
+    throw refusal(
+      'ImmutableField',
+      "Performing an update on the path '_id' would modify the immutable field '_id'",
+    )
   }
   checkId(doc._id)
   const bytes = encode(doc)
   if (firstFieldName(bytes) !== '_id') return encode(withId(doc, id))
   if (bytes.length > maxDocumentBytes) {
-    throw new ServerError('Location17419', 17419, `Resulting document after update is larger than ${maxDocumentBytes}`)
+    throw new ServerError(
+      'Location17419',
+      17419,
+      `Resulting document after update is larger than ${maxDocumentBytes}`,
+    )
   }
   return bytes
 }
@@ -165,7 +188,11 @@ function finish(doc: Doc, id: unknown): Uint8Array {
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
   if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
-  if (id !== null && typeof id === 'object' && (id as { _bsontype?: string })._bsontype === 'BSONRegExp') {
+  if (
+    id !== null &&
+    typeof id === 'object' &&
+    (id as { _bsontype?: string })._bsontype === 'BSONRegExp'
+  ) {
     throw refusal('BadValue', "can't use a regex for _id")
   }
   if (isDoc(id)) {

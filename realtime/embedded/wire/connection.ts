@@ -33,7 +33,12 @@ export function serveConnection(socket: Socket, engine: Engine, stopping: AbortS
   let queue: Promise<void> | undefined
 
   const send = (message: Message, reply: Reply, responseTo: number, more: boolean): number => {
-    const { frame, id } = composeReply(responseTo, encodeReply(reply.body, reply.cursor), message.legacy, more)
+    const { frame, id } = composeReply(
+      responseTo,
+      encodeReply(reply.body, reply.cursor),
+      message.legacy,
+      more,
+    )
     engine.store.onDurable(() => {
       if (!socket.destroyed) socket.write(frame)
     })

@@ -77,7 +77,8 @@ function parseSequence(section: Buffer, sequences: Map<string, Uint8Array[]>): v
   const documents: Uint8Array[] = []
   for (let at = nameEnd + 1; at < section.length;) {
     const size = section.readInt32LE(at)
-    if (size < 5 || at + size > section.length) throw new Error('a document does not fit its sequence')
+    if (size < 5 || at + size > section.length)
+      throw new Error('a document does not fit its sequence')
     documents.push(section.subarray(at, at + size))
     at += size
   }
@@ -135,6 +136,9 @@ export interface CursorReply {
 /** Encodes an answer, the cursor first, without decoding its documents. */
 export function encodeReply(body: Doc, cursor?: CursorReply): Uint8Array {
   if (!cursor) return encode(body)
-  const inner = framed([...embeddedArray(cursor.batchName, cursor.documents), fieldsIn(cursor.rest)])
+  const inner = framed([
+    ...embeddedArray(cursor.batchName, cursor.documents),
+    fieldsIn(cursor.rest),
+  ])
   return Buffer.concat(framed([...embeddedDocument('cursor', inner), fieldsIn(body)]))
 }

@@ -1,9 +1,18 @@
 // Conversations follow the log: messages first, then their conversation, so that a conversation never promises what isn't there.
 import type { Conversation } from '../../../protocol/conversations.ts'
 import type { Message } from '../../../protocol/message.ts'
-import { isConversation, reduceConversation, type HeldConversation } from '../../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '../../../protocol/reduce/conversation.ts'
 import { stripEntity, type ChangeDocument } from '../../store/changes.ts'
-import { readConversation, toSummary, writeConversation, type ConversationDocument } from '../../store/conversations.ts'
+import {
+  readConversation,
+  toSummary,
+  writeConversation,
+  type ConversationDocument,
+} from '../../store/conversations.ts'
 import type { Database } from '../../store/database.ts'
 import { deleteMessages, readMessages, toMessage, writeMessages } from '../../store/messages.ts'
 import { toChange } from '../entry.ts'
@@ -17,7 +26,9 @@ export interface Projected {
 
 export const projectConversations: Project = async (database, user_id, entries) => {
   for (const [id, group] of byEntity(entries)) {
-    const streamed = group.flatMap(({ data }) => (typeof data?.message_id === 'string' ? [data.message_id] : []))
+    const streamed = group.flatMap(({ data }) =>
+      typeof data?.message_id === 'string' ? [data.message_id] : [],
+    )
     const before = await readProjected(database, user_id, id, streamed)
     const after = fold(before, group)
     if (isConversation(after.held)) {
@@ -35,7 +46,12 @@ export const projectConversations: Project = async (database, user_id, entries) 
 }
 
 /** Removes what a purge leaves. Repeated by housekeeping, as a node that stalled may have written a message back. */
-export async function sweep(database: Database, user_id: string, id: string, seq: number): Promise<void> {
+export async function sweep(
+  database: Database,
+  user_id: string,
+  id: string,
+  seq: number,
+): Promise<void> {
   await deleteMessages(database, user_id, id)
   await stripEntity(database, { user_id, topic: 'conversations', entity_id: id }, seq)
 }
@@ -59,7 +75,8 @@ export async function readProjected(
 }
 
 function toHeld(document: ConversationDocument, id: string, messages: Message[]): HeldConversation {
-  if ('purged' in document) return { id, user_id: document.user_id, version: document.version, purged: true }
+  if ('purged' in document)
+    return { id, user_id: document.user_id, version: document.version, purged: true }
   return { ...toSummary(document), messages, has_more: false }
 }
 
@@ -73,7 +90,10 @@ export function fold(projected: Projected, entries: readonly ChangeDocument[]): 
     const visible =
       ahead.length === 0
         ? held
-        : { ...(held as Conversation), messages: present.filter((message) => !ahead.includes(message)) }
+        : {
+            ...(held as Conversation),
+            messages: present.filter((message) => !ahead.includes(message)),
+          }
     const reduced = reduceConversation(visible, toChange(entry))
     if (reduced === visible) continue
     if (!isConversation(reduced)) {
@@ -81,18 +101,22 @@ export function fold(projected: Projected, entries: readonly ChangeDocument[]): 
       continue
     }
     const known = new Set(present)
-    for (const message of reduced.messages) if (!known.has(message)) bump(seqs, message.id, entry.seq)
+    for (const message of reduced.messages)
+      if (!known.has(message)) bump(seqs, message.id, entry.seq)
     held = { ...reduced, has_more: false, messages: withAhead(reduced.messages, ahead) }
   }
   return { held, seqs }
 }
 
-const bump = (seqs: Map<string, number>, id: string, seq: number) => seqs.set(id, Math.max(seq, seqs.get(id) ?? 0))
+const bump = (seqs: Map<string, number>, id: string, seq: number) =>
+  seqs.set(id, Math.max(seq, seqs.get(id) ?? 0))
 
 function withAhead(messages: Message[], ahead: Message[]): Message[] {
   if (ahead.length === 0) return messages
   const ids = new Set(ahead.map(({ id }) => id))
-  return [...messages.filter(({ id }) => !ids.has(id)), ...ahead].sort((a, b) => a.position - b.position)
+  return [...messages.filter(({ id }) => !ids.has(id)), ...ahead].sort(
+    (a, b) => a.position - b.position,
+  )
 }
 
 function summarise(held: NonNullable<HeldConversation>) {

@@ -4,7 +4,11 @@ import type { ChangeDocument } from '../../store/changes.ts'
 import type { Database } from '../../store/database.ts'
 
 /** Brings a user's documents of a topic up to the last of `entries`, which are contiguous and in order. */
-export type Project = (database: Database, user_id: string, entries: readonly ChangeDocument[]) => Promise<void>
+export type Project = (
+  database: Database,
+  user_id: string,
+  entries: readonly ChangeDocument[],
+) => Promise<void>
 
 /** Groups entries by entity; each group stays in order. */
 export function byEntity(entries: readonly ChangeDocument[]): Map<string, ChangeDocument[]> {

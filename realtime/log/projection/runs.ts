@@ -11,6 +11,7 @@ export const projectRuns: Project = async (database, user_id, entries) => {
     const after = group.map(toChange).reduce<HeldRun>(reduceRun, before)
     const last = group.at(-1)!
     if (after && after !== before) await writeRun(database, user_id, after, last.seq)
-    if (last.op === 'deleted') await stripEntity(database, { user_id, topic: 'agents', entity_id: id }, last.seq)
+    if (last.op === 'deleted')
+      await stripEntity(database, { user_id, topic: 'agents', entity_id: id }, last.seq)
   }
 }

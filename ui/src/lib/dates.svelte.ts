@@ -19,14 +19,19 @@ function format(options: Options): Intl.DateTimeFormat {
   return made
 }
 
-const startOfDay = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime()
+const startOfDay = (at: Date): number =>
+  new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime()
 const dayMs = 86_400_000
 
 /** Whole days between then and today; 0 is today. */
-export const daysAgo = (iso: string): number => Math.round((startOfDay(now) - startOfDay(new Date(iso))) / dayMs)
+export const daysAgo = (iso: string): number =>
+  Math.round((startOfDay(now) - startOfDay(new Date(iso))) / dayMs)
 
 const relative = (days: number): string => {
-  const text = new Intl.RelativeTimeFormat(preferences.dateLanguage, { numeric: 'auto' }).format(-days, 'day')
+  const text = new Intl.RelativeTimeFormat(preferences.dateLanguage, { numeric: 'auto' }).format(
+    -days,
+    'day',
+  )
   return text.charAt(0).toLocaleUpperCase(preferences.dateLanguage) + text.slice(1)
 }
 
@@ -40,7 +45,8 @@ export function dayText(iso: string): string {
 }
 
 /** "14:05" */
-export const timeText = (iso: string): string => format({ hour: 'numeric', minute: '2-digit' }).format(new Date(iso))
+export const timeText = (iso: string): string =>
+  format({ hour: 'numeric', minute: '2-digit' }).format(new Date(iso))
 
 /** The shortest that says when: a time today, a weekday this week, else a date. */
 export function shortText(iso: string): string {
@@ -48,7 +54,8 @@ export function shortText(iso: string): string {
   const at = new Date(iso)
   if (days <= 0) return timeText(iso)
   if (days < 7) return format({ weekday: 'short' }).format(at)
-  if (at.getFullYear() === now.getFullYear()) return format({ day: 'numeric', month: 'short' }).format(at)
+  if (at.getFullYear() === now.getFullYear())
+    return format({ day: 'numeric', month: 'short' }).format(at)
   return format({ day: 'numeric', month: 'short', year: '2-digit' }).format(at)
 }
 

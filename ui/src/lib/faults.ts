@@ -3,7 +3,11 @@
 interface FaultLike {
   code?: string
   message?: string
-  extra?: { issues?: { path: string; message: string }[]; retry_after_ms?: number; limit_bytes?: number }
+  extra?: {
+    issues?: { path: string; message: string }[]
+    retry_after_ms?: number
+    limit_bytes?: number
+  }
 }
 
 const words: Record<string, string> = {
@@ -28,13 +32,20 @@ const wait = (ms: number): string => {
 
 /** One or two sentences for the user. Takes anything that was thrown. */
 export function explainFault(error: unknown): string {
-  const { code = '', message, extra } = (typeof error === 'object' && error !== null ? error : {}) as FaultLike
+  const {
+    code = '',
+    message,
+    extra,
+  } = (typeof error === 'object' && error !== null ? error : {}) as FaultLike
   const issue = extra?.issues?.[0]
   if (code === 'invalid' && issue) return `${fieldNames.get(issue.path) ?? 'It'} ${issue.message}.`
-  if (code === 'rate_limited') return `Too many attempts: wait ${wait(extra?.retry_after_ms ?? 10_000)} and try again.`
+  if (code === 'rate_limited')
+    return `Too many attempts: wait ${wait(extra?.retry_after_ms ?? 10_000)} and try again.`
   if (code === 'too_large' && extra?.limit_bytes)
     return `It is too large: at most ${Math.floor(extra.limit_bytes / 1024)} KB are possible.`
-  return words[code] ?? (message ? `${message.replace(/\.$/, '')}.` : 'Something went wrong. Try again.')
+  return (
+    words[code] ?? (message ? `${message.replace(/\.$/, '')}.` : 'Something went wrong. Try again.')
+  )
 }
 
 /** The field that a fault is about, if it is about one. */

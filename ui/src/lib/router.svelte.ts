@@ -35,10 +35,18 @@ export function match(path: string): Record<string, string> | undefined {
 }
 
 function followLink(event: MouseEvent): void {
-  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey)
+  if (
+    event.defaultPrevented ||
+    event.button !== 0 ||
+    event.metaKey ||
+    event.ctrlKey ||
+    event.shiftKey ||
+    event.altKey
+  )
     return
   const link = event.target instanceof Element ? event.target.closest('a') : null
-  if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return
+  if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin)
+    return
   if (!link.pathname.startsWith('/app')) return
   event.preventDefault()
   navigate(link.href)

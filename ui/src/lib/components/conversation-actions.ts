@@ -11,7 +11,9 @@ const leaveIfShown = (id: string): void => {
 function trash(conversation: SummaryView): void {
   leaveIfShown(conversation.id)
   commands.delete(conversation.id)
-  notify('Moved to the trash', { action: { label: 'Undo', run: () => void commands.restore(conversation.id) } })
+  notify('Moved to the trash', {
+    action: { label: 'Undo', run: () => void commands.restore(conversation.id) },
+  })
 }
 
 function setArchived(conversation: SummaryView, archived: boolean): void {
@@ -41,11 +43,20 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
   if (conversation.deleted_at !== null)
     return [
       { label: 'Restore', icon: 'restore', onselect: () => void commands.restore(id) },
-      { label: 'Delete for ever', icon: 'trash', danger: true, onselect: () => void purge(conversation) },
+      {
+        label: 'Delete for ever',
+        icon: 'trash',
+        danger: true,
+        onselect: () => void purge(conversation),
+      },
     ]
   return [
     { label: 'Rename', icon: 'edit', onselect: onrename },
-    { label: pinned ? 'Unpin' : 'Pin', icon: 'pin', onselect: () => void commands.pin(id, !pinned) },
+    {
+      label: pinned ? 'Unpin' : 'Pin',
+      icon: 'pin',
+      onselect: () => void commands.pin(id, !pinned),
+    },
     {
       label: archived ? 'Move back to chats' : 'Archive',
       icon: 'archive',
@@ -53,14 +64,24 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
     },
     { label: 'History', icon: 'activity', onselect: () => navigate(`/app/c/${id}/history`) },
     { label: 'Save as Markdown', icon: 'export', onselect: () => saveAsMarkdown(conversation) },
-    { label: 'Delete', icon: 'trash', danger: true, separated: true, onselect: () => trash(conversation) },
+    {
+      label: 'Delete',
+      icon: 'trash',
+      danger: true,
+      separated: true,
+      onselect: () => trash(conversation),
+    },
   ]
 }
 
 /**
  * Renames what was called `seen` when the user began to type. When another device has given it a third name meanwhile, the user chooses.
  */
-export async function rename(conversation: SummaryView, seen: string, typed: string): Promise<void> {
+export async function rename(
+  conversation: SummaryView,
+  seen: string,
+  typed: string,
+): Promise<void> {
   const title = typed.trim()
   if (title === '' || title === conversation.title) return
   if (conversation.title !== seen) {

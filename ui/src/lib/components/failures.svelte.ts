@@ -38,7 +38,8 @@ const isShown = ({ entity_id, message_ids }: OutboxItem): boolean =>
 /** A message whose conversation went away while it was on its way: it can go back with the conversation, or begin a new one. */
 async function rescue(item: OutboxItem): Promise<void> {
   const conversation = engine.conversations.get(item.entity_id)
-  const content = item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ?? ''
+  const content =
+    item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ?? ''
   const isInTrash = conversation !== undefined && conversation.deleted_at !== null
   const answer = await ask({
     title: 'A message could not be sent',
@@ -46,14 +47,17 @@ async function rescue(item: OutboxItem): Promise<void> {
     compare: content ? [{ label: 'What you wrote', text: content }] : [],
     answers: [
       { value: 'draft', label: 'Keep it as a draft' },
-      ...(isInTrash ? [{ value: 'restore' as const, label: 'Restore and send', look: 'primary' as const }] : []),
+      ...(isInTrash
+        ? [{ value: 'restore' as const, label: 'Restore and send', look: 'primary' as const }]
+        : []),
     ],
   })
   if (answer === 'restore') {
     engine.conversations.restore(item.entity_id)
     item.retry()
   } else {
-    if (content) preferences.saveDraft('new', [preferences.draft('new'), content].filter(Boolean).join('\n\n'))
+    if (content)
+      preferences.saveDraft('new', [preferences.draft('new'), content].filter(Boolean).join('\n\n'))
     item.discard()
   }
 }
@@ -86,7 +90,8 @@ async function resolveConflict(item: OutboxItem): Promise<void> {
 export function watchFailures(): void {
   engine.subscribe(() => {
     const failed = engine.outbox.filter(({ status }) => status === 'failed')
-    for (const id of seen) if (!failed.some(({ mutation_id }) => mutation_id === id)) seen.delete(id)
+    for (const id of seen)
+      if (!failed.some(({ mutation_id }) => mutation_id === id)) seen.delete(id)
     for (const item of failed) {
       if (seen.has(item.mutation_id)) continue
       seen.add(item.mutation_id)
@@ -96,4 +101,5 @@ export function watchFailures(): void {
 }
 
 /** Items that failed and wait for the user: tried again, or given up, all at once. */
-export const failedItems = (): readonly OutboxItem[] => engine.outbox.filter(({ status }) => status === 'failed')
+export const failedItems = (): readonly OutboxItem[] =>
+  engine.outbox.filter(({ status }) => status === 'failed')

@@ -6,7 +6,10 @@ export const growing =
   (area: HTMLTextAreaElement) => {
     const fit = (): void => {
       area.style.setProperty('height', 'auto')
-      area.style.setProperty('height', `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`)
+      area.style.setProperty(
+        'height',
+        `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`,
+      )
     }
     fit()
     area.addEventListener('input', fit)

@@ -15,7 +15,10 @@ const headingOf = (days: number): string => {
 }
 
 /** `items`: newest first; `daysAgo`: whole days since an ISO time. */
-export function listGroups(items: readonly SummaryView[], daysAgo: (iso: string) => number): ListGroup[] {
+export function listGroups(
+  items: readonly SummaryView[],
+  daysAgo: (iso: string) => number,
+): ListGroup[] {
   const pinned = items.filter(({ pinned }) => pinned)
   const groups: ListGroup[] = pinned.length > 0 ? [{ heading: 'Pinned', items: pinned }] : []
   for (const item of items) {

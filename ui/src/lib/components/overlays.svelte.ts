@@ -57,7 +57,9 @@ export function openMenu(label: string, anchor: Anchor, items: MenuItem[]): void
 let lastAnswer: Promise<unknown> = Promise.resolve()
 
 /** Asks, after what was asked before; resolves with the answer's value, or undefined when the question was left. */
-export function ask<Answer extends string>(question: Question<Answer>): Promise<Answer | undefined> {
+export function ask<Answer extends string>(
+  question: Question<Answer>,
+): Promise<Answer | undefined> {
   const answered = lastAnswer.then(() => put(question))
   lastAnswer = answered
   return answered
@@ -87,7 +89,10 @@ export async function confirmed(title: string, text: string, label: string): Pro
 let lastNotice = 0
 
 /** Shows a short message for some seconds. */
-export function notify(text: string, { kind = 'info', action }: Partial<Pick<Notice, 'kind' | 'action'>> = {}): void {
+export function notify(
+  text: string,
+  { kind = 'info', action }: Partial<Pick<Notice, 'kind' | 'action'>> = {},
+): void {
   const id = ++lastNotice
   overlays.notices = [...overlays.notices.slice(-2), { id, text, kind, action }]
   setTimeout(() => dismiss(id), action || kind === 'error' ? 8000 : 4000)

@@ -57,7 +57,9 @@ export class Search {
     const needle = this.query.trim().toLocaleLowerCase()
     const held = conversations
       .list(this.#state())
-      .items.filter(({ title, preview }) => `${title}\n${preview}`.toLocaleLowerCase().includes(needle))
+      .items.filter(({ title, preview }) =>
+        `${title}\n${preview}`.toLocaleLowerCase().includes(needle),
+      )
     if (!this.#found) return held
     const answered = this.#found.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },

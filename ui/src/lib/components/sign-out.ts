@@ -10,6 +10,9 @@ export async function signOut(): Promise<void> {
   try {
     await account.signOut()
   } catch {
-    notify("The server can't be reached, so this session could not be ended. Try again in a moment.", { kind: 'error' })
+    notify(
+      "The server can't be reached, so this session could not be ended. Try again in a moment.",
+      { kind: 'error' },
+    )
   }
 }

@@ -19,7 +19,10 @@ export interface Batch {
 }
 
 /** Throws `invalid`, with the name of the part, for what isn't JSON. */
-export async function* batchesOf(source: ImportSource, parts: readonly Part[]): AsyncGenerator<Batch, undefined> {
+export async function* batchesOf(
+  source: ImportSource,
+  parts: readonly Part[],
+): AsyncGenerator<Batch, undefined> {
   let bytes = 0
   for (const part of parts) {
     const gathered = new Gathered()
@@ -42,7 +45,7 @@ export async function* batchesOf(source: ImportSource, parts: readonly Part[]): 
     }
   }
   return undefined
-} // prettier-ignore
+}
 
 /** Pieces that may be in one request. */
 class Gathered {
@@ -54,7 +57,13 @@ class Gathered {
     const size = this.#bytes + piece.text.length
     const fits = size <= BATCH_BYTES && this.#pieces.length < BATCH_ITEMS
     const [last] = this.#pieces
-    const goesAlong = last === undefined || (fits && piece.open !== '' && piece.open === last.open && !last.isTooLarge && !piece.isTooLarge) // prettier-ignore
+    const goesAlong =
+      last === undefined ||
+      (fits &&
+        piece.open !== '' &&
+        piece.open === last.open &&
+        !last.isTooLarge &&
+        !piece.isTooLarge)
     const before = goesAlong ? [] : this.flush()
     this.#pieces.push(piece)
     this.#bytes += piece.text.length
@@ -69,7 +78,10 @@ class Gathered {
   }
 }
 
-async function* toBatches(pieces: readonly Piece[], bytes: number): AsyncGenerator<Batch, undefined> {
+async function* toBatches(
+  pieces: readonly Piece[],
+  bytes: number,
+): AsyncGenerator<Batch, undefined> {
   const [piece] = pieces
   if (!piece) return undefined
   yield { data: piece.isTooLarge ? undefined : await parsed(pieces), first: piece.index, bytes }
@@ -86,7 +98,9 @@ async function parsed(pieces: readonly Piece[]): Promise<unknown> {
 }
 
 /** Not all browsers can iterate over a stream. */
-async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array, undefined> {
+async function* chunksOf(
+  stream: ReadableStream<Uint8Array>,
+): AsyncGenerator<Uint8Array, undefined> {
   const reader = stream.getReader()
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value

@@ -41,7 +41,9 @@ export async function importParts(parts: readonly Part[], importing: Importing):
     result.created += created
     result.updated += updated
     result.skipped += skipped
-    result.failed.push(...failed.map(({ item, reason }) => ({ item: numbered(item, batch.first), reason })))
+    result.failed.push(
+      ...failed.map(({ item, reason }) => ({ item: numbered(item, batch.first), reason })),
+    )
     items += created + updated + skipped + failed.length
     progress({ result: { ...result, failed: [...result.failed] }, items, bytes: batch.bytes })
   }
@@ -52,9 +54,17 @@ export async function importParts(parts: readonly Part[], importing: Importing):
 const numbered = (item: string, first: number): string =>
   item.replace(/^item (\d+)$/, (_, number: string) => `item ${Number(number) + first}`)
 
-async function sent({ data }: Batch, { source, dry_run, send, stop, sleep = wait }: Importing): Promise<Result> {
+async function sent(
+  { data }: Batch,
+  { source, dry_run, send, stop, sleep = wait }: Importing,
+): Promise<Result> {
   if (data === undefined)
-    return { created: 0, updated: 0, skipped: 0, failed: [{ item: 'item 1', reason: 'It is too large to be read' }] }
+    return {
+      created: 0,
+      updated: 0,
+      skipped: 0,
+      failed: [{ item: 'item 1', reason: 'It is too large to be read' }],
+    }
   for (let left = TRIES; ; left--) {
     try {
       return await send({ source, data, dry_run })

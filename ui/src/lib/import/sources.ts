@@ -14,9 +14,21 @@ export const sources: readonly Source[] = [
     name: 'ChatGPT',
     hint: 'Settings, Data controls, Export data: the ZIP file, or conversations.json from it',
   },
-  { id: 'claude', name: 'Claude', hint: 'Settings, Privacy, Export data: the ZIP file, or conversations.json from it' },
-  { id: 'librechat', name: 'LibreChat', hint: 'Export a conversation as JSON; several files are fine' },
-  { id: 'open-webui', name: 'Open WebUI', hint: 'Settings, Data controls, Export chats: the JSON file' },
+  {
+    id: 'claude',
+    name: 'Claude',
+    hint: 'Settings, Privacy, Export data: the ZIP file, or conversations.json from it',
+  },
+  {
+    id: 'librechat',
+    name: 'LibreChat',
+    hint: 'Export a conversation as JSON; several files are fine',
+  },
+  {
+    id: 'open-webui',
+    name: 'Open WebUI',
+    hint: 'Settings, Data controls, Export chats: the JSON file',
+  },
   { id: 'chat-ui', name: 'chat-ui', hint: 'Settings, Export: the JSON file' },
   { id: 'lockstep', name: 'Lockstep', hint: 'What “Export everything” of another Lockstep gave' },
 ]

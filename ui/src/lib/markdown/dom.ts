@@ -5,7 +5,11 @@ import { highlight } from './highlight.svelte.ts'
 
 type Child = Node | string
 
-function make(tag: string, children: Child[], attributes: Record<string, string> = {}): HTMLElement {
+function make(
+  tag: string,
+  children: Child[],
+  attributes: Record<string, string> = {},
+): HTMLElement {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
   element.append(...children)
@@ -60,7 +64,10 @@ function table({ header, rows }: Tokens.Table): Child {
     'tbody',
     rows.map((cells) => row(cells, 'td')),
   )
-  return make('div', [make('table', [make('thead', [row(header, 'th')]), body])], { class: 'table', tabindex: '0' })
+  return make('div', [make('table', [make('thead', [row(header, 'th')]), body])], {
+    class: 'table',
+    tabindex: '0',
+  })
 }
 
 function list({ ordered, start, items }: Tokens.List): Child {
@@ -69,7 +76,8 @@ function list({ ordered, start, items }: Tokens.List): Child {
 }
 
 // marked types an extension's token as anything; none is registered, so all of them are its own.
-const nodesOf = (tokens: readonly Token[]): Child[] => tokens.flatMap((token) => nodeOf(token as MarkedToken) ?? [])
+const nodesOf = (tokens: readonly Token[]): Child[] =>
+  tokens.flatMap((token) => nodeOf(token as MarkedToken) ?? [])
 
 /** The node of one token; undefined where there is nothing to see. */
 export function nodeOf(token: MarkedToken): Child | undefined {
@@ -104,7 +112,11 @@ export function nodeOf(token: MarkedToken): Child | undefined {
       // Loading a stranger's address would tell it who reads, and when.
       return link(plain(token.href), [plain(token.text) || 'Image'])
     case 'text':
-      return token.tokens ? make('span', nodesOf(token.tokens)) : token.escaped ? token.text : plain(token.text)
+      return token.tokens
+        ? make('span', nodesOf(token.tokens))
+        : token.escaped
+          ? token.text
+          : plain(token.text)
     case 'escape':
       return token.text
     case 'html':

@@ -68,7 +68,10 @@ const asked = new Set<string>()
 let arrived = $state(0)
 
 async function load(language: string, grammar: Load): Promise<void> {
-  const [{ default: hljs }, { default: definition }] = await Promise.all([import('highlight.js/lib/core'), grammar()])
+  const [{ default: hljs }, { default: definition }] = await Promise.all([
+    import('highlight.js/lib/core'),
+    grammar(),
+  ])
   core = hljs
   hljs.registerLanguage(language, definition)
   arrived += 1
@@ -82,7 +85,8 @@ export function highlight(code: string, name: string): Node[] | undefined {
   const language = aliases.get(name) ?? name
   const grammar = languages.get(language)
   if (!grammar || code.length > maxLength) return undefined
-  if (core?.getLanguage(language)) return copied(core.highlight(code, { language, ignoreIllegals: true }).value)
+  if (core?.getLanguage(language))
+    return copied(core.highlight(code, { language, ignoreIllegals: true }).value)
   if (!asked.has(language)) {
     asked.add(language)
     // Without the network the code stays plain; another block asks again.

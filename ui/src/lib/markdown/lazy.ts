@@ -4,4 +4,5 @@ import type MarkdownType from './Markdown.svelte'
 export type MarkdownComponent = typeof MarkdownType
 
 /** Rejects while the server can't be reached; the next call tries again. */
-export const loadMarkdown = async (): Promise<MarkdownComponent> => (await import('./Markdown.svelte')).default
+export const loadMarkdown = async (): Promise<MarkdownComponent> =>
+  (await import('./Markdown.svelte')).default

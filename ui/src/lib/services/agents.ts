@@ -6,7 +6,8 @@ import type { Call } from './http.ts'
 export const listAgents = async (call: Call) => (await call('listAgents')).items
 
 /** A page of runs, newest first. */
-export const listRuns = (call: Call, query: NonNullable<Asking<'listRuns'>['query']>) => call('listRuns', { query })
+export const listRuns = (call: Call, query: NonNullable<Asking<'listRuns'>['query']>) =>
+  call('listRuns', { query })
 
 /** One run. Throws `not_found`. */
 export const getRun = (call: Call, id: string) => call('getRun', { params: { id } })

@@ -19,7 +19,8 @@ export async function getConversation(
   id: string,
   query: Omit<WindowQuery, 'state'>,
 ): Promise<Answer<'getConversation'>> {
-  const ask = (state: 'active' | 'trash') => call('getConversation', { params: { id }, query: { ...query, state } })
+  const ask = (state: 'active' | 'trash') =>
+    call('getConversation', { params: { id }, query: { ...query, state } })
   return ask('active').catch((error: unknown) => {
     if (error instanceof Fault && error.code === 'not_found') return ask('trash')
     throw error

@@ -94,7 +94,9 @@ function addressOf(path: string, params: unknown, query: unknown): string {
     encodeURIComponent(String((params as Record<string, unknown>)[name])),
   )
   const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
-  return given.length === 0 ? filled : `${filled}?${new URLSearchParams(given.map(([k, v]) => [k, String(v)]))}`
+  return given.length === 0
+    ? filled
+    : `${filled}?${new URLSearchParams(given.map(([k, v]) => [k, String(v)]))}`
 }
 
 /** The Fault behind a problem from the wire. What isn't a problem (a proxy's page, say) becomes `unavailable` or `internal`. */
@@ -106,4 +108,5 @@ export function toFault(problem: unknown, status = 500): Fault {
 }
 
 /** True when the same request may succeed later. */
-export const isRetryable = (error: unknown): boolean => error instanceof Fault && errors[error.code].retryable
+export const isRetryable = (error: unknown): boolean =>
+  error instanceof Fault && errors[error.code].retryable

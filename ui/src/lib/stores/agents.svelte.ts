@@ -36,7 +36,11 @@ const isOwn = (id: string): boolean => /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id)
 const text = (value: Json | undefined, fallback: string): string =>
   typeof value === 'string' && value !== '' ? value : fallback
 
-function view(id: string, settings: JsonObject, served?: { name: string; description: string; model: string }) {
+function view(
+  id: string,
+  settings: JsonObject,
+  served?: { name: string; description: string; model: string },
+) {
   const { temperature } = settings
   return {
     id,
@@ -110,7 +114,10 @@ class Agents {
 
   /** Only what is given is written, so that the rest stays the server's; undefined takes a temperature away. */
   save(id: string, changes: Partial<AgentSettings>): void {
-    const entries = Object.entries(changes).map(([name, value]): [string, Json] => [name, value ?? null])
+    const entries = Object.entries(changes).map(([name, value]): [string, Json] => [
+      name,
+      value ?? null,
+    ])
     preferences.update({ agent_settings: { [id]: Object.fromEntries(entries) } })
   }
 

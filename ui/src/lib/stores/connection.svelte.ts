@@ -57,7 +57,8 @@ class Connection {
   /** One line for the user. */
   get text(): string {
     const waiting = this.unsent
-    if (this.#shown === 'live') return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
+    if (this.#shown === 'live')
+      return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
     if (this.#shown === 'starting') return 'Connecting'
     const state = this.#shown === 'connecting' ? 'Reconnecting' : 'Offline'
     return waiting > 0 ? `${state} · ${waiting} waiting` : state

@@ -22,8 +22,11 @@ const objectAt = (value: JsonObject, key: string): JsonObject => {
   const inner = Object.hasOwn(value, key) ? value[key] : undefined
   return isObject(inner) ? inner : {}
 }
-const oneOf = <Name extends string>(names: readonly Name[], value: Json | undefined, fallback: Name): Name =>
-  names.find((name) => name === value) ?? fallback
+const oneOf = <Name extends string>(
+  names: readonly Name[],
+  value: Json | undefined,
+  fallback: Name,
+): Name => names.find((name) => name === value) ?? fallback
 
 class Preferences {
   get value(): JsonObject {
@@ -101,7 +104,8 @@ class Preferences {
   /** Everything is read. */
   markAllRead(now: string): void {
     const counts: JsonObject = {}
-    for (const id of Object.keys(objectAt(objectAt(this.value, 'read'), 'counts'))) counts[id] = null
+    for (const id of Object.keys(objectAt(objectAt(this.value, 'read'), 'counts')))
+      counts[id] = null
     this.update({ read: { since: now, counts } })
   }
 }

@@ -1,5 +1,11 @@
 // The topic `account`: the name, the signed-in devices, and where they look. Its end is the end of the run.
-import type { AccountChanges, AccountCommands, ListedSession, Session, User } from '../../../../protocol/account.ts'
+import type {
+  AccountChanges,
+  AccountCommands,
+  ListedSession,
+  Session,
+  User,
+} from '../../../../protocol/account.ts'
 import type { Change } from '../../../../protocol/change.ts'
 import { reduceAccount, type HeldAccount } from '../../../../protocol/reduce/account.ts'
 import { isKnown } from '../../../../protocol/reduce/known.ts'
@@ -37,7 +43,8 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
     const isExpulsion = ({ op, data }: Change) =>
       op === 'closed' ||
       (op === 'session_revoked' &&
-        (data as AccountChanges['session_revoked'] | undefined)?.session_id === this.#signedIn?.session.id)
+        (data as AccountChanges['session_revoked'] | undefined)?.session_id ===
+          this.#signedIn?.session.id)
     this.topic = new Topic(
       accountModel(call),
       {
@@ -65,7 +72,9 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
   get user(): User | undefined {
     const user = this.#signedIn?.user
     const held = this.topic.view(KEY)
-    return user && held && held.username !== user.username ? { ...user, username: held.username } : user
+    return user && held && held.username !== user.username
+      ? { ...user, username: held.username }
+      : user
   }
   get session(): Session | undefined {
     return this.#signedIn?.session
@@ -75,7 +84,8 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
   }
 
   get sessions(): readonly ListedSession[] {
-    const sessions: readonly (Session & Partial<ListedSession>)[] = this.topic.view(KEY)?.sessions ?? []
+    const sessions: readonly (Session & Partial<ListedSession>)[] =
+      this.topic.view(KEY)?.sessions ?? []
     const online = new Set(Array.from(this.#presence.values(), ({ session_id }) => session_id))
     return sessions
       .map((session) => ({
@@ -98,7 +108,9 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
   }
 
   #tellViewing(): void {
-    this.topic.tell('viewing', { conversation_id: this.#viewing ?? null } satisfies AccountCommands['viewing'])
+    this.topic.tell('viewing', {
+      conversation_id: this.#viewing ?? null,
+    } satisfies AccountCommands['viewing'])
   }
 
   #present(presence: Presence): void {
@@ -131,7 +143,8 @@ function accountModel(call: Call): Model<HeldAccount> {
     loadOne: read,
     keyOf: () => KEY,
     // Repeating these changes changes nothing, so they need no versions.
-    follow: (_held, change) => (change.stripped || !change.data || !isKnown(change) ? 'load' : 'apply'),
+    follow: (_held, change) =>
+      change.stripped || !change.data || !isKnown(change) ? 'load' : 'apply',
     reduce: (held, change) => (held ? reduceAccount(held, change) : held),
     versionOf: () => Infinity,
     gone: () => undefined,

@@ -12,7 +12,14 @@ import { followVersion, type Command, type Model } from './model.ts'
 import { Overlay } from './overlay.ts'
 import { TopicFace } from './topic-face.ts'
 import { Topic } from './topic.ts'
-import { isOver, type AgentsTopic, type RunFilter, type RunsView, type RunView, type Sent } from './views.ts'
+import {
+  isOver,
+  type AgentsTopic,
+  type RunFilter,
+  type RunsView,
+  type RunView,
+  type Sent,
+} from './views.ts'
 
 type Held = AgentRun | RunTombstone
 
@@ -96,7 +103,11 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     return this.#send('delete', { run_id }, run_id)
   }
 
-  #send<Name extends keyof AgentCommands>(name: Name, payload: AgentCommands[Name], entity_id: string): Sent {
+  #send<Name extends keyof AgentCommands>(
+    name: Name,
+    payload: AgentCommands[Name],
+    entity_id: string,
+  ): Sent {
     return this.topic.send({ name, payload, entity_id, message_ids: [] })
   }
 
@@ -104,7 +115,10 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     return {
       topic: 'agents',
       load: async (put) => {
-        const [agents, cursor] = await Promise.all([listAgents(call), this.#lists.load((run) => put(run.id, run))])
+        const [agents, cursor] = await Promise.all([
+          listAgents(call),
+          this.#lists.load((run) => put(run.id, run)),
+        ])
         this.#agents = agents
         return cursor
       },
@@ -131,7 +145,12 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     const entries = this.topic.entries(id)
     const waiting = entries.find(({ status }) => status !== 'acked')
     const output = isOver(held.status) ? held.output : this.#overlay.over(id, held.output)
-    return { ...held, output, delivery: deliveryOf(entries), ...(waiting && { mutation_id: waiting.mutation_id }) }
+    return {
+      ...held,
+      output,
+      delivery: deliveryOf(entries),
+      ...(waiting && { mutation_id: waiting.mutation_id }),
+    }
   }
 
   #listView(filter: RunFilter): RunsView {
@@ -167,7 +186,15 @@ const queryOf = ({ agent, status }: RunFilter): RunFilter => ({
 
 /** As the server lists them. */
 const newestFirst = (a: AgentRun, b: AgentRun): number =>
-  a.started_at === b.started_at ? (a.id < b.id ? 1 : a.id > b.id ? -1 : 0) : a.started_at < b.started_at ? 1 : -1
+  a.started_at === b.started_at
+    ? a.id < b.id
+      ? 1
+      : a.id > b.id
+        ? -1
+        : 0
+    : a.started_at < b.started_at
+      ? 1
+      : -1
 
 function predict(
   held: Held | undefined,
@@ -178,7 +205,16 @@ function predict(
   if (name !== 'run' || held) return held
   const { agent, input, conversation_id = null } = payload as AgentCommands['run']
   return {
-    ...{ id: entity_id, user_id, agent, input, output: '', status: 'queued', conversation_id, message_id: null },
+    ...{
+      id: entity_id,
+      user_id,
+      agent,
+      input,
+      output: '',
+      status: 'queued',
+      conversation_id,
+      message_id: null,
+    },
     ...{ started_at: at, ended_at: null, metadata: {}, version: 1 },
   }
 }

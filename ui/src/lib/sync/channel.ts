@@ -50,7 +50,13 @@ export class Channel {
   #status: Status = 'down'
   #cancelJoin = () => {}
 
-  constructor(topic: Topic, connect: Connect, scope: Scope, listener: ChannelListener, owner: ChannelOwner) {
+  constructor(
+    topic: Topic,
+    connect: Connect,
+    scope: Scope,
+    listener: ChannelListener,
+    owner: ChannelOwner,
+  ) {
     this.topic = topic
     this.#scope = scope
     this.#listener = listener

@@ -54,7 +54,8 @@ export class Connection implements ChannelOwner {
   /** `expected`: how many channels there will be; topics open theirs when they have loaded. */
   state(expected: number): ConnectionState {
     const channels = [...this.#channels.values()]
-    if (channels.length === expected && channels.every(({ status }) => status === 'live')) return 'live'
+    if (channels.length === expected && channels.every(({ status }) => status === 'live'))
+      return 'live'
     return this.#cancelRetry ? 'offline' : 'connecting'
   }
 
@@ -108,7 +109,10 @@ export class Connection implements ChannelOwner {
     const since = this.#scope.elapsed()
     let cancel = () => {}
     const wait = () => {
-      const due = Math.min(Math.max(since, this.#heardAt) + this.#patience, since + LONGEST_PATIENCE)
+      const due = Math.min(
+        Math.max(since, this.#heardAt) + this.#patience,
+        since + LONGEST_PATIENCE,
+      )
       const left = due - this.#scope.elapsed()
       if (left > 0) cancel = this.#scope.after(left, wait)
       else callback()
@@ -136,6 +140,8 @@ export class Connection implements ChannelOwner {
     if (this.#cancelRetry) return
     if (this.#liveSince > 0 && this.#scope.elapsed() - this.#liveSince >= STEADY) this.#attempt = 0
     this.#liveSince = 0
-    this.#cancelRetry = this.#scope.after(this.#scope.delay(this.#attempt++, afterMs), () => this.nudge())
+    this.#cancelRetry = this.#scope.after(this.#scope.delay(this.#attempt++, afterMs), () =>
+      this.nudge(),
+    )
   }
 }

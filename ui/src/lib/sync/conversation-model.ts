@@ -1,11 +1,19 @@
 // Topic `conversations` for the engine: how it is loaded, how its changes fold, what its commands will do.
 import type { Cursor, DecisionContext } from '../../../../protocol/change.ts'
-import type { Conversation, ConversationCommands, Summary } from '../../../../protocol/conversations.ts'
+import type {
+  Conversation,
+  ConversationCommands,
+  Summary,
+} from '../../../../protocol/conversations.ts'
 import { decideConversations } from '../../../../protocol/decide/conversations.ts'
 import { Fault, type Problem } from '../../../../protocol/errors.ts'
 import { limits } from '../../../../protocol/limits.ts'
 import type { MessageInput } from '../../../../protocol/message.ts'
-import { isConversation, reduceConversation, type Tombstone } from '../../../../protocol/reduce/conversation.ts'
+import {
+  isConversation,
+  reduceConversation,
+  type Tombstone,
+} from '../../../../protocol/reduce/conversation.ts'
 import { getConversation } from '../services/conversations.ts'
 import type { Call } from '../services/http.ts'
 import { followVersion, type Command, type Loaded, type Model } from './model.ts'
@@ -26,7 +34,12 @@ export interface ConversationModelPort {
   loadLists(put: (summary: Summary) => void): Promise<Cursor>
 }
 
-export function conversationModel({ call, toLoad, isWindowed, loadLists }: ConversationModelPort): Model<Held> {
+export function conversationModel({
+  call,
+  toLoad,
+  isWindowed,
+  loadLists,
+}: ConversationModelPort): Model<Held> {
   async function read(id: string, limit: number): Promise<Loaded<Held>> {
     const { epoch, seq: _seq, ...held } = await getConversation(call, id, { limit })
     return { held, epoch }
@@ -34,7 +47,10 @@ export function conversationModel({ call, toLoad, isWindowed, loadLists }: Conve
 
   const loadOne = (id: string, held: Held | undefined) => {
     const messages = held && isConversation(held) ? held.messages.length : 0
-    return read(id, isWindowed(id) ? Math.min(Math.max(PAGE, messages), limits.messagesPerRequest) : 1)
+    return read(
+      id,
+      isWindowed(id) ? Math.min(Math.max(PAGE, messages), limits.messagesPerRequest) : 1,
+    )
   }
 
   return {
@@ -56,7 +72,8 @@ export function conversationModel({ call, toLoad, isWindowed, loadLists }: Conve
     keyOf: (change) => change.entity_id,
     follow: (held, change) =>
       followVersion(held, change, {
-        whole: change.op === 'created' || (change.op === 'restored' && !isWindowed(change.entity_id)),
+        whole:
+          change.op === 'created' || (change.op === 'restored' && !isWindowed(change.entity_id)),
         last: change.op === 'purged',
         stands: isConversation(held),
       }),
@@ -75,19 +92,30 @@ export function withoutMessages(summary: Summary): Conversation {
   return { ...summary, messages: [], has_more: summary.message_count > 0 }
 }
 
-function predict(held: Held | undefined, { name, payload }: Command, context: DecisionContext): Held | undefined {
+function predict(
+  held: Held | undefined,
+  { name, payload }: Command,
+  context: DecisionContext,
+): Held | undefined {
   if (!Object.hasOwn(decideConversations, name)) return held // reply, stop: only the server knows
   const decide = decideConversations[name as 'update']
-  const command = name === 'update' ? editsOf(held, payload as ConversationCommands['update']) : payload
+  const command =
+    name === 'update' ? editsOf(held, payload as ConversationCommands['update']) : payload
   const decision = decide(held, command as ConversationCommands['update'], context)
   return decision ? reduceConversation(held, toChange('conversations', decision, context)) : held
 }
 
 /** Without edits of messages before the window: they can't be shown and must not be taken for new ones. */
-function editsOf(held: Held | undefined, command: ConversationCommands['update']): ConversationCommands['update'] {
+function editsOf(
+  held: Held | undefined,
+  command: ConversationCommands['update'],
+): ConversationCommands['update'] {
   if (!command.messages || !held || !isConversation(held)) return command
   const known = new Set(held.messages.map(({ id }) => id))
-  return { ...command, messages: command.messages.filter(({ id }) => id !== undefined && known.has(id)) }
+  return {
+    ...command,
+    messages: command.messages.filter(({ id }) => id !== undefined && known.has(id)),
+  }
 }
 
 /** A stale edit is left as it is by the server, without a fault (contract: "PUT with `messages` merges by id"). */
@@ -102,7 +130,11 @@ function leftUndone(held: Held | undefined, { payload }: Command): Problem | und
 }
 
 function overwriting(command: Command): Command {
-  const { if_version: _if, messages, ...payload } = command.payload as Partial<ConversationCommands['update']>
+  const {
+    if_version: _if,
+    messages,
+    ...payload
+  } = command.payload as Partial<ConversationCommands['update']>
   const edits = messages?.map(({ version: _version, ...message }) => message)
   return { ...command, insists: false, payload: edits ? { ...payload, messages: edits } : payload }
 }

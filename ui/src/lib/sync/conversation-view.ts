@@ -4,7 +4,14 @@ import { summaryOf } from '../../../../protocol/decide/conversations.ts'
 import type { Message } from '../../../../protocol/message.ts'
 import type { Entry } from './outbox.ts'
 import type { Overlay } from './overlay.ts'
-import type { ConversationView, Delivery, ListState, MessageView, OutboxItem, SummaryView } from './views.ts'
+import type {
+  ConversationView,
+  Delivery,
+  ListState,
+  MessageView,
+  OutboxItem,
+  SummaryView,
+} from './views.ts'
 
 // A message that is confirmed and at rest is shown by the same object each time, so that a page renders only what changed.
 const atRest = new WeakMap<Message, MessageView>()
@@ -27,9 +34,13 @@ export function conversationView({
   loading,
 }: ConversationParts): ConversationView {
   const waiting = new Map(
-    entries.flatMap((entry) => (entry.status === 'acked' ? [] : entry.message_ids.map((id) => [id, entry] as const))),
+    entries.flatMap((entry) =>
+      entry.status === 'acked' ? [] : entry.message_ids.map((id) => [id, entry] as const),
+    ),
   )
-  const messages = held.messages.map((message) => messageView(message, waiting.get(message.id), overlay))
+  const messages = held.messages.map((message) =>
+    messageView(message, waiting.get(message.id), overlay),
+  )
   return { ...held, messages, delivery: deliveryOf(entries), windowed, loading, outbox }
 }
 
@@ -43,7 +54,12 @@ function messageView(message: Message, entry: Entry | undefined, overlay: Overla
   if (message.status === 'streaming') {
     const content = overlay.over(message.id, message.content)
     const thinking_since = overlay.thinkingSince(message.id, content.length)
-    return { ...message, content, delivery: 'sent', ...(thinking_since !== undefined && { thinking_since }) }
+    return {
+      ...message,
+      content,
+      delivery: 'sent',
+      ...(thinking_since !== undefined && { thinking_since }),
+    }
   }
   let view = atRest.get(message)
   if (!view) atRest.set(message, (view = { ...message, delivery: 'sent' }))

@@ -117,7 +117,10 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     return loading
   }
 
-  async search(q: string, options: { state?: ListState; cursor?: string; limit?: number; signal?: AbortSignal } = {}) {
+  async search(
+    q: string,
+    options: { state?: ListState; cursor?: string; limit?: number; signal?: AbortSignal } = {},
+  ) {
     const { signal, ...query } = options
     const { items, next_cursor } = await listConversations(this.#call, { ...query, q }, { signal })
     return { items, next_cursor }
@@ -128,8 +131,16 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     const messages = input.messages?.map(withId)
     return this.#send('create', { ...input, id, ...(messages && { messages }) }, id, messages)
   }
-  update(id: string, fields: ConversationFields, { if_version }: { if_version?: number } = {}): Sent {
-    return this.#send('update', { conversation_id: id, ...fields, ...(if_version && { if_version }) }, id)
+  update(
+    id: string,
+    fields: ConversationFields,
+    { if_version }: { if_version?: number } = {},
+  ): Sent {
+    return this.#send(
+      'update',
+      { conversation_id: id, ...fields, ...(if_version && { if_version }) },
+      id,
+    )
   }
   rename(id: string, title: string, options?: { if_version?: number }): Sent {
     return this.update(id, { title }, options)
@@ -146,7 +157,12 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     return this.#send('append', { conversation_id: id, message }, id, [message])
   }
 
-  edit(id: string, message_id: string, content: string, { version }: { version?: number } = {}): Sent {
+  edit(
+    id: string,
+    message_id: string,
+    content: string,
+    { version }: { version?: number } = {},
+  ): Sent {
     const message = this.get(id)?.messages.find((message) => message.id === message_id)
     if (!message) throw new Fault('not_found', { detail: 'This message is not loaded' })
     const refused = this.topic
@@ -160,8 +176,19 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
       refused.discard()
       return this.append(id, { id: message_id, role, content, replaces, metadata })
     }
-    const edited = { id: message_id, role: message.role, content, ...(version !== undefined && { version }) }
-    return this.#send('update', { conversation_id: id, messages: [edited] }, id, [edited], version !== undefined)
+    const edited = {
+      id: message_id,
+      role: message.role,
+      content,
+      ...(version !== undefined && { version }),
+    }
+    return this.#send(
+      'update',
+      { conversation_id: id, messages: [edited] },
+      id,
+      [edited],
+      version !== undefined,
+    )
   }
 
   delete(id: string): Sent {
@@ -241,7 +268,8 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
   #streamed(delta: Delta): void {
     const { entity_id, message_id } = delta
     const held = this.topic.entities?.get(entity_id)
-    if (message_id === undefined || !held || !isConversation(held) || !this.#windows.has(entity_id)) return
+    if (message_id === undefined || !held || !isConversation(held) || !this.#windows.has(entity_id))
+      return
     const message = held.messages.findLast(({ id }) => id === message_id)
     if (message && message.status !== 'streaming') return
     if (!this.#overlay.add(message_id, delta, message?.content.length ?? 0)) return
@@ -250,4 +278,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
   }
 }
 
-const withId = (message: MessageInput): MessageInput & { id: string } => ({ ...message, id: message.id ?? newId() })
+const withId = (message: MessageInput): MessageInput & { id: string } => ({
+  ...message,
+  id: message.id ?? newId(),
+})

@@ -14,7 +14,13 @@ import { PreferencesFollower } from './preferences.ts'
 import { Scope } from './scope.ts'
 import { connectBySocketIo } from './socket-io.ts'
 import type { Run } from './topic.ts'
-import type { AccountTopic, AgentsTopic, ConversationsTopic, OutboxItem, PreferencesTopic } from './views.ts'
+import type {
+  AccountTopic,
+  AgentsTopic,
+  ConversationsTopic,
+  OutboxItem,
+  PreferencesTopic,
+} from './views.ts'
 
 export interface EngineOptions {
   /** The server, `https://host[:port]`; '' in a page that the server itself delivers. */
@@ -95,13 +101,20 @@ class LocalEngine implements Engine {
     this.call = this.#createCall(options)
     const onChange = () => this.#notifier.changed()
     // What the topics ask for ends with the run; what a page asks for doesn't: signing out is such a request.
-    const call: Call = (route, ask, options) => this.call(route, ask, { signal: this.#scope?.signal, ...options })
+    const call: Call = (route, ask, options) =>
+      this.call(route, ask, { signal: this.#scope?.signal, ...options })
     this.conversations = new Conversations(call, onChange)
     this.preferences = new PreferencesFollower(call, onChange)
     this.agents = new Agents(call, onChange)
-    this.account = new Account({ call, onChange, onExpelled: () => this.#end({ name: 'signed-out' }) })
+    this.account = new Account({
+      call,
+      onChange,
+      onExpelled: () => this.#end({ name: 'signed-out' }),
+    })
     const { topics = ['conversations', 'preferences', 'agents'] } = options
-    const optional = (['conversations', 'preferences', 'agents'] as const).filter((name) => topics.includes(name))
+    const optional = (['conversations', 'preferences', 'agents'] as const).filter((name) =>
+      topics.includes(name),
+    )
     this.#followed = [...optional.map((name) => this[name]), this.account]
   }
 
@@ -110,7 +123,9 @@ class LocalEngine implements Engine {
   }
 
   get connection(): ConnectionState {
-    return this.#connection?.state(this.#followed.length) ?? (this.#waiting ? 'offline' : 'connecting')
+    return (
+      this.#connection?.state(this.#followed.length) ?? (this.#waiting ? 'offline' : 'connecting')
+    )
   }
 
   get unsent(): number {
@@ -180,10 +195,14 @@ class LocalEngine implements Engine {
   #begin(scope: Scope, user: User, session: Session): void {
     const { connect, origin, headers } = this.#options
     const refused = (fault: Fault) => this.#refused(fault)
-    const connection = new Connection(connect ?? connectBySocketIo(origin, headers?.() ?? {}), scope, {
-      changed: () => this.#notifier.changed(),
-      refused,
-    })
+    const connection = new Connection(
+      connect ?? connectBySocketIo(origin, headers?.() ?? {}),
+      scope,
+      {
+        changed: () => this.#notifier.changed(),
+        refused,
+      },
+    )
     this.#connection = connection
     this.#set({ name: 'ready', user, session })
     const run: Run = { user_id: user.id, session_id: session.id, scope, connection, refused }
@@ -225,7 +244,8 @@ class LocalEngine implements Engine {
       try {
         return await call(...asked)
       } catch (error) {
-        const isSignOut = error instanceof Fault && error.code === 'unauthenticated' && this.#state.name === 'ready'
+        const isSignOut =
+          error instanceof Fault && error.code === 'unauthenticated' && this.#state.name === 'ready'
         if (isSignOut && this.#scope === scope) this.#end({ name: 'signed-out' })
         throw error
       }

@@ -43,7 +43,9 @@ export class Lists<Query extends object, Item> {
 
   /** The first pages anew. The cursor is of the first answer: what changed since is in the log behind it. */
   async load(put: (item: Item) => void): Promise<Cursor> {
-    const loaded = [...this.#progress.values()].filter(({ progress }) => progress.loaded).map(({ query }) => query)
+    const loaded = [...this.#progress.values()]
+      .filter(({ progress }) => progress.loaded)
+      .map(({ query }) => query)
     const shown = new Map([this.#first, ...loaded].map((query) => [keyOf(query), query]))
     const lists = new Map<string, { query: Query; progress: ListProgress<Item> }>()
     let cursor: Cursor | undefined
@@ -51,7 +53,12 @@ export class Lists<Query extends object, Item> {
       const page = await this.#read({ ...query, limit: PAGE })
       cursor ??= { epoch: page.epoch, seq: page.seq }
       page.items.forEach(put)
-      const progress = { cursor: page.next_cursor, loading: false, loaded: true, last: page.items.at(-1) }
+      const progress = {
+        cursor: page.next_cursor,
+        loading: false,
+        loaded: true,
+        last: page.items.at(-1),
+      }
       lists.set(key, { query, progress })
     }
     this.#progress = lists
@@ -67,7 +74,11 @@ export class Lists<Query extends object, Item> {
     this.#changed()
     try {
       const { cursor } = progress
-      const page = await this.#read({ ...query, limit: PAGE, ...(cursor !== undefined && { cursor }) })
+      const page = await this.#read({
+        ...query,
+        limit: PAGE,
+        ...(cursor !== undefined && { cursor }),
+      })
       if (this.#of(query) !== progress) return undefined
       progress.cursor = page.next_cursor
       progress.last = page.items.at(-1) ?? progress.last

@@ -16,20 +16,33 @@ export function outboxItems<Held extends object>(
     const { status } = entry
     if (!outbox || status === 'acked') return []
     let item = items.get(entry)
-    if (!item) items.set(entry, (item = itemOf({ ...entry, status }, outbox, topic, () => overwriting(entry))))
+    if (!item)
+      items.set(
+        entry,
+        (item = itemOf({ ...entry, status }, outbox, topic, () => overwriting(entry))),
+      )
     return item
   })
 }
 
 function itemOf(
-  { name, mutation_id, entity_id, message_ids, at, status, problem }: Entry & { status: OutboxItem['status'] },
+  {
+    name,
+    mutation_id,
+    entity_id,
+    message_ids,
+    at,
+    status,
+    problem,
+  }: Entry & { status: OutboxItem['status'] },
   outbox: Outbox,
   topic: OutboxItem['topic'],
   overwriting: () => Command,
 ): OutboxItem {
   return {
     ...{ topic, command: name, mutation_id, entity_id, message_ids, at, status, problem },
-    retry: ({ overwrite = false } = {}) => outbox.retry(mutation_id, overwrite ? overwriting() : undefined),
+    retry: ({ overwrite = false } = {}) =>
+      outbox.retry(mutation_id, overwrite ? overwriting() : undefined),
     discard: () => outbox.discard(mutation_id),
   }
 }

@@ -79,7 +79,9 @@ export class Outbox {
   flush(): void {
     if (!this.#port.connected() || this.#scope.ended) return
     const now = this.#scope.elapsed()
-    const busy = new Set(this.#slots.flatMap(({ entry }) => (entry.status === 'sending' ? entry.entity_id : [])))
+    const busy = new Set(
+      this.#slots.flatMap(({ entry }) => (entry.status === 'sending' ? entry.entity_id : [])),
+    )
     let underWay = busy.size
     let wakeAt = Infinity
     for (const slot of [...this.#slots]) {
@@ -94,7 +96,8 @@ export class Outbox {
       }
     }
     this.#wake?.()
-    this.#wake = wakeAt === Infinity ? undefined : this.#scope.after(wakeAt - now, () => this.flush())
+    this.#wake =
+      wakeAt === Infinity ? undefined : this.#scope.after(wakeAt - now, () => this.flush())
   }
 
   /** The change of a command came by the log. */
@@ -144,10 +147,16 @@ export class Outbox {
     this.#become(slot, { status: 'sending' })
     const { name, payload, mutation_id } = slot.entry
     const ack = await this.#port.request(name, { ...payload, mutation_id }).catch(() => undefined)
-    if (this.#scope.ended || slot.entry.mutation_id !== mutation_id || !this.#slots.includes(slot)) return
+    if (this.#scope.ended || slot.entry.mutation_id !== mutation_id || !this.#slots.includes(slot))
+      return
     if (!ack) this.#again(slot, undefined, this.#scope.delay(slot.attempt))
     else if (ack.ok) {
-      this.#become(slot, { status: 'acked', problem: undefined, seq: ack.seq, version: ack.version })
+      this.#become(slot, {
+        status: 'acked',
+        problem: undefined,
+        seq: ack.seq,
+        version: ack.version,
+      })
       if (!slot.entry.insists) slot.settle({ ok: true, seq: ack.seq, version: ack.version })
       this.#port.acked(slot.entry)
     } else this.#refused(slot, ack.error)
@@ -158,7 +167,8 @@ export class Outbox {
     const fault = toFault(problem)
     const { closes, retryable } = errors[fault.code]
     if (closes) return this.#port.refusedForGood(fault)
-    if (!retryable || (fault.code === 'internal' && slot.attempt >= MOST_INTERNAL)) return this.#fail(slot, problem)
+    if (!retryable || (fault.code === 'internal' && slot.attempt >= MOST_INTERNAL))
+      return this.#fail(slot, problem)
     const delay = this.#scope.delay(slot.attempt, problem.retry_after_ms)
     // The limit is the user's, not the command's: the others would only meet it too.
     if (fault.code === 'rate_limited') this.#pausedUntil = this.#scope.elapsed() + delay
@@ -193,4 +203,5 @@ export class Outbox {
 }
 
 /** The problem of a version that was passed meanwhile; `current`: the thing as it is now. */
-export const conflictWith = (current: unknown): Problem => toProblem(new Fault('version_conflict', { current }))
+export const conflictWith = (current: unknown): Problem =>
+  toProblem(new Fault('version_conflict', { current }))

@@ -27,7 +27,8 @@ export class Overlay {
       stream = { run_id, offset: durable, text: '', strays }
       this.#streams.delete(key)
       this.#streams.set(key, stream)
-      if (this.#streams.size > MOST_STREAMS) this.#streams.delete(this.#streams.keys().next().value!)
+      if (this.#streams.size > MOST_STREAMS)
+        this.#streams.delete(this.#streams.keys().next().value!)
     }
     if (thinking_ms !== undefined) {
       const isKnown = stream.thinking?.offset === offset

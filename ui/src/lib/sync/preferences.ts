@@ -30,7 +30,10 @@ export class PreferencesFollower extends TopicFace<Preferences> implements Prefe
   }
 
   update(patch: JsonObject, { if_version }: { if_version?: number } = {}): Sent {
-    const payload: PreferencesCommands['update'] = { patch, ...(if_version !== undefined && { if_version }) }
+    const payload: PreferencesCommands['update'] = {
+      patch,
+      ...(if_version !== undefined && { if_version }),
+    }
     return this.topic.send({ name: 'update', payload, entity_id: KEY, message_ids: [] })
   }
 }
@@ -49,7 +52,8 @@ function preferencesModel(call: Call): Model<Preferences> {
     },
     loadOne: read,
     keyOf: () => KEY,
-    follow: (held, change) => followVersion(held, change, { whole: false, last: false, stands: true }),
+    follow: (held, change) =>
+      followVersion(held, change, { whole: false, last: false, stands: true }),
     reduce: (held = noPreferences, change) => reducePreferences(held, change),
     versionOf: ({ version }) => version,
     gone: () => undefined,
@@ -58,6 +62,9 @@ function preferencesModel(call: Call): Model<Preferences> {
       return decision ? reducePreferences(held, toChange('preferences', decision, context)) : held
     },
     keepsRefused: () => false,
-    overwriting: (command) => ({ ...command, payload: { patch: (command.payload as { patch: JsonObject }).patch } }),
+    overwriting: (command) => ({
+      ...command,
+      payload: { patch: (command.payload as { patch: JsonObject }).patch },
+    }),
   }
 }

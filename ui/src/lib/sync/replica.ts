@@ -155,7 +155,8 @@ export class Replica {
       next.push(change)
     }
     const last = seq + next.length
-    for (const [at, change] of this.#kept) if (at <= last || change.epoch !== epoch) this.#kept.delete(at)
+    for (const [at, change] of this.#kept)
+      if (at <= last || change.epoch !== epoch) this.#kept.delete(at)
     if (next.length === 0) return
     this.#cursor = { epoch, seq: last }
     this.#port.apply(next)

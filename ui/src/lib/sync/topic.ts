@@ -82,11 +82,16 @@ export class Topic<Held extends object> {
       scope,
     )
     const otherLog = (epoch: string | undefined) => {
-      const isOther = epoch !== undefined && replica.cursor !== undefined && epoch !== replica.cursor.epoch
+      const isOther =
+        epoch !== undefined && replica.cursor !== undefined && epoch !== replica.cursor.epoch
       if (isOther) void replica.reload()
       return isOther
     }
-    const entities = new Entities(this.model, { changed: (key) => this.changed(key), otherLog }, scope)
+    const entities = new Entities(
+      this.model,
+      { changed: (key) => this.changed(key), otherLog },
+      scope,
+    )
     const replica = new Replica(
       {
         connected,
@@ -140,7 +145,11 @@ export class Topic<Held extends object> {
   get settled(): boolean {
     const { replica, entities, outbox } = this.#parts ?? {}
     if (!replica || !entities || !outbox) return false
-    return replica.settled && entities.loading === 0 && outbox.entries.every(({ status }) => status === 'failed')
+    return (
+      replica.settled &&
+      entities.loading === 0 &&
+      outbox.entries.every(({ status }) => status === 'failed')
+    )
   }
   /** Commands that closing would lose. */
   get unsent(): number {
@@ -163,7 +172,10 @@ export class Topic<Held extends object> {
 
   /** Of everything that is held or about to be made. */
   keys(): Set<string> {
-    return new Set([...(this.#parts?.entities.keys() ?? []), ...this.entries().map(({ entity_id }) => entity_id)])
+    return new Set([
+      ...(this.#parts?.entities.keys() ?? []),
+      ...this.entries().map(({ entity_id }) => entity_id),
+    ])
   }
 
   entries(key?: string): readonly Entry[] {
@@ -225,7 +237,10 @@ export class Topic<Held extends object> {
     const isOtherLog = before !== undefined && before.epoch !== parts.replica.cursor?.epoch
     this.#land(() => isOtherLog)
     parts.firstLoad.resolve()
-    parts.channel ??= parts.run.connection.open(this.model.topic, this.#listener(parts.run, parts.replica))
+    parts.channel ??= parts.run.connection.open(
+      this.model.topic,
+      this.#listener(parts.run, parts.replica),
+    )
     this.#notifier.changed()
   }
 
@@ -254,7 +269,8 @@ export class Topic<Held extends object> {
       if (!entities || !outbox) return // one of them was the end: the account was closed, this session revoked
       entities.follow(change)
       // Behind the state: the command's effect must not be gone for a moment.
-      if (change.mutation_id !== undefined) outbox.confirm(change.mutation_id, change.seq, change.version)
+      if (change.mutation_id !== undefined)
+        outbox.confirm(change.mutation_id, change.seq, change.version)
       this.#hooks.applied?.(change)
     }
     this.#land()
@@ -277,7 +293,11 @@ export class Topic<Held extends object> {
     for (const entry of outbox.of(key)) {
       if (entry.status === 'failed' && !this.model.keepsRefused(entry)) continue
       try {
-        held = this.model.predict(held, entry, { user_id: run.user_id, at: entry.at, newId: () => newId() })
+        held = this.model.predict(held, entry, {
+          user_id: run.user_id,
+          at: entry.at,
+          newId: () => newId(),
+        })
       } catch (error) {
         if (!(error instanceof Fault)) throw error // a Fault: the server will say it, the view waits for it
       }

@@ -133,7 +133,12 @@ export interface ConversationsTopic extends TopicView {
     options?: { state?: ListState; cursor?: string; limit?: number; signal?: AbortSignal },
   ): Promise<{ items: Summary[]; next_cursor: string | null }>
 
-  create(input?: { id?: string; title?: string; messages?: MessageInput[]; metadata?: JsonObject }): Sent
+  create(input?: {
+    id?: string
+    title?: string
+    messages?: MessageInput[]
+    metadata?: JsonObject
+  }): Sent
   update(id: string, fields: ConversationFields, options?: { if_version?: number }): Sent
   rename(id: string, title: string, options?: { if_version?: number }): Sent
   pin(id: string, pinned: boolean): Sent

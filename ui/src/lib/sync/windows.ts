@@ -53,7 +53,12 @@ export class Windows {
 }
 
 /** Puts the page before the window in front of it. Throws Fault. */
-export async function loadOlder(entities: Entities<Held>, scope: Scope, call: Call, id: string): Promise<void> {
+export async function loadOlder(
+  entities: Entities<Held>,
+  scope: Scope,
+  call: Call,
+  id: string,
+): Promise<void> {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const before = firstPosition(entities.get(id))
     if (before === undefined) return
@@ -89,7 +94,11 @@ const firstPosition = (held: Held | undefined): number | undefined =>
   held && isConversation(held) && held.has_more ? held.messages[0]?.position : undefined
 
 /** The page as of the window's version; undefined when the changes between weren't all seen. */
-function upTo(held: Conversation, page: Conversation, changes: readonly Change[]): Conversation | undefined {
+function upTo(
+  held: Conversation,
+  page: Conversation,
+  changes: readonly Change[],
+): Conversation | undefined {
   let older: Conversation = page
   for (const change of changes) {
     if (change.version <= older.version) continue

@@ -2,7 +2,8 @@
 import type { PathEntry } from './path.ts'
 
 export type ThreadItem =
-  { kind: 'day'; key: string; at: string } | { kind: 'message'; key: string; entry: PathEntry; first: boolean }
+  | { kind: 'day'; key: string; at: string }
+  | { kind: 'message'; key: string; entry: PathEntry; first: boolean }
 
 const dayOf = (iso: string): string => {
   const at = new Date(iso)
@@ -16,7 +17,8 @@ export function threadItems(path: readonly PathEntry[]): ThreadItem[] {
   for (const entry of path) {
     const { created_at } = entry.message
     const today = dayOf(created_at)
-    if (today !== day) items.push({ kind: 'day', key: `day ${today} ${entry.versions[0]!}`, at: created_at })
+    if (today !== day)
+      items.push({ kind: 'day', key: `day ${today} ${entry.versions[0]!}`, at: created_at })
     day = today
     items.push({ kind: 'message', key: entry.versions[0]!, entry, first: items.length <= 1 })
   }

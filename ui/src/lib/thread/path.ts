@@ -24,11 +24,16 @@ function rootOf(message: MessageView, byId: ById): MessageView {
 }
 
 /** The newest message of those that follow `picked` without leaving its branch. */
-function tipThrough(messages: readonly MessageView[], picked: MessageView, byId: ById): MessageView {
+function tipThrough(
+  messages: readonly MessageView[],
+  picked: MessageView,
+  byId: ById,
+): MessageView {
   const through = new Set([picked.position])
   let tip = picked
   for (const message of messages) {
-    if (message.position <= picked.position || !through.has(rootOf(message, byId).position - 1)) continue
+    if (message.position <= picked.position || !through.has(rootOf(message, byId).position - 1))
+      continue
     through.add(message.position)
     tip = message
   }

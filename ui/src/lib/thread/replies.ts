@@ -36,10 +36,17 @@ export function wantReply(message_id: string, wish: Wanted): void {
  */
 export function lacksReply({ messages, outbox, deleted_at }: ConversationView): boolean {
   const last = messages.at(-1)
-  if (deleted_at !== null || last?.role !== 'user' || last.delivery !== 'sent' || wanted.has(last.id)) return false
+  if (
+    deleted_at !== null ||
+    last?.role !== 'user' ||
+    last.delivery !== 'sent' ||
+    wanted.has(last.id)
+  )
+    return false
   if (messages.some(({ status }) => status === 'streaming')) return false
   return !outbox.some(({ command, status }) => command === 'reply' && status !== 'failed')
 }
 
 /** What a message that is not sent yet says. */
-export const unsentText = (message_id: string): string | undefined => wanted.get(message_id)?.content
+export const unsentText = (message_id: string): string | undefined =>
+  wanted.get(message_id)?.content

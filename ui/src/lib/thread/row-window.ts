@@ -84,7 +84,11 @@ export function offsetOf(keys: readonly string[], heights: RowHeights, index: nu
 export type ReadAnchor = 'end' | { key: string; delta: number; rest: number }
 
 /** The row in which the viewport begins, `from` pixels below the list's start; undefined for an empty list. */
-export function anchorAt(keys: readonly string[], heights: RowHeights, from: number): ReadAnchor | undefined {
+export function anchorAt(
+  keys: readonly string[],
+  heights: RowHeights,
+  from: number,
+): ReadAnchor | undefined {
   let offset = 0
   let index = 0
   for (; index < keys.length - 1; index++) {
@@ -99,7 +103,12 @@ export function anchorAt(keys: readonly string[], heights: RowHeights, from: num
 }
 
 /** Where the viewport begins, in pixels from the list's start; `last`: where it begins when it shows the list's end. */
-export function topOf(anchor: ReadAnchor, keys: readonly string[], heights: RowHeights, last: number): number {
+export function topOf(
+  anchor: ReadAnchor,
+  keys: readonly string[],
+  heights: RowHeights,
+  last: number,
+): number {
   if (anchor === 'end') return last
   const index = keys.indexOf(anchor.key)
   if (index < 0) return Math.min(offsetOf(keys, heights, keys.length) - anchor.rest, last)
