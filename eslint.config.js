@@ -3,11 +3,11 @@ import { defineConfig } from 'eslint/config'
 import svelte from 'eslint-plugin-svelte'
 import globals from 'globals'
 import tseslint from 'typescript-eslint'
-import { layers } from './.ci/eslint-layers.ts'
+import { layers } from './tools/eslint-layers.ts'
 import svelteConfig from './svelte.config.js'
 
 /** Tools ask them for a default export. */
-const defaultExports = ['*.config.{ts,js}', '.ci/closing-line-reporter.ts']
+const defaultExports = ['*.config.{ts,js}', 'tools/closing-line-reporter.ts']
 
 export default defineConfig(
   { ignores: ['**/dist/', 'data/', 'coverage/', 'screenshots/'] },
@@ -69,5 +69,5 @@ export default defineConfig(
   { files: ['ui/src/lib/markdown/**'], rules: { 'svelte/no-at-html-tags': 'off' } },
   { files: ['deploy/*.js'], languageOptions: { globals: { db: false, quit: false, rs: false } } },
   { files: defaultExports, rules: { 'no-restricted-syntax': 'off' } },
-  { files: ['.ci/**', 'tests/**'], rules: { 'no-console': 'off' } },
+  { files: ['tools/**', 'tests/**'], rules: { 'no-console': 'off' } },
 )

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import { SlowFirstSequencer } from './.ci/slow-first-sequencer.ts'
+import { SlowFirstSequencer } from './tools/slow-first-sequencer.ts'
 
 // The many processes of a run share what they compiled.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache')
@@ -48,7 +48,7 @@ const benchmarks = {
 
 export default defineConfig({
   test: {
-    reporters: ['default', './.ci/closing-line-reporter.ts'],
+    reporters: ['default', './tools/closing-line-reporter.ts'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,

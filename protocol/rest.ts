@@ -21,7 +21,7 @@ import {
   Summary,
 } from './conversations.ts'
 import { Activity, ImportRequest, ImportResult } from './owner.ts'
-import { places } from './places.ts'
+import { places } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'

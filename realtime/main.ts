@@ -3,9 +3,9 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 
 enableCompileCache() // where npm start did not
-const { ConfigError, readConfig } = await import('./config.ts')
-const { createLogger } = await import('./log.ts')
-const { startEmbedded } = await import('./embedded/start.ts')
+const { ConfigError, readConfig } = await import('./config/config.ts')
+const { createLogger } = await import('./observability/logger.ts')
+const { startEmbedded } = await import('@lockstep/embedded-mongo/start')
 
 let embedded: ReturnType<typeof startEmbedded> | undefined
 try {

@@ -4,8 +4,8 @@
 // and `preferences.default_agent` is the id of the one that answers when none is named. Preferences are free-form, so whatever isn't as
 // expected counts as not given. A setting can choose between this server's providers, never name an address.
 import * as z from 'zod'
-import type { Agent } from '../../protocol/agents.ts'
-import type { JsonObject } from '../../protocol/free-form.ts'
+import type { Agent } from '@lockstep/protocol/agents'
+import type { JsonObject } from '@lockstep/protocol/free-form'
 
 export interface AgentSettings extends Agent {
   instructions: string

@@ -1,6 +1,6 @@
 // The built-in agent: offline, at a natural pace, and as slow, silent or broken as the user's message asks for ("/demo help").
 import { setTimeout as sleep } from 'node:timers/promises'
-import { limits } from '../../protocol/limits.ts'
+import { limits } from '@lockstep/protocol/limits'
 import { conversation, help, paragraphs, sections, thoughts } from './demo-texts.ts'
 import { ProviderFault, type Piece, type Provider, type ProviderRequest } from './provider.ts'
 

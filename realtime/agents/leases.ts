@@ -1,7 +1,7 @@
 // This node's leases on what it produces. They are renewed together, one write however many there are; whoever finds that one isn't ours
 // any more stops producing. The database's clock alone says when a lease is over.
-import { newId } from '../../protocol/ids.ts'
-import type { Logger } from '../log.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import {
   dropLease,
@@ -9,7 +9,7 @@ import {
   renewLeases,
   takeLease,
   type ReplyDocument,
-} from '../store/replies.ts'
+} from '../store/leases.ts'
 import type { Timings } from './timings.ts'
 
 /** After a renewal that failed: the lease may be over soon (ms). */

@@ -1,11 +1,11 @@
 // One running reply: takes pieces from a provider, shows them at once (deltas), makes them durable about once a second, and ends exactly
 // once. Whatever the provider does, whoever else ends the reply and however long the database is away, it never keeps streaming for ever:
 // each wait has a deadline, and a writer that was refused never writes again.
-import { errors, Fault } from '../../protocol/errors.ts'
-import type { JsonObject } from '../../protocol/free-form.ts'
-import { limits } from '../../protocol/limits.ts'
-import { byteLength } from '../../protocol/text.ts'
-import type { Logger } from '../log.ts'
+import { errors, Fault } from '@lockstep/protocol/errors'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import { limits } from '@lockstep/protocol/limits'
+import { byteLength } from '@lockstep/protocol/text'
+import type { Logger } from '../observability/logger.ts'
 import { Patience } from './patience.ts'
 import { ProviderFault, reasons, type Piece, type ReasonCode, type Usage } from './provider.ts'
 import type { Timings } from './timings.ts'

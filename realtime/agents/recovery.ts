@@ -1,10 +1,10 @@
 // Ends what dead nodes left running. Any node does it for all; doing it twice changes nothing, as each ending has a derived mutation id and
 // only what still streams can end. A reply whose producer merely slept is refused from then on.
-import type { Run } from '../../protocol/agents.ts'
-import { errors, Fault } from '../../protocol/errors.ts'
+import type { Run } from '@lockstep/protocol/agents'
+import { errors, Fault } from '@lockstep/protocol/errors'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../observability/logger.ts'
 import { unfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
 import { allStreaming } from '../store/messages.ts'
@@ -14,7 +14,7 @@ import {
   expiredLeases,
   leasedRuns,
   type ReplyDocument,
-} from '../store/replies.ts'
+} from '../store/leases.ts'
 import { reasons } from './provider.ts'
 import type { Timings } from './timings.ts'
 

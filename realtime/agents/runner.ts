@@ -1,10 +1,10 @@
 // What this node produces now. The invariant: what is produced here has a lease of this node, and ends here exactly when the log says that
 // it has ended, or when the lease is gone.
 import { Counter, Gauge, Histogram } from 'prom-client'
-import type { Change } from '../../protocol/change.ts'
-import type { ConversationChanges } from '../../protocol/conversations.ts'
-import type { Logger } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Change } from '@lockstep/protocol/change'
+import type { ConversationChanges } from '@lockstep/protocol/conversations'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import type { Leased, Leases } from './leases.ts'
 import { Production } from './production.ts'
 import type { Piece } from './provider.ts'

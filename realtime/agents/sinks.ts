@@ -1,6 +1,6 @@
 // Where the text of a reply goes: into a message, into a run, or into a run first and then into its message.
-import { Fault } from '../../protocol/errors.ts'
-import type { Delta } from '../../protocol/sync.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Delta } from '@lockstep/protocol/sync'
 import type { Replies, ReplyAddress } from '../commands/replies.ts'
 import type { Runs } from '../commands/agents.ts'
 import type { Sink } from './production.ts'

@@ -1,7 +1,7 @@
 // A reply or a run is stopped from any node, and keeps every word that was shown: its producer writes them down first. Here it is told to;
 // elsewhere it reads the request in the log and ends the reply itself. One that is gone, or too slow, is not waited for.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { JsonObject } from '../../protocol/free-form.ts'
+import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Outcome, Request } from '../commands/commands.ts'
 import { derivedId } from '../log/entry.ts'
 import type { Runner, What } from './runner.ts'

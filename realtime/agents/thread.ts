@@ -1,6 +1,6 @@
 // What a provider is given to read: the thread that leads to the reply, bounded, newest first to stay.
-import { branchOf } from '../../protocol/branch.ts'
-import type { Message } from '../../protocol/message.ts'
+import { branchOf } from '@lockstep/protocol/branch'
+import type { Message } from '@lockstep/protocol/message'
 import type { ProviderMessage } from './provider.ts'
 
 /** Messages that are looked at, and UTF-16 units that are sent (some 25,000 tokens). */

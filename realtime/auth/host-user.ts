@@ -1,6 +1,6 @@
 // A user whom the host app brings. Who it is are issuer and subject alone: names and addresses can be given away, and an account that
 // followed them would follow them to somebody else.
-import { limits } from '../../protocol/limits.ts'
+import { limits } from '@lockstep/protocol/limits'
 import type { HostIdentity } from '../store/users.ts'
 
 export interface HostUser extends HostIdentity {

@@ -2,9 +2,9 @@
 // short-lived cookie of its own, so any node can finish what another began, and nobody can finish what somebody else began.
 import { parseCookie, stringifySetCookie } from 'cookie'
 import * as openid from 'openid-client'
-import type { Config } from '../config.ts'
-import type { OidcSettings } from '../host-config.ts'
-import type { Logger } from '../log.ts'
+import type { Config } from '../config/config.ts'
+import type { OidcSettings } from '../config/host-users.ts'
+import type { Logger } from '../observability/logger.ts'
 import type { HostUser } from './host-user.ts'
 import { createSeals } from './seals.ts'
 

@@ -1,7 +1,7 @@
 // Passwords at rest: scrypt with its parameters inside each hash, so that the cost can be raised later. Only a few are hashed at a time:
 // a flood of sign-ins may neither take all of libuv's threads (files and DNS need them) nor the memory (32 MB each at 2^15).
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 
 /** log2 of scrypt's N: about 80 ms and 32 MB a hash on a small server. */
 const PASSWORD_COST = 15

@@ -3,7 +3,7 @@
 // account's owner out of addresses where nobody has been right lately.
 import { isIPv6 } from 'node:net'
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 
 export interface Rule {
   points: number

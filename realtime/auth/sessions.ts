@@ -1,7 +1,7 @@
 // Who is signed in. The cookie only names a session; whether that is alive is read from the database with every request, so a
 // revocation acts at once and everywhere.
-import { newId } from '../../protocol/ids.ts'
-import type { Logger } from '../log.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import {
   findAlive,

@@ -2,8 +2,8 @@
 // there it counts in full: a session of one of its users is nothing on a request for which it names another, or nobody.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { TrustedProxySettings } from '../host-config.ts'
-import type { Logger } from '../log.ts'
+import type { TrustedProxySettings } from '../config/host-users.ts'
+import type { Logger } from '../observability/logger.ts'
 import { SUBJECT_MAX, type HostUser } from './host-user.ts'
 import type { Identity, Sessions } from './sessions.ts'
 

@@ -1,8 +1,8 @@
 // The end of an account. `closing` in its document is the point of no return: from then on nobody is signed in or can sign in, and
 // whatever stops half-way is finished by `finish`, which any node may run at any time. The document goes last, as it is what says so.
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
 import { deleteUser, findClosing, markClosing, type UserDocument } from '../store/users.ts'

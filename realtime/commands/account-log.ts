@@ -1,6 +1,6 @@
 // Topic `account`: it tells devices, and people later, what happened to accounts and sessions. Those are documents that are written first;
 // an entry is appended when they are, so that a crash in between leaves an entry out and never a revoked session alive.
-import type { Decision } from '../../protocol/change.ts'
+import type { Decision } from '@lockstep/protocol/change'
 import { fingerprintOf } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import type { ChangeDocument } from '../store/changes.ts'

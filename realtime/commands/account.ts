@@ -1,9 +1,9 @@
 // What users do with their account and sessions. A revocation removes the session's document first (from then on it is dead, on every
 // node), then ends its sockets, then tells the other devices.
-import type { AccountCommands, ListedSession, User } from '../../protocol/account.ts'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { limits as most } from '../../protocol/limits.ts'
+import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { limits as most } from '@lockstep/protocol/limits'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'

@@ -1,8 +1,8 @@
 // A short sentence on an entry of the log, from its outline: what kind of thing changed, by the names of its fields, never by their values.
 // It still says something when the entry's content is gone.
-import { Uuid } from '../../protocol/scalars.ts'
-import { firstCharacters } from '../../protocol/text.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import { Uuid } from '@lockstep/protocol/scalars'
+import { firstCharacters } from '@lockstep/protocol/text'
+import type { Topic } from '@lockstep/protocol/topics'
 import { derivedFields } from '../log/entry.ts'
 import type { EntryOutline } from '../store/changes.ts'
 

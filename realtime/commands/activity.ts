@@ -1,9 +1,9 @@
 // The user's audit trail: the four logs as one list. Each is in order by itself (`seq`, and `at` never falls with it), so reading them from
 // their ends and always taking the newest is a merge that needs no index of its own; a page ends at one place in each.
 import * as z from 'zod'
-import { Fault } from '../../protocol/errors.ts'
-import type { Answer, Asked } from '../../protocol/rest.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Answer, Asked } from '@lockstep/protocol/rest'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import { AFTER_ALL, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { summariseEntry } from './activity-summary.ts'

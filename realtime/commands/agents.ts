@@ -1,6 +1,6 @@
 // What happens to a run of an agent: it begins, grows, ends, is removed, is read. Writes go through the log of topic `agents`.
-import type { Agent, AgentChanges, AgentCommands, Run } from '../../protocol/agents.ts'
-import type { Decision, DecisionContext } from '../../protocol/change.ts'
+import type { Agent, AgentChanges, AgentCommands, Run } from '@lockstep/protocol/agents'
+import type { Decision, DecisionContext } from '@lockstep/protocol/change'
 import {
   decideRun,
   decideRunDelete,
@@ -10,10 +10,10 @@ import {
   existingRun,
   type RunEnding,
   type RunStart,
-} from '../../protocol/decide/runs.ts'
-import type { Fault } from '../../protocol/errors.ts'
-import type { JsonObject } from '../../protocol/free-form.ts'
-import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
+} from '@lockstep/protocol/decide/runs'
+import type { Fault } from '@lockstep/protocol/errors'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import { fingerprintOf, toChange } from '../log/entry.ts'
 import type { Appended, Hot, Log } from '../log/log.ts'
 import { listRuns, readRun, toRun } from '../store/agent-runs.ts'

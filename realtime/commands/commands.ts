@@ -1,5 +1,5 @@
 // Every command of the sockets by topic and name; HTTP calls the same functions. One command is one change, whole or not at all.
-import type { Topic } from '../../protocol/topics.ts'
+import type { Topic } from '@lockstep/protocol/topics'
 import type { Caller } from '../log/entry.ts'
 
 /** What a command made. `data`: the entity's summary, the preferences, or the run, as they are now. */

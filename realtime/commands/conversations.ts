@@ -1,10 +1,10 @@
 // What can be done with conversations. Writes go through the log; reads first let the documents follow it.
-import { decideConversations, namedMessages } from '../../protocol/decide/conversations.ts'
-import type { Decision, DecisionContext } from '../../protocol/change.ts'
-import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
-import { Fault } from '../../protocol/errors.ts'
-import { isConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
-import { newId } from '../../protocol/ids.ts'
+import { decideConversations, namedMessages } from '@lockstep/protocol/decide/conversations'
+import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import { Fault } from '@lockstep/protocol/errors'
+import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import { newId } from '@lockstep/protocol/ids'
 import { fingerprintOf } from '../log/entry.ts'
 import type { Hot, Log } from '../log/log.ts'
 import {
@@ -18,7 +18,7 @@ import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts
 import type { Outcome, Request } from './commands.ts'
 import { cursorsOf } from './cursor.ts'
 import { outcomeOf, withMessages } from './held-conversation.ts'
-import { createRoom, noRoom, type Room } from './room.ts'
+import { createRoom, noRoom, type Room } from './conversation-quota.ts'
 
 type Name = keyof typeof decideConversations
 /** A conversation with a window of its messages, and the head of the topic from which a client goes on. */

@@ -1,5 +1,5 @@
 // Cursors of lists are opaque to clients: where the last page ended, by the sort key, and of which list: another one's place means nothing here.
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { fingerprintOf } from '../log/entry.ts'
 
 interface Place {

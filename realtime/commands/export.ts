@@ -1,10 +1,10 @@
 // Everything a user owns, to take along. It is written piece by piece, so that an account of any size needs no more memory than a piece;
 // it holds nothing that belongs to this server alone (owner's id, versions), so that what another account imports exports alike.
 import { Readable } from 'node:stream'
-import { branchOf } from '../../protocol/branch.ts'
-import type { Summary } from '../../protocol/conversations.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { Message } from '../../protocol/message.ts'
+import { branchOf } from '@lockstep/protocol/branch'
+import type { Summary } from '@lockstep/protocol/conversations'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Message } from '@lockstep/protocol/message'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readAllConversations, readConversation, toSummary } from '../store/conversations.ts'

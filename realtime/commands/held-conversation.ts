@@ -1,11 +1,11 @@
 // What commands hold of a conversation when they decide, and what they answer: it at the head of its topic, with the messages that they name.
-import { summaryOf } from '../../protocol/decide/conversations.ts'
-import type { Summary } from '../../protocol/conversations.ts'
+import { summaryOf } from '@lockstep/protocol/decide/conversations'
+import type { Summary } from '@lockstep/protocol/conversations'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
+} from '@lockstep/protocol/reduce/conversation'
 import { toChange } from '../log/entry.ts'
 import type { Appended, Hot, Log } from '../log/log.ts'
 import { fold, readProjected } from '../log/projection/conversations.ts'

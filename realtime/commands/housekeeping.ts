@@ -2,7 +2,7 @@
 // Every step is idempotent, so all nodes may do it; each starts at a random moment.
 import { derivedId } from '../log/entry.ts'
 import { sweep } from '../log/projection/conversations.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../observability/logger.ts'
 import { expireContent } from '../store/changes.ts'
 import { conversationIdOf, purgedSince, trashedBefore } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'

@@ -1,10 +1,10 @@
 // How accounts come to be. The invariant: a user's heads are there before the user, who could do nothing without them; what a lost race or a
 // crash leaves are heads without a user.
 import { randomBytes } from 'node:crypto'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
-import { noPreferences } from '../../protocol/reduce/preferences.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
+import { noPreferences } from '@lockstep/protocol/reduce/preferences'
 import { usernameFrom, type HostUser } from '../auth/host-user.ts'
 import type { Log } from '../log/log.ts'
 import { deleteHeads } from '../store/account-entries.ts'

@@ -1,7 +1,7 @@
 // What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the log; who produces the text doesn't
 // matter here, the log refuses whatever comes from another run or after the end.
-import type { ConversationCommands, Summary } from '../../protocol/conversations.ts'
-import type { Decision, DecisionContext } from '../../protocol/change.ts'
+import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { Decision, DecisionContext } from '@lockstep/protocol/change'
 import {
   decideExtend,
   decideFinish,
@@ -11,11 +11,11 @@ import {
   type ReplyEnding,
   type ReplyPiece,
   type ReplyStart,
-} from '../../protocol/decide/replies.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { JsonObject } from '../../protocol/free-form.ts'
-import type { Message } from '../../protocol/message.ts'
-import type { HeldConversation } from '../../protocol/reduce/conversation.ts'
+} from '@lockstep/protocol/decide/replies'
+import { Fault } from '@lockstep/protocol/errors'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { Message } from '@lockstep/protocol/message'
+import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { derivedId, fingerprintOf } from '../log/entry.ts'
 import type { Hot, Log } from '../log/log.ts'
 import { readConversation } from '../store/conversations.ts'

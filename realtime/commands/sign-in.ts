@@ -1,6 +1,6 @@
 // Signing up and in. What remains when it stops half-way is harmless: heads without a user, or a session that nobody has the cookie of.
-import type { Session, User } from '../../protocol/account.ts'
-import { Fault } from '../../protocol/errors.ts'
+import type { Session, User } from '@lockstep/protocol/account'
+import { Fault } from '@lockstep/protocol/errors'
 import type { HostUser } from '../auth/host-user.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'

@@ -3,7 +3,7 @@
 import { Gauge } from 'prom-client'
 import type { Link } from '../redis/link.ts'
 import { keptGeneration, readToken } from '../store/feed.ts'
-import type { ChargeTimings } from './charge.ts'
+import type { ChargeTimings } from './leased-range.ts'
 import { startLeasedFeed } from './leased-feed.ts'
 import { retrying } from './retrying.ts'
 import type { Tail } from './tail.ts'

@@ -3,7 +3,7 @@
 // entry older than the stream's start may still be on its way to a majority, and until then no majority read finds it either. The events
 // of a stream come in order, so the first one proves that all before it are there to be read.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../observability/logger.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import type { Stream } from '../store/change-stream.ts'
 import type { Token } from '../store/feed.ts'

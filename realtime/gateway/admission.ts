@@ -1,10 +1,10 @@
 // Who may join a namespace. A refusal reaches the client as a `connect_error` with the problem as its `data`.
 import type { IncomingMessage } from 'node:http'
 import type { ExtendedError } from 'socket.io'
-import { Fault, parse, toProblem } from '../../protocol/errors.ts'
-import { Handshake } from '../../protocol/sync.ts'
+import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
+import { Handshake } from '@lockstep/protocol/sync'
 import { Buckets } from '../auth/token-bucket.ts'
-import type { Admitted, Identity, TopicSocket } from './member.ts'
+import type { Admitted, Identity, TopicSocket } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export interface AdmissionPorts {

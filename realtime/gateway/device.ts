@@ -1,8 +1,8 @@
 // One device in one topic: a state machine that makes a contiguous stream out of a feed that may lose, repeat and reorder. The
 // invariant: what was emitted ends at `cursor`, and the next thing emitted begins right behind it, or is a reset.
-import type { Change, Cursor } from '../../protocol/change.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { Delta, ServerEvents } from '../../protocol/sync.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Delta, ServerEvents } from '@lockstep/protocol/sync'
 import type { Range } from '../log/log.ts'
 import { Pending, type PendingLimits } from './pending.ts'
 

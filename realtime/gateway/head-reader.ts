@@ -1,7 +1,7 @@
 // Reads of heads that are asked for at about the same time share one query. The invariant: each answer comes from a query that began
 // after the question, else a device could take an old head for the present one.
-import type { Cursor } from '../../protocol/change.ts'
-import { Fault } from '../../protocol/errors.ts'
+import type { Cursor } from '@lockstep/protocol/change'
+import { Fault } from '@lockstep/protocol/errors'
 import type { Log } from '../log/log.ts'
 
 const BATCH = 500

@@ -1,11 +1,11 @@
 // The devices of this node by topic and user: every change, delta and head of the database reaches them through here.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Change, Cursor } from '../../protocol/change.ts'
-import type { Delta } from '../../protocol/sync.ts'
-import type { Topic } from '../../protocol/topics.ts'
-import type { Logger } from '../log.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { Delta } from '@lockstep/protocol/sync'
+import type { Topic } from '@lockstep/protocol/topics'
+import type { Logger } from '../observability/logger.ts'
 import type { Log } from '../log/log.ts'
-import type { Member } from './member.ts'
+import type { Member } from './connection.ts'
 
 const HEADS_PER_BATCH = 500
 

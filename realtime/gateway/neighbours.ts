@@ -1,14 +1,14 @@
 // The other nodes, as the gateway sees them: whom to tell, whom to ask, and what to look up again when they could not be heard.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Change } from '../../protocol/change.ts'
-import { newId } from '../../protocol/ids.ts'
-import type { Delta } from '../../protocol/sync.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
-import type { Logger } from '../log.ts'
+import type { Change } from '@lockstep/protocol/change'
+import { newId } from '@lockstep/protocol/ids'
+import type { Delta } from '@lockstep/protocol/sync'
+import { topics, type Topic } from '@lockstep/protocol/topics'
+import type { Logger } from '../observability/logger.ts'
 import type { Link } from '../redis/link.ts'
 import type { HeadReader } from './head-reader.ts'
 import type { Hub } from './hub.ts'
-import type { TopicServer } from './member.ts'
+import type { TopicServer } from './connection.ts'
 import {
   Presence,
   type Announcement,

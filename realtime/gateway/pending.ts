@@ -1,5 +1,5 @@
 // Changes that wait for a device, bounded in number and bytes: what doesn't fit is forgotten, because the log has it.
-import type { Change } from '../../protocol/change.ts'
+import type { Change } from '@lockstep/protocol/change'
 
 export interface PendingLimits {
   changes: number

@@ -1,8 +1,8 @@
 // Which connections of a user are there and what they look at. Nothing is stored: each node tells the others of its own connections,
 // and forgets those of a node that is gone. What nodes tell may get lost, so now and then each says what it believes of the others, who
 // answer with the complete list where that is wrong. Only devices on the `account` topic are told.
-import type { Presence as PresenceEvent } from '../../protocol/sync.ts'
-import type { Member } from './member.ts'
+import type { Presence as PresenceEvent } from '@lockstep/protocol/sync'
+import type { Member } from './connection.ts'
 
 /** What nodes tell each other of one connection. */
 export interface Announcement {

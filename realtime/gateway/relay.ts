@@ -4,10 +4,10 @@
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import { PacketType } from 'socket.io-parser'
 import { MessageType, type ClusterMessage } from 'socket.io-adapter'
-import { Topic } from '../../protocol/topics.ts'
-import type { Logger } from '../log.ts'
+import { Topic } from '@lockstep/protocol/topics'
+import type { Logger } from '../observability/logger.ts'
 import type { Link } from '../redis/link.ts'
-import { userOf, userRoom } from './member.ts'
+import { userOf, userRoom } from './connection.ts'
 
 /** What one node tells the others about a user. */
 export interface Parcel {

@@ -1,7 +1,7 @@
 // A socket lives no longer than its session: it is looked up again after the socket has joined its rooms, when it should expire, and in
 // batches now and then. The invariant: a revoked session has no socket longer than a beat, even if nobody could tell this node.
-import type { Logger } from '../log.ts'
-import type { Member } from './member.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Member } from './connection.ts'
 
 /** Ids per query. */
 const BATCH = 1_000

@@ -1,5 +1,5 @@
 // Every number of the gateway in one place; tests shrink them.
-import { PROTOCOL, servedBy } from '../../protocol/version.ts'
+import { PROTOCOL, servedBy } from '@lockstep/protocol/version'
 import type { Rate } from '../auth/token-bucket.ts'
 import type { PendingLimits } from './pending.ts'
 import type { WireLimits } from './wire.ts'

@@ -1,12 +1,12 @@
 // The one implementation of a topic's namespace; the four differ only in their commands.
-import type { Change } from '../../protocol/change.ts'
-import type { Logger } from '../log.ts'
+import type { Change } from '@lockstep/protocol/change'
+import type { Logger } from '../observability/logger.ts'
 import type { Log } from '../log/log.ts'
-import type { Topic } from '../../protocol/topics.ts'
-import type { ServerEvents, Sync } from '../../protocol/sync.ts'
+import type { Topic } from '@lockstep/protocol/topics'
+import type { ServerEvents, Sync } from '@lockstep/protocol/sync'
 import { Device } from './device.ts'
-import type { Figures } from './figures.ts'
-import type { Gate } from './gate.ts'
+import type { Figures } from './metrics.ts'
+import type { Gate } from '../concurrency/semaphore.ts'
 import type { HeadReader } from './head-reader.ts'
 import type { Hub } from './hub.ts'
 import {
@@ -16,7 +16,7 @@ import {
   type Member,
   type TopicNamespace,
   type TopicSocket,
-} from './member.ts'
+} from './connection.ts'
 import type { Presence } from './presence.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { GatewaySettings } from './settings.ts'

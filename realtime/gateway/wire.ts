@@ -3,7 +3,7 @@
 // on engine.io's events `packetCreate`, `packet` and `flush`, on the transport's `ready`, and on Node's `writeQueueSize`.
 import type { Socket as NetSocket } from 'node:net'
 import type { Socket } from 'socket.io'
-import { Gate } from './gate.ts'
+import { Gate } from '../concurrency/semaphore.ts'
 
 type Connection = Socket['conn']
 type Packet = { type: string; data?: string | Buffer }

@@ -1,5 +1,5 @@
 // Routes under /auth and /users/me.
-import type { SignInMethods } from '../../protocol/account.ts'
+import type { SignInMethods } from '@lockstep/protocol/account'
 import type { Account } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import type { Handlers } from './handler.ts'

@@ -1,11 +1,11 @@
 // /asyncapi.json, made from the tables of topics and commands: what is described is what the sockets take and send.
 import type * as z from 'zod'
-import { accountChanges } from '../../protocol/account.ts'
-import { agentChanges } from '../../protocol/agents.ts'
-import { Change } from '../../protocol/change.ts'
-import { conversationChanges } from '../../protocol/conversations.ts'
-import { preferencesChanges } from '../../protocol/preferences.ts'
-import { Uuid } from '../../protocol/scalars.ts'
+import { accountChanges } from '@lockstep/protocol/account'
+import { agentChanges } from '@lockstep/protocol/agents'
+import { Change } from '@lockstep/protocol/change'
+import { conversationChanges } from '@lockstep/protocol/conversations'
+import { preferencesChanges } from '@lockstep/protocol/preferences'
+import { Uuid } from '@lockstep/protocol/scalars'
 import {
   Ack,
   commands,
@@ -17,9 +17,9 @@ import {
   RangeRequest,
   Sync,
   unloggedCommands,
-} from '../../protocol/sync.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
-import { PROTOCOL } from '../../protocol/version.ts'
+} from '@lockstep/protocol/sync'
+import { topics, type Topic } from '@lockstep/protocol/topics'
+import { PROTOCOL } from '@lockstep/protocol/version'
 import { Components, type Schema } from './schema-components.ts'
 
 let made: object | undefined

@@ -1,7 +1,7 @@
 // Who asks: by the session cookie, and where a proxy brings its own users, by its word before that.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import { deviceName } from '../auth/device-name.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'

@@ -1,8 +1,8 @@
 // Request headers that steer a change: under which key it may be repeated, on which version it insists, whose state the client holds.
 import * as z from 'zod'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { Uuid } from '../../protocol/scalars.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { Uuid } from '@lockstep/protocol/scalars'
 
 type Header = string | string[] | undefined
 

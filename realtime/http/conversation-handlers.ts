@@ -1,6 +1,6 @@
 // Routes under /conversations.
-import type { ConversationCommands, Summary } from '../../protocol/conversations.ts'
-import { Fault } from '../../protocol/errors.ts'
+import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import { Fault } from '@lockstep/protocol/errors'
 import type { Outcome } from '../commands/commands.ts'
 import type { Conversations } from '../commands/conversations.ts'
 import type { RewindUseCases } from '../commands/rewind.ts'

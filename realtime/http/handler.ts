@@ -1,6 +1,6 @@
 // The contract between the table of routes and what serves it: one typed function a route, everything parsed, nothing of fastify.
 import type { Readable } from 'node:stream'
-import type { Answer, Asked, RouteName, routes } from '../../protocol/rest.ts'
+import type { Answer, Asked, RouteName, routes } from '@lockstep/protocol/rest'
 import type { Identity } from '../auth/sessions.ts'
 import type { Request } from '../commands/commands.ts'
 import type { Body } from '../commands/import/body.ts'

@@ -2,7 +2,7 @@
 // JSON.parse makes them plain properties, and every schema refuses what it doesn't know.
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { unsupportedType } from './problems.ts'
 import { spool } from './spool.ts'
 

@@ -3,8 +3,8 @@
 import { promisify } from 'node:util'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Gauge, Histogram } from 'prom-client'
-import type { Logger } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
 
 /** What machines ask all the time. */
 const routine: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])

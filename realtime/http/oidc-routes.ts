@@ -1,13 +1,13 @@
 // The two addresses of a sign-in at an OpenID Connect provider. They are pages' way, not the API's: whatever happens ends in a redirect, and
 // what went wrong is told to the sign-in page as one of a few words, as any link could bring somebody there with any text.
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import { deviceName } from '../auth/device-name.ts'
 import { OIDC_PATH, SignInFailed, type Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Account } from '../commands/account.ts'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../observability/logger.ts'
 import { isSecure } from './authenticate.ts'
 import type { Rates } from './rates.ts'
 

@@ -1,8 +1,8 @@
 // /openapi.json, made from the table of routes: what is described is what is served.
 import * as z from 'zod'
-import { errors } from '../../protocol/errors.ts'
-import { Problem } from '../../protocol/problem.ts'
-import { routes, type Route } from '../../protocol/rest.ts'
+import { errors } from '@lockstep/protocol/errors'
+import { Problem } from '@lockstep/protocol/problem'
+import { routes, type Route } from '@lockstep/protocol/rest'
 import { COOKIE } from '../auth/cookie.ts'
 import { Components } from './schema-components.ts'
 

@@ -1,7 +1,7 @@
 // What operators ask: is it alive, may it get traffic, how is it doing, what does the API look like.
 import type { FastifyInstance } from 'fastify'
-import { Fault } from '../../protocol/errors.ts'
-import type { Metrics } from '../metrics.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Metrics } from '../observability/metrics.ts'
 import { asyncApiDocument } from './asyncapi.ts'
 import { openApiDocument } from './openapi.ts'
 

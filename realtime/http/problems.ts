@@ -1,8 +1,8 @@
 // The one boundary of HTTP: whatever was thrown leaves as a problem of the table (RFC 9457), and nothing of its inside with it.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
-import { Fault, toProblem, type Problem } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import { Fault, toProblem, type Problem } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
 
 const RETRY_MS = 1_000
 /** How long somebody who is hung up on may take to read why (ms). */

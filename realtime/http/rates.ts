@@ -1,5 +1,5 @@
 // How often somebody may ask. Those who are signed in are counted by user, so that nobody is kept out by others behind the same address.
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { networkOf } from '../auth/rate-limits.ts'
 import { Buckets } from '../auth/token-bucket.ts'
 import type { HttpSettings } from './settings.ts'

@@ -2,9 +2,9 @@
 // order: origin (in http.ts), who asks, content type and size, then parameters, query, body. No handler sees anything unparsed.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod'
-import { Fault, parse } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
-import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
+import { Fault, parse } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
+import { routes, type Route, type RouteName } from '@lockstep/protocol/rest'
 import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
@@ -17,7 +17,7 @@ import { refuseSlow } from './problems.ts'
 import type { Rates } from './rates.ts'
 import type { HttpSettings } from './settings.ts'
 import type { Spool } from './spool.ts'
-import { Turnstile } from './turnstile.ts'
+import { Turnstile } from './import-queue.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,7 +1,7 @@
 // JSON schemas of the wire, made from zod: what OpenAPI and AsyncAPI documents have under `components.schemas`.
 import * as z from 'zod'
-import { limits } from '../../protocol/limits.ts'
-import { FreeForm } from '../../protocol/scalars.ts'
+import { limits } from '@lockstep/protocol/limits'
+import { FreeForm } from '@lockstep/protocol/scalars'
 
 export type Schema = Record<string, unknown>
 const PREFIX = '#/components/schemas/'

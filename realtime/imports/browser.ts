@@ -1,6 +1,6 @@
 // The app that Lockstep replaces: two values of a browser's localStorage. Nobody knows all shapes that they have had, so whatever has no
 // place of its own is kept: as metadata of its conversation or message, or among the preferences.
-import { isObject } from '../../protocol/free-form.ts'
+import { isObject } from '@lockstep/protocol/free-form'
 import type { Imported, ImportedConversation, ImportedMessage, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'
 import {

@@ -1,6 +1,6 @@
 // ChatGPT: conversations.json, a list of conversations whose messages are a tree (`mapping`). Messages that say and hold nothing, such as
 // its root, only hold the tree together.
-import { isObject, type JsonObject } from '../../protocol/free-form.ts'
+import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'

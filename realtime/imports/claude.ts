@@ -1,5 +1,5 @@
 // Claude: conversations.json, a list of conversations with `chat_messages`; newer exports say which message each one answers.
-import { isObject } from '../../protocol/free-form.ts'
+import { isObject } from '@lockstep/protocol/free-form'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'

@@ -1,7 +1,7 @@
 // What every parser makes of its source: conversations as they were, named by the keys that their source gave them. Sizes, ids and what
 // is missing are settled later, for all sources alike.
-import type { JsonObject } from '../../protocol/free-form.ts'
-import type { Message } from '../../protocol/message.ts'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { Message } from '@lockstep/protocol/message'
 
 export interface ImportedMessage {
   /** Names it within its conversation. */

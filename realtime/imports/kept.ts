@@ -6,9 +6,9 @@ import {
   reservedKeys,
   type Json,
   type JsonObject,
-} from '../../protocol/free-form.ts'
-import { limits } from '../../protocol/limits.ts'
-import { byteLength } from '../../protocol/text.ts'
+} from '@lockstep/protocol/free-form'
+import { limits } from '@lockstep/protocol/limits'
+import { byteLength } from '@lockstep/protocol/text'
 import type { Fields } from './values.ts'
 
 /** Leaves room for what else is put into the metadata. */

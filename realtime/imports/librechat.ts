@@ -1,5 +1,5 @@
 // LibreChat: one conversation a file. Messages come as a flat list whose items name their parent, or ("recursive") with `children` inside.
-import { isObject } from '../../protocol/free-form.ts'
+import { isObject } from '@lockstep/protocol/free-form'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'

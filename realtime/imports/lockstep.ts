@@ -1,9 +1,9 @@
 // Lockstep's own exports, one or a list of them: everything has the place that it had.
 import * as z from 'zod'
-import { isObject } from '../../protocol/free-form.ts'
-import { Message } from '../../protocol/message.ts'
-import { Summary } from '../../protocol/conversations.ts'
-import { FreeForm } from '../../protocol/scalars.ts'
+import { isObject } from '@lockstep/protocol/free-form'
+import { Message } from '@lockstep/protocol/message'
+import { Summary } from '@lockstep/protocol/conversations'
+import { FreeForm } from '@lockstep/protocol/scalars'
 import type { Imported, Parse } from './imported.ts'
 import { nameOf, notThisSource, objectsOf } from './values.ts'
 

@@ -1,5 +1,5 @@
 // Open WebUI: a list of chats; the messages of each are a tree in `chat.history`, beside the open thread in `chat.messages`.
-import { isObject } from '../../protocol/free-form.ts'
+import { isObject } from '@lockstep/protocol/free-form'
 import { inOneList, type TreeNode } from './branches.ts'
 import type { ImportedConversation, Parse } from './imported.ts'
 import { keptFields } from './kept.ts'

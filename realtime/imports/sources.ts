@@ -1,4 +1,4 @@
-import type { Asked } from '../../protocol/rest.ts'
+import type { Asked } from '@lockstep/protocol/rest'
 import { parseBrowser } from './browser.ts'
 import { parseChatUi } from './chat-ui.ts'
 import { parseChatgpt } from './chatgpt.ts'

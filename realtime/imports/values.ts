@@ -1,7 +1,7 @@
 // Values of foreign exports, read with an open mind: each of these accepts all that is met in the wild and gives undefined for the rest.
-import { isObject } from '../../protocol/free-form.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { Message } from '../../protocol/message.ts'
+import { isObject } from '@lockstep/protocol/free-form'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Message } from '@lockstep/protocol/message'
 import type { Imported, ImportedConversation } from './imported.ts'
 
 export type Fields = Record<string, unknown>

@@ -1,14 +1,14 @@
 // The one way into the log: decide against the head, insert behind it. The insert is the compare-and-swap, so a stale head only costs
 // a retry; a refusal or a no-op, which no insert would check, counts only after a majority read and a look-up of the `mutation_id`.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Decision, DecisionContext } from '../../protocol/change.ts'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import type { Topic } from '@lockstep/protocol/topics'
 import { findMutation, insertChange, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { toEntry, type Caller } from './entry.ts'
-import { advance, newerVersion, type Hot, type HotTopics } from './hot.ts'
+import { advance, newerVersion, type Hot, type HotTopics } from './head-cache.ts'
 
 /** How long a command may wait for its turn, lose against others, or wait for a winner that no majority has yet (ms, from its arrival). */
 const DEADLINE_MS = 10_000

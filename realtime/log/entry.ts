@@ -1,10 +1,10 @@
 // An entry of the log: from a decision to the document that is inserted, and to what devices see of it.
 import { createHash } from 'node:crypto'
-import type { Change, Decision } from '../../protocol/change.ts'
-import { Fault } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
-import { byteLength, firstCharacters } from '../../protocol/text.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import type { Change, Decision } from '@lockstep/protocol/change'
+import { Fault } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
+import { byteLength, firstCharacters } from '@lockstep/protocol/text'
+import type { Topic } from '@lockstep/protocol/topics'
 import { changeId, storedBytes, topicKey, type ChangeDocument } from '../store/changes.ts'
 
 /** Of an entry as it is stored: below the 16 MB that a document and an event of the stream may have. */

@@ -1,8 +1,8 @@
 // The heart: one log per user and topic. Everything else, documents, devices, rewind, follows from it.
-import type { Change, Cursor } from '../../protocol/change.ts'
-import { limits } from '../../protocol/limits.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
-import type { Logger } from '../log.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import { limits } from '@lockstep/protocol/limits'
+import { topics, type Topic } from '@lockstep/protocol/topics'
+import type { Logger } from '../observability/logger.ts'
 import {
   readLast,
   readRecent,
@@ -13,12 +13,12 @@ import {
 } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { append, type Appended, type Command } from './append.ts'
 import { toChange } from './entry.ts'
-import { HotTopics, newerVersion, type Hot } from './hot.ts'
+import { HotTopics, newerVersion, type Hot } from './head-cache.ts'
 import { onlyStreams, Projector, STREAMING_MS } from './projector.ts'
-import { KeyedQueue } from './queue.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 
 /** A piece of a catch-up, about (bytes of JSON): what a device on a slow line takes in seconds, as it goes on from its last whole piece. */
 const PIECE_BYTES = 128 * 1024

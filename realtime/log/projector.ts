@@ -1,15 +1,15 @@
 // Brings documents up to the log, off the critical path: coalesced per user and topic, one run at a time each.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Topic } from '../../protocol/topics.ts'
-import type { Logger } from '../log.ts'
+import type { Topic } from '@lockstep/protocol/topics'
+import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import { advanceHead } from '../store/heads.ts'
-import { follows, settle, type Hot, type HotTopics } from './hot.ts'
+import { follows, settle, type Hot, type HotTopics } from './head-cache.ts'
 import { projectConversations } from './projection/conversations.ts'
 import { projectPreferences } from './projection/preferences.ts'
 import type { Project } from './projection/projection.ts'
 import { projectRuns } from './projection/runs.ts'
-import { KeyedQueue } from './queue.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 
 /** How long entries are collected before they are projected (ms). */
 const COALESCE_MS = 30

@@ -1,8 +1,8 @@
 // A conversation as it was: backwards from the documents, undoing entry after entry with the values that each replaced. So a moment can be seen
 // for as long as everything since then has its content, whatever has become of what was before.
-import type { Conversation } from '../../protocol/conversations.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { Message } from '../../protocol/message.ts'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Message } from '@lockstep/protocol/message'
 import { lastEntryAt, readUndoable, type Moment, type Undoable } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'

@@ -1,6 +1,6 @@
 // The command line of `lockstep`: which command, with what. Whatever is wrong with it is said in one sentence, with the usage.
 import { parseArgs } from 'node:util'
-import { ImportSource } from '../../protocol/owner.ts'
+import { ImportSource } from '@lockstep/protocol/owner'
 
 export const USAGE = `Usage: lockstep <command>, with the settings (MONGODB_URL, DATA_DIR, …) of the nodes
 

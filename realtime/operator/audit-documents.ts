@@ -1,16 +1,16 @@
 // The documents of one user and topic against the fold of their log, an entity at a time. What the log no longer tells (purged, expired) can
 // only be checked by version.
-import type { Conversation } from '../../protocol/conversations.ts'
-import { equalJson } from '../../protocol/free-form.ts'
-import type { Message } from '../../protocol/message.ts'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import { equalJson } from '@lockstep/protocol/free-form'
+import type { Message } from '@lockstep/protocol/message'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
-import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
-import { reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
-import type { Topic } from '../../protocol/topics.ts'
+} from '@lockstep/protocol/reduce/conversation'
+import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
+import type { Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { readRun } from '../store/agent-runs.ts'

@@ -1,6 +1,6 @@
 // Reads users' logs to the end and checks what must hold in each: `seq` has no gap, time never goes back, every entity's versions are
 // explained one by one, and the documents are what folding the log gives.
-import { topics, type Topic } from '../../protocol/topics.ts'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import { changeId, readChanges, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'

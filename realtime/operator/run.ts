@@ -1,8 +1,8 @@
 // What each command of the operators does with a database that is open. Results go to `print` as JSON, a line each; `tell` is for people.
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import type { ImportUseCases } from '../commands/import/import.ts'
 import type { Log } from '../log/log.ts'
 import type { ChangeDocument } from '../store/changes.ts'

@@ -1,7 +1,7 @@
 // The two connections to Redis. Neither queues anything while it is away: publishers must fail at once, and subscriptions are kept by
 // `subscriptions.ts`, which brings them all back. They reconnect for ever, by name, so that a failover to another address is followed.
 import { Redis, type RedisOptions } from 'ioredis'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../observability/logger.ts'
 
 const CONNECT_MS = 3_000
 const COMMAND_MS = 2_000

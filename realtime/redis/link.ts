@@ -1,8 +1,8 @@
 // The link to the other nodes. Each node publishes a beat and must hear it: only this echo proves that publishing, Redis and subscribing
 // all work, be it refused, half-open, frozen or flooded. Beats also tell which nodes are alive.
 import { Gauge, Counter } from 'prom-client'
-import type { Logger } from '../log.ts'
-import type { Metrics } from '../metrics.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
 import { connectRedis } from './connections.ts'
 import { createPublishing, type Publishing } from './publishing.ts'
 import { keepSubscriptions, type Subscriptions } from './subscriptions.ts'

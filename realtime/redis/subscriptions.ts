@@ -1,7 +1,7 @@
 // The channels this node wants to hear. The invariant: after each reconnection all of them are subscribed again before anybody is told
 // that Redis is back. ioredis' own resubscription can't be awaited, and its offline queue grows with every device that comes and goes.
 import type { Redis } from 'ioredis'
-import type { Logger } from '../log.ts'
+import type { Logger } from '../observability/logger.ts'
 
 /** Channels in one command. */
 const CHUNK = 500

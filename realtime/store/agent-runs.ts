@@ -1,7 +1,7 @@
 // Runs of agents as documents: the projection of topic `agents`. Written only by the projector.
 import type { FindCursor } from 'mongodb'
-import type { Run, RunStatus } from '../../protocol/agents.ts'
-import type { HeldRun } from '../../protocol/reduce/run.ts'
+import type { Run, RunStatus } from '@lockstep/protocol/agents'
+import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import { ignoreNewer } from './conversations.ts'
 import type { Database } from './database.ts'
 import { readPage, type Page } from './paging.ts'

@@ -1,7 +1,7 @@
 // The log as documents. Inserts only, but for stripping content; `_id` orders a user's topic and makes the insert a compare-and-swap.
 import { BSON, MongoServerError, type FindCursor } from 'mongodb'
-import type { Actor } from '../../protocol/change.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import type { Actor } from '@lockstep/protocol/change'
+import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import { among, byId, ownerOf } from './shard-key.ts'
 

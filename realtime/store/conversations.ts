@@ -1,8 +1,8 @@
 // Conversations as documents: the projection that other programs may read. Written only by the projector.
 import type { FindCursor } from 'mongodb'
-import type { Summary } from '../../protocol/conversations.ts'
-import type { JsonObject } from '../../protocol/free-form.ts'
-import type { Tombstone } from '../../protocol/reduce/conversation.ts'
+import type { Summary } from '@lockstep/protocol/conversations'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { Tombstone } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from './database.ts'
 import { readPage, type Page } from './paging.ts'
 import { byId, only, ownedBy } from './shard-key.ts'

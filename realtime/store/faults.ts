@@ -10,7 +10,7 @@ import {
   MongoSystemError,
   MongoTopologyClosedError,
 } from 'mongodb'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 
 const RETRY_MS = 1_000
 

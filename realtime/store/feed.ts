@@ -1,7 +1,7 @@
 // What the feed keeps in the database: where each tail stands, the canary that proves a stream alive, the number of leases, and the name
 // under which the nodes of this database find each other in a Redis that others use too.
 import type { ResumeToken } from 'mongodb'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import type { Database } from './database.ts'
 
 /** Where a change stream stands; only MongoDB knows what is inside. */

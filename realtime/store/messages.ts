@@ -1,6 +1,6 @@
 // Messages as documents, one each, so that an append costs the same in the first and in the ten-thousandth.
 import type { AnyBulkWriteOperation } from 'mongodb'
-import type { Message, MessageStatus } from '../../protocol/message.ts'
+import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
 import { readPage } from './paging.ts'

@@ -1,7 +1,7 @@
 // Pages of documents that may be large: an answer has a bound in bytes too, and what is beyond it is on the next page.
 import type { FindCursor } from 'mongodb'
-import { limits } from '../../protocol/limits.ts'
-import { byteLength } from '../../protocol/text.ts'
+import { limits } from '@lockstep/protocol/limits'
+import { byteLength } from '@lockstep/protocol/text'
 
 export interface Page<T> {
   items: T[]

@@ -1,5 +1,5 @@
 // Preferences live in the user's document, beside the `seq` that last wrote them. Written only by the projector.
-import type { Preferences } from '../../protocol/preferences.ts'
+import type { Preferences } from '@lockstep/protocol/preferences'
 import type { Database } from './database.ts'
 
 /** undefined: there is no such user. */

@@ -1,6 +1,6 @@
 // Accounts as documents: authoritative at once, unlike what follows the log. `preferences*` belong to the projector.
 import { MongoServerError } from 'mongodb'
-import type { JsonObject } from '../../protocol/free-form.ts'
+import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Database } from './database.ts'
 
 /** Who a user is to the host app that brings it; unique. */

@@ -1,6 +1,6 @@
 // Replies of a configured assistant: what it is given to read, what comes of its answers, and what never leaves the server.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Message } from '../../protocol/message.ts'
+import type { Message } from '@lockstep/protocol/message'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
 import { startNode, type TestNode } from '../harness/node.ts'

@@ -1,8 +1,8 @@
 // Threads among versions: the pure function that says what a provider reads and what a page shows.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { branchOf, versionsOf } from '../../protocol/branch.ts'
-import type { Message } from '../../protocol/message.ts'
+import { branchOf, versionsOf } from '@lockstep/protocol/branch'
+import type { Message } from '@lockstep/protocol/message'
 import { threadOf } from '../../realtime/agents/thread.ts'
 
 /** Messages by position; a name after `<` is the one that it replaces. The first letter of a name is its role. */

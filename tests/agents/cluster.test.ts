@@ -1,9 +1,9 @@
 // Replies on more than one node: stopped from elsewhere, abandoned by a dead or a sleeping node, ended by one that is told to stop.
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import type { Message } from '../../protocol/message.ts'
-import type { Delta } from '../../protocol/sync.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Message } from '@lockstep/protocol/message'
+import type { Delta } from '@lockstep/protocol/sync'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import type { Device } from '../harness/device.ts'
 import { eventually } from '../harness/eventually.ts'

@@ -1,30 +1,30 @@
 // The pure decisions about replies and runs, against any order of commands of any writers.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Change, Decision } from '../../protocol/change.ts'
-import type { Conversation } from '../../protocol/conversations.ts'
-import { decideConversations } from '../../protocol/decide/conversations.ts'
+import type { Change, Decision } from '@lockstep/protocol/change'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import { decideConversations } from '@lockstep/protocol/decide/conversations'
 import {
   decideExtend,
   decideFinish,
   decideReply,
   decideStop,
   decideStopRequest,
-} from '../../protocol/decide/replies.ts'
+} from '@lockstep/protocol/decide/replies'
 import {
   decideRun,
   decideRunDelete,
   decideRunExtend,
   decideRunFinish,
   decideRunStopRequest,
-} from '../../protocol/decide/runs.ts'
-import { Fault } from '../../protocol/errors.ts'
+} from '@lockstep/protocol/decide/runs'
+import { Fault } from '@lockstep/protocol/errors'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
-import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
+} from '@lockstep/protocol/reduce/conversation'
+import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 
 const id = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')}`
 const conversation_id = id(0)

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { createDemoProvider } from '../../realtime/agents/demo.ts'
 import type { Piece } from '../../realtime/agents/provider.ts'
-import { limits } from '../../protocol/limits.ts'
+import { limits } from '@lockstep/protocol/limits'
 
 const provider = createDemoProvider({ tokensPerSecond: 5_000 })
 

@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ProviderFault } from '../../realtime/agents/provider.ts'
-import { limits } from '../../protocol/limits.ts'
-import { byteLength } from '../../protocol/text.ts'
+import { limits } from '@lockstep/protocol/limits'
+import { byteLength } from '@lockstep/protocol/text'
 import { away, hanging, produce, quick, say, Shelf } from './shelf.ts'
 
 test('all text arrives, shown and durable, and the ending tells of the thinking, the tokens and the time', async () => {

@@ -1,15 +1,15 @@
 // What dead nodes left: found and ended once, whoever looks and however often.
 import { expect, onTestFinished, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { startRecovery } from '../../realtime/agents/recovery.ts'
 import { timings } from '../../realtime/agents/timings.ts'
 import { createRuns } from '../../realtime/commands/agents.ts'
 import { createConversations } from '../../realtime/commands/conversations.ts'
 import { byServer, createReplies } from '../../realtime/commands/replies.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog } from '../../realtime/log/log.ts'
 import { ensureIndexes, openDatabase } from '../../realtime/store/database.ts'
-import { takeLease } from '../../realtime/store/replies.ts'
+import { takeLease } from '../../realtime/store/leases.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 

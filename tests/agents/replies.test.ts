@@ -1,8 +1,8 @@
 // Replies in a conversation, by the contract's commands, seen by real devices.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import type { Message } from '../../protocol/message.ts'
-import type { Delta } from '../../protocol/sync.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Message } from '@lockstep/protocol/message'
+import type { Delta } from '@lockstep/protocol/sync'
 import { Follower, truth } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'

@@ -1,7 +1,7 @@
 // Runs of agents: over HTTP and sockets, with and without a conversation.
 import { expect, test } from 'vitest'
-import type { Run } from '../../protocol/agents.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Run } from '@lockstep/protocol/agents'
+import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'

@@ -3,8 +3,8 @@ import { expect } from 'vitest'
 import { Production, type Ending, type Sink } from '../../realtime/agents/production.ts'
 import type { Piece } from '../../realtime/agents/provider.ts'
 import { timings as usual, type Timings } from '../../realtime/agents/timings.ts'
-import { createLogger } from '../../realtime/log.ts'
-import { Fault } from '../../protocol/errors.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { Fault } from '@lockstep/protocol/errors'
 
 const logger = createLogger('silent')
 export const quick: Timings = { ...usual, deltaMs: 2, durableMs: 20, retryMs: 1, giveUpMs: 60 }

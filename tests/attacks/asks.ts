@@ -1,13 +1,13 @@
 // One valid request of each route and each command: the material of the attacks. The tables of protocol/ are the keys, so that a route or
 // command that is new there and not here is a type error and a failing test. Each makes what it needs at its owner's first.
-import type { AccountCommands } from '../../protocol/account.ts'
-import type { AgentCommands } from '../../protocol/agents.ts'
-import type { ConversationCommands } from '../../protocol/conversations.ts'
-import type { ErrorCode } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import type { PreferencesCommands } from '../../protocol/preferences.ts'
-import type { RouteName } from '../../protocol/rest.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import type { AccountCommands } from '@lockstep/protocol/account'
+import type { AgentCommands } from '@lockstep/protocol/agents'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
+import type { ErrorCode } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import type { PreferencesCommands } from '@lockstep/protocol/preferences'
+import type { RouteName } from '@lockstep/protocol/rest'
+import type { Topic } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type Question } from '../harness/person.ts'
 

@@ -1,12 +1,12 @@
 // Every route and every command there is, tried by everybody who shouldn't and with everything that shouldn't be sent. What is attacked is
 // shown to be valid first, as its owner gets it done; after each attack her log, her account and her sessions are what they were.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errors, type ErrorCode } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { routes, type Route, type RouteName } from '../../protocol/rest.ts'
-import { commands, unloggedCommands } from '../../protocol/sync.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
-import { PROTOCOL } from '../../protocol/version.ts'
+import { errors, type ErrorCode } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { routes, type Route, type RouteName } from '@lockstep/protocol/rest'
+import { commands, unloggedCommands } from '@lockstep/protocol/sync'
+import { topics, type Topic } from '@lockstep/protocol/topics'
+import { PROTOCOL } from '@lockstep/protocol/version'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'

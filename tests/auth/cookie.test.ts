@@ -1,6 +1,6 @@
 import { parseSetCookie } from 'cookie'
 import { describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { COOKIE, createSessionCookie, SESSION_SECONDS } from '../../realtime/auth/cookie.ts'
 
 const first = 'the first secret, 32 characters or more'

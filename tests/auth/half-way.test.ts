@@ -1,7 +1,7 @@
 // What happens when a use case stops between its steps, and when two of them meet at the worst moment.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import type { Devices } from '../../realtime/commands/account.ts'
 import {

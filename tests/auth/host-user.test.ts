@@ -1,7 +1,7 @@
 // What new accounts of a host's users are called.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Username } from '../../protocol/account.ts'
+import { Username } from '@lockstep/protocol/account'
 import { usernameFrom } from '../../realtime/auth/host-user.ts'
 
 test.each([

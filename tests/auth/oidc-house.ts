@@ -1,8 +1,8 @@
 // A node whose users come by a provider of the test's, and browsers that go there and back.
 import { parseSetCookie } from 'cookie'
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
-import type { User } from '../../protocol/account.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { User } from '@lockstep/protocol/account'
+import { newId } from '@lockstep/protocol/ids'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { keptLog } from '../harness/kept-log.ts'

@@ -1,6 +1,6 @@
 // Sign-ins at a provider that are not right: it does wrong what it is told to, or the browser isn't the one that began.
 import { beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import type { Database } from '../../realtime/store/database.ts'
 import type { TestNode } from '../harness/node.ts'
 import { request } from '../harness/person.ts'

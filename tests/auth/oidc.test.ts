@@ -1,7 +1,7 @@
 // Signing in at an OpenID Connect provider, over real HTTP.
 import { parseSetCookie } from 'cookie'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import type { TestNode } from '../harness/node.ts'

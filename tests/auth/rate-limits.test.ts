@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { createRateLimits, networkOf } from '../../realtime/auth/rate-limits.ts'
 
 const rules = {

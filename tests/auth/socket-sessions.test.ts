@@ -1,6 +1,6 @@
 // Sessions that are used over sockets alone: they last, and they end everywhere at once. Two nodes, with every setting as it is by default.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { topics } from '../../protocol/topics.ts'
+import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import type { Device } from '../harness/device.ts'

@@ -1,8 +1,8 @@
 // How long a change takes: to its ack, and to the other device; beside the bare insert that it can't be faster than.
 import { MongoClient } from 'mongodb'
 import { test } from 'vitest'
-import type { Change } from '../../protocol/change.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Change } from '@lockstep/protocol/change'
+import { newId } from '@lockstep/protocol/ids'
 import { freshDatabase } from '../harness/database.ts'
 import { spawnNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'

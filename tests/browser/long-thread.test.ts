@@ -1,7 +1,7 @@
 // A thread of ten thousand messages opens like a short one, and what is being read stays where it is.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'

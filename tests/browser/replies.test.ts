@@ -1,6 +1,6 @@
 // Replies that take their time, that broke off, or that nobody asked for.
 import { expect, test } from 'vitest'
-import type { MessageInput } from '../../protocol/message.ts'
+import type { MessageInput } from '@lockstep/protocol/message'
 import { reasons } from '../../realtime/agents/provider.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'

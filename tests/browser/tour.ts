@@ -1,6 +1,6 @@
 // All pages of the interface, and an account with something on each of them: for the screenshots and for what holds on every page.
 import type { Locator, Page } from 'playwright-core'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import type { Person } from '../harness/person.ts'
 import { composer } from './pages.ts'
 

@@ -1,6 +1,6 @@
 // Versions of what was said, and the choices when two devices change the same thing.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { quickReplies, sharedBrowser } from './browser.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { topics } from '../../protocol/topics.ts'
+import { topics } from '@lockstep/protocol/topics'
 import { cookieOf, Person, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 

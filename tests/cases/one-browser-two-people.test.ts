@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { truth } from '../harness/follower.ts'
 import { signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'

@@ -1,7 +1,7 @@
 // Another user's things do not exist. That every route and command says so is shown in tests/attacks; here is what goes beyond asking for them.
 import { beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { topics } from '../../protocol/topics.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { topics } from '@lockstep/protocol/topics'
 import type { Device } from '../harness/device.ts'
 import { truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'

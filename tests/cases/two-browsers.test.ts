@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import type { Conversation, Summary } from '../../protocol/conversations.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'

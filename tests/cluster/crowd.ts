@@ -1,9 +1,9 @@
 // Many people at once: their accounts and sessions are written to the database as sign-up writes them, but for the passwords, whose
 // hashing would take longer than all that is to be measured.
-import type { Session, User } from '../../protocol/account.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Session, User } from '@lockstep/protocol/account'
+import { newId } from '@lockstep/protocol/ids'
 import { createSessions } from '../../realtime/auth/sessions.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog } from '../../realtime/log/log.ts'
 import { openDatabase } from '../../realtime/store/database.ts'
 import { insertUser } from '../../realtime/store/users.ts'

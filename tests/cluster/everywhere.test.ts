@@ -1,7 +1,7 @@
 // What must be true on all nodes at once: who is signed out, whose account is gone, how often was guessed, who is there.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { topics } from '../../protocol/topics.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { topics } from '@lockstep/protocol/topics'
 import { Refused } from '../harness/device.ts'
 import { request, signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'

@@ -1,9 +1,9 @@
 // A node that is told to stop ends in order and in time, whatever else is mute: whoever told it would kill it in the end.
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { stopOnce, stopTimings } from '../../realtime/lifecycle.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { stopOnce, stopTimings } from '../../realtime/lifecycle/shutdown.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode } from '../harness/node.ts'

@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'

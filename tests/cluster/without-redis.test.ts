@@ -1,6 +1,6 @@
 // What must hold on all nodes holds without Redis too: they hear of it from the log.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { topics } from '../../protocol/topics.ts'
+import { topics } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'

@@ -2,7 +2,7 @@
 // documents haven't followed.
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { addressOf, freshDatabase, throughAddress, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { MongoClient } from 'mongodb'
 import type { Db } from 'mongodb'
-import { startEmbedded } from '../../realtime/embedded/start.ts'
-import type { EmbeddedOptions } from '../../realtime/embedded/start.ts'
+import { startEmbedded } from '@lockstep/embedded-mongo/start'
+import type { EmbeddedOptions } from '@lockstep/embedded-mongo/start'
 
 /** A directory that is gone at the end of the test. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {

@@ -2,7 +2,7 @@
 import { MongoClient } from 'mongodb'
 import type { Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
-import { startEmbedded } from '../../realtime/embedded/start.ts'
+import { startEmbedded } from '@lockstep/embedded-mongo/start'
 import { openDatabase, spawnServer, temporaryDirectory } from './database.ts'
 
 describe('kill -9 under load', () => {

@@ -1,6 +1,6 @@
 // What `npm start` runs: server and database in one process, in one folder.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { signUp } from '../harness/person.ts'
 import { spawnNode } from '../harness/node.ts'
 import { temporaryDirectory } from './database.ts'

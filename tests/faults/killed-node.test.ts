@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import type { Device } from '../harness/device.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { Follower, truth } from '../harness/follower.ts'

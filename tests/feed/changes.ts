@@ -1,5 +1,5 @@
 // Changes as the log inserts them, without the log.
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 

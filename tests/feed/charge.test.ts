@@ -1,10 +1,10 @@
 // A charge's doubts about its lease, with leases and streams that do as the test says: whoever believes whatever, each device gets each
 // change once, in order.
 import { expect, test } from 'vitest'
-import { Charge, chargeTimings, type Beat } from '../../realtime/feed/charge.ts'
+import { Charge, chargeTimings, type Beat } from '../../realtime/feed/leased-range.ts'
 import type { Tail } from '../../realtime/feed/tail.ts'
 import type { Mandate } from '../../realtime/feed/tails.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Link } from '../../realtime/redis/link.ts'
 import { deviceOn, follow, logOf, USER } from '../gateway/scripted-device.ts'
 import { EPOCH, type ScriptedLog } from '../gateway/scripted-log.ts'

@@ -1,11 +1,11 @@
 // The feed on a real database: changes are inserted as the log inserts them, and must reach `deliver`.
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import type { Change } from '../../protocol/change.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Change } from '@lockstep/protocol/change'
+import { newId } from '@lockstep/protocol/ids'
 import { startFeed, type FeedOptions } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import {
   deploymentName,

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { startTail, type TailPorts, type TailTimings } from '../../realtime/feed/tail.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import type { Stream, StreamEvent } from '../../realtime/store/change-stream.ts'
 import type { Token } from '../../realtime/store/feed.ts'

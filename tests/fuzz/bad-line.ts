@@ -1,8 +1,8 @@
 // A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames, lose answers and send commands again. It notes
 // what the server sent, before any of that.
-import type { Handshake } from '../../protocol/sync.ts'
-import type { Topic } from '../../protocol/topics.ts'
-import type { Connect, SocketLike } from '../../ui/src/lib/sync/ports.ts'
+import type { Handshake } from '@lockstep/protocol/sync'
+import type { Topic } from '@lockstep/protocol/topics'
+import type { Connect, SocketLike } from '@lockstep/client/ports'
 import { Stream } from './stream.ts'
 
 /**

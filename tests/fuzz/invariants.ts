@@ -1,7 +1,7 @@
 // What must be true when everybody is quiet again: P1 to P3 of the contract.
 import type { Db } from 'mongodb'
-import type { Conversation } from '../../protocol/conversations.ts'
-import type { Message } from '../../protocol/message.ts'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { Message } from '@lockstep/protocol/message'
 import {
   isOver,
   type ConversationView,
@@ -9,7 +9,7 @@ import {
   type MessageView,
   type RunView,
   type SummaryView,
-} from '../../ui/src/lib/sync/views.ts'
+} from '@lockstep/client/views'
 import { eventually } from '../harness/eventually.ts'
 import type { Given, Handset } from './cast.ts'
 import { demand } from './demand.ts'

@@ -1,19 +1,19 @@
 // A user's log as it is in the database, folded: what every device and every document must agree with at its end, and what a command left
 // behind at its `seq`.
 import type { Db } from 'mongodb'
-import type { Change } from '../../protocol/change.ts'
-import type { Conversation } from '../../protocol/conversations.ts'
-import type { Run } from '../../protocol/agents.ts'
-import type { Preferences } from '../../protocol/preferences.ts'
-import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
+import type { Change } from '@lockstep/protocol/change'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { Run } from '@lockstep/protocol/agents'
+import type { Preferences } from '@lockstep/protocol/preferences'
+import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
-import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
-import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
+} from '@lockstep/protocol/reduce/conversation'
+import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../../realtime/log/entry.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import { demand } from './demand.ts'

@@ -3,7 +3,7 @@
 // in tests/log/append), what comes while a device joins (GATE-1 in tests/gateway/device), a node that stalls (LOG-5 in tests/log/projection).
 import { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
-import { decideConversations } from '../../protocol/decide/conversations.ts'
+import { decideConversations } from '@lockstep/protocol/decide/conversations'
 import { Hub } from '../../realtime/gateway/hub.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import { kinds, relive } from './histories.ts'

@@ -1,9 +1,9 @@
 // Plays a history: each step at once, without waiting for what it starts.
 import { setTimeout as pause } from 'node:timers/promises'
-import { newId } from '../../protocol/ids.ts'
-import { isConversation, type HeldConversation } from '../../protocol/reduce/conversation.ts'
-import { isRun } from '../../protocol/reduce/run.ts'
-import type { Conversation } from '../../protocol/conversations.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import { isRun } from '@lockstep/protocol/reduce/run'
+import type { Conversation } from '@lockstep/protocol/conversations'
 import type { Handset } from './cast.ts'
 import type { DeviceStep, Step } from './steps.ts'
 import type { World } from './world.ts'

@@ -1,6 +1,6 @@
 // The end of a history: everything heals, everybody comes back, and nobody has anything left to say.
 import type { Db } from 'mongodb'
-import type { Topic } from '../../protocol/topics.ts'
+import type { Topic } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
 import type { Handset } from './cast.ts'
 import { Ledger } from './ledger.ts'

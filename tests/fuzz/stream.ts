@@ -1,8 +1,8 @@
 // What the server sends over one connection of one topic. It must begin with a `sync` from where the device stands, and whatever follows
 // must begin right behind it: each change once, in order, nothing left out (GATE-2).
-import type { Change, Cursor } from '../../protocol/change.ts'
-import type { Sync } from '../../protocol/sync.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { Sync } from '@lockstep/protocol/sync'
+import type { Topic } from '@lockstep/protocol/topics'
 import { demand } from './demand.ts'
 
 type Frame = { event: 'sync'; payload: Sync } | { event: 'change'; payload: Change }

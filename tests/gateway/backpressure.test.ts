@@ -1,8 +1,8 @@
 // Readers that don't read, over real sockets.
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../protocol/change.ts'
-import type { Sync } from '../../protocol/sync.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Change } from '@lockstep/protocol/change'
+import type { Sync } from '@lockstep/protocol/sync'
+import { newId } from '@lockstep/protocol/ids'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Wire } from '../harness/wire.ts'

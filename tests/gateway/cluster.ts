@@ -1,7 +1,7 @@
 // Several gateways on one Redis, with the same scripted log and sessions.
 import { Registry } from 'prom-client'
-import { newId } from '../../protocol/ids.ts'
-import { createLogger } from '../../realtime/log.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import { startLink, type LinkTimings } from '../../realtime/redis/link.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'

@@ -1,7 +1,7 @@
 // What devices ask of the server: commands, ranges, and everything that isn't one.
 import { expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import type { Execute } from '../../realtime/commands/commands.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startHouse } from './house.ts'

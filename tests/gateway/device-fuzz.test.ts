@@ -1,7 +1,7 @@
 // The device's state machine under random interleavings of everything that can happen to it.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Change } from '../../protocol/change.ts'
+import type { Change } from '@lockstep/protocol/change'
 import { deviceOn, follow, logOf, USER } from './scripted-device.ts'
 import { EPOCH } from './scripted-log.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import type { Execute } from '../../realtime/commands/commands.ts'
 import { startHouse, type Client } from './house.ts'
 

@@ -1,6 +1,6 @@
 // Who gets in, and what comes first, over real sockets.
 import { describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { EPOCH } from './scripted-log.ts'
 import { startHouse } from './house.ts'
 

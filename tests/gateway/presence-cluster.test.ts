@@ -1,7 +1,7 @@
 // Presence over nodes, and after a node is gone.
 import { expect, test, vi } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import type { Presence } from '../../protocol/sync.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Presence } from '@lockstep/protocol/sync'
 import { eventually } from '../harness/eventually.ts'
 import { startCluster, type Node } from './cluster.ts'
 import type { Client } from './house.ts'

@@ -1,6 +1,6 @@
 // Who of a user's devices is there, and what it looks at.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { startHouse } from './house.ts'
 
 test('devices learn who is there, who comes, who looks elsewhere and who goes', async () => {

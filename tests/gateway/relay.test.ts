@@ -1,6 +1,6 @@
 // What passes from node to node. These tests also hold the pinned socket.io and its Redis adapter to what the relay takes for granted.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { startCluster, type Node } from './cluster.ts'
 import type { Client } from './house.ts'

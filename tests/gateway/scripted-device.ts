@@ -1,8 +1,8 @@
 // The device's state machine alone, with a network and a log that move only when the test says so.
 import { expect } from 'vitest'
-import type { Change, Cursor } from '../../protocol/change.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { Sync } from '../../protocol/sync.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Sync } from '@lockstep/protocol/sync'
 import { Device } from '../../realtime/gateway/device.ts'
 import { ScriptedLog } from './scripted-log.ts'
 

@@ -1,5 +1,5 @@
 // A log in memory whose reads the test lets happen: what a device sees then depends only on the order of the test's steps.
-import type { Change } from '../../protocol/change.ts'
+import type { Change } from '@lockstep/protocol/change'
 import type { Log, Range } from '../../realtime/log/log.ts'
 
 export const EPOCH = 'epoch-1'

@@ -1,6 +1,6 @@
 // A socket lives no longer than its session.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { startHouse } from './house.ts'
 

@@ -1,6 +1,6 @@
 // How a node lets go of its devices.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { startHouse, tcpOf } from './house.ts'
 
 test('draining tells every device to move, takes no new ones, and ends when they are gone', async () => {

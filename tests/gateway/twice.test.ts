@@ -1,6 +1,6 @@
 // A connection that joins a namespace again: whatever it sends, there is one state machine a socket, and nothing stays behind.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { eventually, within } from '../harness/eventually.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { Sessions, startHouse, type House } from './house.ts'

@@ -1,10 +1,10 @@
 // A scripted device: a bare socket.io-client on one namespace that does nothing by itself. Whatever comes is in its inbox.
 import { Manager, type Socket } from 'socket.io-client'
-import type { Change, Cursor } from '../../protocol/change.ts'
-import type { Problem } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import type { Ack, RangeAnswer, ServerEvents, Sync } from '../../protocol/sync.ts'
-import { PROTOCOL } from '../../protocol/version.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { Problem } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import type { Ack, RangeAnswer, ServerEvents, Sync } from '@lockstep/protocol/sync'
+import { PROTOCOL } from '@lockstep/protocol/version'
 import { within } from './eventually.ts'
 import { Inbox } from './inbox.ts'
 

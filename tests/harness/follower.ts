@@ -1,9 +1,9 @@
 // The contract's model client: a device that follows the client's rule of contract.md and nothing else, by the reducers of protocol/.
 // Tests take it where they ask what any correct client would hold. It never sleeps and never polls.
-import type { Change, Cursor } from '../../protocol/change.ts'
-import type { RangeAnswer, Sync } from '../../protocol/sync.ts'
-import type { Topic } from '../../protocol/topics.ts'
-import { limits } from '../../protocol/limits.ts'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { RangeAnswer, Sync } from '@lockstep/protocol/sync'
+import type { Topic } from '@lockstep/protocol/topics'
+import { limits } from '@lockstep/protocol/limits'
 import type { Device, DeviceOptions } from './device.ts'
 import { eventually } from './eventually.ts'
 import { holdings, type Holding, type States } from './holdings.ts'

@@ -1,18 +1,18 @@
 // What a device holds of each topic: how it is loaded over HTTP, what a change does to it, and when a change means "load the entity".
-import type { Session } from '../../protocol/account.ts'
-import type { Change, Cursor } from '../../protocol/change.ts'
-import type { Conversation } from '../../protocol/conversations.ts'
-import type { Preferences } from '../../protocol/preferences.ts'
-import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
+import type { Session } from '@lockstep/protocol/account'
+import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { Preferences } from '@lockstep/protocol/preferences'
+import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
-import { reducePreferences } from '../../protocol/reduce/preferences.ts'
-import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
-import type { Run } from '../../protocol/agents.ts'
-import type { Topic } from '../../protocol/topics.ts'
+} from '@lockstep/protocol/reduce/conversation'
+import { reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
+import type { Run } from '@lockstep/protocol/agents'
+import type { Topic } from '@lockstep/protocol/topics'
 import type { Person } from './person.ts'
 
 interface Held<State> {

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Config } from '../../realtime/config.ts'
-import { createLogger } from '../../realtime/log.ts'
+import type { Config } from '../../realtime/config/config.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
 import { startProcess, type OwnedProcess } from './processes.ts'
 

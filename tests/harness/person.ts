@@ -1,10 +1,10 @@
 // A person with an account, in one browser: a cookie, REST, and as many devices as wanted. A second browser is another `Person`.
 import { randomBytes } from 'node:crypto'
-import type { Session, User } from '../../protocol/account.ts'
-import { parse } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import { routes, type Answer, type Asking, type RouteName } from '../../protocol/rest.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import type { Session, User } from '@lockstep/protocol/account'
+import { parse } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { routes, type Answer, type Asking, type RouteName } from '@lockstep/protocol/rest'
+import type { Topic } from '@lockstep/protocol/topics'
 import { Device, type DeviceOptions } from './device.ts'
 
 export interface Reply<Body = Record<string, unknown>> {

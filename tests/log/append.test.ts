@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import { conversationAt } from '../../realtime/log/rewind.ts'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { by, entriesOf, kit, type Kit } from './kit.ts'

@@ -1,7 +1,7 @@
 // A node beside one of a newer version, which has written what this one doesn't know: it must not take it for done.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import type { Topic } from '../../protocol/topics.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Topic } from '@lockstep/protocol/topics'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { insertChange, topicKey } from '../../realtime/store/changes.ts'
 import { advanceHead, readHead } from '../../realtime/store/heads.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { startHousekeeping, TRASH_DAYS } from '../../realtime/commands/housekeeping.ts'
 import { projectConversations } from '../../realtime/log/projection/conversations.ts'
 import type { Conversations } from '../../realtime/commands/conversations.ts'

@@ -4,14 +4,14 @@ import {
   conversationChanges,
   type Conversation,
   type ConversationChanges,
-} from '../../protocol/conversations.ts'
-import { namedMessages } from '../../protocol/decide/conversations.ts'
+} from '@lockstep/protocol/conversations'
+import { namedMessages } from '@lockstep/protocol/decide/conversations'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
-import { previewOf } from '../../protocol/text.ts'
+} from '@lockstep/protocol/reduce/conversation'
+import { previewOf } from '@lockstep/protocol/text'
 import {
   CONVERSATION,
   OneConversation,

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { equalJson, inversePatch, mergePatch, type JsonObject } from '../../protocol/free-form.ts'
-import { limits } from '../../protocol/limits.ts'
-import { FreeForm } from '../../protocol/scalars.ts'
+import { equalJson, inversePatch, mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
+import { limits } from '@lockstep/protocol/limits'
+import { FreeForm } from '@lockstep/protocol/scalars'
 import { frozen } from './one-conversation.ts'
 
 const key = fc.constantFrom('a', 'b', 'c', 'constructor', 'toString', 'ü')

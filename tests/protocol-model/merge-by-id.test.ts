@@ -1,7 +1,7 @@
 // contract.md, "PUT with `messages` merges by id", one rule a test.
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { Conversation } from '../../protocol/conversations.ts'
-import type { MessageInput } from '../../protocol/message.ts'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { MessageInput } from '@lockstep/protocol/message'
 import { CONVERSATION, messageId, OneConversation } from './one-conversation.ts'
 
 let log: OneConversation

@@ -1,18 +1,18 @@
 // The model of these tests: one conversation's log in memory, written by any sequence of commands through decide and reduce, as the
 // server does it. Ids come from small pools, so that commands meet each other.
 import * as fc from 'fast-check'
-import type { Change, Decision, DecisionContext } from '../../protocol/change.ts'
-import type { ConversationCommands } from '../../protocol/conversations.ts'
-import { decideConversations } from '../../protocol/decide/conversations.ts'
-import { decideExtend, decideFinish, decideReply } from '../../protocol/decide/replies.ts'
-import { Fault } from '../../protocol/errors.ts'
-import type { JsonObject } from '../../protocol/free-form.ts'
-import type { MessageInput } from '../../protocol/message.ts'
+import type { Change, Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
+import { decideConversations } from '@lockstep/protocol/decide/conversations'
+import { decideExtend, decideFinish, decideReply } from '@lockstep/protocol/decide/replies'
+import { Fault } from '@lockstep/protocol/errors'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { MessageInput } from '@lockstep/protocol/message'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
+} from '@lockstep/protocol/reduce/conversation'
 
 const numbered = (kind: number) => (n: number) =>
   `00000000-0000-7000-8000-${kind.toString(16).padStart(4, '0')}${n.toString(16).padStart(8, '0')}`

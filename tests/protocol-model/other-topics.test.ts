@@ -1,22 +1,22 @@
 // The logs of preferences, runs and the account: what holds for every topic, held by these too.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { agentChanges, type AgentChanges, type Run } from '../../protocol/agents.ts'
-import type { Change, Decision } from '../../protocol/change.ts'
-import { decidePreferences } from '../../protocol/decide/preferences.ts'
+import { agentChanges, type AgentChanges, type Run } from '@lockstep/protocol/agents'
+import type { Change, Decision } from '@lockstep/protocol/change'
+import { decidePreferences } from '@lockstep/protocol/decide/preferences'
 import {
   decideRun,
   decideRunDelete,
   decideRunExtend,
   decideRunFinish,
-} from '../../protocol/decide/runs.ts'
-import { mergePatch, type JsonObject } from '../../protocol/free-form.ts'
-import { preferencesChanges } from '../../protocol/preferences.ts'
-import { reduceAccount, type HeldAccount } from '../../protocol/reduce/account.ts'
-import { extend, reduceConversation } from '../../protocol/reduce/conversation.ts'
-import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
-import { isRun, reduceRun, type HeldRun } from '../../protocol/reduce/run.ts'
-import type { Topic } from '../../protocol/topics.ts'
+} from '@lockstep/protocol/decide/runs'
+import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
+import { preferencesChanges } from '@lockstep/protocol/preferences'
+import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
+import { extend, reduceConversation } from '@lockstep/protocol/reduce/conversation'
+import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
+import type { Topic } from '@lockstep/protocol/topics'
 import { frozen, messageId, USER } from './one-conversation.ts'
 
 const context = { user_id: USER, at: '2026-01-01T00:00:00.000Z', newId: () => messageId(99) }

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
-import { MessageInput, MessageInputs } from '../../protocol/message.ts'
-import { shortText, sizedText, Time, Uuid } from '../../protocol/scalars.ts'
-import { byteLength, firstCharacters, previewOf } from '../../protocol/text.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
+import { MessageInput, MessageInputs } from '@lockstep/protocol/message'
+import { shortText, sizedText, Time, Uuid } from '@lockstep/protocol/scalars'
+import { byteLength, firstCharacters, previewOf } from '@lockstep/protocol/text'
 import { messageId } from './one-conversation.ts'
 
 const anyText = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }))

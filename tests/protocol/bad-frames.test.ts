@@ -1,7 +1,7 @@
 // Whatever comes over a socket, the server stays up, changes nothing, and goes on serving the others.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import type { Device } from '../harness/device.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import type { Device } from '../harness/device.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'

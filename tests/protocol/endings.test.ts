@@ -1,8 +1,8 @@
 // How connections end: the node stops, or the session does.
 import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../protocol/change.ts'
-import { topics } from '../../protocol/topics.ts'
+import type { Change } from '@lockstep/protocol/change'
+import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { startNode } from '../harness/node.ts'

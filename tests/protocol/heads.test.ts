@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { topics } from '../../protocol/topics.ts'
+import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'

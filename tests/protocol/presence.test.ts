@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { Presence } from '../../protocol/sync.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { Presence } from '@lockstep/protocol/sync'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 

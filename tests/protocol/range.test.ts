@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { RangeAnswer } from '../../protocol/sync.ts'
+import type { RangeAnswer } from '@lockstep/protocol/sync'
 import type { Device } from '../harness/device.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'

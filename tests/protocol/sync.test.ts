@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { Sync } from '../../protocol/sync.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
+import { Sync } from '@lockstep/protocol/sync'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Device } from '../harness/device.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { keptLog } from '../harness/kept-log.ts'
 import { request } from '../harness/person.ts'
 import { alice, serve } from './served.ts'

@@ -1,6 +1,6 @@
 import { parseSetCookie } from 'cookie'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { cookieOf, request, signIn, signUp } from '../harness/person.ts'

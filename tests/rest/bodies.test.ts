@@ -1,7 +1,7 @@
 // What a body may be, before any handler sees it.
 import { describe, expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import { limits } from '../../protocol/limits.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
 import { request } from '../harness/person.ts'
 import { echo, expectProblem, json, serve, signedIn } from './served.ts'
 

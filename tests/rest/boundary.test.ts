@@ -2,8 +2,8 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import { request } from '../harness/person.ts'
 import { alice, echo, expectProblem, json, serve, sessionsOf, signedIn } from './served.ts'
 

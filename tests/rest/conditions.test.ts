@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from '../../realtime/http/conditions.ts'
 
 describe('If-Match', () => {

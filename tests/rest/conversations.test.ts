@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'

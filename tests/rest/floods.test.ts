@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { SMALL_BYTES } from '../../realtime/commands/import/body.ts'
 import type { Handlers } from '../../realtime/http/handler.ts'
 import type { HttpRooms } from '../../realtime/http/http.ts'

@@ -1,7 +1,7 @@
 // Bad input of kinds that tests/attacks doesn't put everywhere, and that nothing changed after it.
 import { beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { everythingOf } from './everything-of.ts'

@@ -1,7 +1,7 @@
 // An answer has a bound in bytes, whatever somebody has stored; what is beyond it is on the next page.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { limits } from '../../protocol/limits.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
-import { errors } from '../../protocol/errors.ts'
-import { routes, type Route } from '../../protocol/rest.ts'
+import { errors } from '@lockstep/protocol/errors'
+import { routes, type Route } from '@lockstep/protocol/rest'
 import { request } from '../harness/person.ts'
 import { serve } from './served.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { JsonObject } from '../../protocol/free-form.ts'
-import { limits } from '../../protocol/limits.ts'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import { limits } from '@lockstep/protocol/limits'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'

@@ -2,14 +2,14 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import { createSessionCookie } from '../../realtime/auth/cookie.ts'
 import type { Identity, Sessions } from '../../realtime/auth/sessions.ts'
 import type { Handlers } from '../../realtime/http/handler.ts'
 import { createHttp, type HttpRooms } from '../../realtime/http/http.ts'
-import { createLogger } from '../../realtime/log.ts'
-import { createMetrics } from '../../realtime/metrics.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { createMetrics } from '../../realtime/observability/metrics.ts'
 import type { Reply } from '../harness/person.ts'
 
 export const alice: Identity = {

@@ -1,6 +1,6 @@
 import { parseSetCookie } from 'cookie'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { createSessionCookie } from '../../realtime/auth/cookie.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { request, signIn, signUp } from '../harness/person.ts'

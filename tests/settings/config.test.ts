@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ConfigError, readConfig } from '../../realtime/config.ts'
+import { ConfigError, readConfig } from '../../realtime/config/config.ts'
 
 let DATA_DIR: string
 beforeAll(async () => {

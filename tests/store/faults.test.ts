@@ -1,7 +1,7 @@
 // What the driver throws while a database is away, electing or restarting is `unavailable`: the client repeats it. Nothing else is.
 import * as driver from 'mongodb'
 import { expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { toFault } from '../../realtime/store/faults.ts'
 
 const refused = (code: number, labels: string[] = []) =>

@@ -1,6 +1,6 @@
 // Numbered migrations: once, in order, one node at a time, and never by a program that is too old.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
+import { newId } from '@lockstep/protocol/ids'
 import { migrate, type Migration } from '../../realtime/store/migrations.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { insertUser, type HostIdentity, type UserDocument } from '../../realtime/store/users.ts'

@@ -2,9 +2,9 @@
 // acked is there once.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import { isConversation } from '../../protocol/reduce/conversation.ts'
-import type { Outcome, Sent } from '../../ui/src/lib/sync/views.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import type { Outcome, Sent } from '@lockstep/client/views'
 import { House, type Device } from './devices.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 

@@ -1,26 +1,26 @@
 // A server in memory, made of the protocol's own decisions and reducers: what devices must agree with. Pages and pieces are small, so that
 // few changes suffice to need several.
-import type { Run } from '../../protocol/agents.ts'
-import type { Change, Cursor, Decision } from '../../protocol/change.ts'
-import type { Conversation, ConversationCommands, Summary } from '../../protocol/conversations.ts'
+import type { Run } from '@lockstep/protocol/agents'
+import type { Change, Cursor, Decision } from '@lockstep/protocol/change'
+import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import {
   decideConversations,
   existing,
   live,
   summaryOf,
-} from '../../protocol/decide/conversations.ts'
-import { decidePreferences } from '../../protocol/decide/preferences.ts'
-import { errors, Fault, toProblem } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
-import type { PreferencesCommands } from '../../protocol/preferences.ts'
+} from '@lockstep/protocol/decide/conversations'
+import { decidePreferences } from '@lockstep/protocol/decide/preferences'
+import { errors, Fault, toProblem } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import type { PreferencesCommands } from '@lockstep/protocol/preferences'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../protocol/reduce/conversation.ts'
-import { noPreferences, reducePreferences } from '../../protocol/reduce/preferences.ts'
-import type { Ack, RangeAnswer, RangeRequest, Sync } from '../../protocol/sync.ts'
-import { topics, type Topic } from '../../protocol/topics.ts'
+} from '@lockstep/protocol/reduce/conversation'
+import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import type { Ack, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 
 const user = { id: newId(), username: 'ada', created_at: '2030-01-01T00:00:00.000Z' }
 const PIECE = 4

@@ -1,8 +1,8 @@
 // The wire between one device and the fake server. It can be cut, slow, and lose, double or reorder what it carries.
-import { Fault, toProblem } from '../../protocol/errors.ts'
-import type { Ack, Handshake, RangeRequest } from '../../protocol/sync.ts'
-import type { Topic } from '../../protocol/topics.ts'
-import type { SocketLike } from '../../ui/src/lib/sync/ports.ts'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
+import type { Ack, Handshake, RangeRequest } from '@lockstep/protocol/sync'
+import type { Topic } from '@lockstep/protocol/topics'
+import type { SocketLike } from '@lockstep/client/ports'
 import { statusOf, type FakeServer, type Listener } from './fake-server.ts'
 import type { VirtualTime } from './virtual-time.ts'
 

@@ -1,7 +1,7 @@
 // The client's rule of the contract, rule by rule.
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import type { Change } from '../../protocol/change.ts'
+import { newId } from '@lockstep/protocol/ids'
+import type { Change } from '@lockstep/protocol/change'
 import { House, type Device } from './devices.ts'
 import { noFaults } from './fake-wire.ts'
 

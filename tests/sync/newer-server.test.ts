@@ -1,11 +1,11 @@
 // A server of the next version says things that this client doesn't know. It must hold what the server holds all the same.
 import { expect, test } from 'vitest'
-import type { Change } from '../../protocol/change.ts'
-import { newId } from '../../protocol/ids.ts'
-import { isConversation, reduceConversation } from '../../protocol/reduce/conversation.ts'
-import { isKnown } from '../../protocol/reduce/known.ts'
-import { reduceRun } from '../../protocol/reduce/run.ts'
-import { topics } from '../../protocol/topics.ts'
+import type { Change } from '@lockstep/protocol/change'
+import { newId } from '@lockstep/protocol/ids'
+import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
+import { isKnown } from '@lockstep/protocol/reduce/known'
+import { reduceRun } from '@lockstep/protocol/reduce/run'
+import { topics } from '@lockstep/protocol/topics'
 import { House } from './devices.ts'
 
 /** A conversation on a device and on the server. */

@@ -1,6 +1,6 @@
 // Commands before the server has confirmed them: shown at once, sent until answered, never shown or done twice.
 import { expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import { House, type Device } from './devices.ts'
 import { noFaults } from './fake-wire.ts'
 

@@ -1,7 +1,7 @@
 // The history of runs as pages use it: lists by filter, read in pages, without holes.
 import { expect, test } from 'vitest'
-import type { Run } from '../../protocol/agents.ts'
-import { newId } from '../../protocol/ids.ts'
+import type { Run } from '@lockstep/protocol/agents'
+import { newId } from '@lockstep/protocol/ids'
 import { House } from './devices.ts'
 
 /** One a minute; every tenth failed. The newest first. */

@@ -1,7 +1,7 @@
 // Whose state it is, and the connection's comings and goings.
 import { describe, expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import { newId } from '../../protocol/ids.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
 import { House } from './devices.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 

@@ -2,8 +2,8 @@
 // beginning of the reply, never a shorter one than before, and in the end what the server holds.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { newId } from '../../protocol/ids.ts'
-import { isConversation } from '../../protocol/reduce/conversation.ts'
+import { newId } from '@lockstep/protocol/ids'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import { House, type Device } from './devices.ts'
 import type { FakeServer } from './fake-server.ts'
 import type { Faults } from './fake-wire.ts'

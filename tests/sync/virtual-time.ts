@@ -1,5 +1,5 @@
 // Time that only passes when a test lets it: seconds of backoff take no time, and every run takes the same turns.
-import type { Clock } from '../../ui/src/lib/sync/ports.ts'
+import type { Clock } from '@lockstep/client/ports'
 
 interface Timer {
   at: number

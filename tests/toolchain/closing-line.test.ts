@@ -21,7 +21,7 @@ it('ends a run with one plain line that counts whatever failed, also what is no 
      describe('with a broken hook', () => { beforeAll(() => { throw new Error('hook') }); it('is not run', () => {}) })`,
   )
   await write('unloadable.test.js', `throw new Error('no such luck')`)
-  const reporter = path.join(root, '.ci/closing-line-reporter.ts')
+  const reporter = path.join(root, 'tools/closing-line-reporter.ts')
   const args = ['run', '--root', folder.path, '--reporter', 'default', '--reporter', reporter]
   const vitest = path.join(root, 'node_modules/vitest/vitest.mjs')
   const run = spawnSync(process.execPath, [vitest, ...args], { cwd: folder.path, encoding: 'utf8' })

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { stopTimings } from '../../realtime/lifecycle.ts'
+import { stopTimings } from '../../realtime/lifecycle/shutdown.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const secrets = {

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { Linter } from 'eslint'
 import { describe, expect, it } from 'vitest'
 import tseslint from 'typescript-eslint'
-import { layers } from '../../.ci/eslint-layers.ts'
+import { layers } from '../../tools/eslint-layers.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
@@ -94,7 +94,7 @@ describe('import directions', () => {
     ['realtime/embedded/server.ts', `import { log } from '../log.ts'`, 'must not import realtime'],
     [
       'realtime/embedded/server.ts',
-      `import { Id } from '../../protocol/ids.ts'`,
+      `import { Id } from '@lockstep/protocol/ids'`,
       'must not import protocol',
     ],
     [

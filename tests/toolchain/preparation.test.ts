@@ -17,7 +17,7 @@ import {
   installedMatches,
   missingCommands,
   runsTypeScript,
-} from '../../.ci/freshness.mjs'
+} from '../../tools/freshness.mjs'
 import manifest from '../../package.json' with { type: 'json' }
 
 const root = path.resolve(import.meta.dirname, '../..')
@@ -95,7 +95,7 @@ describe('programs of the system', () => {
     await using folder = await scratch()
     await symlink(process.execPath, path.join(folder.path, 'node'))
     for (const program of found) await symlink('/bin/true', path.join(folder.path, program))
-    return spawnSync(process.execPath, [path.join(root, '.ci/prepare.mjs'), 'system'], {
+    return spawnSync(process.execPath, [path.join(root, 'tools/prepare.mjs'), 'system'], {
       encoding: 'utf8',
       env: { PATH: folder.path },
     })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { unusedExports } from '../../.ci/unused-exports.ts'
+import { unusedExports } from '../../tools/unused-exports.ts'
 
 const unusedIn = (files: Record<string, string>): string[] =>
   unusedExports(new Map(Object.entries(files)))

@@ -1,10 +1,10 @@
 // What a page imports goes in requests that each take a moment, and all of it goes once, whatever stands between them.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { Fault } from '../../protocol/errors.ts'
-import type { Part } from '../../protocol/import-files.ts'
-import { limits } from '../../protocol/limits.ts'
-import type { Asking } from '../../protocol/rest.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Part } from '@lockstep/protocol/import-files'
+import { limits } from '@lockstep/protocol/limits'
+import type { Asking } from '@lockstep/protocol/rest'
 import { importParts, type Importing, type Progress } from '../../ui/src/lib/import/importing.ts'
 
 type Body = Asking<'importMe'>['body']

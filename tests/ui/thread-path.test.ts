@@ -1,10 +1,10 @@
 // Which messages a thread shows: the same that an assistant is given to read, and, where the reader picked one, an older version.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { branchOf } from '../../protocol/branch.ts'
+import { branchOf } from '@lockstep/protocol/branch'
 import { threadItems } from '../../ui/src/lib/thread/items.ts'
 import { threadPath } from '../../ui/src/lib/thread/path.ts'
-import type { MessageView } from '../../ui/src/lib/sync/views.ts'
+import type { MessageView } from '@lockstep/client/views'
 
 const message = (position: number, replaces: number | null): MessageView => ({
   id: `m${position}`,

@@ -3,21 +3,21 @@
 //
 // A conversation that doesn't fit into one change stays in the trash, marked, until its last piece is in: nobody ever finds half of one in
 // the list, and an import that stopped is completed by repeating it.
-import type { Run } from '../../../protocol/agents.ts'
-import type { Decision, DecisionContext } from '../../../protocol/change.ts'
+import type { Run } from '@lockstep/protocol/agents'
+import type { Decision, DecisionContext } from '@lockstep/protocol/change'
 import {
   UNFINISHED,
   type Conversation,
   type ConversationChanges,
   type Summary,
-} from '../../../protocol/conversations.ts'
-import { checkLength, next, summaryOf } from '../../../protocol/decide/conversations.ts'
-import { Fault } from '../../../protocol/errors.ts'
-import { isObject, type JsonObject } from '../../../protocol/free-form.ts'
-import type { Message } from '../../../protocol/message.ts'
-import { isConversation, type HeldConversation } from '../../../protocol/reduce/conversation.ts'
-import type { HeldRun } from '../../../protocol/reduce/run.ts'
-import { previewOf } from '../../../protocol/text.ts'
+} from '@lockstep/protocol/conversations'
+import { checkLength, next, summaryOf } from '@lockstep/protocol/decide/conversations'
+import { Fault } from '@lockstep/protocol/errors'
+import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
+import type { Message } from '@lockstep/protocol/message'
+import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import type { HeldRun } from '@lockstep/protocol/reduce/run'
+import { previewOf } from '@lockstep/protocol/text'
 import type { About } from './ready.ts'
 
 export const isUnfinished = (held: HeldConversation): boolean =>

@@ -1,8 +1,8 @@
 // What an import request says around its data, whatever the order of its keys, and where the data lies. The data itself is only walked over.
-import { parse, Fault } from '../../../protocol/errors.ts'
-import { isObject } from '../../../protocol/free-form.ts'
-import { malformed, Structure } from '../../../protocol/import-items.ts'
-import { ImportRequest, type ImportSource } from '../../../protocol/owner.ts'
+import { parse, Fault } from '@lockstep/protocol/errors'
+import { isObject } from '@lockstep/protocol/free-form'
+import { malformed, Structure } from '@lockstep/protocol/import-items'
+import { ImportRequest, type ImportSource } from '@lockstep/protocol/owner'
 import { chunksOf, sizeOf, type Body } from './body.ts'
 
 export interface Envelope {

@@ -1,15 +1,15 @@
 // From what a parser read to what can be written: ids that are the same in every import of the same thing, times in order, sizes within the
 // limits, and pieces that each fit into one change. Whatever leaves here is valid.
 import * as z from 'zod'
-import { Run } from '../../../protocol/agents.ts'
-import { Summary } from '../../../protocol/conversations.ts'
-import { DEFAULT_TITLE } from '../../../protocol/decide/conversations.ts'
-import { mergePatch, type JsonObject } from '../../../protocol/free-form.ts'
-import { limits } from '../../../protocol/limits.ts'
-import { Message } from '../../../protocol/message.ts'
-import { byteLength, firstCharacters } from '../../../protocol/text.ts'
-import type { Imported, ImportedConversation, ImportedMessage } from '../../imports/imported.ts'
-import type { ImportSource } from '../../imports/sources.ts'
+import { Run } from '@lockstep/protocol/agents'
+import { Summary } from '@lockstep/protocol/conversations'
+import { DEFAULT_TITLE } from '@lockstep/protocol/decide/conversations'
+import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
+import { limits } from '@lockstep/protocol/limits'
+import { Message } from '@lockstep/protocol/message'
+import { byteLength, firstCharacters } from '@lockstep/protocol/text'
+import type { Imported, ImportedConversation, ImportedMessage } from '@lockstep/imports/imported'
+import type { ImportSource } from '@lockstep/imports/sources'
 import { derivedId } from '../../log/entry.ts'
 
 /** A conversation without what only the account that gets it can say. */

@@ -1,7 +1,7 @@
 // The thread in which a large import is read: it would stop every other user of the node for seconds. It hands over one item at a time,
 // when asked, and has a heap of its own to run out of.
 import { parentPort, workerData } from 'node:worker_threads'
-import { Fault } from '../../../protocol/errors.ts'
+import { Fault } from '@lockstep/protocol/errors'
 import type { Body } from './body.ts'
 import { readImport } from './read.ts'
 import type { Ready } from './ready.ts'

@@ -1,11 +1,11 @@
 // Conversations follow the log: messages first, then their conversation, so that a conversation never promises what isn't there.
-import type { Conversation } from '../../../protocol/conversations.ts'
-import type { Message } from '../../../protocol/message.ts'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import type { Message } from '@lockstep/protocol/message'
 import {
   isConversation,
   reduceConversation,
   type HeldConversation,
-} from '../../../protocol/reduce/conversation.ts'
+} from '@lockstep/protocol/reduce/conversation'
 import { stripEntity, type ChangeDocument } from '../../store/changes.ts'
 import {
   readConversation,

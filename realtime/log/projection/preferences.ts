@@ -1,4 +1,4 @@
-import { reducePreferences } from '../../../protocol/reduce/preferences.ts'
+import { reducePreferences } from '@lockstep/protocol/reduce/preferences'
 import { readPreferences, writePreferences } from '../../store/preferences.ts'
 import { toChange } from '../entry.ts'
 import type { Project } from './projection.ts'

@@ -1,4 +1,4 @@
-import { reduceRun, type HeldRun } from '../../../protocol/reduce/run.ts'
+import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import { readRun, writeRun } from '../../store/agent-runs.ts'
 import { stripEntity } from '../../store/changes.ts'
 import { toChange } from '../entry.ts'

@@ -1,6 +1,6 @@
 // Search over titles and texts: what the page holds answers at once, the server's answer follows.
-import type { Summary } from '../../../../protocol/conversations.ts'
-import type { ListState, SummaryView } from '../sync/views.ts'
+import type { Summary } from '@lockstep/protocol/conversations'
+import type { ListState, SummaryView } from '@lockstep/client/views'
 import { commands, conversations } from '../stores/conversations.svelte.ts'
 
 const pauseMs = 180

@@ -1,9 +1,9 @@
 // Cuts what is imported into requests that each take a moment: so its progress is known, it can be stopped between two of them, and a file of any
 // size passes through a page.
-import { Fault } from '../../../../protocol/errors.ts'
-import type { Part } from '../../../../protocol/import-files.ts'
-import { ItemCutter, joined, type Piece } from '../../../../protocol/import-items.ts'
-import type { ImportSource } from '../../../../protocol/owner.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Part } from '@lockstep/protocol/import-files'
+import { ItemCutter, joined, type Piece } from '@lockstep/protocol/import-items'
+import type { ImportSource } from '@lockstep/protocol/owner'
 
 /** Bytes and items in one request. A larger item is one by itself. */
 const BATCH_BYTES = 900_000

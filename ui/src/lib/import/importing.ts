@@ -1,9 +1,9 @@
 // One import from the first item to the last, or to where somebody stops it: request after request, their results in one.
-import { Fault } from '../../../../protocol/errors.ts'
-import type { Part } from '../../../../protocol/import-files.ts'
-import type { ImportSource } from '../../../../protocol/owner.ts'
-import type { Answer, Asking } from '../../../../protocol/rest.ts'
-import { isRetryable } from '../services/http.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Part } from '@lockstep/protocol/import-files'
+import type { ImportSource } from '@lockstep/protocol/owner'
+import type { Answer, Asking } from '@lockstep/protocol/rest'
+import { isRetryable } from '@lockstep/client/call'
 import { batchesOf, type Batch } from './batches.ts'
 
 type Result = Answer<'importMe'>

@@ -1,5 +1,5 @@
 // Where conversations can come from, and what is in the files that people choose.
-import { partsOf, type Part } from '../../../../protocol/import-files.ts'
+import { partsOf, type Part } from '@lockstep/protocol/import-files'
 
 export interface Source {
   id: 'lockstep' | 'chatgpt' | 'claude' | 'librechat' | 'open-webui' | 'chat-ui'

@@ -1,6 +1,6 @@
 // REST reads of agents and their runs. Commands go through the engine's outbox, over sockets.
-import type { Asking } from '../../../../protocol/rest.ts'
-import type { Call } from './http.ts'
+import type { Asking } from '@lockstep/protocol/rest'
+import type { Call } from '@lockstep/client/call'
 
 /** The agents that can run. */
 export const listAgents = async (call: Call) => (await call('listAgents')).items

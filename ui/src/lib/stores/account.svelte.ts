@@ -1,8 +1,8 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
-import { enter, getSignInMethods, logout } from '../services/account.ts'
+import { enter, getSignInMethods, logout } from '@lockstep/client/rest/account'
 import { createSubscriber } from 'svelte/reactivity'
-import { Fault } from '../../../../protocol/errors.ts'
-import type { Presence } from '../../../../protocol/sync.ts'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Presence } from '@lockstep/protocol/sync'
 import { engine } from './engine.ts'
 
 const track = createSubscriber((update) => engine.account.subscribe(update))

@@ -2,9 +2,9 @@
 // `preferences.agent_settings`, one object an agent id.
 import { listAgents } from '../services/agents.ts'
 import { createSubscriber } from 'svelte/reactivity'
-import type { Agent } from '../../../../protocol/agents.ts'
-import type { Json, JsonObject } from '../../../../protocol/free-form.ts'
-import type { RunFilter, RunsView, RunView } from '../sync/views.ts'
+import type { Agent } from '@lockstep/protocol/agents'
+import type { Json, JsonObject } from '@lockstep/protocol/free-form'
+import type { RunFilter, RunsView, RunView } from '@lockstep/client/views'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 

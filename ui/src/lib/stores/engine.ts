@@ -1,4 +1,4 @@
 // The one engine of this page. The stores are views on it; nothing else keeps the user's data.
-import { createEngine } from '../sync/engine.ts'
+import { createEngine } from '@lockstep/client/engine'
 
 export const engine = createEngine({ origin: '' })

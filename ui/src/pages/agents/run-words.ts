@@ -1,5 +1,5 @@
 // How a run's state is called.
-import type { RunStatus } from '../../../../protocol/agents.ts'
+import type { RunStatus } from '@lockstep/protocol/agents'
 
 export const runWords: Record<RunStatus, { label: string; look: '' | 'good' | 'bad' }> = {
   queued: { label: 'Waiting', look: '' },

@@ -1,0 +1,136 @@
+// Topic `conversations` for the engine: how it is loaded, how its changes fold, what its commands will do.
+import type { Cursor, DecisionContext } from '@lockstep/protocol/change'
+import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import { decideConversations } from '@lockstep/protocol/decide/conversations'
+import { Fault, type Problem } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
+import type { MessageInput } from '@lockstep/protocol/message'
+import {
+  isConversation,
+  reduceConversation,
+  type Tombstone,
+} from '@lockstep/protocol/reduce/conversation'
+import { getConversation } from './rest/conversations.ts'
+import type { Call } from './call.ts'
+import { followVersion, type Command, type Loaded, type Model } from './model.ts'
+import { conflictWith } from './outbox.ts'
+import { toChange } from './predicted-change.ts'
+
+export type Held = Conversation | Tombstone
+
+export const PAGE = 100
+
+export interface ConversationModelPort {
+  call: Call
+  /** At a load of everything: the conversations to load with messages. */
+  toLoad(): Iterable<string>
+  /** Whether messages are kept, and not only the summary. */
+  isWindowed(id: string): boolean
+  /** Reads the first page of each list that is shown; the first one's cursor counts. */
+  loadLists(put: (summary: Summary) => void): Promise<Cursor>
+}
+
+export function conversationModel({
+  call,
+  toLoad,
+  isWindowed,
+  loadLists,
+}: ConversationModelPort): Model<Held> {
+  async function read(id: string, limit: number): Promise<Loaded<Held>> {
+    const { epoch, seq: _seq, ...held } = await getConversation(call, id, { limit })
+    return { held, epoch }
+  }
+
+  const loadOne = (id: string, held: Held | undefined) => {
+    const messages = held && isConversation(held) ? held.messages.length : 0
+    return read(
+      id,
+      isWindowed(id) ? Math.min(Math.max(PAGE, messages), limits.messagesPerRequest) : 1,
+    )
+  }
+
+  return {
+    topic: 'conversations',
+    async load(put) {
+      const cursor = await loadLists((summary) => put(summary.id, withoutMessages(summary)))
+      const open = await Promise.all(
+        [...toLoad()].map((id) =>
+          loadOne(id, undefined).catch((error: unknown) => {
+            if (error instanceof Fault && error.code === 'not_found') return undefined
+            throw error
+          }),
+        ),
+      )
+      for (const read of open) if (read) put(read.held.id, read.held)
+      return cursor
+    },
+    loadOne,
+    keyOf: (change) => change.entity_id,
+    follow: (held, change) =>
+      followVersion(held, change, {
+        whole:
+          change.op === 'created' || (change.op === 'restored' && !isWindowed(change.entity_id)),
+        last: change.op === 'purged',
+        stands: isConversation(held),
+      }),
+    reduce: reduceConversation,
+    versionOf: ({ version }) => version,
+    gone: (id, version) => (version > 0 ? { id, user_id: '', version, purged: true } : undefined),
+    predict,
+    keepsRefused: ({ message_ids, name }) => message_ids.length > 0 || name === 'create',
+    leftUndone,
+    overwriting,
+    retain: (id, held) => (!isConversation(held) || isWindowed(id) ? held : withoutMessages(held)),
+  }
+}
+
+export function withoutMessages(summary: Summary): Conversation {
+  return { ...summary, messages: [], has_more: summary.message_count > 0 }
+}
+
+function predict(
+  held: Held | undefined,
+  { name, payload }: Command,
+  context: DecisionContext,
+): Held | undefined {
+  if (!Object.hasOwn(decideConversations, name)) return held // reply, stop: only the server knows
+  const decide = decideConversations[name as 'update']
+  const command =
+    name === 'update' ? editsOf(held, payload as ConversationCommands['update']) : payload
+  const decision = decide(held, command as ConversationCommands['update'], context)
+  return decision ? reduceConversation(held, toChange('conversations', decision, context)) : held
+}
+
+/** Without edits of messages before the window: they can't be shown and must not be taken for new ones. */
+function editsOf(
+  held: Held | undefined,
+  command: ConversationCommands['update'],
+): ConversationCommands['update'] {
+  if (!command.messages || !held || !isConversation(held)) return command
+  const known = new Set(held.messages.map(({ id }) => id))
+  return {
+    ...command,
+    messages: command.messages.filter(({ id }) => id !== undefined && known.has(id)),
+  }
+}
+
+/** A stale edit is left as it is by the server, without a fault (contract: "PUT with `messages` merges by id"). */
+function leftUndone(held: Held | undefined, { payload }: Command): Problem | undefined {
+  const { messages = [] } = payload as { messages?: MessageInput[] }
+  if (!held || !isConversation(held)) return undefined
+  for (const { id, content } of messages) {
+    const present = held.messages.find((message) => message.id === id)
+    if (present && present.content !== content) return conflictWith(present)
+  }
+  return undefined
+}
+
+function overwriting(command: Command): Command {
+  const {
+    if_version: _if,
+    messages,
+    ...payload
+  } = command.payload as Partial<ConversationCommands['update']>
+  const edits = messages?.map(({ version: _version, ...message }) => message)
+  return { ...command, insists: false, payload: edits ? { ...payload, messages: edits } : payload }
+}

@@ -1,0 +1,68 @@
+// What makes a topic: how its changes fold, what its commands will do, and how it is loaded. Everything else is alike in all topics.
+import type { Change, Cursor, DecisionContext } from '@lockstep/protocol/change'
+import type { Problem } from '@lockstep/protocol/errors'
+import { isKnown } from '@lockstep/protocol/reduce/known'
+import type { Topic } from '@lockstep/protocol/topics'
+
+/** One command as it waits to be sent. */
+export interface Command {
+  readonly name: string
+  /** The fields of the wire, without `mutation_id`. */
+  readonly payload: object
+  readonly entity_id: string
+  readonly message_ids: readonly string[]
+  /** It names a version that it expects of a message: accepted may mean that nothing was done, see `leftUndone`. */
+  readonly insists?: boolean
+}
+
+/** What a read over HTTP gave, and of which log. */
+export interface Loaded<Held> {
+  held: Held
+  /** Absent where the route doesn't tell. */
+  epoch?: string
+}
+
+/** `end`: apply it, nothing of the entity is left then. */
+export type Following = 'ignore' | 'apply' | 'load' | 'end'
+
+export interface Model<Held extends object> {
+  readonly topic: Topic
+  /** Reads what the topic starts with, on and on `put`, and gives the first answer's cursor. Throws Fault. */
+  load(put: (key: string, held: Held) => void): Promise<Cursor>
+  /** Reads one entity. Throws Fault; `not_found` when it isn't there any more. */
+  loadOne(key: string, held: Held | undefined): Promise<Loaded<Held>>
+  keyOf(change: Change): string
+  /** The client's rule for a change that is next in the log. */
+  follow(held: Held | undefined, change: Change): Following
+  reduce(held: Held | undefined, change: Change): Held | undefined
+  versionOf(held: Held): number
+  /** What stands for an entity that the server has no more. */
+  gone(key: string, version: number): Held | undefined
+  /** What the command will make of it, or the same. May throw Fault: it will probably be refused. */
+  predict(held: Held | undefined, command: Command, context: DecisionContext): Held | undefined
+  /** What is shown of a command that was refused: its effect (a message that can be sent again), or nothing. */
+  keepsRefused(command: Command): boolean
+  /** Of a command that `insists` and was accepted: why its effect isn't there, if it isn't. */
+  leftUndone?(held: Held | undefined, command: Command): Problem | undefined
+  /** The same command without the version that it insisted on. */
+  overwriting(command: Command): Command
+  /** What of an entity is worth keeping in memory. */
+  retain?(key: string, held: Held): Held
+}
+
+/**
+ * The client's rule for entities with versions. `whole`: the change carries all that is to be held; `last`: nothing of the entity is left
+ * behind it; `stands`: what is held is the entity, and not what is left of it.
+ */
+export function followVersion(
+  held: { version: number } | undefined,
+  change: Change,
+  { whole, last, stands }: { whole: boolean; last: boolean; stands: boolean },
+): Following {
+  if (change.op === 'closed') return 'ignore' // the account is gone, as topic `account` tells: nothing is left to load
+  if (held && change.version <= held.version) return 'ignore'
+  if (last) return 'end'
+  if (change.stripped || !change.data || !isKnown(change)) return 'load'
+  if (whole) return 'apply'
+  return held && stands && change.version === held.version + 1 ? 'apply' : 'load'
+}

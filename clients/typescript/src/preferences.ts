@@ -1,0 +1,70 @@
+// The topic `preferences`: one free-form object.
+import { decidePreferences } from '@lockstep/protocol/decide/preferences'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { Preferences, PreferencesCommands } from '@lockstep/protocol/preferences'
+import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
+import type { Call } from './call.ts'
+import { getPreferences } from '../../../ui/src/lib/services/preferences.ts'
+import { followVersion, type Model } from './model.ts'
+import { toChange } from './predicted-change.ts'
+import { TopicFace } from './topic-face.ts'
+import { Topic } from './topic.ts'
+import type { PreferencesTopic, Sent } from './views.ts'
+
+/** The only entity. */
+const KEY = 'preferences'
+
+export class PreferencesFollower extends TopicFace<Preferences> implements PreferencesTopic {
+  protected readonly topic: Topic<Preferences>
+
+  constructor(call: Call, onChange: () => void) {
+    super()
+    this.topic = new Topic(preferencesModel(call), {}, onChange)
+  }
+
+  get value(): JsonObject {
+    return (this.topic.view(KEY) ?? noPreferences).preferences
+  }
+  get version(): number {
+    return (this.topic.view(KEY) ?? noPreferences).version
+  }
+
+  update(patch: JsonObject, { if_version }: { if_version?: number } = {}): Sent {
+    const payload: PreferencesCommands['update'] = {
+      patch,
+      ...(if_version !== undefined && { if_version }),
+    }
+    return this.topic.send({ name: 'update', payload, entity_id: KEY, message_ids: [] })
+  }
+}
+
+function preferencesModel(call: Call): Model<Preferences> {
+  const read = async () => {
+    const { preferences, version, epoch, seq } = await getPreferences(call)
+    return { held: { preferences, version }, epoch, seq }
+  }
+  return {
+    topic: 'preferences',
+    async load(put) {
+      const { held, epoch, seq } = await read()
+      put(KEY, held)
+      return { epoch, seq }
+    },
+    loadOne: read,
+    keyOf: () => KEY,
+    follow: (held, change) =>
+      followVersion(held, change, { whole: false, last: false, stands: true }),
+    reduce: (held = noPreferences, change) => reducePreferences(held, change),
+    versionOf: ({ version }) => version,
+    gone: () => undefined,
+    predict(held = noPreferences, { payload }, context) {
+      const decision = decidePreferences(held, payload as PreferencesCommands['update'], context)
+      return decision ? reducePreferences(held, toChange('preferences', decision, context)) : held
+    },
+    keepsRefused: () => false,
+    overwriting: (command) => ({
+      ...command,
+      payload: { patch: (command.payload as { patch: JsonObject }).patch },
+    }),
+  }
+}

@@ -1,0 +1,28 @@
+// REST reads of conversations. Writes go through the engine's outbox, over sockets.
+import { Fault } from '@lockstep/protocol/errors'
+import type { Answer, Asking } from '@lockstep/protocol/rest'
+import type { Call, CallOptions } from '../call.ts'
+
+type ListQuery = NonNullable<Asking<'listConversations'>['query']>
+type WindowQuery = NonNullable<Asking<'getConversation'>['query']>
+
+/** A page of summaries, newest `updated_at` first; with `q`: those whose title or text contains it. */
+export const listConversations = (call: Call, query: ListQuery, options?: CallOptions) =>
+  call('listConversations', { query }, options)
+
+/**
+ * A conversation with a window of its messages, live or in the trash. Throws `not_found`, also when it was moved between the two
+ * requests: then the change that moved it is still to come.
+ */
+export async function getConversation(
+  call: Call,
+  id: string,
+  query: Omit<WindowQuery, 'state'>,
+): Promise<Answer<'getConversation'>> {
+  const ask = (state: 'active' | 'trash') =>
+    call('getConversation', { params: { id }, query: { ...query, state } })
+  return ask('active').catch((error: unknown) => {
+    if (error instanceof Fault && error.code === 'not_found') return ask('trash')
+    throw error
+  })
+}

@@ -1,0 +1,49 @@
+// How many conversations a user may have. Counting them with each new one would cost more than making it; but a change makes or removes at
+// most one, so a count holds, give or take one, for each change of the log since: it is repeated only when it could matter.
+import { Fault } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
+import type { Log } from '../log/log.ts'
+import { countConversations } from '../store/conversations.ts'
+import type { Database } from '../store/database.ts'
+
+/** Users whose count is remembered: those who are near the limit. */
+const REMEMBERED = 1_000
+
+export interface Room {
+  /** Whether a user who is at `seq` of the conversations' log has as many as there may be, the trash included. */
+  isFull(user_id: string, seq: number): Promise<boolean>
+}
+
+/** What is counted are documents, so they first follow the log. */
+export const createRoom = (database: Database, log: Pick<Log, 'settle'>, most?: number): Room =>
+  countingRoom(async (user_id) => {
+    await log.settle(user_id, 'conversations')
+    return countConversations(database, user_id)
+  }, most)
+
+/** @param count of the user's conversations that aren't purged */
+export function countingRoom(
+  count: (user_id: string) => Promise<number>,
+  most: number = limits.conversationsPerUser,
+): Room {
+  const counted = new Map<string, { count: number; seq: number }>()
+  return {
+    async isFull(user_id, seq) {
+      if (seq < most) return false // each took a change
+      const known = counted.get(user_id)
+      const since = known ? Math.abs(seq - known.seq) : Infinity
+      if (known && known.count + since < most) return false
+      if (known && known.count - since >= most) return true
+      const now = { count: await count(user_id), seq }
+      counted.delete(user_id)
+      counted.set(user_id, now)
+      if (counted.size > REMEMBERED) counted.delete(counted.keys().next().value!)
+      return now.count >= most
+    },
+  }
+}
+
+export const noRoom = (): Fault =>
+  new Fault('invalid', {
+    detail: 'You have as many conversations as there may be: purge some first',
+  })

@@ -1,0 +1,186 @@
+// Settings from the environment (contract.md, "Settings"). Every fault is found at once and named; nothing is read later.
+import { randomBytes } from 'node:crypto'
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import * as z from 'zod'
+import { hostConfig, hostEnvironment, hostFaults, type HostConfig } from './host-users.ts'
+
+export interface Config extends HostConfig {
+  host: string
+  /** 0: any free port. */
+  port: number
+  /** Allowed origins of pages; empty: the own host only. */
+  publicOrigins: string[]
+  /** Unset: the embedded engine in `dataDir`. */
+  mongodbUrl?: string
+  /** Unset: a single node. */
+  redisUrl?: string
+  dataDir: string
+  /** Newest first: the first seals, all unseal. */
+  sessionSecrets: string[]
+  production: boolean
+  assistant?: { baseUrl: string; apiKey?: string; model: string }
+  logLevel: string
+  trustProxy: boolean | string
+  logRetentionDays: number
+}
+
+/** Settings that can't be used; `message` has one line for each fault. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean),
+)
+const url = (protocols: RegExp, what: string) =>
+  z.url({ protocol: protocols, error: `must be ${what}` })
+const origin = z
+  .string()
+  .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
+    error: 'must be origins such as https://chat.example.org',
+  })
+const ranges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
+
+function isTrust(value: string): boolean {
+  if (value === 'true' || value === 'false') return true
+  return value.split(',').every((item) => {
+    const [address = '', bits] = item.trim().split('/')
+    return (
+      ranges.has(item.trim()) ||
+      (isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits)))
+    )
+  })
+}
+
+const secrets = list.pipe(
+  z.array(z.string().min(32, 'must have 32 characters or more each')).min(1, 'must not be empty'),
+)
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+const Environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535).default(3000),
+  PUBLIC_ORIGIN: list.pipe(z.array(origin)).default([]),
+  MONGODB_URL: z
+    .string()
+    .regex(/^mongodb(\+srv)?:\/\/.+/, 'must start with mongodb:// or mongodb+srv://')
+    .optional(),
+  REDIS_URL: url(/^rediss?$/, 'an address such as redis://host:6379').optional(),
+  DATA_DIR: z.string().default('./data'),
+  SESSION_SECRET: secrets.optional(),
+  ASSISTANT_BASE_URL: url(/^https?$/, 'an http(s) address').optional(),
+  ASSISTANT_API_KEY: z.string().optional(),
+  ASSISTANT_MODEL: z.string().optional(),
+  LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
+  TRUST_PROXY: z
+    .string()
+    .refine(isTrust, 'must be true, false or addresses such as 10.0.0.0/8, uniquelocal')
+    .default('false'),
+  LOG_RETENTION_DAYS: z.coerce
+    .number({ error: 'must be a number of days' })
+    .int()
+    .min(1)
+    .default(90),
+  NODE_ENV: z.string().optional(),
+  ...hostEnvironment(secrets),
+})
+
+const thisMachine: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
+/** What 32 random characters have at least, hexadecimal ones too, but for one in a hundred million. */
+const DISTINCT = 7
+
+/** What may do for a try, but not where strangers come. */
+function productionFaults(environment: Record<string, string | undefined>): string[] {
+  const { SESSION_SECRET, PUBLIC_ORIGIN = '' } = environment
+  const faults: string[] = []
+  const random = '32 random characters or more, such as what "openssl rand -hex 32" gives'
+  if (!SESSION_SECRET)
+    faults.push(`SESSION_SECRET: is required when NODE_ENV=production (${random})`)
+  for (const name of ['SESSION_SECRET', 'TRUSTED_USER_SECRET'])
+    if (environment[name]?.split(',').some((secret) => isGuessable(secret.trim())))
+      faults.push(`${name}: can be guessed: it must be ${random}`)
+  const origins = PUBLIC_ORIGIN.split(',').map((value) => value.trim())
+  const plain = origins.filter(
+    (value) => URL.canParse(value) && new URL(value).protocol === 'http:',
+  )
+  if (plain.some((value) => !thisMachine.has(new URL(value).hostname)))
+    faults.push(
+      'PUBLIC_ORIGIN: must be https when NODE_ENV=production, but on localhost: cookies would travel in the clear',
+    )
+  return faults
+}
+
+/** A few characters, or a piece that is repeated, over and over. */
+const isGuessable = (secret: string): boolean =>
+  secret !== '' &&
+  (new Set(secret).size < DISTINCT || (secret + secret).indexOf(secret, 1) < secret.length)
+
+/** Reads the settings; empty variables count as unset. Throws `ConfigError`. May make the session secret and keep it in `DATA_DIR`. */
+export function readConfig(environment: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const result = Environment.safeParse(given)
+  const faults = result.success
+    ? []
+    : result.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`)
+  const production = environment.NODE_ENV === 'production'
+  if (production) faults.push(...productionFaults(environment))
+  if (environment.ASSISTANT_BASE_URL && !environment.ASSISTANT_MODEL)
+    faults.push('ASSISTANT_MODEL: is required with ASSISTANT_BASE_URL')
+  faults.push(...hostFaults(given))
+  if (!result.success || faults.length > 0) throw new ConfigError(faults.join('\n'))
+
+  const settings = result.data
+  const dataDir = resolve(settings.DATA_DIR)
+  return {
+    host: settings.HOST,
+    port: settings.PORT,
+    publicOrigins: settings.PUBLIC_ORIGIN,
+    mongodbUrl: settings.MONGODB_URL,
+    redisUrl: settings.REDIS_URL,
+    dataDir,
+    sessionSecrets: settings.SESSION_SECRET ?? [keptSecret(dataDir)],
+    production,
+    assistant: settings.ASSISTANT_BASE_URL
+      ? {
+          baseUrl: settings.ASSISTANT_BASE_URL,
+          apiKey: settings.ASSISTANT_API_KEY,
+          model: settings.ASSISTANT_MODEL!,
+        }
+      : undefined,
+    logLevel: settings.LOG_LEVEL,
+    trustProxy:
+      settings.TRUST_PROXY === 'true'
+        ? true
+        : settings.TRUST_PROXY === 'false'
+          ? false
+          : settings.TRUST_PROXY,
+    logRetentionDays: settings.LOG_RETENTION_DAYS,
+    ...hostConfig(settings),
+  }
+}
+
+/** The secret made at the first start. It is written aside and then linked, so that of two starting processes both read the same. */
+function keptSecret(dataDir: string): string {
+  const path = join(dataDir, 'session-secret')
+  const aside = `${path}.${process.pid}`
+  try {
+    if (!existsSync(path)) {
+      mkdirSync(dataDir, { recursive: true })
+      writeFileSync(aside, randomBytes(32).toString('hex'), { mode: 0o600 })
+      linkSync(aside, path)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw new ConfigError(`DATA_DIR: ${dataDir} can't be written (${(error as Error).message})`)
+  } finally {
+    rmSync(aside, { force: true })
+  }
+  return readFileSync(path, 'utf8')
+}

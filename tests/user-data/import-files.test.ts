@@ -1,0 +1,77 @@
+// Archives as people get them from other products, made here by the writer of the library that reads them.
+import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
+import { expect, test } from 'vitest'
+import { partsOf } from '@lockstep/protocol/import-files'
+
+const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
+const read = async (file: Blob) =>
+  Promise.all(
+    (await partsOf(file, 'export.zip', loadZip)).map(async ({ name, size, stream }) => {
+      const text = await new Response(stream()).text()
+      expect(size).toBe(new Blob([text]).size)
+      return [name, text]
+    }),
+  )
+
+async function archive(files: Record<string, string>, options: object = {}): Promise<Blob> {
+  const writer = new ZipWriter(new BlobWriter('application/zip'), {
+    useWebWorkers: false,
+    ...options,
+  })
+  for (const [name, text] of Object.entries(files)) await writer.add(name, new TextReader(text))
+  return writer.close()
+}
+
+test('a file that is no archive is its own part, whatever it is called', async () => {
+  expect(await read(new Blob(['[1]']))).toEqual([['export.zip', '[1]']])
+  expect(await read(new Blob([]))).toEqual([['export.zip', '']])
+})
+
+test.each([
+  ['deflated', {}],
+  ['stored', { level: 0 }],
+  ['ZIP64', { zip64: true }],
+  ['with sizes after the data', { dataDescriptor: true }],
+])(
+  'the conversations in an archive (%s) come in the order of their numbers',
+  async (_, options) => {
+    const rest = {
+      'chat.html': '<p>',
+      'user.json': '{}',
+      'shared_conversations.json': '[0]',
+      'a/conversations.json.txt': 'x',
+    }
+    const several = {
+      'conversations-010.json': '[10]',
+      'conversations-9.json': '[9]',
+      'conversations-000.json': '["Ü"]',
+    }
+    expect(await read(await archive({ ...rest, ...several }, options))).toEqual([
+      ['conversations-000.json in export.zip', '["Ü"]'],
+      ['conversations-9.json in export.zip', '[9]'],
+      ['conversations-010.json in export.zip', '[10]'],
+    ])
+    const one = await archive(
+      { ...rest, 'Export of me/conversations.json': `[${'1,'.repeat(300_000)}1]` },
+      options,
+    )
+    expect((await read(one)).map(([name, text]) => [name, text!.length])).toEqual([
+      ['Export of me/conversations.json in export.zip', 600_003],
+    ])
+  },
+)
+
+test('an archive that is cut off, damaged or holds something else is told by its name', async () => {
+  const whole = await archive({
+    'conversations.json': JSON.stringify(Array.from({ length: 5000 }, (_, n) => n * n)),
+  })
+  await expect(read(whole.slice(0, whole.size - 30))).rejects.toThrow(
+    'export.zip is not a complete ZIP archive',
+  )
+  await expect(read(await archive({ 'x.json': '[]' }))).rejects.toThrow(
+    'export.zip holds no conversations.json',
+  )
+  const damaged = new Uint8Array(await whole.arrayBuffer())
+  damaged.fill(0x55, 2000, 2050)
+  await expect(read(new Blob([damaged]))).rejects.toThrow()
+})

@@ -1,0 +1,138 @@
+// A migration that is killed in the middle is repeated and goes on: everything is there, nothing twice, and all of it verified.
+import { MongoClient, type Document } from 'mongodb'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createImport } from '../../realtime/commands/import/import.ts'
+import { createPreferences } from '../../realtime/commands/preferences.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { createLog, type Log } from '../../realtime/log/log.ts'
+import { migrate } from '../../realtime/operator/migrate.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { freshDatabase } from '../harness/database.ts'
+import { eventually } from '../harness/eventually.ts'
+import { signUp } from '../harness/person.ts'
+import { startProcess } from '../harness/processes.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes()
+const old = freshDatabase()
+const program = new URL('../../realtime/cli.ts', import.meta.url).pathname
+let client: MongoClient
+let database: Database
+let log: Log
+beforeAll(async () => {
+  client = await MongoClient.connect(old.url)
+  database = await openDatabase(shared.database.url)
+  log = createLog(database, createLogger('silent'))
+})
+afterAll(async () => {
+  await log.stop()
+  await database.close()
+  await client.close()
+  await old[Symbol.asyncDispose]()
+})
+
+const CHATS = 120
+const MESSAGES = 4
+const chat = (user_id: string, n: number) => ({
+  ...{ user_id, title: `Chat ${n}`, metadata: { tags: ['x'], n: { z: 1, a: 2 } }, model: 'old' },
+  ...{
+    pinned: n % 3 === 0,
+    archived: n % 4 === 0,
+    ...(n % 5 === 0 && { deleted_at: new Date(1.7e12) }),
+  },
+  ...{ created_at: new Date(1.6e12), updated_at: new Date(1.6e12 + n * 1e6) },
+  messages: Array.from({ length: MESSAGES }, (_, i) => ({
+    role: i % 2 ? 'assistant' : 'user',
+    content: `message ${n}.${i}`,
+    feedback: 'good',
+    timestamp: new Date(1.6e12 + n * 1e6 + i * 1000),
+  })),
+})
+
+/** The rest of it, in this process. */
+function repeat() {
+  const documents = client.db().collection('chats').find<Document>({}).sort({ _id: 1 })
+  const imports = createImport(
+    database,
+    log,
+    createPreferences(database, log),
+    createLogger('silent'),
+  )
+  return migrate(
+    { database, log, imports },
+    { documents, accountOf: (owner) => owner, dry_run: false, progress: () => undefined },
+  )
+}
+
+test('what kill -9 interrupted is completed by the same command: nothing is missing, nothing there twice', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await client
+    .db()
+    .collection('chats')
+    .insertMany(Array.from({ length: CHATS }, (_, n) => chat(alice.user.username, n)))
+  const mine = { user_id: alice.user.id }
+  const written = () => database.changes.countDocuments({ ...mine, topic: 'conversations' })
+
+  const cli = await startProcess({
+    command: process.execPath,
+    args: [program, 'migrate', '--from', old.url, '--collection', 'chats'],
+    env: { NODE_ENV: 'test', MONGODB_URL: shared.database.url },
+  })
+  await eventually(async () => (await written()) > 5, {
+    within: 30_000,
+    what: 'it is in the middle',
+  })
+  await cli.kill()
+  const before = await written()
+  expect(before).toBeLessThan(CHATS)
+
+  const result = await repeat()
+  expect(result).toMatchObject({
+    documents: CHATS,
+    messages: CHATS * MESSAGES,
+    verified: CHATS,
+    failed: [],
+  })
+  expect([result.created + result.updated, result.skipped]).toEqual([CHATS - before, before])
+  expect(await repeat()).toMatchObject({
+    created: 0,
+    updated: 0,
+    skipped: CHATS,
+    verified: CHATS,
+    failed: [],
+  })
+  const totals = await Promise.all(
+    (['active', 'archived', 'trash'] as const).map(async (state) => {
+      const pages = []
+      for (let cursor: string | undefined; ;) {
+        const page = await alice.ask('listConversations', { query: { state, limit: 200, cursor } })
+        pages.push(...page.items)
+        if (page.next_cursor === null) return pages
+        cursor = page.next_cursor
+      }
+    }),
+  )
+  const titles = totals.flat().map(({ title }) => title)
+  expect(titles.toSorted()).toEqual(Array.from({ length: CHATS }, (_, n) => `Chat ${n}`).toSorted())
+  expect(await database.messages.countDocuments(mine)).toBe(CHATS * MESSAGES)
+
+  // a change of anything that has to be kept is seen
+  const changes: [object, object][] = [
+    [{ metadata: { tags: ['y'] } }, {}],
+    [{}, { pinned: true }],
+    [{}, { archived: true }],
+  ]
+  const some = totals[0]!.filter(({ pinned }) => !pinned)
+  for (const [i, [metadata, flags]] of changes.entries())
+    await alice.ask('putConversation', {
+      params: { id: some[i]!.id },
+      body: { ...metadata, ...flags },
+    })
+  await database.messages.updateOne(
+    { ...mine, conversation_id: some[3]!.id, position: 2 },
+    { $set: { metadata: {} } },
+  )
+  const seen = await repeat()
+  expect(seen).toMatchObject({ created: 0, updated: 0, verified: CHATS - 4 })
+  expect(seen.failed).toHaveLength(4)
+})

@@ -1,0 +1,316 @@
+// Bringing a conversation back to what it was: one new change, and nothing erased.
+import * as fc from 'fast-check'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Conversation } from '@lockstep/protocol/conversations'
+import { decideRewind } from '@lockstep/protocol/decide/rewind'
+import { equalJson } from '@lockstep/protocol/free-form'
+import { newId } from '@lockstep/protocol/ids'
+import type { Message } from '@lockstep/protocol/message'
+import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
+import { previewOf } from '@lockstep/protocol/text'
+import { toEntry } from '../../realtime/log/entry.ts'
+import { changedBy, undo } from '../../realtime/log/rewind.ts'
+import { eventually } from '../harness/eventually.ts'
+import { Follower, truth } from '../harness/follower.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import {
+  CONVERSATION,
+  frozen,
+  OneConversation,
+  steps,
+  USER,
+} from '../protocol-model/one-conversation.ts'
+
+const at = '2027-01-01T00:00:00.000Z'
+const rewind = (held: Conversation, then: Conversation) =>
+  decideRewind(frozen(held), frozen(then), { user_id: USER, at, newId })
+const word = ({ content, status, metadata }: Message) => ({ content, status, metadata })
+
+/** What `held` has to become when it is brought back to `then`. */
+function broughtBack(held: Conversation, then: Conversation): Conversation {
+  const messages = held.messages.map((message) => {
+    const earlier = then.messages.find(({ id }) => id === message.id)
+    if (!earlier || earlier.status === 'streaming' || equalJson(word(earlier), word(message)))
+      return message
+    return { ...message, ...word(earlier), version: message.version + 1, updated_at: at }
+  })
+  const { title, metadata, pinned, archived } = then
+  const preview = previewOf(messages.at(-1)?.content ?? '')
+  const isTold = title !== held.title || messages.some((message, i) => message !== held.messages[i])
+  const after = {
+    ...held,
+    title,
+    metadata,
+    pinned,
+    archived,
+    messages,
+    preview,
+    updated_at: isTold ? at : held.updated_at,
+  }
+  return equalJson(after, held) ? held : { ...after, version: held.version + 1 }
+}
+
+test('any history can be brought back to any moment of it: what was there then is as it was, what came later stays', async () => {
+  let brought = 0
+  await fc.assert(
+    fc.asyncProperty(steps, async (history) => {
+      const stays = history.filter(({ name }) => name !== 'purge')
+      const log = OneConversation.of([
+        ...stays,
+        { name: 'end' },
+        { name: 'restore', payload: { conversation_id: CONVERSATION } },
+      ])
+      const { held } = log
+      if (!isConversation(held)) return
+      for (let n = 1; n < log.states.length; n++) {
+        const since = log.decisions.slice(n).reverse()
+        const then = since.reduce(undo, held)
+        expect(then).toEqual(log.states[n])
+        const decision = rewind(held, then)
+        const changed = await changedBy(since)
+        const part = { ...held, messages: held.messages.filter(({ id }) => changed.has(id)) }
+        expect(rewind(part, since.reduce(undo, part)), 'the others matter nothing').toEqual(
+          decision,
+        )
+        const change = {
+          topic: 'conversations' as const,
+          epoch: 'e',
+          seq: 99,
+          at,
+          actor: { session_id: null, device: '' },
+        }
+        const after = decision ? reduceConversation(held, { ...change, ...decision }) : held
+        expect(after).toEqual(broughtBack(held, then))
+        expect(rewind(after as Conversation, then)).toBeUndefined()
+        if (!decision) continue
+        expect(undo(after as Conversation, decision)).toEqual(held)
+        brought++
+      }
+    }),
+    { numRuns: 1000 },
+  )
+  expect(brought).toBeGreaterThan(100)
+})
+
+test('what doesn’t fit into one change can’t be brought back at once', () => {
+  const text = (letter: string) => letter.repeat(250_000)
+  const written = (n: number, content: string): Message => ({
+    ...{ id: newId(), role: 'user', content, position: n + 1, version: 1, status: 'complete' },
+    ...{ replaces: null, created_at: at, updated_at: at, metadata: {} },
+  })
+  const messages = Array.from({ length: 20 }, (_, n) => written(n, text('a')))
+  const then: Conversation = {
+    ...{
+      id: CONVERSATION,
+      user_id: USER,
+      title: 'T',
+      messages,
+      message_count: 20,
+      preview: '',
+      has_more: false,
+    },
+    ...{
+      created_at: at,
+      updated_at: at,
+      metadata: {},
+      pinned: false,
+      archived: false,
+      deleted_at: null,
+      version: 1,
+    },
+  }
+  const entry = (decision: ReturnType<typeof rewind>) =>
+    toEntry(
+      { user_id: USER, session_id: null, device: '' },
+      { topic: 'conversations', epoch: 'e', seq: 1, at: new Date(at) },
+      { mutation_id: newId(), fingerprint: '' },
+      decision!,
+    )
+  const edited = (count: number) =>
+    messages.map((message, n) => (n < count ? { ...message, content: text('b') } : message))
+  expect(() => entry(rewind({ ...then, messages: edited(20) }, then))).toThrow(
+    /too much for one change/,
+  )
+  expect(entry(rewind({ ...then, messages: edited(15) }, then)).data?.messages).toHaveLength(15)
+})
+
+test('an import that has ended since isn’t under way again', () => {
+  const then: Conversation = {
+    ...{
+      id: CONVERSATION,
+      user_id: USER,
+      title: 'Then',
+      messages: [],
+      message_count: 0,
+      preview: '',
+      has_more: false,
+    },
+    ...{
+      created_at: at,
+      updated_at: at,
+      pinned: false,
+      archived: false,
+      deleted_at: null,
+      version: 1,
+    },
+    metadata: { a: 1, import_unfinished: true },
+  }
+  const now = { ...then, title: 'Now', metadata: { a: 2 } }
+  expect(rewind(now, then)?.data?.metadata).toEqual({ a: 1 })
+})
+
+const shared = sharedNodes()
+
+describe('bringing a conversation back', () => {
+  let alice: Person
+  beforeAll(async () => {
+    alice = await signUp(shared.node, 'alice')
+  })
+  const message = (content: string, more: object = {}) => ({
+    role: 'user' as const,
+    content,
+    ...more,
+  })
+  /** Two messages and a title that were good, and then weren't. */
+  async function spoilt() {
+    const [id, first] = [newId(), newId()]
+    const params = { id }
+    const good = {
+      id,
+      title: 'Good',
+      metadata: { a: { b: 1 } },
+      messages: [message('good', { id: first }), message('more')],
+    }
+    const { seq } = await alice.ask('createConversation', { body: good })
+    const bad = {
+      title: 'Bad',
+      metadata: { a: { b: null }, c: 2 },
+      archived: true,
+      messages: [message('bad', { id: first }), message('later')],
+    }
+    await alice.ask('putConversation', { params, body: bad })
+    return { id, params, seq }
+  }
+  const back = (id: string, seq: number, headers: Record<string, string> = {}) =>
+    alice.rest('POST', `/conversations/${id}/rewind`, { seq }, headers)
+
+  test('is one change that every device follows; what came later stays, and the state in between can be seen', async () => {
+    const { id, params, seq } = await spoilt()
+    await using phone = await Follower.of(await alice.signIn(), 'conversations')
+    const { body, status } = await back(id, seq)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      title: 'Good',
+      metadata: { a: { b: 1 } },
+      archived: false,
+      version: 3,
+      message_count: 3,
+    })
+    expect(body.messages).toMatchObject([
+      { content: 'good', version: 3, position: 1 },
+      { content: 'more', version: 1, position: 2 },
+      { content: 'later', version: 1, position: 3 },
+    ])
+    expect(body.metadata).toEqual({ a: { b: 1 } })
+    await phone.caughtUp(seq + 2)
+    expect(phone.state).toEqual(await truth(alice, 'conversations'))
+    const between = await alice.ask('getConversationAt', { params, query: { seq: seq + 1 } })
+    expect(between).toMatchObject({
+      title: 'Bad',
+      archived: true,
+      messages: [{ content: 'bad' }, {}, {}],
+    })
+    await back(id, seq + 1)
+    expect(await alice.ask('getConversation', { params })).toMatchObject({
+      title: 'Bad',
+      version: 4,
+    })
+  })
+
+  test('happens once for one Idempotency-Key or mutation_id, and changes nothing when it is what it was', async () => {
+    const { id, params, seq } = await spoilt()
+    const key = { 'idempotency-key': newId() }
+    const first = await back(id, seq, key)
+    await alice.ask('putConversation', { params, body: { title: 'Newer' } })
+    expect((await back(id, seq, key)).body).toMatchObject({ title: 'Newer', version: 4 })
+    expect((await back(id, seq + 1, key)).body).toMatchObject({ code: 'invalid' })
+    await using device = await alice.device('conversations')
+    const payload = { conversation_id: id, seq, mutation_id: newId() }
+    const { version, ...made } = await device.done('rewind', payload)
+    expect([version, made.data]).toEqual([5, expect.objectContaining({ title: 'Good' })])
+    expect(await device.done('rewind', payload)).toMatchObject({ version: 5, seq: made.seq })
+    expect((await back(id, seq)).body).toMatchObject({ version: 5 })
+    expect(first.body.version).toBe(3)
+  })
+
+  test('is refused while a message is being written, and leaves how a reply ended', async () => {
+    const { id, params } = await spoilt()
+    await alice.ask('putConversation', {
+      params,
+      body: { messages: [message('/demo silent rate 0.1')] },
+    })
+    await using device = await alice.device('conversations')
+    const { seq } = await device.done('reply', { conversation_id: id })
+    await alice.ask('putConversation', { params, body: { title: 'Meanwhile' } })
+    expect(await back(id, seq)).toMatchObject({ status: 409, body: { code: 'already_replying' } })
+    const { id: message_id } = (await alice.ask('getConversation', { params })).messages.at(-1)!
+    await device.done('stop', { conversation_id: id, message_id })
+    const stopped = await eventually(async () => {
+      const { messages } = await alice.ask('getConversation', { params })
+      return messages.at(-1)!.status === 'stopped' && messages.at(-1)
+    })
+    const { body } = await back(id, seq)
+    expect(body.title).toBe('Bad')
+    expect((body.messages as unknown[]).at(-1)).toEqual(stopped)
+  })
+
+  test('is not possible to before it was there, to what is still to come, in the trash, or when it is purged', async () => {
+    const { id, params, seq } = await spoilt()
+    const codes = []
+    for (const moment of [seq + 1_000, ...(seq > 1 ? [seq - 1] : [])])
+      codes.push((await back(id, moment)).body.code)
+    await alice.ask('deleteConversation', { params })
+    codes.push((await back(id, seq)).body.code)
+    await alice.ask('purgeConversation', { params })
+    codes.push((await back(id, seq)).body.code, (await back(newId(), seq)).body.code)
+    expect(new Set(codes)).toEqual(new Set(['not_found']))
+    expect((await back(id, 0)).body.code).toBe('invalid')
+  })
+
+  test('is refused when more messages have been edited since than a request may have; later ones don’t count', async () => {
+    const id = newId()
+    const many = Array.from({ length: 501 }, (_, n) => message(`${n}`, { id: newId() }))
+    const halves = [many.slice(0, 500), many.slice(500)]
+    const put = (messages: object[]) => alice.rest('PUT', `/conversations/${id}`, { messages })
+    await alice.ask('createConversation', { body: { id, messages: halves[0] } })
+    const { seq } = (await put(halves[1]!)).body as { seq: number }
+    for (const half of halves)
+      await put(half.map((one) => ({ ...one, content: `${one.content} edited` })))
+    await put([message('later')])
+    expect(await back(id, seq)).toMatchObject({ status: 413, body: { code: 'too_large' } })
+    const { body } = await back(id, seq + 1)
+    expect([body.message_count, body.version]).toEqual([502, 6])
+    expect((body.messages as Message[]).slice(-2).map(({ content }) => content)).toEqual([
+      '500',
+      'later',
+    ])
+  })
+
+  test('finds its moments in the activity of that conversation alone', async () => {
+    const [{ id }, other] = [await spoilt(), await spoilt()]
+    const activity = (query: object) =>
+      alice.ask('listActivity', { query: { entity_id: id, ...query } })
+    const { items } = await activity({})
+    expect(items.map(({ entity_id, op }) => [entity_id, op])).toEqual([
+      [id, 'updated'],
+      [id, 'created'],
+    ])
+    const first = await activity({ limit: 1, topic: 'conversations' })
+    const second = await activity({ limit: 1, topic: 'conversations', cursor: first.next_cursor! })
+    expect([...first.items, ...second.items]).toEqual(items)
+    expect(second.next_cursor).toBeNull()
+    expect((await activity({ entity_id: newId() })).items).toEqual([])
+    expect(other.id).not.toBe(id)
+  })
+})

@@ -1,0 +1,195 @@
+import * as fc from 'fast-check'
+import { MongoClient } from 'mongodb'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import { undo } from '../../realtime/log/rewind.ts'
+import { signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { frozen, OneConversation, steps } from '../protocol-model/one-conversation.ts'
+
+describe('undoing', () => {
+  test('any history, entry by entry, gives every state that there was', () => {
+    let undone = 0
+    fc.assert(
+      fc.property(steps, (history) => {
+        const log = OneConversation.of(history)
+        for (let n = log.decisions.length - 1; n >= 1; n--) {
+          const [earlier, later] = [log.states[n], log.states[n + 1]]
+          if (!isConversation(later) || !isConversation(earlier)) continue
+          expect(undo(later, frozen(log.decisions[n]!))).toEqual(earlier)
+          undone++
+        }
+      }),
+      { numRuns: 1500 },
+    )
+    expect(undone).toBeGreaterThan(700)
+  })
+
+  test('works on any window of the messages', () => {
+    fc.assert(
+      fc.property(steps, fc.nat({ max: 5 }), (history, from) => {
+        const log = OneConversation.of(history)
+        const [earlier, later] = log.states.slice(-2)
+        if (!isConversation(later) || !isConversation(earlier)) return
+        const window = (of: typeof later) => ({ ...of, messages: of.messages.slice(from) })
+        expect(undo(window(later), log.decisions.at(-1)!)).toEqual(window(earlier))
+      }),
+    )
+  })
+})
+
+const shared = sharedNodes()
+
+describe('a conversation at a moment', () => {
+  let alice: Person
+  beforeAll(async () => {
+    alice = await signUp(shared.node, 'alice')
+  })
+  const at = (
+    id: string,
+    query: { seq?: number; time?: string; before?: number; limit?: number },
+  ) => alice.ask('getConversationAt', { params: { id }, query })
+  const status = async (id: string, query: string, person = alice) =>
+    (await person.rest('GET', `/conversations/${id}/at?${query}`)).status
+  const current = async (id: string, state?: 'trash') => {
+    const {
+      epoch: _epoch,
+      seq: _seq,
+      ...rest
+    } = await alice.ask('getConversation', { params: { id }, query: { state } })
+    return rest
+  }
+
+  test('is what a GET gave then: through edits, titles, flags, the trash and back', async () => {
+    const [id, first] = [newId(), newId()]
+    const message = (content: string, more: object = {}) => ({
+      role: 'user' as const,
+      content,
+      ...more,
+    })
+    await alice.ask('createConversation', {
+      body: { id, title: 'A', messages: [message('one', { id: first })] },
+    })
+    const put = (body: Record<string, unknown>) => () =>
+      alice.ask('putConversation', { params: { id }, body })
+    const deeds = [
+      put({ messages: [message('two')] }),
+      put({ messages: [message('ONE', { id: first }), message('three')], title: 'B' }),
+      put({ metadata: { a: { b: 1 }, c: 2 } }),
+      put({ metadata: { a: null }, pinned: true }),
+      () => alice.ask('deleteConversation', { params: { id } }),
+      () => alice.ask('restoreConversation', { params: { id } }),
+      put({ messages: [message('Uno', { id: first })], archived: true }),
+    ]
+    const known: { seq: number; then: Awaited<ReturnType<typeof current>> }[] = []
+    const note = async (state?: 'trash') =>
+      known.push({
+        seq: (await alice.ask('listConversations')).seq,
+        then: await current(id, state),
+      })
+    await note()
+    for (const deed of deeds) {
+      await alice.ask('createConversation', { body: {} }) // others change in between
+      await deed()
+      await note(deed === deeds[4] ? 'trash' : undefined)
+    }
+    await alice.ask('createConversation', { body: {} })
+    for (const { seq, then } of known) {
+      const { epoch: _epoch, seq: found, ...conversation } = await at(id, { seq })
+      expect(conversation).toEqual(then)
+      expect(found).toBe(seq)
+      expect(await at(id, { seq: seq + 1 })).toMatchObject({ seq: seq, version: then.version })
+    }
+    const { items } = await alice.ask('listActivity', {
+      query: { topic: 'conversations', limit: 200 },
+    })
+    for (const { at: time, entity_id, version } of items)
+      if (entity_id === id) expect((await at(id, { time })).version).toBeGreaterThanOrEqual(version)
+    expect(await at(id, { time: '2200-01-01T00:00:00.000Z' })).toMatchObject(await current(id))
+  })
+
+  test('has a window of its messages, as long as there are more', async () => {
+    const id = newId()
+    const messages = Array.from({ length: 10 }, (_, n) => ({
+      role: 'user' as const,
+      content: `${n + 1}`,
+    }))
+    const { seq } = await alice.ask('createConversation', { body: { id, messages } })
+    await alice.ask('putConversation', { params: { id }, body: { messages } })
+    const newest = await at(id, { seq, limit: 3 })
+    expect(newest.messages.map(({ content }) => content)).toEqual(['8', '9', '10'])
+    expect(newest).toMatchObject({ has_more: true, message_count: 10 })
+    const oldest = await at(id, { seq, limit: 5, before: 4 })
+    expect(oldest.messages.map(({ content }) => content)).toEqual(['1', '2', '3'])
+    expect(oldest.has_more).toBe(false)
+  })
+
+  test('can be brought back by a PUT: a new change, nothing erased', async () => {
+    const [id, first] = [newId(), newId()]
+    const { seq } = await alice.ask('createConversation', {
+      body: { id, title: 'Good', messages: [{ id: first, role: 'user', content: 'good' }] },
+    })
+    await alice.ask('putConversation', {
+      params: { id },
+      body: { title: 'Bad', messages: [{ id: first, role: 'user', content: 'bad' }] },
+    })
+    const then = await at(id, { seq })
+    const messages = then.messages.map(({ id, role, content }) => ({ id, role, content }))
+    await alice.ask('putConversation', { params: { id }, body: { title: then.title, messages } })
+    expect(await current(id)).toMatchObject({
+      title: 'Good',
+      version: 3,
+      messages: [{ content: 'good', version: 3 }],
+    })
+    expect((await at(id, { seq: seq + 1 })).title).toBe('Bad')
+  })
+
+  test('is not there before it was made, in the future, for others, or when it is purged', async () => {
+    const [id, bob] = [newId(), await signUp(shared.node, 'bob')]
+    const before = (await alice.ask('listConversations')).seq
+    const { seq, created_at } = await alice.ask('createConversation', { body: { id } })
+    if (before > 0) expect(await status(id, `seq=${before}`)).toBe(404)
+    expect(await status(id, `time=${new Date(Date.parse(created_at) - 1).toISOString()}`)).toBe(404)
+    expect(await status(id, `seq=${seq + 1}`)).toBe(404)
+    expect(await status(id, `seq=${seq}`, bob)).toBe(404)
+    expect(await status(newId(), `seq=${seq}`)).toBe(404)
+    expect(await status(id, `seq=${seq}`)).toBe(200)
+    await alice.ask('purgeConversation', { params: { id } })
+    expect(await status(id, `seq=${seq}`)).toBe(404)
+  })
+
+  test('needs a moment, and one only', async () => {
+    for (const query of [
+      '',
+      'seq=0',
+      'seq=x',
+      'time=x',
+      'seq=1&time=2026-01-01T00:00:00Z',
+      'seq[$gt]=1',
+    ])
+      expect([query, await status(newId(), query)]).toEqual([query, 422])
+  })
+
+  test('is out of reach when the log has lost what came after it', async () => {
+    const [id, carol] = [newId(), await signUp(shared.node, 'carol')]
+    const params = { id }
+    await carol.ask('createConversation', { body: { id, title: '1' } })
+    for (const title of ['2', '3', '4'])
+      await carol.ask('putConversation', { params, body: { title } })
+    await using client = await MongoClient.connect(shared.database.url)
+    await client
+      .db()
+      .collection('changes')
+      .updateMany(
+        { user_id: carol.user.id, seq: { $lte: 2 } },
+        { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
+      )
+    const titles = []
+    for (const seq of [1, 2, 3, 4]) {
+      const reply = await carol.rest('GET', `/conversations/${id}/at?seq=${seq}`)
+      titles.push(reply.status === 200 ? reply.body.title : reply.status)
+    }
+    expect(titles).toEqual([404, '2', '3', '4'])
+  })
+})
