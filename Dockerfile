@@ -2,6 +2,10 @@
 FROM node:24-slim AS source
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY protocol/package.json protocol/
+COPY realtime/embedded/package.json realtime/embedded/
+COPY realtime/imports/package.json realtime/imports/
+COPY clients/typescript/package.json clients/typescript/
 
 FROM source AS page
 # --ignore-scripts: leaves out the pinned Node of development machines, which the image's own replaces.
@@ -18,6 +22,7 @@ WORKDIR /app
 RUN install --directory --owner=node --group=node /data
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
+COPY clients clients
 COPY protocol protocol
 COPY realtime realtime
 COPY --from=page /app/ui/dist ui/dist

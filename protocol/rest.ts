@@ -21,7 +21,7 @@ import {
   Summary,
 } from './conversations.ts'
 import { Activity, ImportRequest, ImportResult } from './owner.ts'
-import { places } from './route-paths.ts'
+import { routePaths } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
@@ -74,7 +74,7 @@ const ConversationPut = ConversationUpdate.extend({
 
 export const routes = {
   register: {
-    ...places.register,
+    ...routePaths.register,
     summary: 'Sign up; the answer sets the session cookie',
     open: true,
     body: Credentials,
@@ -82,7 +82,7 @@ export const routes = {
     answer: signedIn,
   },
   login: {
-    ...places.login,
+    ...routePaths.login,
     summary: 'Sign in; the answer sets the session cookie',
     open: true,
     body: SignIn,
@@ -90,22 +90,22 @@ export const routes = {
     answer: signedIn,
   },
   getSignInMethods: {
-    ...places.getSignInMethods,
+    ...routePaths.getSignInMethods,
     summary: 'How to sign in here',
     open: true,
     status: 200,
     answer: SignInMethods,
   },
-  logout: { ...places.logout, summary: 'Revoke this session and close its sockets', status: 204 },
+  logout: { ...routePaths.logout, summary: 'Revoke this session and close its sockets', status: 204 },
 
   getMe: {
-    ...places.getMe,
+    ...routePaths.getMe,
     summary: 'Who is signed in, and the head of `account`',
     status: 200,
     answer: signedIn.extend(at),
   },
   renameMe: {
-    ...places.renameMe,
+    ...routePaths.renameMe,
     summary: 'Change the username',
     body: z.strictObject({
       username: Username,
@@ -117,45 +117,45 @@ export const routes = {
     answer: z.object({ user: User }),
   },
   changePassword: {
-    ...places.changePassword,
+    ...routePaths.changePassword,
     summary: 'Change the password; other sessions are revoked',
     body: z.strictObject({ current_password: GivenPassword, new_password: Password }),
     status: 204,
   },
   deleteMe: {
-    ...places.deleteMe,
+    ...routePaths.deleteMe,
     summary:
       'Delete the account and all its content; one without a password needs a sign-in within the last 10 minutes',
     body: z.strictObject({ password: GivenPassword.optional() }),
     status: 204,
   },
   getPreferences: {
-    ...places.getPreferences,
+    ...routePaths.getPreferences,
     summary: 'All preferences',
     status: 200,
     answer: Preferences.extend(at),
   },
   putPreferences: {
-    ...places.putPreferences,
+    ...routePaths.putPreferences,
     summary: 'Merge a patch into the preferences (RFC 7396)',
     body: FreeForm,
     status: 200,
     answer: Preferences.extend(at),
   },
   listSessions: {
-    ...places.listSessions,
+    ...routePaths.listSessions,
     summary: 'The signed-in devices',
     status: 200,
     answer: z.object({ items: z.array(ListedSession), ...at }),
   },
   revokeSession: {
-    ...places.revokeSession,
+    ...routePaths.revokeSession,
     summary: 'Sign a device out, at once',
     params: id,
     status: 204,
   },
   listActivity: {
-    ...places.listActivity,
+    ...routePaths.listActivity,
     summary: 'What changed, when, from which device; newest first',
     query: z.strictObject({
       limit: limit(50, 200),
@@ -167,13 +167,13 @@ export const routes = {
     answer: page(Activity),
   },
   exportMe: {
-    ...places.exportMe,
+    ...routePaths.exportMe,
     summary: 'Everything the user owns, as one JSON document',
     status: 200,
     answer: z.looseObject({}),
   },
   importMe: {
-    ...places.importMe,
+    ...routePaths.importMe,
     summary:
       'Bring in an export of Lockstep or of another product; repeating it creates nothing twice',
     body: ImportRequest,
@@ -182,7 +182,7 @@ export const routes = {
   },
 
   listConversations: {
-    ...places.listConversations,
+    ...routePaths.listConversations,
     summary: 'Summaries, newest `updated_at` first',
     query: z.strictObject({
       limit: limit(50, 200),
@@ -194,14 +194,14 @@ export const routes = {
     answer: page(Summary).extend(at),
   },
   createConversation: {
-    ...places.createConversation,
+    ...routePaths.createConversation,
     summary: 'Create a conversation; 200 with the present one when its id was used before',
     body: ConversationCreate,
     status: 201,
     answer: conversation,
   },
   getConversation: {
-    ...places.getConversation,
+    ...routePaths.getConversation,
     summary: 'A conversation with its newest messages, or those before a position',
     params: id,
     query: z.strictObject({
@@ -213,7 +213,7 @@ export const routes = {
     answer: conversation,
   },
   putConversation: {
-    ...places.putConversation,
+    ...routePaths.putConversation,
     summary: 'Change fields, append and edit messages; messages merge by id',
     params: id,
     body: ConversationPut,
@@ -221,26 +221,26 @@ export const routes = {
     answer: conversation,
   },
   deleteConversation: {
-    ...places.deleteConversation,
+    ...routePaths.deleteConversation,
     summary: 'Move it to the trash; it is purged after 30 days',
     params: id,
     status: 204,
   },
   restoreConversation: {
-    ...places.restoreConversation,
+    ...routePaths.restoreConversation,
     summary: 'Take it back from the trash',
     params: id,
     status: 200,
     answer: conversation,
   },
   purgeConversation: {
-    ...places.purgeConversation,
+    ...routePaths.purgeConversation,
     summary: 'Remove its content for ever',
     params: id,
     status: 204,
   },
   getConversationAt: {
-    ...places.getConversationAt,
+    ...routePaths.getConversationAt,
     summary:
       'The conversation as it was at a `seq` or a time, with its newest messages then, or those before a position',
     params: id,
@@ -259,7 +259,7 @@ export const routes = {
     answer: conversation,
   },
   rewindConversation: {
-    ...places.rewindConversation,
+    ...routePaths.rewindConversation,
     summary: 'Bring back what it was at a `seq`, as a new change: messages that came later stay',
     params: id,
     body: Rewind,
@@ -267,7 +267,7 @@ export const routes = {
     answer: conversation,
   },
   getConversationMarkdown: {
-    ...places.getConversationMarkdown,
+    ...routePaths.getConversationMarkdown,
     summary: 'The conversation as Markdown: the newest version of each message',
     params: id,
     status: 200,
@@ -276,13 +276,13 @@ export const routes = {
   },
 
   listAgents: {
-    ...places.listAgents,
+    ...routePaths.listAgents,
     summary: 'The agents that can run',
     status: 200,
     answer: z.object({ items: z.array(Agent) }),
   },
   listRuns: {
-    ...places.listRuns,
+    ...routePaths.listRuns,
     summary: 'Runs, newest first',
     query: z.strictObject({
       limit: limit(50, 200),
@@ -295,16 +295,16 @@ export const routes = {
     answer: page(Run).extend(at),
   },
   createRun: {
-    ...places.createRun,
+    ...routePaths.createRun,
     summary: 'Start a run; 200 with the present one when its id was used before',
     body: RunCreate,
     status: 202,
     answer: Run,
   },
-  getRun: { ...places.getRun, summary: 'One run', params: id, status: 200, answer: Run },
-  deleteRun: { ...places.deleteRun, summary: 'Remove a run', params: id, status: 204 },
-  stopRun: { ...places.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
-} as const satisfies Record<keyof typeof places, Route>
+  getRun: { ...routePaths.getRun, summary: 'One run', params: id, status: 200, answer: Run },
+  deleteRun: { ...routePaths.deleteRun, summary: 'Remove a run', params: id, status: 204 },
+  stopRun: { ...routePaths.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
+} as const satisfies Record<keyof typeof routePaths, Route>
 
 export type RouteName = keyof typeof routes
 type Schema<Name extends RouteName, Part extends string> =

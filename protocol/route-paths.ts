@@ -6,7 +6,7 @@ interface Place {
   path: string
 }
 
-export const places = {
+export const routePaths = {
   register: { method: 'POST', path: '/auth/register' },
   login: { method: 'POST', path: '/auth/login' },
   getSignInMethods: { method: 'GET', path: '/auth/methods' },

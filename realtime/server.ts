@@ -18,7 +18,7 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createImport } from './commands/import/import.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
-import { createRoom } from './commands/conversation-quota.ts'
+import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
@@ -28,7 +28,7 @@ import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
-import { ownerHandlers } from './http/user-data-handlers.ts'
+import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { every, stopOnce, stopTimings } from './lifecycle/shutdown.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
@@ -110,7 +110,7 @@ export async function startServer(
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({ database, log, sessions, passwords, limits, devices })
-    const room = createRoom(database, log, options.conversationsPerUser)
+    const room = createConversationQuota(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, room)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
@@ -151,7 +151,7 @@ export async function startServer(
         ...preferencesHandlers(preferences),
         ...conversationHandlers(conversations, rewind),
         ...agentHandlers(agents.useCases),
-        ...ownerHandlers({
+        ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
           imports: createImport(database, log, preferences, logger, room),
@@ -195,14 +195,14 @@ export async function startServer(
         deliver(user_id, change, everywhere)
       },
       compareHeads,
-      project: log.seen,
+      project: log.noteSeen,
       logger,
       metrics,
       link,
     })
     stops.add('feed', () => feed.stop())
     await feed.ready
-    void log.lookBack()
+    void log.projectAbandoned()
     stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
 
     const url = await listen(http.server, config)

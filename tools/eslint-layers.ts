@@ -2,54 +2,39 @@
 // folder that isn't. Type-only imports count like any other: a layer must not even know another's shapes.
 import path from 'node:path'
 import type { Rule } from 'eslint'
+import { workspaceFile } from './workspace-packages.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
+
+/** Layers of realtime/ that every other layer there may import. */
+const everybodys = ['concurrency', 'observability', 'config', 'lifecycle']
 
 /** Layer (a folder; the longest match counts) -> the layers it may import besides itself. */
 const mayImport = new Map<string, string[]>([
   ['protocol', []],
-  ['realtime', ['protocol']],
+  ['clients/typescript', ['protocol']],
+  ['ui', ['protocol', 'clients/typescript', 'realtime/imports']],
   ['realtime/embedded', []],
-  ['realtime/redis', ['realtime', 'protocol']],
-  ['realtime/store', ['realtime', 'protocol']],
-  ['realtime/log', ['realtime', 'protocol', 'realtime/store']],
-  ['realtime/auth', ['realtime', 'protocol', 'realtime/store', 'realtime/log']],
   ['realtime/imports', ['protocol']],
-  [
-    'realtime/commands',
-    ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/auth', 'realtime/imports'],
-  ],
-  [
-    'realtime/agents',
-    ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/commands'],
-  ],
-  [
-    'realtime/operator',
-    [
-      'realtime',
-      'protocol',
-      'realtime/store',
-      'realtime/log',
-      'realtime/imports',
-      'realtime/commands',
-    ],
-  ],
-  ['realtime/feed', ['realtime', 'protocol', 'realtime/store', 'realtime/log', 'realtime/redis']],
-  [
-    'realtime/gateway',
-    [
-      'realtime',
-      'protocol',
-      'realtime/log',
-      'realtime/auth',
-      'realtime/commands',
-      'realtime/redis',
-    ],
-  ],
-  ['realtime/http', ['realtime', 'protocol', 'realtime/auth', 'realtime/commands']],
-  ['ui', ['protocol', 'ui/src/lib/sync', 'ui/src/lib/services']],
-  ['ui/src/lib/sync', ['protocol', 'ui/src/lib/services']],
-  ['ui/src/lib/services', ['protocol']],
+  ...Object.entries({
+    concurrency: [],
+    observability: [],
+    config: [],
+    lifecycle: [],
+    redis: [],
+    store: [],
+    log: ['store'],
+    auth: ['store', 'log'],
+    commands: ['store', 'log', 'auth', 'imports'],
+    agents: ['store', 'log', 'commands'],
+    operator: ['store', 'log', 'imports', 'commands'],
+    feed: ['store', 'log', 'redis'],
+    gateway: ['log', 'auth', 'commands', 'redis'],
+    http: ['auth', 'commands'],
+  }).map(([layer, below]): [string, string[]] => [
+    `realtime/${layer}`,
+    ['protocol', ...[...everybodys, ...below].map((name) => `realtime/${name}`)],
+  ]),
 ])
 
 /** They wire the layers together: they import every layer, and no layer imports them. */
@@ -74,15 +59,14 @@ const knownOnlyTo = new Map([
   ['fastify', 'realtime/http'],
   ['@fastify', 'realtime/http'],
   ['ioredis', 'realtime/redis'],
-  ['socket.io-client', 'ui/src/lib/sync'],
+  ['socket.io-client', 'clients/typescript'],
   ['svelte', 'ui'],
 ])
 
 /** Layer -> the only packages it imports; the other layers import any that isn't known to one layer only. */
 const onlyPackages = new Map([
   ['protocol', ['zod']],
-  ['ui/src/lib/sync', ['socket.io-client']],
-  ['ui/src/lib/services', []],
+  ['clients/typescript', ['socket.io-client']],
 ])
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)
@@ -91,9 +75,9 @@ const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)
 const layerOf = (file: string): string | undefined =>
   innermostFirst.find((layer) => file.startsWith(`${layer}/`))
 
-/** A folder of realtime/ that the table doesn't know would otherwise count as one of realtime's own, shared files. */
+/** A source of realtime/ in no layer of the table: only those that wire the layers together. */
 const isUnknownFolder = (file: string): boolean =>
-  layerOf(file) === 'realtime' && file.split('/').length > 2
+  file.startsWith('realtime/') && layerOf(file) === undefined && !compositionRoot.includes(file)
 
 function fileFault(layer: string, file: string, target: string): string | undefined {
   if (compositionRoot.includes(file)) return undefined
@@ -104,12 +88,12 @@ function fileFault(layer: string, file: string, target: string): string | undefi
   return `${layer} must not import ${targetLayer ?? target}.`
 }
 
-function packageFault(layer: string, source: string): string | undefined {
+function packageFault(layer: string | undefined, source: string): string | undefined {
   const [scope = '', name] = source.split('/')
   const owner = knownOnlyTo.get(scope)
   if (owner !== undefined && owner !== layer) return `Only ${owner} may import ${source}.`
   const packageName = scope.startsWith('@') ? `${scope}/${name}` : scope
-  if (onlyPackages.get(layer)?.includes(packageName) === false)
+  if (onlyPackages.get(layer ?? '')?.includes(packageName) === false)
     return `${layer} must not import ${packageName}.`
   return undefined
 }
@@ -120,16 +104,19 @@ export const layers: Rule.RuleModule = {
   create(context) {
     const file = path.relative(root, context.filename).split(path.sep).join('/')
     const layer = layerOf(file)
-    if (layer === undefined) return {}
+    if (layer === undefined && !file.startsWith('realtime/')) return {}
 
     const check = (node: Rule.Node): void => {
       const source = 'source' in node ? node.source : undefined
       if (source?.type !== 'Literal' || typeof source.value !== 'string') return
-      const isFile = source.value.startsWith('.')
-      const message = isFile
-        ? fileFault(layer, file, path.posix.join(path.posix.dirname(file), source.value))
-        : packageFault(layer, source.value)
-      if (message !== undefined) context.report({ node: source, message })
+      const target = source.value.startsWith('.')
+        ? path.posix.join(path.posix.dirname(file), source.value)
+        : workspaceFile(source.value)
+      const message =
+        target === undefined
+          ? packageFault(layer, source.value)
+          : layer && fileFault(layer, file, target)
+      if (message) context.report({ node: source, message })
     }
     return {
       Program: (node) => {

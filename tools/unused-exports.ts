@@ -4,6 +4,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
+import { workspaceFile } from './workspace-packages.ts'
 
 const folders = ['protocol', 'realtime', 'ui/src', 'clients', 'tests', 'tools']
 const configFiles = ['eslint.config.js', 'vite.config.ts', 'vitest.config.ts', 'svelte.config.js']
@@ -14,7 +15,7 @@ const entries = [
   /^ui\/src\/main\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
-  /^\.ci\/closing-line-reporter\.ts$/,
+  /^tools\/closing-line-reporter\.ts$/,
   /\.config\.(ts|js)$/,
 ]
 
@@ -52,12 +53,9 @@ function readModule(file: string, text: string): Module {
       )
     }
     const { specifier, names } = importsOf(node)
-    if (
-      specifier !== undefined &&
-      ts.isStringLiteral(specifier) &&
-      specifier.text.startsWith('.')
-    ) {
-      const from = path.posix.join(path.posix.dirname(file), specifier.text)
+    const from =
+      specifier && ts.isStringLiteral(specifier) ? fileOf(file, specifier.text) : undefined
+    if (from !== undefined) {
       for (const name of names) module.imported.push({ from, name })
     }
     ts.forEachChild(node, visit)
@@ -68,6 +66,12 @@ function readModule(file: string, text: string): Module {
   }
   return module
 }
+
+/** The file that an import means; undefined for packages from elsewhere. */
+const fileOf = (importer: string, specifier: string): string | undefined =>
+  specifier.startsWith('.')
+    ? path.posix.join(path.posix.dirname(importer), specifier)
+    : workspaceFile(specifier)
 
 const isType = (node: ts.Node): boolean =>
   ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)

@@ -4,7 +4,7 @@ import type { Change } from '@lockstep/protocol/change'
 import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { createRuns, type AgentUseCases } from '../commands/agents.ts'
-import type { Outcome, Request } from '../commands/commands.ts'
+import type { Outcome, CommandContext } from '../commands/commands.ts'
 import { createReplies } from '../commands/replies.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -37,10 +37,10 @@ export interface Agents {
   /** Of /conversations: entries of the table that `createExecute` takes. */
   replies: {
     reply(
-      request: Request,
+      request: CommandContext,
       payload: ConversationCommands['reply'],
     ): Promise<Outcome<Summary | null>>
-    stop(request: Request, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
+    stop(request: CommandContext, payload: ConversationCommands['stop']): Promise<Outcome<Summary | null>>
   }
   useCases: AgentUseCases
   /** To be called with every change that this node delivers, in any order, any number of times. */

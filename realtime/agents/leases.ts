@@ -8,14 +8,14 @@ import {
   heldLeases,
   renewLeases,
   takeLease,
-  type ReplyDocument,
+  type LeaseDocument,
 } from '../store/leases.ts'
 import type { Timings } from './timings.ts'
 
 /** After a renewal that failed: the lease may be over soon (ms). */
 const RETRY_MS = 500
 
-export type Leased = Pick<ReplyDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
+export type Leased = Pick<LeaseDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
 
 export class Leases {
   readonly #database: Database

@@ -13,7 +13,7 @@ import {
   dropLease,
   expiredLeases,
   leasedRuns,
-  type ReplyDocument,
+  type LeaseDocument,
 } from '../store/leases.ts'
 import { reasons } from './provider.ts'
 import type { Timings } from './timings.ts'
@@ -29,7 +29,7 @@ const interrupted = {
   metadata: { reason: reasons.lost, reason_code: 'lost' },
 }
 
-type Left = Pick<ReplyDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
+type Left = Pick<LeaseDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
 
 export interface Recovery {
   /** Waits for a sweep that runs. */

@@ -5,7 +5,7 @@ import type { ConversationCommands, Summary } from '@lockstep/protocol/conversat
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Runs } from '../commands/agents.ts'
-import type { Outcome, Request } from '../commands/commands.ts'
+import type { Outcome, CommandContext } from '../commands/commands.ts'
 import { byServer, type Replies, type ReplyAddress } from '../commands/replies.ts'
 import type { Database } from '../store/database.ts'
 import { countRunning } from '../store/leases.ts'
@@ -32,8 +32,8 @@ interface Rooms {
 }
 
 export interface Starting {
-  reply(request: Request, payload: ConversationCommands['reply']): Promise<Outcome<Summary | null>>
-  run(request: Request, payload: AgentCommands['run']): Promise<Outcome<Run>>
+  reply(request: CommandContext, payload: ConversationCommands['reply']): Promise<Outcome<Summary | null>>
+  run(request: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
 }
 
 export function createStarting(rooms: Rooms): Starting {
@@ -58,7 +58,7 @@ export function createStarting(rooms: Rooms): Starting {
     return new Fault('rate_limited', { detail, retry_after_ms: 5_000 })
   }
 
-  async function reply(request: Request, payload: ConversationCommands['reply']) {
+  async function reply(request: CommandContext, payload: ConversationCommands['reply']) {
     const { user_id } = request
     const { conversation_id, replaces } = payload
     const agent = await choose(user_id, payload.agent)
@@ -78,7 +78,7 @@ export function createStarting(rooms: Rooms): Starting {
     return begun
   }
 
-  async function run(request: Request, payload: AgentCommands['run']) {
+  async function run(request: CommandContext, payload: AgentCommands['run']) {
     const { user_id } = request
     const { conversation_id = null, input } = payload
     const agent = await choose(user_id, payload.agent)

@@ -2,7 +2,7 @@
 // elsewhere it reads the request in the log and ends the reply itself. One that is gone, or too slow, is not waited for.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { Outcome, Request } from '../commands/commands.ts'
+import type { Outcome, CommandContext } from '../commands/commands.ts'
 import { derivedId } from '../log/entry.ts'
 import type { Runner, What } from './runner.ts'
 
@@ -16,16 +16,16 @@ const LOOK_MS = 20
 export interface Stoppable<Data> {
   what: What
   /** Appends the request. */
-  ask(request: Request): Promise<Outcome<Data>>
+  ask(request: CommandContext): Promise<Outcome<Data>>
   isOpen(): Promise<boolean>
   /** Ends it now, with what its producer tells of it; nothing changes when it has ended. */
-  end(request: Request, metadata?: JsonObject): Promise<Outcome<Data>>
+  end(request: CommandContext, metadata?: JsonObject): Promise<Outcome<Data>>
 }
 
 /** Resolves when it has ended. The outcome is of the command's own change: the end, or the request. */
 export async function stop<Data>(
   runner: Runner,
-  request: Request,
+  request: CommandContext,
   stoppable: Stoppable<Data>,
 ): Promise<Outcome<Data>> {
   const production = runner.find(stoppable.what)

@@ -44,7 +44,7 @@ export function createAccountDeletion({
         load: () => Promise.resolve(),
         decide: () => ({ op: 'closed', entity_id: user_id, version: version + 1, data: {} }),
       })
-      await log.settle(user_id, topic)
+      await log.projectToHead(user_id, topic)
     } catch (error) {
       // closed before by a deletion that stopped half-way, or never begun by a sign-up that did
       const done =

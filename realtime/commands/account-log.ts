@@ -4,7 +4,7 @@ import type { Decision } from '@lockstep/protocol/change'
 import { fingerprintOf } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import type { ChangeDocument } from '../store/changes.ts'
-import type { Request } from './commands.ts'
+import type { CommandContext } from './commands.ts'
 
 export interface Told {
   seq: number
@@ -23,13 +23,13 @@ export type CommandIdentity = readonly [name: string, ...fields: string[]]
 export interface AccountLog {
   /** Appends what `decide` makes of what `load` reads; both run again when another entry came first. */
   tell<State>(
-    request: Request,
+    request: CommandContext,
     identity: CommandIdentity,
     load: () => Promise<State>,
     decide: (state: State) => Decision | undefined,
   ): Promise<Told>
   /** The entry that the same command made before. Throws `invalid` when its `mutation_id` was another command's. */
-  first(request: Request, identity: CommandIdentity): Promise<ChangeDocument | undefined>
+  first(request: CommandContext, identity: CommandIdentity): Promise<ChangeDocument | undefined>
 }
 
 export function createAccountLog(log: Log): AccountLog {

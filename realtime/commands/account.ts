@@ -17,7 +17,7 @@ import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '..
 import { findUser, renameUser, replacePassword, type UserDocument } from '../store/users.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity } from './account-log.ts'
-import type { Outcome, Request } from './commands.ts'
+import type { Outcome, CommandContext } from './commands.ts'
 import { createSignIn, toSession, toUser, type SignedIn, type SignIn } from './sign-in.ts'
 
 /** The sockets of sessions, on all nodes. */
@@ -41,10 +41,10 @@ export interface Account extends SignIn {
   /** Who is signed in. Throws `unauthenticated` when the session ended meanwhile. */
   me(caller: Caller): Promise<SignedIn & AtHead>
   /** Throws `username_taken`. */
-  rename(request: Request, username: string): Promise<User>
+  rename(request: CommandContext, username: string): Promise<User>
   /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`, `invalid` for an account without a password. */
   changePassword(
-    request: Request,
+    request: CommandContext,
     address: string,
     passwords: { current: string; next: string },
   ): Promise<void>
@@ -52,12 +52,12 @@ export interface Account extends SignIn {
    * Deletes the account and all its content. One without a password needs a session that has just begun instead. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` without the password that it has.
    */
-  remove(request: Request, address: string, password: string | undefined): Promise<void>
+  remove(request: CommandContext, address: string, password: string | undefined): Promise<void>
   /** Those that are alive, newest first. */
   listSessions(caller: Caller): Promise<{ items: ListedSession[] } & AtHead>
   /** Signs a device out, the own one included. Throws `not_found` for what isn't a session of the user, or isn't one any more. */
   revoke(
-    request: Request,
+    request: CommandContext,
     command: AccountCommands['revoke'],
   ): Promise<Outcome<AccountCommands['revoke']>>
   /** Finishes deletions that stopped half-way: at start and every few minutes. */
@@ -104,7 +104,7 @@ export function createAccount(rooms: {
   }
 
   /** Tells the present name, unless it has been told: so a rename that stopped before this is told by its repetition. */
-  const tellName = (request: Request, identity: CommandIdentity) =>
+  const tellName = (request: CommandContext, identity: CommandIdentity) =>
     accountLog.tell(
       request,
       identity,
@@ -119,7 +119,7 @@ export function createAccount(rooms: {
     )
 
   /** `removed`: its document was there just now, so it is told even if its beginning wasn't. */
-  const tellRevoked = (request: Request, session_id: string, removed: boolean) =>
+  const tellRevoked = (request: CommandContext, session_id: string, removed: boolean) =>
     accountLog.tell(
       request,
       ['revoke', session_id],
@@ -162,7 +162,7 @@ export function createAccount(rooms: {
     })
   }
 
-  async function endOtherSessions(request: Request): Promise<void> {
+  async function endOtherSessions(request: CommandContext): Promise<void> {
     await tellEnded(
       request,
       await deleteSessionsOf(database, request.user_id, request.session_id ?? undefined),
@@ -170,14 +170,14 @@ export function createAccount(rooms: {
   }
 
   /** The oldest devices of a user who has signed in on too many. */
-  async function endOldest(request: Request): Promise<void> {
+  async function endOldest(request: CommandContext): Promise<void> {
     const sessions = await findSessionsOf(database, request.user_id, new Date())
     const oldest = sessions.slice(most.sessionsPerUser).map(({ _id }) => _id)
     for (const id of oldest) await deleteSession(database, request.user_id, id)
     await tellEnded(request, oldest)
   }
 
-  async function tellEnded(request: Request, ended: readonly string[]): Promise<void> {
+  async function tellEnded(request: CommandContext, ended: readonly string[]): Promise<void> {
     devices.disconnectSessions(ended)
     for (const id of ended)
       await tellRevoked({ ...request, mutation_id: newId() }, id, true).catch((error: unknown) => {

@@ -18,7 +18,7 @@ import { fingerprintOf, toChange } from '../log/entry.ts'
 import type { Appended, Hot, Log } from '../log/log.ts'
 import { listRuns, readRun, toRun } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
-import type { Outcome, Request } from './commands.ts'
+import type { Outcome, CommandContext } from './commands.ts'
 import { cursorsOf } from './cursor.ts'
 import { byServer } from './replies.ts'
 
@@ -34,10 +34,10 @@ export interface AgentUseCases {
   /** Those that can answer; the first one does when none is named. */
   agents(user_id: string): Promise<Agent[]>
   /** Starts a run; with a known id: the one that is there, `changed: false`. */
-  run(request: Request, payload: AgentCommands['run']): Promise<Outcome<Run>>
-  stop(request: Request, payload: AgentCommands['stop']): Promise<Outcome<Run>>
+  run(request: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
+  stop(request: CommandContext, payload: AgentCommands['stop']): Promise<Outcome<Run>>
   /** `data` is null. */
-  delete(request: Request, payload: AgentCommands['delete']): Promise<Outcome<null>>
+  delete(request: CommandContext, payload: AgentCommands['delete']): Promise<Outcome<null>>
   /** Newest `started_at` first. Throws `invalid` for a foreign cursor. */
   list(
     user_id: string,
@@ -51,7 +51,7 @@ export interface AgentUseCases {
 export interface Runs extends Pick<AgentUseCases, 'delete' | 'list' | 'get'> {
   /** Throws `id_taken`, or `refusal` when there is one (a known id finds its run all the same). */
   begin(
-    request: Request,
+    request: CommandContext,
     payload: AgentCommands['run'],
     start: RunStart,
     refusal?: Fault,
@@ -62,12 +62,12 @@ export interface Runs extends Pick<AgentUseCases, 'delete' | 'list' | 'get'> {
   finish(user_id: string, run_id: string, ending: RunEnding, cause?: string): Promise<void>
   /** Ends the run, whoever produces it, from any node; `metadata` joins the run's own. */
   stop(
-    request: Request,
+    request: CommandContext,
     payload: AgentCommands['stop'],
     metadata?: JsonObject,
   ): Promise<Outcome<Run>>
   /** Asks whoever produces the run to end it. */
-  askToStop(request: Request, payload: AgentCommands['stop']): Promise<Outcome<Run>>
+  askToStop(request: CommandContext, payload: AgentCommands['stop']): Promise<Outcome<Run>>
   /** Whether the run may still grow, as far as documents have followed the log. */
   isOpen(user_id: string, run_id: string): Promise<boolean>
 }
@@ -82,7 +82,7 @@ export function createRuns(database: Database, log: Log): Runs {
       .reduce<HeldRun>(reduceRun, await readRun(database, hot.user_id, run_id))
   }
 
-  const append = (request: Request, run_id: string, command: unknown, decide: Decide) =>
+  const append = (request: CommandContext, run_id: string, command: unknown, decide: Decide) =>
     log.append<HeldRun>({
       caller: request,
       topic: 'agents',
@@ -93,7 +93,7 @@ export function createRuns(database: Database, log: Log): Runs {
     })
 
   async function present(user_id: string, run_id: string): Promise<HeldRun> {
-    await log.settle(user_id, 'agents')
+    await log.projectToHead(user_id, 'agents')
     return readRun(database, user_id, run_id)
   }
 
@@ -172,7 +172,7 @@ export function createRuns(database: Database, log: Log): Runs {
     async list(user_id, { limit, cursor, ...matching }) {
       const cursors = cursorsOf('agents', user_id, matching)
       const after = cursor === undefined ? undefined : cursors.read(cursor)
-      const head = await log.settle(user_id, 'agents')
+      const head = await log.projectToHead(user_id, 'agents')
       const { items, more } = await listRuns(database, user_id, { ...matching, limit, after })
       const last = items.at(-1)
       const next_cursor =

@@ -14,7 +14,7 @@ export interface Outcome<Data = unknown> {
 }
 
 /** Who asks, and the key under which repeating it changes nothing. */
-export interface Request extends Caller {
+export interface CommandContext extends Caller {
   mutation_id: string
 }
 
@@ -22,11 +22,11 @@ export interface Request extends Caller {
 export type Execute = (
   topic: Topic,
   name: string,
-  request: Request,
+  request: CommandContext,
   payload: never,
 ) => Promise<Outcome>
 
-type Handler = (request: Request, payload: never) => Promise<Outcome>
+type Handler = (request: CommandContext, payload: never) => Promise<Outcome>
 
 /** The table behind `Execute`. Unknown names can't come here: the gateway refuses what has no schema. */
 export function createExecute(handlers: Partial<Record<Topic, Record<string, Handler>>>): Execute {

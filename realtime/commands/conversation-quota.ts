@@ -9,23 +9,23 @@ import type { Database } from '../store/database.ts'
 /** Users whose count is remembered: those who are near the limit. */
 const REMEMBERED = 1_000
 
-export interface Room {
+export interface ConversationQuota {
   /** Whether a user who is at `seq` of the conversations' log has as many as there may be, the trash included. */
   isFull(user_id: string, seq: number): Promise<boolean>
 }
 
 /** What is counted are documents, so they first follow the log. */
-export const createRoom = (database: Database, log: Pick<Log, 'settle'>, most?: number): Room =>
-  countingRoom(async (user_id) => {
-    await log.settle(user_id, 'conversations')
+export const createConversationQuota = (database: Database, log: Pick<Log, 'projectToHead'>, most?: number): ConversationQuota =>
+  countingQuota(async (user_id) => {
+    await log.projectToHead(user_id, 'conversations')
     return countConversations(database, user_id)
   }, most)
 
 /** @param count of the user's conversations that aren't purged */
-export function countingRoom(
+export function countingQuota(
   count: (user_id: string) => Promise<number>,
   most: number = limits.conversationsPerUser,
-): Room {
+): ConversationQuota {
   const counted = new Map<string, { count: number; seq: number }>()
   return {
     async isFull(user_id, seq) {
@@ -43,7 +43,7 @@ export function countingRoom(
   }
 }
 
-export const noRoom = (): Fault =>
+export const quotaReached = (): Fault =>
   new Fault('invalid', {
     detail: 'You have as many conversations as there may be: purge some first',
   })

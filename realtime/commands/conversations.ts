@@ -15,10 +15,10 @@ import {
 } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
-import type { Outcome, Request } from './commands.ts'
+import type { Outcome, CommandContext } from './commands.ts'
 import { cursorsOf } from './cursor.ts'
 import { outcomeOf, withMessages } from './held-conversation.ts'
-import { createRoom, noRoom, type Room } from './conversation-quota.ts'
+import { createConversationQuota, quotaReached, type ConversationQuota } from './conversation-quota.ts'
 
 type Name = keyof typeof decideConversations
 /** A conversation with a window of its messages, and the head of the topic from which a client goes on. */
@@ -30,11 +30,11 @@ export interface Conversations {
   /** create, update, append, delete, restore, purge; Faults as the contract says. `data` is null after a purge. */
   change<N extends Name>(
     name: N,
-    request: Request,
+    request: CommandContext,
     payload: ConversationCommands[N],
   ): Promise<Outcome<Summary | null>>
   /** Purges it if it is in the trash since before `before`: somebody may have restored it a moment ago. */
-  purgeTrashed(request: Request, id: string, before: Date): Promise<void>
+  purgeTrashed(request: CommandContext, id: string, before: Date): Promise<void>
   /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
   list(
     user_id: string,
@@ -59,12 +59,12 @@ export interface WindowQuery {
 export function createConversations(
   database: Database,
   log: Log,
-  room: Room = createRoom(database, log),
+  room: ConversationQuota = createConversationQuota(database, log),
 ): Conversations {
   type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
 
   async function append(
-    request: Request,
+    request: CommandContext,
     id: string,
     named: string[],
     identity: unknown,
@@ -87,7 +87,7 @@ export function createConversations(
 
   async function change<N extends Name>(
     name: N,
-    request: Request,
+    request: CommandContext,
     payload: ConversationCommands[N],
   ): Promise<Outcome<Summary | null>> {
     const command = name === 'create' ? { id: newId(), ...payload } : payload
@@ -107,7 +107,7 @@ export function createConversations(
         namedMessages(inputsOf(command)),
         [name, payload],
         (held, context) => {
-          if (full && held === undefined) throw noRoom()
+          if (full && held === undefined) throw quotaReached()
           return decide(held, command, context)
         },
         look,
@@ -122,7 +122,7 @@ export function createConversations(
     }
   }
 
-  async function purgeTrashed(request: Request, id: string, before: Date): Promise<void> {
+  async function purgeTrashed(request: CommandContext, id: string, before: Date): Promise<void> {
     await append(request, id, [], ['purge', id], (held, context) => {
       if (!isConversation(held) || held.deleted_at === null || new Date(held.deleted_at) >= before)
         return undefined
@@ -136,7 +136,7 @@ export function createConversations(
     { before, limit = NEWEST, state = 'active' }: WindowQuery = {},
   ): Promise<ConversationAtHead> {
     for (;;) {
-      const cursor = await log.settle(user_id, 'conversations')
+      const cursor = await log.projectToHead(user_id, 'conversations')
       const document = visible(await readConversation(database, user_id, id), state)
       const messages = (await readWindow(database, user_id, id, { before, limit })).map(toMessage)
       const again = await readConversation(database, user_id, id)
@@ -150,7 +150,7 @@ export function createConversations(
     const cursors = cursorsOf('conversations', user_id, state, q)
     const place = cursor === undefined ? undefined : cursors.read(cursor)
     const after = place && { updated_at: place.at, _id: place._id }
-    const head = await log.settle(user_id, 'conversations')
+    const head = await log.projectToHead(user_id, 'conversations')
     const matching = q
       ? { text: q, ids: await conversationsSaying(database, user_id, q) }
       : undefined

@@ -92,14 +92,14 @@ export function createExport(database: Database, log: Log): ExportUseCases {
   return {
     async everything(user_id) {
       for (const topic of ['conversations', 'preferences', 'agents'] as const)
-        await log.settle(user_id, topic)
+        await log.projectToHead(user_id, topic)
       const user = await findUser(database, user_id)
       if (!user) throw new Fault('unauthenticated', { detail: 'This account is gone' })
       return Readable.from(json(user))
     },
 
     async markdown(user_id, id) {
-      await log.settle(user_id, 'conversations')
+      await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, id)
       if (!document || 'purged' in document || document.deleted_at !== null)
         throw new Fault('not_found', { detail: 'There is no such conversation' })

@@ -56,7 +56,7 @@ export async function outcomeOf(
     const data = summaryOrNull(reduceConversation(appended.state, toChange(appended.entry)))
     return { data, seq, version, changed: true }
   }
-  await log.settle(user_id, 'conversations')
+  await log.projectToHead(user_id, 'conversations')
   const document = await readConversation(database, user_id, entity_id)
   return {
     data: document && !('purged' in document) ? toSummary(document) : null,

@@ -6,11 +6,11 @@ import { fingerprintOf, toChange } from '../log/entry.ts'
 import type { Hot, Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import { readPreferences } from '../store/preferences.ts'
-import type { Outcome, Request } from './commands.ts'
+import type { Outcome, CommandContext } from './commands.ts'
 
 export interface PreferencesUseCases {
   /** Merges a patch. Faults: `version_conflict` with `current`, `too_large` when the result is. */
-  update(request: Request, payload: PreferencesCommands['update']): Promise<Outcome<Preferences>>
+  update(request: CommandContext, payload: PreferencesCommands['update']): Promise<Outcome<Preferences>>
   /** All preferences and the topic's head. */
   get(user_id: string): Promise<Preferences & { epoch: string; seq: number }>
 }
@@ -22,7 +22,7 @@ export function createPreferences(database: Database, log: Log): PreferencesUseC
   }
 
   async function get(user_id: string) {
-    const head = await log.settle(user_id, 'preferences')
+    const head = await log.projectToHead(user_id, 'preferences')
     const stored = await readPreferences(database, user_id)
     if (!stored) throw new Fault('not_found', { detail: 'There is no such user' })
     return { ...stored, ...head }

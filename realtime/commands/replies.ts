@@ -27,11 +27,11 @@ import {
   streamingMessages,
   toMessage,
 } from '../store/messages.ts'
-import type { Outcome, Request } from './commands.ts'
+import type { Outcome, CommandContext } from './commands.ts'
 import { outcomeOf, withMessages, withStreaming } from './held-conversation.ts'
 
 /** How the log names the server when it does something by itself. */
-export const byServer = (user_id: string, ...parts: (string | number)[]): Request => ({
+export const byServer = (user_id: string, ...parts: (string | number)[]): CommandContext => ({
   user_id,
   session_id: null,
   device: 'Lockstep',
@@ -53,7 +53,7 @@ export interface Replies {
    * finds its first outcome all the same).
    */
   begin(
-    request: Request,
+    request: CommandContext,
     payload: ConversationCommands['reply'],
     start: ReplyStart,
     refusal?: Fault,
@@ -72,13 +72,13 @@ export interface Replies {
   ): Promise<void>
   /** Ends the message, whoever writes it, from any node; `metadata` joins the message's own. */
   stop(
-    request: Request,
+    request: CommandContext,
     payload: ConversationCommands['stop'],
     metadata?: JsonObject,
   ): Promise<Outcome<Summary | null>>
   /** Asks whoever writes the message to end it. */
   askToStop(
-    request: Request,
+    request: CommandContext,
     payload: ConversationCommands['stop'],
   ): Promise<Outcome<Summary | null>>
   /** Whether the message may still grow, as far as documents have followed the log. */
@@ -101,7 +101,7 @@ export function createReplies(database: Database, log: Log): Replies {
     withMessages(database, conversation_id, messageIds)
 
   const append = (
-    request: Request,
+    request: CommandContext,
     command: unknown,
     load: (hot: Hot) => Promise<HeldConversation>,
     decide: Decide,
@@ -117,7 +117,7 @@ export function createReplies(database: Database, log: Log): Replies {
 
   /** One command, whatever comes of it: it may be repeated on a node where the other thing is to be done. */
   async function onStreaming(
-    request: Request,
+    request: CommandContext,
     payload: ConversationCommands['stop'],
     decide: Decide,
   ) {
@@ -185,7 +185,7 @@ export function createReplies(database: Database, log: Log): Replies {
     },
 
     async obstacle(user_id, conversation_id) {
-      await log.settle(user_id, 'conversations')
+      await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, conversation_id)
       if (!document || 'purged' in document || document.deleted_at !== null)
         return new Fault('not_found', { detail: 'There is no such conversation' })
@@ -194,7 +194,7 @@ export function createReplies(database: Database, log: Log): Replies {
     },
 
     async upTo(user_id, conversation_id, message_id, limit) {
-      await log.settle(user_id, 'conversations')
+      await log.projectToHead(user_id, 'conversations')
       const chain: Message[] = []
       for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {
         const [found] = await readMessages(database, user_id, conversation_id, [next])

@@ -10,7 +10,7 @@ import { fingerprintOf } from '../log/entry.ts'
 import type { Hot, Log } from '../log/log.ts'
 import { changedBy, conversationAt, entriesSince, undoAll } from '../log/rewind.ts'
 import type { Database } from '../store/database.ts'
-import type { Outcome, Request } from './commands.ts'
+import type { Outcome, CommandContext } from './commands.ts'
 import { outcomeOf, withStreaming } from './held-conversation.ts'
 
 export interface RewindUseCases {
@@ -24,7 +24,7 @@ export interface RewindUseCases {
    * Brings it back to what it was, by one change. Throws `not_found` as `at` does, and in the trash; `already_replying`; `too_large` above
    * 4 MB, or when more messages have been edited since than a request may have.
    */
-  back(request: Request, payload: ConversationCommands['rewind']): Promise<Outcome<Summary | null>>
+  back(request: CommandContext, payload: ConversationCommands['rewind']): Promise<Outcome<Summary | null>>
 }
 
 export const createRewind = (database: Database, log: Log): RewindUseCases => ({

@@ -10,7 +10,7 @@ import type { Database } from '../store/database.ts'
 import { deleteSession, findSession, type SessionDocument } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword, type UserDocument } from '../store/users.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
-import type { Request } from './commands.ts'
+import type { CommandContext } from './commands.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
@@ -59,7 +59,7 @@ export function createSignIn(rooms: {
   passwords: Passwords
   limits: RateLimits
   /** Signs out the oldest devices of a user who has too many. */
-  endOldest: (request: Request) => Promise<void>
+  endOldest: (request: CommandContext) => Promise<void>
 }): SignIn {
   const { database, accountLog, sessions, passwords, limits, endOldest } = rooms
 

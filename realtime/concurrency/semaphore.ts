@@ -1,5 +1,5 @@
 /** Lets so many jobs run at the same time, the others in order of arrival: a storm of devices must not become a storm of reads. */
-export class Gate {
+export class Semaphore {
   #free: number
   readonly #waiting: (() => void)[] = []
 

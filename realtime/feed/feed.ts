@@ -3,7 +3,7 @@
 import { Gauge } from 'prom-client'
 import type { Link } from '../redis/link.ts'
 import { keptGeneration, readToken } from '../store/feed.ts'
-import type { ChargeTimings } from './leased-range.ts'
+import type { LeasedRangeTimings } from './leased-range.ts'
 import { startLeasedFeed } from './leased-feed.ts'
 import { retrying } from './retrying.ts'
 import type { Tail } from './tail.ts'
@@ -12,7 +12,7 @@ import { rangesOf, tailStarter, type TailOptions } from './tails.ts'
 export interface FeedOptions extends TailOptions {
   /** To the other nodes; absent: there are none. */
   link?: Link
-  chargeTimings?: ChargeTimings
+  chargeTimings?: LeasedRangeTimings
 }
 
 export interface Feed {

@@ -4,7 +4,7 @@ import { Gauge } from 'prom-client'
 import { createLease } from '../redis/lease.ts'
 import type { Link } from '../redis/link.ts'
 import { keptGeneration, leaseCount, readToken } from '../store/feed.ts'
-import { Charge, chargeTimings, type Beat } from './leased-range.ts'
+import { LeasedRange, leasedRangeTimings, type HolderBeat } from './leased-range.ts'
 import type { Feed, FeedOptions } from './feed.ts'
 import { retrying } from './retrying.ts'
 import { rangesOf, tailStarter, type Range } from './tails.ts'
@@ -16,19 +16,19 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
     logger,
     compareHeads,
     metrics,
-    chargeTimings: timings = chargeTimings,
+    chargeTimings: timings = leasedRangeTimings,
   } = options
   const start = tailStarter(options)
   const ready = Promise.withResolvers<void>()
   const stopping = new AbortController()
-  const charges = new Map<string, Charge>()
+  const charges = new Map<string, LeasedRange>()
   const healthy = () =>
     charges.size > 0 && [...charges.values()].every((charge) => charge.healthy())
   const held = () => [...charges.values()].filter((charge) => charge.held() !== undefined).length
 
   const chargeOf = (range: Range) => {
     const log = logger.child({ range: range.name })
-    const charge: Charge = new Charge({
+    const charge: LeasedRange = new LeasedRange({
       range,
       link,
       lease: createLease(
@@ -63,7 +63,7 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
   }
 
   link.listen('feed', (message) => {
-    const beat = message as Beat
+    const beat = message as HolderBeat
     charges.get(beat.range)?.heard(beat)
   })
   link.onRegained(() => void compareHeads())
@@ -73,8 +73,8 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
     for (const range of ranges) charges.set(range.name, chargeOf(range))
     for (const charge of charges.values())
       attending.push(
-        repeat(() => charge.attend()),
-        repeat(() => charge.tick()),
+        repeat(() => charge.maintainLease()),
+        repeat(() => charge.maintainTail()),
       )
   })
   new Gauge({

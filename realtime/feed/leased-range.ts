@@ -6,11 +6,11 @@ import type { Logger } from '../observability/logger.ts'
 import type { Lease } from '../redis/lease.ts'
 import type { Link } from '../redis/link.ts'
 import type { Token } from '../store/feed.ts'
-import type { Mandate, Range } from './tails.ts'
+import type { TailRole, Range } from './tails.ts'
 import type { Tail } from './tail.ts'
 
 /** Milliseconds. */
-export interface ChargeTimings {
+export interface LeasedRangeTimings {
   tick: number
   ttl: number
   beat: number
@@ -19,7 +19,7 @@ export interface ChargeTimings {
   /** A holder whose stream isn't ready for so long gives up, and leaves the lease to others for as long. */
   unready: number
 }
-export const chargeTimings: ChargeTimings = {
+export const leasedRangeTimings: LeasedRangeTimings = {
   tick: 500,
   ttl: 4_000,
   beat: 1_000,
@@ -30,21 +30,21 @@ export const chargeTimings: ChargeTimings = {
 /** A Redis that hangs must not hold up the end of this node (ms). */
 const RELEASE_MS = 1_000
 
-export interface ChargePorts {
+export interface LeasedRangeDeps {
   range: Range
   link: Link
   lease: Lease
   /** May this node take the lease, or keep it, by its fair share? */
   mayHold(): boolean
-  start(token: Token | undefined, mandate: Mandate): Tail
+  start(token: Token | undefined, mandate: TailRole): Tail
   readToken(): Promise<Token | undefined>
   keptGeneration(): Promise<number>
   compareHeads(): Promise<void>
   logger: Logger
-  timings: ChargeTimings
+  timings: LeasedRangeTimings
 }
 
-export interface Beat {
+export interface HolderBeat {
   range: string
   node: string
   generation: number
@@ -53,11 +53,11 @@ export interface Beat {
   n: number
 }
 
-export class Charge {
-  readonly #ports: ChargePorts
+export class LeasedRange {
+  readonly #ports: LeasedRangeDeps
   #tail: Tail | undefined
   #heardAt = performance.now()
-  #last: Beat | undefined
+  #last: HolderBeat | undefined
   #beats = 0
   #beatAt = 0
   #readyAt = performance.now()
@@ -66,7 +66,7 @@ export class Charge {
   /** Changes that were for this node's devices only. Should that have been a lapse within one generation, the others must hear of it. */
   #unpublished = 0
 
-  constructor(ports: ChargePorts) {
+  constructor(ports: LeasedRangeDeps) {
     this.#ports = ports
   }
 
@@ -84,7 +84,7 @@ export class Charge {
   }
 
   /** A beat came, maybe the own one. */
-  heard(beat: Beat): void {
+  heard(beat: HolderBeat): void {
     if (beat.node === this.#ports.link.node) return
     const last = this.#last
     this.#last = beat
@@ -98,7 +98,7 @@ export class Charge {
   }
 
   /** Looks after the lease; waits for Redis. Never run twice at the same time; rejects when Redis or the database is away. */
-  async attend(): Promise<void> {
+  async maintainLease(): Promise<void> {
     const { lease, link, mayHold, timings, logger } = this.#ports
     const now = performance.now()
     if (this.#tail?.ready() ?? true) this.#readyAt = now
@@ -118,7 +118,7 @@ export class Charge {
   }
 
   /** Looks after the tail; doesn't wait for Redis. Never run twice at the same time; rejects when the database is away. */
-  async tick(): Promise<void> {
+  async maintainTail(): Promise<void> {
     if (this.#acquired) {
       // a new holder replays from where the last one stood, for those who depended on that, and makes good its losses, as they do
       await this.#stopTail()
@@ -176,7 +176,7 @@ export class Charge {
       return
     this.#beatAt = now
     const losses = this.#tail.restarts() + link.publishing.lost() + this.#unpublished
-    const beat: Beat = { range: range.name, node: link.node, generation, losses, n: ++this.#beats }
+    const beat: HolderBeat = { range: range.name, node: link.node, generation, losses, n: ++this.#beats }
     link.tell('feed', beat)
   }
 }

@@ -41,7 +41,7 @@ export function rangesOf(count: number): Range[] {
 }
 
 /** Whom a tail works for, which changes while it runs. */
-export interface Mandate {
+export interface TailRole {
   /** Asked once for each change: is it for all nodes, or for the devices of this one only? */
   everywhere(): boolean
   /** Under which tokens may be kept; undefined: they may not. */
@@ -90,7 +90,7 @@ export function tailStarter(options: TailOptions) {
   return (
     range: Range,
     token: Token | undefined,
-    mandate: Mandate,
+    mandate: TailRole,
     turned: (ready: boolean) => void,
   ): Tail =>
     startTail(

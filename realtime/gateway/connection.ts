@@ -30,14 +30,14 @@ export type TopicServer = Server<DefaultEventsMap, ServerEvents, NodeEvents, Adm
 export type TopicNamespace = Namespace<DefaultEventsMap, ServerEvents, NodeEvents, Admitted>
 export type TopicSocket = Socket<DefaultEventsMap, ServerEvents, NodeEvents, Admitted>
 
-export interface Connection {
+export interface AdmittedConnection {
   topic: Topic
   identity: Identity
   socket: TopicSocket
   wire: Wire
 }
 
-export interface Member extends Connection {
+export interface Connection extends AdmittedConnection {
   device: Device
   /** Resolves to whether the session was still alive once the socket had joined its rooms. */
   verified: Promise<boolean>

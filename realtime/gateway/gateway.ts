@@ -13,15 +13,15 @@ import type { Log } from '../log/log.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Link } from '../redis/link.ts'
 import { createAdmission } from './admission.ts'
-import { createFigures, type Figures } from './metrics.ts'
-import { Gate } from '../concurrency/semaphore.ts'
+import { createGatewayMetrics, type GatewayMetrics } from './metrics.ts'
+import { Semaphore } from '../concurrency/semaphore.ts'
 import { HeadReader } from './head-reader.ts'
 import { Hub } from './hub.ts'
 import { alone, joinNeighbours } from './neighbours.ts'
 import {
   sessionRoom,
   userRoom,
-  type Connection,
+  type AdmittedConnection,
   type Identity,
   type TopicSocket,
 } from './connection.ts'
@@ -104,19 +104,19 @@ export function startGateway(options: GatewayOptions): Gateway {
     pause,
     behind: () => figures.behind(),
   })
-  const figures = createFigures(metrics, () => hub.all())
+  const figures = createGatewayMetrics(metrics, () => hub.all())
   const heads = new HeadReader(log)
   const neighbours = link
     ? joinNeighbours({ io, link, hub, heads, logger, compareEvery: timings.presence, relayed })
     : alone(hub)
   const { presence } = neighbours
-  const end = ({ socket }: Connection, reason: 'revoked' | 'expired' | 'orphaned' | 'flooding') => {
+  const end = ({ socket }: AdmittedConnection, reason: 'revoked' | 'expired' | 'orphaned' | 'flooding') => {
     if (!socket.connected) return
     figures.ended(reason)
     socket.disconnect(true)
   }
   const watch = new SessionWatch({ ...sessions, end, logger })
-  const gate = new Gate(settings.catchUps)
+  const gate = new Semaphore(settings.catchUps)
   const requests = createRequests({
     execute: options.execute,
     log,
@@ -232,7 +232,7 @@ export function startGateway(options: GatewayOptions): Gateway {
 function endDead(
   hub: Hub,
   { slow, pong }: GatewaySettings['timings'],
-  figures: Figures,
+  figures: GatewayMetrics,
 ): Promise<void> {
   for (const wire of new Set([...hub.all()].map(({ wire }) => wire))) {
     const isStuck = wire.stuckFor() > slow

@@ -5,14 +5,14 @@ import type { Delta } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import type { Log } from '../log/log.ts'
-import type { Member } from './connection.ts'
+import type { Connection } from './connection.ts'
 
 const HEADS_PER_BATCH = 500
 
-const none: ReadonlySet<Member> = new Set()
+const none: ReadonlySet<Connection> = new Set()
 
 /** What a comparison is to do with a device that is behind. */
-type Visit = (member: Member, head: Cursor) => void
+type Visit = (member: Connection, head: Cursor) => void
 
 export interface HubPorts {
   log: Pick<Log, 'heads'>
@@ -27,7 +27,7 @@ export interface HubPorts {
 export class Hub {
   readonly #ports: HubPorts
   /** By `<user>:<topic>`. */
-  readonly #members = new Map<string, Set<Member>>()
+  readonly #members = new Map<string, Set<Connection>>()
   #comparing: Promise<void> | undefined
   #again: Promise<void> | undefined
   #stopped = false
@@ -36,21 +36,21 @@ export class Hub {
     this.#ports = ports
   }
 
-  add(member: Member): void {
+  add(member: Connection): void {
     const key = keyOf(member.identity.user_id, member.topic)
     const members = this.#members.get(key)
     if (members) members.add(member)
     else this.#members.set(key, new Set([member]))
   }
 
-  remove(member: Member): void {
+  remove(member: Connection): void {
     const key = keyOf(member.identity.user_id, member.topic)
     const members = this.#members.get(key)
     members?.delete(member)
     if (members?.size === 0) this.#members.delete(key)
   }
 
-  of(user_id: string, topic: Topic): ReadonlySet<Member> {
+  of(user_id: string, topic: Topic): ReadonlySet<Connection> {
     return this.#members.get(keyOf(user_id, topic)) ?? none
   }
 
@@ -62,7 +62,7 @@ export class Hub {
       .map((key) => key.slice(0, -end.length))
   }
 
-  *all(): Generator<Member> {
+  *all(): Generator<Connection> {
     for (const members of this.#members.values()) yield* members
   }
 
@@ -90,7 +90,7 @@ export class Hub {
   /** Compares these heads, and catches up who is behind after the grace. Rejects when the database is away. */
   async compare(keys: readonly string[], visit?: Visit): Promise<void> {
     const heads = await this.#ports.log.heads(keys)
-    const late: [Member, Cursor][] = []
+    const late: [Connection, Cursor][] = []
     for (const [key, head] of heads)
       for (const member of this.#members.get(key) ?? none) {
         if (member.device.lacks(head)) late.push([member, head])

@@ -3,9 +3,9 @@ import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Metrics } from '../observability/metrics.ts'
 import type { State } from './device.ts'
-import type { Member } from './connection.ts'
+import type { Connection } from './connection.ts'
 
-export interface Figures {
+export interface GatewayMetrics {
   moved(topic: Topic, from: State['name'] | undefined, to: State['name']): void
   refused(code: string): void
   answered(topic: Topic, command: string, code: string, seconds: number): void
@@ -17,7 +17,7 @@ export interface Figures {
 }
 
 /** @param members all sockets of this node, looked at when metrics are collected */
-export function createFigures(metrics: Metrics, members: () => Iterable<Member>): Figures {
+export function createGatewayMetrics(metrics: Metrics, members: () => Iterable<Connection>): GatewayMetrics {
   const registers = [metrics]
   const sockets = new Gauge({
     name: 'lockstep_sockets',

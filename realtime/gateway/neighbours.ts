@@ -16,7 +16,7 @@ import {
   type Correction,
   type Listing,
 } from './presence.ts'
-import { createRelay, type Parcel } from './relay.ts'
+import { createRelay, type NodeMessage } from './relay.ts'
 
 /** How long another node may take to say who is online there (ms). */
 const ANSWER_MS = 2_000
@@ -26,7 +26,7 @@ const PAUSE_MS = 50
 
 export interface Neighbours {
   presence: Presence
-  send(parcel: Parcel): void
+  send(parcel: NodeMessage): void
   onlineSessions(user_id: string): Promise<Set<string>>
   stop(): void
 }
@@ -79,7 +79,7 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
     ask: (user_id, here) => say(user_id, 'who', here),
   })
 
-  function received({ topic, user_id, event, payload }: Parcel): void {
+  function received({ topic, user_id, event, payload }: NodeMessage): void {
     if (event === 'change') {
       hub.change(user_id, payload as Change)
       relayed(user_id, payload as Change)

@@ -2,7 +2,7 @@
 // and forgets those of a node that is gone. What nodes tell may get lost, so now and then each says what it believes of the others, who
 // answer with the complete list where that is wrong. Only devices on the `account` topic are told.
 import type { Presence as PresenceEvent } from '@lockstep/protocol/sync'
-import type { Member } from './connection.ts'
+import type { Connection } from './connection.ts'
 
 /** What nodes tell each other of one connection. */
 export interface Announcement {
@@ -24,7 +24,7 @@ export type Correction = [user_id: string, present: PresenceEvent[]]
 export interface PresencePorts {
   node: string
   /** Devices of the user on this node. */
-  local(user_id: string): Iterable<Member>
+  local(user_id: string): Iterable<Connection>
   /** To the other nodes that have devices of this user. */
   announce(user_id: string, announcement: Announcement): void
   /** To the same nodes: this is all that is here, what is there? */
@@ -33,7 +33,7 @@ export interface PresencePorts {
 
 export class Presence {
   readonly #ports: PresencePorts
-  readonly #viewing = new WeakMap<Member, string | null>()
+  readonly #viewing = new WeakMap<Connection, string | null>()
   /** Connections on other nodes by user and connection id. */
   readonly #remote = new Map<string, Map<string, Announcement>>()
 
@@ -42,7 +42,7 @@ export class Presence {
   }
 
   /** A device came: it learns who is there, the others learn of it. */
-  arrived(member: Member): void {
+  arrived(member: Connection): void {
     const { user_id } = member.identity
     for (const other of this.#ports.local(user_id))
       if (other !== member) member.socket.emit('presence', this.#describe(other))
@@ -52,14 +52,14 @@ export class Presence {
   }
 
   /** One that has left meanwhile looks at nothing: telling it would bring it back, and nobody would take it away again. */
-  looksAt(member: Member, conversation_id: string | null): void {
+  looksAt(member: Connection, conversation_id: string | null): void {
     if (!member.socket.connected) return
     if (this.#viewing.get(member) === conversation_id) return
     this.#viewing.set(member, conversation_id)
     this.#tell(member, this.#describe(member))
   }
 
-  left(member: Member): void {
+  left(member: Connection): void {
     const { session_id, device, user_id } = member.identity
     this.#tell(member, { session_id, connection_id: member.socket.id, device, online: false })
     if (this.#isNobodyHere(user_id)) this.#remote.delete(user_id)
@@ -147,20 +147,20 @@ export class Presence {
     return [...this.#ports.local(user_id)].length === 0
   }
 
-  #describe(member: Member): PresenceEvent {
+  #describe(member: Connection): PresenceEvent {
     const { session_id, device } = member.identity
     const viewing = this.#viewing.get(member)
     const presence = { session_id, connection_id: member.socket.id, device, online: true }
     return viewing === undefined ? presence : { ...presence, viewing }
   }
 
-  #tell(member: Member, presence: PresenceEvent): void {
+  #tell(member: Connection, presence: PresenceEvent): void {
     const { user_id } = member.identity
     this.#emit(user_id, presence, member)
     this.#ports.announce(user_id, { node: this.#ports.node, presence })
   }
 
-  #emit(user_id: string, presence: PresenceEvent, except?: Member): void {
+  #emit(user_id: string, presence: PresenceEvent, except?: Connection): void {
     for (const member of this.#ports.local(user_id))
       if (member !== except) member.socket.emit('presence', presence)
   }

@@ -10,7 +10,7 @@ import type { Link } from '../redis/link.ts'
 import { userOf, userRoom } from './connection.ts'
 
 /** What one node tells the others about a user. */
-export interface Parcel {
+export interface NodeMessage {
   topic: Topic
   user_id: string
   event: string
@@ -21,11 +21,11 @@ export interface Relay {
   /** For `new Server`. */
   adapter: ReturnType<typeof createShardedAdapter>
   /** To the other nodes that have devices of the user in this topic. Lost when Redis is away. */
-  send(parcel: Parcel): void
+  send(parcel: NodeMessage): void
 }
 
 export interface RelayPorts {
-  received(parcel: Parcel): void
+  received(parcel: NodeMessage): void
   /** From now on parcels for this user arrive; earlier ones may not have. */
   stands(topic: Topic, user_id: string): void
   logger: Logger
@@ -87,7 +87,7 @@ function internalsOf(adapter: object): Internals {
   return adapter as Internals
 }
 
-function parcelOf(message: ClusterMessage): Parcel | undefined {
+function parcelOf(message: ClusterMessage): NodeMessage | undefined {
   if (message.type !== MessageType.BROADCAST) return undefined
   const [event, payload] = (message.data.packet as { data: [string, unknown] }).data
   const user_id = userOf(message.data.opts.rooms[0] ?? '') ?? ''

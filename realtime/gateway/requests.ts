@@ -9,18 +9,18 @@ import { commands, RangeRequest, unloggedCommands, type Ack } from '@lockstep/pr
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import type { Log } from '../log/log.ts'
-import type { Gate } from '../concurrency/semaphore.ts'
-import type { Member } from './connection.ts'
+import type { Semaphore } from '../concurrency/semaphore.ts'
+import type { Connection } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
 
 export interface RequestPorts {
   execute: Execute
   log: Pick<Log, 'range'>
   /** Reads of the log, those of devices that are caught up among them. */
-  gate: Gate
-  viewing(member: Member, conversation_id: string | null): void
+  gate: Semaphore
+  viewing(member: Connection, conversation_id: string | null): void
   /** It goes on after so many refusals that answering them is work as well. */
-  flooded(member: Member): void
+  flooded(member: Connection): void
   toFault(error: unknown): Fault
   logger: Logger
   settings: GatewaySettings
@@ -46,7 +46,7 @@ export function createRequests(ports: RequestPorts) {
   const running = new Set<Promise<void>>()
   const users = new Buckets(ports.settings.eventsPerUser)
 
-  function serve(member: Member): void {
+  function serve(member: Connection): void {
     const { events, inFlight: most, refusals } = ports.settings
     const { user_id, session_id } = member.identity
     const bucket = new TokenBucket(events)
@@ -81,7 +81,7 @@ export function createRequests(ports: RequestPorts) {
 
 async function answerTo(
   ports: RequestPorts,
-  member: Member,
+  member: Connection,
   event: string,
   args: unknown[],
   answer: Answer,
@@ -119,7 +119,7 @@ async function answerTo(
 
 async function command(
   ports: RequestPorts,
-  member: Member,
+  member: Connection,
   name: string,
   input: unknown,
 ): Promise<Ack> {
@@ -140,7 +140,7 @@ async function command(
 /** The next one is read when the device has taken the last: until then nobody holds an answer for it. */
 async function range(
   ports: RequestPorts,
-  member: Member,
+  member: Connection,
   input: unknown,
   answer: Answer,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 // A socket lives no longer than its session: it is looked up again after the socket has joined its rooms, when it should expire, and in
 // batches now and then. The invariant: a revoked session has no socket longer than a beat, even if nobody could tell this node.
 import type { Logger } from '../observability/logger.ts'
-import type { Member } from './connection.ts'
+import type { Connection } from './connection.ts'
 
 /** Ids per query. */
 const BATCH = 1_000
@@ -11,13 +11,13 @@ const LONGEST_MS = 2 ** 31 - 1
 export interface SessionWatchPorts {
   /** Until when each is alive; those that aren't are left out. */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  end(member: Member, reason: 'revoked' | 'expired'): void
+  end(member: Connection, reason: 'revoked' | 'expired'): void
   logger: Logger
 }
 
 export class SessionWatch {
   readonly #ports: SessionWatchPorts
-  readonly #expiries = new Map<Member, NodeJS.Timeout>()
+  readonly #expiries = new Map<Connection, NodeJS.Timeout>()
   #questions = new Map<string, PromiseWithResolvers<boolean>>()
 
   constructor(ports: SessionWatchPorts) {
@@ -35,17 +35,17 @@ export class SessionWatch {
   }
 
   /** Ends the socket when its session expires, unless that was prolonged. */
-  watch(member: Member): void {
+  watch(member: Connection): void {
     this.#arm(member, member.identity.expires_at)
   }
 
-  unwatch(member: Member): void {
+  unwatch(member: Connection): void {
     clearTimeout(this.#expiries.get(member))
     this.#expiries.delete(member)
   }
 
   /** Looks all sessions up and ends the sockets of those that are gone. A database that is away ends none. */
-  async check(members: Iterable<Member>): Promise<void> {
+  async check(members: Iterable<Connection>): Promise<void> {
     try {
       await this.#check(members)
     } catch (error) {
@@ -53,8 +53,8 @@ export class SessionWatch {
     }
   }
 
-  async #check(members: Iterable<Member>): Promise<void> {
-    const bySession = new Map<string, Member[]>()
+  async #check(members: Iterable<Connection>): Promise<void> {
+    const bySession = new Map<string, Connection[]>()
     for (const member of members) {
       const { session_id } = member.identity
       const known = bySession.get(session_id)
@@ -84,13 +84,13 @@ export class SessionWatch {
     }
   }
 
-  #arm(member: Member, expires_at: Date): void {
+  #arm(member: Connection, expires_at: Date): void {
     const ms = Math.min(LONGEST_MS, Math.max(0, expires_at.getTime() - Date.now()))
     this.#expiries.set(member, setTimeout(() => void this.#expire(member), ms).unref())
   }
 
   /** Using the product prolongs a session, which the socket doesn't notice; its cookie may be older than that by now. */
-  async #expire(member: Member): Promise<void> {
+  async #expire(member: Connection): Promise<void> {
     try {
       const { session_id } = member.identity
       const expires_at = (await this.#ports.alive([session_id])).get(session_id)

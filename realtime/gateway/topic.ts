@@ -5,15 +5,15 @@ import type { Log } from '../log/log.ts'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { ServerEvents, Sync } from '@lockstep/protocol/sync'
 import { Device } from './device.ts'
-import type { Figures } from './metrics.ts'
-import type { Gate } from '../concurrency/semaphore.ts'
+import type { GatewayMetrics } from './metrics.ts'
+import type { Semaphore } from '../concurrency/semaphore.ts'
 import type { HeadReader } from './head-reader.ts'
 import type { Hub } from './hub.ts'
 import {
   sessionRoom,
   userRoom,
+  type AdmittedConnection,
   type Connection,
-  type Member,
   type TopicNamespace,
   type TopicSocket,
 } from './connection.ts'
@@ -25,15 +25,15 @@ import { wireOf } from './wire.ts'
 export interface TopicPorts {
   hub: Hub
   heads: HeadReader
-  gate: Gate
+  gate: Semaphore
   log: Pick<Log, 'range'>
   watch: SessionWatch
   presence: Presence
-  figures: Figures
+  figures: GatewayMetrics
   logger: Logger
   settings: GatewaySettings
-  serve(member: Member): void
-  end(connection: Connection, reason: 'revoked' | 'expired' | 'orphaned'): void
+  serve(member: Connection): void
+  end(connection: AdmittedConnection, reason: 'revoked' | 'expired' | 'orphaned'): void
   pause(attempt: number): Promise<void>
 }
 
@@ -54,7 +54,7 @@ async function welcome(socket: TopicSocket, topic: Topic, ports: TopicPorts): Pr
   void socket.join([userRoom(identity.user_id), sessionRoom(identity.session_id)])
   const connection = { topic, identity, socket, wire: wireOf(socket.conn, ports.settings.wire) }
   const verified = watch.verify(identity.session_id)
-  const member: Member = { ...connection, verified, device: createDevice(connection, ports) }
+  const member: Connection = { ...connection, verified, device: createDevice(connection, ports) }
   hub.add(member)
   watch.watch(member)
   ports.serve(member)
@@ -70,7 +70,7 @@ async function welcome(socket: TopicSocket, topic: Topic, ports: TopicPorts): Pr
   await member.device.join(since)
 }
 
-function createDevice(connection: Connection, ports: TopicPorts): Device {
+function createDevice(connection: AdmittedConnection, ports: TopicPorts): Device {
   const { topic, identity, socket, wire } = connection
   const { user_id } = identity
   return new Device({

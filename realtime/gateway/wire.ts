@@ -3,7 +3,7 @@
 // on engine.io's events `packetCreate`, `packet` and `flush`, on the transport's `ready`, and on Node's `writeQueueSize`.
 import type { Socket as NetSocket } from 'node:net'
 import type { Socket } from 'socket.io'
-import { Gate } from '../concurrency/semaphore.ts'
+import { Semaphore } from '../concurrency/semaphore.ts'
 
 type Connection = Socket['conn']
 type Packet = { type: string; data?: string | Buffer }
@@ -28,7 +28,7 @@ export function wireOf(connection: Connection, limits: WireLimits): Wire {
 
 export class Wire {
   /** Ranges of the log that were asked for are read and answered one after the other. */
-  readonly ranges = new Gate(1)
+  readonly ranges = new Semaphore(1)
   readonly #limits: WireLimits
   readonly #tcp: NetSocket
   #closed = false

@@ -2,31 +2,31 @@
 import type { Readable } from 'node:stream'
 import type { Answer, Asked, RouteName, routes } from '@lockstep/protocol/rest'
 import type { Identity } from '../auth/sessions.ts'
-import type { Request } from '../commands/commands.ts'
+import type { CommandContext } from '../commands/commands.ts'
 import type { Body } from '../commands/import/body.ts'
 
 /** A request of anybody. */
-export interface Visit {
+export interface RequestContext {
   /** The visitor's IP address, by the proxy's word where it is trusted. */
   address: string
   /** A readable name of the device. */
   device: string
   /** The Idempotency-Key, else a fresh id. */
   mutation_id: string
-  answer: AnswerHead
+  answer: ResponseControls
 }
 
 /** A request of who is signed in. */
-export interface Call extends Visit {
+export interface SignedInContext extends RequestContext {
   identity: Identity
   /** Who asks, for the commands. */
-  request: Request
+  request: CommandContext
   /** `If-Match`. */
   if_version: number | undefined
 }
 
 /** What an answer has besides its body. */
-export interface AnswerHead {
+export interface ResponseControls {
   /** Instead of the route's usual one. */
   status(code: 200 | 201 | 202): void
   signIn(session_id: string): Promise<void>
@@ -46,7 +46,7 @@ type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true
 /** Throws Faults. A stream is sent as it comes, as what the route is written in. */
 export type Handler<Name extends RouteName> = (
   asked: Given<Name>,
-  context: IsOpen<Name> extends true ? Visit : Call,
+  context: IsOpen<Name> extends true ? RequestContext : SignedInContext,
 ) => Promise<Answer<Name> | Readable>
 
 /** Routes without a handler answer 404. */

@@ -6,7 +6,7 @@ import { Fault } from '@lockstep/protocol/errors'
 const MAX_WAITING = 50
 const RETRY_MS = 10_000
 
-export class Turnstile {
+export class ImportQueue {
   #free: number
   readonly #waiting = new Set<() => void>()
   /** Who waits or is inside. */

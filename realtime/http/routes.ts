@@ -10,14 +10,14 @@ import type { Identity, Sessions } from '../auth/sessions.ts'
 import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
-import { unparsed, type AnswerHead, type Call, type Handlers, type Visit } from './handler.ts'
+import { unparsed, type ResponseControls, type SignedInContext, type Handlers, type RequestContext } from './handler.ts'
 import { acceptSpooled } from './json-body.ts'
 import { watchPace } from './pace.ts'
 import { refuseSlow } from './problems.ts'
 import type { Rates } from './rates.ts'
 import type { HttpSettings } from './settings.ts'
 import type { Spool } from './spool.ts'
-import { Turnstile } from './import-queue.ts'
+import { ImportQueue } from './import-queue.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,7 +44,7 @@ export function serveRoutes(
   app: FastifyInstance,
   { sessions, authenticate, rates, handlers, leaving, settings }: RouteRooms,
 ): void {
-  const turnstile = new Turnstile(settings.largeBodies)
+  const turnstile = new ImportQueue(settings.largeBodies)
   for (const name of Object.keys(routes) as RouteName[])
     if (!isUnparsed.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
@@ -124,11 +124,11 @@ function readAsked(route: Route, request: FastifyRequest, large: Body | undefine
 
 type OfAnswers = Pick<RouteRooms, 'sessions' | 'leaving'>
 
-function contextOf(rooms: OfAnswers, request: FastifyRequest, reply: FastifyReply): Visit | Call {
+function contextOf(rooms: OfAnswers, request: FastifyRequest, reply: FastifyReply): RequestContext | SignedInContext {
   const { identity, headers } = request
   const mutation_id = mutationIdOf(headers['idempotency-key'])
   const answer = answerHead(rooms, request, reply)
-  const visit: Visit = {
+  const visit: RequestContext = {
     address: request.ip,
     device: deviceName(headers['user-agent']),
     mutation_id,
@@ -144,7 +144,7 @@ const answerHead = (
   { sessions, leaving }: OfAnswers,
   request: FastifyRequest,
   reply: FastifyReply,
-): AnswerHead => ({
+): ResponseControls => ({
   status: (code) => void reply.status(code),
   async signIn(session_id) {
     reply.header('set-cookie', await sessions.cookie.issue(session_id, isSecure(request)))

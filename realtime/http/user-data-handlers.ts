@@ -10,7 +10,7 @@ interface OwnerUseCases {
   imports: ImportUseCases
 }
 
-export const ownerHandlers = ({ activity, exports, imports }: OwnerUseCases) =>
+export const userDataHandlers = ({ activity, exports, imports }: OwnerUseCases) =>
   ({
     listActivity: ({ query }, { request }) => activity.list(request.user_id, query),
     exportMe: (_asked, { request }) => exports.everything(request.user_id),

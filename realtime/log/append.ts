@@ -8,7 +8,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { findMutation, insertChange, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { toEntry, type Caller } from './entry.ts'
-import { advance, newerVersion, type Hot, type HotTopics } from './head-cache.ts'
+import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from './head-cache.ts'
 
 /** How long a command may wait for its turn, lose against others, or wait for a winner that no majority has yet (ms, from its arrival). */
 const DEADLINE_MS = 10_000
@@ -20,14 +20,14 @@ export interface Command<State> {
   mutation_id: string
   fingerprint: string
   /** The state at `hot.seq`: documents plus the tail that they don't follow yet. */
-  load: (hot: Hot) => Promise<State>
+  load: (hot: TopicHead) => Promise<State>
   /** May throw a Fault; undefined: nothing would change. */
   decide: (state: State, context: DecisionContext) => Decision | undefined
 }
 
 /** `appended`: a new entry. `repeated`: the entry that the same command made before. `unchanged`: nothing to do. */
 export type Appended<State> =
-  | { kind: 'appended'; state: State; entry: ChangeDocument; hot: Hot }
+  | { kind: 'appended'; state: State; entry: ChangeDocument; hot: TopicHead }
   | { kind: 'repeated'; entry: ChangeDocument }
   | { kind: 'unchanged'; state: State; seq: number }
 
@@ -37,7 +37,7 @@ export type Appended<State> =
  */
 export async function append<State>(
   database: Database,
-  topics: HotTopics,
+  topics: HeadCache,
   command: Command<State>,
   arrivedAt: number,
 ): Promise<Appended<State>> {
@@ -49,7 +49,7 @@ export async function append<State>(
   let known = await topics.get(caller.user_id, topic)
   for (;;) {
     const { hot, fresh } = known
-    if (hot.newer) throw newerVersion()
+    if (hot.hasUnknownOps) throw needsNewerServer()
     // as it is now: a projection that ends meanwhile takes from the tail what a document, read before, doesn't have yet
     const state = await command.load({ ...hot })
     const context = contextOf(hot)
@@ -71,7 +71,7 @@ export async function append<State>(
       throw error
     })
     if (inserted) {
-      advance(hot, entry)
+      recordAppended(hot, entry)
       return { kind: 'appended', state, entry, hot }
     }
     const first = await firstOutcome(database, command)
@@ -86,7 +86,7 @@ export async function append<State>(
 const tooMany = () =>
   new Fault('unavailable', { detail: 'Too many changes at once: try again', retry_after_ms: 1_000 })
 
-function contextOf(hot: Hot): DecisionContext {
+function contextOf(hot: TopicHead): DecisionContext {
   return {
     user_id: hot.user_id,
     at: new Date(Math.max(Date.now(), hot.at)).toISOString(),
@@ -97,7 +97,7 @@ function contextOf(hot: Hot): DecisionContext {
 type Attempt =
   { kind: 'decision'; decision: Decision } | { kind: 'nothing' } | { kind: 'fault'; fault: Fault }
 
-function attempt(hot: Hot, decide: () => Decision | undefined): Attempt {
+function attempt(hot: TopicHead, decide: () => Decision | undefined): Attempt {
   if (hot.closed)
     return {
       kind: 'fault',

@@ -10,7 +10,7 @@ import { readHead } from '../store/heads.ts'
 /** How many topics are remembered; an idle one costs about 200 bytes. */
 const REMEMBERED = 20_000
 
-export interface Hot {
+export interface TopicHead {
   readonly key: string
   readonly user_id: string
   readonly topic: Topic
@@ -24,19 +24,19 @@ export interface Hot {
   tail: ChangeDocument[]
   closed: boolean
   /** The tail has entries of a newer version: this one knows where the head is, and neither what they did nor what may follow them. */
-  readonly newer: boolean
+  readonly hasUnknownOps: boolean
 }
 
-export class HotTopics {
+export class HeadCache {
   readonly #database: Database
-  readonly #topics = new Map<string, Hot>()
+  readonly #topics = new Map<string, TopicHead>()
 
   constructor(database: Database) {
     this.#database = database
   }
 
   /** What is remembered, else read. */
-  async get(user_id: string, topic: Topic): Promise<{ hot: Hot; fresh: boolean }> {
+  async get(user_id: string, topic: Topic): Promise<{ hot: TopicHead; fresh: boolean }> {
     const key = topicKey(user_id, topic)
     const hot = this.#topics.get(key)
     if (!hot) return { hot: await this.refresh(user_id, topic), fresh: true }
@@ -45,7 +45,7 @@ export class HotTopics {
     return { hot, fresh: false }
   }
 
-  peek(key: string): Hot | undefined {
+  peek(key: string): TopicHead | undefined {
     return this.#topics.get(key)
   }
 
@@ -54,7 +54,7 @@ export class HotTopics {
   }
 
   /** Reads the head and what is beyond the projection, by majority. Throws `not_found` for a user that doesn't exist. */
-  async refresh(user_id: string, topic: Topic): Promise<Hot> {
+  async refresh(user_id: string, topic: Topic): Promise<TopicHead> {
     const key = topicKey(user_id, topic)
     const head = await readHead(this.#database, key)
     if (!head) {
@@ -63,7 +63,7 @@ export class HotTopics {
     }
     const tail = await readSlim(this.#database, key, head.applied).toArray()
     const last = tail.at(-1)
-    const hot: Hot = {
+    const hot: TopicHead = {
       key,
       user_id,
       topic,
@@ -73,15 +73,15 @@ export class HotTopics {
       applied: head.applied,
       tail,
       closed: head.closed === true || last?.op === 'closed',
-      newer: !tail.every(follows),
+      hasUnknownOps: !tail.every(isProjectable),
     }
     // the next look may find that a newer node has projected it
-    if (hot.newer) this.#topics.delete(key)
+    if (hot.hasUnknownOps) this.#topics.delete(key)
     else this.#remember(hot)
     return hot
   }
 
-  #remember(hot: Hot): void {
+  #remember(hot: TopicHead): void {
     this.#topics.delete(hot.key)
     this.#topics.set(hot.key, hot)
     for (const [key, { tail }] of this.#topics) {
@@ -92,17 +92,17 @@ export class HotTopics {
 }
 
 /** Can this version project the entry? Of an account nothing is projected, and `closed` is every topic's. */
-export const follows = ({ topic, op }: Pick<ChangeDocument, 'topic' | 'op'>): boolean =>
+export const isProjectable = ({ topic, op }: Pick<ChangeDocument, 'topic' | 'op'>): boolean =>
   topic === 'account' || op === 'closed' || isKnown({ topic, op })
 
-export const newerVersion = (): Fault =>
+export const needsNewerServer = (): Fault =>
   new Fault('unavailable', {
     detail: 'A newer version of this server has to follow first',
     retry_after_ms: 1_000,
   })
 
 /** An entry was inserted at the head. */
-export function advance(hot: Hot, entry: ChangeDocument): void {
+export function recordAppended(hot: TopicHead, entry: ChangeDocument): void {
   hot.seq = entry.seq
   hot.at = entry.at.getTime()
   const { before: _before, ...slim } = entry
@@ -111,7 +111,7 @@ export function advance(hot: Hot, entry: ChangeDocument): void {
 }
 
 /** The projection has followed up to `seq`. */
-export function settle(hot: Hot, seq: number): void {
+export function recordProjected(hot: TopicHead, seq: number): void {
   hot.applied = Math.max(hot.applied, seq)
   hot.tail = hot.tail.filter((entry) => entry.seq > hot.applied)
 }

@@ -16,7 +16,7 @@ import { createHeads, readHeads } from '../store/heads.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { append, type Appended, type Command } from './append.ts'
 import { toChange } from './entry.ts'
-import { HotTopics, newerVersion, type Hot } from './head-cache.ts'
+import { HeadCache, needsNewerServer, type TopicHead } from './head-cache.ts'
 import { onlyStreams, Projector, STREAMING_MS } from './projector.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 
@@ -64,23 +64,23 @@ export interface Log {
    * Makes the documents follow the log up to its present head, which it answers: then reads see every acked write. Throws `unavailable` when
    * only a newer version of the server can.
    */
-  settle(user_id: string, topic: Topic): Promise<Cursor>
+  projectToHead(user_id: string, topic: Topic): Promise<Cursor>
   /** The holder of the tail saw this entry: should its writer have died, it is projected from here within seconds. */
-  seen(user_id: string, topic: Topic, seq: number): void
+  noteSeen(user_id: string, topic: Topic, seq: number): void
   /**
    * Projects from here what was written lately and nobody has projected: its writer died, and who was there then is older than the change.
    * Resolves when it is on its way. For the start of a node; never rejects.
    */
-  lookBack(): Promise<void>
+  projectAbandoned(): Promise<void>
   /** Projects what is left. */
   stop(): Promise<void>
 }
 
-export type { Appended, Hot }
+export type { Appended, TopicHead as Hot }
 
 /** @param database must have its indexes: uniqueness is what makes the log a log */
 export function createLog(database: Database, logger: Logger): Log {
-  const hotTopics = new HotTopics(database)
+  const hotTopics = new HeadCache(database)
   const projector = new Projector(database, hotTopics, logger)
   const queue = new KeyedQueue()
   const abandoned = watchAbandoned()
@@ -186,19 +186,19 @@ export function createLog(database: Database, logger: Logger): Log {
       return { epoch, head: newest, to, changes, more: to < end, reset: false }
     },
 
-    async settle(user_id, topic) {
+    async projectToHead(user_id, topic) {
       const { hot, fresh } = await hotTopics.get(user_id, topic)
       const current = fresh ? hot : await catchUp(hot)
       // what this read has learnt may not move under it: later entries are somebody else's
       const { epoch, seq } = current
       if (current.applied < seq) await projector.project(current)
-      if (current.newer && current.applied < seq) throw newerVersion()
+      if (current.hasUnknownOps && current.applied < seq) throw needsNewerServer()
       return { epoch, seq }
     },
 
-    lookBack: () => abandoned.lookBack(),
+    projectAbandoned: () => abandoned.lookBack(),
 
-    seen(user_id, topic, seq) {
+    noteSeen(user_id, topic, seq) {
       const known = hotTopics.peek(topicKey(user_id, topic))
       if (!known || known.seq < seq) abandoned.note(user_id, topic, seq)
     },
@@ -211,7 +211,7 @@ export function createLog(database: Database, logger: Logger): Log {
   }
 
   /** Nothing new at the head (the usual case) costs one look-up. */
-  async function catchUp(hot: Hot): Promise<Hot> {
+  async function catchUp(hot: TopicHead): Promise<TopicHead> {
     const last = await readLast(database, hot.key)
     return last && last.seq > hot.seq ? hotTopics.refresh(hot.user_id, hot.topic) : hot
   }

@@ -4,7 +4,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import { advanceHead } from '../store/heads.ts'
-import { follows, settle, type Hot, type HotTopics } from './head-cache.ts'
+import { isProjectable, recordProjected, type TopicHead, type HeadCache } from './head-cache.ts'
 import { projectConversations } from './projection/conversations.ts'
 import { projectPreferences } from './projection/preferences.ts'
 import type { Project } from './projection/projection.ts'
@@ -26,25 +26,25 @@ const projections: Record<Topic, Project> = {
 }
 
 /** All that the documents lack is text of running replies. */
-export const onlyStreams = ({ tail }: Hot): boolean => tail.every(({ op }) => op === 'extended')
+export const onlyStreams = ({ tail }: TopicHead): boolean => tail.every(({ op }) => op === 'extended')
 
 export class Projector {
   readonly #database: Database
-  readonly #topics: HotTopics
+  readonly #topics: HeadCache
   readonly #logger: Logger
   readonly #queue = new KeyedQueue()
   /** A refresh may have replaced what is known of a topic, so one key can have two tails to project. */
-  readonly #scheduled = new Map<string, { timer: NodeJS.Timeout; due: number; hots: Set<Hot> }>()
+  readonly #scheduled = new Map<string, { timer: NodeJS.Timeout; due: number; hots: Set<TopicHead> }>()
   #stopped = false
 
-  constructor(database: Database, topics: HotTopics, logger: Logger) {
+  constructor(database: Database, topics: HeadCache, logger: Logger) {
     this.#database = database
     this.#topics = topics
     this.#logger = logger
   }
 
   /** Projects the topic's tail soon; one that only streams later, as the next piece of text would write the same documents again. */
-  schedule(hot: Hot, delay = onlyStreams(hot) ? STREAMING_MS : COALESCE_MS): void {
+  schedule(hot: TopicHead, delay = onlyStreams(hot) ? STREAMING_MS : COALESCE_MS): void {
     const due = Date.now() + delay
     const waiting = this.#scheduled.get(hot.key)
     const hots = waiting?.hots.add(hot) ?? new Set([hot])
@@ -64,17 +64,17 @@ export class Projector {
   }
 
   /** Projects what `hot` has in its tail now. Resolves when documents and head have followed, but for entries of a newer version. */
-  project(hot: Hot): Promise<void> {
+  project(hot: TopicHead): Promise<void> {
     return this.#queue.run(hot.key, async () => {
-      const unknown = hot.tail.findIndex((entry) => !follows(entry))
+      const unknown = hot.tail.findIndex((entry) => !isProjectable(entry))
       const entries = hot.tail.slice(0, unknown < 0 ? undefined : unknown)
       const last = entries.at(-1)
       if (!last) return
       await projections[hot.topic](this.#database, hot.user_id, entries)
       await advanceHead(this.#database, hot.key, last.seq, last.at, last.op === 'closed')
-      settle(hot, last.seq)
+      recordProjected(hot, last.seq)
       const current = this.#topics.peek(hot.key)
-      if (current && current !== hot) settle(current, last.seq)
+      if (current && current !== hot) recordProjected(current, last.seq)
     })
   }
 

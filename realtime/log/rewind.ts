@@ -29,7 +29,7 @@ export async function conversationAt(
 ): Promise<Conversation & { epoch: string; seq: number }> {
   const entity = { user_id, topic: 'conversations' as const, entity_id: id }
   for (;;) {
-    const head = await log.settle(user_id, 'conversations')
+    const head = await log.projectToHead(user_id, 'conversations')
     if ('seq' in moment && moment.seq > head.seq) throw notThen()
     const last = await lastEntryAt(database, entity, moment)
     const document = await readConversation(database, user_id, id)

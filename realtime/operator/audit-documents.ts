@@ -51,7 +51,7 @@ export async function* checkDocuments(
   for (const entity_id of entity_ids) {
     let fault: string | undefined
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      await log.settle(user_id, topic)
+      await log.projectToHead(user_id, topic)
       const entries = await readEntity(database, { user_id, topic, entity_id })
       fault = await check(database, user_id, entity_id, entries)
       if (fault === undefined) break

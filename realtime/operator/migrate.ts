@@ -91,7 +91,7 @@ export async function migrate(
     about: About,
     expected: readonly Message[],
   ): Promise<string | undefined> {
-    await log.settle(user_id, 'conversations')
+    await log.projectToHead(user_id, 'conversations')
     const document = await readConversation(database, user_id, about.id)
     if (!document || 'purged' in document) return 'it was removed after it had been migrated'
     const stored = await storedMessages(user_id, about.id)

@@ -5,7 +5,7 @@ import type { ConversationDocument } from './conversations.ts'
 import type { FeedDocument } from './feed.ts'
 import type { HeadDocument } from './heads.ts'
 import type { MessageDocument } from './messages.ts'
-import type { ReplyDocument } from './leases.ts'
+import type { LeaseDocument } from './leases.ts'
 import type { RunDocument } from './agent-runs.ts'
 import type { SessionDocument } from './sessions.ts'
 import type { UserDocument } from './users.ts'
@@ -36,7 +36,7 @@ export interface Database {
   conversations: Collection<ConversationDocument>
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
-  replies: Collection<ReplyDocument>
+  replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   close(): Promise<void>
 }

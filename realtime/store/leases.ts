@@ -3,7 +3,7 @@
 import type { Database } from './database.ts'
 import { among, only, ownedBy } from './shard-key.ts'
 
-export interface ReplyDocument {
+export interface LeaseDocument {
   /** `<user>:<id of the lease>` */
   _id: string
   user_id: string
@@ -21,7 +21,7 @@ const inMs = (ms: number) => ({ $add: ['$$NOW', ms] })
 /** Makes a new lease that lasts `ms`. */
 export async function takeLease(
   { replies }: Database,
-  { _id, ...lease }: Omit<ReplyDocument, 'expires_at'>,
+  { _id, ...lease }: Omit<LeaseDocument, 'expires_at'>,
   ms: number,
 ): Promise<void> {
   await replies.updateOne(only(_id), [{ $set: { ...lease, expires_at: inMs(ms) } }], {
@@ -52,7 +52,7 @@ export async function heldLeases(
   return new Set((await held.toArray()).map(({ _id }) => _id))
 }
 
-export const expiredLeases = ({ replies }: Database, limit: number): Promise<ReplyDocument[]> =>
+export const expiredLeases = ({ replies }: Database, limit: number): Promise<LeaseDocument[]> =>
   replies
     .find({ $expr: { $lt: ['$expires_at', '$$NOW'] } })
     .limit(limit)
@@ -61,7 +61,7 @@ export const expiredLeases = ({ replies }: Database, limit: number): Promise<Rep
 /** Takes an expired lease over; false when it was renewed, or another node was first. */
 export async function claimLease(
   { replies }: Database,
-  { _id, owner, expires_at }: ReplyDocument,
+  { _id, owner, expires_at }: LeaseDocument,
   by: string,
   ms: number,
 ): Promise<boolean> {

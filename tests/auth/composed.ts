@@ -4,7 +4,7 @@ import { createPasswords, type Passwords } from '../../realtime/auth/passwords.t
 import { createRateLimits } from '../../realtime/auth/rate-limits.ts'
 import { createSessions } from '../../realtime/auth/sessions.ts'
 import { createAccount, type Account, type Devices } from '../../realtime/commands/account.ts'
-import type { Request } from '../../realtime/commands/commands.ts'
+import type { CommandContext } from '../../realtime/commands/commands.ts'
 import type { SignedIn } from '../../realtime/commands/sign-in.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
@@ -72,7 +72,7 @@ export const visitor = () => ({ address: '10.0.0.1', device: 'Node', mutation_id
 export const signUp = (account: Account): Promise<SignedIn> =>
   account.register(visitor(), { username: `person-${newId()}`, password })
 
-export const requestOf = ({ user, session }: SignedIn, mutation_id = newId()): Request => ({
+export const requestOf = ({ user, session }: SignedIn, mutation_id = newId()): CommandContext => ({
   user_id: user.id,
   session_id: session.id,
   device: session.device,

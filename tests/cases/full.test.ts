@@ -6,7 +6,7 @@ import { decideReply } from '@lockstep/protocol/decide/replies'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
-import { countingRoom } from '../../realtime/commands/conversation-quota.ts'
+import { countingQuota } from '../../realtime/commands/conversation-quota.ts'
 import { decidePiece } from '../../realtime/commands/import/decisions.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -62,7 +62,7 @@ test('whether a user is full is known without counting each time, and never wron
   await fc.assert(
     fc.asyncProperty(changes, fc.integer({ min: 1, max: 60 }), async (ops, most) => {
       let [count, seq, counted, asked] = [0, 0, 0, 0]
-      const room = countingRoom(() => Promise.resolve((counted++, count)), most)
+      const room = countingQuota(() => Promise.resolve((counted++, count)), most)
       for (const op of ops) {
         if (op === 'create') {
           asked++
@@ -78,7 +78,7 @@ test('whether a user is full is known without counting each time, and never wron
     }),
   )
   let counted = 0
-  const room = countingRoom(() => Promise.resolve((counted++, 50_000)), 100_000)
+  const room = countingQuota(() => Promise.resolve((counted++, 50_000)), 100_000)
   for (let seq = 0; seq < 200_000; seq += 10) expect(await room.isFull('alice', seq)).toBe(false)
   expect(counted).toBeLessThan(5)
 })

@@ -1,9 +1,9 @@
 // A charge's doubts about its lease, with leases and streams that do as the test says: whoever believes whatever, each device gets each
 // change once, in order.
 import { expect, test } from 'vitest'
-import { Charge, chargeTimings, type Beat } from '../../realtime/feed/leased-range.ts'
+import { LeasedRange, leasedRangeTimings, type HolderBeat } from '../../realtime/feed/leased-range.ts'
 import type { Tail } from '../../realtime/feed/tail.ts'
-import type { Mandate } from '../../realtime/feed/tails.ts'
+import type { TailRole } from '../../realtime/feed/tails.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Link } from '../../realtime/redis/link.ts'
 import { deviceOn, follow, logOf, USER } from '../gateway/scripted-device.ts'
@@ -15,7 +15,7 @@ const START = 2
 async function nodeOf(
   name: string,
   log: ScriptedLog,
-  nodes: { heard(beat: Beat): void; offer(): void }[],
+  nodes: { heard(beat: HolderBeat): void; offer(): void }[],
 ) {
   const run = deviceOn(log)
   const { device, emitted } = run
@@ -23,7 +23,7 @@ async function nodeOf(
   await run.readAll()
   let held: number | undefined
   let free = 0
-  let mandate: Mandate | undefined
+  let mandate: TailRole | undefined
   let comparisons = 0
   const tail: Tail = {
     ready: () => true,
@@ -31,14 +31,14 @@ async function nodeOf(
     stop: () => Promise.resolve(void (mandate = undefined)),
   }
   const others = () => nodes.filter((other) => other !== node)
-  const charge = new Charge({
+  const charge = new LeasedRange({
     range: { name: '0/1', buckets: undefined },
     link: {
       node: name,
       hears: () => true,
       nodes: () => new Set(['a', 'b']),
       publishing: { lost: () => 0, settled: () => Promise.resolve() },
-      tell: (_channel: string, beat: Beat) => others().forEach((other) => other.heard(beat)),
+      tell: (_channel: string, beat: HolderBeat) => others().forEach((other) => other.heard(beat)),
     } as unknown as Link,
     lease: {
       held: () => held,
@@ -59,21 +59,21 @@ async function nodeOf(
       return run.readAll()
     },
     logger: createLogger('silent'),
-    timings: { ...chargeTimings, tick: 0, beat: 0, deaf: 0 },
+    timings: { ...leasedRangeTimings, tick: 0, beat: 0, deaf: 0 },
   })
   const offer = () => device.offer(log.of(USER).at(-1)!)
   const node = {
     charge,
-    heard: (beat: Beat) => charge.heard(beat),
+    heard: (beat: HolderBeat) => charge.heard(beat),
     offer,
     comparisons: () => comparisons,
     believe: (generation: number | undefined) => (held = generation),
     /** The lease can be had, under this generation. */
     async takes(generation: number) {
       free = generation
-      await charge.attend()
+      await charge.maintainLease()
       free = 0
-      await charge.tick()
+      await charge.maintainTail()
     },
     tails: () => mandate !== undefined,
     /** Its stream shows the newest change. */
@@ -94,7 +94,7 @@ async function nodeOf(
 
 async function twoNodes() {
   const log = logOf(START)
-  const nodes: { heard(beat: Beat): void; offer(): void }[] = []
+  const nodes: { heard(beat: HolderBeat): void; offer(): void }[] = []
   const [a, b] = [await nodeOf('a', log, nodes), await nodeOf('b', log, nodes)]
   return { log, a, b, reached: async () => [await a.reached(), await b.reached()] }
 }
@@ -102,22 +102,22 @@ async function twoNodes() {
 test('a lease that is renewed too late: what was not published meanwhile makes the others compare heads', async () => {
   const { log, a, b, reached } = await twoNodes()
   await a.takes(1)
-  await a.charge.tick()
+  await a.charge.maintainTail()
   const before = b.comparisons()
-  await a.charge.tick()
+  await a.charge.maintainTail()
   expect(b.comparisons()).toBe(before) // beats that follow each other say that all is well
   a.believe(undefined)
   log.append(USER)
   a.sees()
   a.believe(1) // the same generation, and the beat after the last
-  await a.charge.tick()
+  await a.charge.maintainTail()
   expect(await reached()).toEqual([3, 3])
 })
 
 test('a new holder makes good what its predecessor lost, for its own devices too', async () => {
   const { log, a, b, reached } = await twoNodes()
   await a.takes(1)
-  await a.charge.tick()
+  await a.charge.maintainTail()
   a.believe(undefined)
   log.append(USER)
   a.sees()
@@ -134,8 +134,8 @@ test('two that both believe to hold the lease hand every change to every device 
     if (n % 2 === 0) a.sees()
     b.sees()
     if (n % 2 === 1) a.sees()
-    await a.charge.tick()
-    await b.charge.tick()
+    await a.charge.maintainTail()
+    await b.charge.maintainTail()
   }
   expect([a.tails(), b.tails()]).toEqual([true, true])
   expect(await reached()).toEqual([8, 8])
@@ -143,7 +143,7 @@ test('two that both believe to hold the lease hand every change to every device 
 
 test('two that both believe not to hold it serve their own devices', async () => {
   const { log, a, b, reached } = await twoNodes()
-  await a.charge.tick()
+  await a.charge.maintainTail()
   await b.takes(1)
   b.believe(undefined)
   log.append(USER)

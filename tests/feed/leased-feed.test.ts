@@ -3,7 +3,7 @@ import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import type { Change } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
-import type { ChargeTimings } from '../../realtime/feed/leased-range.ts'
+import type { LeasedRangeTimings } from '../../realtime/feed/leased-range.ts'
 import { startFeed, type Feed } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
@@ -16,7 +16,7 @@ import { Wire } from '../harness/wire.ts'
 import { insertChange, opened } from './changes.ts'
 
 const linkTimes: LinkTimings = { beat: 50, deaf: 300, renew: 1_000, gone: 500 }
-const chargeTimes: ChargeTimings = { tick: 50, ttl: 400, beat: 100, deaf: 800, unready: 800 }
+const chargeTimes: LeasedRangeTimings = { tick: 50, ttl: 400, beat: 100, deaf: 800, unready: 800 }
 
 interface Node {
   feed: Feed

@@ -84,7 +84,7 @@ describe('the log', () => {
       },
       async load(hot) {
         const before = hot.tail.map(({ seq }) => seq)
-        await log.settle(user, 'conversations')
+        await log.projectToHead(user, 'conversations')
         seen.push({ before, after: hot.tail.map(({ seq }) => seq) })
       },
       decide: () => undefined,

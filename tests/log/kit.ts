@@ -1,7 +1,7 @@
 // Two nodes' views of one log, without the nodes: the log and the conversations' use cases on the shared database.
 import { newId } from '@lockstep/protocol/ids'
 import { createConversations, type Conversations } from '../../realtime/commands/conversations.ts'
-import type { Request } from '../../realtime/commands/commands.ts'
+import type { CommandContext } from '../../realtime/commands/commands.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { ensureIndexes, openDatabase, type Database } from '../../realtime/store/database.ts'
@@ -41,7 +41,7 @@ export async function kit(): Promise<Kit> {
 }
 
 /** A request of the user's program. */
-export const by = (user_id: string, mutation_id = newId()): Request => ({
+export const by = (user_id: string, mutation_id = newId()): CommandContext => ({
   user_id,
   session_id: null,
   device: 'test',

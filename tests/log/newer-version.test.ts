@@ -34,7 +34,7 @@ async function withNewer() {
   const user = await house.user()
   const id = newId()
   const [writer, side] = [house.side(), house.side()]
-  await side.log.settle(user, 'conversations') // it remembers a head that is about to be old
+  await side.log.projectToHead(user, 'conversations') // it remembers a head that is about to be old
   await writer.conversations.change('create', by(user), { id, title: 'Known' })
   const entry = await writtenByNewer(user, 'conversations', id)
   return { user, id, entry, ...side }
@@ -43,7 +43,7 @@ async function withNewer() {
 test('LOG-8: documents follow up to the entry that is not known, and whatever needs them further is unavailable', async () => {
   const { user, id, log, conversations } = await withNewer()
   for (let turn = 0; turn < 2; turn++) {
-    await expect(log.settle(user, 'conversations')).rejects.toMatchObject(unavailable)
+    await expect(log.projectToHead(user, 'conversations')).rejects.toMatchObject(unavailable)
     await expect(conversations.get(user, id, {})).rejects.toMatchObject(unavailable)
     expect(await house.database.conversations.findOne({ user_id: user })).toMatchObject({
       title: 'Known',
@@ -72,15 +72,15 @@ test('LOG-8: devices are brought it all the same, and other topics and users are
     false,
     [{ seq: 2, op: 'folded', mutation_id: entry.mutation_id }],
   ])
-  await log.settle(user, 'preferences')
+  await log.projectToHead(user, 'preferences')
   const other = await house.user()
   await conversations.change('create', by(other), {})
-  expect(await log.settle(other, 'conversations')).toMatchObject({ seq: 1 })
+  expect(await log.projectToHead(other, 'conversations')).toMatchObject({ seq: 1 })
 })
 
 test('LOG-8: once a newer node has projected it, this one goes on', async () => {
   const { user, id, entry, log, conversations } = await withNewer()
-  await expect(log.settle(user, 'conversations')).rejects.toMatchObject(unavailable)
+  await expect(log.projectToHead(user, 'conversations')).rejects.toMatchObject(unavailable)
   await house.database.conversations.updateOne(
     { user_id: user },
     { $set: { title: 'Folded', version: 2, seq: 2 } },
@@ -96,7 +96,7 @@ test('LOG-8: once a newer node has projected it, this one goes on', async () => 
     pinned: true,
   })
   expect([seq, version]).toEqual([3, 3])
-  expect(await log.settle(user, 'conversations')).toMatchObject({ seq: 3 })
+  expect(await log.projectToHead(user, 'conversations')).toMatchObject({ seq: 3 })
   expect(await applied(user, 'conversations')).toBe(3)
 })
 
@@ -119,7 +119,7 @@ test('LOG-8: a node looks at its start for what another has written and not proj
     toEntry(by(other), position, { mutation_id: newId(), fingerprint: 'f' }, decision),
   )
   const { log } = house.side()
-  await log.lookBack()
+  await log.projectAbandoned()
   await eventually(async () => expect(await applied(other, 'conversations')).toBe(1))
   await eventually(async () =>
     expect(await applied(user, 'conversations'), 'up to what is not known').toBe(1),
@@ -134,6 +134,6 @@ test('of an account, whose entries only tell, nothing waits for a newer node', a
   const user = await house.user()
   await writtenByNewer(user, 'account', user)
   const { log } = house.side()
-  expect(await log.settle(user, 'account')).toMatchObject({ seq: 1 })
+  expect(await log.projectToHead(user, 'account')).toMatchObject({ seq: 1 })
   expect(await applied(user, 'account')).toBe(1)
 })

@@ -72,7 +72,7 @@ describe('documents', () => {
           const id = newId()
           await conversations.change('create', by(user), { id })
           await live(conversations, user, id, deeds)
-          await log.settle(user, 'conversations')
+          await log.projectToHead(user, 'conversations')
           const before = await documentsOf(user)
           const entries = await entriesOf(house.database, user)
           const [from, to] = [Math.min(x, y) % entries.length, Math.max(x, y) % entries.length]
@@ -96,7 +96,7 @@ describe('documents', () => {
           const id = newId()
           await conversations.change('create', by(user), { id })
           await live(conversations, user, id, deeds)
-          await log.settle(user, 'conversations')
+          await log.projectToHead(user, 'conversations')
           const before = await documentsOf(user)
           const entries = await entriesOf(house.database, user)
           // as a node leaves them that dies between the messages and their conversation
@@ -122,7 +122,7 @@ describe('documents', () => {
     await conversations.change('create', by(user), { id, title: 'one', messages: [message] })
     await conversations.change('update', by(user), { conversation_id: id, title: 'two' })
     const entries = await entriesOf(house.database, user)
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     await house.database.conversations.deleteMany({ user_id: user }) // so it begins where nothing has been projected
     await house.database.messages.deleteMany({ user_id: user })
 
@@ -136,7 +136,7 @@ describe('documents', () => {
       title: 'three',
       messages: [edit],
     })
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     const newest = await documentsOf(user)
     expect(newest).toMatchObject({
       conversations: [{ title: 'three', seq: 3 }],
@@ -163,7 +163,7 @@ describe('documents', () => {
     await eventually(async () => (await documentsOf(user)).conversations.length === 1)
     await house.database.conversations.deleteMany({ user_id: user })
     await house.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
-    holder.log.seen(user, 'conversations', 1)
+    holder.log.noteSeen(user, 'conversations', 1)
     await eventually(async () => (await documentsOf(user)).conversations.length === 1, {
       within: 8_000,
     })
@@ -175,7 +175,7 @@ describe('documents', () => {
     const keys = users.map((user) => `${user}:conversations`)
     for (const user of users.slice(1)) {
       for (let count = 0; count < 3; count++) await conversations.change('create', by(user), {})
-      await log.settle(user, 'conversations')
+      await log.projectToHead(user, 'conversations')
     }
     await house.database.heads.updateOne({ _id: keys[2]! }, { $set: { applied: 1 } })
     const heads = await house.side().log.heads([...keys, `${newId()}:conversations`])
@@ -194,7 +194,7 @@ describe('documents', () => {
     })
     await conversations.change('delete', by(user), { conversation_id: id })
     await conversations.change('purge', by(user), { conversation_id: id })
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     const stored = JSON.stringify([await documentsOf(user), await entriesOf(house.database, user)])
     expect(stored).not.toContain('secret')
     const { changes } = await log.range(user, 'conversations', 0)
@@ -224,7 +224,7 @@ describe('housekeeping', () => {
       await conversations.change('create', by(user), { id })
       if (id !== live) await conversations.change('delete', by(user), { conversation_id: id })
     }
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     const housekeeping = keep(conversations)
     await housekeeping.run(Date.now() + (TRASH_DAYS - 1) * DAY)
     expect((await conversations.list(user, { limit: 9, state: 'trash' })).items).toHaveLength(2)
@@ -241,7 +241,7 @@ describe('housekeeping', () => {
     const user = await house.user()
     const { log, conversations } = house.side()
     const { data } = await conversations.change('create', by(user), { title: 'kept' })
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     const housekeeping = keep(conversations)
     await housekeeping.run(Date.now() + 89 * DAY)
     expect(await log.range(user, 'conversations', 0)).toMatchObject({ reset: false, to: 1 })
@@ -262,10 +262,10 @@ describe('housekeeping', () => {
       id,
       messages: [{ role: 'user', content: 'late' }],
     })
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     const [message] = (await documentsOf(user)).messages
     await conversations.change('purge', by(user), { conversation_id: id })
-    await log.settle(user, 'conversations')
+    await log.projectToHead(user, 'conversations')
     await house.database.messages.insertOne(message!)
     const housekeeping = keep(conversations)
     await housekeeping.run(Date.now())

@@ -27,16 +27,16 @@ describe('import directions', () => {
     ['realtime/log/append.ts', `import { project } from './projector.ts'`],
     ['realtime/store/changes.ts', `import { MongoClient } from 'mongodb'`],
     ['realtime/gateway/device.ts', `import { Server } from 'socket.io'`],
-    ['realtime/auth/session.ts', `import { log } from '../log.ts'`],
+    ['realtime/auth/session.ts', `import { Logger } from '../observability/logger.ts'`],
     ['realtime/server.ts', `import { routes } from './http/routes.ts'`],
     ['realtime/main.ts', `import { startServer } from './server.ts'`],
     ['protocol/change.ts', `import * as z from 'zod'`],
-    ['ui/src/lib/sync/engine.ts', `import { io } from 'socket.io-client'`],
+    ['clients/typescript/src/engine.ts', `import { io } from 'socket.io-client'`],
+    ['clients/typescript/src/lists.ts', `import { Change } from '@lockstep/protocol/change'`],
     [
-      'ui/src/lib/sync/lists.ts',
-      `import { listConversations } from '../services/conversations.ts'`,
+      'ui/src/lib/stores/conversations.svelte.ts',
+      `import { Engine } from '@lockstep/client/engine'`,
     ],
-    ['ui/src/lib/stores/conversations.svelte.ts', `import { Engine } from '../sync/engine.ts'`],
     [
       'tests/log/append.test.ts',
       `import { MongoClient } from 'mongodb'; import '../../realtime/log/append.ts'`,
@@ -91,15 +91,19 @@ describe('import directions', () => {
       `import { DatabaseSync } from 'node:sqlite'`,
       'Only realtime/embedded',
     ],
-    ['realtime/embedded/server.ts', `import { log } from '../log.ts'`, 'must not import realtime'],
+    [
+      'realtime/embedded/server.ts',
+      `import { Logger } from '../observability/logger.ts'`,
+      'must not import realtime',
+    ],
     [
       'realtime/embedded/server.ts',
       `import { Id } from '@lockstep/protocol/ids'`,
       'must not import protocol',
     ],
     [
-      'realtime/config.ts',
-      `import { open } from './store/connection.ts'`,
+      'realtime/config/config.ts',
+      `import { open } from '../store/connection.ts'`,
       'must not import realtime/store',
     ],
     [
@@ -119,11 +123,15 @@ describe('import directions', () => {
       'protocol must not import node:crypto',
     ],
     [
-      'ui/src/lib/sync/engine.ts',
+      'clients/typescript/src/engine.ts',
       `import { writable } from 'svelte/store'`,
       'Only ui may import svelte/store',
     ],
-    ['ui/src/lib/sync/engine.ts', `import { all } from '../stores/all.ts'`, 'must not import ui'],
+    [
+      'clients/typescript/src/engine.ts',
+      `import { all } from '../../../ui/src/lib/stores/all.ts'`,
+      'must not import ui',
+    ],
     [
       'ui/src/pages/chat.ts',
       `import { log } from '../../../realtime/log.ts'`,

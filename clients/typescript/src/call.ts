@@ -1,6 +1,6 @@
 // The REST API as typed calls. Everything that can go wrong comes out as a Fault of the protocol's table.
 import { errors, Fault, type ErrorCode, type Problem } from '@lockstep/protocol/errors'
-import { places } from '@lockstep/protocol/route-paths'
+import { routePaths } from '@lockstep/protocol/route-paths'
 import type { Answer, Asking, RouteName } from '@lockstep/protocol/rest'
 
 /** Nothing has come for so long: the wire is dead (ms). A slow one may take whatever it takes. */
@@ -33,7 +33,7 @@ export interface HttpOptions {
 
 export function createCall({ origin, fetch, headers, holder }: HttpOptions): Call {
   return async (route, ask = {}, options = {}) => {
-    const { method, path } = places[route]
+    const { method, path } = routePaths[route]
     const silence = listen(method === 'GET' ? SILENCE : SENDING)
     const user_id = holder()
     try {

@@ -16,7 +16,7 @@ import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
 import { toFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
-import { createRoom, noRoom, type Room } from '../conversation-quota.ts'
+import { createConversationQuota, quotaReached, type ConversationQuota } from '../conversation-quota.ts'
 import type { Body } from './body.ts'
 import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
 import { beginReading, importStopped } from './reading.ts'
@@ -61,7 +61,7 @@ export function createImport(
   log: Log,
   preferences: PreferencesUseCases,
   logger: Logger,
-  room: Room = createRoom(database, log),
+  room: ConversationQuota = createConversationQuota(database, log),
 ): ImportUseCases {
   const writing =
     (caller: Caller): Apply =>
@@ -77,7 +77,7 @@ export function createImport(
   const trying =
     ({ user_id }: Caller): Apply =>
     async (topic, load, decide) => {
-      const { seq } = await log.settle(user_id, topic)
+      const { seq } = await log.projectToHead(user_id, topic)
       return decide(await load({ user_id, seq, tail: [] }), {
         user_id,
         at: new Date().toISOString(),
@@ -111,7 +111,7 @@ export function createImport(
         return load(hot)
       }
       const decision = await apply('conversations', look, (held, context) => {
-        if (full && held === undefined) throw noRoom()
+        if (full && held === undefined) throw quotaReached()
         unfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held))
           throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
