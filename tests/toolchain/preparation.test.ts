@@ -135,7 +135,7 @@ describe('the scripts of package.json', () => {
   it.each(['start', 'dev', 'test', 'check', 'fuzz', 'bench', 'screenshots'])(
     'npm run %s prepares itself',
     (name) => {
-      expect(scripts[`pre${name}`]).toMatch(/^node \.ci\/prepare\.mjs/)
+      expect(scripts[`pre${name}`]).toMatch(/^node tools\/prepare\.mjs/)
     },
   )
 
