@@ -31,7 +31,7 @@ export function ifVersionOf(header: Header): number | undefined {
 export const etagOf = (version: number): string => `"${version}"`
 
 /** Throws `unauthenticated` when the client holds another user's state than its cookie's. */
-export function checkHolder(header: Header, user_id: string): void {
+export function checkLockstepUser(header: Header, user_id: string): void {
   if (header !== undefined && String(header).toLowerCase() !== user_id)
     throw new Fault('unauthenticated', { detail: 'Somebody else is signed in now' })
 }

@@ -8,8 +8,8 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
 import { chunksOf, sizeOf } from '../../realtime/commands/import/body.ts'
-import { spool } from '../../realtime/http/spool.ts'
-import { json, serve } from './served.ts'
+import { spoolBody } from '../../realtime/http/spooled-body.ts'
+import { json, serveHttp } from './http-fixture.ts'
 
 const usual = process.env.TMPDIR
 let folder: string
@@ -31,7 +31,7 @@ test.each([0, 3, 40])(
   'a body of %i chunks is read as it came, and no directory names it',
   async (count) => {
     const whole = Buffer.concat(chunks(count))
-    const { body, close } = await spool(Readable.from(chunks(count)), whole.length, LIMIT)
+    const { body, close } = await spoolBody(Readable.from(chunks(count)), whole.length, LIMIT)
     expect(await readdir(folder)).toEqual([])
     if ('fd' in body) expect(fstatSync(body.fd)).toMatchObject({ nlink: 0, size: whole.length })
     expect('fd' in body).toBe(count > 10)
@@ -52,24 +52,24 @@ test('a body that ends early, is too large or can’t be kept is refused, and no
       throw new Error('gone')
     })(),
   )
-  await expect(spool(broken, NaN, LIMIT)).rejects.toThrow('gone')
-  await expect(spool(Readable.from(chunks(20)), 2_000_001, LIMIT)).rejects.toMatchObject({
+  await expect(spoolBody(broken, NaN, LIMIT)).rejects.toThrow('gone')
+  await expect(spoolBody(Readable.from(chunks(20)), 2_000_001, LIMIT)).rejects.toMatchObject({
     extra: { status: 400 },
   })
   for (const length of [LIMIT + 1, NaN])
-    await expect(spool(Readable.from(chunks(51)), length, LIMIT)).rejects.toMatchObject({
+    await expect(spoolBody(Readable.from(chunks(51)), length, LIMIT)).rejects.toMatchObject({
       code: 'too_large',
     })
   expect(await readdir(folder)).toEqual([])
   process.env.TMPDIR = join(folder, 'not-there')
-  await expect(spool(Readable.from(chunks(20)), NaN, LIMIT)).rejects.toMatchObject({
+  await expect(spoolBody(Readable.from(chunks(20)), NaN, LIMIT)).rejects.toMatchObject({
     code: 'unavailable',
   })
   process.env.TMPDIR = folder
 })
 
 test('an import above 256 MB is refused before it is sent', async () => {
-  await using http = await serve({})
+  await using http = await serveHttp({})
   const headers = { ...json, 'content-length': String(limits.importBytes + 1) }
   const answer = await new Promise<{ status: number; body: Record<string, unknown> }>(
     (resolve, reject) => {

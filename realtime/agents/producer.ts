@@ -6,32 +6,38 @@ import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
 import type { Logger } from '../observability/logger.ts'
-import { Patience } from './patience.ts'
-import { ProviderFault, reasons, type Piece, type ReasonCode, type Usage } from './provider.ts'
-import type { Timings } from './timings.ts'
+import { ProviderDeadlines } from './provider-deadlines.ts'
+import {
+  ProviderFault,
+  reasons,
+  type ProviderEvent,
+  type ReasonCode,
+  type Usage,
+} from './provider.ts'
+import type { ReplyTimings } from './timings.ts'
 
-export interface Ending {
+export interface ProducedEnding {
   status: 'complete' | 'stopped' | 'interrupted' | 'failed'
   /** Joins the message's or run's own. */
   metadata: JsonObject
 }
 
 /** Where the text goes. The first two may be repeated with the same arguments; a Fault that isn't retryable is a refusal. */
-export interface Sink {
+export interface TextSink {
   extend(offset: number, text: string): Promise<void>
-  finish(ending: Ending): Promise<void>
+  finish(ending: ProducedEnding): Promise<void>
   /** Shows text behind `offset` to the devices, or that the model has been thinking there for so long (ms); may get lost. */
   delta(offset: number, text: string, thinkingMs?: number): void
 }
 
 /** How it was cut short, or that it is whole. */
-export interface Cut {
-  status: Ending['status']
+export interface EndRequest {
+  status: ProducedEnding['status']
   code?: ReasonCode
   /** Somebody who finishes it in his own name, first. */
-  closer?: Promise<unknown>
+  finishedBy?: Promise<unknown>
   /** It has ended already, or may not grow any more: what isn't durable is dropped. */
-  elsewhere?: true
+  alreadyEnded?: true
 }
 
 /** Of the thinking that is kept (UTF-16 units). */
@@ -39,18 +45,18 @@ const THINKING_KEPT = 8_000
 /** How often devices are told that it thinks: they count the time themselves, but one that comes later must learn of it (ms). */
 const THINKING_SHOWN_MS = 1_000
 
-export class Production {
+export class Producer {
   /** What remained to be written has been written, or can't be. */
   readonly flushed: Promise<void>
-  readonly #source: (signal: AbortSignal) => AsyncIterable<Piece>
-  readonly #sink: Sink
-  readonly #timings: Timings
+  readonly #source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>
+  readonly #sink: TextSink
+  readonly #timings: ReplyTimings
   readonly #logger: Logger
   readonly #abort = new AbortController()
-  readonly #cut = Promise.withResolvers<Cut>()
+  readonly #cut = Promise.withResolvers<EndRequest>()
   readonly #flush = Promise.withResolvers<void>()
   readonly #began = performance.now()
-  readonly #patience: Patience
+  readonly #patience: ProviderDeadlines
   #ended = false
   #lost = false
   #text = ''
@@ -71,16 +77,16 @@ export class Production {
   #note: ReasonCode | undefined
 
   constructor(
-    source: (signal: AbortSignal) => AsyncIterable<Piece>,
-    sink: Sink,
-    { timings, logger }: { timings: Timings; logger: Logger },
+    source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>,
+    sink: TextSink,
+    { timings, logger }: { timings: ReplyTimings; logger: Logger },
   ) {
     this.#source = source
     this.#sink = sink
     this.#timings = timings
     this.#logger = logger
     this.flushed = this.#flush.promise
-    this.#patience = new Patience(timings, (code) => this.end({ status: 'failed', code }))
+    this.#patience = new ProviderDeadlines(timings, (code) => this.end({ status: 'failed', code }))
   }
 
   /** Milliseconds to the first text, once it has come. */
@@ -101,18 +107,18 @@ export class Production {
   }
 
   /** When something was last written (`performance.now()`). */
-  get lastWrite(): number {
+  get lastWriteAt(): number {
     return this.#lastWrite
   }
 
   /** Produces until it has ended. Answers how; undefined: it is somebody else's now, or nothing can be written. */
-  async run(): Promise<Ending['status'] | undefined> {
+  async run(): Promise<ProducedEnding['status'] | undefined> {
     void this.#read()
     const cut = await this.#cut.promise
     await this.#writing
-    const refused = !cut.elsewhere && this.#durable < this.#text.length && !(await this.#write())
+    const refused = !cut.alreadyEnded && this.#durable < this.#text.length && !(await this.#write())
     this.#flush.resolve()
-    await cut.closer?.catch(() => undefined)
+    await cut.finishedBy?.catch(() => undefined)
     if (this.#lost) return undefined
     const ending = this.#endingOf(refused ? { status: 'stopped' } : cut)
     return (await this.#persist(() => this.#sink.finish(ending))) === 'gave up'
@@ -121,19 +127,19 @@ export class Production {
   }
 
   /** Ends it; the first one counts. Text that comes afterwards is dropped. */
-  end(cut: Cut): void {
+  end(cut: EndRequest): void {
     if (this.#ended) return
     this.#ended = true
     this.#patience.stop()
     clearTimeout(this.#deltaTimer)
     clearTimeout(this.#writeTimer)
-    if (!cut.elsewhere) this.#showText()
+    if (!cut.alreadyEnded) this.#showText()
     this.#cut.resolve(cut)
     this.#abort.abort()
   }
 
   /** The lease is another's now, who ends it: nothing is written any more. */
-  lose(): void {
+  loseLease(): void {
     this.#lost = true
     this.end({ status: 'interrupted', code: 'lost' })
   }
@@ -159,8 +165,8 @@ export class Production {
     }
   }
 
-  #take(piece: Piece): void {
-    this.#patience.renew()
+  #take(piece: ProviderEvent): void {
+    this.#patience.noteEvent()
     switch (piece.kind) {
       case 'thinking':
         return this.#think(piece.text)
@@ -236,8 +242,8 @@ export class Production {
     const outcome = await this.#persist(() => this.#sink.extend(offset, piece))
     if (outcome === 'done') this.#durable = offset + piece.length
     // refused: it has ended elsewhere, or is in the trash, where it still has to end
-    if (outcome === 'refused') this.end({ status: 'stopped', elsewhere: true })
-    if (outcome === 'gave up') this.lose()
+    if (outcome === 'refused') this.end({ status: 'stopped', alreadyEnded: true })
+    if (outcome === 'gave up') this.loseLease()
     return outcome === 'done'
   }
 
@@ -263,7 +269,7 @@ export class Production {
     }
   }
 
-  #endingOf({ status, code }: Cut): Ending {
+  #endingOf({ status, code }: EndRequest): ProducedEnding {
     return {
       status,
       metadata: { ...this.metadata, ...(code && { reason: reasons[code], reason_code: code }) },

@@ -4,10 +4,10 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { createSessionCookie } from '../../realtime/auth/cookie.ts'
+import { createSessionCookie } from '../../realtime/auth/session-cookie.ts'
 import type { Identity, Sessions } from '../../realtime/auth/sessions.ts'
-import type { Handlers } from '../../realtime/http/handler.ts'
-import { createHttp, type HttpRooms } from '../../realtime/http/http.ts'
+import type { Handlers } from '../../realtime/http/route-handler.ts'
+import { createHttp, type HttpDeps } from '../../realtime/http/http.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createMetrics } from '../../realtime/observability/metrics.ts'
 import type { Reply } from '../harness/person.ts'
@@ -24,7 +24,7 @@ export const alice: Identity = {
 }
 
 /** Anybody who says `cookie: alice` is alice. */
-export const sessionsOf = (identity: Identity): Sessions => ({
+export const sessionsFor = (identity: Identity): Sessions => ({
   cookie: createSessionCookie(['a secret that only the tests know, 32+']),
   identify: (cookie) => Promise.resolve(cookie === 'alice' ? identity : undefined),
   alive: (ids) => Promise.resolve(new Map(ids.map((id) => [id, identity.expires_at]))),
@@ -34,13 +34,13 @@ export const sessionsOf = (identity: Identity): Sessions => ({
 export const signedIn = { cookie: 'alice' }
 export const json = { ...signedIn, 'content-type': 'application/json' }
 
-export async function serve(handlers: Handlers, rooms: Partial<HttpRooms> = {}) {
+export async function serveHttp(handlers: Handlers, rooms: Partial<HttpDeps> = {}) {
   const http = await createHttp({
     config: { publicOrigins: [], trustProxy: false },
     handlers,
-    sessions: sessionsOf(alice),
+    sessions: sessionsFor(alice),
     toFault: (error) => (error instanceof Fault ? error : new Fault('internal', {}, error)),
-    ready: () => Promise.resolve(true),
+    isReady: () => Promise.resolve(true),
     uiRoot: '/nowhere',
     logger: createLogger('silent'),
     metrics: createMetrics(),

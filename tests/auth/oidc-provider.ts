@@ -18,33 +18,33 @@ function jwtOf(claims: Json, key: KeyObject): string {
   return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
 }
 
-export class Provider implements AsyncDisposable {
+export class OidcProvider implements AsyncDisposable {
   /** Who is signed in there. */
   user: Json = { sub: 'subject-of-alice', preferred_username: 'Alice' }
   /** What userinfo adds. */
-  info: Json = {}
+  userinfo: Json = {}
   /** Changes the claims of the next tokens. */
-  twist: (claims: Json) => Json = (claims) => claims
+  changeClaims: (claims: Json) => Json = (claims) => claims
   /** Sends people back with this error instead of a code. */
-  refusal: string | undefined
+  errorCode: string | undefined
   /** Hangs up, everywhere or at one address. */
-  away: true | string | undefined
+  unreachable: true | string | undefined
   /** Takes any `code_verifier`. */
-  lax = false
+  acceptsAnyVerifier = false
   /** Signs with a key that isn't in its set. */
-  forging = false
+  signsWithUnknownKey = false
   /** Ways in which a client may authenticate itself. */
-  ways = ['client_secret_basic', 'client_secret_post']
+  authMethods = ['client_secret_basic', 'client_secret_post']
   /** Addresses that were asked, in order. */
-  readonly asked: string[] = []
+  readonly requestedPaths: string[] = []
   /** Everything that should appear in no log. */
   readonly secrets: string[] = [client.clientSecret]
   readonly #key = keys()
   readonly #codes = new Map<string, URLSearchParams>()
   readonly #server = createServer((request, response) => void this.#answer(request, response))
 
-  static async start(port = 0): Promise<Provider> {
-    const provider = new Provider()
+  static async start(port = 0): Promise<OidcProvider> {
+    const provider = new OidcProvider()
     provider.#server.listen(port, '127.0.0.1')
     await once(provider.#server, 'listening')
     return provider
@@ -59,8 +59,9 @@ export class Provider implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url!, this.issuer)
-    this.asked.push(url.pathname)
-    if (this.away === true || this.away === url.pathname) return void request.socket.destroy()
+    this.requestedPaths.push(url.pathname)
+    if (this.unreachable === true || this.unreachable === url.pathname)
+      return void request.socket.destroy()
     const send = (status: number, body: Json) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     switch (url.pathname) {
@@ -73,7 +74,7 @@ export class Provider implements AsyncDisposable {
       case '/authorize':
         return void response.writeHead(302, { location: this.#authorize(url.searchParams) }).end()
       case '/userinfo':
-        return void send(200, { ...this.info, sub: this.user.sub })
+        return void send(200, { ...this.userinfo, sub: this.user.sub })
       default: {
         const token = this.#token(
           new URLSearchParams(await text(request)),
@@ -94,7 +95,7 @@ export class Provider implements AsyncDisposable {
       response_types_supported: ['code'],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256'],
-      token_endpoint_auth_methods_supported: this.ways,
+      token_endpoint_auth_methods_supported: this.authMethods,
       authorization_response_iss_parameter_supported: true,
     }
   }
@@ -103,7 +104,7 @@ export class Provider implements AsyncDisposable {
     const code = randomUUID()
     this.#codes.set(code, asked)
     this.secrets.push(code, asked.get('state')!, asked.get('nonce')!)
-    const answer: Record<string, string> = this.refusal ? { error: this.refusal } : { code }
+    const answer: Record<string, string> = this.errorCode ? { error: this.errorCode } : { code }
     const query = new URLSearchParams({ ...answer, state: asked.get('state')!, iss: this.issuer })
     return `${asked.get('redirect_uri')}?${query}`
   }
@@ -116,7 +117,11 @@ export class Provider implements AsyncDisposable {
     const challenge = createHash('sha256').update(verifier).digest('base64url')
     const right =
       asked?.get('code_challenge_method') === 'S256' && asked.get('code_challenge') === challenge
-    if (!asked || asked.get('redirect_uri') !== given.get('redirect_uri') || !(right || this.lax))
+    if (
+      !asked ||
+      asked.get('redirect_uri') !== given.get('redirect_uri') ||
+      !(right || this.acceptsAnyVerifier)
+    )
       return { error: 'invalid_grant' }
     const now = Math.floor(Date.now() / 1000)
     const usual = {
@@ -127,8 +132,8 @@ export class Provider implements AsyncDisposable {
       nonce: asked.get('nonce'),
     }
     const id_token = jwtOf(
-      this.twist({ ...usual, ...this.user }),
-      (this.forging ? keys() : this.#key).privateKey,
+      this.changeClaims({ ...usual, ...this.user }),
+      (this.signsWithUnknownKey ? keys() : this.#key).privateKey,
     )
     const access_token = randomUUID()
     this.secrets.push(verifier, id_token, access_token)
@@ -136,13 +141,13 @@ export class Provider implements AsyncDisposable {
   }
 
   #knows(given: URLSearchParams, authorization = ''): boolean {
-    if (this.ways.includes('none'))
+    if (this.authMethods.includes('none'))
       return given.get('client_id') === client.clientId && !given.has('client_secret')
     const [id, secret] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
       .toString()
       .split(':')
     const basic = [id, secret].map((part = '') => decodeURIComponent(part.replaceAll('+', ' ')))
-    const [clientId, clientSecret] = this.ways.includes('client_secret_basic')
+    const [clientId, clientSecret] = this.authMethods.includes('client_secret_basic')
       ? basic
       : [given.get('client_id'), given.get('client_secret')]
     return clientId === client.clientId && clientSecret === client.clientSecret

@@ -1,7 +1,11 @@
 import { parseSetCookie } from 'cookie'
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { COOKIE, createSessionCookie, SESSION_SECONDS } from '../../realtime/auth/cookie.ts'
+import {
+  SESSION_COOKIE,
+  createSessionCookie,
+  SESSION_SECONDS,
+} from '../../realtime/auth/session-cookie.ts'
 
 const first = 'the first secret, 32 characters or more'
 const second = 'the second secret, 32 characters or more'
@@ -17,7 +21,7 @@ describe('the session cookie', () => {
     const id = newId()
     const { cookie, header } = await issued([first], id)
     expect(parseSetCookie(cookie)).toMatchObject({
-      name: COOKIE,
+      name: SESSION_COOKIE,
       httpOnly: true,
       sameSite: 'lax',
       path: '/',
@@ -74,9 +78,9 @@ describe('the session cookie', () => {
       undefined,
       '',
       'a',
-      `${COOKIE}=`,
-      `${COOKIE}=x`,
-      `${COOKIE}=Fe26.2*1*a*b*c**d*e~2`,
+      `${SESSION_COOKIE}=`,
+      `${SESSION_COOKIE}=x`,
+      `${SESSION_COOKIE}=Fe26.2*1*a*b*c**d*e~2`,
       touched,
     ])
       expect(await cookie.read(bad)).toEqual([])
@@ -87,7 +91,8 @@ describe('the session cookie', () => {
     const cookie = createSessionCookie([first])
     const [one, two] = [newId(), newId()]
     const headers = [(await issued([first], one)).header, (await issued([first], two)).header]
-    const junk = (count: number) => Array.from({ length: count }, (_, i) => `${COOKIE}=junk${i}`)
+    const junk = (count: number) =>
+      Array.from({ length: count }, (_, i) => `${SESSION_COOKIE}=junk${i}`)
     const read = (pairs: string[]) => cookie.read(pairs.join('; '))
     expect(await read([...junk(3), headers[0]!, 'other=1', headers[1]!])).toMatchObject([
       { session_id: one },

@@ -10,17 +10,20 @@ import {
   takeLease,
   type LeaseDocument,
 } from '../store/leases.ts'
-import type { Timings } from './timings.ts'
+import type { ReplyTimings } from './timings.ts'
 
 /** After a renewal that failed: the lease may be over soon (ms). */
 const RETRY_MS = 500
 
-export type Leased = Pick<LeaseDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
+export type LeaseTarget = Pick<
+  LeaseDocument,
+  'user_id' | 'run_id' | 'conversation_id' | 'message_id'
+>
 
-export class Leases {
+export class ReplyLeases {
   readonly #database: Database
   readonly #owner: string
-  readonly #timings: Timings
+  readonly #timings: ReplyTimings
   readonly #logger: Logger
   /** Id -> what to do when it is lost. */
   readonly #held = new Map<string, () => void>()
@@ -31,7 +34,7 @@ export class Leases {
   constructor(
     database: Database,
     owner: string,
-    { timings, logger }: { timings: Timings; logger: Logger },
+    { timings, logger }: { timings: ReplyTimings; logger: Logger },
   ) {
     this.#database = database
     this.#owner = owner
@@ -40,7 +43,7 @@ export class Leases {
   }
 
   /** Takes a lease, not yet renewed. Answers its id. */
-  async take(leased: Leased): Promise<string> {
+  async take(leased: LeaseTarget): Promise<string> {
     const _id = `${leased.user_id}:${newId()}`
     await takeLease(this.#database, { _id, ...leased, owner: this.#owner }, this.#timings.leaseMs)
     return _id

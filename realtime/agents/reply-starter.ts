@@ -9,46 +9,49 @@ import type { Outcome, CommandContext } from '../commands/commands.ts'
 import { byServer, type Replies, type ReplyAddress } from '../commands/replies.ts'
 import type { Database } from '../store/database.ts'
 import { countRunning } from '../store/leases.ts'
-import type { AgentSettings } from './catalog.ts'
-import type { Directory } from './directory.ts'
-import type { Leases } from './leases.ts'
-import { reasons, type Piece, type ProviderMessage } from './provider.ts'
+import type { AgentSettings } from './agent-settings.ts'
+import type { AgentRegistry } from './agent-registry.ts'
+import type { ReplyLeases } from './reply-leases.ts'
+import { reasons, type ProviderEvent, type ProviderMessage } from './provider.ts'
 import type { Runner } from './runner.ts'
-import { inOrder, messageSink, runSink, type ShowDelta } from './sinks.ts'
+import { sequentialSink, messageSink, runSink, type ShowDelta } from './sinks.ts'
 import { THREAD_MESSAGES, threadOf } from './thread.ts'
 
 /** Replies and runs of one user at the same time. */
 const RUNNING_MAX = 5
 
-interface Rooms {
+interface ReplyStarterDeps {
   database: Database
   replies: Replies
   runs: Runs
-  directory: Directory
-  leases: Leases
+  registry: AgentRegistry
+  leases: ReplyLeases
   runner: Runner
-  delta: ShowDelta
-  draining: () => boolean
+  showDelta: ShowDelta
+  isStopping: () => boolean
 }
 
-export interface Starting {
-  reply(request: CommandContext, payload: ConversationCommands['reply']): Promise<Outcome<Summary | null>>
+export interface ReplyStarter {
+  reply(
+    request: CommandContext,
+    payload: ConversationCommands['reply'],
+  ): Promise<Outcome<Summary | null>>
   run(request: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
 }
 
-export function createStarting(rooms: Rooms): Starting {
-  const { database, replies, runs, directory, leases, runner, delta } = rooms
+export function createReplyStarter(rooms: ReplyStarterDeps): ReplyStarter {
+  const { database, replies, runs, registry, leases, runner, showDelta } = rooms
 
   /** Who answers, or why nobody does. */
   async function choose(user_id: string, id: string | undefined): Promise<AgentSettings | Fault> {
-    const agent = await directory.find(user_id, id)
+    const agent = await registry.find(user_id, id)
     const message = 'must be the id of an agent'
     if (!agent)
       return new Fault('invalid', {
         detail: `agent ${message}`,
         issues: [{ path: 'agent', message }],
       })
-    if (rooms.draining())
+    if (rooms.isStopping())
       return new Fault('unavailable', {
         detail: 'This server is about to restart: try again',
         retry_after_ms: 1_000,
@@ -71,8 +74,9 @@ export function createStarting(rooms: Rooms): Starting {
       .begin(request, payload, start)
       .catch((error: unknown) => unused(lease, error))
     if (begun.changed) {
-      const source = (signal: AbortSignal) => directory.ask(agent, () => threadTo(address), signal)
-      const sink = messageSink(replies, address, delta)
+      const source = (signal: AbortSignal) =>
+        registry.stream(agent, () => threadTo(address), signal)
+      const sink = messageSink(replies, address, showDelta)
       runner.start({ ...address, topics: ['conversations'], source, sink }, lease)
     } else await leases.drop(lease)
     return begun
@@ -106,7 +110,7 @@ export function createStarting(rooms: Rooms): Starting {
       const source = running(address, agent, () =>
         Promise.resolve([{ role: 'user', content: input }]),
       )
-      const sink = runSink(runs, user_id, run_id, delta)
+      const sink = runSink(runs, user_id, run_id, showDelta)
       runner.start({ ...address, topics: ['agents'], source, sink }, lease)
     }
     return begun
@@ -133,9 +137,9 @@ export function createStarting(rooms: Rooms): Starting {
       return leases.drop(lease)
     }
     const source = running(address, agent, () => threadTo(address))
-    const sink = inOrder([
-      runSink(runs, user_id, run_id, delta),
-      messageSink(replies, address, delta),
+    const sink = sequentialSink([
+      runSink(runs, user_id, run_id, showDelta),
+      messageSink(replies, address, showDelta),
     ])
     runner.start({ ...address, topics: ['agents', 'conversations'], source, sink }, lease)
   }
@@ -146,9 +150,9 @@ export function createStarting(rooms: Rooms): Starting {
     agent: AgentSettings,
     thread: () => Promise<ProviderMessage[]>,
   ) =>
-    async function* (signal: AbortSignal): AsyncGenerator<Piece> {
+    async function* (signal: AbortSignal): AsyncGenerator<ProviderEvent> {
       await runs.extend(user_id, run_id, { offset: 0, text: '' })
-      yield* directory.ask(agent, thread, signal)
+      yield* registry.stream(agent, thread, signal)
     }
 
   const threadTo = async ({ user_id, conversation_id, message_id }: ReplyAddress) =>

@@ -1,37 +1,37 @@
 // One production on its own: a provider that says what a test tells it to, and a sink that can be slow, away or closed.
 import { expect } from 'vitest'
-import { Production, type Ending, type Sink } from '../../realtime/agents/production.ts'
-import type { Piece } from '../../realtime/agents/provider.ts'
-import { timings as usual, type Timings } from '../../realtime/agents/timings.ts'
+import { Producer, type ProducedEnding, type TextSink } from '../../realtime/agents/producer.ts'
+import type { ProviderEvent } from '../../realtime/agents/provider.ts'
+import { replyTimings as usual, type ReplyTimings } from '../../realtime/agents/timings.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { Fault } from '@lockstep/protocol/errors'
 
 const logger = createLogger('silent')
-export const quick: Timings = { ...usual, deltaMs: 2, durableMs: 20, retryMs: 1, giveUpMs: 60 }
-export const away = () => new Fault('unavailable')
+export const quick: ReplyTimings = { ...usual, deltaMs: 2, durableMs: 20, retryMs: 1, giveUpMs: 60 }
+export const unavailable = () => new Fault('unavailable')
 const refused = () => new Fault('not_found')
 
 /** Holds what it was given, as the log does: a repeated piece changes nothing, nothing follows an end. */
-export class Shelf implements Sink {
+export class RecordingSink implements TextSink {
   text = ''
   shown = ''
-  ending: Ending | undefined
+  ending: ProducedEnding | undefined
   readonly writes: { at: number; text: string }[] = []
   readonly deltas: { offset: number; text: string }[] = []
   readonly thinking: { offset: number; text: string; thinkingMs: number }[] = []
   /** Called before each write; may throw. */
-  door: () => void | Promise<void> = () => undefined
+  beforeWrite: () => void | Promise<void> = () => undefined
 
   async extend(offset: number, text: string): Promise<void> {
-    await this.door()
+    await this.beforeWrite()
     if (this.ending) throw refused()
     expect(offset).toBeLessThanOrEqual(this.text.length)
     expect(text.isWellFormed()).toBe(true)
     this.text += text.slice(this.text.length - offset)
     this.writes.push({ at: performance.now(), text })
   }
-  async finish(ending: Ending): Promise<void> {
-    await this.door()
+  async finish(ending: ProducedEnding): Promise<void> {
+    await this.beforeWrite()
     this.ending ??= ending
   }
   delta(offset: number, text: string, thinkingMs?: number): void {
@@ -44,19 +44,19 @@ export class Shelf implements Sink {
 }
 
 export function produce(
-  source: (signal: AbortSignal) => AsyncIterable<Piece>,
-  timings: Partial<Timings> = {},
-  shelf = new Shelf(),
+  source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>,
+  timings: Partial<ReplyTimings> = {},
+  shelf = new RecordingSink(),
 ) {
-  const production = new Production(source, shelf, { timings: { ...quick, ...timings }, logger })
+  const production = new Producer(source, shelf, { timings: { ...quick, ...timings }, logger })
   return { production, shelf, done: production.run() }
 }
 
-export async function* say(...texts: string[]): AsyncGenerator<Piece> {
+export async function* say(...texts: string[]): AsyncGenerator<ProviderEvent> {
   for (const text of texts) yield { kind: 'text', text }
 }
 /** Says these, then hangs and ignores that nobody listens. */
-export async function* hanging(...texts: string[]): AsyncGenerator<Piece> {
+export async function* hanging(...texts: string[]): AsyncGenerator<ProviderEvent> {
   yield* say(...texts)
   await new Promise(() => undefined)
 }

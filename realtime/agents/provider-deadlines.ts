@@ -1,9 +1,9 @@
 // How long a provider may take: to its first piece, between two pieces, altogether. One timer, however many pieces come.
 import type { ReasonCode } from './provider.ts'
-import type { Timings } from './timings.ts'
+import type { ReplyTimings } from './timings.ts'
 
-export class Patience {
-  readonly #limits: Pick<Timings, 'firstMs' | 'idleMs' | 'totalMs'>
+export class ProviderDeadlines {
+  readonly #limits: Pick<ReplyTimings, 'firstEventMs' | 'idleMs' | 'totalMs'>
   readonly #tired: (code: ReasonCode) => void
   readonly #began = performance.now()
   #last: number | undefined
@@ -11,7 +11,7 @@ export class Patience {
 
   /** @param tired called at most once, when a limit has passed */
   constructor(
-    limits: Pick<Timings, 'firstMs' | 'idleMs' | 'totalMs'>,
+    limits: Pick<ReplyTimings, 'firstEventMs' | 'idleMs' | 'totalMs'>,
     tired: (code: ReasonCode) => void,
   ) {
     this.#limits = limits
@@ -20,7 +20,7 @@ export class Patience {
   }
 
   /** A piece has come. */
-  renew(): void {
+  noteEvent(): void {
     this.#last = performance.now()
   }
 
@@ -29,8 +29,8 @@ export class Patience {
   }
 
   #wait(): void {
-    const { firstMs, idleMs, totalMs } = this.#limits
-    const silent = this.#last === undefined ? this.#began + firstMs : this.#last + idleMs
+    const { firstEventMs, idleMs, totalMs } = this.#limits
+    const silent = this.#last === undefined ? this.#began + firstEventMs : this.#last + idleMs
     const end = this.#began + totalMs
     const now = performance.now()
     if (now >= end) this.#tired('too_slow')

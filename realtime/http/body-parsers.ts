@@ -4,13 +4,13 @@ import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
 import { unsupportedType } from './problems.ts'
-import { spool } from './spool.ts'
+import { spoolBody } from './spooled-body.ts'
 
 const types = ['application/json', 'application/merge-patch+json']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** Replaces fastify's own parsers. */
-export function acceptJson(app: FastifyInstance): void {
+export function parseJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
     types,
@@ -27,12 +27,12 @@ export function acceptJson(app: FastifyInstance): void {
 }
 
 /** In this scope bodies become a `Spool`, to be closed by who gets it. */
-export function acceptSpooled(app: FastifyInstance): void {
+export function spoolBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(types, (request: FastifyRequest, payload: Readable) => {
     const { 'content-type': type = '', 'content-length': length } = request.headers
     checkCharset(type)
-    return spool(payload, Number(length), request.routeOptions.bodyLimit!)
+    return spoolBody(payload, Number(length), request.routeOptions.bodyLimit!)
   })
 }
 

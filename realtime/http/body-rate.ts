@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http'
 import type { HttpSettings } from './settings.ts'
 
 /** Calls `late` once, when the rest of the request's body comes too slowly. Begin when somebody reads it. */
-export function watchPace(
+export function watchBodyRate(
   request: IncomingMessage,
-  { pace, timings }: HttpSettings,
+  { minBodyBytes: pace, timings }: HttpSettings,
   late: () => void,
 ): void {
   if (request.complete) return

@@ -3,21 +3,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
-import type { Devices } from '../../realtime/commands/account.ts'
+import type { SessionSockets } from '../../realtime/commands/account.ts'
 import {
-  CHEAP,
-  compose,
+  CHEAP_PASSWORD_COST,
+  createAccountFixture,
   failingOnce,
   password,
   requestOf,
   signUp,
   visitor,
-  type Composed,
-} from './composed.ts'
+  type AccountFixture,
+} from './account-fixture.ts'
 
-let rooms: Composed
+let rooms: AccountFixture
 beforeAll(async () => {
-  rooms = await compose()
+  rooms = await createAccountFixture()
 })
 afterAll(() => rooms[Symbol.asyncDispose]())
 
@@ -27,7 +27,7 @@ const next = 'a new horse'
 function gated() {
   const { promise: checked, resolve: atGate } = Promise.withResolvers<void>()
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()
-  const passwords = createPasswords(CHEAP)
+  const passwords = createPasswords(CHEAP_PASSWORD_COST)
   const waiting: Passwords = {
     ...passwords,
     async verify(...args) {
@@ -69,10 +69,10 @@ describe('a request that stopped half-way and is repeated', () => {
     const failing = rooms.with({ log: failingOnce(rooms.log, 1) })
     await expect(failing.rename(request, username)).rejects.toThrow('went away')
     expect((await rooms.account.me(request)).user.username).toBe(username)
-    expect(await rooms.told(alice.user.id)).toEqual(['session_created'])
+    expect(await rooms.accountOps(alice.user.id)).toEqual(['session_created'])
     for (let i = 0; i < 2; i++)
       expect(await rooms.account.rename(request, username)).toMatchObject({ username })
-    expect(await rooms.told(alice.user.id)).toEqual(['session_created', 'renamed'])
+    expect(await rooms.accountOps(alice.user.id)).toEqual(['session_created', 'renamed'])
   })
 
   test('tells a revocation whose session is gone already', async () => {
@@ -93,7 +93,7 @@ describe('a request that stopped half-way and is repeated', () => {
       seq: 3,
       version: 2,
     })
-    expect(await rooms.told(alice.user.id)).toEqual([
+    expect(await rooms.accountOps(alice.user.id)).toEqual([
       'session_created',
       'session_created',
       'session_revoked',
@@ -104,7 +104,7 @@ describe('a request that stopped half-way and is repeated', () => {
     const alice = await signUp(rooms.account)
     const phone = await rooms.account.login(visitor(), { username: alice.user.username, password })
     let calls = 0
-    const devices: Devices = {
+    const devices: SessionSockets = {
       disconnectSessions() {
         if (++calls === 1) throw new Error('the process died')
       },
@@ -117,7 +117,7 @@ describe('a request that stopped half-way and is repeated', () => {
     ).rejects.toThrow('died')
     await dying.changePassword(request, '10.0.0.1', { current: password, next })
     expect(await rooms.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
-    expect((await rooms.told(alice.user.id)).at(-1)).toBe('password_changed')
+    expect((await rooms.accountOps(alice.user.id)).at(-1)).toBe('password_changed')
     await rooms.account.login(visitor(), { username: alice.user.username, password: next })
   })
 
@@ -162,7 +162,7 @@ test('deletions that can’t be finished yet keep no others waiting, and are fin
 
 test('a deletion ends the sessions behind what tells the devices of it, so that no look at them overtakes it', async () => {
   const alice = await signUp(rooms.account)
-  const log: Composed['log'] = {
+  const log: AccountFixture['log'] = {
     ...rooms.log,
     async append(command) {
       expect(await rooms.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(1)
@@ -186,11 +186,11 @@ test('content that a stalled node wrote back is removed later', async () => {
 test('a password is hashed anew at the next sign-in when the cost was raised', async () => {
   const alice = await signUp(rooms.account)
   const read = async () => (await rooms.database.users.findOne({ _id: alice.user.id }))!
-  expect((await read()).password_hash).toContain(`ln=${CHEAP},`)
-  const dearer = rooms.with({ passwords: createPasswords(CHEAP + 1) })
+  expect((await read()).password_hash).toContain(`ln=${CHEAP_PASSWORD_COST},`)
+  const dearer = rooms.with({ passwords: createPasswords(CHEAP_PASSWORD_COST + 1) })
   await dearer.login(visitor(), { username: alice.user.username, password })
   expect(await read()).toMatchObject({
-    password_hash: expect.stringContaining(`ln=${CHEAP + 1},`),
+    password_hash: expect.stringContaining(`ln=${CHEAP_PASSWORD_COST + 1},`),
     version: 1,
   })
   await rooms.account.login(visitor(), { username: alice.user.username, password })
@@ -213,7 +213,7 @@ test('two requests that sign up with one name at once leave one account, with al
 test('who signs in on more than 100 devices is signed out on the oldest, and the others hear of it', async () => {
   const alice = await signUp(rooms.account)
   const ended: string[] = []
-  const devices: Devices = {
+  const devices: SessionSockets = {
     disconnectSessions: (ids) => void ended.push(...ids),
     onlineSessions: () => Promise.resolve(new Set()),
   }

@@ -3,11 +3,11 @@
 import { parseCookie, stringifySetCookie } from 'cookie'
 import { createSeals } from './seals.ts'
 
-export const COOKIE = 'lockstep_session'
+export const SESSION_COOKIE = 'lockstep_session'
 /** How long a session lives without being used, and its cookie (seconds). */
 export const SESSION_SECONDS = 30 * 24 * 60 * 60
 
-export interface Sealed {
+export interface SealedSession {
   session_id: string
   /** Milliseconds since the epoch. */
   sealed_at: number
@@ -22,7 +22,7 @@ export interface SessionCookie {
    * All that a raw `Cookie` header holds under this name, in its order, but what was sealed by others, was touched, or is too old. There may be
    * several: neighbouring hosts and longer paths can set some that a browser sends first.
    */
-  read(header: string | undefined): Promise<Sealed[]>
+  read(header: string | undefined): Promise<SealedSession[]>
 }
 
 /** Cookies of the name that are looked at. */
@@ -43,16 +43,23 @@ export function createSessionCookie(
 
   return {
     async issue(session_id, secure) {
-      const sealed: Sealed = { session_id, sealed_at: now() }
+      const sealed: SealedSession = { session_id, sealed_at: now() }
       const value = await seals.seal(sealed, SESSION_SECONDS)
-      return stringifySetCookie({ name: COOKIE, value, ...attributes(secure, SESSION_SECONDS) })
+      return stringifySetCookie({
+        name: SESSION_COOKIE,
+        value,
+        ...attributes(secure, SESSION_SECONDS),
+      })
     },
-    clear: (secure) => stringifySetCookie({ name: COOKIE, value: '', ...attributes(secure, 0) }),
+    clear: (secure) =>
+      stringifySetCookie({ name: SESSION_COOKIE, value: '', ...attributes(secure, 0) }),
     async read(header) {
-      const values = (header ?? '').split(';').flatMap((pair) => parseCookie(pair)[COOKIE] || [])
-      const sealed: Sealed[] = []
+      const values = (header ?? '')
+        .split(';')
+        .flatMap((pair) => parseCookie(pair)[SESSION_COOKIE] || [])
+      const sealed: SealedSession[] = []
       for (const value of values.slice(0, MOST)) {
-        const { session_id, sealed_at } = await seals.open<Sealed>(value, SESSION_SECONDS)
+        const { session_id, sealed_at } = await seals.open<SealedSession>(value, SESSION_SECONDS)
         if (typeof session_id === 'string' && typeof sealed_at === 'number')
           sealed.push({ session_id, sealed_at })
       }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { agentsOf, chooseAgent } from '../../realtime/agents/catalog.ts'
+import { agentsOf, chooseAgent } from '../../realtime/agents/agent-settings.ts'
 
 const ids = (preferences: Parameters<typeof agentsOf>[0], model?: string) =>
   agentsOf(preferences, model).map(({ id }) => id)

@@ -9,7 +9,7 @@ import type { Metrics } from '../observability/metrics.ts'
 /** What machines ask all the time. */
 const routine: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
 
-export function observe(app: FastifyInstance, logger: Logger, metrics: Metrics): void {
+export function recordRequests(app: FastifyInstance, logger: Logger, metrics: Metrics): void {
   const seconds = new Histogram({
     name: 'lockstep_http_request_seconds',
     help: 'Time from the request to the end of its answer, by route',

@@ -3,28 +3,32 @@ import { newId } from '@lockstep/protocol/ids'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import { createRateLimits } from '../../realtime/auth/rate-limits.ts'
 import { createSessions } from '../../realtime/auth/sessions.ts'
-import { createAccount, type Account, type Devices } from '../../realtime/commands/account.ts'
+import {
+  createAccount,
+  type AccountUseCases,
+  type SessionSockets,
+} from '../../realtime/commands/account.ts'
 import type { CommandContext } from '../../realtime/commands/commands.ts'
-import type { SignedIn } from '../../realtime/commands/sign-in.ts'
+import type { SignInResult } from '../../realtime/commands/sign-in.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { ensureIndexes, openDatabase, type Database } from '../../realtime/store/database.ts'
 import { freshDatabase } from '../harness/database.ts'
 
-export const CHEAP = 4
+export const CHEAP_PASSWORD_COST = 4
 export const password = 'correct horse'
 
-export interface Composed extends AsyncDisposable {
+export interface AccountFixture extends AsyncDisposable {
   database: Database
   log: Log
-  account: Account
+  account: AccountUseCases
   /** The same, with some rooms replaced. */
-  with(rooms: { passwords?: Passwords; devices?: Devices; log?: Log }): Account
+  with(rooms: { passwords?: Passwords; devices?: SessionSockets; log?: Log }): AccountUseCases
   /** Ops of the user's topic `account`, in order. */
-  told(user_id: string): Promise<string[]>
+  accountOps(user_id: string): Promise<string[]>
 }
 
-export async function compose(): Promise<Composed> {
+export async function createAccountFixture(): Promise<AccountFixture> {
   const scratch = freshDatabase()
   const database = await openDatabase(scratch.url)
   await ensureIndexes(database)
@@ -35,7 +39,7 @@ export async function compose(): Promise<Composed> {
     secrets: ['a secret that only the tests know, 32+'],
     logger,
   })
-  const quiet: Devices = {
+  const quiet: SessionSockets = {
     disconnectSessions: () => undefined,
     onlineSessions: () => Promise.resolve(new Set()),
   }
@@ -43,7 +47,7 @@ export async function compose(): Promise<Composed> {
     database,
     log,
     sessions,
-    passwords: createPasswords(CHEAP),
+    passwords: createPasswords(CHEAP_PASSWORD_COST),
     limits: createRateLimits(),
     devices: quiet,
   }
@@ -52,7 +56,7 @@ export async function compose(): Promise<Composed> {
     log,
     account: createAccount(usual),
     with: (rooms) => createAccount({ ...usual, ...rooms }),
-    async told(user_id) {
+    async accountOps(user_id) {
       const entries = await database.changes
         .find({ user_id, topic: 'account' })
         .sort({ seq: 1 })
@@ -69,10 +73,13 @@ export async function compose(): Promise<Composed> {
 
 export const visitor = () => ({ address: '10.0.0.1', device: 'Node', mutation_id: newId() })
 
-export const signUp = (account: Account): Promise<SignedIn> =>
+export const signUp = (account: AccountUseCases): Promise<SignInResult> =>
   account.register(visitor(), { username: `person-${newId()}`, password })
 
-export const requestOf = ({ user, session }: SignedIn, mutation_id = newId()): CommandContext => ({
+export const requestOf = (
+  { user, session }: SignInResult,
+  mutation_id = newId(),
+): CommandContext => ({
   user_id: user.id,
   session_id: session.id,
   device: session.device,

@@ -8,13 +8,13 @@ import { freshDatabase } from '../harness/database.ts'
 import { keptLog } from '../harness/kept-log.ts'
 import { startNode, type NodeSettings, type TestNode } from '../harness/node.ts'
 import { request, type Reply } from '../harness/person.ts'
-import { client, Provider } from './provider.ts'
+import { client, OidcProvider } from './oidc-provider.ts'
 
 /** Where the nodes are to the world; browsers of this file know better. */
 export const origin = 'https://chat.example.org'
 
-export interface OidcHouse {
-  provider: Provider
+export interface OidcSetup {
+  provider: OidcProvider
   node: TestNode
   database: Database
   /** What all its nodes have logged. */
@@ -25,7 +25,7 @@ export interface OidcHouse {
 }
 
 /** For all tests of a file; before each the provider is well-behaved again, and somebody new is signed in there. */
-export function oidcHouse(): OidcHouse {
+export function setUpOidc(): OidcSetup {
   const home = freshDatabase()
   const { lines, logger } = keptLog()
   const house = {
@@ -39,9 +39,9 @@ export function oidcHouse(): OidcHouse {
         ...settings,
       }),
     browser: (node = house.node) => new Browser(node),
-  } as OidcHouse
+  } as OidcSetup
   beforeAll(async () => {
-    house.provider = await Provider.start()
+    house.provider = await OidcProvider.start()
     house.node = await house.start()
     house.database = await openDatabase(home.url)
   })
@@ -52,7 +52,15 @@ export function oidcHouse(): OidcHouse {
     await home[Symbol.asyncDispose]()
   })
   beforeEach(() => {
-    const { info, twist, refusal, away, lax, forging, ways } = new Provider()
+    const {
+      userinfo: info,
+      changeClaims: twist,
+      errorCode: refusal,
+      unreachable: away,
+      acceptsAnyVerifier: lax,
+      signsWithUnknownKey: forging,
+      authMethods: ways,
+    } = new OidcProvider()
     const user = { sub: `subject-${newId()}`, preferred_username: `Name-${newId()}` }
     Object.assign(house.provider, { user, info, twist, refusal, away, lax, forging, ways })
   })

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { ProviderFault } from '../../realtime/agents/provider.ts'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
-import { away, hanging, produce, quick, say, Shelf } from './shelf.ts'
+import { unavailable, hanging, produce, quick, say, RecordingSink } from './recording-sink.ts'
 
 test('all text arrives, shown and durable, and the ending tells of the thinking, the tokens and the time', async () => {
   const { shelf, done } = produce(async function* () {
@@ -106,7 +106,7 @@ describe('a provider that', () => {
   })
 
   test('never answers ends', async () => {
-    const { shelf, done } = produce(() => hanging(), { firstMs: 30 })
+    const { shelf, done } = produce(() => hanging(), { firstEventMs: 30 })
     expect(await done).toBe('failed')
     expect(shelf.ending?.metadata).toMatchObject({ reason_code: 'no_answer' })
     expect(shelf.ending?.metadata.thinking_ms).toBeUndefined()
@@ -156,7 +156,7 @@ describe('ended from outside', () => {
     const { production, shelf, done } = produce(() => hanging('Text'))
     await expect.poll(() => shelf.shown).toBe('Text')
     const closer = Promise.withResolvers<void>()
-    production.end({ status: 'stopped', closer: closer.promise })
+    production.end({ status: 'stopped', finishedBy: closer.promise })
     await production.flushed
     expect(shelf).toMatchObject({ text: 'Text', ending: undefined })
     await shelf.finish({ status: 'stopped', metadata: { by: 'him' } })
@@ -176,7 +176,7 @@ describe('ended from outside', () => {
   test('without its lease it writes nothing any more', async () => {
     const { production, shelf, done } = produce(() => hanging('Text'), { durableMs: 1_000 })
     await expect.poll(() => shelf.shown).toBe('Text')
-    production.lose()
+    production.loseLease()
     expect(await done).toBeUndefined()
     expect(shelf).toMatchObject({ text: '', ending: undefined })
   })
@@ -185,9 +185,9 @@ describe('ended from outside', () => {
 describe('while the database is away', () => {
   test('it keeps the text, tries again, and repeats a piece exactly as it was', async () => {
     let tries = 0
-    const shelf = new Shelf()
-    shelf.door = () => {
-      if (++tries < 5) throw away()
+    const shelf = new RecordingSink()
+    shelf.beforeWrite = () => {
+      if (++tries < 5) throw unavailable()
     }
     const { done } = produce(() => say('One ', 'two'), { giveUpMs: 5_000 }, shelf)
     expect(await done).toBe('complete')
@@ -195,12 +195,12 @@ describe('while the database is away', () => {
   })
 
   test('a piece whose ack got lost is not written twice', async () => {
-    const shelf = new Shelf()
+    const shelf = new RecordingSink()
     const extend = shelf.extend.bind(shelf)
     let lost = 0
     shelf.extend = async (offset, text) => {
       await extend(offset, text)
-      if (lost++ < 2) throw away()
+      if (lost++ < 2) throw unavailable()
     }
     const { done } = produce(() => say('One ', 'two'), { giveUpMs: 5_000 }, shelf)
     expect(await done).toBe('complete')
@@ -208,9 +208,9 @@ describe('while the database is away', () => {
   })
 
   test('it gives up after a while and leaves the reply to another node', async () => {
-    const shelf = new Shelf()
-    shelf.door = () => {
-      throw away()
+    const shelf = new RecordingSink()
+    shelf.beforeWrite = () => {
+      throw unavailable()
     }
     const { done } = produce(() => hanging('Text'), {}, shelf)
     expect(await done).toBeUndefined()

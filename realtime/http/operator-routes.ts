@@ -6,7 +6,7 @@ import { asyncApiDocument } from './asyncapi.ts'
 import { openApiDocument } from './openapi.ts'
 
 /** @param ready resolves to true when this node can serve: its database answers and it isn't about to stop */
-export function serveOperations(
+export function serveOperatorRoutes(
   app: FastifyInstance,
   metrics: Metrics,
   ready: () => Promise<boolean>,

@@ -8,7 +8,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
 
-export interface Spool {
+export interface SpooledBody {
   body: Body
   /** Has to be called; nobody reads the body after it. */
   close(): Promise<void>
@@ -18,7 +18,11 @@ export interface Spool {
  * Takes in a body of `length` bytes (NaN: nobody has said). Throws `too_large` above `limit` bytes, `invalid` when it ends early,
  * `unavailable` when there is no room for it; nothing is kept then.
  */
-export async function spool(payload: Readable, length: number, limit: number): Promise<Spool> {
+export async function spoolBody(
+  payload: Readable,
+  length: number,
+  limit: number,
+): Promise<SpooledBody> {
   const tooLarge = () =>
     new Fault('too_large', {
       detail: `The body must have at most ${limit} bytes`,

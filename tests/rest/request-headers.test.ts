@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from '../../realtime/http/conditions.ts'
+import {
+  checkLockstepUser,
+  etagOf,
+  ifVersionOf,
+  mutationIdOf,
+} from '../../realtime/http/request-headers.ts'
 
 describe('If-Match', () => {
   test.each(['7', '"7"', 'W/"7"', 'W/7', ' "7" '])('%s is version 7', (header) => {
@@ -52,11 +57,11 @@ describe('Idempotency-Key', () => {
 
 test('Lockstep-User has to be who is signed in', () => {
   const id = newId()
-  checkHolder(undefined, id)
-  checkHolder(id, id)
-  checkHolder(id.toUpperCase(), id)
+  checkLockstepUser(undefined, id)
+  checkLockstepUser(id, id)
+  checkLockstepUser(id.toUpperCase(), id)
   for (const other of [newId(), '', 'x']) {
-    expect(() => checkHolder(other, id)).toThrow(
+    expect(() => checkLockstepUser(other, id)).toThrow(
       expect.objectContaining({ code: 'unauthenticated' }),
     )
   }

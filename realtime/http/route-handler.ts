@@ -13,14 +13,14 @@ export interface RequestContext {
   device: string
   /** The Idempotency-Key, else a fresh id. */
   mutation_id: string
-  answer: ResponseControls
+  response: ResponseControls
 }
 
 /** A request of who is signed in. */
 export interface SignedInContext extends RequestContext {
   identity: Identity
   /** Who asks, for the commands. */
-  request: CommandContext
+  caller: CommandContext
   /** `If-Match`. */
   if_version: number | undefined
 }
@@ -32,12 +32,12 @@ export interface ResponseControls {
   signIn(session_id: string): Promise<void>
   signOut(): void
   /** Aborts when nobody waits for the answer any more, or the node can't. */
-  unwanted(): AbortSignal
+  abandoned(): AbortSignal
 }
 
 /** Routes whose bodies are too large to be held, or parsed by the thread that serves: they come as they were sent, as JSON in UTF-8. */
-export const unparsed = ['importMe'] as const satisfies readonly RouteName[]
-type Given<Name extends RouteName> = Name extends (typeof unparsed)[number]
+export const spooledBodyRoutes = ['importMe'] as const satisfies readonly RouteName[]
+type HandlerInput<Name extends RouteName> = Name extends (typeof spooledBodyRoutes)[number]
   ? Omit<Asked<Name>, 'body'> & { body: Body }
   : Asked<Name>
 
@@ -45,7 +45,7 @@ type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true
 
 /** Throws Faults. A stream is sent as it comes, as what the route is written in. */
 export type Handler<Name extends RouteName> = (
-  asked: Given<Name>,
+  asked: HandlerInput<Name>,
   context: IsOpen<Name> extends true ? RequestContext : SignedInContext,
 ) => Promise<Answer<Name> | Readable>
 

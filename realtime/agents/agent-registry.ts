@@ -1,31 +1,35 @@
 // Who can answer a user, and how each of them is asked. Agents differ in their settings, not in where they are: the providers are this
 // server's own.
 import type { PreferencesUseCases } from '../commands/preferences.ts'
-import { agentsOf, chooseAgent, type AgentSettings } from './catalog.ts'
+import { agentsOf, chooseAgent, type AgentSettings } from './agent-settings.ts'
 import { createDemoProvider } from './demo.ts'
 import type { OpenAiSettings } from './openai.ts'
-import type { Piece, Provider, ProviderMessage } from './provider.ts'
+import type { ProviderEvent, Provider, ProviderMessage } from './provider.ts'
 
-export interface DirectoryOptions {
+export interface AgentRegistryDeps {
   preferences: Pick<PreferencesUseCases, 'get'>
   /** Unset: only the demo agent. */
   assistant?: OpenAiSettings & { model: string }
   demo?: { tokensPerSecond: number }
 }
 
-export interface Directory {
+export interface AgentRegistry {
   list(user_id: string): Promise<AgentSettings[]>
   /** The agent with this id, or the one that answers when none is named. */
   find(user_id: string, id: string | undefined): Promise<AgentSettings | undefined>
   /** What the agent says to a thread, which is read when it is asked. */
-  ask(
+  stream(
     agent: AgentSettings,
     thread: () => Promise<ProviderMessage[]>,
     signal: AbortSignal,
-  ): AsyncIterable<Piece>
+  ): AsyncIterable<ProviderEvent>
 }
 
-export function createDirectory({ preferences, assistant, demo }: DirectoryOptions): Directory {
+export function createAgentRegistry({
+  preferences,
+  assistant,
+  demo,
+}: AgentRegistryDeps): AgentRegistry {
   const demoProvider = createDemoProvider(demo)
   const providers = {
     demo: demoProvider,
@@ -40,7 +44,7 @@ export function createDirectory({ preferences, assistant, demo }: DirectoryOptio
       const { preferences: settings } = await preferences.get(user_id)
       return chooseAgent(agentsOf(settings, assistant?.model), settings, id)
     },
-    async *ask({ provider, instructions, model, temperature }, thread, signal) {
+    async *stream({ provider, instructions, model, temperature }, thread, signal) {
       yield* providers[provider].stream({
         instructions,
         model,

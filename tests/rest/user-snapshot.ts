@@ -4,7 +4,7 @@ import { eventually } from '../harness/eventually.ts'
 import type { Person } from '../harness/person.ts'
 
 /** Everything that the API shows of a user, and the heads that every change would move. */
-export async function everythingOf(person: Person): Promise<unknown> {
+export async function userSnapshot(person: Person): Promise<unknown> {
   const states = ['active', 'archived', 'trash'] as const
   const [me, preferences, runs, sessions, ...lists] = await Promise.all([
     person.ask('getMe'),
@@ -28,7 +28,7 @@ export async function everythingOf(person: Person): Promise<unknown> {
 }
 
 /** How many documents of the user there are, by collection. */
-export async function documentsOf(
+export async function countDocumentsOf(
   database: Database,
   user_id: string,
 ): Promise<Record<string, number>> {
@@ -50,7 +50,7 @@ export async function documentsOf(
 }
 
 /** Stops a run, and waits until it writes nothing any more. */
-export async function ended(person: Person, id: string): Promise<void> {
+export async function stopRun(person: Person, id: string): Promise<void> {
   await person.ask('stopRun', { params: { id } })
   await eventually(async () => (await person.ask('getRun', { params: { id } })).ended_at !== null)
 }
