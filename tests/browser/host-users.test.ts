@@ -5,8 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { OidcProvider, client } from '../auth/oidc-provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
-import { sharedBrowser } from './browser.ts'
-import { composer, hides, shows, signOut } from './pages.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { composer, hides, shows, signOut } from './user-actions.ts'
 
 const windows = sharedBrowser()
 const database = freshDatabase()
