@@ -322,7 +322,11 @@ async function drip(answer: Answer, drop: Drip): Promise<void> {
 }
 
 const inFrame: Drip = (answer) => answer.raw('z')
-const brief = { too_slow: { totalMs: 600 }, no_answer: { firstEventMs: 250 }, stalled: { idleMs: 250 } }
+const brief = {
+  too_slow: { totalMs: 600 },
+  no_answer: { firstEventMs: 250 },
+  stalled: { idleMs: 250 },
+}
 
 test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
   [
