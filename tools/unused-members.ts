@@ -107,8 +107,8 @@ class Uses {
   }
 
   /** An interface that is given to another package's generic type is read there as a whole. */
-  #noteTypeArguments({ typeName, typeArguments = [] }: ts.TypeReferenceNode): void {
-    if (typeArguments.length === 0 || !this.#isForeign(typeName)) return
+  #noteTypeArguments({ typeName, typeArguments }: ts.TypeReferenceNode): void {
+    if (typeArguments === undefined || !this.#isForeign(typeName)) return
     for (const argument of typeArguments)
       for (const one of this.#checker.getTypeAtLocation(argument).symbol?.declarations ?? [])
         this.#wholes.add(one)

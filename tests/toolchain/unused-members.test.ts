@@ -12,6 +12,7 @@ function unusedIn(files: Record<string, string>, components: string[] = []): str
   const host: ts.CompilerHost = {
     ...ts.createCompilerHost(options),
     getCurrentDirectory: () => '/',
+    directoryExists: () => true,
     fileExists: (name) => name.slice(1) in files,
     readFile: (name) => files[name.slice(1)],
     getSourceFile(name, target) {
