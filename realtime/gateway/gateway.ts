@@ -110,7 +110,10 @@ export function startGateway(options: GatewayOptions): Gateway {
     ? joinNeighbours({ io, link, hub, heads, logger, compareEvery: timings.presence, relayed })
     : alone(hub)
   const { presence } = neighbours
-  const end = ({ socket }: AdmittedConnection, reason: 'revoked' | 'expired' | 'orphaned' | 'flooding') => {
+  const end = (
+    { socket }: AdmittedConnection,
+    reason: 'revoked' | 'expired' | 'orphaned' | 'flooding',
+  ) => {
     if (!socket.connected) return
     figures.ended(reason)
     socket.disconnect(true)

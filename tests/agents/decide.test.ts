@@ -30,7 +30,10 @@ const id = (n: number) => `00000000-0000-7000-8000-${String(n).padStart(12, '0')
 const conversation_id = id(0)
 let ids = 1_000
 const context = { user_id: id(9), at: '2026-01-01T00:00:00.000Z', newId: () => id(ids++) }
-const asChange = (topic: WireChange['topic'], { before: _before, ...decision }: Decision): WireChange => ({
+const asChange = (
+  topic: WireChange['topic'],
+  { before: _before, ...decision }: Decision,
+): WireChange => ({
   topic,
   epoch: 'e',
   seq: decision.version,

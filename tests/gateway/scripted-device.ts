@@ -9,7 +9,9 @@ import { ScriptedLog } from './scripted-log.ts'
 
 export const USER = 'user'
 export type Emitted =
-  { event: 'sync'; sync: Sync } | { event: 'change'; change: WireChange } | { event: 'head' | 'delta' }
+  | { event: 'sync'; sync: Sync }
+  | { event: 'change'; change: WireChange }
+  | { event: 'head' | 'delta' }
 
 /** A device whose network and log move only when the test says so. */
 export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_000 }) {

@@ -36,7 +36,11 @@ const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
 
 /** A change can be applied to what is held at the version before it, or brings the whole entity. */
-const fits = (held: { version: number } | undefined, change: WireChange, whole: readonly string[]) =>
+const fits = (
+  held: { version: number } | undefined,
+  change: WireChange,
+  whole: readonly string[],
+) =>
   !change.stripped &&
   (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
 
