@@ -4,13 +4,9 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
-import { accountChanges } from '@lockstep/protocol/account'
-import { agentChanges } from '@lockstep/protocol/agents'
-import { Change } from '@lockstep/protocol/change'
-import { conversationChanges } from '@lockstep/protocol/conversations'
+import { changeSchemas, WireChange } from '@lockstep/protocol/change'
 import { errors } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
-import { preferencesChanges } from '@lockstep/protocol/preferences'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import {
   commands,
@@ -102,7 +98,7 @@ it('has the events of the sockets with their fields', () => {
   const described = tableOf('Events').map(([event, payload]) => [plain(event), fieldsIn(payload!)])
   expect(Object.fromEntries(described)).toEqual({
     sync: fieldsOf(Sync),
-    change: fieldsOf(Change),
+    change: fieldsOf(WireChange),
     head: fieldsOf(Head),
     delta: fieldsOf(Delta),
     presence: fieldsOf(Presence),
@@ -111,19 +107,13 @@ it('has the events of the sockets with their fields', () => {
 })
 
 it('has each op of each topic, with the fields of its data', () => {
-  const built = {
-    conversations: conversationChanges,
-    preferences: preferencesChanges,
-    agents: agentChanges,
-    account: accountChanges,
-  }
   /** These carry a whole entity, whose fields are among the shapes. */
   const whole = ['conversations created', 'conversations restored', 'agents created']
   const described = tableOf('Changes').map(([topic, op, data]) => {
     const name = `${plain(topic)} ${plain(op)}`
     return [name, whole.includes(name) ? 'whole' : fieldsIn(data!)]
   })
-  const expected = Object.entries(built).flatMap(([topic, ops]) =>
+  const expected = Object.entries(changeSchemas).flatMap(([topic, ops]) =>
     Object.entries<z.ZodObject>(ops).map(([op, schema]) => {
       const name = `${topic} ${op}`
       return [name, whole.includes(name) ? 'whole' : fieldsOf(schema)]
