@@ -6,7 +6,7 @@ import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { desktop, phone, sharedBrowser } from './browser-windows.ts'
 import { composer, follow, listed, said, shows } from './user-actions.ts'
-import { everyPage, fill } from './all-pages.ts'
+import { everyPage, fill } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

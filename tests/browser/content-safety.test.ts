@@ -4,7 +4,7 @@ import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { shows } from './user-actions.ts'
-import { everyPage, fill } from './all-pages.ts'
+import { everyPage, fill } from './app-pages.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()

@@ -4,7 +4,7 @@ import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { choose, hides, listed, shows } from './user-actions.ts'
-import { fill } from './all-pages.ts'
+import { fill } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

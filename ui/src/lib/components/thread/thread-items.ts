@@ -1,5 +1,5 @@
 // The rows of a thread: its messages and a line where another day begins.
-import type { PathEntry } from './thread-path.ts'
+import type { PathEntry } from './thread-branch.ts'
 
 export type ThreadItem =
   | { kind: 'day'; key: string; at: string }
