@@ -5,8 +5,14 @@ import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { desktop, phone, sharedBrowser } from './browser-windows.ts'
-import { composer, follow, listed, said, shows } from './user-actions.ts'
-import { everyPage, fill } from './app-pages.ts'
+import {
+  composer,
+  navigateTo,
+  listedConversation,
+  threadText,
+  waitForVisible,
+} from './user-actions.ts'
+import { appPages, fill } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -43,7 +49,7 @@ for (const [name, look] of Object.entries({ desktop, phone }))
     })
     for (const door of ['/app/sign-in', '/app/sign-up']) {
       await outside.goto(shared.node.url + door)
-      await shows(outside.getByRole('heading', { level: 1 }))
+      await waitForVisible(outside.getByRole('heading', { level: 1 }))
       found[door] = await inBothThemes(outside)
     }
     const inside = await windows.open(shared.node.url, '/app', {
@@ -51,9 +57,9 @@ for (const [name, look] of Object.entries({ desktop, phone }))
       colorScheme: 'light',
       person: alice,
     })
-    for (const { path, ready } of everyPage(id, run)) {
-      await follow(inside, path)
-      await shows(ready(inside))
+    for (const { path, ready } of appPages(id, run)) {
+      await navigateTo(inside, path)
+      await waitForVisible(ready(inside))
       found[path] = await inBothThemes(inside)
     }
     expect(Object.entries(found).filter(([, list]) => list.length > 0)).toEqual([])
@@ -65,14 +71,14 @@ test('menus, questions and the palette have no violation either, and give the fo
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const account = page.getByRole('button', { name: /^Account of/ })
   await account.click()
-  await shows(page.getByRole('menuitem', { name: 'Sign out' }))
+  await waitForVisible(page.getByRole('menuitem', { name: 'Sign out' }))
   await settled(page)
   expect(await violations(page)).toEqual([])
   await page.keyboard.press('Escape')
   expect(await account.evaluate((element) => element === document.activeElement)).toBe(true)
 
   await page.keyboard.press('Control+k')
-  await shows(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
   await settled(page)
   expect(await violations(page)).toEqual([])
 })
@@ -81,22 +87,22 @@ test('a conversation is found, opened, renamed and answered with the keyboard al
   const alice = await signUp(shared.node, 'alice')
   const { id } = await fill(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await shows(composer(page))
+  await waitForVisible(composer(page))
   await page.keyboard.press('Control+k')
-  await shows(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
   await page.keyboard.type('garden')
-  await shows(page.getByRole('option', { name: /garden/i }).first())
+  await waitForVisible(page.getByRole('option', { name: /garden/i }).first())
   await page.keyboard.press('Enter')
   await page.waitForURL(new RegExp(`/app/c/${id}`))
 
-  await listed(page, 'The garden in spring').focus()
+  await listedConversation(page, 'The garden in spring').focus()
   await page.keyboard.press('F2')
   await page.keyboard.type('The garden in autumn')
   await page.keyboard.press('Enter')
-  await shows(listed(page, 'The garden in autumn'))
+  await waitForVisible(listedConversation(page, 'The garden in autumn'))
 
   await composer(page).focus()
   await page.keyboard.type('Which bulbs now?')
   await page.keyboard.press('Enter')
-  await shows(said(page, 'Which bulbs now?'))
+  await waitForVisible(threadText(page, 'Which bulbs now?'))
 })

@@ -4,7 +4,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { Person } from '../harness/person.ts'
 import { composer } from './user-actions.ts'
 
-export interface Stop {
+export interface AppPage {
   name: string
   path: string
   /** What is there when the page is. */
@@ -119,7 +119,7 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
 }
 
 /** Every page for who is signed in; `id`, `run`: what `fill` made. Each is told from the one before by what makes it ready. */
-export function everyPage(id: string, run: string): Stop[] {
+export function appPages(id: string, run: string): AppPage[] {
   const heading = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
   return [
     {

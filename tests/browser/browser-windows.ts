@@ -25,9 +25,9 @@ export const phone: BrowserContextOptions = {
 }
 
 /** For nodes whose replies nobody watches growing: painting them at a reader's pace is what costs most. */
-export const quickReplies = { options: { agents: { demo: { tokensPerSecond: 1_000 } } } }
+export const fastReplies = { options: { agents: { demo: { tokensPerSecond: 1_000 } } } }
 
-export interface Sight {
+export interface OpenedWindow {
   page: Page
   /** What went wrong in this window so far. */
   faults: string[]
@@ -51,7 +51,7 @@ export async function openWindow(
   url: string,
   path: string,
   { person, ...options }: BrowserContextOptions & { person?: Person } = {},
-): Promise<Sight> {
+): Promise<OpenedWindow> {
   // motion is painted by the processor here, and costs a fifth of all that browsers do
   const context = await browser.newContext({ ...desktop, reducedMotion: 'reduce', ...options })
   if (person) {
@@ -92,7 +92,7 @@ let running: Promise<Browser> | undefined
 
 /** Chromium for the tests of a file. */
 export function sharedBrowser(): Windows {
-  const opened: Sight[] = []
+  const opened: OpenedWindow[] = []
   const windows = {} as Windows
   beforeAll(async () => {
     windows.browser = await (running ??= launch())

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { shows } from './user-actions.ts'
-import { everyPage, fill } from './app-pages.ts'
+import { waitForVisible } from './user-actions.ts'
+import { appPages, fill } from './app-pages.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()
@@ -39,7 +39,7 @@ test('no known payload runs script, makes a request, or leaves a handler or a da
   })
   await page.goto(`${shared.node.url}/app/c/${id}`)
   const region = page.getByRole('region', { name: 'Messages' })
-  await shows(region.getByRole('listitem').last())
+  await waitForVisible(region.getByRole('listitem').last())
   // Through the whole thread: rows stand in the page only near the viewport.
   const left = await region.evaluate(async (scroller) => {
     const bad = new Set<string>()
@@ -82,13 +82,13 @@ test('a policy that allows no inline script and no inline style is enough for ev
   const page = await windows.open(shared.node.url, '/healthz', { person: alice })
   const { headers } = await fetch(shared.node.url)
   expect(headers.get('content-security-policy')).not.toContain('unsafe')
-  for (const { path, ready } of everyPage(id, run)) {
+  for (const { path, ready } of appPages(id, run)) {
     await page.goto(shared.node.url + path)
-    await shows(ready(page))
+    await waitForVisible(ready(page))
   }
   await page.getByRole('button', { name: /^Account of/ }).click()
-  await shows(page.getByRole('menuitem', { name: 'Sign out' }))
+  await waitForVisible(page.getByRole('menuitem', { name: 'Sign out' }))
   await page.keyboard.press('Escape')
   await page.keyboard.press('Control+k')
-  await shows(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
 })

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { composer, shows } from './user-actions.ts'
+import { composer, waitForVisible } from './user-actions.ts'
 import { fill } from './app-pages.ts'
 
 const shared = sharedNodes()
@@ -42,12 +42,12 @@ test('the sign-in page, a new chat and a thread each need at most 90 KB of compr
   const messages = [{ role: 'assistant' as const, content: '**Markdown** without code' }]
   const { id } = await alice.ask('createConversation', { body: { messages } })
   const visits: [string, (page: Page) => Promise<void>][] = [
-    ['/app/new', (page) => shows(composer(page))],
-    [`/app/c/${id}`, (page) => shows(page.getByText('Markdown', { exact: true }))],
+    ['/app/new', (page) => waitForVisible(composer(page))],
+    [`/app/c/${id}`, (page) => waitForVisible(page.getByText('Markdown', { exact: true }))],
   ]
   const door = await windows.open(shared.node.url, '/healthz')
   expect(
-    await scripts(door, '/app/sign-in', (page) => shows(page.getByLabel('Username'))),
+    await scripts(door, '/app/sign-in', (page) => waitForVisible(page.getByLabel('Username'))),
   ).toBeLessThan(BUDGET)
   for (const [path, usable] of visits) {
     const page = await windows.open(shared.node.url, '/healthz', { person: alice })
@@ -59,7 +59,7 @@ test('who is signed in can write within a second, and nothing jumps while the pa
   const alice = await signUp(shared.node, 'alice')
   await fill(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await shows(composer(page))
+  await waitForVisible(composer(page))
   await page.addInitScript(() => {
     const shifts: number[] = []
     new PerformanceObserver((list) => {
@@ -72,9 +72,9 @@ test('who is signed in can write within a second, and nothing jumps while the pa
   for (let visit = 0; visit < 3; visit++) {
     const began = performance.now()
     await page.goto(`${shared.node.url}/app`, { waitUntil: 'commit' })
-    await shows(composer(page))
+    await waitForVisible(composer(page))
     times.push(performance.now() - began)
-    await shows(page.getByRole('link', { name: /The garden in spring/ }))
+    await waitForVisible(page.getByRole('link', { name: /The garden in spring/ }))
   }
   expect(Math.min(...times)).toBeLessThan(1000)
   const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts)

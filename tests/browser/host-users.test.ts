@@ -6,7 +6,7 @@ import { Provider, client } from '../auth/provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { composer, hides, shows, signOut } from './user-actions.ts'
+import { composer, waitForHidden, waitForVisible, signOut } from './user-actions.ts'
 
 const windows = sharedBrowser()
 const database = freshDatabase()
@@ -42,24 +42,24 @@ async function freePort(): Promise<number> {
 test('who comes by the provider needs no password, neither to get in nor to leave for good', async () => {
   const page = await windows.open(node.url, '/app')
   const door = page.getByRole('link', { name: 'Continue with Example' })
-  await shows(door)
+  await waitForVisible(door)
   expect(await page.getByLabel('Password').count()).toBe(0)
 
   provider.refusal = 'access_denied'
   await door.click()
-  await shows(page.getByText('The sign-in was cancelled.'))
+  await waitForVisible(page.getByText('The sign-in was cancelled.'))
   provider.refusal = undefined
   await door.click()
-  await shows(composer(page))
+  await waitForVisible(composer(page))
   await signOut(page)
   await door.click()
-  await shows(composer(page))
+  await waitForVisible(composer(page))
 
   await page.goto(`${node.url}/app/settings/account`)
-  await shows(page.getByRole('heading', { name: 'Delete the account' }))
-  await hides(page.getByRole('heading', { name: 'Password' }))
+  await waitForVisible(page.getByRole('heading', { name: 'Delete the account' }))
+  await waitForHidden(page.getByRole('heading', { name: 'Password' }))
   expect(await page.locator('input[type=password]').count()).toBe(0)
   await page.getByRole('button', { name: 'Delete the account' }).click()
   await page.getByRole('button', { name: 'Delete everything' }).click()
-  await shows(page.getByText('The account is deleted, with everything in it.'))
+  await waitForVisible(page.getByText('The account is deleted, with everything in it.'))
 })

@@ -5,7 +5,7 @@ import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { listed, said, shows } from './user-actions.ts'
+import { listedConversation, threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -27,15 +27,15 @@ test('what the old app left in this browser is found, brought over, and removed 
     JSON.stringify(old),
   )
   await page.goto(`${shared.node.url}/app/settings/data`)
-  await shows(page.getByText('2 conversations of the app before'))
+  await waitForVisible(page.getByText('2 conversations of the app before'))
   await page.getByRole('button', { name: 'Look what would come' }).first().click()
-  await shows(page.getByText('would be created'))
+  await waitForVisible(page.getByText('would be created'))
   expect((await alice.ask('listConversations')).items).toEqual([])
 
   await page.getByRole('button', { name: 'Import now' }).click()
-  await shows(page.getByRole('heading', { name: 'Imported' }))
-  await listed(page, 'From the old app').click()
-  await shows(said(page, 'Kept in this browser for years'))
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await listedConversation(page, 'From the old app').click()
+  await waitForVisible(threadText(page, 'Kept in this browser for years'))
   await page.goBack()
   await page.getByRole('button', { name: 'Remove from this browser' }).click()
   expect(await page.evaluate(() => localStorage.length)).toBe(0)
@@ -67,18 +67,18 @@ test('a file of another product is looked through first; what can’t be importe
   await look.click()
   await page.getByText('Why one item can’t be imported').click()
   await page.getByRole('button', { name: 'Import now' }).click()
-  await shows(page.getByRole('heading', { name: 'Imported' }))
-  await shows(listed(page, 'From ChatGPT'))
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await waitForVisible(listedConversation(page, 'From ChatGPT'))
 
   await look.click()
-  await shows(page.getByText('There is nothing new in it.'))
+  await waitForVisible(page.getByText('There is nothing new in it.'))
   const nonsense = { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"half":') }
   await page.getByLabel('Files').setInputFiles(nonsense)
   await look.click()
-  await shows(page.getByText('x.json is not JSON, or is cut off.'))
+  await waitForVisible(page.getByText('x.json is not JSON, or is cut off.'))
 })
 
-test('a large archive shows how far it is, is stopped between two requests, and goes on from there', async () => {
+test('a large archive waitForVisible how far it is, is stopped between two requests, and goes on from there', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
   const chat = (n: number) => {
@@ -97,7 +97,7 @@ test('a large archive shows how far it is, is stopped between two requests, and 
     .getByLabel('Files')
     .setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
   await page.getByRole('button', { name: 'Look what would come' }).click()
-  await shows(page.getByText('3would be created'))
+  await waitForVisible(page.getByText('3would be created'))
 
   const second = Promise.withResolvers<void>()
   const isHeld = Promise.withResolvers<void>()
@@ -111,7 +111,7 @@ test('a large archive shows how far it is, is stopped between two requests, and 
   })
   await page.getByRole('button', { name: 'Import now' }).click()
   await isHeld.promise
-  await shows(page.getByText(/Importing: 1 item, 0\.5 of 1\.4 MB/))
+  await waitForVisible(page.getByText(/Importing: 1 item, 0\.5 of 1\.4 MB/))
   const bar = page.getByRole('progressbar')
   expect(await bar.evaluate((it: HTMLProgressElement) => it.value > 0 && it.value < it.max)).toBe(
     true,
@@ -119,19 +119,19 @@ test('a large archive shows how far it is, is stopped between two requests, and 
   expect(await violations(page)).toEqual([])
   await page.getByRole('button', { name: 'Stop' }).focus()
   await page.keyboard.press('Enter')
-  await shows(page.getByText('Stopping…'))
+  await waitForVisible(page.getByText('Stopping…'))
   second.resolve()
-  await shows(page.getByRole('heading', { name: 'Stopped' }))
+  await waitForVisible(page.getByRole('heading', { name: 'Stopped' }))
   const titles = async () =>
     (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
   expect(await titles()).toEqual(['Chat 1', 'Chat 2'])
 
   await page.getByRole('button', { name: 'Go on' }).click()
-  await shows(page.getByRole('heading', { name: 'Imported' }))
-  await shows(page.getByText('1created'))
-  await shows(page.getByText('2here already'))
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await waitForVisible(page.getByText('1created'))
+  await waitForVisible(page.getByText('2here already'))
   await page.getByText('Why one item can’t be imported').click()
-  await shows(page.getByText('BrokenThis is not a conversation of that product'))
+  await waitForVisible(page.getByText('BrokenThis is not a conversation of that product'))
   expect(await titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })
 

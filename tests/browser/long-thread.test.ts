@@ -6,7 +6,7 @@ import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { said, shows } from './user-actions.ts'
+import { threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -54,7 +54,7 @@ test(
       .getByRole('complementary')
       .getByRole('link', { name: /Very long/ })
       .click()
-    await shows(page.getByText(`Message ${COUNT}.`, { exact: false }).last(), 3000)
+    await waitForVisible(page.getByText(`Message ${COUNT}.`, { exact: false }).last(), 3000)
     expect(await rows(page).count()).toBeLessThan(60)
 
     const region = page.getByRole('region', { name: 'Messages' })
@@ -76,11 +76,11 @@ test(
       params: { id },
       body: { messages: [{ id: newId(), role: 'assistant', content: 'Said meanwhile' }] },
     })
-    await shows(page.getByRole('button', { name: '1 new' }))
+    await waitForVisible(page.getByRole('button', { name: '1 new' }))
     expect(await firstInSight(page)).toEqual(before)
 
     await page.getByRole('button', { name: '1 new' }).click()
-    await shows(said(page, 'Said meanwhile'))
+    await waitForVisible(threadText(page, 'Said meanwhile'))
   },
 )
 
@@ -97,7 +97,7 @@ test('coming back to a thread goes on where it was left', async () => {
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const side = page.getByRole('complementary')
   await side.getByRole('link', { name: /Long enough/ }).click()
-  await shows(page.getByText('Line 89', { exact: true }))
+  await waitForVisible(page.getByText('Line 89', { exact: true }))
   await page.getByRole('region', { name: 'Messages' }).hover()
   for (let i = 0; i < 5; i++) {
     await page.mouse.wheel(0, -1200)
@@ -105,7 +105,7 @@ test('coming back to a thread goes on where it was left', async () => {
   }
   const left = await firstInSight(page)
   await side.getByRole('link', { name: /Another one/ }).click()
-  await shows(page.getByText('Line 2', { exact: true }))
+  await waitForVisible(page.getByText('Line 2', { exact: true }))
   await side.getByRole('link', { name: /Long enough/ }).click()
   await page.waitForFunction(
     (text) => document.querySelector('ol')?.textContent.includes(text),

@@ -8,8 +8,8 @@ import { spawnNode } from '../harness/node.ts'
 import type { Session, User } from '@lockstep/protocol/account'
 import { cookieOf, Person, request } from '../harness/person.ts'
 import { desktop, launch, openWindow, phone } from './browser-windows.ts'
-import { shows } from './user-actions.ts'
-import { everyPage, fill, type Stop } from './app-pages.ts'
+import { waitForVisible } from './user-actions.ts'
+import { appPages, fill, type AppPage } from './app-pages.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
 const looks: Record<string, BrowserContextOptions> = { desktop, phone }
@@ -17,13 +17,13 @@ const door = {
   name: 'sign-in',
   path: '/app/sign-in',
   ready: (page) => page.getByLabel('Username'),
-} satisfies Stop
+} satisfies AppPage
 
 /** Visits the pages in one look and theme; `person` absent: the pages for nobody. */
 async function visit(
   browser: Browser,
   url: string,
-  stops: Stop[],
+  stops: AppPage[],
   name: string,
   options: BrowserContextOptions,
   person?: Person,
@@ -35,7 +35,7 @@ async function visit(
   })
   for (const stop of stops) {
     await page.goto(url + stop.path)
-    await shows(stop.ready(page))
+    await waitForVisible(stop.ready(page))
     await page.waitForLoadState('networkidle')
     await page.screenshot({ path: join(folder, `${stop.name}-${name}.png`) })
   }
@@ -67,7 +67,7 @@ try {
     for (const colorScheme of ['light', 'dark'] as const) {
       const name = `${device}-${colorScheme}`
       await visit(browser, node.url, [door], name, { ...look, colorScheme })
-      await visit(browser, node.url, everyPage(id, run), name, { ...look, colorScheme }, alice)
+      await visit(browser, node.url, appPages(id, run), name, { ...look, colorScheme }, alice)
       process.stdout.write(`${name}\n`)
     }
   await browser.close()

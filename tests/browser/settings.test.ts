@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { AT_ONCE, said, say, shows } from './user-actions.ts'
+import { SYNC_DEADLINE_MS, threadText, sendMessage, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -37,13 +37,13 @@ test('the language of dates and who answers are the account’s: every window fo
     person: await alice.signIn(),
   })
   const days = right.getByRole('region', { name: 'Messages' })
-  await shows(days.getByText('Yesterday'))
+  await waitForVisible(days.getByText('Yesterday'))
   await left.getByLabel('Dates and times').selectOption('de')
-  await shows(days.getByText('Gestern'), AT_ONCE)
-  await shows(days.getByText('Heute'))
-  await shows(right.getByRole('button', { name: 'Demo' }))
+  await waitForVisible(days.getByText('Gestern'), SYNC_DEADLINE_MS)
+  await waitForVisible(days.getByText('Heute'))
+  await waitForVisible(right.getByRole('button', { name: 'Demo' }))
   await left.getByLabel('Who answers in chats').selectOption('Editor')
-  await shows(right.getByRole('button', { name: 'Editor' }), AT_ONCE)
+  await waitForVisible(right.getByRole('button', { name: 'Editor' }), SYNC_DEADLINE_MS)
   expect((await alice.ask('getPreferences')).preferences).toMatchObject({
     date_language: 'de',
     default_agent: agent,
@@ -66,7 +66,7 @@ async function onPhone({ url, user, session, password }: Person): Promise<Person
 test('activity tells what was changed and from which device, as it happens', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/activity', { person: alice })
-  await shows(
+  await waitForVisible(
     page
       .getByText('Signed up', { exact: false })
       .or(page.getByText('Signed in', { exact: false }))
@@ -75,11 +75,13 @@ test('activity tells what was changed and from which device, as it happens', asy
   const phone = await onPhone(alice)
   await phone.ask('createConversation', { body: { title: 'From the phone' } })
   const told = page.getByRole('listitem').filter({ hasText: '“From the phone”' })
-  await shows(told.getByText('Safari on iPhone'))
+  await waitForVisible(told.getByText('Safari on iPhone'))
   await page.getByLabel('Show').selectOption('Settings')
-  await shows(page.getByText('Nothing yet.'))
+  await waitForVisible(page.getByText('Nothing yet.'))
   await phone.ask('putPreferences', { body: { theme: 'dark' } })
-  await shows(page.getByRole('listitem').filter({ hasText: 'theme' }).getByText('Safari on iPhone'))
+  await waitForVisible(
+    page.getByRole('listitem').filter({ hasText: 'theme' }).getByText('Safari on iPhone'),
+  )
 })
 
 test('code is coloured, and copied as it was written', async () => {
@@ -88,9 +90,9 @@ test('code is coloured, and copied as it was written', async () => {
     person: alice,
   })
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
-  await shows(page.locator('pre code [class^="hljs"]').first())
+  await waitForVisible(page.locator('pre code [class^="hljs"]').first())
   await page.getByRole('button').getByText('Copy', { exact: true }).click()
-  await shows(page.getByRole('button', { name: 'Copied' }))
+  await waitForVisible(page.getByRole('button', { name: 'Copied' }))
   expect((await page.evaluate(() => navigator.clipboard.readText())).trim()).toBe(code)
 })
 
@@ -99,9 +101,9 @@ test('who wants no motion gets none', async () => {
   /** What moves while a reply is awaited. */
   async function moving(reducedMotion: 'reduce' | 'no-preference') {
     const page = await windows.open(shared.node.url, '/app/new', { person: alice, reducedMotion })
-    await say(page, '/demo slow')
-    await shows(said(page, '/demo slow'))
-    await shows(page.getByRole('button', { name: 'Stop' }))
+    await sendMessage(page, '/demo slow')
+    await waitForVisible(threadText(page, '/demo slow'))
+    await waitForVisible(page.getByRole('button', { name: 'Stop' }))
     return () =>
       page.evaluate(
         () =>

@@ -2,10 +2,18 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { quickReplies, sharedBrowser } from './browser-windows.ts'
-import { begin, composer, listed, shows, signInAs, signOut, signUpAs } from './user-actions.ts'
+import { fastReplies, sharedBrowser } from './browser-windows.ts'
+import {
+  startConversation,
+  composer,
+  listedConversation,
+  waitForVisible,
+  signInAs,
+  signOut,
+  signUpAs,
+} from './user-actions.ts'
 
-const shared = sharedNodes(1, quickReplies)
+const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 const nameOf = (name: string) => `${name}-${randomBytes(4).toString('hex')}`
 const password = 'correct horse battery staple'
@@ -14,27 +22,27 @@ test('alice creates, bob signs in on the same browser and sees nothing of hers; 
   const [alice, bob] = [nameOf('alice'), nameOf('bob')]
   const page = await windows.open(shared.node.url, '/app')
   await signUpAs(page, alice, password)
-  await begin(page, 'The secret garden')
-  await shows(listed(page, 'The secret garden'))
+  await startConversation(page, 'The secret garden')
+  await waitForVisible(listedConversation(page, 'The secret garden'))
   await signOut(page)
   expect(await page.content()).not.toContain('secret garden')
 
   await signUpAs(page, bob, password)
-  await shows(page.getByText('Your chats will be listed here'))
+  await waitForVisible(page.getByText('Your chats will be listedConversation here'))
   expect(await page.content()).not.toContain('secret garden')
   await page.goBack()
-  await shows(composer(page))
+  await waitForVisible(composer(page))
   expect(await page.content()).not.toContain('secret garden')
   await signOut(page)
 
   await signInAs(page, alice, password)
-  await shows(listed(page, 'The secret garden'))
+  await waitForVisible(listedConversation(page, 'The secret garden'))
 })
 
 test('the browser stores nothing, and the session is the only cookie, which no script can read', async () => {
   const page = await windows.open(shared.node.url, '/app')
   await signUpAs(page, nameOf('alice'), password)
-  await begin(page, 'Nothing of this is kept here')
+  await startConversation(page, 'Nothing of this is kept here')
   await page.getByRole('button', { name: 'Copy' }).first().waitFor()
 
   const stored = await page.evaluate(async () => ({

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { branchOf } from '@lockstep/protocol/branch'
 import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
-import { threadPath } from '../../ui/src/lib/components/thread/thread-branch.ts'
+import { threadBranch } from '../../ui/src/lib/components/thread/thread-branch.ts'
 import type { MessageView } from '@lockstep/client/views'
 
 const message = (position: number, replaces: number | null): MessageView => ({
@@ -22,7 +22,7 @@ const message = (position: number, replaces: number | null): MessageView => ({
 const thread = (...replaces: (number | null)[]) =>
   replaces.map((each, index) => message(index + 1, each))
 const shown = (messages: MessageView[], picked?: string) =>
-  threadPath(messages, picked).map(({ message: { position } }) => position)
+  threadBranch(messages, picked).map(({ message: { position } }) => position)
 
 describe('the path of a thread', () => {
   test('is the list itself as long as nothing has versions', () => {
@@ -31,7 +31,7 @@ describe('the path of a thread', () => {
 
   test('shows a reply that was written again in the place of the first one', () => {
     expect(shown(thread(null, null, 2))).toEqual([1, 3])
-    expect(threadPath(thread(null, null, 2, 3)).at(-1)?.versions).toEqual(['m2', 'm3', 'm4'])
+    expect(threadBranch(thread(null, null, 2, 3)).at(-1)?.versions).toEqual(['m2', 'm3', 'm4'])
   })
 
   test('leaves what followed the older version with that version', () => {
@@ -85,6 +85,6 @@ test('another day gets a line of its own, once', () => {
     ...each,
     created_at: index < 2 ? '2026-01-01T12:00:00.000Z' : '2026-01-03T12:00:00.000Z',
   }))
-  const kinds = threadItems(threadPath(messages)).map(({ kind }) => kind)
+  const kinds = threadItems(threadBranch(messages)).map(({ kind }) => kind)
   expect(kinds).toEqual(['day', 'message', 'message', 'day', 'message'])
 })

@@ -1,17 +1,18 @@
-// Which messages a thread shows: the branch that ends with the newest message, as an assistant is given it, or, where the reader picked a
-// version, the newest branch that goes through that one.
+// Decides which messages a thread shows. By default it shows the branch that ends with the newest
+// message; the assistant is given the same branch. If the reader picked a version of a message, the
+// thread shows the newest branch that contains that version.
 import { branchOf } from '@lockstep/protocol/branch'
 import type { MessageView } from '@lockstep/client/views'
 
-export interface PathEntry {
+export interface VersionedMessage {
   message: MessageView
-  /** Ids of all versions of this message, by position; itself among them. */
+  /** The ids of all versions of this message, its own included, ordered by position. */
   versions: readonly string[]
 }
 
 type ById = ReadonlyMap<string, MessageView>
 
-/** The first version of a message; of a window, the first in it. */
+/** The first version of a message that the loaded window contains. */
 function rootOf(message: MessageView, byId: ById): MessageView {
   let root = message
   for (
@@ -23,28 +24,36 @@ function rootOf(message: MessageView, byId: ById): MessageView {
   return root
 }
 
-/** The newest message of those that follow `picked` without leaving its branch. */
+/** The newest message whose branch contains `picked`. */
 function tipThrough(
   messages: readonly MessageView[],
   picked: MessageView,
   byId: ById,
 ): MessageView {
-  const through = new Set([picked.position])
+  const positionsInBranch = new Set([picked.position])
   let tip = picked
   for (const message of messages) {
-    if (message.position <= picked.position || !through.has(rootOf(message, byId).position - 1))
+    if (
+      message.position <= picked.position ||
+      !positionsInBranch.has(rootOf(message, byId).position - 1)
+    )
       continue
-    through.add(message.position)
+    positionsInBranch.add(message.position)
     tip = message
   }
   return tip
 }
 
 /**
- * The shown messages, oldest first. `messages`: a window by position that reaches to the newest; `picked`: id of the version that the reader
- * chose last, which counts as long as it is there.
+ * The messages to show, oldest first.
+ * @param messages a window of the conversation that is ordered by position and ends with the newest
+ *   message
+ * @param picked the id of the version that the reader picked last; ignored if the window lacks it
  */
-export function threadPath(messages: readonly MessageView[], picked?: string): PathEntry[] {
+export function threadBranch(
+  messages: readonly MessageView[],
+  picked?: string,
+): VersionedMessage[] {
   if (!messages.some(({ replaces }) => replaces !== null))
     return messages.map((message) => ({ message, versions: [message.id] }))
 
@@ -56,9 +65,10 @@ export function threadPath(messages: readonly MessageView[], picked?: string): P
     if (group) group.push(message.id)
     else versions.set(root, [message.id])
   }
-  const chosen = picked === undefined ? undefined : byId.get(picked)
-  const branch = branchOf(messages, chosen && tipThrough(messages, chosen, byId))
-  // What a message replaces may lie before the window: all that the window has before it belongs to the older version.
+  const pickedMessage = picked === undefined ? undefined : byId.get(picked)
+  const branch = branchOf(messages, pickedMessage && tipThrough(messages, pickedMessage, byId))
+  // If a message replaces one from before the window, everything before it in the window belongs to
+  // the older version.
   const from = branch.findLastIndex((message) => rootOf(message, byId).replaces !== null)
   return branch
     .slice(Math.max(0, from))
