@@ -1,4 +1,4 @@
-// Agents and their runs: edited here, followed there.
+// Agents and their runs, changed on one device and shown on another.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -8,7 +8,7 @@ import { SYNC_DEADLINE_MS, waitForHidden, waitForVisible } from './user-actions.
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-test('an agent is made and edited on one device, and is on the other at once', async () => {
+test('an agent that is created and edited on one device appears on the other at once', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app/agents', { person: alice })
   const right = await windows.open(shared.node.url, '/app/agents', { person: await alice.signIn() })
@@ -27,7 +27,7 @@ test('an agent is made and edited on one device, and is on the other at once', a
   ])
 })
 
-test('what another device saved while one was typing is offered, not overwritten in silence', async () => {
+test('an edit that another device saves while the user is typing is offered, not overwritten silently', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
   await page.getByLabel('Name').fill('My name for it')
@@ -41,7 +41,7 @@ test('what another device saved while one was typing is offered, not overwritten
   expect(await page.getByLabel('Name').inputValue()).toBe('Their name for it')
 })
 
-test('a run is started here, watched on both, stopped there, and stays in the history', async () => {
+test('a run is shown on both devices, can be stopped on the other one, and stays in the history', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
   const right = await windows.open(shared.node.url, '/app/agents/runs', {
@@ -62,7 +62,7 @@ test('a run is started here, watched on both, stopped there, and stays in the hi
   await waitForVisible(left.getByText('No run matches.'))
 })
 
-test('the history is filtered on the server: what no page has brought yet is found too', async () => {
+test('the server filters the history, so a filter also finds runs that are not loaded yet', async () => {
   const alice = await signUp(shared.node, 'alice')
   const run = async (input: string) => {
     const { id } = await alice.ask('createRun', { body: { agent: 'demo', input } })

@@ -1,4 +1,5 @@
-// A browser's whole way to the provider and back, under the page's own rules for content and cookies.
+// Signing in through an identity provider in a real browser, under the page's own
+// Content-Security-Policy and cookie rules.
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -29,7 +30,10 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-/** The provider has to know it before the node listens. */
+/**
+ * A port that is free now. The node needs it before it listens, because its own origin is one of
+ * its settings.
+ */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -39,20 +43,20 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('who comes by the provider needs no password, neither to get in nor to leave for good', async () => {
+test('a user who signs in through the provider needs no password, not even to delete the account', async () => {
   const page = await windows.open(node.url, '/app')
-  const door = page.getByRole('link', { name: 'Continue with Example' })
-  await waitForVisible(door)
+  const signInLink = page.getByRole('link', { name: 'Continue with Example' })
+  await waitForVisible(signInLink)
   expect(await page.getByLabel('Password').count()).toBe(0)
 
   provider.refusal = 'access_denied'
-  await door.click()
+  await signInLink.click()
   await waitForVisible(page.getByText('The sign-in was cancelled.'))
   provider.refusal = undefined
-  await door.click()
+  await signInLink.click()
   await waitForVisible(composer(page))
   await signOut(page)
-  await door.click()
+  await signInLink.click()
   await waitForVisible(composer(page))
 
   await page.goto(`${node.url}/app/settings/account`)

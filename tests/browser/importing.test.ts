@@ -1,4 +1,5 @@
-// Bringing conversations in: what would come is shown before anything is written, and a second time brings nothing.
+// Imports of conversations. A dry run shows the outcome before anything is written, and importing
+// the same data again creates nothing.
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
@@ -10,7 +11,7 @@ import { listedConversation, threadText, waitForVisible } from './user-actions.t
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-const old = [
+const oldConversations = [
   {
     id: 'c1',
     title: 'From the old app',
@@ -19,12 +20,12 @@ const old = [
   { id: 'c2', title: 'Another old one', messages: [{ role: 'assistant', content: 'Me too' }] },
 ]
 
-test('what the old app left in this browser is found, brought over, and removed from the browser', async () => {
+test('data that the old app left in this browser is found, imported and removed from the browser', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   await page.evaluate(
     (text) => localStorage.setItem('ai-chat-conversations', text),
-    JSON.stringify(old),
+    JSON.stringify(oldConversations),
   )
   await page.goto(`${shared.node.url}/app/settings/data`)
   await waitForVisible(page.getByText('2 conversations of the app before'))
@@ -41,7 +42,7 @@ test('what the old app left in this browser is found, brought over, and removed 
   expect(await page.evaluate(() => localStorage.length)).toBe(0)
 })
 
-test('a file of another product is looked through first; what can’t be imported is told item by item', async () => {
+test('a file from another product is checked first, and each item that can’t be imported is listed', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
   await page.getByLabel('Where it comes from').selectOption('ChatGPT')
@@ -63,27 +64,35 @@ test('a file of another product is looked through first; what can’t be importe
     buffer: Buffer.from(JSON.stringify([good, { id: 'broken' }])),
   }
   await page.getByLabel('Files').setInputFiles(file)
-  const look = page.getByRole('button', { name: 'Look what would come' })
-  await look.click()
+  const preview = page.getByRole('button', { name: 'Look what would come' })
+  await preview.click()
   await page.getByText('Why one item can’t be imported').click()
   await page.getByRole('button', { name: 'Import now' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
   await waitForVisible(listedConversation(page, 'From ChatGPT'))
 
-  await look.click()
+  await preview.click()
   await waitForVisible(page.getByText('There is nothing new in it.'))
-  const nonsense = { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"half":') }
-  await page.getByLabel('Files').setInputFiles(nonsense)
-  await look.click()
+  const malformed = {
+    name: 'x.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from('{"half":'),
+  }
+  await page.getByLabel('Files').setInputFiles(malformed)
+  await preview.click()
   await waitForVisible(page.getByText('x.json is not JSON, or is cut off.'))
 })
 
-test('a large archive waitForVisible how far it is, is stopped between two requests, and goes on from there', async () => {
+test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
   const chat = (n: number) => {
-    const said = (key: string) => ({ uuid: key, sender: 'human', text: key.padEnd(230_000, 'x') })
-    return { uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [said('a'), said('b')] }
+    const message = (key: string) => ({
+      uuid: key,
+      sender: 'human',
+      text: key.padEnd(230_000, 'x'),
+    })
+    return { uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [message('a'), message('b')] }
   }
   const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false })
   await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(3)])))
@@ -99,18 +108,18 @@ test('a large archive waitForVisible how far it is, is stopped between two reque
   await page.getByRole('button', { name: 'Look what would come' }).click()
   await waitForVisible(page.getByText('3would be created'))
 
-  const second = Promise.withResolvers<void>()
-  const isHeld = Promise.withResolvers<void>()
-  let asked = 0
+  const releaseSecond = Promise.withResolvers<void>()
+  const secondIsHeld = Promise.withResolvers<void>()
+  let requests = 0
   await page.route('**/users/me/import', async (route) => {
-    if (++asked === 2) {
-      isHeld.resolve()
-      await second.promise
+    if (++requests === 2) {
+      secondIsHeld.resolve()
+      await releaseSecond.promise
     }
     await route.continue()
   })
   await page.getByRole('button', { name: 'Import now' }).click()
-  await isHeld.promise
+  await secondIsHeld.promise
   await waitForVisible(page.getByText(/Importing: 1 item, 0\.5 of 1\.4 MB/))
   const bar = page.getByRole('progressbar')
   expect(await bar.evaluate((it: HTMLProgressElement) => it.value > 0 && it.value < it.max)).toBe(
@@ -120,7 +129,7 @@ test('a large archive waitForVisible how far it is, is stopped between two reque
   await page.getByRole('button', { name: 'Stop' }).focus()
   await page.keyboard.press('Enter')
   await waitForVisible(page.getByText('Stopping…'))
-  second.resolve()
+  releaseSecond.resolve()
   await waitForVisible(page.getByRole('heading', { name: 'Stopped' }))
   const titles = async () =>
     (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
@@ -135,7 +144,7 @@ test('a large archive waitForVisible how far it is, is stopped between two reque
   expect(await titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })
 
-test('everything is exported as one file', async () => {
+test('the export is one file that contains everything', async () => {
   const alice = await signUp(shared.node, 'alice')
   await alice.ask('createConversation', { body: { title: 'Take me along' } })
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })

@@ -1,4 +1,5 @@
-// Two browsers of one person, side by side: what one does, the other waitForVisible within a second, without a reload.
+// Two browsers of one user, side by side. What happens in one is shown in the other within a
+// second, without a reload.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -19,7 +20,8 @@ import {
 const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 
-async function sideBySide(path = '/app') {
+/** Opens two windows with different sessions of one new user. */
+async function openSideBySide(path = '/app') {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, path, { person: alice })
   const right = await windows.open(shared.node.url, path, { person: await alice.signIn() })
@@ -28,8 +30,8 @@ async function sideBySide(path = '/app') {
   return { alice, left, right }
 }
 
-test('a new conversation, its name and its end are seen on the other device', async () => {
-  const { left, right } = await sideBySide()
+test('creating, renaming and deleting a conversation shows on the other device', async () => {
+  const { left, right } = await openSideBySide()
   await startConversation(left, 'Plan the trip')
   await waitForVisible(listedConversation(right, 'Plan the trip'), SYNC_DEADLINE_MS)
 
@@ -45,8 +47,8 @@ test('a new conversation, its name and its end are seen on the other device', as
   await waitForVisible(listedConversation(right, 'Plan the journey'), SYNC_DEADLINE_MS)
 })
 
-test('a message is seen on the other device, and its reply grows on both until one of them stops it', async () => {
-  const { left, right } = await sideBySide()
+test('both devices show a message and its growing reply, and the other device can stop the reply', async () => {
+  const { left, right } = await openSideBySide()
   const id = await startConversation(left, '/demo slow')
   await right.goto(`${shared.node.url}/app/c/${id}`)
   await waitForVisible(threadText(right, '/demo slow'))
@@ -61,8 +63,8 @@ test('a message is seen on the other device, and its reply grows on both until o
   await waitForVisible(threadText(right, 'Thank you'), SYNC_DEADLINE_MS)
 })
 
-test('theme and density are the account’s: every window follows', async () => {
-  const { left, right } = await sideBySide('/app/settings/appearance')
+test('theme and density belong to the account, so every window follows', async () => {
+  const { left, right } = await openSideBySide('/app/settings/appearance')
   await left.getByRole('radio', { name: 'Dark' }).click()
   await right.waitForFunction(() => document.documentElement.dataset.theme === 'dark', undefined, {
     timeout: SYNC_DEADLINE_MS,
@@ -78,8 +80,8 @@ test('theme and density are the account’s: every window follows', async () => 
   expect(await right.getByRole('radio', { name: 'Dark' }).getAttribute('aria-checked')).toBe('true')
 })
 
-test('a draft waits on the next device, and is gone everywhere once it is sent', async () => {
-  const { left, right } = await sideBySide()
+test('a draft appears on the next device, and disappears everywhere once it is sent', async () => {
+  const { left, right } = await openSideBySide()
   const id = await startConversation(left, 'A thread with a draft')
   await right.goto(`${shared.node.url}/app/c/${id}`)
   await waitForVisible(composer(right))
@@ -100,8 +102,8 @@ test('a draft waits on the next device, and is gone everywhere once it is sent',
   )
 })
 
-test('what came while one looked elsewhere is marked unread until one device has shown it', async () => {
-  const { alice, left, right } = await sideBySide()
+test('a conversation with new messages is unread until one device has shown them', async () => {
+  const { alice, left, right } = await openSideBySide()
   const { id } = await alice.ask('createConversation', {
     body: { title: 'News', messages: [{ role: 'assistant', content: 'Hello' }] },
   })
@@ -119,8 +121,8 @@ test('what came while one looked elsewhere is marked unread until one device has
   expect(id).toBeTruthy()
 })
 
-test('each window tells where the other one looks', async () => {
-  const { left, right } = await sideBySide()
+test('each window shows that the conversation is also open on another device', async () => {
+  const { left, right } = await openSideBySide()
   await startConversation(left, 'Look here')
   await listedConversation(right, 'Look here').click()
   for (const page of [left, right])

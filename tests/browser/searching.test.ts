@@ -1,17 +1,17 @@
-// Finding a conversation by what was said in it.
+// Finding conversations by their titles and messages.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { chooseAction, waitForHidden, listedConversation, waitForVisible } from './user-actions.ts'
-import { fill } from './app-pages.ts'
+import { fillAccount } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-test('titles and texts are searched, what was found is marked in the list and in the thread', async () => {
+test('the search covers titles and messages, and marks the matches in the list and in the thread', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await fill(alice)
+  await fillAccount(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const field = page.getByRole('searchbox', { name: 'Search titles and messages' })
   await field.fill('cliff')
@@ -31,9 +31,9 @@ test('titles and texts are searched, what was found is marked in the list and in
   await waitForVisible(listedConversation(page, 'Invoice wording'))
 })
 
-test('what is pinned stands first, and archive and trash have lists of their own', async () => {
+test('pinned conversations come first, and the archive and the trash are separate lists', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await fill(alice)
+  await fillAccount(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const rows = page.getByRole('complementary').getByRole('listitem')
   await waitForVisible(listedConversation(page, 'Reading list'))

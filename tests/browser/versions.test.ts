@@ -1,4 +1,4 @@
-// Versions of what was threadText, and the choices when two devices change the same thing.
+// Versions of messages, and the choices that a user gets when two devices change the same thing.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { signUp } from '../harness/person.ts'
@@ -17,7 +17,7 @@ import {
 const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 
-test('a reply is written again, a question is asked differently, and every version stays reachable on both devices', async () => {
+test('a reply and a question get new versions, and every version stays reachable on both devices', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app', { person: alice })
   const id = await startConversation(left, 'First wording')
@@ -44,7 +44,7 @@ test('a reply is written again, a question is asked differently, and every versi
   expect(await threadText(left, 'Second wording').count()).toBe(1)
 })
 
-test('a name that both devices change is a choice', async () => {
+test('if two devices rename a conversation, the user chooses the title', async () => {
   const alice = await signUp(shared.node, 'alice')
   const { id } = await alice.ask('createConversation', { body: { title: 'Untitled' } })
   const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
@@ -61,20 +61,20 @@ test('a name that both devices change is a choice', async () => {
   await waitForVisible(listedConversation(page, 'My name'))
 })
 
-test('a correction of a message that was corrected elsewhere is a choice', async () => {
+test('if two devices edit a message, the user chooses the text', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const made = await alice.ask('createConversation', {
+  const created = await alice.ask('createConversation', {
     body: { title: 'Corrections', messages: [{ role: 'user', content: 'The originl' }] },
   })
-  const [message] = made.messages
-  const page = await windows.open(shared.node.url, `/app/c/${made.id}`, { person: alice })
+  const [message] = created.messages
+  const page = await windows.open(shared.node.url, `/app/c/${created.id}`, { person: alice })
   await page.getByRole('article', { name: 'You' }).hover()
   await page.getByRole('button', { name: 'Edit', exact: true }).click()
   await page.getByRole('textbox', { name: 'Edit the message' }).fill('The original')
   const body = {
     messages: [{ id: message!.id, role: 'user' as const, content: 'Something else', version: 1 }],
   }
-  await alice.ask('putConversation', { params: { id: made.id }, body })
+  await alice.ask('putConversation', { params: { id: created.id }, body })
   await page.getByRole('button', { name: 'Save only' }).click()
   const question = page.getByRole('alertdialog', { name: 'Changed on another device' })
   await waitForVisible(question)
@@ -84,12 +84,12 @@ test('a correction of a message that was corrected elsewhere is a choice', async
   await expect
     .poll(
       async () =>
-        (await alice.ask('getConversation', { params: { id: made.id } })).messages[0]?.content,
+        (await alice.ask('getConversation', { params: { id: created.id } })).messages[0]?.content,
     )
     .toBe('The original')
 })
 
-test('what a conversation was can be seen in its history and brought back, on both devices, and that undone', async () => {
+test('the history shows earlier states of a conversation and restores one on both devices, which can be undone', async () => {
   const alice = await signUp(shared.node, 'alice')
   const messages = [{ id: newId(), role: 'user' as const, content: 'Good words' }]
   const { id } = await alice.ask('createConversation', { body: { title: 'Good name', messages } })
