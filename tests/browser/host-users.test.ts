@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Provider, client } from '../auth/provider.ts'
+import { OidcProvider, client } from '../auth/oidc-provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { sharedBrowser } from './browser-windows.ts'
@@ -11,11 +11,11 @@ import { composer, waitForHidden, waitForVisible, signOut } from './user-actions
 
 const windows = sharedBrowser()
 const database = freshDatabase()
-let provider: Provider
+let provider: OidcProvider
 let node: TestNode
 
 beforeAll(async () => {
-  provider = await Provider.start()
+  provider = await OidcProvider.start()
   const port = await freePort()
   node = await startNode(database, {
     port,
@@ -49,10 +49,10 @@ test('a user who signs in through the provider needs no password, not even to de
   await waitForVisible(signInLink)
   expect(await page.getByLabel('Password').count()).toBe(0)
 
-  provider.refusal = 'access_denied'
+  provider.errorCode = 'access_denied'
   await signInLink.click()
   await waitForVisible(page.getByText('The sign-in was cancelled.'))
-  provider.refusal = undefined
+  provider.errorCode = undefined
   await signInLink.click()
   await waitForVisible(composer(page))
   await signOut(page)
