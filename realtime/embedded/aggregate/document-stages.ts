@@ -1,6 +1,6 @@
 // Stages that turn one document into one document: they serve aggregations and pipeline updates alike.
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
-import { ServerError, refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
 import { compileProjection } from '../query/projection.ts'
 
@@ -39,24 +39,22 @@ export function compileStages(stages: readonly unknown[], variables: Variables):
   const transforms = stages.map((stage) => {
     const [name, ...more] = isDoc(stage) ? Object.keys(stage) : []
     if (name === undefined || more.length > 0) {
-      throw refusal(
-        'Location40323',
+      throw locationRefusal(
+        40323,
         'A pipeline stage specification object must contain exactly one field.',
       )
     }
     const transform = compileDocumentStage(name, (stage as Doc)[name], variables)
-    if (!transform) throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+    if (!transform) throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
     return transform
   })
   return (doc) => transforms.reduce((current, transform) => transform(current), doc)
 }
 
 function project(operand: unknown, variables: Variables): Transform {
-  if (!isDoc(operand))
-    throw new ServerError('Location15969', 15969, '$project specification must be an object')
+  if (!isDoc(operand)) throw locationRefusal(15969, '$project specification must be an object')
   if (Object.keys(operand).length === 0)
-    throw new ServerError(
-      'Location51272',
+    throw locationRefusal(
       51272,
       'Invalid $project :: caused by :: projection specification must have at least one field',
     )
@@ -66,11 +64,7 @@ function project(operand: unknown, variables: Variables): Transform {
 function unsetSpec(operand: unknown): Doc {
   const paths: unknown[] = Array.isArray(operand) ? operand : [operand]
   if (paths.length === 0 || paths.some((path) => typeof path !== 'string')) {
-    throw new ServerError(
-      'Location31002',
-      31002,
-      '$unset specification must be a string or an array',
-    )
+    throw locationRefusal(31002, '$unset specification must be a string or an array')
   }
   return Object.fromEntries(paths.map((path) => [path as string, false]))
 }
@@ -79,8 +73,7 @@ function replaceRoot(evaluate: Expression): Transform {
   return (doc) => {
     const root = evaluate(doc)
     if (isDoc(root)) return root
-    throw new ServerError(
-      'Location40228',
+    throw locationRefusal(
       40228,
       "'newRoot' expression must evaluate to an object, but resulting value was not one",
     )
@@ -88,8 +81,7 @@ function replaceRoot(evaluate: Expression): Transform {
 }
 
 function addFields(name: string, operand: unknown, variables: Variables): Transform {
-  if (!isDoc(operand))
-    throw new ServerError('Location40272', 40272, `${name} specification stage must be an object`)
+  if (!isDoc(operand)) throw locationRefusal(40272, `${name} specification stage must be an object`)
   const tree: Assignments = new Map()
   plantAll(tree, operand, '', variables)
   return (doc) => assignAll(doc, tree, doc)
@@ -110,13 +102,13 @@ function plantAll(tree: Assignments, spec: Doc, prefix: string, variables: Varia
 function plant(tree: Assignments, path: readonly string[], evaluate: Expression): void {
   const [name, ...rest] = path as [string, ...string[]]
   if (name === '' || name.startsWith('$'))
-    throw refusal(
-      'Location16979',
+    throw locationRefusal(
+      16979,
       `FieldPath field names may not start with '$' or be empty: '${name}'`,
     )
   const present = tree.get(name)
   if (present && (rest.length === 0 || !(present instanceof Map)))
-    throw refusal('Location31249', `Path collision at ${name}`)
+    throw locationRefusal(31249, `Path collision at ${name}`)
   if (rest.length === 0) {
     tree.set(name, evaluate)
     return

@@ -5,7 +5,7 @@ import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
 import { isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, demote, type Expression, type Variables } from '../query/expression.ts'
 import { promote } from '../query/promote.ts'
 
@@ -28,9 +28,8 @@ export function compileGroup(
   variables: Variables,
 ): (documents: Iterable<Doc>) => Iterable<Doc> {
   if (!isDoc(operand))
-    throw new ServerError('Location15947', 15947, "a group's fields must be specified in an object")
-  if (!('_id' in operand))
-    throw new ServerError('Location15955', 15955, 'a group specification must include an _id')
+    throw locationRefusal(15947, "a group's fields must be specified in an object")
+  if (!('_id' in operand)) throw locationRefusal(15955, 'a group specification must include an _id')
   const identify = compileExpression(operand._id, variables)
   const fields = Object.entries(operand)
     .filter(([name]) => name !== '_id')
@@ -57,27 +56,18 @@ const overValues = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$merge
 
 function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
   if (name.includes('.'))
-    throw new ServerError('Location40235', 40235, `The field name '${name}' cannot contain '.'`)
+    throw locationRefusal(40235, `The field name '${name}' cannot contain '.'`)
   const [operator, ...others] = isDoc(spec) ? Object.keys(spec) : []
   if (!isDoc(spec) || operator === undefined || !operator.startsWith('$')) {
-    throw new ServerError(
-      'Location40234',
-      40234,
-      `The field '${name}' must be an accumulator object`,
-    )
+    throw locationRefusal(40234, `The field '${name}' must be an accumulator object`)
   }
   if (others.length > 0)
-    throw new ServerError(
-      'Location40238',
-      40238,
-      `The field '${name}' must specify one accumulator`,
-    )
+    throw locationRefusal(40238, `The field '${name}' must specify one accumulator`)
   if (operator === '$count') return (members) => demote(members.length)
   const exact = exactAccumulator(operator, spec[operator], variables)
   if (exact) return exact
   const accumulate = operator === '$accumulator' ? undefined : library[operator]
-  if (!accumulate)
-    throw new ServerError('Location15952', 15952, `unknown group operator '${operator}'`)
+  if (!accumulate) throw locationRefusal(15952, `unknown group operator '${operator}'`)
   const simple = overValues.has(operator)
   const evaluate = simple ? compileExpression(spec[operator], variables) : undefined
   const operand = simple ? '$value' : promote(spec[operator])

@@ -3,7 +3,7 @@
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
@@ -61,25 +61,20 @@ function ownDocuments(stages: Doc[], context: PipelineContext): Doc[] | undefine
   if (!stages[0] || !('$documents' in stages[0])) return undefined
   const { $documents: documents } = stages.shift()!
   if (!Array.isArray(documents) || !documents.every(isDoc))
-    throw new ServerError('Location5858203', 5858203, 'an array is expected')
+    throw locationRefusal(5858203, 'an array is expected')
   void context
   return documents
 }
 
 function matchFilter(operand: unknown, { variables }: PipelineContext): Filter {
   if (!isDoc(operand))
-    throw new ServerError(
-      'Location15959',
-      15959,
-      'the match filter must be an expression in an object',
-    )
+    throw locationRefusal(15959, 'the match filter must be an expression in an object')
   return parseFilter(operand, variables)
 }
 
 function sortPattern(operand: unknown): SortPattern {
   const pattern = parseSort(operand)
-  if (!pattern)
-    throw new ServerError('Location15976', 15976, '$sort stage must have at least one sort key')
+  if (!pattern) throw locationRefusal(15976, '$sort stage must have at least one sort key')
   return pattern
 }
 
@@ -88,10 +83,8 @@ function countOf(name: '$skip' | '$limit', operand: unknown): number {
   const count = Number(isDoc(operand) ? NaN : operand)
   const least = name === '$limit' ? 1 : 0
   if (Number.isInteger(count) && count >= least) return count
-  if (name === '$limit' && count === 0)
-    throw new ServerError('Location15958', 15958, 'the limit must be positive')
-  throw new ServerError(
-    'Location5107201',
+  if (name === '$limit' && count === 0) throw locationRefusal(15958, 'the limit must be positive')
+  throw locationRefusal(
     5107201,
     `invalid argument to ${name} stage: Expected a ${least === 1 ? 'positive' : 'non-negative'} number in: ${name}: ${String(operand)}`,
   )
@@ -118,7 +111,7 @@ function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stag
   if (transform) return (documents) => mapped(documents, transform)
   const streaming = compileStreamStage(name, operand, context, last)
   if (streaming) return streaming
-  throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+  throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
 }
 
 function* filtered(documents: Iterable<Doc>, matches: (doc: Doc) => boolean): Generator<Doc> {

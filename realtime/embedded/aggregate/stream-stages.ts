@@ -2,7 +2,7 @@
 import { Int32 } from 'bson'
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues } from '../bson/order.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { follow, compileExpression } from '../query/expression.ts'
 import { compileGroup } from './group.ts'
 import { compileOutput } from './output.ts'
@@ -50,25 +50,12 @@ export function compileStreamStage(
       return lookup(operand, context)
     case '$out':
     case '$merge':
-      if (!last)
-        throw new ServerError(
-          'Location40601',
-          40601,
-          `${name} can only be the final stage in the pipeline`,
-        )
+      if (!last) throw locationRefusal(40601, `${name} can only be the final stage in the pipeline`)
       return compileOutput(name, operand, context)
     case '$changeStream':
-      throw new ServerError(
-        'Location40602',
-        40602,
-        '$changeStream is only valid as the first stage in a pipeline.',
-      )
+      throw locationRefusal(40602, '$changeStream is only valid as the first stage in a pipeline.')
     case '$documents':
-      throw new ServerError(
-        'Location40602',
-        40602,
-        '$documents is only valid as the first stage in a pipeline.',
-      )
+      throw locationRefusal(40602, '$documents is only valid as the first stage in a pipeline.')
     default:
       if (elsewhere.has(name)) throw refusal('NotImplemented', `the stage ${name} is not supported`)
       return undefined
@@ -87,11 +74,7 @@ function counted(operand: unknown): Stage {
     operand.startsWith('$') ||
     operand.includes('.')
   ) {
-    throw new ServerError(
-      'Location40156',
-      40156,
-      'the count field must be a non-empty string without $ or .',
-    )
+    throw locationRefusal(40156, 'the count field must be a non-empty string without $ or .')
   }
   return function* (documents) {
     let count = 0
@@ -105,8 +88,7 @@ function unwind(operand: unknown): Stage {
   const spec: Doc = isDoc(operand) ? operand : { path: operand }
   const { path, includeArrayIndex: indexField, preserveNullAndEmptyArrays: preserve } = spec
   if (typeof path !== 'string' || !path.startsWith('$') || path.length < 2) {
-    throw new ServerError(
-      'Location28818',
+    throw locationRefusal(
       28818,
       `path option to $unwind stage should be prefixed with a '$': ${String(path)}`,
     )
@@ -114,8 +96,7 @@ function unwind(operand: unknown): Stage {
   const stray = Object.keys(spec).find(
     (name) => !['path', 'includeArrayIndex', 'preserveNullAndEmptyArrays'].includes(name),
   )
-  if (stray)
-    throw new ServerError('Location28811', 28811, `unrecognized option to $unwind stage: ${stray}`)
+  if (stray) throw locationRefusal(28811, `unrecognized option to $unwind stage: ${stray}`)
   const parts = path.slice(1).split('.')
   return function* (documents) {
     for (const doc of documents) {
@@ -155,18 +136,10 @@ function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
 
 function facet(operand: unknown, context: PipelineContext): Stage {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
-    throw new ServerError(
-      'Location40169',
-      40169,
-      'the $facet specification must be a non-empty object',
-    )
+    throw locationRefusal(40169, 'the $facet specification must be a non-empty object')
   const facets = Object.entries(operand).map(([name, stages]) => {
     if (!Array.isArray(stages))
-      throw new ServerError(
-        'Location40170',
-        40170,
-        `arguments to $facet must be arrays, ${name} is type object`,
-      )
+      throw locationRefusal(40170, `arguments to $facet must be arrays, ${name} is type object`)
     const noSource = parsePipeline([{ $documents: [] }, ...(stages as Doc[])], context)
     return [name, noSource.stages] as const
   })

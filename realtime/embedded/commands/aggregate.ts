@@ -1,7 +1,7 @@
 // `aggregate`, and the opening of change streams.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { openStream } from './open-stream.ts'
 import { openCursor } from './cursor-commands.ts'
@@ -74,8 +74,8 @@ function stagesOf(command: Doc): Doc[] {
     if (!isDoc(stage))
       throw refusal('TypeMismatch', "Each element of the 'pipeline' array must be an object")
     if (Object.keys(stage).length !== 1) {
-      throw refusal(
-        'Location40323',
+      throw locationRefusal(
+        40323,
         'A pipeline stage specification object must contain exactly one field.',
       )
     }

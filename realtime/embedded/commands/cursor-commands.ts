@@ -9,7 +9,7 @@ import {
   type StreamSource,
 } from '../cursors/cursors.ts'
 import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import type { Reply } from './reply.ts'
 import { collectionName, optionalCount, sessionOf, type Command, type Request } from './request.ts'
 
@@ -65,11 +65,7 @@ export const getMore: Command = {
         `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`,
       )
     if (cursor.busy)
-      throw new ServerError(
-        'CursorInUse',
-        12051,
-        `cursor id ${command.getMore.toString()} is already in use`,
-      )
+      throw refusal('CursorInUse', `cursor id ${command.getMore.toString()} is already in use`)
     cursor.usedAt = Date.now()
     const size = optionalCount(command, 'batchSize') || Infinity
     if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
@@ -158,8 +154,8 @@ export const killCursors: Command = {
     collectionName(request)
     const { cursors } = request.command
     if (!Array.isArray(cursors))
-      throw refusal(
-        'Location40414',
+      throw locationRefusal(
+        40414,
         "BSON field 'killCursors.cursors' is missing but a required field",
       )
     const [cursorsKilled, cursorsNotFound]: [Long[], Long[]] = [[], []]

@@ -1,7 +1,7 @@
 // `delete`: one document or many.
 import { isDoc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
 import type { Reply } from './reply.ts'
 import {
@@ -39,8 +39,8 @@ export const remove: Command = {
           `The limit field in delete objects must be 0 or 1. Got ${String(statement.limit)}`,
         )
       if (!isDoc(statement.q))
-        throw refusal(
-          'Location40414',
+        throw locationRefusal(
+          40414,
           "BSON field 'delete.deletes.q' is missing but a required field",
         )
       const filter = parseFilter(optionalDoc(statement, 'q'), variables)

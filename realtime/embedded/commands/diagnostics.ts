@@ -4,7 +4,7 @@ import { Long, ObjectId } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { maxMessageBytes } from '../wire/message.ts'
 import type { Reply } from './reply.ts'
@@ -159,7 +159,7 @@ export const configureFailPoint = answering(['mode', 'data'], ({ engine, command
 
 /** Refused as a server that is no replica set member in this respect refuses them. */
 export const noTransactions = answering(['recoveryToken'], () => {
-  throw new ServerError('NoSuchTransaction', 251, 'Transactions are not supported by this server')
+  throw refusal('NoSuchTransaction', 'Transactions are not supported by this server')
 })
 
 /** `explain` of a find, count, distinct, delete, update or aggregate: which index would be used. */

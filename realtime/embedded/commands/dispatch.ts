@@ -4,7 +4,7 @@ import { Binary, Long } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import type { ConnectionInfo } from '../wire/connection.ts'
 import type { Message } from '../wire/message.ts'
@@ -82,7 +82,7 @@ function run(request: Request): Reply | Promise<Reply> {
   if (stopping.aborted)
     throw refusal('ShutdownInProgress', 'The server is in quiesce mode and will shut down')
   if (request.db === '')
-    throw refusal('Location40414', "BSON field 'OpMsg.$db' is missing but a required field")
+    throw locationRefusal(40414, "BSON field 'OpMsg.$db' is missing but a required field")
   checkFields(name, command, known.fields)
   checkCommon(request, known)
   return withinTime(request, known)
@@ -117,7 +117,7 @@ function checkCommon({ command }: Request, known: Command): void {
     throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
   }
   if (command.apiVersion !== undefined && command.apiVersion !== '1') {
-    throw new ServerError('APIVersionError', 322, 'API version must be "1"')
+    throw refusal('APIVersionError', 'API version must be "1"')
   }
 }
 

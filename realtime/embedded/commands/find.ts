@@ -3,7 +3,7 @@ import { isDoc, decode, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
@@ -124,7 +124,7 @@ export const distinct: Command = {
     const { engine, command, db } = request
     const { key } = command
     if (typeof key !== 'string')
-      throw refusal('Location40414', "BSON field 'distinct.key' is missing but a required field")
+      throw locationRefusal(40414, "BSON field 'distinct.key' is missing but a required field")
     const collection = engine.catalog.find(db, collectionName(request))
     const selection = selectionOf(command, 'query')
     const values = new Map<string, unknown>()

@@ -1,5 +1,5 @@
 // `insert`: documents one by one, each whole or not at all; an ordered batch ends at the first refusal.
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import type { Reply } from './reply.ts'
 import { collectionName, type Command, type Request } from './request.ts'
 import { runStatements } from './statements.ts'
@@ -11,10 +11,7 @@ export const insert: Command = {
   run(request: Request): Reply {
     const documents = request.sequences.get('documents')
     if (!documents)
-      throw refusal(
-        'Location40414',
-        "BSON field 'insert.documents' is missing but a required field",
-      )
+      throw locationRefusal(40414, "BSON field 'insert.documents' is missing but a required field")
     const name = collectionName(request)
     const { engine, db } = request
     return runStatements(request, documents, (bytes) => {

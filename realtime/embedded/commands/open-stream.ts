@@ -1,7 +1,7 @@
 // From `$changeStream` and the stages behind it to an open change stream.
 import { Timestamp } from 'bson'
 import { decode, isDoc, type Doc } from '../bson/codec.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileDocumentStage } from '../aggregate/document-stages.ts'
 import { ChangeStream, type StreamOptions } from '../oplog/change-stream.ts'
 import { fromTimestamp } from '../oplog/clock.ts'
@@ -107,7 +107,7 @@ function transformOf(stages: readonly Doc[], variables: Variables): StreamOption
       const known = name === '$redact' || name === '$changeStreamSplitLargeEvent'
       if (known) throw refusal('NotImplemented', `${name} is not supported`)
       if (!allStages.has(name))
-        throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+        throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
       throw refusal('IllegalOperation', `${name} is not permitted in a $changeStream pipeline`)
     }
     return compileDocumentStage(name, stage[name], variables)!
@@ -142,11 +142,7 @@ const allStages = new Set([
 
 function matching(operand: unknown, variables: Variables): (event: Doc) => Doc | undefined {
   if (!isDoc(operand))
-    throw new ServerError(
-      'Location15959',
-      15959,
-      'the match filter must be an expression in an object',
-    )
+    throw locationRefusal(15959, 'the match filter must be an expression in an object')
   const matches = compileFilter(parseFilter(operand, variables))
   return (event) => (matches(event) ? event : undefined)
 }

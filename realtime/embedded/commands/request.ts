@@ -2,7 +2,7 @@
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Engine } from '../engine.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Variables } from '../query/expression.ts'
 import type { ConnectionInfo } from '../wire/connection.ts'
 import type { Reply } from './reply.ts'
@@ -56,7 +56,7 @@ export function checkFields(name: string, command: Doc, known: readonly string[]
   if (known === 'any') return
   for (const field of Object.keys(command)) {
     if (field === name || general.has(field) || known.includes(field)) continue
-    throw refusal('Location40415', `BSON field '${name}.${field}' is an unknown field.`)
+    throw locationRefusal(40415, `BSON field '${name}.${field}' is an unknown field.`)
   }
 }
 
@@ -81,8 +81,8 @@ export function optionalCount(command: Doc, field: string): number | undefined {
       `BSON field '${field}' is the wrong type '${typeOf(command[field])}', expected types '[long, int, decimal, double]'`,
     )
   if (number < 0)
-    throw refusal(
-      'Location51024',
+    throw locationRefusal(
+      51024,
       `BSON field '${field}' value must be >= 0, actual value '${number}'`,
     )
   return Math.trunc(number)

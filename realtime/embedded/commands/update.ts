@@ -1,6 +1,6 @@
 // `update`: replacements, operators and pipelines, on one document or many, with upsert.
 import { isDoc, decode, type Doc } from '../bson/codec.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { select, type Selected, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
@@ -33,8 +33,8 @@ function givenStatements(request: Request, field: string): Doc[] {
   if (sequence) return sequence.map((bytes) => decode(bytes))
   const given = request.command[field]
   if (!Array.isArray(given))
-    throw refusal(
-      'Location40414',
+    throw locationRefusal(
+      40414,
       `BSON field '${request.name}.${field}' is missing but a required field`,
     )
   return given.map((statement: unknown) => {

@@ -5,7 +5,7 @@ import { Context, evalExpr } from 'mingo/core'
 import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
 import { fieldsOf, getField, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
-import { ServerError, refusal } from '../errors.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { exactOperators } from './exact-operators.ts'
 import { promote } from './promote.ts'
 
@@ -68,15 +68,15 @@ function compileText(text: string, variables: Variables): Expression {
       return () => undefined
   }
   if (!Object.hasOwn(variables, name))
-    throw new ServerError('Location17276', 17276, `Use of undefined variable: ${name}`)
+    throw locationRefusal(17276, `Use of undefined variable: ${name}`)
   return () => follow(variables[name], rest)
 }
 
 function checkPath(path: readonly string[]): void {
   if (path.some((part) => part === ''))
-    throw refusal('Location15974', 'FieldPath must not contain empty parts')
+    throw locationRefusal(15974, 'FieldPath must not contain empty parts')
   if (path.some((part) => part.startsWith('$')))
-    throw refusal('Location16979', "FieldPath field names may not start with '$'.")
+    throw locationRefusal(16979, "FieldPath field names may not start with '$'.")
 }
 
 /** The value at a path the way expressions see it: an array on the way yields the array of what its objects hold. */
@@ -101,8 +101,7 @@ function compileOperator(
   variables: Variables,
 ): Expression {
   if (names.length !== 1) {
-    throw new ServerError(
-      'Location15983',
+    throw locationRefusal(
       15983,
       `An object representing an expression must have exactly one field: ${names.join(', ')}`,
     )
@@ -140,7 +139,7 @@ function translate(expression: unknown, variables: Variables, bound: ReadonlySet
   const [first] = Object.keys(expression)
   if (first === '$literal') return { $literal: promote(expression.$literal) }
   if (first?.startsWith('$') && !Object.hasOwn(available, first)) {
-    throw new ServerError('InvalidPipelineOperator', 168, `Unrecognized expression '${first}'`)
+    throw refusal('InvalidPipelineOperator', `Unrecognized expression '${first}'`)
   }
   if (first === '$ifNull') checkPair(expression.$ifNull)
   const scope = scopeOf(first, first === undefined ? undefined : expression[first], bound)
@@ -157,7 +156,7 @@ function checkPair(operands: unknown): void {
   const count = Array.isArray(operands) ? operands.length : 1
   if (count === 2) return
   const message = `Expression $ifNull takes exactly 2 arguments. ${count} were passed in.`
-  throw new ServerError('Location16020', 16020, message)
+  throw locationRefusal(16020, message)
 }
 
 function scopeOf(
@@ -181,7 +180,7 @@ const system = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])
 
 function checkVariable(name: string, variables: Variables, bound: ReadonlySet<string>): void {
   if (system.has(name) || bound.has(name) || Object.hasOwn(variables, name)) return
-  throw new ServerError('Location17276', 17276, `Use of undefined variable: ${name}`)
+  throw locationRefusal(17276, `Use of undefined variable: ${name}`)
 }
 
 /** Gives computed numbers a BSON type again: int when they are one, double otherwise. */

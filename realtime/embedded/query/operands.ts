@@ -2,7 +2,7 @@
 import { Binary, BSONRegExp, BSONSymbol } from 'bson'
 import { typeOf, type TypeName } from '../bson/codec.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 
 /** A `$regex` operand as a JavaScript expression; what only PCRE can do is refused. */
 export function toRegExp(operand: unknown, givenOptions?: unknown): RegExp {
@@ -43,7 +43,7 @@ function compile(pattern: string, flags: string): RegExp {
     try {
       return new RegExp(pattern, flags)
     } catch (error) {
-      throw refusal('Location51091', `Regular expression is invalid: ${String(error)}`)
+      throw locationRefusal(51091, `Regular expression is invalid: ${String(error)}`)
     }
   }
 }

@@ -2,7 +2,7 @@
 // come last; arrays on the way are projected element by element.
 import { isDoc, setField, fieldsOf, type Doc } from '../bson/codec.ts'
 import { isNumeric } from '../bson/numbers.ts'
-import { ServerError, refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Expression, type Variables } from './expression.ts'
 import { parseFilter, truthy } from './filter.ts'
 import { compileFilter } from './match.ts'
@@ -48,18 +48,13 @@ export function compileProjection(spec: Doc, variables: Variables, stage = false
 function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
   for (const [name, value] of Object.entries(spec)) {
     if (name === '')
-      throw new ServerError(
-        'Location40352',
-        40352,
-        'FieldPath cannot be constructed with empty string',
-      )
+      throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
     const isNested =
       isDoc(value) &&
       !(Object.keys(value)[0] ?? '').startsWith('$') &&
       value._bsontype === undefined
     if (isNested && Object.keys(value).length === 0) {
-      throw new ServerError(
-        'Location51270',
+      throw locationRefusal(
         51270,
         'An empty sub-projection is not a valid value. Found empty object at path',
       )
@@ -71,12 +66,12 @@ function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
 
 function leafOf(path: string, value: unknown, variables: Variables, stage: boolean): Leaf {
   if (path.endsWith('.$')) {
-    if (stage) throw refusal('Location31254', 'positional projection is only allowed in find')
+    if (stage) throw locationRefusal(31254, 'positional projection is only allowed in find')
     return { kind: 'positional' }
   }
   if (path.startsWith('$') || path.includes('.$'))
-    throw refusal(
-      'Location16979',
+    throw locationRefusal(
+      16979,
       `FieldPath field names may not start with '$'. Consider using $getField or $setField.`,
     )
   if (typeof value === 'boolean' || isNumeric(value))
@@ -100,8 +95,7 @@ function elementOf(
   operand: unknown,
   variables: Variables,
 ): (array: readonly unknown[]) => unknown[] | undefined {
-  if (!isDoc(operand))
-    throw new ServerError('Location31274', 31274, 'elemMatch: Invalid argument, object required')
+  if (!isDoc(operand)) throw locationRefusal(31274, 'elemMatch: Invalid argument, object required')
   const matches = compileFilter(parseFilter({ field: { $elemMatch: operand } }, variables))
   return (array) => {
     const found = array.find((element) => matches({ field: [element] }))
@@ -122,7 +116,7 @@ function note(
   }
   if (leaf.kind === 'array' || (leaf.kind === 'compute' && !stage && state.inclusive === false)) {
     if (leaf.kind === 'compute')
-      throw refusal('Location31254', `Cannot do inclusion on field ${path} in exclusion projection`)
+      throw locationRefusal(31254, `Cannot do inclusion on field ${path} in exclusion projection`)
     return
   }
   const inclusive = leaf.kind !== 'exclude'
@@ -130,11 +124,7 @@ function note(
     const [code, word, other] = inclusive
       ? ([31253, 'inclusion', 'exclusion'] as const)
       : ([31254, 'exclusion', 'inclusion'] as const)
-    throw new ServerError(
-      `Location${code}`,
-      code,
-      `Cannot do ${word} on field ${path} in ${other} projection`,
-    )
+    throw locationRefusal(code, `Cannot do ${word} on field ${path} in ${other} projection`)
   }
   state.inclusive = inclusive
 }
@@ -146,7 +136,7 @@ function plant(tree: Tree, path: string, leaf: Leaf): void {
     const present = level.get(part)
     const last = at === parts.length - 1
     if (present && (last || !(present instanceof Map)))
-      throw refusal('Location31249', `Path collision at ${path}`)
+      throw locationRefusal(31249, `Path collision at ${path}`)
     if (last) {
       level.set(part, leaf)
       return
@@ -220,8 +210,7 @@ function applyNode(
 
 function picked(array: readonly unknown[], position: number | undefined): unknown[] {
   if (position === undefined || position >= array.length) {
-    throw new ServerError(
-      'Location51246',
+    throw locationRefusal(
       51246,
       "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array",
     )

@@ -10,7 +10,7 @@ import {
   setField,
   type Doc,
 } from '../bson/codec.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileStages } from '../aggregate/document-stages.ts'
 import { Changes } from './changes.ts'
@@ -182,8 +182,7 @@ function finish(doc: Doc, id: unknown): Uint8Array {
   const bytes = encode(doc)
   if (firstFieldName(bytes) !== '_id') return encode(withId(doc, id))
   if (bytes.length > maxDocumentBytes) {
-    throw new ServerError(
-      'Location17419',
+    throw locationRefusal(
       17419,
       `Resulting document after update is larger than ${maxDocumentBytes}`,
     )
