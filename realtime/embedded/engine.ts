@@ -3,23 +3,23 @@ import { ObjectId } from 'bson'
 import { Cursors } from './cursors/cursors.ts'
 import { expireDocuments } from './storage/ttl.ts'
 import { FailPoints } from './commands/fail-points.ts'
-import type { Parameters } from './parameters.ts'
+import type { ServerSettings } from './parameters.ts'
 import { Oplog } from './oplog/oplog.ts'
-import { Sessions } from './session/retryable.ts'
+import { RetryableWrites } from './session/retryable.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { Documents } from './storage/documents.ts'
-import { Store } from './storage/store.ts'
-import { Writer } from './storage/writer.ts'
+import { SqliteStore } from './storage/store.ts'
+import { DocumentWriter } from './storage/writer.ts'
 
 /** One open data directory. */
-export class Engine {
-  readonly parameters: Parameters
-  readonly store: Store
+export class DatabaseEngine {
+  readonly settings: ServerSettings
+  readonly store: SqliteStore
   readonly oplog: Oplog
   readonly catalog: Catalog
   readonly documents: Documents
-  readonly writer: Writer
-  readonly sessions: Sessions
+  readonly writer: DocumentWriter
+  readonly retryableWrites: RetryableWrites
   readonly cursors: Cursors
   readonly failPoints = new FailPoints()
   /** Tells drivers this run of the server from another at the same address. */
@@ -29,25 +29,25 @@ export class Engine {
   readonly #onFault: (error: Error) => void
 
   /** Opens the data; throws when another process holds it. */
-  constructor(dataDir: string, parameters: Parameters, onFault: (error: Error) => void) {
-    this.parameters = parameters
+  constructor(dataDir: string, parameters: ServerSettings, onFault: (error: Error) => void) {
+    this.settings = parameters
     this.#onFault = onFault
-    this.store = new Store(dataDir, onFault)
+    this.store = new SqliteStore(dataDir, onFault)
     this.oplog = new Oplog(this.store, {
       maxAgeMs: parameters.oplogMaxAgeMs,
       maxBytes: parameters.oplogMaxBytes,
     })
     this.catalog = new Catalog(this.store)
     this.documents = new Documents(this.store, this.catalog)
-    this.writer = new Writer(this.store, this.catalog, this.documents, this.oplog)
-    this.sessions = new Sessions(this.store)
+    this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
+    this.retryableWrites = new RetryableWrites(this.store)
     this.cursors = new Cursors()
     const every = (ms: number, work: () => void): NodeJS.Timeout =>
       setInterval(() => guarded(work, onFault), ms)
     this.#timers = new Set([
       every(parameters.ttlSweepMs, () => this.#sweep()),
       every(parameters.trimMs, () => this.#trim()),
-      every(parameters.idleBeatMs, () => this.oplog.beat()),
+      every(parameters.noopIntervalMs, () => this.oplog.appendNoop()),
     ])
   }
 
@@ -55,7 +55,7 @@ export class Engine {
     const now = Date.now()
     // A piece at a time: what waits for an answer goes in between.
     if (this.oplog.trim(now)) this.#later(() => this.#trim())
-    this.sessions.expire(now)
+    this.retryableWrites.expire(now)
     this.cursors.expire(now)
   }
 

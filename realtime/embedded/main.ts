@@ -4,9 +4,9 @@ import { mkdtemp, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { defaultParameters } from './parameters.ts'
+import { defaultSettings } from './parameters.ts'
 import { runServer } from './server.ts'
-import { urlOf } from './url.ts'
+import { connectionString } from './url.ts'
 
 const { values } = parseArgs({
   options: {
@@ -44,11 +44,11 @@ async function main(): Promise<void> {
     values.socket || values.port ? undefined : await mkdtemp(join(tmpdir(), 'embedded-db-'))
   const path = values.socket ?? (socketDir && join(socketDir, 'db.sock'))
   const parameters = {
-    ttlSweepMs: number('ttl-sweep-ms', defaultParameters.ttlSweepMs),
-    oplogMaxAgeMs: number('oplog-max-age-ms', defaultParameters.oplogMaxAgeMs),
-    oplogMaxBytes: number('oplog-max-bytes', defaultParameters.oplogMaxBytes),
-    trimMs: number('trim-ms', defaultParameters.trimMs),
-    idleBeatMs: number('idle-beat-ms', defaultParameters.idleBeatMs),
+    ttlSweepMs: number('ttl-sweep-ms', defaultSettings.ttlSweepMs),
+    oplogMaxAgeMs: number('oplog-max-age-ms', defaultSettings.oplogMaxAgeMs),
+    oplogMaxBytes: number('oplog-max-bytes', defaultSettings.oplogMaxBytes),
+    trimMs: number('trim-ms', defaultSettings.trimMs),
+    idleBeatMs: number('idle-beat-ms', defaultSettings.noopIntervalMs),
     testCommands: values['test-commands'],
   }
   const address = values.port === undefined ? { path: path! } : { port: Number(values.port) }
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
   process.stdout.write(
-    `${JSON.stringify({ url: urlOf(server.port === undefined ? path! : `127.0.0.1:${server.port}`) })}\n`,
+    `${JSON.stringify({ url: connectionString(server.port === undefined ? path! : `127.0.0.1:${server.port}`) })}\n`,
   )
 }
 

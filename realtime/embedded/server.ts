@@ -1,7 +1,7 @@
 // One server: an engine behind a listening socket. `stop` lets what runs finish, ends what waits, and closes the data.
 import { createServer, type Server, type Socket } from 'node:net'
-import { Engine } from './engine.ts'
-import type { Parameters } from './parameters.ts'
+import { DatabaseEngine } from './engine.ts'
+import type { ServerSettings } from './parameters.ts'
 import { serveConnection } from './wire/connection.ts'
 
 /** Where to listen: a unix socket, or a port of 127.0.0.1 (0: any free one). */
@@ -18,7 +18,7 @@ export interface RunningServer {
 export async function runServer(
   dataDir: string,
   address: Address,
-  parameters: Parameters,
+  parameters: ServerSettings,
   onFault: (error: Error) => void,
 ): Promise<RunningServer> {
   const stopping = new AbortController()
@@ -28,7 +28,7 @@ export async function runServer(
     for (const socket of sockets) socket.destroy()
     onFault(error)
   }
-  const engine = new Engine(dataDir, parameters, fail)
+  const engine = new DatabaseEngine(dataDir, parameters, fail)
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
@@ -64,7 +64,7 @@ function listen(server: Server, address: Address): Promise<void> {
 async function shutDown(
   server: Server,
   sockets: ReadonlySet<Socket>,
-  engine: Engine,
+  engine: DatabaseEngine,
   stopping: AbortController,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { defaultParameters, type Parameters } from './parameters.ts'
-import { urlOf } from './url.ts'
+import { defaultSettings, type ServerSettings } from './parameters.ts'
+import { connectionString } from './url.ts'
 import type { WorkerData, WorkerMessage } from './worker.ts'
 
 /** How to start. */
-export interface EmbeddedOptions extends Partial<Parameters> {
+export interface EmbeddedOptions extends Partial<ServerSettings> {
   /** Where the data lives; made when missing. One process at a time. */
   readonly dataDir: string
   /** Told once when the running server breaks (a full disk, an I/O error); it no longer answers then. */
@@ -38,7 +38,7 @@ export async function startEmbedded({
   // The data directory's own path may be longer than the 107 bytes that a unix socket's name can have.
   const socketDir = await mkdtemp(join(tmpdir(), 'embedded-db-'))
   const socketPath = join(socketDir, 'db.sock')
-  const data: WorkerData = { dataDir, socketPath, parameters: { ...defaultParameters, ...given } }
+  const data: WorkerData = { dataDir, socketPath, parameters: { ...defaultSettings, ...given } }
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: data })
   const cleanUp = (): Promise<void> => rm(socketDir, { recursive: true, force: true })
   try {
@@ -62,7 +62,7 @@ export async function startEmbedded({
     await exited
     await cleanUp()
   }
-  return { url: urlOf(socketPath), stop: () => (stopped ??= stop()) }
+  return { url: connectionString(socketPath), stop: () => (stopped ??= stop()) }
 }
 
 function ready(worker: Worker): Promise<void> {

@@ -1,13 +1,13 @@
 // The thread that `startEmbedded` runs the server in: an fsync blocks this thread and no other.
 import { enableCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Parameters } from './parameters.ts'
+import type { ServerSettings } from './parameters.ts'
 
 /** What the starting thread passes. */
 export interface WorkerData {
   readonly dataDir: string
   readonly socketPath: string
-  readonly parameters: Parameters
+  readonly parameters: ServerSettings
 }
 
 /** What the worker tells: it is ready, it could not start or broke, it has stopped. */

@@ -5,7 +5,7 @@ import { compileExpression, type Expression, type Variables } from '../query/exp
 import { compileProjection } from '../query/projection.ts'
 
 /** Turns one document into another. */
-export type Transform = (doc: Doc) => Doc
+export type DocumentTransform = (doc: Doc) => Doc
 
 type Assignments = Map<string, Assignments | Expression>
 
@@ -14,7 +14,7 @@ export function compileDocumentStage(
   name: string,
   operand: unknown,
   variables: Variables,
-): Transform | undefined {
+): DocumentTransform | undefined {
   switch (name) {
     case '$set':
     case '$addFields':
@@ -35,7 +35,7 @@ export function compileDocumentStage(
 }
 
 /** Compiles a pipeline of nothing but such stages. */
-export function compileStages(stages: readonly unknown[], variables: Variables): Transform {
+export function compileStages(stages: readonly unknown[], variables: Variables): DocumentTransform {
   const transforms = stages.map((stage) => {
     const [name, ...more] = isDoc(stage) ? Object.keys(stage) : []
     if (name === undefined || more.length > 0) {
@@ -51,7 +51,7 @@ export function compileStages(stages: readonly unknown[], variables: Variables):
   return (doc) => transforms.reduce((current, transform) => transform(current), doc)
 }
 
-function project(operand: unknown, variables: Variables): Transform {
+function project(operand: unknown, variables: Variables): DocumentTransform {
   if (!isDoc(operand)) throw locationRefusal(15969, '$project specification must be an object')
   if (Object.keys(operand).length === 0)
     throw locationRefusal(
@@ -69,7 +69,7 @@ function unsetSpec(operand: unknown): Doc {
   return Object.fromEntries(paths.map((path) => [path as string, false]))
 }
 
-function replaceRoot(evaluate: Expression): Transform {
+function replaceRoot(evaluate: Expression): DocumentTransform {
   return (doc) => {
     const root = evaluate(doc)
     if (isDoc(root)) return root
@@ -80,26 +80,26 @@ function replaceRoot(evaluate: Expression): Transform {
   }
 }
 
-function addFields(name: string, operand: unknown, variables: Variables): Transform {
+function addFields(name: string, operand: unknown, variables: Variables): DocumentTransform {
   if (!isDoc(operand)) throw locationRefusal(40272, `${name} specification stage must be an object`)
   const tree: Assignments = new Map()
-  plantAll(tree, operand, '', variables)
+  insertAssignments(tree, operand, '', variables)
   return (doc) => assignAll(doc, tree, doc)
 }
 
-function plantAll(tree: Assignments, spec: Doc, prefix: string, variables: Variables): void {
+function insertAssignments(tree: Assignments, spec: Doc, prefix: string, variables: Variables): void {
   for (const [path, value] of Object.entries(spec)) {
     const nested =
       isDoc(value) &&
       value._bsontype === undefined &&
       Object.keys(value).length > 0 &&
       !Object.keys(value)[0]!.startsWith('$')
-    if (nested) plantAll(tree, value, `${prefix}${path}.`, variables)
-    else plant(tree, `${prefix}${path}`.split('.'), compileExpression(value, variables))
+    if (nested) insertAssignments(tree, value, `${prefix}${path}.`, variables)
+    else insertAssignment(tree, `${prefix}${path}`.split('.'), compileExpression(value, variables))
   }
 }
 
-function plant(tree: Assignments, path: readonly string[], evaluate: Expression): void {
+function insertAssignment(tree: Assignments, path: readonly string[], evaluate: Expression): void {
   const [name, ...rest] = path as [string, ...string[]]
   if (name === '' || name.startsWith('$'))
     throw locationRefusal(
@@ -115,7 +115,7 @@ function plant(tree: Assignments, path: readonly string[], evaluate: Expression)
   }
   const inner: Assignments = (present as Assignments | undefined) ?? new Map()
   tree.set(name, inner)
-  plant(inner, rest, evaluate)
+  insertAssignment(inner, rest, evaluate)
 }
 
 function assignAll(value: Doc, tree: Assignments, root: Doc): Doc {

@@ -6,8 +6,8 @@ import type { Options } from 'mingo/types'
 import { isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, demote, type Expression, type Variables } from '../query/expression.ts'
-import { promote } from '../query/promote.ts'
+import { compileExpression, toBsonNumbers, type Expression, type Variables } from '../query/expression.ts'
+import { toPlainNumbers } from '../query/promote.ts'
 
 type Accumulate = (documents: readonly Doc[]) => unknown
 type MingoAccumulator = (
@@ -16,7 +16,7 @@ type MingoAccumulator = (
   options: Partial<Options>,
 ) => unknown
 
-const library = accumulators as unknown as Record<string, MingoAccumulator | undefined>
+const mingoAccumulators = accumulators as unknown as Record<string, MingoAccumulator | undefined>
 const context = Context.init({
   accumulator: accumulators as never,
   expression: expressionOperators as never,
@@ -52,7 +52,7 @@ export function compileGroup(
 }
 
 /** Accumulators whose operand is one expression. */
-const overValues = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$mergeObjects'])
+const singleOperandAccumulators = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$mergeObjects'])
 
 function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
   if (name.includes('.'))
@@ -63,23 +63,23 @@ function accumulatorOf(name: string, spec: unknown, variables: Variables): Accum
   }
   if (others.length > 0)
     throw locationRefusal(40238, `The field '${name}' must specify one accumulator`)
-  if (operator === '$count') return (members) => demote(members.length)
+  if (operator === '$count') return (members) => toBsonNumbers(members.length)
   const exact = exactAccumulator(operator, spec[operator], variables)
   if (exact) return exact
-  const accumulate = operator === '$accumulator' ? undefined : library[operator]
+  const accumulate = operator === '$accumulator' ? undefined : mingoAccumulators[operator]
   if (!accumulate) throw locationRefusal(15952, `unknown group operator '${operator}'`)
-  const simple = overValues.has(operator)
+  const simple = singleOperandAccumulators.has(operator)
   const evaluate = simple ? compileExpression(spec[operator], variables) : undefined
-  const operand = simple ? '$value' : promote(spec[operator])
+  const operand = simple ? '$value' : toPlainNumbers(spec[operator])
   const input = (member: Doc): unknown =>
-    evaluate ? { value: promote(evaluate(member)) } : promote(member)
+    evaluate ? { value: toPlainNumbers(evaluate(member)) } : toPlainNumbers(member)
   const options = {
     context,
-    variables: promote(variables) as Record<string, unknown>,
+    variables: toPlainNumbers(variables) as Record<string, unknown>,
   } as Partial<Options>
   return (members) => {
     try {
-      return demote(accumulate(members.map(input), operand, options))
+      return toBsonNumbers(accumulate(members.map(input), operand, options))
     } catch (error) {
       throw refusal('BadValue', error instanceof Error ? error.message : String(error))
     }

@@ -2,25 +2,25 @@
 // the front of the pipeline shares with a find ($match, $sort, $skip, $limit) is answered by indexes.
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import type { Engine } from '../engine.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
-import { parseSort, sortKeyOf, sorted, type SortPattern } from '../query/sort.ts'
+import { parseSort, sortKeyOf, sortByKey, type SortPattern } from '../query/sort.ts'
 import { compileDocumentStage } from './document-stages.ts'
 import { compileStreamStage } from './stream-stages.ts'
 
 /** What stages may need. */
 export interface PipelineContext {
-  readonly engine: Engine
+  readonly engine: DatabaseEngine
   readonly db: string
   readonly variables: Variables
 }
 
 /** Turns a stream of documents into another. */
-export type Stage = (documents: Iterable<Doc>) => Iterable<Doc>
+export type StreamStage = (documents: Iterable<Doc>) => Iterable<Doc>
 
 /** A parsed pipeline: what the source answers, and the stages behind it. */
 export interface Pipeline {
@@ -28,10 +28,10 @@ export interface Pipeline {
   readonly sort: SortPattern | undefined
   readonly skip: number
   readonly limit: number
-  readonly stages: readonly Stage[]
+  readonly stages: readonly StreamStage[]
   readonly context: PipelineContext
   /** Documents that the pipeline brings itself (`$documents`). */
-  readonly own: readonly Doc[] | undefined
+  readonly ownDocuments: readonly Doc[] | undefined
 }
 
 /** Parses a pipeline; refuses unknown stages even when there is nothing to process. */
@@ -51,7 +51,7 @@ export function parsePipeline(given: readonly Doc[], context: PipelineContext): 
     sort,
     skip,
     limit,
-    own,
+    ownDocuments: own,
     context,
     stages: rest.map((stage, at) => compileStage(stage, context, at === rest.length - 1)),
   }
@@ -90,7 +90,7 @@ function countOf(name: '$skip' | '$limit', operand: unknown): number {
   )
 }
 
-function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stage {
+function compileStage(stage: Doc, context: PipelineContext, last: boolean): StreamStage {
   const [name] = Object.keys(stage) as [string]
   const operand = stage[name]
   switch (name) {
@@ -100,7 +100,7 @@ function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stag
     }
     case '$sort': {
       const pattern = sortPattern(operand)
-      return (documents) => sorted([...documents], (doc) => sortKeyOf(doc, pattern))
+      return (documents) => sortByKey([...documents], (doc) => sortKeyOf(doc, pattern))
     }
     case '$skip':
       return sliced(countOf(name, operand), Infinity)
@@ -122,7 +122,7 @@ function* mapped(documents: Iterable<Doc>, transform: (doc: Doc) => Doc): Genera
   for (const doc of documents) yield transform(doc)
 }
 
-function sliced(skip: number, limit: number): Stage {
+function sliced(skip: number, limit: number): StreamStage {
   return function* (documents) {
     let at = 0
     if (limit === 0) return
@@ -140,7 +140,7 @@ export function runPipeline(
   collection: string | undefined,
   hint?: unknown,
 ): DocumentSource {
-  const { context, own, stages } = pipeline
+  const { context, ownDocuments: own, stages } = pipeline
   if (!own && collection === undefined) {
     throw refusal(
       'InvalidNamespace',

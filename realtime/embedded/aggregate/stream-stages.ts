@@ -3,12 +3,12 @@ import { Int32 } from 'bson'
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { follow, compileExpression } from '../query/expression.ts'
+import { valueAtPath, compileExpression } from '../query/expression.ts'
 import { compileGroup } from './group.ts'
 import { compileOutput } from './output.ts'
-import { collectPipeline, parsePipeline, type PipelineContext, type Stage } from './pipeline.ts'
+import { collectPipeline, parsePipeline, type PipelineContext, type StreamStage } from './pipeline.ts'
 
-const elsewhere = new Set([
+const unsupportedStages = new Set([
   '$bucket',
   '$bucketAuto',
   '$collStats',
@@ -34,7 +34,7 @@ export function compileStreamStage(
   operand: unknown,
   context: PipelineContext,
   last: boolean,
-): Stage | undefined {
+): StreamStage | undefined {
   switch (name) {
     case '$group':
       return compileGroup(operand, context.variables)
@@ -57,17 +57,17 @@ export function compileStreamStage(
     case '$documents':
       throw locationRefusal(40602, '$documents is only valid as the first stage in a pipeline.')
     default:
-      if (elsewhere.has(name)) throw refusal('NotImplemented', `the stage ${name} is not supported`)
+      if (unsupportedStages.has(name)) throw refusal('NotImplemented', `the stage ${name} is not supported`)
       return undefined
   }
 }
 
-function sortByCount(operand: unknown, context: PipelineContext): Stage {
+function sortByCount(operand: unknown, context: PipelineContext): StreamStage {
   const group = compileGroup({ _id: operand, count: { $sum: new Int32(1) } }, context.variables)
   return (documents) => [...group(documents)].sort((a, b) => compareValues(b.count, a.count))
 }
 
-function counted(operand: unknown): Stage {
+function counted(operand: unknown): StreamStage {
   if (
     typeof operand !== 'string' ||
     operand === '' ||
@@ -84,7 +84,7 @@ function counted(operand: unknown): Stage {
   }
 }
 
-function unwind(operand: unknown): Stage {
+function unwind(operand: unknown): StreamStage {
   const spec: Doc = isDoc(operand) ? operand : { path: operand }
   const { path, includeArrayIndex: indexField, preserveNullAndEmptyArrays: preserve } = spec
   if (typeof path !== 'string' || !path.startsWith('$') || path.length < 2) {
@@ -134,7 +134,7 @@ function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
   return result
 }
 
-function facet(operand: unknown, context: PipelineContext): Stage {
+function facet(operand: unknown, context: PipelineContext): StreamStage {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
     throw locationRefusal(40169, 'the $facet specification must be a non-empty object')
   const facets = Object.entries(operand).map(([name, stages]) => {
@@ -152,7 +152,7 @@ function facet(operand: unknown, context: PipelineContext): Stage {
   }
 }
 
-function lookup(operand: unknown, context: PipelineContext): Stage {
+function lookup(operand: unknown, context: PipelineContext): StreamStage {
   if (!isDoc(operand)) throw refusal('FailedToParse', 'the $lookup specification must be an Object')
   const { from, localField, foreignField, as, pipeline = [], let: bindings = {} } = operand
   if (typeof from !== 'string' || typeof as !== 'string')
@@ -172,7 +172,7 @@ function lookup(operand: unknown, context: PipelineContext): Stage {
     for (const doc of documents) {
       const bound = Object.fromEntries(evaluations.map(([name, evaluate]) => [name, evaluate(doc)]))
       const matches = joins
-        ? [{ $match: equalTo(follow(doc, localField.split('.')), foreignField) }]
+        ? [{ $match: equalTo(valueAtPath(doc, localField.split('.')), foreignField) }]
         : []
       const inner = parsePipeline([...matches, ...(pipeline as Doc[])], {
         ...context,

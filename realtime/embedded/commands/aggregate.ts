@@ -5,17 +5,17 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { openStream } from './open-stream.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { Reply } from './reply.ts'
+import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   optionalCount,
   variablesOf,
-  type Command,
-  type Request,
+  type CommandDefinition,
+  type CommandRequest,
 } from './request.ts'
 
 /** The command. */
-export const aggregate: Command = {
+export const aggregate: CommandDefinition = {
   fields: [
     'pipeline',
     'cursor',
@@ -27,7 +27,7 @@ export const aggregate: Command = {
     'let',
   ],
   writes: false,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     checkCollation(command)
     const stages = stagesOf(command)

@@ -4,28 +4,28 @@ import { isDoc, type Doc } from '../bson/codec.ts'
 import { toBigInt } from '../bson/numbers.ts'
 import {
   takeBatch,
-  type Cursor,
+  type OpenCursor,
   type DocumentSource,
-  type StreamSource,
+  type ChangeStreamSource,
 } from '../cursors/cursors.ts'
-import type { Engine } from '../engine.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { Reply } from './reply.ts'
-import { collectionName, optionalCount, sessionOf, type Command, type Request } from './request.ts'
+import type { CommandReply } from './reply.ts'
+import { collectionName, optionalCount, sessionOf, type CommandDefinition, type CommandRequest } from './request.ts'
 
-const defaultAwaitMs = 1000
+const DEFAULT_AWAIT_MS = 1000
 
 /** Answers with the first batch and keeps a cursor when more may follow. */
 export function openCursor(
-  request: Request,
+  request: CommandRequest,
   ns: string,
   source: DocumentSource,
   batchSize: number,
   single: boolean,
   timeless: boolean,
-  engine: Engine,
-  stream?: StreamSource,
-): Reply {
+  engine: DatabaseEngine,
+  stream?: ChangeStreamSource,
+): CommandReply {
   const { documents, finished } = takeBatch(source, batchSize)
   const closed = stream ? stream.ended : finished || single
   const id = closed
@@ -39,16 +39,16 @@ function reply(
   documents: Uint8Array[],
   id: Long,
   ns: string,
-  stream?: StreamSource,
-): Reply {
+  stream?: ChangeStreamSource,
+): CommandReply {
   const rest: Doc = { ...(stream ? { postBatchResumeToken: stream.resumeToken } : {}), id, ns }
   return { body: {}, cursor: { batchName, documents, rest } }
 }
 
 /** `getMore`. */
-export const getMore: Command = {
+export const getMore: CommandDefinition = {
   fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
-  run(request: Request): Reply | Promise<Reply> {
+  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
     const { engine, command, db } = request
     if (!(command.getMore instanceof Long))
       throw refusal(
@@ -81,19 +81,19 @@ export const getMore: Command = {
 }
 
 function moreOfStream(
-  request: Request,
-  cursor: Cursor,
-  stream: StreamSource,
+  request: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
   size: number,
-): Reply | Promise<Reply> {
+): CommandReply | Promise<CommandReply> {
   const { documents } = takeBatchOrClose(request, cursor, size)
   if (documents.length > 0 || stream.ended) return streamReply(request, cursor, stream, documents)
   return awaitMore(request, cursor, stream, size)
 }
 
 function takeBatchOrClose(
-  { engine }: Request,
-  cursor: Cursor,
+  { engine }: CommandRequest,
+  cursor: OpenCursor,
   size: number,
 ): { documents: Uint8Array[] } {
   try {
@@ -105,33 +105,33 @@ function takeBatchOrClose(
 }
 
 function streamReply(
-  { engine }: Request,
-  cursor: Cursor,
-  stream: StreamSource,
+  { engine }: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
   documents: Uint8Array[],
-): Reply {
+): CommandReply {
   if (stream.ended) engine.cursors.close(cursor.id)
   return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)
 }
 
 async function awaitMore(
-  request: Request,
-  cursor: Cursor,
-  stream: StreamSource,
+  request: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
   size: number,
-): Promise<Reply> {
+): Promise<CommandReply> {
   const { engine, command, connection, stopping } = request
-  const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? defaultAwaitMs)
+  const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? DEFAULT_AWAIT_MS)
   cursor.busy = true
   try {
     for (;;) {
       const { done, cancel } = stream.wait(Math.max(0, deadline - performance.now()))
       const ends = [connection.closed, stopping]
       for (const end of ends) end.addEventListener('abort', cancel)
-      engine.cursors.waiting(cursor, cancel)
+      engine.cursors.waitStarted(cursor, cancel)
       if (stopping.aborted || connection.closed.aborted) cancel()
       await done
-      engine.cursors.waited(cursor)
+      engine.cursors.waitEnded(cursor)
       for (const end of ends) end.removeEventListener('abort', cancel)
       if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
       if (!engine.cursors.find(cursor.id))
@@ -148,9 +148,9 @@ async function awaitMore(
 }
 
 /** `killCursors`. */
-export const killCursors: Command = {
+export const killCursors: CommandDefinition = {
   fields: ['cursors'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     collectionName(request)
     const { cursors } = request.command
     if (!Array.isArray(cursors))
@@ -168,9 +168,9 @@ export const killCursors: Command = {
 }
 
 /** `endSessions`, `killSessions`: their cursors go. */
-export const endSessions: Command = {
+export const endSessions: CommandDefinition = {
   fields: [],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const sessions = request.command[request.name]
     for (const lsid of Array.isArray(sessions) ? sessions : []) {
       const id = isDoc(lsid) ? sessionOf({ lsid }) : undefined

@@ -3,23 +3,23 @@ import { isDoc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
-import type { Reply } from './reply.ts'
+import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalDoc,
   variablesOf,
-  type Command,
-  type Request,
+  type CommandDefinition,
+  type CommandRequest,
 } from './request.ts'
 import { runStatements } from './statements.ts'
 import { selectAll, statementsOf } from './update.ts'
 
 /** The command. */
-export const remove: Command = {
+export const remove: CommandDefinition = {
   fields: ['deletes', 'ordered', 'let'],
   writes: true,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const name = collectionName(request)
     const { engine, db } = request
     const variables = variablesOf(request.command)

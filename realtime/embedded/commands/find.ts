@@ -7,18 +7,18 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
-import { listed, projected, select, type Selection } from '../query/select.ts'
+import { documentSource, projectedSource, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { Reply } from './reply.ts'
+import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
   variablesOf,
-  type Command,
-  type Request,
+  type CommandDefinition,
+  type CommandRequest,
 } from './request.ts'
 
 const findFields = [
@@ -45,9 +45,9 @@ const findFields = [
 ]
 
 /** The command. */
-export const find: Command = {
+export const find: CommandDefinition = {
   fields: findFields,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
@@ -68,7 +68,7 @@ export const find: Command = {
   },
 }
 
-function sourceOf(request: Request, name: string): { source: DocumentSource; single: boolean } {
+function sourceOf(request: CommandRequest, name: string): { source: DocumentSource; single: boolean } {
   const { engine, command, db } = request
   const variables = variablesOf(command)
   const spec = optionalDoc(command, 'projection')
@@ -79,8 +79,8 @@ function sourceOf(request: Request, name: string): { source: DocumentSource; sin
   }
   const collection = engine.catalog.find(db, name)
   const single = truthy(command.singleBatch)
-  if (!collection) return { source: listed([]), single }
-  return { source: projected(select(engine.store, collection, selection), projection), single }
+  if (!collection) return { source: documentSource([]), single }
+  return { source: projectedSource(select(engine.store, collection, selection), projection), single }
 }
 
 /** Filter, sort, skip, limit and hint of a command. */
@@ -96,9 +96,9 @@ export function selectionOf(command: Doc, filterField: string): Selection {
 }
 
 /** `count`. */
-export const count: Command = {
+export const count: CommandDefinition = {
   fields: ['query', 'limit', 'skip', 'hint', 'collation', 'fields', 'let'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     // A negative limit means the same as a positive one here.
@@ -118,9 +118,9 @@ export const count: Command = {
 }
 
 /** `distinct`. */
-export const distinct: Command = {
+export const distinct: CommandDefinition = {
   fields: ['key', 'query', 'collation', 'hint', 'let'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const { key } = command
     if (typeof key !== 'string')

@@ -1,35 +1,35 @@
 // What a command is given, and the checks that all commands share.
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Variables } from '../query/expression.ts'
-import type { ConnectionInfo } from '../wire/connection.ts'
-import type { Reply } from './reply.ts'
+import type { ClientConnection } from '../wire/connection.ts'
+import type { CommandReply } from './reply.ts'
 
 /** One command to run. */
-export interface Request {
-  readonly engine: Engine
+export interface CommandRequest {
+  readonly engine: DatabaseEngine
   readonly command: Doc
   readonly name: string
   readonly db: string
   readonly sequences: ReadonlyMap<string, Uint8Array[]>
-  readonly connection: ConnectionInfo
+  readonly connection: ClientConnection
   /** The server is going down: what waits must end. */
   readonly stopping: AbortSignal
 }
 
 /** Runs a command. What it throws becomes the error answer. */
-export type Handler = (request: Request) => Reply | Promise<Reply>
+export type Handler = (request: CommandRequest) => CommandReply | Promise<CommandReply>
 
 /** A command: its handler, the fields it knows beyond the general ones, and whether a numbered retry is allowed. */
-export interface Command {
+export interface CommandDefinition {
   readonly run: Handler
   readonly fields: readonly string[] | 'any'
   readonly writes?: boolean
 }
 
-const general = new Set([
+const generalFields = new Set([
   '$db',
   'lsid',
   'txnNumber',
@@ -55,13 +55,13 @@ const general = new Set([
 export function checkFields(name: string, command: Doc, known: readonly string[] | 'any'): void {
   if (known === 'any') return
   for (const field of Object.keys(command)) {
-    if (field === name || general.has(field) || known.includes(field)) continue
+    if (field === name || generalFields.has(field) || known.includes(field)) continue
     throw locationRefusal(40415, `BSON field '${name}.${field}' is an unknown field.`)
   }
 }
 
 /** The collection a command names. */
-export function collectionName(request: Request): string {
+export function collectionName(request: CommandRequest): string {
   const name = request.command[request.name]
   if (typeof name !== 'string') {
     throw refusal('InvalidNamespace', `collection name has invalid type ${typeOf(name)}`)

@@ -34,8 +34,8 @@ export function compileProjection(spec: Doc, variables: Variables, stage = false
   }
   for (const [path, value] of flatten(spec, '')) {
     const leaf = leafOf(path, value, variables, stage)
-    note(state, path, leaf, stage)
-    plant(tree, leaf.kind === 'positional' ? path.slice(0, -2) : path, leaf)
+    recordMode(state, path, leaf, stage)
+    insertLeaf(tree, leaf.kind === 'positional' ? path.slice(0, -2) : path, leaf)
   }
   const inclusive = state.inclusive ?? (state.id === true && spec._id !== undefined)
   if (inclusive && state.id !== false && !tree.has('_id')) tree.set('_id', { kind: 'include' })
@@ -103,7 +103,7 @@ function elementOf(
   }
 }
 
-function note(
+function recordMode(
   state: { inclusive?: boolean; id?: boolean; positional: boolean },
   path: string,
   leaf: Leaf,
@@ -129,7 +129,7 @@ function note(
   state.inclusive = inclusive
 }
 
-function plant(tree: Tree, path: string, leaf: Leaf): void {
+function insertLeaf(tree: Tree, path: string, leaf: Leaf): void {
   let level = tree
   const parts = path.split('.')
   parts.forEach((part, at) => {
@@ -163,7 +163,7 @@ function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, positi
     if (Object.hasOwn(value, name)) continue
     const made =
       node instanceof Map
-        ? computedBelow(node, root)
+        ? computeMissing(node, root)
         : node.kind === 'compute'
           ? node.evaluate(root)
           : undefined
@@ -172,12 +172,12 @@ function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, positi
   return result
 }
 
-function computedBelow(tree: Tree, root: Doc): unknown {
+function computeMissing(tree: Tree, root: Doc): unknown {
   const result: Doc = {}
   for (const [name, node] of tree) {
     const made =
       node instanceof Map
-        ? computedBelow(node, root)
+        ? computeMissing(node, root)
         : node.kind === 'compute'
           ? node.evaluate(root)
           : undefined
@@ -193,7 +193,7 @@ function applyNode(
   root: Doc,
   position?: number,
 ): unknown {
-  if (node instanceof Map) return applyBelow(value, node, inclusive, root, position)
+  if (node instanceof Map) return applyToChildren(value, node, inclusive, root, position)
   switch (node.kind) {
     case 'include':
       return value
@@ -204,11 +204,11 @@ function applyNode(
     case 'array':
       return Array.isArray(value) ? node.pick(value) : inclusive ? undefined : value
     case 'positional':
-      return Array.isArray(value) ? picked(value, position) : value
+      return Array.isArray(value) ? matchedElement(value, position) : value
   }
 }
 
-function picked(array: readonly unknown[], position: number | undefined): unknown[] {
+function matchedElement(array: readonly unknown[], position: number | undefined): unknown[] {
   if (position === undefined || position >= array.length) {
     throw locationRefusal(
       51246,
@@ -218,7 +218,7 @@ function picked(array: readonly unknown[], position: number | undefined): unknow
   return [array[position]]
 }
 
-function applyBelow(
+function applyToChildren(
   value: unknown,
   tree: Tree,
   inclusive: boolean,
@@ -227,9 +227,9 @@ function applyBelow(
 ): unknown {
   if (Array.isArray(value)) {
     return value
-      .map((element: unknown) => applyBelow(element, tree, inclusive, root, position))
+      .map((element: unknown) => applyToChildren(element, tree, inclusive, root, position))
       .filter((element) => element !== undefined)
   }
   if (isDoc(value)) return applyTree(value, tree, inclusive, root, position)
-  return inclusive ? computedBelow(tree, root) : value
+  return inclusive ? computeMissing(tree, root) : value
 }

@@ -67,7 +67,7 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
 }
 
 /** Sorts entries by their key; equal keys keep their order. With a limit only so many of the least are kept. */
-export function sorted<T>(
+export function sortByKey<T>(
   entries: readonly T[],
   keyOf: (entry: T) => Buffer,
   limit = Infinity,

@@ -22,7 +22,7 @@ const schema = `
 export type Cell = null | number | bigint | string | Uint8Array
 
 /** One data directory, opened exclusively: prepared statements, the open transaction, and what waits for its commit. */
-export class Store {
+export class SqliteStore {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
