@@ -3,13 +3,13 @@ import { ObjectId } from 'bson'
 import { Cursors } from './cursors/cursors.ts'
 import { expireDocuments } from './storage/ttl.ts'
 import { FailPoints } from './commands/fail-points.ts'
-import type { ServerSettings } from './parameters.ts'
+import type { ServerSettings } from './settings.ts'
 import { Oplog } from './oplog/oplog.ts'
-import { RetryableWrites } from './session/retryable.ts'
+import { RetryableWrites } from './session/retryable-writes.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { Documents } from './storage/documents.ts'
-import { SqliteStore } from './storage/store.ts'
-import { DocumentWriter } from './storage/writer.ts'
+import { SqliteStore } from './storage/sqlite-store.ts'
+import { DocumentWriter } from './storage/document-writer.ts'
 
 /** One open data directory. */
 export class DatabaseEngine {

@@ -4,9 +4,9 @@ import { mkdtemp, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { defaultSettings } from './parameters.ts'
+import { defaultSettings } from './settings.ts'
 import { runServer } from './server.ts'
-import { connectionString } from './url.ts'
+import { connectionString } from './connection-string.ts'
 
 const { values } = parseArgs({
   options: {
@@ -18,7 +18,7 @@ const { values } = parseArgs({
     'oplog-max-age-ms': { type: 'string' },
     'oplog-max-bytes': { type: 'string' },
     'trim-ms': { type: 'string' },
-    'idle-beat-ms': { type: 'string' },
+    'noop-interval-ms': { type: 'string' },
   },
 })
 
@@ -28,7 +28,7 @@ function end(message: string): never {
 }
 
 function number(
-  name: 'ttl-sweep-ms' | 'oplog-max-age-ms' | 'oplog-max-bytes' | 'trim-ms' | 'idle-beat-ms',
+  name: 'ttl-sweep-ms' | 'oplog-max-age-ms' | 'oplog-max-bytes' | 'trim-ms' | 'noop-interval-ms',
   fallback: number,
 ): number {
   const value = values[name] === undefined ? fallback : Number(values[name])
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     oplogMaxAgeMs: number('oplog-max-age-ms', defaultSettings.oplogMaxAgeMs),
     oplogMaxBytes: number('oplog-max-bytes', defaultSettings.oplogMaxBytes),
     trimMs: number('trim-ms', defaultSettings.trimMs),
-    idleBeatMs: number('idle-beat-ms', defaultSettings.noopIntervalMs),
+    noopIntervalMs: number('noop-interval-ms', defaultSettings.noopIntervalMs),
     testCommands: values['test-commands'],
   }
   const address = values.port === undefined ? { path: path! } : { port: Number(values.port) }

@@ -1,7 +1,7 @@
 // One server: an engine behind a listening socket. `stop` lets what runs finish, ends what waits, and closes the data.
 import { createServer, type Server, type Socket } from 'node:net'
 import { DatabaseEngine } from './engine.ts'
-import type { ServerSettings } from './parameters.ts'
+import type { ServerSettings } from './settings.ts'
 import { serveConnection } from './wire/connection.ts'
 
 /** Where to listen: a unix socket, or a port of 127.0.0.1 (0: any free one). */

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { defaultSettings, type ServerSettings } from './parameters.ts'
-import { connectionString } from './url.ts'
+import { defaultSettings, type ServerSettings } from './settings.ts'
+import { connectionString } from './connection-string.ts'
 import type { WorkerData, WorkerMessage } from './worker.ts'
 
 /** How to start. */

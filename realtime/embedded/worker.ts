@@ -1,7 +1,7 @@
 // The thread that `startEmbedded` runs the server in: an fsync blocks this thread and no other.
 import { enableCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ServerSettings } from './parameters.ts'
+import type { ServerSettings } from './settings.ts'
 
 /** What the starting thread passes. */
 export interface WorkerData {

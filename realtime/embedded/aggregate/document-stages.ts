@@ -87,7 +87,12 @@ function addFields(name: string, operand: unknown, variables: Variables): Docume
   return (doc) => assignAll(doc, tree, doc)
 }
 
-function insertAssignments(tree: Assignments, spec: Doc, prefix: string, variables: Variables): void {
+function insertAssignments(
+  tree: Assignments,
+  spec: Doc,
+  prefix: string,
+  variables: Variables,
+): void {
   for (const [path, value] of Object.entries(spec)) {
     const nested =
       isDoc(value) &&

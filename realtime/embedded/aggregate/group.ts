@@ -6,8 +6,13 @@ import type { Options } from 'mingo/types'
 import { isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, toBsonNumbers, type Expression, type Variables } from '../query/expression.ts'
-import { toPlainNumbers } from '../query/promote.ts'
+import {
+  compileExpression,
+  toBsonNumbers,
+  type Expression,
+  type Variables,
+} from '../query/expression.ts'
+import { toPlainNumbers } from '../query/number-types.ts'
 
 type Accumulate = (documents: readonly Doc[]) => unknown
 type MingoAccumulator = (
@@ -52,7 +57,13 @@ export function compileGroup(
 }
 
 /** Accumulators whose operand is one expression. */
-const singleOperandAccumulators = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$mergeObjects'])
+const singleOperandAccumulators = new Set([
+  '$sum',
+  '$avg',
+  '$stdDevPop',
+  '$stdDevSamp',
+  '$mergeObjects',
+])
 
 function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
   if (name.includes('.'))

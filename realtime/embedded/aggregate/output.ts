@@ -5,7 +5,7 @@ import { parseFilter } from '../query/filter.ts'
 import { select } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
 import { ObjectId } from 'bson'
-import type { PipelineContext, StreamStage } from './pipeline.ts'
+import type { PipelineContext, StreamStage } from './stage.ts'
 
 interface Target {
   readonly db: string
@@ -102,8 +102,7 @@ function mergeInto(
     }
     if (matched === 'fail') throw collision(collection.ns, doc._id)
     if (matched === 'keepExisting') continue
-    const { _id: id, ...rest } = doc
-    void id
+    const { _id: _, ...rest } = doc
     const change = parseUpdate(matched === 'replace' ? doc : { $set: rest }, undefined, {
       NOW: new Date(),
     })

@@ -2,25 +2,14 @@
 // the front of the pipeline shares with a find ($match, $sort, $skip, $limit) is answered by indexes.
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { Variables } from '../query/expression.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
 import { parseSort, sortKeyOf, sortByKey, type SortPattern } from '../query/sort.ts'
 import { compileDocumentStage } from './document-stages.ts'
+import type { NestedPipelines, PipelineContext, StreamStage } from './stage.ts'
 import { compileStreamStage } from './stream-stages.ts'
-
-/** What stages may need. */
-export interface PipelineContext {
-  readonly engine: DatabaseEngine
-  readonly db: string
-  readonly variables: Variables
-}
-
-/** Turns a stream of documents into another. */
-export type StreamStage = (documents: Iterable<Doc>) => Iterable<Doc>
 
 /** A parsed pipeline: what the source answers, and the stages behind it. */
 export interface Pipeline {
@@ -37,7 +26,7 @@ export interface Pipeline {
 /** Parses a pipeline; refuses unknown stages even when there is nothing to process. */
 export function parsePipeline(given: readonly Doc[], context: PipelineContext): Pipeline {
   const rest = [...given]
-  const own = ownDocuments(rest, context)
+  const own = takeOwnDocuments(rest)
   const filters: Filter[] = []
   while (!own && rest[0] && '$match' in rest[0])
     filters.push(matchFilter(rest.shift()!.$match, context))
@@ -57,12 +46,11 @@ export function parsePipeline(given: readonly Doc[], context: PipelineContext): 
   }
 }
 
-function ownDocuments(stages: Doc[], context: PipelineContext): Doc[] | undefined {
+function takeOwnDocuments(stages: Doc[]): Doc[] | undefined {
   if (!stages[0] || !('$documents' in stages[0])) return undefined
   const { $documents: documents } = stages.shift()!
   if (!Array.isArray(documents) || !documents.every(isDoc))
     throw locationRefusal(5858203, 'an array is expected')
-  void context
   return documents
 }
 
@@ -90,7 +78,7 @@ function countOf(name: '$skip' | '$limit', operand: unknown): number {
   )
 }
 
-function compileStage(stage: Doc, context: PipelineContext, last: boolean): StreamStage {
+function compileStage(stage: Doc, context: PipelineContext, isLast: boolean): StreamStage {
   const [name] = Object.keys(stage) as [string]
   const operand = stage[name]
   switch (name) {
@@ -109,7 +97,7 @@ function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stre
   }
   const transform = compileDocumentStage(name, operand, context.variables)
   if (transform) return (documents) => mapped(documents, transform)
-  const streaming = compileStreamStage(name, operand, context, last)
+  const streaming = compileStreamStage(name, operand, context, { isLast, nested: nestedPipelines })
   if (streaming) return streaming
   throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
 }
@@ -173,10 +161,12 @@ function* decoded(rows: ReturnType<typeof select>): Generator<Doc> {
   for (let row = rows.next(); row; row = rows.next()) yield decode(row.bytes)
 }
 
-/** All documents of a pipeline over a collection, for stages that join. */
-export function collectPipeline(pipeline: Pipeline, collection: string | undefined): Doc[] {
-  const source = runPipeline(pipeline, collection)
-  const result: Doc[] = []
-  for (let bytes = source.next(); bytes; bytes = source.next()) result.push(decode(bytes))
-  return result
+const nestedPipelines: NestedPipelines = {
+  compile: (stages, context) => parsePipeline([{ $documents: [] }, ...stages], context).stages,
+  collect(stages, context, collection) {
+    const source = runPipeline(parsePipeline(stages, context), collection)
+    const documents: Doc[] = []
+    for (let bytes = source.next(); bytes; bytes = source.next()) documents.push(decode(bytes))
+    return documents
+  },
 }

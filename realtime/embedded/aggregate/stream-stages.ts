@@ -6,7 +6,7 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { valueAtPath, compileExpression } from '../query/expression.ts'
 import { compileGroup } from './group.ts'
 import { compileOutput } from './output.ts'
-import { collectPipeline, parsePipeline, type PipelineContext, type StreamStage } from './pipeline.ts'
+import type { NestedPipelines, PipelineContext, StreamStage } from './stage.ts'
 
 const unsupportedStages = new Set([
   '$bucket',
@@ -28,12 +28,18 @@ const unsupportedStages = new Set([
   '$unionWith',
 ])
 
+/** Where a stage stands in its pipeline, and how it compiles the pipelines that it contains. */
+export interface StagePlacement {
+  readonly isLast: boolean
+  readonly nested: NestedPipelines
+}
+
 /** Compiles such a stage; undefined when there is none of that name. */
 export function compileStreamStage(
   name: string,
   operand: unknown,
   context: PipelineContext,
-  last: boolean,
+  { isLast, nested }: StagePlacement,
 ): StreamStage | undefined {
   switch (name) {
     case '$group':
@@ -45,19 +51,21 @@ export function compileStreamStage(
     case '$unwind':
       return unwind(operand)
     case '$facet':
-      return facet(operand, context)
+      return facet(operand, context, nested)
     case '$lookup':
-      return lookup(operand, context)
+      return lookup(operand, context, nested)
     case '$out':
     case '$merge':
-      if (!last) throw locationRefusal(40601, `${name} can only be the final stage in the pipeline`)
+      if (!isLast)
+        throw locationRefusal(40601, `${name} can only be the final stage in the pipeline`)
       return compileOutput(name, operand, context)
     case '$changeStream':
       throw locationRefusal(40602, '$changeStream is only valid as the first stage in a pipeline.')
     case '$documents':
       throw locationRefusal(40602, '$documents is only valid as the first stage in a pipeline.')
     default:
-      if (unsupportedStages.has(name)) throw refusal('NotImplemented', `the stage ${name} is not supported`)
+      if (unsupportedStages.has(name))
+        throw refusal('NotImplemented', `the stage ${name} is not supported`)
       return undefined
   }
 }
@@ -134,14 +142,13 @@ function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
   return result
 }
 
-function facet(operand: unknown, context: PipelineContext): StreamStage {
+function facet(operand: unknown, context: PipelineContext, nested: NestedPipelines): StreamStage {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
     throw locationRefusal(40169, 'the $facet specification must be a non-empty object')
   const facets = Object.entries(operand).map(([name, stages]) => {
     if (!Array.isArray(stages))
       throw locationRefusal(40170, `arguments to $facet must be arrays, ${name} is type object`)
-    const noSource = parsePipeline([{ $documents: [] }, ...(stages as Doc[])], context)
-    return [name, noSource.stages] as const
+    return [name, nested.compile(stages as Doc[], context)] as const
   })
   return function* (documents) {
     const all = [...documents]
@@ -152,7 +159,7 @@ function facet(operand: unknown, context: PipelineContext): StreamStage {
   }
 }
 
-function lookup(operand: unknown, context: PipelineContext): StreamStage {
+function lookup(operand: unknown, context: PipelineContext, nested: NestedPipelines): StreamStage {
   if (!isDoc(operand)) throw refusal('FailedToParse', 'the $lookup specification must be an Object')
   const { from, localField, foreignField, as, pipeline = [], let: bindings = {} } = operand
   if (typeof from !== 'string' || typeof as !== 'string')
@@ -174,11 +181,9 @@ function lookup(operand: unknown, context: PipelineContext): StreamStage {
       const matches = joins
         ? [{ $match: equalTo(valueAtPath(doc, localField.split('.')), foreignField) }]
         : []
-      const inner = parsePipeline([...matches, ...(pipeline as Doc[])], {
-        ...context,
-        variables: { ...context.variables, ...bound },
-      })
-      yield withValue(doc, as.split('.'), collectPipeline(inner, from))
+      const inner = { ...context, variables: { ...context.variables, ...bound } }
+      const joined = nested.collect([...matches, ...(pipeline as Doc[])], inner, from)
+      yield withValue(doc, as.split('.'), joined)
     }
   }
 }

@@ -5,14 +5,14 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { openStream } from './open-stream.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   optionalCount,
   variablesOf,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 
 /** The command. */
 export const aggregate: CommandDefinition = {
@@ -42,7 +42,7 @@ export const aggregate: CommandDefinition = {
     const [first] = stages
     if (first && '$changeStream' in first) {
       const stream = openStream(request, stages, name)
-      return openCursor(request, ns, stream, batchSize, false, false, engine, stream)
+      return openCursor(request, ns, stream, { batchSize, stream })
     }
     const last = stages.at(-1)
     const writes = last !== undefined && ('$out' in last || '$merge' in last)
@@ -54,7 +54,7 @@ export const aggregate: CommandDefinition = {
     }
     const pipeline = parsePipeline(stages, { engine, db, variables: variablesOf(command) })
     const output = runPipeline(pipeline, name, command.hint)
-    return openCursor(request, ns, output, batchSize, false, false, engine)
+    return openCursor(request, ns, output, { batchSize })
   },
 }
 

@@ -9,15 +9,15 @@ import type { Collection } from '../storage/catalog.ts'
 import { parseIndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
 import { samePattern } from '../plan/planner.ts'
-import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 
 const unsupported = [
   'capped',
@@ -168,10 +168,7 @@ export const listCollections: CommandDefinition = {
       request,
       `${db}.$cmd.listCollections`,
       documentSource(described.filter((doc) => matches(doc))),
-      batchSize,
-      false,
-      false,
-      engine,
+      { batchSize },
     )
   },
 }

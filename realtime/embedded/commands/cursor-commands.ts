@@ -8,29 +8,42 @@ import {
   type DocumentSource,
   type ChangeStreamSource,
 } from '../cursors/cursors.ts'
-import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { CommandReply } from './reply.ts'
-import { collectionName, optionalCount, sessionOf, type CommandDefinition, type CommandRequest } from './request.ts'
+import {
+  collectionName,
+  optionalCount,
+  sessionOf,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 const DEFAULT_AWAIT_MS = 1000
+
+/** How a cursor gives out its documents. */
+export interface CursorOptions {
+  /** Documents in the first batch; `Infinity`: as many as fit. */
+  readonly batchSize: number
+  /** The first batch is the only one. */
+  readonly singleBatch?: boolean
+  /** The cursor stays open however long nobody uses it. */
+  readonly noTimeout?: boolean
+  /** The source again if it is a change stream, whose batches may have to be waited for. */
+  readonly stream?: ChangeStreamSource
+}
 
 /** Answers with the first batch and keeps a cursor when more may follow. */
 export function openCursor(
   request: CommandRequest,
   ns: string,
   source: DocumentSource,
-  batchSize: number,
-  single: boolean,
-  timeless: boolean,
-  engine: DatabaseEngine,
-  stream?: ChangeStreamSource,
+  { batchSize, singleBatch = false, noTimeout = false, stream }: CursorOptions,
 ): CommandReply {
   const { documents, finished } = takeBatch(source, batchSize)
-  const closed = stream ? stream.ended : finished || single
+  const closed = stream ? stream.ended : finished || singleBatch
   const id = closed
     ? Long.ZERO
-    : engine.cursors.add(ns, source, sessionOf(request.command), timeless, stream).id
+    : request.engine.cursors.add(ns, source, sessionOf(request.command), noTimeout, stream).id
   return reply('firstBatch', documents, id, ns, stream)
 }
 

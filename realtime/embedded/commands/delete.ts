@@ -3,15 +3,15 @@ import { isDoc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
-import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalDoc,
   variablesOf,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 import { runStatements } from './statements.ts'
 import { selectAll, statementsOf } from './update.ts'
 

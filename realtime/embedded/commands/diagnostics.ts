@@ -7,8 +7,7 @@ import type { DatabaseEngine } from '../engine.ts'
 import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
-import type { CommandReply } from './reply.ts'
-import type { CommandDefinition, CommandRequest } from './request.ts'
+import type { CommandReply, CommandDefinition, CommandRequest } from './command.ts'
 import { parseFilter } from '../query/filter.ts'
 import { planQuery } from '../plan/planner.ts'
 import { selectionOf } from './find.ts'
@@ -84,7 +83,10 @@ function description(engine: DatabaseEngine, name: string): Doc {
   }
 }
 
-function answering(fields: readonly string[], body: (request: CommandRequest) => Doc): CommandDefinition {
+function answering(
+  fields: readonly string[],
+  body: (request: CommandRequest) => Doc,
+): CommandDefinition {
   return { fields, run: (request) => ({ body: body(request) }) }
 }
 

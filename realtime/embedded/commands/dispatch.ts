@@ -6,12 +6,16 @@ import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
-import type { ClientConnection } from '../wire/connection.ts'
 import type { WireMessage } from '../wire/message.ts'
 import type { InjectedFailure } from './fail-points.ts'
 import { commands } from './registry.ts'
-import type { CommandReply } from './reply.ts'
-import { checkFields, type CommandDefinition, type CommandRequest } from './request.ts'
+import {
+  checkFields,
+  type CommandReply,
+  type ClientConnection,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 /** Runs a message's command; never throws. */
 export function dispatch(
@@ -37,7 +41,10 @@ export function dispatch(
   }
 }
 
-async function runWithFailure(request: CommandRequest, failure: InjectedFailure): Promise<CommandReply> {
+async function runWithFailure(
+  request: CommandRequest,
+  failure: InjectedFailure,
+): Promise<CommandReply> {
   const { engine } = request
   try {
     if (failure.blockMs > 0) await delay(failure.blockMs, request)
@@ -89,7 +96,10 @@ function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
 }
 
 /** A command runs without a pause, so that one deadline at a time is enough. An awaiting getMore means something else by it. */
-function runWithDeadline(request: CommandRequest, known: CommandDefinition): CommandReply | Promise<CommandReply> {
+function runWithDeadline(
+  request: CommandRequest,
+  known: CommandDefinition,
+): CommandReply | Promise<CommandReply> {
   const { store } = request.engine
   const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.maxTimeMS) ?? 0)
   store.deadline = ms > 0 ? performance.now() + ms : Infinity

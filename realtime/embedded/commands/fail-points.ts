@@ -55,7 +55,11 @@ export class FailPoints {
   }
 
   /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
-  hit(name: string, appName: string | undefined, freshWrite: () => boolean): InjectedFailure | undefined {
+  hit(
+    name: string,
+    appName: string | undefined,
+    freshWrite: () => boolean,
+  ): InjectedFailure | undefined {
     if (this.#armed.size === 0 || exemptCommands.has(name)) return undefined
     const { data } = this.#take('failCommand', (given) => selects(given, name, appName)) ?? {}
     if (data) return failureOf(data, false)

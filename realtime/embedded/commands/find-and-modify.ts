@@ -6,15 +6,15 @@ import { compileProjection } from '../query/projection.ts'
 import { parseSort } from '../query/sort.ts'
 import type { SelectedRow, Selection } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
-import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalDoc,
   variablesOf,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 import { insertBuilt, selectAll, usesPosition } from './update.ts'
 
 /** The command. */

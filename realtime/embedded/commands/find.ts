@@ -10,16 +10,16 @@ import { compileProjection } from '../query/projection.ts'
 import { documentSource, projectedSource, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { CommandReply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
   variablesOf,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 
 const findFields = [
   'filter',
@@ -54,21 +54,18 @@ export const find: CommandDefinition = {
       if (truthy(command[option]))
         throw refusal('NotImplemented', `the option '${option}' of find is not supported`)
     }
-    const { source, single } = sourceOf(request, name)
+    const source = sourceOf(request, name)
+    const singleBatch = truthy(command.singleBatch)
     const batchSize = optionalCount(command, 'batchSize') ?? 101
-    return openCursor(
-      request,
-      `${db}.${name}`,
-      source,
-      single ? Infinity : batchSize,
-      single,
-      truthy(command.noCursorTimeout),
-      engine,
-    )
+    return openCursor(request, `${db}.${name}`, source, {
+      batchSize: singleBatch ? Infinity : batchSize,
+      singleBatch,
+      noTimeout: truthy(command.noCursorTimeout),
+    })
   },
 }
 
-function sourceOf(request: CommandRequest, name: string): { source: DocumentSource; single: boolean } {
+function sourceOf(request: CommandRequest, name: string): DocumentSource {
   const { engine, command, db } = request
   const variables = variablesOf(command)
   const spec = optionalDoc(command, 'projection')
@@ -78,9 +75,8 @@ function sourceOf(request: CommandRequest, name: string): { source: DocumentSour
     positional: projection?.positional === true,
   }
   const collection = engine.catalog.find(db, name)
-  const single = truthy(command.singleBatch)
-  if (!collection) return { source: documentSource([]), single }
-  return { source: projectedSource(select(engine.store, collection, selection), projection), single }
+  if (!collection) return documentSource([])
+  return projectedSource(select(engine.store, collection, selection), projection)
 }
 
 /** Filter, sort, skip, limit and hint of a command. */

@@ -6,14 +6,14 @@ import { documentSource } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { CommandReply } from './reply.ts'
 import {
   collectionName,
   optionalCount,
   optionalDoc,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 
 /** `createIndexes`: all of them or none. */
 export const createIndexes: CommandDefinition = {
@@ -52,7 +52,11 @@ export const createIndexes: CommandDefinition = {
   },
 }
 
-function add({ engine }: CommandRequest, collection: Collection, specs: readonly IndexSpec[]): void {
+function add(
+  { engine }: CommandRequest,
+  collection: Collection,
+  specs: readonly IndexSpec[],
+): void {
   const added: Index[] = []
   try {
     for (const spec of specs) {
@@ -117,15 +121,7 @@ export const listIndexes: CommandDefinition = {
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
     const source = documentSource(collection.indexes.map(({ source: spec }) => spec))
-    return openCursor(
-      request,
-      `${db}.$cmd.listIndexes.${collection.name}`,
-      source,
-      batchSize,
-      false,
-      false,
-      engine,
-    )
+    return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, { batchSize })
   },
 }
 

@@ -1,7 +1,11 @@
 // `insert`: documents one by one, each whole or not at all; an ordered batch ends at the first refusal.
 import { locationRefusal, refusal } from '../errors.ts'
-import type { CommandReply } from './reply.ts'
-import { collectionName, type CommandDefinition, type CommandRequest } from './request.ts'
+import {
+  collectionName,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 import { runStatements } from './statements.ts'
 
 /** The command. */

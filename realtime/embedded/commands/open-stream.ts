@@ -11,7 +11,7 @@ import { parseFilter, truthy } from '../query/filter.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
-import { checkFields, optionalDoc, variablesOf, type CommandRequest } from './request.ts'
+import { checkFields, optionalDoc, variablesOf, type CommandRequest } from './command.ts'
 
 const specFields = [
   'fullDocument',

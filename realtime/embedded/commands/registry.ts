@@ -27,7 +27,7 @@ import { count, distinct, find } from './find.ts'
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts'
 import { insert } from './insert.ts'
 import { update } from './update.ts'
-import type { CommandDefinition } from './request.ts'
+import type { CommandDefinition } from './command.ts'
 
 /** Every command that exists. */
 export const commands: ReadonlyMap<string, CommandDefinition> = new Map(

@@ -3,8 +3,8 @@
 import type { Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal, ServerError } from '../errors.ts'
-import type { CommandReply } from './reply.ts'
-import type { CommandRequest } from './request.ts'
+import type { CommandReply } from './command.ts'
+import type { CommandRequest } from './command.ts'
 
 const MAX_STATEMENTS = 100_000
 

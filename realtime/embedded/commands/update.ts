@@ -6,7 +6,7 @@ import { select, type SelectedRow, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseUpdate, type ParsedUpdate } from '../update/update.ts'
 import type { DatabaseEngine } from '../engine.ts'
-import type { CommandReply } from './reply.ts'
+import type { CommandReply } from './command.ts'
 import {
   checkCollation,
   checkFields,
@@ -16,13 +16,17 @@ import {
   withConstants,
   type CommandDefinition,
   type CommandRequest,
-} from './request.ts'
+} from './command.ts'
 import { runStatements } from './statements.ts'
 
 const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']
 
 /** The statements of a command: an array in its body, or a document sequence. One unknown field refuses them all. */
-export function statementsOf(request: CommandRequest, field: string, known: readonly string[]): Doc[] {
+export function statementsOf(
+  request: CommandRequest,
+  field: string,
+  known: readonly string[],
+): Doc[] {
   const statements = givenStatements(request, field)
   for (const statement of statements) checkFields(field, statement, known)
   return statements

@@ -121,7 +121,8 @@ export class Cursors {
   /** Closes cursors that nobody used for ten minutes. */
   expire(now: number): void {
     for (const cursor of [...this.#open.values()]) {
-      if (!cursor.noTimeout && !cursor.busy && cursor.usedAt < now - CURSOR_IDLE_MS) this.close(cursor.id)
+      if (!cursor.noTimeout && !cursor.busy && cursor.usedAt < now - CURSOR_IDLE_MS)
+        this.close(cursor.id)
     }
   }
 

@@ -17,7 +17,10 @@ export class ClusterClock {
 
   /** The next time, never one that was handed out before. */
   tick(): ClusterTime {
-    this.#latest = Math.max(this.#latest + 1, Math.floor(Date.now() / 1000) * INCREMENTS_PER_SECOND + 1)
+    this.#latest = Math.max(
+      this.#latest + 1,
+      Math.floor(Date.now() / 1000) * INCREMENTS_PER_SECOND + 1,
+    )
     return this.#latest
   }
 
@@ -29,7 +32,10 @@ export class ClusterClock {
 
 /** As BSON shows it. */
 export function toTimestamp(time: ClusterTime): Timestamp {
-  return new Timestamp({ t: Math.floor(time / INCREMENTS_PER_SECOND), i: time % INCREMENTS_PER_SECOND })
+  return new Timestamp({
+    t: Math.floor(time / INCREMENTS_PER_SECOND),
+    i: time % INCREMENTS_PER_SECOND,
+  })
 }
 
 /** From BSON; a counter beyond what fits is cut to the largest. */

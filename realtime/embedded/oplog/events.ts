@@ -50,7 +50,9 @@ function commonFields(entry: OplogEntry, operationType: string, token: Doc): Doc
 
 function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint8Array {
   const operation = operationTypes[entry.op as Exclude<OplogOperation, 'n'>]
-  const parts: Uint8Array[] = [fieldsIn(commonFields(entry, operation, tokenOf(entry.time, 'event')))]
+  const parts: Uint8Array[] = [
+    fieldsIn(commonFields(entry, operation, tokenOf(entry.time, 'event'))),
+  ]
   const full = entry.op === 'i' || entry.op === 'r' ? entry.body : lookedUp
   if (full) parts.push(...embeddedDocument('fullDocument', [full]))
   else if (full === null) parts.push(fieldsIn({ fullDocument: null }))

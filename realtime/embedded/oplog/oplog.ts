@@ -1,7 +1,7 @@
 // The log of everything that changed, in the order in which it did. An entry is written in the transaction of its
 // change and shown to change streams only after that transaction is on disk.
 import type { Binary } from 'bson'
-import type { SqliteStore } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { ClusterClock, type ClusterTime } from './clock.ts'
 
 /** What happened: insert, update, replace, delete; to a whole collection or database; or nothing (n), to let time pass. */

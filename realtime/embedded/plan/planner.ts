@@ -50,7 +50,8 @@ export function planQuery(
   hint?: unknown,
 ): QueryPlan {
   const forced = hint === undefined ? undefined : hinted(collection, hint)
-  if (forced === 'natural') return collectionScan(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
+  if (forced === 'natural')
+    return collectionScan(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
   const query = conjunctionOf(filter)
   const indexes = forced ? [forced] : collection.indexes.filter((index) => usable(index, query))
   const best = indexes

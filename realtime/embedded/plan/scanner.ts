@@ -2,7 +2,7 @@
 // last key and row, so that writes in between can neither block nor confuse a cursor.
 import { refusal } from '../errors.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { SqliteStore } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 import type { IndexScan, QueryPlan } from './planner.ts'
 
 /** A stored document and the number of its row. */
@@ -35,7 +35,12 @@ export class Scanner {
   #size: number
 
   /** `expected`: how many rows the caller will probably take. */
-  constructor(store: SqliteStore, collection: Collection, plan: QueryPlan, expected = FIRST_CHUNK_ROWS) {
+  constructor(
+    store: SqliteStore,
+    collection: Collection,
+    plan: QueryPlan,
+    expected = FIRST_CHUNK_ROWS,
+  ) {
     this.#store = store
     this.#collection = collection
     this.#plan = plan

@@ -7,7 +7,7 @@ import type { Options } from 'mingo/types'
 import { fieldsOf, getField, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { exactOperators } from './exact-operators.ts'
-import { toPlainNumbers } from './promote.ts'
+import { toPlainNumbers } from './number-types.ts'
 
 /** What `$$name` stands for: the `let` of the command, and NOW, fixed for the whole command. */
 export type Variables = Readonly<Record<string, unknown>>

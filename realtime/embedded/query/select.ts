@@ -4,7 +4,7 @@ import type { DocumentSource } from '../cursors/cursors.ts'
 import { planQuery, type QueryPlan } from '../plan/planner.ts'
 import { FIRST_CHUNK_ROWS, Scanner, type StoredRow } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { SqliteStore } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import type { MatchTrace } from './path.ts'
@@ -36,7 +36,11 @@ export interface SelectedRows {
 }
 
 /** Starts a selection. Only a sort that no index provides has to see everything first. */
-export function select(store: SqliteStore, collection: Collection, selection: Selection): SelectedRows {
+export function select(
+  store: SqliteStore,
+  collection: Collection,
+  selection: Selection,
+): SelectedRows {
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
   const chosen = planQuery(collection, selection.filter, sort, selection.hint)
@@ -126,7 +130,10 @@ function sortRows(rows: SelectedRows, sort: SortPattern, limit: number): Selecte
 }
 
 /** The documents of a selection as a cursor gives them out. */
-export function projectedSource(rows: SelectedRows, projection: Projection | undefined): DocumentSource {
+export function projectedSource(
+  rows: SelectedRows,
+  projection: Projection | undefined,
+): DocumentSource {
   return {
     pause: () => rows.pause(),
     next() {

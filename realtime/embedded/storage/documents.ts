@@ -6,7 +6,7 @@ import { refusal } from '../errors.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import { keysOf, type IndexKey, type KeySet } from './index-keys.ts'
-import type { SqliteStore } from './store.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 const none: KeySet = { keys: [], multikey: [] }
 

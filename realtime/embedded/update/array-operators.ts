@@ -7,10 +7,9 @@ import type { Variables } from '../query/expression.ts'
 import { isOperatorDoc, parseFilter, parseOperators } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf } from '../query/sort.ts'
-import type { ChangedPaths } from './changes.ts'
-import type { TargetOperation } from './modifiers.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { wholeNumber } from './operators.ts'
-import { valueAt, writeAt, type UpdateTarget } from './targets.ts'
+import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
 function arrayAt(name: string, path: string, target: UpdateTarget): unknown[] | undefined {
   const value = valueAt(target)

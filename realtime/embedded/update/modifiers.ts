@@ -5,12 +5,9 @@ import type { Variables } from '../query/expression.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
-import type { ChangedPaths } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { bit, currentDate, extreme, increase, set, unset } from './operators.ts'
-import { eachTarget, valueAt, writeAt, type UpdateTarget } from './targets.ts'
-
-/** Does one operator's work at one place and notes what changed. */
-export type TargetOperation = (target: UpdateTarget, changes: ChangedPaths) => void
+import { eachTarget, valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
 interface Modification {
   readonly path: string

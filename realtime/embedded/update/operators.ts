@@ -5,10 +5,9 @@ import { arithmetic, isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { compareValues } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
-import type { ChangedPaths } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { identical } from './diff.ts'
-import type { TargetOperation } from './modifiers.ts'
-import { valueAt, writeAt, type UpdateTarget } from './targets.ts'
+import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
 function assign(target: UpdateTarget, value: unknown, changes: ChangedPaths): void {
   const before = valueAt(target)

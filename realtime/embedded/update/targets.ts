@@ -3,7 +3,7 @@
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Matcher } from '../query/match.ts'
-import type { ChangedPaths } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 
 /** One place that an operator works on. */
 export interface UpdateTarget {
@@ -11,6 +11,9 @@ export interface UpdateTarget {
   readonly key: string
   readonly path: string
 }
+
+/** Does the work of one operator on one target and records what changed. */
+export type TargetOperation = (target: UpdateTarget, changes: ChangedPaths) => void
 
 /** What path parts other than names stand for. */
 export interface PathContext {

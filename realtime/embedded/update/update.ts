@@ -13,7 +13,7 @@ import {
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileStages } from '../aggregate/document-stages.ts'
-import { ChangedPaths } from './changes.ts'
+import { ChangedPaths } from './changed-paths.ts'
 import { describeDifference, identical } from './diff.ts'
 import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'

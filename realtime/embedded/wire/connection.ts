@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net'
 import type { DatabaseEngine } from '../engine.ts'
 import { dispatch, errorReply } from '../commands/dispatch.ts'
-import type { CommandReply } from '../commands/reply.ts'
+import type { ClientConnection, CommandReply } from '../commands/command.ts'
 import {
   composeReply,
   encodeReply,
@@ -11,33 +11,29 @@ import {
   parseMessage,
   type WireMessage,
 } from './message.ts'
-import { FrameReader } from './framing.ts'
-
-/** What commands may know about the connection they came over. */
-export interface ClientConnection {
-  readonly id: number
-  appName: string | undefined
-  /** Resolves when the client is gone. */
-  readonly closed: AbortSignal
-  /** Ends the connection without an answer. */
-  destroy(): void
-}
-
-let nextConnection = 1
+import { FrameReader } from './frame-reader.ts'
 
 /** Serves one socket until it closes. */
-export function serveConnection(socket: Socket, engine: DatabaseEngine, stopping: AbortSignal): void {
+export function serveConnection(
+  socket: Socket,
+  engine: DatabaseEngine,
+  stopping: AbortSignal,
+): void {
   const framing = new FrameReader(MAX_MESSAGE_BYTES + 1024)
   const gone = new AbortController()
-  const info: ClientConnection = {
-    id: nextConnection++,
+  const client: ClientConnection = {
     appName: undefined,
     closed: gone.signal,
     destroy: () => socket.destroy(),
   }
   let queue: Promise<void> | undefined
 
-  const send = (message: WireMessage, reply: CommandReply, responseTo: number, more: boolean): number => {
+  const send = (
+    message: WireMessage,
+    reply: CommandReply,
+    responseTo: number,
+    more: boolean,
+  ): number => {
     const { frame, id } = composeReply(
       responseTo,
       encodeReply(reply.body, reply.cursor),
@@ -60,7 +56,7 @@ export function serveConnection(socket: Socket, engine: DatabaseEngine, stopping
     if (!message.unacknowledged) send(message, reply, responseTo, false)
   }
   const execute = (message: WireMessage): Promise<void> | undefined => {
-    const result = dispatch(engine, message, info, stopping)
+    const result = dispatch(engine, message, client, stopping)
     if (!(result instanceof Promise) && !(result.next && message.exhaust)) {
       if (!message.unacknowledged) send(message, result, message.requestId, false)
       return undefined

@@ -4,8 +4,16 @@ import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Variables } from '../query/expression.ts'
-import type { ClientConnection } from '../wire/connection.ts'
-import type { CommandReply } from './reply.ts'
+import type { CursorBatch } from '../wire/message.ts'
+
+/** What a command may know about the connection that it came over, and do to it. */
+export interface ClientConnection {
+  appName: string | undefined
+  /** Aborted as soon as the client has gone. */
+  readonly closed: AbortSignal
+  /** Closes the connection without a reply. */
+  destroy(): void
+}
 
 /** One command to run. */
 export interface CommandRequest {
@@ -19,14 +27,22 @@ export interface CommandRequest {
   readonly stopping: AbortSignal
 }
 
-/** Runs a command. What it throws becomes the error answer. */
-export type Handler = (request: CommandRequest) => CommandReply | Promise<CommandReply>
+/** A command's answer: its fields and, if there is a cursor, a batch of documents as BSON. */
+export interface CommandReply {
+  body: Doc
+  cursor?: CursorBatch
+  /** Makes the next reply to the same request. It is used if the client accepts several. */
+  next?: () => Promise<CommandReply>
+}
 
-/** A command: its handler, the fields it knows beyond the general ones, and whether a numbered retry is allowed. */
+/** How one command is checked and run. */
 export interface CommandDefinition {
-  readonly run: Handler
+  /** Fields that the command accepts in addition to those that every command accepts. */
   readonly fields: readonly string[] | 'any'
+  /** The command takes a write concern, and clients may number it to repeat it safely. */
   readonly writes?: boolean
+  /** Whatever it throws becomes the error reply. */
+  run(request: CommandRequest): CommandReply | Promise<CommandReply>
 }
 
 const generalFields = new Set([

@@ -4,7 +4,7 @@ import { Binary } from 'bson'
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import type { SqliteStore } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 
 /** How long an idle session is remembered: 30 minutes, as `logicalSessionTimeoutMinutes` says. */
 const SESSION_TIMEOUT_MS = 30 * 60 * 1000

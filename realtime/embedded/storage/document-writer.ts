@@ -6,7 +6,7 @@ import type { OplogOperation, Oplog } from '../oplog/oplog.ts'
 import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'
-import type { SqliteStore } from './store.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 /** Writes documents and records them in the oplog. */
 export class DocumentWriter {
