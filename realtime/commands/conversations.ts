@@ -18,7 +18,11 @@ import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts
 import type { Outcome, CommandContext } from './commands.ts'
 import { cursorsOf } from './cursor.ts'
 import { outcomeOf, withMessages } from './held-conversation.ts'
-import { createConversationQuota, quotaReached, type ConversationQuota } from './conversation-quota.ts'
+import {
+  createConversationQuota,
+  quotaReached,
+  type ConversationQuota,
+} from './conversation-quota.ts'
 
 type Name = keyof typeof decideConversations
 /** A conversation with a window of its messages, and the head of the topic from which a client goes on. */

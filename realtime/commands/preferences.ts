@@ -10,7 +10,10 @@ import type { Outcome, CommandContext } from './commands.ts'
 
 export interface PreferencesUseCases {
   /** Merges a patch. Faults: `version_conflict` with `current`, `too_large` when the result is. */
-  update(request: CommandContext, payload: PreferencesCommands['update']): Promise<Outcome<Preferences>>
+  update(
+    request: CommandContext,
+    payload: PreferencesCommands['update'],
+  ): Promise<Outcome<Preferences>>
   /** All preferences and the topic's head. */
   get(user_id: string): Promise<Preferences & { epoch: string; seq: number }>
 }

@@ -24,7 +24,10 @@ export interface RewindUseCases {
    * Brings it back to what it was, by one change. Throws `not_found` as `at` does, and in the trash; `already_replying`; `too_large` above
    * 4 MB, or when more messages have been edited since than a request may have.
    */
-  back(request: CommandContext, payload: ConversationCommands['rewind']): Promise<Outcome<Summary | null>>
+  back(
+    request: CommandContext,
+    payload: ConversationCommands['rewind'],
+  ): Promise<Outcome<Summary | null>>
 }
 
 export const createRewind = (database: Database, log: Log): RewindUseCases => ({

@@ -1,22 +1,24 @@
-// What may be set when the server starts, with the defaults that a mongod has.
+// What can be set when a server starts, with the defaults of a mongod.
 
-/** Settings of one server. Times in milliseconds, sizes in bytes. */
+/** The settings of one server. Times are in milliseconds, sizes in bytes. */
 export interface ServerSettings {
-  /** How often expired documents of TTL indexes are removed. */
+  /** Time between two removals of the documents that TTL indexes have expired. */
   readonly ttlSweepMs: number
-  /** Oplog entries older than this go. */
+  /** Age at which an oplog entry is removed. */
   readonly oplogMaxAgeMs: number
-  /** The oldest oplog entries go once all together are larger than this. */
+  /** Total size above which the oldest oplog entries are removed. */
   readonly oplogMaxBytes: number
-  /** How often the oplog and old sessions are trimmed. */
+  /** Time between two removals of old oplog entries, idle sessions and idle cursors. */
   readonly trimMs: number
-  /** How often an idle server lets time pass in its oplog for the streams that wait. */
+  /**
+   * Time between two no-op entries in the oplog while change streams wait. They move the resume token
+   * of an idle stream on, so that it never gets older than the oplog.
+   */
   readonly noopIntervalMs: number
-  /** Enables `configureFailPoint`. */
+  /** Whether `configureFailPoint` is allowed. For tests only. */
   readonly testCommands: boolean
 }
 
-/** The defaults. */
 export const defaultSettings: ServerSettings = {
   ttlSweepMs: 60_000,
   oplogMaxAgeMs: 24 * 3600 * 1000,

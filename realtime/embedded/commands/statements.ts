@@ -3,8 +3,7 @@
 import type { Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal, ServerError } from '../errors.ts'
-import type { CommandReply } from './command.ts'
-import type { CommandRequest } from './command.ts'
+import type { CommandReply, CommandRequest } from './command.ts'
 
 const MAX_STATEMENTS = 100_000
 

@@ -6,7 +6,6 @@ import { select, type SelectedRow, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseUpdate, type ParsedUpdate } from '../update/update.ts'
 import type { DatabaseEngine } from '../engine.ts'
-import type { CommandReply } from './command.ts'
 import {
   checkCollation,
   checkFields,
@@ -14,6 +13,7 @@ import {
   optionalDoc,
   variablesOf,
   withConstants,
+  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'

@@ -43,9 +43,9 @@ export interface Batch {
 }
 
 /** Takes the next documents: at most `size`, and never more than fits one message. */
-export function takeBatch(source: DocumentSource, size: number, held: Uint8Array[] = []): Batch {
-  const documents = held
-  let bytes = documents.reduce((sum, document) => sum + document.length, 0)
+export function takeBatch(source: DocumentSource, size: number): Batch {
+  const documents: Uint8Array[] = []
+  let bytes = 0
   while (documents.length < size && bytes < MAX_BATCH_BYTES) {
     const document = source.next()
     if (!document) return { documents, finished: true }
@@ -111,11 +111,6 @@ export class Cursors {
   closeSession(session: string): void {
     for (const cursor of [...this.#open.values()])
       if (cursor.session === session) this.close(cursor.id)
-  }
-
-  /** Closes all cursors. */
-  closeAll(): void {
-    for (const cursor of [...this.#open.values()]) this.close(cursor.id)
   }
 
   /** Closes cursors that nobody used for ten minutes. */

@@ -142,13 +142,8 @@ export class Oplog {
   }
 
   /** Lets time pass on record while somebody waits, so that the token of an idle stream never grows too old. */
-  appendNoop(): void {
+  appendNoopForWaiting(): void {
     if (this.#waiting.size > 0) this.append('n', '', '', null, null, null)
-  }
-
-  /** A time up to which everything is durable and has been shown by `after`. */
-  get durableTime(): ClusterTime {
-    return this.#durable
   }
 
   /** Durable entries after `time`, oldest first, at most `limit`. */
