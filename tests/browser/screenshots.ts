@@ -8,6 +8,7 @@ import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { spawnNode } from '../harness/node.ts'
 import type { Session, User } from '@lockstep/protocol/account'
 import { cookieOf, Person, request } from '../harness/person.ts'
+import { prepareBundle } from '../harness/programs.ts'
 import { desktop, launch, openWindow, phone } from './browser-windows.ts'
 import { waitForVisible } from './user-actions.ts'
 import { appPages, fillAccount, type AppPage } from './app-pages.ts'
@@ -61,6 +62,7 @@ async function signUpAlice(url: string): Promise<Person> {
 
 const dataFolder = await mkdtemp(join(tmpdir(), 'lockstep-screenshots-'))
 await mkdir(folder, { recursive: true })
+await prepareBundle()
 try {
   await using node = await spawnNode({ url: '' }, { MONGODB_URL: undefined, DATA_DIR: dataFolder })
   const browser = await launch()
