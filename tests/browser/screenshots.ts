@@ -14,7 +14,7 @@ import { waitForVisible } from './user-actions.ts'
 import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
-const looks: Record<string, BrowserContextOptions> = { desktop, phone }
+const devices: Record<string, BrowserContextOptions> = { desktop, phone }
 const signInPage = {
   name: 'sign-in',
   path: '/app/sign-in',
@@ -68,11 +68,18 @@ try {
   const browser = await launch()
   const alice = await signUpAlice(node.url)
   const ids = await fillAccount(alice)
-  for (const [device, look] of Object.entries(looks))
+  for (const [device, options] of Object.entries(devices))
     for (const colorScheme of ['light', 'dark'] as const) {
       const name = `${device}-${colorScheme}`
-      await takeScreenshots(browser, node.url, [signInPage], name, { ...look, colorScheme })
-      await takeScreenshots(browser, node.url, appPages(ids), name, { ...look, colorScheme }, alice)
+      await takeScreenshots(browser, node.url, [signInPage], name, { ...options, colorScheme })
+      await takeScreenshots(
+        browser,
+        node.url,
+        appPages(ids),
+        name,
+        { ...options, colorScheme },
+        alice,
+      )
       process.stdout.write(`${name}\n`)
     }
   await browser.close()
