@@ -1,8 +1,8 @@
-// The list of conversations under headings: what is pinned, then by how long ago something was written.
+// Groups the list of conversations under headings: pinned conversations first, the others by age.
 import type { SummaryView } from '@lockstep/client/views'
 
-export interface ListGroup {
-  /** '' needs no heading. */
+export interface ConversationGroup {
+  /** Empty for a group without a heading. */
   heading: string
   items: SummaryView[]
 }
@@ -14,13 +14,14 @@ const headingOf = (days: number): string => {
   return days < 30 ? 'This month' : 'Older'
 }
 
-/** `items`: newest first; `daysAgo`: whole days since an ISO time. */
-export function listGroups(
+/** Expects `items` with the newest first. `daysAgo` gives the whole days since an ISO time. */
+export function groupConversations(
   items: readonly SummaryView[],
   daysAgo: (iso: string) => number,
-): ListGroup[] {
+): ConversationGroup[] {
   const pinned = items.filter(({ pinned }) => pinned)
-  const groups: ListGroup[] = pinned.length > 0 ? [{ heading: 'Pinned', items: pinned }] : []
+  const groups: ConversationGroup[] =
+    pinned.length > 0 ? [{ heading: 'Pinned', items: pinned }] : []
   for (const item of items) {
     if (item.pinned) continue
     const heading = headingOf(daysAgo(item.updated_at))
