@@ -27,16 +27,7 @@ import {
   type ConversationOutcome,
 } from './conversation-outcome.ts'
 import { cursorsOf } from './cursor.ts'
-<<<<<<< HEAD
-import { outcomeOf, withMessages } from './held-conversation.ts'
-import {
-  createConversationQuota,
-  quotaReached,
-  type ConversationQuota,
-} from './conversation-quota.ts'
-=======
 import { existingConversation } from './live-conversation.ts'
->>>>>>> 36877fd5eb67491d0357a92efcb2edd5125ddd26
 
 /** Messages of a conversation that are read when the request doesn't say how many. */
 export const NEWEST = 100

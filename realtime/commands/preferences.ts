@@ -10,11 +10,7 @@ import { outcomeOf, type Outcome } from './outcome.ts'
 export interface PreferencesUseCases {
   /** Merges a patch. Faults: `version_conflict` with `current`, `too_large` when the result is. */
   update(
-<<<<<<< HEAD
-    request: CommandContext,
-=======
     context: CommandContext,
->>>>>>> 36877fd5eb67491d0357a92efcb2edd5125ddd26
     payload: PreferencesCommands['update'],
   ): Promise<Outcome<Preferences>>
   /** All preferences and the topic's head. */
