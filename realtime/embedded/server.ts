@@ -20,8 +20,8 @@ export interface RunningServer {
 }
 
 /**
- * Opens the data directory and listens. `onFault` receives an error that the server cannot survive; it
- * has closed its connections by then. Rejects if the data directory or the address is in use.
+ * Opens the data directory and listens. `onFault` receives an error that the server cannot survive;
+ * it has closed its connections by then. Rejects if the data directory or the address is in use.
  */
 export async function runServer(
   dataDir: string,
@@ -77,7 +77,8 @@ async function shutDown(
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   stopping.abort()
-  // In the first turn the waiting commands reply, in the second the commit runs that the replies need.
+  // In the first turn the waiting commands reply, in the second the commit runs that the replies
+  // need.
   await new Promise((resolve) => setImmediate(resolve))
   await new Promise((resolve) => setImmediate(resolve))
   engine.close()

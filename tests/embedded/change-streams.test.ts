@@ -23,7 +23,10 @@ interface Opened extends AsyncDisposable {
   take(count: number): Promise<Event[]>
 }
 
-/** A stream that starts now, however late the driver sends its command, unless it is told where to start. */
+/**
+ * Opens a stream. Unless `given` says where to start, it starts at the present time of the server,
+ * however late the driver sends its command.
+ */
 async function opened(
   parent: Pick<Collection, 'watch'>,
   pipeline: Document[] = [],
@@ -153,7 +156,7 @@ describe('a stream on a collection', () => {
       await event
       delays.push(performance.now() - acknowledged)
     }
-    // A poll would show here with its interval; the machine may be busy, hence the margin.
+    // Polling would add its interval here. The margin is for a busy machine.
     expect(delays.sort((a, b) => a - b)[15]).toBeLessThan(50)
   })
 })

@@ -1,4 +1,4 @@
-// Reads and writes through the official driver.
+// Reads and writes with the official driver.
 import {
   Double,
   Int32,

@@ -1,5 +1,5 @@
-// A database for a test: an embedded server on a fresh directory, or one in a process of its own that can be killed. Both
-// clean up after themselves.
+// Databases for tests: a server in this process, or a server in a process of its own that a test
+// can kill. Both use a temporary directory and clean up.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { MongoClient, type Db } from 'mongodb'
 import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo'
 import { programPath } from '../harness/programs.ts'
 
-/** A directory that is gone at the end of the test. */
+/** A directory that is removed at the end of the test. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'embedded-test-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
@@ -23,7 +23,7 @@ export interface TestDatabase extends AsyncDisposable {
   readonly url: string
 }
 
-/** Starts a server in this process; `dataDir` is temporary unless given. */
+/** Starts a server in this process. `dataDir` is a temporary directory unless it is given. */
 export async function openDatabase(options: Partial<EmbeddedOptions> = {}): Promise<TestDatabase> {
   await using cleanUp = new AsyncDisposableStack()
   const dataDir = options.dataDir ?? cleanUp.use(await temporaryDirectory()).path
@@ -43,13 +43,16 @@ export async function openDatabase(options: Partial<EmbeddedOptions> = {}): Prom
 /** A server in a process of its own. */
 export interface ServerProcess extends AsyncDisposable {
   readonly url: string
-  /** Ends it with SIGKILL, as a crash would. */
+  /** Ends the process with SIGKILL, as a crash would. */
   kill(): Promise<void>
-  /** Ends it with SIGTERM; gives its exit code. */
+  /** Ends the process with SIGTERM and returns its exit code. */
   terminate(): Promise<number | null>
 }
 
-/** Starts `main.ts` on the directory. Rejects with what it said on stderr when it ends before it is ready. */
+/**
+ * Starts `main.ts` on the directory. Rejects with what it said on stderr when it ends before it is
+ * ready.
+ */
 export async function spawnServer(dataDir: string, ...flags: string[]): Promise<ServerProcess> {
   const program = programPath('embedded-mongo')
   const child = spawn(process.execPath, [program, '--data-dir', dataDir, ...flags], {

@@ -1,4 +1,5 @@
-// What was acknowledged survives a kill at any moment; one process at a time has the data; an end is clean.
+// What was acknowledged survives a kill at any moment. One process at a time can use the data. A
+// stop is orderly.
 import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { startEmbedded } from '@lockstep/embedded-mongo'

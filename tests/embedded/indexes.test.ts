@@ -1,4 +1,5 @@
-// Indexes: uniqueness, what they leave out, conflicts between definitions, and that queries use them.
+// Indexes: uniqueness, which documents they contain, conflicts between definitions, and their use
+// by queries.
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type TestDatabase } from './database.ts'
@@ -165,7 +166,7 @@ describe('queries', () => {
         .toArray()
       expect(found[0]!._id).toBe(`u:t:${String(28_999 - i).padStart(9, '0')}`)
     }
-    // Walking 30 000 documents would take some 100 ms each.
+    // Scanning 30,000 documents would take about 100 ms for each query.
     expect(performance.now() - started).toBeLessThan(1000)
   })
 

@@ -1,4 +1,5 @@
-// The order of values: MongoDB's published order of types, exact numbers across types, and keys whose bytes agree.
+// The order of values: MongoDB's published order of types, exact numbers across types, and keys
+// whose bytes have the same order.
 import fc from 'fast-check'
 import {
   Binary,
@@ -16,7 +17,7 @@ import {
 import { describe, expect, test } from 'vitest'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 
-/** Each strictly below the next. */
+/** Each value is strictly below the next. */
 const ascending: unknown[] = [
   new MinKey(),
   null,
@@ -145,12 +146,14 @@ describe('numbers', () => {
   })
 })
 
-/** Numerator and denominator of digits * 10^power. */
+/** The numerator and the denominator of digits * 10^power. */
 function rational(digits: bigint, power: number): [bigint, bigint] {
   return power >= 0 ? [digits * 10n ** BigInt(power), 1n] : [digits, 10n ** BigInt(-power)]
 }
 
-/** A double is a whole number times a power of two: doubling it often enough makes it whole. */
+/**
+ * A double is a whole number divided by a power of two, so doubling it often enough makes it whole.
+ */
 function ofDouble(value: number): [bigint, bigint] {
   let [top, bottom] = [value, 1n]
   while (!Number.isInteger(top)) [top, bottom] = [top * 2, bottom * 2n]

@@ -1,4 +1,5 @@
-// The database as a package: nobody loads it who doesn't use it, and it says which Node.js it needs.
+// The database as a package: a program that doesn't use it doesn't load it, and it says which
+// Node.js it needs.
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-// A write that is repeated under its number has happened once, whatever lies between the attempts.
+// A write that is repeated under its number happens once, whatever comes between the attempts.
 import { Binary, Int32, Long, UUID, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, spawnServer, temporaryDirectory, type TestDatabase } from './database.ts'

@@ -1,5 +1,5 @@
-// Each update operator: what it makes of a document, what it refuses, and that it changes nothing when there is nothing to
-// change.
+// Each update operator: what it changes, what it refuses, and that it modifies nothing if nothing
+// would change.
 import { Double, Int32, Long, Timestamp, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type TestDatabase } from './database.ts'

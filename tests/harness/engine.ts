@@ -1,4 +1,5 @@
-// The embedded database as a process of its own, so that a test can kill it the hard way and start it again on the same data.
+// The embedded database as a process of its own, so that a test can kill it the hard way and start
+// it again on the same data.
 import { startProcess, type OwnedProcess } from './processes.ts'
 import { programPath } from './programs.ts'
 
@@ -9,8 +10,8 @@ export interface Engine extends AsyncDisposable {
 }
 
 /**
- * Starts the engine on `dataDir`, with its fail points (`configureFailPoint`); `args` are added to its command line: `--port 0` for an
- * address that a wire can be put before.
+ * Starts the engine on `dataDir`, with its fail points (`configureFailPoint`); `args` are added to
+ * its command line: `--port 0` for an address that a wire can be put before.
  */
 export async function startEngine(dataDir: string, args: readonly string[] = []): Promise<Engine> {
   const owned = await startProcess({

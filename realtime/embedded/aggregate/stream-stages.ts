@@ -1,4 +1,5 @@
-// Stages that make several documents of one, one of several, or look into other collections.
+// Stages that make several documents out of one or one out of several, and stages that look into
+// other collections.
 import { Int32 } from 'bson'
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues } from '../bson/order.ts'
@@ -34,7 +35,7 @@ export interface StagePlacement {
   readonly nested: NestedPipelines
 }
 
-/** Compiles such a stage; undefined when there is none of that name. */
+/** Compiles such a stage; undefined if no stage has that name. */
 export function compileStreamStage(
   name: string,
   operand: unknown,

@@ -1,4 +1,4 @@
-// `createIndexes`, `listIndexes`, `dropIndexes`.
+// The commands `createIndexes`, `listIndexes` and `dropIndexes`.
 import { isDoc, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
@@ -15,7 +15,7 @@ import {
   type CommandRequest,
 } from './command.ts'
 
-/** `createIndexes`: all of them or none. */
+/** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
   run(request: CommandRequest): CommandReply {
@@ -70,7 +70,7 @@ function add(
   }
 }
 
-/** Whether the very same index is there; refuses one that clashes with another. */
+/** Whether the same index exists already. Refuses an index that conflicts with an existing one. */
 function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
   for (const index of present) {
     const sameKey =
@@ -113,7 +113,6 @@ function show(spec: IndexSpec): string {
   return JSON.stringify(spec.source)
 }
 
-/** `listIndexes`. */
 export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
   run(request: CommandRequest): CommandReply {
@@ -132,7 +131,7 @@ function existing(request: CommandRequest): Collection {
   return collection
 }
 
-/** `dropIndexes`: by name, by key pattern, or `*` for all but `_id`. */
+/** `dropIndexes` takes names, a key pattern, or `*` for all indexes except that on `_id`. */
 export const dropIndexes: CommandDefinition = {
   fields: ['index'],
   run(request: CommandRequest): CommandReply {

@@ -1,4 +1,5 @@
-// `insert`: documents one by one, each whole or not at all; an ordered batch ends at the first refusal.
+// The command `insert`. Each document is inserted completely or not at all; an ordered batch ends
+// at the first refusal.
 import { locationRefusal, refusal } from '../errors.ts'
 import {
   collectionName,
@@ -8,7 +9,6 @@ import {
 } from './command.ts'
 import { runStatements } from './statements.ts'
 
-/** The command. */
 export const insert: CommandDefinition = {
   fields: ['documents', 'ordered', 'bypassDocumentValidation'],
   writes: true,

@@ -1,5 +1,6 @@
-// Chooses how a filter and a sort are answered: by ranges of one index, by the union of several, or by walking the
-// collection. Deterministic: the longest run of equalities wins, then a range, then an order that saves the sort.
+// Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
+// or with a scan of the collection. The choice depends on nothing but the query and the indexes:
+// most equalities first, then a range, then an order that makes the sort unnecessary.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
@@ -16,20 +17,20 @@ import {
 } from './bounds.ts'
 import { implies, impliesPresence } from './implies.ts'
 
-/** Ranges of one index, in the order in which they are walked. */
+/** Ranges of one index in the order in which they are scanned. */
 export interface IndexScan {
   readonly index: Index
   readonly intervals: readonly Interval[]
   readonly reverse: boolean
 }
 
-/** How a query is answered. No scans: the whole collection in natural order. */
+/** How a query is answered. Without `scans`, the whole collection is scanned in natural order. */
 export interface QueryPlan {
   readonly scans: readonly IndexScan[] | undefined
   readonly reverseNatural: boolean
-  /** The documents come in the order asked for. */
+  /** Whether the documents come in the order that the query asks for. */
   readonly sorted: boolean
-  /** Whatever the scans yield passes the filter. */
+  /** Whether every document that the scans yield matches the filter. */
   readonly exact: boolean
 }
 
@@ -42,7 +43,7 @@ interface Candidate extends IndexScan {
 
 const MAX_INTERVALS = 2000
 
-/** Plans a query; `hint` is an index name, a key pattern or `{$natural: ±1}`. */
+/** Plans a query. `hint` is the name of an index, a key pattern, or `{$natural: ±1}`. */
 export function planQuery(
   collection: Collection,
   filter: Filter,
@@ -110,7 +111,7 @@ function hinted(collection: Collection, hint: unknown): Index | 'natural' {
   )
 }
 
-/** Whether two key patterns name the same fields with the same directions, in the same order. */
+/** Whether two key patterns have the same fields with the same directions in the same order. */
 export function samePattern(a: Doc, b: Doc): boolean {
   const [x, y] = [Object.entries(a), Object.entries(b)]
   return (
@@ -165,7 +166,10 @@ function candidate(index: Index, query: Conjunction, sort: SortPattern | undefin
   }
 }
 
-/** Which way to walk the index to get the sort order; undefined when neither does. Fields pinned to one value don't count. */
+/**
+ * The direction in which scanning the index gives the sort order; undefined if neither does. Fields
+ * that the query pins to one value don't matter for the order.
+ */
 function orderOf(
   index: Index,
   pinned: number,
@@ -186,7 +190,10 @@ function orderOf(
   return direction ?? 'forward'
 }
 
-/** An `$or` whose every branch an index answers; taken when no index helps the filter as a whole. */
+/**
+ * The scans for an `$or` of which every branch has an index. They are used if no index serves the
+ * whole filter.
+ */
 function unionOf(
   collection: Collection,
   filter: Filter,

@@ -1,5 +1,6 @@
-// Walks a plan, a chunk of rows at a time. No SQLite statement stays open between two calls: the place is kept as the
-// last key and row, so that writes in between can neither block nor confuse a cursor.
+// Executes a plan, one chunk of rows at a time. No SQLite statement stays open between two calls:
+// the position is kept as the last key and row. Writes in between can therefore neither be blocked
+// by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
@@ -11,7 +12,7 @@ export interface StoredRow {
   readonly bytes: Uint8Array
 }
 
-/** Rows read first unless the caller knows better. */
+/** Number of rows in the first chunk, unless the caller expects another number. */
 export const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 512
 
@@ -22,7 +23,7 @@ interface ScanPosition {
   row: number | undefined
 }
 
-/** Yields a plan's documents in order, each once. */
+/** Yields the documents of a plan in order, each once. */
 export class Scanner {
   readonly #store: SqliteStore
   readonly #collection: Collection
@@ -34,7 +35,7 @@ export class Scanner {
   #at = 0
   #size: number
 
-  /** `expected`: how many rows the caller will probably take. */
+  /** `expected` is the number of rows that the caller will probably take. */
   constructor(
     store: SqliteStore,
     collection: Collection,
@@ -50,7 +51,7 @@ export class Scanner {
     this.#seen = repeats ? new Set() : undefined
   }
 
-  /** The next document, or undefined at the end. */
+  /** The next document; undefined at the end. */
   next(): StoredRow | undefined {
     for (;;) {
       if (this.#at >= this.#buffer.length && !this.#fill()) return undefined
@@ -62,7 +63,10 @@ export class Scanner {
     }
   }
 
-  /** Forgets what was read ahead: call it before other work may change the collection. */
+  /**
+   * Forgets the rows that were read ahead. It must be called before other work can change the
+   * collection.
+   */
   pause(): void {
     if (this.#at < this.#buffer.length) this.#ahead = { ...this.#place }
     this.#buffer = []

@@ -1,11 +1,12 @@
-// Plain JavaScript values for mingo. A document is converted once, however many expressions look at it.
+// Conversion between BSON's number types and JavaScript numbers, which mingo calculates with. A
+// document is converted only once, however many expressions use it.
 import { fieldsOf, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Long } from 'bson'
 
 const converted = new WeakMap<object, unknown>()
 
-/** The value with its numbers as JavaScript numbers; longs beyond 2^53 stay what they are. */
+/** The value with JavaScript numbers. A long beyond 2^53 stays a long. */
 export function toPlainNumbers(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const known = converted.get(value)

@@ -1,5 +1,5 @@
-// Which fields of a document an answer shows. Inclusion follows the document's own order of fields; computed fields
-// come last; arrays on the way are projected element by element.
+// Projections: which fields of a document a reply contains. Included fields keep the order of the
+// document, and computed fields come last. An array on the way is projected element by element.
 import { isDoc, setField, fieldsOf, type Doc } from '../bson/codec.ts'
 import { isNumeric } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -8,7 +8,7 @@ import { parseFilter, truthy } from './filter.ts'
 import { compileFilter } from './match.ts'
 import { sliceOf } from './slice.ts'
 
-/** Projects one document; `position` is the array index that the filter matched, for `field.$`. */
+/** Projects one document. `position` is the array index that the filter matched, for `field.$`. */
 export type Projector = (doc: Doc, position?: number) => Doc
 
 type Leaf =
@@ -20,11 +20,14 @@ type Tree = Map<string, Tree | Leaf>
 /** A compiled projection. */
 export interface Projection {
   readonly project: Projector
-  /** Whether it has a `field.$`, i.e. needs to know where the filter matched. */
+  /** Whether it contains a `field.$`, and therefore needs to know which array element matched. */
   readonly positional: boolean
 }
 
-/** Compiles a `find` projection or a `$project` stage (`stage` allows no `field.$`, `$slice`, `$elemMatch`). */
+/**
+ * Compiles the projection of a find, or a stage `$project` (`stage`), which can't contain
+ * `field.$`, `$slice` or `$elemMatch`.
+ */
 export function compileProjection(spec: Doc, variables: Variables, stage = false): Projection {
   const tree: Tree = new Map()
   const state = {

@@ -2,7 +2,7 @@
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, ServerError } from '../errors.ts'
 
-/** Compiles a `$slice` operand. */
+/** Compiles the operand of `$slice`. */
 export function sliceOf(operand: unknown): (array: readonly unknown[]) => unknown[] {
   if (!Array.isArray(operand)) {
     const count = wholeNumber(operand)

@@ -1,5 +1,5 @@
-// Writes one document together with its index keys. Everything that can refuse a write (uniqueness, parallel arrays) is
-// checked before the first row changes.
+// Writes documents together with their index keys. Everything that can refuse a write (uniqueness,
+// parallel arrays) is checked before the first row changes.
 import { ObjectId } from 'bson'
 import { decode, typeOf, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
@@ -10,7 +10,7 @@ import type { SqliteStore } from './sqlite-store.ts'
 
 const none: KeySet = { keys: [], multikey: [] }
 
-/** Documents of all collections. */
+/** The documents of all collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
@@ -21,7 +21,7 @@ export class Documents {
     this.#catalog = catalog
   }
 
-  /** Inserts; throws the duplicate-key refusal without having changed anything. */
+  /** Inserts a document. If it throws a duplicate-key error, nothing has changed. */
   insert(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const filed = collection.indexes.map((index) => [index, this.#keySet(index, doc)] as const)
     for (const [index, { keys }] of filed) this.#checkUnique(collection, index, keys, undefined)
@@ -32,7 +32,7 @@ export class Documents {
     if (collection.count !== undefined) collection.count++
   }
 
-  /** Replaces the document of a row; only keys that changed are written. */
+  /** Replaces the document of a row. Only the keys that differ are written. */
   replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
     const changes = collection.indexes.map((index) => {
       const [old, now] = [this.#keySet(index, before), this.#keySet(index, after)]
@@ -52,7 +52,7 @@ export class Documents {
     }
   }
 
-  /** Deletes a row. */
+  /** Deletes a row and its keys. */
   delete(collection: Collection, row: number, doc: Doc): void {
     for (const index of collection.indexes) {
       for (const key of this.#keySet(index, doc).keys) {
@@ -63,7 +63,10 @@ export class Documents {
     if (collection.count !== undefined) collection.count--
   }
 
-  /** Files all documents in a new index; throws the duplicate-key refusal when they break its uniqueness. */
+  /**
+   * Adds the keys of all existing documents to a new index. Throws a duplicate-key error if they
+   * are not unique.
+   */
   build(collection: Collection, index: Index): void {
     let last = -1
     for (;;) {
@@ -81,7 +84,7 @@ export class Documents {
     }
   }
 
-  /** How many documents there are; counted once, kept up to date after. */
+  /** The number of documents. It is counted once and then kept up to date. */
   count(collection: Collection): number {
     collection.count ??= this.#store.row<[number]>(`SELECT count(*) FROM ${collection.table} `)![0]
     return collection.count

@@ -1,4 +1,5 @@
-// Update operators as a list of modifications, ordered by path as MongoDB applies them, none touching another's path.
+// Parses update operators into a list of modifications. They are ordered by path, which is how
+// MongoDB applies them, and no two of them change the same path.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
@@ -11,21 +12,21 @@ import { eachTarget, valueAt, writeAt, type TargetOperation, type UpdateTarget }
 
 interface Modification {
   readonly path: string
-  /** Whether a missing path is made. */
+  /** Whether a missing path is created. */
   readonly create: boolean
   readonly onInsertOnly: boolean
   readonly action: TargetOperation
-  /** `$rename`: where the value goes to. */
+  /** The new path of a `$rename`. */
   readonly renameTo?: string
 }
 
-/** How an update is being applied. */
+/** How an update is applied: what `$` stands for, and whether an upsert inserts the document. */
 export interface UpdateContext {
   readonly position: number | undefined
   readonly inserting: boolean
 }
 
-/** Parsed modifiers. */
+/** The parsed operators of one update. */
 export interface Modifiers {
   apply(doc: Doc, changes: ChangedPaths, situation: UpdateContext): void
 }
@@ -256,7 +257,10 @@ function identifierOf(filter: Doc): string {
   return name
 }
 
-/** Numbers as numbers, everything else by text: the order in which MongoDB adds new fields. */
+/**
+ * The order in which MongoDB adds new fields: parts that are numbers compare as numbers, all others
+ * as text.
+ */
 function comparePaths(a: string, b: string): number {
   const [x, y] = [a.split('.'), b.split('.')]
   for (let at = 0; at < Math.min(x.length, y.length); at++) {

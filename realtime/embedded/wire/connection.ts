@@ -1,5 +1,5 @@
-// One client connection: frames in, answers out. An answer leaves only when everything its command did, or saw, is on
-// disk. Commands of one connection run in the order in which they came.
+// One client connection. A reply leaves only after everything that its command did, or saw, is on
+// disk. The commands of a connection run in the order in which they arrive.
 import type { Socket } from 'node:net'
 import type { DatabaseEngine } from '../engine.ts'
 import { dispatch, errorReply } from '../commands/dispatch.ts'
