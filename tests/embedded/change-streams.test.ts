@@ -52,7 +52,7 @@ async function opened(
 }
 
 describe('a stream on a collection', () => {
-  test('shows every change with its key, in order, with growing cluster times', async () => {
+  test('shows every change in order, with the document’s key and an increasing cluster time', async () => {
     const items = fresh()
     await using seen = await opened(items)
     await items.insertOne({ _id: 'a' as never, n: 1, deep: { x: 1, y: 1 } })
@@ -100,7 +100,7 @@ describe('a stream on a collection', () => {
     })
   })
 
-  test('looks up the current document when asked to, and says null when it is gone', async () => {
+  test('looks up the current document on request, and shows null if it no longer exists', async () => {
     const items = fresh()
     await items.insertMany([
       { _id: 1 as never, n: 0 },
@@ -128,7 +128,7 @@ describe('a stream on a collection', () => {
     expect(event).toEqual({ _id: event!._id, operationType: 'insert', fullDocument: { n: 9 } })
   })
 
-  test('ends with invalidate when the collection is dropped, and can be started behind it', async () => {
+  test('ends with `invalidate` when the collection is dropped; startAfter can continue after it', async () => {
     const items = fresh()
     await items.insertOne({ n: 0 })
     await using seen = await opened(items)
@@ -145,7 +145,7 @@ describe('a stream on a collection', () => {
     expect(await after.take(1)).toMatchObject([{ operationType: 'insert' }])
   })
 
-  test('is woken by a commit at once', async () => {
+  test('shows a change as soon as it is committed', async () => {
     const items = fresh()
     await using seen = await opened(items)
     const delays: number[] = []
@@ -162,7 +162,7 @@ describe('a stream on a collection', () => {
 })
 
 describe('a stream on more than a collection', () => {
-  test('sees all collections of its database, and those of all databases', async () => {
+  test('on a database covers its collections, and one on the client covers all databases', async () => {
     const [items, others] = [fresh(), fresh()]
     await using inDatabase = await opened(database.db)
     await using everywhere = await opened(database.client)
@@ -176,11 +176,11 @@ describe('a stream on more than a collection', () => {
     expect(numbers(await everywhere.take(4))).toEqual([1, 2, 3, 4])
   })
 
-  test('shows the end of a database', async () => {
-    const doomed = database.client.db('doomed')
-    await doomed.collection('a').insertOne({})
-    await using seen = await opened(doomed)
-    await doomed.dropDatabase()
+  test('shows that its database was dropped', async () => {
+    const dropped = database.client.db('dropped')
+    await dropped.collection('a').insertOne({})
+    await using seen = await opened(dropped)
+    await dropped.dropDatabase()
     const events = await seen.take(3)
     expect(events.map(({ operationType }) => operationType)).toEqual([
       'drop',
@@ -189,7 +189,7 @@ describe('a stream on more than a collection', () => {
     ])
   })
 
-  test('fifty of them at once see the same', async () => {
+  test('fifty streams at once show the same', async () => {
     const items = fresh()
     const streams = await Promise.all(Array.from({ length: 50 }, () => opened(items)))
     await items.insertMany(Array.from({ length: 20 }, (_, n) => ({ n })))
@@ -203,7 +203,7 @@ describe('a stream on more than a collection', () => {
 })
 
 describe('resuming', () => {
-  test('behind any event gives exactly what follows', async () => {
+  test('after any event gives exactly the events that follow it', async () => {
     const items = fresh()
     await using seen = await opened(items)
     for (let n = 0; n < 10; n++) await items.insertOne({ n })
@@ -220,7 +220,7 @@ describe('resuming', () => {
     }
   })
 
-  test('at a cluster time includes what happened at it', async () => {
+  test('at a cluster time includes the change of that time', async () => {
     const items = fresh()
     await using seen = await opened(items)
     await items.insertOne({ n: 1 })
@@ -232,7 +232,7 @@ describe('resuming', () => {
     expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 2 } }])
   })
 
-  test('with the token of an idle stream, which moves on by itself', async () => {
+  test('works with the token of an idle stream, which advances by itself', async () => {
     const items = fresh()
     await using seen = await opened(items, [], { maxAwaitTimeMS: 50 })
     await seen.stream.tryNext()
@@ -248,14 +248,14 @@ describe('resuming', () => {
     expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 1 } }])
   })
 
-  test('from before the log’s beginning is refused as lost', async () => {
+  test('from a time before the oplog begins is refused: the history is lost', async () => {
     const startAtOperationTime = new Timestamp({ t: 1000, i: 1 })
     await expect(fresh().watch([], { startAtOperationTime }).tryNext()).rejects.toMatchObject({
       code: 286,
     })
   })
 
-  test('from a trimmed part of the log is refused as lost', async () => {
+  test('from a part of the oplog that was removed is refused: the history is lost', async () => {
     await using small = await openDatabase({ oplogMaxBytes: 20_000, trimMs: 20 })
     const items = small.db.collection<Document>('c')
     await using seen = await opened(items, [], {}, small)
@@ -272,7 +272,7 @@ describe('resuming', () => {
     await expect.poll(resume, { timeout: 10_000 }).toBe(286)
   })
 
-  test('with a broken token is refused', async () => {
+  test('with a malformed token is refused', async () => {
     await expect(
       fresh()
         .watch([], { resumeAfter: { _data: 'nonsense' } })
@@ -286,7 +286,7 @@ describe('resuming', () => {
   })
 })
 
-test('a pipeline must not touch the token', async () => {
+test('a pipeline that removes the token is refused', async () => {
   const items = fresh()
   await using seen = await opened(items, [{ $project: { _id: 0 } }])
   await items.insertOne({ n: 1 })

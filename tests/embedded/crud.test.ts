@@ -23,7 +23,7 @@ let collections = 0
 const fresh = () => database.db.collection<Named>(`c${collections++}`)
 
 describe('documents', () => {
-  test('are found again as they were inserted, number types included', async () => {
+  test('are found as they were inserted, including number types', async () => {
     const items = fresh()
     const id = new ObjectId()
     await items.insertOne({
@@ -46,7 +46,7 @@ describe('documents', () => {
     expect((found!.long as Long).equals(5)).toBe(true)
   })
 
-  test('keep the number types of fields that an update does not touch', async () => {
+  test('keep the number types of fields that an update doesn’t change', async () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', double: new Double(5), long: new Long(6), n: 1 })
     await items.updateOne({ _id: 'a' }, { $inc: { n: 1 } })
@@ -56,7 +56,7 @@ describe('documents', () => {
     expect(found!.long).toBeInstanceOf(Long)
   })
 
-  test('come in batches, also while others are deleted', async () => {
+  test('come in batches, even while other documents are deleted', async () => {
     const items = fresh()
     await items.insertMany(
       Array.from({ length: 1000 }, (_, i) => ({ _id: String(i).padStart(4, '0') })),
@@ -70,7 +70,7 @@ describe('documents', () => {
     expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => String(i).padStart(4, '0')))
   })
 
-  test('of a dropped collection end their cursor, whatever has its name since', async () => {
+  test('end their cursor if their collection is dropped, even if it is created again', async () => {
     const items = fresh()
     const docs = Array.from({ length: 100 }, (_, i) => ({ _id: String(i) }))
     await items.insertMany(docs)
@@ -96,7 +96,7 @@ describe('documents', () => {
     ])
   })
 
-  test('are counted and told apart', async () => {
+  test('are counted, and their distinct values are listed', async () => {
     const items = fresh()
     await items.insertMany([{ _id: 'a', t: ['x', 'y'] }, { _id: 'b', t: 'y' }, { _id: 'c' }])
     expect(await items.countDocuments({ t: 'y' })).toBe(2)
@@ -108,13 +108,13 @@ describe('documents', () => {
 describe('batches', () => {
   const docs = [{ _id: 'a' }, { _id: 'a' }, { _id: 'b' }]
 
-  test('end at the first refusal when ordered', async () => {
+  test('end at the first refusal if they are ordered', async () => {
     const items = fresh()
     await expect(items.insertMany(docs)).rejects.toMatchObject({ code: 11000, insertedCount: 1 })
     expect(await items.countDocuments()).toBe(1)
   })
 
-  test('go on behind a refusal when unordered', async () => {
+  test('continue after a refusal if they are unordered', async () => {
     const items = fresh()
     const failure = await items
       .insertMany(docs, { ordered: false })
@@ -126,7 +126,7 @@ describe('batches', () => {
 })
 
 describe('findOneAndUpdate', () => {
-  test('gives the document before or after', async () => {
+  test('returns the document as it was before or after', async () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', n: 1 })
     expect(await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } })).toMatchObject({ n: 1 })
@@ -139,7 +139,7 @@ describe('findOneAndUpdate', () => {
     expect(await items.findOneAndUpdate({ _id: 'a' }, { $set: { n: 0 } })).toBeNull()
   })
 
-  test('takes the first in the sort order', async () => {
+  test('takes the first document in the sort order', async () => {
     const items = fresh()
     await items.insertMany([
       { _id: 'a', n: 1 },
@@ -152,7 +152,7 @@ describe('findOneAndUpdate', () => {
 })
 
 describe('a guarded update', () => {
-  test('changes nothing when the guard fails', async () => {
+  test('changes nothing if the guard doesn’t match', async () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', seq: 5 })
     expect(
@@ -167,7 +167,7 @@ describe('a guarded update', () => {
     })
   })
 
-  test('with upsert meets the duplicate key when the guard hides the document', async () => {
+  test('that is an upsert fails with a duplicate key if the guard excludes the document', async () => {
     const items = fresh()
     await items.insertOne({ _id: 'a', seq: 5 })
     const update = items.updateOne(
@@ -238,7 +238,7 @@ test('an $out that fails leaves the target as it was', async () => {
   expect(await target.indexes()).toHaveLength(2)
 })
 
-describe('what is not supported is refused with the code of a real server', () => {
+describe('what is not supported is refused with the code of a mongod', () => {
   const refusals: [string, number, () => Promise<unknown>][] = [
     ['an unknown command', 59, () => database.db.command({ frobnicate: 1 })],
     ['an unknown field of a command', 40415, () => database.db.command({ find: 'c', filters: {} })],
@@ -306,7 +306,7 @@ describe('what is not supported is refused with the code of a real server', () =
 })
 
 describe('hostile names', () => {
-  test('are data and nothing else', async () => {
+  test('are ordinary data', async () => {
     const items = fresh()
     const document = JSON.parse(
       '{"_id": "a", "__proto__": {"polluted": 1}, "constructor": 5, "toString": {"x": [1]}}',

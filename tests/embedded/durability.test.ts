@@ -77,7 +77,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('a data directory', () => {
-  test('belongs to one server at a time, in this process or another', async () => {
+  test('belongs to one server at a time, in this process or in another', async () => {
     await using directory = await temporaryDirectory()
     await using database = await openDatabase({ dataDir: directory.path })
     await expect(startEmbedded({ dataDir: directory.path })).rejects.toThrow(
@@ -87,7 +87,7 @@ describe('a data directory', () => {
     expect(await database.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
   })
 
-  test('is free again after kill -9', async () => {
+  test('can be opened again after kill -9', async () => {
     await using directory = await temporaryDirectory()
     await using first = await spawnServer(directory.path)
     await first.kill()
@@ -113,8 +113,8 @@ describe('a data directory', () => {
   })
 })
 
-describe('the end', () => {
-  test('lets a write that runs finish, wakes what waits, and can be asked for twice', async () => {
+describe('stop', () => {
+  test('lets running writes finish, ends waiting commands, and may be called twice', async () => {
     await using directory = await temporaryDirectory()
     const server = await startEmbedded({ dataDir: directory.path })
     const client = await new MongoClient(server.url, { serverSelectionTimeoutMS: 300 }).connect()
@@ -134,7 +134,7 @@ describe('the end', () => {
     expect(await again.db.collection('items').countDocuments()).toBeGreaterThanOrEqual(done + 1)
   })
 
-  test('a client finds the server again at the same address', async () => {
+  test('a client reconnects to a server that was restarted at the same socket', async () => {
     await using directory = await temporaryDirectory()
     const socket = `${directory.path}/db.sock`
     const first = await spawnServer(directory.path, '--socket', socket)

@@ -17,7 +17,7 @@ async function winning(collection: string, query: Document): Promise<Document> {
 }
 
 describe('a unique index', () => {
-  test('refuses a second document and names the index, the fields and the values', async () => {
+  test('refuses a second document, and the error names the index, the fields and the values', async () => {
     const items = fresh()
     await items.createIndex({ user: 1, 'deep.n': -1 }, { unique: true, name: 'once' })
     await items.insertOne({ user: 'a', deep: { n: 1 } })
@@ -29,7 +29,7 @@ describe('a unique index', () => {
     })
   })
 
-  test('counts 1 and 1.0 as the same, and missing as null', async () => {
+  test('treats 1 and 1.0 as equal, and a missing field as null', async () => {
     const items = fresh()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, {}])
@@ -39,7 +39,7 @@ describe('a unique index', () => {
     await expect(items.insertOne({ n: null })).rejects.toMatchObject({ code: 11000 })
   })
 
-  test('watches every element of an array, but not one document against itself', async () => {
+  test('covers every element of an array, but allows repetitions within one document', async () => {
     const items = fresh()
     await items.createIndex({ tags: 1 }, { unique: true })
     await items.insertOne({ tags: ['a', 'b', 'a'] })
@@ -49,7 +49,7 @@ describe('a unique index', () => {
     })
   })
 
-  test('cannot be made where there are repetitions, and leaves nothing behind', async () => {
+  test('is not created if values repeat, and nothing of it remains', async () => {
     const items = fresh()
     await items.insertMany([{ n: 1 }, { n: 1 }])
     await expect(items.createIndex({ n: 1 }, { unique: true })).rejects.toMatchObject({
@@ -59,7 +59,7 @@ describe('a unique index', () => {
     await items.insertOne({ n: 1 })
   })
 
-  test('that is sparse or partial lets the others be', async () => {
+  test('that is sparse or partial ignores all other documents', async () => {
     const items = fresh()
     await items.createIndex({ s: 1 }, { unique: true, sparse: true })
     await items.createIndex(
@@ -71,7 +71,7 @@ describe('a unique index', () => {
     await expect(items.insertOne({ p: 'x' })).rejects.toMatchObject({ code: 11000 })
   })
 
-  test('frees a value when its document goes or changes', async () => {
+  test('allows a value again after its document was deleted or changed', async () => {
     const items = fresh()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, { n: 2 }])
@@ -83,7 +83,7 @@ describe('a unique index', () => {
 })
 
 describe('definitions', () => {
-  test('may be repeated, but not contradicted', async () => {
+  test('may be repeated, but must not conflict', async () => {
     const items = fresh()
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
@@ -95,7 +95,7 @@ describe('definitions', () => {
     await expect(items.createIndex({ a: 'text' })).rejects.toMatchObject({ code: 67 })
   })
 
-  test('are listed as they were given and can be dropped', async () => {
+  test('are listed as they were given, and can be dropped', async () => {
     const items = fresh()
     await items.createIndex(
       { a: 1, b: -1 },
@@ -118,7 +118,7 @@ describe('definitions', () => {
 })
 
 describe('queries', () => {
-  test('use the index that fits filter and sort', async () => {
+  test('use the index that fits the filter and the sort', async () => {
     const items = fresh()
     const { collectionName: name } = items
     await items.createIndex({ user: 1, pinned: -1, at: -1 })
@@ -145,7 +145,7 @@ describe('queries', () => {
     expect(await scan({ filter: { other: 1 } })).toMatchObject({ stage: 'COLLSCAN' })
   })
 
-  test('find the neighbour of an _id among 30 000 without looking at the rest', async () => {
+  test('find the next smaller _id among 30,000 without scanning the rest', async () => {
     const items = fresh()
     for (let page = 0; page < 10; page++) {
       await items.insertMany(
@@ -170,7 +170,7 @@ describe('queries', () => {
     expect(performance.now() - started).toBeLessThan(1000)
   })
 
-  test('refuse a hint that names no index', async () => {
+  test('with a hint that names no index are refused', async () => {
     await expect(
       fresh()
         .insertOne({})
@@ -184,7 +184,7 @@ describe('queries', () => {
   })
 })
 
-test('a TTL index removes what is over, as a delete that streams see', async () => {
+test('a TTL index removes expired documents, as deletes that change streams show', async () => {
   await using own = await openDatabase({ ttlSweepMs: 50 })
   const items = own.db.collection<Document>('sessions')
   await items.createIndex({ at: 1 }, { expireAfterSeconds: 1 })

@@ -74,7 +74,7 @@ const ascending: unknown[] = [
   new MaxKey(),
 ]
 
-test('types and values come in the published order', () => {
+test('types and values have the published order', () => {
   for (const [at, low] of ascending.entries()) {
     expect(compareValues(low, low)).toBe(0)
     for (const high of ascending.slice(at + 1)) {
@@ -84,7 +84,7 @@ test('types and values come in the published order', () => {
   }
 })
 
-test('a descending component turns the order around, whatever stands behind it', () => {
+test('a descending component reverses the order, whatever follows it', () => {
   for (const [at, low] of ascending.entries()) {
     for (const high of ascending.slice(at + 1)) {
       expect(
@@ -132,7 +132,7 @@ describe('numbers', () => {
     )
   })
 
-  test('that are equal have one key, whatever their type', () => {
+  test('that are equal have the same key, whatever their type', () => {
     for (const n of [0, 1, -7, 2 ** 31 - 1]) {
       const keys = [
         new Int32(n),

@@ -139,7 +139,7 @@ async function answer(
 
 let run = 0
 
-test('finds and sorts are the same with and without indexes', async () => {
+test('finds and sorts give the same with and without indexes', async () => {
   await fc.assert(
     fc.asyncProperty(
       docs,
@@ -167,7 +167,7 @@ test('finds and sorts are the same with and without indexes', async () => {
   )
 }, 60_000)
 
-test('updates and deletes by filter hit the same documents with and without indexes, and keep the indexes right', async () => {
+test('updates and deletes change the same documents with and without indexes, and keep the indexes correct', async () => {
   await fc.assert(
     fc.asyncProperty(
       docs,

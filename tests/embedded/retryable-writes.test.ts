@@ -50,7 +50,7 @@ describe('a repeated write', () => {
     expect(await items.findOne({ _id: 'x' as never })).toMatchObject({ n: 1 })
   })
 
-  test('upsert gives the same id again', async () => {
+  test('upsert returns the same id again', async () => {
     const command = numbered(1, newSession(), {
       update: 'c',
       updates: [{ q: { k: 1 }, u: { $set: { v: 1 } }, upsert: true }],
@@ -70,7 +70,7 @@ describe('a repeated write', () => {
     expect(await database.db.collection('d').countDocuments()).toBe(1)
   })
 
-  test('findAndModify gives the same document again', async () => {
+  test('findAndModify returns the same document again', async () => {
     await database.db.collection<Document>('e').insertOne({ _id: 'x' as never, n: 0 })
     const command = numbered(1, newSession(), {
       findAndModify: 'e',
@@ -83,7 +83,7 @@ describe('a repeated write', () => {
     expect(second).toEqual({ ...first, retriedStmtId: 0 })
   })
 
-  test('executes only the statements that were refused before', async () => {
+  test('executes only the statements that were refused the first time', async () => {
     const items = database.db.collection<Document>('f')
     await items.insertOne({ _id: 'y' as never })
     const command = numbered(1, newSession(), {
@@ -97,7 +97,7 @@ describe('a repeated write', () => {
 })
 
 describe('numbers', () => {
-  test('only grow: an older one is refused', async () => {
+  test('must increase: an older one is refused', async () => {
     const session = newSession()
     await send(numbered(5, session, { insert: 'g', documents: [{ _id: 1 }] }))
     const older = send(numbered(4, session, { insert: 'g', documents: [{ _id: 2 }] }))
@@ -116,7 +116,7 @@ describe('numbers', () => {
     expect(await database.db.collection('h').findOne({})).toMatchObject({ n: 2 })
   })
 
-  test('are not for writes of many documents', async () => {
+  test('are refused for a write on many documents', async () => {
     const many = send(
       numbered(1, newSession(), {
         update: 'i',
@@ -127,7 +127,7 @@ describe('numbers', () => {
   })
 })
 
-test('a repeat after a crash gets the first outcome', async () => {
+test('a write that is repeated after a crash gets the first outcome', async () => {
   await using directory = await temporaryDirectory()
   const command = numbered(7, newSession(), {
     update: 'a',
@@ -146,7 +146,7 @@ test('a repeat after a crash gets the first outcome', async () => {
   expect(answers[1]).toEqual({ ...answers[0], retriedStmtIds: [0] })
 })
 
-test('the driver repeats a write whose answer was lost', async () => {
+test('the driver repeats a write whose reply was lost', async () => {
   await using own = await openDatabase({ testCommands: true })
   const items = own.db.collection<Document>('a')
   await own.client

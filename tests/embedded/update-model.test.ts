@@ -36,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 const update = fc.uniqueArray(step, { minLength: 1, maxLength: 4, selector: ([, path]) => path })
 
-test('updates do what the model does, and their descriptions tell it', async () => {
+test('updates change documents as the model does, and their descriptions say how', async () => {
   const items = database.db.collection<Document>('items')
   await fc.assert(
     fc.asyncProperty(fc.array(update, { minLength: 1, maxLength: 8 }), async (updates) => {

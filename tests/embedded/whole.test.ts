@@ -8,7 +8,7 @@ import { temporaryDirectory } from './database.ts'
 
 const EMBEDDED = { url: '' }
 
-test('what was answered is there after kill -9 and another start, and who was signed in still is', async () => {
+test('everything acknowledged survives kill -9 and a restart, and users stay signed in', async () => {
   await using folder = await temporaryDirectory()
   // No SESSION_SECRET is given, so the secret that the node generates has to survive as well.
   const env = { MONGODB_URL: undefined, DATA_DIR: folder.path, SESSION_SECRET: undefined }
@@ -29,7 +29,7 @@ test('what was answered is there after kill -9 and another start, and who was si
   expect(await second.process.exited).toEqual({ code: 0, signal: null })
 })
 
-test('a second start on the same folder says that it is in use, and leaves the first alone', async () => {
+test('a second start on the same directory reports that it is in use, and doesn’t disturb the first', async () => {
   await using folder = await temporaryDirectory()
   const env = { MONGODB_URL: undefined, DATA_DIR: folder.path, SESSION_SECRET: undefined }
   await using first = await spawnNode(EMBEDDED, env)

@@ -8,13 +8,8 @@ import type { Options } from 'mingo/types'
 import { isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import {
-  compileExpression,
-  toBsonNumbers,
-  type Expression,
-  type Variables,
-} from '../query/expression.ts'
-import { toPlainNumbers } from '../query/number-types.ts'
+import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
+import { toBsonNumbers, toPlainNumbers } from '../query/number-types.ts'
 
 type Accumulate = (documents: readonly Doc[]) => unknown
 type MingoAccumulator = (

@@ -102,10 +102,11 @@ function unwind(operand: unknown): StreamStage {
       `path option to $unwind stage should be prefixed with a '$': ${String(path)}`,
     )
   }
-  const stray = Object.keys(spec).find(
+  const unexpected = Object.keys(spec).find(
     (name) => !['path', 'includeArrayIndex', 'preserveNullAndEmptyArrays'].includes(name),
   )
-  if (stray) throw locationRefusal(28811, `unrecognized option to $unwind stage: ${stray}`)
+  if (unexpected)
+    throw locationRefusal(28811, `unrecognized option to $unwind stage: ${unexpected}`)
   const parts = path.slice(1).split('.')
   return function* (documents) {
     for (const doc of documents) {

@@ -124,10 +124,11 @@ export const collMod: CommandDefinition = {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
-    const stray = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
+    const unexpected = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
       (field) => command[field] !== undefined,
     )
-    if (stray) throw refusal('NotImplemented', `the option '${stray}' of collMod is not supported`)
+    if (unexpected)
+      throw refusal('NotImplemented', `the option '${unexpected}' of collMod is not supported`)
     const change = optionalDoc(command, 'index')
     if (Object.keys(change).length === 0) return { body: {} }
     const index = collection.indexes.find(({ name, keyPattern }) =>

@@ -180,22 +180,22 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
     return {
       queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } },
     }
-  const chosen = planQuery(
+  const queryPlan = planQuery(
     collection,
     selection.filter ?? parseFilter({}),
     selection.sort,
     selection.hint,
   )
-  const scan = chosen.scans
-    ? chosen.scans.map(({ index, reverse }) => ({
+  const scan = queryPlan.scans
+    ? queryPlan.scans.map(({ index, reverse }) => ({
         stage: 'IXSCAN',
         keyPattern: index.keyPattern,
         indexName: index.name,
         isMultiKey: index.multikey.some(Boolean),
         direction: reverse ? 'backward' : 'forward',
       }))
-    : [{ stage: 'COLLSCAN', direction: chosen.reverseNatural ? 'backward' : 'forward' }]
+    : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
   const access: Doc = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
-  const winningPlan: Doc = chosen.sorted ? access : { stage: 'SORT', inputStage: access }
+  const winningPlan: Doc = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace: collection.ns, winningPlan, rejectedPlans: [] } }
 })

@@ -47,7 +47,7 @@ const findFields = [
 export const find: CommandDefinition = {
   fields: findFields,
   run(request: CommandRequest): CommandReply {
-    const { engine, command, db } = request
+    const { command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
       if (truthy(command[option]))

@@ -36,11 +36,11 @@ export const createIndexes: CommandDefinition = {
     const created = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)
     const before = collection.indexes.length
-    const fresh = specs.filter(
+    const missing = specs.filter(
       (spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec),
     )
-    engine.writer.atomically(() => add(request, collection, fresh))
-    const note = fresh.length === 0 ? { note: 'all indexes already exist' } : {}
+    engine.writer.atomically(() => add(request, collection, missing))
+    const note = missing.length === 0 ? { note: 'all indexes already exist' } : {}
     return {
       body: {
         numIndexesBefore: before,
@@ -116,7 +116,7 @@ function show(spec: IndexSpec): string {
 export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
   run(request: CommandRequest): CommandReply {
-    const { engine, command, db } = request
+    const { command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
     const source = documentSource(collection.indexes.map(({ source: spec }) => spec))
@@ -138,9 +138,9 @@ export const dropIndexes: CommandDefinition = {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
-    const doomed = targets(collection, command.index)
+    const dropped = targets(collection, command.index)
     engine.writer.atomically(() =>
-      doomed.forEach((index) => engine.catalog.dropIndex(collection, index)),
+      dropped.forEach((index) => engine.catalog.dropIndex(collection, index)),
     )
     return { body: { nIndexesWas } }
   },

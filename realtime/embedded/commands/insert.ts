@@ -1,6 +1,6 @@
 // The command `insert`. Each document is inserted completely or not at all; an ordered batch ends
 // at the first refusal.
-import { locationRefusal, refusal } from '../errors.ts'
+import { locationRefusal } from '../errors.ts'
 import {
   collectionName,
   type CommandReply,

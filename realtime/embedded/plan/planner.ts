@@ -50,22 +50,24 @@ export function planQuery(
   sort: SortPattern | undefined,
   hint?: unknown,
 ): QueryPlan {
-  const forced = hint === undefined ? undefined : hinted(collection, hint)
-  if (forced === 'natural')
+  const hintedIndex = hint === undefined ? undefined : hinted(collection, hint)
+  if (hintedIndex === 'natural')
     return collectionScan(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
   const query = conjunctionOf(filter)
-  const indexes = forced ? [forced] : collection.indexes.filter((index) => usable(index, query))
+  const indexes = hintedIndex
+    ? [hintedIndex]
+    : collection.indexes.filter((index) => usable(index, query))
   const best = indexes
     .map((index) => candidate(index, query, sort))
     .filter(
       (found) =>
-        forced !== undefined ||
+        hintedIndex !== undefined ||
         found.equalities > 0 ||
         found.ranged ||
         (sort !== undefined && found.sorted),
     )
     .sort(better)[0]
-  const union = forced ? undefined : unionOf(collection, filter, best)
+  const union = hintedIndex ? undefined : unionOf(collection, filter, best)
   if (union)
     return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
   if (!best) return collectionScan(sort, false)

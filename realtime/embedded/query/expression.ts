@@ -1,14 +1,13 @@
 // Aggregation expressions. Paths, literals, objects and arrays are evaluated here, on exact BSON
 // values. Operators are mingo's and work on plain JavaScript values. An unknown operator is refused
 // when the command is parsed.
-import { Double, Int32 } from 'bson'
 import { Context, evalExpr } from 'mingo/core'
 import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
 import { fieldsOf, getField, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { exactOperators } from './exact-operators.ts'
-import { toPlainNumbers } from './number-types.ts'
+import { toBsonNumbers, toPlainNumbers } from './number-types.ts'
 
 /**
  * The values of `$$name`: the `let` of the command, and NOW, which is the same throughout a
@@ -194,16 +193,4 @@ const systemVariables = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])
 function checkVariable(name: string, variables: Variables, bound: ReadonlySet<string>): void {
   if (systemVariables.has(name) || bound.has(name) || Object.hasOwn(variables, name)) return
   throw locationRefusal(17276, `Use of undefined variable: ${name}`)
-}
-
-/** Gives computed numbers a BSON type again: int when they are one, double otherwise. */
-export function toBsonNumbers(value: unknown): unknown {
-  if (typeof value === 'number')
-    return value === (value | 0) && !Object.is(value, -0) ? new Int32(value) : new Double(value)
-  if (Array.isArray(value)) return value.map((item: unknown) => toBsonNumbers(item) ?? null)
-  if (value === null || typeof value !== 'object' || typeOf(value) !== 'object') return value
-  const result: Doc = {}
-  for (const [name, field] of Object.entries(fieldsOf(value as Doc)))
-    if (field !== undefined) setField(result, name, toBsonNumbers(field))
-  return result
 }

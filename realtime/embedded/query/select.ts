@@ -47,19 +47,19 @@ export function select(
 ): SelectedRows {
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
-  const chosen = planQuery(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(store, collection, chosen, expectedOf(chosen, limit + skip))
-  const matching = matchingRows(scanner, chosen, selection)
-  if (chosen.sorted) return sliced(matching, skip, limit, chosen)
+  const queryPlan = planQuery(collection, selection.filter, sort, selection.hint)
+  const scanner = new Scanner(store, collection, queryPlan, expectedOf(queryPlan, limit + skip))
+  const matching = matchingRows(scanner, queryPlan, selection)
+  if (queryPlan.sorted) return sliced(matching, skip, limit, queryPlan)
   let ordered: SelectedRows | undefined
   return {
-    plan: chosen,
+    plan: queryPlan,
     next() {
       ordered ??= sliced(
-        inMemory(sortRows(matching, sort!, skip + limit), chosen),
+        inMemory(sortRows(matching, sort!, skip + limit), queryPlan),
         skip,
         limit,
-        chosen,
+        queryPlan,
       )
       return ordered.next()
     },
@@ -78,18 +78,18 @@ function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | unde
 
 function matchingRows(
   scanner: Scanner,
-  chosen: QueryPlan,
+  queryPlan: QueryPlan,
   { filter, positional }: Selection,
 ): SelectedRows {
   const matches = compileFilter(filter)
   const trace: MatchTrace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
   return {
-    plan: chosen,
+    plan: queryPlan,
     pause: () => scanner.pause(),
     next() {
       for (let found = scanner.next(); found; found = scanner.next()) {
-        if (all || (chosen.exact && !positional)) return { ...found, position: undefined }
+        if (all || (queryPlan.exact && !positional)) return { ...found, position: undefined }
         trace.index = undefined
         if (matches(decode(found.bytes), trace))
           return { row: found.row, bytes: found.bytes, position: trace.index }
@@ -99,10 +99,15 @@ function matchingRows(
   }
 }
 
-function sliced(rows: SelectedRows, skip: number, limit: number, chosen: QueryPlan): SelectedRows {
+function sliced(
+  rows: SelectedRows,
+  skip: number,
+  limit: number,
+  queryPlan: QueryPlan,
+): SelectedRows {
   let [skipped, taken] = [0, 0]
   return {
-    plan: chosen,
+    plan: queryPlan,
     pause: () => rows.pause(),
     next() {
       for (; skipped < skip; skipped++) if (!rows.next()) return undefined
@@ -111,9 +116,9 @@ function sliced(rows: SelectedRows, skip: number, limit: number, chosen: QueryPl
   }
 }
 
-function inMemory(rows: readonly SelectedRow[], chosen: QueryPlan): SelectedRows {
+function inMemory(rows: readonly SelectedRow[], queryPlan: QueryPlan): SelectedRows {
   let at = 0
-  return { plan: chosen, pause: () => undefined, next: () => rows[at++] }
+  return { plan: queryPlan, pause: () => undefined, next: () => rows[at++] }
 }
 
 interface Keyed {

@@ -1,6 +1,6 @@
 // The `$slice` of a projection: a count from either end, or [skip, count].
 import { toNumber } from '../bson/numbers.ts'
-import { locationRefusal, ServerError } from '../errors.ts'
+import { locationRefusal, type ServerError } from '../errors.ts'
 
 /** Compiles the operand of `$slice`. */
 export function sliceOf(operand: unknown): (array: readonly unknown[]) => unknown[] {

@@ -58,11 +58,11 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
 }
 
 function replacementUpdate(u: Doc): ParsedUpdate {
-  const stray = Object.keys(u).find((name) => name.startsWith('$'))
-  if (stray)
+  const unexpected = Object.keys(u).find((name) => name.startsWith('$'))
+  if (unexpected)
     throw refusal(
       'DollarPrefixedFieldName',
-      `The dollar ($) prefixed field '${stray}' in '${stray}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
+      `The dollar ($) prefixed field '${unexpected}' in '${unexpected}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
     )
   return {
     replacement: true,
@@ -207,11 +207,11 @@ export function checkId(id: unknown): void {
     throw refusal('BadValue', "can't use a regex for _id")
   }
   if (isDoc(id)) {
-    const stray = Object.keys(id).find((name) => name.startsWith('$'))
-    if (stray)
+    const unexpected = Object.keys(id).find((name) => name.startsWith('$'))
+    if (unexpected)
       throw refusal(
         'DollarPrefixedFieldName',
-        `The dollar ($) prefixed field '${stray}' in '_id.${stray}' is not valid for storage.`,
+        `The dollar ($) prefixed field '${unexpected}' in '_id.${unexpected}' is not valid for storage.`,
       )
   }
 }

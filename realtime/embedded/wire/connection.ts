@@ -71,9 +71,9 @@ export function serveConnection(
     } else {
       queue = queue.then(() => execute(message))
     }
-    const mine = queue
-    void mine?.then(() => {
-      if (queue === mine) queue = undefined
+    const started = queue
+    void started?.then(() => {
+      if (queue === started) queue = undefined
     })
   }
 
