@@ -4,8 +4,8 @@
 import type { OutboxItem } from '@lockstep/client/views'
 import { engine } from '../../stores/engine.ts'
 import { preferences } from '../../stores/preferences.svelte.ts'
-import { unsentText } from '../thread/pending-replies.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
+import { unsentText } from '../thread/pending-replies.ts'
 
 /** The `mutation_id`s of the failed commands that have been handled. */
 const handled = new Set<string>()
