@@ -3,7 +3,7 @@
 import { startProcess, type OwnedProcess } from './processes.ts'
 import { programPath } from './programs.ts'
 
-export interface Engine extends AsyncDisposable {
+export interface EmbeddedProcess extends AsyncDisposable {
   /** `mongodb://…`, without a database's name. */
   url: string
   process: OwnedProcess
@@ -13,7 +13,7 @@ export interface Engine extends AsyncDisposable {
  * Starts the engine on `dataDir`, with its fail points (`configureFailPoint`); `args` are added to
  * its command line: `--port 0` for an address that a wire can be put before.
  */
-export async function startEngine(dataDir: string, args: readonly string[] = []): Promise<Engine> {
+export async function startEmbeddedProcess(dataDir: string, args: readonly string[] = []): Promise<EmbeddedProcess> {
   const owned = await startProcess({
     command: process.execPath,
     args: [programPath('embedded-mongo'), '--data-dir', dataDir, '--test-commands', ...args],
