@@ -41,8 +41,8 @@ export interface Embedded {
 /**
  * Starts the database and resolves as soon as it accepts connections.
  *
- * @throws an error whose message is for people, if another server uses the data directory or if this
- *   Node.js is older than 22.18
+ * @throws an error whose message is for people, if another server uses the data directory or if
+ *   this Node.js is older than 22.18
  */
 export async function startEmbedded({
   dataDir,

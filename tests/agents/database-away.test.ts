@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import type { Message } from '@lockstep/protocol/message'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
-import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/engine.ts'
+import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -17,7 +17,8 @@ let engine: EmbeddedProcess | undefined
 let directory: string
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lockstep-test-'))
-  if (inject('mongodbUrl').includes('.sock')) engine = await startEmbeddedProcess(directory, ['--port', '0'])
+  if (inject('mongodbUrl').includes('.sock'))
+    engine = await startEmbeddedProcess(directory, ['--port', '0'])
   server = engine?.url ?? inject('mongodbUrl')
 })
 afterAll(async () => {

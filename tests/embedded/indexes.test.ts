@@ -9,16 +9,16 @@ beforeAll(async () => void (database = await openDatabase()))
 afterAll(() => database[Symbol.asyncDispose]())
 
 let collections = 0
-const fresh = () => database.db.collection<Document>(`c${collections++}`)
+const freshCollection = () => database.db.collection<Document>(`c${collections++}`)
 
-async function winning(collection: string, query: Document): Promise<Document> {
+async function winningPlan(collection: string, query: Document): Promise<Document> {
   const { queryPlanner } = await database.db.command({ explain: { find: collection, ...query } })
   return queryPlanner.winningPlan as Document
 }
 
 describe('a unique index', () => {
   test('refuses a second document, and the error names the index, the fields and the values', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.createIndex({ user: 1, 'deep.n': -1 }, { unique: true, name: 'once' })
     await items.insertOne({ user: 'a', deep: { n: 1 } })
     await expect(items.insertOne({ user: 'a', deep: { n: 1 } })).rejects.toMatchObject({
@@ -30,7 +30,7 @@ describe('a unique index', () => {
   })
 
   test('treats 1 and 1.0 as equal, and a missing field as null', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, {}])
     await expect(items.updateOne({ n: null }, { $set: { n: 1.0 } })).rejects.toMatchObject({
@@ -40,7 +40,7 @@ describe('a unique index', () => {
   })
 
   test('covers every element of an array, but allows repetitions within one document', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.createIndex({ tags: 1 }, { unique: true })
     await items.insertOne({ tags: ['a', 'b', 'a'] })
     await expect(items.insertOne({ tags: ['c', 'b'] })).rejects.toMatchObject({
@@ -50,7 +50,7 @@ describe('a unique index', () => {
   })
 
   test('is not created if values repeat, and nothing of it remains', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.insertMany([{ n: 1 }, { n: 1 }])
     await expect(items.createIndex({ n: 1 }, { unique: true })).rejects.toMatchObject({
       code: 11000,
@@ -60,7 +60,7 @@ describe('a unique index', () => {
   })
 
   test('that is sparse or partial ignores all other documents', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.createIndex({ s: 1 }, { unique: true, sparse: true })
     await items.createIndex(
       { p: 1 },
@@ -72,7 +72,7 @@ describe('a unique index', () => {
   })
 
   test('allows a value again after its document was deleted or changed', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, { n: 2 }])
     await items.deleteOne({ n: 1 })
@@ -84,7 +84,7 @@ describe('a unique index', () => {
 
 describe('definitions', () => {
   test('may be repeated, but must not conflict', async () => {
-    const items = fresh()
+    const items = freshCollection()
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
     await expect(items.createIndex({ b: 1 }, { name: 'x' })).rejects.toMatchObject({ code: 86 })
@@ -96,7 +96,7 @@ describe('definitions', () => {
   })
 
   test('are listed as they were given, and can be dropped', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.createIndex(
       { a: 1, b: -1 },
       { unique: true, partialFilterExpression: { a: { $exists: true } } },
@@ -119,11 +119,11 @@ describe('definitions', () => {
 
 describe('queries', () => {
   test('use the index that fits the filter and the sort', async () => {
-    const items = fresh()
+    const items = freshCollection()
     const { collectionName: name } = items
     await items.createIndex({ user: 1, pinned: -1, at: -1 })
     await items.createIndex({ tags: 1 })
-    const scan = (query: Document) => winning(name, query)
+    const scan = (query: Document) => winningPlan(name, query)
     expect(await scan({ filter: { user: 'a' }, sort: { pinned: -1, at: -1 } })).toMatchObject({
       stage: 'IXSCAN',
       direction: 'forward',
@@ -146,7 +146,7 @@ describe('queries', () => {
   })
 
   test('find the next smaller _id among 30,000 without scanning the rest', async () => {
-    const items = fresh()
+    const items = freshCollection()
     for (let page = 0; page < 10; page++) {
       await items.insertMany(
         Array.from({ length: 3000 }, (_, i) => ({
@@ -172,7 +172,7 @@ describe('queries', () => {
 
   test('with a hint that names no index are refused', async () => {
     await expect(
-      fresh()
+      freshCollection()
         .insertOne({})
         .then(() =>
           database.db

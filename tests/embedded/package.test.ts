@@ -66,11 +66,14 @@ describe('MONGODB_URL', () => {
 })
 
 describe('the version of Node.js', () => {
-  test.each(['18.20.0', '20.20.2', '22.17.1'])('%s is too old, and the error says which version is needed', (version) => {
-    expect(() => checkNodeVersion(version)).toThrow(
-      `@lockstep/embedded-mongo needs Node.js 22.18 or later, because it stores its data with node:sqlite. This is Node.js ${version}.`,
-    )
-  })
+  test.each(['18.20.0', '20.20.2', '22.17.1'])(
+    '%s is too old, and the error says which version is needed',
+    (version) => {
+      expect(() => checkNodeVersion(version)).toThrow(
+        `@lockstep/embedded-mongo needs Node.js 22.18 or later, because it stores its data with node:sqlite. This is Node.js ${version}.`,
+      )
+    },
+  )
 
   test.each(['22.18.0', '24.0.0', process.versions.node])('%s is new enough', (version) => {
     expect(() => checkNodeVersion(version)).not.toThrow()

@@ -1,7 +1,8 @@
 // A write that is repeated under its number happens once, whatever comes between the attempts.
 import { Binary, Int32, Long, UUID, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase, spawnServer, temporaryDirectory, type TestDatabase } from './database.ts'
+import { openDatabase, temporaryDirectory, type TestDatabase } from './database.ts'
+import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { connectRaw, type RawClient } from './raw-client.ts'
 
 let database: TestDatabase
@@ -135,13 +136,13 @@ test('a write that is repeated after a crash gets the first outcome', async () =
   })
   const answers: Document[] = []
   for (let round = 0; round < 2; round++) {
-    await using server = await spawnServer(directory.path)
+    await using server = await startEmbeddedProcess(directory.path)
     await using client = await connectRaw(server.url)
     answers.push(await client.send(command))
     expect((await client.send({ find: 'a' })).cursor).toMatchObject({
       firstBatch: [{ _id: 'x', n: 1 }],
     })
-    await server.kill()
+    await server.process.kill()
   }
   expect(answers[1]).toEqual({ ...answers[0], retriedStmtIds: [0] })
 })
