@@ -1,5 +1,11 @@
 // One server: a database engine that listens at a socket. Stopping it lets running commands finish,
 // ends those that wait, and closes the data.
+//
+//   socket -> wire/frame-reader -> wire/message -> commands/dispatch -> a command
+//     reads:  query/select -> plan/planner -> plan/scanner -> storage/sqlite-store
+//     writes: storage/document-writer -> documents + oplog -> storage/sqlite-store
+//   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
+//   the commit publishes the new oplog entries -> change streams that wait for them
 import { createServer, type Server, type Socket } from 'node:net'
 import { DatabaseEngine } from './engine.ts'
 import type { ServerSettings } from './settings.ts'

@@ -1,5 +1,5 @@
-// The embedded database as a process of its own, so that a test can kill it and start it again on the
-// same data.
+// The embedded database as a process of its own, so that a test can kill it and start it again on
+// the same data.
 import { startProcess, type OwnedProcess } from './processes.ts'
 import { programPath } from './programs.ts'
 
@@ -11,9 +11,9 @@ export interface EmbeddedProcess extends AsyncDisposable {
 }
 
 /**
- * Starts the database on `dataDir` with fail points enabled (`configureFailPoint`). `args` are added to
- * its command line: with `--port 0` it listens at a port, so that a wire can be put in front of it.
- * Rejects with the program's output if it ends before it is ready.
+ * Starts the database on `dataDir` with fail points enabled (`configureFailPoint`). `args` are
+ * added to its command line: with `--port 0` it listens at a port, so that a wire can be put in
+ * front of it. Rejects with the program's output if it ends before it is ready.
  */
 export async function startEmbeddedProcess(
   dataDir: string,

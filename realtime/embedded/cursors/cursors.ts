@@ -61,8 +61,8 @@ export function takeBatch(source: DocumentSource, size: number): Batch {
 }
 
 export class Cursors {
-  readonly #open = new Map<string, OpenCursor>()
-  readonly #waits = new Map<string, () => void>()
+  readonly #byId = new Map<string, OpenCursor>()
+  readonly #cancelWait = new Map<string, () => void>()
 
   /** Opens a cursor on a source. */
   add(
@@ -83,41 +83,41 @@ export class Cursors {
       noTimeout: timeless,
       busy: false,
     }
-    this.#open.set(id.toString(), cursor)
+    this.#byId.set(id.toString(), cursor)
     return cursor
   }
 
   find(id: Long): OpenCursor | undefined {
-    return this.#open.get(id.toString())
+    return this.#byId.get(id.toString())
   }
 
   /**
    * Registers how to end the wait of a cursor, for the case that the cursor is closed meanwhile.
    */
   waitStarted(cursor: OpenCursor, cancel: () => void): void {
-    this.#waits.set(cursor.id.toString(), cancel)
+    this.#cancelWait.set(cursor.id.toString(), cancel)
   }
 
   waitEnded(cursor: OpenCursor): void {
-    this.#waits.delete(cursor.id.toString())
+    this.#cancelWait.delete(cursor.id.toString())
   }
 
   /** Closes a cursor and ends the wait on it. Returns false if there is no such cursor. */
   close(id: Long): boolean {
     const name = id.toString()
-    const found = this.#open.delete(name)
-    this.#waits.get(name)?.()
+    const found = this.#byId.delete(name)
+    this.#cancelWait.get(name)?.()
     return found
   }
 
   closeSession(session: string): void {
-    for (const cursor of [...this.#open.values()])
+    for (const cursor of [...this.#byId.values()])
       if (cursor.session === session) this.close(cursor.id)
   }
 
   /** Closes the cursors that have been idle for too long. */
   expire(now: number): void {
-    for (const cursor of [...this.#open.values()]) {
+    for (const cursor of [...this.#byId.values()]) {
       if (!cursor.noTimeout && !cursor.busy && cursor.usedAt < now - CURSOR_IDLE_MS)
         this.close(cursor.id)
     }
@@ -125,6 +125,6 @@ export class Cursors {
 
   /** The number of open cursors. */
   get size(): number {
-    return this.#open.size
+    return this.#byId.size
   }
 }

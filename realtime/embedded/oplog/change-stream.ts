@@ -42,22 +42,22 @@ const MAX_ENTRIES_PER_BATCH = 20_000
 /** A change stream on an oplog. */
 export class ChangeStream implements ChangeStreamSource {
   readonly #oplog: Oplog
-  readonly #options: ChangeStreamSpec
+  readonly #spec: ChangeStreamSpec
   #position: ClusterTime
   #token: Doc
   #invalidatedBy: OplogEntry | undefined
-  #over = false
-  #looked = 0
-  #ahead: OplogEntry[] = []
+  #ended = false
+  #examined = 0
+  #readAhead: OplogEntry[] = []
   #tokenTime = 0
 
   /**
    * Opens the stream. Throws if the oplog doesn't contain the starting point, or no longer does.
    */
-  constructor(oplog: Oplog, options: ChangeStreamSpec) {
+  constructor(oplog: Oplog, spec: ChangeStreamSpec) {
     this.#oplog = oplog
-    this.#options = options
-    const { start } = options
+    this.#spec = spec
+    const { start } = spec
     this.#position =
       start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
     this.#token = tokenOf(this.#position, 'mark')
@@ -99,13 +99,13 @@ export class ChangeStream implements ChangeStreamSource {
 
   /** Whether the stream has shown its `invalidate` event. */
   get ended(): boolean {
-    return this.#over
+    return this.#ended
   }
 
   /** The next event that passes the pipeline; undefined if there is none for now. */
   next(): Uint8Array | undefined {
-    this.#looked = 0
-    while (!this.#over && this.#looked < MAX_ENTRIES_PER_BATCH) {
+    this.#examined = 0
+    while (!this.#ended && this.#examined < MAX_ENTRIES_PER_BATCH) {
       const shown = this.#invalidatedBy ? this.#invalidate(this.#invalidatedBy) : this.#advance()
       if (shown === 'nothing new') return undefined
       if (shown) return shown
@@ -114,41 +114,38 @@ export class ChangeStream implements ChangeStreamSource {
   }
 
   #advance(): Uint8Array | 'nothing new' | undefined {
-    const entry = this.#take()
+    const entry = this.#nextEntry()
     if (!entry) {
       this.#token = this.#position > this.#tokenTime ? tokenOf(this.#position, 'mark') : this.#token
       return 'nothing new'
     }
     this.#position = entry.time
-    if (!this.#sees(entry)) return undefined
+    if (!this.#covers(entry)) return undefined
     if (this.#invalidates(entry)) this.#invalidatedBy = entry
     this.#tokenTime = entry.time
     this.#token = tokenOf(entry.time, 'event')
     return this.#show(
-      eventOf(
-        entry,
-        this.#options.lookup && entry.op === 'u' ? this.#options.lookup(entry) : undefined,
-      ),
+      eventOf(entry, this.#spec.lookup && entry.op === 'u' ? this.#spec.lookup(entry) : undefined),
     )
   }
 
-  #take(): OplogEntry | undefined {
-    if (this.#ahead.length === 0) {
-      if (this.#position < this.#oplog.tailBegin) this.#checkHistory(this.#position)
-      this.#ahead = this.#oplog.after(this.#position, MAX_ENTRIES_PER_READ).reverse()
+  #nextEntry(): OplogEntry | undefined {
+    if (this.#readAhead.length === 0) {
+      if (this.#position < this.#oplog.tailStart) this.#checkHistory(this.#position)
+      this.#readAhead = this.#oplog.after(this.#position, MAX_ENTRIES_PER_READ).reverse()
     }
-    this.#looked++
-    return this.#ahead.pop()
+    this.#examined++
+    return this.#readAhead.pop()
   }
 
   #invalidate(entry: OplogEntry): Uint8Array | undefined {
-    this.#over = true
+    this.#ended = true
     this.#token = tokenOf(entry.time, 'invalidate')
     return this.#show(invalidateEvent(entry))
   }
 
   #show(event: Uint8Array): Uint8Array | undefined {
-    const { transform } = this.#options
+    const { transform } = this.#spec
     if (!transform) return event
     const original = decodeEvent(event)
     const shown = transform(original)
@@ -164,9 +161,9 @@ export class ChangeStream implements ChangeStreamSource {
     return encode(shown)
   }
 
-  #sees(entry: OplogEntry): boolean {
+  #covers(entry: OplogEntry): boolean {
     if (entry.op === 'n') return false
-    const { db, coll } = this.#options.scope
+    const { db, coll } = this.#spec.scope
     if (db === undefined) return !internalDatabases.has(entry.db)
     if (entry.db !== db) return this.#isTarget(entry)
     return coll === undefined || entry.coll === coll || this.#isTarget(entry)
@@ -175,13 +172,13 @@ export class ChangeStream implements ChangeStreamSource {
   /** A stream on the target of a rename shows the rename too. */
   #isTarget(entry: OplogEntry): boolean {
     if (entry.op !== 'rename' || !entry.body) return false
-    const { db, coll } = this.#options.scope
+    const { db, coll } = this.#spec.scope
     const to = decodeEvent(entry.body)
     return to.db === db && to.coll === coll
   }
 
   #invalidates(entry: OplogEntry): boolean {
-    const { db, coll } = this.#options.scope
+    const { db, coll } = this.#spec.scope
     if (db === undefined) return false
     if (coll === undefined) return entry.op === 'dropDatabase'
     return entry.op === 'drop' || entry.op === 'rename' || entry.op === 'dropDatabase'
@@ -189,7 +186,7 @@ export class ChangeStream implements ChangeStreamSource {
 
   /** Forgets the entries that were read ahead. */
   pause(): void {
-    this.#ahead = []
+    this.#readAhead = []
   }
 
   /** Waits for the next commit of any change, for at most `ms` milliseconds. */

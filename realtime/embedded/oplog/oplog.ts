@@ -55,10 +55,10 @@ export class Oplog {
   readonly clock: ClusterClock
   readonly #store: SqliteStore
   readonly #retention: Retention
-  #total: number
+  #totalBytes: number
   #uncommitted: OplogEntry[] = []
   #tail: OplogEntry[] = []
-  #tailSize = 0
+  #tailBytes = 0
   #tailStart: ClusterTime
   #durable: ClusterTime
   readonly #waiting = new Set<() => void>()
@@ -68,7 +68,7 @@ export class Oplog {
     this.#retention = retention
     const last = store.row<[number, number]>('SELECT ts, total FROM oplog ORDER BY ts DESC LIMIT 1')
     this.clock = new ClusterClock(last?.[0] ?? 0)
-    this.#total = last?.[1] ?? 0
+    this.#totalBytes = last?.[1] ?? 0
     // A new log begins with a no-op, so that the time of its own beginning is known.
     if (!last)
       store.run(
@@ -99,12 +99,12 @@ export class Oplog {
       key,
       body,
     }
-    this.#total += 100 + (key?.length ?? 0) + (body?.length ?? 0)
+    this.#totalBytes += 100 + (key?.length ?? 0) + (body?.length ?? 0)
     this.#store.run(
       'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.time,
       entry.wall,
-      this.#total,
+      this.#totalBytes,
       op,
       db,
       coll,
@@ -130,13 +130,13 @@ export class Oplog {
     if (!last) return
     for (const entry of this.#uncommitted) {
       this.#tail.push(entry)
-      this.#tailSize += entry.body?.length ?? 0
+      this.#tailBytes += entry.body?.length ?? 0
     }
     this.#uncommitted = []
     this.#durable = last.time
-    while (this.#tail.length > MAX_TAIL_ENTRIES || this.#tailSize > MAX_TAIL_BYTES) {
+    while (this.#tail.length > MAX_TAIL_ENTRIES || this.#tailBytes > MAX_TAIL_BYTES) {
       const gone = this.#tail.shift()!
-      this.#tailSize -= gone.body?.length ?? 0
+      this.#tailBytes -= gone.body?.length ?? 0
       this.#tailStart = gone.time
     }
     const woken = [...this.#waiting]
@@ -190,7 +190,7 @@ export class Oplog {
   }
 
   /** All entries after this time are in memory. */
-  get tailBegin(): ClusterTime {
+  get tailStart(): ClusterTime {
     return this.#tailStart
   }
 
@@ -211,7 +211,7 @@ export class Oplog {
        WHERE (wall < ? OR total < ?) AND ts < ?`,
       MAX_ENTRIES_PER_TRIM,
       now - this.#retention.maxAgeMs,
-      this.#total - this.#retention.maxBytes,
+      this.#totalBytes - this.#retention.maxBytes,
       this.#durable,
     )!
     if (cut === null) return false

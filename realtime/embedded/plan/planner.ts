@@ -56,9 +56,9 @@ export function planQuery(
   const query = conjunctionOf(filter)
   const indexes = hintedIndex
     ? [hintedIndex]
-    : collection.indexes.filter((index) => usable(index, query))
+    : collection.indexes.filter((index) => isUsable(index, query))
   const best = indexes
-    .map((index) => candidate(index, query, sort))
+    .map((index) => candidateFor(index, query, sort))
     .filter(
       (found) =>
         hintedIndex !== undefined ||
@@ -66,7 +66,7 @@ export function planQuery(
         found.ranged ||
         (sort !== undefined && found.sorted),
     )
-    .sort(better)[0]
+    .sort(byRank)[0]
   const union = hintedIndex ? undefined : unionOf(collection, filter, best)
   if (union)
     return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
@@ -84,7 +84,7 @@ function collectionScan(sort: SortPattern | undefined, reverse: boolean): QueryP
   }
 }
 
-function better(a: Candidate, b: Candidate): number {
+function byRank(a: Candidate, b: Candidate): number {
   return rank(b) - rank(a)
 }
 
@@ -122,18 +122,18 @@ export function samePattern(a: Doc, b: Doc): boolean {
   )
 }
 
-function usable(index: Index, query: Conjunction): boolean {
+function isUsable(index: Index, query: Conjunction): boolean {
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
   if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field))))
     return false
   return index.partial === undefined || implies(query, index.partial)
 }
 
-function candidate(index: Index, query: Conjunction, sort: SortPattern | undefined): Candidate {
+function candidateFor(index: Index, query: Conjunction, sort: SortPattern | undefined): Candidate {
   let prefixes: Buffer[] = [Buffer.alloc(0)]
   let intervals: Interval[] | undefined
   let equalities = 0
-  let singles = 0
+  let singlePoints = 0
   let ranged = false
   let exact = query.complete
   let usedArray = false
@@ -151,12 +151,12 @@ function candidate(index: Index, query: Conjunction, sort: SortPattern | undefin
       break
     }
     equalities++
-    if (singles === at && own.length === 1) singles++
+    if (singlePoints === at && own.length === 1) singlePoints++
     prefixes = intervals.map(({ from }) => from)
   }
   const used = equalities + (ranged ? 1 : 0)
   exact &&= used === query.predicates.size && used > 0 && !index.multikey.some(Boolean)
-  const order = sort ? orderOf(index, singles, sort) : 'forward'
+  const order = sort ? orderOf(index, singlePoints, sort) : 'forward'
   return {
     index,
     intervals: intervals ?? [{ from: Buffer.alloc(0), to: undefined }],
@@ -181,10 +181,10 @@ function orderOf(
   const fixed = new Set(index.fields.slice(0, pinned).filter((_, at) => !index.multikey[at]))
   let at = pinned
   let direction: 'forward' | 'reverse' | undefined
-  for (const [place, field] of sort.fields.entries()) {
+  for (const [sortIndex, field] of sort.fields.entries()) {
     if (fixed.has(field)) continue
     if (index.fields[at] !== field || index.multikey[at]) return undefined
-    const needed = sort.descending[place] === index.descending[at] ? 'forward' : 'reverse'
+    const needed = sort.descending[sortIndex] === index.descending[at] ? 'forward' : 'reverse'
     if (direction !== undefined && direction !== needed) return undefined
     direction = needed
     at++

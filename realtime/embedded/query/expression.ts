@@ -4,7 +4,7 @@
 import { Context, evalExpr } from 'mingo/core'
 import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
-import { fieldsOf, getField, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
+import { fieldsOf, getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { exactOperators } from './exact-operators.ts'
 import { toBsonNumbers, toPlainNumbers } from './number-types.ts'

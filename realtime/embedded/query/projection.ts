@@ -154,38 +154,32 @@ function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, positi
   const result: Doc = {}
   for (const [name, field] of Object.entries(fieldsOf(value))) {
     const node = tree.get(name)
-    const kept =
-      node === undefined
-        ? inclusive
-          ? undefined
-          : field
-        : applyNode(field, node, inclusive, root, position)
+    const untouched = inclusive ? undefined : field
+    const kept = node ? applyNode(field, node, inclusive, root, position) : untouched
     if (kept !== undefined) setField(result, name, kept)
   }
-  for (const [name, node] of tree) {
-    if (Object.hasOwn(value, name)) continue
-    const made =
-      node instanceof Map
-        ? computeMissing(node, root)
-        : node.kind === 'compute'
-          ? node.evaluate(root)
-          : undefined
-    if (made !== undefined) setField(result, name, made)
-  }
+  addComputed(result, tree, root, (name) => !Object.hasOwn(value, name))
   return result
 }
 
-function computeMissing(tree: Tree, root: Doc): unknown {
-  const result: Doc = {}
+/** Adds the computed fields of the tree whose names are `wanted`. */
+function addComputed(
+  result: Doc,
+  tree: Tree,
+  root: Doc,
+  wanted: (name: string) => boolean = () => true,
+): void {
   for (const [name, node] of tree) {
-    const made =
-      node instanceof Map
-        ? computeMissing(node, root)
-        : node.kind === 'compute'
-          ? node.evaluate(root)
-          : undefined
-    if (made !== undefined) setField(result, name, made)
+    if (!wanted(name)) continue
+    const value = computedValue(node, root)
+    if (value !== undefined) setField(result, name, value)
   }
+}
+
+function computedValue(node: Tree | Leaf, root: Doc): unknown {
+  if (!(node instanceof Map)) return node.kind === 'compute' ? node.evaluate(root) : undefined
+  const result: Doc = {}
+  addComputed(result, node, root)
   return Object.keys(result).length > 0 ? result : undefined
 }
 
@@ -234,5 +228,5 @@ function applyToChildren(
       .filter((element) => element !== undefined)
   }
   if (isDoc(value)) return applyTree(value, tree, inclusive, root, position)
-  return inclusive ? computeMissing(tree, root) : value
+  return inclusive ? computedValue(tree, root) : value
 }

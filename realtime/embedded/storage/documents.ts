@@ -8,13 +8,13 @@ import type { Catalog, Collection, Index } from './catalog.ts'
 import { keysOf, type IndexKey, type KeySet } from './index-keys.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
-const none: KeySet = { keys: [], multikey: [] }
+const noKeys: KeySet = { keys: [], multikey: [] }
 
 /** The documents of all collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
-  readonly #partials = new WeakMap<object, Matcher>()
+  readonly #partialMatchers = new WeakMap<object, Matcher>()
 
   constructor(store: SqliteStore, catalog: Catalog) {
     this.#store = store
@@ -23,11 +23,11 @@ export class Documents {
 
   /** Inserts a document. If it throws a duplicate-key error, nothing has changed. */
   insert(collection: Collection, doc: Doc, bytes: Uint8Array): void {
-    const filed = collection.indexes.map((index) => [index, this.#keySet(index, doc)] as const)
-    for (const [index, { keys }] of filed) this.#checkUnique(collection, index, keys, undefined)
+    const keySets = collection.indexes.map((index) => [index, this.#keySet(index, doc)] as const)
+    for (const [index, { keys }] of keySets) this.#checkUnique(collection, index, keys, undefined)
     const row = collection.nextRow
     this.#store.run(`INSERT INTO ${collection.table} (row, doc) VALUES (?, ?)`, row, bytes)
-    for (const [index, set] of filed) this.#file(index, set, set.keys, row)
+    for (const [index, set] of keySets) this.#addKeys(index, set, set.keys, row)
     collection.nextRow = row + 1
     if (collection.count !== undefined) collection.count++
   }
@@ -48,7 +48,7 @@ export class Documents {
     for (const { index, now, removed, added } of changes) {
       for (const key of removed)
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
-      this.#file(index, now, added, row)
+      this.#addKeys(index, now, added, row)
     }
   }
 
@@ -78,7 +78,7 @@ export class Documents {
       for (const [row, bytes] of rows) {
         const set = this.#keySet(index, decode(bytes))
         this.#checkUnique(collection, index, set.keys, row)
-        this.#file(index, set, set.keys, row)
+        this.#addKeys(index, set, set.keys, row)
         last = row
       }
     }
@@ -91,20 +91,20 @@ export class Documents {
   }
 
   #keySet(index: Index, doc: Doc): KeySet {
-    if (index.partial && !this.#partialMatcher(index)(doc)) return none
+    if (index.partial && !this.#partialMatcher(index)(doc)) return noKeys
     const set = keysOf(doc, index)
     return index.sparse && set.keys.every((key) => key.values.every((value) => value === undefined))
-      ? none
+      ? noKeys
       : set
   }
 
   #partialMatcher(index: Index): Matcher {
-    let matcher = this.#partials.get(index)
-    if (!matcher) this.#partials.set(index, (matcher = compileFilter(index.partial!)))
+    let matcher = this.#partialMatchers.get(index)
+    if (!matcher) this.#partialMatchers.set(index, (matcher = compileFilter(index.partial!)))
     return matcher
   }
 
-  #file(index: Index, set: KeySet, keys: readonly IndexKey[], row: number): void {
+  #addKeys(index: Index, set: KeySet, keys: readonly IndexKey[], row: number): void {
     for (const key of keys)
       this.#store.run(`INSERT INTO ${index.table} (key, row) VALUES (?, ?)`, key.bytes, row)
     this.#catalog.markMultikey(index, set.multikey)
@@ -114,14 +114,14 @@ export class Documents {
     collection: Collection,
     index: Index,
     keys: readonly IndexKey[],
-    own: number | undefined,
+    ownRow: number | undefined,
   ): void {
     if (!index.unique) return
     for (const key of keys) {
       const taken = this.#store.row(
         `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`,
         key.bytes,
-        own ?? -1,
+        ownRow ?? -1,
       )
       if (taken) throw duplicateKey(collection, index, key)
     }

@@ -15,7 +15,7 @@ interface Modification {
   /** Whether a missing path is created. */
   readonly create: boolean
   readonly onInsertOnly: boolean
-  readonly action: TargetOperation
+  readonly operation: TargetOperation
   /** The new path of a `$rename`. */
   readonly renameTo?: string
 }
@@ -37,28 +37,23 @@ type OperatorParser = (
   variables: Variables,
 ) => Omit<Modification, 'path'>
 
-const creating = (
-  make: (path: string, operand: unknown, variables: Variables) => TargetOperation,
-): OperatorParser => {
-  return (path, operand, variables) => ({
-    create: true,
+type OperationOf = (path: string, operand: unknown, variables: Variables) => TargetOperation
+
+/** A parser for operators that create a missing path (`create`), or leave it missing. */
+const parserFor =
+  (create: boolean) =>
+  (operationOf: OperationOf): OperatorParser =>
+  (path, operand, variables) => ({
+    create,
     onInsertOnly: false,
-    action: make(path, operand, variables),
+    operation: operationOf(path, operand, variables),
   })
-}
-const existing = (
-  make: (path: string, operand: unknown, variables: Variables) => TargetOperation,
-): OperatorParser => {
-  return (path, operand, variables) => ({
-    create: false,
-    onInsertOnly: false,
-    action: make(path, operand, variables),
-  })
-}
+const creating = parserFor(true)
+const existing = parserFor(false)
 
 const operators: Record<string, OperatorParser> = {
   $set: creating((_, operand) => set(operand)),
-  $setOnInsert: (_, operand) => ({ create: true, onInsertOnly: true, action: set(operand) }),
+  $setOnInsert: (_, operand) => ({ create: true, onInsertOnly: true, operation: set(operand) }),
   $unset: existing(() => unset),
   $inc: creating((path, operand) => increase('$inc', path, operand)),
   $mul: creating((path, operand) => increase('$mul', path, operand)),
@@ -114,10 +109,11 @@ function applyAll(
   modifications: readonly Modification[],
   identifiers: ReadonlyMap<string, Matcher>,
 ): void {
-  for (const { path, create, action, onInsertOnly, renameTo } of modifications) {
+  for (const { path, create, operation, onInsertOnly, renameTo } of modifications) {
     if (onInsertOnly && !situation.inserting) continue
     const context = { position: situation.position, identifiers, create, changes }
-    if (renameTo === undefined) eachTarget(doc, path, context, (target) => action(target, changes))
+    if (renameTo === undefined)
+      eachTarget(doc, path, context, (target) => operation(target, changes))
     else move(doc, path, renameTo, changes)
   }
 }
@@ -150,7 +146,7 @@ function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
     throw refusal('BadValue', `The source and target field for $rename must differ: ${path}`)
   if (`${path}.${operand}`.includes('$'))
     throw refusal('BadValue', `The source field for $rename may not be dynamic: ${path}`)
-  return { create: false, onInsertOnly: false, action: unset, renameTo: operand }
+  return { create: false, onInsertOnly: false, operation: unset, renameTo: operand }
 }
 
 function checkPath(path: string): void {
