@@ -44,6 +44,7 @@ export const errors = {
 
 export type ErrorCode = keyof typeof errors
 
+/** The keys of the table above; `Object.keys` types them as plain strings. */
 export const errorCodes = Object.keys(errors) as [ErrorCode, ...ErrorCode[]]
 
 export interface FaultExtra {
@@ -99,9 +100,8 @@ export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<
   const result = schema.safeParse(input)
   if (result.success) return result.data
   for (const issue of result.error.issues) {
-    const limit =
-      issue.code === 'custom' ? (issue.params?.limit_bytes as number | undefined) : undefined
-    if (limit !== undefined)
+    const limit: unknown = issue.code === 'custom' ? issue.params?.limit_bytes : undefined
+    if (typeof limit === 'number')
       throw new Fault('too_large', { detail: issue.message, limit_bytes: limit })
   }
   throw new Fault('invalid', {

@@ -4,6 +4,7 @@ import type { Run } from '@lockstep/protocol/agents'
 import { errors, Fault } from '@lockstep/protocol/errors'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
+import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
 import { unfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
@@ -40,27 +41,13 @@ export function startRecovery(
   { database, replies, runs }: { database: Database; replies: Replies; runs: Runs },
   { owner, timings, logger }: { owner: string; timings: ReplyTimings; logger: Logger },
 ): Recovery {
-  const stops = [every(timings.sweepMs, sweep), every(timings.straySweepMs, sweepStrays)]
-
-  /** One after the other, each at a random moment of its interval, so that nodes don't sweep in step. */
-  function every(ms: number, work: () => Promise<void>): () => Promise<void> {
-    let stopped = false
-    let running = Promise.resolve()
-    let timer = setTimeout(tick, Math.random() * ms)
-    function tick() {
-      running = work().catch((error: unknown) =>
-        logger.warn({ err: error }, 'abandoned replies could not be ended'),
-      )
-      void running.then(() => {
-        if (!stopped) timer = setTimeout(tick, ms)
-      })
-    }
-    return () => {
-      stopped = true
-      clearTimeout(timer)
-      return running
-    }
-  }
+  /** The first run is at a random moment of the interval, so that nodes don't sweep in step. */
+  const repeat = (intervalMs: number, sweep: () => Promise<void>) =>
+    repeatEvery(intervalMs, sweep, {
+      firstAfterMs: Math.random() * intervalMs,
+      failed: (error) => logger.warn({ err: error }, 'abandoned replies could not be ended'),
+    })
+  const stops = [repeat(timings.sweepMs, sweep), repeat(timings.straySweepMs, sweepStrays)]
 
   async function sweep(): Promise<void> {
     const began = performance.now()
