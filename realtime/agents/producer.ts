@@ -1,7 +1,8 @@
 // One running reply: takes pieces from a provider, shows them at once (deltas), makes them durable about once a second, and ends exactly
 // once. Whatever the provider does, whoever else ends the reply and however long the database is away, it never keeps streaming for ever:
 // each wait has a deadline, and a writer that was refused never writes again.
-import { errors, Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'

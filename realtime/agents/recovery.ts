@@ -1,7 +1,8 @@
 // Ends what dead nodes left running. Any node does it for all; doing it twice changes nothing, as each ending has a derived mutation id and
 // only what still streams can end. A reply whose producer merely slept is refused from then on.
 import type { Run } from '@lockstep/protocol/agents'
-import { errors, Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
 import { repeatEvery } from '../concurrency/repeat.ts'
