@@ -6,7 +6,7 @@
 //                      reply-leases          provider (demo, OpenAI-compatible)
 //
 // recovery ends what other nodes left running when they died.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { createRuns, type AgentUseCases } from '../commands/agents.ts'
@@ -53,7 +53,7 @@ export interface Agents {
   /**
    * Must be called with every change that this node delivers, in any order and any number of times.
    */
-  onChange(user_id: string, change: Change): void
+  onChange(user_id: string, change: WireChange): void
   /**
    * Ends every reply and run of this node as `interrupted` and keeps its text. From this call on,
    * new ones are `unavailable`. Resolves after `deadlineMs` at the latest.

@@ -1,8 +1,7 @@
 // The replies and runs that this node produces now. The invariant: each of them has a lease of this
 // node, and it ends here exactly when the log says that it has ended or when the lease is lost.
 import { Counter, Gauge, Histogram } from 'prom-client'
-import type { Change } from '@lockstep/protocol/change'
-import type { ConversationChanges } from '@lockstep/protocol/conversations'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { Producer } from './producer.ts'
@@ -49,7 +48,7 @@ export interface Runner {
    * Must be called with the changes of a user, from any node: one may end a reply or ask for its
    * end.
    */
-  onChange(user_id: string, change: Change): void
+  onChange(user_id: string, change: WireChange): void
   /**
    * Ends every reply as `interrupted`. Resolves once their text is written, or after `deadlineMs`.
    */
@@ -146,12 +145,11 @@ export function startRunner(deps: RunnerDeps): Runner {
   }
 }
 
-function endedBy({ topic, op, entity_id, data }: Change, job: ReplyJob): boolean {
+function endedBy({ topic, op, entity_id, data }: WireChange, job: ReplyJob): boolean {
   if (op === 'closed') return true
   if (topic === 'agents') return (op === 'finished' || op === 'deleted') && entity_id === job.run_id
   if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
-  if (op === 'finished')
-    return (data as ConversationChanges['finished'] | undefined)?.run_id === job.run_id
+  if (op === 'finished') return data?.run_id === job.run_id
   return op === 'deleted' || op === 'purged'
 }
 
@@ -159,7 +157,10 @@ function endedBy({ topic, op, entity_id, data }: Change, job: ReplyJob): boolean
  * An empty `extended` of a user asks for the end. The producer's own `extended` changes have the
  * server as their actor, which has no session.
  */
-function asksToEnd({ topic, op, entity_id, actor, data }: Change, { run_id }: ReplyJob): boolean {
+function asksToEnd(
+  { topic, op, entity_id, actor, data }: WireChange,
+  { run_id }: ReplyJob,
+): boolean {
   if (op !== 'extended' || actor.session_id === null || data?.text !== '') return false
   return topic === 'agents' ? entity_id === run_id : data.run_id === run_id
 }
