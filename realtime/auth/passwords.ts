@@ -1,6 +1,6 @@
-// Password hashes: scrypt, with the parameters inside each hash so that the cost can be raised later.
-// Only a few passwords are hashed at a time. A flood of sign-ins must not take all threads of libuv,
-// which files and DNS need, or too much memory (32 MB per hash at a cost of 2^15).
+// Password hashes: scrypt, with the parameters inside each hash so that the cost can be raised
+// later. Only a few passwords are hashed at a time. A flood of sign-ins must not take all threads
+// of libuv, which files and DNS need, or too much memory (32 MB per hash at a cost of 2^15).
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { Fault } from '@lockstep/protocol/errors'
 import { Semaphore } from '../concurrency/semaphore.ts'

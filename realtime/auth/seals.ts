@@ -5,19 +5,19 @@ export interface Seals {
   /** Seals a value that may be opened for `seconds` from now. */
   seal(value: object, seconds: number): Promise<string>
   /**
-   * The sealed value; empty if it is forged, altered or older than `seconds`. A seal doesn't say which
-   * kind of value it holds, so the caller must check the fields.
+   * The sealed value; empty if it is forged, altered or older than `seconds`. A seal doesn't say
+   * which kind of value it holds, so the caller must check the fields.
    */
   open<T extends object>(sealed: string, seconds: number): Promise<Partial<T>>
 }
 
 /**
- * @param secrets at least 32 characters each. The first secret seals and all of them open, so that a
- *   secret can be replaced without invalidating the seals that are in use.
+ * @param secrets at least 32 characters each. The first secret seals and all of them open, so that
+ * a   secret can be replaced without invalidating the seals that are in use.
  */
 export function createSeals(secrets: readonly string[]): Seals {
-  // iron-session writes the number of a secret into the seal, and numbers shift when the oldest secret
-  // is removed. So every secret has the number 1, and all of them are tried in turn.
+  // iron-session writes the number of a secret into the seal, and numbers shift when the oldest
+  // secret is removed. So every secret has the number 1, and all of them are tried in turn.
   const passwords = secrets.map((secret) => ({ 1: secret }))
   return {
     seal: (value, seconds) => sealData(value, { password: passwords[0]!, ttl: seconds }),

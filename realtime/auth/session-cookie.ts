@@ -1,5 +1,5 @@
-// The session cookie. It is sealed with this server's secrets and holds only the session's id and the
-// time of sealing. The session itself is in the database, so nothing in the cookie outlives a
+// The session cookie. It is sealed with this server's secrets and holds only the session's id and
+// the time of sealing. The session itself is in the database, so nothing in the cookie outlives a
 // revocation.
 import { parseCookie, stringifySetCookie } from 'cookie'
 import { createSeals } from './seals.ts'
@@ -24,8 +24,8 @@ export interface SessionCookie {
   clear(secure: boolean): string
   /**
    * All valid values of this name in a raw `Cookie` header, in the header's order. Values that are
-   * forged, altered or too old are left out. There may be several values, because neighbouring hosts
-   * and longer paths can set cookies that a browser sends first.
+   * forged, altered or too old are left out. There may be several values, because neighbouring
+   * hosts and longer paths can set cookies that a browser sends first.
    */
   read(header: string | undefined): Promise<SealedSession[]>
 }

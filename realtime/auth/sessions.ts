@@ -21,7 +21,10 @@ import {
 
 /** A request renews its session at most this often (ms). */
 const RENEW_MS = 60_000
-/** An open socket renews its session at most this often: there are many sockets, and they last long (ms). */
+/**
+ * An open socket renews its session at most this often: there are many sockets, and they last long
+ * (ms).
+ */
 const RENEW_OPEN_MS = 60 * 60 * 1000
 /** A cookie older than this is replaced (ms). */
 const RESEAL_MS = 24 * 60 * 60 * 1000
@@ -45,13 +48,13 @@ export interface Identity {
 export interface Sessions {
   readonly cookie: SessionCookie
   /**
-   * The user to whom a raw `Cookie` header belongs, by majority reads; undefined if nobody is signed
-   * in. Renews the session.
+   * The user to whom a raw `Cookie` header belongs, by majority reads; undefined if nobody is
+   * signed in. Renews the session.
    */
   identify(cookieHeader: string | undefined): Promise<Identity | undefined>
   /**
-   * When each of these sessions will expire; sessions that aren't alive are left out. Each must have an
-   * open socket. Renews them. It is one query, so pass at most about 1000 ids.
+   * When each of these sessions will expire; sessions that aren't alive are left out. Each must
+   * have an open socket. Renews them. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   /** Starts a session for a user who has authenticated. */

@@ -1,5 +1,5 @@
-// Limits how often something may happen on this node. It is for events that are cheaper than a count
-// that all nodes share.
+// Limits how often something may happen on this node. It is for events that are cheaper than a
+// count that all nodes share.
 
 /** Tokens return at `rate` per second, up to `burst`. Each event takes one token. */
 export interface TokenRate {

@@ -1,7 +1,7 @@
-// Users whom a proxy in front of this server has signed in. The proxy's headers count only together with
-// its secret, so nobody else who reaches the port can claim to be a user. With the secret they count
-// in full: if the proxy names another user or none, a session of one of its users isn't valid for that
-// request.
+// Users whom a proxy in front of this server has signed in. The proxy's headers count only together
+// with its secret, so nobody else who reaches the port can claim to be a user. With the secret they
+// count in full: if the proxy names another user or none, a session of one of its users isn't valid
+// for that request.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { TrustedProxySettings } from '../config/host-users.ts'
@@ -14,7 +14,9 @@ const SECRET_HEADER = 'lockstep-proxy-secret'
 /** The issuer of the identities that the proxy names. */
 const ISSUER = 'proxy'
 
-/** What the proxy says about a request: it comes from this user, or from nobody who is signed in. */
+/**
+ * What the proxy says about a request: it comes from this user, or from nobody who is signed in.
+ */
 export interface ProxyClaim {
   user: HostUser | undefined
 }
@@ -36,7 +38,10 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
   const { userHeader, nameHeader } = settings
   const digests = settings.secrets.map(digest)
 
-  /** The header's value; undefined if it is absent, empty or sent twice (by the visitor and by the proxy). */
+  /**
+   * The header's value; undefined if it is absent, empty or sent twice (by the visitor and by the
+   * proxy).
+   */
   function singleValue(request: IncomingMessage, name: string | undefined): string | undefined {
     const values = request.headersDistinct[name ?? ''] ?? []
     return values.length === 1 && values[0] ? values[0] : undefined
@@ -81,7 +86,10 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
   }
 }
 
-/** Whether the proxy names another user than the session's, or names nobody although the session is one of its users'. */
+/**
+ * Whether the proxy names another user than the session's, or names nobody although the session is
+ * one of its users'.
+ */
 export function contradicts(
   claim: ProxyClaim | undefined,
   { host }: Pick<Identity, 'host'>,
