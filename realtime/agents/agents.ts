@@ -7,10 +7,11 @@
 //
 // recovery ends what other nodes left running when they died.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { createRuns, type AgentUseCases } from '../commands/agents.ts'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
+import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
+import type { CommandContext } from '../log/entry.ts'
 import { createReplies } from '../commands/replies.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -43,11 +44,11 @@ export interface Agents {
     reply(
       context: CommandContext,
       payload: ConversationCommands['reply'],
-    ): Promise<Outcome<Summary | null>>
+    ): Promise<ConversationOutcome>
     stop(
       context: CommandContext,
       payload: ConversationCommands['stop'],
-    ): Promise<Outcome<Summary | null>>
+    ): Promise<ConversationOutcome>
   }
   useCases: AgentUseCases
   /**

@@ -5,8 +5,8 @@
 // isn't waited for.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
-import { derivedId } from '../log/entry.ts'
+import type { Outcome } from '../commands/outcome.ts'
+import { derivedId, type CommandContext } from '../log/entry.ts'
 import type { ReplyRef, Runner } from './runner.ts'
 
 /**
@@ -48,11 +48,11 @@ export async function stopReply<Data>(
     await Promise.race([producer.flushed, sleep(FLUSH_MS, undefined, { ref: false })])
     return steps.end(context, producer.metadata).finally(ended.resolve)
   }
-  const { seq, version, changed } = await steps.requestStop(context)
+  const requested = await steps.requestStop(context)
   const deadline = performance.now() + REMOTE_END_MS
   do await sleep(POLL_MS)
   while (performance.now() < deadline && (await steps.isOpen()))
   const mutation_id = derivedId('stop', context.mutation_id)
   const { data } = await steps.end({ ...context, mutation_id })
-  return { data, seq, version, changed }
+  return { ...requested, data }
 }

@@ -81,7 +81,8 @@ export function createRateLimits(
   })
 
   async function rememberPair(pair: string): Promise<void> {
-    await knownPairs.consume(pair).catch(() => undefined) // losing it only makes the limits stricter
+    // a lost pair only makes the limits stricter
+    await knownPairs.consume(pair).catch(() => undefined)
   }
 
   return {
