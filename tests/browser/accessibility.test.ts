@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
+import { appPages, fillAccount } from './app-pages.ts'
 import { desktop, phone, sharedBrowser } from './browser-windows.ts'
 import {
   composer,
@@ -13,7 +14,6 @@ import {
   threadText,
   waitForVisible,
 } from './user-actions.ts'
-import { appPages, fillAccount } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
@@ -42,7 +42,7 @@ async function violationsInBothThemes(page: Page): Promise<string[]> {
   return [...light, ...dark.map((line) => `dark: ${line}`)]
 }
 
-for (const [name, look] of Object.entries({ desktop, phone }))
+for (const [name, device] of Object.entries({ desktop, phone }))
   test(
     `axe-core finds no violation on any page in either theme: ${name}`,
     { timeout: 180_000 },
@@ -51,7 +51,7 @@ for (const [name, look] of Object.entries({ desktop, phone }))
       const ids = await fillAccount(alice)
       const found: Record<string, string[]> = {}
       const signedOut = await windows.open(shared.node.url, '/app/sign-in', {
-        ...look,
+        ...device,
         colorScheme: 'light',
       })
       for (const path of ['/app/sign-in', '/app/sign-up']) {
@@ -60,7 +60,7 @@ for (const [name, look] of Object.entries({ desktop, phone }))
         found[path] = await violationsInBothThemes(signedOut)
       }
       const signedIn = await windows.open(shared.node.url, '/app', {
-        ...look,
+        ...device,
         colorScheme: 'light',
         person: alice,
       })

@@ -1,7 +1,7 @@
-// All tests of a worker share one headless Chromium and open windows in it. Each window is a browser
-// context of its own, so it shares no cookies with the others and stands for a separate browser. A
-// window records errors and violations of the Content-Security-Policy, because no page may cause
-// any.
+// All tests of a worker share one headless Chromium and open windows in it. Each window is a
+// browser context of its own, so it shares no cookies with the others and stands for a separate
+// browser. A window records errors and violations of the Content-Security-Policy, because no page
+// may cause any.
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'

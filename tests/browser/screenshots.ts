@@ -5,15 +5,16 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
-import { spawnNode } from '../harness/node.ts'
 import type { Session, User } from '@lockstep/protocol/account'
+import { spawnNode } from '../harness/node.ts'
 import { cookieOf, Person, request } from '../harness/person.ts'
+import { prepareBundle } from '../harness/programs.ts'
+import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 import { desktop, launch, openWindow, phone } from './browser-windows.ts'
 import { waitForVisible } from './user-actions.ts'
-import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
-const looks: Record<string, BrowserContextOptions> = { desktop, phone }
+const devices: Record<string, BrowserContextOptions> = { desktop, phone }
 const signInPage = {
   name: 'sign-in',
   path: '/app/sign-in',
@@ -61,16 +62,24 @@ async function signUpAlice(url: string): Promise<Person> {
 
 const dataFolder = await mkdtemp(join(tmpdir(), 'lockstep-screenshots-'))
 await mkdir(folder, { recursive: true })
+await prepareBundle()
 try {
   await using node = await spawnNode({ url: '' }, { MONGODB_URL: undefined, DATA_DIR: dataFolder })
   const browser = await launch()
   const alice = await signUpAlice(node.url)
   const ids = await fillAccount(alice)
-  for (const [device, look] of Object.entries(looks))
+  for (const [device, options] of Object.entries(devices))
     for (const colorScheme of ['light', 'dark'] as const) {
       const name = `${device}-${colorScheme}`
-      await takeScreenshots(browser, node.url, [signInPage], name, { ...look, colorScheme })
-      await takeScreenshots(browser, node.url, appPages(ids), name, { ...look, colorScheme }, alice)
+      await takeScreenshots(browser, node.url, [signInPage], name, { ...options, colorScheme })
+      await takeScreenshots(
+        browser,
+        node.url,
+        appPages(ids),
+        name,
+        { ...options, colorScheme },
+        alice,
+      )
       process.stdout.write(`${name}\n`)
     }
   await browser.close()

@@ -5,19 +5,11 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'
-import { errors } from '@lockstep/protocol/errors'
+import { wireCommands } from '@lockstep/protocol/commands'
+import { errors } from '@lockstep/protocol/error-codes'
 import { limits } from '@lockstep/protocol/limits'
 import { routes, type Route } from '@lockstep/protocol/rest'
-import {
-  commands,
-  Delta,
-  Draining,
-  Head,
-  Presence,
-  RangeRequest,
-  Sync,
-  unloggedCommands,
-} from '@lockstep/protocol/sync'
+import { Delta, Draining, Head, Presence, RangeRequest, Sync } from '@lockstep/protocol/sync'
 
 const spec = readFileSync(path.join(import.meta.dirname, '../../protocol/SPEC.md'), 'utf8')
 
@@ -130,11 +122,11 @@ describe('the commands', () => {
   }))
 
   it('are those of the sockets, with their fields', () => {
-    const built = Object.entries(commands).flatMap(([topic, ofTopic]) =>
-      Object.entries<z.ZodObject>(ofTopic).map(([command, schema]) => ({
+    const built = Object.entries(wireCommands).flatMap(([topic, ofTopic]) =>
+      Array.from(ofTopic, ([command, { schema, logged }]) => ({
         name: `${topic} ${command}`,
-        fields: fieldsOf(schema).sort(),
-        isLogged: !unloggedCommands.has(`${topic}:${command}`),
+        fields: fieldsOf(schema.omit({ mutation_id: true })).sort(),
+        isLogged: logged,
       })),
     )
     const range = { name: 'all range', fields: fieldsOf(RangeRequest).sort(), isLogged: false }
