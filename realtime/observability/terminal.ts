@@ -1,8 +1,6 @@
 // Log lines for a person at a terminal: time, level, message, then what else the line says. Programs
 // that collect logs read JSON; they never get these.
-import { styleText } from 'node:util'
-import { inspect } from 'node:util'
-import type { Logger } from './logger.ts'
+import { inspect, styleText } from 'node:util'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -16,7 +14,7 @@ const levels: ReadonlyMap<unknown, [name: string, style: Style]> = new Map([
   [60, ['fatal', 'red']],
 ])
 
-/** What a line of JSON from {@link Logger} says, as text. A line that is no JSON stays as it is. */
+/** The text of one line that a logger wrote as JSON. A line that is not JSON stays as it is. */
 export function readableLine(line: string): string {
   let entry: Record<string, unknown>
   try {
