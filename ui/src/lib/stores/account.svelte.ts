@@ -3,6 +3,7 @@ import { enter, getSignInMethods, logout } from '@lockstep/client/rest/account'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Presence } from '@lockstep/protocol/sync'
+import { signInAddress } from '../return-address.ts'
 import { engine } from './engine.ts'
 
 const track = createSubscriber((update) => engine.account.subscribe(update))
@@ -12,8 +13,11 @@ const trackEngine = createSubscriber((update) => engine.subscribe(update))
 export type Farewell = 'signed-out' | 'ended' | 'deleted'
 
 let isLeaving = false
-/** Its sockets end before its answer comes: what ends them is known. */
-let isDeleting = false
+/**
+ * What the user has asked for on this page. The server closes the sockets before its answer comes,
+ * so the page may notice that it is signed out before it knows that the request succeeded.
+ */
+let requested: Farewell | undefined
 
 class Account {
   get user() {
@@ -38,6 +42,13 @@ class Account {
     return [...engine.account.presence.values()].filter(({ online }) => online)
   }
 
+  /** How many other devices have a page open. The tabs of this browser are this device. */
+  get otherDevices(): number {
+    const devices = new Set(this.others.map(({ session_id }) => session_id))
+    if (this.session) devices.delete(this.session.id)
+    return devices.size
+  }
+
   /** Those that look at a conversation right now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
@@ -56,30 +67,39 @@ class Account {
 
   /** Throws Fault when the server can't be reached: then the session would live on, so the user stays and is told. */
   async signOut(): Promise<void> {
-    await logout(engine.call)
-    leave('signed-out')
+    await this.#end('signed-out', () => logout(engine.call))
   }
 
   /** Deletes the account and everything of it. Throws Fault. @param password undefined: it has none */
   async remove(password: string | undefined): Promise<void> {
-    isDeleting = true
+    await this.#end('deleted', () => engine.call('deleteMe', { body: { password } }))
+  }
+
+  async #end(farewell: Farewell, request: () => Promise<unknown>): Promise<void> {
+    requested = farewell
     try {
-      await engine.call('deleteMe', { body: { password } })
+      await request()
     } catch (error) {
-      // without an answer nobody knows whether it is done: being signed out then tells it
-      isDeleting = error instanceof Fault && error.code === 'unavailable'
+      // Without an answer nobody knows whether it was done. Being signed out then shows that it was.
+      if (!(error instanceof Fault && error.code === 'unavailable')) requested = undefined
       throw error
     }
-    leave('deleted')
+    leave(farewell)
   }
 }
 export const account = new Account()
 
-/** Opens the sign-in page as a new document. */
+/**
+ * Opens the sign-in page as a new document. If the session ended elsewhere, signing in leads back to
+ * the present address.
+ */
 export function leave(reason: Farewell): void {
   if (isLeaving) return
   isLeaving = true
-  location.replace(`/app/sign-in?${isDeleting ? 'deleted' : reason}`)
+  const farewell = requested ?? reason
+  location.replace(
+    signInAddress(farewell, farewell === 'ended' ? new URL(location.href) : undefined),
+  )
 }
 
 /** True from the moment on that this document is given up: its unsent changes are nobody's any more. */

@@ -13,7 +13,7 @@ export type Density = (typeof densities)[number]
 
 /** Read marks that are kept one by one; older conversations fall under the common `since`. */
 const maxReadMarks = 300
-/** All preferences together may have 64 KB: a longer draft stays on its device. */
+/** In characters. All preferences together may have 64 KB, so a longer draft isn't saved. */
 export const maxDraftLength = 6000
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -29,6 +29,9 @@ const oneOf = <Name extends string>(
 ): Name => names.find((name) => name === value) ?? fallback
 
 class Preferences {
+  /** The mutation ids of unsent changes that the page makes by itself: drafts and read marks. */
+  readonly #automatic = new Set<string>()
+
   get value(): JsonObject {
     track()
     return engine.preferences.value
@@ -71,6 +74,17 @@ class Preferences {
     engine.preferences.update(patch)
   }
 
+  /** Whether a command in the outbox is a change that the page made by itself. */
+  isAutomatic(mutation_id: string): boolean {
+    return this.#automatic.has(mutation_id)
+  }
+
+  #updateAutomatically(patch: JsonObject): void {
+    const { mutation_id, outcome } = engine.preferences.update(patch)
+    this.#automatic.add(mutation_id)
+    void outcome.then(() => this.#automatic.delete(mutation_id))
+  }
+
   /** `id`: a conversation's, or `new`. */
   draft(id: string): string {
     const draft = objectAt(this.value, 'drafts')[id]
@@ -79,7 +93,7 @@ class Preferences {
 
   saveDraft(id: string, text: string): void {
     if (text === this.draft(id) || text.length > maxDraftLength) return
-    this.update({ drafts: { [id]: text === '' ? null : text } })
+    this.#updateAutomatically({ drafts: { [id]: text === '' ? null : text } })
   }
 
   /** Whether messages came that no device of the user has shown. */
@@ -95,10 +109,10 @@ class Preferences {
     if (!this.isUnread(conversation)) return
     const counts: JsonObject = { [conversation.id]: conversation.message_count }
     const marks = Object.keys(objectAt(objectAt(this.value, 'read'), 'counts'))
-    if (marks.length < maxReadMarks) return this.update({ read: { counts } })
+    if (marks.length < maxReadMarks) return this.#updateAutomatically({ read: { counts } })
     // Everything up to now counts as read from here on, the marks start anew.
     for (const id of marks) if (id !== conversation.id) counts[id] = null
-    this.update({ read: { since: conversation.updated_at, counts } })
+    this.#updateAutomatically({ read: { since: conversation.updated_at, counts } })
   }
 
   /** Everything is read. */

@@ -5,7 +5,7 @@ import type { OutboxItem } from '@lockstep/client/views'
 import { engine } from '../../stores/engine.ts'
 import { preferences } from '../../stores/preferences.svelte.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
-import { unsentText } from '../thread/pending-replies.ts'
+import { isRequestedReply, unsentText } from '../thread/pending-replies.ts'
 
 /** The `mutation_id`s of the failed commands that have been handled. */
 const handled = new Set<string>()
@@ -26,6 +26,8 @@ const commandPhrases: Record<string, string> = {
 
 function handleFailure(item: OutboxItem): void {
   if (item.problem?.code === 'version_conflict') return void resolveConflict(item)
+  if (item.problem?.code === 'already_replying' && isRequestedReply(item.mutation_id))
+    return item.discard()
   if (item.message_ids.length > 0) {
     if (!isShownInThread(item)) void rescueMessage(item)
     return
