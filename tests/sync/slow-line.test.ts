@@ -1,6 +1,6 @@
 // Requests of the client over a line that is slow, and over one that is dead: only the second is given up.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createCall, type CallOptions } from '@lockstep/client/call'
+import { createCall, type CallOptions } from '../../clients/typescript/src/rest/call.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())

@@ -35,7 +35,7 @@ describe('import directions', () => {
     ['clients/typescript/src/lists.ts', `import { Change } from '@lockstep/protocol/change'`],
     [
       'ui/src/lib/stores/conversations.svelte.ts',
-      `import { Engine } from '@lockstep/client/engine'`,
+      `import { Engine } from '@lockstep/client'`,
     ],
     [
       'tests/log/append.test.ts',

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { branchOf } from '@lockstep/protocol/branch'
 import { threadItems } from '../../ui/src/lib/thread/items.ts'
 import { threadPath } from '../../ui/src/lib/thread/path.ts'
-import type { MessageView } from '@lockstep/client/views'
+import type { MessageView } from '@lockstep/client'
 
 const message = (position: number, replaces: number | null): MessageView => ({
   id: `m${position}`,

@@ -11,8 +11,8 @@ import {
   type Tombstone,
 } from '@lockstep/protocol/reduce/conversation'
 import { getConversation } from './rest/conversations.ts'
-import type { Call } from './call.ts'
-import { followVersion, type Command, type Loaded, type Model } from './model.ts'
+import type { Call } from './rest/call.ts'
+import { followVersion, type Command, type Loaded, type Model } from './topic-model.ts'
 import { conflictWith } from './outbox.ts'
 import { toChange } from './predicted-change.ts'
 

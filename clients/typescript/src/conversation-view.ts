@@ -3,7 +3,7 @@ import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import type { Message } from '@lockstep/protocol/message'
 import type { Entry } from './outbox.ts'
-import type { Overlay } from './overlay.ts'
+import type { Overlay } from './streamed-text.ts'
 import type {
   ConversationView,
   Delivery,

@@ -2,9 +2,9 @@
 // that arrive meanwhile are kept and applied after the load, so that an older answer never covers a newer change.
 import type { Change } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
-import { isRetryable } from './call.ts'
-import type { Model } from './model.ts'
-import type { Scope } from './scope.ts'
+import { isRetryable } from './rest/call.ts'
+import type { Model } from './topic-model.ts'
+import type { Scope } from './lifetime.ts'
 
 const MOST_LOADS = 4
 

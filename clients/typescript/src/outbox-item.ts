@@ -1,5 +1,5 @@
 // A waiting command as pages see it.
-import type { Command, Model } from './model.ts'
+import type { Command, Model } from './topic-model.ts'
 import type { Entry, Outbox } from './outbox.ts'
 import type { OutboxItem } from './views.ts'
 

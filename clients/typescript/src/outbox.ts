@@ -3,9 +3,9 @@
 import { errors, Fault, toProblem, type Problem } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Ack } from '@lockstep/protocol/sync'
-import { toFault } from './call.ts'
-import type { Command } from './model.ts'
-import type { Scope } from './scope.ts'
+import { toFault } from './rest/call.ts'
+import type { Command } from './topic-model.ts'
+import type { Scope } from './lifetime.ts'
 import type { Outcome, Sent } from './views.ts'
 
 const MOST_UNDER_WAY = 16

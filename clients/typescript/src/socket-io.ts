@@ -1,6 +1,6 @@
 // The default wire: socket.io-client, all namespaces of an engine over one WebSocket.
 import { Manager } from 'socket.io-client'
-import type { Connect } from './ports.ts'
+import type { Connect } from './platform.ts'
 
 const OPEN_TIMEOUT = 10_000
 

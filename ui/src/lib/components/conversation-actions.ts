@@ -1,5 +1,5 @@
 // What a user can do with a conversation: the same menu in the list and in the thread. Whatever hides something can be undone.
-import type { SummaryView } from '@lockstep/client/views'
+import type { SummaryView } from '@lockstep/client'
 import { commands } from '../stores/conversations.svelte.ts'
 import { navigate, route } from '../router.svelte.ts'
 import { ask, confirmed, notify, type MenuItem } from './overlays.svelte.ts'

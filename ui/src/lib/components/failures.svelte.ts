@@ -1,6 +1,6 @@
 // What becomes of commands that the server refused. A conflict is the user's choice; a refused message stays where it was written, with its
 // reason; of everything else the user is told and the view goes back to what the server holds.
-import type { OutboxItem } from '@lockstep/client/views'
+import type { OutboxItem } from '@lockstep/client'
 import { engine } from '../stores/engine.ts'
 import { preferences } from '../stores/preferences.svelte.ts'
 import { unsentText } from '../thread/replies.ts'

@@ -1,5 +1,5 @@
 // The list of conversations under headings: what is pinned, then by how long ago something was written.
-import type { SummaryView } from '@lockstep/client/views'
+import type { SummaryView } from '@lockstep/client'
 
 export interface ListGroup {
   /** '' needs no heading. */

@@ -1,6 +1,6 @@
 // Search over titles and texts: what the page holds answers at once, the server's answer follows.
 import type { Summary } from '@lockstep/protocol/conversations'
-import type { ListState, SummaryView } from '@lockstep/client/views'
+import type { ListState, SummaryView } from '@lockstep/client'
 import { commands, conversations } from '../stores/conversations.svelte.ts'
 
 const pauseMs = 180

@@ -1,5 +1,5 @@
 // What can be done with the messages of one thread.
-import type { MessageView } from '@lockstep/client/views'
+import type { MessageView } from '@lockstep/client'
 
 export interface ThreadDeeds {
   /** Shows another version of a message. */

@@ -1,7 +1,7 @@
 // Which messages a thread shows: the branch that ends with the newest message, as an assistant is given it, or, where the reader picked a
 // version, the newest branch that goes through that one.
 import { branchOf } from '@lockstep/protocol/branch'
-import type { MessageView } from '@lockstep/client/views'
+import type { MessageView } from '@lockstep/client'
 
 export interface PathEntry {
   message: MessageView

@@ -1,7 +1,7 @@
 // A user's message wants a reply as soon as the server has it: also when that takes a reconnect or a second try, and the user has gone to
 // another page meanwhile. Until then its text is remembered here, for the case that there is no place left to show it.
 import { commands } from '../stores/conversations.svelte.ts'
-import type { ConversationView } from '@lockstep/client/views'
+import type { ConversationView } from '@lockstep/client'
 
 interface Wanted {
   conversation_id: string

@@ -8,10 +8,10 @@ import type { Delta } from '@lockstep/protocol/sync'
 import { conversationModel, PAGE, withoutMessages, type Held } from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
 import { listConversations } from './rest/conversations.ts'
-import type { Call } from './call.ts'
-import { Lists } from './lists.ts'
-import { Overlay } from './overlay.ts'
-import { TopicFace } from './topic-face.ts'
+import type { Call } from './rest/call.ts'
+import { Lists } from './paged-lists.ts'
+import { Overlay } from './streamed-text.ts'
+import { TopicFace } from './topic-client.ts'
 import { Topic } from './topic.ts'
 import type {
   ConversationFields,
@@ -22,7 +22,7 @@ import type {
   Sent,
   SummaryView,
 } from './views.ts'
-import { loadOlder, Windows } from './windows.ts'
+import { loadOlder, Windows } from './message-windows.ts'
 
 type Commands = ConversationCommands
 

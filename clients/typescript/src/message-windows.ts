@@ -7,8 +7,8 @@ import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/co
 import { PAGE, type Held } from './conversation-model.ts'
 import type { Entities } from './entities.ts'
 import { getConversation } from './rest/conversations.ts'
-import type { Call } from './call.ts'
-import type { Scope } from './scope.ts'
+import type { Call } from './rest/call.ts'
+import type { Scope } from './lifetime.ts'
 
 const MOST_CLOSED = 20
 const MOST_TRIES = 5

@@ -3,7 +3,7 @@
 import type { Change, Cursor } from '@lockstep/protocol/change'
 import { limits } from '@lockstep/protocol/limits'
 import type { Head, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
-import type { Scope } from './scope.ts'
+import type { Scope } from './lifetime.ts'
 
 /** Changes kept while they can't be applied. What comes beyond is asked for later. */
 const MOST_KEPT = 2_000

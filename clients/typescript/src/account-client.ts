@@ -11,9 +11,9 @@ import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/accou
 import { isKnown } from '@lockstep/protocol/reduce/known'
 import type { Presence } from '@lockstep/protocol/sync'
 import { getMe, listSessions } from './rest/account.ts'
-import type { Call } from './call.ts'
-import type { Model } from './model.ts'
-import { TopicFace } from './topic-face.ts'
+import type { Call } from './rest/call.ts'
+import type { Model } from './topic-model.ts'
+import { TopicFace } from './topic-client.ts'
 import { Topic, type Run } from './topic.ts'
 import type { AccountTopic, Sent } from './views.ts'
 

@@ -3,9 +3,9 @@
 import type { Fault } from '@lockstep/protocol/errors'
 import type { Ack, Draining, Handshake, ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import { toFault } from './call.ts'
-import type { Connect, SocketLike } from './ports.ts'
-import type { Scope } from './scope.ts'
+import { toFault } from './rest/call.ts'
+import type { Connect, SocketLike } from './platform.ts'
+import type { Scope } from './lifetime.ts'
 
 /** No answer came: the server may or may not have done it. */
 class Lost extends Error {}

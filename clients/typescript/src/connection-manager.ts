@@ -1,9 +1,9 @@
 // All channels of an engine and the one decision when to try again. Reconnects are spread by full jitter; `nudge` doesn't wait.
 import { errors, type Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
-import { Channel, type ChannelListener, type ChannelOwner } from './channel.ts'
-import type { Connect } from './ports.ts'
-import type { Scope } from './scope.ts'
+import { Channel, type ChannelListener, type ChannelOwner } from './topic-connection.ts'
+import type { Connect } from './platform.ts'
+import type { Scope } from './lifetime.ts'
 
 /** A connection that held this long was a good one: the next attempt after it starts from the shortest delay again. */
 const STEADY = 5_000
