@@ -23,7 +23,7 @@ function server(status = 200) {
     return head.promise
   }
   const stream = new ReadableStream<Uint8Array>({ start: (controller) => void (body = controller) })
-  const call = createCall({ origin: '', fetch, headers: () => ({}), holder: () => undefined })
+  const call = createCall({ origin: '', fetch, headers: () => ({}), userId: () => undefined })
   const asked = (options?: CallOptions) => {
     const answer = call('listConversations', {}, options)
     answer.catch(() => undefined)

@@ -1,9 +1,13 @@
 // All channels of an engine and the one decision when to try again. Reconnects are spread by full jitter; `nudge` doesn't wait.
 import { errors, type Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
-import { Channel, type ChannelListener, type ChannelOwner } from './topic-connection.ts'
+import {
+  TopicConnection,
+  type TopicConnectionListener,
+  type TopicConnectionOwner,
+} from './topic-connection.ts'
 import type { Connect } from './platform.ts'
-import type { Scope } from './lifetime.ts'
+import type { Lifetime } from './lifetime.ts'
 
 /** A connection that held this long was a good one: the next attempt after it starts from the shortest delay again. */
 const STEADY = 5_000
@@ -17,17 +21,17 @@ const QUIET = 60_000
 /** `live`: every topic hears of every change. `connecting`: trying right now. `offline`: waiting for the next try. */
 export type ConnectionState = 'live' | 'connecting' | 'offline'
 
-export interface ConnectionListener {
+export interface ConnectionManagerDeps {
   changed(): void
   /** The server refused for good (see `closes` in the table of faults). */
   refused(fault: Fault): void
 }
 
-export class Connection implements ChannelOwner {
+export class ConnectionManager implements TopicConnectionOwner {
   readonly #connect: Connect
-  readonly #scope: Scope
-  readonly #listener: ConnectionListener
-  readonly #channels = new Map<Topic, Channel>()
+  readonly #scope: Lifetime
+  readonly #listener: ConnectionManagerDeps
+  readonly #channels = new Map<Topic, TopicConnection>()
   #attempt = 0
   #liveSince = 0
   #cancelRetry: (() => void) | undefined
@@ -35,7 +39,7 @@ export class Connection implements ChannelOwner {
   #patience = PATIENCE
   #heardAt = 0
 
-  constructor(connect: Connect, scope: Scope, listener: ConnectionListener) {
+  constructor(connect: Connect, scope: Lifetime, listener: ConnectionManagerDeps) {
     this.#connect = connect
     this.#scope = scope
     this.#listener = listener
@@ -43,8 +47,8 @@ export class Connection implements ChannelOwner {
   }
 
   /** Opens a topic's channel, and keeps it open until `close`. */
-  open(topic: Topic, listener: ChannelListener): Channel {
-    const channel = new Channel(topic, this.#connect, this.#scope, listener, this)
+  open(topic: Topic, listener: TopicConnectionListener): TopicConnection {
+    const channel = new TopicConnection(topic, this.#connect, this.#scope, listener, this)
     this.#channels.set(topic, channel)
     if (!this.#cancelRetry) channel.join()
     this.#listener.changed()
@@ -78,7 +82,7 @@ export class Connection implements ChannelOwner {
     this.#listener.changed()
   }
 
-  down(channel: Channel, fault: Fault | undefined): void {
+  down(channel: TopicConnection, fault: Fault | undefined): void {
     if (this.#scope.ended || this.#channels.get(channel.topic) !== channel) return
     if (fault && errors[fault.code].closes) return this.#listener.refused(fault)
     this.#retry(fault?.extra.retry_after_ms)

@@ -6,7 +6,7 @@ import type { Clock } from './platform.ts'
 const FIRST_DELAY = 1_000
 const LONGEST_DELAY = 10_000
 
-export class Scope {
+export class Lifetime {
   readonly #abort = new AbortController()
   readonly #clock: Clock
   readonly #random: () => number

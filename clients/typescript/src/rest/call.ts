@@ -1,43 +1,50 @@
-// The REST API as typed calls. Everything that can go wrong comes out as a Fault of the protocol's table.
+// The REST API as typed calls. Whatever goes wrong becomes a Fault from the protocol's table.
 import { errors, Fault, type ErrorCode, type Problem } from '@lockstep/protocol/errors'
 import { routePaths } from '@lockstep/protocol/route-paths'
 import type { Answer, Asking, RouteName } from '@lockstep/protocol/rest'
+import { abortWhenSilent } from './abort-when-silent.ts'
 
-/** Nothing has come for so long: the wire is dead (ms). A slow one may take whatever it takes. */
-const SILENCE = 15_000
-/** While what is sent goes out nothing comes, and nobody can see it move: a whole import on a slow line (ms). */
-const SENDING = 300_000
+/** After so long without a byte of the response, the connection counts as dead; milliseconds. */
+const READ_SILENCE = 15_000
+/** The same for a write: nobody can see its body travel, and an import over a slow line takes minutes. */
+const WRITE_SILENCE = 300_000
 
 export interface CallOptions {
   signal?: AbortSignal
   /** UUID; makes repeating a write safe (`Idempotency-Key`). */
   mutation_id?: string
-  /** `If-Match`. */
+  /** `If-Match`: the version that the entity must have. */
   if_version?: number
 }
 
-/** Asks a route of the REST API. Throws Fault: the server's problem, or `unavailable` when there was no answer. */
+/**
+ * Requests a route of the REST API and resolves with its response. Throws Fault: the server's problem,
+ * or `unavailable` if there was no response.
+ */
 export type Call = <Name extends RouteName>(
   route: Name,
-  ask?: Partial<Asking<Name>>,
+  request?: Partial<Asking<Name>>,
   options?: CallOptions,
 ) => Promise<Answer<Name>>
 
-export interface HttpOptions {
+export interface CallDeps {
   origin: string
   fetch: typeof fetch
   headers: () => Record<string, string>
-  /** Whose state is held, if any: the server refuses when the cookie has become another's. */
-  holder: () => string | undefined
+  /**
+   * The user whose state this device holds, if any. The server rejects the request if the cookie
+   * has become another user's.
+   */
+  userId: () => string | undefined
 }
 
-export function createCall({ origin, fetch, headers, holder }: HttpOptions): Call {
-  return async (route, ask = {}, options = {}) => {
+export function createCall({ origin, fetch, headers, userId }: CallDeps): Call {
+  return async (route, request = {}, options = {}) => {
     const { method, path } = routePaths[route]
-    const silence = listen(method === 'GET' ? SILENCE : SENDING)
-    const user_id = holder()
+    const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
+    const user_id = userId()
     try {
-      const answer = await fetch(origin + addressOf(path, ask.params, ask.query), {
+      const response = await fetch(origin + addressOf(path, request.params, request.query), {
         method,
         credentials: 'same-origin',
         headers: {
@@ -45,14 +52,16 @@ export function createCall({ origin, fetch, headers, holder }: HttpOptions): Cal
           ...(user_id !== undefined && { 'lockstep-user': user_id }),
           ...(options.mutation_id !== undefined && { 'idempotency-key': options.mutation_id }),
           ...(options.if_version !== undefined && { 'if-match': `"${options.if_version}"` }),
-          ...(ask.body !== undefined && { 'content-type': 'application/json' }),
+          ...(request.body !== undefined && { 'content-type': 'application/json' }),
         },
-        body: ask.body === undefined ? undefined : JSON.stringify(ask.body),
-        signal: options.signal ? AbortSignal.any([options.signal, silence.signal]) : silence.signal,
+        body: request.body === undefined ? undefined : JSON.stringify(request.body),
+        signal: silence.signal,
       })
-      const response = silence.through(answer)
-      if (!response.ok) throw toFault(await response.json().catch(() => undefined), response.status)
-      return (response.status === 204 ? undefined : await response.json()) as Answer<typeof route>
+      const { ok, status } = response
+      const body = silence.watch(response)
+      if (!ok) throw faultFromProblem(await body.json().catch(() => undefined), status)
+      // The server answers as its table of routes says; its own tests check that.
+      return (status === 204 ? undefined : await body.json()) as Answer<typeof route>
     } catch (error) {
       if (error instanceof Fault) throw error
       throw new Fault('unavailable', { detail: 'The server does not answer' }, error)
@@ -62,51 +71,29 @@ export function createCall({ origin, fetch, headers, holder }: HttpOptions): Cal
   }
 }
 
-/** A signal that aborts when nothing has come for so long: the answer's beginning, and each piece of its body. */
-function listen(ms: number) {
-  const controller = new AbortController()
-  let timer: ReturnType<typeof setTimeout>
-  const hear = () => {
-    clearTimeout(timer)
-    timer = setTimeout(() => controller.abort(new DOMException('Nothing came', 'TimeoutError')), ms)
-  }
-  hear()
-  return {
-    signal: controller.signal,
-    through(response: Response): Response {
-      hear()
-      const { body, status, headers } = response
-      if (!body) return response
-      const heard = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        transform(piece, next) {
-          hear()
-          next.enqueue(piece)
-        },
-      })
-      return new Response(body.pipeThrough(heard), { status, headers })
-    },
-    end: () => clearTimeout(timer),
-  }
-}
-
 function addressOf(path: string, params: unknown, query: unknown): string {
+  const given = new Map(Object.entries(params ?? {}))
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
-    encodeURIComponent(String((params as Record<string, unknown>)[name])),
+    encodeURIComponent(String(given.get(name))),
   )
-  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
-  return given.length === 0
-    ? filled
-    : `${filled}?${new URLSearchParams(given.map(([k, v]) => [k, String(v)]))}`
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) search.set(name, String(value))
+  const text = search.toString()
+  return text === '' ? filled : `${filled}?${text}`
 }
 
-/** The Fault behind a problem from the wire. What isn't a problem (a proxy's page, say) becomes `unavailable` or `internal`. */
-export function toFault(problem: unknown, status = 500): Fault {
+/**
+ * The Fault that a problem from the server states. A body that isn't a problem (a proxy's error page,
+ * for example) becomes `unavailable` or `internal`, by its status.
+ */
+export function faultFromProblem(problem: unknown, status = 500): Fault {
   const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>
   if (code !== undefined && Object.hasOwn(errors, code)) return new Fault(code, extra)
   const fallback: ErrorCode = status >= 502 && status <= 504 ? 'unavailable' : 'internal'
   return new Fault(fallback, { status })
 }
 
-/** True when the same request may succeed later. */
+/** True if the same request may succeed later. */
 export const isRetryable = (error: unknown): boolean =>
   error instanceof Fault && errors[error.code].retryable
