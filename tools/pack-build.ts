@@ -1,27 +1,53 @@
-// Compiles a package of this repository: JavaScript, declarations and source maps, each file with the
-// specifiers that hold where it lands.
+// Compiles packages of this repository: JavaScript, declarations and source maps, each file with the
+// specifiers that hold where it lands in the tarball.
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
 import { publishedManifest, root, type PackageSource } from './pack-manifest.ts'
 
+export interface PackageBuilder {
+  /**
+   * Writes what the tarball contains into the folder `target`: `dist/`, package.json, README.md and
+   * LICENSE. Throws an Error with the compiler's messages if the package doesn't compile.
+   */
+  write(source: PackageSource, target: string): void
+}
+
+/** Path in the repository, with `/` and the emitted extension -> text. */
+type EmittedFiles = ReadonlyMap<string, string>
+
 /** Only a name for the compiler: its output is caught before it reaches the disk. */
 const outDir = path.join(root, 'dist')
 
-/**
- * Writes what the tarball contains into `target`: `dist/`, package.json, README.md and LICENSE.
- * Throws an Error with the compiler's messages if the package doesn't compile.
- */
-export function writePackage(source: PackageSource, target: string): void {
-  for (const [file, text] of compile(source)) {
-    const destination = path.join(target, 'dist', file)
-    fs.mkdirSync(path.dirname(destination), { recursive: true })
-    fs.writeFileSync(destination, text)
+/** A builder parses each source once, and compiles a package once that is bundled into another. */
+export function createPackageBuilder(): PackageBuilder {
+  const parsed = new Map<string, ts.SourceFile | undefined>()
+  const emittedByFolder = new Map<string, EmittedFiles>()
+
+  function emit(source: PackageSource): EmittedFiles {
+    const known = emittedByFolder.get(source.folder)
+    if (known) return known
+    const emitted = emitFiles(source, parsed)
+    for (const folder of [source.folder, ...source.bundled.map(({ folder }) => folder)])
+      emittedByFolder.set(folder, emitted)
+    return emitted
   }
-  copyInto(target, path.join(root, source.folder, 'README.md'))
-  copyInto(target, path.join(root, 'LICENSE'))
-  const manifest = JSON.stringify(publishedManifest(source), null, 2)
-  fs.writeFileSync(path.join(target, 'package.json'), `${manifest}\n`)
+
+  return {
+    write(source, target) {
+      for (const [file, text] of emit(source)) {
+        const destination = destinationOf(file, source)
+        if (destination === undefined) continue
+        const written = path.join(target, 'dist', destination)
+        fs.mkdirSync(path.dirname(written), { recursive: true })
+        fs.writeFileSync(written, rewritten(destination, text, source))
+      }
+      copyInto(target, path.join(root, source.folder, 'README.md'))
+      copyInto(target, path.join(root, 'LICENSE'))
+      const manifest = JSON.stringify(publishedManifest(source), null, 2)
+      fs.writeFileSync(path.join(target, 'package.json'), `${manifest}\n`)
+    },
+  }
 }
 
 function copyInto(target: string, file: string): void {
@@ -29,57 +55,52 @@ function copyInto(target: string, file: string): void {
   if (destination !== file) fs.copyFileSync(file, destination)
 }
 
-/** Path below `dist/` (with `/`) -> text. */
-export function compile({ folder, manifest, bundled }: PackageSource): Map<string, string> {
-  const roots = [folder, ...bundled.map(({ folder }) => folder)].flatMap(typeScriptFiles)
-  const program = ts.createProgram(roots, {
+/** What the compiler makes of a package and of those that are bundled into it. */
+function emitFiles(
+  { folder, manifest, bundled }: PackageSource,
+  parsed: Map<string, ts.SourceFile | undefined>,
+): EmittedFiles {
+  const options: ts.CompilerOptions = {
     ...readOptions(folder),
     paths: Object.fromEntries(
       bundled.map(({ name, folder }) => [`${name}/*`, [path.join(root, folder, '*.ts')]]),
     ),
     outDir,
     rootDir: root,
-  })
+  }
+  const host = ts.createCompilerHost(options)
+  const { getSourceFile } = host
+  host.getSourceFile = (file, ...rest) => {
+    if (!parsed.has(file)) parsed.set(file, getSourceFile(file, ...rest))
+    return parsed.get(file)
+  }
+  const rootNames = [folder, ...bundled.map(({ folder }) => folder)].flatMap(typeScriptFiles)
+  const program = ts.createProgram({ rootNames, options, host })
   const files = new Map<string, string>()
   const { diagnostics } = program.emit(undefined, (file, text) => {
-    const emitted = path.relative(outDir, file).split(path.sep).join('/')
-    files.set(destinationOf(emitted), rewriteSpecifiers(emitted, text))
+    files.set(path.relative(outDir, file).split(path.sep).join('/'), text)
   })
   const complaints = [...ts.getPreEmitDiagnostics(program), ...diagnostics]
-  if (complaints.length > 0) {
-    throw new Error(
-      `${manifest.name} doesn't compile:\n` +
-        ts.formatDiagnostics(complaints, {
-          getCurrentDirectory: () => root,
-          getCanonicalFileName: (file) => file,
-          getNewLine: () => '\n',
-        }),
-    )
-  }
+  if (complaints.length > 0)
+    throw new Error(`${manifest.name} doesn't compile:\n${formatted(complaints)}`)
   return files
+}
 
-  /** Own files lose their folder and `src/`; those of a bundled package go into a folder of its name. */
-  function destinationOf(emitted: string): string {
-    const own = `${folder}/`
-    if (emitted.startsWith(own)) return emitted.slice(own.length).replace(/^src\//, '')
-    const from = bundled.find(({ folder }) => emitted.startsWith(`${folder}/`))
-    if (!from) throw new Error(`${manifest.name} imports ${emitted}, which isn't part of it.`)
-    return `${from.as}${emitted.slice(from.folder.length)}`
-  }
+const formatted = (diagnostics: readonly ts.Diagnostic[]): string =>
+  ts.formatDiagnostics(diagnostics, {
+    getCurrentDirectory: () => root,
+    getCanonicalFileName: (file) => file,
+    getNewLine: () => '\n',
+  })
 
-  function rewriteSpecifiers(emitted: string, text: string): string {
-    if (emitted.endsWith('.map')) return withNeutralSource(text)
-    const relativeTo = path.posix.dirname(destinationOf(emitted))
-    let rewritten = text.replace(relativeSpecifier, '$1$2.js$3')
-    for (const { name, as } of bundled) {
-      const specifier = new RegExp(`(['"])${name}/([^'"]+)\\1`, 'g')
-      rewritten = rewritten.replace(specifier, (_, quote: string, module: string) => {
-        const relative = path.posix.relative(relativeTo, `${as}/${module}.js`)
-        return `${quote}${relative.startsWith('.') ? relative : `./${relative}`}${quote}`
-      })
-    }
-    return rewritten
-  }
+/**
+ * Where an emitted file belongs in `dist/`. The package's own files lose its folder and `src/`; those
+ * of a bundled package go into a folder of its name. Undefined: it belongs to another package.
+ */
+function destinationOf(file: string, { folder, bundled }: PackageSource): string | undefined {
+  if (file.startsWith(`${folder}/`)) return file.slice(folder.length + 1).replace(/^src\//, '')
+  const from = bundled.find(({ folder }) => file.startsWith(`${folder}/`))
+  return from && `${from.as}${file.slice(from.folder.length)}`
 }
 
 /**
@@ -88,37 +109,47 @@ export function compile({ folder, manifest, bundled }: PackageSource): Map<strin
  */
 const relativeSpecifier = /(\b(?:from|import|URL\()\s*\(?\s*)(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g
 
-/** Maps carry their source's text; its path on the machine that built them says nothing. */
-function withNeutralSource(text: string): string {
+/** The text with the specifiers that hold at `destination`. */
+function rewritten(destination: string, text: string, { bundled }: PackageSource): string {
+  if (destination.endsWith('.map')) return withNeutralSources(text)
+  let result = text.replace(relativeSpecifier, '$1$2.js$3')
+  for (const { name, as } of bundled) {
+    const specifier = new RegExp(`(['"])${name}/([^'"]+)\\1`, 'g')
+    result = result.replace(specifier, (_, quote: string, module: string) => {
+      const target = path.posix.relative(path.posix.dirname(destination), `${as}/${module}.js`)
+      return `${quote}${target.startsWith('.') ? target : `./${target}`}${quote}`
+    })
+  }
+  return result
+}
+
+/** A source map contains the text of its source; where that was on the building machine says nothing. */
+function withNeutralSources(text: string): string {
   const map = JSON.parse(text) as { sources: string[] }
   const sources = map.sources.map((source) => `lockstep:///${source.replace(/^(\.\.\/)+/, '')}`)
   return JSON.stringify({ ...map, sources })
 }
 
-/** The package's own settings if it has any, as what it may use of Node is narrower than here. */
+/** The package's own settings if it has any: some packages may use less of the platform. */
 function readOptions(folder: string): ts.CompilerOptions {
   const own = path.join(root, folder, 'tsconfig.json')
   const file = fs.existsSync(own) ? own : path.join(root, 'tsconfig.json')
-  const { options } = ts.getParsedCommandLineOfConfigFile(
-    file,
-    {
-      noEmit: false,
-      incremental: false,
-      allowJs: false,
-      checkJs: false,
-      declaration: true,
-      sourceMap: true,
-      inlineSources: true,
-      rewriteRelativeImportExtensions: true,
+  const forced: ts.CompilerOptions = {
+    noEmit: false,
+    allowJs: false,
+    checkJs: false,
+    declaration: true,
+    sourceMap: true,
+    inlineSources: true,
+    rewriteRelativeImportExtensions: true,
+  }
+  const parsed = ts.getParsedCommandLineOfConfigFile(file, forced, {
+    ...ts.sys,
+    onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
+      throw new Error(formatted([diagnostic]))
     },
-    {
-      ...ts.sys,
-      onUnRecoverableConfigFileDiagnostic: ({ messageText }) => {
-        throw new Error(ts.flattenDiagnosticMessageText(messageText, '\n'))
-      },
-    },
-  )!
-  return { ...options, tsBuildInfoFile: undefined }
+  })
+  return { ...parsed?.options, incremental: false, tsBuildInfoFile: undefined }
 }
 
 const typeScriptFiles = (folder: string): string[] =>

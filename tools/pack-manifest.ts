@@ -37,7 +37,7 @@ export interface BundledPackage {
 const readManifest = (folder: string): Manifest =>
   JSON.parse(fs.readFileSync(path.join(root, folder, 'package.json'), 'utf8')) as Manifest
 
-/** Every package that other projects can install. */
+/** Every package that other projects can install, those first that bundle others. */
 export function readPackages(): PackageSource[] {
   const { workspaces } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
     workspaces: string[]
@@ -52,6 +52,7 @@ export function readPackages(): PackageSource[] {
         .filter(({ manifest: { name } }) => Object.hasOwn(manifest.devDependencies ?? {}, name))
         .map(({ folder, manifest: { name } }) => ({ name, folder, as: path.posix.basename(name) })),
     }))
+    .sort((a, b) => b.bundled.length - a.bundled.length)
 }
 
 /** Where the compiled form of a source is in the package: `src/x.ts` and `x.ts` become `dist/x`. */

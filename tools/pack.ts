@@ -9,7 +9,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { writePackage } from './pack-build.ts'
+import { createPackageBuilder } from './pack-build.ts'
 import { readPackages, root, type PackageSource } from './pack-manifest.ts'
 
 /** What `prepack` has to undo. */
@@ -25,10 +25,11 @@ const undoFile = (folder: string): string => path.join(root, folder, '.prepack.j
 function packAll(destination: string): void {
   for (const { folder } of readPackages()) removePublishedForm(folder)
   fs.mkdirSync(destination, { recursive: true })
+  const builder = createPackageBuilder()
   for (const source of readPackages()) {
     const copy = fs.mkdtempSync(path.join(tmpdir(), 'lockstep-pack-'))
     try {
-      writePackage(source, copy)
+      builder.write(source, copy)
       const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', destination]
       const name = execFileSync('npm', args, { cwd: copy, encoding: 'utf8' }).trim()
       process.stdout.write(`${path.relative(process.cwd(), path.join(destination, name))}\n`)
@@ -45,7 +46,7 @@ function putPublishedForm(source: PackageSource): void {
     created: ['dist', 'LICENSE'].filter((name) => !fs.existsSync(path.join(folder, name))),
   }
   fs.writeFileSync(undoFile(source.folder), JSON.stringify(undo))
-  writePackage(source, folder)
+  createPackageBuilder().write(source, folder)
 }
 
 function removePublishedForm(folder: string): void {
