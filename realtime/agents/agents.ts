@@ -1,6 +1,6 @@
 // Agents: everything that has to do with replies and runs, put together. What comes in are commands and changes, what goes out is the log
 // and streamed text.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { createRuns, type AgentUseCases } from '../commands/agents.ts'
@@ -47,7 +47,7 @@ export interface Agents {
   }
   useCases: AgentUseCases
   /** To be called with every change that this node delivers, in any order, any number of times. */
-  onChange(user_id: string, change: Change): void
+  onChange(user_id: string, change: WireChange): void
   /** Ends what this node produces as `interrupted`, with its text; new replies are `unavailable`. Waits `deadlineMs` at most. */
   stop(deadlineMs: number): Promise<void>
 }

@@ -1,7 +1,7 @@
 // What this node produces now. The invariant: what is produced here has a lease of this node, and ends here exactly when the log says that
 // it has ended, or when the lease is gone.
 import { Counter, Gauge, Histogram } from 'prom-client'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { ConversationChanges } from '@lockstep/protocol/conversations'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
@@ -101,7 +101,7 @@ export class Runner {
   }
 
   /** A change of this user has been made somewhere: what it ends, or asks to end, is not produced any further. */
-  onChange(user_id: string, change: Change): void {
+  onChange(user_id: string, change: WireChange): void {
     for (const { job, producer } of this.#byUser.get(user_id) ?? []) {
       if (endedBy(change, job)) producer.end({ status: 'stopped', alreadyEnded: true })
       else if (asksToEnd(change, job)) producer.end({ status: 'stopped' })
@@ -133,7 +133,7 @@ export class Runner {
   }
 }
 
-function endedBy({ topic, op, entity_id, data }: Change, job: ReplyJob): boolean {
+function endedBy({ topic, op, entity_id, data }: WireChange, job: ReplyJob): boolean {
   if (op === 'closed') return true
   if (topic === 'agents') return (op === 'finished' || op === 'deleted') && entity_id === job.run_id
   if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
@@ -143,7 +143,10 @@ function endedBy({ topic, op, entity_id, data }: Change, job: ReplyJob): boolean
 }
 
 /** The producer's own pieces are the server's, a user's holds no text. */
-function asksToEnd({ topic, op, entity_id, actor, data }: Change, { run_id }: ReplyJob): boolean {
+function asksToEnd(
+  { topic, op, entity_id, actor, data }: WireChange,
+  { run_id }: ReplyJob,
+): boolean {
   if (op !== 'extended' || actor.session_id === null || data?.text !== '') return false
   return topic === 'agents' ? entity_id === run_id : data.run_id === run_id
 }

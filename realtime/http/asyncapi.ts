@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import { accountChanges } from '@lockstep/protocol/account'
 import { agentChanges } from '@lockstep/protocol/agents'
-import { Change } from '@lockstep/protocol/change'
+import { WireChange } from '@lockstep/protocol/change'
 import { conversationChanges } from '@lockstep/protocol/conversations'
 import { preferencesChanges } from '@lockstep/protocol/preferences'
 import { Uuid } from '@lockstep/protocol/scalars'
@@ -150,6 +150,6 @@ function changeOf(topic: Topic, components: SchemaComponents): Schema {
     title: op,
     properties: { op: { const: op }, data: components.add(schema, 'output') },
   }))
-  const envelope = components.add(Change, 'output')
+  const envelope = components.add(WireChange, 'output')
   return { ...envelope, oneOf: ops }
 }

@@ -6,9 +6,9 @@ import type {
   Session,
   User,
 } from '@lockstep/protocol/account'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
-import { isKnown } from '@lockstep/protocol/reduce/known'
+import { isKnown } from '@lockstep/protocol/known-change'
 import type { Presence } from '@lockstep/protocol/sync'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './rest/call.ts'
@@ -40,7 +40,7 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
 
   constructor({ call, onChange, onExpelled }: AccountClientDeps) {
     super()
-    const isExpulsion = ({ op, data }: Change) =>
+    const isExpulsion = ({ op, data }: WireChange) =>
       op === 'closed' ||
       (op === 'session_revoked' &&
         (data as AccountChanges['session_revoked'] | undefined)?.session_id ===

@@ -1,7 +1,8 @@
 // What makes a topic: how its changes fold, what its commands will do, and how it is loaded. Everything else is alike in all topics.
-import type { Change, Cursor, DecisionContext } from '@lockstep/protocol/change'
+import type { WireChange, DecisionContext } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Problem } from '@lockstep/protocol/errors'
-import { isKnown } from '@lockstep/protocol/reduce/known'
+import { isKnown } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
 
 /** One command as it waits to be sent. */
@@ -31,10 +32,10 @@ export interface TopicModel<Held extends object> {
   loadAll(put: (key: string, held: Held) => void): Promise<Cursor>
   /** Reads one entity. Throws Fault; `not_found` when it isn't there any more. */
   loadOne(key: string, held: Held | undefined): Promise<LoadedEntity<Held>>
-  keyOf(change: Change): string
+  keyOf(change: WireChange): string
   /** The client's rule for a change that is next in the log. */
-  actionFor(held: Held | undefined, change: Change): ChangeAction
-  reduce(held: Held | undefined, change: Change): Held | undefined
+  actionFor(held: Held | undefined, change: WireChange): ChangeAction
+  reduce(held: Held | undefined, change: WireChange): Held | undefined
   versionOf(held: Held): number
   /** What stands for an entity that the server has no more. */
   tombstone(key: string, version: number): Held | undefined
@@ -60,7 +61,7 @@ export interface TopicModel<Held extends object> {
  */
 export function actionByVersion(
   held: { version: number } | undefined,
-  change: Change,
+  change: WireChange,
   { whole, last, stands }: { whole: boolean; last: boolean; stands: boolean },
 ): ChangeAction {
   if (change.op === 'closed') return 'ignore' // the account is gone, as topic `account` tells: nothing is left to load
