@@ -1,4 +1,4 @@
-// Compiles packages of this repository: JavaScript, declarations and source maps, each file with the
+// Compiles packages of this repository: JavaScript, declarations and source maps. Each file gets the
 // specifiers that hold where it lands in the tarball.
 import fs from 'node:fs'
 import path from 'node:path'
