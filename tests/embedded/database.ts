@@ -1,16 +1,13 @@
 // A database for a test: an embedded server on a fresh directory, or one in a process of its own that can be killed. Both
 // clean up after themselves.
-import { spawn } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { MongoClient } from 'mongodb'
-import type { Db } from 'mongodb'
-import { startEmbedded } from '@lockstep/embedded-mongo/start'
-import type { EmbeddedOptions } from '@lockstep/embedded-mongo/start'
+import { MongoClient, type Db } from 'mongodb'
+import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo/start'
 import { programPath } from '../harness/programs.ts'
 
 /** A directory that is gone at the end of the test. */

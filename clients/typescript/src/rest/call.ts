@@ -1,7 +1,7 @@
 // The REST API as typed calls. Whatever goes wrong becomes a Fault from the protocol's table.
 import { errors, Fault, type ErrorCode, type Problem } from '@lockstep/protocol/errors'
-import { routePaths } from '@lockstep/protocol/route-paths'
-import type { Answer, Asking, RouteName } from '@lockstep/protocol/rest'
+import type { Answer, Asking } from '@lockstep/protocol/rest'
+import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
 import { abortWhenSilent } from './abort-when-silent.ts'
 
 /** After so long without a byte of the response, the connection counts as dead; milliseconds. */
