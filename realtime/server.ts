@@ -30,7 +30,8 @@ import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { every, stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -134,7 +135,10 @@ export async function startServer(
     stops.add('housekeeping', () => housekeeping.stop())
     stops.add(
       'deletions',
-      every(FINISH_DELETIONS_MS, () => account.finishDeletions(), logger),
+      repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
+        failed: (error) =>
+          logger.warn({ err: error }, 'deletions of accounts could not be finished'),
+      }),
     )
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)

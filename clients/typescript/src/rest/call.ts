@@ -1,5 +1,7 @@
 // The REST API as typed calls. Whatever goes wrong becomes a Fault from the protocol's table.
-import { errors, Fault, type ErrorCode, type Problem } from '@lockstep/protocol/errors'
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
 import { abortWhenSilent } from './abort-when-silent.ts'

@@ -1,13 +1,14 @@
-// Retryable writes: the outcome of every numbered statement is stored in the transaction of the write itself, so that a
-// repeat, also after a crash, gets the first outcome and changes nothing.
+// Retryable writes. The outcome of every numbered statement is stored in the transaction of the
+// write itself. A repeated statement therefore gets the first outcome and changes nothing, even
+// after a crash.
 import { Binary } from 'bson'
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import type { Store } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 
-/** How long an idle session is remembered: 30 minutes, as `logicalSessionTimeoutMinutes` says. */
-const sessionTimeoutMs = 30 * 60 * 1000
+/** How long an idle session is remembered. `hello` reports it as `logicalSessionTimeoutMinutes`. */
+const SESSION_TIMEOUT_MS = 30 * 60 * 1000
 
 interface SessionRecord {
   readonly id: Uint8Array
@@ -16,32 +17,32 @@ interface SessionRecord {
   results: Map<number, Doc>
 }
 
-/** The outcomes of one session's current write command. */
-export interface RetryRecord {
-  /** The stored outcome of a statement that was executed before. */
+/** The outcomes of the statements of one numbered write command. */
+export interface NumberedWrite {
+  /** The stored outcome of a statement; undefined if the statement was not executed yet. */
   find(statement: number): Doc | undefined
-  /** Stores a statement's outcome. */
+  /** Records the outcome of a statement. */
   add(statement: number, result: Doc): void
-  /** Statement numbers of the command, in order. */
+  /** The number of the statement at a position of the command. */
   numberOf(position: number): number
-  /** Writes what was added, within the open transaction. */
+  /** Stores the recorded outcomes in the open transaction. */
   save(): void
 }
 
-/** All sessions with numbered writes. */
-export class Sessions {
-  readonly #store: Store
+/** The numbered writes of all sessions. A session only keeps those of its latest command. */
+export class RetryableWrites {
+  readonly #store: SqliteStore
   readonly #cache = new Map<string, SessionRecord>()
 
-  constructor(store: Store) {
+  constructor(store: SqliteStore) {
     this.#store = store
   }
 
   /**
-   * The record of a command's numbered write; undefined when the command has no `txnNumber`. Refuses transactions and
-   * numbers older than the session's latest.
+   * The numbered write of a command; undefined if the command has no `txnNumber`. Refuses a number
+   * that is older than the session's latest.
    */
-  open(command: Doc): RetryRecord | undefined {
+  open(command: Doc): NumberedWrite | undefined {
     if (command.txnNumber === undefined) return undefined
     const lsid = isDoc(command.lsid) ? command.lsid.id : undefined
     const txn = toNumber(command.txnNumber)
@@ -64,7 +65,10 @@ export class Sessions {
     return this.#recordOf(session, command)
   }
 
-  /** Whether a numbered write was executed before; for fail points, which only strike when it really runs. */
+  /**
+   * Whether a numbered write was executed before. A fail point only affects a write that is really
+   * executed.
+   */
   isRepeated(command: Doc): boolean {
     return (
       command.autocommit === undefined &&
@@ -72,7 +76,7 @@ export class Sessions {
     )
   }
 
-  #recordOf(session: SessionRecord, command: Doc): RetryRecord {
+  #recordOf(session: SessionRecord, command: Doc): NumberedWrite {
     const first = toNumber(command.stmtId) ?? 0
     const numbers = Array.isArray(command.stmtIds)
       ? command.stmtIds.map((id: unknown) => toNumber(id))
@@ -123,15 +127,15 @@ export class Sessions {
     )
   }
 
-  /** Forgets sessions that were idle for longer than the timeout. */
+  /** Forgets the sessions that have been idle for too long. */
   expire(now: number): void {
     for (const [name, session] of this.#cache)
-      if (session.at < now - sessionTimeoutMs) this.#cache.delete(name)
+      if (session.at < now - SESSION_TIMEOUT_MS) this.#cache.delete(name)
     const old = this.#store.row(
       'SELECT 1 FROM sessions WHERE at < ? LIMIT 1',
-      now - sessionTimeoutMs,
+      now - SESSION_TIMEOUT_MS,
     )
-    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - sessionTimeoutMs)
+    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - SESSION_TIMEOUT_MS)
   }
 }
 
