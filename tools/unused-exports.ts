@@ -16,7 +16,7 @@ const entries = [
   /^clients\/typescript\/src\/(client|node)\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
-  /^tools\/closing-line-reporter\.ts$/,
+  /^tools\/run-reporter\.ts$/,
   /\.config\.(ts|js)$/,
 ]
 
