@@ -69,7 +69,7 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
       return { server, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() }
     }
 
-    test('ends within half a second a reply that has no word yet', async () => {
+    test('ends a reply without text within half a second', async () => {
       await using house = await nodes()
       const { server } = house
       const hungUp = Promise.withResolvers<number>()
@@ -92,7 +92,7 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
       expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
     })
 
-    test('keeps every word that was shown, and the thinking', async () => {
+    test('keeps all text that was shown, and the thinking', async () => {
       await using house = await nodes()
       house.server.answerWith(talk)
       for (const [producing, other] of [
@@ -120,7 +120,7 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
       }
     })
 
-    test('reaches a producer that no device of the user is connected to', async () => {
+    test('reaches a producer whose node has no device of the user', async () => {
       await using house = await nodes()
       house.server.answerWith(talk)
       const person = await signUp(house.two)
@@ -136,7 +136,7 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
   },
 )
 
-test('a producer that doesn’t answer is not waited for', async () => {
+test('a stop doesn’t wait for a producer that doesn’t respond', async () => {
   await using database = freshDatabase()
   const { node, other } = await pair(database)
   await using _other = other
@@ -158,7 +158,7 @@ test('a producer that doesn’t answer is not waited for', async () => {
   expect(await last(person.at(other), id)).toEqual(stopped)
 })
 
-test('two nodes asked at the same moment give one reply and one refusal', async () => {
+test('two nodes that are asked at the same moment give one reply and one refusal', async () => {
   await using database = freshDatabase()
   await using one = await startNode(database)
   await using two = await startNode(database)
@@ -179,8 +179,8 @@ test('two nodes asked at the same moment give one reply and one refusal', async 
   expect(messages.filter(({ role }) => role === 'assistant')).toHaveLength(5)
 })
 
-describe.concurrent('a node that is gone', () => {
-  test('a killed node’s reply is interrupted within 15 s, keeps its text, and can be asked for again', async () => {
+describe.concurrent('a dead or stopping node', () => {
+  test('a killed node’s reply is interrupted within 15 s, keeps its text and can be regenerated', async () => {
     await using database = freshDatabase()
     const { node, other } = await pair(database)
     await using _other = other
@@ -225,7 +225,7 @@ describe.concurrent('a node that is gone', () => {
     expect(again.data.message_count).toBe(3)
   }, 40_000)
 
-  test('a node that slept through its lease does not write any more when it wakes', async () => {
+  test('a node that slept past the end of its lease writes nothing after it wakes', async () => {
     await using database = freshDatabase()
     const { node, other } = await pair(database)
     await using _other = other
@@ -255,7 +255,7 @@ describe.concurrent('a node that is gone', () => {
     ])
   }, 50_000)
 
-  test('a node that is told to stop interrupts its replies with all their text', async () => {
+  test('a node that stops interrupts its replies and keeps all their text', async () => {
     await using database = freshDatabase()
     const { node, other } = await pair(database)
     await using _other = other

@@ -22,7 +22,7 @@ async function talk(answer: Answer): Promise<void> {
   }
 }
 
-test('a running reply costs about one small write in each interval', async () => {
+test('a running reply costs about one small write per interval', async () => {
   await using server = await OpenAiServer.start(talk)
   await using database = freshDatabase()
   const assistant = { baseUrl: server.url, model: 'tiny' }

@@ -41,7 +41,7 @@ async function asking(node: { url: string }, words: string) {
   return { person, id }
 }
 
-test('a reply goes on when the database is back: no word is lost, none comes twice', async () => {
+test('a reply goes on when the database is back, without lost or repeated text', async () => {
   await using database = freshDatabase(server)
   await using wire = await Wire.to(addressOf(database.url))
   await using node = await startNode(
@@ -67,7 +67,7 @@ test('a reply goes on when the database is back: no word is lost, none comes twi
   expect(message.content).toMatch(/^Hello! You wrote[^]*what else I can do\. ✨$/)
 })
 
-test('a node that is cut off for longer than its lease finds its reply ended, and leaves it so', async () => {
+test('a node that is cut off for longer than its lease finds its reply ended and doesn’t change it', async () => {
   await using database = freshDatabase(server)
   await using wire = await Wire.to(addressOf(database.url))
   await using node = await startNode(

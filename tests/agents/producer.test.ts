@@ -7,7 +7,7 @@ import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
 import { unavailable, hanging, produce, quick, say, RecordingSink } from './recording-sink.ts'
 
-test('all text arrives, shown and durable, and the ending tells of the thinking, the tokens and the time', async () => {
+test('all text is shown and written, and the ending has the thinking, the token counts and the duration', async () => {
   const { shelf, done } = produce(async function* () {
     await pause(50)
     yield { kind: 'thinking', text: 'Hm. ' }
@@ -29,7 +29,7 @@ test('all text arrives, shown and durable, and the ending tells of the thinking,
   expect(duration_ms).toBeGreaterThanOrEqual((thinking_ms as number) + 99)
 })
 
-test('writes at most one piece in each interval, and only what is new', async () => {
+test('writes at most once per interval, and only new text', async () => {
   const { shelf, done } = produce(async function* () {
     for (let i = 0; i < 60; i++) {
       yield* say(`${i} `)
@@ -44,7 +44,7 @@ test('writes at most one piece in each interval, and only what is new', async ()
   expect(shelf.deltas.length).toBeGreaterThan(shelf.writes.length)
 })
 
-test('however pieces cut the text, pairs stay whole and lone halves are replaced', async () => {
+test('however events cut the text, surrogate pairs stay whole and lone surrogates are replaced', async () => {
   const units = fc.string({
     unit: fc.constantFrom('a', 'é', '\ud83d', '\ude00', '😀'),
     maxLength: 30,
@@ -65,7 +65,7 @@ test('however pieces cut the text, pairs stay whole and lone halves are replaced
   )
 })
 
-test('a reply as large as a message may be is complete, and says that it was cut', async () => {
+test('a reply that reaches the maximum size of a message is complete and says why it ended', async () => {
   const { shelf, done } = produce(() => say(...Array<string>(30).fill('😀'.repeat(2_500))))
   expect(await done).toBe('complete')
   expect(byteLength(shelf.text)).toBeLessThanOrEqual(limits.messageBytes)
@@ -87,7 +87,7 @@ describe('a provider that', () => {
     })
   })
 
-  test('says nothing at all has failed', async () => {
+  test('sends no text fails', async () => {
     const { shelf, done } = produce(async function* () {
       yield { kind: 'thinking', text: 'Hm.' }
     })
@@ -95,7 +95,7 @@ describe('a provider that', () => {
     expect(shelf.ending?.metadata).toMatchObject({ reason_code: 'empty', thinking: 'Hm.' })
   })
 
-  test('breaks in an unforeseen way gives nothing away', async () => {
+  test('throws an unexpected error reveals nothing of it', async () => {
     const { shelf, done } = produce(async function* () {
       yield* say('Half')
       throw new Error('sk-secret')
@@ -105,20 +105,20 @@ describe('a provider that', () => {
     expect(shelf.ending?.metadata.reason_code).toBe('internal')
   })
 
-  test('never answers ends', async () => {
+  test('never answers is ended', async () => {
     const { shelf, done } = produce(() => hanging(), { firstEventMs: 30 })
     expect(await done).toBe('failed')
     expect(shelf.ending?.metadata).toMatchObject({ reason_code: 'no_answer' })
     expect(shelf.ending?.metadata.thinking_ms).toBeUndefined()
   })
 
-  test('stops halfway ends with its text', async () => {
+  test('stalls halfway is ended with its text', async () => {
     const { shelf, done } = produce(() => hanging('Half'), { idleMs: 30 })
     expect(await done).toBe('failed')
     expect(shelf).toMatchObject({ text: 'Half', ending: { metadata: { reason_code: 'stalled' } } })
   })
 
-  test('drips for ever ends with its text', async () => {
+  test('sends text for ever is ended with its text', async () => {
     const drip = async function* () {
       for (;;) {
         yield* say('.')
@@ -132,8 +132,8 @@ describe('a provider that', () => {
   })
 })
 
-describe('ended from outside', () => {
-  test('it writes what it has, hangs up, and drops what comes later', async () => {
+describe('a producer that is ended from outside', () => {
+  test('writes its text, aborts the request and drops later text', async () => {
     let hungUp = false
     const said = Promise.withResolvers<void>()
     const late = Promise.withResolvers<void>()
@@ -152,7 +152,7 @@ describe('ended from outside', () => {
     expect(shelf).toMatchObject({ text: 'Before', shown: 'Before', ending: { status: 'stopped' } })
   })
 
-  test('somebody who finishes it in his own name comes first', async () => {
+  test('waits for a caller who appends the end', async () => {
     const { production, shelf, done } = produce(() => hanging('Text'))
     await expect.poll(() => shelf.shown).toBe('Text')
     const closer = Promise.withResolvers<void>()
@@ -165,7 +165,7 @@ describe('ended from outside', () => {
     expect(shelf.ending?.metadata).toEqual({ by: 'him' })
   })
 
-  test('a refused piece ends it: nothing more is shown', async () => {
+  test('ends at a refused write and shows nothing more', async () => {
     const { shelf, done } = produce(() => hanging('Text'), { durableMs: 200 })
     await expect.poll(() => shelf.shown).toBe('Text')
     shelf.ending = { status: 'stopped', metadata: {} }
@@ -173,7 +173,7 @@ describe('ended from outside', () => {
     expect(shelf.text).toBe('')
   })
 
-  test('without its lease it writes nothing any more', async () => {
+  test('writes nothing after it has lost its lease', async () => {
     const { production, shelf, done } = produce(() => hanging('Text'), { durableMs: 1_000 })
     await expect.poll(() => shelf.shown).toBe('Text')
     production.loseLease()
@@ -182,8 +182,8 @@ describe('ended from outside', () => {
   })
 })
 
-describe('while the database is away', () => {
-  test('it keeps the text, tries again, and repeats a piece exactly as it was', async () => {
+describe('while the database is away, a producer', () => {
+  test('keeps the text and repeats a write exactly', async () => {
     let tries = 0
     const shelf = new RecordingSink()
     shelf.beforeWrite = () => {
@@ -194,7 +194,7 @@ describe('while the database is away', () => {
     expect(shelf.text).toBe('One two')
   })
 
-  test('a piece whose ack got lost is not written twice', async () => {
+  test('writes no text twice when an ack is lost', async () => {
     const shelf = new RecordingSink()
     const extend = shelf.extend.bind(shelf)
     let lost = 0
@@ -207,7 +207,7 @@ describe('while the database is away', () => {
     expect(shelf.text).toBe('One two')
   })
 
-  test('it gives up after a while and leaves the reply to another node', async () => {
+  test('gives up after a while and leaves the reply to another node', async () => {
     const shelf = new RecordingSink()
     shelf.beforeWrite = () => {
       throw unavailable()

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { hanging, produce, say } from './recording-sink.ts'
 
-test('a model that only takes its time has not been thinking', async () => {
+test('a slow model without thinking has no thinking time', async () => {
   const { shelf, done } = produce(async function* () {
     yield { kind: 'thinking', text: '\n\n' }
     await pause(30)
@@ -14,7 +14,7 @@ test('a model that only takes its time has not been thinking', async () => {
   expect(shelf.thinking).toEqual([])
 })
 
-test('that it thinks is shown at once and then now and then, behind the text that there is', async () => {
+test('thinking is shown at once and then about once a second, at the end of the text', async () => {
   const { shelf, done } = produce(async function* () {
     yield* say('So')
     for (let n = 0; n < 150; n++) {
@@ -32,7 +32,7 @@ test('that it thinks is shown at once and then now and then, behind the text tha
   expect(shelf.shown).toBe('So be it.')
 })
 
-test('what was thought before a stop is told at its end', async () => {
+test('the ending of a stopped reply has its thinking', async () => {
   const { production, shelf, done } = produce(async function* () {
     yield { kind: 'thinking', text: 'Hm.' }
     yield* hanging()

@@ -18,7 +18,7 @@ test.each([
   expect(usernameFrom(names)).toBe(username)
 })
 
-test('whatever a host calls people, the name is one that the contract allows', () => {
+test('any names make a username that the contract allows', () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ unit: 'binary', maxLength: 80 }), { maxLength: 3 }),

@@ -40,29 +40,35 @@ function gated() {
   return { waiting, checked, open }
 }
 
-describe('somebody who signs in with the old password', () => {
-  test.each(['is changed', 'goes with its account'])('while it %s stays outside', async (what) => {
-    const alice = await signUp(rooms.account)
-    const { waiting, checked, open } = gated()
-    const late = rooms.with({ passwords: waiting })
-    const outcome = late
-      .login(visitor(), { username: alice.user.username, password })
-      .catch((error: unknown) => error)
-    await checked
-    if (what === 'is changed')
-      await rooms.account.changePassword(requestOf(alice), '10.0.0.2', { current: password, next })
-    else await rooms.account.remove(requestOf(alice), '10.0.0.2', password)
-    open()
-    expect(await outcome).toMatchObject({
-      code: what === 'is changed' ? 'invalid_credentials' : expect.any(String),
-    })
-    const left = await rooms.database.sessions.find({ user_id: alice.user.id }).toArray()
-    expect(left.map(({ _id }) => _id)).toEqual(what === 'is changed' ? [alice.session.id] : [])
-  })
+describe('a sign-in with the old password', () => {
+  test.each(['is changed', 'goes with its account'])(
+    'fails while the password %s',
+    async (what) => {
+      const alice = await signUp(rooms.account)
+      const { waiting, checked, open } = gated()
+      const late = rooms.with({ passwords: waiting })
+      const outcome = late
+        .login(visitor(), { username: alice.user.username, password })
+        .catch((error: unknown) => error)
+      await checked
+      if (what === 'is changed')
+        await rooms.account.changePassword(requestOf(alice), '10.0.0.2', {
+          current: password,
+          next,
+        })
+      else await rooms.account.remove(requestOf(alice), '10.0.0.2', password)
+      open()
+      expect(await outcome).toMatchObject({
+        code: what === 'is changed' ? 'invalid_credentials' : expect.any(String),
+      })
+      const left = await rooms.database.sessions.find({ user_id: alice.user.id }).toArray()
+      expect(left.map(({ _id }) => _id)).toEqual(what === 'is changed' ? [alice.session.id] : [])
+    },
+  )
 })
 
-describe('a request that stopped half-way and is repeated', () => {
-  test('tells a rename that was written but not told', async () => {
+describe('repeating a request that was interrupted', () => {
+  test('logs a rename that was written but not logged', async () => {
     const alice = await signUp(rooms.account)
     const username = `renamed-${newId()}`
     const request = requestOf(alice)
@@ -75,7 +81,7 @@ describe('a request that stopped half-way and is repeated', () => {
     expect(await rooms.accountOps(alice.user.id)).toEqual(['session_created', 'renamed'])
   })
 
-  test('tells a revocation whose session is gone already', async () => {
+  test('logs a revocation whose session has been deleted', async () => {
     const alice = await signUp(rooms.account)
     const phone = await rooms.account.login(visitor(), { username: alice.user.username, password })
     const request = requestOf(alice)
@@ -100,7 +106,7 @@ describe('a request that stopped half-way and is repeated', () => {
     ])
   })
 
-  test('ends the other sessions after a password that was changed', async () => {
+  test('ends the other sessions after a change of the password', async () => {
     const alice = await signUp(rooms.account)
     const phone = await rooms.account.login(visitor(), { username: alice.user.username, password })
     let calls = 0
@@ -121,7 +127,7 @@ describe('a request that stopped half-way and is repeated', () => {
     await rooms.account.login(visitor(), { username: alice.user.username, password: next })
   })
 
-  test.each([0, 1, 2, 3])('finishes a deletion that closed %i topics', async (closed) => {
+  test.each([0, 1, 2, 3])('finishes a deletion that had closed %i topics', async (closed) => {
     const alice = await signUp(rooms.account)
     const failing = rooms.with({ log: failingOnce(rooms.log, closed) })
     await expect(failing.remove(requestOf(alice), '10.0.0.1', password)).rejects.toThrow(
@@ -140,7 +146,7 @@ describe('a request that stopped half-way and is repeated', () => {
   })
 })
 
-test('deletions that can’t be finished yet keep no others waiting, and are finished later', async () => {
+test('deletions that can’t be finished yet don’t delay others and are finished later', async () => {
   const people = [
     await signUp(rooms.account),
     await signUp(rooms.account),
@@ -160,7 +166,7 @@ test('deletions that can’t be finished yet keep no others waiting, and are fin
   expect(await left()).toBe(0)
 })
 
-test('a deletion ends the sessions behind what tells the devices of it, so that no look at them overtakes it', async () => {
+test('a deletion ends the sessions after the entry that tells the devices, so that no session check overtakes it', async () => {
   const alice = await signUp(rooms.account)
   const log: AccountFixture['log'] = {
     ...rooms.log,
@@ -173,7 +179,7 @@ test('a deletion ends the sessions behind what tells the devices of it, so that 
   expect(await rooms.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(0)
 })
 
-test('content that a stalled node wrote back is removed later', async () => {
+test('content that a stalled node writes back is removed later', async () => {
   const alice = await signUp(rooms.account)
   await rooms.account.remove(requestOf(alice), '10.0.0.1', password)
   await rooms.log.stop()
@@ -183,7 +189,7 @@ test('content that a stalled node wrote back is removed later', async () => {
   expect(await rooms.database.conversations.findOne({ _id })).toBeNull()
 })
 
-test('a password is hashed anew at the next sign-in when the cost was raised', async () => {
+test('a password is hashed again at the next sign-in after the cost was raised', async () => {
   const alice = await signUp(rooms.account)
   const read = async () => (await rooms.database.users.findOne({ _id: alice.user.id }))!
   expect((await read()).password_hash).toContain(`ln=${CHEAP_PASSWORD_COST},`)
@@ -196,7 +202,7 @@ test('a password is hashed anew at the next sign-in when the cost was raised', a
   await rooms.account.login(visitor(), { username: alice.user.username, password })
 })
 
-test('two requests that sign up with one name at once leave one account, with all its heads', async () => {
+test('two simultaneous requests that sign up with one name leave one account with all its heads', async () => {
   const username = `twin-${newId()}`
   const outcomes = await Promise.allSettled(
     [1, 2, 3].map(() => rooms.account.register(visitor(), { username, password })),
@@ -210,7 +216,7 @@ test('two requests that sign up with one name at once leave one account, with al
       expect(await rooms.database.users.findOne({ _id: user_id })).not.toBeNull()
 })
 
-test('who signs in on more than 100 devices is signed out on the oldest, and the others hear of it', async () => {
+test('a user who signs in on more than 100 devices is signed out on the oldest, and the others are told', async () => {
   const alice = await signUp(rooms.account)
   const ended: string[] = []
   const devices: SessionSockets = {

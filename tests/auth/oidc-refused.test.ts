@@ -18,7 +18,7 @@ beforeAll(() => {
 
 const accounts = () => database.users.countDocuments()
 
-describe('a sign-in that is not right', () => {
+describe('an invalid sign-in', () => {
   /** It ended nowhere: no session, no account, no cookie of the way. */
   async function expectRefused(
     browser: Browser,
@@ -69,7 +69,7 @@ describe('a sign-in that is not right', () => {
     await expectRefused(browser, browser.next(back.href))
   })
 
-  test('is refused in a browser that did not begin it, has another one under way, or is late', async () => {
+  test('is refused in a browser that did not begin it, has begun another one, or is late', async () => {
     const [alice, stranger, other] = [house.browser(), house.browser(), house.browser()]
     const back = await alice.fetchCode()
     await expectRefused(stranger, stranger.next(back))
@@ -79,7 +79,7 @@ describe('a sign-in that is not right', () => {
     await expectRefused(stranger, stranger.next(back))
   })
 
-  test('is refused by its code alone: another sign-in’s verifier doesn’t fit', async () => {
+  test('is refused if its verifier belongs to another sign-in', async () => {
     const [alice, mallory] = [house.browser(), house.browser()]
     const stolen = new URL(await alice.fetchCode()).searchParams.get('code')!
     const own = new URL(await mallory.fetchCode())
@@ -102,7 +102,7 @@ describe('a sign-in that is not right', () => {
     await expectRefused(thief, thief.next(back))
   })
 
-  test('is cancelled by who says no at the provider, and failed by its other words', async () => {
+  test('is cancelled if access is denied at the provider and failed for its other errors', async () => {
     const browser = house.browser()
     provider.errorCode = 'access_denied'
     await expectRefused(browser, browser.signIn(), 'cancelled')
@@ -110,7 +110,7 @@ describe('a sign-in that is not right', () => {
     await expectRefused(browser, browser.signIn())
   })
 
-  test('can’t use the cookie of the way as a session, nor a session as the way', async () => {
+  test('can’t use the sign-in cookie as a session, nor a session as the sign-in cookie', async () => {
     const browser = house.browser()
     const back = await browser.fetchCode()
     const way = browser.cookies.get('lockstep_oidc')!
@@ -126,7 +126,7 @@ describe('a sign-in that is not right', () => {
     expect(asWay.headers.get('location')).toBe('/app/sign-in?failed=failed')
   })
 
-  test('of an account that is being deleted stays outside', async () => {
+  test('to an account that is being deleted fails', async () => {
     const browser = house.browser()
     await browser.signIn()
     const { id } = (await browser.me())!

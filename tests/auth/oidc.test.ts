@@ -21,7 +21,7 @@ beforeAll(() => {
 const accounts = () => database.users.countDocuments()
 
 describe('signing in at the provider', () => {
-  test('makes an account on first sight, finds it again, and leaves no cookie of the way behind', async () => {
+  test('makes an account the first time, finds it again, and leaves no sign-in cookie', async () => {
     const [laptop, phone] = [house.browser(), house.browser()]
     expect(await laptop.signIn()).toBe('/app')
     const user = await laptop.me()
@@ -64,7 +64,7 @@ describe('signing in at the provider', () => {
     for (const name of ['state', 'nonce']) expect(cookie!.value).not.toContain(asked[name])
   })
 
-  test('comes back to the allowed origin that it began at', async () => {
+  test('comes back to the allowed origin at which it began', async () => {
     await using both = await house.start({
       publicOrigins: [origin, 'http://127.0.0.1:1', 'https://b.example'],
       trustProxy: true,
@@ -79,7 +79,7 @@ describe('signing in at the provider', () => {
     expect(await asked('evil.example')).toBe(`${origin}/auth/oidc/callback`)
   })
 
-  test('never takes over an account that has the name already, by password or by another subject', async () => {
+  test('never takes over an account of the same name that has a password or another subject', async () => {
     await using both = await house.start({ withoutPasswords: false })
     const alice = await signUp(both, 'alice')
     provider.user.preferred_username = alice.user.username
@@ -96,7 +96,7 @@ describe('signing in at the provider', () => {
     expect((await signIn(both, alice.user.username, alice.password)).user).toEqual(alice.user)
   })
 
-  test('asks for a name where the token brings none', async () => {
+  test('asks for a name if the token has none', async () => {
     provider.user = { sub: newId() }
     provider.userinfo = { email: `Jürgen.${newId()}@example.org` }
     const browser = house.browser()
@@ -110,7 +110,7 @@ describe('signing in at the provider', () => {
     expect((await browser.me())!.username).toMatch(/^user/)
   })
 
-  test('of one new user on two nodes at once makes one account', async () => {
+  test('by one new user on two nodes at once makes one account', async () => {
     await using other = await house.start()
     const browsers = [house.browser(), house.browser(other), house.browser(), house.browser(other)]
     const backs = await Promise.all(browsers.map((browser) => browser.fetchCode()))
@@ -124,7 +124,7 @@ describe('signing in at the provider', () => {
     expect(await accounts()).toBe(before + 1)
   })
 
-  test('can be finished by another node, as every node has the secrets', async () => {
+  test('can be finished by another node, because every node has the secrets', async () => {
     await using other = await house.start()
     const browser = house.browser()
     const back = await browser.fetchCode()
@@ -143,7 +143,7 @@ describe('signing in at the provider', () => {
   })
 })
 
-test('is asked for no more often than one address may ask', async () => {
+test('is limited per address', async () => {
   const http = { ...httpSettings, address: { rate: 0.01, burst: 2 } }
   await using strict = await house.start({ options: { http } })
   const statuses: number[] = []
@@ -151,8 +151,8 @@ test('is asked for no more often than one address may ask', async () => {
   expect(statuses).toEqual([303, 303, 429, 429])
 })
 
-describe('a provider that is away', () => {
-  test('stops nothing, is named to who wants in, and is asked again', async () => {
+describe('a provider that is unreachable', () => {
+  test('stops nothing else, is named on the sign-in page, and is asked again', async () => {
     const port = await OidcProvider.start().then(async (gone) => {
       const { port } = gone
       await gone[Symbol.asyncDispose]()
@@ -168,7 +168,7 @@ describe('a provider that is away', () => {
     expect(await browser.signIn()).toBe('/app')
   })
 
-  test('in the middle of a sign-in ends it as unavailable', async () => {
+  test('during a sign-in ends it as unavailable', async () => {
     await house.browser().signIn()
     const browser = house.browser()
     const back = await browser.fetchCode()
@@ -176,14 +176,14 @@ describe('a provider that is away', () => {
     expect(await browser.next(back)).toBe('/app/sign-in?failed=unavailable')
   })
 
-  test('leaves those inside who are', async () => {
+  test('leaves signed-in users signed in', async () => {
     const browser = house.browser()
     await browser.signIn()
     provider.unreachable = true
     expect(await browser.me()).toMatchObject({ passwordless: true })
   })
 
-  test('that says it is another one is not believed', async () => {
+  test('with metadata of another issuer is not trusted', async () => {
     await using mistaken = await house.start({
       oidc: { issuer: `${provider.issuer}/tenant`, ...client },
     })
@@ -191,8 +191,8 @@ describe('a provider that is away', () => {
   })
 })
 
-describe('the ways to sign in', () => {
-  test('are told to anybody: the provider alone, or beside passwords', async () => {
+describe('the sign-in methods', () => {
+  test('are public: the provider alone, or together with passwords', async () => {
     const providers = [{ name: 'Example', href: '/auth/oidc' }]
     expect((await house.browser().get('/auth/methods')).body).toEqual({
       password: false,
@@ -205,13 +205,13 @@ describe('the ways to sign in', () => {
     })
   })
 
-  test('by password are not there where the provider is the only one', async () => {
+  test('do not include the password routes if the provider is the only method', async () => {
     const credentials = { username: `someone-${newId()}`, password: 'correct horse' }
     for (const path of ['/auth/register', '/auth/login'])
       expectProblem(await request(node.url + path, 'POST', credentials), 'not_found', 404)
   })
 
-  test('are passwords alone by default', async () => {
+  test('are passwords only by default', async () => {
     await using usual = await house.start({
       oidc: undefined,
       withoutPasswords: undefined,

@@ -64,7 +64,7 @@ describe.each([
     await there?.stop()
   })
 
-  test('a session that is revoked at one loses its sockets at the other within a second', async () => {
+  test('a session that is revoked on one node loses its sockets on the other within a second', async () => {
     const took = await atBest(async () => {
       const phone = await alice.signIn()
       const devices = await everywhere(phone, there!)
@@ -75,7 +75,7 @@ describe.each([
     expect(took).toBeLessThan(AT_ONCE_MS)
   })
 
-  test('so do all other sessions when the password is changed', async () => {
+  test('all other sessions lose their sockets when the password is changed', async () => {
     const body = { current_password: alice.password, new_password: alice.password }
     const took = await atBest(async () =>
       lostAfter(await everywhere(await alice.signIn(), there!), () =>
@@ -85,7 +85,7 @@ describe.each([
     expect(took).toBeLessThan(AT_ONCE_MS)
   })
 
-  test('a session that ends by itself takes its sockets along, on whichever node', async () => {
+  test('a session that expires loses its sockets on every node', async () => {
     const late = await atBest(async () => {
       const phone = await alice.signIn()
       const ends = Date.now() + 3_000
@@ -102,7 +102,7 @@ describe.each([
   })
 })
 
-test('a session that only has a socket is renewed for 30 days, and its socket stays when its first end has come', async () => {
+test('a session with only a socket is renewed for 30 days, and its socket outlives the first expiry', async () => {
   const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } }
   await using node = await startNode(fresh, { options: { gateway } })
   const alice = await signUp(node, 'alice')

@@ -33,7 +33,7 @@ const house = (settings: Partial<HttpSettings>) =>
 describe('requests', () => {
   const few = { rate: 0.1, burst: 3 }
 
-  test('of one user are limited, from wherever they come; those of others are not', async () => {
+  test('of one user are limited from all addresses together, and those of others are not', async () => {
     await using http = await house({ userRate: few, addressRate: few })
     const ask = (headers: Record<string, string>, from = '10.0.0.1') =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, {
@@ -49,7 +49,7 @@ describe('requests', () => {
     expect((await ask(asBob)).status).toBe(200)
   })
 
-  test('of nobody are limited by address, and keep out nobody who is signed in there', async () => {
+  test('without a sign-in are limited by address, and keep out nobody who is signed in there', async () => {
     await using http = await house({ userRate: few, addressRate: few })
     const ask = (
       method: string,
@@ -67,7 +67,7 @@ describe('requests', () => {
     expect((await ask('GET', '/healthz')).status).toBe(200)
   })
 
-  test('that come as fast as a busy page makes them are not limited', async () => {
+  test('at the rate of a busy page are not limited', async () => {
     await using http = await house({})
     const asked = Array.from({ length: 500 }, () =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn),
@@ -95,7 +95,7 @@ describe('large bodies', () => {
     return { answer: () => answer, socket, [Symbol.dispose]: () => void socket.destroy() }
   }
 
-  test('of one user take one place: the next one is refused at once, and others get through', async () => {
+  test('of one user take one turn: the next one is refused at once, and other users’ go on', async () => {
     await using http = await house({})
     using _first = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
@@ -104,7 +104,7 @@ describe('large bodies', () => {
       expect(await send(http.url, asBob)).toMatchObject({ status: 200, body: result })
   })
 
-  test('that do not go on end, and give their place back', async () => {
+  test('that stall are ended and give their turn back', async () => {
     await using http = await house({
       largeImports: 1,
       timings: { ...httpSettings.timings, body: 300 },
@@ -116,7 +116,7 @@ describe('large bodies', () => {
       await eventually(async () => expect((await send(http.url, headers)).status).toBe(200))
   })
 
-  test('whose sender hangs up give their place back', async () => {
+  test('whose sender disconnects give their turn back', async () => {
     await using http = await house({ largeImports: 1 })
     const gone = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
@@ -125,7 +125,7 @@ describe('large bodies', () => {
   })
 })
 
-test('a small body that stops coming ends its connection', async () => {
+test('a small body that stalls ends its connection', async () => {
   await using http = await house({ timings: { ...httpSettings.timings, body: 200 } })
   const socket = connect({ port: http.port, host: '127.0.0.1' })
   socket.on('error', () => undefined)

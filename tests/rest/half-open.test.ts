@@ -21,7 +21,7 @@ const openings = [
 ] as const
 const EACH = 400
 
-test('2,000 of them keep nobody waiting, and are all gone a little later', async () => {
+test('2,000 half-open connections delay nobody and are closed soon', async () => {
   await using database = freshDatabase()
   const timings = { ...httpSettings.timings, headers: 4_000, check: 250 }
   const options = {

@@ -44,7 +44,7 @@ describe('a conversation of 18 messages of 256 KB', () => {
     expect(pages).toBe(1)
   })
 
-  test('is cut by its limit first where that is less', async () => {
+  test('ends at its limit if that comes first', async () => {
     const page = await alice.ask('getConversation', {
       params: { id },
       query: { limit: 3, before: 15 },
@@ -52,7 +52,7 @@ describe('a conversation of 18 messages of 256 KB', () => {
     expect(page.messages.map(({ position }) => position)).toEqual([12, 13, 14])
   })
 
-  test('is no larger in the answers to changes, conflicts and looks back', async () => {
+  test('is no larger in the responses to changes, conflicts and reads of the past', async () => {
     const put = (headers = {}) =>
       alice.rest('PUT', `/conversations/${id}`, { title: newId() }, headers)
     const { seq } = await alice.ask('getConversation', { params: { id } })
@@ -115,7 +115,7 @@ describe('a list', () => {
     expect(found.toSorted()).toEqual(made)
   })
 
-  test('of large runs does, too', async () => {
+  test('of large runs comes in pages of about 4 MB too', async () => {
     const alice = await signUp(shared.node, 'alice')
     const run = {
       id: newId(),

@@ -45,7 +45,7 @@ test.each([0, 3, 40])(
   },
 )
 
-test('a body that ends early, is too large or can’t be kept is refused, and nothing of it is kept', async () => {
+test('a body that ends early, is too large or can’t be stored is refused, and nothing of it remains', async () => {
   const broken = Readable.from(
     (function* () {
       yield* chunks(20)
