@@ -1,4 +1,5 @@
-// Replies of a configured assistant: what it is given to read, what comes of its answers, and what never leaves the server.
+// Replies of a configured assistant: what the assistant reads, what becomes of its answers, and
+// what never leaves the server.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Message } from '@lockstep/protocol/message'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
@@ -41,7 +42,9 @@ async function open(...said: string[]) {
 const read = async (person: Person, id: string) =>
   (await person.ask('getConversation', { params: { id } })).messages
 
-/** Asks for a reply and gives it when it has ended; answers are those of `scripts`. */
+/**
+ * Asks for a reply, which the server answers by `scripts`, and returns the reply when it has ended.
+ */
 async function reply(
   { person, id, device }: { person: Person; id: string; device: Device },
   command: object,

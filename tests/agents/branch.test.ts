@@ -1,11 +1,15 @@
-// Threads among versions: the pure function that says what a provider reads and what a page shows.
+// Threads of messages with several versions: the pure function that decides what a provider reads
+// and what a page shows.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { branchOf, versionsOf } from '@lockstep/protocol/branch'
 import type { Message } from '@lockstep/protocol/message'
 import { threadOf } from '../../realtime/agents/thread.ts'
 
-/** Messages by position; a name after `<` is the one that it replaces. The first letter of a name is its role. */
+/**
+ * Messages in order of position. `a<b` means that a replaces b. The first letter of a name is the
+ * role.
+ */
 function messages(...written: string[]): Message[] {
   return written.map((item, index) => {
     const [id = '', replaces] = item.split('<')

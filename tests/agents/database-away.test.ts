@@ -1,4 +1,5 @@
-// A database that goes away while replies are written: they wait for it, and nobody writes into another's.
+// The database becomes unavailable while replies are written: they wait for it, and no producer
+// writes into a reply that another node has ended.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { Wire } from '../harness/wire.ts'
 
-// A wire needs a port to lead to, and the engine that all tests share may have none.
+// A wire needs a TCP port to connect to, and the engine that all tests share may not listen on one.
 let server: string
 let engine: Engine | undefined
 let directory: string

@@ -1,4 +1,4 @@
-// The pure decisions about replies and runs, against any order of commands of any writers.
+// The pure decisions about replies and runs, for commands of any writers in any order.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { WireChange, Decision } from '@lockstep/protocol/change'

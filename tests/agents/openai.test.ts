@@ -22,7 +22,7 @@ const request: ProviderRequest = {
   signal: new AbortController().signal,
 }
 
-/** Reads an answer to its end; `fault` is what it ended with, if so. */
+/** Reads an answer to its end. `fault` is the error with which it ended, if any. */
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey },
@@ -311,7 +311,7 @@ test('a reader that stops closes the connection', async () => {
 
 type Drip = (answer: Answer) => void
 
-/** Writes the same again and again, often enough never to be silent, until the other side hangs up. */
+/** Writes the same text until the client disconnects, often enough never to count as silent. */
 async function drip(answer: Answer, drop: Drip): Promise<void> {
   let over = false
   void answer.closed.then(() => (over = true))
@@ -363,13 +363,10 @@ test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
       hungUp.resolve()
     })
     const provider = createOpenAiProvider({ baseUrl: server.url })
-    const { shelf, done } = produce(
-      (signal) => provider.stream({ ...request, signal }),
-      brief[code],
-    )
+    const { sink, done } = produce((signal) => provider.stream({ ...request, signal }), brief[code])
     expect(await done).toBe('failed')
-    expect(shelf.text).toMatch(text)
-    expect(shelf.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
+    expect(sink.text).toMatch(text)
+    expect(sink.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
     await hungUp.promise
   },
 )

@@ -1,4 +1,5 @@
-// What dead nodes left: found and ended once, whoever looks and however often.
+// Recovery finds what dead nodes left running and ends it once, however many nodes sweep and
+// however often.
 import { expect, onTestFinished, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startRecovery } from '../../realtime/agents/recovery.ts'
@@ -15,7 +16,7 @@ import { eventually } from '../harness/eventually.ts'
 
 const logger = createLogger('silent')
 
-/** A node's view of a database with one user and one conversation; nothing sweeps yet. */
+/** A database with one user and one conversation. No recovery runs yet. */
 async function node() {
   const fresh = freshDatabase()
   const database = await openDatabase(fresh.url)
@@ -35,7 +36,7 @@ async function node() {
     (await conversations.change('create', byServer(user_id, newId()), {})).data!.id
   const conversation_id = await converse()
 
-  /** A reply that nobody produces any more, with this text; its lease has `leaseMs` to go. */
+  /** A reply with this text that nobody produces. Its lease expires in `leaseMs`. */
   async function abandoned(text: string, leaseMs: number, where = conversation_id) {
     const address = { user_id, conversation_id: where, message_id: newId(), run_id: newId() }
     if (leaseMs > 0) await lease(address, leaseMs)

@@ -1,4 +1,5 @@
-// Replies in a conversation, by the contract's commands, seen by real devices.
+// Replies in a conversation: started and stopped by the contract's commands, and followed by real
+// devices.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Message } from '@lockstep/protocol/message'
@@ -12,7 +13,7 @@ const shared = sharedNodes(1, {
   options: { agents: { demo: { tokensPerSecond: 300 }, timings: { durableMs: 250 } } },
 })
 
-/** A person with a conversation in which the user has said these, and a device that watches. */
+/** A person with a conversation of these user messages, and a device that follows it. */
 async function asking(...said: string[]) {
   const person = await signUp(shared.node)
   const messages = said.map((content) => ({ role: 'user' as const, content }))

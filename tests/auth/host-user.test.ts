@@ -1,4 +1,4 @@
-// What new accounts of a host's users are called.
+// The usernames of new accounts for the host app's users.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Username } from '@lockstep/protocol/account'

@@ -1,4 +1,5 @@
-// Sessions that are used over sockets alone: they last, and they end everywhere at once. Two nodes, with every setting as it is by default.
+// Sessions that are used only over sockets: they last, and they end on all nodes at once. Two nodes
+// with default settings.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -26,19 +27,19 @@ afterAll(async () => {
   await fresh[Symbol.asyncDispose]()
 })
 
-/** How long after `deed` the last of the devices had lost its connection (ms). */
+/** The time from `action` until the last of the devices has lost its connection (ms). */
 async function lostAfter(
   devices: readonly Device[],
-  deed: () => Promise<unknown>,
+  action: () => Promise<unknown>,
 ): Promise<number> {
   const lost = Promise.all(devices.map((device) => device.disconnected(15_000)))
   const began = performance.now()
-  await deed()
+  await action()
   await lost
   return performance.now() - began
 }
 
-/** The shortest of up to three: a machine that is busy at a moment says nothing about the server. */
+/** The shortest of up to three measurements, because a busy machine makes single ones too long. */
 async function atBest(measure: () => Promise<number>): Promise<number> {
   let best = Infinity
   for (let turn = 0; turn < 3 && best >= AT_ONCE_MS; turn++) best = Math.min(best, await measure())

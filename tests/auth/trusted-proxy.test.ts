@@ -1,4 +1,5 @@
-// Users whom a proxy in front brings: its word counts beside its secret only, and then before any cookie.
+// Users whom a trusted proxy names. Its headers count only with its secret, and then they outrank
+// any cookie.
 import { once } from 'node:events'
 import { request as rawRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { json } from 'node:stream/consumers'
@@ -29,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-/** What the proxy adds to a request of this user. */
+/** The headers that the proxy adds to a request of this user. */
 const by = (user: string, also: Record<string, string> = {}) => ({
   'lockstep-proxy-secret': secret,
   'x-user': user,
@@ -38,7 +39,7 @@ const by = (user: string, also: Record<string, string> = {}) => ({
 const ask = (headers: Record<string, string>, path = '/users/me') =>
   request(shared.node.url + path, 'GET', undefined, headers)
 
-/** Somebody new, whom the proxy has brought once. */
+/** A new user for whom the proxy has made one request. */
 async function brought(subject = `subject-${newId()}`): Promise<Person & { subject: string }> {
   const reply = await ask(by(subject))
   expect(reply.status).toBe(200)
@@ -48,7 +49,7 @@ async function brought(subject = `subject-${newId()}`): Promise<Person & { subje
   })
 }
 
-/** With a header sent as often as it has values. */
+/** Sends one header line per value. */
 async function askRaw(headers: OutgoingHttpHeaders): Promise<Record<string, unknown>> {
   const [response] = (await once(
     rawRequest(`${shared.node.url}/users/me`, { headers }).end(),

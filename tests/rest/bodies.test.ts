@@ -1,4 +1,4 @@
-// What a body may be, before any handler sees it.
+// Which bodies are accepted, before any handler sees them.
 import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'

@@ -1,4 +1,4 @@
-// What every request meets before and after its handler.
+// What happens to every request before and after its handler.
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
@@ -121,11 +121,11 @@ describe('API-9: the user of a request', () => {
   })
 
   test('gets a Secure cookie behind a trusted proxy that speaks https', async () => {
-    const rooms = { sessions: sessionsFor({ ...alice, stale_cookie: true }) }
+    const deps = { sessions: sessionsFor({ ...alice, stale_cookie: true }) }
     const forwarded = { ...signedIn, 'x-forwarded-proto': 'https' }
     for (const trustProxy of [true, false]) {
       await using http = await serveHttp(echo, {
-        ...rooms,
+        ...deps,
         config: { publicOrigins: [], trustProxy },
       })
       const { headers } = await request(
@@ -242,7 +242,7 @@ describe('addresses', () => {
   })
 })
 
-/** What a raw TCP client gets back. */
+/** The response to a raw TCP client. */
 async function raw(port: number, sent: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(sent)

@@ -16,7 +16,7 @@ afterAll(() => database.close())
 
 const secret = 'what only they know'
 
-/** Somebody who has some of everything; `quiet`: and nothing that is still running. */
+/** A user with content of every kind. With `quiet`, no run is still running. */
 async function withContent({ quiet = false } = {}): Promise<Person> {
   const person = await signUp(shared.node)
   await person.ask('putPreferences', { body: { note: secret } })
@@ -44,7 +44,7 @@ const gone = {
   replies: 0,
 }
 
-/** Nothing of the user but the entries that close the topics. */
+/** Expects that only the entries that close the topics are left of the user. */
 async function expectGone(user_id: string): Promise<void> {
   await eventually(async () => expect(await countDocumentsOf(database, user_id)).toEqual(gone))
   const entries = await database.changes.find({ user_id }).toArray()

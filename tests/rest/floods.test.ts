@@ -1,4 +1,4 @@
-// Whoever asks too often is told to wait; nobody else notices.
+// A client that sends too many requests is told to wait, and nobody else notices.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -19,7 +19,7 @@ const sessions: HttpDeps['sessions'] = {
 }
 const result = { created: 1, updated: 0, skipped: 0, failed: [] }
 const handlers: Handlers = { ...echo, importMe: () => Promise.resolve(result) }
-const house = (settings: Partial<HttpSettings>) =>
+const serveWith = (settings: Partial<HttpSettings>) =>
   serveHttp(handlers, {
     sessions,
     config: { publicOrigins: [], trustProxy: true },
@@ -34,7 +34,7 @@ describe('requests', () => {
   const few = { rate: 0.1, burst: 3 }
 
   test('of one user are limited from all addresses together, and those of others are not', async () => {
-    await using http = await house({ userRate: few, addressRate: few })
+    await using http = await serveWith({ userRate: few, addressRate: few })
     const ask = (headers: Record<string, string>, from = '10.0.0.1') =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, {
         ...headers,
@@ -50,7 +50,7 @@ describe('requests', () => {
   })
 
   test('without a sign-in are limited by address, and keep out nobody who is signed in there', async () => {
-    await using http = await house({ userRate: few, addressRate: few })
+    await using http = await serveWith({ userRate: few, addressRate: few })
     const ask = (
       method: string,
       path: string,
@@ -68,7 +68,7 @@ describe('requests', () => {
   })
 
   test('at the rate of a busy page are not limited', async () => {
-    await using http = await house({})
+    await using http = await serveWith({})
     const asked = Array.from({ length: 500 }, () =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn),
     )
@@ -83,7 +83,7 @@ describe('large bodies', () => {
       ...headers,
       'content-type': 'application/json',
     })
-  /** One that begins and does not go on; gives what is answered in the end. */
+  /** Begins a request and stalls; returns the response in the end. */
   async function beginning({ port }: { port: number }) {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     let answer = ''
@@ -96,7 +96,7 @@ describe('large bodies', () => {
   }
 
   test('of one user take one turn: the next one is refused at once, and other users’ go on', async () => {
-    await using http = await house({})
+    await using http = await serveWith({})
     using _first = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     expectProblem(await send(http.url, signedIn), 'rate_limited', 429)
@@ -105,7 +105,7 @@ describe('large bodies', () => {
   })
 
   test('that stall are ended and give their turn back', async () => {
-    await using http = await house({
+    await using http = await serveWith({
       largeImports: 1,
       timings: { ...httpSettings.timings, body: 300 },
     })
@@ -117,7 +117,7 @@ describe('large bodies', () => {
   })
 
   test('whose sender disconnects give their turn back', async () => {
-    await using http = await house({ largeImports: 1 })
+    await using http = await serveWith({ largeImports: 1 })
     const gone = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     gone.socket.destroy()
@@ -126,7 +126,7 @@ describe('large bodies', () => {
 })
 
 test('a small body that stalls ends its connection', async () => {
-  await using http = await house({ timings: { ...httpSettings.timings, body: 200 } })
+  await using http = await serveWith({ timings: { ...httpSettings.timings, body: 200 } })
   const socket = connect({ port: http.port, host: '127.0.0.1' })
   socket.on('error', () => undefined)
   socket.write(

@@ -1,4 +1,5 @@
-// Bad input of kinds that tests/attacks doesn't put everywhere, and that nothing changed after it.
+// Bad input of kinds that tests/attacks doesn't send to every route. Nothing may change because of
+// it.
 import { beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'

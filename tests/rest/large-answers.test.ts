@@ -1,4 +1,4 @@
-// An answer has a bound in bytes, whatever somebody has stored; what is beyond it is on the next page.
+// A response is bounded in bytes, however much a user has stored. The rest is on the next page.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
@@ -7,7 +7,10 @@ import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
-/** Beyond the bound an answer has what comes with its items, and one of them measured a little differently. */
+/**
+ * A response may exceed the bound by the fields around its items and by a small difference in
+ * measuring one item.
+ */
 const MOST = limits.answerBytes * 1.1
 const large = () => ({ role: 'user' as const, content: 'x'.repeat(limits.messageBytes) })
 const bytesOf = (value: unknown) => JSON.stringify(value).length
@@ -82,7 +85,10 @@ describe('a list', () => {
   })
   afterAll(() => database.close())
 
-  /** `count` documents like the one that alice has, as making each by a command takes long. Gives the ids of all. */
+  /**
+   * Inserts `count` copies of alice's document, because commands would take too long. Returns the
+   * ids of all.
+   */
   async function multiplied(
     name: 'conversations' | 'agent_runs',
     alice: Person,

@@ -16,7 +16,7 @@ type Query = Parameters<Person['ask']>[1] extends { query?: infer Q } ? Q : neve
 const list = (person: Person, query: Record<string, unknown> = {}) =>
   person.ask('listConversations', { query: query as Query })
 
-/** All pages of a list. */
+/** The items of all pages of a list. */
 async function pages(person: Person, query: Record<string, unknown>) {
   const found = []
   let cursor: string | null = null

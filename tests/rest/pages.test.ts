@@ -1,4 +1,4 @@
-// What isn't the API: the pages, and what operators ask.
+// What isn't part of the API: the pages and the operator routes.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
