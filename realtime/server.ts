@@ -27,10 +27,12 @@ import type { GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
+import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { every, stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -50,6 +52,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the process's own figures to the metrics: one server a process. */
   ofProcess?: boolean
+  /** Default: info. */
+  requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
   passwordCost?: number
   rateLimits?: Partial<RateLimitRules>
@@ -134,7 +138,10 @@ export async function startServer(
     stops.add('housekeeping', () => housekeeping.stop())
     stops.add(
       'deletions',
-      every(FINISH_DELETIONS_MS, () => account.finishDeletions(), logger),
+      repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
+        failed: (error) =>
+          logger.warn({ err: error }, 'deletions of accounts could not be finished'),
+      }),
     )
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
@@ -166,6 +173,7 @@ export async function startServer(
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
+      requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
     stops.add('http', () => http.stop())
@@ -210,7 +218,6 @@ export async function startServer(
     const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
-    logger.info({ url }, 'serving')
     return { url, stop: () => stops.run() }
   }
 

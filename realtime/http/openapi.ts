@@ -1,6 +1,6 @@
 // /openapi.json. It is made from the table of routes, so it describes what is served.
 import * as z from 'zod'
-import { errors } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
 import { Problem } from '@lockstep/protocol/problem'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import { SESSION_COOKIE } from '../auth/session-cookie.ts'

@@ -2,7 +2,8 @@
 // errors, and no internal detail leaves with it.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
-import { Fault, toProblem, type Problem } from '@lockstep/protocol/errors'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import { limits } from '@lockstep/protocol/limits'
 
 const RETRY_MS = 1_000
