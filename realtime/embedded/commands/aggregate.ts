@@ -1,18 +1,18 @@
 // The command `aggregate`, which also opens change streams.
+import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
-import { openStream } from './open-stream.ts'
-import { openCursor } from './cursor-commands.ts'
 import {
   checkCollation,
   optionalCount,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
+import { openStream } from './open-stream.ts'
 
 export const aggregate: CommandDefinition = {
   fields: [

@@ -3,22 +3,22 @@
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
+import { samePattern } from '../plan/planner.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseIndexSpec } from '../storage/index-spec.ts'
-import { openCursor } from './cursor-commands.ts'
-import { samePattern } from '../plan/planner.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
 
 const unsupported = [
   'capped',

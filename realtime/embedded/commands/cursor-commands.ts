@@ -5,17 +5,17 @@ import { isDoc, type Doc } from '../bson/codec.ts'
 import { toBigInt } from '../bson/numbers.ts'
 import {
   takeBatch,
-  type OpenCursor,
-  type DocumentSource,
   type ChangeStreamSource,
+  type DocumentSource,
+  type OpenCursor,
 } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import {
   collectionName,
   optionalCount,
   sessionOf,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 

@@ -8,8 +8,8 @@ import {
   collectionName,
   optionalDoc,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 import { runStatements } from './statements.ts'

@@ -4,16 +4,16 @@ import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
-import { parseSort } from '../query/sort.ts'
 import type { SelectedRow, Selection } from '../query/select.ts'
+import { parseSort } from '../query/sort.ts'
 import { parseUpdate } from '../update/update.ts'
 import {
   checkCollation,
   collectionName,
   optionalDoc,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 import { insertBuilt, selectAll, usesPosition } from './update.ts'

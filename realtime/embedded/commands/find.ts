@@ -1,5 +1,5 @@
 // The commands that only read with a filter: `find`, `count`, `distinct`.
-import { isDoc, decode, type Doc } from '../bson/codec.ts'
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
@@ -9,17 +9,17 @@ import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
 import { documentSource, projectedSource, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
-import { openCursor } from './cursor-commands.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
 
 const findFields = [
   'filter',

@@ -1,19 +1,19 @@
 // The commands `createIndexes`, `listIndexes` and `dropIndexes`.
-import { isDoc, encode, type Doc } from '../bson/codec.ts'
+import { encode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
-import { openCursor } from './cursor-commands.ts'
 import {
   collectionName,
   optionalCount,
   optionalDoc,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
 
 /** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {

@@ -3,8 +3,8 @@
 import { locationRefusal } from '../errors.ts'
 import {
   collectionName,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 import { runStatements } from './statements.ts'
