@@ -3,14 +3,7 @@ import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import {
-  checkCollation,
-  optionalCount,
-  variablesOf,
-  type CommandDefinition,
-  type CommandReply,
-  type CommandRequest,
-} from './command.ts'
+import { checkCollation, optionalCount, variablesOf, type CommandDefinition } from './command.ts'
 import { openCursor } from './cursor-commands.ts'
 import { openStream } from './open-stream.ts'
 
@@ -26,7 +19,7 @@ export const aggregate: CommandDefinition = {
     'let',
   ],
   writes: false,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     checkCollation(command)
     const stages = stagesOf(command)

@@ -28,7 +28,7 @@ export const hello: CommandDefinition = {
   // Drivers keep adding fields to their handshake, and a field that the server doesn't know asks
   // for nothing.
   fields: 'any',
-  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
+  run(request) {
     const { command, connection, engine } = request
     if (isDoc(command.client) && isDoc(command.client.application)) {
       const { name } = command.client.application

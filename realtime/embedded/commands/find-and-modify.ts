@@ -13,7 +13,6 @@ import {
   optionalDoc,
   variablesOf,
   type CommandDefinition,
-  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 import { insertBuilt, selectAll, usesPosition } from './update.ts'
@@ -34,7 +33,7 @@ export const findAndModify: CommandDefinition = {
     'let',
   ],
   writes: true,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command } = request
     checkCollation(command)
     const removing = truthy(command.remove)

@@ -10,7 +10,6 @@ import {
   optionalCount,
   optionalDoc,
   type CommandDefinition,
-  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 import { openCursor } from './cursor-commands.ts'
@@ -18,7 +17,7 @@ import { openCursor } from './cursor-commands.ts'
 /** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
     if (!Array.isArray(command.indexes) || command.indexes.length === 0)
@@ -115,7 +114,7 @@ function show(spec: IndexSpec): string {
 
 export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
@@ -134,7 +133,7 @@ function existing(request: CommandRequest): Collection {
 /** `dropIndexes` takes names, a key pattern, or `*` for all indexes except that on `_id`. */
 export const dropIndexes: CommandDefinition = {
   fields: ['index'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length

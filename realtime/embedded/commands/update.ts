@@ -15,7 +15,6 @@ import {
   variablesOf,
   withConstants,
   type CommandDefinition,
-  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 import { runStatements } from './statements.ts'
@@ -58,7 +57,7 @@ function givenStatements(request: CommandRequest, field: string): Doc[] {
 export const update: CommandDefinition = {
   fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
   writes: true,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const name = collectionName(request)
     const variables = variablesOf(request.command)
     const statements = statementsOf(request, 'updates', statementFields)
