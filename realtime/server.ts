@@ -30,11 +30,12 @@ import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { every, stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { repeatEvery } from './concurrency/repeat.ts'
+import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
-import { sharedLimiter } from './redis/limits.ts'
+import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { toFault } from './store/faults.ts'
 import { deploymentName } from './store/feed.ts'
@@ -76,7 +77,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const logger = options.logger ?? createLogger(config.logLevel)
   const metrics = createMetrics({ ofProcess: options.ofProcess })
-  const stops = stopOnce(logger)
+  const stops = createShutdown(logger)
   try {
     return await compose()
   } catch (error) {
@@ -102,7 +103,7 @@ export async function startServer(
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
-    const limits = createRateLimits(options.rateLimits, link && sharedLimiter(link))
+    const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
@@ -131,10 +132,10 @@ export async function startServer(
       logger,
     })
     stops.add('housekeeping', () => housekeeping.stop())
-    stops.add(
-      'deletions',
-      every(FINISH_DELETIONS_MS, () => account.finishDeletions(), logger),
-    )
+    const deletions = repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
+      onError: (error) => logger.warn({ err: error }, 'closed accounts could not be deleted'),
+    })
+    stops.add('deletions', () => deletions.stop())
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
@@ -161,7 +162,7 @@ export async function startServer(
       host: { account, proxy, oidc },
       toFault,
       ready: async () =>
-        serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
+        serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
@@ -181,7 +182,7 @@ export async function startServer(
       metrics,
       settings: options.gateway,
       link,
-      relayed: (user_id, change) => agents.onChange(user_id, change),
+      onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
     const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
@@ -203,12 +204,12 @@ export async function startServer(
     stops.add('feed', () => feed.stop())
     await feed.ready
     void log.projectAbandoned()
-    stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
+    stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
     const url = await listen(http.server, config)
     serving = true
     // as long as a load balancer leads devices here, refusing them would only send them round
-    const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
+    const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
     logger.info({ url }, 'serving')
@@ -217,7 +218,7 @@ export async function startServer(
 
   /** A single node never loads the client library. */
   async function linkTo(url: string, database: Database) {
-    const { startLink } = await import('./redis/link.ts')
+    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
     return startLink({
       url,
       deployment: await deploymentName(database),

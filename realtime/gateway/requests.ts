@@ -97,7 +97,7 @@ async function answerTo(
     if (args.length !== 1)
       throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
     // a session that was revoked while it joined must not slip a command in; its socket is about to be closed
-    if (!(await member.verified)) return
+    if (!(await member.sessionAlive)) return
     if (event === 'range') await range(ports, member, args[0], answer)
     else answer(await command(ports, member, event, args[0]))
     done('ok')
@@ -145,9 +145,9 @@ async function range(
   answer: Answer,
 ): Promise<void> {
   const { from, to } = parse(RangeRequest, input)
-  const { identity, topic, socket, wire } = member
-  await wire.ranges.run(async () => {
-    if (wire.busy()) await new Promise<void>((resolve) => wire.whenFree(resolve))
+  const { identity, topic, socket, transport: wire } = member
+  await wire.rangeReads.run(async () => {
+    if (wire.isBusy()) await new Promise<void>((resolve) => wire.whenFree(resolve))
     if (!socket.connected) return
     const { changes, more, reset } = await ports.gate.run(() =>
       ports.log.range(identity.user_id, topic, from - 1, to),

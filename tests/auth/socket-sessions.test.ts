@@ -103,7 +103,7 @@ describe.each([
 })
 
 test('a session that only has a socket is renewed for 30 days, and its socket stays when its first end has come', async () => {
-  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } }
+  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } }
   await using node = await startNode(fresh, { options: { gateway } })
   const alice = await signUp(node, 'alice')
   const ends = new Date(Date.now() + 1_000)
