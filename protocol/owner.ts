@@ -1,6 +1,7 @@
 // What owners do with all they have: look at its trail, take it out, bring it in.
 import * as z from 'zod'
-import { Actor, Seq, Version } from './change.ts'
+import { Actor } from './change.ts'
+import { Seq, Version } from './cursor.ts'
 import { Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
 

@@ -12,7 +12,7 @@ import {
   Username,
 } from './account.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
-import { Epoch, Seq } from './change.ts'
+import { Epoch, Seq } from './cursor.ts'
 import {
   Conversation,
   ConversationCreate,
@@ -96,7 +96,11 @@ export const routes = {
     status: 200,
     answer: SignInMethods,
   },
-  logout: { ...routePaths.logout, summary: 'Revoke this session and close its sockets', status: 204 },
+  logout: {
+    ...routePaths.logout,
+    summary: 'Revoke this session and close its sockets',
+    status: 204,
+  },
 
   getMe: {
     ...routePaths.getMe,

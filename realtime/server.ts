@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createAgents, type Agents, type AgentsOptions } from './agents/agents.ts'
+import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { onlyHttps, originAllowed } from './auth/origin.ts'
 import { createPasswords } from './auth/passwords.ts'
@@ -60,7 +60,7 @@ export interface ServerOptions {
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
-  agents?: Pick<AgentsOptions, 'demo' | 'timings'>
+  agents?: Pick<AgentsDeps, 'demo' | 'timings'>
 }
 
 export interface RunningServer {
@@ -120,7 +120,7 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
-      delta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
+      showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
       metrics,
@@ -132,10 +132,10 @@ export async function startServer(
       logger,
     })
     stops.add('housekeeping', () => housekeeping.stop())
-    const deletions = repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
-      onError: (error) => logger.warn({ err: error }, 'closed accounts could not be deleted'),
+    const stopDeletions = repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
+      failed: (error) => logger.warn({ err: error }, 'closed accounts could not be deleted'),
     })
-    stops.add('deletions', () => deletions.stop())
+    stops.add('deletions', stopDeletions)
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
@@ -161,7 +161,7 @@ export async function startServer(
       sessions,
       host: { account, proxy, oidc },
       toFault,
-      ready: async () =>
+      isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
@@ -171,7 +171,7 @@ export async function startServer(
     stops.add('http', () => http.stop())
     const gateway = startGateway({
       httpServer: http.server,
-      sessions: proxy ? proxy.guard(sessions) : sessions,
+      sessions: proxy ? proxy.guardSessions(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
       execute: createExecute(

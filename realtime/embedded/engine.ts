@@ -6,8 +6,7 @@ import { FailPoints } from './commands/fail-points.ts'
 import type { Parameters } from './parameters.ts'
 import { Oplog } from './oplog/oplog.ts'
 import { Sessions } from './session/retryable.ts'
-import { Catalog } from './storage/catalog.ts'
-import type { Collection } from './storage/catalog.ts'
+import { Catalog, type Collection } from './storage/catalog.ts'
 import { Documents } from './storage/documents.ts'
 import { Store } from './storage/store.ts'
 import { Writer } from './storage/writer.ts'
@@ -26,13 +25,13 @@ export class Engine {
   /** Tells drivers this run of the server from another at the same address. */
   readonly processId = new ObjectId()
   readonly startedAt = Date.now()
-  private readonly timers: Set<NodeJS.Timeout>
-  private readonly onFault: (error: Error) => void
+  readonly #timers: Set<NodeJS.Timeout>
+  readonly #onFault: (error: Error) => void
 
   /** Opens the data; throws when another process holds it. */
   constructor(dataDir: string, parameters: Parameters, onFault: (error: Error) => void) {
     this.parameters = parameters
-    this.onFault = onFault
+    this.#onFault = onFault
     this.store = new Store(dataDir, onFault)
     this.oplog = new Oplog(this.store, {
       maxAgeMs: parameters.oplogMaxAgeMs,
@@ -45,31 +44,31 @@ export class Engine {
     this.cursors = new Cursors()
     const every = (ms: number, work: () => void): NodeJS.Timeout =>
       setInterval(() => guarded(work, onFault), ms)
-    this.timers = new Set([
-      every(parameters.ttlSweepMs, () => this.sweep()),
-      every(parameters.trimMs, () => this.trim()),
+    this.#timers = new Set([
+      every(parameters.ttlSweepMs, () => this.#sweep()),
+      every(parameters.trimMs, () => this.#trim()),
       every(parameters.idleBeatMs, () => this.oplog.beat()),
     ])
   }
 
-  private trim(): void {
+  #trim(): void {
     const now = Date.now()
     // A piece at a time: what waits for an answer goes in between.
-    if (this.oplog.trim(now)) this.later(() => this.trim())
+    if (this.oplog.trim(now)) this.#later(() => this.#trim())
     this.sessions.expire(now)
     this.cursors.expire(now)
   }
 
-  private later(work: () => void): void {
+  #later(work: () => void): void {
     const timer = setTimeout(() => {
-      this.timers.delete(timer)
-      guarded(work, this.onFault)
+      this.#timers.delete(timer)
+      guarded(work, this.#onFault)
     }, 20)
-    this.timers.add(timer)
+    this.#timers.add(timer)
   }
 
-  private sweep(): void {
-    if (expireDocuments(this, Date.now())) this.later(() => this.sweep())
+  #sweep(): void {
+    if (expireDocuments(this, Date.now())) this.#later(() => this.#sweep())
   }
 
   /** The collection, made when it is not there yet. */
@@ -79,7 +78,7 @@ export class Engine {
 
   /** Ends what waits, commits what is open and closes the files. */
   close(): void {
-    for (const timer of this.timers) clearTimeout(timer)
+    for (const timer of this.#timers) clearTimeout(timer)
     this.store.close()
   }
 }

@@ -1,6 +1,5 @@
 // One server: an engine behind a listening socket. `stop` lets what runs finish, ends what waits, and closes the data.
-import { createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { Engine } from './engine.ts'
 import type { Parameters } from './parameters.ts'
 import { serveConnection } from './wire/connection.ts'

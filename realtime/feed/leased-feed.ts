@@ -1,7 +1,7 @@
 // The feed of a node in a cluster. Each range of buckets has a lease, and the nodes that are alive
 // share the leases fairly.
 import { Gauge } from 'prom-client'
-import { repeatEvery, type Repetition } from '../concurrency/repeat.ts'
+import { repeatEvery } from '../concurrency/repeat.ts'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createRedisLease } from '../redis/lease.ts'
@@ -23,7 +23,7 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
   const ready = Promise.withResolvers<void>()
   const stopping = new AbortController()
   const ranges = new Map<string, LeasedRange>()
-  const repetitions: Repetition[] = []
+  const stopRepetitions: (() => Promise<void>)[] = []
 
   const count = (matches: (range: LeasedRange) => boolean) =>
     [...ranges.values()].filter(matches).length
@@ -61,9 +61,9 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
       check().finally(() => {
         if (isHealthy()) ready.resolve()
       })
-    const onError = (error: unknown) =>
+    const failed = (error: unknown) =>
       logger.debug({ err: error }, 'the lease or the tail of a range could not be checked')
-    repetitions.push(repeatEvery(timings.checkMs, job, { onError }))
+    stopRepetitions.push(repeatEvery(timings.checkMs, job, { failed }))
   }
 
   link.onBroadcast('feed', (message) => {
@@ -110,7 +110,7 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
     async stop() {
       stopping.abort()
       await starting
-      await Promise.all(repetitions.map((repetition) => repetition.stop()))
+      await Promise.all(stopRepetitions.map((stopRepetition) => stopRepetition()))
       await Promise.all([...ranges.values()].map((range) => range.stop()))
     },
   }

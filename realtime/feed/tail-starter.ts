@@ -1,7 +1,7 @@
 // Connects tails to the rest of the node: the stream that a tail reads, the devices and the projector
 // that it serves, and the resume token that it saves.
 import { Counter, Histogram } from 'prom-client'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
 import { BUCKETS, toChange } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -18,7 +18,7 @@ export interface TailStarterDeps {
    * Delivers a change to the node's own devices and, if `toAllNodes`, to the other nodes. Never
    * waits.
    */
-  deliver(user_id: string, change: Change, toAllNodes: boolean): void
+  deliver(user_id: string, change: WireChange, toAllNodes: boolean): void
   /** Sends the connected devices what they lack according to the heads in the database. */
   compareHeads(): Promise<void>
   /**

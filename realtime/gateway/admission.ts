@@ -5,7 +5,7 @@ import type { ExtendedError } from 'socket.io'
 import * as z from 'zod'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { Handshake } from '@lockstep/protocol/sync'
-import { Buckets } from '../auth/token-bucket.ts'
+import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { ConnectionIdentity, HandshakeData, TopicSocket } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
 
@@ -34,7 +34,7 @@ const ProtocolNumber = z.object({ protocol: z.number() })
 export function createAdmission(deps: AdmissionDeps) {
   const { settings } = deps
   const identify = createIdentityCache(deps)
-  const joins = new Buckets(settings.joins)
+  const joins = new KeyedTokenBuckets(settings.joins)
 
   async function admit(socket: TopicSocket): Promise<HandshakeData> {
     const { auth, headers } = socket.handshake

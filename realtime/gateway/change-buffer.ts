@@ -1,6 +1,6 @@
 // The changes that wait for a device. Their number and size are limited. When the limit is exceeded,
 // the buffer forgets all of them, because the device can be caught up from the log.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 
 export interface ChangeBufferLimits {
   changes: number
@@ -8,10 +8,10 @@ export interface ChangeBufferLimits {
   bytes: number
 }
 
-const sizes = new WeakMap<Change, number>()
+const sizes = new WeakMap<WireChange, number>()
 
 /** The length of a change's JSON. It is measured once for all devices that wait for the change. */
-function sizeOf(change: Change): number {
+function sizeOf(change: WireChange): number {
   let size = sizes.get(change)
   if (size === undefined) sizes.set(change, (size = JSON.stringify(change).length))
   return size
@@ -19,7 +19,7 @@ function sizeOf(change: Change): number {
 
 export class ChangeBuffer {
   readonly #limits: ChangeBufferLimits
-  readonly #changes = new Map<number, Change>()
+  readonly #changes = new Map<number, WireChange>()
   #bytes = 0
   #highestSeq = 0
   #isComplete = true
@@ -36,7 +36,7 @@ export class ChangeBuffer {
    * Adds a change unless the buffer has it already. Returns false when the limit is exceeded; the
    * buffer has then forgotten all changes.
    */
-  add(change: Change): boolean {
+  add(change: WireChange): boolean {
     if (this.#changes.has(change.seq)) return this.#isComplete
     this.#changes.set(change.seq, change)
     this.#bytes += sizeOf(change)
@@ -50,7 +50,7 @@ export class ChangeBuffer {
   }
 
   /** Removes and returns the change with this `seq`. */
-  take(seq: number): Change | undefined {
+  take(seq: number): WireChange | undefined {
     const change = this.#changes.get(seq)
     if (change) {
       this.#changes.delete(seq)

@@ -1,5 +1,5 @@
 // The connections of this node by user and topic. Changes and deltas reach the devices through here.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { logKey, type Connection } from './connection.ts'
@@ -59,7 +59,7 @@ export class ConnectionRegistry {
     return found
   }
 
-  offerChange(user_id: string, change: Change): void {
+  offerChange(user_id: string, change: WireChange): void {
     for (const { device } of this.connectionsOf(user_id, change.topic)) device.offer(change)
   }
 

@@ -1,7 +1,7 @@
 // A device's connection: its socket in the namespace of one topic, and what belongs to that socket
 // once it has been admitted.
 import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io'
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Identity } from '../auth/sessions.ts'

@@ -16,7 +16,8 @@
 //      live:    changes are emitted as they arrive, and buffered while the network is busy.
 //      lagging: nothing is buffered; the log has everything.
 //      gone:    reached from every state by `leave`.
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Delta, ServerEvents } from '@lockstep/protocol/sync'
 import type { Range } from '../log/log.ts'
@@ -100,7 +101,7 @@ export class Device {
   }
 
   /** Takes a change that arrived on any way. Duplicates and disorder are harmless. */
-  offer(change: Change): void {
+  offer(change: WireChange): void {
     const state = this.#state
     if (state.name === 'joining' || state.name === 'syncing') state.buffer.add(change)
     if (state.name !== 'live') return
@@ -162,7 +163,7 @@ export class Device {
     return state
   }
 
-  #emit(state: { cursor: Cursor }, change: Change): void {
+  #emit(state: { cursor: Cursor }, change: WireChange): void {
     state.cursor = { epoch: change.epoch, seq: change.seq }
     this.#deps.output.emit('change', change)
   }

@@ -3,7 +3,7 @@
 // another user.
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Delta } from '@lockstep/protocol/sync'
@@ -56,7 +56,7 @@ export interface GatewayDeps {
   /** The link to the other nodes. Absent: this node is the only one. */
   link?: ClusterLink
   /** Called with each change that another node has sent, after it was offered to the devices. */
-  onPeerChange?(user_id: string, change: Change): void
+  onPeerChange?(user_id: string, change: WireChange): void
   settings?: GatewaySettings
 }
 
@@ -65,7 +65,7 @@ export interface Gateway {
    * Offers a change to the user's devices on this node and then, if `toAllNodes`, sends it to the
    * other nodes. Never waits.
    */
-  deliver(user_id: string, change: Change, toAllNodes?: boolean): void
+  deliver(user_id: string, change: WireChange, toAllNodes?: boolean): void
   /** Sends streamed text to the user's devices on all nodes. It may be lost. */
   delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
   /**
@@ -189,24 +189,24 @@ export function startGateway(deps: GatewayDeps): Gateway {
     })
   }
 
-  const onError = (error: unknown) => logger.error({ err: error }, 'a regular check failed')
+  const failed = (error: unknown) => logger.error({ err: error }, 'a regular check failed')
   const deadCheckMs = Math.min(timings.slow, timings.pong) / 4
-  const repetitions = [
+  const stopRepetitions = [
     // It spreads its work over the interval itself.
-    repeatEvery(0, () => headComparison.sendHeads(timings.head), { onError }),
+    repeatEvery(0, () => headComparison.sendHeads(timings.head), { failed }),
     repeatEvery(timings.head, () => sessionWatch.checkAll(registry.connections()), {
       firstAfterMs: timings.head,
-      onError,
+      failed,
     }),
     repeatEvery(deadCheckMs, () => endDeadTransports(registry, timings, gatewayMetrics), {
       firstAfterMs: deadCheckMs,
-      onError,
+      failed,
     }),
   ]
 
   async function stop(): Promise<void> {
     isDraining = true
-    for (const repetition of repetitions) void repetition.stop()
+    for (const stopRepetition of stopRepetitions) void stopRepetition()
     headComparison.stop()
     peers.stop()
     await Promise.race([requests.idle(), sleep(timings.stop, undefined, { ref: false })])

@@ -1,7 +1,7 @@
 // Compares the heads in the database with what this node's devices have, and catches up the devices
 // that are behind. It repairs whatever the feed or another node has lost (GATE-5).
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'

@@ -1,7 +1,7 @@
 // Reads heads of topics. Requests made at about the same time share one query. The invariant: each
 // answer comes from a query that began after the request. Otherwise a device could take an old head
 // for the present one.
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'

@@ -2,7 +2,7 @@
 // asks them, and what it looks up again after they could not be heard.
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import { Presence as PresenceEvent } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -75,7 +75,7 @@ export interface PeersDeps {
   /** Interval at which digests are sent (ms). */
   digestsEveryMs: number
   /** A peer has sent this change. */
-  onChange(user_id: string, change: Change): void
+  onChange(user_id: string, change: WireChange): void
 }
 
 /** Sets the adapter of the server, and must therefore be called before its namespaces are created. */
@@ -152,7 +152,7 @@ export function connectPeers(deps: PeersDeps): Peers {
   }
 
   let lostCount = 0
-  const repetition = repeatEvery(
+  const stopDigests = repeatEvery(
     deps.digestsEveryMs,
     async () => {
       // Once the link works again, all snapshots are exchanged.
@@ -163,7 +163,7 @@ export function connectPeers(deps: PeersDeps): Peers {
     },
     {
       firstAfterMs: deps.digestsEveryMs,
-      onError: (error) => logger.warn({ err: error }, 'presence could not be compared'),
+      failed: (error) => logger.warn({ err: error }, 'presence could not be compared'),
     },
   )
 
@@ -198,6 +198,6 @@ export function connectPeers(deps: PeersDeps): Peers {
       const elsewhere = await Promise.race([answered, sleep(ONLINE_ANSWER_MS, [], { ref: false })])
       return new Set([...here, ...elsewhere.flat()])
     },
-    stop: () => void repetition.stop(),
+    stop: () => void stopDigests(),
   }
 }

@@ -7,7 +7,7 @@ import { createShardedAdapter } from '@socket.io/redis-adapter'
 import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'
 import * as z from 'zod'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -20,7 +20,7 @@ import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
  * of two versions work together during a rolling restart.
  */
 export type NodeMessage = { topic: Topic; user_id: string } & (
-  | { event: 'change'; payload: Change }
+  | { event: 'change'; payload: WireChange }
   | { event: 'delta'; payload: Delta }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */

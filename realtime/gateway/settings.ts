@@ -1,6 +1,6 @@
 // Every number of the gateway in one place. Tests make them smaller.
 import { PROTOCOL, servedBy } from '@lockstep/protocol/version'
-import type { Rate } from '../auth/token-bucket.ts'
+import type { TokenRate } from '../auth/token-bucket.ts'
 import type { ChangeBufferLimits } from './change-buffer.ts'
 import type { TransportLimits } from './transport.ts'
 
@@ -11,13 +11,13 @@ export interface GatewaySettings {
   /** Limits of the changes that wait for one device. */
   buffer: ChangeBufferLimits
   /** Events sent by one socket. */
-  events: Rate
+  events: TokenRate
   /** Events sent by all sockets of one user on this node. */
-  eventsPerUser: Rate
+  eventsPerUser: TokenRate
   /** After this many refused events in a row, the next one ends the socket. */
   refusals: number
   /** Handshakes of one user on this node, in each namespace. */
-  joins: Rate
+  joins: TokenRate
   /** Sockets of one user in one namespace on this node. */
   socketsPerUser: number
   /** Commands of one socket that run at the same time. */

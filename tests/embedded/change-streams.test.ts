@@ -1,9 +1,13 @@
 // Change streams: what they show, where they start, and what they refuse.
-import type { ChangeStream, ChangeStreamDocument, Collection, Document } from 'mongodb'
-import { Timestamp } from 'mongodb'
+import {
+  Timestamp,
+  type ChangeStream,
+  type ChangeStreamDocument,
+  type Collection,
+  type Document,
+} from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase } from './database.ts'
-import type { TestDatabase } from './database.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => void (database = await openDatabase({ idleBeatMs: 100 })))

@@ -1,9 +1,15 @@
 // Reads and writes through the official driver.
-import type { Document } from 'mongodb'
-import { Double, Int32, Long, MongoBulkWriteError, MongoServerError, ObjectId } from 'mongodb'
+import {
+  Double,
+  Int32,
+  Long,
+  MongoBulkWriteError,
+  MongoServerError,
+  ObjectId,
+  type Document,
+} from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase } from './database.ts'
-import type { TestDatabase } from './database.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
 
 interface Named extends Document {
   _id: string

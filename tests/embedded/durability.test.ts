@@ -1,6 +1,5 @@
 // What was acknowledged survives a kill at any moment; one process at a time has the data; an end is clean.
-import { MongoClient } from 'mongodb'
-import type { Document } from 'mongodb'
+import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { startEmbedded } from '@lockstep/embedded-mongo/start'
 import { openDatabase, spawnServer, temporaryDirectory } from './database.ts'

@@ -1,8 +1,7 @@
 // Indexes: uniqueness, what they leave out, conflicts between definitions, and that queries use them.
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase } from './database.ts'
-import type { TestDatabase } from './database.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => void (database = await openDatabase()))

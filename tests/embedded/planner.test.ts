@@ -1,11 +1,9 @@
 // An index changes how fast an answer comes, never what it is: finds, sorts and updates on an indexed collection against
 // the same on one without.
 import fc from 'fast-check'
-import { BSON, Double, Long, ObjectId } from 'mongodb'
-import type { Collection, Document } from 'mongodb'
+import { BSON, Double, Long, ObjectId, type Collection, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openDatabase } from './database.ts'
-import type { TestDatabase } from './database.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => void (database = await openDatabase()))

@@ -1,10 +1,8 @@
 // Speaks the wire protocol without the driver, for commands that a driver would change: it puts its own session and numbers
 // on every write.
 import { once } from 'node:events'
-import { createConnection } from 'node:net'
-import type { Socket } from 'node:net'
-import { BSON } from 'mongodb'
-import type { Document } from 'mongodb'
+import { createConnection, type Socket } from 'node:net'
+import { BSON, type Document } from 'mongodb'
 
 /** One connection; a command at a time. */
 export interface RawClient extends AsyncDisposable {

@@ -1,11 +1,8 @@
 // A write that is repeated under its number has happened once, whatever lies between the attempts.
-import { Binary, Int32, Long, UUID } from 'mongodb'
-import type { Document } from 'mongodb'
+import { Binary, Int32, Long, UUID, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase, spawnServer, temporaryDirectory } from './database.ts'
-import type { TestDatabase } from './database.ts'
-import { connectRaw } from './raw-client.ts'
-import type { RawClient } from './raw-client.ts'
+import { openDatabase, spawnServer, temporaryDirectory, type TestDatabase } from './database.ts'
+import { connectRaw, type RawClient } from './raw-client.ts'
 
 let database: TestDatabase
 let raw: RawClient

@@ -1,11 +1,9 @@
 // Random updates against a plain model of each operator, and the change stream against both: whoever applies the update
 // descriptions to the document as it was gets the document as it is.
 import fc from 'fast-check'
-import type { Document } from 'mongodb'
-import { Timestamp } from 'mongodb'
+import { Timestamp, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openDatabase } from './database.ts'
-import type { TestDatabase } from './database.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => void (database = await openDatabase()))

@@ -1,10 +1,8 @@
 // Each update operator: what it makes of a document, what it refuses, and that it changes nothing when there is nothing to
 // change.
-import { Double, Int32, Long, Timestamp } from 'mongodb'
-import type { Document } from 'mongodb'
+import { Double, Int32, Long, Timestamp, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase } from './database.ts'
-import type { TestDatabase } from './database.ts'
+import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
 beforeAll(async () => void (database = await openDatabase()))

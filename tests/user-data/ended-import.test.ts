@@ -8,7 +8,7 @@ import { createImport } from '../../realtime/commands/import/import.ts'
 import { readImport } from '../../realtime/commands/import/read.ts'
 import { beginReading } from '../../realtime/commands/import/reading.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { json, serve } from '../rest/served.ts'
+import { json, serveHttp } from '../rest/http-fixture.ts'
 
 const bodyOf = (items: number) =>
   Buffer.from(`{"source":"claude","data":[1${',1'.repeat(items - 1)}]}`)
@@ -88,14 +88,14 @@ test('one that runs when its node stops is told to end, and its sender that it c
     undefined as never,
     createLogger('silent'),
   )
-  const http = await serve({
-    importMe: (_asked, { request, answer }) => {
+  const http = await serveHttp({
+    importMe: (_asked, { caller: request, response: answer }) => {
       const next = () =>
         new Promise<{ kind: 'failed'; item: string; reason: string }>((resolve) => {
           begun.resolve()
           setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
         })
-      return imports.bringIn(request, false, next, { stop: answer.unwanted() })
+      return imports.bringIn(request, false, next, { stop: answer.abandoned() })
     },
   })
   const answer = fetch(`${http.url}/users/me/import`, { method: 'POST', headers: json, body: '{}' })

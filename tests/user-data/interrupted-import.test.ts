@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'
-import type { Change, Decision } from '@lockstep/protocol/change'
+import type { WireChange, Decision } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import {
@@ -62,7 +62,7 @@ class Account {
       at: context.at,
       actor: { session_id: null, device: '' },
     }
-    this.held = reduceConversation(this.held, { ...envelope, ...decision } as Change)
+    this.held = reduceConversation(this.held, { ...envelope, ...decision } as WireChange)
   }
 }
 

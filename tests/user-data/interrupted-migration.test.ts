@@ -11,11 +11,12 @@ import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
+import { programPath } from '../harness/programs.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 const old = freshDatabase()
-const program = new URL('../../realtime/cli.ts', import.meta.url).pathname
+const program = programPath('lockstep')
 let client: MongoClient
 let database: Database
 let log: Log

@@ -8,6 +8,7 @@ import { MongoClient, ObjectId, type Collection, type Db, type Document } from '
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { runProgram } from '../../realtime/program.ts'
+import { programPath } from '../harness/programs.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -58,7 +59,7 @@ async function lockstep(...args: string[]): Promise<Ran> {
 const lockstepProcess = (...args: string[]) =>
   startProcess({
     command: process.execPath,
-    args: [new URL('../../realtime/cli.ts', import.meta.url).pathname, ...args],
+    args: [programPath('lockstep'), ...args],
     env: settings(),
   })
 

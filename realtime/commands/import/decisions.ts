@@ -4,14 +4,19 @@
 // A conversation that doesn't fit into one change stays in the trash, marked, until its last piece is in: nobody ever finds half of one in
 // the list, and an import that stopped is completed by repeating it.
 import type { Run } from '@lockstep/protocol/agents'
-import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { DecisionContext, DecisionOf } from '@lockstep/protocol/change'
 import {
   UNFINISHED,
   type Conversation,
   type ConversationChanges,
   type Summary,
 } from '@lockstep/protocol/conversations'
-import { checkLength, next, summaryOf } from '@lockstep/protocol/decide/conversations'
+import {
+  checkLength,
+  next,
+  summaryOf,
+  type ConversationDecision,
+} from '@lockstep/protocol/decide/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
@@ -35,7 +40,7 @@ export function decidePiece(
   held: HeldConversation,
   piece: Piece,
   context: DecisionContext,
-): Decision | undefined {
+): ConversationDecision | undefined {
   if (held === undefined) return created(piece, context)
   if (!isConversation(held))
     throw new Fault('id_taken', { detail: 'It was here before and has been removed for ever' })
@@ -55,10 +60,14 @@ export function decidePiece(
     preview: previewOf(messages.at(-1)!.content),
     updated_at: piece.about.updated_at > updated_at ? piece.about.updated_at : updated_at,
   }
-  return next(held, 'updated', data, { messages: [], message_count, preview, updated_at })
+  const before = { messages: [], message_count, preview, updated_at }
+  return { op: 'updated', ...next(held), data, before }
 }
 
-function created({ about, messages, more }: Piece, { user_id, at }: DecisionContext): Decision {
+function created(
+  { about, messages, more }: Piece,
+  { user_id, at }: DecisionContext,
+): ConversationDecision {
   const hidden = {
     metadata: { ...about.metadata, [UNFINISHED]: true },
     deleted_at: about.deleted_at ?? at,
@@ -81,7 +90,7 @@ function created({ about, messages, more }: Piece, { user_id, at }: DecisionCont
 export function decideComplete(
   held: HeldConversation,
   { deleted_at }: About,
-): Decision | undefined {
+): ConversationDecision | undefined {
   if (!isConversation(held) || !isUnfinished(held)) return undefined
   const { [UNFINISHED]: _mark, ...metadata } = held.metadata
   const before = { metadata: held.metadata }
@@ -92,24 +101,28 @@ export function decideComplete(
       deleted_at: null,
       version: held.version + 1,
     }
-    return next(held, 'restored', restored, { ...before, deleted_at: held.deleted_at })
+    return {
+      op: 'restored',
+      ...next(held),
+      data: restored,
+      before: { ...before, deleted_at: held.deleted_at },
+    }
   }
   const { message_count, preview, updated_at } = held
   const data: ConversationChanges['updated'] = { metadata, message_count, preview, updated_at }
-  return next(held, 'updated', data, {
-    ...before,
-    messages: [],
-    message_count,
-    preview,
-    updated_at,
-  })
+  return {
+    op: 'updated',
+    ...next(held),
+    data,
+    before: { ...before, messages: [], message_count, preview, updated_at },
+  }
 }
 
 export const decideRunImport = (
   held: HeldRun,
   run: Omit<Run, 'user_id' | 'version'>,
   { user_id }: DecisionContext,
-): Decision | undefined =>
+): DecisionOf<'agents'> | undefined =>
   held
     ? undefined
     : { op: 'created', entity_id: run.id, version: 1, data: { ...run, user_id, version: 1 } }

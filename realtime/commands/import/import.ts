@@ -16,7 +16,11 @@ import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
 import { toFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
-import { createConversationQuota, quotaReached, type ConversationQuota } from '../conversation-quota.ts'
+import {
+  createConversationQuota,
+  quotaReached,
+  type ConversationQuota,
+} from '../conversation-quota.ts'
 import type { Body } from './body.ts'
 import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
 import { beginReading, importStopped } from './reading.ts'

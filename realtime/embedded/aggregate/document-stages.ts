@@ -1,9 +1,7 @@
 // Stages that turn one document into one document: they serve aggregations and pipeline updates alike.
-import { getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { ServerError, refusal } from '../errors.ts'
-import { compileExpression } from '../query/expression.ts'
-import type { Expression, Variables } from '../query/expression.ts'
+import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
 import { compileProjection } from '../query/projection.ts'
 
 /** Turns one document into another. */

@@ -1,6 +1,5 @@
 // `$out` and `$merge`: an aggregation's result written to a collection.
-import { encode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { encode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
 import { select } from '../query/select.ts'

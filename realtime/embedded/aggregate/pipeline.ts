@@ -1,17 +1,14 @@
 // Aggregation pipelines as a chain of generators: documents flow one by one, only a sort or a group holds them. What
 // the front of the pipeline shares with a find ($match, $sort, $skip, $limit) is answered by indexes.
-import { decode, encode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import type { Engine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
-import { parseFilter } from '../query/filter.ts'
-import type { Filter } from '../query/filter.ts'
+import { parseFilter, type Filter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
-import { parseSort, sortKeyOf, sorted } from '../query/sort.ts'
-import type { SortPattern } from '../query/sort.ts'
+import { parseSort, sortKeyOf, sorted, type SortPattern } from '../query/sort.ts'
 import { compileDocumentStage } from './document-stages.ts'
 import { compileStreamStage } from './stream-stages.ts'
 

@@ -1,15 +1,12 @@
 // Stages that make several documents of one, one of several, or look into other collections.
 import { Int32 } from 'bson'
-import { getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues } from '../bson/order.ts'
 import { refusal, ServerError } from '../errors.ts'
-import { follow } from '../query/expression.ts'
-import { compileExpression } from '../query/expression.ts'
+import { follow, compileExpression } from '../query/expression.ts'
 import { compileGroup } from './group.ts'
 import { compileOutput } from './output.ts'
-import { collectPipeline, parsePipeline } from './pipeline.ts'
-import type { PipelineContext, Stage } from './pipeline.ts'
+import { collectPipeline, parsePipeline, type PipelineContext, type Stage } from './pipeline.ts'
 
 const elsewhere = new Set([
   '$bucket',

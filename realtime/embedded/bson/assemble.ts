@@ -1,6 +1,5 @@
 // Puts BSON documents together from parts that are BSON already, so that what only passes through is never decoded.
-import { encode } from './codec.ts'
-import type { Doc } from './codec.ts'
+import { encode, type Doc } from './codec.ts'
 
 /** The fields of a document without its frame, to be put into another one. */
 export function fieldsIn(doc: Doc): Uint8Array {

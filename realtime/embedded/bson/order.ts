@@ -11,8 +11,7 @@ import type {
   ObjectId,
   Timestamp,
 } from 'bson'
-import { fieldsOf, typeOf } from './codec.ts'
-import type { Doc, TypeName } from './codec.ts'
+import { fieldsOf, typeOf, type Doc, type TypeName } from './codec.ts'
 import { encodeDecimal, encodeLong, numberKey } from './number-key.ts'
 
 /** First key byte of each canonical type; types with the same byte compare with each other. */
@@ -54,7 +53,7 @@ class KeyWriter {
   bytes = Buffer.allocUnsafe(256)
   length = 0
 
-  private reserve(more: number): void {
+  #reserve(more: number): void {
     if (this.length + more <= this.bytes.length) return
     const next = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.length + more))
     this.bytes.copy(next, 0, 0, this.length)
@@ -62,27 +61,27 @@ class KeyWriter {
   }
 
   byte(value: number): void {
-    this.reserve(1)
+    this.#reserve(1)
     this.bytes[this.length++] = value
   }
 
   raw(chunk: Uint8Array): void {
-    this.reserve(chunk.length)
+    this.#reserve(chunk.length)
     this.bytes.set(chunk, this.length)
     this.length += chunk.length
   }
 
   /** UTF-8 with a terminator below every character; a NUL inside is escaped so that the key stays prefix-free. */
   text(value: string): void {
-    this.reserve(value.length * 3 + 2)
+    this.#reserve(value.length * 3 + 2)
     const start = this.length
     this.length += this.bytes.write(value, start, 'utf8')
-    if (value.includes('\0')) this.escapeFrom(start)
+    if (value.includes('\0')) this.#escapeFrom(start)
     this.byte(0)
     this.byte(0)
   }
 
-  private escapeFrom(start: number): void {
+  #escapeFrom(start: number): void {
     const source = Buffer.from(this.bytes.subarray(start, this.length))
     this.length = start
     for (const byte of source) {

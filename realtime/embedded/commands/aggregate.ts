@@ -1,14 +1,18 @@
 // `aggregate`, and the opening of change streams.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { openStream } from './open-stream.ts'
 import { openCursor } from './cursor-commands.ts'
 import type { Reply } from './reply.ts'
-import { checkCollation, optionalCount, variablesOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  optionalCount,
+  variablesOf,
+  type Command,
+  type Request,
+} from './request.ts'
 
 /** The command. */
 export const aggregate: Command = {

@@ -1,6 +1,5 @@
 // Commands on databases and collections.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
@@ -11,8 +10,14 @@ import { parseIndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
 import { samePattern } from '../plan/planner.ts'
 import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalCount, optionalDoc } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalCount,
+  optionalDoc,
+  type Command,
+  type Request,
+} from './request.ts'
 
 const unsupported = [
   'capped',

@@ -1,15 +1,17 @@
 // Opening a cursor, `getMore` and `killCursors`. The getMore of a change stream waits for the next commit.
 import { Long } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toBigInt } from '../bson/numbers.ts'
-import { takeBatch } from '../cursors/cursors.ts'
-import type { Cursor, DocumentSource, StreamSource } from '../cursors/cursors.ts'
+import {
+  takeBatch,
+  type Cursor,
+  type DocumentSource,
+  type StreamSource,
+} from '../cursors/cursors.ts'
 import type { Engine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
 import type { Reply } from './reply.ts'
-import { collectionName, optionalCount, sessionOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import { collectionName, optionalCount, sessionOf, type Command, type Request } from './request.ts'
 
 const defaultAwaitMs = 1000
 

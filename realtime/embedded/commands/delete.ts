@@ -4,8 +4,14 @@ import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
 import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalDoc, variablesOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalDoc,
+  variablesOf,
+  type Command,
+  type Request,
+} from './request.ts'
 import { runStatements } from './statements.ts'
 import { selectAll, statementsOf } from './update.ts'
 

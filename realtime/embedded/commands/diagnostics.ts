@@ -1,8 +1,7 @@
 // What a driver asks about the server: who it is, whether it lives, what it can do.
 import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Engine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'

@@ -1,8 +1,7 @@
 // The one way from a message to an answer: fail points, the checks common to all commands, the command itself, and the
 // one boundary where anything thrown becomes MongoDB's error document.
 import { Binary, Long } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Engine } from '../engine.ts'
 import { refusal, ServerError } from '../errors.ts'
@@ -12,8 +11,7 @@ import type { Message } from '../wire/message.ts'
 import type { Failure } from './fail-points.ts'
 import { commands } from './registry.ts'
 import type { Reply } from './reply.ts'
-import { checkFields } from './request.ts'
-import type { Command, Request } from './request.ts'
+import { checkFields, type Command, type Request } from './request.ts'
 
 /** Runs a message's command; never throws. */
 export function dispatch(

@@ -1,6 +1,5 @@
 // `configureFailPoint` with the fail points that drivers' tests need, as mongod has it when test commands are enabled.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { codeNameOf, refusal, ServerError } from '../errors.ts'
 import { truthy } from '../query/filter.ts'
@@ -33,7 +32,7 @@ const names = new Set([
 
 /** The fail points of one server. */
 export class FailPoints {
-  private readonly armed = new Map<string, Armed>()
+  readonly #armed = new Map<string, Armed>()
 
   /** Runs `configureFailPoint`. */
   configure(command: Doc): void {
@@ -48,7 +47,7 @@ export class FailPoints {
       throw refusal('BadValue', "mode must be 'off', 'alwaysOn', {times: n} or {skip: n}")
     if (times > 0 && name === 'failCommand' && !isDoc(command.data))
       throw refusal('BadValue', 'failCommand needs data')
-    this.armed.set(name, {
+    this.#armed.set(name, {
       remaining: times,
       skip: skip ?? 0,
       data: isDoc(command.data) ? command.data : {},
@@ -57,18 +56,18 @@ export class FailPoints {
 
   /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
   hit(name: string, appName: string | undefined, freshWrite: () => boolean): Failure | undefined {
-    if (this.armed.size === 0 || never.has(name)) return undefined
-    const { data } = this.take('failCommand', (given) => selects(given, name, appName)) ?? {}
+    if (this.#armed.size === 0 || never.has(name)) return undefined
+    const { data } = this.#take('failCommand', (given) => selects(given, name, appName)) ?? {}
     if (data) return failureOf(data, false)
     const more =
-      name === 'getMore' ? this.take('failGetMoreAfterCursorCheckout', () => true) : undefined
+      name === 'getMore' ? this.#take('failGetMoreAfterCursorCheckout', () => true) : undefined
     if (more) return failureOf(more.data, true)
-    const write = this.take('onPrimaryTransactionalWrite', freshWrite)
+    const write = this.#take('onPrimaryTransactionalWrite', freshWrite)
     return write && lostWrite(write.data)
   }
 
-  private take(name: string, applies: (data: Doc) => boolean): Armed | undefined {
-    const found = this.armed.get(name)
+  #take(name: string, applies: (data: Doc) => boolean): Armed | undefined {
+    const found = this.#armed.get(name)
     if (!found || found.remaining <= 0 || !applies(found.data)) return undefined
     if (found.skip-- > 0) return undefined
     found.remaining--

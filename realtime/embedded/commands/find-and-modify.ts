@@ -1,6 +1,5 @@
 // `findAndModify`: changes or removes one document and returns it as it was or as it became.
-import { decode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
@@ -8,8 +7,14 @@ import { parseSort } from '../query/sort.ts'
 import type { Selected, Selection } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
 import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalDoc, variablesOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalDoc,
+  variablesOf,
+  type Command,
+  type Request,
+} from './request.ts'
 import { insertBuilt, selectAll, usesPosition } from './update.ts'
 
 /** The command. */

@@ -1,7 +1,5 @@
 // `find`, and the two small questions `count` and `distinct`.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
-import { decode } from '../bson/codec.ts'
+import { isDoc, decode, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
@@ -9,8 +7,7 @@ import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
-import { listed, projected, select } from '../query/select.ts'
-import type { Selection } from '../query/select.ts'
+import { listed, projected, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import { openCursor } from './cursor-commands.ts'
 import type { Reply } from './reply.ts'
@@ -20,8 +17,9 @@ import {
   optionalCount,
   optionalDoc,
   variablesOf,
+  type Command,
+  type Request,
 } from './request.ts'
-import type { Command, Request } from './request.ts'
 
 const findFields = [
   'filter',

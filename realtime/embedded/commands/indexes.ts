@@ -1,17 +1,19 @@
 // `createIndexes`, `listIndexes`, `dropIndexes`.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
 import { listed } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
-import { parseIndexSpec } from '../storage/index-spec.ts'
-import type { IndexSpec } from '../storage/index-spec.ts'
+import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
 import type { Reply } from './reply.ts'
-import { collectionName, optionalCount, optionalDoc } from './request.ts'
-import type { Command, Request } from './request.ts'
-import { encode } from '../bson/codec.ts'
+import {
+  collectionName,
+  optionalCount,
+  optionalDoc,
+  type Command,
+  type Request,
+} from './request.ts'
 
 /** `createIndexes`: all of them or none. */
 export const createIndexes: Command = {

@@ -1,8 +1,7 @@
 // `insert`: documents one by one, each whole or not at all; an ordered batch ends at the first refusal.
 import { refusal } from '../errors.ts'
 import type { Reply } from './reply.ts'
-import { collectionName } from './request.ts'
-import type { Command, Request } from './request.ts'
+import { collectionName, type Command, type Request } from './request.ts'
 import { runStatements } from './statements.ts'
 
 /** The command. */

@@ -1,11 +1,9 @@
 // From `$changeStream` and the stages behind it to an open change stream.
 import { Timestamp } from 'bson'
-import { decode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal, ServerError } from '../errors.ts'
 import { compileDocumentStage } from '../aggregate/document-stages.ts'
-import { ChangeStream } from '../oplog/change-stream.ts'
-import type { StreamOptions } from '../oplog/change-stream.ts'
+import { ChangeStream, type StreamOptions } from '../oplog/change-stream.ts'
 import { fromTimestamp } from '../oplog/clock.ts'
 import type { Entry } from '../oplog/oplog.ts'
 import { parseToken } from '../oplog/token.ts'
@@ -13,8 +11,7 @@ import { parseFilter, truthy } from '../query/filter.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
-import { checkFields, optionalDoc, variablesOf } from './request.ts'
-import type { Request } from './request.ts'
+import { checkFields, optionalDoc, variablesOf, type Request } from './request.ts'
 
 const options = [
   'fullDocument',

@@ -1,11 +1,9 @@
 // What a command is given, and the checks that all commands share.
-import type { Doc } from '../bson/codec.ts'
-import { isDoc, typeOf } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Engine } from '../engine.ts'
 import { refusal } from '../errors.ts'
-import { compileExpression } from '../query/expression.ts'
-import type { Variables } from '../query/expression.ts'
+import { compileExpression, type Variables } from '../query/expression.ts'
 import type { ConnectionInfo } from '../wire/connection.ts'
 import type { Reply } from './reply.ts'
 

@@ -51,30 +51,31 @@ export function runStatements<T>(
 }
 
 class Outcomes {
-  private n = 0
-  private modified = 0
-  private readonly upserted: Doc[] = []
-  private readonly errors: Doc[] = []
-  private readonly retried: number[] = []
+  #n = 0
+  #modified = 0
+  readonly #upserted: Doc[] = []
+  readonly #errors: Doc[] = []
+  readonly #retried: number[] = []
 
   add(at: number, outcome: Doc, repeatedNumber?: number): void {
-    this.n += toNumber(outcome.n) ?? 0
-    this.modified += toNumber(outcome.nModified) ?? 0
-    if (Object.hasOwn(outcome, 'upserted')) this.upserted.push({ index: at, _id: outcome.upserted })
-    if (repeatedNumber !== undefined) this.retried.push(repeatedNumber)
+    this.#n += toNumber(outcome.n) ?? 0
+    this.#modified += toNumber(outcome.nModified) ?? 0
+    if (Object.hasOwn(outcome, 'upserted'))
+      this.#upserted.push({ index: at, _id: outcome.upserted })
+    if (repeatedNumber !== undefined) this.#retried.push(repeatedNumber)
   }
 
   refuse(at: number, error: ServerError): void {
-    this.errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
+    this.#errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
   }
 
   body(withModified: boolean): Doc {
     return {
-      n: this.n,
-      ...(withModified ? { nModified: this.modified } : {}),
-      ...(this.upserted.length > 0 ? { upserted: this.upserted } : {}),
-      ...(this.errors.length > 0 ? { writeErrors: this.errors } : {}),
-      ...(this.retried.length > 0 ? { retriedStmtIds: this.retried } : {}),
+      n: this.#n,
+      ...(withModified ? { nModified: this.#modified } : {}),
+      ...(this.#upserted.length > 0 ? { upserted: this.#upserted } : {}),
+      ...(this.#errors.length > 0 ? { writeErrors: this.#errors } : {}),
+      ...(this.#retried.length > 0 ? { retriedStmtIds: this.#retried } : {}),
     }
   }
 }

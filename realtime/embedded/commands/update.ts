@@ -1,15 +1,11 @@
 // `update`: replacements, operators and pipelines, on one document or many, with upsert.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, decode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
-import { select } from '../query/select.ts'
-import type { Selected, Selection } from '../query/select.ts'
+import { select, type Selected, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
-import { parseUpdate } from '../update/update.ts'
-import type { Update } from '../update/update.ts'
+import { parseUpdate, type Update } from '../update/update.ts'
 import type { Engine } from '../engine.ts'
-import { decode } from '../bson/codec.ts'
 import type { Reply } from './reply.ts'
 import {
   checkCollation,
@@ -18,8 +14,9 @@ import {
   optionalDoc,
   variablesOf,
   withConstants,
+  type Command,
+  type Request,
 } from './request.ts'
-import type { Command, Request } from './request.ts'
 import { runStatements } from './statements.ts'
 
 const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']

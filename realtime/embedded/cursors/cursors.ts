@@ -58,8 +58,8 @@ export function takeBatch(source: DocumentSource, size: number, held: Uint8Array
 
 /** All open cursors by id. */
 export class Cursors {
-  private readonly open = new Map<string, Cursor>()
-  private readonly waits = new Map<string, () => void>()
+  readonly #open = new Map<string, Cursor>()
+  readonly #waits = new Map<string, () => void>()
 
   /** Keeps a source for later batches. */
   add(
@@ -80,53 +80,53 @@ export class Cursors {
       timeless,
       busy: false,
     }
-    this.open.set(id.toString(), cursor)
+    this.#open.set(id.toString(), cursor)
     return cursor
   }
 
   /** The cursor with this id. */
   find(id: Long): Cursor | undefined {
-    return this.open.get(id.toString())
+    return this.#open.get(id.toString())
   }
 
   /** Remembers how to interrupt the wait of a cursor. */
   waiting(cursor: Cursor, cancel: () => void): void {
-    this.waits.set(cursor.id.toString(), cancel)
+    this.#waits.set(cursor.id.toString(), cancel)
   }
 
   /** The wait of a cursor is over. */
   waited(cursor: Cursor): void {
-    this.waits.delete(cursor.id.toString())
+    this.#waits.delete(cursor.id.toString())
   }
 
   /** Closes a cursor; false when there is none. What waits on it ends. */
   close(id: Long): boolean {
     const name = id.toString()
-    const found = this.open.delete(name)
-    this.waits.get(name)?.()
+    const found = this.#open.delete(name)
+    this.#waits.get(name)?.()
     return found
   }
 
   /** Closes the cursors of a session. */
   closeSession(session: string): void {
-    for (const cursor of [...this.open.values()])
+    for (const cursor of [...this.#open.values()])
       if (cursor.session === session) this.close(cursor.id)
   }
 
   /** Closes all cursors. */
   closeAll(): void {
-    for (const cursor of [...this.open.values()]) this.close(cursor.id)
+    for (const cursor of [...this.#open.values()]) this.close(cursor.id)
   }
 
   /** Closes cursors that nobody used for ten minutes. */
   expire(now: number): void {
-    for (const cursor of [...this.open.values()]) {
+    for (const cursor of [...this.#open.values()]) {
       if (!cursor.timeless && !cursor.busy && cursor.usedAt < now - idleMs) this.close(cursor.id)
     }
   }
 
   /** How many are open. */
   get size(): number {
-    return this.open.size
+    return this.#open.size
   }
 }

@@ -1,14 +1,12 @@
 // One open change stream: a position in the oplog, which namespaces it sees, and the pipeline behind it. It shows only
 // durable entries, each once, and its token always stands behind everything it has returned or skipped.
-import type { Doc } from '../bson/codec.ts'
-import { encode } from '../bson/codec.ts'
+import { encode, type Doc } from '../bson/codec.ts'
 import type { StreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import type { ClusterTime } from './clock.ts'
 import { decodeEvent, eventOf, invalidateEvent } from './events.ts'
 import type { Entry, Oplog } from './oplog.ts'
-import { tokenOf } from './token.ts'
-import type { Token } from './token.ts'
+import { tokenOf, type Token } from './token.ts'
 
 /** Which changes a stream sees: of one collection, of one database (`coll` undefined), or of all (`db` undefined too). */
 export interface Scope {
@@ -33,31 +31,31 @@ const patience = 20_000
 
 /** A change stream over an oplog. */
 export class ChangeStream implements StreamSource {
-  private readonly oplog: Oplog
-  private readonly options: StreamOptions
-  private position: ClusterTime
-  private token: Doc
-  private invalidatedBy: Entry | undefined
-  private over = false
-  private looked = 0
-  private ahead: Entry[] = []
-  private tokenTime = 0
+  readonly #oplog: Oplog
+  readonly #options: StreamOptions
+  #position: ClusterTime
+  #token: Doc
+  #invalidatedBy: Entry | undefined
+  #over = false
+  #looked = 0
+  #ahead: Entry[] = []
+  #tokenTime = 0
 
   /** Opens the stream; throws when its starting point is gone or was never there. */
   constructor(oplog: Oplog, options: StreamOptions) {
-    this.oplog = oplog
-    this.options = options
+    this.#oplog = oplog
+    this.#options = options
     const { start } = options
-    this.position =
+    this.#position =
       start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
-    this.token = tokenOf(this.position, 'mark')
+    this.#token = tokenOf(this.#position, 'mark')
     if (start === undefined) return
-    this.checkHistory('time' in start ? start.time : this.position)
-    if ('token' in start) this.resume(start.token, start.after)
+    this.#checkHistory('time' in start ? start.time : this.#position)
+    if ('token' in start) this.#resume(start.token, start.after)
   }
 
-  private resume(token: Token, after: boolean): void {
-    this.token = tokenOf(token.time, token.kind)
+  #resume(token: Token, after: boolean): void {
+    this.#token = tokenOf(token.time, token.kind)
     if (token.kind === 'mark') return
     if (token.kind === 'invalidate' && !after) {
       throw refusal(
@@ -65,17 +63,17 @@ export class ChangeStream implements StreamSource {
         "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification",
       )
     }
-    const entry = this.oplog.at(token.time)
+    const entry = this.#oplog.at(token.time)
     if (!entry)
       throw refusal(
         'ChangeStreamFatalError',
         'cannot resume stream; the resume token was not found',
       )
-    if (token.kind === 'event' && this.invalidates(entry)) this.invalidatedBy = entry
+    if (token.kind === 'event' && this.#invalidates(entry)) this.#invalidatedBy = entry
   }
 
-  private checkHistory(time: ClusterTime): void {
-    if (time >= this.oplog.oldest) return
+  #checkHistory(time: ClusterTime): void {
+    if (time >= this.#oplog.oldest) return
     throw refusal(
       'ChangeStreamHistoryLost',
       'Resume of change stream was not possible, as the resume point may no longer be in the oplog.',
@@ -84,61 +82,61 @@ export class ChangeStream implements StreamSource {
 
   /** The token to resume after everything returned so far. */
   get resumeToken(): Doc {
-    return this.token
+    return this.#token
   }
 
   /** The stream has shown its `invalidate` event. */
   get ended(): boolean {
-    return this.over
+    return this.#over
   }
 
   /** The next event that passes the pipeline. */
   next(): Uint8Array | undefined {
-    this.looked = 0
-    while (!this.over && this.looked < patience) {
-      const shown = this.invalidatedBy ? this.invalidate(this.invalidatedBy) : this.advance()
+    this.#looked = 0
+    while (!this.#over && this.#looked < patience) {
+      const shown = this.#invalidatedBy ? this.#invalidate(this.#invalidatedBy) : this.#advance()
       if (shown === 'nothing new') return undefined
       if (shown) return shown
     }
     return undefined
   }
 
-  private advance(): Uint8Array | 'nothing new' | undefined {
-    const entry = this.take()
+  #advance(): Uint8Array | 'nothing new' | undefined {
+    const entry = this.#take()
     if (!entry) {
-      this.token = this.position > this.tokenTime ? tokenOf(this.position, 'mark') : this.token
+      this.#token = this.#position > this.#tokenTime ? tokenOf(this.#position, 'mark') : this.#token
       return 'nothing new'
     }
-    this.position = entry.time
-    if (!this.sees(entry)) return undefined
-    if (this.invalidates(entry)) this.invalidatedBy = entry
-    this.tokenTime = entry.time
-    this.token = tokenOf(entry.time, 'event')
-    return this.show(
+    this.#position = entry.time
+    if (!this.#sees(entry)) return undefined
+    if (this.#invalidates(entry)) this.#invalidatedBy = entry
+    this.#tokenTime = entry.time
+    this.#token = tokenOf(entry.time, 'event')
+    return this.#show(
       eventOf(
         entry,
-        this.options.lookup && entry.op === 'u' ? this.options.lookup(entry) : undefined,
+        this.#options.lookup && entry.op === 'u' ? this.#options.lookup(entry) : undefined,
       ),
     )
   }
 
-  private take(): Entry | undefined {
-    if (this.ahead.length === 0) {
-      if (this.position < this.oplog.tailBegin) this.checkHistory(this.position)
-      this.ahead = this.oplog.after(this.position, chunk).reverse()
+  #take(): Entry | undefined {
+    if (this.#ahead.length === 0) {
+      if (this.#position < this.#oplog.tailBegin) this.#checkHistory(this.#position)
+      this.#ahead = this.#oplog.after(this.#position, chunk).reverse()
     }
-    this.looked++
-    return this.ahead.pop()
+    this.#looked++
+    return this.#ahead.pop()
   }
 
-  private invalidate(entry: Entry): Uint8Array | undefined {
-    this.over = true
-    this.token = tokenOf(entry.time, 'invalidate')
-    return this.show(invalidateEvent(entry))
+  #invalidate(entry: Entry): Uint8Array | undefined {
+    this.#over = true
+    this.#token = tokenOf(entry.time, 'invalidate')
+    return this.#show(invalidateEvent(entry))
   }
 
-  private show(event: Uint8Array): Uint8Array | undefined {
-    const { transform } = this.options
+  #show(event: Uint8Array): Uint8Array | undefined {
+    const { transform } = this.#options
     if (!transform) return event
     const original = decodeEvent(event)
     const shown = transform(original)
@@ -154,24 +152,24 @@ export class ChangeStream implements StreamSource {
     return encode(shown)
   }
 
-  private sees(entry: Entry): boolean {
+  #sees(entry: Entry): boolean {
     if (entry.op === 'n') return false
-    const { db, coll } = this.options.scope
+    const { db, coll } = this.#options.scope
     if (db === undefined) return !internal.has(entry.db)
-    if (entry.db !== db) return this.isTarget(entry)
-    return coll === undefined || entry.coll === coll || this.isTarget(entry)
+    if (entry.db !== db) return this.#isTarget(entry)
+    return coll === undefined || entry.coll === coll || this.#isTarget(entry)
   }
 
   /** A rename is seen by streams on its target too. */
-  private isTarget(entry: Entry): boolean {
+  #isTarget(entry: Entry): boolean {
     if (entry.op !== 'rename' || !entry.body) return false
-    const { db, coll } = this.options.scope
+    const { db, coll } = this.#options.scope
     const to = decodeEvent(entry.body)
     return to.db === db && to.coll === coll
   }
 
-  private invalidates(entry: Entry): boolean {
-    const { db, coll } = this.options.scope
+  #invalidates(entry: Entry): boolean {
+    const { db, coll } = this.#options.scope
     if (db === undefined) return false
     if (coll === undefined) return entry.op === 'dropDatabase'
     return entry.op === 'drop' || entry.op === 'rename' || entry.op === 'dropDatabase'
@@ -179,7 +177,7 @@ export class ChangeStream implements StreamSource {
 
   /** Lets go of entries read ahead. */
   pause(): void {
-    this.ahead = []
+    this.#ahead = []
   }
 
   /** Waits for the next change of anything, at most `ms`. */
@@ -187,7 +185,7 @@ export class ChangeStream implements StreamSource {
     let cancel = (): void => {}
     const done = new Promise<void>((resolve) => {
       const timer = setTimeout(() => cancel(), ms)
-      const stop = this.oplog.onChange(() => cancel())
+      const stop = this.#oplog.onChange(() => cancel())
       cancel = (): void => {
         clearTimeout(timer)
         stop()

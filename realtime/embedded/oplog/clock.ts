@@ -9,21 +9,21 @@ export type ClusterTime = number
 
 /** Hands out strictly increasing cluster times. */
 export class Clock {
-  private latest: ClusterTime
+  #latest: ClusterTime
 
   constructor(latest: ClusterTime) {
-    this.latest = latest
+    this.#latest = latest
   }
 
   /** The next time, never one that was handed out before. */
   tick(): ClusterTime {
-    this.latest = Math.max(this.latest + 1, Math.floor(Date.now() / 1000) * perSecond + 1)
-    return this.latest
+    this.#latest = Math.max(this.#latest + 1, Math.floor(Date.now() / 1000) * perSecond + 1)
+    return this.#latest
   }
 
   /** The time handed out last. */
   get now(): ClusterTime {
-    return this.latest
+    return this.#latest
   }
 }
 

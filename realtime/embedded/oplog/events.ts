@@ -1,8 +1,7 @@
 // Change events as clients see them, made from oplog entries. An entry's event is encoded once, however many streams
 // show it.
 import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
-import { decode, encode } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, type Doc } from '../bson/codec.ts'
 import { toTimestamp } from './clock.ts'
 import type { Entry, Operation } from './oplog.ts'
 import { tokenOf } from './token.ts'

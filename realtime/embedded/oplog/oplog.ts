@@ -2,8 +2,7 @@
 // change and shown to change streams only after that transaction is on disk.
 import type { Binary } from 'bson'
 import type { Store } from '../storage/store.ts'
-import { Clock } from './clock.ts'
-import type { ClusterTime } from './clock.ts'
+import { Clock, type ClusterTime } from './clock.ts'
 
 /** What happened: insert, update, replace, delete; to a whole collection or database; or nothing (n), to let time pass. */
 export type Operation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'rename' | 'n'
@@ -45,22 +44,22 @@ type EntryRow = [
 /** The oplog of one data directory. */
 export class Oplog {
   readonly clock: Clock
-  private readonly store: Store
-  private readonly retention: Retention
-  private total: number
-  private uncommitted: Entry[] = []
-  private tail: Entry[] = []
-  private tailSize = 0
-  private tailStart: ClusterTime
-  private durable: ClusterTime
-  private readonly waiting = new Set<() => void>()
+  readonly #store: Store
+  readonly #retention: Retention
+  #total: number
+  #uncommitted: Entry[] = []
+  #tail: Entry[] = []
+  #tailSize = 0
+  #tailStart: ClusterTime
+  #durable: ClusterTime
+  readonly #waiting = new Set<() => void>()
 
   constructor(store: Store, retention: Retention) {
-    this.store = store
-    this.retention = retention
+    this.#store = store
+    this.#retention = retention
     const last = store.row<[number, number]>('SELECT ts, total FROM oplog ORDER BY ts DESC LIMIT 1')
     this.clock = new Clock(last?.[0] ?? 0)
-    this.total = last?.[1] ?? 0
+    this.#total = last?.[1] ?? 0
     // A fresh log begins with an entry that nobody sees, so that its own beginning is on record.
     if (!last)
       store.run(
@@ -68,8 +67,8 @@ export class Oplog {
         this.clock.tick(),
         Date.now(),
       )
-    this.durable = this.tailStart = this.clock.now
-    store.afterCommit(() => this.publish())
+    this.#durable = this.#tailStart = this.clock.now
+    store.afterCommit(() => this.#publish())
   }
 
   /** Adds a change to the open transaction. */
@@ -91,12 +90,12 @@ export class Oplog {
       key,
       body,
     }
-    this.total += 100 + (key?.length ?? 0) + (body?.length ?? 0)
-    this.store.run(
+    this.#total += 100 + (key?.length ?? 0) + (body?.length ?? 0)
+    this.#store.run(
       'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.time,
       entry.wall,
-      this.total,
+      this.#total,
       op,
       db,
       coll,
@@ -104,64 +103,64 @@ export class Oplog {
       key,
       body,
     )
-    this.uncommitted.push(entry)
+    this.#uncommitted.push(entry)
   }
 
   /** Forgets entries whose part of the transaction was undone. */
   truncateUncommitted(length: number): void {
-    this.uncommitted.length = length
+    this.#uncommitted.length = length
   }
 
   /** How many entries wait for their commit. */
   get uncommittedLength(): number {
-    return this.uncommitted.length
+    return this.#uncommitted.length
   }
 
-  private publish(): void {
-    const last = this.uncommitted.at(-1)
+  #publish(): void {
+    const last = this.#uncommitted.at(-1)
     if (!last) return
-    for (const entry of this.uncommitted) {
-      this.tail.push(entry)
-      this.tailSize += entry.body?.length ?? 0
+    for (const entry of this.#uncommitted) {
+      this.#tail.push(entry)
+      this.#tailSize += entry.body?.length ?? 0
     }
-    this.uncommitted = []
-    this.durable = last.time
-    while (this.tail.length > tailLength || this.tailSize > tailBytes) {
-      const gone = this.tail.shift()!
-      this.tailSize -= gone.body?.length ?? 0
-      this.tailStart = gone.time
+    this.#uncommitted = []
+    this.#durable = last.time
+    while (this.#tail.length > tailLength || this.#tailSize > tailBytes) {
+      const gone = this.#tail.shift()!
+      this.#tailSize -= gone.body?.length ?? 0
+      this.#tailStart = gone.time
     }
-    const woken = [...this.waiting]
-    this.waiting.clear()
+    const woken = [...this.#waiting]
+    this.#waiting.clear()
     for (const wake of woken) wake()
   }
 
   /** Calls back once, after the next commit that changes something; returns how to stop waiting. */
   onChange(wake: () => void): () => void {
-    this.waiting.add(wake)
-    return () => this.waiting.delete(wake)
+    this.#waiting.add(wake)
+    return () => this.#waiting.delete(wake)
   }
 
   /** Lets time pass on record while somebody waits, so that the token of an idle stream never grows too old. */
   beat(): void {
-    if (this.waiting.size > 0) this.append('n', '', '', null, null, null)
+    if (this.#waiting.size > 0) this.append('n', '', '', null, null, null)
   }
 
   /** A time up to which everything is durable and has been shown by `after`. */
   get durableTime(): ClusterTime {
-    return this.durable
+    return this.#durable
   }
 
   /** Durable entries after `time`, oldest first, at most `limit`. */
   after(time: ClusterTime, limit: number): Entry[] {
-    if (time >= this.tailStart) {
-      const start = firstAfter(this.tail, time)
-      return this.tail.slice(start, start + limit)
+    if (time >= this.#tailStart) {
+      const start = firstAfter(this.#tail, time)
+      return this.#tail.slice(start, start + limit)
     }
-    const rows = this.store.rows<EntryRow>(
+    const rows = this.#store.rows<EntryRow>(
       `SELECT ${columns} FROM oplog WHERE ts > ? AND ts <= ? ORDER BY ts LIMIT ?`,
       time,
-      this.durable,
+      this.#durable,
       limit,
     )
     return rows.map(([ts, wall, op, db, coll, uuid, key, body]) => ({
@@ -183,27 +182,27 @@ export class Oplog {
 
   /** Entries after this time are in memory. */
   get tailBegin(): ClusterTime {
-    return this.tailStart
+    return this.#tailStart
   }
 
   /** The oldest time that is still on record: a stream can start at or after it. */
   get oldest(): ClusterTime {
-    return this.store.row<[number]>('SELECT ts FROM oplog ORDER BY ts LIMIT 1')![0]
+    return this.#store.row<[number]>('SELECT ts FROM oplog ORDER BY ts LIMIT 1')![0]
   }
 
   /** Removes what exceeds the retention, a bounded number of entries a call; says whether more may have to go. */
   trim(now: number): boolean {
     // Both only grow along the log, so that the oldest entries tell where to cut.
-    const [cut, count] = this.store.row<[number | null, number]>(
+    const [cut, count] = this.#store.row<[number | null, number]>(
       `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?)
        WHERE (wall < ? OR total < ?) AND ts < ?`,
       perTrim,
-      now - this.retention.maxAgeMs,
-      this.total - this.retention.maxBytes,
-      this.durable,
+      now - this.#retention.maxAgeMs,
+      this.#total - this.#retention.maxBytes,
+      this.#durable,
     )!
     if (cut === null) return false
-    this.store.run('DELETE FROM oplog WHERE ts <= ?', cut)
+    this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
     return count === perTrim
   }
 }

@@ -1,10 +1,8 @@
 // Resume tokens: a position in the oplog as hex text, ordered like the positions themselves.
 import { Timestamp } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
-import { fromTimestamp, toTimestamp } from './clock.ts'
-import type { ClusterTime } from './clock.ts'
+import { fromTimestamp, toTimestamp, type ClusterTime } from './clock.ts'
 
 /** What a token stands behind: everything up to a time, one event, or the invalidation that an event caused. */
 export type TokenKind = 'mark' | 'event' | 'invalidate'

@@ -1,14 +1,19 @@
 // Chooses how a filter and a sort are answered: by ranges of one index, by the union of several, or by walking the
 // collection. Deterministic: the longest run of equalities wins, then a range, then an order that saves the sort.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import type { Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
-import { backwards, below, boundsOf, conjunctionOf } from './bounds.ts'
-import type { Conjunction, Interval } from './bounds.ts'
+import {
+  backwards,
+  below,
+  boundsOf,
+  conjunctionOf,
+  type Conjunction,
+  type Interval,
+} from './bounds.ts'
 import { implies, impliesPresence } from './implies.ts'
 
 /** Ranges of one index, in the order in which they are walked. */

@@ -1,12 +1,10 @@
 // The match language, parsed once into a tree that the matcher compiles and the planner reads. What is not understood
 // is refused here, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc, TypeName } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc, type TypeName } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import { compileExpression } from './expression.ts'
-import type { Expression, Variables } from './expression.ts'
+import { compileExpression, type Expression, type Variables } from './expression.ts'
 import { bitMask, mod, toRegExp, typeNames } from './operands.ts'
 
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'

@@ -1,15 +1,12 @@
 // Compiles a parsed filter into one function. Comparisons follow MongoDB's type brackets: `$gt: 5` never sees strings,
 // null finds missing fields, NaN equals only itself.
 import { MaxKey, MinKey } from 'bson'
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
-import { truthy } from './filter.ts'
-import type { BitTest, Comparison, Filter } from './filter.ts'
+import { truthy, type BitTest, type Comparison, type Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
-import { someValue } from './path.ts'
-import type { Test, Trace } from './path.ts'
+import { someValue, type Test, type Trace } from './path.ts'
 
 /** Says whether a value (normally a document) passes; `trace` then tells which array element did it. */
 export type Matcher = (value: unknown, trace?: Trace) => boolean

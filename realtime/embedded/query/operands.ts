@@ -1,7 +1,6 @@
 // Operands of query operators that need checking: regular expressions, type names, bit masks, $mod.
 import { Binary, BSONRegExp, BSONSymbol } from 'bson'
-import { typeOf } from '../bson/codec.ts'
-import type { TypeName } from '../bson/codec.ts'
+import { typeOf, type TypeName } from '../bson/codec.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 

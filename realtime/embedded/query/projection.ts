@@ -1,11 +1,9 @@
 // Which fields of a document an answer shows. Inclusion follows the document's own order of fields; computed fields
 // come last; arrays on the way are projected element by element.
-import { isDoc, setField, fieldsOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, setField, fieldsOf, type Doc } from '../bson/codec.ts'
 import { isNumeric } from '../bson/numbers.ts'
 import { ServerError, refusal } from '../errors.ts'
-import { compileExpression } from './expression.ts'
-import type { Expression, Variables } from './expression.ts'
+import { compileExpression, type Expression, type Variables } from './expression.ts'
 import { parseFilter, truthy } from './filter.ts'
 import { compileFilter } from './match.ts'
 import { sliceOf } from './slice.ts'

@@ -1,6 +1,5 @@
 // Plain JavaScript values for mingo. A document is converted once, however many expressions look at it.
-import { fieldsOf, isDoc, setField, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { fieldsOf, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { Long } from 'bson'
 

@@ -1,20 +1,15 @@
 // Finds the rows that a filter, sort, skip and limit select: the one path from a query to documents, for reads and writes.
-import { decode } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import { encode } from '../bson/codec.ts'
-import { plan } from '../plan/planner.ts'
-import type { Plan } from '../plan/planner.ts'
-import { firstChunk, Scanner } from '../plan/scanner.ts'
-import type { Row } from '../plan/scanner.ts'
+import { plan, type Plan } from '../plan/planner.ts'
+import { firstChunk, Scanner, type Row } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { Store } from '../storage/store.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import type { Trace } from './path.ts'
 import type { Projection } from './projection.ts'
-import { sortKeyOf } from './sort.ts'
-import type { SortPattern } from './sort.ts'
+import { sortKeyOf, type SortPattern } from './sort.ts'
 
 /** What is looked for. */
 export interface Selection {

@@ -1,7 +1,6 @@
 // Sort patterns. A document's sort key is the least of its index keys for the pattern, so that sorting in memory and
 // walking an index give one order, arrays included.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { ServerError, refusal } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'

@@ -1,8 +1,7 @@
 // Retryable writes: the outcome of every numbered statement is stored in the transaction of the write itself, so that a
 // repeat, also after a crash, gets the first outcome and changes nothing.
 import { Binary } from 'bson'
-import { decode, encode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import type { Store } from '../storage/store.ts'
@@ -31,11 +30,11 @@ export interface RetryRecord {
 
 /** All sessions with numbered writes. */
 export class Sessions {
-  private readonly store: Store
-  private readonly cache = new Map<string, SessionRecord>()
+  readonly #store: Store
+  readonly #cache = new Map<string, SessionRecord>()
 
   constructor(store: Store) {
-    this.store = store
+    this.#store = store
   }
 
   /**
@@ -52,7 +51,7 @@ export class Sessions {
         'Transaction number requires a session ID to also be specified',
       )
     }
-    const session = this.load(lsid.value())
+    const session = this.#load(lsid.value())
     if (txn < session.txn) {
       const id = lsid.toString('hex')
       throw refusal(
@@ -62,7 +61,7 @@ export class Sessions {
     }
     if (txn > session.txn) [session.txn, session.results] = [txn, new Map()]
     session.at = Date.now()
-    return this.recordOf(session, command)
+    return this.#recordOf(session, command)
   }
 
   /** Whether a numbered write was executed before; for fail points, which only strike when it really runs. */
@@ -73,7 +72,7 @@ export class Sessions {
     )
   }
 
-  private recordOf(session: SessionRecord, command: Doc): RetryRecord {
+  #recordOf(session: SessionRecord, command: Doc): RetryRecord {
     const first = toNumber(command.stmtId) ?? 0
     const numbers = Array.isArray(command.stmtIds)
       ? command.stmtIds.map((id: unknown) => toNumber(id))
@@ -87,16 +86,16 @@ export class Sessions {
       },
       numberOf: (position) => numbers?.[position] ?? first + position,
       save: () => {
-        if (added) this.save(session)
+        if (added) this.#save(session)
       },
     }
   }
 
-  private load(id: Uint8Array): SessionRecord {
+  #load(id: Uint8Array): SessionRecord {
     const name = Buffer.from(id).toString('hex')
-    const known = this.cache.get(name)
+    const known = this.#cache.get(name)
     if (known) return known
-    const row = this.store.row<[number, number, Uint8Array]>(
+    const row = this.#store.row<[number, number, Uint8Array]>(
       'SELECT txn, at, results FROM sessions WHERE id = ?',
       id,
     )
@@ -106,12 +105,12 @@ export class Sessions {
       at: row?.[1] ?? Date.now(),
       results: row ? unpack(row[2]) : new Map(),
     }
-    this.cache.set(name, record)
+    this.#cache.set(name, record)
     return record
   }
 
-  private save(session: SessionRecord): void {
-    this.store.run(
+  #save(session: SessionRecord): void {
+    this.#store.run(
       'INSERT OR REPLACE INTO sessions (id, txn, at, results) VALUES (?, ?, ?, ?)',
       session.id,
       session.txn,
@@ -126,13 +125,13 @@ export class Sessions {
 
   /** Forgets sessions that were idle for longer than the timeout. */
   expire(now: number): void {
-    for (const [name, session] of this.cache)
-      if (session.at < now - sessionTimeoutMs) this.cache.delete(name)
-    const old = this.store.row(
+    for (const [name, session] of this.#cache)
+      if (session.at < now - sessionTimeoutMs) this.#cache.delete(name)
+    const old = this.#store.row(
       'SELECT 1 FROM sessions WHERE at < ? LIMIT 1',
       now - sessionTimeoutMs,
     )
-    if (old) this.store.run('DELETE FROM sessions WHERE at < ?', now - sessionTimeoutMs)
+    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - sessionTimeoutMs)
   }
 }
 

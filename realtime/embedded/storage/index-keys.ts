@@ -1,7 +1,6 @@
 // Which keys a document has in an index. Guards that a key set is never too small: whatever a query's bounds could
 // find must be filed, one key per array element, null where a field is missing.
-import { getField, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { getField, isDoc, type Doc } from '../bson/codec.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 

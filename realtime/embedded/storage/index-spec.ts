@@ -1,11 +1,9 @@
 // What an index definition may say. Guards that an index never promises what the engine does not keep: unknown options
 // and special index types are refused with MongoDB's codes.
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import { parseFilter } from '../query/filter.ts'
-import type { Filter } from '../query/filter.ts'
+import { parseFilter, type Filter } from '../query/filter.ts'
 
 /** A parsed index definition. `source` is what `listIndexes` shows and what is stored. */
 export interface IndexSpec {

@@ -1,7 +1,6 @@
 // The only place that knows SQLite's transactions. Everything that arrives during one turn of the event loop, or while
 // the previous fsync ran, shares one commit; `onDurable` runs after that commit and never before.
-import { DatabaseSync } from 'node:sqlite'
-import type { StatementSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { refusal } from '../errors.ts'
@@ -24,30 +23,30 @@ export type Cell = null | number | bigint | string | Uint8Array
 
 /** One data directory, opened exclusively: prepared statements, the open transaction, and what waits for its commit. */
 export class Store {
-  private readonly db: DatabaseSync
-  private readonly statements = new Map<string, StatementSync>()
-  private waiting: (() => void)[] = []
-  private readonly commitHooks: (() => void)[] = []
-  private scheduled: NodeJS.Immediate | undefined
-  private readonly onFault: (error: Error) => void
-  private failed = false
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+  #waiting: (() => void)[] = []
+  readonly #commitHooks: (() => void)[] = []
+  #scheduled: NodeJS.Immediate | undefined
+  readonly #onFault: (error: Error) => void
+  #failed = false
 
   /** Opens (or creates) the data; throws a sentence for people when another process holds it. */
   constructor(dataDir: string, onFault: (error: Error) => void) {
-    this.onFault = onFault
+    this.#onFault = onFault
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    this.db = new DatabaseSync(join(dataDir, 'data.sqlite'))
+    this.#db = new DatabaseSync(join(dataDir, 'data.sqlite'))
     try {
       // The lock dies with its process, so that a kill -9 leaves nothing stale behind.
-      this.db.exec(
+      this.#db.exec(
         'PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL',
       )
-      this.db.exec(
+      this.#db.exec(
         'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536',
       )
-      this.db.exec(`BEGIN EXCLUSIVE; ${schema} COMMIT`)
+      this.#db.exec(`BEGIN EXCLUSIVE; ${schema} COMMIT`)
     } catch (error) {
-      this.db.close()
+      this.#db.close()
       if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
       throw error
     }
@@ -64,18 +63,18 @@ export class Store {
 
   /** The prepared statement for this SQL; rows come as arrays, in the order of the columns. */
   prepare(sql: string): StatementSync {
-    let statement = this.statements.get(sql)
+    let statement = this.#statements.get(sql)
     if (!statement) {
-      statement = this.db.prepare(sql)
+      statement = this.#db.prepare(sql)
       statement.setReturnArrays(true)
-      this.statements.set(sql, statement)
+      this.#statements.set(sql, statement)
     }
     return statement
   }
 
   /** Runs a statement inside the shared transaction. */
   run(sql: string, ...cells: Cell[]): void {
-    this.begin()
+    this.#begin()
     this.prepare(sql).run(...cells)
   }
 
@@ -96,85 +95,85 @@ export class Store {
 
   /** Drops cached statements that mention a table which is about to go. */
   forget(table: string): void {
-    for (const sql of this.statements.keys())
-      if (sql.includes(`${table} `)) this.statements.delete(sql)
+    for (const sql of this.#statements.keys())
+      if (sql.includes(`${table} `)) this.#statements.delete(sql)
   }
 
   /** Runs `work` whole or not at all, within the shared transaction. */
   atomically<T>(work: () => T): T {
-    this.begin()
+    this.#begin()
     this.prepare('SAVEPOINT step').run()
     try {
       const result = work()
       this.prepare('RELEASE step').run()
       return result
     } catch (error) {
-      this.undo(error)
+      this.#undo(error)
       throw error
     }
   }
 
-  private undo(cause: unknown): void {
+  #undo(cause: unknown): void {
     try {
-      this.db.exec('ROLLBACK TO step; RELEASE step')
+      this.#db.exec('ROLLBACK TO step; RELEASE step')
     } catch {
       // SQLite has rolled back everything (a full disk, an I/O error): what waits for this commit must never be acked.
-      this.fault(cause instanceof Error ? cause : new Error(String(cause)))
+      this.#fault(cause instanceof Error ? cause : new Error(String(cause)))
     }
   }
 
   /** Whether something executed so far is not durable yet. */
   get pending(): boolean {
-    return this.scheduled !== undefined
+    return this.#scheduled !== undefined
   }
 
   /** Calls back once everything executed so far is on disk: at once when it already is. */
   onDurable(callback: () => void): void {
-    if (this.pending) this.waiting.push(callback)
+    if (this.pending) this.#waiting.push(callback)
     else callback()
   }
 
   /** Registers what follows every commit, before the callbacks of `onDurable`. */
   afterCommit(hook: () => void): void {
-    this.commitHooks.push(hook)
+    this.#commitHooks.push(hook)
   }
 
-  private begin(): void {
-    if (this.failed) throw new Error('the storage has failed; restart the server')
-    if (this.scheduled) return
-    this.db.exec('BEGIN IMMEDIATE')
-    this.scheduled = setImmediate(() => this.commit())
+  #begin(): void {
+    if (this.#failed) throw new Error('the storage has failed; restart the server')
+    if (this.#scheduled) return
+    this.#db.exec('BEGIN IMMEDIATE')
+    this.#scheduled = setImmediate(() => this.#commit())
   }
 
-  private commit(): void {
-    if (this.failed) return
+  #commit(): void {
+    if (this.#failed) return
     try {
       this.prepare('COMMIT').run()
     } catch (error) {
-      return this.fault(error as Error)
+      return this.#fault(error as Error)
     }
-    this.scheduled = undefined
-    const waiting = this.waiting
-    this.waiting = []
-    for (const hook of this.commitHooks) hook()
+    this.#scheduled = undefined
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const hook of this.#commitHooks) hook()
     for (const callback of waiting) callback()
   }
 
-  private fault(error: Error): void {
-    if (this.failed) return
-    this.failed = true
-    this.waiting = []
-    this.onFault(error)
+  #fault(error: Error): void {
+    if (this.#failed) return
+    this.#failed = true
+    this.#waiting = []
+    this.#onFault(error)
   }
 
   /** Commits what is open, moves the journal into the data file and lets go of the lock. */
   close(): void {
-    if (this.scheduled) {
-      clearImmediate(this.scheduled)
-      this.commit()
+    if (this.#scheduled) {
+      clearImmediate(this.#scheduled)
+      this.#commit()
     }
-    this.statements.clear()
-    this.db.close()
+    this.#statements.clear()
+    this.#db.close()
   }
 }
 

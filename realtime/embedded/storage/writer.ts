@@ -1,36 +1,34 @@
 // Every change of data goes through here: the document, its keys and its oplog entry, whole or not at all.
 import { ObjectId } from 'bson'
-import { decode, encode, firstFieldName } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Operation, Oplog } from '../oplog/oplog.ts'
-import type { Updated } from '../update/update.ts'
-import { checkId, maxDocumentBytes } from '../update/update.ts'
+import { checkId, maxDocumentBytes, type Updated } from '../update/update.ts'
 import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'
 import type { Store } from './store.ts'
 
 /** Writes documents and records them in the oplog. */
 export class Writer {
-  private readonly store: Store
-  private readonly catalog: Catalog
-  private readonly documents: Documents
-  private readonly oplog: Oplog
+  readonly #store: Store
+  readonly #catalog: Catalog
+  readonly #documents: Documents
+  readonly #oplog: Oplog
 
   constructor(store: Store, catalog: Catalog, documents: Documents, oplog: Oplog) {
-    this.store = store
-    this.catalog = catalog
-    this.documents = documents
-    this.oplog = oplog
+    this.#store = store
+    this.#catalog = catalog
+    this.#documents = documents
+    this.#oplog = oplog
   }
 
   /** Runs `work` whole or not at all, its oplog entries included. */
   atomically<T>(work: () => T): T {
-    const mark = this.oplog.uncommittedLength
+    const mark = this.#oplog.uncommittedLength
     try {
-      return this.store.atomically(work)
+      return this.#store.atomically(work)
     } catch (error) {
-      this.oplog.truncateUncommitted(mark)
+      this.#oplog.truncateUncommitted(mark)
       throw error
     }
   }
@@ -57,18 +55,18 @@ export class Writer {
     }
     checkId(doc._id)
     this.atomically(() => {
-      this.documents.insert(collection, doc, bytes)
-      this.log('i', collection, doc._id, bytes)
+      this.#documents.insert(collection, doc, bytes)
+      this.#log('i', collection, doc._id, bytes)
     })
   }
 
   /** Stores an updated document; `before` are its old bytes. */
   update(collection: Collection, row: number, before: Uint8Array, updated: Updated): void {
     this.atomically(() => {
-      this.documents.replace(collection, row, decode(before), updated.doc, updated.bytes)
+      this.#documents.replace(collection, row, decode(before), updated.doc, updated.bytes)
       if (updated.description)
-        this.log('u', collection, updated.doc._id, encode(updated.description))
-      else this.log('r', collection, updated.doc._id, updated.bytes)
+        this.#log('u', collection, updated.doc._id, encode(updated.description))
+      else this.#log('r', collection, updated.doc._id, updated.bytes)
     })
   }
 
@@ -76,32 +74,32 @@ export class Writer {
   delete(collection: Collection, row: number, bytes: Uint8Array): void {
     const doc = decode(bytes)
     this.atomically(() => {
-      this.documents.delete(collection, row, doc)
-      this.log('d', collection, doc._id, null)
+      this.#documents.delete(collection, row, doc)
+      this.#log('d', collection, doc._id, null)
     })
   }
 
   /** Drops a collection. */
   drop(collection: Collection): void {
     this.atomically(() => {
-      this.catalog.drop(collection)
-      this.oplog.append('drop', collection.db, collection.name, collection.uuid, null, null)
+      this.#catalog.drop(collection)
+      this.#oplog.append('drop', collection.db, collection.name, collection.uuid, null, null)
     })
   }
 
   /** Drops a database: its collections one by one, then itself. */
   dropDatabase(db: string): void {
-    const collections = this.catalog.list(db)
+    const collections = this.#catalog.list(db)
     if (collections.length === 0) return
     for (const collection of collections) this.drop(collection)
-    this.atomically(() => this.oplog.append('dropDatabase', db, '', null, null, null))
+    this.atomically(() => this.#oplog.append('dropDatabase', db, '', null, null, null))
   }
 
   /** Renames a collection. */
   rename(collection: Collection, db: string, name: string): void {
     this.atomically(() => {
-      this.catalog.rename(collection, db, name)
-      this.oplog.append(
+      this.#catalog.rename(collection, db, name)
+      this.#oplog.append(
         'rename',
         collection.db,
         collection.name,
@@ -112,8 +110,8 @@ export class Writer {
     })
   }
 
-  private log(op: Operation, collection: Collection, id: unknown, body: Uint8Array | null): void {
-    this.oplog.append(
+  #log(op: Operation, collection: Collection, id: unknown, body: Uint8Array | null): void {
+    this.#oplog.append(
       op,
       collection.db,
       collection.name,

@@ -1,7 +1,6 @@
 // Update operators on arrays. A changed array is described whole, except that what `$push` appended is described
 // element by element.
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { compareValues, sameValue } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
@@ -11,8 +10,7 @@ import { parseSort, sortKeyOf } from '../query/sort.ts'
 import type { Changes } from './changes.ts'
 import type { Action } from './modifiers.ts'
 import { wholeNumber } from './operators.ts'
-import { valueAt, writeAt } from './targets.ts'
-import type { Target } from './targets.ts'
+import { valueAt, writeAt, type Target } from './targets.ts'
 
 function arrayAt(name: string, path: string, target: Target): unknown[] | undefined {
   const value = valueAt(target)

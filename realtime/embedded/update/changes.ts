@@ -8,19 +8,19 @@ export class Changes {
 
   /** A path has a new value. What is below a path that was set already is part of that value. */
   set(path: string, value: unknown): void {
-    if (this.isCovered(path)) return
+    if (this.#isCovered(path)) return
     this.updated.set(path, value)
     this.removed.delete(path)
   }
 
   /** A path is gone. */
   remove(path: string): void {
-    if (this.isCovered(path)) return
+    if (this.#isCovered(path)) return
     this.removed.add(path)
     this.updated.delete(path)
   }
 
-  private isCovered(path: string): boolean {
+  #isCovered(path: string): boolean {
     for (let dot = path.indexOf('.'); dot >= 0; dot = path.indexOf('.', dot + 1)) {
       if (this.updated.has(path.slice(0, dot))) return true
     }

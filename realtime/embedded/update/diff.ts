@@ -1,6 +1,5 @@
 // The difference of two documents, for updates that compute the whole document (pipelines).
-import { encode, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { encode, isDoc, setField, type Doc } from '../bson/codec.ts'
 
 /** Describes how `before` became `after`: dotted paths of objects, array elements by index, shortened arrays. */
 export function describeDifference(before: Doc, after: Doc): Doc {

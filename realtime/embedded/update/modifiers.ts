@@ -1,16 +1,13 @@
 // Update operators as a list of modifications, ordered by path as MongoDB applies them, none touching another's path.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { parseFilter } from '../query/filter.ts'
-import { compileFilter } from '../query/match.ts'
-import type { Matcher } from '../query/match.ts'
+import { compileFilter, type Matcher } from '../query/match.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
 import type { Changes } from './changes.ts'
 import { bit, currentDate, extreme, increase, set, unset } from './operators.ts'
-import { eachTarget, valueAt, writeAt } from './targets.ts'
-import type { Target } from './targets.ts'
+import { eachTarget, valueAt, writeAt, type Target } from './targets.ts'
 
 /** Does one operator's work at one place and notes what changed. */
 export type Action = (target: Target, changes: Changes) => void

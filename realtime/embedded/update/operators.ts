@@ -8,8 +8,7 @@ import type { Variables } from '../query/expression.ts'
 import type { Changes } from './changes.ts'
 import { identical } from './diff.ts'
 import type { Action } from './modifiers.ts'
-import { valueAt, writeAt } from './targets.ts'
-import type { Target } from './targets.ts'
+import { valueAt, writeAt, type Target } from './targets.ts'
 
 function assign(target: Target, value: unknown, changes: Changes): void {
   const before = valueAt(target)

@@ -1,7 +1,6 @@
 // Finds what an update path points at: through objects, by array index, by `$`, `$[]` and `$[identifier]`. Creates the
 // objects on the way where the operator may.
-import { getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Matcher } from '../query/match.ts'
 import type { Changes } from './changes.ts'

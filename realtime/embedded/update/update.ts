@@ -1,8 +1,15 @@
 // Parses an update once and applies it to any number of documents: a replacement, operators, or a pipeline. Guards that
 // `_id` never changes and that two operators never touch the same path.
 import { ObjectId } from 'bson'
-import { decode, encode, firstFieldName, getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import {
+  decode,
+  encode,
+  firstFieldName,
+  getField,
+  isDoc,
+  setField,
+  type Doc,
+} from '../bson/codec.ts'
 import { refusal, ServerError } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileStages } from '../aggregate/document-stages.ts'

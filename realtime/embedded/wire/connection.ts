@@ -4,8 +4,13 @@ import type { Socket } from 'node:net'
 import type { Engine } from '../engine.ts'
 import { dispatch, errorReply } from '../commands/dispatch.ts'
 import type { Reply } from '../commands/reply.ts'
-import { composeReply, encodeReply, maxMessageBytes, parseMessage } from './message.ts'
-import type { Message } from './message.ts'
+import {
+  composeReply,
+  encodeReply,
+  maxMessageBytes,
+  parseMessage,
+  type Message,
+} from './message.ts'
 import { Framing } from './framing.ts'
 
 /** What commands may know about the connection they came over. */

@@ -2,35 +2,35 @@
 
 /** Collects chunks and hands out whole frames. */
 export class Framing {
-  private chunks: Buffer[] = []
-  private length = 0
-  private readonly limit: number
+  #chunks: Buffer[] = []
+  #length = 0
+  readonly #limit: number
 
   /** `limit`: the largest frame, in bytes. */
   constructor(limit: number) {
-    this.limit = limit
+    this.#limit = limit
   }
 
   /** Adds a chunk; returns the frames that are complete now. Throws when a length is impossible. */
   push(chunk: Buffer): Buffer[] {
-    this.chunks.push(chunk)
-    this.length += chunk.length
+    this.#chunks.push(chunk)
+    this.#length += chunk.length
     const frames: Buffer[] = []
     for (;;) {
-      if (this.length < 16) return frames
-      const first = this.chunks[0]!.length >= 4 ? this.chunks[0]! : this.joined()
+      if (this.#length < 16) return frames
+      const first = this.#chunks[0]!.length >= 4 ? this.#chunks[0]! : this.#joined()
       const size = first.readInt32LE(0)
-      if (size < 16 || size > this.limit) throw new Error(`impossible frame length ${size}`)
-      if (this.length < size) return frames
-      const all = this.joined()
+      if (size < 16 || size > this.#limit) throw new Error(`impossible frame length ${size}`)
+      if (this.#length < size) return frames
+      const all = this.#joined()
       frames.push(all.subarray(0, size))
-      this.chunks = size < all.length ? [all.subarray(size)] : []
-      this.length -= size
+      this.#chunks = size < all.length ? [all.subarray(size)] : []
+      this.#length -= size
     }
   }
 
-  private joined(): Buffer {
-    if (this.chunks.length > 1) this.chunks = [Buffer.concat(this.chunks)]
-    return this.chunks[0]!
+  #joined(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)]
+    return this.#chunks[0]!
   }
 }

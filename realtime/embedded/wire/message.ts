@@ -1,8 +1,7 @@
 // Frames of the wire protocol. Guards that nothing malformed gets further: a frame that is not understood closes its
 // connection, as a mongod does.
 import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
-import { decode, decodePlain, encode, firstFieldName } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, decodePlain, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 
 const opReply = 1
 const opQuery = 2004
