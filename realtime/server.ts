@@ -10,9 +10,9 @@ import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
-import { createAccount } from './commands/account.ts'
+import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
-import { createExecute } from './commands/commands.ts'
+import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
@@ -111,8 +111,8 @@ export async function startServer(
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({ database, log, sessions, passwords, limits, devices })
-    const room = createConversationQuota(database, log, options.conversationsPerUser)
-    const conversations = createConversations(database, log, room)
+    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
     const agents = createAgents({
@@ -127,6 +127,7 @@ export async function startServer(
       ...options.agents,
     })
     stops.add('agents', () => agents.stop(FINISH_REPLIES_MS))
+    const commands = commandHandlers({ conversations, rewind, preferences, account, agents })
     const housekeeping = startHousekeeping(database, conversations, {
       logRetentionDays: config.logRetentionDays,
       logger,
@@ -150,12 +151,12 @@ export async function startServer(
           providers: oidc ? [oidc.link] : [],
         }),
         ...preferencesHandlers(preferences),
-        ...conversationHandlers(conversations, rewind),
+        ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport(database, log, preferences, logger, room),
+          imports: createImport(database, log, preferences, logger, quota),
         }),
       },
       sessions,
@@ -174,9 +175,7 @@ export async function startServer(
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
-      execute: createExecute(
-        socketCommands({ conversations, rewind, preferences, account, agents }),
-      ),
+      execute: createExecute(commands),
       toFault,
       logger,
       metrics,
@@ -233,39 +232,37 @@ interface UseCases {
   conversations: Conversations
   rewind: RewindUseCases
   preferences: PreferencesUseCases
-  account: ReturnType<typeof createAccount>
+  account: AccountUseCases
   agents: Agents
 }
 
-/** The sockets' commands by topic and name. */
-function socketCommands({
+/** The use case of every command. */
+const commandHandlers = ({
   conversations,
   rewind,
   preferences,
   account,
   agents,
-}: UseCases): Parameters<typeof createExecute>[0] {
-  return {
-    conversations: {
-      create: (request, payload) => conversations.change('create', request, payload),
-      update: (request, payload) => conversations.change('update', request, payload),
-      append: (request, payload) => conversations.change('append', request, payload),
-      delete: (request, payload) => conversations.change('delete', request, payload),
-      restore: (request, payload) => conversations.change('restore', request, payload),
-      purge: (request, payload) => conversations.change('purge', request, payload),
-      rewind: rewind.back,
-      reply: agents.replies.reply,
-      stop: agents.replies.stop,
-    },
-    preferences: { update: (request, payload) => preferences.update(request, payload) },
-    agents: {
-      run: agents.useCases.run,
-      stop: agents.useCases.stop,
-      delete: agents.useCases.delete,
-    },
-    account: { revoke: (request, payload) => account.revoke(request, payload) },
-  }
-}
+}: UseCases): CommandHandlers => ({
+  conversations: {
+    create: (...args) => conversations.change('create', ...args),
+    update: (...args) => conversations.change('update', ...args),
+    append: (...args) => conversations.change('append', ...args),
+    delete: (...args) => conversations.change('delete', ...args),
+    restore: (...args) => conversations.change('restore', ...args),
+    purge: (...args) => conversations.change('purge', ...args),
+    rewind: rewind.back,
+    reply: agents.replies.reply,
+    stop: agents.replies.stop,
+  },
+  preferences: { update: preferences.update },
+  agents: {
+    run: agents.useCases.run,
+    stop: agents.useCases.stop,
+    delete: agents.useCases.delete,
+  },
+  account: { revoke: account.revoke },
+})
 
 function listen(server: Server, { host, port }: Config): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -1,10 +1,11 @@
 // Agents: everything that has to do with replies and runs, put together. What comes in are commands and changes, what goes out is the log
 // and streamed text.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { createRuns, type AgentUseCases } from '../commands/agents.ts'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
+import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
+import type { CommandContext } from '../log/entry.ts'
 import { createReplies } from '../commands/replies.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -39,11 +40,11 @@ export interface Agents {
     reply(
       request: CommandContext,
       payload: ConversationCommands['reply'],
-    ): Promise<Outcome<Summary | null>>
+    ): Promise<ConversationOutcome>
     stop(
       request: CommandContext,
       payload: ConversationCommands['stop'],
-    ): Promise<Outcome<Summary | null>>
+    ): Promise<ConversationOutcome>
   }
   useCases: AgentUseCases
   /** To be called with every change that this node delivers, in any order, any number of times. */

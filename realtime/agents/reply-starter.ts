@@ -1,11 +1,13 @@
 // How a reply or a run begins. The lease comes first, then the log, then the text: whatever step a node dies at, another one finds the lease
 // and ends what there is.
 import type { AgentCommands, Run } from '@lockstep/protocol/agents'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Runs } from '../commands/agents.ts'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
+import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
+import type { Outcome } from '../commands/outcome.ts'
+import type { CommandContext } from '../log/entry.ts'
 import { byServer, type Replies, type ReplyAddress } from '../commands/replies.ts'
 import type { Database } from '../store/database.ts'
 import { countRunning } from '../store/leases.ts'
@@ -35,7 +37,7 @@ export interface ReplyStarter {
   reply(
     request: CommandContext,
     payload: ConversationCommands['reply'],
-  ): Promise<Outcome<Summary | null>>
+  ): Promise<ConversationOutcome>
   run(request: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
 }
 

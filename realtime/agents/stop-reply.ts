@@ -2,8 +2,8 @@
 // elsewhere it reads the request in the log and ends the reply itself. One that is gone, or too slow, is not waited for.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
-import { derivedId } from '../log/entry.ts'
+import type { Outcome } from '../commands/outcome.ts'
+import { derivedId, type CommandContext } from '../log/entry.ts'
 import type { Runner, ReplyRef } from './runner.ts'
 
 /** A producer of this node is waited for so long; without its last words the stop goes on (ms). */
@@ -35,11 +35,11 @@ export async function stopReply<Data>(
     await Promise.race([producer.flushed, pause(FLUSH_MS, undefined, { ref: false })])
     return stoppable.end(request, producer.metadata).finally(closer.resolve)
   }
-  const { seq, version, changed } = await stoppable.requestStop(request)
+  const requested = await stoppable.requestStop(request)
   const deadline = performance.now() + ANSWER_MS
   do await pause(LOOK_MS)
   while (performance.now() < deadline && (await stoppable.isOpen()))
   const mutation_id = derivedId('stop', request.mutation_id)
   const { data } = await stoppable.end({ ...request, mutation_id })
-  return { data, seq, version, changed }
+  return { ...requested, data }
 }

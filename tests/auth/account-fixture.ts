@@ -8,7 +8,7 @@ import {
   type AccountUseCases,
   type SessionSockets,
 } from '../../realtime/commands/account.ts'
-import type { CommandContext } from '../../realtime/commands/commands.ts'
+import type { CommandContext } from '../../realtime/log/entry.ts'
 import type { SignInResult } from '../../realtime/commands/sign-in.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'

@@ -1,18 +1,17 @@
 // Brings in what users have elsewhere, item by item: an item that fails doesn't stop the others, and repeating an import, also one that was
 // interrupted, adds only what isn't there.
-import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
-import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../../observability/logger.ts'
-import { fingerprintOf, toChange, type Caller } from '../../log/entry.ts'
-import type { Hot, Log } from '../../log/log.ts'
-import { fold, readProjected } from '../../log/projection/conversations.ts'
-import { readRun } from '../../store/agent-runs.ts'
+import type { Decided } from '../../log/append.ts'
+import type { Caller } from '../../log/entry.ts'
+import type { Log } from '../../log/log.ts'
+import type { NeedsOf, StateOf } from '../../log/state/states.ts'
 import type { Database } from '../../store/database.ts'
 import { toFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
@@ -33,12 +32,11 @@ type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
 /** Failed items that a request may have: a file of nothing else would fill memory with reasons. */
 const MOST_FAILED = 10_000
 
-/** Decides on one entity and says whether anything changes; writes it, unless it is a dry run. */
-type Apply = <State>(
-  topic: Topic,
-  load: (hot: Pick<Hot, 'user_id' | 'seq' | 'tail'>) => Promise<State>,
-  decide: (state: State, context: DecisionContext) => Decision | undefined,
-) => Promise<Decision | undefined>
+/** Decides on one entity and answers with the decision, if anything changes. Appends it, unless this is a dry run. */
+type Apply = <T extends Topic>(
+  entity: { topic: T; entity_id: string; needs?: NeedsOf[T] },
+  decide: (state: StateOf[T], context: DecisionContext) => Decided<T> | undefined,
+) => Promise<Decided<T> | undefined>
 
 interface Bounds {
   stop?: AbortSignal
@@ -65,14 +63,16 @@ export function createImport(
   log: Log,
   preferences: PreferencesUseCases,
   logger: Logger,
-  room: ConversationQuota = createConversationQuota(database, log),
+  quota: ConversationQuota = createConversationQuota(database, log),
 ): ImportUseCases {
-  const writing =
+  const appending =
     (caller: Caller): Apply =>
-    async (topic, load, decide) => {
-      let decision: Decision | undefined
+    async (entity, decide) => {
+      let decision: ReturnType<typeof decide>
       const appended = await log.append({
-        ...{ caller, topic, mutation_id: newId(), fingerprint: fingerprintOf(['import']), load },
+        ...entity,
+        context: { ...caller, mutation_id: newId() },
+        identity: ['import'],
         decide: (state, context) => (decision = decide(state, context)),
       })
       return appended.kind === 'appended' ? decision : undefined
@@ -80,20 +80,9 @@ export function createImport(
 
   const trying =
     ({ user_id }: Caller): Apply =>
-    async (topic, load, decide) => {
-      const { seq } = await log.projectToHead(user_id, topic)
-      return decide(await load({ user_id, seq, tail: [] }), {
-        user_id,
-        at: new Date().toISOString(),
-        newId: () => newId(),
-      })
-    }
-
-  const conversation =
-    (id: string, messageIds: readonly string[] = []) =>
-    async ({ user_id, tail }: Pick<Hot, 'user_id' | 'seq' | 'tail'>): Promise<HeldConversation> => {
-      const entries = tail.filter(({ entity_id }) => entity_id === id)
-      return fold(await readProjected(database, user_id, id, messageIds), entries).held
+    async (entity, decide) => {
+      const state = await log.stateAtHead({ ...entity, user_id })
+      return decide(state, { user_id, at: new Date().toISOString(), newId: () => newId() })
     }
 
   async function importConversation(
@@ -103,19 +92,12 @@ export function createImport(
   ): Promise<Done> {
     let done: Done = 'skipped'
     let isHidden = pieces.length > 1
+    const conversation = { topic: 'conversations' as const, entity_id: about.id }
     for (const [index, messages] of pieces.entries()) {
-      const load = conversation(
-        about.id,
-        messages.map(({ id }) => id),
-      )
       let unfinished = false
-      let full = false
-      const look: typeof load = async (hot) => {
-        full = await room.isFull(hot.user_id, hot.seq)
-        return load(hot)
-      }
-      const decision = await apply('conversations', look, (held, context) => {
-        if (full && held === undefined) throw quotaReached()
+      const needs = { messages: messages.map(({ id }) => id), quota }
+      const decision = await apply({ ...conversation, needs }, ({ held, isFull }, context) => {
+        if (isFull && held === undefined) throw quotaReached()
         unfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held))
           throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
@@ -127,19 +109,12 @@ export function createImport(
       if (dry && done === 'created') break // the other pieces would need the first one
     }
     // only then: a command that changes nothing costs a majority read of all that waits to be projected
-    if (isHidden && !dry)
-      await apply('conversations', conversation(about.id), (held) => decideComplete(held, about))
+    if (isHidden && !dry) await apply(conversation, ({ held }) => decideComplete(held, about))
     return done
   }
 
   async function importRun(apply: Apply, { run }: Of<'run'>): Promise<Done> {
-    const load = async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>) => {
-      const entries = tail.filter(({ entity_id }) => entity_id === run.id)
-      return entries
-        .map(toChange)
-        .reduce<HeldRun>(reduceRun, await readRun(database, user_id, run.id))
-    }
-    const decision = await apply('agents', load, (held, context) =>
+    const decision = await apply({ topic: 'agents', entity_id: run.id }, (held, context) =>
       decideRunImport(held, run, context),
     )
     return decision ? 'created' : 'skipped'
@@ -174,7 +149,7 @@ export function createImport(
     next,
     { stop, mostFailed = Infinity } = {},
   ) => {
-    const apply = dry ? trying(caller) : writing(caller)
+    const apply = dry ? trying(caller) : appending(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
     const importItem = async (item: Exclude<Ready, Of<'failed'>>): Promise<Done | undefined> => {
