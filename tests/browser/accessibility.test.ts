@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
+import { appPages, fillAccount } from './app-pages.ts'
 import { desktop, phone, sharedBrowser } from './browser-windows.ts'
 import {
   composer,
@@ -13,7 +14,6 @@ import {
   threadText,
   waitForVisible,
 } from './user-actions.ts'
-import { appPages, fillAccount } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

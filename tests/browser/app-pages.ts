@@ -9,9 +9,7 @@ export interface AppPage {
   /** The name of the page's screenshots. */
   name: string
   path: string
-  /**
-   * An element that is visible once the page is ready, and that no previous page of the list shows.
-   */
+  /** An element that is visible once the page is ready. The preceding page does not show it. */
   ready: (page: Page) => Locator
 }
 

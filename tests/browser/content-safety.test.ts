@@ -3,9 +3,9 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { appPages, fillAccount } from './app-pages.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { waitForVisible } from './user-actions.ts'
-import { appPages, fillAccount } from './app-pages.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()

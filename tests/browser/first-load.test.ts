@@ -5,9 +5,9 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { fillAccount } from './app-pages.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { composer, waitForVisible } from './user-actions.ts'
-import { fillAccount } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

@@ -5,13 +5,13 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
-import { spawnNode } from '../harness/node.ts'
 import type { Session, User } from '@lockstep/protocol/account'
+import { spawnNode } from '../harness/node.ts'
 import { cookieOf, Person, request } from '../harness/person.ts'
 import { prepareBundle } from '../harness/programs.ts'
+import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 import { desktop, launch, openWindow, phone } from './browser-windows.ts'
 import { waitForVisible } from './user-actions.ts'
-import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
 const devices: Record<string, BrowserContextOptions> = { desktop, phone }

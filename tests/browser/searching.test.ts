@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { fillAccount } from './app-pages.ts'
 import { sharedBrowser } from './browser-windows.ts'
 import { chooseAction, waitForHidden, listedConversation, waitForVisible } from './user-actions.ts'
-import { fillAccount } from './app-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

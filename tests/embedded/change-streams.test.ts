@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type TestDatabase } from './database.ts'
 
 let database: TestDatabase
-beforeAll(async () => void (database = await openDatabase({ idleBeatMs: 100 })))
+beforeAll(async () => void (database = await openDatabase({ noopIntervalMs: 100 })))
 afterAll(() => database[Symbol.asyncDispose]())
 
 let collections = 0

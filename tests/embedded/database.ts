@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { MongoClient, type Db } from 'mongodb'
-import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo/start'
+import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo'
 import { programPath } from '../harness/programs.ts'
 
 /** A directory that is gone at the end of the test. */

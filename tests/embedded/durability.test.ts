@@ -1,7 +1,7 @@
 // What was acknowledged survives a kill at any moment; one process at a time has the data; an end is clean.
 import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
-import { startEmbedded } from '@lockstep/embedded-mongo/start'
+import { startEmbedded } from '@lockstep/embedded-mongo'
 import { openDatabase, spawnServer, temporaryDirectory } from './database.ts'
 
 describe('kill -9 under load', () => {

@@ -14,7 +14,7 @@ import {
   Timestamp,
 } from 'bson'
 import { describe, expect, test } from 'vitest'
-import { compareValues, compoundKey, keyOf } from '@lockstep/embedded-mongo/bson/order'
+import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 
 /** Each strictly below the next. */
 const ascending: unknown[] = [

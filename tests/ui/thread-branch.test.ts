@@ -2,10 +2,10 @@
 // version that the reader picked.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { branchOf } from '@lockstep/protocol/branch'
-import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
-import { threadBranch } from '../../ui/src/lib/components/thread/thread-branch.ts'
 import type { MessageView } from '@lockstep/client/views'
+import { branchOf } from '@lockstep/protocol/branch'
+import { threadBranch } from '../../ui/src/lib/components/thread/thread-branch.ts'
+import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
 
 const message = (position: number, replaces: number | null): MessageView => ({
   id: `m${position}`,

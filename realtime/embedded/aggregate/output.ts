@@ -5,7 +5,7 @@ import { parseFilter } from '../query/filter.ts'
 import { select } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
 import { ObjectId } from 'bson'
-import type { PipelineContext, Stage } from './pipeline.ts'
+import type { PipelineContext, StreamStage } from './stage.ts'
 
 interface Target {
   readonly db: string
@@ -17,7 +17,7 @@ export function compileOutput(
   name: '$out' | '$merge',
   operand: unknown,
   context: PipelineContext,
-): Stage {
+): StreamStage {
   if (name === '$out') {
     const target = targetOf(operand, context.db)
     return (documents) => replaceCollection(context, target, documents)
@@ -102,8 +102,7 @@ function mergeInto(
     }
     if (matched === 'fail') throw collision(collection.ns, doc._id)
     if (matched === 'keepExisting') continue
-    const { _id: id, ...rest } = doc
-    void id
+    const { _id: _, ...rest } = doc
     const change = parseUpdate(matched === 'replace' ? doc : { $set: rest }, undefined, {
       NOW: new Date(),
     })

@@ -5,13 +5,13 @@ import { DBRef, deserialize, serialize } from 'bson'
 /** A decoded BSON document: numbers are Int32 / Long / Double / Decimal128 objects, binary data `Binary`. */
 export type Doc = Record<string, unknown>
 
-const exact = {
+const exactOptions = {
   promoteValues: false,
   promoteLongs: false,
   promoteBuffers: false,
   bsonRegExp: true,
 } as const
-const promoted = {
+const plainOptions = {
   promoteValues: true,
   promoteLongs: true,
   promoteBuffers: false,
@@ -20,13 +20,13 @@ const promoted = {
 
 /** Decodes a document, keeping every number's type. With `rawField`, that array's documents stay bytes. */
 export function decode(bytes: Uint8Array, rawField?: string): Doc {
-  if (rawField === undefined) return deserialize(bytes, exact)
-  return deserialize(bytes, { ...exact, fieldsAsRaw: { [rawField]: true } })
+  if (rawField === undefined) return deserialize(bytes, exactOptions)
+  return deserialize(bytes, { ...exactOptions, fieldsAsRaw: { [rawField]: true } })
 }
 
 /** Decodes with plain JavaScript numbers: for the server's own records. */
 export function decodePlain(bytes: Uint8Array): Doc {
-  return deserialize(bytes, promoted)
+  return deserialize(bytes, plainOptions)
 }
 
 /** Encodes a document. Plain numbers become int32 when they fit, double otherwise. */

@@ -4,13 +4,13 @@
 import type { Decimal128 } from 'bson'
 
 const buffer = Buffer.allocUnsafe(8)
-const terminator = 0
+const TERMINATOR = 0
 
 /** Key of a double (or int): 9 bytes. NaN lies below everything, -0 equals 0. */
 export function numberKey(value: number): Buffer {
   const key = Buffer.allocUnsafe(9)
   writeDouble(key, value)
-  key[8] = terminator
+  key[8] = TERMINATOR
   return key
 }
 
@@ -28,13 +28,13 @@ function writeDouble(key: Buffer, value: number): void {
 }
 
 /** Key of a 64-bit integer. */
-export function encodeLong(value: bigint): Buffer {
+export function longKey(value: bigint): Buffer {
   const near = Number(value)
   return BigInt(near) === value ? numberKey(near) : keyOfRational(value, 1n)
 }
 
 /** Key of a decimal, exact over its whole range. */
-export function encodeDecimal(value: Decimal128): Buffer {
+export function decimalKey(value: Decimal128): Buffer {
   const text = value.toString()
   const parts = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/i.exec(text)
   if (!parts)
@@ -108,7 +108,7 @@ function keyOfRational(top: bigint, bottom: bigint): Buffer {
     digits.push(Number(rest / scale) + 1)
     rest %= scale
   }
-  return Buffer.concat([numberKey(floor).subarray(0, 8), Buffer.from([...digits, terminator])])
+  return Buffer.concat([numberKey(floor).subarray(0, 8), Buffer.from([...digits, TERMINATOR])])
 }
 
 function step(floor: number): [bigint, bigint] {
@@ -124,6 +124,6 @@ function overflowKey(top: bigint): Buffer {
   return Buffer.concat([
     numberKey(-Infinity).subarray(0, 8),
     Buffer.from([...digits].map((digit) => Number(digit) + 1)),
-    Buffer.from([terminator]),
+    Buffer.from([TERMINATOR]),
   ])
 }

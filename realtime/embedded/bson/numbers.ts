@@ -3,8 +3,8 @@
 import { Double, Int32, Long } from 'bson'
 import { typeOf } from './codec.ts'
 
-const int32Limit = 2n ** 31n
-const int64Limit = 2n ** 63n
+const INT32_LIMIT = 2n ** 31n
+const INT64_LIMIT = 2n ** 63n
 
 /** A numeric BSON value as a JavaScript number (longs beyond 2^53 are rounded); undefined when it is no number. */
 export function toNumber(value: unknown): number | undefined {
@@ -41,9 +41,9 @@ export function arithmetic(
   }
   const [x, y] = [toBigInt(a), toBigInt(b)]
   const result = operator === '+' ? x + y : x * y
-  const fitsInt = result >= -int32Limit && result < int32Limit
+  const fitsInt = result >= -INT32_LIMIT && result < INT32_LIMIT
   if (fitsInt && !types.includes('long')) return new Int32(Number(result))
-  return result >= -int64Limit && result < int64Limit ? Long.fromBigInt(result) : undefined
+  return result >= -INT64_LIMIT && result < INT64_LIMIT ? Long.fromBigInt(result) : undefined
 }
 
 /** An int or long as bigint. */

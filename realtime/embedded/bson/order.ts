@@ -12,10 +12,10 @@ import type {
   Timestamp,
 } from 'bson'
 import { fieldsOf, typeOf, type Doc, type TypeName } from './codec.ts'
-import { encodeDecimal, encodeLong, numberKey } from './number-key.ts'
+import { decimalKey, longKey, numberKey } from './number-key.ts'
 
 /** First key byte of each canonical type; types with the same byte compare with each other. */
-const canonical: Record<TypeName, number> = {
+const canonicalTypes: Record<TypeName, number> = {
   minKey: 0x05,
   undefined: 0x08,
   missing: 0x0a,
@@ -45,7 +45,7 @@ export const emptyArray = Symbol('empty array')
 
 /** The canonical type of a value, i.e. the first byte of its key: only values that share it are comparable by `$gt` & co. */
 export function bracketOf(value: unknown): number {
-  return value === emptyArray ? canonical.undefined : canonical[typeOf(value)]
+  return value === emptyArray ? canonicalTypes.undefined : canonicalTypes[typeOf(value)]
 }
 
 /** A growing buffer that index keys are written into. */
@@ -97,7 +97,7 @@ class KeyWriter {
 
 function writeValue(key: KeyWriter, value: unknown): void {
   const type = value === emptyArray ? 'undefined' : typeOf(value)
-  key.byte(canonical[type])
+  key.byte(canonicalTypes[type])
   writePayload(key, type, value)
 }
 
@@ -107,9 +107,9 @@ function writePayload(key: KeyWriter, type: TypeName, value: unknown): void {
     case 'double':
       return key.raw(numberKey(typeof value === 'number' ? value : (value as Int32 | Double).value))
     case 'long':
-      return key.raw(encodeLong(typeof value === 'bigint' ? value : (value as Long).toBigInt()))
+      return key.raw(longKey(typeof value === 'bigint' ? value : (value as Long).toBigInt()))
     case 'decimal':
-      return key.raw(encodeDecimal(value as Decimal128))
+      return key.raw(decimalKey(value as Decimal128))
     case 'string':
       return key.text(value as string)
     case 'symbol':
@@ -148,7 +148,7 @@ function writeInt64(key: KeyWriter, value: bigint): void {
 function writeObject(key: KeyWriter, value: Doc): void {
   for (const [name, field] of Object.entries(fieldsOf(value))) {
     const type = field === undefined ? 'undefined' : typeOf(field)
-    key.byte(canonical[type])
+    key.byte(canonicalTypes[type])
     key.text(name)
     writePayload(key, type, field)
   }

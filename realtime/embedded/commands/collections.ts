@@ -4,20 +4,20 @@ import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
-import { listed } from '../query/select.ts'
+import { documentSource } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseIndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
 import { samePattern } from '../plan/planner.ts'
-import type { Reply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
-  type Command,
-  type Request,
-} from './request.ts'
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 const unsupported = [
   'capped',
@@ -31,7 +31,7 @@ const unsupported = [
 ]
 
 /** `create`. */
-export const create: Command = {
+export const create: CommandDefinition = {
   fields: [
     ...unsupported,
     'pipeline',
@@ -47,7 +47,7 @@ export const create: Command = {
     'autoIndexId',
     'temp',
   ],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const name = collectionName(request)
     checkCollation(command)
@@ -61,9 +61,9 @@ export const create: Command = {
 }
 
 /** `drop`. */
-export const drop: Command = {
+export const drop: CommandDefinition = {
   fields: [],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     // As a server since 7.0 has it: to drop what isn't there is no error.
@@ -75,9 +75,9 @@ export const drop: Command = {
 }
 
 /** `dropDatabase`. */
-export const dropDatabase: Command = {
+export const dropDatabase: CommandDefinition = {
   fields: [],
-  run({ engine, db }: Request): Reply {
+  run({ engine, db }: CommandRequest): CommandReply {
     const existed = engine.catalog.list(db).length > 0
     engine.writer.dropDatabase(db)
     return { body: existed ? { dropped: db } : {} }
@@ -85,9 +85,9 @@ export const dropDatabase: Command = {
 }
 
 /** `renameCollection`. */
-export const renameCollection: Command = {
+export const renameCollection: CommandDefinition = {
   fields: ['to', 'dropTarget'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command } = request
     if (request.db !== 'admin')
       throw refusal('Unauthorized', 'renameCollection may only be run against the admin database.')
@@ -114,7 +114,7 @@ function splitNamespace(ns: unknown): [string, string] {
 }
 
 /** `collMod`: only how long a TTL index lets documents live. */
-export const collMod: Command = {
+export const collMod: CommandDefinition = {
   fields: [
     'index',
     'changeStreamPreAndPostImages',
@@ -123,7 +123,7 @@ export const collMod: Command = {
     'validationAction',
     'expireAfterSeconds',
   ],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
@@ -156,9 +156,9 @@ export const collMod: Command = {
 }
 
 /** `listCollections`. */
-export const listCollections: Command = {
+export const listCollections: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedCollections', 'cursor'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = truthy(command.nameOnly)
@@ -167,11 +167,8 @@ export const listCollections: Command = {
     return openCursor(
       request,
       `${db}.$cmd.listCollections`,
-      listed(described.filter((doc) => matches(doc))),
-      batchSize,
-      false,
-      false,
-      engine,
+      documentSource(described.filter((doc) => matches(doc))),
+      { batchSize },
     )
   },
 }
@@ -189,9 +186,9 @@ function describe(collection: Collection, nameOnly: boolean): Doc {
 }
 
 /** `listDatabases`. */
-export const listDatabases: Command = {
+export const listDatabases: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedDatabases'],
-  run({ engine, command }: Request): Reply {
+  run({ engine, command }: CommandRequest): CommandReply {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = truthy(command.nameOnly)
     const databases = engine.catalog

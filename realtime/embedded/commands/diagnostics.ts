@@ -3,28 +3,27 @@ import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
-import { maxMessageBytes } from '../wire/message.ts'
-import type { Reply } from './reply.ts'
-import type { Command, Request } from './request.ts'
+import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
+import type { CommandReply, CommandDefinition, CommandRequest } from './command.ts'
 import { parseFilter } from '../query/filter.ts'
-import { plan } from '../plan/planner.ts'
+import { planQuery } from '../plan/planner.ts'
 import { selectionOf } from './find.ts'
 
-const setName = 'embedded'
+const REPLICA_SET_NAME = 'embedded'
 const electionId = new ObjectId('7fffffff0000000000000001')
 
 /** The server's version: the semantics it follows. */
-const version = '7.0.0'
-const maxWireVersion = 21
+const SERVER_VERSION = '7.0.0'
+const MAX_WIRE_VERSION = 21
 
 /** `hello` and its old name, with streaming to drivers that watch the topology. */
-export const hello: Command = {
+export const hello: CommandDefinition = {
   // Drivers add fields to their handshake over the years; unknown ones ask for nothing.
   fields: 'any',
-  run(request: Request): Reply | Promise<Reply> {
+  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
     const { command, connection, engine } = request
     if (isDoc(command.client) && isDoc(command.client.application)) {
       const { name } = command.client.application
@@ -41,7 +40,7 @@ export const hello: Command = {
   },
 }
 
-function awaitChange(request: Request, ms: number): Promise<Reply> {
+function awaitChange(request: CommandRequest, ms: number): Promise<CommandReply> {
   const { connection, stopping, engine, name } = request
   return new Promise((resolve) => {
     const end = (): void => {
@@ -56,7 +55,7 @@ function awaitChange(request: Request, ms: number): Promise<Reply> {
   })
 }
 
-function description(engine: Engine, name: string): Doc {
+function description(engine: DatabaseEngine, name: string): Doc {
   const me = `${hostname()}:27017`
   const last = { ts: toTimestamp(engine.oplog.clock.now), t: Long.ONE }
   const now = new Date()
@@ -65,7 +64,7 @@ function description(engine: Engine, name: string): Doc {
     helloOk: true,
     topologyVersion: { processId: engine.processId, counter: Long.ZERO },
     hosts: [me],
-    setName,
+    setName: REPLICA_SET_NAME,
     setVersion: 1,
     secondary: false,
     primary: me,
@@ -73,18 +72,21 @@ function description(engine: Engine, name: string): Doc {
     electionId,
     lastWrite: { opTime: last, lastWriteDate: now, majorityOpTime: last, majorityWriteDate: now },
     maxBsonObjectSize: 16 * 1024 * 1024,
-    maxMessageSizeBytes: maxMessageBytes,
+    maxMessageSizeBytes: MAX_MESSAGE_BYTES,
     maxWriteBatchSize: 100_000,
     localTime: now,
     logicalSessionTimeoutMinutes: 30,
     minWireVersion: 0,
-    maxWireVersion,
+    maxWireVersion: MAX_WIRE_VERSION,
     readOnly: false,
     ok: 1,
   }
 }
 
-function answering(fields: readonly string[], body: (request: Request) => Doc): Command {
+function answering(
+  fields: readonly string[],
+  body: (request: CommandRequest) => Doc,
+): CommandDefinition {
   return { fields, run: (request) => ({ body: body(request) }) }
 }
 
@@ -93,10 +95,10 @@ export const ping = answering([], () => ({}))
 
 /** `buildInfo`. */
 export const buildInfo = answering([], () => ({
-  version,
+  version: SERVER_VERSION,
   gitVersion: 'embedded',
   modules: ['embedded'],
-  versionArray: version.split('.').map(Number).concat(0),
+  versionArray: SERVER_VERSION.split('.').map(Number).concat(0),
   bits: 64,
   debug: false,
   maxBsonObjectSize: 16 * 1024 * 1024,
@@ -106,14 +108,14 @@ export const buildInfo = answering([], () => ({
 /** `serverStatus`: the few figures there are. */
 export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], ({ engine }) => ({
   host: hostname(),
-  version,
+  version: SERVER_VERSION,
   process: 'embedded',
   pid: new Long(process.pid),
   uptime: Math.floor((Date.now() - engine.startedAt) / 1000),
   localTime: new Date(),
   metrics: { cursor: { open: { total: new Long(engine.cursors.size) } } },
   storageEngine: { name: 'sqlite' },
-  repl: { setName, isWritablePrimary: true, hosts: [`${hostname()}:27017`] },
+  repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [`${hostname()}:27017`] },
 }))
 
 /** `connectionStatus`: nobody authenticates here. */
@@ -134,7 +136,7 @@ export const getParameter = answering(
   ],
   (request) => {
     const all: Doc = {
-      enableTestCommands: request.engine.parameters.testCommands,
+      enableTestCommands: request.engine.settings.testCommands,
       featureCompatibilityVersion: { version: '7.0' },
       requireApiVersion: false,
     }
@@ -149,7 +151,7 @@ export const getParameter = answering(
 
 /** `configureFailPoint`, where test commands are enabled. */
 export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
-  if (!engine.parameters.testCommands)
+  if (!engine.settings.testCommands)
     throw refusal('CommandNotFound', "no such command: 'configureFailPoint'")
   if (db !== 'admin')
     throw refusal('Unauthorized', 'configureFailPoint may only be run against the admin database.')
@@ -159,7 +161,7 @@ export const configureFailPoint = answering(['mode', 'data'], ({ engine, command
 
 /** Refused as a server that is no replica set member in this respect refuses them. */
 export const noTransactions = answering(['recoveryToken'], () => {
-  throw new ServerError('NoSuchTransaction', 251, 'Transactions are not supported by this server')
+  throw refusal('NoSuchTransaction', 'Transactions are not supported by this server')
 })
 
 /** `explain` of a find, count, distinct, delete, update or aggregate: which index would be used. */
@@ -176,7 +178,7 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
     return {
       queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } },
     }
-  const chosen = plan(
+  const chosen = planQuery(
     collection,
     selection.filter ?? parseFilter({}),
     selection.sort,

@@ -3,30 +3,34 @@
 import { Binary, Long } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
-import type { ConnectionInfo } from '../wire/connection.ts'
-import type { Message } from '../wire/message.ts'
-import type { Failure } from './fail-points.ts'
+import type { WireMessage } from '../wire/message.ts'
+import type { InjectedFailure } from './fail-points.ts'
 import { commands } from './registry.ts'
-import type { Reply } from './reply.ts'
-import { checkFields, type Command, type Request } from './request.ts'
+import {
+  checkFields,
+  type CommandReply,
+  type ClientConnection,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 /** Runs a message's command; never throws. */
 export function dispatch(
-  engine: Engine,
-  message: Message,
-  connection: ConnectionInfo,
+  engine: DatabaseEngine,
+  message: WireMessage,
+  connection: ClientConnection,
   stopping: AbortSignal,
-): Reply | Promise<Reply> {
+): CommandReply | Promise<CommandReply> {
   const { command, name, db, sequences } = message
-  const request: Request = { engine, command, name, db, sequences, connection, stopping }
+  const request: CommandRequest = { engine, command, name, db, sequences, connection, stopping }
   try {
     const freshWrite = (): boolean =>
-      command.txnNumber !== undefined && !engine.sessions.isRepeated(command)
+      command.txnNumber !== undefined && !engine.retryableWrites.isRepeated(command)
     const failure = engine.failPoints.hit(name, connection.appName, freshWrite)
-    if (failure) return failing(request, failure)
+    if (failure) return runWithFailure(request, failure)
     const reply = run(request)
     if (!(reply instanceof Promise)) return completed(request, reply)
     return reply
@@ -37,14 +41,17 @@ export function dispatch(
   }
 }
 
-async function failing(request: Request, failure: Failure): Promise<Reply> {
+async function runWithFailure(
+  request: CommandRequest,
+  failure: InjectedFailure,
+): Promise<CommandReply> {
   const { engine } = request
   try {
-    if (failure.blockMs > 0) await blocked(failure.blockMs, request)
-    if (failure.closeConnection === 'instead') return hangUp(request)
+    if (failure.blockMs > 0) await delay(failure.blockMs, request)
+    if (failure.closeConnection === 'instead') return closeConnection(request)
     if (failure.error) throw failure.error
     const reply = completed(request, await run(request))
-    if (failure.closeConnection === 'after') return hangUp(request)
+    if (failure.closeConnection === 'after') return closeConnection(request)
     if (failure.writeConcernError) reply.body.writeConcernError = failure.writeConcernError
     if (failure.writeConcernError && failure.errorLabels)
       reply.body.errorLabels = [...failure.errorLabels]
@@ -58,12 +65,12 @@ async function failing(request: Request, failure: Failure): Promise<Reply> {
   }
 }
 
-function hangUp({ connection }: Request): Reply {
+function closeConnection({ connection }: CommandRequest): CommandReply {
   connection.destroy()
   return { body: {} }
 }
 
-function blocked(ms: number, { connection, stopping }: Request): Promise<void> {
+function delay(ms: number, { connection, stopping }: CommandRequest): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer)
@@ -75,21 +82,24 @@ function blocked(ms: number, { connection, stopping }: Request): Promise<void> {
   })
 }
 
-function run(request: Request): Reply | Promise<Reply> {
+function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
   const { command, name, stopping } = request
-  const known: Command | undefined = commands.get(name)
+  const known: CommandDefinition | undefined = commands.get(name)
   if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
   if (stopping.aborted)
     throw refusal('ShutdownInProgress', 'The server is in quiesce mode and will shut down')
   if (request.db === '')
-    throw refusal('Location40414', "BSON field 'OpMsg.$db' is missing but a required field")
+    throw locationRefusal(40414, "BSON field 'OpMsg.$db' is missing but a required field")
   checkFields(name, command, known.fields)
   checkCommon(request, known)
-  return withinTime(request, known)
+  return runWithDeadline(request, known)
 }
 
 /** A command runs without a pause, so that one deadline at a time is enough. An awaiting getMore means something else by it. */
-function withinTime(request: Request, known: Command): Reply | Promise<Reply> {
+function runWithDeadline(
+  request: CommandRequest,
+  known: CommandDefinition,
+): CommandReply | Promise<CommandReply> {
   const { store } = request.engine
   const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.maxTimeMS) ?? 0)
   store.deadline = ms > 0 ? performance.now() + ms : Infinity
@@ -100,7 +110,7 @@ function withinTime(request: Request, known: Command): Reply | Promise<Reply> {
   }
 }
 
-function checkCommon({ command }: Request, known: Command): void {
+function checkCommon({ command }: CommandRequest, known: CommandDefinition): void {
   if (command.autocommit !== undefined || command.startTransaction !== undefined) {
     throw refusal(
       'IllegalOperation',
@@ -117,21 +127,21 @@ function checkCommon({ command }: Request, known: Command): void {
     throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
   }
   if (command.apiVersion !== undefined && command.apiVersion !== '1') {
-    throw new ServerError('APIVersionError', 322, 'API version must be "1"')
+    throw refusal('APIVersionError', 'API version must be "1"')
   }
 }
 
-function completed(request: Request, reply: Reply): Reply {
+function completed(request: CommandRequest, reply: CommandReply): CommandReply {
   reply.body.ok ??= 1
   const problem = commands.get(request.name)?.writes
     ? writeConcernError(request.command.writeConcern)
     : undefined
   if (problem) reply.body.writeConcernError = problem
-  stamp(request.engine, reply.body)
+  addClusterTime(request.engine, reply.body)
   return reply
 }
 
-function stamp(engine: Engine, body: Doc): void {
+function addClusterTime(engine: DatabaseEngine, body: Doc): void {
   const time = toTimestamp(engine.oplog.clock.now)
   body.$clusterTime = {
     clusterTime: time,
@@ -162,17 +172,17 @@ function writeConcernError(concern: unknown): Doc | undefined {
 const retryableWriteCodes = new Set([
   6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
 ])
-const resumableStreamCodes = new Set([
+const resumableCodes = new Set([
   6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436,
 ])
 
 /** MongoDB's error document for anything thrown; `atCursor`: it was not thrown before the command's cursor was known. */
 export function errorReply(
-  engine: Engine,
+  engine: DatabaseEngine,
   error: unknown,
-  request?: Request,
+  request?: CommandRequest,
   atCursor = true,
-): Reply {
+): CommandReply {
   const known =
     error instanceof ServerError
       ? error
@@ -182,7 +192,7 @@ export function errorReply(
     labels.push('RetryableWriteError')
   if (known.codeName === 'ChangeStreamFatalError' || known.codeName === 'ChangeStreamHistoryLost')
     labels.push('NonResumableChangeStreamError')
-  if (request && atCursor && readsStream(request) && resumableStreamCodes.has(known.code))
+  if (request && atCursor && readsStream(request) && resumableCodes.has(known.code))
     labels.push('ResumableChangeStreamError')
   const body: Doc = {
     ok: 0,
@@ -192,11 +202,11 @@ export function errorReply(
     ...known.extra,
   }
   if (labels.length > 0) body.errorLabels = labels
-  stamp(engine, body)
+  addClusterTime(engine, body)
   return { body }
 }
 
-function readsStream({ engine, name, command }: Request): boolean {
+function readsStream({ engine, name, command }: CommandRequest): boolean {
   if (name === 'aggregate')
     return (
       Array.isArray(command.pipeline) &&

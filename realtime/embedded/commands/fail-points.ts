@@ -5,7 +5,7 @@ import { codeNameOf, refusal, ServerError } from '../errors.ts'
 import { truthy } from '../query/filter.ts'
 
 /** What an armed fail point does to a command. */
-export interface Failure {
+export interface InjectedFailure {
   readonly blockMs: number
   /** Close the connection instead of running the command, or after it ran. */
   readonly closeConnection: 'instead' | 'after' | undefined
@@ -16,15 +16,15 @@ export interface Failure {
   readonly atCursor: boolean
 }
 
-const never = new Set(['configureFailPoint', 'getLog', 'buildInfo'])
+const exemptCommands = new Set(['configureFailPoint', 'getLog', 'buildInfo'])
 
-interface Armed {
+interface ArmedFailPoint {
   skip: number
   remaining: number
   readonly data: Doc
 }
 
-const names = new Set([
+const failPointNames = new Set([
   'failCommand',
   'failGetMoreAfterCursorCheckout',
   'onPrimaryTransactionalWrite',
@@ -32,12 +32,12 @@ const names = new Set([
 
 /** The fail points of one server. */
 export class FailPoints {
-  readonly #armed = new Map<string, Armed>()
+  readonly #armed = new Map<string, ArmedFailPoint>()
 
   /** Runs `configureFailPoint`. */
   configure(command: Doc): void {
     const name = command.configureFailPoint
-    if (typeof name !== 'string' || !names.has(name)) {
+    if (typeof name !== 'string' || !failPointNames.has(name)) {
       throw refusal('BadValue', `there is no fail point named '${String(name)}'`)
     }
     const { mode } = command
@@ -55,8 +55,12 @@ export class FailPoints {
   }
 
   /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
-  hit(name: string, appName: string | undefined, freshWrite: () => boolean): Failure | undefined {
-    if (this.#armed.size === 0 || never.has(name)) return undefined
+  hit(
+    name: string,
+    appName: string | undefined,
+    freshWrite: () => boolean,
+  ): InjectedFailure | undefined {
+    if (this.#armed.size === 0 || exemptCommands.has(name)) return undefined
     const { data } = this.#take('failCommand', (given) => selects(given, name, appName)) ?? {}
     if (data) return failureOf(data, false)
     const more =
@@ -66,7 +70,7 @@ export class FailPoints {
     return write && lostWrite(write.data)
   }
 
-  #take(name: string, applies: (data: Doc) => boolean): Armed | undefined {
+  #take(name: string, applies: (data: Doc) => boolean): ArmedFailPoint | undefined {
     const found = this.#armed.get(name)
     if (!found || found.remaining <= 0 || !applies(found.data)) return undefined
     if (found.skip-- > 0) return undefined
@@ -85,7 +89,7 @@ function selects(data: Doc, name: string, appName: string | undefined): boolean 
   return data.appName === undefined || data.appName === appName
 }
 
-function failureOf(data: Doc, atCursor: boolean): Failure {
+function failureOf(data: Doc, atCursor: boolean): InjectedFailure {
   const labels = Array.isArray(data.errorLabels) ? (data.errorLabels as string[]) : undefined
   const code = toNumber(data.errorCode)
   return {
@@ -109,7 +113,7 @@ function failure(code: number, labels: string[]): ServerError {
 }
 
 /** The write is done and its answer lost; or, with a code, it fails before it is done. The connection closes. */
-function lostWrite(data: Doc): Failure {
+function lostWrite(data: Doc): InjectedFailure {
   const before = toNumber(data.failBeforeCommitExceptionCode)
   const close = data.closeConnection === undefined || truthy(data.closeConnection)
   return {

@@ -2,23 +2,23 @@
 import { isDoc, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
-import { listed } from '../query/select.ts'
+import { documentSource } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { Reply } from './reply.ts'
 import {
   collectionName,
   optionalCount,
   optionalDoc,
-  type Command,
-  type Request,
-} from './request.ts'
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 /** `createIndexes`: all of them or none. */
-export const createIndexes: Command = {
+export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const name = collectionName(request)
     if (!Array.isArray(command.indexes) || command.indexes.length === 0)
@@ -52,7 +52,11 @@ export const createIndexes: Command = {
   },
 }
 
-function add({ engine }: Request, collection: Collection, specs: readonly IndexSpec[]): void {
+function add(
+  { engine }: CommandRequest,
+  collection: Collection,
+  specs: readonly IndexSpec[],
+): void {
   const added: Index[] = []
   try {
     for (const spec of specs) {
@@ -110,26 +114,18 @@ function show(spec: IndexSpec): string {
 }
 
 /** `listIndexes`. */
-export const listIndexes: Command = {
+export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
-    const source = listed(collection.indexes.map(({ source: spec }) => spec))
-    return openCursor(
-      request,
-      `${db}.$cmd.listIndexes.${collection.name}`,
-      source,
-      batchSize,
-      false,
-      false,
-      engine,
-    )
+    const source = documentSource(collection.indexes.map(({ source: spec }) => spec))
+    return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, { batchSize })
   },
 }
 
-function existing(request: Request): Collection {
+function existing(request: CommandRequest): Collection {
   const name = collectionName(request)
   const collection = request.engine.catalog.find(request.db, name)
   if (!collection) throw refusal('NamespaceNotFound', `ns does not exist: ${request.db}.${name}`)
@@ -137,9 +133,9 @@ function existing(request: Request): Collection {
 }
 
 /** `dropIndexes`: by name, by key pattern, or `*` for all but `_id`. */
-export const dropIndexes: Command = {
+export const dropIndexes: CommandDefinition = {
   fields: ['index'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length

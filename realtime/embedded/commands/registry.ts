@@ -27,10 +27,10 @@ import { count, distinct, find } from './find.ts'
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts'
 import { insert } from './insert.ts'
 import { update } from './update.ts'
-import type { Command } from './request.ts'
+import type { CommandDefinition } from './command.ts'
 
 /** Every command that exists. */
-export const commands: ReadonlyMap<string, Command> = new Map(
+export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
   Object.entries({
     hello,
     isMaster: hello,
@@ -73,6 +73,6 @@ export const commands: ReadonlyMap<string, Command> = new Map(
 )
 
 /** Sessions here live in their writes and cursors; to refresh one needs nothing. */
-function endSessionsLater(): Command {
+function endSessionsLater(): CommandDefinition {
   return { fields: [], run: () => ({ body: {} }) }
 }

@@ -3,29 +3,28 @@
 import type { Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal, ServerError } from '../errors.ts'
-import type { Reply } from './reply.ts'
-import type { Request } from './request.ts'
+import type { CommandReply, CommandRequest } from './command.ts'
 
-const maxStatements = 100_000
+const MAX_STATEMENTS = 100_000
 
 /**
  * Runs `execute` for each statement. Its outcome has `n` and perhaps `nModified` and `upserted` (an `_id`); it is what a
  * retry gets back.
  */
 export function runStatements<T>(
-  request: Request,
+  request: CommandRequest,
   statements: readonly T[],
   execute: (statement: T) => Doc,
-): Reply {
-  if (statements.length === 0 || statements.length > maxStatements) {
+): CommandReply {
+  if (statements.length === 0 || statements.length > MAX_STATEMENTS) {
     throw refusal(
       'InvalidLength',
-      `Write batch sizes must be between 1 and ${maxStatements}. Got ${statements.length} operations.`,
+      `Write batch sizes must be between 1 and ${MAX_STATEMENTS}. Got ${statements.length} operations.`,
     )
   }
   const ordered = request.command.ordered !== false
-  const retry = request.engine.sessions.open(request.command)
-  const outcomes = new Outcomes()
+  const retry = request.engine.retryableWrites.open(request.command)
+  const outcomes = new StatementResults()
   try {
     for (const [at, statement] of statements.entries()) {
       const number = retry?.numberOf(at) ?? 0
@@ -50,7 +49,7 @@ export function runStatements<T>(
   return { body: outcomes.body(request.name === 'update') }
 }
 
-class Outcomes {
+class StatementResults {
   #n = 0
   #modified = 0
   readonly #upserted: Doc[] = []

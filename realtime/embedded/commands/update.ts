@@ -1,12 +1,11 @@
 // `update`: replacements, operators and pipelines, on one document or many, with upsert.
 import { isDoc, decode, type Doc } from '../bson/codec.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
-import { select, type Selected, type Selection } from '../query/select.ts'
+import { select, type SelectedRow, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
-import { parseUpdate, type Update } from '../update/update.ts'
-import type { Engine } from '../engine.ts'
-import type { Reply } from './reply.ts'
+import { parseUpdate, type ParsedUpdate } from '../update/update.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import {
   checkCollation,
   checkFields,
@@ -14,27 +13,32 @@ import {
   optionalDoc,
   variablesOf,
   withConstants,
-  type Command,
-  type Request,
-} from './request.ts'
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 import { runStatements } from './statements.ts'
 
 const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']
 
 /** The statements of a command: an array in its body, or a document sequence. One unknown field refuses them all. */
-export function statementsOf(request: Request, field: string, known: readonly string[]): Doc[] {
+export function statementsOf(
+  request: CommandRequest,
+  field: string,
+  known: readonly string[],
+): Doc[] {
   const statements = givenStatements(request, field)
   for (const statement of statements) checkFields(field, statement, known)
   return statements
 }
 
-function givenStatements(request: Request, field: string): Doc[] {
+function givenStatements(request: CommandRequest, field: string): Doc[] {
   const sequence = request.sequences.get(field)
   if (sequence) return sequence.map((bytes) => decode(bytes))
   const given = request.command[field]
   if (!Array.isArray(given))
-    throw refusal(
-      'Location40414',
+    throw locationRefusal(
+      40414,
       `BSON field '${request.name}.${field}' is missing but a required field`,
     )
   return given.map((statement: unknown) => {
@@ -48,10 +52,10 @@ function givenStatements(request: Request, field: string): Doc[] {
 }
 
 /** The command. */
-export const update: Command = {
+export const update: CommandDefinition = {
   fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
   writes: true,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const name = collectionName(request)
     const variables = variablesOf(request.command)
     const statements = statementsOf(request, 'updates', statementFields)
@@ -88,11 +92,11 @@ export function usesPosition(u: unknown): boolean {
 }
 
 function apply(
-  engine: Engine,
+  engine: DatabaseEngine,
   db: string,
   name: string,
   selection: Selection,
-  change: Update,
+  change: ParsedUpdate,
   upsert: boolean,
 ): Doc {
   const collection = engine.catalog.find(db, name)
@@ -114,11 +118,11 @@ function apply(
 
 /** Inserts what an upsert builds; returns the document. */
 export function insertBuilt(
-  engine: Engine,
+  engine: DatabaseEngine,
   db: string,
   name: string,
   selection: Selection,
-  change: Update,
+  change: ParsedUpdate,
 ): Doc {
   const built = change.build(selection.filter)
   engine.writer.insertDoc(engine.collection(db, name), built.doc, built.bytes)
@@ -127,12 +131,12 @@ export function insertBuilt(
 
 /** All selected rows, before any is changed: an update must not meet its own results. */
 export function selectAll(
-  engine: Engine,
+  engine: DatabaseEngine,
   collection: Collection,
   selection: Selection,
-): Selected[] {
+): SelectedRow[] {
   const rows = select(engine.store, collection, selection)
-  const found: Selected[] = []
+  const found: SelectedRow[] = []
   for (let row = rows.next(); row; row = rows.next()) found.push(row)
   return found
 }

@@ -2,8 +2,8 @@
 import { randomInt } from 'node:crypto'
 import { Long } from 'bson'
 
-const idleMs = 10 * 60 * 1000
-const batchBytes = 16 * 1024 * 1024 - 64 * 1024
+const CURSOR_IDLE_MS = 10 * 60 * 1000
+const MAX_BATCH_BYTES = 16 * 1024 * 1024 - 64 * 1024
 
 /** Documents of an answer, one after the other, as BSON. */
 export interface DocumentSource {
@@ -14,20 +14,20 @@ export interface DocumentSource {
 }
 
 /** One open cursor. A change stream has `stream`, whose batches may have to be waited for. */
-export interface Cursor {
+export interface OpenCursor {
   readonly id: Long
   readonly ns: string
   readonly source: DocumentSource
-  readonly stream: StreamSource | undefined
+  readonly stream: ChangeStreamSource | undefined
   /** The session that opened it, in hex; it ends with the session. */
   readonly session: string | undefined
   usedAt: number
-  readonly timeless: boolean
+  readonly noTimeout: boolean
   busy: boolean
 }
 
 /** The part of a change stream that a cursor needs. */
-export interface StreamSource extends DocumentSource {
+export interface ChangeStreamSource extends DocumentSource {
   /** Resolves once there may be something new, or when the time is up; `cancel` makes it resolve at once. */
   wait(ms: number): { done: Promise<void>; cancel: () => void }
   /** The token to resume after everything returned so far. */
@@ -43,10 +43,10 @@ export interface Batch {
 }
 
 /** Takes the next documents: at most `size`, and never more than fits one message. */
-export function takeBatch(source: DocumentSource, size: number, held: Uint8Array[] = []): Batch {
-  const documents = held
-  let bytes = documents.reduce((sum, document) => sum + document.length, 0)
-  while (documents.length < size && bytes < batchBytes) {
+export function takeBatch(source: DocumentSource, size: number): Batch {
+  const documents: Uint8Array[] = []
+  let bytes = 0
+  while (documents.length < size && bytes < MAX_BATCH_BYTES) {
     const document = source.next()
     if (!document) return { documents, finished: true }
     documents.push(document)
@@ -58,7 +58,7 @@ export function takeBatch(source: DocumentSource, size: number, held: Uint8Array
 
 /** All open cursors by id. */
 export class Cursors {
-  readonly #open = new Map<string, Cursor>()
+  readonly #open = new Map<string, OpenCursor>()
   readonly #waits = new Map<string, () => void>()
 
   /** Keeps a source for later batches. */
@@ -67,17 +67,17 @@ export class Cursors {
     source: DocumentSource,
     session: string | undefined,
     timeless: boolean,
-    stream?: StreamSource,
-  ): Cursor {
+    stream?: ChangeStreamSource,
+  ): OpenCursor {
     const id = new Long(randomInt(1, 2 ** 32), randomInt(1, 2 ** 30))
-    const cursor: Cursor = {
+    const cursor: OpenCursor = {
       id,
       ns,
       source,
       stream,
       session,
       usedAt: Date.now(),
-      timeless,
+      noTimeout: timeless,
       busy: false,
     }
     this.#open.set(id.toString(), cursor)
@@ -85,17 +85,17 @@ export class Cursors {
   }
 
   /** The cursor with this id. */
-  find(id: Long): Cursor | undefined {
+  find(id: Long): OpenCursor | undefined {
     return this.#open.get(id.toString())
   }
 
   /** Remembers how to interrupt the wait of a cursor. */
-  waiting(cursor: Cursor, cancel: () => void): void {
+  waitStarted(cursor: OpenCursor, cancel: () => void): void {
     this.#waits.set(cursor.id.toString(), cancel)
   }
 
   /** The wait of a cursor is over. */
-  waited(cursor: Cursor): void {
+  waitEnded(cursor: OpenCursor): void {
     this.#waits.delete(cursor.id.toString())
   }
 
@@ -113,15 +113,11 @@ export class Cursors {
       if (cursor.session === session) this.close(cursor.id)
   }
 
-  /** Closes all cursors. */
-  closeAll(): void {
-    for (const cursor of [...this.#open.values()]) this.close(cursor.id)
-  }
-
   /** Closes cursors that nobody used for ten minutes. */
   expire(now: number): void {
     for (const cursor of [...this.#open.values()]) {
-      if (!cursor.timeless && !cursor.busy && cursor.usedAt < now - idleMs) this.close(cursor.id)
+      if (!cursor.noTimeout && !cursor.busy && cursor.usedAt < now - CURSOR_IDLE_MS)
+        this.close(cursor.id)
     }
   }
 

@@ -1,48 +1,48 @@
 // One open change stream: a position in the oplog, which namespaces it sees, and the pipeline behind it. It shows only
 // durable entries, each once, and its token always stands behind everything it has returned or skipped.
 import { encode, type Doc } from '../bson/codec.ts'
-import type { StreamSource } from '../cursors/cursors.ts'
+import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import type { ClusterTime } from './clock.ts'
 import { decodeEvent, eventOf, invalidateEvent } from './events.ts'
-import type { Entry, Oplog } from './oplog.ts'
-import { tokenOf, type Token } from './token.ts'
+import type { OplogEntry, Oplog } from './oplog.ts'
+import { tokenOf, type ResumeToken } from './token.ts'
 
 /** Which changes a stream sees: of one collection, of one database (`coll` undefined), or of all (`db` undefined too). */
-export interface Scope {
+export interface StreamScope {
   readonly db: string | undefined
   readonly coll: string | undefined
 }
 
 /** What a stream is opened with. */
-export interface StreamOptions {
-  readonly scope: Scope
+export interface ChangeStreamSpec {
+  readonly scope: StreamScope
   /** Start behind this token, or at this time, or now. */
-  readonly start: { token: Token; after: boolean } | { time: ClusterTime } | undefined
+  readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
   /** The current document of an entry, for `updateLookup`; undefined when the stream shows updates without it. */
-  readonly lookup: ((entry: Entry) => Uint8Array | null) | undefined
+  readonly lookup: ((entry: OplogEntry) => Uint8Array | null) | undefined
   /** The pipeline: the event to show, or undefined to skip it. */
   readonly transform: ((event: Doc) => Doc | undefined) | undefined
 }
 
-const chunk = 256
+const MAX_ENTRIES_PER_READ = 256
 /** How many entries one request may look through before it answers, however little matched. */
-const patience = 20_000
+const MAX_ENTRIES_PER_BATCH = 20_000
 
 /** A change stream over an oplog. */
-export class ChangeStream implements StreamSource {
+export class ChangeStream implements ChangeStreamSource {
   readonly #oplog: Oplog
-  readonly #options: StreamOptions
+  readonly #options: ChangeStreamSpec
   #position: ClusterTime
   #token: Doc
-  #invalidatedBy: Entry | undefined
+  #invalidatedBy: OplogEntry | undefined
   #over = false
   #looked = 0
-  #ahead: Entry[] = []
+  #ahead: OplogEntry[] = []
   #tokenTime = 0
 
   /** Opens the stream; throws when its starting point is gone or was never there. */
-  constructor(oplog: Oplog, options: StreamOptions) {
+  constructor(oplog: Oplog, options: ChangeStreamSpec) {
     this.#oplog = oplog
     this.#options = options
     const { start } = options
@@ -54,7 +54,7 @@ export class ChangeStream implements StreamSource {
     if ('token' in start) this.#resume(start.token, start.after)
   }
 
-  #resume(token: Token, after: boolean): void {
+  #resume(token: ResumeToken, after: boolean): void {
     this.#token = tokenOf(token.time, token.kind)
     if (token.kind === 'mark') return
     if (token.kind === 'invalidate' && !after) {
@@ -93,7 +93,7 @@ export class ChangeStream implements StreamSource {
   /** The next event that passes the pipeline. */
   next(): Uint8Array | undefined {
     this.#looked = 0
-    while (!this.#over && this.#looked < patience) {
+    while (!this.#over && this.#looked < MAX_ENTRIES_PER_BATCH) {
       const shown = this.#invalidatedBy ? this.#invalidate(this.#invalidatedBy) : this.#advance()
       if (shown === 'nothing new') return undefined
       if (shown) return shown
@@ -120,16 +120,16 @@ export class ChangeStream implements StreamSource {
     )
   }
 
-  #take(): Entry | undefined {
+  #take(): OplogEntry | undefined {
     if (this.#ahead.length === 0) {
       if (this.#position < this.#oplog.tailBegin) this.#checkHistory(this.#position)
-      this.#ahead = this.#oplog.after(this.#position, chunk).reverse()
+      this.#ahead = this.#oplog.after(this.#position, MAX_ENTRIES_PER_READ).reverse()
     }
     this.#looked++
     return this.#ahead.pop()
   }
 
-  #invalidate(entry: Entry): Uint8Array | undefined {
+  #invalidate(entry: OplogEntry): Uint8Array | undefined {
     this.#over = true
     this.#token = tokenOf(entry.time, 'invalidate')
     return this.#show(invalidateEvent(entry))
@@ -152,23 +152,23 @@ export class ChangeStream implements StreamSource {
     return encode(shown)
   }
 
-  #sees(entry: Entry): boolean {
+  #sees(entry: OplogEntry): boolean {
     if (entry.op === 'n') return false
     const { db, coll } = this.#options.scope
-    if (db === undefined) return !internal.has(entry.db)
+    if (db === undefined) return !internalDatabases.has(entry.db)
     if (entry.db !== db) return this.#isTarget(entry)
     return coll === undefined || entry.coll === coll || this.#isTarget(entry)
   }
 
   /** A rename is seen by streams on its target too. */
-  #isTarget(entry: Entry): boolean {
+  #isTarget(entry: OplogEntry): boolean {
     if (entry.op !== 'rename' || !entry.body) return false
     const { db, coll } = this.#options.scope
     const to = decodeEvent(entry.body)
     return to.db === db && to.coll === coll
   }
 
-  #invalidates(entry: Entry): boolean {
+  #invalidates(entry: OplogEntry): boolean {
     const { db, coll } = this.#options.scope
     if (db === undefined) return false
     if (coll === undefined) return entry.op === 'dropDatabase'
@@ -196,4 +196,4 @@ export class ChangeStream implements StreamSource {
   }
 }
 
-const internal = new Set(['admin', 'local', 'config'])
+const internalDatabases = new Set(['admin', 'local', 'config'])

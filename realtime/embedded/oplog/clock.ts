@@ -2,13 +2,13 @@
 // kept as seconds * 2^20 + counter, which a JavaScript number holds exactly.
 import { Timestamp } from 'bson'
 
-const perSecond = 2 ** 20
+const INCREMENTS_PER_SECOND = 2 ** 20
 
 /** A position in the oplog, ordered as MongoDB orders its timestamps. */
 export type ClusterTime = number
 
 /** Hands out strictly increasing cluster times. */
-export class Clock {
+export class ClusterClock {
   #latest: ClusterTime
 
   constructor(latest: ClusterTime) {
@@ -17,7 +17,10 @@ export class Clock {
 
   /** The next time, never one that was handed out before. */
   tick(): ClusterTime {
-    this.#latest = Math.max(this.#latest + 1, Math.floor(Date.now() / 1000) * perSecond + 1)
+    this.#latest = Math.max(
+      this.#latest + 1,
+      Math.floor(Date.now() / 1000) * INCREMENTS_PER_SECOND + 1,
+    )
     return this.#latest
   }
 
@@ -29,13 +32,16 @@ export class Clock {
 
 /** As BSON shows it. */
 export function toTimestamp(time: ClusterTime): Timestamp {
-  return new Timestamp({ t: Math.floor(time / perSecond), i: time % perSecond })
+  return new Timestamp({
+    t: Math.floor(time / INCREMENTS_PER_SECOND),
+    i: time % INCREMENTS_PER_SECOND,
+  })
 }
 
 /** From BSON; a counter beyond what fits is cut to the largest. */
 export function fromTimestamp(timestamp: Timestamp): ClusterTime {
   return (
-    timestamp.getHighBitsUnsigned() * perSecond +
-    Math.min(timestamp.getLowBitsUnsigned(), perSecond - 1)
+    timestamp.getHighBitsUnsigned() * INCREMENTS_PER_SECOND +
+    Math.min(timestamp.getLowBitsUnsigned(), INCREMENTS_PER_SECOND - 1)
   )
 }

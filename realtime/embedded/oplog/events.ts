@@ -3,10 +3,10 @@
 import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
 import { decode, encode, type Doc } from '../bson/codec.ts'
 import { toTimestamp } from './clock.ts'
-import type { Entry, Operation } from './oplog.ts'
+import type { OplogEntry, OplogOperation } from './oplog.ts'
 import { tokenOf } from './token.ts'
 
-const names: Record<Exclude<Operation, 'n'>, string> = {
+const operationTypes: Record<Exclude<OplogOperation, 'n'>, string> = {
   i: 'insert',
   u: 'update',
   r: 'replace',
@@ -16,11 +16,11 @@ const names: Record<Exclude<Operation, 'n'>, string> = {
   rename: 'rename',
 }
 
-const encoded = new WeakMap<Entry, Uint8Array>()
+const encoded = new WeakMap<OplogEntry, Uint8Array>()
 const decoded = new WeakMap<Uint8Array, Doc>()
 
 /** The event of an entry; `lookedUp` is the current document (null when gone) for `fullDocument: 'updateLookup'`. */
-export function eventOf(entry: Entry, lookedUp?: Uint8Array | null): Uint8Array {
+export function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8Array {
   if (lookedUp !== undefined && entry.op === 'u') return build(entry, lookedUp)
   let bytes = encoded.get(entry)
   if (!bytes) encoded.set(entry, (bytes = build(entry, undefined)))
@@ -35,11 +35,11 @@ export function decodeEvent(bytes: Uint8Array): Doc {
 }
 
 /** The event that says a stream is over because its collection or database is gone. */
-export function invalidateEvent(entry: Entry): Uint8Array {
-  return encode(head(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
+export function invalidateEvent(entry: OplogEntry): Uint8Array {
+  return encode(commonFields(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
 }
 
-function head(entry: Entry, operationType: string, token: Doc): Doc {
+function commonFields(entry: OplogEntry, operationType: string, token: Doc): Doc {
   return {
     _id: token,
     operationType,
@@ -48,9 +48,11 @@ function head(entry: Entry, operationType: string, token: Doc): Doc {
   }
 }
 
-function build(entry: Entry, lookedUp: Uint8Array | null | undefined): Uint8Array {
-  const operation = names[entry.op as Exclude<Operation, 'n'>]
-  const parts: Uint8Array[] = [fieldsIn(head(entry, operation, tokenOf(entry.time, 'event')))]
+function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint8Array {
+  const operation = operationTypes[entry.op as Exclude<OplogOperation, 'n'>]
+  const parts: Uint8Array[] = [
+    fieldsIn(commonFields(entry, operation, tokenOf(entry.time, 'event'))),
+  ]
   const full = entry.op === 'i' || entry.op === 'r' ? entry.body : lookedUp
   if (full) parts.push(...embeddedDocument('fullDocument', [full]))
   else if (full === null) parts.push(fieldsIn({ fullDocument: null }))

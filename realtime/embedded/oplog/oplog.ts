@@ -1,17 +1,17 @@
 // The log of everything that changed, in the order in which it did. An entry is written in the transaction of its
 // change and shown to change streams only after that transaction is on disk.
 import type { Binary } from 'bson'
-import type { Store } from '../storage/store.ts'
-import { Clock, type ClusterTime } from './clock.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
+import { ClusterClock, type ClusterTime } from './clock.ts'
 
 /** What happened: insert, update, replace, delete; to a whole collection or database; or nothing (n), to let time pass. */
-export type Operation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'rename' | 'n'
+export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'rename' | 'n'
 
 /** One change as it is stored. `body` is the document (i, r), the update description (u) or the target (rename), as BSON. */
-export interface Entry {
+export interface OplogEntry {
   readonly time: ClusterTime
   readonly wall: number
-  readonly op: Operation
+  readonly op: OplogOperation
   readonly db: string
   readonly coll: string
   readonly uuid: Uint8Array | null
@@ -26,14 +26,14 @@ export interface Retention {
 }
 
 const columns = 'ts, wall, op, db, coll, uuid, key, body'
-const perTrim = 2000
-const tailLength = 2000
-const tailBytes = 16 * 1024 * 1024
+const MAX_ENTRIES_PER_TRIM = 2000
+const MAX_TAIL_ENTRIES = 2000
+const MAX_TAIL_BYTES = 16 * 1024 * 1024
 
 type EntryRow = [
   number,
   number,
-  Operation,
+  OplogOperation,
   string,
   string,
   Uint8Array | null,
@@ -43,22 +43,22 @@ type EntryRow = [
 
 /** The oplog of one data directory. */
 export class Oplog {
-  readonly clock: Clock
-  readonly #store: Store
+  readonly clock: ClusterClock
+  readonly #store: SqliteStore
   readonly #retention: Retention
   #total: number
-  #uncommitted: Entry[] = []
-  #tail: Entry[] = []
+  #uncommitted: OplogEntry[] = []
+  #tail: OplogEntry[] = []
   #tailSize = 0
   #tailStart: ClusterTime
   #durable: ClusterTime
   readonly #waiting = new Set<() => void>()
 
-  constructor(store: Store, retention: Retention) {
+  constructor(store: SqliteStore, retention: Retention) {
     this.#store = store
     this.#retention = retention
     const last = store.row<[number, number]>('SELECT ts, total FROM oplog ORDER BY ts DESC LIMIT 1')
-    this.clock = new Clock(last?.[0] ?? 0)
+    this.clock = new ClusterClock(last?.[0] ?? 0)
     this.#total = last?.[1] ?? 0
     // A fresh log begins with an entry that nobody sees, so that its own beginning is on record.
     if (!last)
@@ -73,14 +73,14 @@ export class Oplog {
 
   /** Adds a change to the open transaction. */
   append(
-    op: Operation,
+    op: OplogOperation,
     db: string,
     coll: string,
     uuid: Binary | null,
     key: Uint8Array | null,
     body: Uint8Array | null,
   ): void {
-    const entry: Entry = {
+    const entry: OplogEntry = {
       time: this.clock.tick(),
       wall: Date.now(),
       op,
@@ -125,7 +125,7 @@ export class Oplog {
     }
     this.#uncommitted = []
     this.#durable = last.time
-    while (this.#tail.length > tailLength || this.#tailSize > tailBytes) {
+    while (this.#tail.length > MAX_TAIL_ENTRIES || this.#tailSize > MAX_TAIL_BYTES) {
       const gone = this.#tail.shift()!
       this.#tailSize -= gone.body?.length ?? 0
       this.#tailStart = gone.time
@@ -142,17 +142,12 @@ export class Oplog {
   }
 
   /** Lets time pass on record while somebody waits, so that the token of an idle stream never grows too old. */
-  beat(): void {
+  appendNoopForWaiting(): void {
     if (this.#waiting.size > 0) this.append('n', '', '', null, null, null)
   }
 
-  /** A time up to which everything is durable and has been shown by `after`. */
-  get durableTime(): ClusterTime {
-    return this.#durable
-  }
-
   /** Durable entries after `time`, oldest first, at most `limit`. */
-  after(time: ClusterTime, limit: number): Entry[] {
+  after(time: ClusterTime, limit: number): OplogEntry[] {
     if (time >= this.#tailStart) {
       const start = firstAfter(this.#tail, time)
       return this.#tail.slice(start, start + limit)
@@ -176,7 +171,7 @@ export class Oplog {
   }
 
   /** The entry of exactly this time. */
-  at(time: ClusterTime): Entry | undefined {
+  at(time: ClusterTime): OplogEntry | undefined {
     return this.after(time - 1, 1).find((entry) => entry.time === time)
   }
 
@@ -196,18 +191,18 @@ export class Oplog {
     const [cut, count] = this.#store.row<[number | null, number]>(
       `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?)
        WHERE (wall < ? OR total < ?) AND ts < ?`,
-      perTrim,
+      MAX_ENTRIES_PER_TRIM,
       now - this.#retention.maxAgeMs,
       this.#total - this.#retention.maxBytes,
       this.#durable,
     )!
     if (cut === null) return false
     this.#store.run('DELETE FROM oplog WHERE ts <= ?', cut)
-    return count === perTrim
+    return count === MAX_ENTRIES_PER_TRIM
   }
 }
 
-function firstAfter(entries: readonly Entry[], time: ClusterTime): number {
+function firstAfter(entries: readonly OplogEntry[], time: ClusterTime): number {
   let [low, high] = [0, entries.length]
   while (low < high) {
     const middle = (low + high) >>> 1

@@ -22,17 +22,17 @@ export interface FieldBounds {
 }
 
 /** A predicate that an index may serve. */
-export type Predicate = Extract<Filter, { kind: 'compare' | 'in' | 'regex' }>
+export type IndexablePredicate = Extract<Filter, { kind: 'compare' | 'in' | 'regex' }>
 
 /** The predicates of a conjunction by path; `complete` when there is nothing else in the filter. */
 export interface Conjunction {
-  readonly predicates: ReadonlyMap<string, Predicate[]>
+  readonly predicates: ReadonlyMap<string, IndexablePredicate[]>
   readonly complete: boolean
 }
 
 /** Takes a filter's top-level conjunction apart. */
 export function conjunctionOf(filter: Filter): Conjunction {
-  const predicates = new Map<string, Predicate[]>()
+  const predicates = new Map<string, IndexablePredicate[]>()
   let complete = true
   const visit = (node: Filter): void => {
     if (node.kind === 'and') return node.filters.forEach(visit)
@@ -48,7 +48,7 @@ export function conjunctionOf(filter: Filter): Conjunction {
 
 /** Bounds of one field; undefined when no predicate can narrow it. `multikey`: ranges of several predicates must not be joined. */
 export function boundsOf(
-  predicates: readonly Predicate[],
+  predicates: readonly IndexablePredicate[],
   multikey: boolean,
 ): FieldBounds | undefined {
   const candidates = predicates.map(intervalsOf).filter((bounds) => bounds !== undefined)
@@ -78,7 +78,7 @@ function isEmpty(interval: Interval): boolean {
   return interval.to !== undefined && Buffer.compare(interval.from, interval.to) >= 0
 }
 
-function intervalsOf(predicate: Predicate): FieldBounds | undefined {
+function intervalsOf(predicate: IndexablePredicate): FieldBounds | undefined {
   if (predicate.kind === 'regex') return prefixRange(predicate.pattern)
   if (predicate.kind === 'in') return manyPoints(predicate.values, predicate.patterns.length > 0)
   if (predicate.op === 'eq') return manyPoints([predicate.value], false)
@@ -133,7 +133,7 @@ function prefixRange(pattern: RegExp): FieldBounds | undefined {
 }
 
 /** The same intervals for a descending field. */
-export function backwards(intervals: readonly Interval[]): Interval[] {
+export function descendingIntervals(intervals: readonly Interval[]): Interval[] {
   return intervals
     .map(({ from, to }) => ({
       from: to === undefined ? Buffer.alloc(0) : afterPrefix(inverted(to))!,
@@ -143,7 +143,7 @@ export function backwards(intervals: readonly Interval[]): Interval[] {
 }
 
 /** All keys that start with `prefix` followed by something inside the interval. */
-export function below(prefix: Buffer, interval: Interval): Interval {
+export function prefixed(prefix: Buffer, interval: Interval): Interval {
   return {
     from: Buffer.concat([prefix, interval.from]),
     to: interval.to === undefined ? afterPrefix(prefix) : Buffer.concat([prefix, interval.to]),

@@ -3,10 +3,10 @@
 import { sameValue, compareValues, bracketOf } from '../bson/order.ts'
 import { typeOf } from '../bson/codec.ts'
 import type { Filter } from '../query/filter.ts'
-import type { Conjunction, Predicate } from './bounds.ts'
+import type { Conjunction, IndexablePredicate } from './bounds.ts'
 
 /** Whether the query's predicates on this field exclude missing fields. */
-export function impliesPresence(predicates: readonly Predicate[] | undefined): boolean {
+export function impliesPresence(predicates: readonly IndexablePredicate[] | undefined): boolean {
   return (predicates ?? []).some((predicate) => {
     if (predicate.kind === 'regex') return true
     if (predicate.kind === 'in') return !predicate.values.includes(null)
@@ -20,12 +20,12 @@ export function implies(query: Conjunction, partial: Filter): boolean {
   if (partial.kind === 'or') return partial.filters.some((part) => implies(query, part))
   if ('path' in partial) {
     const predicates = query.predicates.get(partial.path) ?? []
-    if (predicates.some((predicate) => stronger(predicate, partial))) return true
+    if (predicates.some((predicate) => predicateImplies(predicate, partial))) return true
   }
   return false
 }
 
-function stronger(predicate: Predicate, partial: Filter): boolean {
+function predicateImplies(predicate: IndexablePredicate, partial: Filter): boolean {
   if (partial.kind === 'exists') return impliesPresence([predicate])
   if (predicate.kind === 'regex') return false
   const values = predicate.kind === 'in' ? predicate.values : [predicate.value]
@@ -44,7 +44,7 @@ function stronger(predicate: Predicate, partial: Filter): boolean {
   if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
   return (
     sameDirection(predicate.op, partial.op) &&
-    withinRange(values[0], closed(predicate.op, partial.op), partial.value)
+    withinRange(values[0], impliedOperator(predicate.op, partial.op), partial.value)
   )
 }
 
@@ -58,7 +58,7 @@ function sameDirection(a: string, b: string): boolean {
 }
 
 /** `> 5` implies `>= 5` and `> 5`; `>= 5` implies only `>= 5`. */
-function closed(
+function impliedOperator(
   query: string,
   partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte',
 ): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {

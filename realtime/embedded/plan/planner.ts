@@ -7,8 +7,8 @@ import type { Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import {
-  backwards,
-  below,
+  descendingIntervals,
+  prefixed,
   boundsOf,
   conjunctionOf,
   type Conjunction,
@@ -24,7 +24,7 @@ export interface IndexScan {
 }
 
 /** How a query is answered. No scans: the whole collection in natural order. */
-export interface Plan {
+export interface QueryPlan {
   readonly scans: readonly IndexScan[] | undefined
   readonly reverseNatural: boolean
   /** The documents come in the order asked for. */
@@ -40,17 +40,18 @@ interface Candidate extends IndexScan {
   readonly exact: boolean
 }
 
-const maxIntervals = 2000
+const MAX_INTERVALS = 2000
 
 /** Plans a query; `hint` is an index name, a key pattern or `{$natural: ±1}`. */
-export function plan(
+export function planQuery(
   collection: Collection,
   filter: Filter,
   sort: SortPattern | undefined,
   hint?: unknown,
-): Plan {
+): QueryPlan {
   const forced = hint === undefined ? undefined : hinted(collection, hint)
-  if (forced === 'natural') return walk(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
+  if (forced === 'natural')
+    return collectionScan(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
   const query = conjunctionOf(filter)
   const indexes = forced ? [forced] : collection.indexes.filter((index) => usable(index, query))
   const best = indexes
@@ -66,11 +67,11 @@ export function plan(
   const union = forced ? undefined : unionOf(collection, filter, best)
   if (union)
     return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
-  if (!best) return walk(sort, false)
+  if (!best) return collectionScan(sort, false)
   return { scans: [best], reverseNatural: false, sorted: best.sorted, exact: best.exact }
 }
 
-function walk(sort: SortPattern | undefined, reverse: boolean): Plan {
+function collectionScan(sort: SortPattern | undefined, reverse: boolean): QueryPlan {
   const natural = sort === undefined || sort.fields.length === 0
   return {
     scans: undefined,
@@ -138,10 +139,10 @@ function candidate(index: Index, query: Conjunction, sort: SortPattern | undefin
     const bounds = boundsOf(query.predicates.get(field) ?? [], index.multikey[at] === true)
     if (!bounds) break
     usedArray ||= index.multikey[at] === true
-    if (prefixes.length * Math.max(1, bounds.intervals.length) > maxIntervals) break
+    if (prefixes.length * Math.max(1, bounds.intervals.length) > MAX_INTERVALS) break
     exact &&= bounds.exact
-    const own = index.descending[at] ? backwards(bounds.intervals) : bounds.intervals
-    intervals = prefixes.flatMap((prefix) => own.map((interval) => below(prefix, interval)))
+    const own = index.descending[at] ? descendingIntervals(bounds.intervals) : bounds.intervals
+    intervals = prefixes.flatMap((prefix) => own.map((interval) => prefixed(prefix, interval)))
     if (!bounds.points) {
       ranged = true
       break
@@ -198,7 +199,7 @@ function unionOf(
   const rest = parts.filter((part) => part !== either)
   const scans: IndexScan[] = []
   for (const branch of either.filters) {
-    const { scans: found } = plan(
+    const { scans: found } = planQuery(
       collection,
       { kind: 'and', filters: [...rest, branch] },
       undefined,

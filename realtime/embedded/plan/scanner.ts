@@ -2,20 +2,20 @@
 // last key and row, so that writes in between can neither block nor confuse a cursor.
 import { refusal } from '../errors.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { Store } from '../storage/store.ts'
-import type { IndexScan, Plan } from './planner.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
+import type { IndexScan, QueryPlan } from './planner.ts'
 
 /** A stored document and the number of its row. */
-export interface Row {
+export interface StoredRow {
   readonly row: number
   readonly bytes: Uint8Array
 }
 
 /** Rows read first unless the caller knows better. */
-export const firstChunk = 16
-const largestChunk = 512
+export const FIRST_CHUNK_ROWS = 16
+const MAX_CHUNK_ROWS = 512
 
-interface Place {
+interface ScanPosition {
   scan: number
   interval: number
   key: Uint8Array | undefined
@@ -24,29 +24,34 @@ interface Place {
 
 /** Yields a plan's documents in order, each once. */
 export class Scanner {
-  readonly #store: Store
+  readonly #store: SqliteStore
   readonly #collection: Collection
-  readonly #plan: Plan
+  readonly #plan: QueryPlan
   readonly #seen: Set<number> | undefined
-  #place: Place = { scan: 0, interval: 0, key: undefined, row: undefined }
-  #ahead: Place = { ...this.#place }
-  #buffer: (Row & { key: Uint8Array | undefined; scan: number; interval: number })[] = []
+  #place: ScanPosition = { scan: 0, interval: 0, key: undefined, row: undefined }
+  #ahead: ScanPosition = { ...this.#place }
+  #buffer: (StoredRow & { key: Uint8Array | undefined; scan: number; interval: number })[] = []
   #at = 0
   #size: number
 
   /** `expected`: how many rows the caller will probably take. */
-  constructor(store: Store, collection: Collection, plan: Plan, expected = firstChunk) {
+  constructor(
+    store: SqliteStore,
+    collection: Collection,
+    plan: QueryPlan,
+    expected = FIRST_CHUNK_ROWS,
+  ) {
     this.#store = store
     this.#collection = collection
     this.#plan = plan
-    this.#size = Math.max(1, Math.min(expected, largestChunk))
+    this.#size = Math.max(1, Math.min(expected, MAX_CHUNK_ROWS))
     const repeats =
       (plan.scans?.length ?? 0) > 1 || plan.scans?.some((scan) => scan.index.multikey.some(Boolean))
     this.#seen = repeats ? new Set() : undefined
   }
 
   /** The next document, or undefined at the end. */
-  next(): Row | undefined {
+  next(): StoredRow | undefined {
     for (;;) {
       if (this.#at >= this.#buffer.length && !this.#fill()) return undefined
       const found = this.#buffer[this.#at++]!
@@ -85,7 +90,7 @@ export class Scanner {
 
   #grow(): number {
     const size = this.#size
-    this.#size = Math.min(size * 4, largestChunk)
+    this.#size = Math.min(size * 4, MAX_CHUNK_ROWS)
     return size
   }
 

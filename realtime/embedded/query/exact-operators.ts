@@ -2,7 +2,7 @@
 import { evalExpr } from 'mingo/core'
 import type { Options } from 'mingo/types'
 import { compareValues } from '../bson/order.ts'
-import { ServerError } from '../errors.ts'
+import { locationRefusal } from '../errors.ts'
 
 type Operator = (doc: unknown, operand: unknown, options: Options) => unknown
 
@@ -19,8 +19,7 @@ function comparing(name: string, verdict: (order: number) => unknown): Operator 
   return (doc, operand, options) => {
     if (!Array.isArray(operand) || operand.length !== 2) {
       const given = Array.isArray(operand) ? operand.length : 1
-      throw new ServerError(
-        'Location16020',
+      throw locationRefusal(
         16020,
         `Expression ${name} takes exactly 2 arguments. ${given} were passed in.`,
       )

@@ -205,12 +205,12 @@ function parseAll(path: string, operand: unknown, variables: Variables): Filter 
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
 }
 
-const logical = new Set(['$and', '$or', '$nor', '$expr', '$where'])
+const logicalOperators = new Set(['$and', '$or', '$nor', '$expr', '$where'])
 
 function parseElemMatch(path: string, operand: unknown, variables: Variables): Filter {
   if (!isDoc(operand)) throw refusal('BadValue', '$elemMatch needs an Object')
   const first = Object.keys(operand)[0] ?? ''
-  const objects = !first.startsWith('$') || logical.has(first)
+  const objects = !first.startsWith('$') || logicalOperators.has(first)
   const filter = objects ? parseFilter(operand, variables) : parseOperators('', operand, variables)
   return { kind: 'elemMatch', path, filter, objects }
 }

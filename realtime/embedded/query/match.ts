@@ -6,10 +6,10 @@ import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { truthy, type BitTest, type Comparison, type Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
-import { someValue, type Test, type Trace } from './path.ts'
+import { someValue, type ValueTest, type MatchTrace } from './path.ts'
 
 /** Says whether a value (normally a document) passes; `trace` then tells which array element did it. */
-export type Matcher = (value: unknown, trace?: Trace) => boolean
+export type Matcher = (value: unknown, trace?: MatchTrace) => boolean
 
 /** Compiles a filter. */
 export function compileFilter(filter: Filter): Matcher {
@@ -48,7 +48,7 @@ type Leaf = Exclude<Filter, { kind: 'and' | 'or' | 'nor' | 'not' | 'expr' | 'nev
 
 function compileLeaf(filter: Leaf): Matcher {
   const path = filter.path === '' ? [] : filter.path.split('.')
-  const at = (expandLeaf: boolean, test: Test): Matcher => {
+  const at = (expandLeaf: boolean, test: ValueTest): Matcher => {
     return (value, trace) => someValue(value, path, expandLeaf, test, trace)
   }
   switch (filter.kind) {
@@ -79,7 +79,7 @@ function compileLeaf(filter: Leaf): Matcher {
 function elemMatch(path: readonly string[], matches: Matcher, objects: boolean): Matcher {
   return (root, trace) => {
     let found: number | undefined
-    const test: Test = (value) => {
+    const test: ValueTest = (value) => {
       if (!Array.isArray(value)) return false
       const index = value.findIndex(
         (element) => (!objects || isDoc(element) || Array.isArray(element)) && matches(element),
@@ -87,14 +87,14 @@ function elemMatch(path: readonly string[], matches: Matcher, objects: boolean):
       if (index >= 0) found = index
       return index >= 0
     }
-    const inner: Trace = { index: undefined }
+    const inner: MatchTrace = { index: undefined }
     if (!someValue(root, path, false, test, inner)) return false
     if (trace) trace.index = inner.index ?? found
     return true
   }
 }
 
-function matchesText(pattern: RegExp): Test {
+function matchesText(pattern: RegExp): ValueTest {
   return (value) => {
     const text = textOf(value)
     if (text !== undefined) return pattern.test(text)
@@ -103,7 +103,7 @@ function matchesText(pattern: RegExp): Test {
 }
 
 /** The test of `$eq`, `$gt`, … against one operand. */
-function comparison(op: Comparison, operand: unknown): Test {
+function comparison(op: Comparison, operand: unknown): ValueTest {
   if (operand === null)
     return op === 'gt' || op === 'lt'
       ? () => false
@@ -132,7 +132,7 @@ function equalTo(value: unknown, operand: string): boolean {
 }
 
 /** MinKey and MaxKey as operands compare with values of every type. */
-function extreme(op: Comparison, operand: MinKey | MaxKey): Test {
+function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
   return (value) => bracketOf(value) !== bracketOf(operand) || op === 'gte' || op === 'lte'
 }
 
@@ -151,7 +151,7 @@ function holds(op: Comparison, order: number): boolean {
   }
 }
 
-function membership(values: readonly unknown[], patterns: readonly RegExp[]): Test {
+function membership(values: readonly unknown[], patterns: readonly RegExp[]): ValueTest {
   const texts = new Set(values.filter((value) => typeof value === 'string'))
   const others = new Set(
     values.filter((value) => typeof value !== 'string').map((value) => identity(value)),
@@ -172,7 +172,7 @@ function identity(value: unknown): string {
   return keyOf(value).toString('latin1')
 }
 
-function bitTest(test: BitTest, mask: bigint): Test {
+function bitTest(test: BitTest, mask: bigint): ValueTest {
   return (value) => {
     const bits = bitsOf(value)
     if (bits === undefined) return false

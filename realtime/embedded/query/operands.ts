@@ -2,7 +2,7 @@
 import { Binary, BSONRegExp, BSONSymbol } from 'bson'
 import { typeOf, type TypeName } from '../bson/codec.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 
 /** A `$regex` operand as a JavaScript expression; what only PCRE can do is refused. */
 export function toRegExp(operand: unknown, givenOptions?: unknown): RegExp {
@@ -43,7 +43,7 @@ function compile(pattern: string, flags: string): RegExp {
     try {
       return new RegExp(pattern, flags)
     } catch (error) {
-      throw refusal('Location51091', `Regular expression is invalid: ${String(error)}`)
+      throw locationRefusal(51091, `Regular expression is invalid: ${String(error)}`)
     }
   }
 }
@@ -54,7 +54,7 @@ export function textOf(value: unknown): string | undefined {
   return value instanceof BSONSymbol ? value.value : undefined
 }
 
-const byNumber: Record<number, TypeName> = {
+const typesByCode: Record<number, TypeName> = {
   1: 'double',
   2: 'string',
   3: 'object',
@@ -77,7 +77,7 @@ const byNumber: Record<number, TypeName> = {
   [-1]: 'minKey',
   127: 'maxKey',
 }
-const names = new Set<string>(Object.values(byNumber))
+const aliases = new Set<string>(Object.values(typesByCode))
 
 /** The types a `$type` operand names: an alias, a number, or an array of them. */
 export function typeNames(operand: unknown): ReadonlySet<TypeName> {
@@ -91,13 +91,13 @@ export function typeNames(operand: unknown): ReadonlySet<TypeName> {
 function oneType(entry: unknown): TypeName[] {
   if (entry === 'number') return ['int', 'long', 'double', 'decimal']
   if (typeof entry === 'string') {
-    if (!names.has(entry)) throw refusal('BadValue', `Unknown type name alias: ${entry}`)
+    if (!aliases.has(entry)) throw refusal('BadValue', `Unknown type name alias: ${entry}`)
     return [entry as TypeName]
   }
   const number = toNumber(entry)
   if (number === undefined)
     throw refusal('TypeMismatch', 'type must be represented as a number or a string')
-  const type = byNumber[number]
+  const type = typesByCode[number]
   if (!type) throw refusal('BadValue', `Invalid numerical type code: ${number}`)
   return [type]
 }

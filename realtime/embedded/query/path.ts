@@ -3,12 +3,12 @@
 import { getField, isDoc } from '../bson/codec.ts'
 
 /** Where the positional operator `$` points: the index of the outermost array element that made the match. */
-export interface Trace {
+export interface MatchTrace {
   index: number | undefined
 }
 
 /** A question about one value found at the end of a path. */
-export type Test = (value: unknown) => boolean
+export type ValueTest = (value: unknown) => boolean
 
 /**
  * Whether any value at `path` passes the test. With `expandLeaf` the elements of an array at the end are asked before
@@ -18,8 +18,8 @@ export function someValue(
   root: unknown,
   path: readonly string[],
   expandLeaf: boolean,
-  test: Test,
-  trace?: Trace,
+  test: ValueTest,
+  trace?: MatchTrace,
 ): boolean {
   return visit(root, path, 0, expandLeaf, test, trace)
 }
@@ -29,8 +29,8 @@ function visit(
   path: readonly string[],
   from: number,
   expandLeaf: boolean,
-  test: Test,
-  trace?: Trace,
+  test: ValueTest,
+  trace?: MatchTrace,
 ): boolean {
   let value = root
   for (let at = from; at < path.length; at++) {
@@ -51,8 +51,8 @@ function visitArray(
   path: readonly string[],
   at: number,
   expandLeaf: boolean,
-  test: Test,
-  trace?: Trace,
+  test: ValueTest,
+  trace?: MatchTrace,
 ): boolean {
   const offset = /^\d+$/.test(path[at]!) ? Number(path[at]) : -1
   for (let index = 0; index < array.length; index++) {

@@ -1,13 +1,13 @@
 // Finds the rows that a filter, sort, skip and limit select: the one path from a query to documents, for reads and writes.
 import { decode, encode, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import { plan, type Plan } from '../plan/planner.ts'
-import { firstChunk, Scanner, type Row } from '../plan/scanner.ts'
+import { planQuery, type QueryPlan } from '../plan/planner.ts'
+import { FIRST_CHUNK_ROWS, Scanner, type StoredRow } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { Store } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
-import type { Trace } from './path.ts'
+import type { MatchTrace } from './path.ts'
 import type { Projection } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
 
@@ -24,26 +24,30 @@ export interface Selection {
 }
 
 /** A selected row; `position` is the matched array index when it was asked for. */
-export interface Selected extends Row {
+export interface SelectedRow extends StoredRow {
   readonly position: number | undefined
 }
 
 /** Rows in the order asked for, produced as they are taken. */
-export interface Selecting {
-  next(): Selected | undefined
+export interface SelectedRows {
+  next(): SelectedRow | undefined
   pause(): void
-  readonly plan: Plan
+  readonly plan: QueryPlan
 }
 
 /** Starts a selection. Only a sort that no index provides has to see everything first. */
-export function select(store: Store, collection: Collection, selection: Selection): Selecting {
+export function select(
+  store: SqliteStore,
+  collection: Collection,
+  selection: Selection,
+): SelectedRows {
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
-  const chosen = plan(collection, selection.filter, sort, selection.hint)
+  const chosen = planQuery(collection, selection.filter, sort, selection.hint)
   const scanner = new Scanner(store, collection, chosen, expectedOf(chosen, limit + skip))
   const matching = matchingRows(scanner, chosen, selection)
   if (chosen.sorted) return sliced(matching, skip, limit, chosen)
-  let ordered: Selecting | undefined
+  let ordered: SelectedRows | undefined
   return {
     plan: chosen,
     next() {
@@ -60,18 +64,18 @@ export function select(store: Store, collection: Collection, selection: Selectio
 }
 
 /** How many rows are read first. What the filter may still refuse costs another read, documents of megabytes read for nothing cost more. */
-function expectedOf({ sorted, exact }: Plan, wanted: number): number | undefined {
+function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | undefined {
   if (!sorted) return undefined
-  return exact ? wanted : Math.min(wanted, firstChunk)
+  return exact ? wanted : Math.min(wanted, FIRST_CHUNK_ROWS)
 }
 
 function matchingRows(
   scanner: Scanner,
-  chosen: Plan,
+  chosen: QueryPlan,
   { filter, positional }: Selection,
-): Selecting {
+): SelectedRows {
   const matches = compileFilter(filter)
-  const trace: Trace = { index: undefined }
+  const trace: MatchTrace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
   return {
     plan: chosen,
@@ -88,7 +92,7 @@ function matchingRows(
   }
 }
 
-function sliced(rows: Selecting, skip: number, limit: number, chosen: Plan): Selecting {
+function sliced(rows: SelectedRows, skip: number, limit: number, chosen: QueryPlan): SelectedRows {
   let [skipped, taken] = [0, 0]
   return {
     plan: chosen,
@@ -100,17 +104,17 @@ function sliced(rows: Selecting, skip: number, limit: number, chosen: Plan): Sel
   }
 }
 
-function inMemory(rows: readonly Selected[], chosen: Plan): Selecting {
+function inMemory(rows: readonly SelectedRow[], chosen: QueryPlan): SelectedRows {
   let at = 0
   return { plan: chosen, pause: () => undefined, next: () => rows[at++] }
 }
 
 interface Keyed {
   readonly key: Buffer
-  readonly found: Selected
+  readonly found: SelectedRow
 }
 
-function sortRows(rows: Selecting, sort: SortPattern, limit: number): Selected[] {
+function sortRows(rows: SelectedRows, sort: SortPattern, limit: number): SelectedRow[] {
   let kept: Keyed[] = []
   const shrink = (): void => {
     kept.sort((a, b) => Buffer.compare(a.key, b.key))
@@ -126,7 +130,10 @@ function sortRows(rows: Selecting, sort: SortPattern, limit: number): Selected[]
 }
 
 /** The documents of a selection as a cursor gives them out. */
-export function projected(rows: Selecting, projection: Projection | undefined): DocumentSource {
+export function projectedSource(
+  rows: SelectedRows,
+  projection: Projection | undefined,
+): DocumentSource {
   return {
     pause: () => rows.pause(),
     next() {
@@ -138,7 +145,7 @@ export function projected(rows: Selecting, projection: Projection | undefined): 
 }
 
 /** A source over documents that are there already. */
-export function listed(documents: Iterable<Doc>): DocumentSource {
+export function documentSource(documents: Iterable<Doc>): DocumentSource {
   const iterator = documents[Symbol.iterator]()
   return {
     pause: () => undefined,

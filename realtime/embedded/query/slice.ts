@@ -1,6 +1,6 @@
 // The `$slice` of a projection: a count from either end, or [skip, count].
 import { toNumber } from '../bson/numbers.ts'
-import { ServerError } from '../errors.ts'
+import { locationRefusal, ServerError } from '../errors.ts'
 
 /** Compiles a `$slice` operand. */
 export function sliceOf(operand: unknown): (array: readonly unknown[]) => unknown[] {
@@ -24,5 +24,5 @@ function wholeNumber(value: unknown): number {
 }
 
 function invalid(message: string): ServerError {
-  return new ServerError('Location28667', 28667, `Invalid $slice syntax. ${message}`)
+  return locationRefusal(28667, `Invalid $slice syntax. ${message}`)
 }

@@ -2,7 +2,7 @@
 // walking an index give one order, arrays included.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { ServerError, refusal } from '../errors.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'
 
 /** A parsed sort; empty `fields` means natural order, backwards when `reverseNatural`. */
@@ -38,22 +38,17 @@ function directionOf(field: string, direction: unknown): number {
   if (isDoc(direction)) throw refusal('NotImplemented', 'sorting by $meta is not supported')
   const number = toNumber(direction)
   if (number === undefined)
-    throw new ServerError(
-      'Location15974',
+    throw locationRefusal(
       15974,
       `Illegal key in $sort specification: ${field}: ${String(direction)}`,
     )
   if (number !== 1 && number !== -1)
-    throw refusal(
-      'Location15975',
+    throw locationRefusal(
+      15975,
       '$sort key ordering must be 1 (for ascending) or -1 (for descending)',
     )
   if (field === '' || field.split('.').includes(''))
-    throw new ServerError(
-      'Location40352',
-      40352,
-      'FieldPath cannot be constructed with empty string',
-    )
+    throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
   return number
 }
 
@@ -72,7 +67,7 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
 }
 
 /** Sorts entries by their key; equal keys keep their order. With a limit only so many of the least are kept. */
-export function sorted<T>(
+export function sortByKey<T>(
   entries: readonly T[],
   keyOf: (entry: T) => Buffer,
   limit = Infinity,

@@ -5,7 +5,7 @@ import { Binary, UUID } from 'bson'
 import { decode, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
-import type { Store } from './store.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 /** An index as the engine works with it. `multikey[i]`: some document has an array at field i. */
 export interface Index extends IndexSpec {
@@ -35,9 +35,9 @@ export interface Collection {
 /** Names and definitions of everything in one data directory. */
 export class Catalog {
   readonly #databases = new Map<string, Map<string, Collection>>()
-  readonly #store: Store
+  readonly #store: SqliteStore
 
-  constructor(store: Store) {
+  constructor(store: SqliteStore) {
     this.#store = store
     this.reload()
   }

@@ -6,17 +6,17 @@ import { refusal } from '../errors.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import { keysOf, type IndexKey, type KeySet } from './index-keys.ts'
-import type { Store } from './store.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 const none: KeySet = { keys: [], multikey: [] }
 
 /** Documents of all collections. */
 export class Documents {
-  readonly #store: Store
+  readonly #store: SqliteStore
   readonly #catalog: Catalog
   readonly #partials = new WeakMap<object, Matcher>()
 
-  constructor(store: Store, catalog: Catalog) {
+  constructor(store: SqliteStore, catalog: Catalog) {
     this.#store = store
     this.#catalog = catalog
   }

@@ -22,7 +22,7 @@ export interface KeyPattern {
   readonly descending: readonly boolean[]
 }
 
-interface Walk {
+interface FieldWalk {
   value: unknown
   rest: readonly string[]
   /** An array's element: a nested array is filed whole. */
@@ -48,7 +48,7 @@ function withoutRepetition(keys: IndexKey[]): IndexKey[] {
   return [...seen.values()]
 }
 
-function expand(walks: Walk[], multikey: boolean[], tuples: unknown[][]): void {
+function expand(walks: FieldWalk[], multikey: boolean[], tuples: unknown[][]): void {
   for (const walk of walks) advance(walk)
   const open = walks.filter((walk) => Array.isArray(walk.value) && !walk.expanded)
   if (open.length === 0) {
@@ -72,7 +72,7 @@ function expand(walks: Walk[], multikey: boolean[], tuples: unknown[][]): void {
   }
 }
 
-function into(walk: Walk, element: unknown): Walk {
+function into(walk: FieldWalk, element: unknown): FieldWalk {
   if (walk.rest.length === 0) return { value: element, rest: [], expanded: true }
   return {
     value: isDoc(element) ? element : undefined,
@@ -81,7 +81,7 @@ function into(walk: Walk, element: unknown): Walk {
   }
 }
 
-function advance(walk: Walk): void {
+function advance(walk: FieldWalk): void {
   while (walk.rest.length > 0) {
     const [name, ...rest] = walk.rest as [string, ...string[]]
     if (isDoc(walk.value)) {

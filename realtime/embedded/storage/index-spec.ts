@@ -20,7 +20,7 @@ export interface IndexSpec {
   readonly expireAfterSeconds: number | undefined
 }
 
-const known = new Set([
+const knownOptions = new Set([
   'v',
   'key',
   'name',
@@ -48,7 +48,7 @@ export function parseIndexSpec(given: Doc): IndexSpec {
   if (fields.length > 32)
     throw refusal('CannotCreateIndex', 'Index key pattern has too many fields')
   for (const option of Object.keys(given)) {
-    if (!known.has(option)) {
+    if (!knownOptions.has(option)) {
       throw refusal(
         'InvalidIndexSpecificationOption',
         `The field '${option}' is not valid for an index specification.`,

@@ -7,12 +7,11 @@ import type { Variables } from '../query/expression.ts'
 import { isOperatorDoc, parseFilter, parseOperators } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf } from '../query/sort.ts'
-import type { Changes } from './changes.ts'
-import type { Action } from './modifiers.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { wholeNumber } from './operators.ts'
-import { valueAt, writeAt, type Target } from './targets.ts'
+import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
-function arrayAt(name: string, path: string, target: Target): unknown[] | undefined {
+function arrayAt(name: string, path: string, target: UpdateTarget): unknown[] | undefined {
   const value = valueAt(target)
   if (value === undefined) return undefined
   if (Array.isArray(value)) return value
@@ -22,7 +21,7 @@ function arrayAt(name: string, path: string, target: Target): unknown[] | undefi
   )
 }
 
-function assign(target: Target, value: unknown[], changes: Changes): void {
+function assign(target: UpdateTarget, value: unknown[], changes: ChangedPaths): void {
   writeAt(target, value)
   changes.set(target.path, value)
 }
@@ -30,7 +29,7 @@ function assign(target: Target, value: unknown[], changes: Changes): void {
 const pushClauses = new Set(['$each', '$slice', '$sort', '$position'])
 
 /** `$push` with `$each`, `$position`, `$sort`, `$slice`. */
-export function push(path: string, operand: unknown): Action {
+export function push(path: string, operand: unknown): TargetOperation {
   const clauses = isDoc(operand) && '$each' in operand ? operand : undefined
   if (!clauses && isOperatorDoc(operand) && !operand.$ref)
     throw refusal(
@@ -96,7 +95,7 @@ function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
 }
 
 /** `$addToSet`, with `$each`. */
-export function addToSet(path: string, operand: unknown): Action {
+export function addToSet(path: string, operand: unknown): TargetOperation {
   const candidates =
     isDoc(operand) && '$each' in operand ? eachOf('$addToSet', operand) : [operand ?? null]
   return (target, changes) => {
@@ -109,7 +108,7 @@ export function addToSet(path: string, operand: unknown): Action {
 }
 
 /** `$pull`: elements equal to a value, or matching a condition. */
-export function pull(path: string, operand: unknown, variables: Variables): Action {
+export function pull(path: string, operand: unknown, variables: Variables): TargetOperation {
   const matches = conditionOf(operand, variables)
   return (target, changes) =>
     keep(target, changes, arrayAt('$pull', path, target), (element) => !matches(element))
@@ -130,7 +129,7 @@ function conditionOf(operand: unknown, variables: Variables): (element: unknown)
 }
 
 /** `$pullAll`: elements equal to any of the values. */
-export function pullAll(path: string, operand: unknown): Action {
+export function pullAll(path: string, operand: unknown): TargetOperation {
   if (!Array.isArray(operand)) throw refusal('BadValue', '$pullAll requires an array argument')
   return (target, changes) => {
     keep(
@@ -143,8 +142,8 @@ export function pullAll(path: string, operand: unknown): Action {
 }
 
 function keep(
-  target: Target,
-  changes: Changes,
+  target: UpdateTarget,
+  changes: ChangedPaths,
   array: unknown[] | undefined,
   wanted: (element: unknown) => boolean,
 ): void {
@@ -153,7 +152,7 @@ function keep(
 }
 
 /** `$pop`: the last (1) or first (-1) element. */
-export function pop(path: string, operand: unknown): Action {
+export function pop(path: string, operand: unknown): TargetOperation {
   const direction = wholeNumber(operand)
   if (direction !== 1 && direction !== -1)
     throw refusal('FailedToParse', `$pop expects 1 or -1, found: ${String(operand)}`)

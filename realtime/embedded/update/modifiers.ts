@@ -5,32 +5,29 @@ import type { Variables } from '../query/expression.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
-import type { Changes } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { bit, currentDate, extreme, increase, set, unset } from './operators.ts'
-import { eachTarget, valueAt, writeAt, type Target } from './targets.ts'
-
-/** Does one operator's work at one place and notes what changed. */
-export type Action = (target: Target, changes: Changes) => void
+import { eachTarget, valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
 interface Modification {
   readonly path: string
   /** Whether a missing path is made. */
   readonly create: boolean
   readonly onInsertOnly: boolean
-  readonly action: Action
+  readonly action: TargetOperation
   /** `$rename`: where the value goes to. */
   readonly renameTo?: string
 }
 
 /** How an update is being applied. */
-export interface Situation {
+export interface UpdateContext {
   readonly position: number | undefined
   readonly inserting: boolean
 }
 
 /** Parsed modifiers. */
 export interface Modifiers {
-  apply(doc: Doc, changes: Changes, situation: Situation): void
+  apply(doc: Doc, changes: ChangedPaths, situation: UpdateContext): void
 }
 
 type OperatorParser = (
@@ -40,7 +37,7 @@ type OperatorParser = (
 ) => Omit<Modification, 'path'>
 
 const creating = (
-  make: (path: string, operand: unknown, variables: Variables) => Action,
+  make: (path: string, operand: unknown, variables: Variables) => TargetOperation,
 ): OperatorParser => {
   return (path, operand, variables) => ({
     create: true,
@@ -49,7 +46,7 @@ const creating = (
   })
 }
 const existing = (
-  make: (path: string, operand: unknown, variables: Variables) => Action,
+  make: (path: string, operand: unknown, variables: Variables) => TargetOperation,
 ): OperatorParser => {
   return (path, operand, variables) => ({
     create: false,
@@ -111,8 +108,8 @@ export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variabl
 
 function applyAll(
   doc: Doc,
-  changes: Changes,
-  situation: Situation,
+  changes: ChangedPaths,
+  situation: UpdateContext,
   modifications: readonly Modification[],
   identifiers: ReadonlyMap<string, Matcher>,
 ): void {
@@ -124,9 +121,9 @@ function applyAll(
   }
 }
 
-function move(doc: Doc, from: string, to: string, changes: Changes): void {
+function move(doc: Doc, from: string, to: string, changes: ChangedPaths): void {
   const context = { position: undefined, identifiers: new Map<string, Matcher>(), changes }
-  const found: { target: Target; value: unknown }[] = []
+  const found: { target: UpdateTarget; value: unknown }[] = []
   eachTarget(doc, from, { ...context, create: false }, (target) => {
     if (Array.isArray(target.container))
       throw refusal('BadValue', `The source field cannot be an array element, '${from}'`)

@@ -5,12 +5,11 @@ import { arithmetic, isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { compareValues } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
-import type { Changes } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { identical } from './diff.ts'
-import type { Action } from './modifiers.ts'
-import { valueAt, writeAt, type Target } from './targets.ts'
+import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
-function assign(target: Target, value: unknown, changes: Changes): void {
+function assign(target: UpdateTarget, value: unknown, changes: ChangedPaths): void {
   const before = valueAt(target)
   if (before !== undefined && identical(before, value)) return
   writeAt(target, value)
@@ -18,7 +17,7 @@ function assign(target: Target, value: unknown, changes: Changes): void {
 }
 
 /** `$set`, `$setOnInsert`. */
-export function set(operand: unknown): Action {
+export function set(operand: unknown): TargetOperation {
   const value = operand ?? null
   return (target, changes) => assign(target, structuredCopy(value), changes)
 }
@@ -33,7 +32,7 @@ function structuredCopy(value: unknown): unknown {
 }
 
 /** `$unset`: a field goes, an array's element becomes null. */
-export const unset: Action = (target, changes) => {
+export const unset: TargetOperation = (target, changes) => {
   if (valueAt(target) === undefined) return
   if (Array.isArray(target.container)) return assign(target, null, changes)
   delete target.container[target.key]
@@ -41,7 +40,7 @@ export const unset: Action = (target, changes) => {
 }
 
 /** `$inc`, `$mul`. */
-export function increase(name: '$inc' | '$mul', path: string, operand: unknown): Action {
+export function increase(name: '$inc' | '$mul', path: string, operand: unknown): TargetOperation {
   const verb = name === '$inc' ? 'increment' : 'multiply'
   if (!isNumeric(operand))
     throw refusal(
@@ -81,7 +80,7 @@ function zeroLike(operand: unknown): unknown {
 }
 
 /** `$min`, `$max`. */
-export function extreme(name: '$min' | '$max', operand: unknown): Action {
+export function extreme(name: '$min' | '$max', operand: unknown): TargetOperation {
   const value = operand ?? null
   return (target, changes) => {
     const before = valueAt(target)
@@ -92,7 +91,7 @@ export function extreme(name: '$min' | '$max', operand: unknown): Action {
 }
 
 /** `$currentDate`: the time of the command. */
-export function currentDate(operand: unknown, variables: Variables): Action {
+export function currentDate(operand: unknown, variables: Variables): TargetOperation {
   const type = isDoc(operand) ? operand.$type : 'date'
   if (
     typeof operand !== 'boolean' &&
@@ -114,7 +113,7 @@ export function currentDate(operand: unknown, variables: Variables): Action {
 }
 
 /** `$bit`: and, or, xor on int and long. */
-export function bit(operand: unknown): Action {
+export function bit(operand: unknown): TargetOperation {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
     throw refusal('BadValue', 'The $bit modifier is not compatible with this type of argument')
   const steps = Object.entries(operand).map(([name, value]) => {

@@ -3,14 +3,17 @@
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Matcher } from '../query/match.ts'
-import type { Changes } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 
 /** One place that an operator works on. */
-export interface Target {
+export interface UpdateTarget {
   readonly container: Doc | unknown[]
   readonly key: string
   readonly path: string
 }
+
+/** Does the work of one operator on one target and records what changed. */
+export type TargetOperation = (target: UpdateTarget, changes: ChangedPaths) => void
 
 /** What path parts other than names stand for. */
 export interface PathContext {
@@ -18,16 +21,16 @@ export interface PathContext {
   readonly identifiers: ReadonlyMap<string, Matcher>
   /** Create missing objects on the way; otherwise a missing path is no target. */
   readonly create: boolean
-  readonly changes: Changes
+  readonly changes: ChangedPaths
 }
 
 /** The value at a target; undefined when missing. */
-export function valueAt({ container, key }: Target): unknown {
+export function valueAt({ container, key }: UpdateTarget): unknown {
   return Array.isArray(container) ? container[Number(key)] : getField(container, key)
 }
 
 /** Writes a target's value; an array is filled with null up to the index. */
-export function writeAt({ container, key }: Target, value: unknown): void {
+export function writeAt({ container, key }: UpdateTarget, value: unknown): void {
   if (!Array.isArray(container)) return setField(container, key, value)
   const index = Number(key)
   if (index - container.length > 1_500_000)
@@ -41,7 +44,7 @@ export function eachTarget(
   root: Doc,
   path: string,
   context: PathContext,
-  visit: (target: Target) => void,
+  visit: (target: UpdateTarget) => void,
 ): void {
   descend(root, path.split('.'), 0, '', context, visit)
 }
@@ -52,7 +55,7 @@ function descend(
   at: number,
   prefix: string,
   context: PathContext,
-  visit: (target: Target) => void,
+  visit: (target: UpdateTarget) => void,
 ): void {
   for (const key of keysAt(container, parts, at, prefix, context)) {
     const target = { container, key, path: prefix + key }
@@ -70,11 +73,11 @@ function descend(
 }
 
 function create(
-  target: Target,
+  target: UpdateTarget,
   parts: readonly string[],
   at: number,
   context: PathContext,
-  visit: (target: Target) => void,
+  visit: (target: UpdateTarget) => void,
 ): void {
   const made: Doc = {}
   descend(made, parts, at + 1, `${target.path}.`, context, visit)

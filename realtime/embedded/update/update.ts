@@ -10,37 +10,37 @@ import {
   setField,
   type Doc,
 } from '../bson/codec.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileStages } from '../aggregate/document-stages.ts'
-import { Changes } from './changes.ts'
+import { ChangedPaths } from './changed-paths.ts'
 import { describeDifference, identical } from './diff.ts'
 import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'
 import type { Filter } from '../query/filter.ts'
 
 /** An updated document: its value, bytes, and (unless it was replaced whole) what changed. */
-export interface Updated {
+export interface UpdatedDocument {
   readonly doc: Doc
   readonly bytes: Uint8Array
   readonly description: Doc | undefined
 }
 
 /** A parsed update. */
-export interface Update {
+export interface ParsedUpdate {
   /** Applies it to a document; undefined when nothing changed. `position` is what `$` stands for. */
-  apply(bytes: Uint8Array, position: number | undefined): Updated | undefined
+  apply(bytes: Uint8Array, position: number | undefined): UpdatedDocument | undefined
   /** Builds the document of an upsert from the filter's equalities. */
-  build(filter: Filter): Updated
+  build(filter: Filter): UpdatedDocument
   /** A whole-document replacement, which `multi` does not allow. */
   readonly replacement: boolean
 }
 
 /** The largest document that is stored: 16 MB. */
-export const maxDocumentBytes = 16 * 1024 * 1024
+export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 /** Parses the `u` of an update statement. */
-export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): Update {
+export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): ParsedUpdate {
   if (Array.isArray(u)) {
     if (arrayFilters !== undefined)
       throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
@@ -52,7 +52,7 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
   return modifierUpdate(u, arrayFilters, variables)
 }
 
-function replacementUpdate(u: Doc): Update {
+function replacementUpdate(u: Doc): ParsedUpdate {
   const stray = Object.keys(u).find((name) => name.startsWith('$'))
   if (stray)
     throw refusal(
@@ -64,7 +64,7 @@ function replacementUpdate(u: Doc): Update {
     apply(bytes) {
       const before = decode(bytes)
       const doc = withId(u, before._id)
-      const after = finish(doc, before._id)
+      const after = encodeChecked(doc, before._id)
       return Buffer.compare(after, bytes) === 0
         ? undefined
         : { doc, bytes: after, description: undefined }
@@ -72,7 +72,7 @@ function replacementUpdate(u: Doc): Update {
     build(filter) {
       const id = equalitiesOf(filter).get('_id')
       const doc = withId(u, Object.hasOwn(u, '_id') ? u._id : (id ?? new ObjectId()))
-      return { doc, bytes: finish(doc, id ?? doc._id), description: undefined }
+      return { doc, bytes: encodeChecked(doc, id ?? doc._id), description: undefined }
     },
   }
 }
@@ -82,25 +82,25 @@ function withId(u: Doc, id: unknown): Doc {
   return { _id: given === undefined ? id : given, ...rest }
 }
 
-function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): Update {
+function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): ParsedUpdate {
   const modifiers = parseModifiers(u, arrayFilters, variables)
   return {
     replacement: false,
     apply(bytes, position) {
       const doc = decode(bytes)
       const id = doc._id
-      const changes = new Changes()
+      const changes = new ChangedPaths()
       modifiers.apply(doc, changes, { position, inserting: false })
       if (changes.updated.size === 0 && changes.removed.size === 0) return undefined
-      const after = finish(doc, id)
+      const after = encodeChecked(doc, id)
       return Buffer.compare(after, bytes) === 0
         ? undefined
         : { doc, bytes: after, description: changes.describe() }
     },
     build(filter) {
       const seed = seedOf(filter)
-      modifiers.apply(seed, new Changes(), { position: undefined, inserting: true })
-      return built(seed, filter)
+      modifiers.apply(seed, new ChangedPaths(), { position: undefined, inserting: true })
+      return upsertedDocument(seed, filter)
     },
   }
 }
@@ -110,11 +110,11 @@ function seedOf(filter: Filter): Doc {
   const seed: Doc = {}
   const equalities = equalitiesOf(filter)
   if (equalities.has('_id')) seed._id = equalities.get('_id')
-  for (const [path, value] of equalities) plant(seed, path.split('.'), value)
+  for (const [path, value] of equalities) setAtPath(seed, path.split('.'), value)
   return seed
 }
 
-function plant(doc: Doc, path: readonly string[], value: unknown): void {
+function setAtPath(doc: Doc, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path as [string, ...string[]]
   if (rest.length === 0) return setField(doc, name, value)
   const present = getField(doc, name)
@@ -126,15 +126,15 @@ function plant(doc: Doc, path: readonly string[], value: unknown): void {
   }
   const inner = (present as Doc | undefined) ?? {}
   setField(doc, name, inner)
-  plant(inner, rest, value)
+  setAtPath(inner, rest, value)
 }
 
-function built(doc: Doc, filter: Filter): Updated {
+function upsertedDocument(doc: Doc, filter: Filter): UpdatedDocument {
   const { _id: id = new ObjectId(), ...rest } = doc
   const whole = { _id: id, ...rest }
   return {
     doc: whole,
-    bytes: finish(whole, equalitiesOf(filter).get('_id') ?? id),
+    bytes: encodeChecked(whole, equalitiesOf(filter).get('_id') ?? id),
     description: undefined,
   }
 }
@@ -148,7 +148,7 @@ const pipelineStages = new Set([
   '$replaceWith',
 ])
 
-function pipelineUpdate(stages: readonly unknown[], variables: Variables): Update {
+function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
   for (const stage of stages) {
     const [name] = isDoc(stage) ? Object.keys(stage) : []
     if (name !== undefined && !pipelineStages.has(name)) {
@@ -161,17 +161,17 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Updat
     apply(bytes) {
       const before = decode(bytes)
       const doc = withId(transform(decode(bytes)), before._id)
-      const after = finish(doc, before._id)
+      const after = encodeChecked(doc, before._id)
       if (Buffer.compare(after, bytes) === 0) return undefined
       return { doc, bytes: after, description: describeDifference(before, doc) }
     },
     build(filter) {
-      return built(transform(seedOf(filter)), filter)
+      return upsertedDocument(transform(seedOf(filter)), filter)
     },
   }
 }
 
-function finish(doc: Doc, id: unknown): Uint8Array {
+function encodeChecked(doc: Doc, id: unknown): Uint8Array {
   if (!Object.hasOwn(doc, '_id') || !identical(doc._id, id)) {
     throw refusal(
       'ImmutableField',
@@ -181,11 +181,10 @@ function finish(doc: Doc, id: unknown): Uint8Array {
   checkId(doc._id)
   const bytes = encode(doc)
   if (firstFieldName(bytes) !== '_id') return encode(withId(doc, id))
-  if (bytes.length > maxDocumentBytes) {
-    throw new ServerError(
-      'Location17419',
+  if (bytes.length > MAX_DOCUMENT_BYTES) {
+    throw locationRefusal(
       17419,
-      `Resulting document after update is larger than ${maxDocumentBytes}`,
+      `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`,
     )
   }
   return bytes

@@ -4,8 +4,8 @@
 import type { OutboxItem } from '@lockstep/client/views'
 import { engine } from '../../stores/engine.ts'
 import { preferences } from '../../stores/preferences.svelte.ts'
-import { unsentText } from '../thread/pending-replies.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
+import { unsentText } from '../thread/pending-replies.ts'
 
 /** The `mutation_id`s of the failed commands that have been handled. */
 const handled = new Set<string>()
@@ -94,10 +94,14 @@ async function resolveConflict(item: OutboxItem): Promise<void> {
   // send it again.
 }
 
+/** The failed commands that wait for the user to retry or discard them. */
+export const failedCommands = (): readonly OutboxItem[] =>
+  engine.outbox.filter(({ status }) => status === 'failed')
+
 /** Watches the outbox of all topics. Call it once, at start. */
 export function watchFailedCommands(): void {
   engine.subscribe(() => {
-    const failed = engine.outbox.filter(({ status }) => status === 'failed')
+    const failed = failedCommands()
     for (const id of handled)
       if (!failed.some(({ mutation_id }) => mutation_id === id)) handled.delete(id)
     for (const item of failed) {
@@ -107,7 +111,3 @@ export function watchFailedCommands(): void {
     }
   })
 }
-
-/** The failed commands that wait for the user to retry or discard them. */
-export const failedCommands = (): readonly OutboxItem[] =>
-  engine.outbox.filter(({ status }) => status === 'failed')

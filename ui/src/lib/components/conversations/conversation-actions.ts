@@ -1,8 +1,8 @@
 // The actions that a user can take on a conversation. The list and the thread show the same menu.
 // Each action that hides a conversation offers to undo it, except deleting it for ever.
 import type { SummaryView } from '@lockstep/client/views'
-import { commands } from '../../stores/conversations.svelte.ts'
 import { navigate, route } from '../../router.svelte.ts'
+import { commands } from '../../stores/conversations.svelte.ts'
 import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
 
 const leaveIfOpen = (id: string): void => {

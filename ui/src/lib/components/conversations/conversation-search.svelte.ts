@@ -1,7 +1,7 @@
 // Searches conversations by title and text. Matches among the conversations that the page holds
 // appear at once; the server's results follow.
-import type { Summary } from '@lockstep/protocol/conversations'
 import type { ListState, SummaryView } from '@lockstep/client/views'
+import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 
 /** The server is asked when nothing has been typed for this long. */

@@ -1,8 +1,8 @@
 // Decides which messages a thread shows. By default it shows the branch that ends with the newest
 // message; the assistant is given the same branch. If the reader picked a version of a message, the
 // thread shows the newest branch that contains that version.
-import { branchOf } from '@lockstep/protocol/branch'
 import type { MessageView } from '@lockstep/client/views'
+import { branchOf } from '@lockstep/protocol/branch'
 
 export interface VersionedMessage {
   message: MessageView

@@ -1,7 +1,7 @@
 // Cuts a byte stream into frames by their length prefix.
 
 /** Collects chunks and hands out whole frames. */
-export class Framing {
+export class FrameReader {
   #chunks: Buffer[] = []
   #length = 0
   readonly #limit: number

@@ -2,7 +2,7 @@
 import type { Doc } from '../bson/codec.ts'
 
 /** Collects `updatedFields` and `removedFields` of one update. */
-export class Changes {
+export class ChangedPaths {
   readonly updated = new Map<string, unknown>()
   readonly removed = new Set<string>()
 

@@ -6,7 +6,7 @@ import type { Long } from 'bson'
 const converted = new WeakMap<object, unknown>()
 
 /** The value with its numbers as JavaScript numbers; longs beyond 2^53 stay what they are. */
-export function promote(value: unknown): unknown {
+export function toPlainNumbers(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const known = converted.get(value)
   if (known !== undefined) return known
@@ -17,7 +17,7 @@ export function promote(value: unknown): unknown {
 }
 
 function convert(value: object): unknown {
-  if (Array.isArray(value)) return value.map((item: unknown) => promote(item))
+  if (Array.isArray(value)) return value.map((item: unknown) => toPlainNumbers(item))
   switch (typeOf(value)) {
     case 'int':
     case 'double':
@@ -31,6 +31,6 @@ function convert(value: object): unknown {
   if (!isDoc(value)) return value
   const result: Doc = {}
   for (const [name, field] of Object.entries(fieldsOf(value)))
-    setField(result, name, promote(field))
+    setField(result, name, toPlainNumbers(field))
   return result
 }

@@ -1,35 +1,51 @@
 // What a command is given, and the checks that all commands share.
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
-import { refusal } from '../errors.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Variables } from '../query/expression.ts'
-import type { ConnectionInfo } from '../wire/connection.ts'
-import type { Reply } from './reply.ts'
+import type { CursorBatch } from '../wire/message.ts'
+
+/** What a command may know about the connection that it came over, and do to it. */
+export interface ClientConnection {
+  appName: string | undefined
+  /** Aborted as soon as the client has gone. */
+  readonly closed: AbortSignal
+  /** Closes the connection without a reply. */
+  destroy(): void
+}
 
 /** One command to run. */
-export interface Request {
-  readonly engine: Engine
+export interface CommandRequest {
+  readonly engine: DatabaseEngine
   readonly command: Doc
   readonly name: string
   readonly db: string
   readonly sequences: ReadonlyMap<string, Uint8Array[]>
-  readonly connection: ConnectionInfo
+  readonly connection: ClientConnection
   /** The server is going down: what waits must end. */
   readonly stopping: AbortSignal
 }
 
-/** Runs a command. What it throws becomes the error answer. */
-export type Handler = (request: Request) => Reply | Promise<Reply>
-
-/** A command: its handler, the fields it knows beyond the general ones, and whether a numbered retry is allowed. */
-export interface Command {
-  readonly run: Handler
-  readonly fields: readonly string[] | 'any'
-  readonly writes?: boolean
+/** A command's answer: its fields and, if there is a cursor, a batch of documents as BSON. */
+export interface CommandReply {
+  body: Doc
+  cursor?: CursorBatch
+  /** Makes the next reply to the same request. It is used if the client accepts several. */
+  next?: () => Promise<CommandReply>
 }
 
-const general = new Set([
+/** How one command is checked and run. */
+export interface CommandDefinition {
+  /** Fields that the command accepts in addition to those that every command accepts. */
+  readonly fields: readonly string[] | 'any'
+  /** The command takes a write concern, and clients may number it to repeat it safely. */
+  readonly writes?: boolean
+  /** Whatever it throws becomes the error reply. */
+  run(request: CommandRequest): CommandReply | Promise<CommandReply>
+}
+
+const generalFields = new Set([
   '$db',
   'lsid',
   'txnNumber',
@@ -55,13 +71,13 @@ const general = new Set([
 export function checkFields(name: string, command: Doc, known: readonly string[] | 'any'): void {
   if (known === 'any') return
   for (const field of Object.keys(command)) {
-    if (field === name || general.has(field) || known.includes(field)) continue
-    throw refusal('Location40415', `BSON field '${name}.${field}' is an unknown field.`)
+    if (field === name || generalFields.has(field) || known.includes(field)) continue
+    throw locationRefusal(40415, `BSON field '${name}.${field}' is an unknown field.`)
   }
 }
 
 /** The collection a command names. */
-export function collectionName(request: Request): string {
+export function collectionName(request: CommandRequest): string {
   const name = request.command[request.name]
   if (typeof name !== 'string') {
     throw refusal('InvalidNamespace', `collection name has invalid type ${typeOf(name)}`)
@@ -81,8 +97,8 @@ export function optionalCount(command: Doc, field: string): number | undefined {
       `BSON field '${field}' is the wrong type '${typeOf(command[field])}', expected types '[long, int, decimal, double]'`,
     )
   if (number < 0)
-    throw refusal(
-      'Location51024',
+    throw locationRefusal(
+      51024,
       `BSON field '${field}' value must be >= 0, actual value '${number}'`,
     )
   return Math.trunc(number)

@@ -4,10 +4,10 @@ import { Binary } from 'bson'
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import type { Store } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 
 /** How long an idle session is remembered: 30 minutes, as `logicalSessionTimeoutMinutes` says. */
-const sessionTimeoutMs = 30 * 60 * 1000
+const SESSION_TIMEOUT_MS = 30 * 60 * 1000
 
 interface SessionRecord {
   readonly id: Uint8Array
@@ -17,7 +17,7 @@ interface SessionRecord {
 }
 
 /** The outcomes of one session's current write command. */
-export interface RetryRecord {
+export interface NumberedWrite {
   /** The stored outcome of a statement that was executed before. */
   find(statement: number): Doc | undefined
   /** Stores a statement's outcome. */
@@ -29,11 +29,11 @@ export interface RetryRecord {
 }
 
 /** All sessions with numbered writes. */
-export class Sessions {
-  readonly #store: Store
+export class RetryableWrites {
+  readonly #store: SqliteStore
   readonly #cache = new Map<string, SessionRecord>()
 
-  constructor(store: Store) {
+  constructor(store: SqliteStore) {
     this.#store = store
   }
 
@@ -41,7 +41,7 @@ export class Sessions {
    * The record of a command's numbered write; undefined when the command has no `txnNumber`. Refuses transactions and
    * numbers older than the session's latest.
    */
-  open(command: Doc): RetryRecord | undefined {
+  open(command: Doc): NumberedWrite | undefined {
     if (command.txnNumber === undefined) return undefined
     const lsid = isDoc(command.lsid) ? command.lsid.id : undefined
     const txn = toNumber(command.txnNumber)
@@ -72,7 +72,7 @@ export class Sessions {
     )
   }
 
-  #recordOf(session: SessionRecord, command: Doc): RetryRecord {
+  #recordOf(session: SessionRecord, command: Doc): NumberedWrite {
     const first = toNumber(command.stmtId) ?? 0
     const numbers = Array.isArray(command.stmtIds)
       ? command.stmtIds.map((id: unknown) => toNumber(id))
@@ -126,12 +126,12 @@ export class Sessions {
   /** Forgets sessions that were idle for longer than the timeout. */
   expire(now: number): void {
     for (const [name, session] of this.#cache)
-      if (session.at < now - sessionTimeoutMs) this.#cache.delete(name)
+      if (session.at < now - SESSION_TIMEOUT_MS) this.#cache.delete(name)
     const old = this.#store.row(
       'SELECT 1 FROM sessions WHERE at < ? LIMIT 1',
-      now - sessionTimeoutMs,
+      now - SESSION_TIMEOUT_MS,
     )
-    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - sessionTimeoutMs)
+    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - SESSION_TIMEOUT_MS)
   }
 }
 

@@ -2,20 +2,20 @@
 import { ObjectId } from 'bson'
 import { decode, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
-import type { Operation, Oplog } from '../oplog/oplog.ts'
-import { checkId, maxDocumentBytes, type Updated } from '../update/update.ts'
+import type { OplogOperation, Oplog } from '../oplog/oplog.ts'
+import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'
-import type { Store } from './store.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
 /** Writes documents and records them in the oplog. */
-export class Writer {
-  readonly #store: Store
+export class DocumentWriter {
+  readonly #store: SqliteStore
   readonly #catalog: Catalog
   readonly #documents: Documents
   readonly #oplog: Oplog
 
-  constructor(store: Store, catalog: Catalog, documents: Documents, oplog: Oplog) {
+  constructor(store: SqliteStore, catalog: Catalog, documents: Documents, oplog: Oplog) {
     this.#store = store
     this.#catalog = catalog
     this.#documents = documents
@@ -47,10 +47,10 @@ export class Writer {
 
   /** Inserts a document whose bytes are known. */
   insertDoc(collection: Collection, doc: Doc, bytes: Uint8Array): void {
-    if (bytes.length > maxDocumentBytes) {
+    if (bytes.length > MAX_DOCUMENT_BYTES) {
       throw refusal(
         'BSONObjectTooLarge',
-        `object to insert too large. size in bytes: ${bytes.length}, max size: ${maxDocumentBytes}`,
+        `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`,
       )
     }
     checkId(doc._id)
@@ -61,7 +61,7 @@ export class Writer {
   }
 
   /** Stores an updated document; `before` are its old bytes. */
-  update(collection: Collection, row: number, before: Uint8Array, updated: Updated): void {
+  update(collection: Collection, row: number, before: Uint8Array, updated: UpdatedDocument): void {
     this.atomically(() => {
       this.#documents.replace(collection, row, decode(before), updated.doc, updated.bytes)
       if (updated.description)
@@ -110,7 +110,7 @@ export class Writer {
     })
   }
 
-  #log(op: Operation, collection: Collection, id: unknown, body: Uint8Array | null): void {
+  #log(op: OplogOperation, collection: Collection, id: unknown, body: Uint8Array | null): void {
     this.#oplog.append(
       op,
       collection.db,

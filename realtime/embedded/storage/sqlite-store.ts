@@ -22,7 +22,7 @@ const schema = `
 export type Cell = null | number | bigint | string | Uint8Array
 
 /** One data directory, opened exclusively: prepared statements, the open transaction, and what waits for its commit. */
-export class Store {
+export class SqliteStore {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
@@ -62,7 +62,7 @@ export class Store {
   }
 
   /** The prepared statement for this SQL; rows come as arrays, in the order of the columns. */
-  prepare(sql: string): StatementSync {
+  #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (!statement) {
       statement = this.#db.prepare(sql)
@@ -75,22 +75,17 @@ export class Store {
   /** Runs a statement inside the shared transaction. */
   run(sql: string, ...cells: Cell[]): void {
     this.#begin()
-    this.prepare(sql).run(...cells)
+    this.#prepare(sql).run(...cells)
   }
 
   /** The first row, or undefined. */
   row<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T | undefined {
-    return this.prepare(sql).get(...cells) as T | undefined
+    return this.#prepare(sql).get(...cells) as T | undefined
   }
 
   /** All rows. */
   rows<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T[] {
-    return this.prepare(sql).all(...cells) as unknown as T[]
-  }
-
-  /** Rows one by one; the caller must not write before it has left the loop. */
-  each<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): Iterable<T> {
-    return this.prepare(sql).iterate(...cells) as unknown as Iterable<T>
+    return this.#prepare(sql).all(...cells) as unknown as T[]
   }
 
   /** Drops cached statements that mention a table which is about to go. */
@@ -102,10 +97,10 @@ export class Store {
   /** Runs `work` whole or not at all, within the shared transaction. */
   atomically<T>(work: () => T): T {
     this.#begin()
-    this.prepare('SAVEPOINT step').run()
+    this.#prepare('SAVEPOINT step').run()
     try {
       const result = work()
-      this.prepare('RELEASE step').run()
+      this.#prepare('RELEASE step').run()
       return result
     } catch (error) {
       this.#undo(error)
@@ -148,7 +143,7 @@ export class Store {
   #commit(): void {
     if (this.#failed) return
     try {
-      this.prepare('COMMIT').run()
+      this.#prepare('COMMIT').run()
     } catch (error) {
       return this.#fault(error as Error)
     }
