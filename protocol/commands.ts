@@ -1,6 +1,6 @@
 // The one table of commands. Over sockets a command is an event of its topic's namespace; `commandRoutes` says which route does the same
 // over HTTP. The types below demand a handler (realtime/commands/commands.ts), a decision (decide/) and an attack (tests/attacks) of each.
-import * as z from 'zod'
+import type * as z from 'zod'
 import { accountCommands, unloggedAccountCommands } from './account.ts'
 import { agentCommands } from './agents.ts'
 import { conversationCommands } from './conversations.ts'

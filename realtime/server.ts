@@ -30,8 +30,8 @@ import { conversationHandlers } from './http/conversation-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { repeatEvery } from './concurrency/repeat.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
+import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -56,7 +56,7 @@ export interface ServerOptions {
   rateLimits?: Partial<RateLimitRules>
   conversationsPerUser?: number
   gateway?: GatewaySettings
-  /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
+  /** Instead of `shutdownTimings`, as nobody in a test waits for a load balancer. */
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
@@ -133,10 +133,13 @@ export async function startServer(
       logger,
     })
     stops.add('housekeeping', () => housekeeping.stop())
-    const stopDeletions = repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
-      failed: (error) => logger.warn({ err: error }, 'closed accounts could not be deleted'),
-    })
-    stops.add('deletions', stopDeletions)
+    stops.add(
+      'deletions',
+      repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
+        failed: (error) =>
+          logger.warn({ err: error }, 'deletions of accounts could not be finished'),
+      }),
+    )
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =

@@ -8,7 +8,8 @@
 // A reply never streams for ever, whatever the provider does, whoever else ends the reply and
 // however long the database is away: each wait has a deadline, and a producer whose write was
 // refused never writes again.
-import { errors, Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'

@@ -2,9 +2,11 @@
 // twice changes nothing: each ending has a derived mutation id, and only what still streams can
 // end. If the producer was merely paused, the log refuses what it writes afterwards.
 import type { Run } from '@lockstep/protocol/agents'
-import { errors, Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
+import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
 import { unfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
@@ -46,30 +48,13 @@ export interface Recovery {
 
 export function startRecovery(deps: RecoveryDeps): Recovery {
   const { database, replies, runs, owner, timings, logger } = deps
-  const stops = [every(timings.sweepMs, sweep), every(timings.straySweepMs, sweepStrays)]
-
-  /**
-   * Each loop starts at a random moment of its interval, so that nodes don't sweep at the same
-   * time.
-   */
-  function every(ms: number, work: () => Promise<void>): () => Promise<void> {
-    let stopped = false
-    let running = Promise.resolve()
-    let timer = setTimeout(tick, Math.random() * ms)
-    function tick() {
-      running = work().catch((error: unknown) =>
-        logger.warn({ err: error }, 'could not end abandoned replies'),
-      )
-      void running.then(() => {
-        if (!stopped) timer = setTimeout(tick, ms)
-      })
-    }
-    return () => {
-      stopped = true
-      clearTimeout(timer)
-      return running
-    }
-  }
+  /** Starts at a random moment of the interval, so that nodes don't sweep at the same time. */
+  const repeat = (intervalMs: number, sweep: () => Promise<void>) =>
+    repeatEvery(intervalMs, sweep, {
+      firstAfterMs: Math.random() * intervalMs,
+      failed: (error) => logger.warn({ err: error }, 'could not end abandoned replies'),
+    })
+  const stops = [repeat(timings.sweepMs, sweep), repeat(timings.straySweepMs, sweepStrays)]
 
   async function sweep(): Promise<void> {
     const startedAt = performance.now()

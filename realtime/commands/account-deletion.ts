@@ -8,7 +8,7 @@ import { deleteSessionsOf } from '../store/sessions.ts'
 import { deleteUser, findClosing, markClosing, type UserDocument } from '../store/users.ts'
 import { eraseContent, findClosedSince } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
-import type { SessionSockets } from './account.ts'
+import type { SessionSockets } from './session-sockets.ts'
 
 /** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
 const SWEEP_AGAIN_MS = 60 * 60 * 1000

@@ -16,15 +16,8 @@ import { findUser, renameUser, replacePassword, type UserDocument } from '../sto
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
 import type { Outcome } from './outcome.ts'
+import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
-
-/** The sockets of sessions, on all nodes. */
-export interface SessionSockets {
-  /** Ends every socket of these sessions, at once. */
-  disconnectSessions(sessionIds: readonly string[]): void
-  /** The user's sessions that have a socket now. */
-  onlineSessions(user_id: string): Promise<Set<string>>
-}
 
 /** A session is a proof of who it is for so long (ms). */
 const FRESH_MS = 10 * 60 * 1000

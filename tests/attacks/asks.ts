@@ -1,7 +1,7 @@
 // One valid request of each route and each command: the material of the attacks. The tables of protocol/ are the keys, so that a route or
 // command that is new there and not here is a type error and a failing test. Each makes what it needs at its owner's first.
 import type { CommandPayloads, UnloggedPayloads } from '@lockstep/protocol/commands'
-import type { ErrorCode } from '@lockstep/protocol/errors'
+import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'

@@ -1,7 +1,7 @@
 // Every route and every command there is, tried by everybody who shouldn't and with everything that shouldn't be sent. What is attacked is
 // shown to be valid first, as its owner gets it done; after each attack her log, her account and her sessions are what they were.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errors, type ErrorCode } from '@lockstep/protocol/errors'
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'

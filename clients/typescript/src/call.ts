@@ -1,5 +1,7 @@
 // The REST API as typed calls. Everything that can go wrong comes out as a Fault of the protocol's table.
-import { errors, Fault, type ErrorCode, type Problem } from '@lockstep/protocol/errors'
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 
