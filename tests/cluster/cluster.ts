@@ -135,7 +135,8 @@ export class Cluster implements AsyncDisposable {
         const knownToAll = figures.every((figureOf) => figureOf('lockstep_nodes') === alive.length)
         const isHeard = totalOf('lockstep_redis_heard') === alive.length
         const isTailed =
-          totalOf('lockstep_feed_tails') === leases && totalOf('lockstep_feed_leases_held') === leases
+          totalOf('lockstep_feed_tails') === leases &&
+          totalOf('lockstep_feed_leases_held') === leases
         return knownToAll && isHeard && isTailed
       },
       { within, what: 'the cluster is whole again' },

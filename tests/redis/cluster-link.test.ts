@@ -10,7 +10,12 @@ import { eventually } from '../harness/eventually.ts'
 import { TestRedis, freePort } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
 
-const timings: ClusterLinkTimings = { heartbeatMs: 50, echoTimeoutMs: 250, reconnectMs: 500, nodeTimeoutMs: 400 }
+const timings: ClusterLinkTimings = {
+  heartbeatMs: 50,
+  echoTimeoutMs: 250,
+  reconnectMs: 500,
+  nodeTimeoutMs: 400,
+}
 
 async function linkTo(url: string, node: string) {
   const metrics = new Registry()
@@ -71,7 +76,9 @@ test('the silence of others counts from when Redis can be heard: they come back 
   await redis.kill()
   const killed = performance.now()
   wire.cut()
-  await eventually(() => !a.link.isConnected() && performance.now() - killed > 2 * timings.nodeTimeoutMs)
+  await eventually(
+    () => !a.link.isConnected() && performance.now() - killed > 2 * timings.nodeTimeoutMs,
+  )
   const heard: number[] = []
   const gone: number[] = []
   a.link.onRecovered(() => heard.push(performance.now()))
