@@ -1,6 +1,6 @@
 // Makes a new conversation from what another one was at some moment. The messages are copied with
 // ids of their own, in requests that stay below the server's limits, however long the conversation is.
-import type { Call } from '@lockstep/client/call'
+import type { Call } from '@lockstep/client'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageInput } from '@lockstep/protocol/message'

@@ -1,6 +1,6 @@
 // The line that a conversation's row shows under the title: the end of its newest message, or what
 // is known of a message that has no text.
-import type { MessageView, SummaryView } from '@lockstep/client/views'
+import type { MessageView, SummaryView } from '@lockstep/client'
 import { stripMarkdown } from '../markdown/strip-markdown.ts'
 
 const maxLength = 160

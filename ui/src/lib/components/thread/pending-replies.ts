@@ -3,7 +3,7 @@
 // and the user may have left the thread by then. Several messages that were written offline get one
 // reply, to the last of them. The text of an unsent message is kept here, so that it isn't lost if
 // its thread disappears.
-import type { ConversationView } from '@lockstep/client/views'
+import type { ConversationView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
 
 interface PendingReply {

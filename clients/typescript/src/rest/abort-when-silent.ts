@@ -1,0 +1,50 @@
+// Ends an HTTP request whose connection has died without anybody closing it. A slow connection may
+// take as long as it needs: only the time between two pieces of the response is limited.
+
+export interface SilenceWatch {
+  /** For `fetch`. Aborts after the silence, or when the caller's own signal does. */
+  readonly signal: AbortSignal
+  /**
+   * Reads the whole body; '' if there is none. It doesn't matter whether the response may have a
+   * body by its status: browsers give some of those that may not an empty stream.
+   */
+  readText(response: Response): Promise<string>
+  /** Ends the watch; afterwards nothing aborts any more. */
+  end(): void
+}
+
+/** @param ms the longest silence, in milliseconds: before the response, and between its pieces */
+export function abortWhenSilent(ms: number, callersSignal?: AbortSignal): SilenceWatch {
+  const controller = new AbortController()
+  let timer: ReturnType<typeof setTimeout>
+  const restart = () => {
+    clearTimeout(timer)
+    timer = setTimeout(
+      () => controller.abort(new DOMException('The server was silent', 'TimeoutError')),
+      ms,
+    )
+  }
+  const passOn = () => controller.abort(callersSignal?.reason)
+  if (callersSignal?.aborted) passOn()
+  else callersSignal?.addEventListener('abort', passOn, { once: true })
+  restart()
+  return {
+    signal: controller.signal,
+    async readText({ body }) {
+      restart()
+      if (!body) return ''
+      const decoder = new TextDecoder()
+      const reader = body.getReader()
+      let text = ''
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        restart()
+        text += decoder.decode(piece.value, { stream: true })
+      }
+      return text + decoder.decode()
+    },
+    end() {
+      clearTimeout(timer)
+      callersSignal?.removeEventListener('abort', passOn)
+    },
+  }
+}
