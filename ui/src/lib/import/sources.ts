@@ -1,5 +1,7 @@
 // Where conversations can come from, and what is in the files that people choose.
+import { Fault } from '@lockstep/protocol/errors'
 import { partsOf, type Part } from '@lockstep/protocol/import-files'
+import { detectSource } from './detect-source.ts'
 
 export interface Source {
   id: 'lockstep' | 'chatgpt' | 'claude' | 'librechat' | 'open-webui' | 'chat-ui'
@@ -37,6 +39,30 @@ const loadZip = async () => {
   const { BlobReader, ZipReader } = await import('@zip.js/zip.js/lib/zip-core-native.js') // by name: the rest stays out of the page
   return { BlobReader, ZipReader }
 }
+
+/**
+ * The product that exported the files, or `chosen` if the files don't tell. Throws a Fault if they
+ * come from different products.
+ */
+export async function sourceOf(
+  parts: readonly Part[],
+  chosen: Source['id'],
+): Promise<Source['id']> {
+  let found: Source['id'] | undefined
+  for (const part of parts) {
+    const source = await detectSource(part)
+    if (found && source && source !== found)
+      throw new Fault('invalid', {
+        detail: `These files come from ${nameOf(found)} and from ${nameOf(source)}: choose those of one product`,
+      })
+    found ??= source
+  }
+  return found ?? chosen
+}
+
+/** The product's name. */
+export const nameOf = (source: Source['id']): string =>
+  sources.find(({ id }) => id === source)?.name ?? source
 
 /** The JSON in files, in their order; archives give what they hold. Throws a Fault that says which file is wrong, and how. */
 export async function partsOfFiles(files: readonly File[]): Promise<Part[]> {
