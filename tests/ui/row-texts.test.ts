@@ -6,8 +6,8 @@ import { previewText } from '../../ui/src/lib/components/conversations/preview-t
 test.each([
   ['streaming', 'Writing…'],
   ['failed', 'The reply failed'],
-  ['stopped', 'Stopped'],
-  ['interrupted', 'Interrupted'],
+  ['stopped', 'The reply was stopped'],
+  ['interrupted', 'The reply was interrupted'],
   ['complete', 'No text'],
 ] as const)('a newest message that is %s and has no text is shown as %j', (status, text) => {
   expect(previewText({ preview: '', message_count: 2 }, { content: '', status })).toBe(text)

@@ -9,8 +9,8 @@ const maxLength = 160
 const statusTexts: Record<MessageView['status'], string> = {
   streaming: 'Writing…',
   complete: 'No text',
-  stopped: 'Stopped',
-  interrupted: 'Interrupted',
+  stopped: 'The reply was stopped',
+  interrupted: 'The reply was interrupted',
   failed: 'The reply failed',
 }
 
