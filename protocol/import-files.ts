@@ -3,7 +3,7 @@
 import { Fault } from './errors.ts'
 
 /** One JSON value in UTF-8. */
-export interface Part {
+export interface ExportFile {
   /** As a person knows it. */
   name: string
   /** Bytes. */
@@ -31,11 +31,11 @@ const inArchives = /(^|\/)conversations(-\d+)?\.json$/
 const ARCHIVE = 'PK'
 
 /** The JSON in a file: itself, or what an archive holds, in order of its names. Throws `invalid`, with the file's name, when there is none. */
-export async function partsOf(
+export async function exportFilesIn(
   file: Blob,
   name: string,
   loadZip: () => Promise<Zip>,
-): Promise<Part[]> {
+): Promise<ExportFile[]> {
   if ((await file.slice(0, ARCHIVE.length).text()) !== ARCHIVE)
     return [{ name, size: file.size, stream: () => file.stream() }]
   const { BlobReader, ZipReader } = await loadZip()

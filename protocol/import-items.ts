@@ -21,7 +21,7 @@ const itemLists: Readonly<Record<ImportSource, readonly string[]>> = {
  * A part of an export: `open`, `text` and `close` together are an export of the same source that holds only this. Pieces with the same
  * `open`, unless it is empty, may be put into one, separated by commas.
  */
-export interface Piece {
+export interface Fragment {
   open: string
   /** UTF-8. */
   text: Uint8Array
@@ -33,8 +33,8 @@ export interface Piece {
 }
 
 /** What pieces that may be put into one are as JSON in UTF-8, in parts. */
-export function joined(pieces: readonly Piece[]): (string | Uint8Array<ArrayBuffer>)[] {
-  const [{ open, close }] = pieces as [Piece]
+export function joinFragments(pieces: readonly Fragment[]): (string | Uint8Array<ArrayBuffer>)[] {
+  const [{ open, close }] = pieces as [Fragment]
   const texts = pieces.flatMap(({ text }, i) => (i === 0 ? [text] : [',', text])) as (
     string | Uint8Array<ArrayBuffer>
   )[]
@@ -49,12 +49,12 @@ const isMark = new Uint8Array(256)
 for (const byte of [QUOTE, COMMA, COLON, LIST, LIST_END, OBJECT, OBJECT_END]) isMark[byte] = 1
 
 /** Walks over JSON in UTF-8 that comes in chunks. */
-export class Structure {
+export class JsonScanner {
   #isInString = false
   #isEscaped = false
 
   /** Tells each bracket, comma and colon, and the quotes around strings, with its place in this chunk. */
-  walk(chunk: Uint8Array, mark: (byte: number, at: number) => void): void {
+  scan(chunk: Uint8Array, mark: (byte: number, at: number) => void): void {
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at]!
       if (this.#isEscaped) this.#isEscaped = false
@@ -79,7 +79,7 @@ export class Structure {
 const ITEM_VALUES = 2_500_000
 
 /** Bytes that come in chunks; they are dropped when there are too many. */
-class Text {
+class ByteBuffer {
   #parts: Uint8Array[] = []
   #length = 0
   values = 0
@@ -112,20 +112,20 @@ class Text {
   }
 }
 
-export const malformed = (): Fault =>
+export const malformedJson = (): Fault =>
   new Fault('invalid', { status: 400, detail: 'This is not well-formed JSON, or is cut off' })
 
 /**
  * Cuts one JSON value, `data` of an import, into pieces: one for each item, and one for what an export has beside its lists. However the
  * value is chunked, the pieces are the same. Chunks are kept, not copied: don't reuse them.
  */
-export class ItemCutter {
+export class ExportCutter {
   readonly #lists: readonly string[]
-  readonly #structure = new Structure()
-  #pieces: Piece[] = []
+  readonly #structure = new JsonScanner()
+  #pieces: Fragment[] = []
   #skipped = 0
   /** What is being read, at the place `#from` of the chunk on. */
-  #text = new Text()
+  #text = new ByteBuffer()
   #from = 0
   #depth = 0
   /** The depth at which the data, or each element of data that is a list, begins. */
@@ -133,12 +133,12 @@ export class ItemCutter {
   #isOver = false
   #elements = 0
   /** While a list is being read: the text around it, and its name. */
-  #around: Text | undefined
+  #around: ByteBuffer | undefined
   #list = ''
   /** The export has lists; how many items each has. */
   #counts = new Map<string, number>()
   /** The string that was seen last among the keys of an export, and the key whose value comes. */
-  #string: Text | undefined
+  #string: ByteBuffer | undefined
   #stringFrom: number | undefined
   #key: string | undefined
 
@@ -147,21 +147,21 @@ export class ItemCutter {
   }
 
   /** The pieces that end in this chunk, in order. Throws `invalid` for what can't be JSON. */
-  push(given: Uint8Array): Piece[] {
+  push(given: Uint8Array): Fragment[] {
     const chunk = this.#withoutMark(given)
     this.#from = 0
     if (this.#stringFrom !== undefined) this.#stringFrom = 0
-    this.#structure.walk(chunk, (byte, at) => this.#mark(chunk, byte, at))
+    this.#structure.scan(chunk, (byte, at) => this.#mark(chunk, byte, at))
     this.#take(chunk, chunk.length)
     if (this.#stringFrom !== undefined) this.#string!.add(chunk.subarray(this.#stringFrom))
     return this.#given()
   }
 
   /** What was left. Throws `invalid` when the value isn't whole. */
-  end(): Piece[] {
-    if (this.#depth > 0) throw malformed()
+  end(): Fragment[] {
+    if (this.#depth > 0) throw malformedJson()
     if (!this.#isOver) this.#endThing()
-    else if (!this.#text.isBlank) throw malformed()
+    else if (!this.#text.isBlank) throw malformedJson()
     return this.#given()
   }
 
@@ -175,7 +175,7 @@ export class ItemCutter {
     return chunk.subarray(at)
   }
 
-  #given(): Piece[] {
+  #given(): Fragment[] {
     const pieces = this.#pieces
     this.#pieces = []
     return pieces
@@ -210,7 +210,7 @@ export class ItemCutter {
       this.#string!.add(chunk.subarray(this.#stringFrom, at))
       this.#stringFrom = undefined
     } else if (this.#isAmongKeys) {
-      this.#string = new Text()
+      this.#string = new ByteBuffer()
       this.#stringFrom = at + 1
     }
   }
@@ -223,7 +223,7 @@ export class ItemCutter {
     if (byte === LIST && this.#depth === 0 && !this.#isOver) {
       this.#take(chunk, at)
       if (this.#text.isBlank) {
-        this.#text = new Text()
+        this.#text = new ByteBuffer()
         this.#from = at + 1
         this.#base = 1
       }
@@ -235,7 +235,7 @@ export class ItemCutter {
     ) {
       this.#take(chunk, at + 1)
       this.#around = this.#text
-      this.#text = new Text()
+      this.#text = new ByteBuffer()
       this.#list = this.#key
       this.#counts.set(this.#key, this.#counts.get(this.#key) ?? 0)
     }
@@ -245,13 +245,13 @@ export class ItemCutter {
   #close(chunk: Uint8Array, byte: number, at: number): void {
     this.#depth--
     if (this.#around && this.#depth === this.#base + 1) {
-      if (byte !== LIST_END) throw malformed()
+      if (byte !== LIST_END) throw malformedJson()
       this.#take(chunk, at)
       if (!this.#text.isBlank || this.#counts.get(this.#list)! > 0) this.#endItem()
       this.#text = this.#around
       this.#around = undefined
     } else if (this.#depth === 0 && this.#base === 1) {
-      if (byte !== LIST_END) throw malformed()
+      if (byte !== LIST_END) throw malformedJson()
       this.#take(chunk, at)
       if (!this.#text.isBlank || this.#elements > 0) this.#endThing()
       else
@@ -262,16 +262,16 @@ export class ItemCutter {
           index: 0,
           isTooLarge: false,
         })
-      this.#text = new Text()
+      this.#text = new ByteBuffer()
       this.#from = at + 1
       this.#base = 0
       this.#isOver = true
-    } else if (this.#depth < this.#base) throw malformed()
+    } else if (this.#depth < this.#base) throw malformedJson()
   }
 
   /** An element of a list in an export. */
   #endItem(): void {
-    if (this.#text.isBlank) throw malformed()
+    if (this.#text.isBlank) throw malformedJson()
     const index = this.#counts.get(this.#list)!
     this.#counts.set(this.#list, index + 1)
     this.#give(`{"${this.#list}":[`, ']}', index)
@@ -279,7 +279,7 @@ export class ItemCutter {
 
   /** The data, or an element of it. */
   #endThing(): void {
-    if (this.#text.isBlank) throw malformed()
+    if (this.#text.isBlank) throw malformedJson()
     const isElement = this.#base === 1 && this.#counts.size === 0
     const [open, close] = isElement ? ['[', ']'] : ['', '']
     this.#give(open, close, this.#elements++)
@@ -290,6 +290,6 @@ export class ItemCutter {
   #give(open: string, close: string, index: number): void {
     const { isTooLarge, bytes: text } = this.#text
     this.#pieces.push({ open, text, close, index, isTooLarge })
-    this.#text = new Text()
+    this.#text = new ByteBuffer()
   }
 }

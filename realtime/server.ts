@@ -36,9 +36,9 @@ import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { sharedLimiter } from './redis/limits.ts'
 import { openDatabase, type Database } from './store/database.ts'
-import { toFault } from './store/faults.ts'
-import { deploymentName } from './store/feed.ts'
-import { migrate } from './store/migrations.ts'
+import { toServerFault } from './store/faults.ts'
+import { readDeploymentName } from './store/feed.ts'
+import { migrateSchema } from './store/migrations.ts'
 
 const FINISH_DELETIONS_MS = 300_000
 /** How long replies have to write down what they have when the node stops (ms). */
@@ -87,7 +87,7 @@ export async function startServer(
   async function compose(): Promise<RunningServer> {
     const database = await openDatabase(config.mongodbUrl)
     stops.add('database', () => database.close())
-    await migrate(database, { owner: newId() })
+    await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
 
@@ -159,7 +159,7 @@ export async function startServer(
       },
       sessions,
       host: { account, proxy, oidc },
-      toFault,
+      toFault: toServerFault,
       ready: async () =>
         serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
@@ -176,7 +176,7 @@ export async function startServer(
       execute: createExecute(
         socketCommands({ conversations, rewind, preferences, account, agents }),
       ),
-      toFault,
+      toFault: toServerFault,
       logger,
       metrics,
       settings: options.gateway,
@@ -220,7 +220,7 @@ export async function startServer(
     const { startLink } = await import('./redis/link.ts')
     return startLink({
       url,
-      deployment: await deploymentName(database),
+      deployment: await readDeploymentName(database),
       node: newId(),
       logger,
       metrics,

@@ -5,7 +5,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import {
   dropLease,
-  heldLeases,
+  findHeldLeases,
   renewLeases,
   takeLease,
   type LeaseDocument,
@@ -95,7 +95,7 @@ export class Leases {
     const ids = [...this.#held.keys()]
     const renewed = await renewLeases(this.#database, this.#owner, ids, this.#timings.leaseMs)
     if (renewed === ids.length) return
-    const held = await heldLeases(this.#database, this.#owner, ids)
+    const held = await findHeldLeases(this.#database, this.#owner, ids)
     for (const id of ids) if (!held.has(id)) this.#lose(id)
   }
 

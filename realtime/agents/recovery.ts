@@ -5,14 +5,14 @@ import { errors, Fault } from '@lockstep/protocol/errors'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
 import type { Logger } from '../observability/logger.ts'
-import { unfinishedRuns } from '../store/agent-runs.ts'
+import { findUnfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
-import { allStreaming } from '../store/messages.ts'
+import { findAllStreamingMessages } from '../store/messages.ts'
 import {
   claimLease,
   dropLease,
-  expiredLeases,
-  leasedRuns,
+  findExpiredLeases,
+  findLeasedRuns,
   type LeaseDocument,
 } from '../store/leases.ts'
 import { reasons } from './provider.ts'
@@ -64,7 +64,7 @@ export function startRecovery(
 
   async function sweep(): Promise<void> {
     const began = performance.now()
-    const expired = await expiredLeases(database, BATCH)
+    const expired = await findExpiredLeases(database, BATCH)
     if (performance.now() - began > SLOW_MS) return
     for (const lease of expired) {
       if (!(await claimLease(database, lease, owner, timings.leaseMs))) continue
@@ -76,8 +76,8 @@ export function startRecovery(
 
   /** What streams although nobody holds a lease: a backup was restored, or a node died between two steps. */
   async function sweepStrays(): Promise<void> {
-    const streaming = await allStreaming(database, BATCH)
-    const running = await unfinishedRuns(database, new Date(Date.now() - STRAY_AGE_MS), BATCH)
+    const streaming = await findAllStreamingMessages(database, BATCH)
+    const running = await findUnfinishedRuns(database, new Date(Date.now() - STRAY_AGE_MS), BATCH)
     const left: Left[] = [
       ...running.map(({ _id, ...run }) => ({ ...run, run_id: _id.slice(_id.indexOf(':') + 1) })),
       ...streaming.map(({ _id, user_id, conversation_id, metadata }) => {
@@ -85,7 +85,7 @@ export function startRecovery(
         return { user_id, run_id: String(metadata.run_id), conversation_id, message_id }
       }),
     ]
-    const leased = await leasedRuns(database, [...new Set(left.map(({ run_id }) => run_id))])
+    const leased = await findLeasedRuns(database, [...new Set(left.map(({ run_id }) => run_id))])
     for (const item of left) if (!leased.has(item.run_id)) await interrupt(item)
   }
 

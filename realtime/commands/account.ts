@@ -10,7 +10,7 @@ import type { Sessions } from '../auth/sessions.ts'
 import type { Caller } from '../log/entry.ts'
 import { keyReused } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
-import { lastAccountEntry } from '../store/account-entries.ts'
+import { findLastAccountEntry } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '../store/sessions.ts'
@@ -110,7 +110,7 @@ export function createAccount(rooms: {
       identity,
       async () => ({
         user: await present(request.user_id),
-        told: await lastAccountEntry(database, request.user_id, request.user_id, ['renamed']),
+        told: await findLastAccountEntry(database, request.user_id, request.user_id, ['renamed']),
       }),
       ({ user: { _id, username, version }, told }) =>
         (told ? told.data?.username === username : version === 1)
@@ -123,7 +123,7 @@ export function createAccount(rooms: {
     accountLog.tell(
       request,
       ['revoke', session_id],
-      () => lastAccountEntry(database, request.user_id, session_id),
+      () => findLastAccountEntry(database, request.user_id, session_id),
       (last) => {
         if (last ? last.op === 'session_revoked' : !removed)
           throw new Fault('not_found', { detail: 'There is no such session' })

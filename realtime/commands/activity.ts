@@ -4,7 +4,7 @@ import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
 import { topics, type Topic } from '@lockstep/protocol/topics'
-import { AFTER_ALL, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
+import { MAX_SEQ, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { summariseEntry } from './activity-summary.ts'
 
@@ -23,7 +23,7 @@ export const createActivity = (database: Database): ActivityUseCases => ({
     const places = cursor === undefined ? {} : readPlaces(cursor, asked)
     const read = (name: Topic) =>
       readOutlines(database, topicKey(user_id, name), {
-        before: places[name] ?? AFTER_ALL,
+        before: places[name] ?? MAX_SEQ,
         limit: limit + 1,
         entity_id,
       })
@@ -50,7 +50,7 @@ function takeNewest(logs: readonly EntryOutline[][]): EntryOutline | undefined {
   return logs.reduce((newest, log) => (timeOf(log) > timeOf(newest) ? log : newest)).shift()
 }
 
-const Place = z.int().min(1).max(AFTER_ALL)
+const Place = z.int().min(1).max(MAX_SEQ)
 
 const writePlaces = (places: Places): string =>
   Buffer.from(JSON.stringify(places)).toString('base64url')

@@ -14,7 +14,7 @@ import {
   type LiveConversationDocument,
 } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
+import { findConversationsWithText, readWindow, toMessage } from '../store/messages.ts'
 import type { Outcome, CommandContext } from './commands.ts'
 import { cursorsOf } from './cursor.ts'
 import { outcomeOf, withMessages } from './held-conversation.ts'
@@ -152,7 +152,7 @@ export function createConversations(
     const after = place && { updated_at: place.at, _id: place._id }
     const head = await log.projectToHead(user_id, 'conversations')
     const matching = q
-      ? { text: q, ids: await conversationsSaying(database, user_id, q) }
+      ? { text: q, ids: await findConversationsWithText(database, user_id, q) }
       : undefined
     const { items, more } = await listConversations(database, user_id, {
       state,

@@ -11,7 +11,7 @@ import type { Appended, Hot, Log } from '../log/log.ts'
 import { fold, readProjected } from '../log/projection/conversations.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { streamingMessages } from '../store/messages.ts'
+import { findStreamingMessageIds } from '../store/messages.ts'
 import type { Outcome } from './commands.ts'
 
 type Load = (hot: Hot) => Promise<HeldConversation>
@@ -34,7 +34,7 @@ export const withStreaming =
     const ids = new Set([...messageIds, ...touched])
     for (;;) {
       const projected = await readProjected(database, hot.user_id, id, [...ids])
-      const streaming = await streamingMessages(database, hot.user_id, id)
+      const streaming = await findStreamingMessageIds(database, hot.user_id, id)
       if (streaming.every((message) => ids.has(message))) return fold(projected, entries).held
       for (const message of streaming) ids.add(message)
     }

@@ -22,9 +22,9 @@ import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import {
   readMessages,
-  readStatus,
+  readMessageStatus,
   readWindow,
-  streamingMessages,
+  findStreamingMessageIds,
   toMessage,
 } from '../store/messages.ts'
 import type { Outcome, CommandContext } from './commands.ts'
@@ -180,7 +180,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document) return true
       if ('purged' in document || document.deleted_at !== null) return false
-      const status = await readStatus(database, user_id, conversation_id, message_id)
+      const status = await readMessageStatus(database, user_id, conversation_id, message_id)
       return status === undefined || status === 'streaming'
     },
 
@@ -189,7 +189,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document || 'purged' in document || document.deleted_at !== null)
         return new Fault('not_found', { detail: 'There is no such conversation' })
-      const streaming = await streamingMessages(database, user_id, conversation_id)
+      const streaming = await findStreamingMessageIds(database, user_id, conversation_id)
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },
 

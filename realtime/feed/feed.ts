@@ -2,7 +2,7 @@
 // tail of the node that holds the lease.
 import { Gauge } from 'prom-client'
 import type { Link } from '../redis/link.ts'
-import { keptGeneration, readToken } from '../store/feed.ts'
+import { readGeneration, readResumeToken } from '../store/feed.ts'
 import type { LeasedRangeTimings } from './leased-range.ts'
 import { startLeasedFeed } from './leased-feed.ts'
 import { retrying } from './retrying.ts'
@@ -49,8 +49,8 @@ function startLoneFeed(options: FeedOptions): Feed {
 
   const starting = retrying('read where the feed stands', logger, stopping.signal, async () => {
     const [token, generation] = [
-      await readToken(database, range.name),
-      await keptGeneration(database, range.name),
+      await readResumeToken(database, range.name),
+      await readGeneration(database, range.name),
     ]
     const mandate = {
       everywhere: () => true,

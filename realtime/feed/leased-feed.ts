@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Gauge } from 'prom-client'
 import { createLease } from '../redis/lease.ts'
 import type { Link } from '../redis/link.ts'
-import { keptGeneration, leaseCount, readToken } from '../store/feed.ts'
+import { readGeneration, readLeaseCount, readResumeToken } from '../store/feed.ts'
 import { LeasedRange, leasedRangeTimings, type HolderBeat } from './leased-range.ts'
 import type { Feed, FeedOptions } from './feed.ts'
 import { retrying } from './retrying.ts'
@@ -43,8 +43,8 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
       },
       start: (token, mandate) =>
         start(range, token, mandate, (now) => now && healthy() && ready.resolve()),
-      readToken: () => readToken(database, range.name),
-      keptGeneration: () => keptGeneration(database, range.name),
+      readToken: () => readResumeToken(database, range.name),
+      keptGeneration: () => readGeneration(database, range.name),
       compareHeads,
       logger: log,
       timings,
@@ -69,7 +69,7 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
   link.onRegained(() => void compareHeads())
   const attending: Promise<void>[] = []
   const starting = retrying('read how many leases there are', logger, stopping.signal, async () => {
-    const ranges = rangesOf(await leaseCount(database))
+    const ranges = rangesOf(await readLeaseCount(database))
     for (const range of ranges) charges.set(range.name, chargeOf(range))
     for (const charge of charges.values())
       attending.push(

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
 import type { ChangeDocument } from '../store/changes.ts'
-import type { Stream } from '../store/change-stream.ts'
+import type { ChangeStreamReader } from '../store/change-stream.ts'
 import type { Token } from '../store/feed.ts'
 
 /** Milliseconds. */
@@ -28,7 +28,7 @@ export const tailTimings: TailTimings = {
 
 export interface TailPorts {
   /** Opens the stream behind the token, or from now. */
-  open(after: Token | undefined): Stream
+  open(after: Token | undefined): ChangeStreamReader
   isResumable(error: unknown): boolean
   /** Writes the canary that the stream must show. */
   beat(): Promise<void>
@@ -80,7 +80,7 @@ export function startTail(
       promise.then(resolve, reject)
     })
 
-  async function follow(stream: Stream, onEvent: () => void): Promise<void> {
+  async function follow(stream: ChangeStreamReader, onEvent: () => void): Promise<void> {
     const saver = startSaver(ports, timings.save, logger)
     stream.onOpen(() => {
       ports.beat().catch((error: unknown) => logger.debug({ err: error }, 'canary not written'))

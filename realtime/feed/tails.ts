@@ -5,10 +5,10 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { BUCKETS, toChange } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { isResumable, openStream } from '../store/change-stream.ts'
+import { isResumable, openChangeStream } from '../store/change-stream.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import { beatCanary, saveToken, type Token } from '../store/feed.ts'
+import { writeCanary, saveResumeToken, type Token } from '../store/feed.ts'
 import { startTail, tailTimings, type Tail } from './tail.ts'
 
 export interface TailOptions {
@@ -96,9 +96,9 @@ export function tailStarter(options: TailOptions) {
     startTail(
       token,
       {
-        open: (after) => openStream(database, { range: range.name, buckets: range.buckets, after }),
+        open: (after) => openChangeStream(database, { range: range.name, buckets: range.buckets, after }),
         isResumable,
-        beat: () => beatCanary(database, range.name),
+        beat: () => writeCanary(database, range.name),
         change: (entry) => {
           try {
             handOver(entry, mandate.everywhere())
@@ -110,7 +110,7 @@ export function tailStarter(options: TailOptions) {
           const generation = mandate.generation()
           if (generation === undefined) return
           await mandate.published()
-          await saveToken(database, range.name, saved, generation)
+          await saveResumeToken(database, range.name, saved, generation)
         },
         restarted: () => void compareHeads(),
         failed: (reason) => failures.inc({ reason }),

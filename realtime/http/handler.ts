@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Answer, Asked, RouteName, routes } from '@lockstep/protocol/rest'
 import type { Identity } from '../auth/sessions.ts'
 import type { CommandContext } from '../commands/commands.ts'
-import type { Body } from '../commands/import/body.ts'
+import type { ImportBody } from '../commands/import/body.ts'
 
 /** A request of anybody. */
 export interface RequestContext {
@@ -38,7 +38,7 @@ export interface ResponseControls {
 /** Routes whose bodies are too large to be held, or parsed by the thread that serves: they come as they were sent, as JSON in UTF-8. */
 export const unparsed = ['importMe'] as const satisfies readonly RouteName[]
 type Given<Name extends RouteName> = Name extends (typeof unparsed)[number]
-  ? Omit<Asked<Name>, 'body'> & { body: Body }
+  ? Omit<Asked<Name>, 'body'> & { body: ImportBody }
   : Asked<Name>
 
 type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true } ? true : false

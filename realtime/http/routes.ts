@@ -7,7 +7,7 @@ import { limits } from '@lockstep/protocol/limits'
 import { routes, type Route, type RouteName } from '@lockstep/protocol/rest'
 import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
-import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
+import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
 import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
 import { unparsed, type ResponseControls, type SignedInContext, type Handlers, type RequestContext } from './handler.ts'
@@ -110,10 +110,10 @@ export function serveRoutes(
 
 /** Above what takes neither a file nor a thread, or nobody knows. */
 const isLarge = ({ headers }: FastifyRequest): boolean =>
-  !(Number(headers['content-length'] ?? 0) <= SMALL_BYTES) ||
+  !(Number(headers['content-length'] ?? 0) <= MAX_IN_MEMORY_BYTES) ||
   headers['transfer-encoding'] !== undefined
 
-function readAsked(route: Route, request: FastifyRequest, large: Body | undefined) {
+function readAsked(route: Route, request: FastifyRequest, large: ImportBody | undefined) {
   return {
     params: parse(route.params ?? nothing, request.params),
     query: parse(route.query ?? nothing, request.query),

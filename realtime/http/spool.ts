@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
+import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/body.ts'
 
 export interface Spool {
-  body: Body
+  body: ImportBody
   /** Has to be called; nobody reads the body after it. */
   close(): Promise<void>
 }
@@ -42,7 +42,7 @@ export async function spool(payload: Readable, length: number, limit: number): P
       if (size > limit) throw tooLarge()
       chunks.push(chunk)
       held += chunk.length
-      if (held > SMALL_BYTES) await keep()
+      if (held > MAX_IN_MEMORY_BYTES) await keep()
     }
     if (file) await keep()
     if (!Number.isNaN(length) && size !== length)

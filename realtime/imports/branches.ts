@@ -1,25 +1,25 @@
 // Conversations that are trees (regenerate, edit and resend) in one list by position. The invariant is that of `protocol/branch.ts`: the first
 // reply to a message follows it at once, every other one `replaces` the first, and the thread that was open comes last.
-import type { ImportedMessage } from './imported.ts'
+import type { ParsedMessage } from './imported.ts'
 
 export interface TreeNode {
   key: string
   /** Undefined, or of no node: it begins a thread. */
   parent: string | undefined
   /** Undefined: it only holds its children together. */
-  message: Omit<ImportedMessage, 'key' | 'replaces'> | undefined
+  message: Omit<ParsedMessage, 'key' | 'replaces'> | undefined
 }
 
 /** @param current the message that was shown last; its thread is what the list ends with */
-export function inOneList(
+export function flattenTree(
   nodes: readonly TreeNode[],
   current: string | undefined,
-): ImportedMessage[] {
+): ParsedMessage[] {
   const byKey = new Map(nodes.map((node) => [node.key, node]))
   const open = new Set(upwards(byKey, current))
   const spoken = [...byKey.values()].filter(({ message }) => message !== undefined)
   const children = Map.groupBy(spoken, (node) => spokenAt(byKey, node.parent))
-  const messages: ImportedMessage[] = []
+  const messages: ParsedMessage[] = []
   const placed = new Set<string>()
 
   const place = (start: readonly TreeNode[]) => {

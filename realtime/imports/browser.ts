@@ -1,8 +1,8 @@
 // The app that Lockstep replaces: two values of a browser's localStorage. Nobody knows all shapes that they have had, so whatever has no
 // place of its own is kept: as metadata of its conversation or message, or among the preferences.
 import { isObject } from '@lockstep/protocol/free-form'
-import type { Imported, ImportedConversation, ImportedMessage, Parse } from './imported.ts'
-import { keptFields } from './kept.ts'
+import type { ParsedItem, ParsedConversation, ParsedMessage, ParseExport } from './imported.ts'
+import { toMetadata } from './kept.ts'
 import {
   firstOf,
   nameOf,
@@ -15,15 +15,15 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseBrowser: Parse = function* (data, first = 0) {
+export const parseBrowser: ParseExport = function* (data, first = 0) {
   if (!isObject(data) || (data.conversations === undefined && data.config === undefined))
     throw notThisSource()
   const { list, beside } = listIn(unpacked(data.conversations))
   for (const [place, item] of list.entries())
     yield readItem(item, first + place, () => readOne(item, first + place))
   const config = unpacked(data.config)
-  const preferences = keptFields({
-    ...(isObject(config) ? keptFields(config) : { ai_mcp_ui_config: config }),
+  const preferences = toMetadata({
+    ...(isObject(config) ? toMetadata(config) : { ai_mcp_ui_config: config }),
     ai_chat_conversations: beside,
   })
   if (Object.keys(preferences).length > 0) yield { kind: 'preferences', preferences }
@@ -47,7 +47,7 @@ function listIn(value: unknown, isState = false): { list: unknown[]; beside?: un
   if (isObject(value.state) && !isState) {
     const { state, ...around } = value
     const { list, beside } = listIn(state, true)
-    return { list, beside: keptFields({ ...around, ...(isObject(beside) && beside) }) }
+    return { list, beside: toMetadata({ ...around, ...(isObject(beside) && beside) }) }
   }
   for (const name of ['conversations', 'chats', 'items'])
     if (typeof value[name] === 'object' && value[name] !== null) {
@@ -81,7 +81,7 @@ const updateds = ['updated_at', 'updatedAt', 'updated', 'lastModified', 'last_up
 const speakers = ['role', 'sender', 'from', 'author', 'type']
 const texts = ['content', 'text', 'message', 'body']
 
-function readOne(item: unknown, index: number): Imported {
+function readOne(item: unknown, index: number): ParsedItem {
   const messages = isObject(item) ? firstOf(item, 'messages', 'history') : undefined
   if (!isObject(item) || (messages !== undefined && !Array.isArray(messages)))
     return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation' }
@@ -91,7 +91,7 @@ function readOne(item: unknown, index: number): Imported {
   }
 }
 
-function readConversation(fields: Fields, list: readonly unknown[]): ImportedConversation {
+function readConversation(fields: Fields, list: readonly unknown[]): ParsedConversation {
   const [title, created] = [textOf(firstOf(fields, ...titles)), firstOf(fields, ...createds)]
   const messages = list.map(readMessage)
   const [archived, pinned] = [
@@ -106,7 +106,7 @@ function readConversation(fields: Fields, list: readonly unknown[]): ImportedCon
     archived: archived === true,
     pinned: pinned === true,
     deleted_at: timeOf(firstOf(fields, 'deleted_at', 'deletedAt')),
-    metadata: keptFields({
+    metadata: toMetadata({
       ...without(fields, ownFields, titles, createds, updateds),
       ...(isObject(fields.metadata) ? fields.metadata : { metadata: fields.metadata }),
     }),
@@ -114,7 +114,7 @@ function readConversation(fields: Fields, list: readonly unknown[]): ImportedCon
   }
 }
 
-function readMessage(value: unknown, index: number): ImportedMessage {
+function readMessage(value: unknown, index: number): ParsedMessage {
   const fields = isObject(value) ? value : { content: value }
   const content = partsText(firstOf(fields, ...texts))
   const speaker = firstOf(fields, ...speakers)
@@ -129,7 +129,7 @@ function readMessage(value: unknown, index: number): ImportedMessage {
     content,
     created_at: timeOf(firstOf(fields, ...createds)),
     updated_at: timeOf(firstOf(fields, ...updateds)),
-    metadata: keptFields({
+    metadata: toMetadata({
       ...without(fields, ['id', 'metadata'], read, createds, updateds),
       ...(isObject(metadata) ? metadata : { metadata }),
     }),

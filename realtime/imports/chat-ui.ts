@@ -1,7 +1,7 @@
 // chat-ui: its conversations as they are in its MongoDB, in plain or extended JSON. Messages name all their `ancestors`.
-import { inOneList, type TreeNode } from './branches.ts'
-import type { ImportedConversation, Parse } from './imported.ts'
-import { keptFields } from './kept.ts'
+import { flattenTree, type TreeNode } from './branches.ts'
+import type { ParsedConversation, ParseExport } from './imported.ts'
+import { toMetadata } from './kept.ts'
 import {
   conversationsIn,
   firstOf,
@@ -14,7 +14,7 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseChatUi: Parse = (data, first) => conversationsIn(data, readConversation, first)
+export const parseChatUi: ParseExport = (data, first) => conversationsIn(data, readConversation, first)
 
 const knownFields = [
   '_id',
@@ -29,7 +29,7 @@ const knownFields = [
   'embeddingModel',
 ]
 
-function readConversation(fields: Fields): ImportedConversation | undefined {
+function readConversation(fields: Fields): ParsedConversation | undefined {
   if (!Array.isArray(fields.messages)) return undefined
   const nodes = objectsOf(fields.messages).map(readMessage)
   // older conversations are plain lists
@@ -41,8 +41,8 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     title: textOf(fields.title),
     created_at,
     updated_at: timeOf(fields.updatedAt),
-    metadata: keptFields(fields, knownFields),
-    messages: inOneList(chained, chained.at(-1)?.key),
+    metadata: toMetadata(fields, knownFields),
+    messages: flattenTree(chained, chained.at(-1)?.key),
   }
 }
 
@@ -73,7 +73,7 @@ function readMessage(fields: Fields, index: number): TreeNode {
           created_at: timeOf(fields.createdAt),
           updated_at: timeOf(fields.updatedAt),
           ...(fields.interrupted === true && { status: 'interrupted' }),
-          metadata: keptFields(fields, knownInMessage),
+          metadata: toMetadata(fields, knownInMessage),
         },
   }
 }

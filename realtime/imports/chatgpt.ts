@@ -1,9 +1,9 @@
 // ChatGPT: conversations.json, a list of conversations whose messages are a tree (`mapping`). Messages that say and hold nothing, such as
 // its root, only hold the tree together.
 import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
-import { inOneList, type TreeNode } from './branches.ts'
-import type { ImportedConversation, Parse } from './imported.ts'
-import { keptFields } from './kept.ts'
+import { flattenTree, type TreeNode } from './branches.ts'
+import type { ParsedConversation, ParseExport } from './imported.ts'
+import { toMetadata } from './kept.ts'
 import {
   conversationsIn,
   firstOf,
@@ -15,7 +15,7 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseChatgpt: Parse = (data, first) => conversationsIn(data, readConversation, first)
+export const parseChatgpt: ParseExport = (data, first) => conversationsIn(data, readConversation, first)
 
 const known = [
   'mapping',
@@ -28,7 +28,7 @@ const known = [
   'id',
 ]
 
-function readConversation(fields: Fields): ImportedConversation | undefined {
+function readConversation(fields: Fields): ParsedConversation | undefined {
   const { mapping } = fields
   const key = textOf(firstOf(fields, 'conversation_id', 'id'))
   if (!isObject(mapping)) return undefined
@@ -36,7 +36,7 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     readNode(node, isObject(value) ? value : {}),
   )
   const created_at = timeOf(fields.create_time)
-  const messages = inOneList(nodes, textOf(fields.current_node))
+  const messages = flattenTree(nodes, textOf(fields.current_node))
   return {
     key: key ?? `${created_at} ${messages[0]?.key}`,
     title: textOf(fields.title),
@@ -44,7 +44,7 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     updated_at: timeOf(fields.update_time),
     archived: fields.is_archived === true,
     pinned: fields.is_starred === true,
-    metadata: keptFields(fields, [...known, 'is_starred']),
+    metadata: toMetadata(fields, [...known, 'is_starred']),
     messages,
   }
 }
@@ -72,7 +72,7 @@ function readNode(key: string, { message, parent }: Fields): TreeNode {
 function aboutMessage(message: Fields): JsonObject {
   const about = isObject(message.metadata) ? message.metadata : {}
   const author = isObject(message.author) ? message.author : {}
-  return keptFields({
+  return toMetadata({
     model: about.model_slug,
     attachments: about.attachments,
     hidden: about.is_visually_hidden_from_conversation === true ? true : undefined,
@@ -86,7 +86,7 @@ function readContent(content: Fields): { content: string; held: JsonObject } {
   const type = textOf(content.content_type) ?? 'text'
   const parts = Array.isArray(content.parts) ? (content.parts as unknown[]) : []
   const things = objectsOf(parts).filter((part) => partsText(part) === '')
-  const held = keptFields({ content_type: type === 'text' ? undefined : type, parts: things })
+  const held = toMetadata({ content_type: type === 'text' ? undefined : type, parts: things })
   switch (type) {
     case 'code':
       return { content: fenced(partsText(content.text), textOf(content.language)), held }

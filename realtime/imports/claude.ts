@@ -1,8 +1,8 @@
 // Claude: conversations.json, a list of conversations with `chat_messages`; newer exports say which message each one answers.
 import { isObject } from '@lockstep/protocol/free-form'
-import { inOneList, type TreeNode } from './branches.ts'
-import type { ImportedConversation, Parse } from './imported.ts'
-import { keptFields } from './kept.ts'
+import { flattenTree, type TreeNode } from './branches.ts'
+import type { ParsedConversation, ParseExport } from './imported.ts'
+import { toMetadata } from './kept.ts'
 import {
   conversationsIn,
   objectsOf,
@@ -13,9 +13,9 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseClaude: Parse = (data, first) => conversationsIn(data, readConversation, first)
+export const parseClaude: ParseExport = (data, first) => conversationsIn(data, readConversation, first)
 
-function readConversation(fields: Fields): ImportedConversation | undefined {
+function readConversation(fields: Fields): ParsedConversation | undefined {
   const key = textOf(fields.uuid)
   if (key === undefined || !Array.isArray(fields.chat_messages)) return undefined
   const nodes = objectsOf(fields.chat_messages).map(readMessage)
@@ -27,7 +27,7 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     created_at: timeOf(fields.created_at),
     updated_at: timeOf(fields.updated_at),
     pinned: fields.is_starred === true,
-    metadata: keptFields(fields, [
+    metadata: toMetadata(fields, [
       'uuid',
       'name',
       'created_at',
@@ -37,7 +37,7 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
       'is_starred',
       'current_leaf_message_uuid',
     ]),
-    messages: inOneList(chained, textOf(fields.current_leaf_message_uuid) ?? chained.at(-1)?.key),
+    messages: flattenTree(chained, textOf(fields.current_leaf_message_uuid) ?? chained.at(-1)?.key),
   }
 }
 
@@ -53,7 +53,7 @@ function readMessage(fields: Fields, index: number): TreeNode {
       content: partsText(said) || partsText(fields.text),
       created_at: timeOf(fields.created_at),
       updated_at: timeOf(fields.updated_at),
-      metadata: keptFields({
+      metadata: toMetadata({
         parts: held,
         attachments: fields.attachments,
         files: fields.files,

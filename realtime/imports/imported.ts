@@ -3,7 +3,7 @@
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 
-export interface ImportedMessage {
+export interface ParsedMessage {
   /** Names it within its conversation. */
   key: string
   role: Message['role']
@@ -16,7 +16,7 @@ export interface ImportedMessage {
   metadata: JsonObject
 }
 
-export interface ImportedConversation {
+export interface ParsedConversation {
   /** Names it within its source: the same thing has the same key in every export. */
   key: string
   title?: string
@@ -27,11 +27,11 @@ export interface ImportedConversation {
   deleted_at?: string | null
   metadata: JsonObject
   /** In order. */
-  messages: ImportedMessage[]
+  messages: ParsedMessage[]
 }
 
-export type Imported =
-  | { kind: 'conversation'; conversation: ImportedConversation }
+export type ParsedItem =
+  | { kind: 'conversation'; conversation: ParsedConversation }
   | { kind: 'preferences'; preferences: JsonObject }
   /** A run of an agent, as Lockstep exports it. */
   | { kind: 'run'; run: unknown }
@@ -42,4 +42,4 @@ export type Imported =
  * Reads `data` of one source, or a part of it that begins with item `first` (from 0). Throws a Fault when it isn't of that source at all; a
  * broken item is one `failed`.
  */
-export type Parse = (data: unknown, first?: number) => Iterable<Imported>
+export type ParseExport = (data: unknown, first?: number) => Iterable<ParsedItem>

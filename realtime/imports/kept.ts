@@ -18,7 +18,7 @@ const DEPTH = limits.freeFormDepth - 4
 const NAMED = 50
 
 /** `fields` without those that are `known` and those that hold nothing. What is too large or too deep is named in `not_imported`. */
-export function keptFields(fields: Fields, known: readonly string[] = []): JsonObject {
+export function toMetadata(fields: Fields, known: readonly string[] = []): JsonObject {
   const left = Object.entries(fields).filter(
     ([name, value]) => !known.includes(name) && !isNothing(value),
   )

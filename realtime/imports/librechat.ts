@@ -1,8 +1,8 @@
 // LibreChat: one conversation a file. Messages come as a flat list whose items name their parent, or ("recursive") with `children` inside.
 import { isObject } from '@lockstep/protocol/free-form'
-import { inOneList, type TreeNode } from './branches.ts'
-import type { ImportedConversation, Parse } from './imported.ts'
-import { keptFields } from './kept.ts'
+import { flattenTree, type TreeNode } from './branches.ts'
+import type { ParsedConversation, ParseExport } from './imported.ts'
+import { toMetadata } from './kept.ts'
 import {
   conversationsIn,
   firstOf,
@@ -13,7 +13,7 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseLibrechat: Parse = (data, first) => conversationsIn(data, readConversation, first)
+export const parseLibrechat: ParseExport = (data, first) => conversationsIn(data, readConversation, first)
 
 const knownFields = [
   'conversationId',
@@ -31,7 +31,7 @@ const knownFields = [
   '__v',
 ]
 
-function readConversation(fields: Fields): ImportedConversation | undefined {
+function readConversation(fields: Fields): ParsedConversation | undefined {
   const list = firstOf(fields, 'messages', 'messagesTree')
   const key = textOf(fields.conversationId)
   if (key === undefined || !Array.isArray(list)) return undefined
@@ -44,8 +44,8 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     created_at: timeOf(fields.createdAt),
     updated_at: timeOf(fields.updatedAt),
     archived: fields.isArchived === true,
-    metadata: keptFields(fields, knownFields),
-    messages: inOneList(chained, chained.at(-1)?.key),
+    metadata: toMetadata(fields, knownFields),
+    messages: flattenTree(chained, chained.at(-1)?.key),
   }
 }
 
@@ -82,7 +82,7 @@ function readMessage(fields: Fields, above: string | undefined, index: number): 
         : fields.unfinished === true
           ? { status: 'interrupted' }
           : {}),
-      metadata: keptFields({
+      metadata: toMetadata({
         ...{ model, parts: held, files: fields.files, endpoint: fields.endpoint },
         ...(isObject(fields.plugin) && { plugin: fields.plugin }),
       }),

@@ -4,7 +4,7 @@ import { isObject } from '@lockstep/protocol/free-form'
 import { Message } from '@lockstep/protocol/message'
 import { Summary } from '@lockstep/protocol/conversations'
 import { FreeForm } from '@lockstep/protocol/scalars'
-import type { Imported, Parse } from './imported.ts'
+import type { ParsedItem, ParseExport } from './imported.ts'
 import { nameOf, notThisSource, objectsOf } from './values.ts'
 
 const Kept = Message.partial().required({ id: true, role: true, content: true })
@@ -12,7 +12,7 @@ const Conversation = Summary.partial()
   .required({ id: true })
   .extend({ messages: z.array(Kept).default([]) })
 
-export const parseLockstep: Parse = function* (data, first = 0) {
+export const parseLockstep: ParseExport = function* (data, first = 0) {
   const documents = objectsOf(data)
   const areExports = documents.some(
     (one) => 'conversations' in one || 'preferences' in one || 'agent_runs' in one,
@@ -32,12 +32,12 @@ function listIn(document: Record<string, unknown>, name: string): unknown[] {
   return list
 }
 
-function readPreferences(value: Record<string, unknown>): Imported {
+function readPreferences(value: Record<string, unknown>): ParsedItem {
   const { success, data, error } = FreeForm.safeParse(value)
   return success ? { kind: 'preferences', preferences: data } : failed('preferences', error)
 }
 
-function readConversation(item: unknown, index: number): Imported {
+function readConversation(item: unknown, index: number): ParsedItem {
   const read = Conversation.safeParse(item)
   if (!read.success) return failed(nameOf(item, index), read.error)
   const {
@@ -69,7 +69,7 @@ function readConversation(item: unknown, index: number): Imported {
   return { kind: 'conversation', conversation: { key: id, ...about, messages: kept } }
 }
 
-const failed = (item: string, { issues }: z.ZodError): Imported => ({
+const failed = (item: string, { issues }: z.ZodError): ParsedItem => ({
   kind: 'failed',
   item,
   reason: `${issues[0]!.path.join('.')} ${issues[0]!.message}`.trim(),

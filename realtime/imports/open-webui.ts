@@ -1,8 +1,8 @@
 // Open WebUI: a list of chats; the messages of each are a tree in `chat.history`, beside the open thread in `chat.messages`.
 import { isObject } from '@lockstep/protocol/free-form'
-import { inOneList, type TreeNode } from './branches.ts'
-import type { ImportedConversation, Parse } from './imported.ts'
-import { keptFields } from './kept.ts'
+import { flattenTree, type TreeNode } from './branches.ts'
+import type { ParsedConversation, ParseExport } from './imported.ts'
+import { toMetadata } from './kept.ts'
 import {
   conversationsIn,
   firstOf,
@@ -14,7 +14,7 @@ import {
   type Fields,
 } from './values.ts'
 
-export const parseOpenWebui: Parse = (data, first) => conversationsIn(data, readConversation, first)
+export const parseOpenWebui: ParseExport = (data, first) => conversationsIn(data, readConversation, first)
 
 const knownFields = [
   'id',
@@ -28,7 +28,7 @@ const knownFields = [
 ]
 const knownInChat = ['id', 'title', 'history', 'messages', 'timestamp']
 
-function readConversation(fields: Fields): ImportedConversation | undefined {
+function readConversation(fields: Fields): ParsedConversation | undefined {
   const chat = isObject(fields.chat) ? fields.chat : fields // older versions exported the inside alone
   const history = isObject(chat.history) ? chat.history : {}
   const tree = isObject(history.messages) ? Object.entries(history.messages) : []
@@ -48,11 +48,11 @@ function readConversation(fields: Fields): ImportedConversation | undefined {
     updated_at: timeOf(fields.updated_at),
     archived: fields.archived === true,
     pinned: fields.pinned === true,
-    metadata: keptFields({
-      ...keptFields(chat, chat === fields ? [...knownInChat, ...knownFields] : knownInChat),
-      ...(chat !== fields && keptFields(fields, knownFields)),
+    metadata: toMetadata({
+      ...toMetadata(chat, chat === fields ? [...knownInChat, ...knownFields] : knownInChat),
+      ...(chat !== fields && toMetadata(fields, knownFields)),
     }),
-    messages: inOneList(chained, textOf(history.currentId) ?? chained.at(-1)?.key),
+    messages: flattenTree(chained, textOf(history.currentId) ?? chained.at(-1)?.key),
   }
 }
 
@@ -69,7 +69,7 @@ function readMessage(fields: Fields, key: string): TreeNode {
       ...(isObject(fields.error) || fields.error === true
         ? { status: 'failed' as const }
         : fields.done === false && { status: 'interrupted' as const }),
-      metadata: keptFields(fields, knownInMessage),
+      metadata: toMetadata(fields, knownInMessage),
     },
   }
 }

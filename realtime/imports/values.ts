@@ -2,7 +2,7 @@
 import { isObject } from '@lockstep/protocol/free-form'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
-import type { Imported, ImportedConversation } from './imported.ts'
+import type { ParsedItem, ParsedConversation } from './imported.ts'
 
 export type Fields = Record<string, unknown>
 
@@ -78,9 +78,9 @@ export function partsText(value: unknown, levels = PART_LEVELS): string {
  */
 export function* conversationsIn(
   data: unknown,
-  read: (fields: Fields) => ImportedConversation | undefined,
+  read: (fields: Fields) => ParsedConversation | undefined,
   first = 0,
-): Iterable<Imported> {
+): Iterable<ParsedItem> {
   const list = isObject(data) && Array.isArray(data.conversations) ? data.conversations : data
   if (!isObject(list) && !Array.isArray(list)) throw notThisSource()
   for (const [place, item] of listOf(list).entries()) {
@@ -98,7 +98,7 @@ export function* conversationsIn(
 }
 
 /** One that breaks its reader, by shapes that nobody thought of, is reported as well. */
-export function readItem(item: unknown, index: number, read: () => Imported): Imported {
+export function readItem(item: unknown, index: number, read: () => ParsedItem): ParsedItem {
   try {
     return read()
   } catch {

@@ -3,7 +3,7 @@
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnown } from '@lockstep/protocol/reduce/known'
 import type { Topic } from '@lockstep/protocol/topics'
-import { readSlim, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readChangesWithoutBefore, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { readHead } from '../store/heads.ts'
 
@@ -61,7 +61,7 @@ export class HeadCache {
       this.#topics.delete(key)
       throw new Fault('not_found', { detail: 'There is no such user' })
     }
-    const tail = await readSlim(this.#database, key, head.applied).toArray()
+    const tail = await readChangesWithoutBefore(this.#database, key, head.applied).toArray()
     const last = tail.at(-1)
     const hot: TopicHead = {
       key,

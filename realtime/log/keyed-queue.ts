@@ -1,6 +1,6 @@
 // One after the other per key, different keys side by side: commands of a user and topic never race within a node. A database that is
 // away for one is away for all that wait behind it: they fail with it, rather than each after a wait of its own.
-import { isAway } from '../store/faults.ts'
+import { isDatabaseUnavailable } from '../store/faults.ts'
 
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>()
@@ -12,7 +12,7 @@ export class KeyedQueue {
   run<T>(key: string, job: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve()
     const result = before.then(job, (error: unknown) => {
-      if (isAway(error)) throw error
+      if (isDatabaseUnavailable(error)) throw error
       return job()
     })
     this.#tails.set(key, result)

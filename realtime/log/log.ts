@@ -6,7 +6,7 @@ import type { Logger } from '../observability/logger.ts'
 import {
   readLast,
   readRecent,
-  readSlim,
+  readChangesWithoutBefore,
   readUnapplied,
   topicKey,
   type ChangeDocument,
@@ -176,7 +176,7 @@ export function createLog(database: Database, logger: Logger): Log {
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const entries = readSlim(database, key, after, {
+      const entries = readChangesWithoutBefore(database, key, after, {
         upTo: end,
         limit: limits.rangeMax,
       }).batchSize(PIECE_BATCH)

@@ -3,7 +3,7 @@
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
-import { lastEntryAt, readUndoable, type Moment, type Undoable } from '../store/changes.ts'
+import { findLastEntryAt, readUndoable, type HistoryPoint, type ReversibleEntry } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import { readWindow, toMessage } from '../store/messages.ts'
@@ -24,14 +24,14 @@ export async function conversationAt(
   log: Log,
   user_id: string,
   id: string,
-  moment: Moment,
+  moment: HistoryPoint,
   { before = Infinity, limit }: RewindWindow,
 ): Promise<Conversation & { epoch: string; seq: number }> {
   const entity = { user_id, topic: 'conversations' as const, entity_id: id }
   for (;;) {
     const head = await log.projectToHead(user_id, 'conversations')
     if ('seq' in moment && moment.seq > head.seq) throw notThen()
-    const last = await lastEntryAt(database, entity, moment)
+    const last = await findLastEntryAt(database, entity, moment)
     const document = await readConversation(database, user_id, id)
     if (!last || !document || 'purged' in document) throw notThen()
     if (document.seq > head.seq) continue // it moved meanwhile
@@ -58,15 +58,15 @@ export async function entriesSince(
   user_id: string,
   id: string,
   { seq, head }: { seq: number; head: number },
-): Promise<() => AsyncIterable<Undoable>> {
+): Promise<() => AsyncIterable<ReversibleEntry>> {
   const entity = { user_id, topic: 'conversations' as const, entity_id: id }
-  if (seq > head || !(await lastEntryAt(database, entity, { seq }))) throw notThen()
+  if (seq > head || !(await findLastEntryAt(database, entity, { seq }))) throw notThen()
   return () => readUndoable(database, entity, seq, head)
 }
 
 /** Ids of the messages that were there before these entries, newest first, and that they changed. */
 export async function changedBy(
-  entries: AsyncIterable<Undoable> | Iterable<Undoable>,
+  entries: AsyncIterable<ReversibleEntry> | Iterable<ReversibleEntry>,
 ): Promise<Set<string>> {
   const changed = new Set<string>()
   for await (const { data, before } of entries) {
@@ -86,7 +86,7 @@ export async function changedBy(
 /** The conversation before these entries, newest first. Throws `not_found` when nobody knows. */
 export async function undoAll(
   held: Conversation,
-  entries: AsyncIterable<Undoable>,
+  entries: AsyncIterable<ReversibleEntry>,
 ): Promise<Conversation> {
   let then = held
   for await (const entry of entries) then = undo(then, entry)
@@ -94,7 +94,7 @@ export async function undoAll(
 }
 
 /** Pure: the conversation before the entry that made it what it is. `held` may have any of the messages. Throws `not_found` when nobody knows. */
-export function undo(held: Conversation, entry: Undoable): Conversation {
+export function undo(held: Conversation, entry: ReversibleEntry): Conversation {
   const { op, before, data } = entry
   if (entry.stripped || !before || !data || op === 'created') throw notThen()
   return { ...held, ...undone(held, op, before, data), version: entry.version - 1 }

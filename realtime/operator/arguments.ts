@@ -21,7 +21,7 @@ export class UsageError extends Error {
   override name = 'UsageError'
 }
 
-export type Command =
+export type OperatorCommand =
   | { name: 'help' }
   | { name: 'new-epoch' }
   | { name: 'audit'; user: string; content: boolean }
@@ -52,7 +52,7 @@ function parsed(args: readonly string[]) {
 }
 
 /** Throws `UsageError`. */
-export function readCommand(args: readonly string[]): Command {
+export function readCommand(args: readonly string[]): OperatorCommand {
   const { values, positionals } = parsed(args)
   const [name, ...rest] = positionals
   const {

@@ -17,10 +17,10 @@ import { readRun } from '../store/agent-runs.ts'
 import { readEntity, type ChangeDocument } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readForward } from '../store/messages.ts'
+import { readMessagesInRange } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 
-export interface Audited {
+export interface DocumentsToAudit {
   user_id: string
   topic: Topic
   entity_ids: readonly string[]
@@ -44,7 +44,7 @@ const ATTEMPTS = 5
 export async function* checkDocuments(
   database: Database,
   log: Log,
-  { user_id, topic, entity_ids }: Audited,
+  { user_id, topic, entity_ids }: DocumentsToAudit,
 ): AsyncGenerator<DocumentFault> {
   const check = checks[topic]
   if (!check) return
@@ -83,7 +83,7 @@ const checkConversation: Check = async (database, user_id, id, entries) => {
 
 async function checkPurged(database: Database, user_id: string, id: string, isTombstone: boolean) {
   if (!isTombstone) return 'it is purged, but its document is there'
-  const left = await readForward(database, user_id, id, {
+  const left = await readMessagesInRange(database, user_id, id, {
     after: 0,
     upTo: Number.MAX_SAFE_INTEGER,
     limit: 1,
@@ -97,7 +97,7 @@ async function allMessages(database: Database, { user_id, id }: Conversation): P
   const messages: Message[] = []
   for (;;) {
     const after = messages.at(-1)?.position ?? 0
-    const page = await readForward(database, user_id, id, {
+    const page = await readMessagesInRange(database, user_id, id, {
       after,
       upTo: Number.MAX_SAFE_INTEGER,
       limit: PAGE,

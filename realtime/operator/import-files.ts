@@ -1,13 +1,13 @@
 // Brings files of any size into an account, in this process: they are read as a stream, item by item, and so are those in an archive.
 import { openAsBlob } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { partsOf, type Part } from '@lockstep/protocol/import-files'
-import { ItemCutter } from '@lockstep/protocol/import-items'
+import { exportFilesIn, type ExportFile } from '@lockstep/protocol/import-files'
+import { ExportCutter } from '@lockstep/protocol/import-items'
 import type { ImportSource } from '@lockstep/protocol/owner'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { ImportUseCases } from '../commands/import/import.ts'
-import { pieceReader } from '../commands/import/read.ts'
-import type { Ready } from '../commands/import/ready.ts'
+import { createFragmentReader } from '../commands/import/read.ts'
+import type { NormalizedItem } from '../commands/import/ready.ts'
 import type { Caller } from '../log/entry.ts'
 
 export interface FileImport {
@@ -30,7 +30,7 @@ export async function importFile(
   { caller, source, dry_run, stop, progress }: FileImport,
 ): Promise<Answer<'importMe'>> {
   await access(file) // says better why it can't be read
-  const parts = await partsOf(await openAsBlob(file), 'it', loadZip)
+  const parts = await exportFilesIn(await openAsBlob(file), 'it', loadZip)
   const size = parts.reduce((sum, part) => sum + part.size, 0)
   let [items, bytes, told] = [0, 0, performance.now()]
   const reading = readAll(parts, source, (read) => (bytes += read))
@@ -42,17 +42,17 @@ export async function importFile(
     items++
     return (await reading.next()).value
   }
-  return imports.bringIn(caller, dry_run, next, { stop })
+  return imports.importItems(caller, dry_run, next, { stop })
 }
 
 async function* readAll(
-  parts: readonly Part[],
+  parts: readonly ExportFile[],
   source: ImportSource,
   onBytes: (count: number) => void,
-): AsyncGenerator<Ready, undefined> {
-  const itemsOf = pieceReader(source)
+): AsyncGenerator<NormalizedItem, undefined> {
+  const itemsOf = createFragmentReader(source)
   for (const part of parts) {
-    const cutter = new ItemCutter(source)
+    const cutter = new ExportCutter(source)
     for await (const chunk of part.stream()) {
       onBytes(chunk.length)
       for (const piece of cutter.push(chunk)) yield* itemsOf(piece)

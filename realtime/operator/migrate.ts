@@ -1,8 +1,8 @@
 // Brings over conversations that are MongoDB documents with an embedded `messages` array. Each goes through the same parser, decisions and log as
 // an import, so that a run that stopped is repeated and goes on; and each is read back and compared by hash with what it was made from.
 import { createHash } from 'node:crypto'
-import type { About, Ready } from '../commands/import/ready.ts'
-import { makeReady } from '../commands/import/ready.ts'
+import type { ImportedSummary, NormalizedItem } from '../commands/import/ready.ts'
+import { normalizeItem } from '../commands/import/ready.ts'
 import type { ImportUseCases } from '../commands/import/import.ts'
 import type { Message } from '@lockstep/protocol/message'
 import { parsers } from '@lockstep/imports/sources'
@@ -10,10 +10,10 @@ import { fingerprintOf } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readForward } from '../store/messages.ts'
+import { readMessagesInRange } from '../store/messages.ts'
 import { asOperator, findAccount } from './accounts.ts'
 
-export interface Migration {
+export interface DocumentMigration {
   /** Where the documents are: `{_id, user_id, title, messages, created_at, updated_at, metadata, …}`. */
   documents: AsyncIterable<Record<string, unknown>>
   /** Username or id of the account that gets what belonged to a `user_id`. */
@@ -36,9 +36,9 @@ export interface MigrationResult {
 const PROGRESS = 100
 const MESSAGES = 500
 
-export async function migrate(
+export async function migrateDocuments(
   { database, log, imports }: { database: Database; log: Log; imports: ImportUseCases },
-  { documents, accountOf, dry_run, progress }: Migration,
+  { documents, accountOf, dry_run, progress }: DocumentMigration,
 ): Promise<MigrationResult> {
   const result: MigrationResult = {
     documents: 0,
@@ -67,11 +67,11 @@ export async function migrate(
     const user_id = await account(String(owner))
     if (user_id === undefined) return `there is no account for user_id ${String(owner)}`
     const [read] = [...parsers.browser({ conversations: [{ ...fields, id: String(_id) }] })]
-    const ready = makeReady('mongodb', read!, now)
+    const ready = normalizeItem('mongodb', read!, now)
     if (ready.kind !== 'conversation')
       return ready.kind === 'failed' ? ready.reason : 'this is not a conversation'
-    const waiting: Ready[] = [ready]
-    const done = await imports.bringIn(asOperator(user_id), dry_run, () =>
+    const waiting: NormalizedItem[] = [ready]
+    const done = await imports.importItems(asOperator(user_id), dry_run, () =>
       Promise.resolve(waiting.pop()),
     )
     result.created += done.created
@@ -88,7 +88,7 @@ export async function migrate(
 
   async function compare(
     user_id: string,
-    about: About,
+    about: ImportedSummary,
     expected: readonly Message[],
   ): Promise<string | undefined> {
     await log.projectToHead(user_id, 'conversations')
@@ -109,7 +109,7 @@ export async function migrate(
         upTo: Number.MAX_SAFE_INTEGER,
         limit: MESSAGES,
       }
-      const page = await readForward(database, user_id, id, window)
+      const page = await readMessagesInRange(database, user_id, id, window)
       messages.push(...page)
       if (page.length < MESSAGES) return messages
     }
@@ -125,7 +125,7 @@ export async function migrate(
 }
 
 /** Of everything that a migration has to keep, whatever the order of keys. */
-function hashOf(about: About, messages: readonly Message[]): string {
+function hashOf(about: ImportedSummary, messages: readonly Message[]): string {
   const { title, metadata, pinned, archived, created_at, updated_at, deleted_at } = about
   const hash = createHash('sha256')
   hash.update(

@@ -10,12 +10,12 @@ import { openDatabase, type Database } from '../store/database.ts'
 import { renameDeployment } from '../store/feed.ts'
 import { renewEpochs } from '../store/heads.ts'
 import { asOperator, findAccount } from './accounts.ts'
-import { UsageError, type Command } from './arguments.ts'
+import { UsageError, type OperatorCommand } from './arguments.ts'
 import { allUsers, audit } from './audit.ts'
 import { importFile } from './import-files.ts'
-import { migrate } from './migrate.ts'
+import { migrateDocuments } from './migrate.ts'
 
-export interface Terminal {
+export interface OperatorTerminal {
   /** Writes a line of the result; resolves when the reader keeps up. */
   print: (line: string) => void | Promise<void>
   tell: (line: string) => void
@@ -23,7 +23,7 @@ export interface Terminal {
   onInterrupt: (stop: () => void) => Disposable
 }
 
-export interface Rooms {
+export interface OperatorDeps {
   database: Database
   log: Log
   imports: ImportUseCases
@@ -31,9 +31,9 @@ export interface Rooms {
 
 /** True when everything is in order; false when something was found or failed, which has been told. Throws `UsageError`. */
 export async function runCommand(
-  command: Exclude<Command, { name: 'help' }>,
-  rooms: Rooms,
-  out: Terminal,
+  command: Exclude<OperatorCommand, { name: 'help' }>,
+  rooms: OperatorDeps,
+  out: OperatorTerminal,
 ): Promise<boolean> {
   switch (command.name) {
     case 'new-epoch': {
@@ -51,7 +51,7 @@ export async function runCommand(
   }
 }
 
-type Of<Name extends Command['name']> = Extract<Command, { name: Name }>
+type Of<Name extends OperatorCommand['name']> = Extract<OperatorCommand, { name: Name }>
 
 async function accountOf(database: Database, name: string): Promise<string> {
   const user = await findAccount(database, name)
@@ -61,8 +61,8 @@ async function accountOf(database: Database, name: string): Promise<string> {
 
 async function runAudit(
   { user, content }: Of<'audit'>,
-  { database, log }: Rooms,
-  out: Terminal,
+  { database, log }: OperatorDeps,
+  out: OperatorTerminal,
 ): Promise<boolean> {
   const users = user === 'all' ? allUsers(database) : [await accountOf(database, user)]
   const { faults, ...counts } = await audit(database, log, users, {
@@ -80,8 +80,8 @@ function outlineOf({ data, before: _before, fingerprint: _fingerprint, ...entry 
 
 async function runImport(
   { user, source, files, dry_run }: Of<'import'>,
-  rooms: Rooms,
-  out: Terminal,
+  rooms: OperatorDeps,
+  out: OperatorTerminal,
 ): Promise<boolean> {
   const caller = asOperator(await accountOf(rooms.database, user))
   const interrupt = new AbortController()
@@ -116,14 +116,14 @@ const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
 
 const UserNames = z.record(z.string(), z.string())
 
-async function runMigrate(command: Of<'migrate'>, rooms: Rooms, out: Terminal): Promise<boolean> {
+async function runMigrate(command: Of<'migrate'>, rooms: OperatorDeps, out: OperatorTerminal): Promise<boolean> {
   const { from, collection, users, dry_run } = command
   const names =
     users === undefined ? {} : UserNames.parse(JSON.parse(await readFile(users, 'utf8')))
   const source = await openDatabase(from)
   try {
-    const documents = source.patient.collection(collection).find().sort({ _id: 1 })
-    const { failed, ...counts } = await migrate(rooms, {
+    const documents = source.dbWithoutTimeout.collection(collection).find().sort({ _id: 1 })
+    const { failed, ...counts } = await migrateDocuments(rooms, {
       documents,
       accountOf: (owner) => (Object.hasOwn(names, owner) ? names[owner]! : owner),
       dry_run,

@@ -28,7 +28,7 @@ export interface Database {
   /** Majority reads from the primary, `{w: 'majority', j: true}` writes; an operation fails soon when the database is away. */
   db: Db
   /** The same database over connections that may be silent for long: for the change stream and for building indexes. */
-  patient: Db
+  dbWithoutTimeout: Db
   changes: Collection<ChangeDocument>
   heads: Collection<HeadDocument>
   users: Collection<UserDocument>
@@ -62,7 +62,7 @@ export async function openDatabase(url: string): Promise<Database> {
   return {
     client,
     db,
-    patient: patient.db(name),
+    dbWithoutTimeout.db(name),
     changes: db.collection('changes'),
     heads: db.collection('heads'),
     users: db.collection('users'),
@@ -79,9 +79,9 @@ export async function openDatabase(url: string): Promise<Database> {
 }
 
 /** Makes what is missing; safe to run from many nodes at once. */
-export async function ensureIndexes({ patient }: Database): Promise<void> {
+export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<void> {
   const make = (collection: string, indexes: Parameters<Collection['createIndexes']>[0]) =>
-    patient.collection(collection).createIndexes(indexes)
+    dbWithoutTimeout.collection(collection).createIndexes(indexes)
   await Promise.all([
     make('changes', [
       { key: { user_id: 1, topic: 1, mutation_id: 1 }, unique: true, name: 'mutation' },

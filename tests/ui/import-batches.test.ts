@@ -2,23 +2,23 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import type { Part } from '@lockstep/protocol/import-files'
+import type { ExportFile } from '@lockstep/protocol/import-files'
 import { limits } from '@lockstep/protocol/limits'
 import type { Asking } from '@lockstep/protocol/rest'
-import { importParts, type Importing, type Progress } from '../../ui/src/lib/import/importing.ts'
+import { runImport, type ImportRun, type ImportProgress } from '../../ui/src/lib/import/importing.ts'
 
 type Body = Asking<'importMe'>['body']
 const nothing = { created: 0, updated: 0, skipped: 0, failed: [] }
 
-function part(name: string, text: string): Part {
+function part(name: string, text: string): ExportFile {
   const blob = new Blob([text])
   return { name, size: blob.size, stream: () => blob.stream() }
 }
 
 /** Imports and keeps what was sent, and the progress that was told. */
-async function run(parts: Part[], options: Partial<Importing> = {}) {
-  const [sent, told]: [Body[], Progress[]] = [[], []]
-  const isWhole = await importParts(parts, {
+async function run(parts: ExportFile[], options: Partial<ImportRun> = {}) {
+  const [sent, told]: [Body[], ImportProgress[]] = [[], []]
+  const isWhole = await runImport(parts, {
     ...{ source: 'claude', dry_run: false, stop: new AbortController().signal },
     send: (body) => {
       sent.push(body)

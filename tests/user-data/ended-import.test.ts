@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { createImport } from '../../realtime/commands/import/import.ts'
 import { readImport } from '../../realtime/commands/import/read.ts'
-import { beginReading } from '../../realtime/commands/import/reading.ts'
+import { openItemReader } from '../../realtime/commands/import/reading.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { json, serve } from '../rest/served.ts'
 
@@ -24,10 +24,10 @@ async function inFile(body: Buffer) {
 test('the thread that reads a large one ends when it is stopped, also while it is still checking it', async () => {
   await using file = await inFile(bodyOf(900_000))
   const stop = new AbortController()
-  const reading = beginReading(file.body, { stop: stop.signal })
+  const reading = openItemReader(file.body, { stop: stop.signal })
   setImmediate(() => stop.abort())
   await expect(reading).rejects.toMatchObject({ code: 'unavailable' })
-  await expect(beginReading(file.body, { stop: stop.signal })).rejects.toMatchObject({
+  await expect(openItemReader(file.body, { stop: stop.signal })).rejects.toMatchObject({
     code: 'unavailable',
   })
 })
@@ -41,15 +41,15 @@ test('the thread that reads a large one ends when it is stopped between two item
     ),
   )
   const stop = new AbortController()
-  const reading = await beginReading(file.body, { stop: stop.signal })
+  const reading = await openItemReader(file.body, { stop: stop.signal })
   expect(await reading.next()).toMatchObject({ kind: 'failed' })
   stop.abort()
   await expect(reading.next()).rejects.toMatchObject({ code: 'unavailable' })
-  await reading.end()
+  await reading.close()
 })
 
 test('a small one of many items lets others have their turn', async () => {
-  const reading = await beginReading(bodyOf(30_000))
+  const reading = await openItemReader(bodyOf(30_000))
   let turns = 0
   const turn = () => (turns++, (timer = setImmediate(turn)))
   let timer = setImmediate(turn)
@@ -75,7 +75,7 @@ test('one of nothing but items that fail ends, as all their reasons would fill m
   )
   const caller = { user_id: newId(), session_id: newId(), device: 'test' }
   const next = () => Promise.resolve({ kind: 'failed' as const, item: 'item', reason: 'because' })
-  await expect(imports.bringIn(caller, false, next, { mostFailed: 100 })).rejects.toMatchObject({
+  await expect(imports.importItems(caller, false, next, { mostFailed: 100 })).rejects.toMatchObject({
     code: 'invalid',
   })
 })
@@ -95,7 +95,7 @@ test('one that runs when its node stops is told to end, and its sender that it c
           begun.resolve()
           setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
         })
-      return imports.bringIn(request, false, next, { stop: answer.unwanted() })
+      return imports.importItems(request, false, next, { stop: answer.unwanted() })
     },
   })
   const answer = fetch(`${http.url}/users/me/import`, { method: 'POST', headers: json, body: '{}' })

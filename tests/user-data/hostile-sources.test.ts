@@ -1,11 +1,11 @@
 // Exports whose every value, one after the other, is what breaks programs that look words up in objects or take anything for text.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { makeReady, type Ready } from '../../realtime/commands/import/ready.ts'
+import { normalizeItem, type NormalizedItem } from '../../realtime/commands/import/ready.ts'
 import { parsers, type ImportSource } from '@lockstep/imports/sources'
 
-const readAll = (source: ImportSource, data: unknown): Ready[] =>
-  [...parsers[source](data)].map((item) => makeReady(source, item, '2026-06-01T00:00:00.000Z'))
+const readAll = (source: ImportSource, data: unknown): NormalizedItem[] =>
+  [...parsers[source](data)].map((item) => normalizeItem(source, item, '2026-06-01T00:00:00.000Z'))
 
 const at = '2026-01-02T03:04:05Z'
 const samples: Record<ImportSource, unknown> = {

@@ -1,12 +1,12 @@
 // Archives as people get them from other products, made here by the writer of the library that reads them.
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
-import { partsOf } from '@lockstep/protocol/import-files'
+import { exportFilesIn } from '@lockstep/protocol/import-files'
 
 const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
 const read = async (file: Blob) =>
   Promise.all(
-    (await partsOf(file, 'export.zip', loadZip)).map(async ({ name, size, stream }) => {
+    (await exportFilesIn(file, 'export.zip', loadZip)).map(async ({ name, size, stream }) => {
       const text = await new Response(stream()).text()
       expect(size).toBe(new Blob([text]).size)
       return [name, text]

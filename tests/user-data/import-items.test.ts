@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ItemCutter, joined, type Piece } from '@lockstep/protocol/import-items'
+import { ExportCutter, joinFragments, type Fragment } from '@lockstep/protocol/import-items'
 import type { ImportSource } from '@lockstep/protocol/owner'
-import { beginReading } from '../../realtime/commands/import/reading.ts'
-import { pieceReader, readImport } from '../../realtime/commands/import/read.ts'
+import { openItemReader } from '../../realtime/commands/import/reading.ts'
+import { createFragmentReader, readImport } from '../../realtime/commands/import/read.ts'
 import { parsers } from '@lockstep/imports/sources'
 
 const sources = Object.keys(parsers) as ImportSource[]
@@ -16,16 +16,16 @@ const [HEAP_MB, ITEMS] = [32, 100]
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 /** @param cuts where the text is cut into chunks, in per mille of its length */
-function piecesOf(source: ImportSource, text: string, cuts: readonly number[] = []): Piece[] {
+function piecesOf(source: ImportSource, text: string, cuts: readonly number[] = []): Fragment[] {
   const whole = bytes(text)
   const at = cuts.map((cut) => Math.floor((cut * whole.length) / 1000)).sort((a, b) => a - b)
-  const cutter = new ItemCutter(source)
+  const cutter = new ExportCutter(source)
   const chunks = [0, ...at].map((from, i) => whole.subarray(from, at[i] ?? whole.length))
   return [...chunks.flatMap((chunk) => cutter.push(chunk)), ...cutter.end()]
 }
-const parsed = async (pieces: readonly Piece[]): Promise<unknown> =>
-  JSON.parse(await new Blob(joined(pieces)).text()) as unknown
-const valuesOf = (pieces: readonly Piece[]) => Promise.all(pieces.map((piece) => parsed([piece])))
+const parsed = async (pieces: readonly Fragment[]): Promise<unknown> =>
+  JSON.parse(await new Blob(joinFragments(pieces)).text()) as unknown
+const valuesOf = (pieces: readonly Fragment[]) => Promise.all(pieces.map((piece) => parsed([piece])))
 
 const names = fc.constantFrom(
   'conversations',
@@ -147,7 +147,7 @@ test('an item that is too large, or has too many values, is told as such, and th
     [135, '"', 'x'],
     [6, '[', '0,{},'],
   ] as const) {
-    const cutter = new ItemCutter('claude')
+    const cutter = new ExportCutter('claude')
     const parts = [
       bytes(`[1,${open}`),
       ...Array<Uint8Array>(count).fill(megabyte(part)),
@@ -159,7 +159,7 @@ test('an item that is too large, or has too many values, is told as such, and th
       [1, true, 0],
       [2, false, 1],
     ])
-    expect(pieces.flatMap((piece) => [...pieceReader('claude')(piece)])).toMatchObject([
+    expect(pieces.flatMap((piece) => [...createFragmentReader('claude')(piece)])).toMatchObject([
       { item: 'item 1' },
       { item: 'item 2', reason: expect.stringContaining('too large') as string },
       { item: 'item 3' },
@@ -180,11 +180,11 @@ test('a body that is larger than the heap of its reader is read item by item', a
   await file.appendFile(']},"source":"claude"}')
   const { size } = await file.stat()
   expect(size).toBeGreaterThan(HEAP_MB * 1_500_000)
-  const reading = await beginReading({ fd: file.fd, size }, { heapMb: HEAP_MB })
+  const reading = await openItemReader({ fd: file.fd, size }, { heapMb: HEAP_MB })
   let count = 0
   for (let item = await reading.next(); item; item = await reading.next())
     if (item.kind === 'conversation') count++
-  await reading.end()
+  await reading.close()
   expect(count).toBe(ITEMS)
 }, 60_000)
 

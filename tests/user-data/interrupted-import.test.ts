@@ -13,12 +13,12 @@ import {
 } from '@lockstep/protocol/reduce/conversation'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import {
-  decideComplete,
-  decidePiece,
+  decideCompletion,
+  decideSlice,
   isUnfinished,
 } from '../../realtime/commands/import/decisions.ts'
 import { createImport } from '../../realtime/commands/import/import.ts'
-import { makeReady } from '../../realtime/commands/import/ready.ts'
+import { normalizeItem } from '../../realtime/commands/import/ready.ts'
 import { parsers } from '@lockstep/imports/sources'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Log } from '../../realtime/log/log.ts'
@@ -38,13 +38,13 @@ class Account {
   import(read: ReturnType<typeof conversation>): void {
     for (const messages of read.pieces)
       this.#take(
-        decidePiece(
+        decideSlice(
           this.held,
           { about: read.about, messages, more: read.pieces.length > 1 },
           context,
         ),
       )
-    this.#take(decideComplete(this.held, read.about))
+    this.#take(decideCompletion(this.held, read.about))
   }
 
   resume(): void {
@@ -81,7 +81,7 @@ function conversation(sizes: readonly number[], deleted_at: string | null) {
     deleted_at,
     updated_at: '2025-01-01T00:00:00.000Z',
   }
-  const ready = makeReady('claude', { kind: 'conversation', conversation: given }, context.at)
+  const ready = normalizeItem('claude', { kind: 'conversation', conversation: given }, context.at)
   if (ready.kind !== 'conversation') throw new Error(JSON.stringify(ready))
   return ready
 }
@@ -127,7 +127,7 @@ test('an item that breaks what writes it has failed and the others come; a datab
   const items = (titles: string[]) => {
     const ready = titles.map((title) => {
       const conversation = { key: title, title, metadata: {}, messages: [] }
-      return makeReady('claude', { kind: 'conversation', conversation }, context.at)
+      return normalizeItem('claude', { kind: 'conversation', conversation }, context.at)
     })
     return () => Promise.resolve(ready.shift())
   }
@@ -143,7 +143,7 @@ test('an item that breaks what writes it has failed and the others come; a datab
       createLogger('silent'),
     )
     const caller = { user_id: context.user_id, session_id: null, device: 'Node' }
-    return imports.bringIn(caller, false, items(['one', 'two', 'three']))
+    return imports.importItems(caller, false, items(['one', 'two', 'three']))
   }
   const expected = {
     created: 0,

@@ -5,7 +5,7 @@ import { createImport } from '../../realtime/commands/import/import.ts'
 import { createPreferences } from '../../realtime/commands/preferences.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
-import { migrate } from '../../realtime/operator/migrate.ts'
+import { migrateDocuments } from '../../realtime/operator/migrate.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -58,7 +58,7 @@ function repeat() {
     createPreferences(database, log),
     createLogger('silent'),
   )
-  return migrate(
+  return migrateDocuments(
     { database, log, imports },
     { documents, accountOf: (owner) => owner, dry_run: false, progress: () => undefined },
   )

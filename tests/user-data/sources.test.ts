@@ -3,14 +3,14 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { branchOf } from '@lockstep/protocol/branch'
 import { FreeForm } from '@lockstep/protocol/scalars'
-import { makeReady, type Ready } from '../../realtime/commands/import/ready.ts'
-import { inOneList, type TreeNode } from '@lockstep/imports/branches'
-import { keptFields } from '@lockstep/imports/kept'
+import { normalizeItem, type NormalizedItem } from '../../realtime/commands/import/ready.ts'
+import { flattenTree, type TreeNode } from '@lockstep/imports/branches'
+import { toMetadata } from '@lockstep/imports/kept'
 import { parsers, type ImportSource } from '@lockstep/imports/sources'
 
 const NOW = '2026-06-01T00:00:00.000Z'
-const readAll = (source: ImportSource, data: unknown): Ready[] =>
-  [...parsers[source](data)].map((item) => makeReady(source, item, NOW))
+const readAll = (source: ImportSource, data: unknown): NormalizedItem[] =>
+  [...parsers[source](data)].map((item) => normalizeItem(source, item, NOW))
 
 function conversations(source: ImportSource, data: unknown) {
   return readAll(source, data).map((item) => {
@@ -438,11 +438,11 @@ describe('any source', () => {
     const anyKey = fc.oneof(fc.string(), fc.constantFrom('__proto__', '_bsontype', '$set', 'a.b'))
     fc.assert(
       fc.property(fc.dictionary(anyKey, fc.anything({ maxDepth: 3, key: anyKey })), (fields) => {
-        expect(FreeForm.safeParse(keptFields(fields)).error).toBeUndefined()
+        expect(FreeForm.safeParse(toMetadata(fields)).error).toBeUndefined()
       }),
     )
     const deep = Array.from({ length: 50 }).reduce((inner) => ({ inner }), 1 as unknown)
-    const kept = keptFields({ deep, big: 'x'.repeat(70_000), small: 1, broken: '\ud800' })
+    const kept = toMetadata({ deep, big: 'x'.repeat(70_000), small: 1, broken: '\ud800' })
     expect(FreeForm.safeParse(kept).success).toBe(true)
     expect(kept).toMatchObject({ small: 1, broken: '\ufffd', not_imported: ['big'] })
   })
@@ -470,7 +470,7 @@ describe('a tree in one list', () => {
         trees,
         fc.option(fc.nat({ max: 12 }).map(String), { nil: undefined }),
         (nodes, current) => {
-          const keys = inOneList(nodes, current).map(({ key }) => key)
+          const keys = flattenTree(nodes, current).map(({ key }) => key)
           expect(keys.toSorted()).toEqual(
             nodes
               .filter(({ message }) => message)
@@ -495,7 +495,7 @@ describe('a tree in one list', () => {
           key === undefined
             ? []
             : [...threadOf(byKey.get(key)!.parent), ...(byKey.get(key)!.message ? [key] : [])]
-        const list = inOneList(nodes, undefined).map(({ key, replaces = null }, i) => ({
+        const list = flattenTree(nodes, undefined).map(({ key, replaces = null }, i) => ({
           id: key,
           position: i + 1,
           replaces,

@@ -2,19 +2,19 @@
 import { readSync } from 'node:fs'
 
 /** JSON in UTF-8. */
-export type Body = Uint8Array | { fd: number; size: number }
+export type ImportBody = Uint8Array | { fd: number; size: number }
 
 /** Up to here a body stays in memory, and is read where it is: in milliseconds. Above, it takes a file and a thread, and one of few places. */
-export const SMALL_BYTES = 1_000_000
+export const MAX_IN_MEMORY_BYTES = 1_000_000
 
 /** Who cuts one into items makes all of it at once, tens of thousands. */
 const CHUNK_BYTES = 64 * 1024
 
-export const sizeOf = (body: Body): number => (body instanceof Uint8Array ? body.length : body.size)
+export const sizeOf = (body: ImportBody): number => (body instanceof Uint8Array ? body.length : body.size)
 
 /** The bytes from `from` up to `to`, in chunks that nobody uses for anything else. */
 export function* chunksOf(
-  body: Body,
+  body: ImportBody,
   from = 0,
   to = sizeOf(body),
 ): Generator<Uint8Array, undefined> {

@@ -18,22 +18,22 @@ import type { Message } from '@lockstep/protocol/message'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import { previewOf } from '@lockstep/protocol/text'
-import type { About } from './ready.ts'
+import type { ImportedSummary } from './ready.ts'
 
 export const isUnfinished = (held: HeldConversation): boolean =>
   isConversation(held) && UNFINISHED in held.metadata
 
-export interface Piece {
-  about: About
+export interface ConversationSlice {
+  about: ImportedSummary
   messages: readonly Message[]
   /** More pieces follow. */
   more: boolean
 }
 
 /** `held` has those of the piece's messages that are there. Throws `id_taken` for what was purged. */
-export function decidePiece(
+export function decideSlice(
   held: HeldConversation,
-  piece: Piece,
+  piece: ConversationSlice,
   context: DecisionContext,
 ): Decision | undefined {
   if (held === undefined) return created(piece, context)
@@ -58,7 +58,7 @@ export function decidePiece(
   return next(held, 'updated', data, { messages: [], message_count, preview, updated_at })
 }
 
-function created({ about, messages, more }: Piece, { user_id, at }: DecisionContext): Decision {
+function created({ about, messages, more }: ConversationSlice, { user_id, at }: DecisionContext): Decision {
   const hidden = {
     metadata: { ...about.metadata, [UNFINISHED]: true },
     deleted_at: about.deleted_at ?? at,
@@ -78,9 +78,9 @@ function created({ about, messages, more }: Piece, { user_id, at }: DecisionCont
 }
 
 /** All pieces are in: takes the mark away, and the conversation out of the trash unless it was there before. */
-export function decideComplete(
+export function decideCompletion(
   held: HeldConversation,
-  { deleted_at }: About,
+  { deleted_at }: ImportedSummary,
 ): Decision | undefined {
   if (!isConversation(held) || !isUnfinished(held)) return undefined
   const { [UNFINISHED]: _mark, ...metadata } = held.metadata
@@ -115,13 +115,13 @@ export const decideRunImport = (
     : { op: 'created', entity_id: run.id, version: 1, data: { ...run, user_id, version: 1 } }
 
 /** The patch that adds what `present` doesn't say; what it says stays. */
-export function fillIn(present: JsonObject, imported: JsonObject): JsonObject {
+export function missingPreferences(present: JsonObject, imported: JsonObject): JsonObject {
   const patch: JsonObject = {}
   for (const [key, value] of Object.entries(imported)) {
     const held = Object.hasOwn(present, key) ? present[key] : undefined
     if (held === undefined) patch[key] = value
     else if (isObject(held) && isObject(value)) {
-      const inner = fillIn(held, value)
+      const inner = missingPreferences(held, value)
       if (Object.keys(inner).length > 0) patch[key] = inner
     }
   }

@@ -1,9 +1,9 @@
 // What an import request says around its data, whatever the order of its keys, and where the data lies. The data itself is only walked over.
 import { parse, Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
-import { malformed, Structure } from '@lockstep/protocol/import-items'
+import { malformedJson, JsonScanner } from '@lockstep/protocol/import-items'
 import { ImportRequest, type ImportSource } from '@lockstep/protocol/owner'
-import { chunksOf, sizeOf, type Body } from './body.ts'
+import { chunksOf, sizeOf, type ImportBody } from './body.ts'
 
 export interface Envelope {
   source: ImportSource
@@ -16,7 +16,7 @@ export interface Envelope {
 const AROUND_BYTES = 10_000
 
 /** Throws `invalid` when it isn't a request to import. */
-export function readEnvelope(body: Body): Envelope {
+export function readEnvelope(body: ImportBody): Envelope {
   const data = findData(body)
   const size = sizeOf(body)
   const { from, to } = data ?? { from: size, to: size }
@@ -30,8 +30,8 @@ export function readEnvelope(body: Body): Envelope {
 }
 
 /** Where the value of `data` lies, the last one as everywhere in JSON. */
-function findData(body: Body): Envelope['data'] {
-  const structure = new Structure()
+function findData(body: ImportBody): Envelope['data'] {
+  const structure = new JsonScanner()
   let [before, depth, quotes] = [0, 0, 0]
   const key = { from: 0, to: 0 }
   let from: number | undefined
@@ -53,14 +53,14 @@ function findData(body: Body): Envelope['data'] {
     if (byte === '}' || byte === ']') depth--
   }
   for (const chunk of chunksOf(body)) {
-    structure.walk(chunk, (byte, at) => mark(String.fromCharCode(byte), before + at))
+    structure.scan(chunk, (byte, at) => mark(String.fromCharCode(byte), before + at))
     before += chunk.length
   }
-  if (depth !== 0) throw malformed()
+  if (depth !== 0) throw malformedJson()
   return found
 }
 
-function textOf(body: Body, from: number, to: number): string {
+function textOf(body: ImportBody, from: number, to: number): string {
   return new TextDecoder().decode(Buffer.concat([...chunksOf(body, from, to)]))
 }
 
@@ -68,6 +68,6 @@ function json(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch {
-    throw malformed()
+    throw malformedJson()
   }
 }

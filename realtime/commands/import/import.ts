@@ -14,17 +14,17 @@ import type { Hot, Log } from '../../log/log.ts'
 import { fold, readProjected } from '../../log/projection/conversations.ts'
 import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
-import { toFault } from '../../store/faults.ts'
+import { toServerFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
 import { createConversationQuota, quotaReached, type ConversationQuota } from '../conversation-quota.ts'
-import type { Body } from './body.ts'
-import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
-import { beginReading, importStopped } from './reading.ts'
-import type { Ready } from './ready.ts'
+import type { ImportBody } from './body.ts'
+import { decideCompletion, decideSlice, decideRunImport, missingPreferences, isUnfinished } from './decisions.ts'
+import { openItemReader, importStopped } from './reading.ts'
+import type { NormalizedItem } from './ready.ts'
 
 type Result = Answer<'importMe'>
 type Done = 'created' | 'updated' | 'skipped'
-type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
+type Of<Kind extends NormalizedItem['kind']> = Extract<NormalizedItem, { kind: Kind }>
 
 /** Failed items that a request may have: a file of nothing else would fill memory with reasons. */
 const MOST_FAILED = 10_000
@@ -46,12 +46,12 @@ export interface ImportUseCases {
    * A dry run tells the same counts and writes nothing. Throws `invalid` when it isn't an import, or not of its source; `unavailable`
    * when the database went away half-way, or `stop` was aborted: that ends it between two items. Then it can be repeated.
    */
-  run(caller: Caller, body: Body, stop?: AbortSignal): Promise<Result>
+  run(caller: Caller, body: ImportBody, stop?: AbortSignal): Promise<Result>
   /** The same for items that were read elsewhere; `next` gives undefined at the end. Throws `invalid` when more than `mostFailed` fail. */
-  bringIn(
+  importItems(
     caller: Caller,
     dry_run: boolean,
-    next: () => Promise<Ready | undefined>,
+    next: () => Promise<NormalizedItem | undefined>,
     options?: Bounds,
   ): Promise<Result>
 }
@@ -115,7 +115,7 @@ export function createImport(
         unfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held))
           throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
-        return decidePiece(held, { about, messages, more: pieces.length > 1 }, context)
+        return decideSlice(held, { about, messages, more: pieces.length > 1 }, context)
       })
       if (unfinished) isHidden = true
       if (decision?.op === 'created' || unfinished) done = 'created'
@@ -124,7 +124,7 @@ export function createImport(
     }
     // only then: a command that changes nothing costs a majority read of all that waits to be projected
     if (isHidden && !dry)
-      await apply('conversations', conversation(about.id), (held) => decideComplete(held, about))
+      await apply('conversations', conversation(about.id), (held) => decideCompletion(held, about))
     return done
   }
 
@@ -149,7 +149,7 @@ export function createImport(
   ): Promise<Done | undefined> {
     for (;;) {
       const { preferences: present, version } = await preferences.get(caller.user_id)
-      const patch = fillIn(present, given)
+      const patch = missingPreferences(present, given)
       if (Object.keys(patch).length === 0) return undefined
       if (dry) return 'updated'
       try {
@@ -164,7 +164,7 @@ export function createImport(
     }
   }
 
-  const bringIn: ImportUseCases['bringIn'] = async (
+  const bringIn: ImportUseCases['importItems'] = async (
     caller,
     dry,
     next,
@@ -173,7 +173,7 @@ export function createImport(
     const apply = dry ? trying(caller) : writing(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
-    const importItem = async (item: Exclude<Ready, Of<'failed'>>): Promise<Done | undefined> => {
+    const importItem = async (item: Exclude<NormalizedItem, Of<'failed'>>): Promise<Done | undefined> => {
       if (item.kind === 'preferences') return importPreferences(caller, dry, item)
       const { id } = item.kind === 'run' ? item.run : item.about
       if (seen.has(id)) return 'skipped' // twice in one file
@@ -191,7 +191,7 @@ export function createImport(
           const done = await importItem(item)
           if (done) result[done]++
         } catch (error) {
-          const fault = toFault(error)
+          const fault = toServerFault(error)
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
           if (fault.code === 'internal')
             logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
@@ -202,24 +202,24 @@ export function createImport(
 
   return {
     async run(caller, body, stop) {
-      const reading = await beginReading(body, { stop })
+      const reading = await openItemReader(body, { stop })
       try {
         return await bringIn(caller, reading.dry_run, () => reading.next(), {
           stop,
           mostFailed: MOST_FAILED,
         })
       } finally {
-        await reading.end()
+        await reading.close()
       }
     },
-    bringIn,
+    importItems: bringIn,
   }
 }
 
 const tooManyFailed = (most: number): Fault =>
   new Fault('invalid', { detail: `More than ${most} items failed. What came before is in` })
 
-const nameOf = (item: Exclude<Ready, Of<'failed'>>): string =>
+const nameOf = (item: Exclude<NormalizedItem, Of<'failed'>>): string =>
   item.kind === 'conversation'
     ? firstCharacters(item.about.title || item.about.id, 100)
     : item.kind === 'run'

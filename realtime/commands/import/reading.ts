@@ -5,10 +5,10 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
-import { SMALL_BYTES, sizeOf, type Body } from './body.ts'
+import { MAX_IN_MEMORY_BYTES, sizeOf, type ImportBody } from './body.ts'
 import { readImport } from './read.ts'
-import type { Ready } from './ready.ts'
-import type { Told } from './worker.ts'
+import type { NormalizedItem } from './ready.ts'
+import type { ReaderMessage } from './worker.ts'
 
 /** So long may reading keep others from their turn (ms): of items that take no writing there may be hundreds of thousands. */
 const TURN_MS = 10
@@ -22,15 +22,15 @@ const HEAP_MB = Math.min(1_536, Math.floor(MEMORY_MB * 0.35))
 /** A large one would be filled before anything is collected, item after item. */
 const YOUNG_MB = 8
 
-export interface Reading {
+export interface ItemReader {
   dry_run: boolean
   /** The next item; undefined: that was all. */
-  next(): Promise<Ready | undefined>
+  next(): Promise<NormalizedItem | undefined>
   /** Has to be called, also after the last item. */
-  end(): Promise<void>
+  close(): Promise<void>
 }
 
-export interface ReadingOptions {
+export interface ItemReaderOptions {
   /** Ends the thread at once, whatever it is at. */
   stop?: AbortSignal
   heapMb?: number
@@ -40,12 +40,12 @@ export interface ReadingOptions {
  * Begins to read an import. Throws `invalid` for what isn't a request to import, `too_large` when one item takes too much memory, and
  * `unavailable` when it was stopped, as does asking for the items.
  */
-export async function beginReading(
-  body: Body,
-  { stop, heapMb = HEAP_MB }: ReadingOptions = {},
-): Promise<Reading> {
+export async function openItemReader(
+  body: ImportBody,
+  { stop, heapMb = HEAP_MB }: ItemReaderOptions = {},
+): Promise<ItemReader> {
   if (stop?.aborted) throw importStopped()
-  if (sizeOf(body) > SMALL_BYTES) return readInThread(body, heapMb, stop)
+  if (sizeOf(body) > MAX_IN_MEMORY_BYTES) return readInThread(body, heapMb, stop)
   const { dry_run, items } = readImport(body)
   let since = performance.now()
   return {
@@ -57,15 +57,15 @@ export async function beginReading(
       }
       return items.next().value
     },
-    end: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   }
 }
 
 async function readInThread(
-  body: Body,
+  body: ImportBody,
   maxOldGenerationSizeMb: number,
   stop?: AbortSignal,
-): Promise<Reading> {
+): Promise<ItemReader> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), {
     workerData: body,
     resourceLimits: { maxOldGenerationSizeMb, maxYoungGenerationSizeMb: YOUNG_MB },
@@ -83,7 +83,7 @@ async function readInThread(
   try {
     const begun = await ask(() => answer(worker, once(worker, 'message')))
     if (begun.type !== 'begun') throw new Fault('internal')
-    return { dry_run: begun.dry_run, next: () => ask(() => nextOf(worker)), end }
+    return { dry_run: begun.dry_run, next: () => ask(() => nextOf(worker)), close: end }
   } catch (error) {
     await end()
     throw error
@@ -93,7 +93,7 @@ async function readInThread(
 export const importStopped = (): Fault =>
   new Fault('unavailable', { detail: 'The import was stopped' })
 
-async function nextOf(worker: Worker): Promise<Ready | undefined> {
+async function nextOf(worker: Worker): Promise<NormalizedItem | undefined> {
   const answered = once(worker, 'message')
   worker.postMessage('next')
   const told = await answer(worker, answered)
@@ -103,14 +103,14 @@ async function nextOf(worker: Worker): Promise<Ready | undefined> {
 async function answer(
   worker: Worker,
   message: Promise<unknown[]>,
-): Promise<Exclude<Told, { type: 'fault' }>> {
+): Promise<Exclude<ReaderMessage, { type: 'fault' }>> {
   const ended = new AbortController()
   const gone = once(worker, 'exit', { signal: ended.signal }).then(() => {
     throw new Fault('internal')
   })
   gone.catch(() => undefined)
   try {
-    const [told] = (await Promise.race([message, gone])) as [Told]
+    const [told] = (await Promise.race([message, gone])) as [ReaderMessage]
     if (told.type === 'fault') throw new Fault(told.code, told.extra)
     return told
   } catch (error) {

@@ -8,17 +8,17 @@ import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { Message } from '@lockstep/protocol/message'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
-import type { Imported, ImportedConversation, ImportedMessage } from '@lockstep/imports/imported'
+import type { ParsedItem, ParsedConversation, ParsedMessage } from '@lockstep/imports/imported'
 import type { ImportSource } from '@lockstep/imports/sources'
 import { derivedId } from '../../log/entry.ts'
 
 /** A conversation without what only the account that gets it can say. */
-const About = Summary.omit({ user_id: true, version: true, message_count: true, preview: true })
-export type About = z.infer<typeof About>
+const ImportedSummary = Summary.omit({ user_id: true, version: true, message_count: true, preview: true })
+export type ImportedSummary = z.infer<typeof ImportedSummary>
 
-export type Ready =
+export type NormalizedItem =
   /** At least one piece, each with messages at positions from 1 on that fit into one change. */
-  | { kind: 'conversation'; about: About; pieces: Message[][] }
+  | { kind: 'conversation'; about: ImportedSummary; pieces: Message[][] }
   | { kind: 'preferences'; preferences: JsonObject }
   | { kind: 'run'; run: Omit<Run, 'user_id' | 'version'> }
   | { kind: 'failed'; item: string; reason: string }
@@ -30,7 +30,7 @@ const PIECE_BYTES = limits.changeBytes * 0.75
 export type Origin = ImportSource | 'mongodb'
 
 /** @param now of the import, for what has no time at all */
-export function makeReady(source: Origin, item: Imported, now: string): Ready {
+export function normalizeItem(source: Origin, item: ParsedItem, now: string): NormalizedItem {
   if (item.kind === 'run') return readyRun(item.run)
   if (item.kind !== 'conversation') return item
   const { conversation } = item
@@ -47,9 +47,9 @@ export function makeReady(source: Origin, item: Imported, now: string): Ready {
   }
 }
 
-const nameOf = ({ title, key }: ImportedConversation): string => firstCharacters(title || key, 100)
+const nameOf = ({ title, key }: ParsedConversation): string => firstCharacters(title || key, 100)
 
-function readyConversation(source: Origin, given: ImportedConversation, now: string): Ready {
+function readyConversation(source: Origin, given: ParsedConversation, now: string): NormalizedItem {
   const idOf = (...keys: string[]) =>
     source === 'lockstep' ? keys.at(-1)!.toLowerCase() : derivedId('import', source, ...keys)
   const origin: JsonObject =
@@ -64,7 +64,7 @@ function readyConversation(source: Origin, given: ImportedConversation, now: str
     (latest, { created_at }) => (created_at > latest ? created_at : latest),
     began,
   )
-  const about = About.parse({
+  const about = ImportedSummary.parse({
     id: idOf(given.key),
     title: firstCharacters(given.title ?? DEFAULT_TITLE, limits.titleMax),
     metadata: mergePatch({}, { ...given.metadata, ...origin }),
@@ -78,7 +78,7 @@ function readyConversation(source: Origin, given: ImportedConversation, now: str
 }
 
 function readyMessages(
-  given: readonly ImportedMessage[],
+  given: readonly ParsedMessage[],
   idOf: (key: string) => string,
   began: string,
 ): Message[] {
@@ -120,7 +120,7 @@ function inPieces(messages: readonly Message[]): Message[][] {
 
 const PortableRun = Run.omit({ user_id: true, version: true })
 
-function readyRun(value: unknown): Ready {
+function readyRun(value: unknown): NormalizedItem {
   const read = PortableRun.safeParse(value)
   if (!read.success) {
     const [{ path, message }] = read.error.issues as [z.core.$ZodIssue]

@@ -2,20 +2,20 @@
 // when asked, and has a heap of its own to run out of.
 import { parentPort, workerData } from 'node:worker_threads'
 import { Fault } from '@lockstep/protocol/errors'
-import type { Body } from './body.ts'
+import type { ImportBody } from './body.ts'
 import { readImport } from './read.ts'
-import type { Ready } from './ready.ts'
+import type { NormalizedItem } from './ready.ts'
 
 /** What the thread tells: first `begun` or `fault`, then, each time it is asked, `item`, and at last `end`. */
-export type Told =
+export type ReaderMessage =
   | { type: 'begun'; dry_run: boolean }
-  | { type: 'item'; item: Ready }
+  | { type: 'item'; item: NormalizedItem }
   | { type: 'end' }
   | { type: 'fault'; code: Fault['code']; extra: Fault['extra'] }
 
 const port = parentPort
 if (!port) throw new Error('worker.ts runs in a worker thread only')
-const tell = (told: Told): void => port.postMessage(told)
+const tell = (told: ReaderMessage): void => port.postMessage(told)
 
 function report(work: () => void): void {
   try {
@@ -28,7 +28,7 @@ function report(work: () => void): void {
 }
 
 report(() => {
-  const { dry_run, items } = readImport(workerData as Body)
+  const { dry_run, items } = readImport(workerData as ImportBody)
   port.on('message', () =>
     report(() => {
       const next = items.next()

@@ -1,15 +1,15 @@
 // Cuts what is imported into requests that each take a moment: so its progress is known, it can be stopped between two of them, and a file of any
 // size passes through a page.
 import { Fault } from '@lockstep/protocol/errors'
-import type { Part } from '@lockstep/protocol/import-files'
-import { ItemCutter, joined, type Piece } from '@lockstep/protocol/import-items'
+import type { ExportFile } from '@lockstep/protocol/import-files'
+import { ExportCutter, joinFragments, type Fragment } from '@lockstep/protocol/import-items'
 import type { ImportSource } from '@lockstep/protocol/owner'
 
 /** Bytes and items in one request. A larger item is one by itself. */
 const BATCH_BYTES = 900_000
 const BATCH_ITEMS = 100
 
-export interface Batch {
+export interface RequestBatch {
   /** The `data` of a request; undefined: one item that nobody could read at once. */
   data: unknown
   /** The place of the first item in its list, from 0. */
@@ -19,14 +19,14 @@ export interface Batch {
 }
 
 /** Throws `invalid`, with the name of the part, for what isn't JSON. */
-export async function* batchesOf(
+export async function* requestBatches(
   source: ImportSource,
-  parts: readonly Part[],
-): AsyncGenerator<Batch, undefined> {
+  parts: readonly ExportFile[],
+): AsyncGenerator<RequestBatch, undefined> {
   let bytes = 0
   for (const part of parts) {
     const gathered = new Gathered()
-    const cutter = new ItemCutter(source)
+    const cutter = new ExportCutter(source)
     try {
       for await (const chunk of chunksOf(part.stream())) {
         bytes += chunk.length
@@ -49,11 +49,11 @@ export async function* batchesOf(
 
 /** Pieces that may be in one request. */
 class Gathered {
-  #pieces: Piece[] = []
+  #pieces: Fragment[] = []
   #bytes = 0
 
   /** The pieces that have to go before this one. */
-  add(piece: Piece): Piece[] {
+  add(piece: Fragment): Fragment[] {
     const size = this.#bytes + piece.text.length
     const fits = size <= BATCH_BYTES && this.#pieces.length < BATCH_ITEMS
     const [last] = this.#pieces
@@ -70,7 +70,7 @@ class Gathered {
     return before
   }
 
-  flush(): Piece[] {
+  flush(): Fragment[] {
     const pieces = this.#pieces
     this.#pieces = []
     this.#bytes = 0
@@ -79,17 +79,17 @@ class Gathered {
 }
 
 async function* toBatches(
-  pieces: readonly Piece[],
+  pieces: readonly Fragment[],
   bytes: number,
-): AsyncGenerator<Batch, undefined> {
+): AsyncGenerator<RequestBatch, undefined> {
   const [piece] = pieces
   if (!piece) return undefined
   yield { data: piece.isTooLarge ? undefined : await parsed(pieces), first: piece.index, bytes }
   return undefined
 }
 
-async function parsed(pieces: readonly Piece[]): Promise<unknown> {
-  const text = await new Blob(joined(pieces)).text()
+async function parsed(pieces: readonly Fragment[]): Promise<unknown> {
+  const text = await new Blob(joinFragments(pieces)).text()
   try {
     return JSON.parse(text) as unknown
   } catch (error) {

@@ -1,25 +1,25 @@
 // One import from the first item to the last, or to where somebody stops it: request after request, their results in one.
 import { Fault } from '@lockstep/protocol/errors'
-import type { Part } from '@lockstep/protocol/import-files'
+import type { ExportFile } from '@lockstep/protocol/import-files'
 import type { ImportSource } from '@lockstep/protocol/owner'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import { isRetryable } from '@lockstep/client/call'
-import { batchesOf, type Batch } from './batches.ts'
+import { requestBatches, type RequestBatch } from './batches.ts'
 
 type Result = Answer<'importMe'>
 
-export interface Importing {
+export interface ImportRun {
   source: ImportSource
   dry_run: boolean
   send: (body: Asking<'importMe'>['body']) => Promise<Result>
   /** Ends it after the request that is under way. */
   stop: AbortSignal
   /** After each request: what it was up to there. */
-  progress: (now: Progress) => void
+  progress: (now: ImportProgress) => void
   sleep?: (ms: number) => Promise<void>
 }
 
-export interface Progress {
+export interface ImportProgress {
   /** Of everything up to here. */
   result: Result
   items: number
@@ -31,11 +31,11 @@ const RETRY_MS = 2_000
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** True when all of it is through, false when it was stopped. Throws what can't be read and what a request fails of; repeating is safe. */
-export async function importParts(parts: readonly Part[], importing: Importing): Promise<boolean> {
+export async function runImport(parts: readonly ExportFile[], importing: ImportRun): Promise<boolean> {
   const { source, stop, progress } = importing
   const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
   let items = 0
-  for await (const batch of batchesOf(source, parts)) {
+  for await (const batch of requestBatches(source, parts)) {
     if (stop.aborted) return false
     const { created, updated, skipped, failed } = await sent(batch, importing)
     result.created += created
@@ -55,8 +55,8 @@ const numbered = (item: string, first: number): string =>
   item.replace(/^item (\d+)$/, (_, number: string) => `item ${Number(number) + first}`)
 
 async function sent(
-  { data }: Batch,
-  { source, dry_run, send, stop, sleep = wait }: Importing,
+  { data }: RequestBatch,
+  { source, dry_run, send, stop, sleep = wait }: ImportRun,
 ): Promise<Result> {
   if (data === undefined)
     return {
