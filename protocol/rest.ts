@@ -20,7 +20,7 @@ import {
   Rewind,
   Summary,
 } from './conversations.ts'
-import { Activity, ImportRequest, ImportResult } from './owner.ts'
+import { Activity, ImportRequest, ImportResult } from './import.ts'
 import { routePaths } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'

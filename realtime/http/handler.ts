@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Answer, Asked, RouteName, routes } from '@lockstep/protocol/rest'
 import type { Identity } from '../auth/sessions.ts'
 import type { CommandContext } from '../commands/commands.ts'
-import type { ImportBody } from '../commands/import/body.ts'
+import type { ImportBody } from '../commands/import/import-body.ts'
 
 /** A request of anybody. */
 export interface RequestContext {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/body.ts'
+import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 
 export interface Spool {
   body: ImportBody

@@ -36,7 +36,10 @@ export interface ChangeStreamReader {
   close(): Promise<void>
 }
 
-export function openChangeStream(database: Database, { range, buckets, after }: ChangeStreamOptions): ChangeStreamReader {
+export function openChangeStream(
+  database: Database,
+  { range, buckets, after }: ChangeStreamOptions,
+): ChangeStreamReader {
   const inserts: Document = { 'ns.coll': 'changes', operationType: 'insert' }
   if (buckets) inserts['fullDocument.bucket'] = { $gte: buckets[0], $lt: buckets[1] }
   const canary = {

@@ -79,8 +79,9 @@ export const readChanges = (
     .limit(limit)
 
 /** The same without what each replaced, which nobody but rewind needs and which may be larger than the rest. */
-export const readChangesWithoutBefore = (...query: Parameters<typeof readChanges>): FindCursor<ChangeDocument> =>
-  readChanges(...query).project<ChangeDocument>({ before: 0 })
+export const readChangesWithoutBefore = (
+  ...query: Parameters<typeof readChanges>
+): FindCursor<ChangeDocument> => readChanges(...query).project<ChangeDocument>({ before: 0 })
 
 /** Bytes of an entry as it is stored: numbers and lists take more there than in JSON. */
 export const storedBytes = (entry: ChangeDocument): number =>
@@ -157,7 +158,10 @@ export const readUndoable = (
       ...{ 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 },
     })
 
-export type ReversibleEntry = Pick<ChangeDocument, 'op' | 'version' | 'stripped' | 'before' | 'data'>
+export type ReversibleEntry = Pick<
+  ChangeDocument,
+  'op' | 'version' | 'stripped' | 'before' | 'data'
+>
 
 /** What an entry tells of itself without its content: names of what it wrote, and counts and a word that are null once that is gone. */
 export type EntryOutline = Pick<

@@ -53,8 +53,8 @@ export async function openDatabase(url: string): Promise<Database> {
     serverSelectionTimeoutMS: 10_000,
     ignoreUndefined: true,
   }
-  const patient = new MongoClient(url, { ...options, minPoolSize: 1 })
-  await patient.connect()
+  const untimed = new MongoClient(url, { ...options, minPoolSize: 1 })
+  await untimed.connect()
   const client = new MongoClient(url, { ...options, minPoolSize: 2, ...prompt })
   await client.connect()
   const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1] ?? 'lockstep'
@@ -62,7 +62,7 @@ export async function openDatabase(url: string): Promise<Database> {
   return {
     client,
     db,
-    dbWithoutTimeout.db(name),
+    dbWithoutTimeout: untimed.db(name),
     changes: db.collection('changes'),
     heads: db.collection('heads'),
     users: db.collection('users'),
@@ -73,7 +73,7 @@ export async function openDatabase(url: string): Promise<Database> {
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     close: async () => {
-      await Promise.all([client.close(), patient.close()])
+      await Promise.all([client.close(), untimed.close()])
     },
   }
 }

@@ -24,7 +24,10 @@ export interface FeedDocument {
 
 export const canaryId = (range: string): string => `canary:${range}`
 
-export async function readResumeToken({ feed }: Database, range: string): Promise<Token | undefined> {
+export async function readResumeToken(
+  { feed }: Database,
+  range: string,
+): Promise<Token | undefined> {
   const kept = await feed.findOne({ _id: `tail:${range}` })
   return kept?.token ?? undefined
 }

@@ -165,5 +165,7 @@ export async function findStreamingMessageIds(
 }
 
 /** Messages of all users that stream; few, as they end within minutes. */
-export const findAllStreamingMessages = ({ messages }: Database, limit: number): Promise<MessageDocument[]> =>
-  messages.find({ status: 'streaming' }).limit(limit).toArray()
+export const findAllStreamingMessages = (
+  { messages }: Database,
+  limit: number,
+): Promise<MessageDocument[]> => messages.find({ status: 'streaming' }).limit(limit).toArray()

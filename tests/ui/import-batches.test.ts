@@ -2,10 +2,10 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import type { ExportFile } from '@lockstep/protocol/import-files'
+import type { ExportFile } from '@lockstep/imports/cutting/export-files'
 import { limits } from '@lockstep/protocol/limits'
 import type { Asking } from '@lockstep/protocol/rest'
-import { runImport, type ImportRun, type ImportProgress } from '../../ui/src/lib/import/importing.ts'
+import { runImport, type ImportRun, type ImportProgress } from '../../ui/src/lib/import/run-import.ts'
 
 type Body = Asking<'importMe'>['body']
 const nothing = { created: 0, updated: 0, skipped: 0, failed: [] }

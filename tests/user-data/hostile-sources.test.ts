@@ -1,8 +1,8 @@
 // Exports whose every value, one after the other, is what breaks programs that look words up in objects or take anything for text.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { normalizeItem, type NormalizedItem } from '../../realtime/commands/import/ready.ts'
-import { parsers, type ImportSource } from '@lockstep/imports/sources'
+import { normalizeItem, type NormalizedItem } from '@lockstep/imports/reading/normalize'
+import { parsers, type ImportSource } from '@lockstep/imports/sources/parsers'
 
 const readAll = (source: ImportSource, data: unknown): NormalizedItem[] =>
   [...parsers[source](data)].map((item) => normalizeItem(source, item, '2026-06-01T00:00:00.000Z'))

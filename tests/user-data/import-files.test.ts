@@ -1,7 +1,7 @@
 // Archives as people get them from other products, made here by the writer of the library that reads them.
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
-import { exportFilesIn } from '@lockstep/protocol/import-files'
+import { exportFilesIn } from '@lockstep/imports/cutting/export-files'
 
 const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
 const read = async (file: Blob) =>

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ExportCutter, joinFragments, type Fragment } from '@lockstep/protocol/import-items'
-import type { ImportSource } from '@lockstep/protocol/owner'
-import { openItemReader } from '../../realtime/commands/import/reading.ts'
-import { createFragmentReader, readImport } from '../../realtime/commands/import/read.ts'
-import { parsers } from '@lockstep/imports/sources'
+import { ExportCutter, joinFragments, type Fragment } from '@lockstep/imports/cutting/export-cutter'
+import type { ImportSource } from '@lockstep/protocol/import'
+import { openItemReader } from '../../realtime/commands/import/item-reader.ts'
+import { createFragmentReader, readImport } from '@lockstep/imports/reading/read-import'
+import { parsers } from '@lockstep/imports/sources/parsers'
 
 const sources = Object.keys(parsers) as ImportSource[]
 /** Of the reader’s heap, and of items with half a megabyte each. */

@@ -18,8 +18,8 @@ import {
   isUnfinished,
 } from '../../realtime/commands/import/decisions.ts'
 import { createImport } from '../../realtime/commands/import/import.ts'
-import { normalizeItem } from '../../realtime/commands/import/ready.ts'
-import { parsers } from '@lockstep/imports/sources'
+import { normalizeItem } from '@lockstep/imports/reading/normalize'
+import { parsers } from '@lockstep/imports/sources/parsers'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Log } from '../../realtime/log/log.ts'
 

@@ -18,7 +18,7 @@ import type { Message } from '@lockstep/protocol/message'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import { previewOf } from '@lockstep/protocol/text'
-import type { ImportedSummary } from './ready.ts'
+import type { ImportedSummary } from '@lockstep/imports/reading/normalize'
 
 export const isUnfinished = (held: HeldConversation): boolean =>
   isConversation(held) && UNFINISHED in held.metadata
@@ -58,7 +58,10 @@ export function decideSlice(
   return next(held, 'updated', data, { messages: [], message_count, preview, updated_at })
 }
 
-function created({ about, messages, more }: ConversationSlice, { user_id, at }: DecisionContext): Decision {
+function created(
+  { about, messages, more }: ConversationSlice,
+  { user_id, at }: DecisionContext,
+): Decision {
   const hidden = {
     metadata: { ...about.metadata, [UNFINISHED]: true },
     deleted_at: about.deleted_at ?? at,

@@ -16,11 +16,21 @@ import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
 import { toServerFault } from '../../store/faults.ts'
 import type { PreferencesUseCases } from '../preferences.ts'
-import { createConversationQuota, quotaReached, type ConversationQuota } from '../conversation-quota.ts'
-import type { ImportBody } from './body.ts'
-import { decideCompletion, decideSlice, decideRunImport, missingPreferences, isUnfinished } from './decisions.ts'
-import { openItemReader, importStopped } from './reading.ts'
-import type { NormalizedItem } from './ready.ts'
+import {
+  createConversationQuota,
+  quotaReached,
+  type ConversationQuota,
+} from '../conversation-quota.ts'
+import type { ImportBody } from './import-body.ts'
+import {
+  decideCompletion,
+  decideSlice,
+  decideRunImport,
+  missingPreferences,
+  isUnfinished,
+} from './decisions.ts'
+import { openItemReader, importStopped } from './item-reader.ts'
+import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 
 type Result = Answer<'importMe'>
 type Done = 'created' | 'updated' | 'skipped'
@@ -173,7 +183,9 @@ export function createImport(
     const apply = dry ? trying(caller) : writing(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
-    const importItem = async (item: Exclude<NormalizedItem, Of<'failed'>>): Promise<Done | undefined> => {
+    const importItem = async (
+      item: Exclude<NormalizedItem, Of<'failed'>>,
+    ): Promise<Done | undefined> => {
       if (item.kind === 'preferences') return importPreferences(caller, dry, item)
       const { id } = item.kind === 'run' ? item.run : item.about
       if (seen.has(id)) return 'skipped' // twice in one file
