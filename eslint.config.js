@@ -3,10 +3,13 @@ import { defineConfig } from 'eslint/config'
 import svelte from 'eslint-plugin-svelte'
 import globals from 'globals'
 import tseslint from 'typescript-eslint'
+import { commentWidth } from './tools/eslint-comment-width.ts'
+import { importCircles } from './tools/eslint-import-circles.ts'
 import { layers } from './tools/eslint-layers.ts'
+import { packageBorders } from './tools/eslint-package-borders.ts'
 import svelteConfig from './svelte.config.js'
 
-/** Tools ask them for a default export. */
+/** Files that other tools load by their default export. */
 const defaultExports = ['*.config.{ts,js}', 'tools/closing-line-reporter.ts']
 
 export default defineConfig(
@@ -16,10 +19,22 @@ export default defineConfig(
   tseslint.configs.recommended,
   svelte.configs.recommended,
   {
-    plugins: { house: { rules: { layers } } },
+    plugins: {
+      lockstep: {
+        rules: {
+          layers,
+          'import-circles': importCircles,
+          'package-borders': packageBorders,
+          'comment-width': commentWidth,
+        },
+      },
+    },
     languageOptions: { globals: globals.nodeBuiltin },
     rules: {
-      'house/layers': 'error',
+      'lockstep/layers': 'error',
+      'lockstep/import-circles': 'error',
+      'lockstep/package-borders': 'error',
+      'lockstep/comment-width': 'error',
       'max-lines': ['error', 400],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
@@ -61,12 +76,10 @@ export default defineConfig(
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { parser: tseslint.parser, svelteConfig } },
-    // It means every Date, Map and URL, also those that no template ever sees.
+    // The rule reports every Date, Map and URL, also those that no template reads.
     rules: { 'svelte/prefer-svelte-reactivity': 'off' },
   },
   { files: ['ui/**'], languageOptions: { globals: globals.browser } },
-  // The one place that puts HTML into the page, sanitised right there.
-  { files: ['ui/src/lib/markdown/**'], rules: { 'svelte/no-at-html-tags': 'off' } },
   { files: ['deploy/*.js'], languageOptions: { globals: { db: false, quit: false, rs: false } } },
   { files: defaultExports, rules: { 'no-restricted-syntax': 'off' } },
   { files: ['tools/**', 'tests/**'], rules: { 'no-console': 'off' } },

@@ -1,6 +1,6 @@
 // Topic `agents`: runs of agents. A run is the account's, not of the tab that asked for it.
 import * as z from 'zod'
-import { Version } from './change.ts'
+import { Version } from './cursor.ts'
 import { MessageContent } from './message.ts'
 import { FreeForm, Text, Time, Uuid } from './scalars.ts'
 
@@ -51,6 +51,13 @@ export const agentChanges = {
   deleted: z.object({}),
 }
 export type AgentChanges = { [Op in keyof typeof agentChanges]: z.infer<(typeof agentChanges)[Op]> }
+
+/** The values that each `op` replaced. They are stored and never go on the wire. */
+export interface AgentBefore {
+  extended: Pick<Run, 'status'>
+  finished: Pick<Run, 'status' | 'metadata'>
+  deleted: Record<string, never>
+}
 
 export const RunCreate = z
   .strictObject({

@@ -1,25 +1,53 @@
-// The envelope of one entry of a user's log, as devices see it. `seq` orders a topic without gaps; `version` orders one entity.
+// A change is one entry of a user's log as devices see it; a decision is what a command wants to append. Both are unions over
+// (topic, op): whoever has checked `topic` and `op` knows the type of `data`, and of `before`.
+//
+// A newer server may send an op that this version doesn't know. Such a change tells that an entity has changed, and not how (LOG-8,
+// CLIENT-2). Therefore changes come from the wire and the database as `WireChange`, and `isKnown` in known-change.ts narrows them.
 import * as z from 'zod'
-import { Topic } from './topics.ts'
+import { accountChanges } from './account.ts'
+import { agentChanges, type AgentBefore } from './agents.ts'
+import { conversationChanges, type ConversationBefore } from './conversations.ts'
+import { Epoch, Seq, Version } from './cursor.ts'
+import { preferencesChanges, type PreferencesBefore } from './preferences.ts'
 import { Time, Uuid } from './scalars.ts'
+import { Topic } from './topics.ts'
 
-/** A user's logs were restarted when the epoch changes (a restore from a backup): cursors of another epoch mean nothing. */
-export const Epoch = z.string().min(1).max(64)
-export const Seq = z.int().min(0)
-export const Version = z.int().min(1)
+/** The schema of `data` for each op of each topic. Every topic has the op `closed` as well, see `Op`. */
+export const changeSchemas = {
+  conversations: conversationChanges,
+  preferences: preferencesChanges,
+  agents: agentChanges,
+  account: accountChanges,
+} satisfies Record<Topic, Record<string, z.ZodObject>>
+type Schemas = typeof changeSchemas
 
-/** Where a device stands in a topic: it holds every change up to and including `seq`. 0 is the start. */
-export const Cursor = z.strictObject({ epoch: Epoch, seq: Seq }).meta({ id: 'Cursor' })
-export type Cursor = z.infer<typeof Cursor>
+/** The values that an op replaced, for the ops that keep them. */
+interface Before {
+  conversations: ConversationBefore
+  preferences: PreferencesBefore
+  agents: AgentBefore
+  account: Record<never, never>
+}
 
-/** Who did it. `session_id` is null for what the server does itself. */
+/** The ops of a topic that this version knows. `closed` is the last entry of every topic of a deleted account. */
+export type Op<T extends Topic> = Extract<keyof Schemas[T], string> | 'closed'
+
+/** What a change of this op carries. */
+export type DataOf<T extends Topic, O extends Op<T>> = O extends keyof Schemas[T]
+  ? z.infer<Schemas[T][O]>
+  : Record<string, never>
+
+/** Who made a change. `session_id` is null for what the server does by itself. */
 export const Actor = z
   .object({ session_id: Uuid.nullable(), device: z.string() })
   .meta({ id: 'Actor' })
 export type Actor = z.infer<typeof Actor>
 
-/** One change. `data` follows `op` (see the topic's file); `stripped`: its content is gone by purge or retention, `data` is absent. */
-export const Change = z
+/**
+ * A change as it travels and is stored: `data` follows `op`, but nobody has looked yet whether this version knows the op.
+ * `stripped`: a purge or retention removed the content, and `data` is absent. Relays pass it on as it is; `isKnown` narrows it.
+ */
+export const WireChange = z
   .object({
     topic: Topic,
     epoch: Epoch,
@@ -34,21 +62,40 @@ export const Change = z
     stripped: z.literal(true).optional(),
   })
   .meta({ id: 'Change' })
-export type Change = z.infer<typeof Change>
+export type WireChange = z.infer<typeof WireChange>
+
+type Envelope = Omit<WireChange, 'topic' | 'op' | 'data' | 'stripped'>
+type Content<Data> = { data: Data; stripped?: undefined } | { data?: undefined; stripped?: true }
+
+/** A change of a topic. Its op is one that this version knows. */
+export type ChangeOf<T extends Topic> = {
+  [O in Op<T>]: Envelope & { topic: T; op: O } & Content<DataOf<T, O>>
+}[Op<T>]
+
+/** One change: a union over `topic` and `op`. */
+export type Change = { [T in Topic]: ChangeOf<T> }[Topic]
 
 /**
- * What a command decided to append, before the log gives it `seq`, `at` and an actor. `before` holds the values that it replaces
- * (for rewind; never on the wire).
+ * What a command of a topic decided to append, before the log gives it `seq`, `at` and an actor. `before` holds the values that
+ * the change replaces; it is stored for rewind and never goes on the wire.
  */
-export interface Decision {
-  op: string
-  entity_id: Uuid
-  version: number
+export type DecisionOf<T extends Topic> = {
+  [O in Op<T>]: {
+    op: O
+    entity_id: Uuid
+    version: number
+    data: DataOf<T, O>
+  } & (O extends keyof Before[T] ? { before: Before[T][O] } : { before?: undefined })
+}[Op<T>]
+export type Decision = { [T in Topic]: DecisionOf<T> }[Topic]
+
+/** A decision of any version of the server. `Decision` is one. */
+export interface AnyDecision extends Pick<WireChange, 'op' | 'entity_id' | 'version'> {
   data: Record<string, unknown>
   before?: Record<string, unknown>
 }
 
-/** What a command may know besides the state: the moment (ISO time, never earlier than the topic's last `at`) and fresh ids. */
+/** What a decision may know besides the state: the moment (ISO time, never before the topic's last `at`) and fresh ids. */
 export interface DecisionContext {
   user_id: Uuid
   at: string

@@ -1,7 +1,7 @@
 // Topic `conversations`: the entity, what its changes carry, and its commands. How a command becomes a change is in decide/, how a
 // change becomes state in reduce/.
 import * as z from 'zod'
-import { Seq, Version } from './change.ts'
+import { Seq, Version } from './cursor.ts'
 import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
 import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
@@ -75,6 +75,28 @@ export type ConversationChanges = {
   [Op in keyof typeof conversationChanges]: z.infer<(typeof conversationChanges)[Op]>
 }
 
+/** The fields of a conversation that `updated` names only when they change. */
+export type ConversationFields = Pick<
+  ConversationChanges['updated'],
+  'title' | 'metadata' | 'pinned' | 'archived'
+>
+
+/** The values that each `op` replaced. They are stored for rewind and never go on the wire. */
+export interface ConversationBefore {
+  updated: ConversationFields &
+    Pick<Summary, 'message_count' | 'preview' | 'updated_at'> & {
+      /** The replaced versions of edited messages; new messages replaced nothing. */
+      messages: Message[]
+    }
+  /** `updated_at` of the message. */
+  extended: { message_updated_at: string }
+  finished: Pick<Message, 'status' | 'metadata'> &
+    Pick<Summary, 'preview' | 'updated_at'> & { message_updated_at: string }
+  deleted: Pick<Summary, 'deleted_at'>
+  restored: Pick<Summary, 'deleted_at'> & Partial<Pick<Summary, 'metadata'>>
+  purged: Record<string, never>
+}
+
 const content = {
   title: Title.optional(),
   metadata: FreeForm.optional(),
@@ -86,7 +108,7 @@ const one = { conversation_id: Uuid }
 export const ConversationCreate = z
   .strictObject({ id: Uuid.optional(), ...content })
   .meta({ id: 'ConversationCreate' })
-/** Where a conversation is brought back to: what it was behind the change `seq` of the topic. */
+/** Where a conversation is brought back to: what it was after the change `seq` of the topic. */
 export const Rewind = z.strictObject({ seq: Seq.min(1) }).meta({ id: 'Rewind' })
 export const ConversationUpdate = z
   .strictObject({ ...content, ...flags })

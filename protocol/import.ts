@@ -1,23 +1,7 @@
-// What owners do with all they have: look at its trail, take it out, bring it in.
+// The request that imports another product's export, and its result.
 import * as z from 'zod'
-import { Actor, Seq, Version } from './change.ts'
-import { Time, Uuid } from './scalars.ts'
-import { Topic } from './topics.ts'
 
-/** One line of the user's audit trail. */
-export const Activity = z
-  .object({
-    at: Time,
-    topic: Topic,
-    op: z.string(),
-    entity_id: Uuid,
-    version: Version,
-    seq: Seq,
-    actor: Actor,
-    summary: z.string(),
-  })
-  .meta({ id: 'Activity' })
-
+/** The product that an export comes from. `browser`: the localStorage of the app before Lockstep. */
 export const ImportSource = z.enum([
   'lockstep',
   'browser',
@@ -28,11 +12,14 @@ export const ImportSource = z.enum([
   'chat-ui',
 ])
 export type ImportSource = z.infer<typeof ImportSource>
+
 export const ImportRequest = z.strictObject({
   source: ImportSource,
   data: z.unknown(),
   dry_run: z.boolean().optional(),
 })
+
+/** How many items an import created, updated and skipped, and why others failed. */
 export const ImportResult = z
   .object({
     created: z.int(),

@@ -8,6 +8,7 @@ export const limits = {
   passwordMin: 8,
   passwordMax: 256,
   titleMax: 500,
+  agentInstructionsMax: 60_000,
   previewMax: 140,
   messageBytes: 256 * 1024,
   freeFormBytes: 64 * 1024,

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { Version } from './change.ts'
+import { Version } from './cursor.ts'
 import { limits } from './limits.ts'
 import { FreeForm, ReadOnly, sizedText, Time, Uuid } from './scalars.ts'
 

@@ -1,6 +1,6 @@
 // Topic `preferences`: one free-form object per user (theme, density, agent settings, …), changed by merge patches (RFC 7396).
 import * as z from 'zod'
-import { Version } from './change.ts'
+import { Version } from './cursor.ts'
 import { FreeForm } from './scalars.ts'
 
 /** Version 1 is the empty object that every account starts with. */
@@ -12,6 +12,12 @@ export type Preferences = z.infer<typeof Preferences>
 export const preferencesChanges = { updated: z.object({ patch: FreeForm }) }
 export type PreferencesChanges = {
   [Op in keyof typeof preferencesChanges]: z.infer<(typeof preferencesChanges)[Op]>
+}
+
+/** The values that each `op` replaced. They are stored and never go on the wire. */
+export interface PreferencesBefore {
+  /** The patch that takes the change back. */
+  updated: PreferencesChanges['updated']
 }
 
 export const preferencesCommands = {

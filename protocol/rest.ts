@@ -12,7 +12,7 @@ import {
   Username,
 } from './account.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
-import { Epoch, Seq } from './change.ts'
+import { Epoch, Seq } from './cursor.ts'
 import {
   Conversation,
   ConversationCreate,
@@ -20,7 +20,8 @@ import {
   Rewind,
   Summary,
 } from './conversations.ts'
-import { Activity, ImportRequest, ImportResult } from './import.ts'
+import { Activity } from './activity.ts'
+import { ImportRequest, ImportResult } from './import.ts'
 import { routePaths } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
@@ -96,7 +97,11 @@ export const routes = {
     status: 200,
     answer: SignInMethods,
   },
-  logout: { ...routePaths.logout, summary: 'Revoke this session and close its sockets', status: 204 },
+  logout: {
+    ...routePaths.logout,
+    summary: 'Revoke this session and close its sockets',
+    status: 204,
+  },
 
   getMe: {
     ...routePaths.getMe,

@@ -2,7 +2,8 @@
 import * as z from 'zod'
 import { accountCommands } from './account.ts'
 import { agentCommands } from './agents.ts'
-import { Change, Cursor, Epoch, Seq, Version } from './change.ts'
+import { WireChange } from './change.ts'
+import { Cursor, Epoch, Seq, Version } from './cursor.ts'
 import { conversationCommands } from './conversations.ts'
 import { Problem } from './problem.ts'
 import { limits } from './limits.ts'
@@ -25,7 +26,7 @@ export const Sync = z
     epoch: Epoch,
     from: Seq,
     to: Seq,
-    changes: z.array(Change),
+    changes: z.array(WireChange),
     more: z.boolean(),
     reset: z.boolean(),
   })
@@ -74,7 +75,7 @@ export const RangeRequest = z
   )
 export type RangeRequest = z.infer<typeof RangeRequest>
 export const RangeAnswer = z.object({
-  changes: z.array(Change),
+  changes: z.array(WireChange),
   more: z.boolean(),
   reset: z.boolean(),
 })
@@ -107,7 +108,7 @@ export const unloggedCommands: ReadonlySet<string> = new Set(['account:viewing']
 /** Events from the server. */
 export interface ServerEvents {
   sync: (payload: Sync) => void
-  change: (payload: Change) => void
+  change: (payload: WireChange) => void
   head: (payload: Head) => void
   delta: (payload: Delta) => void
   presence: (payload: Presence) => void

@@ -59,7 +59,12 @@ async function run(
     await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
-    const imports = createImport(database, log, createPreferences(database, log), logger)
+    const imports = createImport({
+      database,
+      log,
+      preferences: createPreferences(database, log),
+      logger,
+    })
     return await runCommand(command, { database, log, imports }, terminal)
   } finally {
     await stops.run()

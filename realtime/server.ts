@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createAgents, type Agents, type AgentsOptions } from './agents/agents.ts'
+import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { onlyHttps, originAllowed } from './auth/origin.ts'
 import { createPasswords } from './auth/passwords.ts'
@@ -59,7 +59,7 @@ export interface ServerOptions {
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
-  agents?: Pick<AgentsOptions, 'demo' | 'timings'>
+  agents?: Pick<AgentsDeps, 'demo' | 'timings'>
 }
 
 export interface RunningServer {
@@ -119,7 +119,7 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
-      delta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
+      showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
       metrics,
@@ -154,13 +154,13 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport(database, log, preferences, logger, room),
+          imports: createImport({ database, log, preferences, logger, quota: room }),
         }),
       },
       sessions,
       host: { account, proxy, oidc },
       toFault: toServerFault,
-      ready: async () =>
+      isReady: async () =>
         serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
@@ -170,7 +170,7 @@ export async function startServer(
     stops.add('http', () => http.stop())
     const gateway = startGateway({
       httpServer: http.server,
-      sessions: proxy ? proxy.guard(sessions) : sessions,
+      sessions: proxy ? proxy.guardSessions(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
       execute: createExecute(

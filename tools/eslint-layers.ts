@@ -1,15 +1,14 @@
-// ESLint rule: import directions. The table is the architecture: an import that isn't in it is an error, and so is a source
-// folder that isn't. Type-only imports count like any other: a layer must not even know another's shapes.
+// ESLint rule: import directions. The table below is the architecture. An import that the table
+// doesn't allow is an error, and so is a source folder that the table doesn't name. Type-only imports
+// count like any other: a layer must not even know the shapes of a layer above it.
 import path from 'node:path'
 import type { Rule } from 'eslint'
-import { workspaceFile } from './workspace-packages.ts'
-
-const root = path.resolve(import.meta.dirname, '..')
+import { fileOf, importedFile, importListeners } from './eslint-imports.ts'
 
 /** Layers of realtime/ that every other layer there may import. */
-const everybodys = ['concurrency', 'observability', 'config', 'lifecycle']
+const sharedLayers = ['concurrency', 'observability', 'config', 'lifecycle']
 
-/** Layer (a folder; the longest match counts) -> the layers it may import besides itself. */
+/** Layer -> the layers that it may import besides itself. A file is in the innermost layer. */
 const mayImport = new Map<string, string[]>([
   ['protocol', []],
   ['clients/typescript', ['protocol']],
@@ -33,11 +32,11 @@ const mayImport = new Map<string, string[]>([
     http: ['auth', 'commands'],
   }).map(([layer, below]): [string, string[]] => [
     `realtime/${layer}`,
-    ['protocol', ...[...everybodys, ...below].map((name) => `realtime/${name}`)],
+    ['protocol', ...[...sharedLayers, ...below].map((name) => `realtime/${name}`)],
   ]),
 ])
 
-/** They wire the layers together: they import every layer, and no layer imports them. */
+/** Files that wire the layers together: they import every layer, and no layer imports them. */
 const compositionRoot = [
   'realtime/server.ts',
   'realtime/main.ts',
@@ -45,7 +44,7 @@ const compositionRoot = [
   'realtime/cli.ts',
 ]
 
-/** Package -> the only layer that knows it. */
+/** Package (or npm scope) -> the only layer that may import it. */
 const knownOnlyTo = new Map([
   ['mongodb', 'realtime/store'],
   ['bson', 'realtime/embedded'],
@@ -63,7 +62,10 @@ const knownOnlyTo = new Map([
   ['svelte', 'ui'],
 ])
 
-/** Layer -> the only packages it imports; the other layers import any that isn't known to one layer only. */
+/**
+ * Layer -> the only packages that it may import. A layer without a line may import every package
+ * that `knownOnlyTo` doesn't give to another layer.
+ */
 const onlyPackages = new Map([
   ['protocol', ['zod']],
   ['clients/typescript', ['socket.io-client']],
@@ -71,11 +73,11 @@ const onlyPackages = new Map([
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)
 
-/** The layer of a path in the repository; undefined for what has no directions (tests, tools). */
+/** The layer of a file; undefined for files without directions, such as tests and tools. */
 const layerOf = (file: string): string | undefined =>
   innermostFirst.find((layer) => file.startsWith(`${layer}/`))
 
-/** A source of realtime/ in no layer of the table: only those that wire the layers together. */
+/** Whether a source file of the server is in a folder that the table doesn't name. */
 const isUnknownFolder = (file: string): boolean =>
   file.startsWith('realtime/') && layerOf(file) === undefined && !compositionRoot.includes(file)
 
@@ -98,40 +100,24 @@ function packageFault(layer: string | undefined, source: string): string | undef
   return undefined
 }
 
-/** Reports each import, re-export, dynamic import or import type whose direction the tables above don't allow. */
+/** Reports each import whose direction the tables above don't allow. */
 export const layers: Rule.RuleModule = {
   meta: { type: 'problem', schema: [] },
   create(context) {
-    const file = path.relative(root, context.filename).split(path.sep).join('/')
+    const file = fileOf(context)
     const layer = layerOf(file)
     if (layer === undefined && !file.startsWith('realtime/')) return {}
-
-    const check = (node: Rule.Node): void => {
-      const source = 'source' in node ? node.source : undefined
-      if (source?.type !== 'Literal' || typeof source.value !== 'string') return
-      const target = source.value.startsWith('.')
-        ? path.posix.join(path.posix.dirname(file), source.value)
-        : workspaceFile(source.value)
-      const message =
-        target === undefined
-          ? packageFault(layer, source.value)
-          : layer && fileFault(layer, file, target)
-      if (message) context.report({ node: source, message })
-    }
     return {
-      Program: (node) => {
-        if (isUnknownFolder(file)) {
-          context.report({
-            node,
-            message: `${path.posix.dirname(file)} has no line in tools/eslint-layers.ts.`,
-          })
-        }
+      Program(node) {
+        if (!isUnknownFolder(file)) return
+        const message = `${path.posix.dirname(file)} has no line in tools/eslint-layers.ts.`
+        context.report({ node, message })
       },
-      ImportDeclaration: check,
-      ExportNamedDeclaration: check,
-      ExportAllDeclaration: check,
-      ImportExpression: check,
-      TSImportType: check,
+      ...importListeners(context, (specifier) => {
+        const target = importedFile(file, specifier)
+        if (target === undefined) return packageFault(layer, specifier)
+        return layer && fileFault(layer, file, target)
+      }),
     }
   },
 }

@@ -1,11 +1,12 @@
-// Runs before npm's scripts, so that each of them works in a fresh clone: `prepare.mjs [ui] [system]`. Dependencies and a Node that
-// runs TypeScript are always seen to; `ui` builds the page that the server serves; `system` installs the programs that tests drive.
+// Runs before npm's scripts, so that each of them works in a fresh clone: `prepare.mjs [ui] [server] [system]`. Dependencies and a Node that
+// runs TypeScript are always seen to; `ui` builds the page that the server serves; `server` bundles the server itself; `system` installs the programs that tests drive.
 // What is up to date costs milliseconds and prints nothing. Plain JavaScript without dependencies, for whatever Node there is.
 import { spawnSync } from 'child_process'
 import fs from 'fs'
 import path from 'path'
 import { fileURLToPath } from 'url'
 import { contentHash, installedMatches, missingCommands, runsTypeScript } from './freshness.mjs'
+import { serverBundle } from './server-bundle.mjs'
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const pinnedNode = path.join(root, 'node_modules/.bin/node')
@@ -137,6 +138,22 @@ function buildUi() {
   fs.writeFileSync(uiStamp, hash)
 }
 
+/** Where development packages are missing (in production), the file in the bundle's place runs the sources. */
+function bundleServer() {
+  const { start, isCurrent } = serverBundle()
+  if (isCurrent) return
+  if (!fs.existsSync(path.join(root, 'node_modules/rolldown'))) {
+    fs.mkdirSync(path.dirname(start), { recursive: true })
+    fs.writeFileSync(start, `import ${JSON.stringify(path.join(root, 'realtime/main.ts'))}\n`)
+    return
+  }
+  say('Bundling the server ...')
+  const node = fs.existsSync(pinnedNode) ? pinnedNode : 'node'
+  if (!run(node, [path.join(root, 'tools/bundle-server.ts')])) {
+    throw new Unprepared('The server could not be bundled: see the message above.')
+  }
+}
+
 function installSystemPrograms() {
   const searchPath = process.env.PATH || ''
   const missing = missingCommands(Array.from(systemPrograms.keys()), searchPath)
@@ -172,6 +189,7 @@ try {
   installDependencies()
   ensureNode()
   if (process.argv.includes('ui')) buildUi()
+  if (process.argv.includes('server')) bundleServer()
   if (process.argv.includes('system')) installSystemPrograms()
 } catch (error) {
   if (!(error instanceof Unprepared)) throw error

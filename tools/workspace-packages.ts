@@ -1,5 +1,5 @@
-// Which file of this repository an import of one of its own packages means, by the `exports` of that
-// package. The tools look at imports as text, so they have to resolve them as Node does.
+// Resolves an import of one of this repository's own packages to a file, by the `exports` of that
+// package. The tools read imports as text, so they have to resolve them as Node does.
 import fs from 'node:fs'
 import path from 'node:path'
 
@@ -19,7 +19,13 @@ const packages = readManifest('.').workspaces.map((folder) => {
   return { folder, name, exports }
 })
 
-/** The path in the repository (with `/`); undefined when the specifier names no package of it. */
+/** The folders of the workspace's packages, relative to the repository. */
+export const packageFolders = packages.map(({ folder }) => folder)
+
+/**
+ * The file that a specifier such as `@lockstep/protocol/change` means: a path relative to the
+ * repository, with `/`. Undefined if the specifier names no package of this repository.
+ */
 export function workspaceFile(specifier: string): string | undefined {
   for (const { folder, name, exports } of packages) {
     if (specifier !== name && !specifier.startsWith(`${name}/`)) continue

@@ -2,11 +2,12 @@
 // appends; clients show with it what they have not been told yet.
 //
 // `held` must contain the messages that the command names (`namedMessages`); on the server others may be missing.
-import type { Decision, DecisionContext } from '../change.ts'
+import type { DecisionContext, DecisionOf } from '../change.ts'
 import type {
   Conversation,
   ConversationChanges,
   ConversationCommands,
+  ConversationFields,
   Summary,
 } from '../conversations.ts'
 import { Fault } from '../errors.ts'
@@ -19,12 +20,13 @@ import { previewOf } from '../text.ts'
 /** What a conversation is called until somebody names it. */
 export const DEFAULT_TITLE = 'New conversation'
 
+export type ConversationDecision = DecisionOf<'conversations'>
 type Command<Name extends keyof ConversationCommands> = ConversationCommands[Name]
 type Decide<Name extends keyof ConversationCommands> = (
   held: HeldConversation,
   command: Command<Name>,
   context: DecisionContext,
-) => Decision | undefined
+) => ConversationDecision | undefined
 
 /** Ids of the messages that a command names: known ones may be edited or be the ones that others replace. */
 export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
@@ -86,10 +88,10 @@ const update: Decide<'update'> = (held, command, context) => {
 /** The change that gives a conversation these fields, and messages in the place of those they replace; undefined when there are none. */
 export function updated(
   conversation: Conversation,
-  fields: Fields,
+  fields: ConversationFields,
   { messages, replaced }: { messages: Message[]; replaced: Message[] },
   context: DecisionContext,
-): Decision | undefined {
+): ConversationDecision | undefined {
   if (messages.length === 0 && Object.keys(fields).length === 0) return undefined
   const last = messages.findLast(({ position }) => position >= conversation.message_count)
   const data: ConversationChanges['updated'] = {
@@ -102,13 +104,13 @@ export function updated(
   }
   const { message_count, preview, updated_at } = conversation
   const before = {
-    ...pick(conversation, Object.keys(fields)),
+    ...replacedFields(conversation, fields),
     messages: replaced,
     message_count,
     preview,
     updated_at,
   }
-  return next(conversation, 'updated', data, before)
+  return { op: 'updated', ...next(conversation), data, before }
 }
 
 /** A message whose id is known has been appended before: its id is its idempotency key. */
@@ -121,7 +123,8 @@ const append: Decide<'append'> = (held, { conversation_id, message }, context) =
 const remove: Decide<'delete'> = (held, _command, context) => {
   const conversation = existing(held)
   if (conversation.deleted_at !== null) return undefined
-  return next(conversation, 'deleted', { deleted_at: context.at }, { deleted_at: null })
+  const data = { deleted_at: context.at }
+  return { op: 'deleted', ...next(conversation), data, before: { deleted_at: null } }
 }
 
 const restore: Decide<'restore'> = (held) => {
@@ -132,10 +135,16 @@ const restore: Decide<'restore'> = (held) => {
     deleted_at: null,
     version: conversation.version + 1,
   }
-  return next(conversation, 'restored', restored, { deleted_at: conversation.deleted_at })
+  const before = { deleted_at: conversation.deleted_at }
+  return { op: 'restored', ...next(conversation), data: restored, before }
 }
 
-const purge: Decide<'purge'> = (held) => next(existing(held), 'purged', {}, {})
+const purge: Decide<'purge'> = (held) => ({
+  op: 'purged',
+  ...next(existing(held)),
+  data: {},
+  before: {},
+})
 
 /** The decisions by command; `reply` and `stop` are decided where replies run. */
 export const decideConversations = { create, update, append, delete: remove, restore, purge }
@@ -161,32 +170,25 @@ export function live(held: HeldConversation): Conversation {
   return conversation
 }
 
-export function next(
-  conversation: Conversation,
-  op: string,
-  data: object,
-  before: object,
-): Decision {
+/** The entity of a conversation's next change, and the version that the change gives it. */
+export const next = ({ id, version }: Summary) => ({ entity_id: id, version: version + 1 })
+
+/** The present values of the fields that change. */
+function replacedFields(
+  { title, metadata, pinned, archived }: Conversation,
+  fields: ConversationFields,
+): ConversationFields {
   return {
-    op,
-    entity_id: conversation.id,
-    version: conversation.version + 1,
-    data: data as Decision['data'],
-    before: before as Decision['before'],
+    ...('title' in fields && { title }),
+    ...('metadata' in fields && { metadata }),
+    ...('pinned' in fields && { pinned }),
+    ...('archived' in fields && { archived }),
   }
 }
 
-const pick = (conversation: Conversation, names: string[]) =>
-  Object.fromEntries(names.map((name) => [name, conversation[name as keyof Conversation]]))
-
-export type Fields = Pick<
-  ConversationChanges['updated'],
-  'title' | 'metadata' | 'pinned' | 'archived'
->
-
 /** The named fields whose value would become another. */
-function changedFields(conversation: Conversation, command: Command<'update'>): Fields {
-  const fields: Fields = {}
+function changedFields(conversation: Conversation, command: Command<'update'>): ConversationFields {
+  const fields: ConversationFields = {}
   if (command.title !== undefined && command.title !== conversation.title)
     fields.title = command.title
   if (command.pinned !== undefined && command.pinned !== conversation.pinned)

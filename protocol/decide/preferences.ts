@@ -1,4 +1,4 @@
-import type { Decision, DecisionContext } from '../change.ts'
+import type { DecisionContext, DecisionOf } from '../change.ts'
 import { Fault } from '../errors.ts'
 import { equalJson, exceedsFreeForm, inversePatch, mergePatch } from '../free-form.ts'
 import { limits } from '../limits.ts'
@@ -9,7 +9,7 @@ export function decidePreferences(
   held: Preferences,
   { patch, if_version }: PreferencesCommands['update'],
   { user_id }: DecisionContext,
-): Decision | undefined {
+): DecisionOf<'preferences'> | undefined {
   if (if_version !== undefined && if_version !== held.version)
     throw new Fault('version_conflict', { current: held })
   const merged = mergePatch(held.preferences, patch)

@@ -2,7 +2,7 @@
 // another run, or after its end, changes nothing.
 //
 // `held` must contain every streaming message of the conversation and the messages that are named.
-import type { Decision, DecisionContext } from '../change.ts'
+import type { DecisionContext } from '../change.ts'
 import type { Conversation, ConversationChanges } from '../conversations.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
@@ -10,7 +10,7 @@ import { limits } from '../limits.ts'
 import type { Message } from '../message.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
 import { byteLength, previewOf } from '../text.ts'
-import { checkLength, existing, live, next } from './conversations.ts'
+import { checkLength, existing, live, next, type ConversationDecision } from './conversations.ts'
 
 /** A reply that is about to be written. */
 export interface ReplyStart {
@@ -29,7 +29,7 @@ export function decideReply(
   held: HeldConversation,
   start: ReplyStart,
   context: DecisionContext,
-): Decision {
+): ConversationDecision {
   const conversation = live(held)
   if (conversation.messages.some(({ status }) => status === 'streaming'))
     throw new Fault('already_replying')
@@ -65,7 +65,8 @@ export function decideReply(
     preview: '',
     updated_at: context.at,
   }
-  return next(conversation, 'updated', data, { messages: [], message_count, preview, updated_at })
+  const before = { messages: [], message_count, preview, updated_at }
+  return { op: 'updated', ...next(conversation), data, before }
 }
 
 function replaceable(conversation: Conversation, id: string): void {
@@ -87,7 +88,10 @@ export interface ReplyPiece {
 }
 
 /** Extends the message. Throws `not_found` when this run doesn't write it (any more); undefined: the text is there already. */
-export function decideExtend(held: HeldConversation, piece: ReplyPiece): Decision | undefined {
+export function decideExtend(
+  held: HeldConversation,
+  piece: ReplyPiece,
+): ConversationDecision | undefined {
   const conversation = live(held)
   const message = streamedBy(conversation, piece)
   if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
@@ -103,7 +107,8 @@ export function decideExtend(held: HeldConversation, piece: ReplyPiece): Decisio
       limit_bytes: limits.messageBytes,
     })
   const data: ConversationChanges['extended'] = { message_id, run_id, offset: end, text }
-  return next(conversation, 'extended', data, { message_updated_at: message.updated_at })
+  const before = { message_updated_at: message.updated_at }
+  return { op: 'extended', ...next(conversation), data, before }
 }
 
 export interface ReplyEnding {
@@ -119,7 +124,7 @@ export function decideFinish(
   held: HeldConversation,
   ending: ReplyEnding,
   context: DecisionContext,
-): Decision | undefined {
+): ConversationDecision | undefined {
   const conversation = existing(held)
   const message = streamedBy(conversation, ending)
   return message && finish(conversation, message, ending, context)
@@ -133,7 +138,7 @@ export function decideStop(
     metadata = {},
   }: Pick<ReplyEnding, 'message_id'> & Partial<Pick<ReplyEnding, 'metadata'>>,
   context: DecisionContext,
-): Decision | undefined {
+): ConversationDecision | undefined {
   const found = streaming(held, message_id)
   return (
     found && finish(found.conversation, found.message, { status: 'stopped', metadata }, context)
@@ -147,7 +152,7 @@ export function decideStop(
 export function decideStopRequest(
   held: HeldConversation,
   message_id: string,
-): Decision | undefined {
+): ConversationDecision | undefined {
   const found = streaming(held, message_id)
   if (!found) return undefined
   const { conversation, message } = found
@@ -158,7 +163,8 @@ export function decideStopRequest(
     offset: message.content.length,
     text: '',
   }
-  return next(conversation, 'extended', data, { message_updated_at: message.updated_at })
+  const before = { message_updated_at: message.updated_at }
+  return { op: 'extended', ...next(conversation), data, before }
 }
 
 function streaming(held: HeldConversation, message_id: string) {
@@ -190,7 +196,7 @@ function finish(
   message: Message,
   { status, metadata }: Pick<ReplyEnding, 'status' | 'metadata'>,
   context: DecisionContext,
-): Decision {
+): ConversationDecision {
   const isLast = message.position >= conversation.message_count
   const data: ConversationChanges['finished'] = {
     message_id: message.id,
@@ -203,9 +209,11 @@ function finish(
   }
   const { preview, updated_at } = conversation
   const before = {
-    status: 'streaming',
+    status: message.status,
     metadata: message.metadata,
     message_updated_at: message.updated_at,
+    preview,
+    updated_at,
   }
-  return next(conversation, 'finished', data, { ...before, preview, updated_at })
+  return { op: 'finished', ...next(conversation), data, before }
 }

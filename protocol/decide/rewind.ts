@@ -2,20 +2,20 @@
 // been edited since get their former values under new versions. Messages that came later stay, as do positions and ids.
 //
 // `held` must contain every streaming message, and all that were written after the moment; `then` is what they were, as undoing the log gives it.
-import type { Decision, DecisionContext } from '../change.ts'
-import { UNFINISHED, type Conversation } from '../conversations.ts'
+import type { DecisionContext } from '../change.ts'
+import { UNFINISHED, type Conversation, type ConversationFields } from '../conversations.ts'
 import { Fault } from '../errors.ts'
 import { equalJson } from '../free-form.ts'
 import type { Message } from '../message.ts'
 import type { HeldConversation } from '../reduce/conversation.ts'
-import { live, updated, type Fields } from './conversations.ts'
+import { live, updated, type ConversationDecision } from './conversations.ts'
 
 /** undefined: it is what it was. Throws `already_replying` while a message is being written, `not_found` for what isn't there or is in the trash. */
 export function decideRewind(
   held: HeldConversation,
   then: Conversation,
   context: DecisionContext,
-): Decision | undefined {
+): ConversationDecision | undefined {
   const conversation = live(held)
   if (conversation.messages.some(({ status }) => status === 'streaming'))
     throw new Fault('already_replying')
@@ -45,7 +45,7 @@ const differs = (message: Message, earlier: Message | undefined): boolean =>
     message.status !== earlier.status ||
     !equalJson(message.metadata, earlier.metadata))
 
-function fieldsOf(conversation: Conversation, then: Conversation): Fields {
+function fieldsOf(conversation: Conversation, then: Conversation): ConversationFields {
   const { title, pinned, archived } = then
   const { [UNFINISHED]: _unfinished, ...metadata } = then.metadata // an import that has ended since isn't under way again
   return {

@@ -1,11 +1,13 @@
 // Pure: how a run of an agent begins, grows, ends and is removed. The invariant: a run that has ended, or is removed, never changes again.
 import type { AgentChanges, AgentCommands, Run } from '../agents.ts'
-import type { Decision, DecisionContext } from '../change.ts'
+import type { DecisionContext, DecisionOf } from '../change.ts'
 import { Fault } from '../errors.ts'
 import type { JsonObject } from '../free-form.ts'
 import { limits } from '../limits.ts'
 import { isRun, type HeldRun } from '../reduce/run.ts'
 import { byteLength } from '../text.ts'
+
+export type RunDecision = DecisionOf<'agents'>
 
 export type RunStart = AgentCommands['run'] & {
   id: string
@@ -19,7 +21,7 @@ export function decideRun(
   held: HeldRun,
   start: RunStart,
   context: DecisionContext,
-): Decision | undefined {
+): RunDecision | undefined {
   if (isRun(held)) return undefined
   if (held)
     throw new Fault('id_taken', { detail: 'A run with this id has been deleted: use another id' })
@@ -45,7 +47,7 @@ export function decideRun(
 export function decideRunExtend(
   held: HeldRun,
   piece: AgentChanges['extended'],
-): Decision | undefined {
+): RunDecision | undefined {
   const run = existingRun(held)
   if (run.ended_at !== null) throw new Fault('not_found', { detail: 'This run has ended' })
   const end = run.output.length
@@ -58,7 +60,8 @@ export function decideRunExtend(
       detail: 'The output would become too large',
       limit_bytes: limits.messageBytes,
     })
-  return next(run, 'extended', { offset: end, text }, { status: run.status })
+  const data = { offset: end, text }
+  return { op: 'extended', ...next(run), data, before: { status: run.status } }
 }
 
 export interface RunEnding {
@@ -72,7 +75,7 @@ export function decideRunFinish(
   held: HeldRun,
   { status, metadata }: RunEnding,
   context: DecisionContext,
-): Decision | undefined {
+): RunDecision | undefined {
   const run = existingRun(held)
   if (run.ended_at !== null) return undefined
   const data: AgentChanges['finished'] = {
@@ -81,20 +84,22 @@ export function decideRunFinish(
     ended_at: context.at,
     metadata: { ...run.metadata, ...metadata },
   }
-  return next(run, 'finished', data, { status: run.status, metadata: run.metadata })
+  const before = { status: run.status, metadata: run.metadata }
+  return { op: 'finished', ...next(run), data, before }
 }
 
 /** Asks whoever writes a run to end it: an empty piece in the name of the user who asks. undefined: it has ended. Throws `not_found`. */
-export function decideRunStopRequest(held: HeldRun): Decision | undefined {
+export function decideRunStopRequest(held: HeldRun): RunDecision | undefined {
   const run = existingRun(held)
   if (run.ended_at !== null) return undefined
-  return next(run, 'extended', { offset: run.output.length, text: '' }, { status: run.status })
+  const data = { offset: run.output.length, text: '' }
+  return { op: 'extended', ...next(run), data, before: { status: run.status } }
 }
 
 /** Removes a run, also one that runs: its producer stops when it sees that. undefined: it is removed. */
-export function decideRunDelete(held: HeldRun): Decision | undefined {
+export function decideRunDelete(held: HeldRun): RunDecision | undefined {
   if (held && !isRun(held)) return undefined
-  return next(existingRun(held), 'deleted', {}, {})
+  return { op: 'deleted', ...next(existingRun(held)), data: {}, before: {} }
 }
 
 /** Throws `not_found` for a run that was removed or never was. */
@@ -103,10 +108,5 @@ export function existingRun(held: HeldRun): Run {
   return held
 }
 
-const next = (run: Run, op: string, data: object, before: object): Decision => ({
-  op,
-  entity_id: run.id,
-  version: run.version + 1,
-  data: data as Decision['data'],
-  before: before as Decision['before'],
-})
+/** The entity of a run's next change, and the version that the change gives it. */
+const next = ({ id, version }: Run) => ({ entity_id: id, version: version + 1 })

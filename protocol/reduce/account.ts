@@ -1,33 +1,37 @@
-import type { AccountChanges, Session } from '../account.ts'
-import type { Change } from '../change.ts'
+import type { Session } from '../account.ts'
+import type { WireChange } from '../change.ts'
+import { isKnownOf } from '../known-change.ts'
 
-/** What devices know of the account: the name, the sessions, and whether it is closed. */
+/** What devices know of the account: the name, the sessions, and whether the account is closed. */
 export interface HeldAccount {
   username: string
   sessions: Session[]
   closed: boolean
 }
 
-/** Pure: account + change -> account. Repeating a change changes nothing. */
-export function reduceAccount(held: HeldAccount, change: Change): HeldAccount {
-  if (!change.data) return held
+/** Pure: account + change -> account. Applying a change a second time changes nothing. */
+export function reduceAccount(held: HeldAccount, change: WireChange): HeldAccount {
+  if (!isKnownOf('account', change) || !change.data) return held
   switch (change.op) {
     case 'session_created': {
-      const { session } = change.data as AccountChanges['session_created']
+      const { session } = change.data
       return {
         ...held,
         sessions: [...held.sessions.filter(({ id }) => id !== session.id), session],
       }
     }
     case 'session_revoked': {
-      const { session_id } = change.data as AccountChanges['session_revoked']
+      const { session_id } = change.data
       return { ...held, sessions: held.sessions.filter(({ id }) => id !== session_id) }
     }
     case 'renamed':
-      return { ...held, username: (change.data as AccountChanges['renamed']).username }
+      return { ...held, username: change.data.username }
     case 'closed':
       return { ...held, closed: true }
+    case 'password_changed':
+      return held
     default:
+      change satisfies never
       return held
   }
 }

@@ -1,10 +1,11 @@
-// Pure: conversation + change -> conversation. The server projects with it, every client applies with it, tests take it as the model.
-// Idempotent: a change whose version isn't above the entity's changes nothing.
-import type { Change } from '../change.ts'
-import type { Conversation, ConversationChanges } from '../conversations.ts'
+// Pure: conversation + change -> conversation. The server projects with it, every client applies changes with it, and the tests use it
+// as their model. It is idempotent: a change whose version isn't above the held entity's changes nothing.
+import type { ChangeOf, WireChange } from '../change.ts'
+import type { Conversation } from '../conversations.ts'
+import { isKnownOf } from '../known-change.ts'
 import type { Message } from '../message.ts'
 
-/** What is left of a purged conversation: its id stays used and its version keeps late changes out. */
+/** What is left of a purged conversation. Its id stays used, and its version keeps late changes out. */
 export interface Tombstone {
   id: string
   user_id: string
@@ -12,40 +13,50 @@ export interface Tombstone {
   purged: true
 }
 
-/** A conversation as somebody holds it; undefined: not held. A `Conversation` may hold any window of messages. */
+/** A conversation as somebody holds it; undefined: not held. A `Conversation` may hold any window of its messages. */
 export type HeldConversation = Conversation | Tombstone | undefined
 
 export const isConversation = (held: HeldConversation): held is Conversation =>
   held !== undefined && !('purged' in held)
 
-/** What is held after `change`. Changes of something that isn't held leave it unheld, unless they carry it whole. */
-export function reduceConversation(held: HeldConversation, change: Change): HeldConversation {
+/** A change of a conversation that isn't held leaves it unheld, unless the change carries the whole conversation. */
+export function reduceConversation(held: HeldConversation, change: WireChange): HeldConversation {
   if (held && change.version <= held.version) return held
+  if (!isKnownOf('conversations', change)) return passOver(held, change)
   if (change.op === 'purged') {
     const user_id = held?.user_id ?? ''
     return { id: change.entity_id, user_id, version: change.version, purged: true }
   }
   if (change.stripped || !change.data) return held
-  const data = change.data as ConversationChanges[keyof ConversationChanges]
-  if (change.op === 'created') return data as ConversationChanges['created']
+  if (change.op === 'created') return change.data
   if (change.op === 'restored') {
-    const summary = data as ConversationChanges['restored']
+    const summary = change.data
     if (!isConversation(held))
       return { ...summary, messages: [], has_more: summary.message_count > 0 }
     return { ...held, ...summary, version: change.version }
   }
   if (!isConversation(held)) return held
-  return { ...held, ...changesOf(held, change), version: change.version }
+  return { ...held, ...changedFields(held, change), version: change.version }
 }
 
-function changesOf(held: Conversation, change: Change): Partial<Conversation> {
+/** Of a change that a newer server made, only the version counts here. */
+const passOver = (held: HeldConversation, { version, data }: WireChange): HeldConversation =>
+  isConversation(held) && data ? { ...held, version } : held
+
+/** The changes that a held conversation is needed for, with their data. */
+type PartialChange = Exclude<
+  Extract<ChangeOf<'conversations'>, { data: object }>,
+  { op: 'created' | 'restored' | 'purged' }
+>
+
+function changedFields(held: Conversation, change: PartialChange): Partial<Conversation> {
   switch (change.op) {
     case 'updated': {
-      const { messages, ...fields } = change.data as ConversationChanges['updated']
+      const { messages, ...fields } = change.data
       return messages ? { ...fields, messages: mergeMessages(held, messages) } : fields
     }
     case 'extended': {
-      const { message_id, offset, text } = change.data as ConversationChanges['extended']
+      const { message_id, offset, text } = change.data
       return {
         messages: replaceMessage(held.messages, message_id, (message) => ({
           ...message,
@@ -56,8 +67,7 @@ function changesOf(held: Conversation, change: Change): Partial<Conversation> {
       }
     }
     case 'finished': {
-      const { message_id, status, metadata, preview, updated_at } =
-        change.data as ConversationChanges['finished']
+      const { message_id, status, metadata, preview, updated_at } = change.data
       const messages = replaceMessage(held.messages, message_id, (message) => ({
         ...message,
         status,
@@ -68,13 +78,16 @@ function changesOf(held: Conversation, change: Change): Partial<Conversation> {
       return { messages, preview, updated_at }
     }
     case 'deleted':
-      return { deleted_at: (change.data as ConversationChanges['deleted']).deleted_at }
+      return { deleted_at: change.data.deleted_at }
+    case 'closed':
+      return {}
     default:
+      change satisfies never
       return {}
   }
 }
 
-/** `content` with `text` at `offset`: only what reaches beyond the present end is added, so that a repeated piece changes nothing. */
+/** `content` with `text` at `offset`. Only text beyond the present end is added, so a repeated piece of text changes nothing. */
 export function extend(content: string, offset: number, text: string): string {
   return offset <= content.length ? content + text.slice(content.length - offset) : content
 }
@@ -88,7 +101,7 @@ function replaceMessage(
   return at < 0 ? messages : messages.with(at, change(messages[at]!))
 }
 
-/** New and edited messages go to their positions; those before a partial window stay unheld. */
+/** New and edited messages go to their positions. Messages before a partial window stay unheld. */
 function mergeMessages(held: Conversation, changed: Message[]): Message[] {
   const messages = [...held.messages]
   const first = held.has_more ? (messages[0]?.position ?? held.message_count + 1) : 1

@@ -2,7 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { limits } from '@lockstep/protocol/limits'
 import { conversation, help, paragraphs, sections, thoughts } from './demo-texts.ts'
-import { ProviderFault, type Piece, type Provider, type ProviderRequest } from './provider.ts'
+import {
+  ProviderFault,
+  type ProviderEvent,
+  type Provider,
+  type ProviderRequest,
+} from './provider.ts'
 
 interface Script {
   text: string
@@ -19,7 +24,10 @@ export function createDemoProvider({ tokensPerSecond = 45 } = {}): Provider {
   return { stream: (request) => play(scriptFor(request, tokensPerSecond), request) }
 }
 
-async function* play(script: Script, { messages, signal }: ProviderRequest): AsyncGenerator<Piece> {
+async function* play(
+  script: Script,
+  { messages, signal }: ProviderRequest,
+): AsyncGenerator<ProviderEvent> {
   if (script.ending === 'fails at once') throw new ProviderFault('demo')
   const { thinkingMs, rate } = script
   if (thinkingMs > 0) {

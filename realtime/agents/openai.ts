@@ -5,13 +5,13 @@ import { OpenAI } from 'openai'
 import { Stream } from 'openai/streaming'
 import {
   ProviderFault,
-  type Piece,
+  type ProviderEvent,
   type Provider,
   type ProviderRequest,
   type Usage,
 } from './provider.ts'
 import { refusesUsage, toProviderFault } from './openai-faults.ts'
-import { ThinkTags } from './think-tags.ts'
+import { ThinkTagParser } from './think-tags.ts'
 
 export interface OpenAiSettings {
   baseUrl: string
@@ -43,7 +43,7 @@ export function createOpenAiProvider(
   /** Some servers refuse `stream_options`: once one has answered without, it is asked without from then on. */
   let countsUsage = true
 
-  async function* stream(request: ProviderRequest): AsyncGenerator<Piece> {
+  async function* stream(request: ProviderRequest): AsyncGenerator<ProviderEvent> {
     let pause = pauseMs
     let includeUsage = countsUsage
     for (let attempt = 1; ; attempt++) {
@@ -74,7 +74,7 @@ export function createOpenAiProvider(
   async function* once(
     { signal, ...request }: ProviderRequest,
     includeUsage: boolean,
-  ): AsyncGenerator<Piece> {
+  ): AsyncGenerator<ProviderEvent> {
     const { model, temperature, instructions, messages } = request
     const line = new AbortController()
     const response = await client.chat.completions
@@ -97,7 +97,7 @@ export function createOpenAiProvider(
       line,
       client,
     )
-    const tags = new ThinkTags()
+    const tags = new ThinkTagParser()
     let finish: string | undefined
     let late: NodeJS.Timeout | undefined
     try {
@@ -142,7 +142,7 @@ function noticing({ body, headers }: Response, done: { seen: boolean }): Respons
 }
 
 /** Servers disagree about the name of reasoning text, and none of the names is OpenAI's own. */
-function* piecesOf(delta: object | undefined, tags: ThinkTags): Generator<Piece> {
+function* piecesOf(delta: object | undefined, tags: ThinkTagParser): Generator<ProviderEvent> {
   const { reasoning_content, reasoning, content, refusal } = (delta ?? {}) as Record<
     string,
     unknown

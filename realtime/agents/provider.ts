@@ -24,14 +24,14 @@ export interface Usage {
 }
 
 /** In order of arrival; `usage` and `cut` come behind the text. `cut`: the text is whole but for its end. */
-export type Piece =
+export type ProviderEvent =
   | { kind: 'thinking' | 'text'; text: string }
   | { kind: 'usage'; usage: Usage }
   | { kind: 'cut'; code: ReasonCode }
 
 export interface Provider {
   /** Throws `ProviderFault` for whatever ends the text early. */
-  stream(request: ProviderRequest): AsyncIterable<Piece>
+  stream(request: ProviderRequest): AsyncIterable<ProviderEvent>
 }
 
 /**

@@ -16,7 +16,7 @@ import {
   type LeaseDocument,
 } from '../store/leases.ts'
 import { reasons } from './provider.ts'
-import type { Timings } from './timings.ts'
+import type { ReplyTimings } from './timings.ts'
 
 const BATCH = 100
 /** A sweep that took longer met a database that was away: owners get the chance to renew first (ms). */
@@ -29,7 +29,7 @@ const interrupted = {
   metadata: { reason: reasons.lost, reason_code: 'lost' },
 }
 
-type Left = Pick<LeaseDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
+type AbandonedReply = Pick<LeaseDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
 
 export interface Recovery {
   /** Waits for a sweep that runs. */
@@ -38,9 +38,9 @@ export interface Recovery {
 
 export function startRecovery(
   { database, replies, runs }: { database: Database; replies: Replies; runs: Runs },
-  { owner, timings, logger }: { owner: string; timings: Timings; logger: Logger },
+  { owner, timings, logger }: { owner: string; timings: ReplyTimings; logger: Logger },
 ): Recovery {
-  const stops = [every(timings.sweepMs, sweep), every(timings.strayMs, sweepStrays)]
+  const stops = [every(timings.sweepMs, sweep), every(timings.straySweepMs, sweepStrays)]
 
   /** One after the other, each at a random moment of its interval, so that nodes don't sweep in step. */
   function every(ms: number, work: () => Promise<void>): () => Promise<void> {
@@ -78,7 +78,7 @@ export function startRecovery(
   async function sweepStrays(): Promise<void> {
     const streaming = await findAllStreamingMessages(database, BATCH)
     const running = await findUnfinishedRuns(database, new Date(Date.now() - STRAY_AGE_MS), BATCH)
-    const left: Left[] = [
+    const left: AbandonedReply[] = [
       ...running.map(({ _id, ...run }) => ({ ...run, run_id: _id.slice(_id.indexOf(':') + 1) })),
       ...streaming.map(({ _id, user_id, conversation_id, metadata }) => {
         const message_id = _id.slice(_id.lastIndexOf(':') + 1)
@@ -90,7 +90,12 @@ export function startRecovery(
   }
 
   /** A reply may be a run's: the run is written first, so it never has less text, and its message follows it. */
-  async function interrupt({ user_id, run_id, conversation_id, message_id }: Left): Promise<void> {
+  async function interrupt({
+    user_id,
+    run_id,
+    conversation_id,
+    message_id,
+  }: AbandonedReply): Promise<void> {
     await unlessGone(runs.finish(user_id, run_id, interrupted, CAUSE))
     if (!conversation_id || !message_id) return
     const message = { user_id, conversation_id, message_id, run_id }

@@ -1,38 +1,38 @@
 // What this node produces now. The invariant: what is produced here has a lease of this node, and ends here exactly when the log says that
 // it has ended, or when the lease is gone.
 import { Counter, Gauge, Histogram } from 'prom-client'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { ConversationChanges } from '@lockstep/protocol/conversations'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import type { Leased, Leases } from './leases.ts'
-import { Production } from './production.ts'
-import type { Piece } from './provider.ts'
-import type { LiveSink } from './sinks.ts'
-import type { Timings } from './timings.ts'
+import type { LeaseTarget, ReplyLeases } from './reply-leases.ts'
+import { Producer } from './producer.ts'
+import type { ProviderEvent } from './provider.ts'
+import type { ReplySink } from './sinks.ts'
+import type { ReplyTimings } from './timings.ts'
 
 export type FollowedTopic = 'conversations' | 'agents'
 
-export interface Job extends Leased {
+export interface ReplyJob extends LeaseTarget {
   /** Where others may end it. */
   topics: readonly FollowedTopic[]
-  source: (signal: AbortSignal) => AsyncIterable<Piece>
-  sink: LiveSink
+  source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>
+  sink: ReplySink
 }
 
 /** A run, or the message that a run writes. */
-export type What = { user_id: string } & (
+export type ReplyRef = { user_id: string } & (
   { run_id: string } | { conversation_id: string; message_id: string }
 )
 
-interface Running {
-  job: Job
-  production: Production
+interface RunningReply {
+  job: ReplyJob
+  producer: Producer
   done: Promise<void>
 }
 
-export interface RunnerOptions {
-  timings: Timings
+export interface RunnerDeps {
+  timings: ReplyTimings
   logger: Logger
   metrics: Metrics
   /** Makes sure that `onChange` is told of a user's changes, until the answer is called. */
@@ -40,71 +40,71 @@ export interface RunnerOptions {
 }
 
 export class Runner {
-  readonly #leases: Leases
-  readonly #timings: Timings
+  readonly #leases: ReplyLeases
+  readonly #timings: ReplyTimings
   readonly #logger: Logger
-  readonly #byUser = new Map<string, Set<Running>>()
+  readonly #byUser = new Map<string, Set<RunningReply>>()
   readonly #metrics: ReturnType<typeof createReplyMetrics>
   readonly #looking: NodeJS.Timeout
   readonly #follow: (user_id: string, topic: FollowedTopic) => () => void
 
   constructor(
-    leases: Leases,
-    { timings, logger, metrics, follow = () => () => undefined }: RunnerOptions,
+    leases: ReplyLeases,
+    { timings, logger, metrics, follow = () => () => undefined }: RunnerDeps,
   ) {
     this.#leases = leases
     this.#timings = timings
     this.#logger = logger
     this.#metrics = createReplyMetrics(metrics)
     this.#follow = follow
-    this.#looking = setInterval(() => this.#look(), timings.lookMs)
+    this.#looking = setInterval(() => this.#look(), timings.silenceCheckMs)
   }
 
   /** Produces under a lease that has been taken. */
-  start(job: Job, lease: string): void {
+  start(job: ReplyJob, lease: string): void {
     const logger = this.#logger.child({ run_id: job.run_id })
-    const production = new Production(job.source, job.sink, { timings: this.#timings, logger })
-    const running: Running = { job, production, done: Promise.resolve() }
+    const producer = new Producer(job.source, job.sink, { timings: this.#timings, logger })
+    const running: RunningReply = { job, producer, done: Promise.resolve() }
     const others = this.#byUser.get(job.user_id) ?? new Set()
     this.#byUser.set(job.user_id, others.add(running))
-    this.#leases.keep(lease, () => production.lose())
+    this.#leases.keep(lease, () => producer.loseLease())
     this.#metrics.running.inc()
     running.done = this.#see(running, lease)
   }
 
-  async #see(running: Running, lease: string): Promise<void> {
-    const { job, production } = running
+  async #see(running: RunningReply, lease: string): Promise<void> {
+    const { job, producer } = running
     const unfollow = job.topics.map((topic) => this.#follow(job.user_id, topic))
-    const status = await production.run()
+    const status = await producer.run()
     for (const stop of unfollow) stop()
     const others = this.#byUser.get(job.user_id)
     others?.delete(running)
     if (others?.size === 0) this.#byUser.delete(job.user_id)
     this.#metrics.running.dec()
     this.#metrics.ended.inc({ status: status ?? 'abandoned' })
-    if (production.firstTextMs !== undefined)
-      this.#metrics.firstText.observe(production.firstTextMs / 1000)
+    if (producer.firstTextMs !== undefined)
+      this.#metrics.firstText.observe(producer.firstTextMs / 1000)
     if (status) await this.#leases.drop(lease)
     else this.#leases.release(lease)
   }
 
-  /** The production of a message or a run, if it is this node's. */
-  find(what: What): Production | undefined {
-    for (const { job, production } of this.#byUser.get(what.user_id) ?? [])
+  /** The producer of a message or a run, if it is this node's. */
+  find(what: ReplyRef): Producer | undefined {
+    for (const { job, producer } of this.#byUser.get(what.user_id) ?? [])
       if (
         'run_id' in what
           ? job.run_id === what.run_id
           : job.message_id === what.message_id && job.conversation_id === what.conversation_id
       )
-        return production
+        return producer
     return undefined
   }
 
   /** A change of this user has been made somewhere: what it ends, or asks to end, is not produced any further. */
-  onChange(user_id: string, change: Change): void {
-    for (const { job, production } of this.#byUser.get(user_id) ?? []) {
-      if (endedBy(change, job)) production.end({ status: 'stopped', elsewhere: true })
-      else if (asksToEnd(change, job)) production.end({ status: 'stopped' })
+  onChange(user_id: string, change: WireChange): void {
+    for (const { job, producer } of this.#byUser.get(user_id) ?? []) {
+      if (endedBy(change, job)) producer.end({ status: 'stopped', alreadyEnded: true })
+      else if (asksToEnd(change, job)) producer.end({ status: 'stopped' })
     }
   }
 
@@ -112,28 +112,28 @@ export class Runner {
   async stop(deadlineMs: number): Promise<void> {
     clearInterval(this.#looking)
     const all = [...this.#byUser.values()].flatMap((running) => [...running])
-    for (const { production } of all) production.end({ status: 'interrupted', code: 'restarted' })
+    for (const { producer } of all) producer.end({ status: 'interrupted', code: 'restarted' })
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, deadlineMs)))
     await Promise.race([Promise.all(all.map(({ done }) => done)), late])
     clearTimeout(timer)
-    for (const { production } of all) production.lose()
+    for (const { producer } of all) producer.loseLease()
   }
 
   /** The feed may have missed an ending, and who is silent isn't refused: those are asked for now and then. */
   #look(): void {
     for (const running of [...this.#byUser.values()].flatMap((all) => [...all])) {
-      const { job, production } = running
-      if (performance.now() - production.lastWrite < this.#timings.lookMs) continue
+      const { job, producer } = running
+      if (performance.now() - producer.lastWriteAt < this.#timings.silenceCheckMs) continue
       job.sink.isOpen().then(
-        (open) => open || production.end({ status: 'stopped', elsewhere: true }),
+        (open) => open || producer.end({ status: 'stopped', alreadyEnded: true }),
         (error: unknown) => this.#logger.debug({ err: error }, 'could not look at a silent reply'),
       )
     }
   }
 }
 
-function endedBy({ topic, op, entity_id, data }: Change, job: Job): boolean {
+function endedBy({ topic, op, entity_id, data }: WireChange, job: ReplyJob): boolean {
   if (op === 'closed') return true
   if (topic === 'agents') return (op === 'finished' || op === 'deleted') && entity_id === job.run_id
   if (topic !== 'conversations' || entity_id !== job.conversation_id) return false
@@ -143,7 +143,10 @@ function endedBy({ topic, op, entity_id, data }: Change, job: Job): boolean {
 }
 
 /** The producer's own pieces are the server's, a user's holds no text. */
-function asksToEnd({ topic, op, entity_id, actor, data }: Change, { run_id }: Job): boolean {
+function asksToEnd(
+  { topic, op, entity_id, actor, data }: WireChange,
+  { run_id }: ReplyJob,
+): boolean {
   if (op !== 'extended' || actor.session_id === null || data?.text !== '') return false
   return topic === 'agents' ? entity_id === run_id : data.run_id === run_id
 }

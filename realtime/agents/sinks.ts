@@ -3,17 +3,17 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Delta } from '@lockstep/protocol/sync'
 import type { Replies, ReplyAddress } from '../commands/replies.ts'
 import type { Runs } from '../commands/agents.ts'
-import type { Sink } from './production.ts'
+import type { TextSink } from './producer.ts'
 
 /** Shows streamed text to the user's devices; may get lost. */
 export type ShowDelta = (user_id: string, topic: 'conversations' | 'agents', delta: Delta) => void
 
 /** A sink that can also tell whether it still takes text, without writing. */
-export interface LiveSink extends Sink {
+export interface ReplySink extends TextSink {
   isOpen(): Promise<boolean>
 }
 
-export function messageSink(replies: Replies, address: ReplyAddress, show: ShowDelta): LiveSink {
+export function messageSink(replies: Replies, address: ReplyAddress, show: ShowDelta): ReplySink {
   const { user_id, conversation_id: entity_id, message_id, run_id } = address
   return {
     extend: (offset, text) => replies.extend(address, { offset, text }),
@@ -24,7 +24,7 @@ export function messageSink(replies: Replies, address: ReplyAddress, show: ShowD
   }
 }
 
-export function runSink(runs: Runs, user_id: string, run_id: string, show: ShowDelta): LiveSink {
+export function runSink(runs: Runs, user_id: string, run_id: string, show: ShowDelta): ReplySink {
   return {
     extend: (offset, text) => runs.extend(user_id, run_id, { offset, text }),
     finish: (ending) => runs.finish(user_id, run_id, ending),
@@ -35,7 +35,7 @@ export function runSink(runs: Runs, user_id: string, run_id: string, show: ShowD
 }
 
 /** One after the other. All are finished, also when one of them is gone. */
-export function inOrder(sinks: readonly LiveSink[]): LiveSink {
+export function sequentialSink(sinks: readonly ReplySink[]): ReplySink {
   return {
     async extend(offset, text) {
       for (const sink of sinks) await sink.extend(offset, text)

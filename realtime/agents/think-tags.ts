@@ -1,17 +1,17 @@
 // Many local models think aloud in their answer: `<think>…</think>` at its very beginning. That is thinking, not text, wherever the pieces cut
 // it. Tags further on are words like any others.
-import type { Piece } from './provider.ts'
+import type { ProviderEvent } from './provider.ts'
 
 const OPEN = '<think>'
 const CLOSE = '</think>'
 
 /** Tells thinking from text in one answer. What may still turn out to be a tag waits for the next piece. */
-export class ThinkTags {
+export class ThinkTagParser {
   #place: 'before' | 'inside' | 'behind' | 'text' = 'before'
   #held = '';
 
   /** What this much of the answer's text is: nothing yet, thinking, text, or the one and then the other. */
-  *split(piece: string): Generator<Piece> {
+  *split(piece: string): Generator<ProviderEvent> {
     let text = this.#held + piece
     this.#held = ''
     if (this.#place === 'before') {
@@ -37,7 +37,7 @@ export class ThinkTags {
   }
 
   /** The answer is over: what waited was no tag. */
-  *end(): Generator<Piece> {
+  *end(): Generator<ProviderEvent> {
     const text = this.#held
     this.#held = ''
     if (text !== '') yield { kind: this.#place === 'inside' ? 'thinking' : 'text', text }

@@ -1,11 +1,11 @@
 /** Every wait of the replies, in milliseconds, so that tests can shorten them. */
-export interface Timings {
+export interface ReplyTimings {
   /** Text is collected this long before devices are shown it. */
   deltaMs: number
   /** Text is made durable at most this often. */
   durableMs: number
   /** To the first piece. Long: a model may have to be loaded first. */
-  firstMs: number
+  firstEventMs: number
   /** Between two pieces. */
   idleMs: number
   /** Altogether. */
@@ -18,24 +18,24 @@ export interface Timings {
   leaseMs: number
   renewMs: number
   /** How often a reply that has been silent that long is looked at: it may have been ended without this node being told. */
-  lookMs: number
+  silenceCheckMs: number
   /** How often expired leases are looked for: with the lease, a dead node's replies end within 13 s. */
   sweepMs: number
   /** How often messages are looked for that stream although nobody holds a lease. */
-  strayMs: number
+  straySweepMs: number
 }
 
-export const timings: Timings = {
+export const replyTimings: ReplyTimings = {
   deltaMs: 40,
   durableMs: 1_000,
-  firstMs: 120_000,
+  firstEventMs: 120_000,
   idleMs: 45_000,
   totalMs: 15 * 60_000,
   retryMs: 200,
   giveUpMs: 30_000,
   leaseMs: 10_000,
   renewMs: 5_000,
-  lookMs: 1_000,
+  silenceCheckMs: 1_000,
   sweepMs: 2_500,
-  strayMs: 30_000,
+  straySweepMs: 30_000,
 }

@@ -10,17 +10,17 @@ import { createSeals } from './seals.ts'
 
 /** Where a sign-in begins; it comes back to `/callback` below it. */
 export const OIDC_PATH = '/auth/oidc'
-const COOKIE = 'lockstep_oidc'
+const OIDC_COOKIE = 'lockstep_oidc'
 /** How long somebody may take at the provider. */
 const FLOW_SECONDS = 600
 /** How long the provider may take to answer. */
 const TIMEOUT_SECONDS = 5
 
 /** Why nobody is signed in: they said no there, the provider doesn't answer, or something about the answer is wrong. */
-export class SignInFailed extends Error {
+export class OidcSignInError extends Error {
   readonly reason: 'cancelled' | 'unavailable' | 'failed'
 
-  constructor(reason: SignInFailed['reason'], message: string) {
+  constructor(reason: OidcSignInError['reason'], message: string) {
     super(message)
     this.reason = reason
   }
@@ -32,12 +32,12 @@ export interface Oidc {
   /** Who came back, with which `Cookie` header and `?…`. Throws `SignInFailed`. */
   finish(cookieHeader: string | undefined, search: string): Promise<HostUser>
   /** The `Set-Cookie` that forgets a sign-in under way. */
-  readonly forget: string
+  readonly clearCookie: string
   /** For people. */
   readonly link: { name: string; href: string }
 }
 
-interface Flow {
+interface PendingSignIn {
   redirect_uri: string
   state: string
   nonce: string
@@ -76,7 +76,7 @@ export function createOidc(
 
   const cookieOf = (value: string, maxAge: number, secure: boolean) =>
     stringifySetCookie({
-      name: COOKIE,
+      name: OIDC_COOKIE,
       value,
       maxAge,
       secure,
@@ -90,7 +90,7 @@ export function createOidc(
       trying(async () => {
         const origin =
           publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
-        const flow: Flow = {
+        const flow: PendingSignIn = {
           redirect_uri: `${origin}${OIDC_PATH}/callback`,
           state: openid.randomState(),
           nonce: openid.randomNonce(),
@@ -112,13 +112,13 @@ export function createOidc(
 
     finish: (cookieHeader, search) =>
       trying(async () => {
-        const flow = await seals.open<Flow>(
-          parseCookie(cookieHeader ?? '')[COOKIE] ?? '',
+        const flow = await seals.open<PendingSignIn>(
+          parseCookie(cookieHeader ?? '')[OIDC_COOKIE] ?? '',
           FLOW_SECONDS,
         )
         const { redirect_uri, state, nonce, code_verifier } = flow
         if (!redirect_uri || !state || !nonce || !code_verifier)
-          throw new SignInFailed('failed', 'not begun by this browser, or too long ago')
+          throw new OidcSignInError('failed', 'not begun by this browser, or too long ago')
         const config = await provider()
         const checks = {
           expectedState: state,
@@ -138,7 +138,7 @@ export function createOidc(
         }
       }),
 
-    forget: cookieOf('', 0, false),
+    clearCookie: cookieOf('', 0, false),
     link: { name: settings.name ?? new URL(settings.issuer).host, href: OIDC_PATH },
   }
 }
@@ -181,16 +181,19 @@ async function namesOf(
 }
 
 /** The library's errors carry tokens and claims behind their messages: only those are kept. */
-function explain(error: unknown): SignInFailed {
-  if (error instanceof SignInFailed) return error
+function explain(error: unknown): OidcSignInError {
+  if (error instanceof OidcSignInError) return error
   const { message, cause, code } = error as Error & { code?: string }
   const because = cause instanceof Error ? `${message}: ${cause.message}` : message
   if (error instanceof openid.AuthorizationResponseError)
-    return new SignInFailed(error.error === 'access_denied' ? 'cancelled' : 'failed', error.error)
+    return new OidcSignInError(
+      error.error === 'access_denied' ? 'cancelled' : 'failed',
+      error.error,
+    )
   // `fetch` throws a TypeError for a connection that doesn't come to be
   const away =
     error instanceof TypeError ||
     code === 'OAUTH_TIMEOUT' ||
     (cause instanceof Response && cause.status >= 500)
-  return new SignInFailed(away ? 'unavailable' : 'failed', because)
+  return new OidcSignInError(away ? 'unavailable' : 'failed', because)
 }

@@ -5,10 +5,10 @@
 // server is foreign. Without it such a page counts as the own one, but the browser keeps cookies by name: it has no session, and gains
 // what any program that reaches the port has, signing up and in. Servers that others can reach should therefore set PUBLIC_ORIGIN.
 
-const harmless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** True for requests that may change something, the ones whose Origin counts. */
-export const changesState = (method: string): boolean => !harmless.has(method)
+export const changesState = (method: string): boolean => !safeMethods.has(method)
 
 /**
  * May a page of this origin use the server? No origin is a program: yes. `null` (sandboxed frames, files) is foreign.

@@ -5,21 +5,21 @@ import { isIPv6 } from 'node:net'
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { Fault } from '@lockstep/protocol/errors'
 
-export interface Rule {
+export interface RateLimitRule {
   points: number
   seconds: number
 }
 export interface RateLimitRules {
   /** Wrong passwords for one account from one address. */
-  guesses: Rule
+  guesses: RateLimitRule
   /** Wrong passwords for one account, from addresses that it isn't known at. */
-  guessesPerAccount: Rule
+  guessesPerAccount: RateLimitRule
   /** Wrong passwords from one address, for accounts that aren't known there. */
-  guessesPerAddress: Rule
+  guessesPerAddress: RateLimitRule
   /** New accounts from one address. */
-  signUps: Rule
+  signUps: RateLimitRule
   /** An account is known at an address for so long after it was signed in to there. */
-  known: Pick<Rule, 'seconds'>
+  known: Pick<RateLimitRule, 'seconds'>
 }
 
 const rateLimitRules: RateLimitRules = {
@@ -34,7 +34,7 @@ const rateLimitRules: RateLimitRules = {
 export type Limiter = Pick<RateLimiterAbstract, 'consume' | 'reward' | 'delete' | 'get'>
 
 /** Makes the counter of one rule; `name` is unique among them. Over several nodes it counts in Redis. */
-export type LimiterFactory = (name: string, rule: Rule) => Limiter
+export type LimiterFactory = (name: string, rule: RateLimitRule) => Limiter
 
 const inMemory: LimiterFactory = (keyPrefix, { points, seconds }) =>
   new RateLimiterMemory({ keyPrefix, points, duration: seconds })
@@ -44,16 +44,16 @@ export interface RateLimits {
    * Runs a check of a password. Throws `rate_limited` instead when there were too many wrong ones.
    * @param signedIn on a device of the account: then others' guesses don't count
    */
-  guess<T>(
+  checkPassword<T>(
     account: string,
     address: string,
     check: () => Promise<T>,
     signedIn?: boolean,
   ): Promise<T>
   /** Somebody has proved to be the owner of the account, from this address. */
-  know(account: string, address: string): Promise<void>
+  rememberAddress(account: string, address: string): Promise<void>
   /** Throws `rate_limited` when too many accounts were made from the address. */
-  signUp(address: string): Promise<void>
+  countSignUp(address: string): Promise<void>
 }
 
 export function createRateLimits(
@@ -72,7 +72,7 @@ export function createRateLimits(
   }
 
   return {
-    async guess(account, address, check, signedIn = false) {
+    async checkPassword(account, address, check, signedIn = false) {
       const [name, network] = [account.slice(0, 100), networkOf(address)]
       const pair = `${name}|${network}`
       const isKnown = signedIn || (await known.get(pair).catch(() => null)) !== null
@@ -103,8 +103,8 @@ export function createRateLimits(
         for (const attempt of begun) await attempt.end(wrong)
       }
     },
-    know: (account, address) => know(`${account.slice(0, 100)}|${networkOf(address)}`),
-    async signUp(address) {
+    rememberAddress: (account, address) => know(`${account.slice(0, 100)}|${networkOf(address)}`),
+    async countSignUp(address) {
       const refusal = await take(signUps, networkOf(address))
       if (refusal) throw refusal
     },
@@ -118,7 +118,7 @@ interface Attempt {
   end(wrong: boolean): Promise<void>
 }
 
-interface Trying {
+interface KeyState {
   /** Points held by attempts that are under way in this node. */
   held: number
   /** Attempts that have ended so far. */
@@ -131,7 +131,7 @@ interface Trying {
 /** Points that are taken while something is tried. */
 class Attempts {
   readonly #limiter: Limiter
-  readonly #keys = new Map<string, Trying>()
+  readonly #keys = new Map<string, KeyState>()
 
   constructor(limiter: Limiter) {
     this.#limiter = limiter
@@ -157,7 +157,7 @@ class Attempts {
     return this.#attempt(key, trying)
   }
 
-  #attempt(key: string, trying: Trying): Attempt {
+  #attempt(key: string, trying: KeyState): Attempt {
     let forgets = false
     return {
       forget: () => void (forgets = true),
@@ -176,7 +176,7 @@ class Attempts {
   }
 
   /** The next one finds out for itself; when it is refused, too, it wakes another. */
-  #leave(key: string, trying: Trying): void {
+  #leave(key: string, trying: KeyState): void {
     trying.waiting.shift()?.()
     if (--trying.interested === 0) this.#keys.delete(key)
   }

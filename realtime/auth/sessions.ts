@@ -12,7 +12,12 @@ import {
   type SessionTimes,
 } from '../store/sessions.ts'
 import { findUser, type HostIdentity } from '../store/users.ts'
-import { createSessionCookie, SESSION_SECONDS, type Sealed, type SessionCookie } from './cookie.ts'
+import {
+  createSessionCookie,
+  SESSION_SECONDS,
+  type SealedSession,
+  type SessionCookie,
+} from './session-cookie.ts'
 
 /** The session's end is pushed forward at most this often (ms). */
 const RENEW_MS = 60_000
@@ -70,7 +75,7 @@ export function createSessions(options: {
     )
   }
 
-  async function identityOf(sealed: Sealed): Promise<Identity | undefined> {
+  async function identityOf(sealed: SealedSession): Promise<Identity | undefined> {
     const session = await findSession(database, sealed.session_id, new Date(now()))
     const user = session && (await findUser(database, session.user_id))
     if (!user || user.closing) return undefined

@@ -1,17 +1,17 @@
 // How often something may happen: counted in this node alone, where a count shared over nodes would cost more than what it limits.
 
 /** Tokens that come back at `rate` a second up to `burst`; each event takes one. */
-export interface Rate {
+export interface TokenRate {
   rate: number
   burst: number
 }
 
 export class TokenBucket {
-  readonly #rate: Rate
+  readonly #rate: TokenRate
   #tokens: number
   #at = performance.now()
 
-  constructor(rate: Rate) {
+  constructor(rate: TokenRate) {
     this.#rate = rate
     this.#tokens = rate.burst
   }
@@ -25,7 +25,7 @@ export class TokenBucket {
   }
 
   /** Nothing was taken for so long that forgetting the bucket changes nothing. */
-  full(): boolean {
+  isFull(): boolean {
     this.#refill()
     return this.#tokens >= this.#rate.burst
   }
@@ -41,12 +41,12 @@ export class TokenBucket {
 }
 
 /** A bucket per key; those that are full again are forgotten now and then. */
-export class Buckets {
-  readonly #rate: Rate
+export class KeyedTokenBuckets {
+  readonly #rate: TokenRate
   readonly #buckets = new Map<string, TokenBucket>()
   #sweepAt = 1_000
 
-  constructor(rate: Rate) {
+  constructor(rate: TokenRate) {
     this.#rate = rate
   }
 
@@ -59,7 +59,7 @@ export class Buckets {
   }
 
   #sweep(): void {
-    for (const [key, bucket] of this.#buckets) if (bucket.full()) this.#buckets.delete(key)
+    for (const [key, bucket] of this.#buckets) if (bucket.isFull()) this.#buckets.delete(key)
     this.#sweepAt = Math.max(1_000, this.#buckets.size * 2)
   }
 }

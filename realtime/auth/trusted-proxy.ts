@@ -14,9 +14,9 @@ const ISSUER = 'proxy'
 
 export interface TrustedProxy {
   /** What the proxy says of a request: its user, if it has one. undefined: it says nothing, the request isn't its. */
-  word(request: IncomingMessage): { user: HostUser | undefined } | undefined
+  claimOf(request: IncomingMessage): { user: HostUser | undefined } | undefined
   /** These sessions, for sockets: one that the proxy's word about the request contradicts is nobody's. */
-  guard(sessions: Sessions): {
+  guardSessions(sessions: Sessions): {
     alive: Sessions['alive']
     identify(
       cookieHeader: string | undefined,
@@ -40,7 +40,7 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
     return digests.map((right) => timingSafeEqual(given, right)).includes(true)
   }
 
-  const word: TrustedProxy['word'] = (request) => {
+  const word: TrustedProxy['claimOf'] = (request) => {
     if (!isTheProxys(request)) {
       if (request.headers[userHeader] !== undefined || request.headers[SECRET_HEADER] !== undefined)
         logger.warn(
@@ -62,8 +62,8 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
   }
 
   return {
-    word,
-    guard: (sessions) => ({
+    claimOf: word,
+    guardSessions: (sessions) => ({
       alive: sessions.alive,
       async identify(cookieHeader, request) {
         const identity = await sessions.identify(cookieHeader)
@@ -75,7 +75,7 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
 
 /** The proxy names somebody else than the session is of, or nobody although the session is one of its users. */
 export function contradicts(
-  said: ReturnType<TrustedProxy['word']>,
+  said: ReturnType<TrustedProxy['claimOf']>,
   { host }: Pick<Identity, 'host'>,
 ): boolean {
   if (!said) return false

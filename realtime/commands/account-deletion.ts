@@ -9,7 +9,7 @@ import { deleteUser, findClosing, markClosing, type UserDocument } from '../stor
 import { eraseContent, findClosedSince } from '../store/account-entries.ts'
 import { fingerprintOf } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
-import type { Devices } from './account.ts'
+import type { SessionSockets } from './account.ts'
 
 /** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
 const SWEEP_AGAIN_MS = 60 * 60 * 1000
@@ -31,7 +31,7 @@ export function createAccountDeletion({
 }: {
   database: Database
   log: Log
-  devices: Devices
+  devices: SessionSockets
 }): AccountDeletion {
   /** Nothing follows this entry. What came before it is projected here, so that no projection of this node writes behind the erasure. */
   async function close({ _id: user_id, version }: UserDocument, topic: Topic): Promise<void> {

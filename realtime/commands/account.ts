@@ -18,10 +18,10 @@ import { findUser, renameUser, replacePassword, type UserDocument } from '../sto
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity } from './account-log.ts'
 import type { Outcome, CommandContext } from './commands.ts'
-import { createSignIn, toSession, toUser, type SignedIn, type SignIn } from './sign-in.ts'
+import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
 
 /** The sockets of sessions, on all nodes. */
-export interface Devices {
+export interface SessionSockets {
   /** Ends every socket of these sessions, at once. */
   disconnectSessions(sessionIds: readonly string[]): void
   /** The user's sessions that have a socket now. */
@@ -37,9 +37,9 @@ interface AtHead {
   seq: number
 }
 
-export interface Account extends SignIn {
+export interface AccountUseCases extends SignIn {
   /** Who is signed in. Throws `unauthenticated` when the session ended meanwhile. */
-  me(caller: Caller): Promise<SignedIn & AtHead>
+  me(caller: Caller): Promise<SignInResult & AtHead>
   /** Throws `username_taken`. */
   rename(request: CommandContext, username: string): Promise<User>
   /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`, `invalid` for an account without a password. */
@@ -70,8 +70,8 @@ export function createAccount(rooms: {
   sessions: Sessions
   passwords: Passwords
   limits: RateLimits
-  devices: Devices
-}): Account {
+  devices: SessionSockets
+}): AccountUseCases {
   const { database, log, passwords, limits, devices } = rooms
   const accountLog = createAccountLog(log)
   const deletion = createAccountDeletion(rooms)
@@ -214,9 +214,9 @@ export function createAccount(rooms: {
       const first = await accountLog.first(request, identity)
       if (first)
         return checkRepetition(user, first, () =>
-          limits.guess(username, address, () => prove(user, given.next), true),
+          limits.checkPassword(username, address, () => prove(user, given.next), true),
         )
-      await limits.guess(username, address, () => replace(_id, given), true)
+      await limits.checkPassword(username, address, () => replace(_id, given), true)
       await endOtherSessions(request)
       await accountLog.tell(
         request,
@@ -229,7 +229,7 @@ export function createAccount(rooms: {
     async remove(request, address, password) {
       const user = await present(request.user_id)
       if (user.password_hash === undefined) await needFreshSession(request)
-      else await limits.guess(user.username, address, () => prove(user, password), true)
+      else await limits.checkPassword(user.username, address, () => prove(user, password), true)
       await deletion.remove(user)
     },
 

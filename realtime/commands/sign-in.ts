@@ -14,29 +14,29 @@ import type { CommandContext } from './commands.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
-export interface Visitor {
+export interface SignInContext {
   address: string
   device: string
   /** The visitor's Idempotency-Key, else a fresh id. */
   mutation_id: string
 }
-export interface Credentials {
+export interface PasswordCredentials {
   /** Folded to lower case. */
   username: string
   password: string
 }
-export interface SignedIn {
+export interface SignInResult {
   user: User
   session: Session
 }
 
 export interface SignIn {
   /** Makes an account and signs it in. Faults: `username_taken`, `rate_limited`. */
-  register(visitor: Visitor, credentials: Credentials): Promise<SignedIn>
+  register(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Faults: `invalid_credentials`, whatever is wrong with them, `rate_limited`. */
-  login(visitor: Visitor, credentials: Credentials): Promise<SignedIn>
+  login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs a user in for whom the host vouches, on first sight with a new account. */
-  enter(visitor: Visitor, user: HostUser): Promise<SignedIn>
+  enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
 }
 
 export const toUser = ({ _id, username, created_at, password_hash }: UserDocument): User => ({
@@ -64,7 +64,7 @@ export function createSignIn(rooms: {
   const { database, accountLog, sessions, passwords, limits, endOldest } = rooms
 
   /** The user whose password this is. An unknown one takes as long as a wrong password. */
-  async function prove({ username, password }: Credentials): Promise<UserDocument> {
+  async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
     const user = await findUserByName(database, username)
     const right = await passwords.verify(password, user?.password_hash)
     if (!user || user.closing || !right) throw new Fault('invalid_credentials')
@@ -109,7 +109,7 @@ export function createSignIn(rooms: {
 
   async function start(
     user: UserDocument,
-    { device, mutation_id }: Visitor,
+    { device, mutation_id }: SignInContext,
     identity: CommandIdentity,
   ): Promise<SessionDocument> {
     const session = await sessions.open(user._id, device)
@@ -136,7 +136,7 @@ export function createSignIn(rooms: {
   /** The session that this visitor's same request has started before. */
   async function repeated(
     user: UserDocument,
-    { device, mutation_id }: Visitor,
+    { device, mutation_id }: SignInContext,
     identity: CommandIdentity,
   ) {
     const entry = await accountLog.first(
@@ -149,17 +149,19 @@ export function createSignIn(rooms: {
   /** A sign-up for a name that exists: the repetition of the one that made it, or too late. */
   async function again(
     present: UserDocument,
-    visitor: Visitor,
-    credentials: Credentials,
+    visitor: SignInContext,
+    credentials: PasswordCredentials,
     identity: CommandIdentity,
-  ): Promise<SignedIn> {
+  ): Promise<SignInResult> {
     const session = await repeated(present, visitor, identity).catch(() => undefined)
     if (!session) throw new Fault('username_taken')
-    const user = await limits.guess(present.username, visitor.address, () => prove(credentials))
+    const user = await limits.checkPassword(present.username, visitor.address, () =>
+      prove(credentials),
+    )
     return signedIn(user, session)
   }
 
-  const signedIn = (user: UserDocument, session: SessionDocument): SignedIn => ({
+  const signedIn = (user: UserDocument, session: SessionDocument): SignInResult => ({
     user: toUser(user),
     session: toSession(session),
   })
@@ -168,7 +170,7 @@ export function createSignIn(rooms: {
     async register(visitor, credentials) {
       const { username, password } = credentials
       const identity = ['register', username] as const
-      await limits.signUp(visitor.address)
+      await limits.countSignUp(visitor.address)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)
       const user = await makeAccount(rooms, {
@@ -176,14 +178,14 @@ export function createSignIn(rooms: {
         password_hash: await passwords.hash(password),
       })
       if (!user) throw new Fault('username_taken')
-      await limits.know(username, visitor.address)
+      await limits.rememberAddress(username, visitor.address)
       return signedIn(user, await start(user, visitor, identity))
     },
 
     async login(visitor, credentials) {
       const { username, password } = credentials
       const identity = ['login', username] as const
-      const user = await limits.guess(username, visitor.address, () => prove(credentials))
+      const user = await limits.checkPassword(username, visitor.address, () => prove(credentials))
       const earlier = await repeated(user, visitor, identity)
       if (earlier) return signedIn(user, earlier)
       const session = await start(user, visitor, identity)

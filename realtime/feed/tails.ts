@@ -1,6 +1,6 @@
 // How tails are started: what they read, whom they hand it to, and on whose behalf they keep tokens.
 import { Counter, Histogram } from 'prom-client'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
 import { BUCKETS, toChange } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -14,7 +14,7 @@ import { startTail, tailTimings, type Tail } from './tail.ts'
 export interface TailOptions {
   database: Database
   /** Hands a change to the own devices and, when `everywhere`, to the other nodes. Never waits. */
-  deliver(user_id: string, change: Change, everywhere: boolean): void
+  deliver(user_id: string, change: WireChange, everywhere: boolean): void
   /** Pushes to the connected devices what they lack by the database's heads. */
   compareHeads(): Promise<void>
   /** Only the node that tails for all: this entry exists, whoever wrote it may have died before projecting it. */

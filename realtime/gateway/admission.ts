@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { ExtendedError } from 'socket.io'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { Handshake } from '@lockstep/protocol/sync'
-import { Buckets } from '../auth/token-bucket.ts'
+import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { Admitted, Identity, TopicSocket } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
 
@@ -27,7 +27,7 @@ export function createAdmission(
   refused: (fault: Fault, socket: TopicSocket) => void,
 ) {
   const identities = rememberIdentities(ports)
-  const joins = new Buckets(ports.settings.joins)
+  const joins = new KeyedTokenBuckets(ports.settings.joins)
 
   async function admit(socket: TopicSocket): Promise<Admitted> {
     const { auth, headers } = socket.handshake

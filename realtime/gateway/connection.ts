@@ -1,6 +1,6 @@
 // A socket in a topic's namespace, and what belongs to it once it has been admitted.
 import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io'
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Device } from './device.ts'

@@ -1,6 +1,7 @@
 // One device in one topic: a state machine that makes a contiguous stream out of a feed that may lose, repeat and reorder. The
 // invariant: what was emitted ends at `cursor`, and the next thing emitted begins right behind it, or is a reset.
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Delta, ServerEvents } from '@lockstep/protocol/sync'
 import type { Range } from '../log/log.ts'
@@ -78,7 +79,7 @@ export class Device {
   }
 
   /** A change came by, from whichever way; duplicates and disorder are fine. */
-  offer(change: Change): void {
+  offer(change: WireChange): void {
     const state = this.#state
     if (state.name === 'joining' || state.name === 'syncing') state.pending.add(change)
     if (state.name !== 'live') return
@@ -140,7 +141,7 @@ export class Device {
     return state
   }
 
-  #emit(state: { cursor: Cursor }, change: Change): void {
+  #emit(state: { cursor: Cursor }, change: WireChange): void {
     state.cursor = { epoch: change.epoch, seq: change.seq }
     this.#ports.outlet.emit('change', change)
   }

@@ -2,7 +2,7 @@
 // without a gap, a repetition or another user's byte.
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Delta } from '@lockstep/protocol/sync'
@@ -52,13 +52,13 @@ export interface GatewayOptions {
   /** To the other nodes; absent: there are none. */
   link?: Link
   /** Told of each change that another node has sent, besides the devices. */
-  relayed?(user_id: string, change: Change): void
+  relayed?(user_id: string, change: WireChange): void
   settings?: GatewaySettings
 }
 
 export interface Gateway {
   /** Hands a change to the own devices of the user first, then, when `everywhere`, to the other nodes. Never waits. */
-  deliver(user_id: string, change: Change, everywhere?: boolean): void
+  deliver(user_id: string, change: WireChange, everywhere?: boolean): void
   /** Streamed text between durable changes, to the user's devices on all nodes; may be lost. */
   delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
   /** Until the answer is called, other nodes' changes of this user come here (`relayed`) although no device of the user may be here. */
@@ -110,7 +110,10 @@ export function startGateway(options: GatewayOptions): Gateway {
     ? joinNeighbours({ io, link, hub, heads, logger, compareEvery: timings.presence, relayed })
     : alone(hub)
   const { presence } = neighbours
-  const end = ({ socket }: AdmittedConnection, reason: 'revoked' | 'expired' | 'orphaned' | 'flooding') => {
+  const end = (
+    { socket }: AdmittedConnection,
+    reason: 'revoked' | 'expired' | 'orphaned' | 'flooding',
+  ) => {
     if (!socket.connected) return
     figures.ended(reason)
     socket.disconnect(true)

@@ -1,6 +1,6 @@
 // Reads of heads that are asked for at about the same time share one query. The invariant: each answer comes from a query that began
 // after the question, else a device could take an old head for the present one.
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Log } from '../log/log.ts'
 

@@ -1,6 +1,7 @@
 // The devices of this node by topic and user: every change, delta and head of the database reaches them through here.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Delta } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -66,7 +67,7 @@ export class Hub {
     for (const members of this.#members.values()) yield* members
   }
 
-  change(user_id: string, change: Change): void {
+  change(user_id: string, change: WireChange): void {
     for (const { device } of this.of(user_id, change.topic)) device.offer(change)
   }
 

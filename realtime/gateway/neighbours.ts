@@ -1,6 +1,6 @@
 // The other nodes, as the gateway sees them: whom to tell, whom to ask, and what to look up again when they could not be heard.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
@@ -63,7 +63,7 @@ interface NeighbourPorts {
   /** What nodes believe of each other's devices is compared this often (ms). */
   compareEvery: number
   /** Another node has sent this change. */
-  relayed(user_id: string, change: Change): void
+  relayed(user_id: string, change: WireChange): void
 }
 
 /** Sets the server's adapter: must run before its namespaces are made. */
@@ -81,8 +81,8 @@ export function joinNeighbours(ports: NeighbourPorts): Neighbours {
 
   function received({ topic, user_id, event, payload }: NodeMessage): void {
     if (event === 'change') {
-      hub.change(user_id, payload as Change)
-      relayed(user_id, payload as Change)
+      hub.change(user_id, payload as WireChange)
+      relayed(user_id, payload as WireChange)
     } else if (event === 'delta') hub.delta(user_id, topic, payload as Delta)
     else if (event === 'presence') presence.heard(user_id, payload as Announcement)
     else if (event === 'who') {

@@ -1,5 +1,5 @@
 // Changes that wait for a device, bounded in number and bytes: what doesn't fit is forgotten, because the log has it.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 
 export interface PendingLimits {
   changes: number
@@ -7,10 +7,10 @@ export interface PendingLimits {
   bytes: number
 }
 
-const sizes = new WeakMap<Change, number>()
+const sizes = new WeakMap<WireChange, number>()
 
 /** Length of a change's JSON; measured once, however many devices wait for it. */
-function sizeOf(change: Change): number {
+function sizeOf(change: WireChange): number {
   let size = sizes.get(change)
   if (size === undefined) sizes.set(change, (size = JSON.stringify(change).length))
   return size
@@ -18,7 +18,7 @@ function sizeOf(change: Change): number {
 
 export class Pending {
   readonly #limits: PendingLimits
-  readonly #changes = new Map<number, Change>()
+  readonly #changes = new Map<number, WireChange>()
   #bytes = 0
   #highest = 0
   #complete = true
@@ -32,7 +32,7 @@ export class Pending {
   }
 
   /** Keeps a change; duplicates count once. False when it no longer fits: then everything kept is forgotten. */
-  add(change: Change): boolean {
+  add(change: WireChange): boolean {
     if (this.#changes.has(change.seq)) return this.#complete
     this.#changes.set(change.seq, change)
     this.#bytes += sizeOf(change)
@@ -45,7 +45,7 @@ export class Pending {
     return this.#complete
   }
 
-  take(seq: number): Change | undefined {
+  take(seq: number): WireChange | undefined {
     const change = this.#changes.get(seq)
     if (change) {
       this.#changes.delete(seq)

@@ -1,7 +1,7 @@
 // What a device asks of the server: the commands of its topic, and ranges of the log. Each is answered through its ack, whatever
 // happens; without an ack nothing is executed, as nobody could learn what became of it.
 import type * as z from 'zod'
-import { Buckets, TokenBucket } from '../auth/token-bucket.ts'
+import { KeyedTokenBuckets, TokenBucket } from '../auth/token-bucket.ts'
 import type { Execute } from '../commands/commands.ts'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { Uuid } from '@lockstep/protocol/scalars'
@@ -44,7 +44,7 @@ const payloads = new Map(topics.map((topic) => [topic, payloadsOf(topic)]))
 /** Serves all sockets alike; `idle` resolves when what runs now has been answered. */
 export function createRequests(ports: RequestPorts) {
   const running = new Set<Promise<void>>()
-  const users = new Buckets(ports.settings.eventsPerUser)
+  const users = new KeyedTokenBuckets(ports.settings.eventsPerUser)
 
   function serve(member: Connection): void {
     const { events, inFlight: most, refusals } = ports.settings

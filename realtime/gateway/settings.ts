@@ -1,6 +1,6 @@
 // Every number of the gateway in one place; tests shrink them.
 import { PROTOCOL, servedBy } from '@lockstep/protocol/version'
-import type { Rate } from '../auth/token-bucket.ts'
+import type { TokenRate } from '../auth/token-bucket.ts'
 import type { PendingLimits } from './pending.ts'
 import type { WireLimits } from './wire.ts'
 
@@ -10,13 +10,13 @@ export interface GatewaySettings {
   wire: WireLimits
   pending: PendingLimits
   /** Events of one socket. */
-  events: Rate
+  events: TokenRate
   /** Events of all sockets of one user, on this node. */
-  eventsPerUser: Rate
+  eventsPerUser: TokenRate
   /** A socket that was refused so many events in a row is ended by the next. */
   refusals: number
   /** Namespaces joined by one user's devices, on this node. */
-  joins: Rate
+  joins: TokenRate
   /** Sockets of one user in one namespace, on this node. */
   socketsPerUser: number
   /** Commands of one socket that are being executed. */

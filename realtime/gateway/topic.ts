@@ -1,5 +1,5 @@
 // The one implementation of a topic's namespace; the four differ only in their commands.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Logger } from '../observability/logger.ts'
 import type { Log } from '../log/log.ts'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -96,6 +96,6 @@ function createDevice(connection: AdmittedConnection, ports: TopicPorts): Device
 
 /** Does a `change` or a `sync` tell that its topic is closed? */
 function hasClosed(payload: object): boolean {
-  const { op, changes } = payload as Partial<Change & Sync>
+  const { op, changes } = payload as Partial<WireChange & Sync>
   return (op ?? changes?.at(-1)?.op) === 'closed'
 }

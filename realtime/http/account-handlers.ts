@@ -1,61 +1,61 @@
 // Routes under /auth and /users/me.
 import type { SignInMethods } from '@lockstep/protocol/account'
-import type { Account } from '../commands/account.ts'
+import type { AccountUseCases } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
-import type { Handlers } from './handler.ts'
+import type { Handlers } from './route-handler.ts'
 
 /** Signing up and in by password. */
-export const passwordHandlers = (account: Account) =>
+export const passwordHandlers = (account: AccountUseCases) =>
   ({
     async register({ body }, visit) {
       const signedIn = await account.register(visit, body)
-      await visit.answer.signIn(signedIn.session.id)
+      await visit.response.signIn(signedIn.session.id)
       return signedIn
     },
     async login({ body }, visit) {
       const signedIn = await account.login(visit, body)
-      await visit.answer.signIn(signedIn.session.id)
+      await visit.response.signIn(signedIn.session.id)
       return signedIn
     },
   }) satisfies Handlers
 
-export const accountHandlers = (account: Account, methods: SignInMethods) =>
+export const accountHandlers = (account: AccountUseCases, methods: SignInMethods) =>
   ({
     getSignInMethods: () => Promise.resolve(methods),
-    async logout(_asked, { request, identity, answer }) {
-      await account.revoke(request, { session_id: identity.session_id })
-      answer.signOut()
+    async logout(_asked, { caller, identity, response }) {
+      await account.revoke(caller, { session_id: identity.session_id })
+      response.signOut()
       return undefined
     },
-    getMe: (_asked, { request }) => account.me(request),
-    renameMe: async ({ body }, { request }) => ({
-      user: await account.rename(request, body.username),
+    getMe: (_asked, { caller }) => account.me(caller),
+    renameMe: async ({ body }, { caller }) => ({
+      user: await account.rename(caller, body.username),
     }),
-    async changePassword({ body }, { request, address }) {
-      await account.changePassword(request, address, {
+    async changePassword({ body }, { caller, address }) {
+      await account.changePassword(caller, address, {
         current: body.current_password,
         next: body.new_password,
       })
       return undefined
     },
-    async deleteMe({ body }, { request, address, answer }) {
-      await account.remove(request, address, body.password)
-      answer.signOut()
+    async deleteMe({ body }, { caller, address, response }) {
+      await account.remove(caller, address, body.password)
+      response.signOut()
       return undefined
     },
-    listSessions: (_asked, { request }) => account.listSessions(request),
-    async revokeSession({ params }, { request, identity, answer }) {
-      await account.revoke(request, { session_id: params.id })
-      if (params.id === identity.session_id) answer.signOut()
+    listSessions: (_asked, { caller }) => account.listSessions(caller),
+    async revokeSession({ params }, { caller, identity, response }) {
+      await account.revoke(caller, { session_id: params.id })
+      if (params.id === identity.session_id) response.signOut()
       return undefined
     },
   }) satisfies Handlers
 
 export const preferencesHandlers = (preferences: PreferencesUseCases) =>
   ({
-    getPreferences: (_asked, { request }) => preferences.get(request.user_id),
-    async putPreferences({ body }, { request, if_version }) {
-      await preferences.update(request, { patch: body, if_version })
-      return preferences.get(request.user_id)
+    getPreferences: (_asked, { caller }) => preferences.get(caller.user_id),
+    async putPreferences({ body }, { caller, if_version }) {
+      await preferences.update(caller, { patch: body, if_version })
+      return preferences.get(caller.user_id)
     },
   }) satisfies Handlers

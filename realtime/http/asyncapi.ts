@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import { accountChanges } from '@lockstep/protocol/account'
 import { agentChanges } from '@lockstep/protocol/agents'
-import { Change } from '@lockstep/protocol/change'
+import { WireChange } from '@lockstep/protocol/change'
 import { conversationChanges } from '@lockstep/protocol/conversations'
 import { preferencesChanges } from '@lockstep/protocol/preferences'
 import { Uuid } from '@lockstep/protocol/scalars'
@@ -20,7 +20,7 @@ import {
 } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { PROTOCOL } from '@lockstep/protocol/version'
-import { Components, type Schema } from './schema-components.ts'
+import { SchemaComponents, type Schema } from './schema-components.ts'
 
 let made: object | undefined
 
@@ -58,7 +58,7 @@ const events: Record<string, Event> = {
 }
 
 function describe(): object {
-  const components = new Components()
+  const components = new SchemaComponents()
   const messages: Schema = {
     handshake: message('`auth` of the handshake', components.add(Handshake, 'input')),
     ack: message('The answer to a command', components.add(Ack, 'output')),
@@ -145,11 +145,11 @@ const withMutation = (topic: Topic, name: string, schema: z.ZodObject): z.ZodObj
   unloggedCommands.has(`${topic}:${name}`) ? schema : schema.extend({ mutation_id: Uuid })
 
 /** The envelope, with what it carries for each `op`; without `data` when it is stripped. */
-function changeOf(topic: Topic, components: Components): Schema {
+function changeOf(topic: Topic, components: SchemaComponents): Schema {
   const ops = Object.entries(changes[topic]).map(([op, schema]) => ({
     title: op,
     properties: { op: { const: op }, data: components.add(schema, 'output') },
   }))
-  const envelope = components.add(Change, 'output')
+  const envelope = components.add(WireChange, 'output')
   return { ...envelope, oneOf: ops }
 }

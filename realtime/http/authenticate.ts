@@ -6,7 +6,7 @@ import { deviceName } from '../auth/device-name.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { contradicts, type TrustedProxy } from '../auth/trusted-proxy.ts'
-import type { Account } from '../commands/account.ts'
+import type { AccountUseCases } from '../commands/account.ts'
 
 /** undefined: nobody is signed in. May set a cookie on the answer. */
 export type Authenticate = (
@@ -16,21 +16,21 @@ export type Authenticate = (
 
 export const isSecure = (request: FastifyRequest): boolean => request.protocol === 'https'
 
-export const byCookie =
+export const authenticateByCookie =
   (sessions: Sessions): Authenticate =>
   (request) =>
     sessions.identify(request.headers.cookie)
 
 /** A user whom the proxy names gets a session at once. The session of another one in this browser ends: nobody will use it any more. */
-export function byProxy(
+export function authenticateByProxy(
   proxy: TrustedProxy,
   sessions: Sessions,
-  account: Pick<Account, 'enter' | 'revoke'>,
+  account: Pick<AccountUseCases, 'enter' | 'revoke'>,
 ): Authenticate {
-  const entering = new Map<string, ReturnType<Account['enter']>>()
+  const entering = new Map<string, ReturnType<AccountUseCases['enter']>>()
 
   /** The first requests of a page come together, and make one session. */
-  function enter(request: FastifyRequest, user: HostUser): ReturnType<Account['enter']> {
+  function enter(request: FastifyRequest, user: HostUser): ReturnType<AccountUseCases['enter']> {
     const device = deviceName(request.headers['user-agent'])
     const key = `${device}\n${user.subject}`
     const begun = entering.get(key)
@@ -55,7 +55,7 @@ export function byProxy(
 
   return async (request, reply) => {
     const present = await sessions.identify(request.headers.cookie)
-    const said = proxy.word(request.raw)
+    const said = proxy.claimOf(request.raw)
     if (present && !contradicts(said, present)) return present
     if (!said?.user) return undefined
     const { session } = await enter(request, said.user)

@@ -4,7 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Outcome } from '../commands/commands.ts'
 import type { Conversations } from '../commands/conversations.ts'
 import type { RewindUseCases } from '../commands/rewind.ts'
-import type { Handlers } from './handler.ts'
+import type { Handlers } from './route-handler.ts'
 
 export function conversationHandlers(conversations: Conversations, rewind: RewindUseCases) {
   /** What a change made, whole. A repeated one may find that the conversation has gone to the trash since. */
@@ -16,15 +16,15 @@ export function conversationHandlers(conversations: Conversations, rewind: Rewin
   }
 
   return {
-    listConversations: ({ query }, { request }) => conversations.list(request.user_id, query),
-    async createConversation({ body }, { request, answer }) {
-      const outcome = await conversations.change('create', request, body)
-      if (!outcome.changed) answer.status(200)
-      return whole(request.user_id, outcome)
+    listConversations: ({ query }, { caller }) => conversations.list(caller.user_id, query),
+    async createConversation({ body }, { caller, response }) {
+      const outcome = await conversations.change('create', caller, body)
+      if (!outcome.changed) response.status(200)
+      return whole(caller.user_id, outcome)
     },
-    getConversation: ({ params, query }, { request }) =>
-      conversations.get(request.user_id, params.id, query),
-    async putConversation({ params, body }, { request, if_version }) {
+    getConversation: ({ params, query }, { caller }) =>
+      conversations.get(caller.user_id, params.id, query),
+    async putConversation({ params, body }, { caller, if_version }) {
       const { title, metadata, pinned, archived, messages } = body as Partial<
         ConversationCommands['update']
       >
@@ -37,28 +37,28 @@ export function conversationHandlers(conversations: Conversations, rewind: Rewin
         messages,
         if_version,
       }
-      return whole(request.user_id, await conversations.change('update', request, update))
+      return whole(caller.user_id, await conversations.change('update', caller, update))
     },
-    async deleteConversation({ params }, { request }) {
-      await conversations.change('delete', request, { conversation_id: params.id })
+    async deleteConversation({ params }, { caller }) {
+      await conversations.change('delete', caller, { conversation_id: params.id })
       return undefined
     },
-    async restoreConversation({ params }, { request }) {
+    async restoreConversation({ params }, { caller }) {
       return whole(
-        request.user_id,
-        await conversations.change('restore', request, { conversation_id: params.id }),
+        caller.user_id,
+        await conversations.change('restore', caller, { conversation_id: params.id }),
       )
     },
-    async purgeConversation({ params }, { request }) {
-      await conversations.change('purge', request, { conversation_id: params.id })
+    async purgeConversation({ params }, { caller }) {
+      await conversations.change('purge', caller, { conversation_id: params.id })
       return undefined
     },
-    getConversationAt: ({ params, query }, { request }) =>
-      rewind.at(request.user_id, params.id, query),
-    async rewindConversation({ params, body }, { request }) {
+    getConversationAt: ({ params, query }, { caller }) =>
+      rewind.at(caller.user_id, params.id, query),
+    async rewindConversation({ params, body }, { caller }) {
       return whole(
-        request.user_id,
-        await rewind.back(request, { conversation_id: params.id, ...body }),
+        caller.user_id,
+        await rewind.back(caller, { conversation_id: params.id, ...body }),
       )
     },
   } satisfies Handlers

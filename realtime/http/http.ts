@@ -14,31 +14,31 @@ import { changesState, onlyHttps, originAllowed } from '../auth/origin.ts'
 import type { Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { TrustedProxy } from '../auth/trusted-proxy.ts'
-import type { Account } from '../commands/account.ts'
+import type { AccountUseCases } from '../commands/account.ts'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { byCookie, byProxy } from './authenticate.ts'
-import type { Handlers } from './handler.ts'
-import { acceptJson } from './json-body.ts'
-import { observe } from './observe.ts'
-import { serveOperations } from './operations.ts'
+import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
+import type { Handlers } from './route-handler.ts'
+import { parseJsonBodies } from './body-parsers.ts'
+import { recordRequests } from './access-log.ts'
+import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
-import { createRates } from './rates.ts'
+import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
 import { serveUi } from './static-ui.ts'
 
-export interface HttpRooms {
+export interface HttpDeps {
   config: Pick<Config, 'publicOrigins' | 'trustProxy'>
   handlers: Handlers
   sessions: Sessions
   /** Where the users come from, besides passwords. */
-  host?: { account: Pick<Account, 'enter' | 'revoke'>; proxy?: TrustedProxy; oidc?: Oidc }
+  host?: { account: Pick<AccountUseCases, 'enter' | 'revoke'>; proxy?: TrustedProxy; oidc?: Oidc }
   /** Turns whatever was thrown into a fault of the table. */
   toFault: (error: unknown) => Fault
   /** Whether this node may get traffic. */
-  ready: () => Promise<boolean>
+  isReady: () => Promise<boolean>
   /** The folder of the built UI. */
   uiRoot: string
   logger: Logger
@@ -46,7 +46,7 @@ export interface HttpRooms {
   settings?: HttpSettings
 }
 
-export interface Http {
+export interface HttpServer {
   /** Doesn't listen yet. */
   server: Server
   /** Takes no new requests, waits for those under way. */
@@ -61,7 +61,7 @@ const noCompiler = (): never => {
   throw new Fault('internal')
 }
 
-export async function createHttp(rooms: HttpRooms): Promise<Http> {
+export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
   const { config, logger, metrics, toFault, settings = httpSettings } = rooms
   const { timings } = settings
   const leaving = new AbortController()
@@ -88,26 +88,26 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   app.setNotFoundHandler(() => {
     throw new Fault('not_found', { detail: 'There is nothing at this address' })
   })
-  acceptJson(app)
-  observe(app, logger, metrics)
+  parseJsonBodies(app)
+  recordRequests(app, logger, metrics)
   await protectPages(app, config)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     done(foreign(request) ? new Fault('forbidden_origin') : undefined)
   })
-  const rates = createRates(settings)
-  await app.register((scope) => serveOperations(scope, metrics, rooms.ready))
+  const requestLimits = createRequestLimits(settings)
+  await app.register((scope) => serveOperatorRoutes(scope, metrics, rooms.isReady))
   await app.register((scope, _options, done) => {
     const { sessions, host } = rooms
     const authenticate = host?.proxy
-      ? byProxy(host.proxy, sessions, host.account)
-      : byCookie(sessions)
+      ? authenticateByProxy(host.proxy, sessions, host.account)
+      : authenticateByCookie(sessions)
     serveRoutes(scope, {
       sessions,
       authenticate,
-      rates,
+      requestLimits,
       handlers: rooms.handlers,
-      leaving: leaving.signal,
+      stopping: leaving.signal,
       settings,
     })
     done()
@@ -116,7 +116,7 @@ export async function createHttp(rooms: HttpRooms): Promise<Http> {
   if (oidc && account) {
     const { serveOidc } = await import('./oidc-routes.ts') // few need its libraries
     await app.register((scope, _options, done) => {
-      serveOidc(scope, { ...rooms, oidc, account, rates })
+      serveOidc(scope, { ...rooms, oidc, account, requestLimits })
       done()
     })
   }

@@ -4,30 +4,30 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { deviceName } from '../auth/device-name.ts'
-import { OIDC_PATH, SignInFailed, type Oidc } from '../auth/oidc.ts'
+import { OIDC_PATH, OidcSignInError, type Oidc } from '../auth/oidc.ts'
 import type { Sessions } from '../auth/sessions.ts'
-import type { Account } from '../commands/account.ts'
+import type { AccountUseCases } from '../commands/account.ts'
 import type { Logger } from '../observability/logger.ts'
 import { isSecure } from './authenticate.ts'
-import type { Rates } from './rates.ts'
+import type { RequestLimits } from './request-limits.ts'
 
-export interface OidcRooms {
+export interface OidcRoutesDeps {
   oidc: Oidc
-  account: Pick<Account, 'enter'>
+  account: Pick<AccountUseCases, 'enter'>
   sessions: Sessions
   /** Each request of anybody makes this server ask the provider. */
-  rates: Rates
+  requestLimits: RequestLimits
   toFault: (error: unknown) => Fault
   logger: Logger
 }
 
 export function serveOidc(
   app: FastifyInstance,
-  { oidc, account, sessions, rates, toFault, logger }: OidcRooms,
+  { oidc, account, sessions, requestLimits, toFault, logger }: OidcRoutesDeps,
 ): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    rates.visitor(request.ip)
+    requestLimits.countAddress(request.ip)
   })
 
   app.get(OIDC_PATH, (request, reply) =>
@@ -39,7 +39,7 @@ export function serveOidc(
   )
 
   app.get(`${OIDC_PATH}/callback`, (request, reply) =>
-    answering(reply.header('set-cookie', oidc.forget), async () => {
+    answering(reply.header('set-cookie', oidc.clearCookie), async () => {
       const { cookie, 'user-agent': agent } = request.headers
       const user = await oidc.finish(cookie, request.url.replace(/^[^?]*/, ''))
       const visitor = { address: request.ip, device: deviceName(agent), mutation_id: newId() }
@@ -57,7 +57,7 @@ export function serveOidc(
   }
 
   function refusal(error: unknown): string {
-    if (error instanceof SignInFailed) return `/app/sign-in?failed=${error.reason}`
+    if (error instanceof OidcSignInError) return `/app/sign-in?failed=${error.reason}`
     const { code } = toFault(error)
     if (code === 'internal') logger.error({ err: error }, 'a sign-in broke')
     return `/app/sign-in?failed=${code === 'unavailable' ? 'unavailable' : 'failed'}`

@@ -3,8 +3,8 @@ import * as z from 'zod'
 import { errors } from '@lockstep/protocol/errors'
 import { Problem } from '@lockstep/protocol/problem'
 import { routes, type Route } from '@lockstep/protocol/rest'
-import { COOKIE } from '../auth/cookie.ts'
-import { Components } from './schema-components.ts'
+import { SESSION_COOKIE } from '../auth/session-cookie.ts'
+import { SchemaComponents } from './schema-components.ts'
 
 let made: object | undefined
 
@@ -12,7 +12,7 @@ let made: object | undefined
 export const openApiDocument = (): object => (made ??= describe())
 
 function describe(): object {
-  const components = new Components()
+  const components = new SchemaComponents()
   const paths: Record<string, Record<string, object>> = {}
   for (const [name, route] of Object.entries<Route>(routes))
     (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(name, route, components)
@@ -32,7 +32,7 @@ function describe(): object {
     paths,
     components: {
       schemas: components.schemas,
-      securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: COOKIE } },
+      securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE } },
       responses: {
         Problem: {
           description: `What went wrong, by \`code\`: ${codes}`,
@@ -70,7 +70,7 @@ function forOperator({ operationId, summary, media = 'application/json' }: ForOp
   }
 }
 
-function operation(name: string, route: Route, components: Components): object {
+function operation(name: string, route: Route, components: SchemaComponents): object {
   const { summary, status, body, answer, open, media = 'application/json' } = route
   const json = (schema: object) => ({ 'application/json': { schema } })
   const merges = name === 'putPreferences' && {
@@ -104,7 +104,7 @@ function operation(name: string, route: Route, components: Components): object {
 function parameters(
   place: 'path' | 'query',
   schema: z.ZodObject | undefined,
-  components: Components,
+  components: SchemaComponents,
 ): object[] {
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
     name,

@@ -9,14 +9,20 @@ import { deviceName } from '../auth/device-name.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
-import { checkHolder, etagOf, ifVersionOf, mutationIdOf } from './conditions.ts'
-import { unparsed, type ResponseControls, type SignedInContext, type Handlers, type RequestContext } from './handler.ts'
-import { acceptSpooled } from './json-body.ts'
-import { watchPace } from './pace.ts'
+import { checkLockstepUser, etagOf, ifVersionOf, mutationIdOf } from './request-headers.ts'
+import {
+  spooledBodyRoutes,
+  type ResponseControls,
+  type SignedInContext,
+  type Handlers,
+  type RequestContext,
+} from './route-handler.ts'
+import { spoolBodies } from './body-parsers.ts'
+import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
-import type { Rates } from './rates.ts'
+import type { RequestLimits } from './request-limits.ts'
 import type { HttpSettings } from './settings.ts'
-import type { Spool } from './spool.ts'
+import type { SpooledBody } from './spooled-body.ts'
 import { ImportQueue } from './import-queue.ts'
 
 declare module 'fastify' {
@@ -27,29 +33,29 @@ declare module 'fastify' {
 }
 
 const nothing = z.strictObject({})
-const isUnparsed: ReadonlySet<RouteName> = new Set(unparsed)
+const isUnparsed: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
-export interface RouteRooms {
+export interface RoutesDeps {
   sessions: Sessions
   authenticate: Authenticate
-  rates: Rates
+  requestLimits: RequestLimits
   handlers: Handlers
   /** Aborts when the node is about to stop: what takes long ends early. */
-  leaving: AbortSignal
+  stopping: AbortSignal
   settings: HttpSettings
 }
 
 /** Registers every route; one without a handler isn't there (404) for whoever may ask. */
 export function serveRoutes(
   app: FastifyInstance,
-  { sessions, authenticate, rates, handlers, leaving, settings }: RouteRooms,
+  { sessions, authenticate, requestLimits, handlers, stopping, settings }: RoutesDeps,
 ): void {
-  const turnstile = new ImportQueue(settings.largeBodies)
+  const turnstile = new ImportQueue(settings.largeImports)
   for (const name of Object.keys(routes) as RouteName[])
     if (!isUnparsed.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
-    acceptSpooled(scope)
-    for (const name of unparsed) serveRoute(scope, name)
+    spoolBodies(scope)
+    for (const name of spooledBodyRoutes) serveRoute(scope, name)
     done()
   })
 
@@ -63,17 +69,17 @@ export function serveRoutes(
       bodyLimit: isUnparsed.has(name) ? limits.importBytes : limits.bodyBytes,
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
-        if (route.open) rates.visitor(request.ip)
+        if (route.open) requestLimits.countAddress(request.ip)
         else request.identity = await identify(request, reply)
         if (request.identity && isUnparsed.has(name) && isLarge(request))
           await turnstile.enter(request.identity.user_id, reply.raw)
       },
       preParsing: (request, _reply, payload, done) => {
-        watchPace(request.raw, settings, () => refuseSlow(request.raw.socket))
+        watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
         done(null, payload)
       },
       handler: async (request, reply) => {
-        const large = isUnparsed.has(name) ? (request.body as Spool | undefined) : undefined
+        const large = isUnparsed.has(name) ? (request.body as SpooledBody | undefined) : undefined
         try {
           if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
           const asked = readAsked(
@@ -81,7 +87,7 @@ export function serveRoutes(
             request,
             isUnparsed.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
           )
-          const context = contextOf({ sessions, leaving }, request, reply.status(route.status))
+          const context = contextOf({ sessions, stopping }, request, reply.status(route.status))
           const answer = await handler(asked as never, context as never)
           return send(reply, answer, route.media)
         } finally {
@@ -94,11 +100,11 @@ export function serveRoutes(
   async function identify(request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
     const identity = await authenticate(request, reply)
     if (!identity) {
-      rates.visitor(request.ip)
+      requestLimits.countAddress(request.ip)
       throw new Fault('unauthenticated')
     }
-    rates.user(identity.user_id)
-    checkHolder(request.headers['lockstep-user'], identity.user_id)
+    requestLimits.countUser(identity.user_id)
+    checkLockstepUser(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
       reply.header(
         'set-cookie',
@@ -122,26 +128,30 @@ function readAsked(route: Route, request: FastifyRequest, large: ImportBody | un
   }
 }
 
-type OfAnswers = Pick<RouteRooms, 'sessions' | 'leaving'>
+type ResponseDeps = Pick<RoutesDeps, 'sessions' | 'stopping'>
 
-function contextOf(rooms: OfAnswers, request: FastifyRequest, reply: FastifyReply): RequestContext | SignedInContext {
+function contextOf(
+  rooms: ResponseDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): RequestContext | SignedInContext {
   const { identity, headers } = request
   const mutation_id = mutationIdOf(headers['idempotency-key'])
-  const answer = answerHead(rooms, request, reply)
+  const answer = responseControls(rooms, request, reply)
   const visit: RequestContext = {
     address: request.ip,
     device: deviceName(headers['user-agent']),
     mutation_id,
-    answer,
+    response: answer,
   }
   if (!identity) return visit
   const { user_id, session_id, device } = identity
   const if_version = ifVersionOf(headers['if-match'])
-  return { ...visit, identity, if_version, request: { user_id, session_id, device, mutation_id } }
+  return { ...visit, identity, if_version, caller: { user_id, session_id, device, mutation_id } }
 }
 
-const answerHead = (
-  { sessions, leaving }: OfAnswers,
+const responseControls = (
+  { sessions, stopping }: ResponseDeps,
   request: FastifyRequest,
   reply: FastifyReply,
 ): ResponseControls => ({
@@ -150,12 +160,12 @@ const answerHead = (
     reply.header('set-cookie', await sessions.cookie.issue(session_id, isSecure(request)))
   },
   signOut: () => void reply.header('set-cookie', sessions.cookie.clear(isSecure(request))),
-  unwanted() {
+  abandoned() {
     const { raw } = reply
     const gone = new AbortController()
     if (raw.closed) gone.abort()
     else raw.once('close', () => gone.abort())
-    return AbortSignal.any([gone.signal, leaving])
+    return AbortSignal.any([gone.signal, stopping])
   },
 })
 

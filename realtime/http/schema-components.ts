@@ -7,7 +7,7 @@ export type Schema = Record<string, unknown>
 const PREFIX = '#/components/schemas/'
 
 /** Named schemas, each once. What is asked and what is answered may differ under the same name: then the former is `<name>Input`. */
-export class Components {
+export class SchemaComponents {
   readonly schemas: Record<string, Schema> = { FreeForm: freeForm }
 
   /** The schema of a body, an answer or a parameter, with references to the named ones. */

@@ -1,13 +1,13 @@
 // Every number of the HTTP side in one place; tests shrink them.
-import type { Rate } from '../auth/token-bucket.ts'
+import type { TokenRate } from '../auth/token-bucket.ts'
 
 export interface HttpSettings {
   /** Requests of one signed-in user, on this node. */
-  user: Rate
+  userRate: TokenRate
   /** Requests from one address of those who aren't signed in, on this node: a whole office may share it. */
-  address: Rate
+  addressRate: TokenRate
   /** Large bodies that a node holds at a time, at most one of each user. */
-  largeBodies: number
+  largeImports: number
   /** Milliseconds. */
   timings: {
     /** A request's headers are whole by then, also the first of a connection. */
@@ -22,13 +22,13 @@ export interface HttpSettings {
     body: number
   }
   /** Bytes. */
-  pace: number
+  minBodyBytes: number
 }
 
 export const httpSettings: HttpSettings = {
-  user: { rate: 200, burst: 1_000 },
-  address: { rate: 200, burst: 1_000 },
-  largeBodies: 2,
+  userRate: { rate: 200, burst: 1_000 },
+  addressRate: { rate: 200, burst: 1_000 },
+  largeImports: 2,
   timings: { headers: 10_000, request: 300_000, idle: 75_000, check: 5_000, body: 10_000 },
-  pace: 160 * 1024,
+  minBodyBytes: 160 * 1024,
 }

@@ -2,19 +2,19 @@
 import type { ActivityUseCases } from '../commands/activity.ts'
 import type { ExportUseCases } from '../commands/export.ts'
 import type { ImportUseCases } from '../commands/import/import.ts'
-import type { Handlers } from './handler.ts'
+import type { Handlers } from './route-handler.ts'
 
-interface OwnerUseCases {
+interface UserDataUseCases {
   activity: ActivityUseCases
   exports: ExportUseCases
   imports: ImportUseCases
 }
 
-export const userDataHandlers = ({ activity, exports, imports }: OwnerUseCases) =>
+export const userDataHandlers = ({ activity, exports, imports }: UserDataUseCases) =>
   ({
-    listActivity: ({ query }, { request }) => activity.list(request.user_id, query),
-    exportMe: (_asked, { request }) => exports.everything(request.user_id),
-    importMe: ({ body }, { request, answer }) => imports.run(request, body, answer.unwanted()),
-    getConversationMarkdown: ({ params }, { request }) =>
-      exports.markdown(request.user_id, params.id),
+    listActivity: ({ query }, { caller }) => activity.list(caller.user_id, query),
+    exportMe: (_asked, { caller }) => exports.everything(caller.user_id),
+    importMe: ({ body }, { caller, response }) => imports.run(caller, body, response.abandoned()),
+    getConversationMarkdown: ({ params }, { caller }) =>
+      exports.markdown(caller.user_id, params.id),
   }) satisfies Handlers

@@ -1,6 +1,6 @@
 // An entry of the log: from a decision to the document that is inserted, and to what devices see of it.
 import { createHash } from 'node:crypto'
-import type { Change, Decision } from '@lockstep/protocol/change'
+import type { AnyDecision, WireChange } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
@@ -54,7 +54,7 @@ export function toEntry(
   caller: Caller,
   { topic, epoch, seq, at }: Position,
   identity: { mutation_id: string; fingerprint: string },
-  decision: Decision,
+  decision: AnyDecision,
 ): ChangeDocument {
   if (byteLength(JSON.stringify(decision.data)) > limits.changeBytes) throw tooLarge()
   const entry: ChangeDocument = {
@@ -104,10 +104,10 @@ const tooLarge = () =>
   })
 
 /** What devices see of an entry. */
-export function toChange(entry: ChangeDocument): Change {
+export function toChange(entry: ChangeDocument): WireChange {
   const { topic, epoch, seq, at, op, entity_id, version, actor, mutation_id, data, stripped } =
     entry
-  const change: Change = {
+  const change: WireChange = {
     topic,
     epoch,
     seq,

@@ -1,7 +1,7 @@
 // What this node knows of the topics in use: the head, and the entries that the projection has not followed yet. A cache only: an
 // insert at a stale head is refused by the database, so being wrong costs a retry and never an entry.
 import { Fault } from '@lockstep/protocol/errors'
-import { isKnown } from '@lockstep/protocol/reduce/known'
+import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
 import { readChangesWithoutBefore, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
@@ -91,9 +91,9 @@ export class HeadCache {
   }
 }
 
-/** Can this version project the entry? Of an account nothing is projected, and `closed` is every topic's. */
-export const isProjectable = ({ topic, op }: Pick<ChangeDocument, 'topic' | 'op'>): boolean =>
-  topic === 'account' || op === 'closed' || isKnown({ topic, op })
+/** Can this version project the entry? Nothing is projected of an account. */
+export const isProjectable = (entry: Pick<ChangeDocument, 'topic' | 'op'>): boolean =>
+  entry.topic === 'account' || isKnownOp(entry)
 
 export const needsNewerServer = (): Fault =>
   new Fault('unavailable', {

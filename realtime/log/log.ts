@@ -1,5 +1,6 @@
 // The heart: one log per user and topic. Everything else, documents, devices, rewind, follows from it.
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { limits } from '@lockstep/protocol/limits'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -38,7 +39,7 @@ export interface Range {
   epoch: string
   head: number
   to: number
-  changes: Change[]
+  changes: WireChange[]
   more: boolean
   reset: boolean
 }
@@ -218,8 +219,8 @@ export function createLog(database: Database, logger: Logger): Log {
 }
 
 /** As many of the entries as fit a piece, at least one; undefined when the log doesn't reach back that far with its content. */
-async function piece(entries: AsyncIterable<ChangeDocument>): Promise<Change[] | undefined> {
-  const changes: Change[] = []
+async function piece(entries: AsyncIterable<ChangeDocument>): Promise<WireChange[] | undefined> {
+  const changes: WireChange[] = []
   let bytes = 0
   for await (const entry of entries) {
     if (entry.expired) return undefined

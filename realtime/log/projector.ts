@@ -26,7 +26,8 @@ const projections: Record<Topic, Project> = {
 }
 
 /** All that the documents lack is text of running replies. */
-export const onlyStreams = ({ tail }: TopicHead): boolean => tail.every(({ op }) => op === 'extended')
+export const onlyStreams = ({ tail }: TopicHead): boolean =>
+  tail.every(({ op }) => op === 'extended')
 
 export class Projector {
   readonly #database: Database
@@ -34,7 +35,10 @@ export class Projector {
   readonly #logger: Logger
   readonly #queue = new KeyedQueue()
   /** A refresh may have replaced what is known of a topic, so one key can have two tails to project. */
-  readonly #scheduled = new Map<string, { timer: NodeJS.Timeout; due: number; hots: Set<TopicHead> }>()
+  readonly #scheduled = new Map<
+    string,
+    { timer: NodeJS.Timeout; due: number; hots: Set<TopicHead> }
+  >()
   #stopped = false
 
   constructor(database: Database, topics: HeadCache, logger: Logger) {

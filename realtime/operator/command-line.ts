@@ -1,22 +1,26 @@
-// The command line of `lockstep`: which command, with what. Whatever is wrong with it is said in one sentence, with the usage.
+// Parses the command line of `lockstep`.
 import { parseArgs } from 'node:util'
 import { ImportSource } from '@lockstep/protocol/import'
 
-export const USAGE = `Usage: lockstep <command>, with the settings (MONGODB_URL, DATA_DIR, …) of the nodes
+export const USAGE = `Usage: lockstep <command>
 
-  new-epoch                               the last step of a restore from a backup; then restart the nodes
-  audit <user | all> [--content]          writes the log as JSON lines and checks it; what people wrote only with --content
+  new-epoch
+      The last step of a restore from a backup. Restart the nodes afterwards.
+  audit <user | all> [--content]
+      Checks the log and prints it as JSON lines. Prints what people wrote only with --content.
   import <user> <source> <file>… [--dry-run]
-                                          source: ${ImportSource.options.join(', ')}
-                                          JSON or ZIP files of any size, one after the other. Repeat it after an interruption
+      Imports JSON or ZIP files of any size, one after the other.
+      The source is one of: ${ImportSource.options.join(', ')}.
+      After an interruption, run the same command again.
   migrate --from <mongodb url> [--collection <name>] [--users <file>] [--dry-run]
-                                          brings over documents with embedded messages; the file is a JSON object from their
-                                          user_id to username. Repeat it after an interruption: it goes on
+      Migrates documents with embedded messages. The file is a JSON object that maps each user_id of
+      the documents to a username. After an interruption, run the same command again.
 
-A user is named by username or id. With the embedded database, stop the node first.
+A user is a username or an id. The command needs the settings of the nodes (MONGODB_URL, DATA_DIR, …).
+With the embedded database, stop the node first.
 `
 
-/** The command line can't be understood; the message says why. */
+/** The command line is wrong. The message says why. */
 export class UsageError extends Error {
   override name = 'UsageError'
 }
@@ -43,7 +47,7 @@ const options = {
   users: { type: 'string' },
 } as const
 
-function parsed(args: readonly string[]) {
+function parseOptions(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true })
   } catch (error) {
@@ -53,7 +57,7 @@ function parsed(args: readonly string[]) {
 
 /** Throws `UsageError`. */
 export function readCommand(args: readonly string[]): OperatorCommand {
-  const { values, positionals } = parsed(args)
+  const { values, positionals } = parseOptions(args)
   const [name, ...rest] = positionals
   const {
     from,
@@ -65,23 +69,23 @@ export function readCommand(args: readonly string[]): OperatorCommand {
   if (values.help || name === undefined) return { name: 'help' }
   switch (name) {
     case 'new-epoch':
-      if (rest.length > 0) throw new UsageError('new-epoch takes nothing')
+      if (rest.length > 0) throw new UsageError('new-epoch takes no arguments')
       return { name }
     case 'audit':
-      if (rest.length !== 1) throw new UsageError('audit takes a user, or all')
+      if (rest.length !== 1) throw new UsageError('audit takes one argument: a user, or all')
       return { name, user: rest[0]!, content }
     case 'import': {
-      const [user, given, ...files] = rest
-      const source = ImportSource.safeParse(given)
+      const [user, sourceName, ...files] = rest
+      const source = ImportSource.safeParse(sourceName)
       if (user === undefined || !source.success || files.length === 0)
-        throw new UsageError('import takes a user, a source and files')
+        throw new UsageError('import takes a user, a source and at least one file')
       return { name, user, source: source.data, files, dry_run }
     }
     case 'migrate':
       if (rest.length > 0 || from === undefined)
-        throw new UsageError('migrate takes --from and a MongoDB URL')
+        throw new UsageError('migrate takes no arguments, and needs --from with a MongoDB URL')
       return { name, from, collection, users, dry_run }
     default:
-      throw new UsageError(`There is no command ${name}`)
+      throw new UsageError(`There is no command called ${name}`)
   }
 }

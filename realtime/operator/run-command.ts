@@ -1,4 +1,5 @@
-// What each command of the operators does with a database that is open. Results go to `print` as JSON, a line each; `tell` is for people.
+// Runs an operator's command on an open database. `print` receives the results, one line of JSON each;
+// `tell` receives messages for people.
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
@@ -16,10 +17,14 @@ import { importFile } from './import-file.ts'
 import { migrateDocuments } from './migrate-documents.ts'
 
 export interface OperatorTerminal {
-  /** Writes a line of the result; resolves when the reader keeps up. */
+  /** Writes one line of the result. Await it, so that a slow reader slows the command down. */
   print: (line: string) => void | Promise<void>
+  /** Writes a message for a person. */
   tell: (line: string) => void
-  /** Calls `stop` at the first Ctrl+C until it is disposed of; otherwise, and from the second on, that ends the process. */
+  /**
+   * Until disposed, the first Ctrl+C calls `stop` instead of ending the process. The second one ends the
+   * process.
+   */
   onInterrupt: (stop: () => void) => Disposable
 }
 
@@ -29,87 +34,92 @@ export interface OperatorDeps {
   imports: ImportUseCases
 }
 
-/** True when everything is in order; false when something was found or failed, which has been told. Throws `UsageError`. */
+/**
+ * Returns false if the command found or had a problem, which it has told. Throws `UsageError` for a user
+ * that doesn't exist.
+ */
 export async function runCommand(
   command: Exclude<OperatorCommand, { name: 'help' }>,
-  rooms: OperatorDeps,
-  out: OperatorTerminal,
+  deps: OperatorDeps,
+  terminal: OperatorTerminal,
 ): Promise<boolean> {
   switch (command.name) {
     case 'new-epoch': {
-      await renameDeployment(rooms.database)
-      const topics = await renewEpochs(rooms.database, newId().slice(-12))
-      out.tell(`${topics} logs have a new epoch: restart the nodes, and all devices load again`)
+      await renameDeployment(deps.database)
+      const topics = await renewEpochs(deps.database, newId().slice(-12))
+      terminal.tell(
+        `${topics} logs have a new epoch. Restart the nodes: then all devices load their data again`,
+      )
       return true
     }
     case 'audit':
-      return runAudit(command, rooms, out)
+      return runAudit(command, deps, terminal)
     case 'import':
-      return runImport(command, rooms, out)
+      return runImport(command, deps, terminal)
     case 'migrate':
-      return runMigrate(command, rooms, out)
+      return runMigrate(command, deps, terminal)
   }
 }
 
-type Of<Name extends OperatorCommand['name']> = Extract<OperatorCommand, { name: Name }>
+type CommandOf<Name extends OperatorCommand['name']> = Extract<OperatorCommand, { name: Name }>
 
-async function accountOf(database: Database, name: string): Promise<string> {
+async function findUserId(database: Database, name: string): Promise<string> {
   const user = await findAccount(database, name)
   if (!user) throw new UsageError(`There is no user ${name}`)
   return user._id
 }
 
 async function runAudit(
-  { user, content }: Of<'audit'>,
+  { user, content }: CommandOf<'audit'>,
   { database, log }: OperatorDeps,
-  out: OperatorTerminal,
+  terminal: OperatorTerminal,
 ): Promise<boolean> {
-  const users = user === 'all' ? allUsers(database) : [await accountOf(database, user)]
+  const users = user === 'all' ? allUsers(database) : [await findUserId(database, user)]
   const { faults, ...counts } = await audit(database, log, users, {
-    entry: (entry) => out.print(JSON.stringify(content ? entry : outlineOf(entry))),
-    fault: (fault) => out.tell(JSON.stringify(fault)),
+    entry: (entry) => terminal.print(JSON.stringify(content ? entry : outlineOf(entry))),
+    fault: (fault) => terminal.tell(JSON.stringify(fault)),
   })
-  out.tell(`${counts.users} users, ${counts.entries} entries, ${faults} faults`)
+  terminal.tell(`${counts.users} users, ${counts.entries} entries, ${faults} faults`)
   return faults === 0
 }
 
-/** An entry with the names of what it changed, without what people wrote. */
+/** An entry without what people wrote, but with the names of the fields it changed. */
 function outlineOf({ data, before: _before, fingerprint: _fingerprint, ...entry }: ChangeDocument) {
   return { fields: Object.keys(data ?? {}), ...entry }
 }
 
 async function runImport(
-  { user, source, files, dry_run }: Of<'import'>,
-  rooms: OperatorDeps,
-  out: OperatorTerminal,
+  { user, source, files, dry_run }: CommandOf<'import'>,
+  deps: OperatorDeps,
+  terminal: OperatorTerminal,
 ): Promise<boolean> {
-  const caller = asOperator(await accountOf(rooms.database, user))
+  const caller = asOperator(await findUserId(deps.database, user))
   const interrupt = new AbortController()
-  using _ = out.onInterrupt(() => interrupt.abort())
-  let [isFine, current] = [true, '']
+  using _ = terminal.onInterrupt(() => interrupt.abort())
+  let [hasFailed, current] = [false, '']
   try {
     for (const file of files) {
       current = file
       const progress = (items: number, bytes: number, size: number) =>
-        out.tell(`${file}: ${items} items, ${megabytes(bytes)} of ${megabytes(size)} MB`)
-      const result = await importFile(rooms.imports, file, {
+        terminal.tell(`${file}: ${items} items, ${megabytes(bytes)} of ${megabytes(size)} MB`)
+      const result = await importFile(deps.imports, file, {
         caller,
         source,
         dry_run,
         stop: interrupt.signal,
         progress,
       })
-      await out.print(JSON.stringify({ file, ...result }))
-      if (result.failed.length > 0) isFine = false
+      await terminal.print(JSON.stringify({ file, ...result }))
+      if (result.failed.length > 0) hasFailed = true
     }
   } catch (error) {
     if (!(error instanceof Fault)) throw error
-    out.tell(
-      `${current}: ${error.message}. What came before is in; repeating the command goes on from there`,
+    terminal.tell(
+      `${current}: ${error.message}. Everything before that has been imported. Run the same command again to continue`,
     )
     return false
   }
-  return isFine
+  return !hasFailed
 }
 
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
@@ -117,9 +127,9 @@ const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
 const UserNames = z.record(z.string(), z.string())
 
 async function runMigrate(
-  command: Of<'migrate'>,
-  rooms: OperatorDeps,
-  out: OperatorTerminal,
+  command: CommandOf<'migrate'>,
+  deps: OperatorDeps,
+  terminal: OperatorTerminal,
 ): Promise<boolean> {
   const { from, collection, users, dry_run } = command
   const names =
@@ -127,15 +137,15 @@ async function runMigrate(
   const source = await openDatabase(from)
   try {
     const documents = source.dbWithoutTimeout.collection(collection).find().sort({ _id: 1 })
-    const { failed, ...counts } = await migrateDocuments(rooms, {
+    const { failed, ...counts } = await migrateDocuments(deps, {
       documents,
       accountOf: (owner) => (Object.hasOwn(names, owner) ? names[owner]! : owner),
       dry_run,
       progress: ({ documents, messages, failed }) =>
-        out.tell(`${documents} conversations, ${messages} messages, ${failed.length} failed`),
+        terminal.tell(`${documents} conversations, ${messages} messages, ${failed.length} failed`),
     })
-    for (const one of failed) await out.print(JSON.stringify(one))
-    await out.print(JSON.stringify({ ...counts, failed: failed.length }))
+    for (const one of failed) await terminal.print(JSON.stringify(one))
+    await terminal.print(JSON.stringify({ ...counts, failed: failed.length }))
     return failed.length === 0
   } finally {
     await source.close()

@@ -16,7 +16,7 @@ beforeAll(async () => {
   database = freshDatabase()
   node = await startNode(database, {
     assistant: { baseUrl: server.url, apiKey: 'sk-secret', model: 'tiny' },
-    options: { agents: { timings: { firstMs: 2_500, idleMs: 2_500, durableMs: 100 } } },
+    options: { agents: { timings: { firstEventMs: 2_500, idleMs: 2_500, durableMs: 100 } } },
   })
 })
 afterAll(async () => {

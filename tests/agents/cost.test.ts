@@ -3,7 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
-import { timings } from '../../realtime/agents/timings.ts'
+import { replyTimings } from '../../realtime/agents/timings.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
@@ -11,7 +11,7 @@ import { signUp } from '../harness/person.ts'
 import { OpenAiServer, type Answer } from './openai-server.ts'
 
 const INTERVALS = 20
-const tenth = { durableMs: timings.durableMs / 10, renewMs: timings.renewMs / 10 }
+const tenth = { durableMs: replyTimings.durableMs / 10, renewMs: replyTimings.renewMs / 10 }
 
 async function talk(answer: Answer): Promise<void> {
   let over = false

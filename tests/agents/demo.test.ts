@@ -1,14 +1,14 @@
 // The demo agent does what "/demo help" says.
 import { expect, test } from 'vitest'
 import { createDemoProvider } from '../../realtime/agents/demo.ts'
-import type { Piece } from '../../realtime/agents/provider.ts'
+import type { ProviderEvent } from '../../realtime/agents/provider.ts'
 import { limits } from '@lockstep/protocol/limits'
 
 const provider = createDemoProvider({ tokensPerSecond: 5_000 })
 
 async function ask(...said: string[]) {
   const messages = said.map((content) => ({ role: 'user' as const, content }))
-  const pieces: Piece[] = []
+  const pieces: ProviderEvent[] = []
   const abort = new AbortController()
   const request = { instructions: '', messages, model: 'demo', signal: abort.signal }
   let failure: unknown

@@ -5,13 +5,13 @@ import { createOpenAiProvider } from '../../realtime/agents/openai.ts'
 import {
   ProviderFault,
   reasons,
-  type Piece,
+  type ProviderEvent,
   type ProviderRequest,
 } from '../../realtime/agents/provider.ts'
-import { ThinkTags } from '../../realtime/agents/think-tags.ts'
+import { ThinkTagParser } from '../../realtime/agents/think-tags.ts'
 import { freePort } from '../harness/redis.ts'
 import { OpenAiServer, type Answer, type Script } from './openai-server.ts'
-import { produce } from './shelf.ts'
+import { produce } from './recording-sink.ts'
 
 const apiKey = 'sk-secret'
 
@@ -28,7 +28,7 @@ async function answerOf(server: { url: string }, asked: Partial<ProviderRequest>
     { baseUrl: server.url, apiKey },
     { pauseMs: 1, usageMs: 100 },
   )
-  const pieces: Piece[] = []
+  const pieces: ProviderEvent[] = []
   try {
     for await (const piece of provider.stream({ ...request, ...asked })) pieces.push(piece)
   } catch (error) {
@@ -242,7 +242,7 @@ test('thinking in tags at the beginning is thinking, however the pieces cut it; 
   fc.assert(
     fc.property(fc.option(thoughts), answers, fc.array(fc.nat(20)), (thought, answer, cuts) => {
       let rest = thought === null ? answer : ` \n<think>${thought}</think>\n\n${answer}`
-      const tags = new ThinkTags()
+      const tags = new ThinkTagParser()
       const pieces = cuts.flatMap((cut) => {
         const piece = rest.slice(0, cut)
         rest = rest.slice(cut)
@@ -322,7 +322,11 @@ async function drip(answer: Answer, drop: Drip): Promise<void> {
 }
 
 const inFrame: Drip = (answer) => answer.raw('z')
-const brief = { too_slow: { totalMs: 600 }, no_answer: { firstMs: 250 }, stalled: { idleMs: 250 } }
+const brief = {
+  too_slow: { totalMs: 600 },
+  no_answer: { firstEventMs: 250 },
+  stalled: { idleMs: 250 },
+}
 
 test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
   [

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startRecovery } from '../../realtime/agents/recovery.ts'
-import { timings } from '../../realtime/agents/timings.ts'
+import { replyTimings } from '../../realtime/agents/timings.ts'
 import { createRuns } from '../../realtime/commands/agents.ts'
 import { createConversations } from '../../realtime/commands/conversations.ts'
 import { byServer, createReplies } from '../../realtime/commands/replies.ts'
@@ -53,7 +53,7 @@ async function node() {
   ) => takeLease(database, { _id: `${address.user_id}:${newId()}`, ...address, owner: newId() }, ms)
 
   function sweep(count: number, ms: { sweepMs?: number; strayMs?: number }) {
-    const settings = { ...timings, sweepMs: 60_000, strayMs: 60_000, ...ms }
+    const settings = { ...replyTimings, sweepMs: 60_000, strayMs: 60_000, ...ms }
     for (let n = 0; n < count; n++) {
       const recovery = startRecovery(
         { database, replies, runs },

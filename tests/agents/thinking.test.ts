@@ -1,7 +1,7 @@
 // The thinking of a model: shown while it lasts, timed, and kept with what came of it.
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { hanging, produce, say } from './shelf.ts'
+import { hanging, produce, say } from './recording-sink.ts'
 
 test('a model that only takes its time has not been thinking', async () => {
   const { shelf, done } = produce(async function* () {

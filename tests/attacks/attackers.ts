@@ -1,5 +1,5 @@
 // Who attacks, and with what.
-import { createSessionCookie } from '../../realtime/auth/cookie.ts'
+import { createSessionCookie } from '../../realtime/auth/session-cookie.ts'
 import { createSeals } from '../../realtime/auth/seals.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import type { Person } from '../harness/person.ts'

@@ -31,7 +31,7 @@ const often = { rate: 1e6, burst: 1e6 }
 const shared = sharedNodes(1, {
   sessionSecrets: [SEALED_WITH],
   options: {
-    http: { ...httpSettings, user: often, address: often },
+    http: { ...httpSettings, userRate: often, addressRate: often },
     gateway: { ...gatewaySettings, events: often, eventsPerUser: often, refusals: 1e6 },
   },
 })

@@ -4,12 +4,12 @@ import { newId } from '@lockstep/protocol/ids'
 import type { Database } from '../../realtime/store/database.ts'
 import type { TestNode } from '../harness/node.ts'
 import { request } from '../harness/person.ts'
-import { expectProblem } from '../rest/served.ts'
-import { oidcHouse, type Browser } from './oidc-house.ts'
-import type { Provider } from './provider.ts'
+import { expectProblem } from '../rest/http-fixture.ts'
+import { setUpOidc, type Browser } from './oidc-setup.ts'
+import type { OidcProvider } from './oidc-provider.ts'
 
-const house = oidcHouse()
-let provider: Provider
+const house = setUpOidc()
+let provider: OidcProvider
 let node: TestNode
 let database: Database
 beforeAll(() => {
@@ -41,13 +41,13 @@ describe('a sign-in that is not right', () => {
     ['another client as its audience', (claims) => ({ ...claims, aud: 'another' })],
     ['no subject', ({ sub: _sub, ...claims }) => claims],
   ])('is refused for %s', async (_what, twist) => {
-    provider.twist = twist
+    provider.changeClaims = twist
     const browser = house.browser()
     await expectRefused(browser, browser.signIn())
   })
 
   test('is refused for a signature of another key', async () => {
-    provider.forging = true
+    provider.signsWithUnknownKey = true
     const browser = house.browser()
     await expectRefused(browser, browser.signIn())
   })
@@ -85,7 +85,7 @@ describe('a sign-in that is not right', () => {
     const own = new URL(await mallory.fetchCode())
     own.searchParams.set('code', stolen)
     await expectRefused(mallory, mallory.next(own.href))
-    provider.lax = true // and without PKCE by the nonce
+    provider.acceptsAnyVerifier = true // and without PKCE by the nonce
     const again = new URL(await mallory.fetchCode())
     again.searchParams.set('code', new URL(await alice.fetchCode()).searchParams.get('code')!)
     await expectRefused(mallory, mallory.next(again.href))
@@ -104,9 +104,9 @@ describe('a sign-in that is not right', () => {
 
   test('is cancelled by who says no at the provider, and failed by its other words', async () => {
     const browser = house.browser()
-    provider.refusal = 'access_denied'
+    provider.errorCode = 'access_denied'
     await expectRefused(browser, browser.signIn(), 'cancelled')
-    provider.refusal = 'login_required'
+    provider.errorCode = 'login_required'
     await expectRefused(browser, browser.signIn())
   })
 

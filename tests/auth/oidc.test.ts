@@ -6,12 +6,12 @@ import { httpSettings } from '../../realtime/http/settings.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import type { TestNode } from '../harness/node.ts'
 import { request, signIn, signUp } from '../harness/person.ts'
-import { expectProblem } from '../rest/served.ts'
-import { oidcHouse, origin } from './oidc-house.ts'
-import { client, Provider } from './provider.ts'
+import { expectProblem } from '../rest/http-fixture.ts'
+import { setUpOidc, origin } from './oidc-setup.ts'
+import { client, OidcProvider } from './oidc-provider.ts'
 
-const house = oidcHouse()
-let provider: Provider
+const house = setUpOidc()
+let provider: OidcProvider
 let node: TestNode
 let database: Database
 beforeAll(() => {
@@ -98,14 +98,14 @@ describe('signing in at the provider', () => {
 
   test('asks for a name where the token brings none', async () => {
     provider.user = { sub: newId() }
-    provider.info = { email: `Jürgen.${newId()}@example.org` }
+    provider.userinfo = { email: `Jürgen.${newId()}@example.org` }
     const browser = house.browser()
     await browser.signIn()
     expect((await browser.me())!.username).toBe(
-      String(provider.info.email).toLowerCase().replace('ü', 'u').split('@')[0],
+      String(provider.userinfo.email).toLowerCase().replace('ü', 'u').split('@')[0],
     )
     provider.user = { sub: newId() }
-    provider.away = '/userinfo'
+    provider.unreachable = '/userinfo'
     expect(await browser.signIn()).toBe('/app')
     expect((await browser.me())!.username).toMatch(/^user/)
   })
@@ -135,7 +135,7 @@ describe('signing in at the provider', () => {
     ['that takes a secret in the body only', ['client_secret_post'], client.clientSecret],
     ['of a public client', ['none'], undefined],
   ])('works at a provider %s', async (_what, ways, clientSecret) => {
-    provider.ways = ways
+    provider.authMethods = ways
     await using another = await house.start({
       oidc: { issuer: provider.issuer, clientId: client.clientId, clientSecret },
     })
@@ -153,7 +153,7 @@ test('is asked for no more often than one address may ask', async () => {
 
 describe('a provider that is away', () => {
   test('stops nothing, is named to who wants in, and is asked again', async () => {
-    const port = await Provider.start().then(async (gone) => {
+    const port = await OidcProvider.start().then(async (gone) => {
       const { port } = gone
       await gone[Symbol.asyncDispose]()
       return port
@@ -164,7 +164,7 @@ describe('a provider that is away', () => {
     expect((await request(`${late.url}/readyz`, 'GET')).status).toBe(200)
     const browser = house.browser(late)
     expect(await browser.next('/auth/oidc')).toBe('/app/sign-in?failed=unavailable')
-    await using _back = await Provider.start(port)
+    await using _back = await OidcProvider.start(port)
     expect(await browser.signIn()).toBe('/app')
   })
 
@@ -172,14 +172,14 @@ describe('a provider that is away', () => {
     await house.browser().signIn()
     const browser = house.browser()
     const back = await browser.fetchCode()
-    provider.away = '/token'
+    provider.unreachable = '/token'
     expect(await browser.next(back)).toBe('/app/sign-in?failed=unavailable')
   })
 
   test('leaves those inside who are', async () => {
     const browser = house.browser()
     await browser.signIn()
-    provider.away = true
+    provider.unreachable = true
     expect(await browser.me()).toMatchObject({ passwordless: true })
   })
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
 import { createTrustedProxy } from '../../realtime/auth/trusted-proxy.ts'
-import type { SignedIn } from '../../realtime/commands/sign-in.ts'
+import type { SignInResult } from '../../realtime/commands/sign-in.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Device } from '../harness/device.ts'
@@ -14,7 +14,7 @@ import { keptLog } from '../harness/kept-log.ts'
 import { startNode } from '../harness/node.ts'
 import { cookieOf, Person, request, signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { alice as alone, expectProblem, serve, sessionsOf } from '../rest/served.ts'
+import { alice as alone, expectProblem, serveHttp, sessionsFor } from '../rest/http-fixture.ts'
 
 const [secret, next] = [
   'a secret between the proxy and the nodes',
@@ -92,14 +92,14 @@ describe('a user whom the proxy names', () => {
 
   test('gets one session for the requests that come before there is one', async () => {
     const gate = Promise.withResolvers<void>()
-    const usual = sessionsOf(alone)
+    const usual = sessionsFor(alone)
     const identify = vi.fn(usual.identify)
     const enter = vi.fn(() =>
-      gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignedIn),
+      gate.promise.then(() => ({ session: { id: alone.session_id } }) as SignInResult),
     )
     const account = { enter, revoke: () => Promise.reject(new Error('nothing to revoke')) }
     const host = { account, proxy: createTrustedProxy(trustedProxy, logger) }
-    await using http = await serve({}, { sessions: { ...usual, identify }, host })
+    await using http = await serveHttp({}, { sessions: { ...usual, identify }, host })
     const asking = Array.from({ length: 5 }, () =>
       request(`${http.url}/users/me`, 'GET', undefined, by('alice')),
     )

@@ -1,7 +1,7 @@
 // How long a change takes: to its ack, and to the other device; beside the bare insert that it can't be faster than.
 import { MongoClient } from 'mongodb'
 import { test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import { freshDatabase } from '../harness/database.ts'
 import { spawnNode } from '../harness/node.ts'
@@ -50,7 +50,7 @@ async function appends(
   const sent = new Map<string, number>()
   const seen: number[] = []
   const arrived = Promise.withResolvers<void>()
-  reader.socket.on('change', ({ mutation_id }: Change) => {
+  reader.socket.on('change', ({ mutation_id }: WireChange) => {
     seen.push(performance.now() - sent.get(mutation_id!)!)
     if (seen.length === COUNT) arrived.resolve()
   })

@@ -3,10 +3,10 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { violations } from './axe.ts'
-import { desktop, phone, sharedBrowser } from './browser.ts'
-import { composer, follow, listed, said, shows } from './pages.ts'
-import { everyPage, fill } from './tour.ts'
+import { violations } from './accessibility-violations.ts'
+import { desktop, phone, sharedBrowser } from './browser-windows.ts'
+import { composer, follow, listed, said, shows } from './user-actions.ts'
+import { everyPage, fill } from './all-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { AT_ONCE, hides, shows } from './pages.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { AT_ONCE, hides, shows } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { shows } from './pages.ts'
-import { everyPage, fill } from './tour.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { shows } from './user-actions.ts'
+import { everyPage, fill } from './all-pages.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()

@@ -4,9 +4,9 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { composer, shows } from './pages.ts'
-import { fill } from './tour.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { composer, shows } from './user-actions.ts'
+import { fill } from './all-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

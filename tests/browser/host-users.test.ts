@@ -2,19 +2,19 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Provider, client } from '../auth/provider.ts'
+import { OidcProvider, client } from '../auth/oidc-provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
-import { sharedBrowser } from './browser.ts'
-import { composer, hides, shows, signOut } from './pages.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { composer, hides, shows, signOut } from './user-actions.ts'
 
 const windows = sharedBrowser()
 const database = freshDatabase()
-let provider: Provider
+let provider: OidcProvider
 let node: TestNode
 
 beforeAll(async () => {
-  provider = await Provider.start()
+  provider = await OidcProvider.start()
   const port = await freePort()
   node = await startNode(database, {
     port,
@@ -45,10 +45,10 @@ test('who comes by the provider needs no password, neither to get in nor to leav
   await shows(door)
   expect(await page.getByLabel('Password').count()).toBe(0)
 
-  provider.refusal = 'access_denied'
+  provider.errorCode = 'access_denied'
   await door.click()
   await shows(page.getByText('The sign-in was cancelled.'))
-  provider.refusal = undefined
+  provider.errorCode = undefined
   await door.click()
   await shows(composer(page))
   await signOut(page)

@@ -3,9 +3,9 @@ import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { violations } from './axe.ts'
-import { sharedBrowser } from './browser.ts'
-import { listed, said, shows } from './pages.ts'
+import { violations } from './accessibility-violations.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { listed, said, shows } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

@@ -5,8 +5,8 @@ import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { said, shows } from './pages.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { said, shows } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { quickReplies, sharedBrowser } from './browser.ts'
+import { quickReplies, sharedBrowser } from './browser-windows.ts'
 import {
   AT_ONCE,
   begin,
@@ -14,7 +14,7 @@ import {
   said,
   say,
   shows,
-} from './pages.ts'
+} from './user-actions.ts'
 
 const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { Wire } from '../harness/wire.ts'
-import { quickReplies, sharedBrowser } from './browser.ts'
-import { begin, choose, hides, listed, replied, said, say, shows } from './pages.ts'
+import { quickReplies, sharedBrowser } from './browser-windows.ts'
+import { begin, choose, hides, listed, replied, said, say, shows } from './user-actions.ts'
 
 const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()

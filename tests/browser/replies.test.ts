@@ -4,8 +4,8 @@ import type { MessageInput } from '@lockstep/protocol/message'
 import { reasons } from '../../realtime/agents/provider.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { begin, hides, replied, said, shows } from './pages.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { begin, hides, replied, said, shows } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

@@ -7,9 +7,9 @@ import type { Browser, BrowserContextOptions } from 'playwright-core'
 import { spawnNode } from '../harness/node.ts'
 import type { Session, User } from '@lockstep/protocol/account'
 import { cookieOf, Person, request } from '../harness/person.ts'
-import { desktop, launch, openWindow, phone } from './browser.ts'
-import { shows } from './pages.ts'
-import { everyPage, fill, type Stop } from './tour.ts'
+import { desktop, launch, openWindow, phone } from './browser-windows.ts'
+import { shows } from './user-actions.ts'
+import { everyPage, fill, type Stop } from './all-pages.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
 const looks: Record<string, BrowserContextOptions> = { desktop, phone }

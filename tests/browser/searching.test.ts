@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { choose, hides, listed, shows } from './pages.ts'
-import { fill } from './tour.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { choose, hides, listed, shows } from './user-actions.ts'
+import { fill } from './all-pages.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

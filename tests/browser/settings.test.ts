@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest'
 import { cookieOf, Person, request, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { sharedBrowser } from './browser.ts'
-import { AT_ONCE, said, say, shows } from './pages.ts'
+import { sharedBrowser } from './browser-windows.ts'
+import { AT_ONCE, said, say, shows } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()

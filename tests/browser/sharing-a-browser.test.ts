@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { quickReplies, sharedBrowser } from './browser.ts'
-import { begin, composer, listed, shows, signInAs, signOut, signUpAs } from './pages.ts'
+import { quickReplies, sharedBrowser } from './browser-windows.ts'
+import { begin, composer, listed, shows, signInAs, signOut, signUpAs } from './user-actions.ts'
 
 const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { quickReplies, sharedBrowser } from './browser.ts'
-import { begin, listed, shows } from './pages.ts'
+import { quickReplies, sharedBrowser } from './browser-windows.ts'
+import { begin, listed, shows } from './user-actions.ts'
 
 const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()

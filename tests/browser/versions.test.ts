@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { quickReplies, sharedBrowser } from './browser.ts'
-import { begin, choose, hides, listed, replied, said, shows } from './pages.ts'
+import { quickReplies, sharedBrowser } from './browser-windows.ts'
+import { begin, choose, hides, listed, replied, said, shows } from './user-actions.ts'
 
 const shared = sharedNodes(1, quickReplies)
 const windows = sharedBrowser()

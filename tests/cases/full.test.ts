@@ -160,7 +160,7 @@ describe('a conversation with all messages there may be', () => {
     [
       'an imported message',
       1,
-      (it) => decideSlice(it, { about, messages: [message], more: false }, context),
+      (it) => decideSlice(it, { summary: about, messages: [message], isPartial: false }, context),
     ],
   ])('takes no more by %s', (_what, added, decide) => {
     expect(decide(held(full - added))).toMatchObject({ data: { message_count: full } })

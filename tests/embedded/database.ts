@@ -11,6 +11,7 @@ import { MongoClient } from 'mongodb'
 import type { Db } from 'mongodb'
 import { startEmbedded } from '@lockstep/embedded-mongo/start'
 import type { EmbeddedOptions } from '@lockstep/embedded-mongo/start'
+import { programPath } from '../harness/programs.ts'
 
 /** A directory that is gone at the end of the test. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
@@ -53,7 +54,7 @@ export interface ServerProcess extends AsyncDisposable {
 
 /** Starts `main.ts` on the directory. Rejects with what it said on stderr when it ends before it is ready. */
 export async function spawnServer(dataDir: string, ...flags: string[]): Promise<ServerProcess> {
-  const program = new URL('../../realtime/embedded/main.ts', import.meta.url).pathname
+  const program = programPath('embedded-mongo')
   const child = spawn(process.execPath, [program, '--data-dir', dataDir, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })

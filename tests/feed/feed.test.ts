@@ -1,7 +1,7 @@
 // The feed on a real database: changes are inserted as the log inserts them, and must reach `deliver`.
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import { startFeed, type FeedOptions } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
@@ -19,7 +19,7 @@ import { eventually } from '../harness/eventually.ts'
 import { insertChange, opened } from './changes.ts'
 
 function feedOn(database: Database, also: Partial<FeedOptions> = {}) {
-  const delivered: [string, Change][] = []
+  const delivered: [string, WireChange][] = []
   const projected: string[] = []
   let comparisons = 0
   const metrics = new Registry()

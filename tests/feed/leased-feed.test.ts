@@ -1,7 +1,7 @@
 // Feeds of several nodes on one database and one Redis: one of them tails for all, and another when that one is gone.
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import type { LeasedRangeTimings } from '../../realtime/feed/leased-range.ts'
 import { startFeed, type Feed } from '../../realtime/feed/feed.ts'
@@ -47,7 +47,7 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
   const feed = startFeed({
     database,
     link,
-    deliver: (user_id: string, change: Change, everywhere: boolean) => {
+    deliver: (user_id: string, change: WireChange, everywhere: boolean) => {
       own.push(`${user_id}:${change.seq}`)
       if (everywhere) published.push(`${user_id}:${change.seq}`)
     },

@@ -1,6 +1,6 @@
 // The people of a history and their devices: engines of the real client over bad lines.
 import type { Manager, Socket } from 'socket.io-client'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { isRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -124,7 +124,7 @@ export class Handset {
 
 /** The `seq` of each change that the engine applies from now on. No view tells it: a change left out can be made good by a load. */
 function listen(face: object): number[] {
-  const { entities } = (face as { topic: { entities: { follow(change: Change): void } } }).topic
+  const { entities } = (face as { topic: { entities: { follow(change: WireChange): void } } }).topic
   const applied: number[] = []
   const follow = entities.follow.bind(entities)
   entities.follow = (change) => {

@@ -1,7 +1,7 @@
 // A user's log as it is in the database, folded: what every device and every document must agree with at its end, and what a command left
 // behind at its `seq`.
 import type { Db } from 'mongodb'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import type { Run } from '@lockstep/protocol/agents'
 import type { Preferences } from '@lockstep/protocol/preferences'
@@ -30,9 +30,9 @@ const nobody: HeldAccount = { username: '', sessions: [], closed: false }
 
 const folds: {
   [T in Topic]: {
-    key(change: Change): string
+    key(change: WireChange): string
     first: HeldOf[T]
-    reduce(held: HeldOf[T], change: Change): HeldOf[T]
+    reduce(held: HeldOf[T], change: WireChange): HeldOf[T]
   }
 } = {
   conversations: {

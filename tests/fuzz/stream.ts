@@ -1,11 +1,12 @@
 // What the server sends over one connection of one topic. It must begin with a `sync` from where the device stands, and whatever follows
 // must begin right behind it: each change once, in order, nothing left out (GATE-2).
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import { demand } from './demand.ts'
 
-type Frame = { event: 'sync'; payload: Sync } | { event: 'change'; payload: Change }
+type Frame = { event: 'sync'; payload: Sync } | { event: 'change'; payload: WireChange }
 
 export class Stream {
   readonly topic: Topic
@@ -18,7 +19,7 @@ export class Stream {
     this.since = since
   }
 
-  get changes(): Change[] {
+  get changes(): WireChange[] {
     return this.frames.flatMap(({ event, payload }) =>
       event === 'sync' ? payload.changes : [payload],
     )

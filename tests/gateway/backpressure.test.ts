@@ -1,6 +1,6 @@
 // Readers that don't read, over real sockets.
 import { describe, expect, test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Sync } from '@lockstep/protocol/sync'
 import { newId } from '@lockstep/protocol/ids'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -22,7 +22,7 @@ async function deliver(house: House, user_id: string, count: number): Promise<vo
 function seqs(client: Client): number[] {
   return client.seen.flatMap(({ event, payload }) => {
     if (event === 'sync') return (payload as Sync).changes.map(({ seq }) => seq)
-    return event === 'change' ? [(payload as Change).seq] : []
+    return event === 'change' ? [(payload as WireChange).seq] : []
   })
 }
 

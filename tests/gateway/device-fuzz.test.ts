@@ -1,7 +1,7 @@
 // The device's state machine under random interleavings of everything that can happen to it.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { deviceOn, follow, logOf, USER } from './scripted-device.ts'
 import { EPOCH } from './scripted-log.ts'
 
@@ -44,7 +44,7 @@ test('whatever happens, the stream is contiguous, and complete once things are q
         const run = deviceOn(log, { changes: 2, bytes: 1_000_000 })
         const since = seq === undefined ? undefined : { epoch: EPOCH, seq }
         void run.device.join(since)
-        const delayed: Change[] = []
+        const delayed: WireChange[] = []
         for (const step of script) {
           if (step === 'append') run.device.offer(log.append(USER))
           if (step === 'lose') delayed.push(log.append(USER))

@@ -6,7 +6,7 @@ import { Registry } from 'prom-client'
 import { io, type Socket } from 'socket.io-client'
 import { Fault, type Problem } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Presence, Sync } from '@lockstep/protocol/sync'
 import type { Execute } from '../../realtime/commands/commands.ts'
 import { startGateway, type GatewayOptions } from '../../realtime/gateway/gateway.ts'
@@ -151,7 +151,7 @@ export const tcpOf = (client: Client) =>
 
 interface Inbox {
   sync: Sync
-  change: Change
+  change: WireChange
   head: { epoch: string; seq: number }
   delta: { text: string }
   presence: Presence

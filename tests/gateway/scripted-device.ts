@@ -1,6 +1,7 @@
 // The device's state machine alone, with a network and a log that move only when the test says so.
 import { expect } from 'vitest'
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Sync } from '@lockstep/protocol/sync'
 import { Device } from '../../realtime/gateway/device.ts'
@@ -8,7 +9,9 @@ import { ScriptedLog } from './scripted-log.ts'
 
 export const USER = 'user'
 export type Emitted =
-  { event: 'sync'; sync: Sync } | { event: 'change'; change: Change } | { event: 'head' | 'delta' }
+  | { event: 'sync'; sync: Sync }
+  | { event: 'change'; change: WireChange }
+  | { event: 'head' | 'delta' }
 
 /** A device whose network and log move only when the test says so. */
 export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_000 }) {
@@ -30,7 +33,7 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
       emit: (event, payload) => {
         taken++
         if (event === 'sync') emitted.push({ event, sync: payload as Sync })
-        else if (event === 'change') emitted.push({ event, change: payload as Change })
+        else if (event === 'change') emitted.push({ event, change: payload as WireChange })
         else emitted.push({ event: event as 'head' })
       },
       busy: () => paused && taken >= 1,

@@ -1,10 +1,10 @@
 // A log in memory whose reads the test lets happen: what a device sees then depends only on the order of the test's steps.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Log, Range } from '../../realtime/log/log.ts'
 
 export const EPOCH = 'epoch-1'
 
-export const changeOf = (seq: number, also: Partial<Change> = {}): Change => ({
+export const changeOf = (seq: number, also: Partial<WireChange> = {}): WireChange => ({
   topic: 'conversations',
   epoch: EPOCH,
   seq,
@@ -19,7 +19,7 @@ export const changeOf = (seq: number, also: Partial<Change> = {}): Change => ({
 
 /** The logs of any users and topics; each starts empty. */
 export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
-  readonly #changes = new Map<string, Change[]>()
+  readonly #changes = new Map<string, WireChange[]>()
   /** Changes in one piece of `range`. */
   piece = 500
   epoch = EPOCH
@@ -29,14 +29,14 @@ export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
   gate: () => Promise<void> = () => Promise.resolve()
   reads = 0
 
-  of(user_id: string, topic = 'conversations'): Change[] {
+  of(user_id: string, topic = 'conversations'): WireChange[] {
     const key = `${user_id}:${topic}`
     let changes = this.#changes.get(key)
     if (!changes) this.#changes.set(key, (changes = []))
     return changes
   }
 
-  append(user_id: string, also: Partial<Change> = {}): Change {
+  append(user_id: string, also: Partial<WireChange> = {}): WireChange {
     const changes = this.of(user_id, also.topic)
     const change = changeOf(changes.length + 1, { epoch: this.epoch, ...also })
     changes.push(change)

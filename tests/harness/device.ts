@@ -1,6 +1,7 @@
 // A scripted device: a bare socket.io-client on one namespace that does nothing by itself. Whatever comes is in its inbox.
 import { Manager, type Socket } from 'socket.io-client'
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Problem } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Ack, RangeAnswer, ServerEvents, Sync } from '@lockstep/protocol/sync'
@@ -101,10 +102,10 @@ export class Device implements AsyncDisposable {
   }
 
   /** Every change so far: those of each `sync` and those that came one by one, in order. */
-  get changes(): Change[] {
+  get changes(): WireChange[] {
     return this.inbox.received.flatMap(({ event, payload }) => {
       if (event === 'sync') return (payload as Sync).changes
-      return event === 'change' ? [payload as Change] : []
+      return event === 'change' ? [payload as WireChange] : []
     })
   }
 

@@ -1,7 +1,6 @@
 // The embedded database as a process of its own, so that a test can kill it the hard way and start it again on the same data.
 import { startProcess, type OwnedProcess } from './processes.ts'
-
-const program = new URL('../../realtime/embedded/main.ts', import.meta.url).pathname
+import { programPath } from './programs.ts'
 
 export interface Engine extends AsyncDisposable {
   /** `mongodb://…`, without a database's name. */
@@ -16,7 +15,7 @@ export interface Engine extends AsyncDisposable {
 export async function startEngine(dataDir: string, args: readonly string[] = []): Promise<Engine> {
   const owned = await startProcess({
     command: process.execPath,
-    args: [program, '--data-dir', dataDir, '--test-commands', ...args],
+    args: [programPath('embedded-mongo'), '--data-dir', dataDir, '--test-commands', ...args],
   })
   const line = await owned.line(/^\{.*"url"/, { within: 90_000 })
   const { url } = JSON.parse(line) as { url: string }

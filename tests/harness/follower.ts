@@ -1,6 +1,7 @@
 // The contract's model client: a device that follows the client's rule of contract.md and nothing else, by the reducers of protocol/.
 // Tests take it where they ask what any correct client would hold. It never sleeps and never polls.
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { RangeAnswer, Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import { limits } from '@lockstep/protocol/limits'
@@ -101,7 +102,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
       if (this.#failure !== undefined) return
       if (event === 'sync') await this.#sync(payload as Sync)
       else if (event === 'change')
-        await this.#changes([payload as Change], (payload as Change).epoch)
+        await this.#changes([payload as WireChange], (payload as WireChange).epoch)
       else if (event === 'head' && (payload as Cursor).seq > this.cursor.seq)
         await this.#fill((payload as Cursor).seq)
     }
@@ -116,7 +117,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     if (this.cursor.seq < to) await this.#fill(to)
   }
 
-  async #changes(changes: readonly Change[], epoch: string): Promise<void> {
+  async #changes(changes: readonly WireChange[], epoch: string): Promise<void> {
     if (epoch !== this.cursor.epoch) return this.#load()
     for (const change of changes) {
       if (change.seq <= this.cursor.seq) continue
@@ -140,7 +141,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     }
   }
 
-  async #apply(change: Change): Promise<void> {
+  async #apply(change: WireChange): Promise<void> {
     if (change.seq !== this.cursor.seq + 1)
       throw new Error(`change ${change.seq} after ${this.cursor.seq}`)
     if (!this.#held.apply(change)) {

@@ -9,6 +9,7 @@ import { MongoClient } from 'mongodb'
 import type { TestProject } from 'vitest/node'
 import { startEngine } from './engine.ts'
 import { killNoted, NOTES } from './processes.ts'
+import { prepareBundle } from './programs.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -25,6 +26,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const notes = (process.env[NOTES] ??= join(directory, 'processes'))
   mkdirSync(notes, { recursive: true })
 
+  await prepareBundle()
   const external = process.env.MONGODB_URL
   const engine = external ? undefined : await startEngine(join(directory, 'data'), ['--port', '0'])
   const url = external ?? engine!.url

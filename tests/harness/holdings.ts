@@ -1,6 +1,7 @@
 // What a device holds of each topic: how it is loaded over HTTP, what a change does to it, and when a change means "load the entity".
 import type { Session } from '@lockstep/protocol/account'
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import type { Preferences } from '@lockstep/protocol/preferences'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
@@ -18,8 +19,8 @@ import type { Person } from './person.ts'
 interface Held<State> {
   cursor: Cursor
   /** Applies a change; false: the entity has to be loaded instead. */
-  apply(change: Change): boolean
-  loadEntity(person: Person, change: Change): Promise<void>
+  apply(change: WireChange): boolean
+  loadEntity(person: Person, change: WireChange): Promise<void>
   /** In an order that doesn't depend on how it came to be. */
   state(): State
 }
@@ -35,7 +36,11 @@ const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
 
 /** A change can be applied to what is held at the version before it, or brings the whole entity. */
-const fits = (held: { version: number } | undefined, change: Change, whole: readonly string[]) =>
+const fits = (
+  held: { version: number } | undefined,
+  change: WireChange,
+  whole: readonly string[],
+) =>
   !change.stripped &&
   (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
 
@@ -69,7 +74,7 @@ class Conversations implements Held<Conversation[]> {
     )
   }
 
-  apply(change: Change): boolean {
+  apply(change: WireChange): boolean {
     const held = this.#held.get(change.entity_id)
     if (change.op !== 'purged' && !fits(held, change, ['created']))
       return held !== undefined && change.version <= held.version
@@ -77,7 +82,7 @@ class Conversations implements Held<Conversation[]> {
     return true
   }
 
-  async loadEntity(person: Person, { entity_id }: Change): Promise<void> {
+  async loadEntity(person: Person, { entity_id }: WireChange): Promise<void> {
     const loaded = await loadConversation(person, entity_id)
     if (loaded) this.#held.set(entity_id, loaded)
     else this.#held.delete(entity_id)
@@ -126,7 +131,7 @@ class PreferencesHeld implements Held<Preferences> {
     return new PreferencesHeld({ epoch, seq }, held)
   }
 
-  apply(change: Change): boolean {
+  apply(change: WireChange): boolean {
     if (!fits(this.#held, change, [])) return change.version <= this.#held.version
     this.#held = reducePreferences(this.#held, change)
     return true
@@ -162,7 +167,7 @@ class Runs implements Held<Run[]> {
     }
   }
 
-  apply(change: Change): boolean {
+  apply(change: WireChange): boolean {
     const held = this.#held.get(change.entity_id)
     if (change.op !== 'deleted' && !fits(held, change, ['created']))
       return held !== undefined && change.version <= held.version
@@ -170,7 +175,7 @@ class Runs implements Held<Run[]> {
     return true
   }
 
-  async loadEntity(person: Person, { entity_id }: Change): Promise<void> {
+  async loadEntity(person: Person, { entity_id }: WireChange): Promise<void> {
     const { status, body } = await person.rest<Run>('GET', `/agent-runs/${entity_id}`)
     if (status === 200) this.#held.set(entity_id, body)
     else this.#held.delete(entity_id)
@@ -203,7 +208,7 @@ class Account implements Held<HeldAccount> {
   }
 
   /** Its changes say all there is: nothing has ever to be loaded for one. */
-  apply(change: Change): boolean {
+  apply(change: WireChange): boolean {
     this.#held = reduceAccount(this.#held, change)
     return true
   }

@@ -6,6 +6,7 @@ import type { Config } from '../../realtime/config/config.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
 import { startProcess, type OwnedProcess } from './processes.ts'
+import { programPath } from './programs.ts'
 
 /** All nodes of a run seal and unseal the same cookies. */
 const SECRET = 'a secret that only the tests of Lockstep know'
@@ -49,14 +50,14 @@ export interface NodeProcess extends TestNode {
   process: OwnedProcess
 }
 
-/** Starts `node realtime/main.ts`; `env` is added to its environment. When it goes out of scope it is killed, not stopped. */
+/** Starts a node as `npm start` does; `env` is added to its environment. When it goes out of scope it is killed, not stopped. */
 export async function spawnNode(
   database: { url: string },
   env: Record<string, string | undefined> = {},
 ): Promise<NodeProcess> {
   const owned = await startProcess({
     command: process.execPath,
-    args: [new URL('../../realtime/main.ts', import.meta.url).pathname],
+    args: [programPath('main')],
     env: {
       NODE_ENV: 'test',
       HOST: '127.0.0.1',

@@ -117,17 +117,18 @@ describe('whatever commands come, the log of a conversation', () => {
     fc.assert(
       fc.property(steps, (taken) => {
         const { decisions, states } = OneConversation.of(taken)
-        for (const [index, { op, data, before }] of decisions.entries()) {
-          if (op !== 'updated') continue
+        for (const [index, decision] of decisions.entries()) {
+          if (decision.op !== 'updated') continue
+          const { data, before } = decision
           const old = states[index] as Conversation
-          const { messages = [], ...fields } = data as ConversationChanges['updated']
+          const { messages = [], ...fields } = data
           for (const name of Object.keys(fields))
             expect(before).toHaveProperty(name, old[name as keyof Conversation])
           const replaced = old.messages.filter(({ id }) =>
             messages.some((message) => message.id === id),
           )
-          expect(before?.messages).toHaveLength(replaced.length)
-          expect(before?.messages).toEqual(expect.arrayContaining(replaced))
+          expect(before.messages).toHaveLength(replaced.length)
+          expect(before.messages).toEqual(expect.arrayContaining(replaced))
         }
       }),
     )

@@ -1,9 +1,12 @@
 // The model of these tests: one conversation's log in memory, written by any sequence of commands through decide and reduce, as the
 // server does it. Ids come from small pools, so that commands meet each other.
 import * as fc from 'fast-check'
-import type { Change, Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { DecisionContext, WireChange } from '@lockstep/protocol/change'
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
-import { decideConversations } from '@lockstep/protocol/decide/conversations'
+import {
+  decideConversations,
+  type ConversationDecision,
+} from '@lockstep/protocol/decide/conversations'
 import { decideExtend, decideFinish, decideReply } from '@lockstep/protocol/decide/replies'
 import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
@@ -38,11 +41,11 @@ export function frozen<T>(value: T): T {
 
 /** One conversation's log: `held` is always the fold of `changes`. */
 export class OneConversation {
-  readonly changes: Change[] = []
+  readonly changes: WireChange[] = []
   /** What was held before each change, and last what is held now. */
   readonly states: HeldConversation[] = [undefined]
   /** Each decision, next to its change. */
-  readonly decisions: Decision[] = []
+  readonly decisions: ConversationDecision[] = []
   #made = 0
 
   static of(steps: readonly Step[]): OneConversation {
@@ -56,12 +59,12 @@ export class OneConversation {
   }
 
   /** Decides without appending. */
-  decide(command: Command, held = this.held): Decision | undefined {
+  decide(command: Command, held = this.held): ConversationDecision | undefined {
     const decide = decideConversations[command.name] as (
       held: HeldConversation,
       payload: unknown,
       context: DecisionContext,
-    ) => Decision | undefined
+    ) => ConversationDecision | undefined
     return decide(frozen(held), frozen(command.payload), this.#context())
   }
 
@@ -86,7 +89,7 @@ export class OneConversation {
     return new Date(Date.UTC(2026, 0, 1) + this.changes.length * 1000).toISOString()
   }
 
-  #append(decision: Decision): void {
+  #append(decision: ConversationDecision): void {
     const { op, entity_id, version, data } = decision
     const seq = this.changes.length + 1
     const actor = { session_id: null, device: 'model' }
@@ -106,7 +109,7 @@ export class OneConversation {
   }
 
   /** What the run of a reply appends. */
-  #stream(step: Step): Decision | undefined {
+  #stream(step: Step): ConversationDecision | undefined {
     const { held } = this
     if (step.name === 'begin') {
       const reply = ++this.#made

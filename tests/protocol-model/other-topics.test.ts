@@ -2,13 +2,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { agentChanges, type AgentChanges, type Run } from '@lockstep/protocol/agents'
-import type { Change, Decision } from '@lockstep/protocol/change'
+import type { AnyDecision, WireChange } from '@lockstep/protocol/change'
 import { decidePreferences } from '@lockstep/protocol/decide/preferences'
 import {
   decideRun,
   decideRunDelete,
   decideRunExtend,
   decideRunFinish,
+  type RunDecision,
 } from '@lockstep/protocol/decide/runs'
 import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
 import { preferencesChanges } from '@lockstep/protocol/preferences'
@@ -20,7 +21,11 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { frozen, messageId, USER } from './one-conversation.ts'
 
 const context = { user_id: USER, at: '2026-01-01T00:00:00.000Z', newId: () => messageId(99) }
-const toChange = (topic: Topic, seq: number, { op, entity_id, version, data }: Decision): Change =>
+const toChange = (
+  topic: Topic,
+  seq: number,
+  { op, entity_id, version, data }: AnyDecision,
+): WireChange =>
   frozen({
     ...{ topic, epoch: 'e', seq, at: context.at, actor: { session_id: null, device: 'model' } },
     op,
@@ -53,7 +58,7 @@ describe('the log of preferences', () => {
     fc.assert(
       fc.property(patches, (given) => {
         let held = frozen(noPreferences)
-        const changes: Change[] = []
+        const changes: WireChange[] = []
         for (const patch of given) {
           const decision = decidePreferences(held, { patch: frozen(patch) }, context)
           const merged = mergePatch(held.preferences, patch)
@@ -95,7 +100,7 @@ describe('the log of a run', () => {
     ),
   )
 
-  function decide(held: HeldRun, step: Step): Decision | undefined {
+  function decide(held: HeldRun, step: Step): RunDecision | undefined {
     const start = {
       id: messageId(1),
       agent: 'demo',
@@ -114,7 +119,7 @@ describe('the log of a run', () => {
     fc.assert(
       fc.property(steps, fc.nat(), fc.nat(), (given, a, b) => {
         const states: HeldRun[] = [undefined]
-        const changes: Change[] = []
+        const changes: WireChange[] = []
         for (const step of ['begin' as const, ...given]) {
           const decision = attempt(() => decide(states.at(-1), step))
           if (!decision) continue

@@ -1,7 +1,7 @@
 // Each row of contract.md's table of changes: what a command makes, a second device is sent.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountChanges } from '@lockstep/protocol/account'
-import { Change } from '@lockstep/protocol/change'
+import { WireChange } from '@lockstep/protocol/change'
 import { conversationChanges } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { preferencesChanges } from '@lockstep/protocol/preferences'
@@ -26,9 +26,9 @@ const schemas: Partial<Record<Topic, Record<string, { parse(data: unknown): unkn
 }
 
 /** The change with this `seq` as the device got it; it and its data have to be what protocol/ describes, and nothing else. */
-async function heard(device: Device, seq: number): Promise<Change> {
+async function heard(device: Device, seq: number): Promise<WireChange> {
   const change = await device.until('change', (candidate) => candidate.seq === seq)
-  expect(Change.strict().parse(change)).toEqual(change)
+  expect(WireChange.strict().parse(change)).toEqual(change)
   expect(schemas[change.topic]![change.op]!.parse(change.data)).toEqual(change.data)
   return change
 }

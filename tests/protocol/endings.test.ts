@@ -1,7 +1,7 @@
 // How connections end: the node stops, or the session does.
 import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { Follower, truth } from '../harness/follower.ts'
@@ -86,7 +86,7 @@ describe('a session that ends', () => {
     await alice.ask('deleteMe', { body: { password: alice.password } })
     await Promise.all(devices.map((device) => device.disconnected(1_000)))
     for (const { inbox } of devices)
-      expect(inbox.all<Change>('change').at(-1)).toMatchObject({ op: 'closed' })
+      expect(inbox.all<WireChange>('change').at(-1)).toMatchObject({ op: 'closed' })
     await expect(alice.device('account')).rejects.toMatchObject({
       data: { code: 'unauthenticated' },
     })

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { keptLog } from '../harness/kept-log.ts'
 import { request } from '../harness/person.ts'
-import { alice, serve } from './served.ts'
+import { alice, serveHttp } from './http-fixture.ts'
 
 test('the access log says who asked which route and how it went, and nothing of what they said', async () => {
   const { lines, logger } = keptLog()
   {
-    await using http = await serve(
+    await using http = await serveHttp(
       {
         listConversations: () =>
           Promise.resolve({ items: [], next_cursor: null, epoch: 'e', seq: 0 }),

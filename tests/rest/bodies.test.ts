@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import { request } from '../harness/person.ts'
-import { echo, expectProblem, json, serve, signedIn } from './served.ts'
+import { echo, expectProblem, json, serveHttp, signedIn } from './http-fixture.ts'
 
 describe('bodies', () => {
   test.each([
@@ -12,7 +12,7 @@ describe('bodies', () => {
     'application/json; charset=utf-8',
     'Application/JSON;charset="UTF-8"',
   ])('come as %s', async (type) => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const reply = await request(`${http.url}/users/me/preferences`, 'PUT', '{"a":"ä"}', {
       ...signedIn,
       'content-type': type,
@@ -28,7 +28,7 @@ describe('bodies', () => {
     'application/json; charset=latin1',
     'nonsense',
   ])('as %s are refused', async (type) => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const reply = await request(`${http.url}/users/me/preferences`, 'PUT', '{"a":1}', {
       ...signedIn,
       'content-type': type,
@@ -37,7 +37,7 @@ describe('bodies', () => {
   })
 
   test('without a content type are refused', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const body = new TextEncoder().encode('{"a":1}')
     const response = await fetch(`${http.url}/users/me/preferences`, {
       method: 'PUT',
@@ -50,7 +50,7 @@ describe('bodies', () => {
   test.each(['{', '{"a":1}}', '{a:1}', "{'a':1}", 'NaN', '{"a":1,}', '\u0000'])(
     'of malformed JSON (%j) are refused',
     async (body) => {
-      await using http = await serve(echo)
+      await using http = await serveHttp(echo)
       expectProblem(
         await request(`${http.url}/users/me/preferences`, 'PUT', body, json),
         'invalid',
@@ -60,7 +60,7 @@ describe('bodies', () => {
   )
 
   test('that are not UTF-8 are refused', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const latin = new Uint8Array([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xe4, 0x22, 0x7d])
     const response = await fetch(`${http.url}/users/me/preferences`, {
       method: 'PUT',
@@ -79,7 +79,7 @@ describe('bodies', () => {
     '{"__proto__":{"admin":true}}',
     '{"a":{"__proto__":null}}',
   ])('of another shape (%s) are refused', async (body) => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     expectProblem(
       await request(`${http.url}/users/me/preferences`, 'PUT', body, json),
       'invalid',
@@ -88,7 +88,7 @@ describe('bodies', () => {
   })
 
   test('that are empty are none, whatever type they claim', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     for (const headers of [signedIn, json]) {
       expect((await request(`${http.url}/auth/logout`, 'POST', undefined, headers)).status).toBe(
         204,
@@ -100,7 +100,7 @@ describe('bodies', () => {
   })
 
   test('where none is taken may be an empty object and nothing else', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     expect((await request(`${http.url}/auth/logout`, 'POST', '{}', json)).status).toBe(204)
     expectProblem(
       await request(`${http.url}/auth/logout`, 'POST', '{"everywhere":true}', json),
@@ -110,7 +110,7 @@ describe('bodies', () => {
   })
 
   test('nested a hundred thousand levels deep are refused', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const body = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
     expectProblem(
       await request(`${http.url}/users/me/preferences`, 'PUT', body, json),
@@ -124,7 +124,7 @@ describe('bodies that are too large', () => {
   const large = JSON.stringify({ a: 'x'.repeat(10 * 1024 * 1024) })
 
   test('are refused with their limit, and the connection lives on', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     for (let i = 0; i < 3; i++) {
       const reply = await request(`${http.url}/users/me/preferences`, 'PUT', large, json)
       expectProblem(reply, 'too_large', 413)
@@ -137,7 +137,7 @@ describe('bodies that are too large', () => {
   })
 
   test('are refused also when they come in pieces of unknown number', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const body = new Blob([large]).stream()
     const response = await fetch(`${http.url}/users/me/preferences`, {
       method: 'PUT',
@@ -149,7 +149,7 @@ describe('bodies that are too large', () => {
   })
 
   test('are not even read from somebody who is not signed in', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const { status } = await request(`${http.url}/users/me/preferences`, 'PUT', large, {
       ...json,
       cookie: 'bob',
@@ -158,7 +158,7 @@ describe('bodies that are too large', () => {
   })
 
   test('by one byte are, and those at the limit are not', async () => {
-    await using http = await serve({
+    await using http = await serveHttp({
       login: ({ body }) =>
         Promise.reject(new Fault('invalid_credentials', { detail: body.username })),
     })

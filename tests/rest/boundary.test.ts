@@ -5,13 +5,21 @@ import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { request } from '../harness/person.ts'
-import { alice, echo, expectProblem, json, serve, sessionsOf, signedIn } from './served.ts'
+import {
+  alice,
+  echo,
+  expectProblem,
+  json,
+  serveHttp,
+  sessionsFor,
+  signedIn,
+} from './http-fixture.ts'
 
 describe('the origin of a request', () => {
   test.each(['https://evil.example', 'null', 'http://127.0.0.1:1'])(
     '%s may change nothing',
     async (origin) => {
-      await using http = await serve(echo)
+      await using http = await serveHttp(echo)
       const headers = { ...json, origin }
       expectProblem(
         await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers),
@@ -35,7 +43,7 @@ describe('the origin of a request', () => {
   )
 
   test('of the own host, by either scheme, or of a program, may', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     for (const origin of [http.url, http.url.replace('http:', 'https:'), undefined]) {
       const headers: Record<string, string> = { ...json, ...(origin && { origin }) }
       expect((await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers)).status).toBe(
@@ -46,7 +54,7 @@ describe('the origin of a request', () => {
 
   test('has to be listed where origins are', async () => {
     const config = { publicOrigins: ['https://chat.example.org'], trustProxy: false }
-    await using http = await serve(echo, { config })
+    await using http = await serveHttp(echo, { config })
     const put = async (origin: string) =>
       (await request(`${http.url}/users/me/preferences`, 'PUT', '{}', { ...json, origin })).status
     expect(await put('https://chat.example.org')).toBe(200)
@@ -54,7 +62,7 @@ describe('the origin of a request', () => {
   })
 
   test('has the scheme that a trusted proxy tells', async () => {
-    await using http = await serve(echo, { config: { publicOrigins: [], trustProxy: true } })
+    await using http = await serveHttp(echo, { config: { publicOrigins: [], trustProxy: true } })
     const put = async (origin: string) => {
       const headers = { ...json, origin, 'x-forwarded-proto': 'https' }
       return (await request(`${http.url}/users/me/preferences`, 'PUT', '{}', headers)).status
@@ -66,7 +74,7 @@ describe('the origin of a request', () => {
 
 describe('who asks', () => {
   test('has to be signed in, before anything else is looked at', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     for (const cookie of ['', 'bob', 'lockstep_session=x'])
       expectProblem(
         await request(`${http.url}/users/me/preferences`, 'PUT', '{', { ...json, cookie }),
@@ -76,7 +84,7 @@ describe('who asks', () => {
   })
 
   test('has to be whose state the client holds', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const get = (holder: string) =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, {
         ...signedIn,
@@ -87,7 +95,9 @@ describe('who asks', () => {
   })
 
   test('gets a new cookie when the old one is a day old', async () => {
-    await using http = await serve(echo, { sessions: sessionsOf({ ...alice, stale_cookie: true }) })
+    await using http = await serveHttp(echo, {
+      sessions: sessionsFor({ ...alice, stale_cookie: true }),
+    })
     const { headers } = await request(
       `${http.url}/users/me/preferences`,
       'GET',
@@ -100,7 +110,7 @@ describe('who asks', () => {
   })
 
   test('gets no new cookie otherwise', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const { headers } = await request(
       `${http.url}/users/me/preferences`,
       'GET',
@@ -111,10 +121,13 @@ describe('who asks', () => {
   })
 
   test('gets a Secure cookie behind a trusted proxy that speaks https', async () => {
-    const rooms = { sessions: sessionsOf({ ...alice, stale_cookie: true }) }
+    const rooms = { sessions: sessionsFor({ ...alice, stale_cookie: true }) }
     const forwarded = { ...signedIn, 'x-forwarded-proto': 'https' }
     for (const trustProxy of [true, false]) {
-      await using http = await serve(echo, { ...rooms, config: { publicOrigins: [], trustProxy } })
+      await using http = await serveHttp(echo, {
+        ...rooms,
+        config: { publicOrigins: [], trustProxy },
+      })
       const { headers } = await request(
         `${http.url}/users/me/preferences`,
         'GET',
@@ -128,7 +141,7 @@ describe('who asks', () => {
 
 describe('answers', () => {
   test('of entities bring their version as ETag, and are never stored', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const { headers } = await request(
       `${http.url}/users/me/preferences`,
       'GET',
@@ -141,7 +154,7 @@ describe('answers', () => {
   })
 
   test('to HEAD are those to GET without the body', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const head = (headers: Record<string, string>) =>
       fetch(`${http.url}/users/me/preferences`, { method: 'HEAD', headers })
     const answer = await head(signedIn)
@@ -153,7 +166,7 @@ describe('answers', () => {
 
   test('keep what broke inside to themselves', async () => {
     const broken = () => Promise.reject(new Error('password=hunter2 at mongodb://10.0.0.1'))
-    await using http = await serve({ getPreferences: broken })
+    await using http = await serveHttp({ getPreferences: broken })
     const reply = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
     expectProblem(reply, 'internal', 500)
     expect(JSON.stringify(reply.body)).not.toMatch(/hunter2|mongodb|stack|Error/)
@@ -163,7 +176,7 @@ describe('answers', () => {
     ['rate_limited', 429],
     ['unavailable', 503],
   ] as const)('that say %s say when to come back', async (code, status) => {
-    await using http = await serve({
+    await using http = await serveHttp({
       getPreferences: () => Promise.reject(new Fault(code, { retry_after_ms: 2_100 })),
     })
     const reply = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
@@ -184,7 +197,7 @@ describe('addresses', () => {
     ['GET', '/app.html'],
     ['GET', '/assets/../../package.json'],
   ])('%s %s is not there', async (method, path) => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     expectProblem(await request(http.url + path, method, undefined, signedIn), 'not_found', 404)
   })
 
@@ -198,14 +211,14 @@ describe('addresses', () => {
     '%E0%A4%A',
     '%7B%22$ne%22:1%7D',
   ])('with an id like %s are invalid or nothing, and never more', async (id) => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const reply = await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)
     if (id === '../me') expectProblem(reply, 'not_found', 404)
     else expectProblem(reply, 'invalid', 422)
   })
 
   test('with a query that the route does not know are invalid', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     for (const query of ['?x=1', '?limit=5', '?__proto__=1', '?q[$ne]=1'])
       expectProblem(
         await request(`${http.url}/users/me/preferences${query}`, 'GET', undefined, signedIn),
@@ -238,14 +251,14 @@ async function raw(port: number, sent: string): Promise<string> {
 
 describe('what is not HTTP', () => {
   test('is answered with a problem and hung up on', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const answer = await raw(http.port, 'GARBAGE\r\n\r\n')
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
     expect(answer).toContain('"code":"invalid"')
   })
 
   test('for its headers alone, above 16 KB, is too large', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const answer = await raw(
       http.port,
       `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,

@@ -3,9 +3,9 @@ import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
 import { request, signIn, signUp, type Person } from '../harness/person.ts'
-import { documentsOf, ended, everythingOf } from './everything-of.ts'
+import { countDocumentsOf, stopRun, userSnapshot } from './user-snapshot.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { expectProblem } from './served.ts'
+import { expectProblem } from './http-fixture.ts'
 
 const shared = sharedNodes()
 let database: Database
@@ -29,7 +29,7 @@ async function withContent({ quiet = false } = {}): Promise<Person> {
   const run = await person.ask('createRun', {
     body: { agent: (await person.ask('listAgents')).items[0]!.id, input: secret },
   })
-  if (quiet) await ended(person, run.id)
+  if (quiet) await stopRun(person, run.id)
   return person
 }
 
@@ -46,7 +46,7 @@ const gone = {
 
 /** Nothing of the user but the entries that close the topics. */
 async function expectGone(user_id: string): Promise<void> {
-  await eventually(async () => expect(await documentsOf(database, user_id)).toEqual(gone))
+  await eventually(async () => expect(await countDocumentsOf(database, user_id)).toEqual(gone))
   const entries = await database.changes.find({ user_id }).toArray()
   expect(entries.map(({ op }) => op)).toEqual(['closed', 'closed', 'closed', 'closed'])
   expect(JSON.stringify(entries)).not.toContain(secret)
@@ -55,7 +55,7 @@ async function expectGone(user_id: string): Promise<void> {
 describe('DELETE /users/me', () => {
   test('removes the account and everything of it, and nothing of anybody else', async () => {
     const [alice, bob] = await Promise.all([withContent(), withContent({ quiet: true })])
-    const before = await everythingOf(bob)
+    const before = await userSnapshot(bob)
     const phone = await alice.signIn()
     await using device = await phone.device('conversations')
     const reply = await alice.rest('DELETE', '/users/me', { password: alice.password })
@@ -71,7 +71,7 @@ describe('DELETE /users/me', () => {
       'invalid_credentials',
     )
     await expectGone(alice.user.id)
-    expect(await everythingOf(bob)).toEqual(before)
+    expect(await userSnapshot(bob)).toEqual(before)
   })
 
   test('frees the name, and the next who has it starts with nothing', async () => {
@@ -89,14 +89,14 @@ describe('DELETE /users/me', () => {
 
   test('needs the password', async () => {
     const alice = await withContent({ quiet: true })
-    const before = await everythingOf(alice)
+    const before = await userSnapshot(alice)
     expectProblem(
       await alice.rest('DELETE', '/users/me', { password: 'wrong horse' }),
       'invalid_credentials',
       401,
     )
     expectProblem(await alice.rest('DELETE', '/users/me'), 'invalid', 422)
-    expect(await everythingOf(alice)).toEqual(before)
+    expect(await userSnapshot(alice)).toEqual(before)
   })
 
   test('that stopped half-way is finished by whichever node starts next, and nobody gets in meanwhile', async () => {
@@ -127,7 +127,7 @@ describe('DELETE /users/me', () => {
 test('a purge strips the entries of its conversation, and of nothing else that has the same id', async () => {
   const alice = await signUp(shared.node)
   const run = await alice.ask('createRun', { body: { agent: 'demo', input: 'kept' } })
-  await ended(alice, run.id)
+  await stopRun(alice, run.id)
   await alice.ask('putPreferences', { body: { note: 'kept' } })
   const contents = async () => {
     const entries = await database.changes

@@ -4,23 +4,23 @@ import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { MAX_IN_MEMORY_BYTES } from '../../realtime/commands/import/import-body.ts'
-import type { Handlers } from '../../realtime/http/handler.ts'
-import type { HttpRooms } from '../../realtime/http/http.ts'
+import type { Handlers } from '../../realtime/http/route-handler.ts'
+import type { HttpDeps } from '../../realtime/http/http.ts'
 import { httpSettings, type HttpSettings } from '../../realtime/http/settings.ts'
 import { eventually } from '../harness/eventually.ts'
 import { request } from '../harness/person.ts'
-import { alice, echo, expectProblem, serve, sessionsOf, signedIn } from './served.ts'
+import { alice, echo, expectProblem, serveHttp, sessionsFor, signedIn } from './http-fixture.ts'
 
 const bob = { ...alice, user_id: newId(), username: 'bob' }
 const asBob = { cookie: 'bob' }
-const sessions: HttpRooms['sessions'] = {
-  ...sessionsOf(alice),
+const sessions: HttpDeps['sessions'] = {
+  ...sessionsFor(alice),
   identify: (cookie) => Promise.resolve({ alice, bob }[cookie ?? '']),
 }
 const result = { created: 1, updated: 0, skipped: 0, failed: [] }
 const handlers: Handlers = { ...echo, importMe: () => Promise.resolve(result) }
 const house = (settings: Partial<HttpSettings>) =>
-  serve(handlers, {
+  serveHttp(handlers, {
     sessions,
     config: { publicOrigins: [], trustProxy: true },
     settings: {
@@ -34,7 +34,7 @@ describe('requests', () => {
   const few = { rate: 0.1, burst: 3 }
 
   test('of one user are limited, from wherever they come; those of others are not', async () => {
-    await using http = await house({ user: few, address: few })
+    await using http = await house({ userRate: few, addressRate: few })
     const ask = (headers: Record<string, string>, from = '10.0.0.1') =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, {
         ...headers,
@@ -50,7 +50,7 @@ describe('requests', () => {
   })
 
   test('of nobody are limited by address, and keep out nobody who is signed in there', async () => {
-    await using http = await house({ user: few, address: few })
+    await using http = await house({ userRate: few, addressRate: few })
     const ask = (
       method: string,
       path: string,
@@ -106,7 +106,7 @@ describe('large bodies', () => {
 
   test('that do not go on end, and give their place back', async () => {
     await using http = await house({
-      largeBodies: 1,
+      largeImports: 1,
       timings: { ...httpSettings.timings, body: 300 },
     })
     using slow = await beginning(http)
@@ -117,7 +117,7 @@ describe('large bodies', () => {
   })
 
   test('whose sender hangs up give their place back', async () => {
-    await using http = await house({ largeBodies: 1 })
+    await using http = await house({ largeImports: 1 })
     const gone = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     gone.socket.destroy()

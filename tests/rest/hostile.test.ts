@@ -4,8 +4,8 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { everythingOf } from './everything-of.ts'
-import { expectProblem } from './served.ts'
+import { userSnapshot } from './user-snapshot.ts'
+import { expectProblem } from './http-fixture.ts'
 
 const shared = sharedNodes()
 let alice: Person
@@ -21,10 +21,10 @@ beforeAll(async () => {
   await alice.ask('putPreferences', { body: { theme: 'dark' } })
 })
 beforeEach(async () => {
-  before = await everythingOf(alice)
+  before = await userSnapshot(alice)
 })
 afterEach(async () => {
-  expect(await everythingOf(alice)).toEqual(before)
+  expect(await userSnapshot(alice)).toEqual(before)
 })
 
 const message = (fields: object) => ({ messages: [{ role: 'user', content: 'x', ...fields }] })

@@ -3,7 +3,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { expectProblem } from './served.ts'
+import { expectProblem } from './http-fixture.ts'
 
 const shared = sharedNodes()
 let database: Database

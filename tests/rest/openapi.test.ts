@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { errors } from '@lockstep/protocol/errors'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import { request } from '../harness/person.ts'
-import { serve } from './served.ts'
+import { serveHttp } from './http-fixture.ts'
 
 interface Document {
   openapi: string
@@ -19,7 +19,7 @@ interface Operation {
 }
 
 async function fetched(): Promise<Document> {
-  await using http = await serve({})
+  await using http = await serveHttp({})
   return (await request<Document>(`${http.url}/openapi.json`, 'GET')).body
 }
 
@@ -55,7 +55,7 @@ describe('/openapi.json', () => {
   })
 
   test('says in what the answers to operators are written', async () => {
-    await using http = await serve({})
+    await using http = await serveHttp({})
     const { paths } = await fetched()
     const own = new Set(Object.values<Route>(routes).map(({ path }) => path))
     for (const [path, { get }] of Object.entries(paths).filter(([path]) => !own.has(path))) {

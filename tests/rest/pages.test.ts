@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { request } from '../harness/person.ts'
-import { echo, expectProblem, serve, signedIn } from './served.ts'
+import { echo, expectProblem, serveHttp, signedIn } from './http-fixture.ts'
 
 describe('pages', () => {
   test('are protected: nothing foreign runs in them, and nobody frames them', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const { headers } = await request(`${http.url}/`, 'GET')
     const policy = headers.get('content-security-policy')!
     expect(policy).toContain("script-src 'self';")
@@ -22,7 +22,7 @@ describe('pages', () => {
   })
 
   test('say so when they are not built, and the API works', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     for (const path of ['/', '/app', '/app/x']) {
       const reply = await request<string>(http.url + path, 'GET')
       expect(reply.status).toBe(503)
@@ -39,7 +39,7 @@ describe('pages', () => {
     await writeFile(join(uiRoot, 'assets', 'main-abc123.js'), 'run()')
     await writeFile(join(uiRoot, 'assets', '.hidden'), 'secret')
     try {
-      await using http = await serve(echo, { uiRoot })
+      await using http = await serveHttp(echo, { uiRoot })
       for (const path of ['/', '/app', '/app/c/1?x=y', '/app/settings']) {
         const { body, headers } = await request<string>(http.url + path, 'GET')
         expect(body).toBe('<!doctype html>the page')
@@ -77,7 +77,7 @@ describe('pages', () => {
 describe('operations', () => {
   test('readiness follows the node, liveness does not', async () => {
     let ready = false
-    await using http = await serve(echo, { ready: () => Promise.resolve(ready) })
+    await using http = await serveHttp(echo, { isReady: () => Promise.resolve(ready) })
     expectProblem(await request(`${http.url}/readyz`, 'GET'), 'unavailable', 503)
     expect((await request(`${http.url}/healthz`, 'GET')).status).toBe(200)
     ready = true
@@ -85,12 +85,12 @@ describe('operations', () => {
   })
 
   test('a readiness check that fails is not ready', async () => {
-    await using http = await serve(echo, { ready: () => Promise.reject(new Error('away')) })
+    await using http = await serveHttp(echo, { isReady: () => Promise.reject(new Error('away')) })
     expectProblem(await request(`${http.url}/readyz`, 'GET'), 'unavailable', 503)
   })
 
   test('metrics count requests by route and never name what was asked for', async () => {
-    await using http = await serve(echo)
+    await using http = await serveHttp(echo)
     const id = newId()
     await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)
     const { body, headers } = await request<string>(`${http.url}/metrics`, 'GET')

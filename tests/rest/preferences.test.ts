@@ -4,7 +4,7 @@ import { limits } from '@lockstep/protocol/limits'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
-import { expectProblem } from './served.ts'
+import { expectProblem } from './http-fixture.ts'
 
 const database = freshDatabase()
 let node: TestNode

@@ -1,12 +1,12 @@
 import { parseSetCookie } from 'cookie'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { createSessionCookie } from '../../realtime/auth/cookie.ts'
+import { createSessionCookie } from '../../realtime/auth/session-cookie.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { request, signIn, signUp } from '../harness/person.ts'
 import { eventually } from '../harness/eventually.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { expectProblem } from './served.ts'
+import { expectProblem } from './http-fixture.ts'
 
 const shared = sharedNodes()
 let database: Database

@@ -3,7 +3,7 @@
 import { MongoClient, type CommandStartedEvent, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { timings } from '../../realtime/agents/timings.ts'
+import { replyTimings } from '../../realtime/agents/timings.ts'
 import { createAccountDeletion } from '../../realtime/commands/account-deletion.ts'
 import { createConversations } from '../../realtime/commands/conversations.ts'
 import { startHousekeeping } from '../../realtime/commands/housekeeping.ts'
@@ -220,7 +220,7 @@ const settings = {
   gateway: { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } },
   agents: {
     demo: { tokensPerSecond: 5_000 },
-    timings: { ...timings, renewMs: 50, sweepMs: 100, strayMs: 100 },
+    timings: { ...replyTimings, renewMs: 50, sweepMs: 100, strayMs: 100 },
   },
 }
 

@@ -70,7 +70,9 @@ test('a newer program runs what is new only; an older one serves beside it while
 test('a migration that failed is begun again by the next node', async () => {
   const { notes, steps } = scripted('a')
   const failing = [{ name: 'a', run: () => Promise.reject(new Error('no space')) }]
-  await expect(migrateSchema(nodes[0]!, { owner: newId(), steps: failing })).rejects.toThrow('no space')
+  await expect(migrateSchema(nodes[0]!, { owner: newId(), steps: failing })).rejects.toThrow(
+    'no space',
+  )
   await migrateSchema(nodes[1]!, { owner: newId(), steps })
   expect(notes).toEqual(['a begins', 'a ends'])
 })

@@ -1,7 +1,8 @@
 // A server in memory, made of the protocol's own decisions and reducers: what devices must agree with. Pages and pieces are small, so that
 // few changes suffice to need several.
 import type { Run } from '@lockstep/protocol/agents'
-import type { Change, Cursor, Decision } from '@lockstep/protocol/change'
+import type { AnyDecision, WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import {
   decideConversations,
@@ -27,7 +28,7 @@ const PIECE = 4
 const PAGE = 3
 
 interface Log {
-  changes: Change[]
+  changes: WireChange[]
   /** Cursors before it are too old. */
   oldest: number
 }
@@ -173,7 +174,11 @@ export class FakeServer {
   }
 
   /** What the server itself appends. */
-  append(topic: Topic, { op, entity_id, version, data }: Decision, mutation_id?: string): Change {
+  append(
+    topic: Topic,
+    { op, entity_id, version, data }: AnyDecision,
+    mutation_id?: string,
+  ): WireChange {
     const seq = this.head(topic).seq + 1
     const actor = { session_id: null, device: 'test' }
     // Through JSON, as on a wire: devices must not share objects with the server or each other.
@@ -190,7 +195,7 @@ export class FakeServer {
         mutation_id,
         data,
       }),
-    ) as Change
+    ) as WireChange
     this.#logs[topic].changes.push(change)
     if (topic === 'conversations')
       this.conversations.set(
@@ -308,7 +313,7 @@ export class FakeServer {
 
 const empty = (): Log => ({ changes: [], oldest: 0 })
 
-function stripped({ data: _data, ...change }: Change): Change {
+function stripped({ data: _data, ...change }: WireChange): WireChange {
   return change.op === 'purged' ? { ...change, data: {} } : { ...change, stripped: true }
 }
 

@@ -1,11 +1,11 @@
 // The client's rule of the contract, rule by rule.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { House, type Device } from './devices.ts'
 import { noFaults } from './fake-wire.ts'
 
-const prefer = (house: House, value: number): Change =>
+const prefer = (house: House, value: number): WireChange =>
   house.server.append('preferences', {
     op: 'updated',
     entity_id: newId(),

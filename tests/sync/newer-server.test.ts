@@ -1,9 +1,9 @@
 // A server of the next version says things that this client doesn't know. It must hold what the server holds all the same.
 import { expect, test } from 'vitest'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
-import { isKnown } from '@lockstep/protocol/reduce/known'
+import { isKnown } from '@lockstep/protocol/known-change'
 import { reduceRun } from '@lockstep/protocol/reduce/run'
 import { topics } from '@lockstep/protocol/topics'
 import { House } from './devices.ts'
@@ -81,7 +81,7 @@ test('CLIENT-2: preferences and account are loaded for changes of an unknown kin
 
 test('no reducer takes a change of an unknown kind for one that it knows', () => {
   const at = '2030-01-01T00:00:00.000Z'
-  const change: Change = {
+  const change: WireChange = {
     topic: 'agents',
     epoch: 'e',
     seq: 2,

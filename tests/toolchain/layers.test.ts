@@ -1,24 +1,8 @@
-import path from 'node:path'
-import { Linter } from 'eslint'
 import { describe, expect, it } from 'vitest'
-import tseslint from 'typescript-eslint'
 import { layers } from '../../tools/eslint-layers.ts'
+import { lint } from './lint.ts'
 
-const root = path.resolve(import.meta.dirname, '../..')
-
-/** What the rule says of a file of the repository that consists of this code. */
-function faults(file: string, code: string): string[] {
-  const config: Linter.Config = {
-    files: ['**/*.ts'],
-    languageOptions: { parser: tseslint.parser as Linter.Parser },
-    plugins: { house: { rules: { layers } } },
-    rules: { 'house/layers': 'error' },
-  }
-  const messages = new Linter({ cwd: root }).verify(code, config, {
-    filename: path.join(root, file),
-  })
-  return messages.map(({ message }) => message)
-}
+const faults = (file: string, code: string): string[] => lint(layers, file, code)
 
 describe('import directions', () => {
   it.each([

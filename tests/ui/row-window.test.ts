@@ -7,7 +7,7 @@ import {
   RowHeights,
   topOf,
   windowOf,
-} from '../../ui/src/lib/thread/row-window.ts'
+} from '../../ui/src/lib/components/thread/row-window.ts'
 
 const cases = fc.record({
   rows: fc.array(fc.option(fc.integer({ min: 1, max: 900 }), { nil: undefined }), {

@@ -2,8 +2,8 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { branchOf } from '@lockstep/protocol/branch'
-import { threadItems } from '../../ui/src/lib/thread/items.ts'
-import { threadPath } from '../../ui/src/lib/thread/path.ts'
+import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
+import { threadPath } from '../../ui/src/lib/components/thread/thread-path.ts'
 import type { MessageView } from '@lockstep/client/views'
 
 const message = (position: number, replaces: number | null): MessageView => ({

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { commands } from '@lockstep/protocol/sync'
 import { topics } from '@lockstep/protocol/topics'
 import { request } from '../harness/person.ts'
-import { serve } from '../rest/served.ts'
+import { serveHttp } from '../rest/http-fixture.ts'
 
 interface Reference {
   $ref: string
@@ -27,7 +27,7 @@ interface Document {
 }
 
 async function fetched(): Promise<Document> {
-  await using http = await serve({})
+  await using http = await serveHttp({})
   return (await request<Document>(`${http.url}/asyncapi.json`, 'GET')).body
 }
 const at = (document: unknown, { $ref }: Reference): unknown =>

@@ -11,11 +11,12 @@ import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { startProcess } from '../harness/processes.ts'
+import { programPath } from '../harness/programs.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 const old = freshDatabase()
-const program = new URL('../../realtime/cli.ts', import.meta.url).pathname
+const program = programPath('lockstep')
 let client: MongoClient
 let database: Database
 let log: Log
@@ -52,12 +53,12 @@ const chat = (user_id: string, n: number) => ({
 /** The rest of it, in this process. */
 function repeat() {
   const documents = client.db().collection('chats').find<Document>({}).sort({ _id: 1 })
-  const imports = createImport(
+  const imports = createImport({
     database,
     log,
-    createPreferences(database, log),
-    createLogger('silent'),
-  )
+    preferences: createPreferences(database, log),
+    logger: createLogger('silent'),
+  })
   return migrateDocuments(
     { database, log, imports },
     { documents, accountOf: (owner) => owner, dry_run: false, progress: () => undefined },

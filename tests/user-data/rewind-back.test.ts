@@ -157,7 +157,7 @@ test('an import that has ended since isn’t under way again', () => {
     metadata: { a: 1, import_unfinished: true },
   }
   const now = { ...then, title: 'Now', metadata: { a: 2 } }
-  expect(rewind(now, then)?.data?.metadata).toEqual({ a: 1 })
+  expect(rewind(now, then)?.data).toHaveProperty('metadata', { a: 1 })
 })
 
 const shared = sharedNodes()

@@ -1,7 +1,7 @@
 // Starts the page: the engine asks who is signed in while the page is put up.
 import { mount } from 'svelte'
 import App from './App.svelte'
-import { watchFailures } from './lib/components/failures.svelte.ts'
+import { watchFailures } from './lib/components/connection/failed-commands.ts'
 import { startRouter } from './lib/router.svelte.ts'
 import { engine } from './lib/stores/engine.ts'
 import './styles/tokens.css'

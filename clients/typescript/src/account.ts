@@ -6,9 +6,9 @@ import type {
   Session,
   User,
 } from '@lockstep/protocol/account'
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
-import { isKnown } from '@lockstep/protocol/reduce/known'
+import { isKnown } from '@lockstep/protocol/known-change'
 import type { Presence } from '@lockstep/protocol/sync'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './call.ts'
@@ -40,7 +40,7 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
 
   constructor({ call, onChange, onExpelled }: AccountPort) {
     super()
-    const isExpulsion = ({ op, data }: Change) =>
+    const isExpulsion = ({ op, data }: WireChange) =>
       op === 'closed' ||
       (op === 'session_revoked' &&
         (data as AccountChanges['session_revoked'] | undefined)?.session_id ===

@@ -1,5 +1,6 @@
 // Topic `conversations` for the engine: how it is loaded, how its changes fold, what its commands will do.
-import type { Cursor, DecisionContext } from '@lockstep/protocol/change'
+import type { DecisionContext } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
 import { Fault, type Problem } from '@lockstep/protocol/errors'

@@ -1,6 +1,6 @@
 // The confirmed state of a topic: its entities as the server's log made them. Entities that the log alone can't give are loaded; changes
 // that arrive meanwhile are kept and applied after the load, so that an older answer never covers a newer change.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { isRetryable } from './call.ts'
 import type { Model } from './model.ts'
@@ -9,7 +9,7 @@ import type { Scope } from './scope.ts'
 const MOST_LOADS = 4
 
 interface Load<Held> {
-  kept: Change[]
+  kept: WireChange[]
   /** The version that made it necessary: an older answer won't do. */
   needed: number
   done: PromiseWithResolvers<Held | undefined>
@@ -26,7 +26,7 @@ export class Entities<Held extends object> {
   readonly #port: EntitiesPort
   readonly #scope: Scope
   readonly #waiting: string[] = []
-  readonly #watchers = new Map<string, Set<(change?: Change) => void>>()
+  readonly #watchers = new Map<string, Set<(change?: WireChange) => void>>()
   #held = new Map<string, Held>()
   #loads = new Map<string, Load<Held>>()
   #running = 0
@@ -74,7 +74,7 @@ export class Entities<Held extends object> {
   }
 
   /** `change`: what made it so, if it was the log. */
-  set(key: string, held: Held, change?: Change): void {
+  set(key: string, held: Held, change?: WireChange): void {
     this.#held.set(key, this.#model.retain?.(key, held) ?? held)
     this.#port.changed(key)
     this.#notify(key, change)
@@ -86,7 +86,7 @@ export class Entities<Held extends object> {
   }
 
   /** The next change of the log. */
-  follow(change: Change): void {
+  follow(change: WireChange): void {
     const key = this.#model.keyOf(change)
     const load = this.#loads.get(key)
     if (load) {
@@ -104,7 +104,7 @@ export class Entities<Held extends object> {
   }
 
   /** Calls `watcher` with each change that was applied to the entity, and without one when it was set otherwise. */
-  watch(key: string, watcher: (change?: Change) => void): () => void {
+  watch(key: string, watcher: (change?: WireChange) => void): () => void {
     const watchers = this.#watchers.get(key) ?? new Set()
     this.#watchers.set(key, watchers.add(watcher))
     return () => {
@@ -113,7 +113,7 @@ export class Entities<Held extends object> {
     }
   }
 
-  #notify(key: string, change?: Change): void {
+  #notify(key: string, change?: WireChange): void {
     for (const watcher of this.#watchers.get(key) ?? []) watcher(change)
   }
 

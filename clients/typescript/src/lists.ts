@@ -1,6 +1,6 @@
 // The lists of a topic (all runs, the failed ones; conversations in the trash): how far each has been read from the server. What is in
 // them follows from the entities.
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 
 const PAGE = 50

@@ -1,7 +1,8 @@
 // What makes a topic: how its changes fold, what its commands will do, and how it is loaded. Everything else is alike in all topics.
-import type { Change, Cursor, DecisionContext } from '@lockstep/protocol/change'
+import type { WireChange, DecisionContext } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Problem } from '@lockstep/protocol/errors'
-import { isKnown } from '@lockstep/protocol/reduce/known'
+import { isKnown } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
 
 /** One command as it waits to be sent. */
@@ -31,10 +32,10 @@ export interface Model<Held extends object> {
   load(put: (key: string, held: Held) => void): Promise<Cursor>
   /** Reads one entity. Throws Fault; `not_found` when it isn't there any more. */
   loadOne(key: string, held: Held | undefined): Promise<Loaded<Held>>
-  keyOf(change: Change): string
+  keyOf(change: WireChange): string
   /** The client's rule for a change that is next in the log. */
-  follow(held: Held | undefined, change: Change): Following
-  reduce(held: Held | undefined, change: Change): Held | undefined
+  follow(held: Held | undefined, change: WireChange): Following
+  reduce(held: Held | undefined, change: WireChange): Held | undefined
   versionOf(held: Held): number
   /** What stands for an entity that the server has no more. */
   gone(key: string, version: number): Held | undefined
@@ -56,7 +57,7 @@ export interface Model<Held extends object> {
  */
 export function followVersion(
   held: { version: number } | undefined,
-  change: Change,
+  change: WireChange,
   { whole, last, stands }: { whole: boolean; last: boolean; stands: boolean },
 ): Following {
   if (change.op === 'closed') return 'ignore' // the account is gone, as topic `account` tells: nothing is left to load

@@ -1,6 +1,7 @@
 // Follows one topic's log: hands on each change once, in the order of `seq`, without a gap. Gaps are asked for, what can't be followed
 // any more is loaded anew. It knows nothing of what the changes mean.
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { limits } from '@lockstep/protocol/limits'
 import type { Head, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
 import type { Scope } from './scope.ts'
@@ -14,7 +15,7 @@ export interface ReplicaPort {
   /** Replaces the state by what the server has now, and gives the cursor that it stands for. Throws Fault. */
   load(): Promise<Cursor>
   /** The next changes of the log. */
-  apply(changes: readonly Change[]): void
+  apply(changes: readonly WireChange[]): void
   /** Throws when there is no answer. */
   range(request: RangeRequest): Promise<RangeAnswer>
   /** Whether `range` can be asked right now. */
@@ -28,7 +29,7 @@ export interface ReplicaPort {
 export class Replica {
   readonly #port: ReplicaPort
   readonly #scope: Scope
-  readonly #kept = new Map<number, Change>()
+  readonly #kept = new Map<number, WireChange>()
   #cursor: Cursor | undefined
   #loading = false
   #catchingUp = false
@@ -102,7 +103,7 @@ export class Replica {
     this.#accept(changes, to)
   }
 
-  onChange(change: Change): void {
+  onChange(change: WireChange): void {
     this.#promised = -1 // as with a head: neither is sent before the last piece
     if (this.#sameLog(change.epoch)) this.#accept([change], change.seq)
     else this.#keep(change)
@@ -133,12 +134,12 @@ export class Replica {
     return false
   }
 
-  #keep(change: Change): void {
+  #keep(change: WireChange): void {
     const isNews = this.#loading || change.seq > (this.#cursor?.seq ?? 0)
     if (isNews && this.#kept.size < MOST_KEPT) this.#kept.set(change.seq, change)
   }
 
-  #accept(changes: readonly Change[], head: number): void {
+  #accept(changes: readonly WireChange[], head: number): void {
     for (const change of changes) this.#keep(change)
     this.#heard = Math.max(this.#heard, head)
     this.#drain()
@@ -148,7 +149,7 @@ export class Replica {
   #drain(): void {
     if (this.#loading || !this.#cursor) return
     const { epoch, seq } = this.#cursor
-    const next: Change[] = []
+    const next: WireChange[] = []
     for (let at = seq + 1; ; at++) {
       const change = this.#kept.get(at)
       if (change?.epoch !== epoch) break

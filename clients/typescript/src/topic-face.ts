@@ -1,5 +1,5 @@
 // What pages see alike of every topic.
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Run, Topic } from './topic.ts'
 import type { OutboxItem, TopicView } from './views.ts'
 

@@ -1,6 +1,7 @@
 // One topic on this device, whichever it is: the confirmed state that follows the log, the outbox over it, and what both together look
 // like. It outlives sign-outs; what belongs to one signed-in run is made anew by `begin`.
-import type { Change, Cursor } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { errors, Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { RangeAnswer } from '@lockstep/protocol/sync'
@@ -31,7 +32,7 @@ export interface TopicHooks {
   /** What is shown of this entity may have become another. */
   invalidate?(key: string): void
   /** A change was applied. */
-  applied?(change: Change): void
+  applied?(change: WireChange): void
   delta?: ChannelListener['on']['delta']
   presence?: ChannelListener['on']['presence']
   live?(): void
@@ -263,7 +264,7 @@ export class Topic<Held extends object> {
     }
   }
 
-  #apply(changes: readonly Change[]): void {
+  #apply(changes: readonly WireChange[]): void {
     for (const change of changes) {
       const { entities, outbox } = this.#parts ?? {}
       if (!entities || !outbox) return // one of them was the end: the account was closed, this session revoked

@@ -2,7 +2,7 @@
 // commands. Everything here shows the confirmed state with the unsent commands already applied.
 import type { Agent, Run, RunStatus } from '@lockstep/protocol/agents'
 import type { ListedSession, Session, User } from '@lockstep/protocol/account'
-import type { Cursor } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Summary } from '@lockstep/protocol/conversations'
 import type { Problem } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'

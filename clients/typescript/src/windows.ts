@@ -1,6 +1,6 @@
 // Which conversations keep their messages in memory, and how a window grows backwards. The older page and the live window are of
 // different moments: the page is brought up to the window's version by the changes that came between, else it is asked for again.
-import type { Change } from '@lockstep/protocol/change'
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
@@ -63,7 +63,7 @@ export async function loadOlder(
     const before = firstPosition(entities.get(id))
     if (before === undefined) return
     const { generation } = entities
-    const changes: Change[] = []
+    const changes: WireChange[] = []
     let moved = Promise.withResolvers<void>()
     const unwatch = entities.watch(id, (change) => {
       if (change) changes.push(change)
@@ -97,7 +97,7 @@ const firstPosition = (held: Held | undefined): number | undefined =>
 function upTo(
   held: Conversation,
   page: Conversation,
-  changes: readonly Change[],
+  changes: readonly WireChange[],
 ): Conversation | undefined {
   let older: Conversation = page
   for (const change of changes) {

@@ -1,79 +1,95 @@
-// Brings in what users have elsewhere, item by item: an item that fails doesn't stop the others, and repeating an import, also one that was
-// interrupted, adds only what isn't there.
+// Imports what users have elsewhere, item by item. An item that fails doesn't stop the others. Repeating an
+// import, even one that was interrupted, adds only what is missing.
+import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import type { Decision, DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
+import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { Logger } from '../../observability/logger.ts'
 import { fingerprintOf, toChange, type Caller } from '../../log/entry.ts'
 import type { Hot, Log } from '../../log/log.ts'
 import { fold, readProjected } from '../../log/projection/conversations.ts'
+import type { Logger } from '../../observability/logger.ts'
 import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
 import { toServerFault } from '../../store/faults.ts'
-import type { PreferencesUseCases } from '../preferences.ts'
 import {
   createConversationQuota,
   quotaReached,
   type ConversationQuota,
 } from '../conversation-quota.ts'
-import type { ImportBody } from './import-body.ts'
+import type { PreferencesUseCases } from '../preferences.ts'
 import {
   decideCompletion,
-  decideSlice,
   decideRunImport,
-  missingPreferences,
+  decideSlice,
   isUnfinished,
+  missingPreferences,
 } from './decisions.ts'
-import { openItemReader, importStopped } from './item-reader.ts'
-import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
+import type { ImportBody } from './import-body.ts'
+import { importStopped, openItemReader } from './item-reader.ts'
 
 type Result = Answer<'importMe'>
-type Done = 'created' | 'updated' | 'skipped'
-type Of<Kind extends NormalizedItem['kind']> = Extract<NormalizedItem, { kind: Kind }>
+/** What an import did with one item. */
+type ItemOutcome = 'created' | 'updated' | 'skipped'
+type ItemOf<Kind extends NormalizedItem['kind']> = Extract<NormalizedItem, { kind: Kind }>
+type ImportableItem = Exclude<NormalizedItem, ItemOf<'failed'>>
 
-/** Failed items that a request may have: a file of nothing else would fill memory with reasons. */
-const MOST_FAILED = 10_000
+/** The most failed items in one request: more of their reasons would fill the memory. */
+const MAX_FAILED = 10_000
 
-/** Decides on one entity and says whether anything changes; writes it, unless it is a dry run. */
+/** Decides about one entity, and writes the decision unless this is a dry run. */
 type Apply = <State>(
   topic: Topic,
   load: (hot: Pick<Hot, 'user_id' | 'seq' | 'tail'>) => Promise<State>,
   decide: (state: State, context: DecisionContext) => Decision | undefined,
 ) => Promise<Decision | undefined>
 
-interface Bounds {
+interface ImportItemsOptions {
+  /** Ends the import between two items. */
   stop?: AbortSignal
-  mostFailed?: number
+  maxFailed?: number
 }
 
 export interface ImportUseCases {
   /**
-   * A dry run tells the same counts and writes nothing. Throws `invalid` when it isn't an import, or not of its source; `unavailable`
-   * when the database went away half-way, or `stop` was aborted: that ends it between two items. Then it can be repeated.
+   * Imports the items of a request. A dry run returns the same counts and writes nothing. Throws `invalid`
+   * if the body isn't a request to import or its data isn't of its source, and `unavailable` if the
+   * database becomes unreachable or `stop` is aborted. Items before that stay imported, and repeating the
+   * import continues from there.
    */
   run(caller: Caller, body: ImportBody, stop?: AbortSignal): Promise<Result>
-  /** The same for items that were read elsewhere; `next` gives undefined at the end. Throws `invalid` when more than `mostFailed` fail. */
+  /**
+   * Imports items that were read elsewhere. `next` returns undefined after the last item. Throws `invalid`
+   * if more than `maxFailed` items fail, and `unavailable` as `run` does.
+   */
   importItems(
     caller: Caller,
     dry_run: boolean,
     next: () => Promise<NormalizedItem | undefined>,
-    options?: Bounds,
+    options?: ImportItemsOptions,
   ): Promise<Result>
 }
 
-export function createImport(
-  database: Database,
-  log: Log,
-  preferences: PreferencesUseCases,
-  logger: Logger,
-  room: ConversationQuota = createConversationQuota(database, log),
-): ImportUseCases {
-  const writing =
+export interface ImportDeps {
+  database: Database
+  log: Log
+  preferences: PreferencesUseCases
+  logger: Logger
+  quota?: ConversationQuota
+}
+
+export function createImport({
+  database,
+  log,
+  preferences,
+  logger,
+  quota = createConversationQuota(database, log),
+}: ImportDeps): ImportUseCases {
+  const applyByWriting =
     (caller: Caller): Apply =>
     async (topic, load, decide) => {
       let decision: Decision | undefined
@@ -84,7 +100,7 @@ export function createImport(
       return appended.kind === 'appended' ? decision : undefined
     }
 
-  const trying =
+  const applyWithoutWriting =
     ({ user_id }: Caller): Apply =>
     async (topic, load, decide) => {
       const { seq } = await log.projectToHead(user_id, topic)
@@ -95,7 +111,7 @@ export function createImport(
       })
     }
 
-  const conversation =
+  const loadConversation =
     (id: string, messageIds: readonly string[] = []) =>
     async ({ user_id, tail }: Pick<Hot, 'user_id' | 'seq' | 'tail'>): Promise<HeldConversation> => {
       const entries = tail.filter(({ entity_id }) => entity_id === id)
@@ -105,40 +121,42 @@ export function createImport(
   async function importConversation(
     apply: Apply,
     dry: boolean,
-    { about, pieces }: Of<'conversation'>,
-  ): Promise<Done> {
-    let done: Done = 'skipped'
-    let isHidden = pieces.length > 1
-    for (const [index, messages] of pieces.entries()) {
-      const load = conversation(
-        about.id,
-        messages.map(({ id }) => id),
-      )
-      let unfinished = false
-      let full = false
-      const look: typeof load = async (hot) => {
-        full = await room.isFull(hot.user_id, hot.seq)
+    { summary, slices }: ItemOf<'conversation'>,
+  ): Promise<ItemOutcome> {
+    const isPartial = slices.length > 1
+    let outcome: ItemOutcome = 'skipped'
+    let needsCompletion = isPartial
+    for (const [index, messages] of slices.entries()) {
+      const ids = messages.map(({ id }) => id)
+      const load = loadConversation(summary.id, ids)
+      let wasUnfinished = false
+      let isFull = false
+      const loadWithQuota: typeof load = async (hot) => {
+        isFull = await quota.isFull(hot.user_id, hot.seq)
         return load(hot)
       }
-      const decision = await apply('conversations', look, (held, context) => {
-        if (full && held === undefined) throw quotaReached()
-        unfinished = isUnfinished(held)
+      const decision = await apply('conversations', loadWithQuota, (held, context) => {
+        if (isFull && held === undefined) throw quotaReached()
+        wasUnfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held))
-          throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
-        return decideSlice(held, { about, messages, more: pieces.length > 1 }, context)
+          throw new Fault('id_taken', { detail: 'It was removed during the import' })
+        return decideSlice(held, { summary, messages, isPartial }, context)
       })
-      if (unfinished) isHidden = true
-      if (decision?.op === 'created' || unfinished) done = 'created'
-      else if (decision && done === 'skipped') done = 'updated'
-      if (dry && done === 'created') break // the other pieces would need the first one
+      if (wasUnfinished) needsCompletion = true
+      if (decision?.op === 'created' || wasUnfinished) outcome = 'created'
+      else if (decision && outcome === 'skipped') outcome = 'updated'
+      // a dry run hasn't created the conversation that the other slices need
+      if (dry && outcome === 'created') break
     }
-    // only then: a command that changes nothing costs a majority read of all that waits to be projected
-    if (isHidden && !dry)
-      await apply('conversations', conversation(about.id), (held) => decideCompletion(held, about))
-    return done
+    // not always: a command that changes nothing costs a majority read of all unprojected entries
+    if (needsCompletion && !dry)
+      await apply('conversations', loadConversation(summary.id), (held) =>
+        decideCompletion(held, summary),
+      )
+    return outcome
   }
 
-  async function importRun(apply: Apply, { run }: Of<'run'>): Promise<Done> {
+  async function importRun(apply: Apply, { run }: ItemOf<'run'>): Promise<ItemOutcome> {
     const load = async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>) => {
       const entries = tail.filter(({ entity_id }) => entity_id === run.id)
       return entries
@@ -151,15 +169,15 @@ export function createImport(
     return decision ? 'created' : 'skipped'
   }
 
-  /** Preferences aren't an item of their own: they count only when they change. */
+  /** Preferences are no item of their own: they count only if they change. */
   async function importPreferences(
     caller: Caller,
     dry: boolean,
-    { preferences: given }: Of<'preferences'>,
-  ): Promise<Done | undefined> {
+    { preferences: imported }: ItemOf<'preferences'>,
+  ): Promise<ItemOutcome | undefined> {
     for (;;) {
       const { preferences: present, version } = await preferences.get(caller.user_id)
-      const patch = missingPreferences(present, given)
+      const patch = missingPreferences(present, imported)
       if (Object.keys(patch).length === 0) return undefined
       if (dry) return 'updated'
       try {
@@ -174,21 +192,20 @@ export function createImport(
     }
   }
 
-  const bringIn: ImportUseCases['importItems'] = async (
+  const importItems: ImportUseCases['importItems'] = async (
     caller,
     dry,
     next,
-    { stop, mostFailed = Infinity } = {},
+    { stop, maxFailed = Infinity } = {},
   ) => {
-    const apply = dry ? trying(caller) : writing(caller)
+    const apply = dry ? applyWithoutWriting(caller) : applyByWriting(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
-    const importItem = async (
-      item: Exclude<NormalizedItem, Of<'failed'>>,
-    ): Promise<Done | undefined> => {
+    const importItem = async (item: ImportableItem): Promise<ItemOutcome | undefined> => {
       if (item.kind === 'preferences') return importPreferences(caller, dry, item)
-      const { id } = item.kind === 'run' ? item.run : item.about
-      if (seen.has(id)) return 'skipped' // twice in one file
+      const { id } = item.kind === 'run' ? item.run : item.summary
+      // an export may hold the same item twice
+      if (seen.has(id)) return 'skipped'
       seen.add(id)
       return item.kind === 'run' ? importRun(apply, item) : importConversation(apply, dry, item)
     }
@@ -196,12 +213,12 @@ export function createImport(
       if (stop?.aborted) throw importStopped()
       const item = await next()
       if (!item) return result
-      if (result.failed.length >= mostFailed) throw tooManyFailed(mostFailed)
+      if (result.failed.length >= maxFailed) throw tooManyFailed(maxFailed)
       if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
       else
         try {
-          const done = await importItem(item)
-          if (done) result[done]++
+          const outcome = await importItem(item)
+          if (outcome) result[outcome]++
         } catch (error) {
           const fault = toServerFault(error)
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
@@ -214,26 +231,28 @@ export function createImport(
 
   return {
     async run(caller, body, stop) {
-      const reading = await openItemReader(body, { stop })
+      const reader = await openItemReader(body, { stop })
       try {
-        return await bringIn(caller, reading.dry_run, () => reading.next(), {
+        return await importItems(caller, reader.dry_run, () => reader.next(), {
           stop,
-          mostFailed: MOST_FAILED,
+          maxFailed: MAX_FAILED,
         })
       } finally {
-        await reading.close()
+        await reader.close()
       }
     },
-    importItems: bringIn,
+    importItems,
   }
 }
 
-const tooManyFailed = (most: number): Fault =>
-  new Fault('invalid', { detail: `More than ${most} items failed. What came before is in` })
+const tooManyFailed = (max: number): Fault =>
+  new Fault('invalid', {
+    detail: `More than ${max} items failed. The items before them have been imported`,
+  })
 
-const nameOf = (item: Exclude<NormalizedItem, Of<'failed'>>): string =>
+const nameOf = (item: ImportableItem): string =>
   item.kind === 'conversation'
-    ? firstCharacters(item.about.title || item.about.id, 100)
+    ? firstCharacters(item.summary.title || item.summary.id, 100)
     : item.kind === 'run'
       ? item.run.id
       : 'preferences'

@@ -1,10 +1,11 @@
-// One import from the first item to the last, or to where somebody stops it: request after request, their results in one.
-import { Fault } from '@lockstep/protocol/errors'
+// Runs one import: sends one request after the other and adds up their results, until everything is sent
+// or somebody stops the import.
+import { isRetryable } from '@lockstep/client/call'
 import type { ExportFile } from '@lockstep/imports/cutting/export-files'
+import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/request-batches'
+import { Fault } from '@lockstep/protocol/errors'
 import type { ImportSource } from '@lockstep/protocol/import'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
-import { isRetryable } from '@lockstep/client/call'
-import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/request-batches'
 
 type Result = Answer<'importMe'>
 
@@ -12,40 +13,42 @@ export interface ImportRun {
   source: ImportSource
   dry_run: boolean
   send: (body: Asking<'importMe'>['body']) => Promise<Result>
-  /** Ends it after the request that is under way. */
+  /** Ends the import after the current request. */
   stop: AbortSignal
-  /** After each request: what it was up to there. */
+  /** Called after each request. */
   progress: (now: ImportProgress) => void
   sleep?: (ms: number) => Promise<void>
 }
 
+/** What has been imported since the beginning. */
 export interface ImportProgress {
-  /** Of everything up to here. */
   result: Result
   items: number
+  /** Bytes of the files. */
   bytes: number
 }
 
-const TRIES = 5
+const MAX_TRIES = 5
 const RETRY_MS = 2_000
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
-/** True when all of it is through, false when it was stopped. Throws what can't be read and what a request fails of; repeating is safe. */
-export async function runImport(
-  parts: readonly ExportFile[],
-  importing: ImportRun,
-): Promise<boolean> {
-  const { source, stop, progress } = importing
+/**
+ * Returns true when everything has been sent, and false if the import was stopped. Throws `invalid`, naming
+ * the file, for what can't be read, and the fault of a request that keeps failing. Running the import
+ * again is safe in each case.
+ */
+export async function runImport(files: readonly ExportFile[], run: ImportRun): Promise<boolean> {
+  const { source, stop, progress } = run
   const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
   let items = 0
-  for await (const batch of requestBatches(source, parts)) {
+  for await (const batch of requestBatches(source, files)) {
     if (stop.aborted) return false
-    const { created, updated, skipped, failed } = await sent(batch, importing)
+    const { created, updated, skipped, failed } = await sendBatch(batch, run)
     result.created += created
     result.updated += updated
     result.skipped += skipped
     result.failed.push(
-      ...failed.map(({ item, reason }) => ({ item: numbered(item, batch.first), reason })),
+      ...failed.map(({ item, reason }) => ({ item: renumber(item, batch.first), reason })),
     )
     items += created + updated + skipped + failed.length
     progress({ result: { ...result, failed: [...result.failed] }, items, bytes: batch.bytes })
@@ -53,22 +56,19 @@ export async function runImport(
   return true
 }
 
-/** Items without a name have a number, which the server counts from the beginning of a request. */
-const numbered = (item: string, first: number): string =>
+/** The server numbers items without a name from the beginning of a request. */
+const renumber = (item: string, first: number): string =>
   item.replace(/^item (\d+)$/, (_, number: string) => `item ${Number(number) + first}`)
 
-async function sent(
+async function sendBatch(
   { data }: RequestBatch,
   { source, dry_run, send, stop, sleep = wait }: ImportRun,
 ): Promise<Result> {
-  if (data === undefined)
-    return {
-      created: 0,
-      updated: 0,
-      skipped: 0,
-      failed: [{ item: 'item 1', reason: 'It is too large to be read' }],
-    }
-  for (let left = TRIES; ; left--) {
+  if (data === undefined) {
+    const failed = [{ item: 'item 1', reason: 'It is too large to be read' }]
+    return { created: 0, updated: 0, skipped: 0, failed }
+  }
+  for (let left = MAX_TRIES; ; left--) {
     try {
       return await send({ source, data, dry_run })
     } catch (error) {

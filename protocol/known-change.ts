@@ -1,0 +1,41 @@
+// The run-time side of the unions in change.ts, without zod: pages don't load a validator for what their server has validated.
+import type { WireChange, ChangeOf, Change, Op } from './change.ts'
+import type { Topic } from './topics.ts'
+
+const ops: { [T in Topic]: Record<Op<T>, true> } = {
+  conversations: {
+    created: true,
+    updated: true,
+    extended: true,
+    finished: true,
+    deleted: true,
+    restored: true,
+    purged: true,
+    closed: true,
+  },
+  preferences: { updated: true, closed: true },
+  agents: { created: true, extended: true, finished: true, deleted: true, closed: true },
+  account: {
+    session_created: true,
+    session_revoked: true,
+    renamed: true,
+    password_changed: true,
+    closed: true,
+  },
+}
+
+/**
+ * Narrows a change that came from the wire or the database; nothing else does. False for an op of a newer server: a reducer would miss
+ * what the change did, so its entity has to be loaded. `data` is trusted to be what the schema of the op says, because the server that
+ * wrote the change has decided it: parsing all data again with each read would cost more than it tells.
+ */
+export const isKnown = (change: WireChange): change is Change => isKnownOp(change)
+
+/** The same for the changes of one topic. */
+export const isKnownOf = <T extends Topic>(
+  topic: T,
+  change: WireChange,
+): change is WireChange & ChangeOf<T> => change.topic === topic && isKnownOp(change)
+
+export const isKnownOp = ({ topic, op }: Pick<WireChange, 'topic' | 'op'>): boolean =>
+  Object.hasOwn(ops[topic], op)

@@ -1,0 +1,45 @@
+// The access log and the request metrics. A line says which route, how it went and how long it took; no query (it may hold what somebody
+// searches for), no body, no header.
+import { promisify } from 'node:util'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Gauge, Histogram } from 'prom-client'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+
+/** What machines ask all the time. */
+const routine: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
+
+export function recordRequests(app: FastifyInstance, logger: Logger, metrics: Metrics): void {
+  const seconds = new Histogram({
+    name: 'lockstep_http_request_seconds',
+    help: 'Time from the request to the end of its answer, by route',
+    labelNames: ['method', 'route', 'status'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: [metrics],
+  })
+  new Gauge({
+    name: 'lockstep_connections',
+    help: 'Open TCP connections, those of sockets included',
+    registers: [metrics],
+    async collect() {
+      this.set(await promisify(app.server.getConnections.bind(app.server))())
+    },
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url
+    const labels = { method: request.method, route: route ?? 'none', status: reply.statusCode }
+    seconds.observe(labels, reply.elapsedTime / 1000)
+    const line = {
+      request_id: request.id,
+      ...labels,
+      path: pathOf(request),
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      user_id: request.identity?.user_id,
+    }
+    if (routine.has(route)) logger.debug(line, 'request')
+    else logger.info(line, 'request')
+    done()
+  })
+}
+
+const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0]!.slice(0, 200)

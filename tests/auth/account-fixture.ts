@@ -1,0 +1,103 @@
+// The account's use cases on a real database, with rooms that a test can make fail or wait at the worst moment.
+import { newId } from '@lockstep/protocol/ids'
+import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
+import { createRateLimits } from '../../realtime/auth/rate-limits.ts'
+import { createSessions } from '../../realtime/auth/sessions.ts'
+import {
+  createAccount,
+  type AccountUseCases,
+  type SessionSockets,
+} from '../../realtime/commands/account.ts'
+import type { CommandContext } from '../../realtime/commands/commands.ts'
+import type { SignInResult } from '../../realtime/commands/sign-in.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { createLog, type Log } from '../../realtime/log/log.ts'
+import { ensureIndexes, openDatabase, type Database } from '../../realtime/store/database.ts'
+import { freshDatabase } from '../harness/database.ts'
+
+export const CHEAP_PASSWORD_COST = 4
+export const password = 'correct horse'
+
+export interface AccountFixture extends AsyncDisposable {
+  database: Database
+  log: Log
+  account: AccountUseCases
+  /** The same, with some rooms replaced. */
+  with(rooms: { passwords?: Passwords; devices?: SessionSockets; log?: Log }): AccountUseCases
+  /** Ops of the user's topic `account`, in order. */
+  accountOps(user_id: string): Promise<string[]>
+}
+
+export async function createAccountFixture(): Promise<AccountFixture> {
+  const scratch = freshDatabase()
+  const database = await openDatabase(scratch.url)
+  await ensureIndexes(database)
+  const logger = createLogger('silent')
+  const log = createLog(database, logger)
+  const sessions = createSessions({
+    database,
+    secrets: ['a secret that only the tests know, 32+'],
+    logger,
+  })
+  const quiet: SessionSockets = {
+    disconnectSessions: () => undefined,
+    onlineSessions: () => Promise.resolve(new Set()),
+  }
+  const usual = {
+    database,
+    log,
+    sessions,
+    passwords: createPasswords(CHEAP_PASSWORD_COST),
+    limits: createRateLimits(),
+    devices: quiet,
+  }
+  return {
+    database,
+    log,
+    account: createAccount(usual),
+    with: (rooms) => createAccount({ ...usual, ...rooms }),
+    async accountOps(user_id) {
+      const entries = await database.changes
+        .find({ user_id, topic: 'account' })
+        .sort({ seq: 1 })
+        .toArray()
+      return entries.map(({ op }) => op)
+    },
+    async [Symbol.asyncDispose]() {
+      await log.stop()
+      await database.close()
+      await scratch[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export const visitor = () => ({ address: '10.0.0.1', device: 'Node', mutation_id: newId() })
+
+export const signUp = (account: AccountUseCases): Promise<SignInResult> =>
+  account.register(visitor(), { username: `person-${newId()}`, password })
+
+export const requestOf = (
+  { user, session }: SignInResult,
+  mutation_id = newId(),
+): CommandContext => ({
+  user_id: user.id,
+  session_id: session.id,
+  device: session.device,
+  mutation_id,
+})
+
+/** A log whose append fails once, after `before` that succeed; looking a repetition up counts as one. */
+export function failingOnce(log: Log, before = 0): Log {
+  let left = before
+  let failed = false
+  return {
+    ...log,
+    append: (command) => {
+      if (!failed && left-- <= 0) {
+        failed = true
+        return Promise.reject(new Error('the database went away'))
+      }
+      return log.append(command)
+    },
+  }
+}

@@ -1,0 +1,168 @@
+// All pages of the interface, and an account with something on each of them: for the screenshots and for what holds on every page.
+import type { Locator, Page } from 'playwright-core'
+import { newId } from '@lockstep/protocol/ids'
+import type { Person } from '../harness/person.ts'
+import { composer } from './user-actions.ts'
+
+export interface Stop {
+  name: string
+  path: string
+  /** What is there when the page is. */
+  ready: (page: Page) => Locator
+}
+
+const minute = 60_000
+const ago = (minutes: number): string => new Date(Date.now() - minutes * minute).toISOString()
+
+const answer = `Start with what the bed already tells you. **Three things** decide most of it:
+
+1. how many hours of sun it gets
+2. how long water stands after rain
+3. what survived last winter
+
+| Plant | Sow | Needs |
+|---|---|---|
+| Broad beans | now | cold, patience |
+| Spinach | in two weeks | even moisture |
+| Tomatoes | indoors | light, light, light |
+
+A small sowing calendar:
+
+\`\`\`ts
+const due = (weeks: number, lastFrost: Date): Date =>
+  new Date(lastFrost.getTime() - weeks * 7 * 24 * 60 * 60 * 1000)
+
+const tomatoes = due(7, new Date('2026-05-12'))
+\`\`\`
+
+> Sow a little every two weeks rather than everything at once.`
+
+/** Gives an account what its pages show. */
+export async function fill(person: Person): Promise<{ id: string; run: string }> {
+  const chats: [string, string, string][] = [
+    [
+      'Invoice wording',
+      'Is “due upon receipt” too harsh?',
+      'A little. “Payable within 14 days” is firm and friendly.',
+    ],
+    [
+      'Regex for dates',
+      'Match ISO dates only',
+      'Use `^\\d{4}-\\d{2}-\\d{2}$`, then let the parser decide.',
+    ],
+    [
+      'Trip to the coast',
+      'Two days, no car',
+      'Take the early train and walk the cliff path first.',
+    ],
+  ]
+  for (const [title, question, reply] of chats) {
+    const messages = [
+      { role: 'user' as const, content: question },
+      { role: 'assistant' as const, content: reply },
+    ]
+    await person.ask('createConversation', { body: { title, messages } })
+  }
+  const pinned = await person.ask('createConversation', {
+    body: {
+      title: 'Reading list',
+      messages: [{ role: 'user', content: 'Books on distributed systems, please' }],
+    },
+  })
+  await person.ask('putConversation', { params: { id: pinned.id }, body: { pinned: true } })
+  const question = newId()
+  const garden = await person.ask('createConversation', {
+    body: {
+      title: 'The garden in spring',
+      messages: [
+        { role: 'user', content: 'What should I plant first?', created_at: ago(26 * 60) },
+        {
+          role: 'assistant',
+          content: 'Tell me about the bed: sun, soil, size?',
+          created_at: ago(26 * 60 - 1),
+        },
+        {
+          id: question,
+          role: 'user',
+          content: 'Half a day of sun, heavy soil, four square metres.',
+          created_at: ago(9),
+        },
+        {
+          role: 'assistant',
+          content: answer,
+          created_at: ago(8),
+          metadata: {
+            agent: 'demo',
+            thinking_ms: 2400,
+            thinking: 'Heavy soil drains slowly, so nothing that rots early.',
+          },
+        },
+      ],
+    },
+  })
+  await person.ask('putPreferences', {
+    body: {
+      agent_settings: {
+        '0199aaaa-0000-7000-8000-000000000001': {
+          name: 'Editor',
+          description: 'Shortens texts without losing what they say',
+          instructions: 'Cut every sentence that the reader would not miss.',
+          temperature: 0.3,
+        },
+      },
+    },
+  })
+  const run = await person.ask('createRun', {
+    body: { agent: 'demo', input: 'Compare two ways to store a session' },
+  })
+  return { id: garden.id, run: run.id }
+}
+
+/** Every page for who is signed in; `id`, `run`: what `fill` made. Each is told from the one before by what makes it ready. */
+export function everyPage(id: string, run: string): Stop[] {
+  const heading = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
+  return [
+    {
+      name: 'chats',
+      path: '/app',
+      ready: (page) => page.getByRole('link', { name: /The garden in spring/ }),
+    },
+    { name: 'new-chat', path: '/app/new', ready: composer },
+    {
+      name: 'thread',
+      path: `/app/c/${id}`,
+      ready: (page) => page.getByText('Sow a little every two weeks').first(),
+    },
+    {
+      name: 'history',
+      path: `/app/c/${id}/history`,
+      ready: (page) => page.getByRole('button', { name: /^Created/ }),
+    },
+    { name: 'agents', path: '/app/agents', ready: heading('Editor') },
+    {
+      name: 'runs',
+      path: '/app/agents/runs',
+      ready: (page) => page.getByText('Compare two ways').first(),
+    },
+    {
+      name: 'agent',
+      path: '/app/agents/0199aaaa-0000-7000-8000-000000000001',
+      ready: heading('What it is'),
+    },
+    {
+      name: 'run',
+      path: `/app/agents/runs/${run}`,
+      ready: (page) => page.getByText('Compare two ways').first(),
+    },
+    { name: 'settings', path: '/app/settings', ready: heading('Settings') },
+    { name: 'appearance', path: '/app/settings/appearance', ready: heading('Language and region') },
+    {
+      name: 'devices',
+      path: '/app/settings/devices',
+      ready: (page) => page.getByText('This device'),
+    },
+    { name: 'activity', path: '/app/settings/activity', ready: heading('Activity') },
+    { name: 'data', path: '/app/settings/data', ready: heading('Export') },
+    { name: 'account', path: '/app/settings/account', ready: heading('Delete the account') },
+  ]
+}

@@ -1,0 +1,23 @@
+// Where the bundle of the server is and whether it is current. Each state of the sources has a folder
+// of its own; the file that `npm start` runs imports the newest. Plain JavaScript without dependencies,
+// as every start asks this on whatever Node there is.
+import fs from 'fs'
+import path from 'path'
+import { fileURLToPath } from 'url'
+import { contentHash } from './freshness.mjs'
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
+const sources = ['realtime', 'protocol', 'tools/bundle-server.ts', 'package-lock.json']
+
+/**
+ * @returns `folder`: of the bundle for the present sources; `start`: the file that `npm start` runs, with
+ *   `startText` in it when the bundle is current
+ */
+export function serverBundle() {
+  const name = contentHash(root, sources).slice(0, 16)
+  const parent = path.join(root, 'node_modules/.cache/server')
+  const start = path.join(parent, 'main.mjs')
+  const startText = `import './${name}/main.js'\n`
+  const isCurrent = fs.existsSync(start) && fs.readFileSync(start, 'utf8') === startText
+  return { folder: path.join(parent, name), start, startText, isCurrent }
+}

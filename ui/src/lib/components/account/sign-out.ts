@@ -1,0 +1,18 @@
+// Signing out, with a word on what would be lost.
+import { account } from '../../stores/account.svelte.ts'
+import { connection } from '../../stores/connection.svelte.ts'
+import { confirmed, notify } from '../overlays/overlays.svelte.ts'
+
+export async function signOut(): Promise<void> {
+  const { unsent } = connection
+  const text = `${unsent} ${unsent === 1 ? 'change has' : 'changes have'} not reached the server yet and would be lost.`
+  if (unsent > 0 && !(await confirmed('Sign out now?', text, 'Sign out'))) return
+  try {
+    await account.signOut()
+  } catch {
+    notify(
+      "The server can't be reached, so this session could not be ended. Try again in a moment.",
+      { kind: 'error' },
+    )
+  }
+}
