@@ -75,7 +75,7 @@ test('a file of another product is looked through first; what can’t be importe
   const nonsense = { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"half":') }
   await page.getByLabel('Files').setInputFiles(nonsense)
   await look.click()
-  await shows(page.getByText('x.json is not JSON, or is cut off.'))
+  await shows(page.getByText('x.json is not JSON, or it is cut off.'))
 })
 
 test('a large archive shows how far it is, is stopped between two requests, and goes on from there', async () => {

@@ -107,7 +107,7 @@ test('a request that may succeed later is repeated, another one ends it, and so 
 test('a part that is not JSON is told by its name', async () => {
   for (const text of ['', '[1', '{"a":nul}', '[{]']) {
     const read = run([part('good', '[1]'), part('x.json', text)])
-    await expect(read, text).rejects.toThrow('x.json is not JSON, or is cut off')
+    await expect(read, text).rejects.toThrow('x.json is not JSON, or it is cut off')
   }
   const broken = {
     ...part('x.json', '[]'),
