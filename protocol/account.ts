@@ -58,11 +58,17 @@ export type AccountChanges = {
 
 export const accountCommands = {
   revoke: z.strictObject({ session_id: Uuid }),
-  viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
 }
 export type AccountCommands = {
   [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]>
 }
+
+/** Commands that only tell the other devices something for the moment. */
+export const unloggedAccountCommands = {
+  /** Which conversation this device shows; null: none. */
+  viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
+}
+export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 
 /** How to sign in here: by password, or at the pages where these links lead. Neither: the site in front of this one does it. */
 export const SignInMethods = z

@@ -1,6 +1,6 @@
-// The schema of a fault on the wire; its table is in errors.ts.
+// The schema of a fault on the wire; its codes are in error-codes.ts.
 import * as z from 'zod'
-import { errorCodes } from './errors.ts'
+import { errorCodes } from './error-codes.ts'
 
 /** RFC 9457 problem details, as HTTP body (`application/problem+json`) and in a socket's ack. */
 export const Problem = z

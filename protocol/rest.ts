@@ -22,7 +22,7 @@ import {
 } from './conversations.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult } from './import.ts'
-import { routePaths } from './route-paths.ts'
+import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
@@ -311,7 +311,6 @@ export const routes = {
   stopRun: { ...routePaths.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
 } as const satisfies Record<keyof typeof routePaths, Route>
 
-export type RouteName = keyof typeof routes
 type Schema<Name extends RouteName, Part extends string> =
   (typeof routes)[Name] extends Record<Part, infer S extends z.ZodType> ? S : never
 type Output<S> = [S] extends [never] ? undefined : S extends z.ZodType ? z.output<S> : undefined

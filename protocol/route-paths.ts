@@ -39,3 +39,5 @@ export const routePaths = {
   deleteRun: { method: 'DELETE', path: '/agent-runs/{id}' },
   stopRun: { method: 'POST', path: '/agent-runs/{id}/stop' },
 } as const satisfies Record<string, Place>
+
+export type RouteName = keyof typeof routePaths

@@ -55,9 +55,10 @@ export const ReadOnly = z
   .optional()
 
 /** A socket's frame may bring binary attachments, which look like objects. */
-const isPlain = (value: object): boolean =>
-  Array.isArray(value) ||
-  [Object.prototype, null].includes(Object.getPrototypeOf(value) as object | null)
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null
+}
 
 /** What is wrong with a value at `depth`, or undefined. Keys that a database or a prototype would take for its own are refused. */
 function fault(value: unknown, depth: number): string | undefined {

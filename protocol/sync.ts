@@ -1,15 +1,10 @@
 // The socket protocol around changes: handshake, catch-up, heads, presence, commands and their acks. Alike in all namespaces.
 import * as z from 'zod'
-import { accountCommands } from './account.ts'
-import { agentCommands } from './agents.ts'
 import { WireChange } from './change.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
-import { conversationCommands } from './conversations.ts'
 import { Problem } from './problem.ts'
 import { limits } from './limits.ts'
-import { preferencesCommands } from './preferences.ts'
 import { Uuid } from './scalars.ts'
-import type { Topic } from './topics.ts'
 
 /** `auth` of the handshake. `since`: where the device stands; `user_id`: whose state it holds, refused if the cookie is another's. */
 export const Handshake = z
@@ -93,17 +88,6 @@ export const Ack = z.union([
 ])
 export type Ack<Data = unknown> =
   { ok: true; data: Data; seq?: number; version?: number } | { ok: false; error: Problem }
-
-/** Every command by topic; the wire adds `mutation_id` (but to `viewing`, which isn't logged). */
-export const commands = {
-  conversations: conversationCommands,
-  preferences: preferencesCommands,
-  agents: agentCommands,
-  account: accountCommands,
-} satisfies Record<Topic, Record<string, z.ZodObject>>
-
-/** Commands that change nothing that is logged: they need no `mutation_id`. */
-export const unloggedCommands: ReadonlySet<string> = new Set(['account:viewing'])
 
 /** Events from the server. */
 export interface ServerEvents {

@@ -1,23 +1,37 @@
 // Read the settings, start, wait for a signal. The exit code is 0 after an orderly stop, 1 when something is wrong at start.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
+import type { Embedded } from '@lockstep/embedded-mongo'
 
 enableCompileCache() // where npm start did not
 const { ConfigError, readConfig } = await import('./config/config.ts')
 const { createLogger } = await import('./observability/logger.ts')
-const { startEmbedded } = await import('@lockstep/embedded-mongo/start')
 
-let embedded: ReturnType<typeof startEmbedded> | undefined
+let embedded: Promise<Embedded> | undefined
 try {
   const config = readConfig(process.env)
-  const logger = createLogger(config.logLevel)
+  const atTerminal = process.stdout.isTTY
+  const { terminalStream } = await import('./observability/terminal.ts')
+  const logger = createLogger(config.logLevel, atTerminal ? terminalStream : undefined)
   const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
   // before the server is imported: its thread loads while this one does
-  if (!config.mongodbUrl) embedded = startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
+  if (!config.mongodbUrl) {
+    const { startEmbedded } = await import('@lockstep/embedded-mongo')
+    embedded = startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
+  }
   embedded?.catch(() => undefined) // told where it is awaited
   const { startServer } = await import('./server.ts')
   const mongodbUrl = config.mongodbUrl ?? (await embedded!).url
-  const server = await startServer({ ...config, mongodbUrl }, { logger, ofProcess: true })
+  const server = await startServer(
+    { ...config, mongodbUrl },
+    {
+      logger,
+      ofProcess: true,
+      // a line for each request would push the address out of sight
+      requestLogLevel: atTerminal ? 'debug' : 'info',
+    },
+  )
+  if (!atTerminal) logger.info({ url: server.url }, 'serving')
   process.stdout.write(`Lockstep is at ${server.url}\n`)
 
   const stopAll = async () => {

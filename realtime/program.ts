@@ -1,10 +1,10 @@
 // `lockstep <command>` as a function: reads the command line, opens the database that the settings name, does it, and closes everything.
 import { join } from 'node:path'
+import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError, readConfig } from './config/config.ts'
-import { startEmbedded } from '@lockstep/embedded-mongo/start'
 import { stopOnce } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
@@ -51,8 +51,7 @@ async function run(
   const stops = stopOnce(logger)
   try {
     const { mongodbUrl, dataDir } = readConfig(env)
-    const embedded =
-      mongodbUrl === undefined ? await startEmbedded({ dataDir: join(dataDir, 'db') }) : undefined
+    const embedded = mongodbUrl === undefined ? await startDatabase(join(dataDir, 'db')) : undefined
     if (embedded) stops.add('embedded database', () => embedded.stop())
     const database = await openDatabase(mongodbUrl ?? embedded!.url)
     stops.add('database', () => database.close())
@@ -69,4 +68,10 @@ async function run(
   } finally {
     await stops.run()
   }
+}
+
+/** Loads the embedded database only when it is needed, so that an image can leave it out. */
+async function startDatabase(dataDir: string): Promise<Embedded> {
+  const { startEmbedded } = await import('@lockstep/embedded-mongo')
+  return startEmbedded({ dataDir })
 }

@@ -10,9 +10,9 @@ import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
-import { createAccount } from './commands/account.ts'
+import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
-import { createExecute } from './commands/commands.ts'
+import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
@@ -27,10 +27,12 @@ import type { GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
+import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { every, stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -50,6 +52,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the process's own figures to the metrics: one server a process. */
   ofProcess?: boolean
+  /** Default: info. */
+  requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
   passwordCost?: number
   rateLimits?: Partial<RateLimitRules>
@@ -110,8 +114,8 @@ export async function startServer(
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({ database, log, sessions, passwords, limits, devices })
-    const room = createConversationQuota(database, log, options.conversationsPerUser)
-    const conversations = createConversations(database, log, room)
+    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
     const agents = createAgents({
@@ -126,6 +130,7 @@ export async function startServer(
       ...options.agents,
     })
     stops.add('agents', () => agents.stop(FINISH_REPLIES_MS))
+    const commands = commandHandlers({ conversations, rewind, preferences, account, agents })
     const housekeeping = startHousekeeping(database, conversations, {
       logRetentionDays: config.logRetentionDays,
       logger,
@@ -133,7 +138,10 @@ export async function startServer(
     stops.add('housekeeping', () => housekeeping.stop())
     stops.add(
       'deletions',
-      every(FINISH_DELETIONS_MS, () => account.finishDeletions(), logger),
+      repeatEvery(FINISH_DELETIONS_MS, () => account.finishDeletions(), {
+        failed: (error) =>
+          logger.warn({ err: error }, 'deletions of accounts could not be finished'),
+      }),
     )
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
@@ -149,12 +157,12 @@ export async function startServer(
           providers: oidc ? [oidc.link] : [],
         }),
         ...preferencesHandlers(preferences),
-        ...conversationHandlers(conversations, rewind),
+        ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, logger, quota: room }),
+          imports: createImport({ database, log, preferences, logger, quota }),
         }),
       },
       sessions,
@@ -165,6 +173,7 @@ export async function startServer(
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
+      requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
     stops.add('http', () => http.stop())
@@ -173,9 +182,7 @@ export async function startServer(
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
-      execute: createExecute(
-        socketCommands({ conversations, rewind, preferences, account, agents }),
-      ),
+      execute: createExecute(commands),
       toFault: toServerFault,
       logger,
       metrics,
@@ -211,7 +218,6 @@ export async function startServer(
     const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
-    logger.info({ url }, 'serving')
     return { url, stop: () => stops.run() }
   }
 
@@ -232,39 +238,37 @@ interface UseCases {
   conversations: Conversations
   rewind: RewindUseCases
   preferences: PreferencesUseCases
-  account: ReturnType<typeof createAccount>
+  account: AccountUseCases
   agents: Agents
 }
 
-/** The sockets' commands by topic and name. */
-function socketCommands({
+/** The use case of every command. */
+const commandHandlers = ({
   conversations,
   rewind,
   preferences,
   account,
   agents,
-}: UseCases): Parameters<typeof createExecute>[0] {
-  return {
-    conversations: {
-      create: (request, payload) => conversations.change('create', request, payload),
-      update: (request, payload) => conversations.change('update', request, payload),
-      append: (request, payload) => conversations.change('append', request, payload),
-      delete: (request, payload) => conversations.change('delete', request, payload),
-      restore: (request, payload) => conversations.change('restore', request, payload),
-      purge: (request, payload) => conversations.change('purge', request, payload),
-      rewind: rewind.back,
-      reply: agents.replies.reply,
-      stop: agents.replies.stop,
-    },
-    preferences: { update: (request, payload) => preferences.update(request, payload) },
-    agents: {
-      run: agents.useCases.run,
-      stop: agents.useCases.stop,
-      delete: agents.useCases.delete,
-    },
-    account: { revoke: (request, payload) => account.revoke(request, payload) },
-  }
-}
+}: UseCases): CommandHandlers => ({
+  conversations: {
+    create: (...args) => conversations.change('create', ...args),
+    update: (...args) => conversations.change('update', ...args),
+    append: (...args) => conversations.change('append', ...args),
+    delete: (...args) => conversations.change('delete', ...args),
+    restore: (...args) => conversations.change('restore', ...args),
+    purge: (...args) => conversations.change('purge', ...args),
+    rewind: rewind.back,
+    reply: agents.replies.reply,
+    stop: agents.replies.stop,
+  },
+  preferences: { update: preferences.update },
+  agents: {
+    run: agents.useCases.run,
+    stop: agents.useCases.stop,
+    delete: agents.useCases.delete,
+  },
+  account: { revoke: account.revoke },
+})
 
 function listen(server: Server, { host, port }: Config): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -21,10 +21,15 @@ import { previewOf } from '../text.ts'
 export const DEFAULT_TITLE = 'New conversation'
 
 export type ConversationDecision = DecisionOf<'conversations'>
-type Command<Name extends keyof ConversationCommands> = ConversationCommands[Name]
-type Decide<Name extends keyof ConversationCommands> = (
+
+/** The commands whose payload alone decides. The others need more: decide/replies.ts and decide/rewind.ts. */
+export type DecidedConversationCommand = Exclude<
+  keyof ConversationCommands,
+  'reply' | 'stop' | 'rewind'
+>
+export type DecideConversation<Name extends DecidedConversationCommand> = (
   held: HeldConversation,
-  command: Command<Name>,
+  command: ConversationCommands[Name],
   context: DecisionContext,
 ) => ConversationDecision | undefined
 
@@ -39,7 +44,7 @@ export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
   ]
 }
 
-const create: Decide<'create'> = (held, command, context) => {
+const create: DecideConversation<'create'> = (held, command, context) => {
   if (isConversation(held) && held.deleted_at === null) return undefined
   if (held)
     throw new Fault('id_taken', {
@@ -72,7 +77,7 @@ const create: Decide<'create'> = (held, command, context) => {
   return { op: 'created', entity_id: id, version: 1, data: created }
 }
 
-const update: Decide<'update'> = (held, command, context) => {
+const update: DecideConversation<'update'> = (held, command, context) => {
   const conversation = live(held)
   if (command.if_version !== undefined && command.if_version !== conversation.version)
     throw new Fault('version_conflict')
@@ -114,20 +119,20 @@ export function updated(
 }
 
 /** A message whose id is known has been appended before: its id is its idempotency key. */
-const append: Decide<'append'> = (held, { conversation_id, message }, context) => {
+const append: DecideConversation<'append'> = (held, { conversation_id, message }, context) => {
   const conversation = live(held)
   if (message.id && conversation.messages.some(({ id }) => id === message.id)) return undefined
   return update(conversation, { conversation_id, messages: [message] }, context)
 }
 
-const remove: Decide<'delete'> = (held, _command, context) => {
+const remove: DecideConversation<'delete'> = (held, _command, context) => {
   const conversation = existing(held)
   if (conversation.deleted_at !== null) return undefined
   const data = { deleted_at: context.at }
   return { op: 'deleted', ...next(conversation), data, before: { deleted_at: null } }
 }
 
-const restore: Decide<'restore'> = (held) => {
+const restore: DecideConversation<'restore'> = (held) => {
   const conversation = existing(held)
   if (conversation.deleted_at === null) return undefined
   const restored: Summary = {
@@ -139,15 +144,17 @@ const restore: Decide<'restore'> = (held) => {
   return { op: 'restored', ...next(conversation), data: restored, before }
 }
 
-const purge: Decide<'purge'> = (held) => ({
+const purge: DecideConversation<'purge'> = (held) => ({
   op: 'purged',
   ...next(existing(held)),
   data: {},
   before: {},
 })
 
-/** The decisions by command; `reply` and `stop` are decided where replies run. */
-export const decideConversations = { create, update, append, delete: remove, restore, purge }
+/** How each command becomes a change. */
+export const decideConversations: {
+  [Name in DecidedConversationCommand]: DecideConversation<Name>
+} = { create, update, append, delete: remove, restore, purge }
 
 /** A conversation without its messages. */
 export function summaryOf(conversation: Conversation): Summary {
@@ -187,7 +194,10 @@ function replacedFields(
 }
 
 /** The named fields whose value would become another. */
-function changedFields(conversation: Conversation, command: Command<'update'>): ConversationFields {
+function changedFields(
+  conversation: Conversation,
+  command: ConversationCommands['update'],
+): ConversationFields {
   const fields: ConversationFields = {}
   if (command.title !== undefined && command.title !== conversation.title)
     fields.title = command.title

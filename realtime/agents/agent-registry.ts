@@ -1,26 +1,26 @@
-// Who can answer a user, and how each of them is asked. Agents differ in their settings, not in where they are: the providers are this
-// server's own.
+// The agents that can answer a user, and how each of them is asked. Agents differ in their
+// settings, not in their address: all of them use this server's own providers.
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import { agentsOf, chooseAgent, type AgentSettings } from './agent-settings.ts'
 import { createDemoProvider } from './demo.ts'
 import type { OpenAiSettings } from './openai.ts'
-import type { ProviderEvent, Provider, ProviderMessage } from './provider.ts'
+import type { Provider, ProviderEvent, ProviderMessage } from './provider.ts'
 
 export interface AgentRegistryDeps {
   preferences: Pick<PreferencesUseCases, 'get'>
-  /** Unset: only the demo agent. */
+  /** If left out, only the demo agent answers. */
   assistant?: OpenAiSettings & { model: string }
   demo?: { tokensPerSecond: number }
 }
 
 export interface AgentRegistry {
   list(user_id: string): Promise<AgentSettings[]>
-  /** The agent with this id, or the one that answers when none is named. */
+  /** The agent with this id; without an id, the user's default agent. */
   find(user_id: string, id: string | undefined): Promise<AgentSettings | undefined>
-  /** What the agent says to a thread, which is read when it is asked. */
+  /** Asks the agent to continue a thread. The thread is read when the returned events are. */
   stream(
     agent: AgentSettings,
-    thread: () => Promise<ProviderMessage[]>,
+    readThread: () => Promise<ProviderMessage[]>,
     signal: AbortSignal,
   ): AsyncIterable<ProviderEvent>
 }
@@ -33,7 +33,7 @@ export function createAgentRegistry({
   const demoProvider = createDemoProvider(demo)
   const providers = {
     demo: demoProvider,
-    assistant: assistant ? loadProvider(assistant) : demoProvider,
+    assistant: assistant ? lazyOpenAiProvider(assistant) : demoProvider,
   }
 
   return {
@@ -41,23 +41,21 @@ export function createAgentRegistry({
       return agentsOf((await preferences.get(user_id)).preferences, assistant?.model)
     },
     async find(user_id, id) {
-      const { preferences: settings } = await preferences.get(user_id)
-      return chooseAgent(agentsOf(settings, assistant?.model), settings, id)
+      const { preferences: stored } = await preferences.get(user_id)
+      return chooseAgent(agentsOf(stored, assistant?.model), stored, id)
     },
-    async *stream({ provider, instructions, model, temperature }, thread, signal) {
-      yield* providers[provider].stream({
-        instructions,
-        model,
-        temperature,
-        signal,
-        messages: await thread(),
-      })
+    async *stream({ provider, instructions, model, temperature }, readThread, signal) {
+      const messages = await readThread()
+      yield* providers[provider].stream({ instructions, model, temperature, signal, messages })
     },
   }
 }
 
-/** A server with the demo agent alone never loads the client library, and no server waits for it before it serves. */
-function loadProvider(settings: OpenAiSettings): Provider {
+/**
+ * Loads the client library in the background: a server with only the demo agent never loads it, and
+ * no start waits for it.
+ */
+function lazyOpenAiProvider(settings: OpenAiSettings): Provider {
   const loading = import('./openai.ts').then(({ createOpenAiProvider }) =>
     createOpenAiProvider(settings),
   )

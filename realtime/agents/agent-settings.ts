@@ -1,8 +1,10 @@
-// The agents of a user: the server's own, perhaps with the user's settings over them, and those that the user made. Settings live in
-// `preferences.agent_settings`, one object an agent id:
+// The agents of a user: the server's built-in agents with the user's settings applied, and the
+// agents that the user has made. The settings are in `preferences.agent_settings`, one object per
+// agent id:
 //   {<id>: {name, description?, instructions?, model?, temperature?, provider?}}
-// and `preferences.default_agent` is the id of the one that answers when none is named. Preferences are free-form, so whatever isn't as
-// expected counts as not given. A setting can choose between this server's providers, never name an address.
+// `preferences.default_agent` is the id of the agent that answers when a command names none.
+// Preferences are free-form, so a value of an unexpected shape counts as left out. A setting can
+// choose between this server's providers but can't name an address.
 import * as z from 'zod'
 import type { Agent } from '@lockstep/protocol/agents'
 import type { JsonObject } from '@lockstep/protocol/free-form'
@@ -23,7 +25,10 @@ const Settings = z.object({
   provider: z.enum(['assistant', 'demo']).optional().catch(undefined),
 })
 
-/** @param model of the configured assistant; undefined: there is none */
+/**
+ * All agents of a user: the built-in ones first, then the user's own by name.
+ * @param model the configured assistant's model; undefined if no assistant is configured
+ */
 export function agentsOf(preferences: JsonObject, model: string | undefined): AgentSettings[] {
   const own = new Map<string, z.infer<typeof Settings>>()
   const settings = z.record(z.string(), z.unknown()).safeParse(preferences.agent_settings)
@@ -42,7 +47,10 @@ export function agentsOf(preferences: JsonObject, model: string | undefined): Ag
   return [...served, ...made.sort((a, b) => a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1))]
 }
 
-/** The agent with this id, or the one that answers when none is named; undefined: there is no such agent. */
+/**
+ * The agent with this id. Without an id: the user's default agent, else the first one. undefined if
+ * there is no agent with this id.
+ */
 export function chooseAgent(
   agents: readonly AgentSettings[],
   preferences: JsonObject,
@@ -56,7 +64,7 @@ const demo: AgentSettings = {
   id: 'demo',
   name: 'Demo',
   description:
-    'Works without any set-up and shows what replies can look like. Send "/demo help" for what it can do.',
+    'Works without any set-up and shows what replies can look like. Send "/demo help" to see what it can do.',
   model: 'demo',
   instructions: '',
   provider: 'demo',
@@ -74,7 +82,7 @@ const assistant = (model: string): AgentSettings => ({
 const builtIn = (model: string | undefined): AgentSettings[] =>
   model === undefined ? [demo] : [assistant(model), demo]
 
-/** Empty texts count as not given; the demo agent has no other model. */
+/** Empty texts count as left out. The demo agent keeps its own model. */
 function withSettings(
   agent: AgentSettings,
   given: Partial<z.infer<typeof Settings>>,

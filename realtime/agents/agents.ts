@@ -1,67 +1,77 @@
-// Agents: everything that has to do with replies and runs, put together. What comes in are commands and changes, what goes out is the log
-// and streamed text.
+// Puts together everything that concerns replies and runs. Commands and delivered changes come in;
+// entries of the log and streamed text (deltas) go out.
+//
+//   command ─► reply-starter ─► runner ─► producer (one per running reply) ─► reply sinks ─► log
+//                                │            ▲
+//                      reply-leases          provider (demo, OpenAI-compatible)
+//
+// recovery ends what other nodes left running when they died.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { createRuns, type AgentUseCases } from '../commands/agents.ts'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
+import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
+import type { CommandContext } from '../log/entry.ts'
 import { createReplies } from '../commands/replies.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Database } from '../store/database.ts'
 import { createAgentRegistry, type AgentRegistryDeps } from './agent-registry.ts'
-import { ReplyLeases } from './reply-leases.ts'
 import { startRecovery } from './recovery.ts'
-import { Runner, type FollowedTopic } from './runner.ts'
-import type { ShowDelta } from './sinks.ts'
+import { createReplyLeases } from './reply-leases.ts'
 import { createReplyStarter } from './reply-starter.ts'
+import { startRunner, type FollowTopic } from './runner.ts'
+import type { ShowDelta } from './sinks.ts'
 import { stopReply } from './stop-reply.ts'
-import { replyTimings as usual, type ReplyTimings } from './timings.ts'
+import { replyTimings, type ReplyTimings } from './timings.ts'
 
 export interface AgentsDeps extends AgentRegistryDeps {
   database: Database
   log: Log
   showDelta: ShowDelta
-  /**
-   * From now on `onChange` is told of this user's changes, whether or not a device of the user is here; until the answer is called. Absent:
-   * it is told of everybody's.
-   */
-  follow?: (user_id: string, topic: FollowedTopic) => () => void
+  /** If left out, `onChange` must be called for the changes of every user. */
+  follow?: FollowTopic
   logger: Logger
   metrics: Metrics
+  /** These replace the usual `replyTimings`. */
   timings?: Partial<ReplyTimings>
 }
 
 export interface Agents {
-  /** Of /conversations: entries of the table that `createExecute` takes. */
+  /** Handlers of two commands in /conversations. */
   replies: {
     reply(
-      request: CommandContext,
+      context: CommandContext,
       payload: ConversationCommands['reply'],
-    ): Promise<Outcome<Summary | null>>
+    ): Promise<ConversationOutcome>
     stop(
-      request: CommandContext,
+      context: CommandContext,
       payload: ConversationCommands['stop'],
-    ): Promise<Outcome<Summary | null>>
+    ): Promise<ConversationOutcome>
   }
   useCases: AgentUseCases
-  /** To be called with every change that this node delivers, in any order, any number of times. */
+  /**
+   * Must be called with every change that this node delivers, in any order and any number of times.
+   */
   onChange(user_id: string, change: WireChange): void
-  /** Ends what this node produces as `interrupted`, with its text; new replies are `unavailable`. Waits `deadlineMs` at most. */
+  /**
+   * Ends every reply and run of this node as `interrupted` and keeps its text. From this call on,
+   * new ones are `unavailable`. Resolves after `deadlineMs` at the latest.
+   */
   stop(deadlineMs: number): Promise<void>
 }
 
-export function createAgents(options: AgentsDeps): Agents {
-  const { database, log, showDelta, logger, metrics } = options
-  const timings = { ...usual, ...options.timings }
+export function createAgents(deps: AgentsDeps): Agents {
+  const { database, log, showDelta, follow, logger, metrics } = deps
+  const timings = { ...replyTimings, ...deps.timings }
   const owner = newId()
   const replies = createReplies(database, log)
   const runs = createRuns(database, log)
-  const registry = createAgentRegistry(options)
-  const leases = new ReplyLeases(database, owner, { timings, logger })
-  const runner = new Runner(leases, { timings, logger, metrics, follow: options.follow })
-  const recovery = startRecovery({ database, replies, runs }, { owner, timings, logger })
+  const registry = createAgentRegistry(deps)
+  const leases = createReplyLeases({ database, owner, timings, logger })
+  const runner = startRunner({ leases, timings, logger, metrics, follow })
+  const recovery = startRecovery({ database, replies, runs, owner, timings, logger })
   let stopping = false
   const { reply, run } = createReplyStarter({
     database,
@@ -77,12 +87,12 @@ export function createAgents(options: AgentsDeps): Agents {
   return {
     replies: {
       reply,
-      stop: (request, payload) =>
-        stopReply(runner, request, {
-          reply: { user_id: request.user_id, ...payload },
-          requestStop: (request) => replies.askToStop(request, payload),
-          isOpen: () => replies.isOpen({ user_id: request.user_id, ...payload }),
-          end: (request, metadata) => replies.stop(request, payload, metadata),
+      stop: (context, payload) =>
+        stopReply(runner, context, {
+          reply: { user_id: context.user_id, ...payload },
+          requestStop: (context) => replies.askToStop(context, payload),
+          isOpen: () => replies.isOpen({ user_id: context.user_id, ...payload }),
+          end: (context, metadata) => replies.stop(context, payload, metadata),
         }),
     },
     useCases: {
@@ -91,24 +101,23 @@ export function createAgents(options: AgentsDeps): Agents {
         return agents.map(({ id, name, description, model }) => ({ id, name, description, model }))
       },
       run,
-      stop: (request, payload) =>
-        stopReply(runner, request, {
-          reply: { user_id: request.user_id, ...payload },
-          requestStop: (request) => runs.askToStop(request, payload),
-          isOpen: () => runs.isOpen(request.user_id, payload.run_id),
-          end: (request, metadata) => runs.stop(request, payload, metadata),
+      stop: (context, payload) =>
+        stopReply(runner, context, {
+          reply: { user_id: context.user_id, ...payload },
+          requestStop: (context) => runs.askToStop(context, payload),
+          isOpen: () => runs.isOpen(context.user_id, payload.run_id),
+          end: (context, metadata) => runs.stop(context, payload, metadata),
         }),
-      async delete(request, payload) {
-        const outcome = await runs.delete(request, payload)
-        runner
-          .find({ user_id: request.user_id, ...payload })
-          ?.end({ status: 'stopped', alreadyEnded: true })
+      async delete(context, payload) {
+        const outcome = await runs.delete(context, payload)
+        const producer = runner.find({ user_id: context.user_id, ...payload })
+        producer?.end({ status: 'stopped', alreadyEnded: true })
         return outcome
       },
       list: runs.list,
       get: runs.get,
     },
-    onChange: (user_id, change) => runner.onChange(user_id, change),
+    onChange: runner.onChange,
     async stop(deadlineMs) {
       stopping = true
       await Promise.all([runner.stop(deadlineMs), recovery.stop()])

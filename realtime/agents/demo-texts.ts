@@ -1,25 +1,26 @@
-// What the demo agent says. It has read nothing but the message in front of it, and doesn't pretend otherwise.
+// The texts of the demo agent. It reads only the user's last message and doesn't pretend otherwise.
 
-export const help = `I'm the **demo agent**: I work offline and only pretend to think. Whatever you write, I answer with a bit of everything
-that a reply can hold. To see something in particular, begin your message with \`/demo\` and one or more of these words:
+export const help = `I'm the **demo agent**: I work offline and only pretend to think. Whatever you write, I answer with an example of
+everything that a reply can contain. To see something in particular, begin your message with \`/demo\` and one or more of these words:
 
 | word | what happens |
 | --- | --- |
 | \`code\`, \`table\`, \`list\` | only this kind of content |
-| \`long\` | some 30,000 characters |
-| \`huge\` | more than a message can hold |
-| \`slow\`, \`fast\` | 3 or 400 tokens a second |
-| \`rate 100\` | as many tokens a second |
+| \`long\` | about 30,000 characters |
+| \`huge\` | more than fits into a message |
+| \`slow\`, \`fast\` | 3 or 400 tokens per second |
+| \`rate 100\` | this many tokens per second |
 | \`think 5\` | five seconds of thinking first |
-| \`silent\` | no thinking at all |
-| \`fail\` | breaks off halfway |
+| \`silent\` | no thinking |
+| \`fail\` | fails halfway |
 | \`fail now\` | fails before the first word |
 | \`hang\` | falls silent halfway |
 
-For example: \`/demo code slow\`. To connect a real model, whoever runs this server sets \`ASSISTANT_BASE_URL\`.`
+For example: \`/demo code slow\`. To connect a real model, the operator of this server sets
+\`ASSISTANT_BASE_URL\`.`
 
 const code = `\`\`\`ts
-/** Everything after the first \`n\` items, without touching the list. */
+/** Yields all items after the first \`n\`. */
 export function* skip<T>(items: Iterable<T>, n: number): Generator<T> {
   let seen = 0
   for (const item of items) if (seen++ >= n) yield item
@@ -45,12 +46,15 @@ const list = `1. Open this conversation in a second window.
 export const sections = { code, table, list }
 
 export const thoughts = `They wrote to the demo agent. No model is connected, so there is nothing to look up.
-A short greeting, then something of each kind: a list, a table, some code. And a hint how to see more. `
+A short greeting, then one example of each kind: a list, a table, some code. And a hint on how to see more. `
 
-/** @param words what the user wrote; @param turn 1 for the first message of the thread */
+/**
+ * @param words the user's message
+ * @param turn 1 for the user's first message in the thread
+ */
 export function conversation(words: string, turn: number): string {
   const quoted = words.length > 200 ? `${words.slice(0, 200).toWellFormed()}…` : words
-  const opening = turn === 1 ? 'Hello! You wrote' : `This is message ${turn} of yours. You wrote`
+  const opening = turn === 1 ? 'Hello! You wrote' : `This is message ${turn} from you. You wrote`
   return `${opening}:
 
 ${quoted.replace(/^/gm, '> ')}
@@ -70,12 +74,12 @@ ${code}
 Write \`/demo help\` to see what else I can do. ✨`
 }
 
-/** About \`units\` UTF-16 units of numbered paragraphs. */
+/** About `units` UTF-16 units of numbered paragraphs. */
 export function paragraphs(units: number): string {
   const parts: string[] = ['# A long reply']
   for (let length = 0, n = 1; length < units; n++) {
     const part = `**${n}.** Every device of this account receives this paragraph once, in order and without flicker: while it
-is being written, after a reload, and when it comes back from being offline. Nothing is sent twice, nothing is left out. 🧵`
+is being written, after a reload, and after being offline. Nothing is sent twice, and nothing is left out. 🧵`
     parts.push(part)
     length += part.length
   }

@@ -1,4 +1,5 @@
-// The built-in agent: offline, at a natural pace, and as slow, silent or broken as the user's message asks for ("/demo help").
+// The built-in demo agent. It works offline and at a natural speed. The user's message can ask it
+// to be slow, to be silent or to fail ("/demo help").
 import { setTimeout as sleep } from 'node:timers/promises'
 import { limits } from '@lockstep/protocol/limits'
 import { conversation, help, paragraphs, sections, thoughts } from './demo-texts.ts'
@@ -11,7 +12,7 @@ import {
 
 interface Script {
   text: string
-  /** Tokens a second. */
+  /** Tokens per second. */
   rate: number
   thinkingMs: number
   ending: 'complete' | 'fails' | 'fails at once' | 'hangs'
@@ -19,7 +20,7 @@ interface Script {
 
 const LONG = 30_000
 
-/** @param tokensPerSecond the natural pace */
+/** @param tokensPerSecond the speed unless the user's message asks for another one */
 export function createDemoProvider({ tokensPerSecond = 45 } = {}): Provider {
   return { stream: (request) => play(scriptFor(request, tokensPerSecond), request) }
 }
@@ -36,26 +37,29 @@ async function* play(
       yield { kind: 'thinking', text }
   }
   const tokens = tokensOf(script.text)
-  const said = script.ending === 'complete' ? tokens : tokens.slice(0, Math.ceil(tokens.length / 3))
-  for await (const text of paced(said, rate, signal)) yield { kind: 'text', text }
+  const spoken =
+    script.ending === 'complete' ? tokens : tokens.slice(0, Math.ceil(tokens.length / 3))
+  for await (const text of paced(spoken, rate, signal)) yield { kind: 'text', text }
   if (script.ending === 'fails') throw new ProviderFault('demo')
   if (script.ending === 'hangs') await sleep(2 ** 31 - 1, undefined, { signal })
   const prompt_tokens = messages.reduce((sum, { content }) => sum + tokensOf(content).length, 0)
   yield { kind: 'usage', usage: { prompt_tokens, completion_tokens: tokens.length } }
 }
 
-/** Word by word, each with the space before it; long words in parts, never through a surrogate pair. */
+/**
+ * Words, each with the space before it. Long words are split, but never within a surrogate pair.
+ */
 const tokensOf = (text: string): string[] => text.match(/\s*\S{1,8}|\s+$/gu) ?? []
 
-/** Keeps to the rate however late the timers are: what is due comes at once. */
+/** Keeps to the rate even if timers are late: tokens that are overdue follow at once. */
 async function* paced(
   tokens: readonly string[],
   rate: number,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const began = performance.now()
+  const startedAt = performance.now()
   for (const [index, token] of tokens.entries()) {
-    const early = began + ((index + 1) * 1000) / rate - performance.now()
+    const early = startedAt + ((index + 1) * 1000) / rate - performance.now()
     if (early > 1) await sleep(early, undefined, { signal })
     yield token
   }

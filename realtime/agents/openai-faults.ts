@@ -1,4 +1,4 @@
-// What can go wrong with an OpenAI-compatible server, as reasons that a person can act on.
+// Turns the errors of an OpenAI-compatible server into reasons that a user can act on.
 import { APIConnectionError, APIError } from 'openai'
 import { ProviderFault, type ReasonCode } from './provider.ts'
 
@@ -22,7 +22,8 @@ const byCode: Partial<Record<string, ReasonCode>> = {
   rate_limit_exceeded: 'busy',
 }
 
-const passing: ReadonlySet<ReasonCode> = new Set([
+/** The same request may succeed later. */
+const transient: ReadonlySet<ReasonCode> = new Set([
   'unreachable',
   'busy',
   'broken',
@@ -34,7 +35,7 @@ export function toProviderFault(error: unknown): ProviderFault {
   if (error instanceof ProviderFault) return error
   const code = codeOf(error)
   const retryAfterMs = error instanceof APIError ? retryAfter(error.headers) : undefined
-  return new ProviderFault(code, { retryable: passing.has(code), retryAfterMs, cause: error })
+  return new ProviderFault(code, { retryable: transient.has(code), retryAfterMs, cause: error })
 }
 
 function codeOf(error: unknown): ReasonCode {
@@ -42,15 +43,18 @@ function codeOf(error: unknown): ReasonCode {
   if (error instanceof APIError) {
     const named = byCode[error.code ?? ''] ?? byCode[error.type ?? '']
     if (named) return named
-    const status = error.status as number | undefined
+    const status: number | undefined = error.status
     if (status === undefined || status >= 500) return 'broken'
     return byStatus[status] ?? 'refused'
   }
   if (error instanceof SyntaxError) return 'malformed'
-  return 'closed_early' // what fetch throws when a body breaks off
+  return 'closed_early' // fetch throws another error when a body breaks off
 }
 
-/** Seconds, or a date; milliseconds where the server says so. */
+/**
+ * The wait that the server asks for (ms): from `retry-after-ms`, or from `retry-after` as seconds
+ * or a date.
+ */
 function retryAfter(headers: Headers | undefined): number | undefined {
   const ms = Number(headers?.get('retry-after-ms') ?? NaN)
   if (ms >= 0) return ms
@@ -61,8 +65,8 @@ function retryAfter(headers: Headers | undefined): number | undefined {
   return Number.isNaN(wait) ? undefined : Math.max(0, wait)
 }
 
-/** A server that doesn't take the request as it is may be one that doesn't know `stream_options`. */
-export const refusesUsage = (error: unknown): boolean =>
+/** Whether the server may have refused the request because it doesn't know `stream_options`. */
+export const mayRefuseUsage = (error: unknown): boolean =>
   error instanceof APIError &&
   (error.status === 400 || error.status === 422) &&
   byCode[error.code ?? ''] === undefined

@@ -1,5 +1,6 @@
-// Any server that speaks OpenAI's chat completions. Address and key come from the settings of this server and nowhere else; they never leave
-// it, neither in a reason nor in a log line. A request is repeated only while not a single token has come.
+// The provider for any server that speaks OpenAI's chat completions API. Its address and key come
+// only from the settings of this server, and no reason and no log line ever contains them. A
+// request is repeated only as long as no event has arrived.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OpenAI } from 'openai'
 import { Stream } from 'openai/streaming'
@@ -10,7 +11,7 @@ import {
   type ProviderRequest,
   type Usage,
 } from './provider.ts'
-import { refusesUsage, toProviderFault } from './openai-faults.ts'
+import { mayRefuseUsage, toProviderFault } from './openai-faults.ts'
 import { ThinkTagParser } from './think-tags.ts'
 
 export interface OpenAiSettings {
@@ -19,12 +20,15 @@ export interface OpenAiSettings {
 }
 
 const ATTEMPTS = 3
-/** A provider that wants a longer pause than this is asked again by the user, not by us (ms). */
-const LONGEST_PAUSE_MS = 10_000
+/**
+ * If the server asks for a longer pause than this, the reply fails and the user may ask again (ms).
+ */
+const MAX_PAUSE_MS = 10_000
 
 /**
- * @param pauseMs the first pause before another attempt; it doubles
- * @param usageMs how long a whole answer waits for its count of tokens, should the line stay open
+ * @param pauseMs the pause before the second attempt; each further pause is twice as long
+ * @param usageMs how long to wait for the token counts after a complete answer if the server keeps
+ * the   connection open
  */
 export function createOpenAiProvider(
   { baseUrl, apiKey }: OpenAiSettings,
@@ -32,51 +36,54 @@ export function createOpenAiProvider(
 ): Provider {
   const client = new OpenAI({
     baseURL: baseUrl,
-    apiKey: apiKey ?? 'none', // servers without keys still want the header to be there
+    apiKey: apiKey ?? 'none', // the client library insists on a key
     adminAPIKey: null,
     organization: null,
     project: null,
     maxRetries: 0,
-    timeout: 30 * 60_000, // the runner has the deadlines
+    timeout: 30 * 60_000, // the producer has its own deadlines
     logLevel: 'off',
   })
-  /** Some servers refuse `stream_options`: once one has answered without, it is asked without from then on. */
-  let countsUsage = true
+  /**
+   * Some servers refuse `stream_options`. Once the server has answered a request without it, no
+   * further request has it.
+   */
+  let supportsUsage = true
 
   async function* stream(request: ProviderRequest): AsyncGenerator<ProviderEvent> {
     let pause = pauseMs
-    let includeUsage = countsUsage
+    let includeUsage = supportsUsage
     for (let attempt = 1; ; attempt++) {
       let begun = false
       try {
-        for await (const piece of once(request, includeUsage)) {
+        for await (const event of attemptOnce(request, includeUsage)) {
           begun = true
-          if (!includeUsage) countsUsage = false
-          yield piece
+          if (!includeUsage) supportsUsage = false
+          yield event
         }
         return
       } catch (error) {
         const fault = toProviderFault(error)
         if (begun || request.signal.aborted) throw fault
-        if (includeUsage && refusesUsage(error)) {
+        if (includeUsage && mayRefuseUsage(error)) {
           includeUsage = false
           attempt -= 1
           continue
         }
         const wait = fault.retryAfterMs ?? pause * (0.75 + Math.random() / 2)
-        if (!fault.retryable || attempt >= ATTEMPTS || wait > LONGEST_PAUSE_MS) throw fault
+        if (!fault.retryable || attempt >= ATTEMPTS || wait > MAX_PAUSE_MS) throw fault
         await sleep(wait, undefined, { signal: request.signal })
         pause *= 2
       }
     }
   }
 
-  async function* once(
+  async function* attemptOnce(
     { signal, ...request }: ProviderRequest,
     includeUsage: boolean,
   ): AsyncGenerator<ProviderEvent> {
     const { model, temperature, instructions, messages } = request
-    const line = new AbortController()
+    const connection = new AbortController()
     const response = await client.chat.completions
       .create(
         {
@@ -88,69 +95,84 @@ export function createOpenAiProvider(
           stream: true,
           ...(includeUsage && { stream_options: { include_usage: true } }),
         },
-        { signal: AbortSignal.any([signal, line.signal]) },
+        { signal: AbortSignal.any([signal, connection.signal]) },
       )
       .asResponse()
-    const done = { seen: false }
+    const doneLine = { seen: false }
     const chunks = Stream.fromSSEResponse<OpenAI.ChatCompletionChunk>(
-      noticing(response, done),
-      line,
+      watchForDoneLine(response, doneLine),
+      connection,
       client,
     )
-    const tags = new ThinkTagParser()
+    const thinkTags = new ThinkTagParser()
     let finish: string | undefined
-    let late: NodeJS.Timeout | undefined
+    let usageTimer: NodeJS.Timeout | undefined
     try {
       for await (const chunk of chunks) {
         const choice = chunk.choices?.[0]
-        yield* piecesOf(choice?.delta, tags)
+        yield* eventsOf(choice?.delta, thinkTags)
         if (choice?.finish_reason) {
           finish = choice.finish_reason
-          late ??= setTimeout(() => line.abort(), usageMs) // which ends the chunks as if they were over
+          // an abort ends the chunks without an error
+          usageTimer ??= setTimeout(() => connection.abort(), usageMs)
         }
         if (chunk.usage) yield { kind: 'usage', usage: usageOf(chunk.usage) }
       }
     } catch (error) {
-      if (finish === undefined) throw error // else the answer is whole, and only its tokens stay uncounted
+      // after a finish reason the answer is complete and only lacks its token counts
+      if (finish === undefined) throw error
     } finally {
-      clearTimeout(late)
+      clearTimeout(usageTimer)
     }
-    yield* tags.end()
-    // a connection that closes looks like an end: only a reason to finish is one, or the word that it is done
-    if (finish === undefined && !done.seen)
+    yield* thinkTags.end()
+    // a dropped connection looks like the end of the chunks; only a finish reason or `[DONE]`
+    // proves the end
+    if (finish === undefined && !doneLine.seen)
       throw new ProviderFault('closed_early', { retryable: true })
     if (finish === 'content_filter') throw new ProviderFault('filtered')
-    if (finish === 'length') yield { kind: 'cut', code: 'cut' }
+    if (finish === 'length') yield { kind: 'truncated', code: 'cut' }
   }
 
   return { stream }
 }
 
-/** The response as it is, and whether the line that ends an answer has come by: the library keeps that to itself. */
-function noticing({ body, headers }: Response, done: { seen: boolean }): Response {
+/**
+ * Passes a response through and notes whether it contained the line `data: [DONE]`, which the
+ * client library doesn't tell.
+ */
+function watchForDoneLine({ body, headers }: Response, doneLine: { seen: boolean }): Response {
   const decoder = new TextDecoder('latin1')
   let line = ''
-  const notice = new TransformStream<Uint8Array, Uint8Array>({
+  const watcher = new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
       line += decoder.decode(bytes)
-      done.seen ||= /^data: ?\[DONE\]/m.test(line)
-      line = line.slice(line.lastIndexOf('\n') + 1).slice(0, 16) // enough of a line to tell which one it is
+      doneLine.seen ||= /^data: ?\[DONE\]/m.test(line)
+      // the first 16 characters are enough to recognise the line
+      line = line.slice(line.lastIndexOf('\n') + 1).slice(0, 16)
       controller.enqueue(bytes)
     },
   })
-  return new Response(body?.pipeThrough(notice), { headers })
+  return new Response(body?.pipeThrough(watcher), { headers })
 }
 
-/** Servers disagree about the name of reasoning text, and none of the names is OpenAI's own. */
-function* piecesOf(delta: object | undefined, tags: ThinkTagParser): Generator<ProviderEvent> {
-  const { reasoning_content, reasoning, content, refusal } = (delta ?? {}) as Record<
-    string,
-    unknown
-  >
+/** The fields in which servers send text. Nothing guarantees their types. */
+interface CompatibleDelta {
+  content?: unknown
+  refusal?: unknown
+  reasoning_content?: unknown
+  reasoning?: unknown
+}
+
+/** Servers use different names for reasoning text; OpenAI's own API has none. */
+function* eventsOf(
+  delta: CompatibleDelta | undefined,
+  thinkTags: ThinkTagParser,
+): Generator<ProviderEvent> {
+  const { reasoning_content, reasoning, content, refusal } = delta ?? {}
   const thinking = reasoning_content ?? reasoning
   const text = content ?? refusal
   if (typeof thinking === 'string' && thinking !== '') yield { kind: 'thinking', text: thinking }
-  if (typeof text === 'string' && text !== '') yield* tags.split(text)
+  if (typeof text === 'string' && text !== '') yield* thinkTags.parse(text)
 }
 
 function usageOf(usage: OpenAI.CompletionUsage): Usage {

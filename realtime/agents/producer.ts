@@ -1,7 +1,15 @@
-// One running reply: takes pieces from a provider, shows them at once (deltas), makes them durable about once a second, and ends exactly
-// once. Whatever the provider does, whoever else ends the reply and however long the database is away, it never keeps streaming for ever:
-// each wait has a deadline, and a writer that was refused never writes again.
-import { errors, Fault } from '@lockstep/protocol/errors'
+// Produces one reply: takes events from a provider, shows text to the devices at once (deltas),
+// writes it to the log about once a second, and ends exactly once.
+//
+//   provider event ─► #text ─┬─ after deltaMs ───► sink.delta    (up to #shown; may get lost)
+//                            └─ after durableMs ─► sink.extend   (up to #durable; retried)
+//   end(request) ─► last extend ─► flushed ─► sink.finish        (unless the lease is lost)
+//
+// A reply never streams for ever, whatever the provider does, whoever else ends the reply and
+// however long the database is away: each wait has a deadline, and a producer whose write was
+// refused never writes again.
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
@@ -18,51 +26,60 @@ import type { ReplyTimings } from './timings.ts'
 
 export interface ProducedEnding {
   status: 'complete' | 'stopped' | 'interrupted' | 'failed'
-  /** Joins the message's or run's own. */
+  /** Is merged into the metadata of the message or run. */
   metadata: JsonObject
 }
 
-/** Where the text goes. The first two may be repeated with the same arguments; a Fault that isn't retryable is a refusal. */
+/**
+ * Takes the text of a reply. `extend` and `finish` may be repeated with the same arguments. They
+ * reject with a Fault that isn't retryable if the reply may not be written any more.
+ */
 export interface TextSink {
   extend(offset: number, text: string): Promise<void>
   finish(ending: ProducedEnding): Promise<void>
-  /** Shows text behind `offset` to the devices, or that the model has been thinking there for so long (ms); may get lost. */
+  /**
+   * Shows the text that starts at `offset` to the devices, or that the model has been thinking at
+   * `offset` for `thinkingMs`. It may get lost.
+   */
   delta(offset: number, text: string, thinkingMs?: number): void
 }
 
-/** How it was cut short, or that it is whole. */
+/** How a reply ends. */
 export interface EndRequest {
   status: ProducedEnding['status']
   code?: ReasonCode
-  /** Somebody who finishes it in his own name, first. */
-  finishedBy?: Promise<unknown>
-  /** It has ended already, or may not grow any more: what isn't durable is dropped. */
+  /** The caller appends the end itself; the producer waits for this promise before it tries to. */
+  endedBy?: Promise<unknown>
+  /** The reply has ended or may not grow any more: text that isn't durable is dropped. */
   alreadyEnded?: true
 }
 
-/** Of the thinking that is kept (UTF-16 units). */
+/** This much of the thinking is kept (UTF-16 units). */
 const THINKING_KEPT = 8_000
-/** How often devices are told that it thinks: they count the time themselves, but one that comes later must learn of it (ms). */
+/**
+ * Devices are told this often that the model is thinking (ms). They count the time themselves, but
+ * a device that joins later must learn of it.
+ */
 const THINKING_SHOWN_MS = 1_000
 
 export class Producer {
-  /** What remained to be written has been written, or can't be. */
+  /** Resolves when the last text has been written or can't be written. */
   readonly flushed: Promise<void>
   readonly #source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>
   readonly #sink: TextSink
   readonly #timings: ReplyTimings
   readonly #logger: Logger
   readonly #abort = new AbortController()
-  readonly #cut = Promise.withResolvers<EndRequest>()
+  readonly #endRequest = Promise.withResolvers<EndRequest>()
   readonly #flush = Promise.withResolvers<void>()
-  readonly #began = performance.now()
-  readonly #patience: ProviderDeadlines
+  readonly #startedAt = performance.now()
+  readonly #deadlines: ProviderDeadlines
   #ended = false
-  #lost = false
+  #leaseLost = false
   #text = ''
   #bytes = 0
-  /** The first half of a surrogate pair whose second half hasn't come. */
-  #half = ''
+  /** The first half of a surrogate pair whose second half hasn't arrived. */
+  #halfPair = ''
   #shown = 0
   #durable = 0
   #deltaTimer: NodeJS.Timeout | undefined
@@ -70,11 +87,11 @@ export class Producer {
   #writing: Promise<void> | undefined
   #lastWrite = -Infinity
   #thinking = ''
-  /** Of its first and last piece, and when devices were told. */
+  /** When the first and the last thinking arrived, and when devices were last told of it. */
   #thought: { from: number; to: number; shown: number } | undefined
   #firstTextAt: number | undefined
   #usage: Usage | undefined
-  #note: ReasonCode | undefined
+  #truncation: ReasonCode | undefined
 
   constructor(
     source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>,
@@ -86,15 +103,18 @@ export class Producer {
     this.#timings = timings
     this.#logger = logger
     this.flushed = this.#flush.promise
-    this.#patience = new ProviderDeadlines(timings, (code) => this.end({ status: 'failed', code }))
+    this.#deadlines = new ProviderDeadlines(timings, (code) => this.end({ status: 'failed', code }))
   }
 
-  /** Milliseconds to the first text, once it has come. */
+  /** Milliseconds until the first text arrived; undefined before that. */
   get firstTextMs(): number | undefined {
-    return this.#firstTextAt === undefined ? undefined : this.#firstTextAt - this.#began
+    return this.#firstTextAt === undefined ? undefined : this.#firstTextAt - this.#startedAt
   }
 
-  /** What an ending tells of it so far: the thinking and how long it took, the tokens, the time. */
+  /**
+   * The metadata of an ending at this moment: thinking and its duration, token counts, total
+   * duration.
+   */
   get metadata(): JsonObject {
     return {
       ...(this.#thought && {
@@ -102,89 +122,96 @@ export class Producer {
         thinking_ms: Math.round(this.#thought.to - this.#thought.from),
       }),
       ...(this.#usage && { usage: { ...this.#usage } }),
-      duration_ms: Math.round(performance.now() - this.#began),
+      duration_ms: Math.round(performance.now() - this.#startedAt),
     }
   }
 
-  /** When something was last written (`performance.now()`). */
+  /** When the producer last wrote to the log (`performance.now()`). */
   get lastWriteAt(): number {
     return this.#lastWrite
   }
 
-  /** Produces until it has ended. Answers how; undefined: it is somebody else's now, or nothing can be written. */
+  /**
+   * Produces the reply to its end and resolves to the status with which it ended; undefined if the
+   * lease was lost or the end couldn't be written.
+   */
   async run(): Promise<ProducedEnding['status'] | undefined> {
     void this.#read()
-    const cut = await this.#cut.promise
+    const request = await this.#endRequest.promise
     await this.#writing
-    const refused = !cut.alreadyEnded && this.#durable < this.#text.length && !(await this.#write())
+    const refused =
+      !request.alreadyEnded && this.#durable < this.#text.length && !(await this.#write())
     this.#flush.resolve()
-    await cut.finishedBy?.catch(() => undefined)
-    if (this.#lost) return undefined
-    const ending = this.#endingOf(refused ? { status: 'stopped' } : cut)
+    await request.endedBy?.catch(() => undefined)
+    if (this.#leaseLost) return undefined
+    const ending = this.#endingOf(refused ? { status: 'stopped' } : request)
     return (await this.#persist(() => this.#sink.finish(ending))) === 'gave up'
       ? undefined
       : ending.status
   }
 
-  /** Ends it; the first one counts. Text that comes afterwards is dropped. */
-  end(cut: EndRequest): void {
+  /** Ends the reply. Only the first call counts; text that arrives afterwards is dropped. */
+  end(request: EndRequest): void {
     if (this.#ended) return
     this.#ended = true
-    this.#patience.stop()
+    this.#deadlines.stop()
     clearTimeout(this.#deltaTimer)
     clearTimeout(this.#writeTimer)
-    if (!cut.alreadyEnded) this.#showText()
-    this.#cut.resolve(cut)
+    if (!request.alreadyEnded) this.#showText()
+    this.#endRequest.resolve(request)
     this.#abort.abort()
   }
 
-  /** The lease is another's now, who ends it: nothing is written any more. */
+  /**
+   * Must be called when another node has the lease, and so the right to end the reply. Nothing is
+   * written any more.
+   */
   loseLease(): void {
-    this.#lost = true
+    this.#leaseLost = true
     this.end({ status: 'interrupted', code: 'lost' })
   }
 
   async #read(): Promise<void> {
     try {
-      for await (const piece of this.#source(this.#abort.signal)) {
+      for await (const event of this.#source(this.#abort.signal)) {
         if (this.#ended) return
-        this.#take(piece)
+        this.#handle(event)
       }
-      this.#add('', true)
+      this.#addText('', true)
       const status = this.#text === '' ? 'failed' : 'complete'
-      this.end({ status, code: this.#note ?? (status === 'failed' ? 'empty' : undefined) })
+      this.end({ status, code: this.#truncation ?? (status === 'failed' ? 'empty' : undefined) })
     } catch (error) {
       if (this.#ended) return
-      this.#add('', true)
+      this.#addText('', true)
       const code = error instanceof ProviderFault ? error.code : 'internal'
       this.#logger.warn(
         { reason: code, err: code === 'internal' ? error : undefined },
-        'a provider failed',
+        'the provider failed',
       )
       this.end({ status: 'failed', code })
     }
   }
 
-  #take(piece: ProviderEvent): void {
-    this.#patience.noteEvent()
-    switch (piece.kind) {
+  #handle(event: ProviderEvent): void {
+    this.#deadlines.noteEvent()
+    switch (event.kind) {
       case 'thinking':
-        return this.#think(piece.text)
+        return this.#addThinking(event.text)
       case 'usage':
-        this.#usage = piece.usage
+        this.#usage = event.usage
         return
-      case 'cut':
-        this.#note = piece.code
+      case 'truncated':
+        this.#truncation = event.code
         return
       case 'text':
         this.#firstTextAt ??= performance.now()
-        this.#add(piece.text, false)
+        this.#addText(event.text, false)
     }
   }
 
-  #think(piece: string): void {
-    if (!this.#thought && piece.trim() === '') return // models that don't think say so by empty thoughts
-    if (this.#thinking.length < THINKING_KEPT) this.#thinking += piece
+  #addThinking(text: string): void {
+    if (!this.#thought && text.trim() === '') return // models that don't think send empty thinking
+    if (this.#thinking.length < THINKING_KEPT) this.#thinking += text
     const now = performance.now()
     this.#thought ??= { from: now, to: now, shown: -Infinity }
     this.#thought.to = now
@@ -193,14 +220,17 @@ export class Producer {
     this.#sink.delta(this.#text.length, '', Math.round(now - this.#thought.from))
   }
 
-  /** Only whole characters are shown and stored: half a pair waits for its other half, which another piece may bring. */
-  #add(piece: string, isLast: boolean): void {
-    let text = this.#half + piece
-    const halved = !isLast && /[\uD800-\uDBFF]$/.test(text)
-    this.#half = halved ? text.slice(-1) : ''
-    text = (halved ? text.slice(0, -1) : text).toWellFormed()
-    const room = limits.messageBytes - this.#bytes
-    const fitting = byteLength(text) <= room ? text : firstBytes(text, room)
+  /**
+   * Only whole characters are shown and stored: the first half of a surrogate pair waits for the
+   * second, which the next event may bring.
+   */
+  #addText(received: string, isLast: boolean): void {
+    let text = this.#halfPair + received
+    const endsInPair = !isLast && /[\uD800-\uDBFF]$/.test(text)
+    this.#halfPair = endsInPair ? text.slice(-1) : ''
+    text = (endsInPair ? text.slice(0, -1) : text).toWellFormed()
+    const bytesLeft = limits.messageBytes - this.#bytes
+    const fitting = byteLength(text) <= bytesLeft ? text : firstBytes(text, bytesLeft)
     if (fitting !== '') {
       this.#text += fitting
       this.#bytes += byteLength(fitting)
@@ -212,7 +242,7 @@ export class Producer {
 
   #showText(): void {
     this.#deltaTimer = undefined
-    if (this.#lost || this.#shown >= this.#text.length) return
+    if (this.#leaseLost || this.#shown >= this.#text.length) return
     const offset = this.#shown
     this.#shown = this.#text.length
     this.#sink.delta(offset, this.#text.slice(offset))
@@ -234,34 +264,34 @@ export class Producer {
     )
   }
 
-  /** Makes what has come so far durable; false: it may not be. */
+  /** Writes the text so far to the log. Resolves to false if it couldn't be written. */
   async #write(): Promise<boolean> {
     this.#lastWrite = performance.now()
     const offset = this.#durable
-    const piece = this.#text.slice(offset)
-    const outcome = await this.#persist(() => this.#sink.extend(offset, piece))
-    if (outcome === 'done') this.#durable = offset + piece.length
-    // refused: it has ended elsewhere, or is in the trash, where it still has to end
+    const text = this.#text.slice(offset)
+    const outcome = await this.#persist(() => this.#sink.extend(offset, text))
+    if (outcome === 'done') this.#durable = offset + text.length
+    // refused: the reply has ended, or its conversation is in the trash, where the reply can still
+    // be ended
     if (outcome === 'refused') this.end({ status: 'stopped', alreadyEnded: true })
     if (outcome === 'gave up') this.loseLease()
     return outcome === 'done'
   }
 
-  /** Tries until it is done or refused, as long as the lease is ours and the deadline hasn't passed. */
+  /**
+   * Repeats the write until it is done or refused, the lease is lost, or the deadline has passed.
+   */
   async #persist(work: () => Promise<void>): Promise<'done' | 'refused' | 'gave up'> {
     const deadline = performance.now() + this.#timings.giveUpMs
     for (let wait = this.#timings.retryMs; ; wait = Math.min(wait * 2, 2_000)) {
-      if (this.#lost) return 'gave up'
+      if (this.#leaseLost) return 'gave up'
       try {
         await work()
         return 'done'
       } catch (error) {
         if (error instanceof Fault && !errors[error.code].retryable) return 'refused'
         if (performance.now() + wait > deadline) {
-          this.#logger.error(
-            { err: error },
-            'a reply could not be written: another node will end it',
-          )
+          this.#logger.error({ err: error }, 'could not write a reply; another node will end it')
           return 'gave up'
         }
       }
@@ -277,7 +307,7 @@ export class Producer {
   }
 }
 
-/** As many whole characters as fit into `max` bytes. */
+/** The longest beginning of `text`, in whole characters, that has at most `max` bytes. */
 function firstBytes(text: string, max: number): string {
   let bytes = 0
   let end = 0

@@ -1,44 +1,47 @@
-// How long a provider may take: to its first piece, between two pieces, altogether. One timer, however many pieces come.
+// Limits how long a provider may take: to its first event, between two events, and altogether.
+// There is one timer, however many events arrive.
 import type { ReasonCode } from './provider.ts'
 import type { ReplyTimings } from './timings.ts'
 
+type Limits = Pick<ReplyTimings, 'firstEventMs' | 'idleMs' | 'totalMs'>
+
 export class ProviderDeadlines {
-  readonly #limits: Pick<ReplyTimings, 'firstEventMs' | 'idleMs' | 'totalMs'>
-  readonly #tired: (code: ReasonCode) => void
-  readonly #began = performance.now()
-  #last: number | undefined
+  readonly #limits: Limits
+  readonly #onMissed: (code: ReasonCode) => void
+  readonly #startedAt = performance.now()
+  #lastEventAt: number | undefined
   #timer: NodeJS.Timeout | undefined
 
-  /** @param tired called at most once, when a limit has passed */
-  constructor(
-    limits: Pick<ReplyTimings, 'firstEventMs' | 'idleMs' | 'totalMs'>,
-    tired: (code: ReasonCode) => void,
-  ) {
+  /** @param onMissed called at most once, when a limit has passed */
+  constructor(limits: Limits, onMissed: (code: ReasonCode) => void) {
     this.#limits = limits
-    this.#tired = tired
-    this.#wait()
+    this.#onMissed = onMissed
+    this.#check()
   }
 
-  /** A piece has come. */
+  /** Must be called for each event of the provider. */
   noteEvent(): void {
-    this.#last = performance.now()
+    this.#lastEventAt = performance.now()
   }
 
   stop(): void {
     clearTimeout(this.#timer)
   }
 
-  #wait(): void {
+  #check(): void {
     const { firstEventMs, idleMs, totalMs } = this.#limits
-    const silent = this.#last === undefined ? this.#began + firstEventMs : this.#last + idleMs
-    const end = this.#began + totalMs
+    const nextEventDue =
+      this.#lastEventAt === undefined ? this.#startedAt + firstEventMs : this.#lastEventAt + idleMs
+    const endDue = this.#startedAt + totalMs
     const now = performance.now()
-    if (now >= end) this.#tired('too_slow')
-    else if (now >= silent) this.#tired(this.#last === undefined ? 'no_answer' : 'stalled')
+    if (now >= endDue) this.#onMissed('too_slow')
+    else if (now >= nextEventDue)
+      this.#onMissed(this.#lastEventAt === undefined ? 'no_answer' : 'stalled')
     else {
-      // a first piece may shorten the wait, so it is looked at again after the shorter of the two
-      const next = Math.min(silent, end, now + idleMs)
-      this.#timer = setTimeout(() => this.#wait(), Math.max(1, next - now))
+      // The first event replaces the limit of firstEventMs by the shorter idleMs. The timer isn't
+      // reset then, so no check is further away than idleMs.
+      const nextCheck = Math.min(nextEventDue, endDue, now + idleMs)
+      this.#timer = setTimeout(() => this.#check(), Math.max(1, nextCheck - now))
     }
   }
 }

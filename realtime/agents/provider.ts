@@ -1,4 +1,5 @@
-// What the runner knows of a source of text: ask once, read pieces until they end. Who it is, where it lives and what it costs stays behind it.
+// What a producer knows of a source of text: it sends one request and reads events until they end.
+// The address, the key and the wire format of the source stay inside its implementation.
 
 export interface ProviderMessage {
   role: 'user' | 'assistant' | 'system'
@@ -6,75 +7,81 @@ export interface ProviderMessage {
 }
 
 export interface ProviderRequest {
-  /** Of the agent; '' for none. */
+  /** The agent's instructions; '' if it has none. */
   instructions: string
-  /** The thread, oldest first; the last one is to be answered. */
+  /** The thread, oldest message first; the last message is to be answered. */
   messages: readonly ProviderMessage[]
   model: string
   temperature?: number
-  /** Aborted when nobody waits for the text any more. */
+  /** Aborts when the text isn't needed any more. */
   signal: AbortSignal
 }
 
-/** Tokens, as far as the provider counts them. */
+/** Numbers of tokens, as far as the provider reports them. */
 export interface Usage {
   prompt_tokens?: number
   completion_tokens?: number
   reasoning_tokens?: number
 }
 
-/** In order of arrival; `usage` and `cut` come behind the text. `cut`: the text is whole but for its end. */
+/**
+ * `usage` and `truncated` come after the text. `truncated` means that the answer reached a limit of
+ * the model and lacks its end.
+ */
 export type ProviderEvent =
   | { kind: 'thinking' | 'text'; text: string }
   | { kind: 'usage'; usage: Usage }
-  | { kind: 'cut'; code: ReasonCode }
+  | { kind: 'truncated'; code: ReasonCode }
 
 export interface Provider {
-  /** Throws `ProviderFault` for whatever ends the text early. */
+  /** Yields events in order of arrival. Throws `ProviderFault` for whatever ends the text early. */
   stream(request: ProviderRequest): AsyncIterable<ProviderEvent>
 }
 
 /**
- * Why a reply ended as it did: what the user reads in `metadata.reason` (the code is `metadata.reason_code`). Sentences say what a person can
- * do, and never hold an address, a key, or a word of the provider's.
+ * Why a reply ended as it did, for the user to read in `metadata.reason`; the key is
+ * `metadata.reason_code`. Each text says what the user can do. None contains an address, a key or
+ * text from the provider.
  */
 export const reasons = {
-  unreachable: 'The assistant can’t be reached. Try again later, or ask whoever runs this server.',
+  unreachable:
+    'The assistant can’t be reached. Try again later, or ask the operator of this server.',
   unauthorized:
-    'The assistant refused this server’s key. Whoever runs this server has to check it.',
+    'The assistant refused this server’s key. Ask the operator of this server to check it.',
   no_credit:
-    'This server’s account with the assistant has run out of credit. Ask whoever runs this server.',
+    'This server’s account with the assistant has run out of credit. Ask the operator of this server.',
   unknown_model:
     'The assistant doesn’t know this model. Choose another one in the agent’s settings.',
   too_long:
-    'This conversation is too long for the model. Start a new one, or choose a model that reads more.',
+    'This conversation is too long for the model. Start a new one, or choose a model with a larger context.',
   refused: 'The assistant refused the request. Check the agent’s model and temperature.',
   filtered:
-    'The assistant withheld its answer because of its content rules. Put the question differently.',
-  busy: 'The assistant has too much to do right now. Wait a moment and try again.',
-  broken: 'The assistant met an error of its own. Try again.',
-  malformed: 'The assistant sent something that can’t be read. Try again.',
-  closed_early: 'The assistant broke off before the end. Try again, or let it continue.',
-  empty: 'The assistant had nothing to say. Try again, or put it differently.',
-  no_answer: 'The assistant didn’t begin to answer in time. Try again.',
+    'The assistant withheld its answer because of its content rules. Rephrase the question.',
+  busy: 'The assistant is busy right now. Wait a moment and try again.',
+  broken: 'The assistant had an internal error. Try again.',
+  malformed: 'The assistant sent an answer that can’t be read. Try again.',
+  closed_early: 'The assistant’s answer broke off before its end. Try again, or let it continue.',
+  empty: 'The assistant’s answer was empty. Try again, or rephrase the question.',
+  no_answer: 'The assistant didn’t start to answer in time. Try again.',
   stalled: 'The assistant stopped answering halfway. Try again, or let it continue.',
-  too_slow: 'The assistant took too long. Try again, or let it continue.',
-  too_large: 'The reply reached the largest size that a message can have.',
-  cut: 'The reply reached the model’s own limit. Let it continue.',
-  demo: 'You asked the demo agent to fail, and so it did.',
-  restarted: 'The server was restarted while it wrote this. Try again, or let it continue.',
-  lost: 'The server that wrote this went away. Try again, or let it continue.',
-  conversation_busy: 'Another reply was being written in the conversation.',
-  conversation_gone: 'The conversation isn’t there any more.',
-  internal: 'Something broke on the server. Try again.',
+  too_slow: 'The assistant took too long to answer. Try again, or let it continue.',
+  too_large: 'The reply reached the maximum size of a message.',
+  cut: 'The reply reached the model’s length limit. Let it continue.',
+  demo: 'The demo agent failed, as you asked it to.',
+  restarted: 'The server was restarted while it was writing this. Try again, or let it continue.',
+  lost: 'The server that was writing this went down. Try again, or let it continue.',
+  conversation_busy: 'Another reply was being written in this conversation.',
+  conversation_gone: 'The conversation doesn’t exist any more.',
+  internal: 'The server had an internal error. Try again.',
 } as const
 export type ReasonCode = keyof typeof reasons
 
-/** The provider could not go on. `retryAfterMs`: when it said so itself. */
+/** The provider ended the text early or never sent any. */
 export class ProviderFault extends Error {
   readonly code: ReasonCode
-  /** Asking again may help. */
+  /** Whether the same request may succeed later. */
   readonly retryable: boolean
+  /** How long the provider asks to wait; undefined if it doesn't say. */
   readonly retryAfterMs: number | undefined
 
   constructor(

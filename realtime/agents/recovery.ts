@@ -1,108 +1,106 @@
-// Ends what dead nodes left running. Any node does it for all; doing it twice changes nothing, as each ending has a derived mutation id and
-// only what still streams can end. A reply whose producer merely slept is refused from then on.
+// Ends the replies and runs that dead nodes left running. Any node does it for all nodes. Doing it
+// twice changes nothing: each ending has a derived mutation id, and only what still streams can
+// end. If the producer was merely paused, the log refuses what it writes afterwards.
 import type { Run } from '@lockstep/protocol/agents'
-import { errors, Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
+import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
 import { findUnfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
 import { findAllStreamingMessages } from '../store/messages.ts'
-import {
-  claimLease,
-  dropLease,
-  findExpiredLeases,
-  findLeasedRuns,
-  type LeaseDocument,
-} from '../store/leases.ts'
+import { claimLease, dropLease, findExpiredLeases, findLeasedRuns } from '../store/leases.ts'
 import { reasons } from './provider.ts'
+import type { LeaseTarget } from './reply-leases.ts'
 import type { ReplyTimings } from './timings.ts'
 
 const BATCH = 100
-/** A sweep that took longer met a database that was away: owners get the chance to renew first (ms). */
-const SLOW_MS = 1_000
-/** A run this old that nobody holds is nobody's (ms). */
+/**
+ * If reading the expired leases takes longer than this (ms), the database was away, and so the
+ * owners couldn't renew their leases. The sweep is skipped to let them renew first.
+ */
+const SLOW_READ_MS = 1_000
+/** Only a run of at least this age counts as left running without a lease (ms). */
 const STRAY_AGE_MS = 60_000
+/** Part of the mutation ids of what recovery appends. */
 const CAUSE = 'recovery'
 const interrupted = {
-  status: 'interrupted' as const,
+  status: 'interrupted',
   metadata: { reason: reasons.lost, reason_code: 'lost' },
+} as const
+
+export interface RecoveryDeps {
+  database: Database
+  replies: Replies
+  runs: Runs
+  /** The name of this process, under which it claims leases. */
+  owner: string
+  timings: Pick<ReplyTimings, 'leaseMs' | 'sweepMs' | 'straySweepMs'>
+  logger: Logger
 }
 
-type AbandonedReply = Pick<LeaseDocument, 'user_id' | 'run_id' | 'conversation_id' | 'message_id'>
-
 export interface Recovery {
-  /** Waits for a sweep that runs. */
+  /** Waits for the sweep that is under way. */
   stop(): Promise<void>
 }
 
-export function startRecovery(
-  { database, replies, runs }: { database: Database; replies: Replies; runs: Runs },
-  { owner, timings, logger }: { owner: string; timings: ReplyTimings; logger: Logger },
-): Recovery {
-  const stops = [every(timings.sweepMs, sweep), every(timings.straySweepMs, sweepStrays)]
-
-  /** One after the other, each at a random moment of its interval, so that nodes don't sweep in step. */
-  function every(ms: number, work: () => Promise<void>): () => Promise<void> {
-    let stopped = false
-    let running = Promise.resolve()
-    let timer = setTimeout(tick, Math.random() * ms)
-    function tick() {
-      running = work().catch((error: unknown) =>
-        logger.warn({ err: error }, 'abandoned replies could not be ended'),
-      )
-      void running.then(() => {
-        if (!stopped) timer = setTimeout(tick, ms)
-      })
-    }
-    return () => {
-      stopped = true
-      clearTimeout(timer)
-      return running
-    }
-  }
+export function startRecovery(deps: RecoveryDeps): Recovery {
+  const { database, replies, runs, owner, timings, logger } = deps
+  /** Starts at a random moment of the interval, so that nodes don't sweep at the same time. */
+  const repeat = (intervalMs: number, sweep: () => Promise<void>) =>
+    repeatEvery(intervalMs, sweep, {
+      firstAfterMs: Math.random() * intervalMs,
+      failed: (error) => logger.warn({ err: error }, 'could not end abandoned replies'),
+    })
+  const stops = [repeat(timings.sweepMs, sweep), repeat(timings.straySweepMs, sweepStrays)]
 
   async function sweep(): Promise<void> {
-    const began = performance.now()
+    const startedAt = performance.now()
     const expired = await findExpiredLeases(database, BATCH)
-    if (performance.now() - began > SLOW_MS) return
+    if (performance.now() - startedAt > SLOW_READ_MS) return
     for (const lease of expired) {
       if (!(await claimLease(database, lease, owner, timings.leaseMs))) continue
-      logger.warn({ run_id: lease.run_id }, 'a reply was abandoned: ending it')
+      logger.warn({ run_id: lease.run_id }, 'ending a reply whose node is gone')
       await interrupt(lease)
       await dropLease(database, lease._id, owner)
     }
   }
 
-  /** What streams although nobody holds a lease: a backup was restored, or a node died between two steps. */
+  /**
+   * Ends what streams although nobody holds a lease on it: a backup was restored, or a node died
+   * between two steps.
+   */
   async function sweepStrays(): Promise<void> {
     const streaming = await findAllStreamingMessages(database, BATCH)
     const running = await findUnfinishedRuns(database, new Date(Date.now() - STRAY_AGE_MS), BATCH)
-    const left: AbandonedReply[] = [
+    const candidates: LeaseTarget[] = [
       ...running.map(({ _id, ...run }) => ({ ...run, run_id: _id.slice(_id.indexOf(':') + 1) })),
       ...streaming.map(({ _id, user_id, conversation_id, metadata }) => {
         const message_id = _id.slice(_id.lastIndexOf(':') + 1)
         return { user_id, run_id: String(metadata.run_id), conversation_id, message_id }
       }),
     ]
-    const leased = await findLeasedRuns(database, [...new Set(left.map(({ run_id }) => run_id))])
-    for (const item of left) if (!leased.has(item.run_id)) await interrupt(item)
+    const runIds = new Set(candidates.map(({ run_id }) => run_id))
+    const leased = await findLeasedRuns(database, [...runIds])
+    for (const candidate of candidates)
+      if (!leased.has(candidate.run_id)) await interrupt(candidate)
   }
 
-  /** A reply may be a run's: the run is written first, so it never has less text, and its message follows it. */
-  async function interrupt({
-    user_id,
-    run_id,
-    conversation_id,
-    message_id,
-  }: AbandonedReply): Promise<void> {
-    await unlessGone(runs.finish(user_id, run_id, interrupted, CAUSE))
+  /**
+   * Ends a run and the message that it writes. Producers write to the run first, so the run never
+   * has less text than the message; the message is completed from it.
+   */
+  async function interrupt(target: LeaseTarget): Promise<void> {
+    const { user_id, run_id, conversation_id, message_id } = target
+    await unlessRefused(runs.finish(user_id, run_id, interrupted, CAUSE))
     if (!conversation_id || !message_id) return
     const message = { user_id, conversation_id, message_id, run_id }
-    const run = await unlessGone(runs.get(user_id, run_id))
+    const run = await unlessRefused(runs.get(user_id, run_id))
     if (run?.output)
-      await unlessGone(replies.extend(message, { offset: 0, text: run.output }, CAUSE))
-    await unlessGone(replies.finish(message, endingOf(run) ?? interrupted, CAUSE))
+      await unlessRefused(replies.extend(message, { offset: 0, text: run.output }, CAUSE))
+    await unlessRefused(replies.finish(message, endingOf(run) ?? interrupted, CAUSE))
   }
 
   return {
@@ -117,8 +115,11 @@ function endingOf(run: Run | undefined) {
   return { status: run.status, metadata: run.metadata }
 }
 
-/** What was purged, deleted or refused needs no end; what may work later is thrown. */
-async function unlessGone<T>(work: Promise<T>): Promise<T | undefined> {
+/**
+ * Resolves to undefined if the entity is gone or has ended. Rethrows errors that a later sweep may
+ * not meet.
+ */
+async function unlessRefused<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work
   } catch (error) {

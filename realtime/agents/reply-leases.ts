@@ -1,5 +1,6 @@
-// This node's leases on what it produces. They are renewed together, one write however many there are; whoever finds that one isn't ours
-// any more stops producing. The database's clock alone says when a lease is over.
+// This node's leases on the replies and runs that it produces. One write renews all of them
+// together, however many there are. When a renewal shows that a lease belongs to another node now,
+// its owner here stops producing. Only the database's clock decides when a lease has expired.
 import { newId } from '@lockstep/protocol/ids'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
@@ -12,100 +13,104 @@ import {
 } from '../store/leases.ts'
 import type { ReplyTimings } from './timings.ts'
 
-/** After a renewal that failed: the lease may be over soon (ms). */
+/**
+ * After a failed renewal the next one follows this soon, because the lease may be about to expire
+ * (ms).
+ */
 const RETRY_MS = 500
 
+/** The run that a lease covers, and the message that the run writes, if there is one. */
 export type LeaseTarget = Pick<
   LeaseDocument,
   'user_id' | 'run_id' | 'conversation_id' | 'message_id'
 >
 
-export class ReplyLeases {
-  readonly #database: Database
-  readonly #owner: string
-  readonly #timings: ReplyTimings
-  readonly #logger: Logger
-  /** Id -> what to do when it is lost. */
-  readonly #held = new Map<string, () => void>()
-  #timer: NodeJS.Timeout | undefined
-  #stopped = false
+export interface ReplyLeasesDeps {
+  database: Database
+  /** The name of this process; no other process ever has it. */
+  owner: string
+  timings: Pick<ReplyTimings, 'leaseMs' | 'renewMs'>
+  logger: Logger
+}
 
-  /** @param owner names this process, and no other ever */
-  constructor(
-    database: Database,
-    owner: string,
-    { timings, logger }: { timings: ReplyTimings; logger: Logger },
-  ) {
-    this.#database = database
-    this.#owner = owner
-    this.#timings = timings
-    this.#logger = logger
+export interface ReplyLeases {
+  /** Takes a lease and returns its id. The lease isn't renewed before `keep`. */
+  take(target: LeaseTarget): Promise<string>
+  /**
+   * Renews the lease until it is dropped or released. Calls `onLost` once if another node has taken
+   * it.
+   */
+  keep(id: string, onLost: () => void): void
+  /** Lets the lease expire, so that another node ends the reply. */
+  release(id: string): void
+  /**
+   * Removes the lease of a reply that has ended. Never rejects: a lease that can't be removed
+   * expires, and whoever then claims it finds nothing to end.
+   */
+  drop(id: string): Promise<void>
+  stop(): void
+}
+
+export function createReplyLeases(deps: ReplyLeasesDeps): ReplyLeases {
+  const { database, owner, timings, logger } = deps
+  /** The callbacks of the leases that are being renewed, by lease id. */
+  const kept = new Map<string, () => void>()
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+
+  function scheduleRenewal(delayMs: number): void {
+    if (stopped || kept.size === 0) return
+    timer ??= setTimeout(() => void renewAndReschedule(), delayMs)
   }
 
-  /** Takes a lease, not yet renewed. Answers its id. */
-  async take(leased: LeaseTarget): Promise<string> {
-    const _id = `${leased.user_id}:${newId()}`
-    await takeLease(this.#database, { _id, ...leased, owner: this.#owner }, this.#timings.leaseMs)
-    return _id
+  async function renewAndReschedule(): Promise<void> {
+    let delayMs = timings.renewMs
+    try {
+      await renew()
+    } catch (error) {
+      logger.warn({ err: error, leases: kept.size }, 'could not renew the leases of replies')
+      delayMs = RETRY_MS
+    }
+    timer = undefined
+    scheduleRenewal(delayMs)
   }
 
-  /** Keeps it until it is dropped or released; `lost` is called once when it turns out to be another's. */
-  keep(id: string, lost: () => void): void {
-    this.#held.set(id, lost)
-    this.#schedule(this.#timings.renewMs)
-  }
-
-  /** Leaves it to expire: another node then ends what it was for. */
-  release(id: string): void {
-    this.#held.delete(id)
-  }
-
-  /** What it was for has ended. Should it stay behind, it expires and is found to be for nothing. */
-  async drop(id: string): Promise<void> {
-    this.#held.delete(id)
-    await dropLease(this.#database, id, this.#owner).catch((error: unknown) =>
-      this.#logger.debug({ err: error }, 'a lease could not be dropped: it expires'),
-    )
-  }
-
-  stop(): void {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-  }
-
-  #schedule(delay: number): void {
-    if (this.#stopped || this.#held.size === 0) return
-    this.#timer ??= setTimeout(() => {
-      this.#renew().then(
-        () => this.#again(this.#timings.renewMs),
-        (error: unknown) => {
-          this.#logger.warn(
-            { err: error, leases: this.#held.size },
-            'leases of replies could not be renewed',
-          )
-          this.#again(RETRY_MS)
-        },
-      )
-    }, delay)
-  }
-
-  #again(delay: number): void {
-    this.#timer = undefined
-    this.#schedule(delay)
-  }
-
-  async #renew(): Promise<void> {
-    const ids = [...this.#held.keys()]
-    const renewed = await renewLeases(this.#database, this.#owner, ids, this.#timings.leaseMs)
+  async function renew(): Promise<void> {
+    const ids = [...kept.keys()]
+    const renewed = await renewLeases(database, owner, ids, timings.leaseMs)
     if (renewed === ids.length) return
-    const held = await findHeldLeases(this.#database, this.#owner, ids)
-    for (const id of ids) if (!held.has(id)) this.#lose(id)
+    const held = await findHeldLeases(database, owner, ids)
+    for (const id of ids) if (!held.has(id)) lose(id)
   }
 
-  /** Dropped meanwhile: nothing to tell. */
-  #lose(id: string): void {
-    const lost = this.#held.get(id)
-    this.#held.delete(id)
-    lost?.()
+  function lose(id: string): void {
+    const onLost = kept.get(id) // undefined if the lease was dropped during the renewal
+    kept.delete(id)
+    onLost?.()
+  }
+
+  return {
+    async take(target) {
+      const _id = `${target.user_id}:${newId()}`
+      await takeLease(database, { _id, ...target, owner }, timings.leaseMs)
+      return _id
+    },
+    keep(id, onLost) {
+      kept.set(id, onLost)
+      scheduleRenewal(timings.renewMs)
+    },
+    release(id) {
+      kept.delete(id)
+    },
+    async drop(id) {
+      kept.delete(id)
+      await dropLease(database, id, owner).catch((error: unknown) =>
+        logger.debug({ err: error }, 'could not drop a lease; it will expire'),
+      )
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
   }
 }

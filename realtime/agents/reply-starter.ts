@@ -1,26 +1,28 @@
-// How a reply or a run begins. The lease comes first, then the log, then the text: whatever step a node dies at, another one finds the lease
-// and ends what there is.
+// Starts replies and runs. The lease comes first, then the log, then the text. Whatever step a node
+// dies at, another node finds the lease and ends what has begun.
 import type { AgentCommands, Run } from '@lockstep/protocol/agents'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Runs } from '../commands/agents.ts'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
+import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
+import type { Outcome } from '../commands/outcome.ts'
+import type { CommandContext } from '../log/entry.ts'
 import { byServer, type Replies, type ReplyAddress } from '../commands/replies.ts'
 import type { Database } from '../store/database.ts'
 import { countRunning } from '../store/leases.ts'
-import type { AgentSettings } from './agent-settings.ts'
 import type { AgentRegistry } from './agent-registry.ts'
-import type { ReplyLeases } from './reply-leases.ts'
+import type { AgentSettings } from './agent-settings.ts'
 import { reasons, type ProviderEvent, type ProviderMessage } from './provider.ts'
+import type { ReplyLeases } from './reply-leases.ts'
 import type { Runner } from './runner.ts'
-import { sequentialSink, messageSink, runSink, type ShowDelta } from './sinks.ts'
+import { messageSink, runSink, sequentialSink, type ShowDelta } from './sinks.ts'
 import { THREAD_MESSAGES, threadOf } from './thread.ts'
 
-/** Replies and runs of one user at the same time. */
-const RUNNING_MAX = 5
+/** A user may have this many replies and runs at the same time. */
+const MAX_RUNNING = 5
 
-interface ReplyStarterDeps {
+export interface ReplyStarterDeps {
   database: Database
   replies: Replies
   runs: Runs
@@ -28,107 +30,113 @@ interface ReplyStarterDeps {
   leases: ReplyLeases
   runner: Runner
   showDelta: ShowDelta
+  /** Whether this node is stopping and so starts nothing new. */
   isStopping: () => boolean
 }
 
 export interface ReplyStarter {
   reply(
-    request: CommandContext,
+    context: CommandContext,
     payload: ConversationCommands['reply'],
-  ): Promise<Outcome<Summary | null>>
-  run(request: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
+  ): Promise<ConversationOutcome>
+  run(context: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
 }
 
-export function createReplyStarter(rooms: ReplyStarterDeps): ReplyStarter {
-  const { database, replies, runs, registry, leases, runner, showDelta } = rooms
+export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
+  const { database, replies, runs, registry, leases, runner, showDelta } = deps
 
-  /** Who answers, or why nobody does. */
-  async function choose(user_id: string, id: string | undefined): Promise<AgentSettings | Fault> {
-    const agent = await registry.find(user_id, id)
-    const message = 'must be the id of an agent'
-    if (!agent)
-      return new Fault('invalid', {
-        detail: `agent ${message}`,
-        issues: [{ path: 'agent', message }],
-      })
-    if (rooms.isStopping())
+  /** The agent that will answer, or the Fault that refuses the command. */
+  async function chooseAgent(
+    user_id: string,
+    agentId: string | undefined,
+  ): Promise<AgentSettings | Fault> {
+    const agent = await registry.find(user_id, agentId)
+    if (!agent) {
+      const message = 'must be the id of an agent'
+      const issues = [{ path: 'agent', message }]
+      return new Fault('invalid', { detail: `agent ${message}`, issues })
+    }
+    if (deps.isStopping())
       return new Fault('unavailable', {
-        detail: 'This server is about to restart: try again',
+        detail: 'This server is about to restart; try again',
         retry_after_ms: 1_000,
       })
-    if ((await countRunning(database, user_id, RUNNING_MAX)) < RUNNING_MAX) return agent
-    const detail = `At most ${RUNNING_MAX} replies can be written at the same time: wait for one, or stop it`
-    return new Fault('rate_limited', { detail, retry_after_ms: 5_000 })
+    if ((await countRunning(database, user_id, MAX_RUNNING)) < MAX_RUNNING) return agent
+    return new Fault('rate_limited', {
+      detail: `At most ${MAX_RUNNING} replies can be written at the same time; wait for one or stop one`,
+      retry_after_ms: 5_000,
+    })
   }
 
-  async function reply(request: CommandContext, payload: ConversationCommands['reply']) {
-    const { user_id } = request
+  async function reply(context: CommandContext, payload: ConversationCommands['reply']) {
+    const { user_id } = context
     const { conversation_id, replaces } = payload
-    const agent = await choose(user_id, payload.agent)
+    const agent = await chooseAgent(user_id, payload.agent)
     const address = { user_id, conversation_id, message_id: newId(), run_id: newId() }
-    // a repeated command finds its first outcome, also when it would be refused now
-    if (agent instanceof Fault) return replies.begin(request, payload, startOf(address), agent)
+    // a repeated command returns its first outcome, even if it would be refused now
+    if (agent instanceof Fault) return replies.begin(context, payload, startOf(address), agent)
     const lease = await leases.take(address)
     const start = { ...startOf(address, agent), replaces }
-    const begun = await replies
-      .begin(request, payload, start)
-      .catch((error: unknown) => unused(lease, error))
-    if (begun.changed) {
+    const outcome = await replies
+      .begin(context, payload, start)
+      .catch((error: unknown) => dropIfRefused(lease, error))
+    if (outcome.changed) {
       const source = (signal: AbortSignal) =>
-        registry.stream(agent, () => threadTo(address), signal)
+        registry.stream(agent, () => threadBefore(address), signal)
       const sink = messageSink(replies, address, showDelta)
       runner.start({ ...address, topics: ['conversations'], source, sink }, lease)
     } else await leases.drop(lease)
-    return begun
+    return outcome
   }
 
-  async function run(request: CommandContext, payload: AgentCommands['run']) {
-    const { user_id } = request
+  async function run(context: CommandContext, payload: AgentCommands['run']) {
+    const { user_id } = context
     const { conversation_id = null, input } = payload
-    const agent = await choose(user_id, payload.agent)
+    const agent = await chooseAgent(user_id, payload.agent)
     const run_id = payload.id ?? newId()
     const message_id = conversation_id === null ? null : newId()
-    const start = {
-      ...payload,
-      id: run_id,
-      message_id,
-      model: agent instanceof Fault ? '' : agent.model,
-    }
+    const model = agent instanceof Fault ? '' : agent.model
+    const start = { ...payload, id: run_id, message_id, model }
     const obstacle =
       conversation_id === null ? undefined : await replies.obstacle(user_id, conversation_id)
-    if (agent instanceof Fault) return runs.begin(request, payload, start, agent)
-    if (obstacle) return runs.begin(request, payload, start, obstacle)
+    // a repeated command returns its first outcome, even if it would be refused now
+    if (agent instanceof Fault) return runs.begin(context, payload, start, agent)
+    if (obstacle) return runs.begin(context, payload, start, obstacle)
     const address = { user_id, run_id, conversation_id, message_id }
     const lease = await leases.take(address)
-    const begun = await runs
-      .begin(request, payload, start)
-      .catch((error: unknown) => unused(lease, error))
-    if (!begun.changed) await leases.drop(lease)
+    const outcome = await runs
+      .begin(context, payload, start)
+      .catch((error: unknown) => dropIfRefused(lease, error))
+    if (!outcome.changed) await leases.drop(lease)
     else if (conversation_id !== null && message_id !== null)
-      await linked({ ...address, conversation_id, message_id }, agent, input, lease)
+      await startInConversation({ ...address, conversation_id, message_id }, agent, input, lease)
     else {
-      const source = running(address, agent, () =>
+      const source = sourceOfRun(address, agent, () =>
         Promise.resolve([{ role: 'user', content: input }]),
       )
-      const sink = runSink(runs, user_id, run_id, showDelta)
+      const sink = runSink(runs, address, showDelta)
       runner.start({ ...address, topics: ['agents'], source, sink }, lease)
     }
-    return begun
+    return outcome
   }
 
-  /** The run has begun: its question and its reply follow in the conversation. */
-  async function linked(
+  /**
+   * Appends the question and the reply of a run that has begun to its conversation, then produces
+   * the reply.
+   */
+  async function startInConversation(
     address: ReplyAddress,
     agent: AgentSettings,
-    content: string,
+    question: string,
     lease: string,
   ): Promise<void> {
     const { user_id, conversation_id, run_id } = address
-    const start = { ...startOf(address, agent), input: { id: newId(), content } }
+    const start = { ...startOf(address, agent), input: { id: newId(), content: question } }
     try {
       await replies.begin(byServer(user_id, 'reply', run_id), { conversation_id }, start)
     } catch (error) {
-      if (!(error instanceof Fault)) return leases.release(lease) // nobody knows whether it is there: recovery looks
+      // It is unknown whether the reply was appended: recovery will look when the lease expires.
+      if (!(error instanceof Fault)) return leases.release(lease)
       const code = error.code === 'already_replying' ? 'conversation_busy' : 'conversation_gone'
       await runs.finish(user_id, run_id, {
         status: 'failed',
@@ -136,32 +144,35 @@ export function createReplyStarter(rooms: ReplyStarterDeps): ReplyStarter {
       })
       return leases.drop(lease)
     }
-    const source = running(address, agent, () => threadTo(address))
+    const source = sourceOfRun(address, agent, () => threadBefore(address))
     const sink = sequentialSink([
-      runSink(runs, user_id, run_id, showDelta),
+      runSink(runs, address, showDelta),
       messageSink(replies, address, showDelta),
     ])
     runner.start({ ...address, topics: ['agents', 'conversations'], source, sink }, lease)
   }
 
-  /** A run says that it runs before it asks for the first piece. */
-  const running = (
+  /** Marks the run as running with an empty extension, then asks the agent. */
+  const sourceOfRun = (
     { user_id, run_id }: Pick<ReplyAddress, 'user_id' | 'run_id'>,
     agent: AgentSettings,
-    thread: () => Promise<ProviderMessage[]>,
+    readThread: () => Promise<ProviderMessage[]>,
   ) =>
     async function* (signal: AbortSignal): AsyncGenerator<ProviderEvent> {
       await runs.extend(user_id, run_id, { offset: 0, text: '' })
-      yield* registry.stream(agent, thread, signal)
+      yield* registry.stream(agent, readThread, signal)
     }
 
-  const threadTo = async ({ user_id, conversation_id, message_id }: ReplyAddress) =>
-    threadOf(await replies.upTo(user_id, conversation_id, message_id, THREAD_MESSAGES), {
-      id: message_id,
-    })
+  async function threadBefore({ user_id, conversation_id, message_id }: ReplyAddress) {
+    const messages = await replies.upTo(user_id, conversation_id, message_id, THREAD_MESSAGES)
+    return threadOf(messages, { id: message_id })
+  }
 
-  /** A refusal wrote nothing; of anything else nobody knows, so the lease stays until recovery has looked. */
-  async function unused(lease: string, error: unknown): Promise<never> {
+  /**
+   * A refusal (Fault) wrote nothing, so the lease can go. After any other error it is unknown
+   * whether the log has the entry, so the lease stays until it expires and recovery looks.
+   */
+  async function dropIfRefused(lease: string, error: unknown): Promise<never> {
     if (error instanceof Fault) await leases.drop(lease)
     throw error
   }

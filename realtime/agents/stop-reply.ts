@@ -1,45 +1,58 @@
-// A reply or a run is stopped from any node, and keeps every word that was shown: its producer writes them down first. Here it is told to;
-// elsewhere it reads the request in the log and ends the reply itself. One that is gone, or too slow, is not waited for.
-import { setTimeout as pause } from 'node:timers/promises'
+// Stops a reply or a run from any node, and keeps every word that the devices have been shown: the
+// producer writes its text before the end is appended. If the producer runs on this node, it is
+// told directly. If it runs elsewhere, this node appends a request to stop, which the producer
+// reads from the log and answers by ending the reply itself. A producer that is dead or too slow
+// isn't waited for.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '@lockstep/protocol/free-form'
-import type { Outcome, CommandContext } from '../commands/commands.ts'
-import { derivedId } from '../log/entry.ts'
-import type { Runner, ReplyRef } from './runner.ts'
+import type { Outcome } from '../commands/outcome.ts'
+import { derivedId, type CommandContext } from '../log/entry.ts'
+import type { ReplyRef, Runner } from './runner.ts'
 
-/** A producer of this node is waited for so long; without its last words the stop goes on (ms). */
+/**
+ * A producer of this node may take this long to write its last text; then the stop goes on without
+ * it (ms).
+ */
 const FLUSH_MS = 2_000
-/** One of another node: a stop ends within half a second, whoever answers (ms). */
-const ANSWER_MS = 300
-const LOOK_MS = 20
+/**
+ * A producer of another node may take this long. A stop shall end within half a second in any case
+ * (ms).
+ */
+const REMOTE_END_MS = 300
+const POLL_MS = 20
 
-/** What can be stopped: how it is asked to, whether it still runs, and how it is ended. */
+/** How to stop one reply or run. */
 export interface StopSteps<Data> {
   reply: ReplyRef
-  /** Appends the request. */
-  requestStop(request: CommandContext): Promise<Outcome<Data>>
+  /** Appends the request to stop. */
+  requestStop(context: CommandContext): Promise<Outcome<Data>>
+  /** Whether the reply hasn't ended yet. */
   isOpen(): Promise<boolean>
-  /** Ends it now, with what its producer tells of it; nothing changes when it has ended. */
-  end(request: CommandContext, metadata?: JsonObject): Promise<Outcome<Data>>
+  /** Ends the reply now, with the producer's metadata. Changes nothing if it has ended. */
+  end(context: CommandContext, metadata?: JsonObject): Promise<Outcome<Data>>
 }
 
-/** Resolves when it has ended. The outcome is of the command's own change: the end, or the request. */
+/**
+ * Resolves when the reply has ended. `seq` and `version` belong to the command's own change: the
+ * end or the request.
+ */
 export async function stopReply<Data>(
   runner: Runner,
-  request: CommandContext,
-  stoppable: StopSteps<Data>,
+  context: CommandContext,
+  steps: StopSteps<Data>,
 ): Promise<Outcome<Data>> {
-  const producer = runner.find(stoppable.reply)
+  const producer = runner.find(steps.reply)
   if (producer) {
-    const closer = Promise.withResolvers<void>()
-    producer.end({ status: 'stopped', finishedBy: closer.promise })
-    await Promise.race([producer.flushed, pause(FLUSH_MS, undefined, { ref: false })])
-    return stoppable.end(request, producer.metadata).finally(closer.resolve)
+    const ended = Promise.withResolvers<void>()
+    producer.end({ status: 'stopped', endedBy: ended.promise })
+    await Promise.race([producer.flushed, sleep(FLUSH_MS, undefined, { ref: false })])
+    return steps.end(context, producer.metadata).finally(ended.resolve)
   }
-  const { seq, version, changed } = await stoppable.requestStop(request)
-  const deadline = performance.now() + ANSWER_MS
-  do await pause(LOOK_MS)
-  while (performance.now() < deadline && (await stoppable.isOpen()))
-  const mutation_id = derivedId('stop', request.mutation_id)
-  const { data } = await stoppable.end({ ...request, mutation_id })
-  return { data, seq, version, changed }
+  const requested = await steps.requestStop(context)
+  const deadline = performance.now() + REMOTE_END_MS
+  do await sleep(POLL_MS)
+  while (performance.now() < deadline && (await steps.isOpen()))
+  const mutation_id = derivedId('stop', context.mutation_id)
+  const { data } = await steps.end({ ...context, mutation_id })
+  return { ...requested, data }
 }

@@ -1,13 +1,18 @@
-// What a provider is given to read: the thread that leads to the reply, bounded, newest first to stay.
+// The part of a conversation that a provider reads: the thread that leads to the reply. Its length
+// is bounded, and the newest messages stay.
 import { branchOf } from '@lockstep/protocol/branch'
 import type { Message } from '@lockstep/protocol/message'
 import type { ProviderMessage } from './provider.ts'
 
-/** Messages that are looked at, and UTF-16 units that are sent (some 25,000 tokens). */
+/** At most this many messages before the reply are read. */
 export const THREAD_MESSAGES = 200
+/** At most this many UTF-16 units are sent (about 25,000 tokens). */
 const THREAD_UNITS = 100_000
 
-/** The thread before `reply`, in its current versions. `messages` in order of position, the reply among them. */
+/**
+ * The thread before the reply, in the current version of each message.
+ * @param messages in order of position, including the reply
+ */
 export function threadOf(
   messages: readonly Message[],
   reply: Pick<Message, 'id'>,
@@ -23,7 +28,7 @@ export function threadOf(
     thread.push({ role, content })
   }
   thread.reverse()
-  // many servers insist on a thread that a user begins and ends
+  // many servers only accept a thread whose first and last message is the user's
   while (thread[0]?.role === 'assistant' && thread.length > 1) thread.shift()
   if (thread.at(-1)?.role !== 'user')
     thread.push({ role: 'user', content: thread.length > 0 ? 'Please continue.' : 'Please begin.' })

@@ -1,27 +1,39 @@
-/** Every wait of the replies, in milliseconds, so that tests can shorten them. */
+/** Every wait that concerns replies, in milliseconds. Tests shorten them. */
 export interface ReplyTimings {
-  /** Text is collected this long before devices are shown it. */
+  /** Text is collected for this long before devices see it. */
   deltaMs: number
-  /** Text is made durable at most this often. */
+  /** Text is written to the log at most this often. */
   durableMs: number
-  /** To the first piece. Long: a model may have to be loaded first. */
+  /**
+   * The longest wait for the provider's first event. It is long because a model may have to be
+   * loaded first.
+   */
   firstEventMs: number
-  /** Between two pieces. */
+  /** The longest wait between two events of the provider. */
   idleMs: number
-  /** Altogether. */
+  /** The longest time that a provider may take altogether. */
   totalMs: number
-  /** The first pause after a write that failed; it doubles. */
+  /** The first pause after a write that failed. Each further pause is twice as long. */
   retryMs: number
-  /** How long a write is tried. */
+  /** A write that keeps failing is retried for this long. */
   giveUpMs: number
-  /** A lease lasts this long; renewed halfway, it leaves time for a renewal that fails to be repeated. */
+  /** A lease expires this long after its last renewal. */
   leaseMs: number
+  /** Half of `leaseMs`, so that a renewal that fails can be repeated in time. */
   renewMs: number
-  /** How often a reply that has been silent that long is looked at: it may have been ended without this node being told. */
+  /**
+   * A reply that hasn't written for this long is checked this often: the node may have missed its
+   * end.
+   */
   silenceCheckMs: number
-  /** How often expired leases are looked for: with the lease, a dead node's replies end within 13 s. */
+  /**
+   * Expired leases are looked for this often. With `leaseMs`, a dead node's replies end within 13
+   * s.
+   */
   sweepMs: number
-  /** How often messages are looked for that stream although nobody holds a lease. */
+  /**
+   * Messages and runs that stream although nobody holds a lease on them are looked for this often.
+   */
   straySweepMs: number
 }
 

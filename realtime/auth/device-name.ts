@@ -1,8 +1,9 @@
-// The readable name of a device, from its User-Agent: only for people who look at their list of sessions, nothing depends on it.
+// Makes a readable device name from a User-Agent, for the user's list of sessions. Nothing depends
+// on it.
 
 const MAX_LENGTH = 60
 
-// order matters: most browsers claim to be others too
+// The order matters: most browsers also claim to be others.
 const browsers: [RegExp, string][] = [
   [/\bEdgA?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
@@ -29,7 +30,10 @@ const programs = new Map([
 const nameIn = (table: [RegExp, string][], agent: string): string | undefined =>
   table.find(([pattern]) => pattern.test(agent))?.[1]
 
-/** `Firefox on Linux`, `curl`, `Node`, …: at most 60 printable characters; `Unknown device` where nothing can be told. */
+/**
+ * `Firefox on Linux`, `curl`, `Node` and the like: at most 60 printable characters. `Unknown
+ * device` if the User-Agent is unknown.
+ */
 export function deviceName(userAgent: string | undefined): string {
   const agent = (userAgent ?? '').slice(0, 500)
   const system = nameIn(systems, agent)

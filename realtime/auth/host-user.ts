@@ -1,17 +1,23 @@
-// A user whom the host app brings. Who it is are issuer and subject alone: names and addresses can be given away, and an account that
-// followed them would follow them to somebody else.
+// A user whom the host app has signed in. Only issuer and subject identify the user. Names and mail
+// addresses can pass to another person, who would then get the account.
 import { limits } from '@lockstep/protocol/limits'
 import type { HostIdentity } from '../store/users.ts'
 
 export interface HostUser extends HostIdentity {
-  /** What the user may be called, best first: names or addresses as people write them. Only a new account's name is made of them. */
+  /**
+   * Names or mail addresses from which the username of a new account is made, best first. An
+   * existing account keeps its username.
+   */
   names: readonly string[]
 }
 
-/** Subjects are at most this long, as OpenID Connect says. */
+/** The maximum length of a subject, as in OpenID Connect. */
 export const SUBJECT_MAX = 255
 
-/** The first of these that makes a username by the contract's rule, folded to it; `user` when none does. */
+/**
+ * The first of these names that can be folded to a valid username, in its folded form; `user` if
+ * none can.
+ */
 export function usernameFrom(names: readonly string[]): string {
   const folded = names.map((name) =>
     (name.split('@')[0] ?? '')

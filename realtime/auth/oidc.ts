@@ -1,5 +1,10 @@
-// Signing in at an OpenID Connect provider: authorization code with PKCE, state and nonce. What the browser has to bring back is sealed in a
-// short-lived cookie of its own, so any node can finish what another began, and nobody can finish what somebody else began.
+// Signs users in at an OpenID Connect provider: the authorization code flow with PKCE, state and
+// nonce.
+//
+//   browser ─► begin ─► provider ─► callback ─► finish ─► HostUser
+//
+// `begin` seals the secrets of a sign-in in a short-lived cookie. So any node can finish what
+// another node began, and only the browser that began a sign-in can finish it.
 import { parseCookie, stringifySetCookie } from 'cookie'
 import * as openid from 'openid-client'
 import type { Config } from '../config/config.ts'
@@ -8,15 +13,20 @@ import type { Logger } from '../observability/logger.ts'
 import type { HostUser } from './host-user.ts'
 import { createSeals } from './seals.ts'
 
-/** Where a sign-in begins; it comes back to `/callback` below it. */
+/**
+ * The path at which a sign-in begins. The provider sends the browser back to `/callback` below it.
+ */
 export const OIDC_PATH = '/auth/oidc'
 const OIDC_COOKIE = 'lockstep_oidc'
-/** How long somebody may take at the provider. */
-const FLOW_SECONDS = 600
-/** How long the provider may take to answer. */
+/** A sign-in must be finished within this time. */
+const SIGN_IN_SECONDS = 600
+/** The provider must answer each request within this time. */
 const TIMEOUT_SECONDS = 5
 
-/** Why nobody is signed in: they said no there, the provider doesn't answer, or something about the answer is wrong. */
+/**
+ * A sign-in that failed. `cancelled`: the user or the provider denied it. `unavailable`: the
+ * provider didn't answer. `failed`: the browser or the provider brought back something wrong.
+ */
 export class OidcSignInError extends Error {
   readonly reason: 'cancelled' | 'unavailable' | 'failed'
 
@@ -27,13 +37,20 @@ export class OidcSignInError extends Error {
 }
 
 export interface Oidc {
-  /** Where to send the browser, and the `Set-Cookie` that it has to bring back. `host`: its Host header. Throws `SignInFailed`. */
+  /**
+   * Begins a sign-in: returns the provider's address for the browser and a `Set-Cookie` value that
+   * `finish` needs. Throws `OidcSignInError`.
+   * @param host the request's Host header
+   */
   begin(host: string): Promise<{ location: string; cookie: string }>
-  /** Who came back, with which `Cookie` header and `?…`. Throws `SignInFailed`. */
+  /**
+   * Finishes a sign-in and resolves to the user. Throws `OidcSignInError`.
+   * @param search the query with which the browser came back, including its `?`
+   */
   finish(cookieHeader: string | undefined, search: string): Promise<HostUser>
-  /** The `Set-Cookie` that forgets a sign-in under way. */
+  /** The `Set-Cookie` value that removes the cookie of `begin`. */
   readonly clearCookie: string
-  /** For people. */
+  /** The link on the sign-in page. */
   readonly link: { name: string; href: string }
 }
 
@@ -44,31 +61,34 @@ interface PendingSignIn {
   code_verifier: string
 }
 
-/** Asks the provider nothing before it is needed, and again after it was away. There has to be a public origin for it to come back to. */
+/**
+ * The first sign-in reads the provider's metadata; if that fails, the next one tries again.
+ * `publicOrigins` needs at least one origin, to which the provider sends browsers back.
+ */
 export function createOidc(
   settings: OidcSettings,
   { publicOrigins, sessionSecrets }: Pick<Config, 'publicOrigins' | 'sessionSecrets'>,
   logger: Logger,
 ): Oidc {
   const seals = createSeals(sessionSecrets)
-  let found: Promise<openid.Configuration> | undefined
+  let discovered: Promise<openid.Configuration> | undefined
 
-  function provider(): Promise<openid.Configuration> {
-    found ??= discover(settings).catch((error: unknown) => {
-      found = undefined
+  function configuration(): Promise<openid.Configuration> {
+    discovered ??= discover(settings).catch((error: unknown) => {
+      discovered = undefined
       throw error
     })
-    return found
+    return discovered
   }
 
-  async function trying<T>(work: () => Promise<T>): Promise<T> {
+  async function loggingFailure<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      const failure = explain(error)
+      const failure = toSignInError(error)
       logger.warn(
         { reason: failure.reason, because: failure.message },
-        'a sign-in at the provider failed',
+        'an OpenID Connect sign-in failed',
       )
       throw failure
     }
@@ -87,39 +107,42 @@ export function createOidc(
 
   return {
     begin: (host) =>
-      trying(async () => {
+      loggingFailure(async () => {
         const origin =
           publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
-        const flow: PendingSignIn = {
+        const pending: PendingSignIn = {
           redirect_uri: `${origin}${OIDC_PATH}/callback`,
           state: openid.randomState(),
           nonce: openid.randomNonce(),
           code_verifier: openid.randomPKCECodeVerifier(),
         }
-        const { code_verifier, ...shown } = flow
-        const location = openid.buildAuthorizationUrl(await provider(), {
-          ...shown,
+        const { code_verifier, ...visible } = pending
+        const location = openid.buildAuthorizationUrl(await configuration(), {
+          ...visible,
           scope: 'openid profile email',
           code_challenge: await openid.calculatePKCECodeChallenge(code_verifier),
           code_challenge_method: 'S256',
         })
-        const sealed = await seals.seal(flow, FLOW_SECONDS)
+        const sealed = await seals.seal(pending, SIGN_IN_SECONDS)
         return {
           location: location.href,
-          cookie: cookieOf(sealed, FLOW_SECONDS, origin.startsWith('https:')),
+          cookie: cookieOf(sealed, SIGN_IN_SECONDS, origin.startsWith('https:')),
         }
       }),
 
     finish: (cookieHeader, search) =>
-      trying(async () => {
-        const flow = await seals.open<PendingSignIn>(
+      loggingFailure(async () => {
+        const pending = await seals.open<PendingSignIn>(
           parseCookie(cookieHeader ?? '')[OIDC_COOKIE] ?? '',
-          FLOW_SECONDS,
+          SIGN_IN_SECONDS,
         )
-        const { redirect_uri, state, nonce, code_verifier } = flow
+        const { redirect_uri, state, nonce, code_verifier } = pending
         if (!redirect_uri || !state || !nonce || !code_verifier)
-          throw new OidcSignInError('failed', 'not begun by this browser, or too long ago')
-        const config = await provider()
+          throw new OidcSignInError(
+            'failed',
+            'this browser did not begin the sign-in, or began it too long ago',
+          )
+        const config = await configuration()
         const checks = {
           expectedState: state,
           expectedNonce: nonce,
@@ -144,7 +167,8 @@ export function createOidc(
 }
 
 function discover({ issuer, clientId, clientSecret }: OidcSettings): Promise<openid.Configuration> {
-  const execute = [openid.enableNonRepudiationChecks] // the id_token's signature counts, not only the line that it came over
+  // the id_token's signature is checked, although it comes over a connection to the provider itself
+  const execute = [openid.enableNonRepudiationChecks]
   if (issuer.startsWith('http:')) execute.push(openid.allowInsecureRequests)
   const options = { timeout: TIMEOUT_SECONDS, execute }
   return openid.discovery(
@@ -156,32 +180,41 @@ function discover({ issuer, clientId, clientSecret }: OidcSettings): Promise<ope
   )
 }
 
-/** The way that the specification has as default, unless the provider takes another one only. */
+/**
+ * `client_secret_basic`, the default of the specification; `client_secret_post` if the provider
+ * only accepts that.
+ */
 function authentication(secret: string | undefined): openid.ClientAuth {
   if (secret === undefined) return openid.None()
   const [basic, post] = [openid.ClientSecretBasic(secret), openid.ClientSecretPost(secret)]
   return (server, ...rest) => {
-    const { token_endpoint_auth_methods_supported: ways = ['client_secret_basic'] } = server
-    return (ways.includes('client_secret_basic') ? basic : post)(server, ...rest)
+    const { token_endpoint_auth_methods_supported: methods = ['client_secret_basic'] } = server
+    return (methods.includes('client_secret_basic') ? basic : post)(server, ...rest)
   }
 }
 
-/** Some providers tell names only when asked for them. One that then doesn't answer leaves the user without a name, not outside. */
+/**
+ * Some providers put no names into the id_token, so the userinfo endpoint is asked for them. If it
+ * doesn't answer, the user signs in without a name.
+ */
 async function namesOf(
   config: openid.Configuration,
   claims: object,
   accessToken: string,
   sub: string,
 ) {
-  const told = ({ preferred_username, email, name }: Record<string, unknown>) =>
+  const namesIn = ({ preferred_username, email, name }: Record<string, unknown>) =>
     [preferred_username, email, name].filter((value) => typeof value === 'string')
-  const names = told({ ...claims })
+  const names = namesIn({ ...claims })
   if (names.length > 0 || !config.serverMetadata().userinfo_endpoint) return names
-  return told(await openid.fetchUserInfo(config, accessToken, sub).catch(() => ({})))
+  return namesIn(await openid.fetchUserInfo(config, accessToken, sub).catch(() => ({})))
 }
 
-/** The library's errors carry tokens and claims behind their messages: only those are kept. */
-function explain(error: unknown): OidcSignInError {
+/**
+ * Keeps only the messages of the library's errors, because their other fields contain tokens and
+ * claims.
+ */
+function toSignInError(error: unknown): OidcSignInError {
   if (error instanceof OidcSignInError) return error
   const { message, cause, code } = error as Error & { code?: string }
   const because = cause instanceof Error ? `${message}: ${cause.message}` : message
@@ -190,10 +223,10 @@ function explain(error: unknown): OidcSignInError {
       error.error === 'access_denied' ? 'cancelled' : 'failed',
       error.error,
     )
-  // `fetch` throws a TypeError for a connection that doesn't come to be
-  const away =
+  // `fetch` throws a TypeError if it can't connect
+  const isUnavailable =
     error instanceof TypeError ||
     code === 'OAUTH_TIMEOUT' ||
     (cause instanceof Response && cause.status >= 500)
-  return new OidcSignInError(away ? 'unavailable' : 'failed', because)
+  return new OidcSignInError(isUnavailable ? 'unavailable' : 'failed', because)
 }

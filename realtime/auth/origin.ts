@@ -1,20 +1,26 @@
-// Which pages may use this server. Pages of other sites send the visitor's cookie along, programs don't lie about where they come
-// from: so a state-changing request or a socket is refused when its Origin is known and foreign.
+// Decides which pages may use this server. A page of another site would send the user's cookie
+// along, so a state-changing request or a socket is refused if its Origin is foreign. Programs send
+// no Origin and have no reason to forge one.
 //
-// What holds against DNS rebinding: with PUBLIC_ORIGIN the Host header is never believed, so a page whose name was pointed at this
-// server is foreign. Without it such a page counts as the own one, but the browser keeps cookies by name: it has no session, and gains
-// what any program that reaches the port has, signing up and in. Servers that others can reach should therefore set PUBLIC_ORIGIN.
+// DNS rebinding (a page points its own host name at this server): with PUBLIC_ORIGIN the Host
+// header isn't trusted, so such a page is foreign. Without PUBLIC_ORIGIN it counts as a page of
+// this server. But browsers keep cookies by name, so it has no session and can do only what any
+// program that reaches the port can: sign up and sign in. Servers that others can reach should
+// therefore set PUBLIC_ORIGIN.
 
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** True for requests that may change something, the ones whose Origin counts. */
+/** Whether a request of this method may change something, so that its Origin counts. */
 export const changesState = (method: string): boolean => !safeMethods.has(method)
 
 /**
- * May a page of this origin use the server? No origin is a program: yes. `null` (sandboxed frames, files) is foreign.
- * @param host the request's own Host header, as the browser wrote it: a proxy that rewrites it needs `allowed`
- * @param allowed origins from PUBLIC_ORIGIN; empty: the own host, by either scheme
- * @param scheme what the visitor used, where a trusted proxy tells; then the origin's must be the same
+ * Whether a page of this origin may use the server. A request without an origin comes from a
+ * program and may. The origin `null` (sandboxed frames, local files) is foreign.
+ * @param host the Host header as the browser sent it; behind a proxy that rewrites it, `allowed` is
+ *   needed
+ * @param allowed the origins in PUBLIC_ORIGIN; if empty, the request's own host with either scheme
+ * @param scheme the scheme that the browser used, if a trusted proxy says so; the origin must have
+ * it
  */
 export function originAllowed(
   origin: string | undefined,
@@ -29,11 +35,11 @@ export function originAllowed(
   if (page.origin !== origin.toLowerCase()) return false
   if (allowed.length > 0) return allowed.includes(page.origin)
   if (scheme !== undefined && page.protocol !== `${scheme}:`) return false
-  const own = `${page.protocol}//${host ?? ''}`
-  const plain = host !== undefined && !/[/\\?#@]/.test(host)
-  return plain && URL.canParse(own) && new URL(own).origin === page.origin
+  const ownOrigin = `${page.protocol}//${host ?? ''}`
+  const isPlainHost = host !== undefined && !/[/\\?#@]/.test(host)
+  return isPlainHost && URL.canParse(ownOrigin) && new URL(ownOrigin).origin === page.origin
 }
 
-/** Pages only come over https, as far as it is known. */
+/** Whether every page is served over https, as far as PUBLIC_ORIGIN says. */
 export const onlyHttps = (allowed: readonly string[]): boolean =>
   allowed.length > 0 && allowed.every((origin) => origin.startsWith('https:'))

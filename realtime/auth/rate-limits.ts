@@ -1,6 +1,8 @@
-// How often passwords may be guessed and accounts be made. Guesses are counted before they are tried, so that sending them side by side
-// gains nothing; what turns out right is given back, and who comes meanwhile waits for that instead of being refused. Others can only keep an
-// account's owner out of addresses where nobody has been right lately.
+// Limits how often passwords may be guessed and accounts be made. A guess takes its point before
+// the password is checked, so guessing in parallel gains nothing. A right password gives the point
+// back, and a guess that finds no point left waits for guesses that may still give theirs back.
+// Other people's guesses can lock an account's owner out only at addresses where the owner hasn't
+// signed in lately.
 import { isIPv6 } from 'node:net'
 import { RateLimiterMemory, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible'
 import { Fault } from '@lockstep/protocol/errors'
@@ -12,17 +14,17 @@ export interface RateLimitRule {
 export interface RateLimitRules {
   /** Wrong passwords for one account from one address. */
   guesses: RateLimitRule
-  /** Wrong passwords for one account, from addresses that it isn't known at. */
+  /** Wrong passwords for one account, from all addresses at which it isn't known. */
   guessesPerAccount: RateLimitRule
-  /** Wrong passwords from one address, for accounts that aren't known there. */
+  /** Wrong passwords from one address, for all accounts that aren't known there. */
   guessesPerAddress: RateLimitRule
   /** New accounts from one address. */
   signUps: RateLimitRule
-  /** An account is known at an address for so long after it was signed in to there. */
+  /** An account is known at an address for this long after a sign-in there. */
   known: Pick<RateLimitRule, 'seconds'>
 }
 
-const rateLimitRules: RateLimitRules = {
+const defaultRules: RateLimitRules = {
   guesses: { points: 10, seconds: 15 * 60 },
   guessesPerAccount: { points: 50, seconds: 15 * 60 },
   guessesPerAddress: { points: 100, seconds: 15 * 60 },
@@ -30,10 +32,13 @@ const rateLimitRules: RateLimitRules = {
   known: { seconds: 14 * 24 * 60 * 60 },
 }
 
-/** Counts by key; rejects with a `RateLimiterRes` when there were too many. */
+/** Counts points by key. `consume` rejects with a `RateLimiterRes` if the key has none left. */
 export type Limiter = Pick<RateLimiterAbstract, 'consume' | 'reward' | 'delete' | 'get'>
 
-/** Makes the counter of one rule; `name` is unique among them. Over several nodes it counts in Redis. */
+/**
+ * Makes the counter of one rule. Each rule has its own `name`. With several nodes, it counts in
+ * Redis.
+ */
 export type LimiterFactory = (name: string, rule: RateLimitRule) => Limiter
 
 const inMemory: LimiterFactory = (keyPrefix, { points, seconds }) =>
@@ -41,8 +46,10 @@ const inMemory: LimiterFactory = (keyPrefix, { points, seconds }) =>
 
 export interface RateLimits {
   /**
-   * Runs a check of a password. Throws `rate_limited` instead when there were too many wrong ones.
-   * @param signedIn on a device of the account: then others' guesses don't count
+   * Runs `check`, which throws `invalid_credentials` for a wrong password. Throws `rate_limited`
+   * without running it if there have been too many wrong passwords.
+   * @param signedIn the request comes from a signed-in device of the account, so the guesses of
+   * other   people don't count
    */
   checkPassword<T>(
     account: string,
@@ -50,48 +57,47 @@ export interface RateLimits {
     check: () => Promise<T>,
     signedIn?: boolean,
   ): Promise<T>
-  /** Somebody has proved to be the owner of the account, from this address. */
+  /** Makes the account known at the address. Call it after its owner has authenticated there. */
   rememberAddress(account: string, address: string): Promise<void>
-  /** Throws `rate_limited` when too many accounts were made from the address. */
+  /** Throws `rate_limited` if too many accounts have been made from the address. */
   countSignUp(address: string): Promise<void>
 }
 
 export function createRateLimits(
-  given: Partial<RateLimitRules> = {},
-  limiter: LimiterFactory = inMemory,
+  rules: Partial<RateLimitRules> = {},
+  createLimiter: LimiterFactory = inMemory,
 ): RateLimits {
-  const rules = { ...rateLimitRules, ...given }
-  const guesses = new Attempts(limiter('guesses', rules.guesses))
-  const perAccount = new Attempts(limiter('guesses-per-account', rules.guessesPerAccount))
-  const perAddress = new Attempts(limiter('guesses-per-address', rules.guessesPerAddress))
-  const known = limiter('known', { points: Number.MAX_SAFE_INTEGER, seconds: rules.known.seconds })
-  const signUps = limiter('sign-ups', rules.signUps)
+  const { guesses, guessesPerAccount, guessesPerAddress, signUps, known } = {
+    ...defaultRules,
+    ...rules,
+  }
+  const perPair = new Attempts(createLimiter('guesses', guesses))
+  const perAccount = new Attempts(createLimiter('guesses-per-account', guessesPerAccount))
+  const perAddress = new Attempts(createLimiter('guesses-per-address', guessesPerAddress))
+  const signUpLimiter = createLimiter('sign-ups', signUps)
+  const knownPairs = createLimiter('known', {
+    points: Number.MAX_SAFE_INTEGER,
+    seconds: known.seconds,
+  })
 
-  async function know(pair: string): Promise<void> {
-    await known.consume(pair).catch(() => undefined) // only a convenience
+  async function rememberPair(pair: string): Promise<void> {
+    // a lost pair only makes the limits stricter
+    await knownPairs.consume(pair).catch(() => undefined)
   }
 
   return {
     async checkPassword(account, address, check, signedIn = false) {
-      const [name, network] = [account.slice(0, 100), networkOf(address)]
-      const pair = `${name}|${network}`
-      const isKnown = signedIn || (await known.get(pair).catch(() => null)) !== null
-      const counted = [
-        [guesses, pair],
-        ...(isKnown
-          ? []
-          : [
-              [perAccount, name],
-              [perAddress, network],
-            ]),
-      ] as [Attempts, string][]
+      const { name, network, pair } = keysOf(account, address)
+      const isKnown = signedIn || (await knownPairs.get(pair).catch(() => null)) !== null
+      const counted: [Attempts, string][] = [[perPair, pair]]
+      if (!isKnown) counted.push([perAccount, name], [perAddress, network])
       const begun: Attempt[] = []
       let wrong = false
       try {
         for (const [attempts, key] of counted) begun.push(await attempts.begin(key))
         const result = await check()
-        begun[0]!.forget()
-        await know(pair)
+        begun[0]!.forgetEarlier()
+        await rememberPair(pair)
         return result
       } catch (error) {
         wrong =
@@ -103,32 +109,39 @@ export function createRateLimits(
         for (const attempt of begun) await attempt.end(wrong)
       }
     },
-    rememberAddress: (account, address) => know(`${account.slice(0, 100)}|${networkOf(address)}`),
+    rememberAddress: (account, address) => rememberPair(keysOf(account, address).pair),
     async countSignUp(address) {
-      const refusal = await take(signUps, networkOf(address))
+      const refusal = await takePoint(signUpLimiter, networkOf(address))
       if (refusal) throw refusal
     },
   }
 }
 
+function keysOf(account: string, address: string) {
+  const [name, network] = [account.slice(0, 100), networkOf(address)]
+  return { name, network, pair: `${name}|${network}` }
+}
+
 interface Attempt {
-  /** It was right: earlier wrong ones of this key count no more. */
-  forget(): void
-  /** Its point stays taken when it was wrong. */
+  /** The password was right, so earlier wrong ones of this key don't count any more. */
+  forgetEarlier(): void
+  /** Ends the attempt. It keeps its point only if the password was wrong. */
   end(wrong: boolean): Promise<void>
 }
 
+/** The attempts of one key that this node is making. */
 interface KeyState {
-  /** Points held by attempts that are under way in this node. */
-  held: number
-  /** Attempts that have ended so far. */
+  /** Attempts that hold a point and haven't ended. */
+  running: number
+  /** Attempts that have ended. */
   ended: number
-  /** Who waits for the end of another. */
+  /** Wakes the attempts that wait for the end of another. */
   waiting: (() => void)[]
-  interested: number
+  /** Attempts of any kind; at 0 the state is forgotten. */
+  users: number
 }
 
-/** Points that are taken while something is tried. */
+/** Attempts that take a point of their key while they run. */
 class Attempts {
   readonly #limiter: Limiter
   readonly #keys = new Map<string, KeyState>()
@@ -137,53 +150,55 @@ class Attempts {
     this.#limiter = limiter
   }
 
-  /** Takes a point; waits while one that is under way may still be given back. Throws `rate_limited`. */
+  /** Takes a point. Waits as long as a running attempt may give one back. Throws `rate_limited`. */
   async begin(key: string): Promise<Attempt> {
-    const trying = this.#keys.get(key) ?? { held: 0, ended: 0, waiting: [], interested: 0 }
-    this.#keys.set(key, trying)
-    trying.interested++
+    const state = this.#keys.get(key) ?? { running: 0, ended: 0, waiting: [], users: 0 }
+    this.#keys.set(key, state)
+    state.users++
     for (;;) {
-      const { ended } = trying
-      const refusal = await take(this.#limiter, key)
+      const { ended } = state
+      const refusal = await takePoint(this.#limiter, key)
       if (!refusal) break
-      if (trying.ended !== ended) continue // its point may have come back a moment after the answer
-      if (trying.held === 0) {
-        this.#leave(key, trying)
+      // an attempt that ended during the call may have given its point back just after the refusal
+      if (state.ended !== ended) continue
+      if (state.running === 0) {
+        this.#leave(key, state)
         throw refusal
       }
-      await new Promise<void>((resolve) => trying.waiting.push(resolve))
+      await new Promise<void>((resolve) => state.waiting.push(resolve))
     }
-    trying.held++
-    return this.#attempt(key, trying)
+    state.running++
+    return this.#attempt(key, state)
   }
 
-  #attempt(key: string, trying: KeyState): Attempt {
+  #attempt(key: string, state: KeyState): Attempt {
     let forgets = false
     return {
-      forget: () => void (forgets = true),
+      forgetEarlier: () => void (forgets = true),
       end: async (wrong) => {
         try {
-          // others that are under way have points of their own, which they give back themselves
-          if (forgets && trying.held === 1) await this.#limiter.delete(key)
+          // other running attempts would lose their points by a delete, and give them back
+          // themselves
+          if (forgets && state.running === 1) await this.#limiter.delete(key)
           else if (!wrong) await this.#limiter.reward(key)
         } finally {
-          trying.held--
-          trying.ended++
-          this.#leave(key, trying)
+          state.running--
+          state.ended++
+          this.#leave(key, state)
         }
       },
     }
   }
 
-  /** The next one finds out for itself; when it is refused, too, it wakes another. */
-  #leave(key: string, trying: KeyState): void {
-    trying.waiting.shift()?.()
-    if (--trying.interested === 0) this.#keys.delete(key)
+  /** Wakes one waiting attempt. It tries again; if it is refused too, it wakes the next one. */
+  #leave(key: string, state: KeyState): void {
+    state.waiting.shift()?.()
+    if (--state.users === 0) this.#keys.delete(key)
   }
 }
 
-/** Takes a point, or gives the refusal: that one takes none. */
-async function take(limiter: Limiter, key: string): Promise<Fault | undefined> {
+/** Takes a point and resolves to undefined, or resolves to the refusal and takes none. */
+async function takePoint(limiter: Limiter, key: string): Promise<Fault | undefined> {
   try {
     await limiter.consume(key)
     return undefined
@@ -195,7 +210,9 @@ async function take(limiter: Limiter, key: string): Promise<Fault | undefined> {
   }
 }
 
-/** What one person has: an IPv4 address, or the first 64 bits of an IPv6 one. */
+/**
+ * The part of an address that one person has: an IPv4 address, or the first 64 bits of an IPv6 one.
+ */
 export function networkOf(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')
   if (!isIPv6(plain)) return plain

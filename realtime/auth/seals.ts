@@ -1,16 +1,23 @@
-// Values that pass through a browser and can neither be read nor made there: only this server's secrets seal and open them.
+// Seals values that pass through a browser: only this server's secrets can make or read a seal.
 import { sealData, unsealData } from 'iron-session'
 
 export interface Seals {
-  /** Holds for so many seconds. */
+  /** Seals a value that may be opened for `seconds` from now. */
   seal(value: object, seconds: number): Promise<string>
-  /** What was sealed; empty when others sealed it, it was touched, or is too old. Its fields have to be looked at: which value it is isn't told. */
+  /**
+   * The sealed value; empty if it is forged, altered or older than `seconds`. A seal doesn't say
+   * which kind of value it holds, so the caller must check the fields.
+   */
   open<T extends object>(sealed: string, seconds: number): Promise<Partial<T>>
 }
 
-/** @param secrets 32+ characters each; the first seals, all open, so that they can be exchanged without losing what is under way */
+/**
+ * @param secrets at least 32 characters each. The first secret seals and all of them open, so that
+ * a   secret can be replaced without invalidating the seals that are in use.
+ */
 export function createSeals(secrets: readonly string[]): Seals {
-  // iron-session names secrets by number inside the seal; one name for all, tried in turn, as positions shift when the oldest is dropped
+  // iron-session writes the number of a secret into the seal, and numbers shift when the oldest
+  // secret is removed. So every secret has the number 1, and all of them are tried in turn.
   const passwords = secrets.map((secret) => ({ 1: secret }))
   return {
     seal: (value, seconds) => sealData(value, { password: passwords[0]!, ttl: seconds }),

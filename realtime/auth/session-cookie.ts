@@ -1,10 +1,11 @@
-// The session cookie: a seal that only this server's secrets open. It holds which session and when it was sealed, nothing that could
-// outlive a revocation: the session itself is in the database.
+// The session cookie. It is sealed with this server's secrets and holds only the session's id and
+// the time of sealing. The session itself is in the database, so nothing in the cookie outlives a
+// revocation.
 import { parseCookie, stringifySetCookie } from 'cookie'
 import { createSeals } from './seals.ts'
 
 export const SESSION_COOKIE = 'lockstep_session'
-/** How long a session lives without being used, and its cookie (seconds). */
+/** A session that isn't used, and its cookie, expire after this time (seconds). */
 export const SESSION_SECONDS = 30 * 24 * 60 * 60
 
 export interface SealedSession {
@@ -14,23 +15,27 @@ export interface SealedSession {
 }
 
 export interface SessionCookie {
-  /** The value of `Set-Cookie` that signs a browser in; `secure`: it came over https. */
+  /**
+   * The `Set-Cookie` value that signs a browser in.
+   * @param secure whether the request came over https
+   */
   issue(session_id: string, secure: boolean): Promise<string>
-  /** The value of `Set-Cookie` that makes a browser forget. */
+  /** The `Set-Cookie` value that removes the cookie. */
   clear(secure: boolean): string
   /**
-   * All that a raw `Cookie` header holds under this name, in its order, but what was sealed by others, was touched, or is too old. There may be
-   * several: neighbouring hosts and longer paths can set some that a browser sends first.
+   * All valid values of this name in a raw `Cookie` header, in the header's order. Values that are
+   * forged, altered or too old are left out. There may be several values, because neighbouring
+   * hosts and longer paths can set cookies that a browser sends first.
    */
   read(header: string | undefined): Promise<SealedSession[]>
 }
 
-/** Cookies of the name that are looked at. */
-const MOST = 10
+/** At most this many cookies of the name are examined. */
+const MAX_VALUES = 10
 
 /**
- * @param secrets as of `createSeals`: they can be exchanged without signing anybody out
- * @param onlySecure pages only come over https, also where the last part of the way doesn't
+ * @param secrets as for `createSeals`: replacing them one by one signs nobody out
+ * @param onlySecure every page is served over https, even if the last hop to this server isn't
  */
 export function createSessionCookie(
   secrets: readonly string[],
@@ -57,13 +62,13 @@ export function createSessionCookie(
       const values = (header ?? '')
         .split(';')
         .flatMap((pair) => parseCookie(pair)[SESSION_COOKIE] || [])
-      const sealed: SealedSession[] = []
-      for (const value of values.slice(0, MOST)) {
+      const sessions: SealedSession[] = []
+      for (const value of values.slice(0, MAX_VALUES)) {
         const { session_id, sealed_at } = await seals.open<SealedSession>(value, SESSION_SECONDS)
         if (typeof session_id === 'string' && typeof sealed_at === 'number')
-          sealed.push({ session_id, sealed_at })
+          sessions.push({ session_id, sealed_at })
       }
-      return sealed
+      return sessions
     },
   }
 }

@@ -1,5 +1,5 @@
-// Who is signed in. The cookie only names a session; whether that is alive is read from the database with every request, so a
-// revocation acts at once and everywhere.
+// Knows who is signed in. The cookie only names a session. Each request reads the session from the
+// database, so a revocation takes effect at once on every node.
 import { newId } from '@lockstep/protocol/ids'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
@@ -19,59 +19,70 @@ import {
   type SessionCookie,
 } from './session-cookie.ts'
 
-/** The session's end is pushed forward at most this often (ms). */
+/** A request renews its session at most this often (ms). */
 const RENEW_MS = 60_000
-/** By an open socket more seldom, as there are many and all of them last. */
+/**
+ * An open socket renews its session at most this often: there are many sockets, and they last long
+ * (ms).
+ */
 const RENEW_OPEN_MS = 60 * 60 * 1000
-/** A cookie older than this is sealed anew (ms). */
+/** A cookie older than this is replaced (ms). */
 const RESEAL_MS = 24 * 60 * 60 * 1000
 
+/** A user who is signed in, and the session by which that is known. */
 export interface Identity {
   user_id: string
   username: string
-  /** Of a user whom the host brings. */
+  /** The host app's identity of the user; undefined for a user of this server. */
   host?: HostIdentity
   session_id: string
+  /** A readable name of the device. */
   device: string
   session_created_at: Date
   user_created_at: Date
   expires_at: Date
-  /** The cookie is more than a day old: an HTTP answer should bring a new one. */
+  /** The cookie is more than a day old, so an HTTP response should bring a new one. */
   stale_cookie: boolean
 }
 
 export interface Sessions {
   readonly cookie: SessionCookie
-  /** Who a raw `Cookie` header belongs to, by majority reads; undefined: nobody is signed in. Renews the session. */
+  /**
+   * The user to whom a raw `Cookie` header belongs, by majority reads; undefined if nobody is
+   * signed in. Renews the session.
+   */
   identify(cookieHeader: string | undefined): Promise<Identity | undefined>
   /**
-   * Until when each of these sessions is alive, all of which have an open socket; those that aren't alive are left out. Renews them. One query, so at
-   * most about 1000 ids.
+   * When each of these sessions will expire; sessions that aren't alive are left out. Each must
+   * have an open socket. Renews them. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  /** Starts a session of a user who has proved to be it. */
+  /** Starts a session for a user who has authenticated. */
   open(user_id: string, device: string): Promise<SessionDocument>
 }
 
-export function createSessions(options: {
+export interface SessionsDeps {
   database: Database
+  /** As for `createSeals`. */
   secrets: readonly string[]
-  /** Cookies never travel in the clear, whatever a request looks like here. */
+  /** Every page is served over https, so cookies are always `Secure`. */
   onlySecure?: boolean
   logger: Logger
   now?: () => number
-}): Sessions {
-  const { database, secrets, logger, now = Date.now } = options
-  const cookie = createSessionCookie(secrets, now, options.onlySecure)
-  const end = () => new Date(now() + SESSION_SECONDS * 1000)
+}
 
-  /** Nobody waits for it: it only moves an end that is weeks away. */
-  function renew(found: readonly SessionTimes[], afterMs: number): void {
+export function createSessions(deps: SessionsDeps): Sessions {
+  const { database, secrets, logger, now = Date.now } = deps
+  const cookie = createSessionCookie(secrets, now, deps.onlySecure)
+  const newExpiry = () => new Date(now() + SESSION_SECONDS * 1000)
+
+  /** Runs in the background, because the expiry that it moves is weeks away. */
+  function renew(sessions: readonly SessionTimes[], afterMs: number): void {
     const before = new Date(now() - afterMs)
-    const due = found.filter(({ last_seen_at }) => last_seen_at < before).map(({ _id }) => _id)
+    const due = sessions.filter(({ last_seen_at }) => last_seen_at < before).map(({ _id }) => _id)
     if (due.length === 0) return
-    renewSessions(database, due, { now: new Date(now()), before, expires_at: end() }).catch(
-      (error: unknown) => logger.warn({ err: error }, 'sessions could not be renewed'),
+    renewSessions(database, due, { now: new Date(now()), before, expires_at: newExpiry() }).catch(
+      (error: unknown) => logger.warn({ err: error }, 'could not renew sessions'),
     )
   }
 
@@ -115,7 +126,7 @@ export function createSessions(options: {
         device,
         created_at: at,
         last_seen_at: at,
-        expires_at: end(),
+        expires_at: newExpiry(),
       }
       await insertSession(database, session)
       return session

@@ -1,6 +1,7 @@
-// How often something may happen: counted in this node alone, where a count shared over nodes would cost more than what it limits.
+// Limits how often something may happen on this node. It is for events that are cheaper than a
+// count that all nodes share.
 
-/** Tokens that come back at `rate` a second up to `burst`; each event takes one. */
+/** Tokens return at `rate` per second, up to `burst`. Each event takes one token. */
 export interface TokenRate {
   rate: number
   burst: number
@@ -9,14 +10,14 @@ export interface TokenRate {
 export class TokenBucket {
   readonly #rate: TokenRate
   #tokens: number
-  #at = performance.now()
+  #filledAt = performance.now()
 
   constructor(rate: TokenRate) {
     this.#rate = rate
     this.#tokens = rate.burst
   }
 
-  /** Milliseconds to wait; 0: taken. */
+  /** Takes a token and returns 0, or returns the time until there is one (ms). */
   take(): number {
     this.#refill()
     if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) / this.#rate.rate) * 1000)
@@ -24,7 +25,7 @@ export class TokenBucket {
     return 0
   }
 
-  /** Nothing was taken for so long that forgetting the bucket changes nothing. */
+  /** Whether the bucket is in the state of a new one. */
   isFull(): boolean {
     this.#refill()
     return this.#tokens >= this.#rate.burst
@@ -32,34 +33,34 @@ export class TokenBucket {
 
   #refill(): void {
     const now = performance.now()
-    this.#tokens = Math.min(
-      this.#rate.burst,
-      this.#tokens + ((now - this.#at) / 1000) * this.#rate.rate,
-    )
-    this.#at = now
+    const returned = ((now - this.#filledAt) / 1000) * this.#rate.rate
+    this.#tokens = Math.min(this.#rate.burst, this.#tokens + returned)
+    this.#filledAt = now
   }
 }
 
-/** A bucket per key; those that are full again are forgotten now and then. */
+const MIN_SWEEP_SIZE = 1_000
+
+/** A token bucket per key. Full buckets are forgotten from time to time. */
 export class KeyedTokenBuckets {
   readonly #rate: TokenRate
   readonly #buckets = new Map<string, TokenBucket>()
-  #sweepAt = 1_000
+  #sweepSize = MIN_SWEEP_SIZE
 
   constructor(rate: TokenRate) {
     this.#rate = rate
   }
 
-  /** Milliseconds to wait; 0: taken. */
+  /** Takes a token of this key and returns 0, or returns the time until there is one (ms). */
   take(key: string): number {
     let bucket = this.#buckets.get(key)
     if (!bucket) this.#buckets.set(key, (bucket = new TokenBucket(this.#rate)))
-    if (this.#buckets.size > this.#sweepAt) this.#sweep()
+    if (this.#buckets.size > this.#sweepSize) this.#sweep()
     return bucket.take()
   }
 
   #sweep(): void {
     for (const [key, bucket] of this.#buckets) if (bucket.isFull()) this.#buckets.delete(key)
-    this.#sweepAt = Math.max(1_000, this.#buckets.size * 2)
+    this.#sweepSize = Math.max(MIN_SWEEP_SIZE, this.#buckets.size * 2)
   }
 }

@@ -1,5 +1,7 @@
-// Users whom a proxy in front has signed in. Its word counts only beside its secret, so that whoever else reaches the port can name nobody;
-// there it counts in full: a session of one of its users is nothing on a request for which it names another, or nobody.
+// Users whom a proxy in front of this server has signed in. The proxy's headers count only together
+// with its secret, so nobody else who reaches the port can claim to be a user. With the secret they
+// count in full: if the proxy names another user or none, a session of one of its users isn't valid
+// for that request.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { TrustedProxySettings } from '../config/host-users.ts'
@@ -7,15 +9,22 @@ import type { Logger } from '../observability/logger.ts'
 import { SUBJECT_MAX, type HostUser } from './host-user.ts'
 import type { Identity, Sessions } from './sessions.ts'
 
-/** Header with the proxy's secret. */
+/** The header with the proxy's secret. */
 const SECRET_HEADER = 'lockstep-proxy-secret'
-/** Of identities that the proxy tells. */
+/** The issuer of the identities that the proxy names. */
 const ISSUER = 'proxy'
 
+/**
+ * What the proxy says about a request: it comes from this user, or from nobody who is signed in.
+ */
+export interface ProxyClaim {
+  user: HostUser | undefined
+}
+
 export interface TrustedProxy {
-  /** What the proxy says of a request: its user, if it has one. undefined: it says nothing, the request isn't its. */
-  claimOf(request: IncomingMessage): { user: HostUser | undefined } | undefined
-  /** These sessions, for sockets: one that the proxy's word about the request contradicts is nobody's. */
+  /** The proxy's claim about a request; undefined if the request didn't come through the proxy. */
+  claimOf(request: IncomingMessage): ProxyClaim | undefined
+  /** `sessions` for sockets: `identify` ignores a session that the proxy's claim contradicts. */
   guardSessions(sessions: Sessions): {
     alive: Sessions['alive']
     identify(
@@ -29,59 +38,66 @@ export function createTrustedProxy(settings: TrustedProxySettings, logger: Logge
   const { userHeader, nameHeader } = settings
   const digests = settings.secrets.map(digest)
 
-  /** undefined also for one that came twice: a visitor's own beside the proxy's. */
-  function only(request: IncomingMessage, name: string | undefined): string | undefined {
+  /**
+   * The header's value; undefined if it is absent, empty or sent twice (by the visitor and by the
+   * proxy).
+   */
+  function singleValue(request: IncomingMessage, name: string | undefined): string | undefined {
     const values = request.headersDistinct[name ?? ''] ?? []
     return values.length === 1 && values[0] ? values[0] : undefined
   }
 
-  function isTheProxys(request: IncomingMessage): boolean {
-    const given = digest(only(request, SECRET_HEADER) ?? '')
-    return digests.map((right) => timingSafeEqual(given, right)).includes(true)
+  function hasSecret(request: IncomingMessage): boolean {
+    const given = digest(singleValue(request, SECRET_HEADER) ?? '')
+    return digests.map((valid) => timingSafeEqual(given, valid)).includes(true)
   }
 
-  const word: TrustedProxy['claimOf'] = (request) => {
-    if (!isTheProxys(request)) {
+  function claimOf(request: IncomingMessage): ProxyClaim | undefined {
+    if (!hasSecret(request)) {
       if (request.headers[userHeader] !== undefined || request.headers[SECRET_HEADER] !== undefined)
         logger.warn(
           { address: request.socket.remoteAddress },
-          `${userHeader} without the proxy's secret is ignored`,
+          `ignored ${userHeader}: it came without the proxy's secret`,
         )
       return undefined
     }
-    const subject = only(request, userHeader)
+    const subject = singleValue(request, userHeader)
     if (subject === undefined || subject.length > SUBJECT_MAX) {
       if (request.headers[userHeader])
-        logger.warn(`${userHeader} comes twice or is too long: it names nobody`)
+        logger.warn(`ignored ${userHeader}: it was sent twice or is too long`)
       return { user: undefined }
     }
-    const names = [only(request, nameHeader), subject].map((name) =>
+    const names = [singleValue(request, nameHeader), subject].map((name) =>
       Buffer.from(name ?? '', 'latin1').toString('utf8'),
     )
     return { user: { issuer: ISSUER, subject, names } }
   }
 
   return {
-    claimOf: word,
+    claimOf,
     guardSessions: (sessions) => ({
       alive: sessions.alive,
       async identify(cookieHeader, request) {
         const identity = await sessions.identify(cookieHeader)
-        return identity && contradicts(request && word(request), identity) ? undefined : identity
+        const claim = request && claimOf(request)
+        return identity && contradicts(claim, identity) ? undefined : identity
       },
     }),
   }
 }
 
-/** The proxy names somebody else than the session is of, or nobody although the session is one of its users. */
+/**
+ * Whether the proxy names another user than the session's, or names nobody although the session is
+ * one of its users'.
+ */
 export function contradicts(
-  said: ReturnType<TrustedProxy['claimOf']>,
+  claim: ProxyClaim | undefined,
   { host }: Pick<Identity, 'host'>,
 ): boolean {
-  if (!said) return false
-  const known = host?.issuer === ISSUER ? host.subject : undefined
-  return known !== said.user?.subject
+  if (!claim) return false
+  const subject = host?.issuer === ISSUER ? host.subject : undefined
+  return subject !== claim.user?.subject
 }
 
-/** Of equal length whatever the secret's is, as the comparison in constant time needs it. */
+/** The comparison in constant time needs values of equal length. */
 const digest = (secret: string): Buffer => createHash('sha256').update(secret).digest()

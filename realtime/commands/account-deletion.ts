@@ -7,9 +7,8 @@ import type { Log } from '../log/log.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
 import { deleteUser, findClosing, markClosing, type UserDocument } from '../store/users.ts'
 import { eraseContent, findClosedSince } from '../store/account-entries.ts'
-import { fingerprintOf } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
-import type { SessionSockets } from './account.ts'
+import type { SessionSockets } from './session-sockets.ts'
 
 /** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
 const SWEEP_AGAIN_MS = 60 * 60 * 1000
@@ -37,11 +36,10 @@ export function createAccountDeletion({
   async function close({ _id: user_id, version }: UserDocument, topic: Topic): Promise<void> {
     try {
       await log.append({
-        caller: { user_id, session_id: null, device: '' },
+        context: { user_id, session_id: null, device: '', mutation_id: newId() },
         topic,
-        mutation_id: newId(),
-        fingerprint: fingerprintOf(['close']),
-        load: () => Promise.resolve(),
+        entity_id: user_id,
+        identity: ['close'],
         decide: () => ({ op: 'closed', entity_id: user_id, version: version + 1, data: {} }),
       })
       await log.projectToHead(user_id, topic)

@@ -1,55 +1,48 @@
-// Topic `account`: it tells devices, and people later, what happened to accounts and sessions. Those are documents that are written first;
-// an entry is appended when they are, so that a crash in between leaves an entry out and never a revoked session alive.
-import type { Decision } from '@lockstep/protocol/change'
-import { fingerprintOf } from '../log/entry.ts'
+// Topic `account` tells devices, and people later, what happened to accounts and sessions. Accounts and sessions are documents that are
+// written first; the entry is appended after that. So a crash in between loses an entry and never leaves a revoked session alive.
+import type { DecisionOf } from '@lockstep/protocol/change'
+import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
-import type { ChangeDocument } from '../store/changes.ts'
-import type { CommandContext } from './commands.ts'
-
-export interface Told {
-  seq: number
-  version: number
-  /** What tells it: new or, for a repeated command, the first one. undefined: there was nothing to tell. */
-  entry?: ChangeDocument
-  changed: boolean
-}
+import type { AccountNeeds, AccountState } from '../log/state/account-state.ts'
 
 /**
- * A command's identity, for telling a repeated one from another under the same `mutation_id`. It is stored as a plain hash: it never
- * contains a password.
+ * A command's identity, which tells a repeated command from another one under the same `mutation_id`. It is stored as a plain hash and
+ * therefore never contains a password.
  */
 export type CommandIdentity = readonly [name: string, ...fields: string[]]
 
+/** An entry that tells of a command: a new one or, for a repeated command, the first one. */
+export interface Told {
+  entity_id: string
+  epoch: string
+  seq: number
+  version: number
+  /** false: it is the first one. */
+  changed: boolean
+}
+
 export interface AccountLog {
-  /** Appends what `decide` makes of what `load` reads; both run again when another entry came first. */
-  tell<State>(
-    request: CommandContext,
+  /** Appends what `decide` makes of the state. undefined: there was nothing to tell. */
+  tell(
+    context: CommandContext,
     identity: CommandIdentity,
-    load: () => Promise<State>,
-    decide: (state: State) => Decision | undefined,
-  ): Promise<Told>
-  /** The entry that the same command made before. Throws `invalid` when its `mutation_id` was another command's. */
-  first(request: CommandContext, identity: CommandIdentity): Promise<ChangeDocument | undefined>
+    entity: { entity_id: string; needs?: AccountNeeds },
+    decide: (state: AccountState) => DecisionOf<'account'> | undefined,
+  ): Promise<Told | undefined>
+  /** The entry that the same command made before. Throws `invalid` when another command used its `mutation_id`. */
+  first(context: CommandContext, identity: CommandIdentity): Promise<Told | undefined>
 }
 
 export function createAccountLog(log: Log): AccountLog {
-  const tell: AccountLog['tell'] = async (request, identity, load, decide) => {
-    const appended = await log.append({
-      caller: request,
-      topic: 'account',
-      mutation_id: request.mutation_id,
-      fingerprint: fingerprintOf(identity),
-      load,
-      decide,
-    })
-    if (appended.kind === 'unchanged') return { seq: appended.seq, version: 1, changed: false }
-    const { entry } = appended
-    return { seq: entry.seq, version: entry.version, entry, changed: appended.kind === 'appended' }
+  const tell: AccountLog['tell'] = async (context, identity, entity, decide) => {
+    const appended = await log.append({ context, topic: 'account', identity, ...entity, decide })
+    const { kind, entity_id, epoch, seq, version } = appended
+    if (kind === 'unchanged') return undefined
+    return { entity_id, epoch, seq, version, changed: kind === 'appended' }
   }
-  const nothing = () => Promise.resolve(undefined)
   return {
     tell,
-    first: async (request, identity) =>
-      (await tell(request, identity, nothing, () => undefined)).entry,
+    first: (context, identity) =>
+      tell(context, identity, { entity_id: context.user_id }, () => undefined),
   }
 }

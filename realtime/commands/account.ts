@@ -7,26 +7,17 @@ import { limits as most } from '@lockstep/protocol/limits'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
-import type { Caller } from '../log/entry.ts'
-import { keyReused } from '../log/append.ts'
+import type { Caller, CommandContext } from '../log/entry.ts'
+import { mutationIdReused } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
-import { findLastAccountEntry } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
-import type { ChangeDocument } from '../store/changes.ts'
 import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '../store/sessions.ts'
 import { findUser, renameUser, replacePassword, type UserDocument } from '../store/users.ts'
 import { createAccountDeletion } from './account-deletion.ts'
-import { createAccountLog, type CommandIdentity } from './account-log.ts'
-import type { Outcome, CommandContext } from './commands.ts'
+import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
+import type { Outcome } from './outcome.ts'
+import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
-
-/** The sockets of sessions, on all nodes. */
-export interface SessionSockets {
-  /** Ends every socket of these sessions, at once. */
-  disconnectSessions(sessionIds: readonly string[]): void
-  /** The user's sessions that have a socket now. */
-  onlineSessions(user_id: string): Promise<Set<string>>
-}
 
 /** A session is a proof of who it is for so long (ms). */
 const FRESH_MS = 10 * 60 * 1000
@@ -41,10 +32,10 @@ export interface AccountUseCases extends SignIn {
   /** Who is signed in. Throws `unauthenticated` when the session ended meanwhile. */
   me(caller: Caller): Promise<SignInResult & AtHead>
   /** Throws `username_taken`. */
-  rename(request: CommandContext, username: string): Promise<User>
+  rename(context: CommandContext, username: string): Promise<User>
   /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`, `invalid` for an account without a password. */
   changePassword(
-    request: CommandContext,
+    context: CommandContext,
     address: string,
     passwords: { current: string; next: string },
   ): Promise<void>
@@ -52,19 +43,19 @@ export interface AccountUseCases extends SignIn {
    * Deletes the account and all its content. One without a password needs a session that has just begun instead. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` without the password that it has.
    */
-  remove(request: CommandContext, address: string, password: string | undefined): Promise<void>
+  remove(context: CommandContext, address: string, password: string | undefined): Promise<void>
   /** Those that are alive, newest first. */
   listSessions(caller: Caller): Promise<{ items: ListedSession[] } & AtHead>
   /** Signs a device out, the own one included. Throws `not_found` for what isn't a session of the user, or isn't one any more. */
   revoke(
-    request: CommandContext,
+    context: CommandContext,
     command: AccountCommands['revoke'],
   ): Promise<Outcome<AccountCommands['revoke']>>
   /** Finishes deletions that stopped half-way: at start and every few minutes. */
   finishDeletions(): Promise<void>
 }
 
-export function createAccount(rooms: {
+export function createAccount(deps: {
   database: Database
   log: Log
   sessions: Sessions
@@ -72,16 +63,12 @@ export function createAccount(rooms: {
   limits: RateLimits
   devices: SessionSockets
 }): AccountUseCases {
-  const { database, log, passwords, limits, devices } = rooms
+  const { database, log, passwords, limits, devices } = deps
   const accountLog = createAccountLog(log)
-  const deletion = createAccountDeletion(rooms)
+  const deletion = createAccountDeletion(deps)
 
-  async function present(user_id: string): Promise<UserDocument> {
-    const user = await findUser(database, user_id)
-    if (!user || user.closing)
-      throw new Fault('unauthenticated', { detail: 'This account is gone' })
-    return user
-  }
+  const present = async (user_id: string): Promise<UserDocument> =>
+    existingUser(await findUser(database, user_id))
 
   async function prove(
     { password_hash }: UserDocument,
@@ -103,31 +90,31 @@ export function createAccount(rooms: {
       })
   }
 
-  /** Tells the present name, unless it has been told: so a rename that stopped before this is told by its repetition. */
-  const tellName = (request: CommandContext, identity: CommandIdentity) =>
+  /** Tells the present name, unless it has been told: the repetition of a rename that stopped before this tells it. */
+  const tellName = (context: CommandContext, identity: CommandIdentity) =>
     accountLog.tell(
-      request,
+      context,
       identity,
-      async () => ({
-        user: await present(request.user_id),
-        told: await findLastAccountEntry(database, request.user_id, request.user_id, ['renamed']),
-      }),
-      ({ user: { _id, username, version }, told }) =>
-        (told ? told.data?.username === username : version === 1)
-          ? undefined
-          : { op: 'renamed', entity_id: _id, version, data: { username } },
+      {
+        entity_id: context.user_id,
+        needs: { user: true, lastEntry: { ops: ['renamed'] } },
+      },
+      ({ user, lastEntry }) => {
+        const { _id, username, version } = existingUser(user)
+        const isTold = lastEntry ? lastEntry.data?.username === username : version === 1
+        return isTold ? undefined : { op: 'renamed', entity_id: _id, version, data: { username } }
+      },
     )
 
-  /** `removed`: its document was there just now, so it is told even if its beginning wasn't. */
-  const tellRevoked = (request: CommandContext, session_id: string, removed: boolean) =>
+  /** `removed`: the session's document was there just now, so its end is told even if its beginning wasn't. */
+  const tellRevoked = (context: CommandContext, session_id: string, removed: boolean) =>
     accountLog.tell(
-      request,
+      context,
       ['revoke', session_id],
-      () => findLastAccountEntry(database, request.user_id, session_id),
-      (last) => {
-        if (last ? last.op === 'session_revoked' : !removed)
-          throw new Fault('not_found', { detail: 'There is no such session' })
-        const version = (last?.version ?? 0) + 1
+      { entity_id: session_id, needs: { lastEntry: {} } },
+      ({ lastEntry }) => {
+        if (lastEntry ? lastEntry.op === 'session_revoked' : !removed) throw noSuchSession()
+        const version = (lastEntry?.version ?? 0) + 1
         return { op: 'session_revoked', entity_id: session_id, version, data: { session_id } }
       },
     )
@@ -153,41 +140,43 @@ export function createAccount(rooms: {
   /** No trace of a password is in the log: as long as the account hasn't changed again, a repetition is what asks for its password. */
   async function checkRepetition(
     user: UserDocument,
-    first: ChangeDocument,
+    first: Told,
     proof: () => Promise<void>,
   ): Promise<void> {
     if (user.version !== first.version) return
     await proof().catch((error: unknown) => {
-      throw error instanceof Fault && error.code === 'invalid_credentials' ? keyReused() : error
+      throw error instanceof Fault && error.code === 'invalid_credentials'
+        ? mutationIdReused()
+        : error
     })
   }
 
-  async function endOtherSessions(request: CommandContext): Promise<void> {
+  async function endOtherSessions(context: CommandContext): Promise<void> {
     await tellEnded(
-      request,
-      await deleteSessionsOf(database, request.user_id, request.session_id ?? undefined),
+      context,
+      await deleteSessionsOf(database, context.user_id, context.session_id ?? undefined),
     )
   }
 
   /** The oldest devices of a user who has signed in on too many. */
-  async function endOldest(request: CommandContext): Promise<void> {
-    const sessions = await findSessionsOf(database, request.user_id, new Date())
+  async function endOldest(context: CommandContext): Promise<void> {
+    const sessions = await findSessionsOf(database, context.user_id, new Date())
     const oldest = sessions.slice(most.sessionsPerUser).map(({ _id }) => _id)
-    for (const id of oldest) await deleteSession(database, request.user_id, id)
-    await tellEnded(request, oldest)
+    for (const id of oldest) await deleteSession(database, context.user_id, id)
+    await tellEnded(context, oldest)
   }
 
-  async function tellEnded(request: CommandContext, ended: readonly string[]): Promise<void> {
+  async function tellEnded(context: CommandContext, ended: readonly string[]): Promise<void> {
     devices.disconnectSessions(ended)
     for (const id of ended)
-      await tellRevoked({ ...request, mutation_id: newId() }, id, true).catch((error: unknown) => {
+      await tellRevoked({ ...context, mutation_id: newId() }, id, true).catch((error: unknown) => {
         // revoked by another device meanwhile
         if (!(error instanceof Fault && error.code === 'not_found')) throw error
       })
   }
 
   return {
-    ...createSignIn({ ...rooms, accountLog, endOldest }),
+    ...createSignIn({ ...deps, accountLog, endOldest }),
 
     async me({ user_id, session_id }) {
       const head = await log.head(user_id, 'account') // before the documents: they are written before their entries
@@ -197,38 +186,41 @@ export function createAccount(rooms: {
       return { user: toUser(user), session: toSession(session), ...head }
     },
 
-    async rename(request, username) {
+    async rename(context, username) {
       const identity = ['rename', username] as const
-      if (!(await accountLog.first(request, identity))) {
-        if (!(await renameUser(database, request.user_id, username)))
+      if (!(await accountLog.first(context, identity))) {
+        if (!(await renameUser(database, context.user_id, username)))
           throw new Fault('username_taken')
-        await tellName(request, identity)
+        await tellName(context, identity)
       }
-      return toUser(await present(request.user_id))
+      return toUser(await present(context.user_id))
     },
 
-    async changePassword(request, address, given) {
+    async changePassword(context, address, given) {
       const identity = ['password'] as const
-      const user = await present(request.user_id)
+      const user = await present(context.user_id)
       const { username, _id } = user
-      const first = await accountLog.first(request, identity)
+      const first = await accountLog.first(context, identity)
       if (first)
         return checkRepetition(user, first, () =>
           limits.checkPassword(username, address, () => prove(user, given.next), true),
         )
       await limits.checkPassword(username, address, () => replace(_id, given), true)
-      await endOtherSessions(request)
+      await endOtherSessions(context)
       await accountLog.tell(
-        request,
+        context,
         identity,
-        () => present(_id),
-        ({ version }) => ({ op: 'password_changed', entity_id: _id, version, data: {} }),
+        { entity_id: _id, needs: { user: true } },
+        ({ user }) => {
+          const { version } = existingUser(user)
+          return { op: 'password_changed', entity_id: _id, version, data: {} }
+        },
       )
     },
 
-    async remove(request, address, password) {
-      const user = await present(request.user_id)
-      if (user.password_hash === undefined) await needFreshSession(request)
+    async remove(context, address, password) {
+      const user = await present(context.user_id)
+      if (user.password_hash === undefined) await needFreshSession(context)
       else await limits.checkPassword(user.username, address, () => prove(user, password), true)
       await deletion.remove(user)
     },
@@ -248,13 +240,23 @@ export function createAccount(rooms: {
       return { items, ...head }
     },
 
-    async revoke(request, { session_id }) {
-      const removed = await deleteSession(database, request.user_id, session_id)
+    async revoke(context, { session_id }) {
+      const removed = await deleteSession(database, context.user_id, session_id)
       if (removed) devices.disconnectSessions([session_id])
-      const { seq, version, changed } = await tellRevoked(request, session_id, removed)
-      return { data: { session_id }, seq, version, changed }
+      const told = await tellRevoked(context, session_id, removed)
+      if (!told) throw noSuchSession()
+      const { epoch, seq, version, changed } = told
+      return { data: { session_id }, epoch, seq, version, changed }
     },
 
     finishDeletions: deletion.finish,
   }
 }
+
+/** Throws `unauthenticated` for an account that is gone or about to go. */
+function existingUser(user: UserDocument | null | undefined): UserDocument {
+  if (!user || user.closing) throw new Fault('unauthenticated', { detail: 'This account is gone' })
+  return user
+}
+
+const noSuchSession = () => new Fault('not_found', { detail: 'There is no such session' })

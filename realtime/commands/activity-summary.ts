@@ -1,5 +1,6 @@
-// A short sentence on an entry of the log, from its outline: what kind of thing changed, by the names of its fields, never by their values.
-// It still says something when the entry's content is gone.
+// A short sentence about an entry of the log, made from its outline: it names the fields that changed, never their values. So it still says
+// something when the content of the entry is gone.
+import type { Op } from '@lockstep/protocol/change'
 import { Uuid } from '@lockstep/protocol/scalars'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -10,7 +11,7 @@ type Outline = Pick<
   EntryOutline,
   'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'label'
 >
-type Say = (outline: Outline) => string
+type Sentence = (outline: Outline) => string
 
 const NAMES = 5
 const NAME_LENGTH = 40
@@ -33,18 +34,21 @@ function written(messages: number, edited: number | null): string[] {
   ]
 }
 
-const updatedConversation: Say = ({ fields, messages, edited }) => {
+const updatedConversation: Sentence = ({ fields, messages, edited }) => {
   const isCounted = (name: string) => name === 'messages' && messages !== null
   // older entries name the derived ones as well
   const names = (fields ?? []).filter((name) => !derivedFields.has(name) && !isCounted(name))
-  const deeds = [
+  const parts = [
     ...(messages ? written(messages, edited) : []),
     ...(names.length > 0 ? [`changed ${inSentence(names)}`] : []),
   ].join(', ')
-  return deeds === '' ? 'Changed' : deeds[0]!.toUpperCase() + deeds.slice(1)
+  return parts === '' ? 'Changed' : parts[0]!.toUpperCase() + parts.slice(1)
 }
 
-const sentences: Record<Topic, Record<string, Say>> = {
+const closed: Sentence = () => 'Closed the account'
+
+/** Demands a sentence of every op. An op of a newer server has none and is shown by its name. */
+const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
   conversations: {
     created: ({ messages }) => (messages ? `Created with ${counted(messages)}` : 'Created'),
     updated: updatedConversation,
@@ -53,10 +57,12 @@ const sentences: Record<Topic, Record<string, Say>> = {
     deleted: () => 'Moved to the trash',
     restored: () => 'Taken back from the trash',
     purged: () => 'Removed for ever',
+    closed,
   },
   preferences: {
     updated: ({ fields }) =>
       fields?.length ? `Changed ${inSentence(fields)}` : 'Changed preferences',
+    closed,
   },
   agents: {
     // agents of users have ids that say nothing to a person
@@ -67,6 +73,7 @@ const sentences: Record<Topic, Record<string, Say>> = {
     extended: () => 'A run went on',
     finished: ({ label }) => (label === null ? 'A run ended' : `A run ended: ${label}`),
     deleted: () => 'Removed a run',
+    closed,
   },
   account: {
     session_created: ({ label }) =>
@@ -74,12 +81,13 @@ const sentences: Record<Topic, Record<string, Say>> = {
     session_revoked: () => 'Signed a device out',
     renamed: () => 'Changed the username',
     password_changed: () => 'Changed the password',
-    closed: () => 'Closed the account',
+    closed,
   },
 }
 
 /** One line without a full stop. */
 export function summariseEntry(outline: Outline): string {
-  const sentence = sentences[outline.topic][outline.op]?.(outline) ?? outline.op
+  const ofTopic: Partial<Record<string, Sentence>> = sentences[outline.topic]
+  const sentence = ofTopic[outline.op]?.(outline) ?? outline.op
   return outline.stripped ? `${sentence} (details removed)` : sentence
 }

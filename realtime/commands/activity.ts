@@ -1,5 +1,5 @@
-// The user's audit trail: the four logs as one list. Each is in order by itself (`seq`, and `at` never falls with it), so reading them from
-// their ends and always taking the newest is a merge that needs no index of its own; a page ends at one place in each.
+// The user's audit trail shows the four logs as one list. Each log is in order by itself, because `at` never falls as `seq` rises. So reading
+// the logs from their ends and always taking the newest entry merges them without an index. A page ends at one position in each log.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
@@ -10,26 +10,26 @@ import { summariseEntry } from './activity-summary.ts'
 
 type Page = Answer<'listActivity'>
 /** By topic: everything from this `seq` on has been shown. */
-type Places = Partial<Record<Topic, number>>
+type Positions = z.infer<typeof Positions>
 
 export interface ActivityUseCases {
-  /** Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, also for one of other topics. */
+  /** Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, or one of other topics. */
   list(user_id: string, query: Asked<'listActivity'>['query']): Promise<Page>
 }
 
 export const createActivity = (database: Database): ActivityUseCases => ({
   async list(user_id, { limit, cursor, topic, entity_id }) {
     const asked = topic ? [topic] : topics
-    const places = cursor === undefined ? {} : readPlaces(cursor, asked)
+    const shownFrom = cursor === undefined ? {} : readCursor(cursor, asked)
     const read = (name: Topic) =>
       readOutlines(database, topicKey(user_id, name), {
-        before: places[name] ?? MAX_SEQ,
+        before: shownFrom[name] ?? MAX_SEQ,
         limit: limit + 1,
         entity_id,
       })
     const logs = await Promise.all(asked.map(read))
     const shown: EntryOutline[] = []
-    const next: Places = {}
+    const next: Positions = {}
     for (const [i, name] of asked.entries()) next[name] = (logs[i]![0]?.seq ?? 0) + 1
     while (shown.length < limit) {
       const entry = takeNewest(logs)
@@ -41,7 +41,7 @@ export const createActivity = (database: Database): ActivityUseCases => ({
       ...{ at: at.toISOString(), topic, op, entity_id, version, seq, actor },
       summary: summariseEntry({ topic, op, ...outline }),
     }))
-    return { items, next_cursor: logs.some((log) => log.length > 0) ? writePlaces(next) : null }
+    return { items, next_cursor: logs.some((log) => log.length > 0) ? writeCursor(next) : null }
   },
 })
 
@@ -50,18 +50,26 @@ function takeNewest(logs: readonly EntryOutline[][]): EntryOutline | undefined {
   return logs.reduce((newest, log) => (timeOf(log) > timeOf(newest) ? log : newest)).shift()
 }
 
-const Place = z.int().min(1).max(MAX_SEQ)
+const Position = z.int().min(1).max(MAX_SEQ).optional()
+const Positions = z.strictObject({
+  conversations: Position,
+  preferences: Position,
+  agents: Position,
+  account: Position,
+} satisfies Record<Topic, z.ZodType>)
 
-const writePlaces = (places: Places): string =>
-  Buffer.from(JSON.stringify(places)).toString('base64url')
+const writeCursor = (positions: Positions): string =>
+  Buffer.from(JSON.stringify(positions)).toString('base64url')
 
-function readPlaces(cursor: string, asked: readonly Topic[]): Places {
-  const Written = z.strictObject(Object.fromEntries(asked.map((topic) => [topic, Place])))
+function readCursor(cursor: string, asked: readonly Topic[]): Positions {
   try {
-    const read = Written.safeParse(JSON.parse(Buffer.from(cursor, 'base64url').toString()))
-    if (read.success) return read.data
+    const written: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    const read = Positions.safeParse(written)
+    const isOfAsked = (positions: Positions) =>
+      topics.every((topic) => asked.includes(topic) === (positions[topic] !== undefined))
+    if (read.success && isOfAsked(read.data)) return read.data
   } catch {
-    // not JSON, so not ours: refused below
+    // no cursor of this server: refused below
   }
   const message = 'must be a next_cursor that this server gave for the same topic'
   throw new Fault('invalid', {

@@ -1,38 +1,54 @@
-// Every command of the sockets by topic and name; HTTP calls the same functions. One command is one change, whole or not at all.
+// The use case behind each command of the protocol's table. Sockets and HTTP call the same ones: one command is one change, completely or
+// not at all. A command of the table that has no handler here is a type error.
+import type { Session } from '@lockstep/protocol/account'
+import type { Run } from '@lockstep/protocol/agents'
+import type { CommandPayloads } from '@lockstep/protocol/commands'
+import type { Preferences } from '@lockstep/protocol/preferences'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { Caller } from '../log/entry.ts'
+import type { CommandContext } from '../log/entry.ts'
+import type { AnswerOptions, ConversationOutcome } from './conversation-outcome.ts'
+import type { Outcome } from './outcome.ts'
 
-/** What a command made. `data`: the entity's summary, the preferences, or the run, as they are now. */
-export interface Outcome<Data = unknown> {
-  data: Data
-  /** Of the change it made; of the first one, when it was repeated; of the head, when there was nothing to change. */
-  seq: number
-  /** Of the entity after that change. */
-  version: number
-  /** false: repeated, or nothing to change. */
-  changed: boolean
+interface Outcomes {
+  conversations: ConversationOutcome
+  preferences: Outcome<Preferences>
+  /** null: the run is deleted. */
+  agents: Outcome<Run | null>
+  account: Outcome<{ session_id: Session['id'] }>
 }
 
-/** Who asks, and the key under which repeating it changes nothing. */
-export interface CommandContext extends Caller {
-  mutation_id: string
+/** `payload` has been parsed by the command's schema. Only HTTP asks for more than the ack of a socket contains. */
+type Handler<Payload, Result> = (
+  context: CommandContext,
+  payload: Payload,
+  options?: AnswerOptions,
+) => Promise<Result>
+
+export type CommandHandlers = {
+  [T in Topic]: {
+    [Name in keyof CommandPayloads[T]]: Handler<CommandPayloads[T][Name], Outcomes[T]>
+  }
 }
 
-/** `payload` has been parsed by the command's schema in `protocol/sync.ts`. */
+/** Runs a command whose payload has been parsed by the schema of that topic and name. */
 export type Execute = (
   topic: Topic,
   name: string,
-  request: CommandContext,
-  payload: never,
-) => Promise<Outcome>
+  context: CommandContext,
+  payload: Record<string, unknown>,
+) => Promise<Pick<Outcome, 'data' | 'seq' | 'version'>>
 
-type Handler = (request: CommandContext, payload: never) => Promise<Outcome>
+/** A method, as TypeScript compares the parameters of methods both ways: each handler takes a narrower payload than this. */
+interface AnyHandler {
+  run(context: CommandContext, payload: Record<string, unknown>): Promise<Outcome>
+}
 
-/** The table behind `Execute`. Unknown names can't come here: the gateway refuses what has no schema. */
-export function createExecute(handlers: Partial<Record<Topic, Record<string, Handler>>>): Execute {
-  return (topic, name, request, payload) => {
-    const handler = handlers[topic]?.[name]
+/** For sockets, which name their command at run time. A name without a schema never comes here: the gateway rejects it. */
+export function createExecute(handlers: CommandHandlers): Execute {
+  const table: Record<Topic, Record<string, AnyHandler['run']>> = handlers
+  return (topic, name, context, payload) => {
+    const handler = table[topic][name]
     if (!handler) throw new Error(`no handler for ${topic}:${name}`)
-    return handler(request, payload)
+    return handler(context, payload)
   }
 }

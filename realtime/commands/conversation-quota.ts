@@ -15,7 +15,11 @@ export interface ConversationQuota {
 }
 
 /** What is counted are documents, so they first follow the log. */
-export const createConversationQuota = (database: Database, log: Pick<Log, 'projectToHead'>, most?: number): ConversationQuota =>
+export const createConversationQuota = (
+  database: Database,
+  log: Pick<Log, 'projectToHead'>,
+  most?: number,
+): ConversationQuota =>
   countingQuota(async (user_id) => {
     await log.projectToHead(user_id, 'conversations')
     return countConversations(database, user_id)

@@ -1,46 +1,53 @@
-// What can be done with conversations. Writes go through the log; reads first let the documents follow it.
-import { decideConversations, namedMessages } from '@lockstep/protocol/decide/conversations'
-import type { Decision, DecisionContext } from '@lockstep/protocol/change'
-import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
-import { Fault } from '@lockstep/protocol/errors'
-import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
-import { newId } from '@lockstep/protocol/ids'
-import { fingerprintOf } from '../log/entry.ts'
-import type { Hot, Log } from '../log/log.ts'
+// What can be done with conversations. Writes go through the log. Reads first bring the documents up to it.
 import {
-  listConversations,
-  readConversation,
-  toSummary,
-  type LiveConversationDocument,
-} from '../store/conversations.ts'
+  decideConversations,
+  namedMessages,
+  type DecideConversation,
+  type DecidedConversationCommand as Name,
+} from '@lockstep/protocol/decide/conversations'
+import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import { Fault } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import type { MessageInput } from '@lockstep/protocol/message'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import type { CommandContext } from '../log/entry.ts'
+import type { Log } from '../log/log.ts'
+import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import { findConversationsWithText, readWindow, toMessage } from '../store/messages.ts'
-import type { Outcome, CommandContext } from './commands.ts'
+import {
+  createConversationQuota,
+  quotaReached,
+  type ConversationQuota,
+} from './conversation-quota.ts'
+import {
+  conversationOutcome,
+  type AnswerOptions,
+  type ConversationAtHead,
+  type ConversationOutcome,
+} from './conversation-outcome.ts'
 import { cursorsOf } from './cursor.ts'
-import { outcomeOf, withMessages } from './held-conversation.ts'
-import { createConversationQuota, quotaReached, type ConversationQuota } from './conversation-quota.ts'
+import { existingConversation } from './live-conversation.ts'
 
-type Name = keyof typeof decideConversations
-/** A conversation with a window of its messages, and the head of the topic from which a client goes on. */
-export type ConversationAtHead = Conversation & { epoch: string; seq: number }
-
-const NEWEST = 100
+/** Messages of a conversation that are read when the request doesn't say how many. */
+export const NEWEST = 100
 
 export interface Conversations {
-  /** create, update, append, delete, restore, purge; Faults as the contract says. `data` is null after a purge. */
+  /** Faults as the contract says. */
   change<N extends Name>(
     name: N,
-    request: CommandContext,
+    context: CommandContext,
     payload: ConversationCommands[N],
-  ): Promise<Outcome<Summary | null>>
-  /** Purges it if it is in the trash since before `before`: somebody may have restored it a moment ago. */
-  purgeTrashed(request: CommandContext, id: string, before: Date): Promise<void>
+    options?: AnswerOptions,
+  ): Promise<ConversationOutcome>
+  /** Purges a conversation that went to the trash before `before`. Somebody may have restored it a moment ago. */
+  purgeTrashed(context: CommandContext, id: string, before: Date): Promise<void>
   /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
   list(
     user_id: string,
     query: ListQuery,
   ): Promise<{ items: Summary[]; next_cursor: string | null; epoch: string; seq: number }>
-  /** The newest messages, or those before a position. Throws `not_found`, also for trash unless it is asked for. */
+  /** With its newest messages, or those before a position. Throws `not_found`, also for the trash unless `state` asks for it. */
   get(user_id: string, id: string, query?: WindowQuery): Promise<ConversationAtHead>
 }
 
@@ -59,74 +66,52 @@ export interface WindowQuery {
 export function createConversations(
   database: Database,
   log: Log,
-  room: ConversationQuota = createConversationQuota(database, log),
+  quota: ConversationQuota = createConversationQuota(database, log),
 ): Conversations {
-  type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
-
-  async function append(
-    request: CommandContext,
-    id: string,
-    named: string[],
-    identity: unknown,
-    decide: Decide,
-    look?: (hot: Hot) => Promise<void>,
-  ): Promise<Outcome<Summary | null>> {
-    const appended = await log.append<HeldConversation>({
-      caller: request,
-      topic: 'conversations',
-      mutation_id: request.mutation_id,
-      fingerprint: fingerprintOf(identity),
-      load: async (hot) => {
-        await look?.(hot)
-        return withMessages(database, id, named)(hot)
-      },
-      decide,
-    })
-    return outcomeOf(database, log, request.user_id, appended)
-  }
-
   async function change<N extends Name>(
     name: N,
-    request: CommandContext,
+    context: CommandContext,
     payload: ConversationCommands[N],
-  ): Promise<Outcome<Summary | null>> {
-    const command = name === 'create' ? { id: newId(), ...payload } : payload
-    const id = targetOf(command)
-    const decide = decideConversations[name] as (
-      held: HeldConversation,
-      command: object,
-      context: DecisionContext,
-    ) => Decision
-    let full = false
-    const look = async ({ user_id, seq }: Hot) =>
-      void (full = name === 'create' && (await room.isFull(user_id, seq)))
+    options: AnswerOptions = {},
+  ): Promise<ConversationOutcome> {
+    const id = targetOf(payload)
+    const command = name === 'create' ? { ...payload, id } : payload
+    const decide: DecideConversation<N> = decideConversations[name]
     try {
-      return await append(
-        request,
-        id,
-        namedMessages(inputsOf(command)),
-        [name, payload],
-        (held, context) => {
-          if (full && held === undefined) throw quotaReached()
-          return decide(held, command, context)
+      const appended = await log.append({
+        context,
+        topic: 'conversations',
+        entity_id: id,
+        identity: [name, payload],
+        needs: {
+          messages: namedMessages(inputsOf(command)),
+          newest: options.newest,
+          ...(name === 'create' && { quota }),
         },
-        look,
-      )
+        decide({ held, isFull }, decisionContext) {
+          if (isFull && held === undefined) throw quotaReached()
+          return decide(held, command, decisionContext)
+        },
+      })
+      return conversationOutcome(appended, options)
     } catch (error) {
-      if (error instanceof Fault && error.code === 'version_conflict')
-        throw new Fault('version_conflict', {
-          ...error.extra,
-          current: await get(request.user_id, id),
-        })
-      throw error
+      if (!(error instanceof Fault && error.code === 'version_conflict')) throw error
+      const current = await get(context.user_id, id)
+      throw new Fault('version_conflict', { ...error.extra, current })
     }
   }
 
-  async function purgeTrashed(request: CommandContext, id: string, before: Date): Promise<void> {
-    await append(request, id, [], ['purge', id], (held, context) => {
-      if (!isConversation(held) || held.deleted_at === null || new Date(held.deleted_at) >= before)
-        return undefined
-      return decideConversations.purge(held, { conversation_id: id }, context)
+  async function purgeTrashed(context: CommandContext, id: string, before: Date): Promise<void> {
+    await log.append({
+      context,
+      topic: 'conversations',
+      entity_id: id,
+      identity: ['purge', id],
+      decide({ held }, decisionContext) {
+        if (!isConversation(held) || held.deleted_at === null) return undefined
+        if (new Date(held.deleted_at) >= before) return undefined
+        return decideConversations.purge(held, { conversation_id: id }, decisionContext)
+      },
     })
   }
 
@@ -137,10 +122,10 @@ export function createConversations(
   ): Promise<ConversationAtHead> {
     for (;;) {
       const cursor = await log.projectToHead(user_id, 'conversations')
-      const document = visible(await readConversation(database, user_id, id), state)
+      const document = await existingConversation(database, user_id, id, state)
       const messages = (await readWindow(database, user_id, id, { before, limit })).map(toMessage)
       const again = await readConversation(database, user_id, id)
-      if (again?.version !== document.version) continue // it moved between the two reads
+      if (again?.version !== document.version) continue // it changed between the two reads
       const has_more = (messages[0]?.position ?? 1) > 1
       return { ...toSummary(document), messages, has_more, ...cursor }
     }
@@ -148,8 +133,8 @@ export function createConversations(
 
   async function list(user_id: string, { limit, cursor, q, state }: ListQuery) {
     const cursors = cursorsOf('conversations', user_id, state, q)
-    const place = cursor === undefined ? undefined : cursors.read(cursor)
-    const after = place && { updated_at: place.at, _id: place._id }
+    const previous = cursor === undefined ? undefined : cursors.read(cursor)
+    const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
     const matching = q
       ? { text: q, ids: await findConversationsWithText(database, user_id, q) }
@@ -168,27 +153,14 @@ export function createConversations(
   return { change, purgeTrashed, list, get }
 }
 
-function visible(
-  document: Awaited<ReturnType<typeof readConversation>>,
-  state: 'active' | 'trash',
-): LiveConversationDocument {
-  if (
-    document &&
-    !('purged' in document) &&
-    (document.deleted_at === null) === (state === 'active')
-  )
-    return document
-  throw new Fault('not_found', { detail: 'There is no such conversation' })
-}
+const targetOf = ({ id, conversation_id }: { id?: string; conversation_id?: string }): string =>
+  conversation_id ?? id ?? newId()
 
-const targetOf = (command: object): string => {
-  const { id, conversation_id } = command as { id?: string; conversation_id?: string }
-  return (conversation_id ?? id)!
-}
-
-function inputsOf(command: object) {
-  const { message, messages } = command as Partial<
-    ConversationCommands['append'] & ConversationCommands['update']
-  >
-  return message ? [message] : messages
-}
+const inputsOf = ({
+  message,
+  messages,
+}: {
+  conversation_id?: string
+  message?: MessageInput
+  messages?: MessageInput[]
+}) => (message ? [message] : messages)

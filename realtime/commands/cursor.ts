@@ -1,30 +1,38 @@
-// Cursors of lists are opaque to clients: where the last page ended, by the sort key, and of which list: another one's place means nothing here.
+// Page cursors of lists. They are opaque to clients, and say after which item the last page ended, and in which list: a cursor of another
+// list means nothing.
+import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import { fingerprintOf } from '../log/entry.ts'
 
-interface Place {
+/** The sort key of an item. */
+interface SortKey {
   at: Date
   _id: string
 }
 
-/** The cursors of one list, sorted by time and id, newest first. `list`: whatever tells it from others, the user and the filters included. */
+/** The mark of the list, then the sort key: a time that `Date` can hold (ms), and the id. */
+const Written = z.tuple([z.string(), z.int().min(-8.64e15).max(8.64e15), z.string()])
+
+/**
+ * The page cursors of one list, which is sorted by time and id, newest first.
+ * @param list tells it from other lists: name, user and filters
+ */
 export function cursorsOf(...list: readonly unknown[]) {
   const mark = fingerprintOf(list).slice(0, 8)
   return {
-    /** The place behind this one. */
-    write: ({ at, _id }: Place): string =>
+    /** The cursor of the page after this item. */
+    write: ({ at, _id }: SortKey): string =>
       Buffer.from(JSON.stringify([mark, at.getTime(), _id])).toString('base64url'),
 
     /** Throws `invalid` for anything that `write` didn't make for this list. */
-    read(cursor: string): Place {
+    read(cursor: string): SortKey {
       try {
-        const [list, time, _id] = JSON.parse(
-          Buffer.from(cursor, 'base64url').toString(),
-        ) as unknown[]
-        if (list === mark && isTime(time) && typeof _id === 'string')
-          return { at: new Date(time), _id }
+        const written: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+        const read = Written.safeParse(written)
+        if (read.success && read.data[0] === mark)
+          return { at: new Date(read.data[1]), _id: read.data[2] }
       } catch {
-        // not ours: refused below
+        // no cursor of this server: refused below
       }
       const message = 'must be a next_cursor that this server gave for the same list'
       throw new Fault('invalid', {
@@ -34,6 +42,3 @@ export function cursorsOf(...list: readonly unknown[]) {
     },
   }
 }
-
-const isTime = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Math.abs(value as number) <= 8.64e15

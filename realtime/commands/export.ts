@@ -7,11 +7,12 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
-import { readAllConversations, readConversation, toSummary } from '../store/conversations.ts'
+import { readAllConversations, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import { readMessagesInRange, readLinks } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 import { findUser, type UserDocument } from '../store/users.ts'
+import { existingConversation } from './live-conversation.ts'
 import { toUser } from './sign-in.ts'
 
 /** What the first fields of an export say. The version rises when a reader of the one before would misread it. */
@@ -44,7 +45,11 @@ export function createExport(database: Database, log: Log): ExportUseCases {
 
   async function* messagesOf(user_id: string, { id, message_count: upTo }: Summary) {
     for (let after = 0; ;) {
-      const page = await readMessagesInRange(database, user_id, id, { after, upTo, limit: MESSAGES })
+      const page = await readMessagesInRange(database, user_id, id, {
+        after,
+        upTo,
+        limit: MESSAGES,
+      })
       yield* page
       if (page.length < MESSAGES) return
       after = page.at(-1)!.position
@@ -100,9 +105,7 @@ export function createExport(database: Database, log: Log): ExportUseCases {
 
     async markdown(user_id, id) {
       await log.projectToHead(user_id, 'conversations')
-      const document = await readConversation(database, user_id, id)
-      if (!document || 'purged' in document || document.deleted_at !== null)
-        throw new Fault('not_found', { detail: 'There is no such conversation' })
+      const document = await existingConversation(database, user_id, id)
       return Readable.from(text(user_id, toSummary(document)))
     },
   }

@@ -1,5 +1,6 @@
-// What nobody asks for but everybody expects: the trash is purged after 30 days, purges stay purged, old entries lose their content.
-// Every step is idempotent, so all nodes may do it; each starts at a random moment.
+// Work that is due without a request: the trash is purged after 30 days, what is purged stays purged, and old entries lose their content.
+// Every step is idempotent, so all nodes may do it. Each node starts at a random moment.
+import { repeatEvery } from '../concurrency/repeat.ts'
 import { derivedId } from '../log/entry.ts'
 import { sweep } from '../log/projection/conversations.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -11,12 +12,12 @@ import type { Conversations } from './conversations.ts'
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 export const TRASH_DAYS = 30
-/** How long after a purge a stalled node might still write a message back. */
+/** How long after a purge a node that had stalled might still write a message back (ms). */
 const SWEEP_AGAIN_MS = DAY
 const BATCH = 200
 
 export interface Housekeeping {
-  /** Does all that is due at `now` (milliseconds). */
+  /** Does everything that is due at `now` (ms since 1970). */
   run(now: number): Promise<void>
   stop(): Promise<void>
 }
@@ -27,17 +28,10 @@ export function startHousekeeping(
   { logRetentionDays, logger }: { logRetentionDays: number; logger: Logger },
 ): Housekeeping {
   let stopped = false
-  let running: Promise<void> = Promise.resolve()
-  let timer = setTimeout(tick, Math.random() * HOUR)
-  timer.unref()
-
-  function tick() {
-    running = run(Date.now()).catch((error: unknown) =>
-      logger.warn({ err: error }, 'housekeeping failed, will be repeated'),
-    )
-    timer = setTimeout(tick, HOUR)
-    timer.unref()
-  }
+  const end = repeatEvery(HOUR, () => run(Date.now()), {
+    firstAfterMs: Math.random() * HOUR,
+    failed: (error) => logger.warn({ err: error }, 'housekeeping failed, will be repeated'),
+  })
 
   async function run(now: number): Promise<void> {
     await inBatches(() => purgeTrash(new Date(now - TRASH_DAYS * DAY)))
@@ -53,13 +47,13 @@ export function startHousekeeping(
   async function purgeTrash(before: Date): Promise<number> {
     const due = await findTrashedBefore(database, before, BATCH)
     for (const { _id, user_id, version } of due) {
-      const request = {
+      const context = {
         user_id,
         session_id: null,
         device: 'Lockstep',
         mutation_id: derivedId('purge', _id, version),
       }
-      await conversations.purgeTrashed(request, conversationIdOf(_id), before)
+      await conversations.purgeTrashed(context, conversationIdOf(_id), before)
     }
     return due.length
   }
@@ -72,8 +66,7 @@ export function startHousekeeping(
     run,
     async stop() {
       stopped = true
-      clearTimeout(timer)
-      await running
+      await end()
     },
   }
 }

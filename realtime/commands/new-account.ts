@@ -11,14 +11,14 @@ import { deleteHeads } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
 import { findUserOfHost, insertUser, type UserDocument } from '../store/users.ts'
 
-interface Rooms {
+interface NewAccountDeps {
   database: Database
   log: Log
 }
 
 /** undefined when the name is taken, or the host's user has an account. */
 export async function makeAccount(
-  { database, log }: Rooms,
+  { database, log }: NewAccountDeps,
   who: Pick<UserDocument, 'username' | 'password_hash' | 'host'>,
 ): Promise<UserDocument | undefined> {
   const user: UserDocument = {
@@ -41,14 +41,14 @@ export async function makeAccount(
  * name that is taken gets a suffix. Throws `unauthenticated` while the account is being deleted.
  */
 export async function accountOfHost(
-  rooms: Rooms,
+  deps: NewAccountDeps,
   { issuer, subject, names }: HostUser,
 ): Promise<UserDocument> {
   const host = { issuer, subject }
   const wanted = usernameFrom(names)
   for (let username = wanted; ; username = withSuffix(wanted)) {
     const user =
-      (await findUserOfHost(rooms.database, host)) ?? (await makeAccount(rooms, { username, host }))
+      (await findUserOfHost(deps.database, host)) ?? (await makeAccount(deps, { username, host }))
     if (user?.closing)
       throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
     if (user) return user

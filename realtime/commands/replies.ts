@@ -1,7 +1,8 @@
 // What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the log; who produces the text doesn't
 // matter here, the log refuses whatever comes from another run or after the end.
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
-import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
+import type { DecisionContext } from '@lockstep/protocol/change'
+import type { ConversationDecision } from '@lockstep/protocol/decide/conversations'
 import {
   decideExtend,
   decideFinish,
@@ -16,8 +17,9 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
-import { derivedId, fingerprintOf } from '../log/entry.ts'
-import type { Hot, Log } from '../log/log.ts'
+import { derivedId, type CommandContext } from '../log/entry.ts'
+import type { Log } from '../log/log.ts'
+import type { ConversationNeeds } from '../log/state/conversation-state.ts'
 import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import {
@@ -27,8 +29,8 @@ import {
   findStreamingMessageIds,
   toMessage,
 } from '../store/messages.ts'
-import type { Outcome, CommandContext } from './commands.ts'
-import { outcomeOf, withMessages, withStreaming } from './held-conversation.ts'
+import { conversationOutcome, type ConversationOutcome } from './conversation-outcome.ts'
+import { isLive, noSuchConversation } from './live-conversation.ts'
 
 /** How the log names the server when it does something by itself. */
 export const byServer = (user_id: string, ...parts: (string | number)[]): CommandContext => ({
@@ -53,11 +55,11 @@ export interface Replies {
    * finds its first outcome all the same).
    */
   begin(
-    request: CommandContext,
+    context: CommandContext,
     payload: ConversationCommands['reply'],
     start: ReplyStart,
     refusal?: Fault,
-  ): Promise<Outcome<Summary | null>>
+  ): Promise<ConversationOutcome>
   /** Appends what reaches beyond the present end. Throws `not_found` when this run doesn't write the message any more. */
   extend(
     address: ReplyAddress,
@@ -72,15 +74,15 @@ export interface Replies {
   ): Promise<void>
   /** Ends the message, whoever writes it, from any node; `metadata` joins the message's own. */
   stop(
-    request: CommandContext,
+    context: CommandContext,
     payload: ConversationCommands['stop'],
     metadata?: JsonObject,
-  ): Promise<Outcome<Summary | null>>
+  ): Promise<ConversationOutcome>
   /** Asks whoever writes the message to end it. */
   askToStop(
-    request: CommandContext,
+    context: CommandContext,
     payload: ConversationCommands['stop'],
-  ): Promise<Outcome<Summary | null>>
+  ): Promise<ConversationOutcome>
   /** Whether the message may still grow, as far as documents have followed the log. */
   isOpen(address: Omit<ReplyAddress, 'run_id'>): Promise<boolean>
   /** Why no reply can begin in this conversation, if so. */
@@ -94,52 +96,50 @@ export interface Replies {
   ): Promise<Message[]>
 }
 
-type Decide = (held: HeldConversation, context: DecisionContext) => Decision | undefined
+type Decide = (held: HeldConversation, context: DecisionContext) => ConversationDecision | undefined
 
 export function createReplies(database: Database, log: Log): Replies {
-  const named = (conversation_id: string, messageIds: string[]) =>
-    withMessages(database, conversation_id, messageIds)
-
   const append = (
-    request: CommandContext,
-    command: unknown,
-    load: (hot: Hot) => Promise<HeldConversation>,
+    context: CommandContext,
+    { conversation_id, ...needs }: { conversation_id: string } & ConversationNeeds,
+    identity: unknown,
     decide: Decide,
   ) =>
-    log.append<HeldConversation>({
-      caller: request,
+    log.append({
+      context,
       topic: 'conversations',
-      mutation_id: request.mutation_id,
-      fingerprint: fingerprintOf(command),
-      load,
-      decide,
+      entity_id: conversation_id,
+      identity,
+      needs,
+      decide: ({ held }, decisionContext) => decide(held, decisionContext),
     })
 
-  /** One command, whatever comes of it: it may be repeated on a node where the other thing is to be done. */
-  async function onStreaming(
-    request: CommandContext,
+  /** `stop` and `askToStop` are the same command: it may be repeated on a node where the other one is due. */
+  async function stopStreaming(
+    context: CommandContext,
     payload: ConversationCommands['stop'],
     decide: Decide,
-  ) {
+  ): Promise<ConversationOutcome> {
     const { conversation_id, message_id } = payload
-    const appended = await append(
-      request,
-      ['stop', payload],
-      named(conversation_id, [message_id]),
-      decide,
-    )
-    return outcomeOf(database, log, request.user_id, appended)
+    const entity = { conversation_id, messages: [message_id] }
+    return conversationOutcome(await append(context, entity, ['stop', payload], decide))
   }
 
   return {
-    async begin(request, payload, start, refusal) {
+    async begin(context, payload, start, refusal) {
       const { conversation_id } = payload
-      const load = withStreaming(database, conversation_id, start.replaces ? [start.replaces] : [])
-      const appended = await append(request, ['reply', payload], load, (held, context) => {
-        if (refusal) throw refusal
-        return decideReply(held, start, context)
-      })
-      return outcomeOf(database, log, request.user_id, appended)
+      const messages = start.replaces ? [start.replaces] : []
+      const entity = { conversation_id, messages, streaming: true }
+      const appended = await append(
+        context,
+        entity,
+        ['reply', payload],
+        (held, decisionContext) => {
+          if (refusal) throw refusal
+          return decideReply(held, start, decisionContext)
+        },
+      )
+      return conversationOutcome(appended)
     },
 
     async extend(
@@ -148,10 +148,9 @@ export function createReplies(database: Database, log: Log): Replies {
       cause = 'producer',
     ) {
       const piece = { message_id, run_id, offset, text }
-      const request = byServer(user_id, 'extended', cause, run_id, offset)
-      await append(request, ['extended', piece], named(conversation_id, [message_id]), (held) =>
-        decideExtend(held, piece),
-      )
+      const context = byServer(user_id, 'extended', cause, run_id, offset)
+      const entity = { conversation_id, messages: [message_id] }
+      await append(context, entity, ['extended', piece], (held) => decideExtend(held, piece))
     },
 
     async finish(
@@ -160,26 +159,24 @@ export function createReplies(database: Database, log: Log): Replies {
       cause = 'producer',
     ) {
       const ending = { message_id, run_id, status, metadata }
-      const request = byServer(user_id, 'finished', cause, run_id)
-      await append(
-        request,
-        ['finished', cause, run_id],
-        named(conversation_id, [message_id]),
-        (held, context) => decideFinish(held, ending, context),
+      const context = byServer(user_id, 'finished', cause, run_id)
+      const entity = { conversation_id, messages: [message_id] }
+      await append(context, entity, ['finished', cause, run_id], (held, decisionContext) =>
+        decideFinish(held, ending, decisionContext),
       )
     },
 
-    stop: (request, payload, metadata) =>
-      onStreaming(request, payload, (held, context) =>
-        decideStop(held, { message_id: payload.message_id, metadata }, context),
+    stop: (context, payload, metadata) =>
+      stopStreaming(context, payload, (held, decisionContext) =>
+        decideStop(held, { message_id: payload.message_id, metadata }, decisionContext),
       ),
-    askToStop: (request, payload) =>
-      onStreaming(request, payload, (held) => decideStopRequest(held, payload.message_id)),
+    askToStop: (context, payload) =>
+      stopStreaming(context, payload, (held) => decideStopRequest(held, payload.message_id)),
 
     async isOpen({ user_id, conversation_id, message_id }) {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document) return true
-      if ('purged' in document || document.deleted_at !== null) return false
+      if (!isLive(document)) return false
       const status = await readMessageStatus(database, user_id, conversation_id, message_id)
       return status === undefined || status === 'streaming'
     },
@@ -187,8 +184,7 @@ export function createReplies(database: Database, log: Log): Replies {
     async obstacle(user_id, conversation_id) {
       await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, conversation_id)
-      if (!document || 'purged' in document || document.deleted_at !== null)
-        return new Fault('not_found', { detail: 'There is no such conversation' })
+      if (!isLive(document)) return noSuchConversation()
       const streaming = await findStreamingMessageIds(database, user_id, conversation_id)
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },

@@ -1,80 +1,55 @@
-// A conversation as it was, and bringing that back.
-import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
-import { live } from '@lockstep/protocol/decide/conversations'
+// A conversation as it was, and bringing it back to that.
+import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { decideRewind } from '@lockstep/protocol/decide/rewind'
 import { Fault } from '@lockstep/protocol/errors'
-import { limits } from '@lockstep/protocol/limits'
-import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
-import { fingerprintOf } from '../log/entry.ts'
-import type { Hot, Log } from '../log/log.ts'
-import { changedBy, conversationAt, entriesSince, undoAll } from '../log/rewind.ts'
+import { conversationAt } from '../log/conversation-at.ts'
+import type { CommandContext } from '../log/entry.ts'
+import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
-import type { Outcome, CommandContext } from './commands.ts'
-import { outcomeOf, withStreaming } from './held-conversation.ts'
+import {
+  conversationOutcome,
+  type AnswerOptions,
+  type ConversationOutcome,
+} from './conversation-outcome.ts'
 
 export interface RewindUseCases {
-  /** The conversation as it was at a `seq` or a time, the trash included. Throws `not_found` outside of what the log still tells. */
+  /** The conversation as it was at a `seq` or a time, also one in the trash. Throws `not_found` for what the log can't tell. */
   at(
     user_id: string,
     id: string,
     query: Asked<'getConversationAt'>['query'],
   ): Promise<Answer<'getConversationAt'>>
   /**
-   * Brings it back to what it was, by one change. Throws `not_found` as `at` does, and in the trash; `already_replying`; `too_large` above
-   * 4 MB, or when more messages have been edited since than a request may have.
+   * Brings the conversation back to what it was, by one change. Throws `not_found` as `at` does, and in the trash; `already_replying`;
+   * `too_large` above 4 MB, or when more messages have been edited since then than a request may contain.
    */
-  back(request: CommandContext, payload: ConversationCommands['rewind']): Promise<Outcome<Summary | null>>
+  back(
+    context: CommandContext,
+    payload: ConversationCommands['rewind'],
+    options?: AnswerOptions,
+  ): Promise<ConversationOutcome>
 }
 
 export const createRewind = (database: Database, log: Log): RewindUseCases => ({
-  at(user_id, id, { seq, time, ...window }) {
+  at(user_id, conversation_id, { seq, time, ...window }) {
     const moment = time === undefined ? { seq: seq! } : { time: new Date(time) }
-    return conversationAt(database, log, user_id, id, moment, window)
+    return conversationAt(database, log, { user_id, conversation_id }, moment, window)
   },
 
-  async back(request, payload) {
-    const { conversation_id: id, seq } = payload
-    let then: Conversation | Fault
-    const appended = await log.append<HeldConversation>({
-      caller: request,
+  async back(context, { conversation_id, seq }, options = {}) {
+    const appended = await log.append({
+      context,
       topic: 'conversations',
-      mutation_id: request.mutation_id,
-      fingerprint: fingerprintOf(['rewind', id, seq]),
-      async load(hot) {
-        const loaded = await nowAndThen(database, hot, payload)
-        then = loaded.then
-        return loaded.now
-      },
-      decide(now, context) {
-        if (then instanceof Fault) throw then
-        return decideRewind(now, then, context)
+      entity_id: conversation_id,
+      identity: ['rewind', conversation_id, seq],
+      needs: { asOf: seq, newest: options.newest },
+      decide({ held, earlier }, decisionContext) {
+        if (earlier === undefined || earlier instanceof Fault)
+          throw earlier ?? new Fault('not_found')
+        return decideRewind(held, earlier, decisionContext)
       },
     })
-    return outcomeOf(database, log, request.user_id, appended)
+    return conversationOutcome(appended, options)
   },
 })
-
-/** What it is at the head, with what has been edited since, and what that was; or why not, which counts only when the head is the newest. */
-async function nowAndThen(
-  database: Database,
-  hot: Hot,
-  { conversation_id: id, seq }: ConversationCommands['rewind'],
-) {
-  try {
-    const entries = await entriesSince(database, hot.user_id, id, { seq, head: hot.seq })
-    const changed = await changedBy(entries())
-    if (changed.size > limits.messagesPerRequest) throw tooMany()
-    const now = await withStreaming(database, id, [...changed])(hot)
-    return { now, then: await undoAll(live(now), entries()) }
-  } catch (error) {
-    if (error instanceof Fault) return { now: undefined, then: error }
-    throw error
-  }
-}
-
-const tooMany = () =>
-  new Fault('too_large', {
-    detail: 'More messages have been edited since than one change may have',
-    limit_bytes: limits.changeBytes,
-  })

@@ -10,7 +10,7 @@ import type { Database } from '../store/database.ts'
 import { deleteSession, findSession, type SessionDocument } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword, type UserDocument } from '../store/users.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
-import type { CommandContext } from './commands.ts'
+import type { CommandContext } from '../log/entry.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
@@ -51,7 +51,7 @@ export const toSession = ({ _id, device, created_at }: SessionDocument): Session
   created_at: created_at.toISOString(),
 })
 
-export function createSignIn(rooms: {
+export function createSignIn(deps: {
   database: Database
   log: Log
   accountLog: AccountLog
@@ -59,9 +59,9 @@ export function createSignIn(rooms: {
   passwords: Passwords
   limits: RateLimits
   /** Signs out the oldest devices of a user who has too many. */
-  endOldest: (request: CommandContext) => Promise<void>
+  endOldest: (context: CommandContext) => Promise<void>
 }): SignIn {
-  const { database, accountLog, sessions, passwords, limits, endOldest } = rooms
+  const { database, accountLog, sessions, passwords, limits, endOldest } = deps
 
   /** The user whose password this is. An unknown one takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -113,24 +113,19 @@ export function createSignIn(rooms: {
     identity: CommandIdentity,
   ): Promise<SessionDocument> {
     const session = await sessions.open(user._id, device)
-    const request = { user_id: user._id, session_id: session._id, device, mutation_id }
-    const { entry } = await accountLog.tell(
-      request,
-      identity,
-      () => Promise.resolve(),
-      () => ({
-        op: 'session_created',
-        entity_id: session._id,
-        version: 1,
-        data: { session: toSession(session) },
-      }),
-    )
-    if (!entry || entry.entity_id === session._id) {
-      await endOldest(request)
+    const context = { user_id: user._id, session_id: session._id, device, mutation_id }
+    const told = await accountLog.tell(context, identity, { entity_id: session._id }, () => ({
+      op: 'session_created',
+      entity_id: session._id,
+      version: 1,
+      data: { session: toSession(session) },
+    }))
+    if (!told || told.entity_id === session._id) {
+      await endOldest(context)
       return session
     }
     await deleteSession(database, user._id, session._id) // the same request, sent twice at once, was first
-    return resume(entry.entity_id)
+    return resume(told.entity_id)
   }
 
   /** The session that this visitor's same request has started before. */
@@ -173,7 +168,7 @@ export function createSignIn(rooms: {
       await limits.countSignUp(visitor.address)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)
-      const user = await makeAccount(rooms, {
+      const user = await makeAccount(deps, {
         username,
         password_hash: await passwords.hash(password),
       })
@@ -198,7 +193,7 @@ export function createSignIn(rooms: {
     },
 
     async enter(visitor, host) {
-      const user = await accountOfHost(rooms, host)
+      const user = await accountOfHost(deps, host)
       const session = await start(user, visitor, ['enter', host.issuer, host.subject])
       if (await stillRight(user)) return signedIn(user, session)
       await deleteSession(database, user._id, session._id)

@@ -1,21 +1,58 @@
-/** Lets so many jobs run at the same time, the others in order of arrival: a storm of devices must not become a storm of reads. */
+/**
+ * Runs at most `permits` jobs at the same time. The others wait and start in the order of their
+ * arrival.
+ */
 export class Semaphore {
   #free: number
-  readonly #waiting: (() => void)[] = []
+  /** The callbacks that hand a permit over, in order of arrival. */
+  readonly #waiting = new Set<() => void>()
 
-  constructor(places: number) {
-    this.#free = places
+  constructor(permits: number) {
+    this.#free = permits
   }
 
+  /** The number of callers that wait for a permit. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** Waits for a permit, runs `job` and settles as `job` does. */
   async run<T>(job: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else await this.#wait()
     try {
       return await job()
     } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#free++
+      this.release()
     }
+  }
+
+  /**
+   * Waits for a permit, which the caller must give back with `release`. Rejects with the signal's
+   * reason, and takes no permit, if the signal aborts before a permit is free.
+   */
+  async acquire(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    if (this.#free > 0) this.#free--
+    else await this.#wait(signal)
+  }
+
+  release(): void {
+    const [next] = this.#waiting
+    if (next) next()
+    else this.#free++
+  }
+
+  #wait(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const proceed = () => {
+        this.#waiting.delete(proceed)
+        resolve()
+      }
+      this.#waiting.add(proceed)
+      signal?.addEventListener('abort', () => {
+        if (this.#waiting.delete(proceed)) reject(signal.reason)
+      })
+    })
   }
 }

@@ -1,93 +1,97 @@
-// The database behind the wire: everything that lives in one data directory, and its housekeeping.
+// The database without its network side: everything that lives in one data directory, and the
+// housekeeping that removes what has expired.
 import { ObjectId } from 'bson'
-import { Cursors } from './cursors/cursors.ts'
-import { expireDocuments } from './storage/ttl.ts'
 import { FailPoints } from './commands/fail-points.ts'
-import type { Parameters } from './parameters.ts'
+import { Cursors } from './cursors/cursors.ts'
 import { Oplog } from './oplog/oplog.ts'
-import { Sessions } from './session/retryable.ts'
-import { Catalog } from './storage/catalog.ts'
-import type { Collection } from './storage/catalog.ts'
+import { RetryableWrites } from './session/retryable-writes.ts'
+import type { ServerSettings } from './settings.ts'
+import { Catalog, type Collection } from './storage/catalog.ts'
+import { DocumentWriter } from './storage/document-writer.ts'
 import { Documents } from './storage/documents.ts'
-import { Store } from './storage/store.ts'
-import { Writer } from './storage/writer.ts'
+import { SqliteStore } from './storage/sqlite-store.ts'
+import { expireDocuments } from './storage/ttl.ts'
+
+/** Pause between two parts of a long removal, in which waiting commands run. */
+const REMOVAL_PAUSE_MS = 20
 
 /** One open data directory. */
-export class Engine {
-  readonly parameters: Parameters
-  readonly store: Store
+export class DatabaseEngine {
+  readonly settings: ServerSettings
+  readonly store: SqliteStore
   readonly oplog: Oplog
   readonly catalog: Catalog
   readonly documents: Documents
-  readonly writer: Writer
-  readonly sessions: Sessions
-  readonly cursors: Cursors
+  readonly writer: DocumentWriter
+  readonly retryableWrites: RetryableWrites
+  readonly cursors = new Cursors()
   readonly failPoints = new FailPoints()
-  /** Tells drivers this run of the server from another at the same address. */
+  /** Lets drivers notice that the server at an address has been restarted. */
   readonly processId = new ObjectId()
   readonly startedAt = Date.now()
-  private readonly timers: Set<NodeJS.Timeout>
-  private readonly onFault: (error: Error) => void
+  readonly #timers: Set<NodeJS.Timeout>
+  readonly #onFault: (error: Error) => void
 
-  /** Opens the data; throws when another process holds it. */
-  constructor(dataDir: string, parameters: Parameters, onFault: (error: Error) => void) {
-    this.parameters = parameters
-    this.onFault = onFault
-    this.store = new Store(dataDir, onFault)
+  /**
+   * Opens the data directory. Throws an error whose message is for people if another server uses
+   * it. `onFault` receives an error after which nothing can be stored any more.
+   */
+  constructor(dataDir: string, settings: ServerSettings, onFault: (error: Error) => void) {
+    this.settings = settings
+    this.#onFault = onFault
+    this.store = new SqliteStore(dataDir, onFault)
     this.oplog = new Oplog(this.store, {
-      maxAgeMs: parameters.oplogMaxAgeMs,
-      maxBytes: parameters.oplogMaxBytes,
+      maxAgeMs: settings.oplogMaxAgeMs,
+      maxBytes: settings.oplogMaxBytes,
     })
     this.catalog = new Catalog(this.store)
     this.documents = new Documents(this.store, this.catalog)
-    this.writer = new Writer(this.store, this.catalog, this.documents, this.oplog)
-    this.sessions = new Sessions(this.store)
-    this.cursors = new Cursors()
+    this.writer = new DocumentWriter(this.store, this.catalog, this.documents, this.oplog)
+    this.retryableWrites = new RetryableWrites(this.store)
     const every = (ms: number, work: () => void): NodeJS.Timeout =>
-      setInterval(() => guarded(work, onFault), ms)
-    this.timers = new Set([
-      every(parameters.ttlSweepMs, () => this.sweep()),
-      every(parameters.trimMs, () => this.trim()),
-      every(parameters.idleBeatMs, () => this.oplog.beat()),
+      setInterval(() => this.#runGuarded(work), ms)
+    this.#timers = new Set([
+      every(settings.ttlSweepMs, () => this.#expireDocuments()),
+      every(settings.trimMs, () => this.#trim()),
+      every(settings.noopIntervalMs, () => this.oplog.appendNoopForWaiting()),
     ])
   }
 
-  private trim(): void {
-    const now = Date.now()
-    // A piece at a time: what waits for an answer goes in between.
-    if (this.oplog.trim(now)) this.later(() => this.trim())
-    this.sessions.expire(now)
-    this.cursors.expire(now)
-  }
-
-  private later(work: () => void): void {
-    const timer = setTimeout(() => {
-      this.timers.delete(timer)
-      guarded(work, this.onFault)
-    }, 20)
-    this.timers.add(timer)
-  }
-
-  private sweep(): void {
-    if (expireDocuments(this, Date.now())) this.later(() => this.sweep())
-  }
-
-  /** The collection, made when it is not there yet. */
+  /** The collection; it is created if it doesn't exist. */
   collection(db: string, name: string): Collection {
     return this.catalog.find(db, name) ?? this.catalog.create(db, name)
   }
 
-  /** Ends what waits, commits what is open and closes the files. */
+  /** Stops the housekeeping, commits the open transaction and closes the files. */
   close(): void {
-    for (const timer of this.timers) clearTimeout(timer)
+    for (const timer of this.#timers) clearTimeout(timer)
     this.store.close()
   }
-}
 
-function guarded(work: () => void, onFault: (error: Error) => void): void {
-  try {
-    work()
-  } catch (error) {
-    onFault(error as Error)
+  #trim(): void {
+    const now = Date.now()
+    if (this.oplog.trim(now)) this.#continueLater(() => this.#trim())
+    this.retryableWrites.expire(now)
+    this.cursors.expire(now)
+  }
+
+  #expireDocuments(): void {
+    if (expireDocuments(this, Date.now())) this.#continueLater(() => this.#expireDocuments())
+  }
+
+  #continueLater(work: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.#runGuarded(work)
+    }, REMOVAL_PAUSE_MS)
+    this.#timers.add(timer)
+  }
+
+  #runGuarded(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      this.#onFault(error as Error)
+    }
   }
 }

@@ -1,60 +1,78 @@
-// The embedded database as its own process. Prints one JSON line with its URL when it is ready; SIGTERM or SIGINT ends it
-// cleanly with code 0; a failure ends it with code 1 and a sentence on stderr.
+#!/usr/bin/env node
+// The command `embedded-mongo`: the database as a process of its own. It prints one line of JSON
+// with its `url` as soon as it accepts connections. SIGTERM or SIGINT stops it in order, with exit
+// code 0. A failure ends it with exit code 1 and a sentence on stderr.
 import { mkdtemp, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { defaultParameters } from './parameters.ts'
-import { runServer } from './server.ts'
-import { urlOf } from './url.ts'
+import { connectionString } from './connection-string.ts'
+import { checkNodeVersion } from './node-version.ts'
+import { defaultSettings, type ServerSettings } from './settings.ts'
 
-const { values } = parseArgs({
-  options: {
-    'data-dir': { type: 'string' },
-    socket: { type: 'string' },
-    port: { type: 'string' },
-    'test-commands': { type: 'boolean', default: false },
-    'ttl-sweep-ms': { type: 'string' },
-    'oplog-max-age-ms': { type: 'string' },
-    'oplog-max-bytes': { type: 'string' },
-    'trim-ms': { type: 'string' },
-    'idle-beat-ms': { type: 'string' },
-  },
-})
-
-function end(message: string): never {
-  process.stderr.write(`${message}\n`)
-  process.exit(1)
+interface CommandLine {
+  readonly dataDir: string
+  /** Path of the socket to listen at. */
+  readonly socket: string | undefined
+  /** Port of 127.0.0.1 to listen at; 0: any free port. */
+  readonly port: number | undefined
+  readonly settings: ServerSettings
 }
 
-function number(
-  name: 'ttl-sweep-ms' | 'oplog-max-age-ms' | 'oplog-max-bytes' | 'trim-ms' | 'idle-beat-ms',
-  fallback: number,
-): number {
-  const value = values[name] === undefined ? fallback : Number(values[name])
-  return Number.isFinite(value) && value > 0 ? value : end(`--${name} must be a positive number`)
+function readCommandLine(): CommandLine {
+  const { values } = parseArgs({
+    options: {
+      'data-dir': { type: 'string' },
+      socket: { type: 'string' },
+      port: { type: 'string' },
+      'test-commands': { type: 'boolean', default: false },
+      'ttl-sweep-ms': { type: 'string' },
+      'oplog-max-age-ms': { type: 'string' },
+      'oplog-max-bytes': { type: 'string' },
+      'trim-ms': { type: 'string' },
+      'noop-interval-ms': { type: 'string' },
+    },
+  })
+  const positive = (option: string, text: string | undefined, fallback: number): number => {
+    const value = text === undefined ? fallback : Number(text)
+    if (Number.isFinite(value) && value > 0) return value
+    throw new Error(`--${option} must be a positive number`)
+  }
+  const { 'data-dir': dataDir, socket } = values
+  if (dataDir === undefined) throw new Error('Name the directory of the data: --data-dir DIR')
+  // Drivers tell the path of a socket from the name of a host by its ending.
+  if (socket !== undefined && !socket.endsWith('.sock'))
+    throw new Error('--socket needs a path that ends in .sock')
+  const port = values.port === undefined ? undefined : Number(values.port)
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port < 65_536))
+    throw new Error('--port must be a number from 0 to 65535')
+  const { ttlSweepMs, oplogMaxAgeMs, oplogMaxBytes, trimMs, noopIntervalMs } = defaultSettings
+  return {
+    dataDir,
+    socket,
+    port,
+    settings: {
+      ttlSweepMs: positive('ttl-sweep-ms', values['ttl-sweep-ms'], ttlSweepMs),
+      oplogMaxAgeMs: positive('oplog-max-age-ms', values['oplog-max-age-ms'], oplogMaxAgeMs),
+      oplogMaxBytes: positive('oplog-max-bytes', values['oplog-max-bytes'], oplogMaxBytes),
+      trimMs: positive('trim-ms', values['trim-ms'], trimMs),
+      noopIntervalMs: positive('noop-interval-ms', values['noop-interval-ms'], noopIntervalMs),
+      testCommands: values['test-commands'],
+    },
+  }
 }
 
 async function main(): Promise<void> {
-  const dataDir = values['data-dir'] ?? end('Say where the data lives: --data-dir DIR')
-  // Drivers tell a socket's path from a host's name by its ending.
-  if (values.socket !== undefined && !values.socket.endsWith('.sock'))
-    end('--socket needs a path that ends in .sock')
-  const socketDir =
-    values.socket || values.port ? undefined : await mkdtemp(join(tmpdir(), 'embedded-db-'))
-  const path = values.socket ?? (socketDir && join(socketDir, 'db.sock'))
-  const parameters = {
-    ttlSweepMs: number('ttl-sweep-ms', defaultParameters.ttlSweepMs),
-    oplogMaxAgeMs: number('oplog-max-age-ms', defaultParameters.oplogMaxAgeMs),
-    oplogMaxBytes: number('oplog-max-bytes', defaultParameters.oplogMaxBytes),
-    trimMs: number('trim-ms', defaultParameters.trimMs),
-    idleBeatMs: number('idle-beat-ms', defaultParameters.idleBeatMs),
-    testCommands: values['test-commands'],
-  }
-  const address = values.port === undefined ? { path: path! } : { port: Number(values.port) }
-  const server = await listenAgain(
-    () => runServer(dataDir, address, parameters, (error) => end(error.message)),
-    values.socket,
+  checkNodeVersion()
+  const { dataDir, socket, port, settings } = readCommandLine()
+  const { runServer } = await import('./server.ts')
+  const needsSocketDir = socket === undefined && port === undefined
+  const socketDir = needsSocketDir ? await mkdtemp(join(tmpdir(), 'embedded-mongo-')) : undefined
+  const path = socket ?? (socketDir && join(socketDir, 'db.sock'))
+  const address = port === undefined ? { path: path! } : { port }
+  const server = await retryOnStaleSocket(
+    () => runServer(dataDir, address, settings, (error) => fail(error)),
+    socket,
   )
   const stop = (): void => {
     void server.stop().then(async () => {
@@ -64,13 +82,18 @@ async function main(): Promise<void> {
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
-  process.stdout.write(
-    `${JSON.stringify({ url: urlOf(server.port === undefined ? path! : `127.0.0.1:${server.port}`) })}\n`,
-  )
+  const url = connectionString(server.port === undefined ? path! : `127.0.0.1:${server.port}`)
+  process.stdout.write(`${JSON.stringify({ url })}\n`)
 }
 
-/** A killed server leaves its socket's name behind. Whoever has the data directory may take the name. */
-async function listenAgain<T>(start: () => Promise<T>, socket: string | undefined): Promise<T> {
+/**
+ * A killed server leaves the file of its socket behind. Whoever holds the data directory may remove
+ * it: no other server can be using it.
+ */
+async function retryOnStaleSocket<T>(
+  start: () => Promise<T>,
+  socket: string | undefined,
+): Promise<T> {
   try {
     return await start()
   } catch (error) {
@@ -80,4 +103,9 @@ async function listenAgain<T>(start: () => Promise<T>, socket: string | undefine
   }
 }
 
-main().catch((error: unknown) => end(error instanceof Error ? error.message : String(error)))
+function fail(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+}
+
+main().catch(fail)

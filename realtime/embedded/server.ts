@@ -1,25 +1,38 @@
-// One server: an engine behind a listening socket. `stop` lets what runs finish, ends what waits, and closes the data.
-import { createServer } from 'node:net'
-import type { Server, Socket } from 'node:net'
-import { Engine } from './engine.ts'
-import type { Parameters } from './parameters.ts'
+// One server: a database engine that listens at a socket. Stopping it lets running commands finish,
+// ends those that wait, and closes the data.
+//
+//   socket -> wire/frame-reader -> wire/message -> commands/dispatch -> a command
+//     reads:  query/select -> plan/planner -> plan/scanner -> storage/sqlite-store
+//     writes: storage/document-writer -> documents + oplog -> storage/sqlite-store
+//   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
+//   the commit publishes the new oplog entries -> change streams that wait for them
+import { createServer, type Server, type Socket } from 'node:net'
+import { DatabaseEngine } from './engine.ts'
+import type { ServerSettings } from './settings.ts'
 import { serveConnection } from './wire/connection.ts'
 
-/** Where to listen: a unix socket, or a port of 127.0.0.1 (0: any free one). */
+/** Grace time for clients to close their side when the server stops. */
+const CLOSE_TIMEOUT_MS = 500
+
+/** Where a server listens: a unix socket, or a port of 127.0.0.1 (0: any free port). */
 export type Address = { path: string } | { port: number }
 
 /** A running server. */
 export interface RunningServer {
-  /** The port, when it listens on one. */
+  /** The port, if it listens at one. */
   readonly port: number | undefined
+  /** May be called more than once. */
   stop(): Promise<void>
 }
 
-/** Opens the data directory and listens. `onFault` is told of what the server cannot survive; it has stopped answering by then. */
+/**
+ * Opens the data directory and listens. `onFault` receives an error that the server cannot survive;
+ * it has closed its connections by then. Rejects if the data directory or the address is in use.
+ */
 export async function runServer(
   dataDir: string,
   address: Address,
-  parameters: Parameters,
+  settings: ServerSettings,
   onFault: (error: Error) => void,
 ): Promise<RunningServer> {
   const stopping = new AbortController()
@@ -29,7 +42,7 @@ export async function runServer(
     for (const socket of sockets) socket.destroy()
     onFault(error)
   }
-  const engine = new Engine(dataDir, parameters, fail)
+  const engine = new DatabaseEngine(dataDir, settings, fail)
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
@@ -65,17 +78,18 @@ function listen(server: Server, address: Address): Promise<void> {
 async function shutDown(
   server: Server,
   sockets: ReadonlySet<Socket>,
-  engine: Engine,
+  engine: DatabaseEngine,
   stopping: AbortController,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   stopping.abort()
-  // One turn for the commands that were waiting to answer, one for the commit their answers depend on.
+  // In the first turn the waiting commands reply, in the second the commit runs that the replies
+  // need.
   await new Promise((resolve) => setImmediate(resolve))
   await new Promise((resolve) => setImmediate(resolve))
   engine.close()
   for (const socket of sockets) socket.end(() => socket.destroySoon())
-  const impatient = setTimeout(() => sockets.forEach((socket) => socket.destroy()), 500)
+  const timer = setTimeout(() => sockets.forEach((socket) => socket.destroy()), CLOSE_TIMEOUT_MS)
   await closed
-  clearTimeout(impatient)
+  clearTimeout(timer)
 }

@@ -1,52 +1,71 @@
-// Starts the embedded database inside this process, in a thread of its own, behind a socket that only this user can open.
+// The package's public API: starts the database for this process. The server runs in a thread of
+// its own and listens at a unix socket that only the present user can open.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { defaultParameters } from './parameters.ts'
-import type { Parameters } from './parameters.ts'
-import { urlOf } from './url.ts'
+import { connectionString } from './connection-string.ts'
+import { checkNodeVersion } from './node-version.ts'
+import { defaultSettings, type ServerSettings } from './settings.ts'
 import type { WorkerData, WorkerMessage } from './worker.ts'
 
-/** How to start. */
-export interface EmbeddedOptions extends Partial<Parameters> {
-  /** Where the data lives; made when missing. One process at a time. */
+/** What `startEmbedded` is given. Settings that are left out have the defaults of a mongod. */
+export interface EmbeddedOptions extends Partial<ServerSettings> {
+  /**
+   * Directory of the data; it is created if it doesn't exist. One server at a time can use it, in
+   * whatever process.
+   */
   readonly dataDir: string
-  /** Told once when the running server breaks (a full disk, an I/O error); it no longer answers then. */
+  /**
+   * Called once if the running server breaks (a full disk, an I/O error). It has stopped answering
+   * by then, and nothing that it had not acknowledged is certain to be stored.
+   */
   readonly onFault?: (error: Error) => void
 }
 
-/** A running embedded database. */
+/** A running database. */
 export interface Embedded {
   /**
-   * The connection string, `mongodb://<percent-encoded socket>/?directConnection=true`. It names no database: name one with
-   * `client.db(name)`, or put it between the last `/` and the `?`, i.e. `url.replace('/?', `/${name}?`)`.
+   * The connection string, `mongodb://<percent-encoded socket>/?directConnection=true`. It names no
+   * database: name one with `client.db(name)`, or put the name between the last `/` and the `?`, as
+   * in `` url.replace('/?', `/${name}?`) ``.
    */
   readonly url: string
-  /** Finishes what runs, makes it durable, closes. Idempotent. */
+  /**
+   * Lets running commands finish, makes their writes durable, closes all connections and releases
+   * the data directory. It may be called more than once.
+   */
   stop(): Promise<void>
 }
 
 /**
- * Starts the database; resolves once it accepts connections. Rejects with a sentence for people when another process
- * holds the data directory.
+ * Starts the database and resolves as soon as it accepts connections.
+ *
+ * @throws an error whose message is for people, if another server uses the data directory or if
+ *   this Node.js is older than 22.18
  */
 export async function startEmbedded({
   dataDir,
   onFault,
-  ...given
+  ...settings
 }: EmbeddedOptions): Promise<Embedded> {
-  // The data directory's own path may be longer than the 107 bytes that a unix socket's name can have.
-  const socketDir = await mkdtemp(join(tmpdir(), 'embedded-db-'))
+  checkNodeVersion()
+  // The name of a unix socket has at most 107 bytes, and the path of the data directory may be
+  // longer.
+  const socketDir = await mkdtemp(join(tmpdir(), 'embedded-mongo-'))
   const socketPath = join(socketDir, 'db.sock')
-  const data: WorkerData = { dataDir, socketPath, parameters: { ...defaultParameters, ...given } }
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: data })
-  const cleanUp = (): Promise<void> => rm(socketDir, { recursive: true, force: true })
+  const workerData: WorkerData = {
+    dataDir,
+    socketPath,
+    settings: { ...defaultSettings, ...settings },
+  }
+  const worker = new Worker(workerUrl(), { workerData })
+  const removeSocketDir = (): Promise<void> => rm(socketDir, { recursive: true, force: true })
   try {
-    await ready(worker)
+    await untilReady(worker)
   } catch (error) {
     await worker.terminate()
-    await cleanUp()
+    await removeSocketDir()
     throw error
   }
   let stopped: Promise<void> | undefined
@@ -61,23 +80,25 @@ export async function startEmbedded({
   const stop = async (): Promise<void> => {
     worker.postMessage('stop')
     await exited
-    await cleanUp()
+    await removeSocketDir()
   }
-  return { url: urlOf(socketPath), stop: () => (stopped ??= stop()) }
+  return { url: connectionString(socketPath), stop: () => (stopped ??= stop()) }
 }
 
-function ready(worker: Worker): Promise<void> {
+/** The worker's file: TypeScript in the workspace, JavaScript in the packed package. */
+function workerUrl(): URL {
+  const source = new URL('./worker.ts', import.meta.url)
+  return import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/\.ts$/, '.js'))
+}
+
+function untilReady(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.once('error', reject)
     worker.once('message', (message: WorkerMessage) => {
       worker.off('error', reject)
-      if (message.type === 'ready') resolve()
-      else
-        reject(
-          new Error(
-            message.type === 'fault' ? message.message : 'the database stopped while it started',
-          ),
-        )
+      if (message.type === 'ready') return resolve()
+      const isFault = message.type === 'fault'
+      reject(new Error(isFault ? message.message : 'The database stopped while it was starting.'))
     })
   })
 }

@@ -1,39 +1,42 @@
-// The thread that `startEmbedded` runs the server in: an fsync blocks this thread and no other.
+// The thread in which `startEmbedded` runs the server, so that an fsync blocks this thread only.
 import { enableCompileCache } from 'node:module'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { Parameters } from './parameters.ts'
+import type { ServerSettings } from './settings.ts'
 
-/** What the starting thread passes. */
+/** What the starting thread hands over. */
 export interface WorkerData {
   readonly dataDir: string
   readonly socketPath: string
-  readonly parameters: Parameters
+  readonly settings: ServerSettings
 }
 
-/** What the worker tells: it is ready, it could not start or broke, it has stopped. */
+/**
+ * What the worker reports. `ready` comes first, or a `fault` if the server could not start. A later
+ * `fault` means that the running server broke. `stopped` answers the message `stop`.
+ */
 export type WorkerMessage =
   { type: 'ready' } | { type: 'fault'; message: string } | { type: 'stopped' }
 
 const port = parentPort
-if (!port) throw new Error('worker.ts runs in a worker thread only')
-const { dataDir, socketPath, parameters } = workerData as WorkerData
-const tell = (message: WorkerMessage): void => port.postMessage(message)
-const fault = (error: unknown): void =>
-  tell({ type: 'fault', message: error instanceof Error ? error.message : String(error) })
+if (!port) throw new Error('worker.ts only runs in a worker thread')
+const { dataDir, socketPath, settings } = workerData as WorkerData
+const report = (message: WorkerMessage): void => port.postMessage(message)
+const reportFault = (error: unknown): void =>
+  report({ type: 'fault', message: error instanceof Error ? error.message : String(error) })
 
-enableCompileCache() // a thread does not inherit it
+enableCompileCache() // A thread does not inherit the cache of its process.
 
 try {
   const { runServer } = await import('./server.ts')
-  const server = await runServer(dataDir, { path: socketPath }, parameters, fault)
+  const server = await runServer(dataDir, { path: socketPath }, settings, reportFault)
   port.once('message', () => {
     void server.stop().then(() => {
-      tell({ type: 'stopped' })
+      report({ type: 'stopped' })
       port.close()
-    }, fault)
+    }, reportFault)
   })
-  tell({ type: 'ready' })
+  report({ type: 'ready' })
 } catch (error) {
-  fault(error)
+  reportFault(error)
   port.close()
 }

@@ -176,7 +176,13 @@ export class LeasedRange {
       return
     this.#beatAt = now
     const losses = this.#tail.restarts() + link.publishing.lost() + this.#unpublished
-    const beat: HolderBeat = { range: range.name, node: link.node, generation, losses, n: ++this.#beats }
+    const beat: HolderBeat = {
+      range: range.name,
+      node: link.node,
+      generation,
+      losses,
+      n: ++this.#beats,
+    }
     link.tell('feed', beat)
   }
 }

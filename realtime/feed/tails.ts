@@ -96,7 +96,8 @@ export function tailStarter(options: TailOptions) {
     startTail(
       token,
       {
-        open: (after) => openChangeStream(database, { range: range.name, buckets: range.buckets, after }),
+        open: (after) =>
+          openChangeStream(database, { range: range.name, buckets: range.buckets, after }),
         isResumable,
         beat: () => writeCanary(database, range.name),
         change: (entry) => {

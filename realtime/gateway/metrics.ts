@@ -17,7 +17,10 @@ export interface GatewayMetrics {
 }
 
 /** @param members all sockets of this node, looked at when metrics are collected */
-export function createGatewayMetrics(metrics: Metrics, members: () => Iterable<Connection>): GatewayMetrics {
+export function createGatewayMetrics(
+  metrics: Metrics,
+  members: () => Iterable<Connection>,
+): GatewayMetrics {
   const registers = [metrics]
   const sockets = new Gauge({
     name: 'lockstep_sockets',

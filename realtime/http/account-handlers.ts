@@ -55,7 +55,10 @@ export const preferencesHandlers = (preferences: PreferencesUseCases) =>
   ({
     getPreferences: (_asked, { caller }) => preferences.get(caller.user_id),
     async putPreferences({ body }, { caller, if_version }) {
-      await preferences.update(caller, { patch: body, if_version })
-      return preferences.get(caller.user_id)
+      const { data, epoch, seq, changed } = await preferences.update(caller, {
+        patch: body,
+        if_version,
+      })
+      return changed ? { ...data, epoch, seq } : preferences.get(caller.user_id)
     },
   }) satisfies Handlers

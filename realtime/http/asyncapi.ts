@@ -1,14 +1,9 @@
-// /asyncapi.json, made from the tables of topics and commands: what is described is what the sockets take and send.
+// /asyncapi.json, made from the tables of changes and commands. So it describes what the sockets take and send.
 import type * as z from 'zod'
-import { accountChanges } from '@lockstep/protocol/account'
-import { agentChanges } from '@lockstep/protocol/agents'
-import { WireChange } from '@lockstep/protocol/change'
-import { conversationChanges } from '@lockstep/protocol/conversations'
-import { preferencesChanges } from '@lockstep/protocol/preferences'
-import { Uuid } from '@lockstep/protocol/scalars'
+import { changeSchemas, WireChange } from '@lockstep/protocol/change'
+import { wireCommands } from '@lockstep/protocol/commands'
 import {
   Ack,
-  commands,
   Delta,
   Draining,
   Handshake,
@@ -16,7 +11,6 @@ import {
   Presence,
   RangeRequest,
   Sync,
-  unloggedCommands,
 } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { PROTOCOL } from '@lockstep/protocol/version'
@@ -27,17 +21,10 @@ let made: object | undefined
 /** The sockets in AsyncAPI 3.0, from the server's side: it `send`s events and `receive`s commands. Made once. */
 export const asyncApiDocument = (): object => (made ??= describe())
 
-const changes: Record<Topic, Record<string, z.ZodType>> = {
-  conversations: conversationChanges,
-  preferences: preferencesChanges,
-  agents: agentChanges,
-  account: accountChanges,
-}
-
 interface Event {
   summary: string
   schema: z.ZodType
-  /** Those that have it; all when absent. */
+  /** The namespaces that send it; absent: all. */
   topics?: readonly Topic[]
 }
 
@@ -73,18 +60,14 @@ function describe(): object {
       'change',
       ...Object.keys(events).filter((name) => events[name]!.topics?.includes(topic) ?? true),
     ]
-    const received = ['handshake', 'range', ...Object.keys(commands[topic])]
+    const received = ['handshake', 'range', ...wireCommands[topic].keys()]
     messages[`${topic}.change`] = message(
       'A change, live and in order',
       changeOf(topic, components),
       'change',
     )
-    for (const [name, schema] of Object.entries(commands[topic]))
-      messages[`${topic}.${name}`] = message(
-        'A command',
-        components.add(withMutation(topic, name, schema), 'input'),
-        name,
-      )
+    for (const [name, { schema }] of wireCommands[topic])
+      messages[`${topic}.${name}`] = message('A command', components.add(schema, 'input'), name)
     const own = (name: string) => (messages[`${topic}.${name}`] ? `${topic}.${name}` : name)
     const referred = [...sent, ...received, 'ack'].map((name) => [
       name,
@@ -141,12 +124,9 @@ const message = (summary: string, payload: Schema, name?: string) => ({
   payload,
 })
 
-const withMutation = (topic: Topic, name: string, schema: z.ZodObject): z.ZodObject =>
-  unloggedCommands.has(`${topic}:${name}`) ? schema : schema.extend({ mutation_id: Uuid })
-
-/** The envelope, with what it carries for each `op`; without `data` when it is stripped. */
+/** The envelope of a change, with the data of each `op`. A stripped change has no `data`. */
 function changeOf(topic: Topic, components: SchemaComponents): Schema {
-  const ops = Object.entries(changes[topic]).map(([op, schema]) => ({
+  const ops = Object.entries<z.ZodType>(changeSchemas[topic]).map(([op, schema]) => ({
     title: op,
     properties: { op: { const: op }, data: components.add(schema, 'output') },
   }))

@@ -1,6 +1,6 @@
 // /openapi.json, made from the table of routes: what is described is what is served.
 import * as z from 'zod'
-import { errors } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
 import { Problem } from '@lockstep/protocol/problem'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import { SESSION_COOKIE } from '../auth/session-cookie.ts'

@@ -1,7 +1,8 @@
 // The one boundary of HTTP: whatever was thrown leaves as a problem of the table (RFC 9457), and nothing of its inside with it.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
-import { Fault, toProblem, type Problem } from '@lockstep/protocol/errors'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import { limits } from '@lockstep/protocol/limits'
 
 const RETRY_MS = 1_000

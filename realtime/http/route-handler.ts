@@ -1,8 +1,9 @@
 // The contract between the table of routes and what serves it: one typed function a route, everything parsed, nothing of fastify.
 import type { Readable } from 'node:stream'
-import type { Answer, Asked, RouteName, routes } from '@lockstep/protocol/rest'
+import type { Answer, Asked, routes } from '@lockstep/protocol/rest'
+import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Identity } from '../auth/sessions.ts'
-import type { CommandContext } from '../commands/commands.ts'
+import type { CommandContext } from '../log/entry.ts'
 import type { ImportBody } from '../commands/import/import-body.ts'
 
 /** A request of anybody. */

@@ -52,27 +52,3 @@ export function stopOnce(
     run: () => (running ??= runAll()),
   }
 }
-
-/** Repeats `job` at an interval (ms), one run at a time, from now on; failures are logged. Answers how to stop it. */
-export function every(
-  interval: number,
-  job: () => Promise<void>,
-  logger: Logger,
-): () => Promise<void> {
-  let stopped = false
-  let timer: NodeJS.Timeout | undefined
-  let running = Promise.resolve()
-  const tick = () => {
-    running = job()
-      .catch((error: unknown) => logger.warn({ err: error }, 'a repeated job failed'))
-      .then(() => {
-        if (!stopped) timer = setTimeout(tick, interval).unref()
-      })
-  }
-  tick()
-  return async () => {
-    stopped = true
-    clearTimeout(timer)
-    await running
-  }
-}

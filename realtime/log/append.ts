@@ -1,130 +1,199 @@
-// The one way into the log: decide against the head, insert behind it. The insert is the compare-and-swap, so a stale head only costs
-// a retry; a refusal or a no-op, which no insert would check, counts only after a majority read and a look-up of the `mutation_id`.
+// The one way into the log.
+//
+//   load the state at the head -> decide -> insert at head + 1 -> the state after it
+//        ^                          |            |
+//        |                          |            +- taken: another entry, or the same command before
+//        |                          +- refused, or nothing to do
+//        +--- refresh the head by a majority read, and try again
+//
+// The insert is the compare-and-swap, so a stale head only costs a retry. No insert would check a refusal or a no-op: they count only
+// after a majority read of the head and a look-up of the `mutation_id` (LOG-4).
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { AnyDecision, DecisionContext, DecisionOf } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
 import { findMutation, insertChange, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import { toEntry, type Caller } from './entry.ts'
+import { fingerprintOf, toChange, toEntry, type CommandContext } from './entry.ts'
 import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from './head-cache.ts'
+import { states, type NeedsOf, type StateOf } from './state/states.ts'
 
-/** How long a command may wait for its turn, lose against others, or wait for a winner that no majority has yet (ms, from its arrival). */
+/**
+ * Milliseconds from a command's arrival. Within this time it waits for its turn, retries after other nodes were first, and waits for
+ * a winner that no majority has yet.
+ */
 const DEADLINE_MS = 10_000
 const MAX_BACKOFF_MS = 200
 
-export interface Command<State> {
-  caller: Caller
-  topic: Topic
-  mutation_id: string
-  fingerprint: string
-  /** The state at `hot.seq`: documents plus the tail that they don't follow yet. */
-  load: (hot: TopicHead) => Promise<State>
-  /** May throw a Fault; undefined: nothing would change. */
-  decide: (state: State, context: DecisionContext) => Decision | undefined
+/** The second half says to TypeScript what it can't derive from the first for every topic at once. */
+export type Decided<T extends Topic> = DecisionOf<T> & AnyDecision
+
+/** One command on one entity. */
+export interface AppendRequest<T extends Topic> {
+  context: CommandContext
+  topic: T
+  entity_id: string
+  /** What makes two commands the same: the same `mutation_id` with another identity is `invalid`. Only a hash of it is stored. */
+  identity: unknown
+  /** What the decision has to know besides the entity itself. */
+  needs?: NeedsOf[T]
+  /** Pure. May throw a Fault; undefined: nothing would change. It runs again when another entry came first. */
+  decide: (state: StateOf[T], context: DecisionContext) => Decided<T> | undefined
 }
 
-/** `appended`: a new entry. `repeated`: the entry that the same command made before. `unchanged`: nothing to do. */
-export type Appended<State> =
-  | { kind: 'appended'; state: State; entry: ChangeDocument; hot: TopicHead }
-  | { kind: 'repeated'; entry: ChangeDocument }
-  | { kind: 'unchanged'; state: State; seq: number }
+/** What became of a command. */
+export interface Appended<T extends Topic> {
+  /** `appended`: a new entry. `repeated`: the same command made an entry before. `unchanged`: there was nothing to do. */
+  kind: 'appended' | 'repeated' | 'unchanged'
+  /** The entity of the command; of its first execution, if it was repeated. */
+  entity_id: string
+  /** The state after the command. `appended`: with all that it needed. `repeated`: as it is now, without what the command needed. */
+  state: StateOf[T]
+  epoch: string
+  /** The command's change (the first one, if it was repeated), or the head when there was nothing to do. */
+  seq: number
+  /** The entity's version after that change. */
+  version: number
+}
 
 /**
- * Runs inside the topic's queue. Throws the decision's fault, or `unavailable` when the deadline passes or the documents wait for a newer node.
+ * Runs inside the topic's queue. Throws the decision's fault, `invalid` for a `mutation_id` that another command used, or
+ * `unavailable` when the deadline passes or only a newer node can go on (LOG-8).
  * @param arrivedAt when the command was queued, by `performance.now()`
+ * @param appended is told of the head with the new entry
  */
-export async function append<State>(
+export async function append<T extends Topic>(
   database: Database,
-  topics: HeadCache,
-  command: Command<State>,
+  heads: HeadCache,
+  request: AppendRequest<T>,
   arrivedAt: number,
-): Promise<Appended<State>> {
-  const { caller, topic } = command
-  const key = topicKey(caller.user_id, topic)
+  appended: (head: TopicHead) => void,
+): Promise<Appended<T>> {
+  const { context, topic, entity_id, needs = {} } = request
+  const { user_id } = context
+  const key = topicKey(user_id, topic)
+  const identity = {
+    mutation_id: context.mutation_id,
+    fingerprint: fingerprintOf(request.identity),
+  }
+  const topicState = states[topic]
   const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
-  if (isLate()) throw tooMany()
+  if (isLate()) throw tooManyChanges()
   let backoff = 1
-  let known = await topics.get(caller.user_id, topic)
+  let known = await heads.get(user_id, topic)
   for (;;) {
-    const { hot, fresh } = known
-    if (hot.hasUnknownOps) throw needsNewerServer()
-    // as it is now: a projection that ends meanwhile takes from the tail what a document, read before, doesn't have yet
-    const state = await command.load({ ...hot })
-    const context = contextOf(hot)
-    const decided = attempt(hot, () => command.decide(state, context))
-    if (decided.kind !== 'decision') {
+    const { head, fresh } = known
+    if (head.hasUnknownOps) throw needsNewerServer()
+    const state = await topicState.load(database, snapshotOf(head), entity_id, needs)
+    const decisionContext = contextOf(head)
+    const attempt = attemptTo(head, () => request.decide(state, decisionContext))
+    if (attempt.kind !== 'decided') {
       if (!fresh) {
-        known = { hot: await topics.refresh(caller.user_id, topic), fresh: true }
+        known = { head: await heads.refresh(user_id, topic), fresh: true }
         continue
       }
-      const first = await firstOutcome(database, command)
-      if (first) return first
-      if (decided.kind === 'fault') throw decided.fault
-      return { kind: 'unchanged', state, seq: hot.seq }
+      const first = await firstEntry(database, request, identity.fingerprint)
+      if (first) return repeated(first)
+      if (attempt.kind === 'refused') throw attempt.fault
+      const { epoch, seq } = head
+      return {
+        kind: 'unchanged',
+        entity_id,
+        state,
+        epoch,
+        seq,
+        version: topicState.versionOf(state),
+      }
     }
-    const position = { topic, epoch: hot.epoch, seq: hot.seq + 1, at: new Date(context.at) }
-    const entry = toEntry(caller, position, command, decided.decision)
+    const position = {
+      topic,
+      epoch: head.epoch,
+      seq: head.seq + 1,
+      at: new Date(decisionContext.at),
+    }
+    const entry = toEntry(context, position, identity, attempt.decision)
     const inserted = await insertChange(database, entry).catch((error: unknown) => {
-      topics.forget(key) // nobody knows whether it is there: the next command looks
+      heads.forget(key) // nobody knows whether the entry is there: the next command looks
       throw error
     })
     if (inserted) {
-      recordAppended(hot, entry)
-      return { kind: 'appended', state, entry, hot }
+      recordAppended(head, entry)
+      appended(head)
+      return { kind: 'appended', ...outcomeOf(entry, topicState.apply(state, toChange(entry))) }
     }
-    const first = await firstOutcome(database, command)
-    if (first) return first
-    if (isLate()) throw tooMany()
+    const first = await firstEntry(database, request, identity.fingerprint)
+    if (first) return repeated(first)
+    if (isLate()) throw tooManyChanges()
     await sleep(Math.random() * backoff)
     backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)
-    known = { hot: await topics.refresh(caller.user_id, topic), fresh: true }
+    known = { head: await heads.refresh(user_id, topic), fresh: true }
+  }
+
+  /** The entity may be another than this command's: a command that names none gets a new id each time. */
+  async function repeated(entry: ChangeDocument): Promise<Appended<T>> {
+    const head = await heads.refresh(user_id, topic)
+    if (head.hasUnknownOps) throw needsNewerServer()
+    const state = await topicState.load(database, snapshotOf(head), entry.entity_id, {})
+    return { kind: 'repeated', ...outcomeOf(entry, state) }
   }
 }
 
-const tooMany = () =>
+const outcomeOf = <State>({ entity_id, epoch, seq, version }: ChangeDocument, state: State) => ({
+  ...{ entity_id, state, epoch, seq, version },
+})
+
+/** As it is now: a projection that ends during the load shortens the tail by entries that a document, read before, lacks (LOG-5). */
+const snapshotOf = ({ user_id, seq, tail }: TopicHead) => ({ user_id, seq, tail })
+
+const tooManyChanges = () =>
   new Fault('unavailable', { detail: 'Too many changes at once: try again', retry_after_ms: 1_000 })
 
-function contextOf(hot: TopicHead): DecisionContext {
+function contextOf(head: TopicHead): DecisionContext {
   return {
-    user_id: hot.user_id,
-    at: new Date(Math.max(Date.now(), hot.at)).toISOString(),
+    user_id: head.user_id,
+    at: new Date(Math.max(Date.now(), head.at)).toISOString(),
     newId: () => newId(),
   }
 }
 
-type Attempt =
-  { kind: 'decision'; decision: Decision } | { kind: 'nothing' } | { kind: 'fault'; fault: Fault }
+type Attempt<Decision> =
+  | { kind: 'decided'; decision: Decision }
+  | { kind: 'nothing to do' }
+  | { kind: 'refused'; fault: Fault }
 
-function attempt(hot: TopicHead, decide: () => Decision | undefined): Attempt {
-  if (hot.closed)
+function attemptTo<Decision>(
+  head: TopicHead,
+  decide: () => Decision | undefined,
+): Attempt<Decision> {
+  if (head.closed)
     return {
-      kind: 'fault',
+      kind: 'refused',
       fault: new Fault('unauthenticated', { detail: 'This account is closed' }),
     }
   try {
     const decision = decide()
-    return decision ? { kind: 'decision', decision } : { kind: 'nothing' }
+    return decision ? { kind: 'decided', decision } : { kind: 'nothing to do' }
   } catch (error) {
-    if (error instanceof Fault) return { kind: 'fault', fault: error }
+    if (error instanceof Fault) return { kind: 'refused', fault: error }
     throw error
   }
 }
 
-/** What the same `mutation_id` did before. Throws `invalid` when it was another command. */
-async function firstOutcome<State>(
+/** The entry that the same command made before. Throws `invalid` when another command used its `mutation_id`. */
+async function firstEntry<T extends Topic>(
   database: Database,
-  { caller, topic, mutation_id, fingerprint }: Command<State>,
-): Promise<{ kind: 'repeated'; entry: ChangeDocument } | undefined> {
-  const entry = await findMutation(database, caller.user_id, topic, mutation_id)
+  { context, topic }: AppendRequest<T>,
+  fingerprint: string,
+): Promise<ChangeDocument | undefined> {
+  const entry = await findMutation(database, context.user_id, topic, context.mutation_id)
   if (!entry) return undefined
-  if (entry.fingerprint === fingerprint) return { kind: 'repeated', entry }
-  throw keyReused()
+  if (entry.fingerprint === fingerprint) return entry
+  throw mutationIdReused()
 }
 
-/** A `mutation_id` that comes again with another command. */
-export function keyReused(): Fault {
+/** A `mutation_id` that another command used before. */
+export function mutationIdReused(): Fault {
   const message = 'was used for another command before'
   return new Fault('invalid', {
     detail: `This mutation_id ${message}`,

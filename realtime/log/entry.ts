@@ -20,6 +20,11 @@ export interface Caller {
   device: string
 }
 
+/** Who asks, and the key under which repeating the command changes nothing. */
+export interface CommandContext extends Caller {
+  mutation_id: string
+}
+
 const bucketOf = (user_id: string): number =>
   createHash('sha256').update(user_id).digest().readUInt32BE() % BUCKETS
 

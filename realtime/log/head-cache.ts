@@ -1,5 +1,5 @@
-// What this node knows of the topics in use: the head, and the entries that the projection has not followed yet. A cache only: an
-// insert at a stale head is refused by the database, so being wrong costs a retry and never an entry.
+// The heads of the topics in use, as far as this node knows them, each with the entries that the projection has not followed yet. It is
+// only a cache: the database rejects an insert at a stale head, so a stale entry costs a retry and never loses a change.
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -7,7 +7,7 @@ import { readChangesWithoutBefore, topicKey, type ChangeDocument } from '../stor
 import type { Database } from '../store/database.ts'
 import { readHead } from '../store/heads.ts'
 
-/** How many topics are remembered; an idle one costs about 200 bytes. */
+/** How many topics are kept. One whose entries are all projected costs about 200 bytes. */
 const REMEMBERED = 20_000
 
 export interface TopicHead {
@@ -15,78 +15,79 @@ export interface TopicHead {
   readonly user_id: string
   readonly topic: Topic
   readonly epoch: string
-  /** The head: majority-committed when it was learnt. */
+  /** Of the newest entry. It was majority-committed when this node learnt of it. */
   seq: number
-  /** Milliseconds of the newest entry: a later one is never dated earlier. */
+  /** When the newest entry was made (ms since 1970). A later entry is never dated earlier. */
   at: number
+  /** The documents have followed the log up to this `seq`. */
   applied: number
-  /** Entries in (applied, seq], contiguous, without what they replaced. */
+  /** Entries in (applied, seq], contiguous, without `before`. */
   tail: ChangeDocument[]
   closed: boolean
-  /** The tail has entries of a newer version: this one knows where the head is, and neither what they did nor what may follow them. */
+  /** The tail has ops of a newer version. This node can't tell what they did, nor what may follow them (LOG-8). */
   readonly hasUnknownOps: boolean
 }
 
 export class HeadCache {
   readonly #database: Database
-  readonly #topics = new Map<string, TopicHead>()
+  readonly #heads = new Map<string, TopicHead>()
 
   constructor(database: Database) {
     this.#database = database
   }
 
-  /** What is remembered, else read. */
-  async get(user_id: string, topic: Topic): Promise<{ hot: TopicHead; fresh: boolean }> {
+  /** The head from the cache, else from the database: then it is `fresh`. */
+  async get(user_id: string, topic: Topic): Promise<{ head: TopicHead; fresh: boolean }> {
     const key = topicKey(user_id, topic)
-    const hot = this.#topics.get(key)
-    if (!hot) return { hot: await this.refresh(user_id, topic), fresh: true }
-    this.#topics.delete(key)
-    this.#topics.set(key, hot) // the map's order is by last use
-    return { hot, fresh: false }
+    const head = this.#heads.get(key)
+    if (!head) return { head: await this.refresh(user_id, topic), fresh: true }
+    this.#heads.delete(key)
+    this.#heads.set(key, head) // the map's order is by last use
+    return { head, fresh: false }
   }
 
   peek(key: string): TopicHead | undefined {
-    return this.#topics.get(key)
+    return this.#heads.get(key)
   }
 
   forget(key: string): void {
-    this.#topics.delete(key)
+    this.#heads.delete(key)
   }
 
-  /** Reads the head and what is beyond the projection, by majority. Throws `not_found` for a user that doesn't exist. */
+  /** Reads the head and the entries that aren't projected yet, by majority. Throws `not_found` for a user that doesn't exist. */
   async refresh(user_id: string, topic: Topic): Promise<TopicHead> {
     const key = topicKey(user_id, topic)
-    const head = await readHead(this.#database, key)
-    if (!head) {
-      this.#topics.delete(key)
+    const stored = await readHead(this.#database, key)
+    if (!stored) {
+      this.#heads.delete(key)
       throw new Fault('not_found', { detail: 'There is no such user' })
     }
-    const tail = await readChangesWithoutBefore(this.#database, key, head.applied).toArray()
+    const tail = await readChangesWithoutBefore(this.#database, key, stored.applied).toArray()
     const last = tail.at(-1)
-    const hot: TopicHead = {
+    const head: TopicHead = {
       key,
       user_id,
       topic,
-      epoch: head.epoch,
-      seq: last?.seq ?? head.applied,
-      at: (last?.at ?? head.at).getTime(),
-      applied: head.applied,
+      epoch: stored.epoch,
+      seq: last?.seq ?? stored.applied,
+      at: (last?.at ?? stored.at).getTime(),
+      applied: stored.applied,
       tail,
-      closed: head.closed === true || last?.op === 'closed',
+      closed: stored.closed === true || last?.op === 'closed',
       hasUnknownOps: !tail.every(isProjectable),
     }
-    // the next look may find that a newer node has projected it
-    if (hot.hasUnknownOps) this.#topics.delete(key)
-    else this.#remember(hot)
-    return hot
+    // not kept: a newer node may have projected these entries by the next look
+    if (head.hasUnknownOps) this.#heads.delete(key)
+    else this.#remember(head)
+    return head
   }
 
-  #remember(hot: TopicHead): void {
-    this.#topics.delete(hot.key)
-    this.#topics.set(hot.key, hot)
-    for (const [key, { tail }] of this.#topics) {
-      if (this.#topics.size <= REMEMBERED) break
-      if (tail.length === 0) this.#topics.delete(key)
+  #remember(head: TopicHead): void {
+    this.#heads.delete(head.key)
+    this.#heads.set(head.key, head)
+    for (const [key, { tail }] of this.#heads) {
+      if (this.#heads.size <= REMEMBERED) break
+      if (tail.length === 0) this.#heads.delete(key)
     }
   }
 }
@@ -101,17 +102,17 @@ export const needsNewerServer = (): Fault =>
     retry_after_ms: 1_000,
   })
 
-/** An entry was inserted at the head. */
-export function recordAppended(hot: TopicHead, entry: ChangeDocument): void {
-  hot.seq = entry.seq
-  hot.at = entry.at.getTime()
+/** An entry was inserted after the head. */
+export function recordAppended(head: TopicHead, entry: ChangeDocument): void {
+  head.seq = entry.seq
+  head.at = entry.at.getTime()
   const { before: _before, ...slim } = entry
-  hot.tail.push(slim)
-  if (entry.op === 'closed') hot.closed = true
+  head.tail.push(slim)
+  if (entry.op === 'closed') head.closed = true
 }
 
-/** The projection has followed up to `seq`. */
-export function recordProjected(hot: TopicHead, seq: number): void {
-  hot.applied = Math.max(hot.applied, seq)
-  hot.tail = hot.tail.filter((entry) => entry.seq > hot.applied)
+/** The documents have followed the log up to `seq`. */
+export function recordProjected(head: TopicHead, seq: number): void {
+  head.applied = Math.max(head.applied, seq)
+  head.tail = head.tail.filter((entry) => entry.seq > head.applied)
 }

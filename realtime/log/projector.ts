@@ -1,4 +1,5 @@
-// Brings documents up to the log, off the critical path: coalesced per user and topic, one run at a time each.
+// Brings the documents up to the log, off the critical path. Entries are collected per user and topic, and one run at a time projects
+// them.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -13,76 +14,80 @@ import { KeyedQueue } from './keyed-queue.ts'
 
 /** How long entries are collected before they are projected (ms). */
 const COALESCE_MS = 30
-/** The same for a tail of nothing but streamed text: a reply costs its log entry a second, and its documents every few (ms). */
+/** The same for a tail of nothing but streamed text (ms): a reply writes one entry a second, and its documents only this often. */
 export const STREAMING_MS = 10_000
-/** After a failure; the next reader projects anyway. */
+/** Wait after a failure (ms). The next reader projects anyway. */
 const RETRY_MS = 1_000
 
 const projections: Record<Topic, Project> = {
   conversations: projectConversations,
   preferences: projectPreferences,
   agents: projectRuns,
-  account: () => Promise.resolve(), // accounts and sessions are authoritative documents, its entries only tell of them
+  account: () => Promise.resolve(), // its documents are authoritative and written first; the entries only tell of them
 }
 
-/** All that the documents lack is text of running replies. */
+/** True when the documents lack nothing but text of running replies. */
 export const onlyStreams = ({ tail }: TopicHead): boolean =>
   tail.every(({ op }) => op === 'extended')
 
 export class Projector {
   readonly #database: Database
-  readonly #topics: HeadCache
+  readonly #cache: HeadCache
   readonly #logger: Logger
   readonly #queue = new KeyedQueue()
-  /** A refresh may have replaced what is known of a topic, so one key can have two tails to project. */
+  /** A refresh may have replaced a topic's head, so one key can have two tails to project. */
   readonly #scheduled = new Map<
     string,
-    { timer: NodeJS.Timeout; due: number; hots: Set<TopicHead> }
+    { timer: NodeJS.Timeout; due: number; heads: Set<TopicHead> }
   >()
   #stopped = false
 
-  constructor(database: Database, topics: HeadCache, logger: Logger) {
+  constructor(database: Database, cache: HeadCache, logger: Logger) {
     this.#database = database
-    this.#topics = topics
+    this.#cache = cache
     this.#logger = logger
   }
 
-  /** Projects the topic's tail soon; one that only streams later, as the next piece of text would write the same documents again. */
-  schedule(hot: TopicHead, delay = onlyStreams(hot) ? STREAMING_MS : COALESCE_MS): void {
+  /** Projects the topic's tail soon. A tail that only streams waits longer, as the next text would write the same documents again. */
+  schedule(head: TopicHead, delay = onlyStreams(head) ? STREAMING_MS : COALESCE_MS): void {
     const due = Date.now() + delay
-    const waiting = this.#scheduled.get(hot.key)
-    const hots = waiting?.hots.add(hot) ?? new Set([hot])
+    const waiting = this.#scheduled.get(head.key)
+    const heads = waiting?.heads.add(head) ?? new Set([head])
     if (waiting && waiting.due <= due) return
     clearTimeout(waiting?.timer)
-    this.#scheduled.set(hot.key, { timer: setTimeout(() => this.#run(hot.key), delay), due, hots })
-  }
-
-  #run(key: string): void {
-    const hots = this.#scheduled.get(key)?.hots ?? []
-    this.#scheduled.delete(key)
-    for (const hot of hots)
-      this.project(hot).catch((error: unknown) => {
-        this.#logger.warn({ err: error, topic: hot.topic }, 'projection failed, will be repeated')
-        if (!this.#stopped) this.schedule(hot, RETRY_MS)
-      })
-  }
-
-  /** Projects what `hot` has in its tail now. Resolves when documents and head have followed, but for entries of a newer version. */
-  project(hot: TopicHead): Promise<void> {
-    return this.#queue.run(hot.key, async () => {
-      const unknown = hot.tail.findIndex((entry) => !isProjectable(entry))
-      const entries = hot.tail.slice(0, unknown < 0 ? undefined : unknown)
-      const last = entries.at(-1)
-      if (!last) return
-      await projections[hot.topic](this.#database, hot.user_id, entries)
-      await advanceHead(this.#database, hot.key, last.seq, last.at, last.op === 'closed')
-      recordProjected(hot, last.seq)
-      const current = this.#topics.peek(hot.key)
-      if (current && current !== hot) recordProjected(current, last.seq)
+    this.#scheduled.set(head.key, {
+      timer: setTimeout(() => this.#run(head.key), delay),
+      due,
+      heads,
     })
   }
 
-  /** Projects all that is scheduled, within `deadlineMs`; what remains is projected by whoever reads it next. */
+  #run(key: string): void {
+    const heads = this.#scheduled.get(key)?.heads ?? []
+    this.#scheduled.delete(key)
+    for (const head of heads)
+      this.project(head).catch((error: unknown) => {
+        this.#logger.warn({ err: error, topic: head.topic }, 'projection failed, will be repeated')
+        if (!this.#stopped) this.schedule(head, RETRY_MS)
+      })
+  }
+
+  /** Projects the present tail of `head`, up to the first op of a newer version. Resolves when documents and head are written. */
+  project(head: TopicHead): Promise<void> {
+    return this.#queue.run(head.key, async () => {
+      const unknown = head.tail.findIndex((entry) => !isProjectable(entry))
+      const entries = head.tail.slice(0, unknown < 0 ? undefined : unknown)
+      const last = entries.at(-1)
+      if (!last) return
+      await projections[head.topic](this.#database, head.user_id, entries)
+      await advanceHead(this.#database, head.key, last.seq, last.at, last.op === 'closed')
+      recordProjected(head, last.seq)
+      const current = this.#cache.peek(head.key)
+      if (current && current !== head) recordProjected(current, last.seq)
+    })
+  }
+
+  /** Projects everything that is scheduled, within `deadlineMs`. The next reader projects what remains. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true
     for (const [key, { timer }] of this.#scheduled) {

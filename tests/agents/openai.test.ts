@@ -246,9 +246,9 @@ test('thinking in tags at the beginning is thinking, however the pieces cut it; 
       const pieces = cuts.flatMap((cut) => {
         const piece = rest.slice(0, cut)
         rest = rest.slice(cut)
-        return [...tags.split(piece)]
+        return [...tags.parse(piece)]
       })
-      pieces.push(...tags.split(rest), ...tags.end())
+      pieces.push(...tags.parse(rest), ...tags.end())
       const of = (kind: 'text' | 'thinking') =>
         pieces.map((piece) => (piece.kind === kind ? piece.text : '')).join('')
       expect([of('thinking'), of('text')]).toEqual([thought ?? '', answer])
@@ -265,7 +265,7 @@ test('thinking in tags that is never closed is no answer', async () => {
   expect((await answerOf(server)).pieces).toEqual([
     { kind: 'thinking', text: 'Hm' },
     { kind: 'thinking', text: '</thi' },
-    { kind: 'cut', code: 'cut' },
+    { kind: 'truncated', code: 'cut' },
   ])
 })
 
@@ -276,7 +276,7 @@ test('an answer cut at the model’s limit says so', async () => {
   })
   expect((await answerOf(server)).pieces).toEqual([
     { kind: 'text', text: 'Once upon' },
-    { kind: 'cut', code: 'cut' },
+    { kind: 'truncated', code: 'cut' },
   ])
 })
 

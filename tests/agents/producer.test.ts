@@ -156,7 +156,7 @@ describe('ended from outside', () => {
     const { production, shelf, done } = produce(() => hanging('Text'))
     await expect.poll(() => shelf.shown).toBe('Text')
     const closer = Promise.withResolvers<void>()
-    production.end({ status: 'stopped', finishedBy: closer.promise })
+    production.end({ status: 'stopped', endedBy: closer.promise })
     await production.flushed
     expect(shelf).toMatchObject({ text: 'Text', ending: undefined })
     await shelf.finish({ status: 'stopped', metadata: { by: 'him' } })

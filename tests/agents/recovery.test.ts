@@ -52,13 +52,17 @@ async function node() {
     ms: number,
   ) => takeLease(database, { _id: `${address.user_id}:${newId()}`, ...address, owner: newId() }, ms)
 
-  function sweep(count: number, ms: { sweepMs?: number; strayMs?: number }) {
-    const settings = { ...replyTimings, sweepMs: 60_000, strayMs: 60_000, ...ms }
+  function sweep(count: number, ms: { sweepMs?: number; straySweepMs?: number }) {
+    const settings = { ...replyTimings, sweepMs: 60_000, straySweepMs: 60_000, ...ms }
     for (let n = 0; n < count; n++) {
-      const recovery = startRecovery(
-        { database, replies, runs },
-        { owner: newId(), timings: settings, logger },
-      )
+      const recovery = startRecovery({
+        database,
+        replies,
+        runs,
+        owner: newId(),
+        timings: settings,
+        logger,
+      })
       onTestFinished(() => recovery.stop())
     }
   }
@@ -100,7 +104,7 @@ test('a reply whose lease lasts is left alone', async () => {
   const held = await abandoned('Half a', 60_000)
   const expired = await abandoned('Half b', 1, second)
   const stray = await abandoned('Half c', 0, third)
-  sweep(2, { sweepMs: 5, strayMs: 5 })
+  sweep(2, { sweepMs: 5, straySweepMs: 5 })
   await eventually(async () => (await message(expired.message_id, second)).status === 'interrupted')
   await eventually(async () => (await message(stray.message_id, third)).status === 'interrupted')
   expect(await message(held.message_id)).toMatchObject({ status: 'streaming' })
@@ -109,7 +113,7 @@ test('a reply whose lease lasts is left alone', async () => {
 test('what streams without any lease is ended too', async () => {
   const { abandoned, sweep, message } = await node()
   const { message_id } = await abandoned('Half a', 0)
-  sweep(2, { strayMs: 5 })
+  sweep(2, { straySweepMs: 5 })
   await eventually(async () => (await message(message_id)).status === 'interrupted')
 })
 

@@ -1,12 +1,9 @@
 // One valid request of each route and each command: the material of the attacks. The tables of protocol/ are the keys, so that a route or
 // command that is new there and not here is a type error and a failing test. Each makes what it needs at its owner's first.
-import type { AccountCommands } from '@lockstep/protocol/account'
-import type { AgentCommands } from '@lockstep/protocol/agents'
-import type { ConversationCommands } from '@lockstep/protocol/conversations'
-import type { ErrorCode } from '@lockstep/protocol/errors'
+import type { CommandPayloads, UnloggedPayloads } from '@lockstep/protocol/commands'
+import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
-import type { PreferencesCommands } from '@lockstep/protocol/preferences'
-import type { RouteName } from '@lockstep/protocol/rest'
+import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type Question } from '../harness/person.ts'
@@ -130,16 +127,13 @@ export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<
   stopRun: async (of) => on(runOf(of)),
 }
 
-interface Commands {
-  conversations: ConversationCommands
-  preferences: PreferencesCommands
-  agents: AgentCommands
-  account: AccountCommands
-}
 const its = async (of: Person) => ({ conversation_id: (await conversation(of)).id })
 
+/** Makes each payload for its owner. */
+type MadeFor<Payloads> = { [Name in keyof Payloads]: (of: Person) => Promise<Payloads[Name]> }
+
 export const commandAsks: {
-  [T in Topic]: { [Name in keyof Commands[T]]: (of: Person) => Promise<Commands[T][Name]> }
+  [T in Topic]: MadeFor<CommandPayloads[T] & UnloggedPayloads[T]>
 } = {
   conversations: {
     create: async () => ({

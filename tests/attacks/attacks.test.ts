@@ -1,10 +1,11 @@
 // Every route and every command there is, tried by everybody who shouldn't and with everything that shouldn't be sent. What is attacked is
 // shown to be valid first, as its owner gets it done; after each attack her log, her account and her sessions are what they were.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errors, type ErrorCode } from '@lockstep/protocol/errors'
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
-import { routes, type Route, type RouteName } from '@lockstep/protocol/rest'
-import { commands, unloggedCommands } from '@lockstep/protocol/sync'
+import { routes, type Route } from '@lockstep/protocol/rest'
+import type { RouteName } from '@lockstep/protocol/route-paths'
+import { wireCommands } from '@lockstep/protocol/commands'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { PROTOCOL } from '@lockstep/protocol/version'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -45,14 +46,14 @@ type Payload = Record<string, unknown>
 const table: Record<string, Route> = routes
 const names = Object.keys(routes) as RouteName[]
 const all = topics.flatMap((topic) =>
-  Object.keys(commands[topic]).map((name) => [topic, name] as const),
+  [...wireCommands[topic].keys()].map((name) => [topic, name] as const),
 )
 const askOf = (name: RouteName, of: Person) => routeAsks[name](of) as Promise<Asked>
 const payloadOf = async (topic: Topic, name: string, of: Person) => {
   const payload = await (commandAsks[topic] as Record<string, (of: Person) => Promise<Payload>>)[
     name
   ]!(of)
-  return unloggedCommands.has(`${topic}:${name}`) ? payload : { mutation_id: newId(), ...payload }
+  return wireCommands[topic].get(name)!.logged ? { mutation_id: newId(), ...payload } : payload
 }
 
 let database: Database
@@ -195,7 +196,7 @@ describe.each(Object.keys(nobodies))('one %s', (who) => {
     )
     expect(refusal).toContain('"code":"unauthenticated"')
     const told = socket.inbox.received.length
-    for (const name of Object.keys(commands[topic]))
+    for (const name of wireCommands[topic].keys())
       socket.send(`42/${topic},1${JSON.stringify([name, payloads.get(`${topic} ${name}`)])}`)
     await socket.closed
     expect(socket.inbox.received.slice(told)).toEqual([])

@@ -3,12 +3,9 @@ import { newId } from '@lockstep/protocol/ids'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import { createRateLimits } from '../../realtime/auth/rate-limits.ts'
 import { createSessions } from '../../realtime/auth/sessions.ts'
-import {
-  createAccount,
-  type AccountUseCases,
-  type SessionSockets,
-} from '../../realtime/commands/account.ts'
-import type { CommandContext } from '../../realtime/commands/commands.ts'
+import { createAccount, type AccountUseCases } from '../../realtime/commands/account.ts'
+import type { SessionSockets } from '../../realtime/commands/session-sockets.ts'
+import type { CommandContext } from '../../realtime/log/entry.ts'
 import type { SignInResult } from '../../realtime/commands/sign-in.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'

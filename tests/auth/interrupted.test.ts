@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
-import type { SessionSockets } from '../../realtime/commands/account.ts'
+import type { SessionSockets } from '../../realtime/commands/session-sockets.ts'
 import {
   CHEAP_PASSWORD_COST,
   createAccountFixture,

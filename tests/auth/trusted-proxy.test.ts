@@ -149,7 +149,7 @@ describe('a user whom somebody else names', () => {
     expect(
       lines
         .slice(from)
-        .filter((line) => line.includes("x-user without the proxy's secret is ignored")),
+        .filter((line) => line.includes("ignored x-user: it came without the proxy's secret")),
     ).toHaveLength(2)
   })
 

@@ -1,16 +1,18 @@
-// What axe-core finds on a page.
+// Runs axe-core on a page.
 import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 
-interface Result {
+interface AxeResult {
   violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[]
 }
 
-/** What axe finds, by all of its rules or by some. */
+/**
+ * The violations on the page, one text for each element. `rules` limits the check to these rules.
+ */
 export async function violations(page: Page, rules?: string[]): Promise<string[]> {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe.source)
   const { violations: found } = await page.evaluate((runOnly) => {
-    type Axe = { run: (what: Document, options: object) => Promise<Result> }
+    type Axe = { run: (context: Document, options: object) => Promise<AxeResult> }
     return (window as unknown as { axe: Axe }).axe.run(document, {
       resultTypes: ['violations'],
       ...(runOnly && { runOnly }),

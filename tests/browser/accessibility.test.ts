@@ -1,17 +1,25 @@
-// Every page, in both themes, on a desktop and on a phone, without a violation that axe-core knows, and by keyboard alone.
+// Checks every page with axe-core, in both themes, on a desktop and on a phone, and checks that a
+// keyboard is enough to use the app.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
+import { appPages, fillAccount } from './app-pages.ts'
 import { desktop, phone, sharedBrowser } from './browser-windows.ts'
-import { composer, follow, listed, said, shows } from './user-actions.ts'
-import { everyPage, fill } from './all-pages.ts'
+import {
+  composer,
+  navigateTo,
+  listedConversation,
+  threadText,
+  waitForVisible,
+} from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-const settled = (page: Page) =>
+/** Waits until no animation runs, except those that never end. */
+const animationsEnd = (page: Page) =>
   page.waitForFunction(() =>
     document
       .getAnimations()
@@ -21,82 +29,88 @@ const settled = (page: Page) =>
       ),
   )
 
-/** Themes differ in nothing but colours. */
-async function inBothThemes(page: Page): Promise<string[]> {
-  await settled(page)
+/**
+ * The violations in both themes. The themes differ only in colours, so the dark one needs one rule.
+ */
+async function violationsInBothThemes(page: Page): Promise<string[]> {
+  await animationsEnd(page)
   const light = await violations(page)
   await page.emulateMedia({ colorScheme: 'dark' })
-  await settled(page)
+  await animationsEnd(page)
   const dark = await violations(page, ['color-contrast'])
   await page.emulateMedia({ colorScheme: 'light' })
   return [...light, ...dark.map((line) => `dark: ${line}`)]
 }
 
-for (const [name, look] of Object.entries({ desktop, phone }))
-  test(`no page has a violation in either theme: ${name}`, { timeout: 180_000 }, async () => {
-    const alice = await signUp(shared.node, 'alice')
-    const { id, run } = await fill(alice)
-    const found: Record<string, string[]> = {}
-    const outside = await windows.open(shared.node.url, '/app/sign-in', {
-      ...look,
-      colorScheme: 'light',
-    })
-    for (const door of ['/app/sign-in', '/app/sign-up']) {
-      await outside.goto(shared.node.url + door)
-      await shows(outside.getByRole('heading', { level: 1 }))
-      found[door] = await inBothThemes(outside)
-    }
-    const inside = await windows.open(shared.node.url, '/app', {
-      ...look,
-      colorScheme: 'light',
-      person: alice,
-    })
-    for (const { path, ready } of everyPage(id, run)) {
-      await follow(inside, path)
-      await shows(ready(inside))
-      found[path] = await inBothThemes(inside)
-    }
-    expect(Object.entries(found).filter(([, list]) => list.length > 0)).toEqual([])
-  })
+for (const [name, device] of Object.entries({ desktop, phone }))
+  test(
+    `axe-core finds no violation on any page in either theme: ${name}`,
+    { timeout: 180_000 },
+    async () => {
+      const alice = await signUp(shared.node, 'alice')
+      const ids = await fillAccount(alice)
+      const found: Record<string, string[]> = {}
+      const signedOut = await windows.open(shared.node.url, '/app/sign-in', {
+        ...device,
+        colorScheme: 'light',
+      })
+      for (const path of ['/app/sign-in', '/app/sign-up']) {
+        await signedOut.goto(shared.node.url + path)
+        await waitForVisible(signedOut.getByRole('heading', { level: 1 }))
+        found[path] = await violationsInBothThemes(signedOut)
+      }
+      const signedIn = await windows.open(shared.node.url, '/app', {
+        ...device,
+        colorScheme: 'light',
+        person: alice,
+      })
+      for (const { path, ready } of appPages(ids)) {
+        await navigateTo(signedIn, path)
+        await waitForVisible(ready(signedIn))
+        found[path] = await violationsInBothThemes(signedIn)
+      }
+      expect(Object.entries(found).filter(([, list]) => list.length > 0)).toEqual([])
+    },
+  )
 
-test('menus, questions and the palette have no violation either, and give the focus back', async () => {
+test('the account menu and the command palette have no violations, and the menu returns the focus', async () => {
   const alice = await signUp(shared.node, 'alice')
-  await fill(alice)
+  await fillAccount(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   const account = page.getByRole('button', { name: /^Account of/ })
   await account.click()
-  await shows(page.getByRole('menuitem', { name: 'Sign out' }))
-  await settled(page)
+  await waitForVisible(page.getByRole('menuitem', { name: 'Sign out' }))
+  await animationsEnd(page)
   expect(await violations(page)).toEqual([])
   await page.keyboard.press('Escape')
   expect(await account.evaluate((element) => element === document.activeElement)).toBe(true)
 
   await page.keyboard.press('Control+k')
-  await shows(page.getByRole('combobox', { name: 'Search chats and commands' }))
-  await settled(page)
+  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await animationsEnd(page)
   expect(await violations(page)).toEqual([])
 })
 
-test('a conversation is found, opened, renamed and answered with the keyboard alone', async () => {
+test('a user finds, opens, renames and continues a conversation with the keyboard alone', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const { id } = await fill(alice)
+  const { conversationId } = await fillAccount(alice)
   const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await shows(composer(page))
+  await waitForVisible(composer(page))
   await page.keyboard.press('Control+k')
-  await shows(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
   await page.keyboard.type('garden')
-  await shows(page.getByRole('option', { name: /garden/i }).first())
+  await waitForVisible(page.getByRole('option', { name: /garden/i }).first())
   await page.keyboard.press('Enter')
-  await page.waitForURL(new RegExp(`/app/c/${id}`))
+  await page.waitForURL(new RegExp(`/app/c/${conversationId}`))
 
-  await listed(page, 'The garden in spring').focus()
+  await listedConversation(page, 'The garden in spring').focus()
   await page.keyboard.press('F2')
   await page.keyboard.type('The garden in autumn')
   await page.keyboard.press('Enter')
-  await shows(listed(page, 'The garden in autumn'))
+  await waitForVisible(listedConversation(page, 'The garden in autumn'))
 
   await composer(page).focus()
   await page.keyboard.type('Which bulbs now?')
   await page.keyboard.press('Enter')
-  await shows(said(page, 'Which bulbs now?'))
+  await waitForVisible(threadText(page, 'Which bulbs now?'))
 })

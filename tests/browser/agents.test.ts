@@ -1,45 +1,47 @@
-// Agents and their runs: edited here, followed there.
+// Agents and their runs, changed on one device and shown on another.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { AT_ONCE, hides, shows } from './user-actions.ts'
+import { SYNC_DEADLINE_MS, waitForHidden, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-test('an agent is made and edited on one device, and is on the other at once', async () => {
+test('an agent that is created and edited on one device appears on the other at once', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app/agents', { person: alice })
   const right = await windows.open(shared.node.url, '/app/agents', { person: await alice.signIn() })
-  await shows(right.getByRole('heading', { name: 'Demo' }))
+  await waitForVisible(right.getByRole('heading', { name: 'Demo' }))
   await left.getByRole('button', { name: 'New agent' }).click()
-  await shows(right.getByRole('heading', { name: 'New agent' }), AT_ONCE)
+  await waitForVisible(right.getByRole('heading', { name: 'New agent' }), SYNC_DEADLINE_MS)
 
   await left.getByLabel('Name').fill('Editor')
   await left.getByLabel('Instructions').fill('Be brief.')
   await left.getByRole('switch', { name: 'Own temperature' }).click()
   await left.getByRole('button', { name: 'Save' }).click()
-  await shows(right.getByRole('heading', { name: 'Editor' }), AT_ONCE)
+  await waitForVisible(right.getByRole('heading', { name: 'Editor' }), SYNC_DEADLINE_MS)
   const { preferences } = await alice.ask('getPreferences')
   expect(Object.values(preferences.agent_settings as object)).toEqual([
     { name: 'Editor', instructions: 'Be brief.', temperature: 0.7 },
   ])
 })
 
-test('what another device saved while one was typing is offered, not overwritten in silence', async () => {
+test('an edit that another device saves while the user is typing is offered, not overwritten silently', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
   await page.getByLabel('Name').fill('My name for it')
   await alice.ask('putPreferences', {
     body: { agent_settings: { demo: { name: 'Their name for it' } } },
   })
-  await shows(page.getByText('Another device has changed this agent meanwhile', { exact: false }))
+  await waitForVisible(
+    page.getByText('Another device has changed this agent meanwhile', { exact: false }),
+  )
   await page.getByRole('button', { name: 'Take over theirs' }).click()
   expect(await page.getByLabel('Name').inputValue()).toBe('Their name for it')
 })
 
-test('a run is started here, watched on both, stopped there, and stays in the history', async () => {
+test('a run is shown on both devices, can be stopped on the other one, and stays in the history', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app/agents/demo', { person: alice })
   const right = await windows.open(shared.node.url, '/app/agents/runs', {
@@ -47,19 +49,20 @@ test('a run is started here, watched on both, stopped there, and stays in the hi
   })
   await left.getByLabel('Task').fill('/demo slow')
   await left.getByRole('button', { name: 'Run' }).click()
-  await right.getByRole('link', { name: /\/demo slow/ }).click({ timeout: 2 * AT_ONCE })
-  for (const page of [left, right]) await shows(page.getByText('Running'))
+  await right.getByRole('link', { name: /\/demo slow/ }).click({ timeout: 2 * SYNC_DEADLINE_MS })
+  for (const page of [left, right]) await waitForVisible(page.getByText('Running'))
 
   await right.getByRole('button', { name: 'Stop' }).click()
-  for (const page of [left, right]) await shows(page.getByText('Stopped', { exact: true }), AT_ONCE)
+  for (const page of [left, right])
+    await waitForVisible(page.getByText('Stopped', { exact: true }), SYNC_DEADLINE_MS)
   await left.goto(`${shared.node.url}/app/agents/runs`)
   await left.getByLabel('State').selectOption('Stopped')
-  await shows(left.getByRole('link', { name: /\/demo slow/ }))
+  await waitForVisible(left.getByRole('link', { name: /\/demo slow/ }))
   await left.getByLabel('State').selectOption('Failed')
-  await shows(left.getByText('No run matches.'))
+  await waitForVisible(left.getByText('No run matches.'))
 })
 
-test('the history is filtered on the server: what no page has brought yet is found too', async () => {
+test('the server filters the history, so a filter also finds runs that are not loaded yet', async () => {
   const alice = await signUp(shared.node, 'alice')
   const run = async (input: string) => {
     const { id } = await alice.ask('createRun', { body: { agent: 'demo', input } })
@@ -70,13 +73,13 @@ test('the history is filtered on the server: what no page has brought yet is fou
   await run('/demo code fast silent')
   for (let i = 0; i < 51; i++) await run('/demo silent fail now')
   const page = await windows.open(shared.node.url, '/app/agents/runs', { person: alice })
-  await shows(page.getByRole('button', { name: 'Show older' }))
+  await waitForVisible(page.getByRole('button', { name: 'Show older' }))
   expect(await page.getByRole('link', { name: /code fast/ }).count()).toBe(0)
   await page.getByLabel('State').selectOption('Done')
-  await shows(page.getByRole('link', { name: /code fast/ }))
+  await waitForVisible(page.getByRole('link', { name: /code fast/ }))
   expect(await page.getByRole('link', { name: /fail now/ }).count()).toBe(0)
   await page.getByLabel('State').selectOption('In any state')
   await page.getByRole('button', { name: 'Show older' }).click()
-  await shows(page.getByRole('link', { name: /code fast/ }))
-  await hides(page.getByRole('button', { name: 'Show older' }))
+  await waitForVisible(page.getByRole('link', { name: /code fast/ }))
+  await waitForHidden(page.getByRole('button', { name: 'Show older' }))
 })

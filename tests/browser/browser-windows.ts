@@ -1,5 +1,7 @@
-// One headless Chromium for all tests of a worker, and windows in it: each a browser of its own (a context), with somebody signed in or
-// nobody. A window remembers what no page may ever cause: errors, and violations of the Content-Security-Policy.
+// All tests of a worker share one headless Chromium and open windows in it. Each window is a
+// browser context of its own, so it shares no cookies with the others and stands for a separate
+// browser. A window records errors and violations of the Content-Security-Policy, because no page
+// may cause any.
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
@@ -24,47 +26,58 @@ export const phone: BrowserContextOptions = {
   isMobile: true,
 }
 
-/** For nodes whose replies nobody watches growing: painting them at a reader's pace is what costs most. */
-export const quickReplies = { options: { agents: { demo: { tokensPerSecond: 1_000 } } } }
+/**
+ * Options of a node for tests that don't watch a reply grow. Painting replies at a reader's pace is
+ * what costs such tests most.
+ */
+export const fastReplies = { options: { agents: { demo: { tokensPerSecond: 1_000 } } } }
 
-export interface Sight {
+export interface OpenedWindow {
   page: Page
-  /** What went wrong in this window so far. */
-  faults: string[]
+  /** The errors and policy violations in this window so far. */
+  errors: string[]
 }
 
-/** A page's first load without a session answers 401, and a cut cable refuses: both are how it should be. */
-const expected = /401 \(Unauthorized\)|net::ERR_|404 \(Not Found\)|WebSocket connection to/
+/**
+ * Errors that are expected: a first load without a session is answered with 401, and a cut
+ * connection fails.
+ */
+const expectedErrors = /401 \(Unauthorized\)|net::ERR_|404 \(Not Found\)|WebSocket connection to/
 
-/** The headless shell has no window to compose: a test costs half as much. */
-const installed = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((file) =>
+/** The headless shell comes first: it composes no window, so a test costs half as much. */
+const installedBrowser = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find((file) =>
   existsSync(file),
 )
 
-/** Starts Chromium; `CHROMIUM` names another one than Debian's. */
+/**
+ * Starts Chromium. The environment variable `CHROMIUM` may name another executable than Debian's.
+ */
 export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? installed, args })
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? installedBrowser, args })
 
-/** Opens a window on an address of `url`; with `person`, its session's cookie is there already. */
+/**
+ * Opens a window at `url + path`. With `person`, the window already has the cookie of that session.
+ */
 export async function openWindow(
   browser: Browser,
   url: string,
   path: string,
   { person, ...options }: BrowserContextOptions & { person?: Person } = {},
-): Promise<Sight> {
-  // motion is painted by the processor here, and costs a fifth of all that browsers do
+): Promise<OpenedWindow> {
+  // There is no GPU here, so animations would take a fifth of the browser's processor time.
   const context = await browser.newContext({ ...desktop, reducedMotion: 'reduce', ...options })
   if (person) {
     const [name = '', value = ''] = person.cookie.split(/=(.*)/s)
     await context.addCookies([{ name, value, url, httpOnly: true, sameSite: 'Lax' }])
   }
   const page = await context.newPage()
-  const faults: string[] = []
-  page.on('pageerror', (error) => faults.push(error.stack ?? error.message))
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(error.stack ?? error.message))
   page.on('console', (message) => {
-    if (message.type() === 'error' && !expected.test(message.text())) faults.push(message.text())
+    if (message.type() === 'error' && !expectedErrors.test(message.text()))
+      errors.push(message.text())
   })
-  await page.exposeFunction('reportViolation', (text: string) => faults.push(text))
+  await page.exposeFunction('reportViolation', (text: string) => errors.push(text))
   await page.addInitScript(() => {
     addEventListener(
       'securitypolicyviolation',
@@ -78,34 +91,40 @@ export async function openWindow(
     )
   })
   await page.goto(url + path)
-  return { page, faults }
+  return { page, errors }
 }
 
 export interface Windows {
   browser: Browser
-  /** See `openWindow`; what went wrong in it fails the test that runs then. */
+  /**
+   * Opens a window, see `openWindow`. An error in the window fails the test that runs at that time.
+   */
   open: (url: string, path: string, options?: Parameters<typeof openWindow>[3]) => Promise<Page>
 }
 
-/** One for all files of a worker, which ends with it: starting it costs more than most tests. */
-let running: Promise<Browser> | undefined
+/**
+ * One browser for all files of a worker, because starting it costs more than most tests. It ends
+ * with the worker.
+ */
+let runningBrowser: Promise<Browser> | undefined
 
-/** Chromium for the tests of a file. */
+/** Registers hooks that give the tests of a file their browser. Call it at the top of the file. */
 export function sharedBrowser(): Windows {
-  const opened: Sight[] = []
+  const openedWindows: OpenedWindow[] = []
   const windows = {} as Windows
   beforeAll(async () => {
-    windows.browser = await (running ??= launch())
+    windows.browser = await (runningBrowser ??= launch())
     windows.open = async (url, path, options) => {
-      const sight = await openWindow(windows.browser, url, path, options)
-      opened.push(sight)
-      return sight.page
+      const opened = await openWindow(windows.browser, url, path, options)
+      openedWindows.push(opened)
+      return opened.page
     }
   })
-  // a test fails by them, and not the file: the hooks behind a failed one don't run, and would leave nodes and databases behind
+  // Errors must fail a test, not a hook of the file: after a failed hook the remaining hooks would
+  // not run, and nodes and databases would be left running.
   afterEach(() => {
-    expect(opened.flatMap(({ faults }) => faults.splice(0))).toEqual([])
+    expect(openedWindows.flatMap(({ errors }) => errors.splice(0))).toEqual([])
   })
-  afterAll(() => Promise.all(opened.map(({ page }) => page.context().close())))
+  afterAll(() => Promise.all(openedWindows.map(({ page }) => page.context().close())))
   return windows
 }

@@ -1,10 +1,11 @@
-// What others wrote can't run script in the reader's page: known payloads, as message of every role, as title, name and run.
+// Content cannot run script in the reader's page. The tests use known payloads as messages of every
+// role and as titles.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { appPages, fillAccount } from './app-pages.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { shows } from './user-actions.ts'
-import { everyPage, fill } from './all-pages.ts'
+import { waitForVisible } from './user-actions.ts'
 import { payloads } from './xss-payloads.ts'
 
 const shared = sharedNodes()
@@ -12,7 +13,8 @@ const windows = sharedBrowser()
 
 declare global {
   interface Window {
-    ran?: string[]
+    /** What payloads passed to `alert`: each entry is a script that ran. */
+    alerts?: string[]
   }
 }
 
@@ -31,64 +33,64 @@ test('no known payload runs script, makes a request, or leaves a handler or a da
 
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   await page.exposeFunction('alert', (text: unknown) =>
-    page.evaluate((said) => (window.ran ??= []).push(said), String(text)),
+    page.evaluate((text) => (window.alerts ??= []).push(text), String(text)),
   )
-  const foreign: string[] = []
+  const foreignRequests: string[] = []
   page.on('request', (request) => {
-    if (!request.url().startsWith(shared.node.url)) foreign.push(request.url())
+    if (!request.url().startsWith(shared.node.url)) foreignRequests.push(request.url())
   })
   await page.goto(`${shared.node.url}/app/c/${id}`)
   const region = page.getByRole('region', { name: 'Messages' })
-  await shows(region.getByRole('listitem').last())
-  // Through the whole thread: rows stand in the page only near the viewport.
-  const left = await region.evaluate(async (scroller) => {
-    const bad = new Set<string>()
-    const look = () => {
+  await waitForVisible(region.getByRole('listitem').last())
+  // Scroll through the whole thread, because only the rows near the viewport are rendered.
+  const dangerous = await region.evaluate(async (scroller) => {
+    const found = new Set<string>()
+    const inspect = () => {
       for (const element of scroller.querySelectorAll('*')) {
         for (const { name, value } of element.attributes) {
           if (name.startsWith('on') || name === 'style' || name === 'srcdoc')
-            bad.add(`${element.tagName} ${name}=${value}`)
+            found.add(`${element.tagName} ${name}=${value}`)
           if (
             /^(href|src|action|formaction|xlink:href)$/.test(name) &&
             !/^(https?:|mailto:|\/)/i.test(value)
           )
-            bad.add(`${element.tagName} ${name}=${value}`)
+            found.add(`${element.tagName} ${name}=${value}`)
         }
         if (
           /^(script|iframe|object|embed|form|meta|link|base|img|video|audio|style|math)$/i.test(
             element.tagName,
           )
         )
-          bad.add(element.outerHTML.slice(0, 200))
+          found.add(element.outerHTML.slice(0, 200))
       }
     }
     for (let at = 0; at < scroller.scrollHeight; at += scroller.clientHeight / 2) {
       scroller.scrollTop = at
       await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
-      look()
+      inspect()
       for (const link of scroller.querySelectorAll<HTMLElement>('a'))
         link.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))
     }
-    return [...bad]
+    return [...found]
   })
-  expect(left.filter((text) => !/^(DIV|OL|LI) style=/.test(text))).toEqual([])
-  expect(await page.evaluate(() => window.ran ?? [])).toEqual([])
-  expect(foreign).toEqual([])
+  expect(dangerous.filter((text) => !/^(DIV|OL|LI) style=/.test(text))).toEqual([])
+  expect(await page.evaluate(() => window.alerts ?? [])).toEqual([])
+  expect(foreignRequests).toEqual([])
 })
 
-test('a policy that allows no inline script and no inline style is enough for every page', async () => {
+test('every page works under a Content-Security-Policy without inline scripts and inline styles', async () => {
   const alice = await signUp(shared.node, 'alice')
-  const { id, run } = await fill(alice)
+  const ids = await fillAccount(alice)
   const page = await windows.open(shared.node.url, '/healthz', { person: alice })
   const { headers } = await fetch(shared.node.url)
   expect(headers.get('content-security-policy')).not.toContain('unsafe')
-  for (const { path, ready } of everyPage(id, run)) {
+  for (const { path, ready } of appPages(ids)) {
     await page.goto(shared.node.url + path)
-    await shows(ready(page))
+    await waitForVisible(ready(page))
   }
   await page.getByRole('button', { name: /^Account of/ }).click()
-  await shows(page.getByRole('menuitem', { name: 'Sign out' }))
+  await waitForVisible(page.getByRole('menuitem', { name: 'Sign out' }))
   await page.keyboard.press('Escape')
   await page.keyboard.press('Control+k')
-  await shows(page.getByRole('combobox', { name: 'Search chats and commands' }))
+  await waitForVisible(page.getByRole('combobox', { name: 'Search chats and commands' }))
 })

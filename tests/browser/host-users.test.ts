@@ -1,4 +1,5 @@
-// A browser's whole way to the provider and back, under the page's own rules for content and cookies.
+// Signing in through an identity provider in a real browser, under the page's own
+// Content-Security-Policy and cookie rules.
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -6,7 +7,7 @@ import { OidcProvider, client } from '../auth/oidc-provider.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { composer, hides, shows, signOut } from './user-actions.ts'
+import { composer, waitForHidden, waitForVisible, signOut } from './user-actions.ts'
 
 const windows = sharedBrowser()
 const database = freshDatabase()
@@ -29,7 +30,10 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-/** The provider has to know it before the node listens. */
+/**
+ * A port that is free now. The node needs it before it listens, because its own origin is one of
+ * its settings.
+ */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -39,27 +43,27 @@ async function freePort(): Promise<number> {
   return port
 }
 
-test('who comes by the provider needs no password, neither to get in nor to leave for good', async () => {
+test('a user who signs in through the provider needs no password, not even to delete the account', async () => {
   const page = await windows.open(node.url, '/app')
-  const door = page.getByRole('link', { name: 'Continue with Example' })
-  await shows(door)
+  const signInLink = page.getByRole('link', { name: 'Continue with Example' })
+  await waitForVisible(signInLink)
   expect(await page.getByLabel('Password').count()).toBe(0)
 
   provider.errorCode = 'access_denied'
-  await door.click()
-  await shows(page.getByText('The sign-in was cancelled.'))
+  await signInLink.click()
+  await waitForVisible(page.getByText('The sign-in was cancelled.'))
   provider.errorCode = undefined
-  await door.click()
-  await shows(composer(page))
+  await signInLink.click()
+  await waitForVisible(composer(page))
   await signOut(page)
-  await door.click()
-  await shows(composer(page))
+  await signInLink.click()
+  await waitForVisible(composer(page))
 
   await page.goto(`${node.url}/app/settings/account`)
-  await shows(page.getByRole('heading', { name: 'Delete the account' }))
-  await hides(page.getByRole('heading', { name: 'Password' }))
+  await waitForVisible(page.getByRole('heading', { name: 'Delete the account' }))
+  await waitForHidden(page.getByRole('heading', { name: 'Password' }))
   expect(await page.locator('input[type=password]').count()).toBe(0)
   await page.getByRole('button', { name: 'Delete the account' }).click()
   await page.getByRole('button', { name: 'Delete everything' }).click()
-  await shows(page.getByText('The account is deleted, with everything in it.'))
+  await waitForVisible(page.getByText('The account is deleted, with everything in it.'))
 })

@@ -1,16 +1,17 @@
-// Bringing conversations in: what would come is shown before anything is written, and a second time brings nothing.
+// Imports of conversations. A dry run shows the outcome before anything is written, and importing
+// the same data again creates nothing.
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { violations } from './accessibility-violations.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { listed, said, shows } from './user-actions.ts'
+import { listedConversation, threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-const old = [
+const oldConversations = [
   {
     id: 'c1',
     title: 'From the old app',
@@ -19,29 +20,29 @@ const old = [
   { id: 'c2', title: 'Another old one', messages: [{ role: 'assistant', content: 'Me too' }] },
 ]
 
-test('what the old app left in this browser is found, brought over, and removed from the browser', async () => {
+test('data that the old app left in this browser is found, imported and removed from the browser', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app', { person: alice })
   await page.evaluate(
     (text) => localStorage.setItem('ai-chat-conversations', text),
-    JSON.stringify(old),
+    JSON.stringify(oldConversations),
   )
   await page.goto(`${shared.node.url}/app/settings/data`)
-  await shows(page.getByText('2 conversations of the app before'))
+  await waitForVisible(page.getByText('2 conversations of the app before'))
   await page.getByRole('button', { name: 'Look what would come' }).first().click()
-  await shows(page.getByText('would be created'))
+  await waitForVisible(page.getByText('would be created'))
   expect((await alice.ask('listConversations')).items).toEqual([])
 
   await page.getByRole('button', { name: 'Import now' }).click()
-  await shows(page.getByRole('heading', { name: 'Imported' }))
-  await listed(page, 'From the old app').click()
-  await shows(said(page, 'Kept in this browser for years'))
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await listedConversation(page, 'From the old app').click()
+  await waitForVisible(threadText(page, 'Kept in this browser for years'))
   await page.goBack()
   await page.getByRole('button', { name: 'Remove from this browser' }).click()
   expect(await page.evaluate(() => localStorage.length)).toBe(0)
 })
 
-test('a file of another product is looked through first; what can’t be imported is told item by item', async () => {
+test('a file from another product is checked first, and each item that can’t be imported is listed', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
   await page.getByLabel('Where it comes from').selectOption('ChatGPT')
@@ -63,27 +64,35 @@ test('a file of another product is looked through first; what can’t be importe
     buffer: Buffer.from(JSON.stringify([good, { id: 'broken' }])),
   }
   await page.getByLabel('Files').setInputFiles(file)
-  const look = page.getByRole('button', { name: 'Look what would come' })
-  await look.click()
+  const preview = page.getByRole('button', { name: 'Look what would come' })
+  await preview.click()
   await page.getByText('Why one item can’t be imported').click()
   await page.getByRole('button', { name: 'Import now' }).click()
-  await shows(page.getByRole('heading', { name: 'Imported' }))
-  await shows(listed(page, 'From ChatGPT'))
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await waitForVisible(listedConversation(page, 'From ChatGPT'))
 
-  await look.click()
-  await shows(page.getByText('There is nothing new in it.'))
-  const nonsense = { name: 'x.json', mimeType: 'application/json', buffer: Buffer.from('{"half":') }
-  await page.getByLabel('Files').setInputFiles(nonsense)
-  await look.click()
-  await shows(page.getByText('x.json is not JSON, or it is cut off.'))
+  await preview.click()
+  await waitForVisible(page.getByText('There is nothing new in it.'))
+  const malformed = {
+    name: 'x.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from('{"half":'),
+  }
+  await page.getByLabel('Files').setInputFiles(malformed)
+  await preview.click()
+  await waitForVisible(page.getByText('x.json is not JSON, or is cut off.'))
 })
 
-test('a large archive shows how far it is, is stopped between two requests, and goes on from there', async () => {
+test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
   const chat = (n: number) => {
-    const said = (key: string) => ({ uuid: key, sender: 'human', text: key.padEnd(230_000, 'x') })
-    return { uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [said('a'), said('b')] }
+    const message = (key: string) => ({
+      uuid: key,
+      sender: 'human',
+      text: key.padEnd(230_000, 'x'),
+    })
+    return { uuid: `c${n}`, name: `Chat ${n}`, chat_messages: [message('a'), message('b')] }
   }
   const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false })
   await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(3)])))
@@ -97,21 +106,21 @@ test('a large archive shows how far it is, is stopped between two requests, and 
     .getByLabel('Files')
     .setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
   await page.getByRole('button', { name: 'Look what would come' }).click()
-  await shows(page.getByText('3would be created'))
+  await waitForVisible(page.getByText('3would be created'))
 
-  const second = Promise.withResolvers<void>()
-  const isHeld = Promise.withResolvers<void>()
-  let asked = 0
+  const releaseSecond = Promise.withResolvers<void>()
+  const secondIsHeld = Promise.withResolvers<void>()
+  let requests = 0
   await page.route('**/users/me/import', async (route) => {
-    if (++asked === 2) {
-      isHeld.resolve()
-      await second.promise
+    if (++requests === 2) {
+      secondIsHeld.resolve()
+      await releaseSecond.promise
     }
     await route.continue()
   })
   await page.getByRole('button', { name: 'Import now' }).click()
-  await isHeld.promise
-  await shows(page.getByText(/Importing: 1 item, 0\.5 of 1\.4 MB/))
+  await secondIsHeld.promise
+  await waitForVisible(page.getByText(/Importing: 1 item, 0\.5 of 1\.4 MB/))
   const bar = page.getByRole('progressbar')
   expect(await bar.evaluate((it: HTMLProgressElement) => it.value > 0 && it.value < it.max)).toBe(
     true,
@@ -119,23 +128,23 @@ test('a large archive shows how far it is, is stopped between two requests, and 
   expect(await violations(page)).toEqual([])
   await page.getByRole('button', { name: 'Stop' }).focus()
   await page.keyboard.press('Enter')
-  await shows(page.getByText('Stopping…'))
-  second.resolve()
-  await shows(page.getByRole('heading', { name: 'Stopped' }))
+  await waitForVisible(page.getByText('Stopping…'))
+  releaseSecond.resolve()
+  await waitForVisible(page.getByRole('heading', { name: 'Stopped' }))
   const titles = async () =>
     (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
   expect(await titles()).toEqual(['Chat 1', 'Chat 2'])
 
   await page.getByRole('button', { name: 'Go on' }).click()
-  await shows(page.getByRole('heading', { name: 'Imported' }))
-  await shows(page.getByText('1created'))
-  await shows(page.getByText('2here already'))
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await waitForVisible(page.getByText('1created'))
+  await waitForVisible(page.getByText('2here already'))
   await page.getByText('Why one item can’t be imported').click()
-  await shows(page.getByText('BrokenThis is not a conversation of that product'))
+  await waitForVisible(page.getByText('BrokenThis is not a conversation of that product'))
   expect(await titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })
 
-test('everything is exported as one file', async () => {
+test('the export is one file that contains everything', async () => {
   const alice = await signUp(shared.node, 'alice')
   await alice.ask('createConversation', { body: { title: 'Take me along' } })
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })

@@ -1,4 +1,5 @@
-// A thread of ten thousand messages opens like a short one, and what is being read stays where it is.
+// A thread of ten thousand messages opens as fast as a short one, and the text that is being read
+// does not move.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -6,15 +7,16 @@ import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { sharedBrowser } from './browser-windows.ts'
-import { said, shows } from './user-actions.ts'
+import { threadText, waitForVisible } from './user-actions.ts'
 
 const shared = sharedNodes()
 const windows = sharedBrowser()
-const COUNT = 10_000
+const MESSAGE_COUNT = 10_000
 
-async function longThread(person: Person): Promise<string> {
+/** Creates a conversation with many messages. Returns its id. */
+async function createLongThread(person: Person): Promise<string> {
   const { id } = await person.ask('createConversation', { body: { title: 'Very long' } })
-  for (let from = 1; from <= COUNT; from += 500) {
+  for (let from = 1; from <= MESSAGE_COUNT; from += 500) {
     const messages = Array.from({ length: 500 }, (_, index) => ({
       role: (from + index) % 2 === 1 ? ('user' as const) : ('assistant' as const),
       content:
@@ -26,8 +28,8 @@ async function longThread(person: Person): Promise<string> {
 }
 
 const rows = (page: Page) => page.getByRole('region', { name: 'Messages' }).getByRole('listitem')
-/** The row at the upper edge of the thread, and how far below it. */
-const firstInSight = (page: Page) =>
+/** The first visible row, and the distance from the thread's upper edge to its top in pixels. */
+const firstVisibleRow = (page: Page) =>
   page.getByRole('region', { name: 'Messages' }).evaluate((scroller) => {
     const { top } = scroller.getBoundingClientRect()
     const found = [...scroller.querySelectorAll('ol > li')].find(
@@ -44,47 +46,47 @@ const twoFrames = (page: Page) =>
   )
 
 test(
-  'ten thousand messages: a few rows stand in the page, older ones come on demand, and the place is kept',
+  'a thread of ten thousand messages renders few rows, loads older ones on demand, and keeps the reading position',
   { timeout: 120_000 },
   async () => {
     const alice = await signUp(shared.node, 'alice')
-    const id = await longThread(alice)
+    const id = await createLongThread(alice)
     const page = await windows.open(shared.node.url, '/app', { person: alice })
     await page
       .getByRole('complementary')
       .getByRole('link', { name: /Very long/ })
       .click()
-    await shows(page.getByText(`Message ${COUNT}.`, { exact: false }).last(), 3000)
+    await waitForVisible(page.getByText(`Message ${MESSAGE_COUNT}.`, { exact: false }).last(), 3000)
     expect(await rows(page).count()).toBeLessThan(60)
 
     const region = page.getByRole('region', { name: 'Messages' })
     await region.hover()
-    const firstNumber = async () =>
+    const firstMessageNumber = async () =>
       Number(/Message (\d+)\./.exec((await rows(page).nth(0).textContent()) ?? '')?.[1])
-    const upTo = async () => {
+    const scrollUpToOlder = async () => {
       await page.mouse.wheel(0, -1500)
       await twoFrames(page)
-      return (await firstNumber()) < 9800
+      return (await firstMessageNumber()) < 9800
     }
-    await eventually(upTo, { within: 30_000, what: 'older messages stand in the page' })
+    await eventually(scrollUpToOlder, { within: 30_000, what: 'older messages are rendered' })
     expect(await rows(page).count()).toBeLessThan(80)
 
     await page.mouse.wheel(0, 700)
     await twoFrames(page)
-    const before = await firstInSight(page)
+    const before = await firstVisibleRow(page)
     await alice.ask('putConversation', {
       params: { id },
       body: { messages: [{ id: newId(), role: 'assistant', content: 'Said meanwhile' }] },
     })
-    await shows(page.getByRole('button', { name: '1 new' }))
-    expect(await firstInSight(page)).toEqual(before)
+    await waitForVisible(page.getByRole('button', { name: '1 new' }))
+    expect(await firstVisibleRow(page)).toEqual(before)
 
     await page.getByRole('button', { name: '1 new' }).click()
-    await shows(said(page, 'Said meanwhile'))
+    await waitForVisible(threadText(page, 'Said meanwhile'))
   },
 )
 
-test('coming back to a thread goes on where it was left', async () => {
+test('a reopened thread continues where the reader left it', async () => {
   const alice = await signUp(shared.node, 'alice')
   const messages = Array.from({ length: 90 }, (_, index) => ({
     role: 'assistant' as const,
@@ -95,22 +97,22 @@ test('coming back to a thread goes on where it was left', async () => {
     body: { title: 'Another one', messages: messages.slice(0, 3) },
   })
   const page = await windows.open(shared.node.url, '/app', { person: alice })
-  const side = page.getByRole('complementary')
-  await side.getByRole('link', { name: /Long enough/ }).click()
-  await shows(page.getByText('Line 89', { exact: true }))
+  const sidebar = page.getByRole('complementary')
+  await sidebar.getByRole('link', { name: /Long enough/ }).click()
+  await waitForVisible(page.getByText('Line 89', { exact: true }))
   await page.getByRole('region', { name: 'Messages' }).hover()
   for (let i = 0; i < 5; i++) {
     await page.mouse.wheel(0, -1200)
     await twoFrames(page)
   }
-  const left = await firstInSight(page)
-  await side.getByRole('link', { name: /Another one/ }).click()
-  await shows(page.getByText('Line 2', { exact: true }))
-  await side.getByRole('link', { name: /Long enough/ }).click()
+  const before = await firstVisibleRow(page)
+  await sidebar.getByRole('link', { name: /Another one/ }).click()
+  await waitForVisible(page.getByText('Line 2', { exact: true }))
+  await sidebar.getByRole('link', { name: /Long enough/ }).click()
   await page.waitForFunction(
     (text) => document.querySelector('ol')?.textContent.includes(text),
-    left.text ?? '',
+    before.text ?? '',
   )
   await twoFrames(page)
-  expect(await firstInSight(page)).toEqual(left)
+  expect(await firstVisibleRow(page)).toEqual(before)
 })

@@ -1,66 +1,76 @@
-// A device without a connection: one goes on working, sees what waits, and nothing is lost.
+// A device without a connection. The user continues to work and sees what waits to be sent, and
+// nothing is lost.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { Wire } from '../harness/wire.ts'
-import { quickReplies, sharedBrowser } from './browser-windows.ts'
-import { begin, choose, hides, listed, replied, said, say, shows } from './user-actions.ts'
+import { fastReplies, sharedBrowser } from './browser-windows.ts'
+import {
+  startConversation,
+  chooseAction,
+  waitForHidden,
+  listedConversation,
+  waitForReply,
+  threadText,
+  sendMessage,
+  waitForVisible,
+} from './user-actions.ts'
 
-const shared = sharedNodes(1, quickReplies)
+const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 
-test('what is written while offline waits in sight, and arrives when the connection is back', async () => {
+test('a message written offline is shown as waiting, and arrives when the connection is back', async () => {
   const alice = await signUp(shared.node, 'alice')
   await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
-  const away = await windows.open(`http://${wire.address}`, '/app', { person: alice })
-  const home = await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
-  const id = await begin(away, 'Before the tunnel')
-  await shows(listed(home, 'Before the tunnel'))
-  await home.goto(`${shared.node.url}/app/c/${id}`)
-  await replied(away)
+  const offline = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  const online = await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
+  const id = await startConversation(offline, 'Before the tunnel')
+  await waitForVisible(listedConversation(online, 'Before the tunnel'))
+  await online.goto(`${shared.node.url}/app/c/${id}`)
+  await waitForReply(offline)
 
   wire.cut()
-  await say(away, 'Written in the tunnel')
-  await shows(away.getByText('Waiting to be sent'))
-  await choose(away, 'Before the tunnel', 'Rename')
-  const title = away.getByRole('textbox', { name: 'Title of the conversation' })
+  await sendMessage(offline, 'Written in the tunnel')
+  await waitForVisible(offline.getByText('Waiting to be sent'))
+  await chooseAction(offline, 'Before the tunnel', 'Rename')
+  const title = offline.getByRole('textbox', { name: 'Title of the conversation' })
   await title.fill('Renamed in the tunnel')
   await title.press('Enter')
-  await shows(away.getByRole('complementary').getByText(/waiting$/))
-  expect(await said(home, 'Written in the tunnel').count()).toBe(0)
+  await waitForVisible(offline.getByRole('complementary').getByText(/waiting$/))
+  expect(await threadText(online, 'Written in the tunnel').count()).toBe(0)
 
-  const asked = new Promise<string>((resolve) => {
-    away.once('dialog', (dialog) => {
+  const dialogType = new Promise<string>((resolve) => {
+    offline.once('dialog', (dialog) => {
       resolve(dialog.type())
       void dialog.dismiss()
     })
   })
-  await away.close({ runBeforeUnload: true })
-  expect(await asked).toBe('beforeunload')
+  await offline.close({ runBeforeUnload: true })
+  expect(await dialogType).toBe('beforeunload')
 
   wire.restore()
-  await shows(said(home, 'Written in the tunnel'), 15_000)
-  await shows(listed(home, 'Renamed in the tunnel'))
-  await hides(away.getByText('Waiting to be sent'))
-  await shows(away.getByRole('complementary').getByText('Live on all devices'))
+  await waitForVisible(threadText(online, 'Written in the tunnel'), 15_000)
+  await waitForVisible(listedConversation(online, 'Renamed in the tunnel'))
+  await waitForHidden(offline.getByText('Waiting to be sent'))
+  await waitForVisible(offline.getByRole('complementary').getByText('Live on all devices'))
 })
 
-test('a message whose conversation was deleted meanwhile is not lost: it can bring it back', async () => {
+test('if a conversation was deleted meanwhile, the user can restore it and send the waiting message', async () => {
   const alice = await signUp(shared.node, 'alice')
   await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
-  const away = await windows.open(`http://${wire.address}`, '/app', { person: alice })
-  const id = await begin(away, 'A thread that goes away')
-  await replied(away)
+  const offline = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  const id = await startConversation(offline, 'A thread that goes away')
+  await waitForReply(offline)
 
   wire.cut()
-  await say(away, 'Too late')
-  await shows(away.getByText('Waiting to be sent'))
+  await sendMessage(offline, 'Too late')
+  await waitForVisible(offline.getByText('Waiting to be sent'))
   await alice.ask('deleteConversation', { params: { id } })
   wire.restore()
-  await shows(away.getByRole('alertdialog').getByText('Too late'), 15_000)
-  await away.getByRole('button', { name: 'Restore and send' }).click()
-  await shows(said(away, 'Too late'))
-  await replied(away)
+  await waitForVisible(offline.getByRole('alertdialog').getByText('Too late'), 15_000)
+  await offline.getByRole('button', { name: 'Restore and send' }).click()
+  await waitForVisible(threadText(offline, 'Too late'))
+  await waitForReply(offline)
   const { messages } = await alice.ask('getConversation', { params: { id } })
   expect(messages.map(({ content }) => content)).toContain('Too late')
 })

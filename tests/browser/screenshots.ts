@@ -1,48 +1,52 @@
-// `npm run screenshots`: every page on a desktop and on a phone, light and dark, into ./screenshots. With embedded storage in a folder
-// that is removed afterwards, so that it needs nothing but Chromium.
+// `npm run screenshots`: takes screenshots of every page on a desktop and on a phone, light and
+// dark, and writes them into ./screenshots. It needs nothing except Chromium, because its node
+// stores everything in a temporary folder.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions } from 'playwright-core'
-import { spawnNode } from '../harness/node.ts'
 import type { Session, User } from '@lockstep/protocol/account'
+import { spawnNode } from '../harness/node.ts'
 import { cookieOf, Person, request } from '../harness/person.ts'
+import { prepareBundle } from '../harness/programs.ts'
+import { appPages, fillAccount, type AppPage } from './app-pages.ts'
 import { desktop, launch, openWindow, phone } from './browser-windows.ts'
-import { shows } from './user-actions.ts'
-import { everyPage, fill, type Stop } from './all-pages.ts'
+import { waitForVisible } from './user-actions.ts'
 
 const folder = new URL('../../screenshots/', import.meta.url).pathname
-const looks: Record<string, BrowserContextOptions> = { desktop, phone }
-const door = {
+const devices: Record<string, BrowserContextOptions> = { desktop, phone }
+const signInPage = {
   name: 'sign-in',
   path: '/app/sign-in',
   ready: (page) => page.getByLabel('Username'),
-} satisfies Stop
+} satisfies AppPage
 
-/** Visits the pages in one look and theme; `person` absent: the pages for nobody. */
-async function visit(
+/** Takes a screenshot of each page. Without `person`, nobody is signed in. */
+async function takeScreenshots(
   browser: Browser,
   url: string,
-  stops: Stop[],
+  pages: AppPage[],
   name: string,
   options: BrowserContextOptions,
   person?: Person,
 ) {
-  const { page } = await openWindow(browser, url, stops[0]!.path, {
+  const { page } = await openWindow(browser, url, pages[0]!.path, {
     ...options,
     person,
     reducedMotion: 'reduce',
   })
-  for (const stop of stops) {
-    await page.goto(url + stop.path)
-    await shows(stop.ready(page))
+  for (const { name: pageName, path, ready } of pages) {
+    await page.goto(url + path)
+    await waitForVisible(ready(page))
     await page.waitForLoadState('networkidle')
-    await page.screenshot({ path: join(folder, `${stop.name}-${name}.png`) })
+    await page.screenshot({ path: join(folder, `${pageName}-${name}.png`) })
   }
   await page.context().close()
 }
 
-/** With a name that looks like one, as this server is nobody else's. */
+/**
+ * Signs up under a plain name for the pictures. No other test uses this node, so the name is free.
+ */
 async function signUpAlice(url: string): Promise<Person> {
   const password = 'only for these pictures'
   const { body, headers } = await request<{ user: User; session: Session }>(
@@ -56,22 +60,30 @@ async function signUpAlice(url: string): Promise<Person> {
   return new Person(url, body, cookieOf(headers), password)
 }
 
-const data = await mkdtemp(join(tmpdir(), 'lockstep-screenshots-'))
+const dataFolder = await mkdtemp(join(tmpdir(), 'lockstep-screenshots-'))
 await mkdir(folder, { recursive: true })
+await prepareBundle()
 try {
-  await using node = await spawnNode({ url: '' }, { MONGODB_URL: undefined, DATA_DIR: data })
+  await using node = await spawnNode({ url: '' }, { MONGODB_URL: undefined, DATA_DIR: dataFolder })
   const browser = await launch()
   const alice = await signUpAlice(node.url)
-  const { id, run } = await fill(alice)
-  for (const [device, look] of Object.entries(looks))
+  const ids = await fillAccount(alice)
+  for (const [device, options] of Object.entries(devices))
     for (const colorScheme of ['light', 'dark'] as const) {
       const name = `${device}-${colorScheme}`
-      await visit(browser, node.url, [door], name, { ...look, colorScheme })
-      await visit(browser, node.url, everyPage(id, run), name, { ...look, colorScheme }, alice)
+      await takeScreenshots(browser, node.url, [signInPage], name, { ...options, colorScheme })
+      await takeScreenshots(
+        browser,
+        node.url,
+        appPages(ids),
+        name,
+        { ...options, colorScheme },
+        alice,
+      )
       process.stdout.write(`${name}\n`)
     }
   await browser.close()
 } finally {
-  await rm(data, { recursive: true, force: true })
+  await rm(dataFolder, { recursive: true, force: true })
 }
 process.stdout.write(`Screenshots are in ${folder}\n`)

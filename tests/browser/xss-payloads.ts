@@ -1,4 +1,7 @@
-/** Ways to run script through HTML, markdown, SVG, MathML, addresses and sanitiser bypasses that have been published. */
+/**
+ * Published ways to run script through HTML, Markdown, SVG, MathML and addresses, and to bypass
+ * sanitisers.
+ */
 export const payloads: readonly string[] = [
   '<script>alert(1)</script>',
   '<img src=x onerror=alert(2)>',

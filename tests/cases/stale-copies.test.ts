@@ -16,7 +16,7 @@ const conversationOf = async (...contents: string[]) => {
 const read = (id: string) => alice.ask('getConversation', { params: { id } })
 const path = (id: string) => `/conversations/${id}`
 
-test('a PUT with an old copy of the messages erases nothing', async () => {
+test('API-6: a PUT with an old copy of the messages erases nothing', async () => {
   const old = await conversationOf('one', 'two')
   const { id } = old
   const [one] = old.messages
@@ -51,7 +51,7 @@ test('a PUT with an old copy and a new message adds the message and leaves the r
   expect((await read(id)).messages.map(({ content }) => content)).toEqual(['one', 'two', 'three'])
 })
 
-test('what a GET gave can be PUT back and changes nothing', async () => {
+test('API-2: what a GET gave can be PUT back and changes nothing', async () => {
   const { id } = await conversationOf('one')
   const got = await alice.rest('GET', path(id))
   const put = await alice.rest('PUT', path(id), got.body)
@@ -85,7 +85,7 @@ test.each([
   expect(accepted).toMatchObject({ status: 200, body: { title: 'In time', version: version + 2 } })
 })
 
-test('preferences with a stale If-Match get 409 with the preferences as they are now', async () => {
+test('API-7: preferences with a stale If-Match get 409 with the preferences as they are now', async () => {
   const { version } = await alice.ask('putPreferences', { body: { theme: 'dark' } })
   await alice.ask('putPreferences', { body: { theme: 'light' } })
   const headers = { 'if-match': `"${version}"` }

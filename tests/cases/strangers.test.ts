@@ -31,7 +31,7 @@ beforeAll(async () => {
   before = await everythingOf(alice)
 })
 
-describe('bob', () => {
+describe('API-1 P3: bob', () => {
   test('finds nothing of hers by searching', async () => {
     for (const state of ['active', 'archived', 'trash'] as const)
       expect((await bob.ask('listConversations', { query: { q: MARK, state } })).items).toEqual([])

@@ -1,7 +1,11 @@
 // A charge's doubts about its lease, with leases and streams that do as the test says: whoever believes whatever, each device gets each
 // change once, in order.
 import { expect, test } from 'vitest'
-import { LeasedRange, leasedRangeTimings, type HolderBeat } from '../../realtime/feed/leased-range.ts'
+import {
+  LeasedRange,
+  leasedRangeTimings,
+  type HolderBeat,
+} from '../../realtime/feed/leased-range.ts'
 import type { Tail } from '../../realtime/feed/tail.ts'
 import type { TailRole } from '../../realtime/feed/tails.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'

@@ -75,7 +75,8 @@ test('FEED-2 a node that comes back goes on where it stopped', async () => {
     await eventually(() => run.delivered.length === 1)
     const kept = await readResumeToken(store.database, '0/1')
     await eventually(
-      async () => JSON.stringify(await readResumeToken(store.database, '0/1')) !== JSON.stringify(kept),
+      async () =>
+        JSON.stringify(await readResumeToken(store.database, '0/1')) !== JSON.stringify(kept),
     )
   }
   await insertChange(store.database, user_id, 2)

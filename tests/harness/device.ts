@@ -2,7 +2,7 @@
 import { Manager, type Socket } from 'socket.io-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
-import type { Problem } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import { newId } from '@lockstep/protocol/ids'
 import type { Ack, RangeAnswer, ServerEvents, Sync } from '@lockstep/protocol/sync'
 import { PROTOCOL } from '@lockstep/protocol/version'

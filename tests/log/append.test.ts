@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
-import { conversationAt } from '../../realtime/log/rewind.ts'
+import { conversationAt } from '../../realtime/log/conversation-at.ts'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { by, entriesOf, kit, type Kit } from './kit.ts'
 
@@ -73,23 +73,25 @@ describe('the log', () => {
   test('LOG-5: a projection that ends while a command reads takes nothing from what it decides on', async () => {
     const { log, conversations } = house.side()
     const user = await house.user()
-    await conversations.change('create', by(user), { id: newId() })
-    const seen: { before: number[]; after: number[] }[] = []
-    await log.append({
-      ...{
-        caller: by(user),
-        topic: 'conversations' as const,
-        mutation_id: newId(),
-        fingerprint: '',
-      },
-      async load(hot) {
-        const before = hot.tail.map(({ seq }) => seq)
-        await log.projectToHead(user, 'conversations')
-        seen.push({ before, after: hot.tail.map(({ seq }) => seq) })
-      },
+    const id = newId()
+    await conversations.change('create', by(user), { id })
+    const { conversations: collection } = house.database
+    const read = collection.findOne.bind(collection)
+    // the document is read before the projection, and the tail is applied to it after the projection
+    const spy = vi.spyOn(collection, 'findOne').mockImplementationOnce(async (...args) => {
+      const document = await read(...args)
+      await log.projectToHead(user, 'conversations')
+      return document
+    })
+    const { state } = await log.append({
+      context: by(user),
+      topic: 'conversations',
+      entity_id: id,
+      identity: 'look',
       decide: () => undefined,
     })
-    expect(seen[0]).toEqual({ before: [1], after: [1] })
+    expect(spy).toHaveBeenCalled()
+    expect(state.held).toMatchObject({ id, version: 1 })
   })
 
   test('LOG-4: a node with a stale head neither refuses nor ignores by it', async () => {
@@ -143,11 +145,10 @@ describe('the log', () => {
     const { log, conversations } = house.side()
     const user = await house.user()
     await log.append({
-      caller: by(user),
+      context: by(user),
       topic: 'conversations',
-      mutation_id: newId(),
-      fingerprint: 'close',
-      load: () => Promise.resolve(undefined),
+      entity_id: user,
+      identity: 'close',
       decide: () => ({ op: 'closed', entity_id: user, version: 1, data: {} }),
     })
     for (const { conversations: node } of [{ conversations }, house.side()])
@@ -161,23 +162,24 @@ describe('the log', () => {
     const { log, conversations } = house.side()
     const user = await house.user()
     const begun = Promise.withResolvers<void>()
-    const held = Promise.withResolvers<undefined>()
+    const held = Promise.withResolvers<boolean>()
+    const isFull = () => {
+      begun.resolve()
+      return held.promise
+    }
     const first = log.append({
-      caller: by(user),
+      context: by(user),
       topic: 'conversations',
-      mutation_id: newId(),
-      fingerprint: 'slow',
-      load() {
-        begun.resolve()
-        return held.promise
-      },
+      entity_id: newId(),
+      identity: 'slow',
+      needs: { quota: { isFull } },
       decide: () => undefined,
     })
     const second = conversations.change('create', by(user), {})
     await begun.promise
     const late = performance.now() + 60_000
     vi.spyOn(performance, 'now').mockImplementation(() => late)
-    held.resolve(undefined)
+    held.resolve(false)
     await expect(first).resolves.toMatchObject({ kind: 'unchanged' })
     await expect(second).rejects.toMatchObject({
       code: 'unavailable',
@@ -263,7 +265,13 @@ describe('the size of an entry', () => {
       { seq, data: { messages: messages.map((message) => ({ ...message, version: 2 })) } },
     ])
     const at = (moment: number) =>
-      conversationAt(database, log, user, id, { seq: moment }, { limit: 100 })
+      conversationAt(
+        database,
+        log,
+        { user_id: user, conversation_id: id },
+        { seq: moment },
+        { limit: 100 },
+      )
     expect(await at(seq)).toMatchObject({ title: 'New conversation', messages })
     await expect(at(seq - 1)).rejects.toMatchObject({ code: 'not_found' })
   })

@@ -1,7 +1,7 @@
 // Two nodes' views of one log, without the nodes: the log and the conversations' use cases on the shared database.
 import { newId } from '@lockstep/protocol/ids'
 import { createConversations, type Conversations } from '../../realtime/commands/conversations.ts'
-import type { CommandContext } from '../../realtime/commands/commands.ts'
+import type { CommandContext } from '../../realtime/log/entry.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
 import { ensureIndexes, openDatabase, type Database } from '../../realtime/store/database.ts'

@@ -70,7 +70,7 @@ describe('an ack', () => {
       }
   })
 
-  test('of a command that would change nothing has the present state, and nothing is written', async () => {
+  test('API-4: of a command that would change nothing has the present state, and nothing is written', async () => {
     const id = newId()
     const { data, version } = await device.done('create', { id, title: 'Same' })
     const before = await headOf(alice)
@@ -84,7 +84,7 @@ describe('an ack', () => {
   })
 })
 
-describe('a mutation_id', () => {
+describe('API-3: a mutation_id', () => {
   test('is required, and has to be a UUID', async () => {
     for (const mutation_id of [undefined, null, '', 'x', 1, { $ne: 1 }]) {
       const ack = await device.send('create', { title: 'No', mutation_id })

@@ -23,7 +23,7 @@ const refusal = (topic: string, cookie: string | undefined, options: DeviceOptio
     (error: unknown) => (error as Refused).data ?? 'no problem given',
   )
 
-describe.each(topics)('a handshake at /%s', (topic) => {
+describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
   const code = (problem: object | string | undefined) =>
     problem && (problem as { code: string }).code
 

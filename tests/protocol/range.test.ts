@@ -36,7 +36,7 @@ const seqs = ({ changes }: RangeAnswer) => changes.map(({ seq }) => seq)
 const all = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-test('a range has both its ends, in order', async () => {
+test('GATE-10: a range has both its ends, in order', async () => {
   const answer = await range(3, 7)
   expect(seqs(answer)).toEqual([3, 4, 5, 6, 7])
   expect(answer).toMatchObject({ more: false, reset: false })

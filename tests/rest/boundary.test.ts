@@ -15,7 +15,7 @@ import {
   signedIn,
 } from './http-fixture.ts'
 
-describe('the origin of a request', () => {
+describe('API-8: the origin of a request', () => {
   test.each(['https://evil.example', 'null', 'http://127.0.0.1:1'])(
     '%s may change nothing',
     async (origin) => {
@@ -72,7 +72,7 @@ describe('the origin of a request', () => {
   })
 })
 
-describe('who asks', () => {
+describe('API-9: who asks', () => {
   test('has to be signed in, before anything else is looked at', async () => {
     await using http = await serveHttp(echo)
     for (const cookie of ['', 'bob', 'lockstep_session=x'])

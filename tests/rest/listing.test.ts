@@ -151,7 +151,7 @@ describe('GET /conversations', () => {
     )
   })
 
-  test('takes no cursor of another list: of another state, another search, or of runs', async () => {
+  test('API-5: takes no cursor of another list: of another state, another search, or of runs', async () => {
     const alice = await signUp(shared.node)
     await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'one of three' })))
     for (const input of ['a', 'b'])

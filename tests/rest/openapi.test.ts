@@ -1,6 +1,6 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
-import { errors } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import { request } from '../harness/person.ts'
 import { serveHttp } from './http-fixture.ts'

@@ -11,7 +11,8 @@ import {
   summaryOf,
 } from '@lockstep/protocol/decide/conversations'
 import { decidePreferences } from '@lockstep/protocol/decide/preferences'
-import { errors, Fault, toProblem } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { PreferencesCommands } from '@lockstep/protocol/preferences'
 import {

@@ -1,11 +1,16 @@
-// What a page imports goes in requests that each take a moment, and all of it goes once, whatever stands between them.
+// The page sends an import in many short requests. Every item is sent exactly once, whatever sizes
+// the items have.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import type { ExportFile } from '@lockstep/imports/cutting/export-files'
 import { limits } from '@lockstep/protocol/limits'
 import type { Asking } from '@lockstep/protocol/rest'
-import { runImport, type ImportRun, type ImportProgress } from '../../ui/src/lib/import/run-import.ts'
+import {
+  runImport,
+  type ImportRun,
+  type ImportProgress,
+} from '../../ui/src/lib/import/run-import.ts'
 
 type Body = Asking<'importMe'>['body']
 const nothing = { created: 0, updated: 0, skipped: 0, failed: [] }
@@ -15,9 +20,9 @@ function part(name: string, text: string): ExportFile {
   return { name, size: blob.size, stream: () => blob.stream() }
 }
 
-/** Imports and keeps what was sent, and the progress that was told. */
+/** Runs an import. Returns the bodies of its requests and the progress that it reported. */
 async function run(parts: ExportFile[], options: Partial<ImportRun> = {}) {
-  const [sent, told]: [Body[], ImportProgress[]] = [[], []]
+  const [sent, reported]: [Body[], ImportProgress[]] = [[], []]
   const isWhole = await runImport(parts, {
     ...{ source: 'claude', dry_run: false, stop: new AbortController().signal },
     send: (body) => {
@@ -27,11 +32,11 @@ async function run(parts: ExportFile[], options: Partial<ImportRun> = {}) {
         created: Array.isArray(body.data) ? body.data.length : 0,
       })
     },
-    progress: (now) => told.push(now),
+    progress: (now) => reported.push(now),
     sleep: () => Promise.resolve(),
     ...options,
   })
-  return { isWhole, sent, told }
+  return { isWhole, sent, reported }
 }
 
 test('every item is sent once and in order, in requests within the limits', async () => {
@@ -46,7 +51,7 @@ test('every item is sent once and in order, in requests within the limits', asyn
         part('a', JSON.stringify(all)),
         part('b', JSON.stringify({ conversations: all, more: 1 })),
       ]
-      const { isWhole, sent, told } = await run(parts)
+      const { isWhole, sent, reported } = await run(parts)
       expect(isWhole).toBe(true)
       const itemsIn = (data: unknown) =>
         Array.isArray(data) ? data : (data as { conversations: unknown[] }).conversations
@@ -60,26 +65,29 @@ test('every item is sent once and in order, in requests within the limits', asyn
         expect(count).toBeLessThanOrEqual(100)
         if (count > 1) expect(JSON.stringify(data).length).toBeLessThan(limits.bodyBytes / 2)
       }
-      expect(told.map(({ bytes }) => bytes)).toEqual(
-        told.map(({ bytes }) => bytes).toSorted((a, b) => a - b),
+      expect(reported.map(({ bytes }) => bytes)).toEqual(
+        reported.map(({ bytes }) => bytes).toSorted((a, b) => a - b),
       )
-      expect(told.at(-1)!.bytes).toBe(parts[0]!.size + parts[1]!.size)
+      expect(reported.at(-1)!.bytes).toBe(parts[0]!.size + parts[1]!.size)
     }),
     { numRuns: 12 },
   )
 })
 
-test('what failed has the number that it has in the whole, and results add up', async () => {
+test('failed items are numbered by their position in the whole import, and the results add up', async () => {
   const items = part('a', `[${Array.from({ length: 150 }, (_, n) => n).join()}]`)
   const failed = [
     { item: 'item 3', reason: 'r' },
     { item: 'Named', reason: 'r' },
   ]
-  const { told } = await run([items], {
+  const { reported } = await run([items], {
     send: () => Promise.resolve({ created: 1, updated: 2, skipped: 3, failed }),
   })
-  expect(told.at(-1)).toMatchObject({ items: 16, result: { created: 2, updated: 4, skipped: 6 } })
-  expect(told.at(-1)!.result.failed.map(({ item }) => item)).toEqual([
+  expect(reported.at(-1)).toMatchObject({
+    items: 16,
+    result: { created: 2, updated: 4, skipped: 6 },
+  })
+  expect(reported.at(-1)!.result.failed.map(({ item }) => item)).toEqual([
     'item 3',
     'Named',
     'item 103',
@@ -87,10 +95,10 @@ test('what failed has the number that it has in the whole, and results add up', 
   ])
 })
 
-test('a request that may succeed later is repeated, another one ends it, and so does stopping', async () => {
-  let asked = 0
+test('only a retryable error repeats a request; another error and a stop both end the import', async () => {
+  let requests = 0
   const send = () =>
-    ++asked < 3 ? Promise.reject(new Fault('unavailable')) : Promise.resolve(nothing)
+    ++requests < 3 ? Promise.reject(new Fault('unavailable')) : Promise.resolve(nothing)
   expect(await run([part('a', '[1]')], { send })).toMatchObject({ isWhole: true })
   await expect(
     run([part('a', '[1]')], { send: () => Promise.reject(new Fault('invalid')) }),
@@ -104,7 +112,7 @@ test('a request that may succeed later is repeated, another one ends it, and so 
   expect([isWhole, sent.length]).toEqual([false, 1])
 })
 
-test('a part that is not JSON is told by its name', async () => {
+test('the error for a part that is not JSON names the part', async () => {
   for (const text of ['', '[1', '{"a":nul}', '[{]']) {
     const read = run([part('good', '[1]'), part('x.json', text)])
     await expect(read, text).rejects.toThrow('x.json is not JSON, or it is cut off')

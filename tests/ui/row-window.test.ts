@@ -1,4 +1,5 @@
-// The window of a long list: whatever the heights are, it covers the viewport and the spacers stand for exactly the rest.
+// The window of a long list: whatever heights the rows have, the window covers the viewport, and
+// the spacers are exactly as high as the other rows.
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
@@ -19,7 +20,7 @@ const cases = fc.record({
   margin: fc.integer({ min: 0, max: 1500 }),
 })
 
-test('rows that meet the viewport are in the window, and the spacers add up to the rest', () => {
+test('the window contains every row in the viewport, and the spacers are as high as the other rows', () => {
   fc.assert(
     fc.property(cases, ({ rows, top, view, margin }) => {
       const heights = new RowHeights(120)
@@ -36,22 +37,22 @@ test('rows that meet the viewport are in the window, and the spacers add up to t
       expect(above).toBeCloseTo(offsetOf(keys, heights, start), 6)
       for (const [index, key] of keys.entries()) {
         const from = offsetOf(keys, heights, index)
-        const isInSight = from < top + view && from + heights.get(key) > top
-        if (isInSight) expect(index >= start && index < end).toBe(true)
+        const isVisible = from < top + view && from + heights.get(key) > top
+        if (isVisible) expect(index >= start && index < end).toBe(true)
       }
     }),
   )
 })
 
-const list = (keys: string[]) => {
+const listOf = (keys: string[]) => {
   const heights = new RowHeights(100)
   for (const key of keys) heights.set(key, key.startsWith('day') ? 40 : 100)
   return { keys, heights, last: offsetOf(keys, heights, keys.length) - 50 }
 }
 
-test('what is being read stays where it is when older rows come, also when it begins in a line that moves away', () => {
-  const before = list(['day 3', 'three', 'four', 'five'])
-  const after = list(['day 1', 'one', 'two', 'three', 'four', 'five'])
+test('older rows do not move the reading position, even if the row at the top is replaced', () => {
+  const before = listOf(['day 3', 'three', 'four', 'five'])
+  const after = listOf(['day 1', 'one', 'two', 'three', 'four', 'five'])
   for (const from of [-10, 0, 25, 40, 90, 240]) {
     const anchor = anchorAt(before.keys, before.heights, from)!
     expect(topOf(anchor, before.keys, before.heights, before.last)).toBe(from)
@@ -62,9 +63,9 @@ test('what is being read stays where it is when older rows come, also when it be
   }
 })
 
-test('rows that come behind it don’t move it either; the end keeps the end in sight', () => {
-  const before = list(['day 3', 'three', 'four'])
-  const after = list(['day 3', 'three', 'four', 'five', 'six'])
+test('newer rows do not move the reading position, and the anchor at the end keeps the end in view', () => {
+  const before = listOf(['day 3', 'three', 'four'])
+  const after = listOf(['day 3', 'three', 'four', 'five', 'six'])
   const anchor = anchorAt(before.keys, before.heights, 60)!
   expect(topOf(anchor, after.keys, after.heights, after.last)).toBe(60)
   expect(topOf('end', after.keys, after.heights, after.last)).toBe(after.last)

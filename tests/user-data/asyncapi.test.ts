@@ -1,7 +1,7 @@
 import specs from '@asyncapi/specs'
 import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
-import { commands } from '@lockstep/protocol/sync'
+import { wireCommands } from '@lockstep/protocol/commands'
 import { topics } from '@lockstep/protocol/topics'
 import { request } from '../harness/person.ts'
 import { serveHttp } from '../rest/http-fixture.ts'
@@ -61,7 +61,7 @@ describe('/asyncapi.json', () => {
       topics.map((topic) => `/${topic}`),
     )
     for (const topic of topics)
-      for (const name of [...Object.keys(commands[topic]), 'range']) {
+      for (const name of [...wireCommands[topic].keys(), 'range']) {
         const operation = document.operations[`${topic}.${name}`]!
         expect(operation, `${topic} ${name}`).toMatchObject({
           action: 'receive',

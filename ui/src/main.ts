@@ -1,7 +1,7 @@
-// Starts the page: the engine asks who is signed in while the page is put up.
+// Starts the page. The engine asks the server who is signed in while the page is mounted.
 import { mount } from 'svelte'
 import App from './App.svelte'
-import { watchFailures } from './lib/components/connection/failed-commands.ts'
+import { watchFailedCommands } from './lib/components/connection/failed-commands.ts'
 import { startRouter } from './lib/router.svelte.ts'
 import { engine } from './lib/stores/engine.ts'
 import './styles/tokens.css'
@@ -10,10 +10,10 @@ import './styles/markdown.css'
 import './styles/panels.css'
 
 startRouter()
-watchFailures()
+watchFailedCommands()
 void engine.start()
 
-// A page that the browser kept aside may be another user's by now.
+// A page restored from the back/forward cache may belong to a user who has since signed out.
 addEventListener('pageshow', (event) => {
   if (event.persisted) location.reload()
 })

@@ -5,6 +5,7 @@ import type {
   ListedSession,
   Session,
   User,
+  Viewing,
 } from '@lockstep/protocol/account'
 import type { WireChange } from '@lockstep/protocol/change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
@@ -110,7 +111,7 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
   #tellViewing(): void {
     this.topic.tell('viewing', {
       conversation_id: this.#viewing ?? null,
-    } satisfies AccountCommands['viewing'])
+    } satisfies Viewing)
   }
 
   #present(presence: Presence): void {

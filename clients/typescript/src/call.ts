@@ -1,7 +1,9 @@
 // The REST API as typed calls. Everything that can go wrong comes out as a Fault of the protocol's table.
-import { errors, Fault, type ErrorCode, type Problem } from '@lockstep/protocol/errors'
-import { routePaths } from '@lockstep/protocol/route-paths'
-import type { Answer, Asking, RouteName } from '@lockstep/protocol/rest'
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
+import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
+import type { Answer, Asking } from '@lockstep/protocol/rest'
 
 /** Nothing has come for so long: the wire is dead (ms). A slow one may take whatever it takes. */
 const SILENCE = 15_000

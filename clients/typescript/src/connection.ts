@@ -1,5 +1,6 @@
 // All channels of an engine and the one decision when to try again. Reconnects are spread by full jitter; `nudge` doesn't wait.
-import { errors, type Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import type { Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
 import { Channel, type ChannelListener, type ChannelOwner } from './channel.ts'
 import type { Connect } from './ports.ts'

@@ -1,7 +1,9 @@
 // The client engine: one user's state on this device, kept in lockstep with the server. Usable without a framework, in browsers and
 // in Node. Nothing of the user's outlives it: state and outbox are in memory only.
 import type { Session, User } from '@lockstep/protocol/account'
-import { errors, Fault, toProblem, type Problem } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import type { Topic as TopicName } from '@lockstep/protocol/topics'
 import { Account } from './account.ts'
 import { Agents } from './agents.ts'

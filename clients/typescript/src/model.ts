@@ -1,7 +1,7 @@
 // What makes a topic: how its changes fold, what its commands will do, and how it is loaded. Everything else is alike in all topics.
 import type { WireChange, DecisionContext } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
-import type { Problem } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import { isKnown } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
 

@@ -1,6 +1,8 @@
 // Commands that the server has not confirmed: sent in order within an entity, again under the same `mutation_id` until the server has
 // answered, and kept until their change has come by the log, so that the view never falls back in between.
-import { errors, Fault, toProblem, type Problem } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import { newId } from '@lockstep/protocol/ids'
 import type { Ack } from '@lockstep/protocol/sync'
 import { toFault } from './call.ts'

@@ -2,7 +2,8 @@
 // like. It outlives sign-outs; what belongs to one signed-in run is made anew by `begin`.
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
-import { errors, Fault } from '@lockstep/protocol/errors'
+import { errors } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { RangeAnswer } from '@lockstep/protocol/sync'
 import { PROTOCOL } from '@lockstep/protocol/version'

@@ -1,19 +1,18 @@
 // Imports what users have elsewhere, item by item. An item that fails doesn't stop the others. Repeating an
 // import, even one that was interrupted, adds only what is missing.
 import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
-import type { Decision, DecisionContext } from '@lockstep/protocol/change'
+import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
-import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
-import { fingerprintOf, toChange, type Caller } from '../../log/entry.ts'
-import type { Hot, Log } from '../../log/log.ts'
-import { fold, readProjected } from '../../log/projection/conversations.ts'
+import type { Decided } from '../../log/append.ts'
+import type { Caller } from '../../log/entry.ts'
+import type { Log } from '../../log/log.ts'
+import type { NeedsOf, StateOf } from '../../log/state/states.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { readRun } from '../../store/agent-runs.ts'
 import type { Database } from '../../store/database.ts'
 import { toServerFault } from '../../store/faults.ts'
 import {
@@ -41,12 +40,11 @@ type ImportableItem = Exclude<NormalizedItem, ItemOf<'failed'>>
 /** The most failed items in one request: more of their reasons would fill the memory. */
 const MAX_FAILED = 10_000
 
-/** Decides about one entity, and writes the decision unless this is a dry run. */
-type Apply = <State>(
-  topic: Topic,
-  load: (hot: Pick<Hot, 'user_id' | 'seq' | 'tail'>) => Promise<State>,
-  decide: (state: State, context: DecisionContext) => Decision | undefined,
-) => Promise<Decision | undefined>
+/** Decides about one entity. Appends the decision, unless this is a dry run, and returns it. */
+type Apply = <T extends Topic>(
+  entity: { topic: T; entity_id: string; needs?: NeedsOf[T] },
+  decide: (state: StateOf[T], context: DecisionContext) => Decided<T> | undefined,
+) => Promise<Decided<T> | undefined>
 
 interface ImportItemsOptions {
   /** Ends the import between two items. */
@@ -89,33 +87,24 @@ export function createImport({
   logger,
   quota = createConversationQuota(database, log),
 }: ImportDeps): ImportUseCases {
-  const applyByWriting =
+  const applyByAppending =
     (caller: Caller): Apply =>
-    async (topic, load, decide) => {
-      let decision: Decision | undefined
+    async (entity, decide) => {
+      let decision: ReturnType<typeof decide>
       const appended = await log.append({
-        ...{ caller, topic, mutation_id: newId(), fingerprint: fingerprintOf(['import']), load },
+        ...entity,
+        context: { ...caller, mutation_id: newId() },
+        identity: ['import'],
         decide: (state, context) => (decision = decide(state, context)),
       })
       return appended.kind === 'appended' ? decision : undefined
     }
 
-  const applyWithoutWriting =
+  const applyWithoutAppending =
     ({ user_id }: Caller): Apply =>
-    async (topic, load, decide) => {
-      const { seq } = await log.projectToHead(user_id, topic)
-      return decide(await load({ user_id, seq, tail: [] }), {
-        user_id,
-        at: new Date().toISOString(),
-        newId: () => newId(),
-      })
-    }
-
-  const loadConversation =
-    (id: string, messageIds: readonly string[] = []) =>
-    async ({ user_id, tail }: Pick<Hot, 'user_id' | 'seq' | 'tail'>): Promise<HeldConversation> => {
-      const entries = tail.filter(({ entity_id }) => entity_id === id)
-      return fold(await readProjected(database, user_id, id, messageIds), entries).held
+    async (entity, decide) => {
+      const state = await log.stateAtHead({ ...entity, user_id })
+      return decide(state, { user_id, at: new Date().toISOString(), newId: () => newId() })
     }
 
   async function importConversation(
@@ -126,16 +115,11 @@ export function createImport({
     const isPartial = slices.length > 1
     let outcome: ItemOutcome = 'skipped'
     let needsCompletion = isPartial
+    const conversation = { topic: 'conversations' as const, entity_id: summary.id }
     for (const [index, messages] of slices.entries()) {
-      const ids = messages.map(({ id }) => id)
-      const load = loadConversation(summary.id, ids)
       let wasUnfinished = false
-      let isFull = false
-      const loadWithQuota: typeof load = async (hot) => {
-        isFull = await quota.isFull(hot.user_id, hot.seq)
-        return load(hot)
-      }
-      const decision = await apply('conversations', loadWithQuota, (held, context) => {
+      const needs = { messages: messages.map(({ id }) => id), quota }
+      const decision = await apply({ ...conversation, needs }, ({ held, isFull }, context) => {
         if (isFull && held === undefined) throw quotaReached()
         wasUnfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held))
@@ -150,20 +134,12 @@ export function createImport({
     }
     // not always: a command that changes nothing costs a majority read of all unprojected entries
     if (needsCompletion && !dry)
-      await apply('conversations', loadConversation(summary.id), (held) =>
-        decideCompletion(held, summary),
-      )
+      await apply(conversation, ({ held }) => decideCompletion(held, summary))
     return outcome
   }
 
   async function importRun(apply: Apply, { run }: ItemOf<'run'>): Promise<ItemOutcome> {
-    const load = async ({ user_id, tail }: Pick<Hot, 'user_id' | 'tail'>) => {
-      const entries = tail.filter(({ entity_id }) => entity_id === run.id)
-      return entries
-        .map(toChange)
-        .reduce<HeldRun>(reduceRun, await readRun(database, user_id, run.id))
-    }
-    const decision = await apply('agents', load, (held, context) =>
+    const decision = await apply({ topic: 'agents', entity_id: run.id }, (held, context) =>
       decideRunImport(held, run, context),
     )
     return decision ? 'created' : 'skipped'
@@ -198,7 +174,7 @@ export function createImport({
     next,
     { stop, maxFailed = Infinity } = {},
   ) => {
-    const apply = dry ? applyWithoutWriting(caller) : applyByWriting(caller)
+    const apply = dry ? applyWithoutAppending(caller) : applyByAppending(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
     const importItem = async (item: ImportableItem): Promise<ItemOutcome | undefined> => {

@@ -1,15 +1,15 @@
-// `$group`: groups by the exact BSON order (1 and 1.0 are one group); the accumulators are mingo's.
+// The stage `$group`. Documents belong to one group if MongoDB's order of values calls their keys
+// equal, so 1 and 1.0 are one group. Accumulators that only pick or collect values are implemented
+// here, because they must return exactly what was stored; the others are mingo's.
 import { Context } from 'mingo/core'
 import * as accumulators from 'mingo/operators/accumulator'
 import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
-import { isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
-import { refusal, ServerError } from '../errors.ts'
-import { compileExpression, demote } from '../query/expression.ts'
-import type { Expression, Variables } from '../query/expression.ts'
-import { promote } from '../query/promote.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
+import { toBsonNumbers, toPlainNumbers } from '../query/number-types.ts'
 
 type Accumulate = (documents: readonly Doc[]) => unknown
 type MingoAccumulator = (
@@ -18,21 +18,19 @@ type MingoAccumulator = (
   options: Partial<Options>,
 ) => unknown
 
-const library = accumulators as unknown as Record<string, MingoAccumulator | undefined>
+const mingoAccumulators = accumulators as unknown as Record<string, MingoAccumulator | undefined>
 const context = Context.init({
   accumulator: accumulators as never,
   expression: expressionOperators as never,
 })
 
-/** Compiles a `$group` stage. */
 export function compileGroup(
   operand: unknown,
   variables: Variables,
 ): (documents: Iterable<Doc>) => Iterable<Doc> {
   if (!isDoc(operand))
-    throw new ServerError('Location15947', 15947, "a group's fields must be specified in an object")
-  if (!('_id' in operand))
-    throw new ServerError('Location15955', 15955, 'a group specification must include an _id')
+    throw locationRefusal(15947, "a group's fields must be specified in an object")
+  if (!('_id' in operand)) throw locationRefusal(15955, 'a group specification must include an _id')
   const identify = compileExpression(operand._id, variables)
   const fields = Object.entries(operand)
     .filter(([name]) => name !== '_id')
@@ -54,51 +52,50 @@ export function compileGroup(
   }
 }
 
-/** Accumulators whose operand is one expression. */
-const overValues = new Set(['$sum', '$avg', '$stdDevPop', '$stdDevSamp', '$mergeObjects'])
+/** Accumulators whose operand is a single expression. */
+const singleOperandAccumulators = new Set([
+  '$sum',
+  '$avg',
+  '$stdDevPop',
+  '$stdDevSamp',
+  '$mergeObjects',
+])
 
 function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
   if (name.includes('.'))
-    throw new ServerError('Location40235', 40235, `The field name '${name}' cannot contain '.'`)
+    throw locationRefusal(40235, `The field name '${name}' cannot contain '.'`)
   const [operator, ...others] = isDoc(spec) ? Object.keys(spec) : []
   if (!isDoc(spec) || operator === undefined || !operator.startsWith('$')) {
-    throw new ServerError(
-      'Location40234',
-      40234,
-      `The field '${name}' must be an accumulator object`,
-    )
+    throw locationRefusal(40234, `The field '${name}' must be an accumulator object`)
   }
   if (others.length > 0)
-    throw new ServerError(
-      'Location40238',
-      40238,
-      `The field '${name}' must specify one accumulator`,
-    )
-  if (operator === '$count') return (members) => demote(members.length)
+    throw locationRefusal(40238, `The field '${name}' must specify one accumulator`)
+  if (operator === '$count') return (members) => toBsonNumbers(members.length)
   const exact = exactAccumulator(operator, spec[operator], variables)
   if (exact) return exact
-  const accumulate = operator === '$accumulator' ? undefined : library[operator]
-  if (!accumulate)
-    throw new ServerError('Location15952', 15952, `unknown group operator '${operator}'`)
-  const simple = overValues.has(operator)
+  const accumulate = operator === '$accumulator' ? undefined : mingoAccumulators[operator]
+  if (!accumulate) throw locationRefusal(15952, `unknown group operator '${operator}'`)
+  const simple = singleOperandAccumulators.has(operator)
   const evaluate = simple ? compileExpression(spec[operator], variables) : undefined
-  const operand = simple ? '$value' : promote(spec[operator])
+  const operand = simple ? '$value' : toPlainNumbers(spec[operator])
   const input = (member: Doc): unknown =>
-    evaluate ? { value: promote(evaluate(member)) } : promote(member)
+    evaluate ? { value: toPlainNumbers(evaluate(member)) } : toPlainNumbers(member)
   const options = {
     context,
-    variables: promote(variables) as Record<string, unknown>,
+    variables: toPlainNumbers(variables) as Record<string, unknown>,
   } as Partial<Options>
   return (members) => {
     try {
-      return demote(accumulate(members.map(input), operand, options))
+      return toBsonNumbers(accumulate(members.map(input), operand, options))
     } catch (error) {
       throw refusal('BadValue', error instanceof Error ? error.message : String(error))
     }
   }
 }
 
-/** Accumulators that only pick or collect values: they keep them exactly as they are. */
+/**
+ * Accumulators that only pick or collect values, and therefore return them with their BSON types.
+ */
 function exactAccumulator(
   operator: string,
   operand: unknown,

@@ -1,24 +1,23 @@
-// `$out` and `$merge`: an aggregation's result written to a collection.
-import { encode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// The stages `$out` and `$merge`, which write the result of an aggregation to a collection.
+import { encode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
 import { select } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
 import { ObjectId } from 'bson'
-import type { PipelineContext, Stage } from './pipeline.ts'
+import type { PipelineContext, StreamStage } from './stage.ts'
 
 interface Target {
   readonly db: string
   readonly coll: string
 }
 
-/** Compiles such a stage; it yields nothing. */
+/** Compiles such a stage. It yields no documents. */
 export function compileOutput(
   name: '$out' | '$merge',
   operand: unknown,
   context: PipelineContext,
-): Stage {
+): StreamStage {
   if (name === '$out') {
     const target = targetOf(operand, context.db)
     return (documents) => replaceCollection(context, target, documents)
@@ -103,8 +102,7 @@ function mergeInto(
     }
     if (matched === 'fail') throw collision(collection.ns, doc._id)
     if (matched === 'keepExisting') continue
-    const { _id: id, ...rest } = doc
-    void id
+    const { _id: _, ...rest } = doc
     const change = parseUpdate(matched === 'replace' ? doc : { $set: rest }, undefined, {
       NOW: new Date(),
     })

@@ -1,46 +1,33 @@
-// Aggregation pipelines as a chain of generators: documents flow one by one, only a sort or a group holds them. What
-// the front of the pipeline shares with a find ($match, $sort, $skip, $limit) is answered by indexes.
-import { decode, encode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Aggregation pipelines as a chain of generators. Documents pass one by one; only a sort or a group
+// holds all of them. The stages at the front that a find has too ($match, $sort, $skip, $limit)
+// become one selection, so that indexes serve them.
+import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
-import type { Variables } from '../query/expression.ts'
-import { parseFilter } from '../query/filter.ts'
-import type { Filter } from '../query/filter.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import { parseFilter, type Filter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
-import { parseSort, sortKeyOf, sorted } from '../query/sort.ts'
-import type { SortPattern } from '../query/sort.ts'
+import { parseSort, sortKeyOf, sortByKey, type SortPattern } from '../query/sort.ts'
 import { compileDocumentStage } from './document-stages.ts'
+import type { NestedPipelines, PipelineContext, StreamStage } from './stage.ts'
 import { compileStreamStage } from './stream-stages.ts'
 
-/** What stages may need. */
-export interface PipelineContext {
-  readonly engine: Engine
-  readonly db: string
-  readonly variables: Variables
-}
-
-/** Turns a stream of documents into another. */
-export type Stage = (documents: Iterable<Doc>) => Iterable<Doc>
-
-/** A parsed pipeline: what the source answers, and the stages behind it. */
+/** A parsed pipeline: the selection that its front asks for, and the remaining stages. */
 export interface Pipeline {
   readonly filter: Filter
   readonly sort: SortPattern | undefined
   readonly skip: number
   readonly limit: number
-  readonly stages: readonly Stage[]
+  readonly stages: readonly StreamStage[]
   readonly context: PipelineContext
-  /** Documents that the pipeline brings itself (`$documents`). */
-  readonly own: readonly Doc[] | undefined
+  /** Documents that the pipeline contains itself (`$documents`). */
+  readonly ownDocuments: readonly Doc[] | undefined
 }
 
-/** Parses a pipeline; refuses unknown stages even when there is nothing to process. */
+/** Parses a pipeline. Refuses an unknown stage even if there are no documents to process. */
 export function parsePipeline(given: readonly Doc[], context: PipelineContext): Pipeline {
   const rest = [...given]
-  const own = ownDocuments(rest, context)
+  const own = takeOwnDocuments(rest)
   const filters: Filter[] = []
   while (!own && rest[0] && '$match' in rest[0])
     filters.push(matchFilter(rest.shift()!.$match, context))
@@ -54,35 +41,29 @@ export function parsePipeline(given: readonly Doc[], context: PipelineContext): 
     sort,
     skip,
     limit,
-    own,
+    ownDocuments: own,
     context,
     stages: rest.map((stage, at) => compileStage(stage, context, at === rest.length - 1)),
   }
 }
 
-function ownDocuments(stages: Doc[], context: PipelineContext): Doc[] | undefined {
+function takeOwnDocuments(stages: Doc[]): Doc[] | undefined {
   if (!stages[0] || !('$documents' in stages[0])) return undefined
   const { $documents: documents } = stages.shift()!
   if (!Array.isArray(documents) || !documents.every(isDoc))
-    throw new ServerError('Location5858203', 5858203, 'an array is expected')
-  void context
+    throw locationRefusal(5858203, 'an array is expected')
   return documents
 }
 
 function matchFilter(operand: unknown, { variables }: PipelineContext): Filter {
   if (!isDoc(operand))
-    throw new ServerError(
-      'Location15959',
-      15959,
-      'the match filter must be an expression in an object',
-    )
+    throw locationRefusal(15959, 'the match filter must be an expression in an object')
   return parseFilter(operand, variables)
 }
 
 function sortPattern(operand: unknown): SortPattern {
   const pattern = parseSort(operand)
-  if (!pattern)
-    throw new ServerError('Location15976', 15976, '$sort stage must have at least one sort key')
+  if (!pattern) throw locationRefusal(15976, '$sort stage must have at least one sort key')
   return pattern
 }
 
@@ -91,16 +72,14 @@ function countOf(name: '$skip' | '$limit', operand: unknown): number {
   const count = Number(isDoc(operand) ? NaN : operand)
   const least = name === '$limit' ? 1 : 0
   if (Number.isInteger(count) && count >= least) return count
-  if (name === '$limit' && count === 0)
-    throw new ServerError('Location15958', 15958, 'the limit must be positive')
-  throw new ServerError(
-    'Location5107201',
+  if (name === '$limit' && count === 0) throw locationRefusal(15958, 'the limit must be positive')
+  throw locationRefusal(
     5107201,
     `invalid argument to ${name} stage: Expected a ${least === 1 ? 'positive' : 'non-negative'} number in: ${name}: ${String(operand)}`,
   )
 }
 
-function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stage {
+function compileStage(stage: Doc, context: PipelineContext, isLast: boolean): StreamStage {
   const [name] = Object.keys(stage) as [string]
   const operand = stage[name]
   switch (name) {
@@ -110,7 +89,7 @@ function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stag
     }
     case '$sort': {
       const pattern = sortPattern(operand)
-      return (documents) => sorted([...documents], (doc) => sortKeyOf(doc, pattern))
+      return (documents) => sortByKey([...documents], (doc) => sortKeyOf(doc, pattern))
     }
     case '$skip':
       return sliced(countOf(name, operand), Infinity)
@@ -119,9 +98,9 @@ function compileStage(stage: Doc, context: PipelineContext, last: boolean): Stag
   }
   const transform = compileDocumentStage(name, operand, context.variables)
   if (transform) return (documents) => mapped(documents, transform)
-  const streaming = compileStreamStage(name, operand, context, last)
+  const streaming = compileStreamStage(name, operand, context, { isLast, nested: nestedPipelines })
   if (streaming) return streaming
-  throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+  throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
 }
 
 function* filtered(documents: Iterable<Doc>, matches: (doc: Doc) => boolean): Generator<Doc> {
@@ -132,7 +111,7 @@ function* mapped(documents: Iterable<Doc>, transform: (doc: Doc) => Doc): Genera
   for (const doc of documents) yield transform(doc)
 }
 
-function sliced(skip: number, limit: number): Stage {
+function sliced(skip: number, limit: number): StreamStage {
   return function* (documents) {
     let at = 0
     if (limit === 0) return
@@ -144,13 +123,13 @@ function sliced(skip: number, limit: number): Stage {
   }
 }
 
-/** Runs a pipeline over a collection (or over nothing, when it brings its own documents). */
+/** Runs a pipeline over a collection, or over its own documents if it contains any. */
 export function runPipeline(
   pipeline: Pipeline,
   collection: string | undefined,
   hint?: unknown,
 ): DocumentSource {
-  const { context, own, stages } = pipeline
+  const { context, ownDocuments: own, stages } = pipeline
   if (!own && collection === undefined) {
     throw refusal(
       'InvalidNamespace',
@@ -183,10 +162,12 @@ function* decoded(rows: ReturnType<typeof select>): Generator<Doc> {
   for (let row = rows.next(); row; row = rows.next()) yield decode(row.bytes)
 }
 
-/** All documents of a pipeline over a collection, for stages that join. */
-export function collectPipeline(pipeline: Pipeline, collection: string | undefined): Doc[] {
-  const source = runPipeline(pipeline, collection)
-  const result: Doc[] = []
-  for (let bytes = source.next(); bytes; bytes = source.next()) result.push(decode(bytes))
-  return result
+const nestedPipelines: NestedPipelines = {
+  compile: (stages, context) => parsePipeline([{ $documents: [] }, ...stages], context).stages,
+  collect(stages, context, collection) {
+    const source = runPipeline(parsePipeline(stages, context), collection)
+    const documents: Doc[] = []
+    for (let bytes = source.next(); bytes; bytes = source.next()) documents.push(decode(bytes))
+    return documents
+  },
 }

@@ -1,17 +1,15 @@
-// Stages that make several documents of one, one of several, or look into other collections.
+// Stages that make several documents out of one or one out of several, and stages that look into
+// other collections.
 import { Int32 } from 'bson'
-import { getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues } from '../bson/order.ts'
-import { refusal, ServerError } from '../errors.ts'
-import { follow } from '../query/expression.ts'
-import { compileExpression } from '../query/expression.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import { valueAtPath, compileExpression } from '../query/expression.ts'
 import { compileGroup } from './group.ts'
 import { compileOutput } from './output.ts'
-import { collectPipeline, parsePipeline } from './pipeline.ts'
-import type { PipelineContext, Stage } from './pipeline.ts'
+import type { NestedPipelines, PipelineContext, StreamStage } from './stage.ts'
 
-const elsewhere = new Set([
+const unsupportedStages = new Set([
   '$bucket',
   '$bucketAuto',
   '$collStats',
@@ -31,13 +29,19 @@ const elsewhere = new Set([
   '$unionWith',
 ])
 
-/** Compiles such a stage; undefined when there is none of that name. */
+/** Where a stage stands in its pipeline, and how it compiles the pipelines that it contains. */
+export interface StagePlacement {
+  readonly isLast: boolean
+  readonly nested: NestedPipelines
+}
+
+/** Compiles such a stage; undefined if no stage has that name. */
 export function compileStreamStage(
   name: string,
   operand: unknown,
   context: PipelineContext,
-  last: boolean,
-): Stage | undefined {
+  { isLast, nested }: StagePlacement,
+): StreamStage | undefined {
   switch (name) {
     case '$group':
       return compileGroup(operand, context.variables)
@@ -48,53 +52,38 @@ export function compileStreamStage(
     case '$unwind':
       return unwind(operand)
     case '$facet':
-      return facet(operand, context)
+      return facet(operand, context, nested)
     case '$lookup':
-      return lookup(operand, context)
+      return lookup(operand, context, nested)
     case '$out':
     case '$merge':
-      if (!last)
-        throw new ServerError(
-          'Location40601',
-          40601,
-          `${name} can only be the final stage in the pipeline`,
-        )
+      if (!isLast)
+        throw locationRefusal(40601, `${name} can only be the final stage in the pipeline`)
       return compileOutput(name, operand, context)
     case '$changeStream':
-      throw new ServerError(
-        'Location40602',
-        40602,
-        '$changeStream is only valid as the first stage in a pipeline.',
-      )
+      throw locationRefusal(40602, '$changeStream is only valid as the first stage in a pipeline.')
     case '$documents':
-      throw new ServerError(
-        'Location40602',
-        40602,
-        '$documents is only valid as the first stage in a pipeline.',
-      )
+      throw locationRefusal(40602, '$documents is only valid as the first stage in a pipeline.')
     default:
-      if (elsewhere.has(name)) throw refusal('NotImplemented', `the stage ${name} is not supported`)
+      if (unsupportedStages.has(name))
+        throw refusal('NotImplemented', `the stage ${name} is not supported`)
       return undefined
   }
 }
 
-function sortByCount(operand: unknown, context: PipelineContext): Stage {
+function sortByCount(operand: unknown, context: PipelineContext): StreamStage {
   const group = compileGroup({ _id: operand, count: { $sum: new Int32(1) } }, context.variables)
   return (documents) => [...group(documents)].sort((a, b) => compareValues(b.count, a.count))
 }
 
-function counted(operand: unknown): Stage {
+function counted(operand: unknown): StreamStage {
   if (
     typeof operand !== 'string' ||
     operand === '' ||
     operand.startsWith('$') ||
     operand.includes('.')
   ) {
-    throw new ServerError(
-      'Location40156',
-      40156,
-      'the count field must be a non-empty string without $ or .',
-    )
+    throw locationRefusal(40156, 'the count field must be a non-empty string without $ or .')
   }
   return function* (documents) {
     let count = 0
@@ -104,21 +93,20 @@ function counted(operand: unknown): Stage {
   }
 }
 
-function unwind(operand: unknown): Stage {
+function unwind(operand: unknown): StreamStage {
   const spec: Doc = isDoc(operand) ? operand : { path: operand }
   const { path, includeArrayIndex: indexField, preserveNullAndEmptyArrays: preserve } = spec
   if (typeof path !== 'string' || !path.startsWith('$') || path.length < 2) {
-    throw new ServerError(
-      'Location28818',
+    throw locationRefusal(
       28818,
       `path option to $unwind stage should be prefixed with a '$': ${String(path)}`,
     )
   }
-  const stray = Object.keys(spec).find(
+  const unexpected = Object.keys(spec).find(
     (name) => !['path', 'includeArrayIndex', 'preserveNullAndEmptyArrays'].includes(name),
   )
-  if (stray)
-    throw new ServerError('Location28811', 28811, `unrecognized option to $unwind stage: ${stray}`)
+  if (unexpected)
+    throw locationRefusal(28811, `unrecognized option to $unwind stage: ${unexpected}`)
   const parts = path.slice(1).split('.')
   return function* (documents) {
     for (const doc of documents) {
@@ -156,22 +144,13 @@ function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
   return result
 }
 
-function facet(operand: unknown, context: PipelineContext): Stage {
+function facet(operand: unknown, context: PipelineContext, nested: NestedPipelines): StreamStage {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
-    throw new ServerError(
-      'Location40169',
-      40169,
-      'the $facet specification must be a non-empty object',
-    )
+    throw locationRefusal(40169, 'the $facet specification must be a non-empty object')
   const facets = Object.entries(operand).map(([name, stages]) => {
     if (!Array.isArray(stages))
-      throw new ServerError(
-        'Location40170',
-        40170,
-        `arguments to $facet must be arrays, ${name} is type object`,
-      )
-    const noSource = parsePipeline([{ $documents: [] }, ...(stages as Doc[])], context)
-    return [name, noSource.stages] as const
+      throw locationRefusal(40170, `arguments to $facet must be arrays, ${name} is type object`)
+    return [name, nested.compile(stages as Doc[], context)] as const
   })
   return function* (documents) {
     const all = [...documents]
@@ -182,7 +161,7 @@ function facet(operand: unknown, context: PipelineContext): Stage {
   }
 }
 
-function lookup(operand: unknown, context: PipelineContext): Stage {
+function lookup(operand: unknown, context: PipelineContext, nested: NestedPipelines): StreamStage {
   if (!isDoc(operand)) throw refusal('FailedToParse', 'the $lookup specification must be an Object')
   const { from, localField, foreignField, as, pipeline = [], let: bindings = {} } = operand
   if (typeof from !== 'string' || typeof as !== 'string')
@@ -202,13 +181,11 @@ function lookup(operand: unknown, context: PipelineContext): Stage {
     for (const doc of documents) {
       const bound = Object.fromEntries(evaluations.map(([name, evaluate]) => [name, evaluate(doc)]))
       const matches = joins
-        ? [{ $match: equalTo(follow(doc, localField.split('.')), foreignField) }]
+        ? [{ $match: equalTo(valueAtPath(doc, localField.split('.')), foreignField) }]
         : []
-      const inner = parsePipeline([...matches, ...(pipeline as Doc[])], {
-        ...context,
-        variables: { ...context.variables, ...bound },
-      })
-      yield withValue(doc, as.split('.'), collectPipeline(inner, from))
+      const inner = { ...context, variables: { ...context.variables, ...bound } }
+      const joined = nested.collect([...matches, ...(pipeline as Doc[])], inner, from)
+      yield withValue(doc, as.split('.'), joined)
     }
   }
 }

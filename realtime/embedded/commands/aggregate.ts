@@ -1,17 +1,20 @@
-// `aggregate`, and the opening of change streams.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// The command `aggregate`, which also opens change streams.
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { openStream } from './open-stream.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { Reply } from './reply.ts'
-import { checkCollation, optionalCount, variablesOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  optionalCount,
+  variablesOf,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
-/** The command. */
-export const aggregate: Command = {
+export const aggregate: CommandDefinition = {
   fields: [
     'pipeline',
     'cursor',
@@ -23,7 +26,7 @@ export const aggregate: Command = {
     'let',
   ],
   writes: false,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     checkCollation(command)
     const stages = stagesOf(command)
@@ -38,7 +41,7 @@ export const aggregate: Command = {
     const [first] = stages
     if (first && '$changeStream' in first) {
       const stream = openStream(request, stages, name)
-      return openCursor(request, ns, stream, batchSize, false, false, engine, stream)
+      return openCursor(request, ns, stream, { batchSize, stream })
     }
     const last = stages.at(-1)
     const writes = last !== undefined && ('$out' in last || '$merge' in last)
@@ -50,7 +53,7 @@ export const aggregate: Command = {
     }
     const pipeline = parsePipeline(stages, { engine, db, variables: variablesOf(command) })
     const output = runPipeline(pipeline, name, command.hint)
-    return openCursor(request, ns, output, batchSize, false, false, engine)
+    return openCursor(request, ns, output, { batchSize })
   },
 }
 
@@ -70,8 +73,8 @@ function stagesOf(command: Doc): Doc[] {
     if (!isDoc(stage))
       throw refusal('TypeMismatch', "Each element of the 'pipeline' array must be an object")
     if (Object.keys(stage).length !== 1) {
-      throw refusal(
-        'Location40323',
+      throw locationRefusal(
+        40323,
         'A pipeline stage specification object must contain exactly one field.',
       )
     }

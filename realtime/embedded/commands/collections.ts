@@ -1,18 +1,24 @@
-// Commands on databases and collections.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Commands on databases and collections: `create`, `drop`, `dropDatabase`, `renameCollection`,
+// `collMod`, `listCollections`, `listDatabases`.
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
-import { listed } from '../query/select.ts'
+import { documentSource } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseIndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
 import { samePattern } from '../plan/planner.ts'
-import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalCount, optionalDoc } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalCount,
+  optionalDoc,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 const unsupported = [
   'capped',
@@ -25,8 +31,7 @@ const unsupported = [
   'expireAfterSeconds',
 ]
 
-/** `create`. */
-export const create: Command = {
+export const create: CommandDefinition = {
   fields: [
     ...unsupported,
     'pipeline',
@@ -42,7 +47,7 @@ export const create: Command = {
     'autoIndexId',
     'temp',
   ],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const name = collectionName(request)
     checkCollation(command)
@@ -55,13 +60,12 @@ export const create: Command = {
   },
 }
 
-/** `drop`. */
-export const drop: Command = {
+export const drop: CommandDefinition = {
   fields: [],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
-    // As a server since 7.0 has it: to drop what isn't there is no error.
+    // Since MongoDB 7.0, dropping a collection that doesn't exist is no error.
     if (!collection) return { body: {} }
     const nIndexesWas = collection.indexes.length
     engine.writer.drop(collection)
@@ -69,20 +73,18 @@ export const drop: Command = {
   },
 }
 
-/** `dropDatabase`. */
-export const dropDatabase: Command = {
+export const dropDatabase: CommandDefinition = {
   fields: [],
-  run({ engine, db }: Request): Reply {
+  run({ engine, db }: CommandRequest): CommandReply {
     const existed = engine.catalog.list(db).length > 0
     engine.writer.dropDatabase(db)
     return { body: existed ? { dropped: db } : {} }
   },
 }
 
-/** `renameCollection`. */
-export const renameCollection: Command = {
+export const renameCollection: CommandDefinition = {
   fields: ['to', 'dropTarget'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command } = request
     if (request.db !== 'admin')
       throw refusal('Unauthorized', 'renameCollection may only be run against the admin database.')
@@ -108,8 +110,8 @@ function splitNamespace(ns: unknown): [string, string] {
   return [ns.slice(0, dot), ns.slice(dot + 1)]
 }
 
-/** `collMod`: only how long a TTL index lets documents live. */
-export const collMod: Command = {
+/** `collMod` can only change the expiry time of a TTL index. */
+export const collMod: CommandDefinition = {
   fields: [
     'index',
     'changeStreamPreAndPostImages',
@@ -118,14 +120,15 @@ export const collMod: Command = {
     'validationAction',
     'expireAfterSeconds',
   ],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
-    const stray = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
+    const unexpected = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
       (field) => command[field] !== undefined,
     )
-    if (stray) throw refusal('NotImplemented', `the option '${stray}' of collMod is not supported`)
+    if (unexpected)
+      throw refusal('NotImplemented', `the option '${unexpected}' of collMod is not supported`)
     const change = optionalDoc(command, 'index')
     if (Object.keys(change).length === 0) return { body: {} }
     const index = collection.indexes.find(({ name, keyPattern }) =>
@@ -150,10 +153,9 @@ export const collMod: Command = {
   },
 }
 
-/** `listCollections`. */
-export const listCollections: Command = {
+export const listCollections: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedCollections', 'cursor'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = truthy(command.nameOnly)
@@ -162,11 +164,8 @@ export const listCollections: Command = {
     return openCursor(
       request,
       `${db}.$cmd.listCollections`,
-      listed(described.filter((doc) => matches(doc))),
-      batchSize,
-      false,
-      false,
-      engine,
+      documentSource(described.filter((doc) => matches(doc))),
+      { batchSize },
     )
   },
 }
@@ -183,10 +182,9 @@ function describe(collection: Collection, nameOnly: boolean): Doc {
   }
 }
 
-/** `listDatabases`. */
-export const listDatabases: Command = {
+export const listDatabases: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedDatabases'],
-  run({ engine, command }: Request): Reply {
+  run({ engine, command }: CommandRequest): CommandReply {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = truthy(command.nameOnly)
     const databases = engine.catalog

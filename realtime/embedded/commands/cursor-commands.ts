@@ -1,34 +1,50 @@
-// Opening a cursor, `getMore` and `killCursors`. The getMore of a change stream waits for the next commit.
+// Opens cursors, and the commands on open cursors: `getMore`, `killCursors`, `endSessions`. A
+// `getMore` on a change stream waits for the next commit.
 import { Long } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toBigInt } from '../bson/numbers.ts'
-import { takeBatch } from '../cursors/cursors.ts'
-import type { Cursor, DocumentSource, StreamSource } from '../cursors/cursors.ts'
-import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
-import type { Reply } from './reply.ts'
-import { collectionName, optionalCount, sessionOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  takeBatch,
+  type OpenCursor,
+  type DocumentSource,
+  type ChangeStreamSource,
+} from '../cursors/cursors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import {
+  collectionName,
+  optionalCount,
+  sessionOf,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
-const defaultAwaitMs = 1000
+const DEFAULT_AWAIT_MS = 1000
 
-/** Answers with the first batch and keeps a cursor when more may follow. */
+/** How a cursor gives out its documents. */
+export interface CursorOptions {
+  /** The number of documents in the first batch; `Infinity`: as many as fit into a reply. */
+  readonly batchSize: number
+  /** The first batch is the only one. */
+  readonly singleBatch?: boolean
+  /** The cursor stays open however long it is idle. */
+  readonly noTimeout?: boolean
+  /** The source once more, if it is a change stream, whose batches may have to be waited for. */
+  readonly stream?: ChangeStreamSource
+}
+
+/** Replies with the first batch. The cursor stays open if more documents may follow. */
 export function openCursor(
-  request: Request,
+  request: CommandRequest,
   ns: string,
   source: DocumentSource,
-  batchSize: number,
-  single: boolean,
-  timeless: boolean,
-  engine: Engine,
-  stream?: StreamSource,
-): Reply {
+  { batchSize, singleBatch = false, noTimeout = false, stream }: CursorOptions,
+): CommandReply {
   const { documents, finished } = takeBatch(source, batchSize)
-  const closed = stream ? stream.ended : finished || single
+  const closed = stream ? stream.ended : finished || singleBatch
   const id = closed
     ? Long.ZERO
-    : engine.cursors.add(ns, source, sessionOf(request.command), timeless, stream).id
+    : request.engine.cursors.add(ns, source, sessionOf(request.command), noTimeout, stream).id
   return reply('firstBatch', documents, id, ns, stream)
 }
 
@@ -37,16 +53,15 @@ function reply(
   documents: Uint8Array[],
   id: Long,
   ns: string,
-  stream?: StreamSource,
-): Reply {
+  stream?: ChangeStreamSource,
+): CommandReply {
   const rest: Doc = { ...(stream ? { postBatchResumeToken: stream.resumeToken } : {}), id, ns }
   return { body: {}, cursor: { batchName, documents, rest } }
 }
 
-/** `getMore`. */
-export const getMore: Command = {
+export const getMore: CommandDefinition = {
   fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
-  run(request: Request): Reply | Promise<Reply> {
+  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
     const { engine, command, db } = request
     if (!(command.getMore instanceof Long))
       throw refusal(
@@ -63,11 +78,7 @@ export const getMore: Command = {
         `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`,
       )
     if (cursor.busy)
-      throw new ServerError(
-        'CursorInUse',
-        12051,
-        `cursor id ${command.getMore.toString()} is already in use`,
-      )
+      throw refusal('CursorInUse', `cursor id ${command.getMore.toString()} is already in use`)
     cursor.usedAt = Date.now()
     const size = optionalCount(command, 'batchSize') || Infinity
     if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
@@ -83,19 +94,19 @@ export const getMore: Command = {
 }
 
 function moreOfStream(
-  request: Request,
-  cursor: Cursor,
-  stream: StreamSource,
+  request: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
   size: number,
-): Reply | Promise<Reply> {
+): CommandReply | Promise<CommandReply> {
   const { documents } = takeBatchOrClose(request, cursor, size)
   if (documents.length > 0 || stream.ended) return streamReply(request, cursor, stream, documents)
   return awaitMore(request, cursor, stream, size)
 }
 
 function takeBatchOrClose(
-  { engine }: Request,
-  cursor: Cursor,
+  { engine }: CommandRequest,
+  cursor: OpenCursor,
   size: number,
 ): { documents: Uint8Array[] } {
   try {
@@ -107,33 +118,33 @@ function takeBatchOrClose(
 }
 
 function streamReply(
-  { engine }: Request,
-  cursor: Cursor,
-  stream: StreamSource,
+  { engine }: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
   documents: Uint8Array[],
-): Reply {
+): CommandReply {
   if (stream.ended) engine.cursors.close(cursor.id)
   return reply('nextBatch', documents, stream.ended ? Long.ZERO : cursor.id, cursor.ns, stream)
 }
 
 async function awaitMore(
-  request: Request,
-  cursor: Cursor,
-  stream: StreamSource,
+  request: CommandRequest,
+  cursor: OpenCursor,
+  stream: ChangeStreamSource,
   size: number,
-): Promise<Reply> {
+): Promise<CommandReply> {
   const { engine, command, connection, stopping } = request
-  const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? defaultAwaitMs)
+  const deadline = performance.now() + (optionalCount(command, 'maxTimeMS') ?? DEFAULT_AWAIT_MS)
   cursor.busy = true
   try {
     for (;;) {
       const { done, cancel } = stream.wait(Math.max(0, deadline - performance.now()))
       const ends = [connection.closed, stopping]
       for (const end of ends) end.addEventListener('abort', cancel)
-      engine.cursors.waiting(cursor, cancel)
+      engine.cursors.waitStarted(cursor, cancel)
       if (stopping.aborted || connection.closed.aborted) cancel()
       await done
-      engine.cursors.waited(cursor)
+      engine.cursors.waitEnded(cursor)
       for (const end of ends) end.removeEventListener('abort', cancel)
       if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
       if (!engine.cursors.find(cursor.id))
@@ -149,15 +160,14 @@ async function awaitMore(
   }
 }
 
-/** `killCursors`. */
-export const killCursors: Command = {
+export const killCursors: CommandDefinition = {
   fields: ['cursors'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     collectionName(request)
     const { cursors } = request.command
     if (!Array.isArray(cursors))
-      throw refusal(
-        'Location40414',
+      throw locationRefusal(
+        40414,
         "BSON field 'killCursors.cursors' is missing but a required field",
       )
     const [cursorsKilled, cursorsNotFound]: [Long[], Long[]] = [[], []]
@@ -169,10 +179,10 @@ export const killCursors: Command = {
   },
 }
 
-/** `endSessions`, `killSessions`: their cursors go. */
-export const endSessions: Command = {
+/** `endSessions` and `killSessions` close the cursors of the sessions. */
+export const endSessions: CommandDefinition = {
   fields: [],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const sessions = request.command[request.name]
     for (const lsid of Array.isArray(sessions) ? sessions : []) {
       const id = isDoc(lsid) ? sessionOf({ lsid }) : undefined

@@ -1,19 +1,24 @@
-// `delete`: one document or many.
+// The command `delete`. Each of its statements deletes one matching document or all of them.
 import { isDoc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
-import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalDoc, variablesOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalDoc,
+  variablesOf,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 import { runStatements } from './statements.ts'
 import { selectAll, statementsOf } from './update.ts'
 
-/** The command. */
-export const remove: Command = {
+export const remove: CommandDefinition = {
   fields: ['deletes', 'ordered', 'let'],
   writes: true,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const name = collectionName(request)
     const { engine, db } = request
     const variables = variablesOf(request.command)
@@ -33,8 +38,8 @@ export const remove: Command = {
           `The limit field in delete objects must be 0 or 1. Got ${String(statement.limit)}`,
         )
       if (!isDoc(statement.q))
-        throw refusal(
-          'Location40414',
+        throw locationRefusal(
+          40414,
           "BSON field 'delete.deletes.q' is missing but a required field",
         )
       const filter = parseFilter(optionalDoc(statement, 'q'), variables)

@@ -1,31 +1,34 @@
-// What a driver asks about the server: who it is, whether it lives, what it can do.
+// The commands with which a driver or a person asks what the server is and how it does, and those
+// that tests control it with.
 import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
-import { maxMessageBytes } from '../wire/message.ts'
-import type { Reply } from './reply.ts'
-import type { Command, Request } from './request.ts'
+import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
+import type { CommandReply, CommandDefinition, CommandRequest } from './command.ts'
 import { parseFilter } from '../query/filter.ts'
-import { plan } from '../plan/planner.ts'
+import { planQuery } from '../plan/planner.ts'
 import { selectionOf } from './find.ts'
 
-const setName = 'embedded'
+const REPLICA_SET_NAME = 'embedded'
 const electionId = new ObjectId('7fffffff0000000000000001')
 
-/** The server's version: the semantics it follows. */
-const version = '7.0.0'
-const maxWireVersion = 21
+/** The version of MongoDB whose behaviour the server has. */
+const SERVER_VERSION = '7.0.0'
+const MAX_WIRE_VERSION = 21
 
-/** `hello` and its old name, with streaming to drivers that watch the topology. */
-export const hello: Command = {
-  // Drivers add fields to their handshake over the years; unknown ones ask for nothing.
+/**
+ * `hello` and its older name `isMaster`. A driver that watches the topology gets a stream of
+ * replies.
+ */
+export const hello: CommandDefinition = {
+  // Drivers keep adding fields to their handshake, and a field that the server doesn't know asks
+  // for nothing.
   fields: 'any',
-  run(request: Request): Reply | Promise<Reply> {
+  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
     const { command, connection, engine } = request
     if (isDoc(command.client) && isDoc(command.client.application)) {
       const { name } = command.client.application
@@ -42,7 +45,7 @@ export const hello: Command = {
   },
 }
 
-function awaitChange(request: Request, ms: number): Promise<Reply> {
+function awaitChange(request: CommandRequest, ms: number): Promise<CommandReply> {
   const { connection, stopping, engine, name } = request
   return new Promise((resolve) => {
     const end = (): void => {
@@ -57,7 +60,7 @@ function awaitChange(request: Request, ms: number): Promise<Reply> {
   })
 }
 
-function description(engine: Engine, name: string): Doc {
+function description(engine: DatabaseEngine, name: string): Doc {
   const me = `${hostname()}:27017`
   const last = { ts: toTimestamp(engine.oplog.clock.now), t: Long.ONE }
   const now = new Date()
@@ -66,7 +69,7 @@ function description(engine: Engine, name: string): Doc {
     helloOk: true,
     topologyVersion: { processId: engine.processId, counter: Long.ZERO },
     hosts: [me],
-    setName,
+    setName: REPLICA_SET_NAME,
     setVersion: 1,
     secondary: false,
     primary: me,
@@ -74,55 +77,55 @@ function description(engine: Engine, name: string): Doc {
     electionId,
     lastWrite: { opTime: last, lastWriteDate: now, majorityOpTime: last, majorityWriteDate: now },
     maxBsonObjectSize: 16 * 1024 * 1024,
-    maxMessageSizeBytes: maxMessageBytes,
+    maxMessageSizeBytes: MAX_MESSAGE_BYTES,
     maxWriteBatchSize: 100_000,
     localTime: now,
     logicalSessionTimeoutMinutes: 30,
     minWireVersion: 0,
-    maxWireVersion,
+    maxWireVersion: MAX_WIRE_VERSION,
     readOnly: false,
     ok: 1,
   }
 }
 
-function answering(fields: readonly string[], body: (request: Request) => Doc): Command {
+function answering(
+  fields: readonly string[],
+  body: (request: CommandRequest) => Doc,
+): CommandDefinition {
   return { fields, run: (request) => ({ body: body(request) }) }
 }
 
-/** `ping`. */
 export const ping = answering([], () => ({}))
 
-/** `buildInfo`. */
 export const buildInfo = answering([], () => ({
-  version,
+  version: SERVER_VERSION,
   gitVersion: 'embedded',
   modules: ['embedded'],
-  versionArray: version.split('.').map(Number).concat(0),
+  versionArray: SERVER_VERSION.split('.').map(Number).concat(0),
   bits: 64,
   debug: false,
   maxBsonObjectSize: 16 * 1024 * 1024,
   storageEngines: ['sqlite'],
 }))
 
-/** `serverStatus`: the few figures there are. */
+/** `serverStatus` with the few values that this server has. */
 export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], ({ engine }) => ({
   host: hostname(),
-  version,
+  version: SERVER_VERSION,
   process: 'embedded',
   pid: new Long(process.pid),
   uptime: Math.floor((Date.now() - engine.startedAt) / 1000),
   localTime: new Date(),
   metrics: { cursor: { open: { total: new Long(engine.cursors.size) } } },
   storageEngine: { name: 'sqlite' },
-  repl: { setName, isWritablePrimary: true, hosts: [`${hostname()}:27017`] },
+  repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [`${hostname()}:27017`] },
 }))
 
-/** `connectionStatus`: nobody authenticates here. */
+/** `connectionStatus`: no user is ever authenticated. */
 export const connectionStatus = answering(['showPrivileges'], () => ({
   authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] },
 }))
 
-/** `getParameter`: whether test commands are on, and the feature version. */
 export const getParameter = answering(
   [
     'enableTestCommands',
@@ -135,7 +138,7 @@ export const getParameter = answering(
   ],
   (request) => {
     const all: Doc = {
-      enableTestCommands: request.engine.parameters.testCommands,
+      enableTestCommands: request.engine.settings.testCommands,
       featureCompatibilityVersion: { version: '7.0' },
       requireApiVersion: false,
     }
@@ -148,9 +151,9 @@ export const getParameter = answering(
   },
 )
 
-/** `configureFailPoint`, where test commands are enabled. */
+/** `configureFailPoint`, which exists only if test commands are enabled. */
 export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
-  if (!engine.parameters.testCommands)
+  if (!engine.settings.testCommands)
     throw refusal('CommandNotFound', "no such command: 'configureFailPoint'")
   if (db !== 'admin')
     throw refusal('Unauthorized', 'configureFailPoint may only be run against the admin database.')
@@ -158,12 +161,12 @@ export const configureFailPoint = answering(['mode', 'data'], ({ engine, command
   return { count: 0 }
 })
 
-/** Refused as a server that is no replica set member in this respect refuses them. */
+/** `commitTransaction` and `abortTransaction`: there is never a transaction. */
 export const noTransactions = answering(['recoveryToken'], () => {
-  throw new ServerError('NoSuchTransaction', 251, 'Transactions are not supported by this server')
+  throw refusal('NoSuchTransaction', 'Transactions are not supported by this server')
 })
 
-/** `explain` of a find, count, distinct, delete, update or aggregate: which index would be used. */
+/** `explain` of `find`, `count` and `distinct`: which indexes the query would use. */
 export const explain = answering(['verbosity'], ({ engine, command, db }) => {
   const inner = command.explain
   if (!isDoc(inner)) throw refusal('TypeMismatch', 'explain needs a command')
@@ -177,22 +180,22 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
     return {
       queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } },
     }
-  const chosen = plan(
+  const queryPlan = planQuery(
     collection,
     selection.filter ?? parseFilter({}),
     selection.sort,
     selection.hint,
   )
-  const scan = chosen.scans
-    ? chosen.scans.map(({ index, reverse }) => ({
+  const scan = queryPlan.scans
+    ? queryPlan.scans.map(({ index, reverse }) => ({
         stage: 'IXSCAN',
         keyPattern: index.keyPattern,
         indexName: index.name,
         isMultiKey: index.multikey.some(Boolean),
         direction: reverse ? 'backward' : 'forward',
       }))
-    : [{ stage: 'COLLSCAN', direction: chosen.reverseNatural ? 'backward' : 'forward' }]
+    : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
   const access: Doc = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
-  const winningPlan: Doc = chosen.sorted ? access : { stage: 'SORT', inputStage: access }
+  const winningPlan: Doc = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace: collection.ns, winningPlan, rejectedPlans: [] } }
 })

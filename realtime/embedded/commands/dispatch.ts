@@ -1,34 +1,36 @@
-// The one way from a message to an answer: fail points, the checks common to all commands, the command itself, and the
-// one boundary where anything thrown becomes MongoDB's error document.
+// The only way from a message to its reply: fail points, the checks that apply to all commands, and
+// the command itself. Whatever is thrown on that way becomes MongoDB's error document here.
 import { Binary, Long } from 'bson'
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
-import { refusal, ServerError } from '../errors.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
-import type { ConnectionInfo } from '../wire/connection.ts'
-import type { Message } from '../wire/message.ts'
-import type { Failure } from './fail-points.ts'
+import type { WireMessage } from '../wire/message.ts'
+import type { InjectedFailure } from './fail-points.ts'
 import { commands } from './registry.ts'
-import type { Reply } from './reply.ts'
-import { checkFields } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkFields,
+  type CommandReply,
+  type ClientConnection,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
-/** Runs a message's command; never throws. */
+/** Runs the command of a message. Never throws and never rejects. */
 export function dispatch(
-  engine: Engine,
-  message: Message,
-  connection: ConnectionInfo,
+  engine: DatabaseEngine,
+  message: WireMessage,
+  connection: ClientConnection,
   stopping: AbortSignal,
-): Reply | Promise<Reply> {
+): CommandReply | Promise<CommandReply> {
   const { command, name, db, sequences } = message
-  const request: Request = { engine, command, name, db, sequences, connection, stopping }
+  const request: CommandRequest = { engine, command, name, db, sequences, connection, stopping }
   try {
     const freshWrite = (): boolean =>
-      command.txnNumber !== undefined && !engine.sessions.isRepeated(command)
+      command.txnNumber !== undefined && !engine.retryableWrites.isRepeated(command)
     const failure = engine.failPoints.hit(name, connection.appName, freshWrite)
-    if (failure) return failing(request, failure)
+    if (failure) return runWithFailure(request, failure)
     const reply = run(request)
     if (!(reply instanceof Promise)) return completed(request, reply)
     return reply
@@ -39,14 +41,17 @@ export function dispatch(
   }
 }
 
-async function failing(request: Request, failure: Failure): Promise<Reply> {
+async function runWithFailure(
+  request: CommandRequest,
+  failure: InjectedFailure,
+): Promise<CommandReply> {
   const { engine } = request
   try {
-    if (failure.blockMs > 0) await blocked(failure.blockMs, request)
-    if (failure.closeConnection === 'instead') return hangUp(request)
+    if (failure.blockMs > 0) await delay(failure.blockMs, request)
+    if (failure.closeConnection === 'instead') return closeConnection(request)
     if (failure.error) throw failure.error
     const reply = completed(request, await run(request))
-    if (failure.closeConnection === 'after') return hangUp(request)
+    if (failure.closeConnection === 'after') return closeConnection(request)
     if (failure.writeConcernError) reply.body.writeConcernError = failure.writeConcernError
     if (failure.writeConcernError && failure.errorLabels)
       reply.body.errorLabels = [...failure.errorLabels]
@@ -60,12 +65,12 @@ async function failing(request: Request, failure: Failure): Promise<Reply> {
   }
 }
 
-function hangUp({ connection }: Request): Reply {
+function closeConnection({ connection }: CommandRequest): CommandReply {
   connection.destroy()
   return { body: {} }
 }
 
-function blocked(ms: number, { connection, stopping }: Request): Promise<void> {
+function delay(ms: number, { connection, stopping }: CommandRequest): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer)
@@ -77,21 +82,28 @@ function blocked(ms: number, { connection, stopping }: Request): Promise<void> {
   })
 }
 
-function run(request: Request): Reply | Promise<Reply> {
+function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
   const { command, name, stopping } = request
-  const known: Command | undefined = commands.get(name)
+  const known: CommandDefinition | undefined = commands.get(name)
   if (!known) throw refusal('CommandNotFound', `no such command: '${name}'`)
   if (stopping.aborted)
     throw refusal('ShutdownInProgress', 'The server is in quiesce mode and will shut down')
   if (request.db === '')
-    throw refusal('Location40414', "BSON field 'OpMsg.$db' is missing but a required field")
+    throw locationRefusal(40414, "BSON field 'OpMsg.$db' is missing but a required field")
   checkFields(name, command, known.fields)
   checkCommon(request, known)
-  return withinTime(request, known)
+  return runWithDeadline(request, known)
 }
 
-/** A command runs without a pause, so that one deadline at a time is enough. An awaiting getMore means something else by it. */
-function withinTime(request: Request, known: Command): Reply | Promise<Reply> {
+/**
+ * Applies the command's `maxTimeMS`. A command runs without a pause, so the store needs only one
+ * deadline at a time. The `maxTimeMS` of a `getMore` is no deadline: it says how long to wait for
+ * events.
+ */
+function runWithDeadline(
+  request: CommandRequest,
+  known: CommandDefinition,
+): CommandReply | Promise<CommandReply> {
   const { store } = request.engine
   const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.maxTimeMS) ?? 0)
   store.deadline = ms > 0 ? performance.now() + ms : Infinity
@@ -102,7 +114,7 @@ function withinTime(request: Request, known: Command): Reply | Promise<Reply> {
   }
 }
 
-function checkCommon({ command }: Request, known: Command): void {
+function checkCommon({ command }: CommandRequest, known: CommandDefinition): void {
   if (command.autocommit !== undefined || command.startTransaction !== undefined) {
     throw refusal(
       'IllegalOperation',
@@ -119,21 +131,21 @@ function checkCommon({ command }: Request, known: Command): void {
     throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
   }
   if (command.apiVersion !== undefined && command.apiVersion !== '1') {
-    throw new ServerError('APIVersionError', 322, 'API version must be "1"')
+    throw refusal('APIVersionError', 'API version must be "1"')
   }
 }
 
-function completed(request: Request, reply: Reply): Reply {
+function completed(request: CommandRequest, reply: CommandReply): CommandReply {
   reply.body.ok ??= 1
   const problem = commands.get(request.name)?.writes
     ? writeConcernError(request.command.writeConcern)
     : undefined
   if (problem) reply.body.writeConcernError = problem
-  stamp(request.engine, reply.body)
+  addClusterTime(request.engine, reply.body)
   return reply
 }
 
-function stamp(engine: Engine, body: Doc): void {
+function addClusterTime(engine: DatabaseEngine, body: Doc): void {
   const time = toTimestamp(engine.oplog.clock.now)
   body.$clusterTime = {
     clusterTime: time,
@@ -142,7 +154,10 @@ function stamp(engine: Engine, body: Doc): void {
   body.operationTime = time
 }
 
-/** What cannot be promised: there is one node, and no named modes. The write itself is done. */
+/**
+ * The error for a write concern that a single node without named modes can't satisfy. The write
+ * itself has been done.
+ */
 function writeConcernError(concern: unknown): Doc | undefined {
   if (!isDoc(concern) || concern.w === undefined || concern.w === 'majority') return undefined
   const nodes = toNumber(concern.w)
@@ -164,17 +179,20 @@ function writeConcernError(concern: unknown): Doc | undefined {
 const retryableWriteCodes = new Set([
   6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
 ])
-const resumableStreamCodes = new Set([
+const resumableCodes = new Set([
   6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436,
 ])
 
-/** MongoDB's error document for anything thrown; `atCursor`: it was not thrown before the command's cursor was known. */
+/**
+ * MongoDB's error document for whatever was thrown. `atCursor` is false if the error was thrown
+ * before the command's cursor was looked up; a change stream's labels are left out then.
+ */
 export function errorReply(
-  engine: Engine,
+  engine: DatabaseEngine,
   error: unknown,
-  request?: Request,
+  request?: CommandRequest,
   atCursor = true,
-): Reply {
+): CommandReply {
   const known =
     error instanceof ServerError
       ? error
@@ -184,7 +202,7 @@ export function errorReply(
     labels.push('RetryableWriteError')
   if (known.codeName === 'ChangeStreamFatalError' || known.codeName === 'ChangeStreamHistoryLost')
     labels.push('NonResumableChangeStreamError')
-  if (request && atCursor && readsStream(request) && resumableStreamCodes.has(known.code))
+  if (request && atCursor && readsStream(request) && resumableCodes.has(known.code))
     labels.push('ResumableChangeStreamError')
   const body: Doc = {
     ok: 0,
@@ -194,11 +212,11 @@ export function errorReply(
     ...known.extra,
   }
   if (labels.length > 0) body.errorLabels = labels
-  stamp(engine, body)
+  addClusterTime(engine, body)
   return { body }
 }
 
-function readsStream({ engine, name, command }: Request): boolean {
+function readsStream({ engine, name, command }: CommandRequest): boolean {
   if (name === 'aggregate')
     return (
       Array.isArray(command.pipeline) &&

@@ -1,44 +1,48 @@
-// `configureFailPoint` with the fail points that drivers' tests need, as mongod has it when test commands are enabled.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// The fail points that drivers' tests need. They make commands fail on demand, as in a mongod with
+// test commands enabled.
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { codeNameOf, refusal, ServerError } from '../errors.ts'
 import { truthy } from '../query/filter.ts'
 
-/** What an armed fail point does to a command. */
-export interface Failure {
+/** What a fail point does to a command. */
+export interface InjectedFailure {
   readonly blockMs: number
-  /** Close the connection instead of running the command, or after it ran. */
+  /**
+   * Whether the connection is closed instead of running the command, or after the command has run.
+   */
   readonly closeConnection: 'instead' | 'after' | undefined
   readonly error: ServerError | undefined
   readonly writeConcernError: Doc | undefined
   readonly errorLabels: readonly string[] | undefined
-  /** The error comes from the cursor, so that a change stream's labels belong to it. */
+  /**
+   * Whether the error counts as thrown by the cursor, so that it gets the labels of a change
+   * stream.
+   */
   readonly atCursor: boolean
 }
 
-const never = new Set(['configureFailPoint', 'getLog', 'buildInfo'])
+const exemptCommands = new Set(['configureFailPoint', 'getLog', 'buildInfo'])
 
-interface Armed {
+interface ArmedFailPoint {
   skip: number
   remaining: number
   readonly data: Doc
 }
 
-const names = new Set([
+const failPointNames = new Set([
   'failCommand',
   'failGetMoreAfterCursorCheckout',
   'onPrimaryTransactionalWrite',
 ])
 
-/** The fail points of one server. */
 export class FailPoints {
-  private readonly armed = new Map<string, Armed>()
+  readonly #armed = new Map<string, ArmedFailPoint>()
 
-  /** Runs `configureFailPoint`. */
+  /** Carries out the command `configureFailPoint`. */
   configure(command: Doc): void {
     const name = command.configureFailPoint
-    if (typeof name !== 'string' || !names.has(name)) {
+    if (typeof name !== 'string' || !failPointNames.has(name)) {
       throw refusal('BadValue', `there is no fail point named '${String(name)}'`)
     }
     const { mode } = command
@@ -48,27 +52,34 @@ export class FailPoints {
       throw refusal('BadValue', "mode must be 'off', 'alwaysOn', {times: n} or {skip: n}")
     if (times > 0 && name === 'failCommand' && !isDoc(command.data))
       throw refusal('BadValue', 'failCommand needs data')
-    this.armed.set(name, {
+    this.#armed.set(name, {
       remaining: times,
       skip: skip ?? 0,
       data: isDoc(command.data) ? command.data : {},
     })
   }
 
-  /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
-  hit(name: string, appName: string | undefined, freshWrite: () => boolean): Failure | undefined {
-    if (this.armed.size === 0 || never.has(name)) return undefined
-    const { data } = this.take('failCommand', (given) => selects(given, name, appName)) ?? {}
+  /**
+   * The failure that this command gets, which uses up one of a fail point's `times`. `freshWrite`
+   * tells whether the command is a numbered write that has not run before.
+   */
+  hit(
+    name: string,
+    appName: string | undefined,
+    freshWrite: () => boolean,
+  ): InjectedFailure | undefined {
+    if (this.#armed.size === 0 || exemptCommands.has(name)) return undefined
+    const { data } = this.#take('failCommand', (given) => selects(given, name, appName)) ?? {}
     if (data) return failureOf(data, false)
     const more =
-      name === 'getMore' ? this.take('failGetMoreAfterCursorCheckout', () => true) : undefined
+      name === 'getMore' ? this.#take('failGetMoreAfterCursorCheckout', () => true) : undefined
     if (more) return failureOf(more.data, true)
-    const write = this.take('onPrimaryTransactionalWrite', freshWrite)
+    const write = this.#take('onPrimaryTransactionalWrite', freshWrite)
     return write && lostWrite(write.data)
   }
 
-  private take(name: string, applies: (data: Doc) => boolean): Armed | undefined {
-    const found = this.armed.get(name)
+  #take(name: string, applies: (data: Doc) => boolean): ArmedFailPoint | undefined {
+    const found = this.#armed.get(name)
     if (!found || found.remaining <= 0 || !applies(found.data)) return undefined
     if (found.skip-- > 0) return undefined
     found.remaining--
@@ -86,7 +97,7 @@ function selects(data: Doc, name: string, appName: string | undefined): boolean 
   return data.appName === undefined || data.appName === appName
 }
 
-function failureOf(data: Doc, atCursor: boolean): Failure {
+function failureOf(data: Doc, atCursor: boolean): InjectedFailure {
   const labels = Array.isArray(data.errorLabels) ? (data.errorLabels as string[]) : undefined
   const code = toNumber(data.errorCode)
   return {
@@ -109,8 +120,11 @@ function failure(code: number, labels: string[]): ServerError {
   )
 }
 
-/** The write is done and its answer lost; or, with a code, it fails before it is done. The connection closes. */
-function lostWrite(data: Doc): Failure {
+/**
+ * By default the write is done and its reply is lost. With a code, the write fails before it is
+ * done. The connection is closed in both cases.
+ */
+function lostWrite(data: Doc): InjectedFailure {
   const before = toNumber(data.failBeforeCommitExceptionCode)
   const close = data.closeConnection === undefined || truthy(data.closeConnection)
   return {

@@ -1,19 +1,24 @@
-// `findAndModify`: changes or removes one document and returns it as it was or as it became.
-import { decode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// The command `findAndModify`. It changes or deletes one document and returns the document as it
+// was before or after.
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
 import { parseSort } from '../query/sort.ts'
-import type { Selected, Selection } from '../query/select.ts'
+import type { SelectedRow, Selection } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
-import type { Reply } from './reply.ts'
-import { checkCollation, collectionName, optionalDoc, variablesOf } from './request.ts'
-import type { Command, Request } from './request.ts'
+import {
+  checkCollation,
+  collectionName,
+  optionalDoc,
+  variablesOf,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 import { insertBuilt, selectAll, usesPosition } from './update.ts'
 
-/** The command. */
-export const findAndModify: Command = {
+export const findAndModify: CommandDefinition = {
   fields: [
     'query',
     'sort',
@@ -29,7 +34,7 @@ export const findAndModify: Command = {
     'let',
   ],
   writes: true,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command } = request
     checkCollation(command)
     const removing = truthy(command.remove)
@@ -47,7 +52,7 @@ export const findAndModify: Command = {
         'FailedToParse',
         "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document",
       )
-    const retry = engine.sessions.open(command)
+    const retry = engine.retryableWrites.open(command)
     const number = retry?.numberOf(0) ?? 0
     const repeated = retry?.find(number)
     if (repeated) return { body: { ...repeated, retriedStmtId: number } }
@@ -58,7 +63,7 @@ export const findAndModify: Command = {
   },
 }
 
-function modify(request: Request, removing: boolean): Doc {
+function modify(request: CommandRequest, removing: boolean): Doc {
   const { engine, command, db } = request
   const name = collectionName(request)
   const variables = variablesOf(command)
@@ -87,10 +92,10 @@ function modify(request: Request, removing: boolean): Doc {
 }
 
 function change(
-  { engine, command, db }: Request,
+  { engine, command, db }: CommandRequest,
   name: string,
   selection: Selection,
-  found: Selected | undefined,
+  found: SelectedRow | undefined,
   show: (bytes: Uint8Array | undefined) => Doc | null,
 ): Doc {
   const update = parseUpdate(command.update, command.arrayFilters, variablesOf(command))

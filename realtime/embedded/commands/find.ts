@@ -1,27 +1,25 @@
-// `find`, and the two small questions `count` and `distinct`.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
-import { decode } from '../bson/codec.ts'
+// The commands that only read with a filter: `find`, `count`, `distinct`.
+import { isDoc, decode, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
-import { refusal } from '../errors.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
-import { listed, projected, select } from '../query/select.ts'
-import type { Selection } from '../query/select.ts'
+import { documentSource, projectedSource, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { Reply } from './reply.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
   variablesOf,
-} from './request.ts'
-import type { Command, Request } from './request.ts'
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
 const findFields = [
   'filter',
@@ -46,31 +44,27 @@ const findFields = [
   'let',
 ]
 
-/** The command. */
-export const find: Command = {
+export const find: CommandDefinition = {
   fields: findFields,
-  run(request: Request): Reply {
-    const { engine, command, db } = request
+  run(request: CommandRequest): CommandReply {
+    const { command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
       if (truthy(command[option]))
         throw refusal('NotImplemented', `the option '${option}' of find is not supported`)
     }
-    const { source, single } = sourceOf(request, name)
+    const source = sourceOf(request, name)
+    const singleBatch = truthy(command.singleBatch)
     const batchSize = optionalCount(command, 'batchSize') ?? 101
-    return openCursor(
-      request,
-      `${db}.${name}`,
-      source,
-      single ? Infinity : batchSize,
-      single,
-      truthy(command.noCursorTimeout),
-      engine,
-    )
+    return openCursor(request, `${db}.${name}`, source, {
+      batchSize: singleBatch ? Infinity : batchSize,
+      singleBatch,
+      noTimeout: truthy(command.noCursorTimeout),
+    })
   },
 }
 
-function sourceOf(request: Request, name: string): { source: DocumentSource; single: boolean } {
+function sourceOf(request: CommandRequest, name: string): DocumentSource {
   const { engine, command, db } = request
   const variables = variablesOf(command)
   const spec = optionalDoc(command, 'projection')
@@ -80,12 +74,11 @@ function sourceOf(request: Request, name: string): { source: DocumentSource; sin
     positional: projection?.positional === true,
   }
   const collection = engine.catalog.find(db, name)
-  const single = truthy(command.singleBatch)
-  if (!collection) return { source: listed([]), single }
-  return { source: projected(select(engine.store, collection, selection), projection), single }
+  if (!collection) return documentSource([])
+  return projectedSource(select(engine.store, collection, selection), projection)
 }
 
-/** Filter, sort, skip, limit and hint of a command. */
+/** The filter, sort, skip, limit and hint of a command. */
 export function selectionOf(command: Doc, filterField: string): Selection {
   checkCollation(command)
   return {
@@ -97,13 +90,12 @@ export function selectionOf(command: Doc, filterField: string): Selection {
   }
 }
 
-/** `count`. */
-export const count: Command = {
+export const count: CommandDefinition = {
   fields: ['query', 'limit', 'skip', 'hint', 'collation', 'fields', 'let'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
-    // A negative limit means the same as a positive one here.
+    // For `count`, a negative limit means the same as a positive one.
     const limit = Math.abs(toNumber(command.limit) ?? 0)
     const selection = { ...selectionOf({ ...command, limit }, 'query'), limit }
     if (!collection) return { body: { n: 0 } }
@@ -119,14 +111,13 @@ export const count: Command = {
   },
 }
 
-/** `distinct`. */
-export const distinct: Command = {
+export const distinct: CommandDefinition = {
   fields: ['key', 'query', 'collation', 'hint', 'let'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const { key } = command
     if (typeof key !== 'string')
-      throw refusal('Location40414', "BSON field 'distinct.key' is missing but a required field")
+      throw locationRefusal(40414, "BSON field 'distinct.key' is missing but a required field")
     const collection = engine.catalog.find(db, collectionName(request))
     const selection = selectionOf(command, 'query')
     const values = new Map<string, unknown>()

@@ -1,22 +1,24 @@
-// `createIndexes`, `listIndexes`, `dropIndexes`.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// The commands `createIndexes`, `listIndexes` and `dropIndexes`.
+import { isDoc, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
-import { listed } from '../query/select.ts'
+import { documentSource } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
-import { parseIndexSpec } from '../storage/index-spec.ts'
-import type { IndexSpec } from '../storage/index-spec.ts'
+import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
 import { openCursor } from './cursor-commands.ts'
-import type { Reply } from './reply.ts'
-import { collectionName, optionalCount, optionalDoc } from './request.ts'
-import type { Command, Request } from './request.ts'
-import { encode } from '../bson/codec.ts'
+import {
+  collectionName,
+  optionalCount,
+  optionalDoc,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 
-/** `createIndexes`: all of them or none. */
-export const createIndexes: Command = {
+/** `createIndexes` creates all the indexes or none of them. */
+export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const name = collectionName(request)
     if (!Array.isArray(command.indexes) || command.indexes.length === 0)
@@ -34,11 +36,11 @@ export const createIndexes: Command = {
     const created = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)
     const before = collection.indexes.length
-    const fresh = specs.filter(
+    const missing = specs.filter(
       (spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec),
     )
-    engine.writer.atomically(() => add(request, collection, fresh))
-    const note = fresh.length === 0 ? { note: 'all indexes already exist' } : {}
+    engine.writer.atomically(() => add(request, collection, missing))
+    const note = missing.length === 0 ? { note: 'all indexes already exist' } : {}
     return {
       body: {
         numIndexesBefore: before,
@@ -50,7 +52,11 @@ export const createIndexes: Command = {
   },
 }
 
-function add({ engine }: Request, collection: Collection, specs: readonly IndexSpec[]): void {
+function add(
+  { engine }: CommandRequest,
+  collection: Collection,
+  specs: readonly IndexSpec[],
+): void {
   const added: Index[] = []
   try {
     for (const spec of specs) {
@@ -64,7 +70,7 @@ function add({ engine }: Request, collection: Collection, specs: readonly IndexS
   }
 }
 
-/** Whether the very same index is there; refuses one that clashes with another. */
+/** Whether the same index exists already. Refuses an index that conflicts with an existing one. */
 function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
   for (const index of present) {
     const sameKey =
@@ -107,43 +113,34 @@ function show(spec: IndexSpec): string {
   return JSON.stringify(spec.source)
 }
 
-/** `listIndexes`. */
-export const listIndexes: Command = {
+export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
-  run(request: Request): Reply {
-    const { engine, command, db } = request
+  run(request: CommandRequest): CommandReply {
+    const { command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
-    const source = listed(collection.indexes.map(({ source: spec }) => spec))
-    return openCursor(
-      request,
-      `${db}.$cmd.listIndexes.${collection.name}`,
-      source,
-      batchSize,
-      false,
-      false,
-      engine,
-    )
+    const source = documentSource(collection.indexes.map(({ source: spec }) => spec))
+    return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, { batchSize })
   },
 }
 
-function existing(request: Request): Collection {
+function existing(request: CommandRequest): Collection {
   const name = collectionName(request)
   const collection = request.engine.catalog.find(request.db, name)
   if (!collection) throw refusal('NamespaceNotFound', `ns does not exist: ${request.db}.${name}`)
   return collection
 }
 
-/** `dropIndexes`: by name, by key pattern, or `*` for all but `_id`. */
-export const dropIndexes: Command = {
+/** `dropIndexes` takes names, a key pattern, or `*` for all indexes except that on `_id`. */
+export const dropIndexes: CommandDefinition = {
   fields: ['index'],
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
-    const doomed = targets(collection, command.index)
+    const dropped = targets(collection, command.index)
     engine.writer.atomically(() =>
-      doomed.forEach((index) => engine.catalog.dropIndex(collection, index)),
+      dropped.forEach((index) => engine.catalog.dropIndex(collection, index)),
     )
     return { body: { nIndexesWas } }
   },

@@ -1,21 +1,21 @@
-// `insert`: documents one by one, each whole or not at all; an ordered batch ends at the first refusal.
-import { refusal } from '../errors.ts'
-import type { Reply } from './reply.ts'
-import { collectionName } from './request.ts'
-import type { Command, Request } from './request.ts'
+// The command `insert`. Each document is inserted completely or not at all; an ordered batch ends
+// at the first refusal.
+import { locationRefusal } from '../errors.ts'
+import {
+  collectionName,
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 import { runStatements } from './statements.ts'
 
-/** The command. */
-export const insert: Command = {
+export const insert: CommandDefinition = {
   fields: ['documents', 'ordered', 'bypassDocumentValidation'],
   writes: true,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const documents = request.sequences.get('documents')
     if (!documents)
-      throw refusal(
-        'Location40414',
-        "BSON field 'insert.documents' is missing but a required field",
-      )
+      throw locationRefusal(40414, "BSON field 'insert.documents' is missing but a required field")
     const name = collectionName(request)
     const { engine, db } = request
     return runStatements(request, documents, (bytes) => {

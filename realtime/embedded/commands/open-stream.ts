@@ -1,22 +1,20 @@
-// From `$changeStream` and the stages behind it to an open change stream.
+// Opens a change stream: checks the stage `$changeStream` and the stages after it, and compiles
+// them.
 import { Timestamp } from 'bson'
-import { decode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
-import { refusal, ServerError } from '../errors.ts'
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { compileDocumentStage } from '../aggregate/document-stages.ts'
-import { ChangeStream } from '../oplog/change-stream.ts'
-import type { StreamOptions } from '../oplog/change-stream.ts'
+import { ChangeStream, type ChangeStreamSpec } from '../oplog/change-stream.ts'
 import { fromTimestamp } from '../oplog/clock.ts'
-import type { Entry } from '../oplog/oplog.ts'
+import type { OplogEntry } from '../oplog/oplog.ts'
 import { parseToken } from '../oplog/token.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
-import { checkFields, optionalDoc, variablesOf } from './request.ts'
-import type { Request } from './request.ts'
+import { checkFields, optionalDoc, variablesOf, type CommandRequest } from './command.ts'
 
-const options = [
+const specFields = [
   'fullDocument',
   'fullDocumentBeforeChange',
   'resumeAfter',
@@ -26,15 +24,15 @@ const options = [
   'showExpandedEvents',
 ]
 
-/** Opens the stream that the pipeline describes. */
+/** Opens the change stream that a pipeline describes. */
 export function openStream(
-  request: Request,
+  request: CommandRequest,
   stages: readonly Doc[],
   collection: string | undefined,
 ): ChangeStream {
   const [first, ...rest] = stages as [Doc, ...Doc[]]
   const spec = optionalDoc(first, '$changeStream')
-  checkFields('$changeStream', spec, options)
+  checkFields('$changeStream', spec, specFields)
   if (truthy(spec.showExpandedEvents))
     throw refusal('NotImplemented', 'showExpandedEvents is not supported')
   if (spec.fullDocumentBeforeChange !== undefined && spec.fullDocumentBeforeChange !== 'off') {
@@ -55,7 +53,7 @@ export function openStream(
   })
 }
 
-function startOf(spec: Doc): StreamOptions['start'] {
+function startOf(spec: Doc): ChangeStreamSpec['start'] {
   const given = ['resumeAfter', 'startAfter', 'startAtOperationTime'].filter(
     (name) => spec[name] !== undefined,
   )
@@ -77,12 +75,12 @@ function startOf(spec: Doc): StreamOptions['start'] {
   return undefined
 }
 
-function lookupOf({ engine }: Request, spec: Doc): StreamOptions['lookup'] {
+function lookupOf({ engine }: CommandRequest, spec: Doc): ChangeStreamSpec['lookup'] {
   const mode = spec.fullDocument ?? 'default'
   if (mode === 'default') return undefined
   if (mode !== 'updateLookup')
     throw refusal('NotImplemented', `fullDocument '${String(mode)}' is not supported`)
-  return (entry: Entry) => {
+  return (entry: OplogEntry) => {
     const collection = engine.catalog.find(entry.db, entry.coll)
     if (!collection || !entry.uuid || !Buffer.from(entry.uuid).equals(collection.uuid.value()))
       return null
@@ -91,7 +89,7 @@ function lookupOf({ engine }: Request, spec: Doc): StreamOptions['lookup'] {
   }
 }
 
-const transforming = new Set([
+const documentStages = new Set([
   '$match',
   '$project',
   '$addFields',
@@ -101,16 +99,16 @@ const transforming = new Set([
   '$replaceWith',
 ])
 
-function transformOf(stages: readonly Doc[], variables: Variables): StreamOptions['transform'] {
+function transformOf(stages: readonly Doc[], variables: Variables): ChangeStreamSpec['transform'] {
   if (stages.length === 0) return undefined
   const steps = stages.map((stage) => {
     const [name] = Object.keys(stage) as [string]
     if (name === '$match') return matching(stage.$match, variables)
-    if (!transforming.has(name)) {
+    if (!documentStages.has(name)) {
       const known = name === '$redact' || name === '$changeStreamSplitLargeEvent'
       if (known) throw refusal('NotImplemented', `${name} is not supported`)
-      if (!allStages.has(name))
-        throw refusal('Location40324', `Unrecognized pipeline stage name: '${name}'`)
+      if (!otherStages.has(name))
+        throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
       throw refusal('IllegalOperation', `${name} is not permitted in a $changeStream pipeline`)
     }
     return compileDocumentStage(name, stage[name], variables)!
@@ -125,7 +123,7 @@ function transformOf(stages: readonly Doc[], variables: Variables): StreamOption
   }
 }
 
-const allStages = new Set([
+const otherStages = new Set([
   '$group',
   '$sort',
   '$limit',
@@ -145,11 +143,7 @@ const allStages = new Set([
 
 function matching(operand: unknown, variables: Variables): (event: Doc) => Doc | undefined {
   if (!isDoc(operand))
-    throw new ServerError(
-      'Location15959',
-      15959,
-      'the match filter must be an expression in an object',
-    )
+    throw locationRefusal(15959, 'the match filter must be an expression in an object')
   const matches = compileFilter(parseFilter(operand, variables))
   return (event) => (matches(event) ? event : undefined)
 }

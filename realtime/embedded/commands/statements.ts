@@ -1,31 +1,30 @@
-// Runs the statements of a write command: stops or goes on after a refusal, gives repeated statements their first
-// outcome, and adds everything up into one answer.
+// Runs the statements of a write command. It stops or continues after a refusal, gives a repeated
+// statement its first outcome, and adds all outcomes up in one reply.
 import type { Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal, ServerError } from '../errors.ts'
-import type { Reply } from './reply.ts'
-import type { Request } from './request.ts'
+import type { CommandReply, CommandRequest } from './command.ts'
 
-const maxStatements = 100_000
+const MAX_STATEMENTS = 100_000
 
 /**
- * Runs `execute` for each statement. Its outcome has `n` and perhaps `nModified` and `upserted` (an `_id`); it is what a
- * retry gets back.
+ * Runs `execute` for each statement. The outcome has `n` and may have `nModified` and `upserted`
+ * (an `_id`). It is stored, so that a repeated statement gets the same outcome.
  */
 export function runStatements<T>(
-  request: Request,
+  request: CommandRequest,
   statements: readonly T[],
   execute: (statement: T) => Doc,
-): Reply {
-  if (statements.length === 0 || statements.length > maxStatements) {
+): CommandReply {
+  if (statements.length === 0 || statements.length > MAX_STATEMENTS) {
     throw refusal(
       'InvalidLength',
-      `Write batch sizes must be between 1 and ${maxStatements}. Got ${statements.length} operations.`,
+      `Write batch sizes must be between 1 and ${MAX_STATEMENTS}. Got ${statements.length} operations.`,
     )
   }
   const ordered = request.command.ordered !== false
-  const retry = request.engine.sessions.open(request.command)
-  const outcomes = new Outcomes()
+  const retry = request.engine.retryableWrites.open(request.command)
+  const outcomes = new StatementResults()
   try {
     for (const [at, statement] of statements.entries()) {
       const number = retry?.numberOf(at) ?? 0
@@ -50,31 +49,32 @@ export function runStatements<T>(
   return { body: outcomes.body(request.name === 'update') }
 }
 
-class Outcomes {
-  private n = 0
-  private modified = 0
-  private readonly upserted: Doc[] = []
-  private readonly errors: Doc[] = []
-  private readonly retried: number[] = []
+class StatementResults {
+  #n = 0
+  #modified = 0
+  readonly #upserted: Doc[] = []
+  readonly #errors: Doc[] = []
+  readonly #retried: number[] = []
 
   add(at: number, outcome: Doc, repeatedNumber?: number): void {
-    this.n += toNumber(outcome.n) ?? 0
-    this.modified += toNumber(outcome.nModified) ?? 0
-    if (Object.hasOwn(outcome, 'upserted')) this.upserted.push({ index: at, _id: outcome.upserted })
-    if (repeatedNumber !== undefined) this.retried.push(repeatedNumber)
+    this.#n += toNumber(outcome.n) ?? 0
+    this.#modified += toNumber(outcome.nModified) ?? 0
+    if (Object.hasOwn(outcome, 'upserted'))
+      this.#upserted.push({ index: at, _id: outcome.upserted })
+    if (repeatedNumber !== undefined) this.#retried.push(repeatedNumber)
   }
 
   refuse(at: number, error: ServerError): void {
-    this.errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
+    this.#errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
   }
 
   body(withModified: boolean): Doc {
     return {
-      n: this.n,
-      ...(withModified ? { nModified: this.modified } : {}),
-      ...(this.upserted.length > 0 ? { upserted: this.upserted } : {}),
-      ...(this.errors.length > 0 ? { writeErrors: this.errors } : {}),
-      ...(this.retried.length > 0 ? { retriedStmtIds: this.retried } : {}),
+      n: this.#n,
+      ...(withModified ? { nModified: this.#modified } : {}),
+      ...(this.#upserted.length > 0 ? { upserted: this.#upserted } : {}),
+      ...(this.#errors.length > 0 ? { writeErrors: this.#errors } : {}),
+      ...(this.#retried.length > 0 ? { retriedStmtIds: this.#retried } : {}),
     }
   }
 }

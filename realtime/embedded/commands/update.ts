@@ -1,16 +1,12 @@
-// `update`: replacements, operators and pipelines, on one document or many, with upsert.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
-import { refusal } from '../errors.ts'
+// The command `update`: replacements, operators and pipelines on one document or on many, with
+// upserts.
+import { isDoc, decode, type Doc } from '../bson/codec.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
-import { select } from '../query/select.ts'
-import type { Selected, Selection } from '../query/select.ts'
+import { select, type SelectedRow, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
-import { parseUpdate } from '../update/update.ts'
-import type { Update } from '../update/update.ts'
-import type { Engine } from '../engine.ts'
-import { decode } from '../bson/codec.ts'
-import type { Reply } from './reply.ts'
+import { parseUpdate, type ParsedUpdate } from '../update/update.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import {
   checkCollation,
   checkFields,
@@ -18,26 +14,35 @@ import {
   optionalDoc,
   variablesOf,
   withConstants,
-} from './request.ts'
-import type { Command, Request } from './request.ts'
+  type CommandReply,
+  type CommandDefinition,
+  type CommandRequest,
+} from './command.ts'
 import { runStatements } from './statements.ts'
 
 const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']
 
-/** The statements of a command: an array in its body, or a document sequence. One unknown field refuses them all. */
-export function statementsOf(request: Request, field: string, known: readonly string[]): Doc[] {
+/**
+ * The statements of a command, which come as an array in its body or as a document sequence. An
+ * unknown field in one statement refuses them all.
+ */
+export function statementsOf(
+  request: CommandRequest,
+  field: string,
+  known: readonly string[],
+): Doc[] {
   const statements = givenStatements(request, field)
   for (const statement of statements) checkFields(field, statement, known)
   return statements
 }
 
-function givenStatements(request: Request, field: string): Doc[] {
+function givenStatements(request: CommandRequest, field: string): Doc[] {
   const sequence = request.sequences.get(field)
   if (sequence) return sequence.map((bytes) => decode(bytes))
   const given = request.command[field]
   if (!Array.isArray(given))
-    throw refusal(
-      'Location40414',
+    throw locationRefusal(
+      40414,
       `BSON field '${request.name}.${field}' is missing but a required field`,
     )
   return given.map((statement: unknown) => {
@@ -50,11 +55,10 @@ function givenStatements(request: Request, field: string): Doc[] {
   })
 }
 
-/** The command. */
-export const update: Command = {
+export const update: CommandDefinition = {
   fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
   writes: true,
-  run(request: Request): Reply {
+  run(request: CommandRequest): CommandReply {
     const name = collectionName(request)
     const variables = variablesOf(request.command)
     const statements = statementsOf(request, 'updates', statementFields)
@@ -82,7 +86,7 @@ export const update: Command = {
   },
 }
 
-/** Whether an update has the positional operator `$` in a path. */
+/** Whether a path of the update contains the positional operator `$`. */
 export function usesPosition(u: unknown): boolean {
   if (!isDoc(u)) return false
   return Object.values(u).some(
@@ -91,11 +95,11 @@ export function usesPosition(u: unknown): boolean {
 }
 
 function apply(
-  engine: Engine,
+  engine: DatabaseEngine,
   db: string,
   name: string,
   selection: Selection,
-  change: Update,
+  change: ParsedUpdate,
   upsert: boolean,
 ): Doc {
   const collection = engine.catalog.find(db, name)
@@ -115,27 +119,30 @@ function apply(
   return { n: found.length, nModified: modified }
 }
 
-/** Inserts what an upsert builds; returns the document. */
+/** Inserts the document that an upsert builds, and returns it. */
 export function insertBuilt(
-  engine: Engine,
+  engine: DatabaseEngine,
   db: string,
   name: string,
   selection: Selection,
-  change: Update,
+  change: ParsedUpdate,
 ): Doc {
   const built = change.build(selection.filter)
   engine.writer.insertDoc(engine.collection(db, name), built.doc, built.bytes)
   return built.doc
 }
 
-/** All selected rows, before any is changed: an update must not meet its own results. */
+/**
+ * All selected rows. They are read before the first one is changed, so that an update can't select
+ * its own results.
+ */
 export function selectAll(
-  engine: Engine,
+  engine: DatabaseEngine,
   collection: Collection,
   selection: Selection,
-): Selected[] {
+): SelectedRow[] {
   const rows = select(engine.store, collection, selection)
-  const found: Selected[] = []
+  const found: SelectedRow[] = []
   for (let row = rows.next(); row; row = rows.next()) found.push(row)
   return found
 }

@@ -1,63 +1,73 @@
-// One open change stream: a position in the oplog, which namespaces it sees, and the pipeline behind it. It shows only
-// durable entries, each once, and its token always stands behind everything it has returned or skipped.
-import type { Doc } from '../bson/codec.ts'
-import { encode } from '../bson/codec.ts'
-import type { StreamSource } from '../cursors/cursors.ts'
+// One open change stream: a position in the oplog, the namespaces that it covers, and a pipeline
+// for its events. It shows only durable entries, each once. Its resume token always covers
+// everything that it has returned or skipped.
+import { encode, type Doc } from '../bson/codec.ts'
+import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import type { ClusterTime } from './clock.ts'
 import { decodeEvent, eventOf, invalidateEvent } from './events.ts'
-import type { Entry, Oplog } from './oplog.ts'
-import { tokenOf } from './token.ts'
-import type { Token } from './token.ts'
+import type { OplogEntry, Oplog } from './oplog.ts'
+import { tokenOf, type ResumeToken } from './token.ts'
 
-/** Which changes a stream sees: of one collection, of one database (`coll` undefined), or of all (`db` undefined too). */
-export interface Scope {
+/**
+ * The changes that a stream covers: those of one collection, of one database (`coll` is undefined)
+ * or of the whole server (`db` is undefined too).
+ */
+export interface StreamScope {
   readonly db: string | undefined
   readonly coll: string | undefined
 }
 
 /** What a stream is opened with. */
-export interface StreamOptions {
-  readonly scope: Scope
-  /** Start behind this token, or at this time, or now. */
-  readonly start: { token: Token; after: boolean } | { time: ClusterTime } | undefined
-  /** The current document of an entry, for `updateLookup`; undefined when the stream shows updates without it. */
-  readonly lookup: ((entry: Entry) => Uint8Array | null) | undefined
-  /** The pipeline: the event to show, or undefined to skip it. */
+export interface ChangeStreamSpec {
+  readonly scope: StreamScope
+  /**
+   * Where the stream starts: after a token, at a time, or now. `after` is true for `startAfter`,
+   * which may follow an invalidation, and false for `resumeAfter`.
+   */
+  readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
+  /**
+   * Finds the current document of an updated entry (`updateLookup`), or null if there is none.
+   * Undefined: the stream shows updates without their documents.
+   */
+  readonly lookup: ((entry: OplogEntry) => Uint8Array | null) | undefined
+  /** The pipeline. It returns the event to show, or undefined to skip it. */
   readonly transform: ((event: Doc) => Doc | undefined) | undefined
 }
 
-const chunk = 256
-/** How many entries one request may look through before it answers, however little matched. */
-const patience = 20_000
+const MAX_ENTRIES_PER_READ = 256
+/** Bounds how many entries one request examines before it replies, even if few of them match. */
+const MAX_ENTRIES_PER_BATCH = 20_000
 
-/** A change stream over an oplog. */
-export class ChangeStream implements StreamSource {
-  private readonly oplog: Oplog
-  private readonly options: StreamOptions
-  private position: ClusterTime
-  private token: Doc
-  private invalidatedBy: Entry | undefined
-  private over = false
-  private looked = 0
-  private ahead: Entry[] = []
-  private tokenTime = 0
+/** A change stream on an oplog. */
+export class ChangeStream implements ChangeStreamSource {
+  readonly #oplog: Oplog
+  readonly #spec: ChangeStreamSpec
+  #position: ClusterTime
+  #token: Doc
+  #invalidatedBy: OplogEntry | undefined
+  #ended = false
+  #examined = 0
+  #readAhead: OplogEntry[] = []
+  #tokenTime = 0
 
-  /** Opens the stream; throws when its starting point is gone or was never there. */
-  constructor(oplog: Oplog, options: StreamOptions) {
-    this.oplog = oplog
-    this.options = options
-    const { start } = options
-    this.position =
+  /**
+   * Opens the stream. Throws if the oplog doesn't contain the starting point, or no longer does.
+   */
+  constructor(oplog: Oplog, spec: ChangeStreamSpec) {
+    this.#oplog = oplog
+    this.#spec = spec
+    const { start } = spec
+    this.#position =
       start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
-    this.token = tokenOf(this.position, 'mark')
+    this.#token = tokenOf(this.#position, 'mark')
     if (start === undefined) return
-    this.checkHistory('time' in start ? start.time : this.position)
-    if ('token' in start) this.resume(start.token, start.after)
+    this.#checkHistory('time' in start ? start.time : this.#position)
+    if ('token' in start) this.#resume(start.token, start.after)
   }
 
-  private resume(token: Token, after: boolean): void {
-    this.token = tokenOf(token.time, token.kind)
+  #resume(token: ResumeToken, after: boolean): void {
+    this.#token = tokenOf(token.time, token.kind)
     if (token.kind === 'mark') return
     if (token.kind === 'invalidate' && !after) {
       throw refusal(
@@ -65,80 +75,77 @@ export class ChangeStream implements StreamSource {
         "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification",
       )
     }
-    const entry = this.oplog.at(token.time)
+    const entry = this.#oplog.at(token.time)
     if (!entry)
       throw refusal(
         'ChangeStreamFatalError',
         'cannot resume stream; the resume token was not found',
       )
-    if (token.kind === 'event' && this.invalidates(entry)) this.invalidatedBy = entry
+    if (token.kind === 'event' && this.#invalidates(entry)) this.#invalidatedBy = entry
   }
 
-  private checkHistory(time: ClusterTime): void {
-    if (time >= this.oplog.oldest) return
+  #checkHistory(time: ClusterTime): void {
+    if (time >= this.#oplog.oldest) return
     throw refusal(
       'ChangeStreamHistoryLost',
       'Resume of change stream was not possible, as the resume point may no longer be in the oplog.',
     )
   }
 
-  /** The token to resume after everything returned so far. */
+  /** The token for resuming after everything that was returned so far. */
   get resumeToken(): Doc {
-    return this.token
+    return this.#token
   }
 
-  /** The stream has shown its `invalidate` event. */
+  /** Whether the stream has shown its `invalidate` event. */
   get ended(): boolean {
-    return this.over
+    return this.#ended
   }
 
-  /** The next event that passes the pipeline. */
+  /** The next event that passes the pipeline; undefined if there is none for now. */
   next(): Uint8Array | undefined {
-    this.looked = 0
-    while (!this.over && this.looked < patience) {
-      const shown = this.invalidatedBy ? this.invalidate(this.invalidatedBy) : this.advance()
+    this.#examined = 0
+    while (!this.#ended && this.#examined < MAX_ENTRIES_PER_BATCH) {
+      const shown = this.#invalidatedBy ? this.#invalidate(this.#invalidatedBy) : this.#advance()
       if (shown === 'nothing new') return undefined
       if (shown) return shown
     }
     return undefined
   }
 
-  private advance(): Uint8Array | 'nothing new' | undefined {
-    const entry = this.take()
+  #advance(): Uint8Array | 'nothing new' | undefined {
+    const entry = this.#nextEntry()
     if (!entry) {
-      this.token = this.position > this.tokenTime ? tokenOf(this.position, 'mark') : this.token
+      this.#token = this.#position > this.#tokenTime ? tokenOf(this.#position, 'mark') : this.#token
       return 'nothing new'
     }
-    this.position = entry.time
-    if (!this.sees(entry)) return undefined
-    if (this.invalidates(entry)) this.invalidatedBy = entry
-    this.tokenTime = entry.time
-    this.token = tokenOf(entry.time, 'event')
-    return this.show(
-      eventOf(
-        entry,
-        this.options.lookup && entry.op === 'u' ? this.options.lookup(entry) : undefined,
-      ),
+    this.#position = entry.time
+    if (!this.#covers(entry)) return undefined
+    if (this.#invalidates(entry)) this.#invalidatedBy = entry
+    this.#tokenTime = entry.time
+    this.#token = tokenOf(entry.time, 'event')
+    return this.#show(
+      eventOf(entry, this.#spec.lookup && entry.op === 'u' ? this.#spec.lookup(entry) : undefined),
     )
   }
 
-  private take(): Entry | undefined {
-    if (this.ahead.length === 0) {
-      if (this.position < this.oplog.tailBegin) this.checkHistory(this.position)
-      this.ahead = this.oplog.after(this.position, chunk).reverse()
+  #nextEntry(): OplogEntry | undefined {
+    if (this.#readAhead.length === 0) {
+      if (this.#position < this.#oplog.tailStart) this.#checkHistory(this.#position)
+      this.#readAhead = this.#oplog.after(this.#position, MAX_ENTRIES_PER_READ).reverse()
     }
-    this.looked++
-    return this.ahead.pop()
+    this.#examined++
+    return this.#readAhead.pop()
   }
 
-  private invalidate(entry: Entry): Uint8Array | undefined {
-    this.over = true
-    this.token = tokenOf(entry.time, 'invalidate')
-    return this.show(invalidateEvent(entry))
+  #invalidate(entry: OplogEntry): Uint8Array | undefined {
+    this.#ended = true
+    this.#token = tokenOf(entry.time, 'invalidate')
+    return this.#show(invalidateEvent(entry))
   }
 
-  private show(event: Uint8Array): Uint8Array | undefined {
-    const { transform } = this.options
+  #show(event: Uint8Array): Uint8Array | undefined {
+    const { transform } = this.#spec
     if (!transform) return event
     const original = decodeEvent(event)
     const shown = transform(original)
@@ -154,40 +161,40 @@ export class ChangeStream implements StreamSource {
     return encode(shown)
   }
 
-  private sees(entry: Entry): boolean {
+  #covers(entry: OplogEntry): boolean {
     if (entry.op === 'n') return false
-    const { db, coll } = this.options.scope
-    if (db === undefined) return !internal.has(entry.db)
-    if (entry.db !== db) return this.isTarget(entry)
-    return coll === undefined || entry.coll === coll || this.isTarget(entry)
+    const { db, coll } = this.#spec.scope
+    if (db === undefined) return !internalDatabases.has(entry.db)
+    if (entry.db !== db) return this.#isTarget(entry)
+    return coll === undefined || entry.coll === coll || this.#isTarget(entry)
   }
 
-  /** A rename is seen by streams on its target too. */
-  private isTarget(entry: Entry): boolean {
+  /** A stream on the target of a rename shows the rename too. */
+  #isTarget(entry: OplogEntry): boolean {
     if (entry.op !== 'rename' || !entry.body) return false
-    const { db, coll } = this.options.scope
+    const { db, coll } = this.#spec.scope
     const to = decodeEvent(entry.body)
     return to.db === db && to.coll === coll
   }
 
-  private invalidates(entry: Entry): boolean {
-    const { db, coll } = this.options.scope
+  #invalidates(entry: OplogEntry): boolean {
+    const { db, coll } = this.#spec.scope
     if (db === undefined) return false
     if (coll === undefined) return entry.op === 'dropDatabase'
     return entry.op === 'drop' || entry.op === 'rename' || entry.op === 'dropDatabase'
   }
 
-  /** Lets go of entries read ahead. */
+  /** Forgets the entries that were read ahead. */
   pause(): void {
-    this.ahead = []
+    this.#readAhead = []
   }
 
-  /** Waits for the next change of anything, at most `ms`. */
+  /** Waits for the next commit of any change, for at most `ms` milliseconds. */
   wait(ms: number): { done: Promise<void>; cancel: () => void } {
     let cancel = (): void => {}
     const done = new Promise<void>((resolve) => {
       const timer = setTimeout(() => cancel(), ms)
-      const stop = this.oplog.onChange(() => cancel())
+      const stop = this.#oplog.onChange(() => cancel())
       cancel = (): void => {
         clearTimeout(timer)
         stop()
@@ -198,4 +205,4 @@ export class ChangeStream implements StreamSource {
   }
 }
 
-const internal = new Set(['admin', 'local', 'config'])
+const internalDatabases = new Set(['admin', 'local', 'config'])

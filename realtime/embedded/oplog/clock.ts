@@ -1,41 +1,47 @@
-// Cluster time: one number that only ever grows, also over a restart and when the machine's clock steps back. It is
-// kept as seconds * 2^20 + counter, which a JavaScript number holds exactly.
+// Cluster time: a number that always grows, even across restarts and when the clock of the machine
+// is set back. It is seconds * 2^20 + a counter, which a JavaScript number holds exactly.
 import { Timestamp } from 'bson'
 
-const perSecond = 2 ** 20
+const INCREMENTS_PER_SECOND = 2 ** 20
 
-/** A position in the oplog, ordered as MongoDB orders its timestamps. */
+/** A position in the oplog. Positions have the order of MongoDB's timestamps. */
 export type ClusterTime = number
 
-/** Hands out strictly increasing cluster times. */
-export class Clock {
-  private latest: ClusterTime
+/** Issues strictly increasing cluster times. */
+export class ClusterClock {
+  #latest: ClusterTime
 
   constructor(latest: ClusterTime) {
-    this.latest = latest
+    this.#latest = latest
   }
 
-  /** The next time, never one that was handed out before. */
+  /** Issues the next time. */
   tick(): ClusterTime {
-    this.latest = Math.max(this.latest + 1, Math.floor(Date.now() / 1000) * perSecond + 1)
-    return this.latest
+    this.#latest = Math.max(
+      this.#latest + 1,
+      Math.floor(Date.now() / 1000) * INCREMENTS_PER_SECOND + 1,
+    )
+    return this.#latest
   }
 
-  /** The time handed out last. */
+  /** The time that was issued last. */
   get now(): ClusterTime {
-    return this.latest
+    return this.#latest
   }
 }
 
-/** As BSON shows it. */
+/** A cluster time as BSON. */
 export function toTimestamp(time: ClusterTime): Timestamp {
-  return new Timestamp({ t: Math.floor(time / perSecond), i: time % perSecond })
+  return new Timestamp({
+    t: Math.floor(time / INCREMENTS_PER_SECOND),
+    i: time % INCREMENTS_PER_SECOND,
+  })
 }
 
-/** From BSON; a counter beyond what fits is cut to the largest. */
+/** A cluster time from BSON. A counter that doesn't fit is reduced to the largest that does. */
 export function fromTimestamp(timestamp: Timestamp): ClusterTime {
   return (
-    timestamp.getHighBitsUnsigned() * perSecond +
-    Math.min(timestamp.getLowBitsUnsigned(), perSecond - 1)
+    timestamp.getHighBitsUnsigned() * INCREMENTS_PER_SECOND +
+    Math.min(timestamp.getLowBitsUnsigned(), INCREMENTS_PER_SECOND - 1)
   )
 }

@@ -1,13 +1,12 @@
-// Change events as clients see them, made from oplog entries. An entry's event is encoded once, however many streams
-// show it.
+// Change events, made from oplog entries. The event of an entry is encoded only once, however many
+// streams show it.
 import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
-import { decode, encode } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, type Doc } from '../bson/codec.ts'
 import { toTimestamp } from './clock.ts'
-import type { Entry, Operation } from './oplog.ts'
+import type { OplogEntry, OplogOperation } from './oplog.ts'
 import { tokenOf } from './token.ts'
 
-const names: Record<Exclude<Operation, 'n'>, string> = {
+const operationTypes: Record<Exclude<OplogOperation, 'n'>, string> = {
   i: 'insert',
   u: 'update',
   r: 'replace',
@@ -17,30 +16,33 @@ const names: Record<Exclude<Operation, 'n'>, string> = {
   rename: 'rename',
 }
 
-const encoded = new WeakMap<Entry, Uint8Array>()
+const encoded = new WeakMap<OplogEntry, Uint8Array>()
 const decoded = new WeakMap<Uint8Array, Doc>()
 
-/** The event of an entry; `lookedUp` is the current document (null when gone) for `fullDocument: 'updateLookup'`. */
-export function eventOf(entry: Entry, lookedUp?: Uint8Array | null): Uint8Array {
+/**
+ * The event of an entry as BSON. `lookedUp` is the current document for `fullDocument:
+ * 'updateLookup'`, or null if it no longer exists.
+ */
+export function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8Array {
   if (lookedUp !== undefined && entry.op === 'u') return build(entry, lookedUp)
   let bytes = encoded.get(entry)
   if (!bytes) encoded.set(entry, (bytes = build(entry, undefined)))
   return bytes
 }
 
-/** A decoded event, for streams with a pipeline. */
+/** The decoded event, which streams with a pipeline need. It is decoded only once. */
 export function decodeEvent(bytes: Uint8Array): Doc {
   let doc = decoded.get(bytes)
   if (!doc) decoded.set(bytes, (doc = decode(bytes)))
   return doc
 }
 
-/** The event that says a stream is over because its collection or database is gone. */
-export function invalidateEvent(entry: Entry): Uint8Array {
-  return encode(head(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
+/** The event that ends a stream because its collection or database is gone. */
+export function invalidateEvent(entry: OplogEntry): Uint8Array {
+  return encode(commonFields(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
 }
 
-function head(entry: Entry, operationType: string, token: Doc): Doc {
+function commonFields(entry: OplogEntry, operationType: string, token: Doc): Doc {
   return {
     _id: token,
     operationType,
@@ -49,9 +51,11 @@ function head(entry: Entry, operationType: string, token: Doc): Doc {
   }
 }
 
-function build(entry: Entry, lookedUp: Uint8Array | null | undefined): Uint8Array {
-  const operation = names[entry.op as Exclude<Operation, 'n'>]
-  const parts: Uint8Array[] = [fieldsIn(head(entry, operation, tokenOf(entry.time, 'event')))]
+function build(entry: OplogEntry, lookedUp: Uint8Array | null | undefined): Uint8Array {
+  const operation = operationTypes[entry.op as Exclude<OplogOperation, 'n'>]
+  const parts: Uint8Array[] = [
+    fieldsIn(commonFields(entry, operation, tokenOf(entry.time, 'event'))),
+  ]
   const full = entry.op === 'i' || entry.op === 'r' ? entry.body : lookedUp
   if (full) parts.push(...embeddedDocument('fullDocument', [full]))
   else if (full === null) parts.push(fieldsIn({ fullDocument: null }))

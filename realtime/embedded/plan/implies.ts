@@ -1,12 +1,12 @@
-// Whether a query can only find documents that a sparse or partial index holds. When in doubt: no, and the index is
-// not used.
+// Whether a sparse or partial index contains every document that a query can find. In case of doubt
+// the answer is no, and the index is not used.
 import { sameValue, compareValues, bracketOf } from '../bson/order.ts'
 import { typeOf } from '../bson/codec.ts'
 import type { Filter } from '../query/filter.ts'
-import type { Conjunction, Predicate } from './bounds.ts'
+import type { Conjunction, IndexablePredicate } from './bounds.ts'
 
-/** Whether the query's predicates on this field exclude missing fields. */
-export function impliesPresence(predicates: readonly Predicate[] | undefined): boolean {
+/** Whether the query's predicates on a field exclude documents without the field. */
+export function impliesPresence(predicates: readonly IndexablePredicate[] | undefined): boolean {
   return (predicates ?? []).some((predicate) => {
     if (predicate.kind === 'regex') return true
     if (predicate.kind === 'in') return !predicate.values.includes(null)
@@ -14,18 +14,18 @@ export function impliesPresence(predicates: readonly Predicate[] | undefined): b
   })
 }
 
-/** Whether everything the query finds passes `partial` too. */
+/** Whether every document that the query finds also matches `partial`. */
 export function implies(query: Conjunction, partial: Filter): boolean {
   if (partial.kind === 'and') return partial.filters.every((part) => implies(query, part))
   if (partial.kind === 'or') return partial.filters.some((part) => implies(query, part))
   if ('path' in partial) {
     const predicates = query.predicates.get(partial.path) ?? []
-    if (predicates.some((predicate) => stronger(predicate, partial))) return true
+    if (predicates.some((predicate) => predicateImplies(predicate, partial))) return true
   }
   return false
 }
 
-function stronger(predicate: Predicate, partial: Filter): boolean {
+function predicateImplies(predicate: IndexablePredicate, partial: Filter): boolean {
   if (partial.kind === 'exists') return impliesPresence([predicate])
   if (predicate.kind === 'regex') return false
   const values = predicate.kind === 'in' ? predicate.values : [predicate.value]
@@ -44,11 +44,14 @@ function stronger(predicate: Predicate, partial: Filter): boolean {
   if (isPoint) return values.every((value) => withinRange(value, partial.op, partial.value))
   return (
     sameDirection(predicate.op, partial.op) &&
-    withinRange(values[0], closed(predicate.op, partial.op), partial.value)
+    withinRange(values[0], impliedOperator(predicate.op, partial.op), partial.value)
   )
 }
 
-/** 5 may be stored as int, long or double: no `$type` of a number follows from equality. */
+/**
+ * A number that equals 5 may be stored as an int, a long or a double, so equality with a number
+ * implies no `$type`.
+ */
 function isNumberLike(value: unknown): boolean {
   return bracketOf(value) === bracketOf(0)
 }
@@ -57,8 +60,11 @@ function sameDirection(a: string, b: string): boolean {
   return a[0] === b[0] && b !== 'eq'
 }
 
-/** `> 5` implies `>= 5` and `> 5`; `>= 5` implies only `>= 5`. */
-function closed(
+/**
+ * The comparison that the query's limit itself must satisfy. `> 5` implies `> 5` as well as `>= 5`,
+ * but `>= 5` only implies `>= 5`.
+ */
+function impliedOperator(
   query: string,
   partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte',
 ): 'eq' | 'gt' | 'gte' | 'lt' | 'lte' {

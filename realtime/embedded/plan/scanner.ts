@@ -1,132 +1,162 @@
-// Walks a plan, a chunk of rows at a time. No SQLite statement stays open between two calls: the place is kept as the
-// last key and row, so that writes in between can neither block nor confuse a cursor.
+// Executes a plan, one chunk of rows at a time. No SQLite statement stays open between two calls:
+// the position is kept as the last key and row. Writes in between can therefore neither be blocked
+// by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { Store } from '../storage/store.ts'
-import type { IndexScan, Plan } from './planner.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
+import type { IndexScan, QueryPlan } from './planner.ts'
 
 /** A stored document and the number of its row. */
-export interface Row {
+export interface StoredRow {
   readonly row: number
   readonly bytes: Uint8Array
 }
 
-/** Rows read first unless the caller knows better. */
-export const firstChunk = 16
-const largestChunk = 512
+/** Number of rows in the first chunk, unless the caller expects another number. */
+export const FIRST_CHUNK_ROWS = 16
+const MAX_CHUNK_ROWS = 512
 
-interface Place {
+interface ScanPosition {
   scan: number
   interval: number
   key: Uint8Array | undefined
   row: number | undefined
 }
 
-/** Yields a plan's documents in order, each once. */
+/** Yields the documents of a plan in order, each once. */
 export class Scanner {
-  private readonly store: Store
-  private readonly collection: Collection
-  private readonly plan: Plan
-  private readonly seen: Set<number> | undefined
-  private place: Place = { scan: 0, interval: 0, key: undefined, row: undefined }
-  private ahead: Place = { ...this.place }
-  private buffer: (Row & { key: Uint8Array | undefined; scan: number; interval: number })[] = []
-  private at = 0
-  private size: number
+  readonly #store: SqliteStore
+  readonly #collection: Collection
+  readonly #plan: QueryPlan
+  readonly #yielded: Set<number> | undefined
+  #position: ScanPosition = { scan: 0, interval: 0, key: undefined, row: undefined }
+  #readPosition: ScanPosition = { ...this.#position }
+  #buffer: (StoredRow & { key: Uint8Array | undefined; scan: number; interval: number })[] = []
+  #bufferIndex = 0
+  #chunkRows: number
 
-  /** `expected`: how many rows the caller will probably take. */
-  constructor(store: Store, collection: Collection, plan: Plan, expected = firstChunk) {
-    this.store = store
-    this.collection = collection
-    this.plan = plan
-    this.size = Math.max(1, Math.min(expected, largestChunk))
+  /** `expected` is the number of rows that the caller will probably take. */
+  constructor(
+    store: SqliteStore,
+    collection: Collection,
+    plan: QueryPlan,
+    expected = FIRST_CHUNK_ROWS,
+  ) {
+    this.#store = store
+    this.#collection = collection
+    this.#plan = plan
+    this.#chunkRows = Math.max(1, Math.min(expected, MAX_CHUNK_ROWS))
     const repeats =
       (plan.scans?.length ?? 0) > 1 || plan.scans?.some((scan) => scan.index.multikey.some(Boolean))
-    this.seen = repeats ? new Set() : undefined
+    this.#yielded = repeats ? new Set() : undefined
   }
 
-  /** The next document, or undefined at the end. */
-  next(): Row | undefined {
+  /** The next document; undefined at the end. */
+  next(): StoredRow | undefined {
     for (;;) {
-      if (this.at >= this.buffer.length && !this.fill()) return undefined
-      const found = this.buffer[this.at++]!
-      this.place = { scan: found.scan, interval: found.interval, key: found.key, row: found.row }
-      if (this.seen?.has(found.row)) continue
-      this.seen?.add(found.row)
+      if (this.#bufferIndex >= this.#buffer.length && !this.#fill()) return undefined
+      const found = this.#buffer[this.#bufferIndex++]!
+      this.#position = {
+        scan: found.scan,
+        interval: found.interval,
+        key: found.key,
+        row: found.row,
+      }
+      if (this.#yielded?.has(found.row)) continue
+      this.#yielded?.add(found.row)
       return found
     }
   }
 
-  /** Forgets what was read ahead: call it before other work may change the collection. */
+  /**
+   * Forgets the rows that were read ahead. It must be called before other work can change the
+   * collection.
+   */
   pause(): void {
-    if (this.at < this.buffer.length) this.ahead = { ...this.place }
-    this.buffer = []
-    this.at = 0
+    if (this.#bufferIndex < this.#buffer.length) this.#readPosition = { ...this.#position }
+    this.#buffer = []
+    this.#bufferIndex = 0
   }
 
-  private fill(): boolean {
-    this.store.checkDeadline()
-    if (this.collection.dropped || this.plan.scans?.some(({ index }) => index.dropped)) {
+  #fill(): boolean {
+    this.#store.checkDeadline()
+    if (this.#collection.dropped || this.#plan.scans?.some(({ index }) => index.dropped)) {
       throw refusal('QueryPlanKilled', 'collection or index dropped while a cursor was open on it')
     }
-    this.buffer = []
-    this.at = 0
-    if (!this.plan.scans) return this.fillFromCollection()
-    while (this.ahead.scan < this.plan.scans.length) {
-      const scan = this.plan.scans[this.ahead.scan]!
-      if (this.ahead.interval >= scan.intervals.length) {
-        this.ahead = { scan: this.ahead.scan + 1, interval: 0, key: undefined, row: undefined }
-      } else if (this.fillFromIndex(scan)) {
+    this.#buffer = []
+    this.#bufferIndex = 0
+    if (!this.#plan.scans) return this.#fillFromCollection()
+    while (this.#readPosition.scan < this.#plan.scans.length) {
+      const scan = this.#plan.scans[this.#readPosition.scan]!
+      if (this.#readPosition.interval >= scan.intervals.length) {
+        this.#readPosition = {
+          scan: this.#readPosition.scan + 1,
+          interval: 0,
+          key: undefined,
+          row: undefined,
+        }
+      } else if (this.#fillFromIndex(scan)) {
         return true
       }
     }
     return false
   }
 
-  private grow(): number {
-    const size = this.size
-    this.size = Math.min(size * 4, largestChunk)
+  #nextChunkRows(): number {
+    const size = this.#chunkRows
+    this.#chunkRows = Math.min(size * 4, MAX_CHUNK_ROWS)
     return size
   }
 
-  private fillFromCollection(): boolean {
-    if (this.ahead.scan > 0) return false
-    const reverse = this.plan.reverseNatural
-    const limit = this.grow()
-    const rows = this.store.rows<[number, Uint8Array]>(
-      `SELECT row, doc FROM ${this.collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
-      this.ahead.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
+  #fillFromCollection(): boolean {
+    if (this.#readPosition.scan > 0) return false
+    const reverse = this.#plan.reverseNatural
+    const limit = this.#nextChunkRows()
+    const rows = this.#store.rows<[number, Uint8Array]>(
+      `SELECT row, doc FROM ${this.#collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
+      this.#readPosition.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
       limit,
     )
-    this.buffer = rows.map(([row, bytes]) => ({ row, bytes, key: undefined, scan: 0, interval: 0 }))
-    this.ahead = {
-      ...this.ahead,
-      row: rows.at(-1)?.[0] ?? this.ahead.row,
+    this.#buffer = rows.map(([row, bytes]) => ({
+      row,
+      bytes,
+      key: undefined,
+      scan: 0,
+      interval: 0,
+    }))
+    this.#readPosition = {
+      ...this.#readPosition,
+      row: rows.at(-1)?.[0] ?? this.#readPosition.row,
       scan: rows.length < limit ? 1 : 0,
     }
     return rows.length > 0
   }
 
-  private fillFromIndex(scan: IndexScan): boolean {
-    const { interval: number, key, row } = this.ahead
+  #fillFromIndex(scan: IndexScan): boolean {
+    const { interval: number, key, row } = this.#readPosition
     const interval = scan.intervals[scan.reverse ? scan.intervals.length - 1 - number : number]!
-    const limit = this.grow()
-    const rows = this.query(scan, interval.from, interval.to, key, row, limit)
-    this.buffer = rows.map(([k, r, bytes]) => ({
-      row: r,
+    const limit = this.#nextChunkRows()
+    const rows = this.#query(scan, interval.from, interval.to, key, row, limit)
+    this.#buffer = rows.map(([rowKey, rowNumber, bytes]) => ({
+      row: rowNumber,
       bytes,
-      key: k,
-      scan: this.ahead.scan,
+      key: rowKey,
+      scan: this.#readPosition.scan,
       interval: number,
     }))
     const last = rows.at(-1)
     if (rows.length < limit)
-      this.ahead = { ...this.ahead, interval: number + 1, key: undefined, row: undefined }
-    else this.ahead = { ...this.ahead, key: last![0], row: last![1] }
+      this.#readPosition = {
+        ...this.#readPosition,
+        interval: number + 1,
+        key: undefined,
+        row: undefined,
+      }
+    else this.#readPosition = { ...this.#readPosition, key: last![0], row: last![1] }
     return rows.length > 0
   }
 
-  private query(
+  #query(
     scan: IndexScan,
     from: Uint8Array,
     to: Uint8Array | undefined,
@@ -137,8 +167,8 @@ export class Scanner {
     const [sign, order] = scan.reverse ? ['<', 'DESC'] : ['>', 'ASC']
     const after = key === undefined ? '' : ` AND (k.key, k.row) ${sign} (?, ?)`
     const upTo = to === undefined ? '' : ' AND k.key < ?'
-    return this.store.rows<[Uint8Array, number, Uint8Array]>(
-      `SELECT k.key, k.row, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.collection.table} d ON d.row = k.row
+    return this.#store.rows<[Uint8Array, number, Uint8Array]>(
+      `SELECT k.key, k.row, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
        WHERE k.key >= ?${upTo}${after} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
       from,
       ...(to === undefined ? [] : [to]),

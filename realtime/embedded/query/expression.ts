@@ -1,36 +1,41 @@
-// Aggregation expressions. Paths, literals, objects and arrays are evaluated here on exact BSON values; operators are
-// mingo's, on plain JavaScript values. An operator that does not exist is refused when the command is parsed.
-import { Double, Int32 } from 'bson'
+// Aggregation expressions. Paths, literals, objects and arrays are evaluated here, on exact BSON
+// values. Operators are mingo's and work on plain JavaScript values. An unknown operator is refused
+// when the command is parsed.
 import { Context, evalExpr } from 'mingo/core'
 import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
-import { fieldsOf, getField, isDoc, setField, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
-import { ServerError, refusal } from '../errors.ts'
+import { fieldsOf, getField, isDoc, setField, type Doc } from '../bson/codec.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { exactOperators } from './exact-operators.ts'
-import { promote } from './promote.ts'
+import { toBsonNumbers, toPlainNumbers } from './number-types.ts'
 
-/** What `$$name` stands for: the `let` of the command, and NOW, fixed for the whole command. */
+/**
+ * The values of `$$name`: the `let` of the command, and NOW, which is the same throughout a
+ * command.
+ */
 export type Variables = Readonly<Record<string, unknown>>
 
-/** A compiled expression; undefined means missing. */
+/** A compiled expression. It returns undefined for a missing value. */
 export type Expression = (doc: Doc) => unknown
 
-const withheld = new Set(['$function', '$accumulator', '$toHashedIndexKey'])
-/** What the oldest server of Lockstep (4.4) lacks is refused here as well: what works on this engine works on all of them. */
-const newer = new Set(
+const excludedOperators = new Set(['$function', '$accumulator', '$toHashedIndexKey'])
+/**
+ * Operators that MongoDB 4.4 lacks. They are refused, because everything that works here has to
+ * work on every server that Lockstep supports.
+ */
+const operatorsAfter44 = new Set(
   '$getField $setField $unsetField $sortArray $firstN $lastN $minN $maxN $median $percentile $dateAdd $dateSubtract $dateDiff $dateTrunc $bitAnd $bitOr $bitXor $bitNot'.split(
     ' ',
   ),
 )
-const available = Object.fromEntries(
+const supportedOperators = Object.fromEntries(
   Object.entries({ ...expressionOperators, ...exactOperators }).filter(
-    ([name]) => !withheld.has(name) && !newer.has(name),
+    ([name]) => !excludedOperators.has(name) && !operatorsAfter44.has(name),
   ),
 )
-const context = Context.init({ expression: available as never })
+const context = Context.init({ expression: supportedOperators as never })
 
-/** Compiles an expression; refuses unknown operators and variables. */
+/** Compiles an expression. Refuses unknown operators and variables. */
 export function compileExpression(expression: unknown, variables: Variables = {}): Expression {
   if (typeof expression === 'string') return compileText(expression, variables)
   if (Array.isArray(expression)) {
@@ -58,36 +63,39 @@ function compileText(text: string, variables: Variables): Expression {
   if (!text.startsWith('$$')) {
     const path = text.slice(1).split('.')
     checkPath(path)
-    return (doc) => follow(doc, path)
+    return (doc) => valueAtPath(doc, path)
   }
   const [name, ...rest] = text.slice(2).split('.') as [string, ...string[]]
   switch (name) {
     case 'ROOT':
     case 'CURRENT':
-      return (doc) => follow(doc, rest)
+      return (doc) => valueAtPath(doc, rest)
     case 'REMOVE':
       return () => undefined
   }
   if (!Object.hasOwn(variables, name))
-    throw new ServerError('Location17276', 17276, `Use of undefined variable: ${name}`)
-  return () => follow(variables[name], rest)
+    throw locationRefusal(17276, `Use of undefined variable: ${name}`)
+  return () => valueAtPath(variables[name], rest)
 }
 
 function checkPath(path: readonly string[]): void {
   if (path.some((part) => part === ''))
-    throw refusal('Location15974', 'FieldPath must not contain empty parts')
+    throw locationRefusal(15974, 'FieldPath must not contain empty parts')
   if (path.some((part) => part.startsWith('$')))
-    throw refusal('Location16979', "FieldPath field names may not start with '$'.")
+    throw locationRefusal(16979, "FieldPath field names may not start with '$'.")
 }
 
-/** The value at a path the way expressions see it: an array on the way yields the array of what its objects hold. */
-export function follow(value: unknown, path: readonly string[], from = 0): unknown {
+/**
+ * The value at a path by the rules of expressions: an array on the way yields the array of what its
+ * objects have at the rest of the path.
+ */
+export function valueAtPath(value: unknown, path: readonly string[], from = 0): unknown {
   let current = value
   for (let at = from; at < path.length; at++) {
     if (Array.isArray(current)) {
       return current
         .filter((item) => isDoc(item))
-        .map((item) => follow(item, path, at))
+        .map((item) => valueAtPath(item, path, at))
         .filter((item) => item !== undefined)
     }
     if (!isDoc(current)) return undefined
@@ -102,8 +110,7 @@ function compileOperator(
   variables: Variables,
 ): Expression {
   if (names.length !== 1) {
-    throw new ServerError(
-      'Location15983',
+    throw locationRefusal(
       15983,
       `An object representing an expression must have exactly one field: ${names.join(', ')}`,
     )
@@ -112,11 +119,11 @@ function compileOperator(
   const translated = translate(expression, variables, new Set())
   const options = {
     context,
-    variables: promote(variables) as Record<string, unknown>,
+    variables: toPlainNumbers(variables) as Record<string, unknown>,
   } as Partial<Options> as Options
   return (doc) => {
     try {
-      return demote(evalExpr(promote(doc), translated, options))
+      return toBsonNumbers(evalExpr(toPlainNumbers(doc), translated, options))
     } catch (error) {
       if (error instanceof ServerError) throw error
       throw refusal('BadValue', error instanceof Error ? error.message : String(error))
@@ -124,9 +131,12 @@ function compileOperator(
   }
 }
 
-const bindings: Record<string, string> = { $map: 'this', $filter: 'this', $reduce: 'this' }
+const boundVariables: Record<string, string> = { $map: 'this', $filter: 'this', $reduce: 'this' }
 
-/** Checks an operator expression and turns its literals into plain values; NOW becomes the command's own time. */
+/**
+ * Checks an operator expression and converts its literals for mingo. NOW becomes the time of the
+ * command.
+ */
 function translate(expression: unknown, variables: Variables, bound: ReadonlySet<string>): unknown {
   if (typeof expression === 'string') {
     if (expression === '$$NOW') return variables.NOW
@@ -137,11 +147,11 @@ function translate(expression: unknown, variables: Variables, bound: ReadonlySet
   }
   if (Array.isArray(expression))
     return expression.map((item: unknown) => translate(item, variables, bound))
-  if (!isDoc(expression)) return promote(expression)
+  if (!isDoc(expression)) return toPlainNumbers(expression)
   const [first] = Object.keys(expression)
-  if (first === '$literal') return { $literal: promote(expression.$literal) }
-  if (first?.startsWith('$') && !Object.hasOwn(available, first)) {
-    throw new ServerError('InvalidPipelineOperator', 168, `Unrecognized expression '${first}'`)
+  if (first === '$literal') return { $literal: toPlainNumbers(expression.$literal) }
+  if (first?.startsWith('$') && !Object.hasOwn(supportedOperators, first)) {
+    throw refusal('InvalidPipelineOperator', `Unrecognized expression '${first}'`)
   }
   if (first === '$ifNull') checkPair(expression.$ifNull)
   const scope = scopeOf(first, first === undefined ? undefined : expression[first], bound)
@@ -153,12 +163,12 @@ function translate(expression: unknown, variables: Variables, bound: ReadonlySet
   )
 }
 
-/** More than one replacement came with MongoDB 5.0. */
+/** `$ifNull` with more than one replacement came with MongoDB 5.0. */
 function checkPair(operands: unknown): void {
   const count = Array.isArray(operands) ? operands.length : 1
   if (count === 2) return
   const message = `Expression $ifNull takes exactly 2 arguments. ${count} were passed in.`
-  throw new ServerError('Location16020', 16020, message)
+  throw locationRefusal(16020, message)
 }
 
 function scopeOf(
@@ -169,7 +179,7 @@ function scopeOf(
   if (operator === undefined || !isDoc(operand)) return bound
   if (operator === '$let' && isDoc(operand.vars))
     return new Set([...bound, ...Object.keys(operand.vars)])
-  if (!(operator in bindings)) return bound
+  if (!(operator in boundVariables)) return bound
   return new Set([
     ...bound,
     'this',
@@ -178,21 +188,9 @@ function scopeOf(
   ])
 }
 
-const system = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])
+const systemVariables = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])
 
 function checkVariable(name: string, variables: Variables, bound: ReadonlySet<string>): void {
-  if (system.has(name) || bound.has(name) || Object.hasOwn(variables, name)) return
-  throw new ServerError('Location17276', 17276, `Use of undefined variable: ${name}`)
-}
-
-/** Gives computed numbers a BSON type again: int when they are one, double otherwise. */
-export function demote(value: unknown): unknown {
-  if (typeof value === 'number')
-    return value === (value | 0) && !Object.is(value, -0) ? new Int32(value) : new Double(value)
-  if (Array.isArray(value)) return value.map((item: unknown) => demote(item) ?? null)
-  if (value === null || typeof value !== 'object' || typeOf(value) !== 'object') return value
-  const result: Doc = {}
-  for (const [name, field] of Object.entries(fieldsOf(value as Doc)))
-    if (field !== undefined) setField(result, name, demote(field))
-  return result
+  if (systemVariables.has(name) || bound.has(name) || Object.hasOwn(variables, name)) return
+  throw locationRefusal(17276, `Use of undefined variable: ${name}`)
 }

@@ -1,18 +1,16 @@
-// The match language, parsed once into a tree that the matcher compiles and the planner reads. What is not understood
-// is refused here, so that no operator is ever ignored.
+// Parses MongoDB's query language into a tree, which the matcher compiles and the planner reads.
+// Whatever it doesn't know it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc, TypeName } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc, type TypeName } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import { compileExpression } from './expression.ts'
-import type { Expression, Variables } from './expression.ts'
+import { compileExpression, type Expression, type Variables } from './expression.ts'
 import { bitMask, mod, toRegExp, typeNames } from './operands.ts'
 
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 export type BitTest = 'allSet' | 'allClear' | 'anySet' | 'anyClear'
 
-/** A parsed filter. An empty `path` is the value itself, inside `$elemMatch`. */
+/** A parsed filter. Inside `$elemMatch`, an empty `path` means the array element itself. */
 export type Filter =
   | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
   | { kind: 'not'; filter: Filter }
@@ -28,7 +26,7 @@ export type Filter =
   | { kind: 'expr'; expression: Expression }
   | { kind: 'never' }
 
-/** Parses a filter document; `variables` are what `$$name` may stand for inside `$expr`. */
+/** Parses a filter document. `variables` are the values of `$$name` in `$expr`. */
 export function parseFilter(query: Doc, variables: Variables = {}): Filter {
   const filters: Filter[] = []
   for (const [name, operand] of Object.entries(query)) {
@@ -77,7 +75,9 @@ function parseLogical(
   return { kind: name.slice(1) as 'and' | 'or' | 'nor', filters }
 }
 
-/** Whether an operand holds operators (`{$gt: 1}`) rather than being a value to compare with. */
+/**
+ * Whether an operand consists of operators (`{$gt: 1}`) instead of being a value to compare with.
+ */
 export function isOperatorDoc(operand: unknown): operand is Doc {
   return isDoc(operand) && (Object.keys(operand)[0] ?? '').startsWith('$')
 }
@@ -88,7 +88,7 @@ function parseField(path: string, operand: unknown, variables: Variables): Filte
   return parseOperators(path, operand, variables)
 }
 
-/** Parses `{$op: operand, …}` for one path. */
+/** Parses the operators `{$op: operand, …}` of one path. */
 export function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
   const filters: Filter[] = []
   for (const [name, operand] of Object.entries(operators)) {
@@ -207,17 +207,17 @@ function parseAll(path: string, operand: unknown, variables: Variables): Filter 
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
 }
 
-const logical = new Set(['$and', '$or', '$nor', '$expr', '$where'])
+const logicalOperators = new Set(['$and', '$or', '$nor', '$expr', '$where'])
 
 function parseElemMatch(path: string, operand: unknown, variables: Variables): Filter {
   if (!isDoc(operand)) throw refusal('BadValue', '$elemMatch needs an Object')
   const first = Object.keys(operand)[0] ?? ''
-  const objects = !first.startsWith('$') || logical.has(first)
+  const objects = !first.startsWith('$') || logicalOperators.has(first)
   const filter = objects ? parseFilter(operand, variables) : parseOperators('', operand, variables)
   return { kind: 'elemMatch', path, filter, objects }
 }
 
-/** BSON truth: everything but false, null, missing and numeric zero. */
+/** Whether a value counts as true: every value except false, null, missing and numeric zero. */
 export function truthy(value: unknown): boolean {
   if (value === undefined || value === null || value === false) return false
   return toNumber(value) !== 0

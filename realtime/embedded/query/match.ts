@@ -1,20 +1,19 @@
-// Compiles a parsed filter into one function. Comparisons follow MongoDB's type brackets: `$gt: 5` never sees strings,
-// null finds missing fields, NaN equals only itself.
+// Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
+// 5` never matches a string, null matches a missing field, and NaN equals only itself.
 import { MaxKey, MinKey } from 'bson'
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
-import { truthy } from './filter.ts'
-import type { BitTest, Comparison, Filter } from './filter.ts'
+import { truthy, type BitTest, type Comparison, type Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
-import { someValue } from './path.ts'
-import type { Test, Trace } from './path.ts'
+import { someValue, type ValueTest, type MatchTrace } from './path.ts'
 
-/** Says whether a value (normally a document) passes; `trace` then tells which array element did it. */
-export type Matcher = (value: unknown, trace?: Trace) => boolean
+/**
+ * Whether a value, normally a document, matches. If so, `trace` receives the index of the array
+ * element that matched.
+ */
+export type Matcher = (value: unknown, trace?: MatchTrace) => boolean
 
-/** Compiles a filter. */
 export function compileFilter(filter: Filter): Matcher {
   switch (filter.kind) {
     case 'and':
@@ -51,7 +50,7 @@ type Leaf = Exclude<Filter, { kind: 'and' | 'or' | 'nor' | 'not' | 'expr' | 'nev
 
 function compileLeaf(filter: Leaf): Matcher {
   const path = filter.path === '' ? [] : filter.path.split('.')
-  const at = (expandLeaf: boolean, test: Test): Matcher => {
+  const at = (expandLeaf: boolean, test: ValueTest): Matcher => {
     return (value, trace) => someValue(value, path, expandLeaf, test, trace)
   }
   switch (filter.kind) {
@@ -82,7 +81,7 @@ function compileLeaf(filter: Leaf): Matcher {
 function elemMatch(path: readonly string[], matches: Matcher, objects: boolean): Matcher {
   return (root, trace) => {
     let found: number | undefined
-    const test: Test = (value) => {
+    const test: ValueTest = (value) => {
       if (!Array.isArray(value)) return false
       const index = value.findIndex(
         (element) => (!objects || isDoc(element) || Array.isArray(element)) && matches(element),
@@ -90,14 +89,14 @@ function elemMatch(path: readonly string[], matches: Matcher, objects: boolean):
       if (index >= 0) found = index
       return index >= 0
     }
-    const inner: Trace = { index: undefined }
+    const inner: MatchTrace = { index: undefined }
     if (!someValue(root, path, false, test, inner)) return false
     if (trace) trace.index = inner.index ?? found
     return true
   }
 }
 
-function matchesText(pattern: RegExp): Test {
+function matchesText(pattern: RegExp): ValueTest {
   return (value) => {
     const text = textOf(value)
     if (text !== undefined) return pattern.test(text)
@@ -105,8 +104,8 @@ function matchesText(pattern: RegExp): Test {
   }
 }
 
-/** The test of `$eq`, `$gt`, … against one operand. */
-function comparison(op: Comparison, operand: unknown): Test {
+/** The test of a comparison operator with its operand. */
+function comparison(op: Comparison, operand: unknown): ValueTest {
   if (operand === null)
     return op === 'gt' || op === 'lt'
       ? () => false
@@ -134,8 +133,8 @@ function equalTo(value: unknown, operand: string): boolean {
   )
 }
 
-/** MinKey and MaxKey as operands compare with values of every type. */
-function extreme(op: Comparison, operand: MinKey | MaxKey): Test {
+/** As operands, MinKey and MaxKey compare with values of every type. */
+function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
   return (value) => bracketOf(value) !== bracketOf(operand) || op === 'gte' || op === 'lte'
 }
 
@@ -154,7 +153,7 @@ function holds(op: Comparison, order: number): boolean {
   }
 }
 
-function membership(values: readonly unknown[], patterns: readonly RegExp[]): Test {
+function membership(values: readonly unknown[], patterns: readonly RegExp[]): ValueTest {
   const texts = new Set(values.filter((value) => typeof value === 'string'))
   const others = new Set(
     values.filter((value) => typeof value !== 'string').map((value) => identity(value)),
@@ -175,7 +174,7 @@ function identity(value: unknown): string {
   return keyOf(value).toString('latin1')
 }
 
-function bitTest(test: BitTest, mask: bigint): Test {
+function bitTest(test: BitTest, mask: bigint): ValueTest {
   return (value) => {
     const bits = bitsOf(value)
     if (bits === undefined) return false

@@ -1,25 +1,29 @@
-// How a dotted path finds values in a document: through objects, into the elements of arrays on the way and, where the
-// operator asks for it, of the array at the end. A path that ends nowhere yields undefined once.
+// Finds the values at a dotted path of a document. The path leads through objects, through the
+// elements of arrays on the way and, if the operator asks for it, into the elements of an array at
+// its end. A path that leads nowhere yields undefined once.
 import { getField, isDoc } from '../bson/codec.ts'
 
-/** Where the positional operator `$` points: the index of the outermost array element that made the match. */
-export interface Trace {
+/**
+ * What the positional operator `$` stands for: the index of the outermost array element that
+ * matched.
+ */
+export interface MatchTrace {
   index: number | undefined
 }
 
-/** A question about one value found at the end of a path. */
-export type Test = (value: unknown) => boolean
+/** A test of one value at the end of a path. */
+export type ValueTest = (value: unknown) => boolean
 
 /**
- * Whether any value at `path` passes the test. With `expandLeaf` the elements of an array at the end are asked before
- * the array itself.
+ * Whether a value at `path` passes the test. With `expandLeaf`, the elements of an array at the end
+ * are tested before the array itself.
  */
 export function someValue(
   root: unknown,
   path: readonly string[],
   expandLeaf: boolean,
-  test: Test,
-  trace?: Trace,
+  test: ValueTest,
+  trace?: MatchTrace,
 ): boolean {
   return visit(root, path, 0, expandLeaf, test, trace)
 }
@@ -29,8 +33,8 @@ function visit(
   path: readonly string[],
   from: number,
   expandLeaf: boolean,
-  test: Test,
-  trace?: Trace,
+  test: ValueTest,
+  trace?: MatchTrace,
 ): boolean {
   let value = root
   for (let at = from; at < path.length; at++) {
@@ -51,8 +55,8 @@ function visitArray(
   path: readonly string[],
   at: number,
   expandLeaf: boolean,
-  test: Test,
-  trace?: Trace,
+  test: ValueTest,
+  trace?: MatchTrace,
 ): boolean {
   const offset = /^\d+$/.test(path[at]!) ? Number(path[at]) : -1
   for (let index = 0; index < array.length; index++) {

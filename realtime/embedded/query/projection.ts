@@ -1,16 +1,14 @@
-// Which fields of a document an answer shows. Inclusion follows the document's own order of fields; computed fields
-// come last; arrays on the way are projected element by element.
-import { isDoc, setField, fieldsOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Projections: which fields of a document a reply contains. Included fields keep the order of the
+// document, and computed fields come last. An array on the way is projected element by element.
+import { isDoc, setField, fieldsOf, type Doc } from '../bson/codec.ts'
 import { isNumeric } from '../bson/numbers.ts'
-import { ServerError, refusal } from '../errors.ts'
-import { compileExpression } from './expression.ts'
-import type { Expression, Variables } from './expression.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import { compileExpression, type Expression, type Variables } from './expression.ts'
 import { parseFilter, truthy } from './filter.ts'
 import { compileFilter } from './match.ts'
 import { sliceOf } from './slice.ts'
 
-/** Projects one document; `position` is the array index that the filter matched, for `field.$`. */
+/** Projects one document. `position` is the array index that the filter matched, for `field.$`. */
 export type Projector = (doc: Doc, position?: number) => Doc
 
 type Leaf =
@@ -22,11 +20,14 @@ type Tree = Map<string, Tree | Leaf>
 /** A compiled projection. */
 export interface Projection {
   readonly project: Projector
-  /** Whether it has a `field.$`, i.e. needs to know where the filter matched. */
+  /** Whether it contains a `field.$`, and therefore needs to know which array element matched. */
   readonly positional: boolean
 }
 
-/** Compiles a `find` projection or a `$project` stage (`stage` allows no `field.$`, `$slice`, `$elemMatch`). */
+/**
+ * Compiles the projection of a find, or a stage `$project` (`stage`), which can't contain
+ * `field.$`, `$slice` or `$elemMatch`.
+ */
 export function compileProjection(spec: Doc, variables: Variables, stage = false): Projection {
   const tree: Tree = new Map()
   const state = {
@@ -36,8 +37,8 @@ export function compileProjection(spec: Doc, variables: Variables, stage = false
   }
   for (const [path, value] of flatten(spec, '')) {
     const leaf = leafOf(path, value, variables, stage)
-    note(state, path, leaf, stage)
-    plant(tree, leaf.kind === 'positional' ? path.slice(0, -2) : path, leaf)
+    recordMode(state, path, leaf, stage)
+    insertLeaf(tree, leaf.kind === 'positional' ? path.slice(0, -2) : path, leaf)
   }
   const inclusive = state.inclusive ?? (state.id === true && spec._id !== undefined)
   if (inclusive && state.id !== false && !tree.has('_id')) tree.set('_id', { kind: 'include' })
@@ -50,18 +51,13 @@ export function compileProjection(spec: Doc, variables: Variables, stage = false
 function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
   for (const [name, value] of Object.entries(spec)) {
     if (name === '')
-      throw new ServerError(
-        'Location40352',
-        40352,
-        'FieldPath cannot be constructed with empty string',
-      )
+      throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
     const isNested =
       isDoc(value) &&
       !(Object.keys(value)[0] ?? '').startsWith('$') &&
       value._bsontype === undefined
     if (isNested && Object.keys(value).length === 0) {
-      throw new ServerError(
-        'Location51270',
+      throw locationRefusal(
         51270,
         'An empty sub-projection is not a valid value. Found empty object at path',
       )
@@ -73,12 +69,12 @@ function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
 
 function leafOf(path: string, value: unknown, variables: Variables, stage: boolean): Leaf {
   if (path.endsWith('.$')) {
-    if (stage) throw refusal('Location31254', 'positional projection is only allowed in find')
+    if (stage) throw locationRefusal(31254, 'positional projection is only allowed in find')
     return { kind: 'positional' }
   }
   if (path.startsWith('$') || path.includes('.$'))
-    throw refusal(
-      'Location16979',
+    throw locationRefusal(
+      16979,
       `FieldPath field names may not start with '$'. Consider using $getField or $setField.`,
     )
   if (typeof value === 'boolean' || isNumeric(value))
@@ -102,8 +98,7 @@ function elementOf(
   operand: unknown,
   variables: Variables,
 ): (array: readonly unknown[]) => unknown[] | undefined {
-  if (!isDoc(operand))
-    throw new ServerError('Location31274', 31274, 'elemMatch: Invalid argument, object required')
+  if (!isDoc(operand)) throw locationRefusal(31274, 'elemMatch: Invalid argument, object required')
   const matches = compileFilter(parseFilter({ field: { $elemMatch: operand } }, variables))
   return (array) => {
     const found = array.find((element) => matches({ field: [element] }))
@@ -111,7 +106,7 @@ function elementOf(
   }
 }
 
-function note(
+function recordMode(
   state: { inclusive?: boolean; id?: boolean; positional: boolean },
   path: string,
   leaf: Leaf,
@@ -124,7 +119,7 @@ function note(
   }
   if (leaf.kind === 'array' || (leaf.kind === 'compute' && !stage && state.inclusive === false)) {
     if (leaf.kind === 'compute')
-      throw refusal('Location31254', `Cannot do inclusion on field ${path} in exclusion projection`)
+      throw locationRefusal(31254, `Cannot do inclusion on field ${path} in exclusion projection`)
     return
   }
   const inclusive = leaf.kind !== 'exclude'
@@ -132,23 +127,19 @@ function note(
     const [code, word, other] = inclusive
       ? ([31253, 'inclusion', 'exclusion'] as const)
       : ([31254, 'exclusion', 'inclusion'] as const)
-    throw new ServerError(
-      `Location${code}`,
-      code,
-      `Cannot do ${word} on field ${path} in ${other} projection`,
-    )
+    throw locationRefusal(code, `Cannot do ${word} on field ${path} in ${other} projection`)
   }
   state.inclusive = inclusive
 }
 
-function plant(tree: Tree, path: string, leaf: Leaf): void {
+function insertLeaf(tree: Tree, path: string, leaf: Leaf): void {
   let level = tree
   const parts = path.split('.')
   parts.forEach((part, at) => {
     const present = level.get(part)
     const last = at === parts.length - 1
     if (present && (last || !(present instanceof Map)))
-      throw refusal('Location31249', `Path collision at ${path}`)
+      throw locationRefusal(31249, `Path collision at ${path}`)
     if (last) {
       level.set(part, leaf)
       return
@@ -163,38 +154,32 @@ function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, positi
   const result: Doc = {}
   for (const [name, field] of Object.entries(fieldsOf(value))) {
     const node = tree.get(name)
-    const kept =
-      node === undefined
-        ? inclusive
-          ? undefined
-          : field
-        : applyNode(field, node, inclusive, root, position)
+    const untouched = inclusive ? undefined : field
+    const kept = node ? applyNode(field, node, inclusive, root, position) : untouched
     if (kept !== undefined) setField(result, name, kept)
   }
-  for (const [name, node] of tree) {
-    if (Object.hasOwn(value, name)) continue
-    const made =
-      node instanceof Map
-        ? computedBelow(node, root)
-        : node.kind === 'compute'
-          ? node.evaluate(root)
-          : undefined
-    if (made !== undefined) setField(result, name, made)
-  }
+  addComputed(result, tree, root, (name) => !Object.hasOwn(value, name))
   return result
 }
 
-function computedBelow(tree: Tree, root: Doc): unknown {
-  const result: Doc = {}
+/** Adds the computed fields of the tree whose names are `wanted`. */
+function addComputed(
+  result: Doc,
+  tree: Tree,
+  root: Doc,
+  wanted: (name: string) => boolean = () => true,
+): void {
   for (const [name, node] of tree) {
-    const made =
-      node instanceof Map
-        ? computedBelow(node, root)
-        : node.kind === 'compute'
-          ? node.evaluate(root)
-          : undefined
-    if (made !== undefined) setField(result, name, made)
+    if (!wanted(name)) continue
+    const value = computedValue(node, root)
+    if (value !== undefined) setField(result, name, value)
   }
+}
+
+function computedValue(node: Tree | Leaf, root: Doc): unknown {
+  if (!(node instanceof Map)) return node.kind === 'compute' ? node.evaluate(root) : undefined
+  const result: Doc = {}
+  addComputed(result, node, root)
   return Object.keys(result).length > 0 ? result : undefined
 }
 
@@ -205,7 +190,7 @@ function applyNode(
   root: Doc,
   position?: number,
 ): unknown {
-  if (node instanceof Map) return applyBelow(value, node, inclusive, root, position)
+  if (node instanceof Map) return applyToChildren(value, node, inclusive, root, position)
   switch (node.kind) {
     case 'include':
       return value
@@ -216,14 +201,13 @@ function applyNode(
     case 'array':
       return Array.isArray(value) ? node.pick(value) : inclusive ? undefined : value
     case 'positional':
-      return Array.isArray(value) ? picked(value, position) : value
+      return Array.isArray(value) ? matchedElement(value, position) : value
   }
 }
 
-function picked(array: readonly unknown[], position: number | undefined): unknown[] {
+function matchedElement(array: readonly unknown[], position: number | undefined): unknown[] {
   if (position === undefined || position >= array.length) {
-    throw new ServerError(
-      'Location51246',
+    throw locationRefusal(
       51246,
       "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching element in the array",
     )
@@ -231,7 +215,7 @@ function picked(array: readonly unknown[], position: number | undefined): unknow
   return [array[position]]
 }
 
-function applyBelow(
+function applyToChildren(
   value: unknown,
   tree: Tree,
   inclusive: boolean,
@@ -240,9 +224,9 @@ function applyBelow(
 ): unknown {
   if (Array.isArray(value)) {
     return value
-      .map((element: unknown) => applyBelow(element, tree, inclusive, root, position))
+      .map((element: unknown) => applyToChildren(element, tree, inclusive, root, position))
       .filter((element) => element !== undefined)
   }
   if (isDoc(value)) return applyTree(value, tree, inclusive, root, position)
-  return inclusive ? computedBelow(tree, root) : value
+  return inclusive ? computedValue(tree, root) : value
 }

@@ -1,12 +1,12 @@
-// Sort patterns. A document's sort key is the least of its index keys for the pattern, so that sorting in memory and
-// walking an index give one order, arrays included.
-import { isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Sort patterns. A document sorts by the least of the keys that an index with the same pattern
+// would have for it. Sorting in memory and scanning an index therefore give the same order, for
+// arrays too.
+import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import { ServerError, refusal } from '../errors.ts'
+import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'
 
-/** A parsed sort; empty `fields` means natural order, backwards when `reverseNatural`. */
+/** A parsed sort. Empty `fields` mean natural order, which `reverseNatural` turns around. */
 export interface SortPattern {
   readonly fields: readonly string[]
   readonly paths: readonly (readonly string[])[]
@@ -14,7 +14,7 @@ export interface SortPattern {
   readonly reverseNatural: boolean
 }
 
-/** Parses `{field: 1 | -1, …}`; undefined for no sort. */
+/** Parses `{field: 1 | -1, …}`; undefined if there is no sort. */
 export function parseSort(sort: unknown): SortPattern | undefined {
   if (sort === undefined) return undefined
   if (!isDoc(sort)) throw refusal('TypeMismatch', 'Expected field sort to be of type object')
@@ -39,26 +39,21 @@ function directionOf(field: string, direction: unknown): number {
   if (isDoc(direction)) throw refusal('NotImplemented', 'sorting by $meta is not supported')
   const number = toNumber(direction)
   if (number === undefined)
-    throw new ServerError(
-      'Location15974',
+    throw locationRefusal(
       15974,
       `Illegal key in $sort specification: ${field}: ${String(direction)}`,
     )
   if (number !== 1 && number !== -1)
-    throw refusal(
-      'Location15975',
+    throw locationRefusal(
+      15975,
       '$sort key ordering must be 1 (for ascending) or -1 (for descending)',
     )
   if (field === '' || field.split('.').includes(''))
-    throw new ServerError(
-      'Location40352',
-      40352,
-      'FieldPath cannot be constructed with empty string',
-    )
+    throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
   return number
 }
 
-/** The bytes a document is sorted by. */
+/** The bytes by which a document sorts. */
 export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
   try {
     const { keys } = keysOf(doc, pattern)
@@ -72,8 +67,8 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
   }
 }
 
-/** Sorts entries by their key; equal keys keep their order. With a limit only so many of the least are kept. */
-export function sorted<T>(
+/** Sorts entries by their keys; entries with equal keys keep their order. */
+export function sortByKey<T>(
   entries: readonly T[],
   keyOf: (entry: T) => Buffer,
   limit = Infinity,

@@ -1,24 +1,22 @@
-// Which collections and indexes there are. The rows in SQLite are the truth, the maps here mirror them; both change in
-// the same transaction.
+// The collections and indexes of a data directory. The rows in SQLite are the truth and the maps
+// here mirror them; both change in the same transaction.
 import { randomUUID } from 'node:crypto'
 import { Binary, UUID } from 'bson'
-import { decode, encode } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
-import { parseIndexSpec } from './index-spec.ts'
-import type { IndexSpec } from './index-spec.ts'
-import type { Store } from './store.ts'
+import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
-/** An index as the engine works with it. `multikey[i]`: some document has an array at field i. */
+/** An index. `multikey[i]`: some document has an array at field i. */
 export interface Index extends IndexSpec {
   readonly id: number
   readonly table: string
   multikey: boolean[]
-  /** It is gone; a cursor that still walks it must end. */
+  /** The index was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
 
-/** A collection: documents in `table` by row id, in the order of insertion. */
+/** A collection. Its `table` has one row per document, in the order of insertion. */
 export interface Collection {
   readonly id: number
   readonly db: string
@@ -30,36 +28,37 @@ export interface Collection {
   readonly indexes: Index[]
   nextRow: number
   count: number | undefined
-  /** It is gone; a cursor that still walks it must end. */
+  /** The collection was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
 
-/** Names and definitions of everything in one data directory. */
+/** The names and definitions in one data directory. */
 export class Catalog {
-  private readonly databases = new Map<string, Map<string, Collection>>()
-  private readonly store: Store
+  readonly #databases = new Map<string, Map<string, Collection>>()
+  readonly #store: SqliteStore
 
-  constructor(store: Store) {
-    this.store = store
+  constructor(store: SqliteStore) {
+    this.#store = store
     this.reload()
   }
 
-  /** Reads everything from SQLite again: after a transaction that changed collections was undone. */
+  /** Reads everything from SQLite again, after a change of collections was rolled back. */
   reload(): void {
-    this.databases.clear()
-    const rows = this.store.rows<[number, string, string, Uint8Array, Uint8Array]>(
+    this.#databases.clear()
+    const rows = this.#store.rows<[number, string, string, Uint8Array, Uint8Array]>(
       'SELECT id, db, name, uuid, options FROM collections',
     )
-    for (const [id, db, name, uuid, options] of rows) this.load(id, db, name, uuid, decode(options))
+    for (const [id, db, name, uuid, options] of rows)
+      this.#load(id, db, name, uuid, decode(options))
   }
 
-  private load(id: number, db: string, name: string, uuid: Uint8Array, options: Doc): Collection {
-    const rows = this.store.rows<[number, Uint8Array, number]>(
+  #load(id: number, db: string, name: string, uuid: Uint8Array, options: Doc): Collection {
+    const rows = this.#store.rows<[number, Uint8Array, number]>(
       'SELECT id, spec, multikey FROM indexes WHERE collection = ? ORDER BY id',
       id,
     )
     const table = `documents_${id}`
-    const [last] = this.store.row<[number | null]>(`SELECT max(row) FROM ${table} `) ?? [null]
+    const [last] = this.#store.row<[number | null]>(`SELECT max(row) FROM ${table} `) ?? [null]
     const collection: Collection = {
       id,
       db,
@@ -75,24 +74,24 @@ export class Catalog {
       count: undefined,
       dropped: false,
     }
-    this.collectionsOf(db).set(name, collection)
+    this.#collectionsOf(db).set(name, collection)
     return collection
   }
 
-  private collectionsOf(db: string): Map<string, Collection> {
-    let map = this.databases.get(db)
-    if (!map) this.databases.set(db, (map = new Map()))
+  #collectionsOf(db: string): Map<string, Collection> {
+    let map = this.#databases.get(db)
+    if (!map) this.#databases.set(db, (map = new Map()))
     return map
   }
 
-  /** The collection, or undefined when nobody has created it. */
+  /** The collection; undefined if it doesn't exist. */
   find(db: string, name: string): Collection | undefined {
-    return this.databases.get(db)?.get(name)
+    return this.#databases.get(db)?.get(name)
   }
 
-  /** Names of databases that have a collection, sorted. */
+  /** The names of the databases that have a collection, sorted. */
   databaseNames(): string[] {
-    return [...this.databases]
+    return [...this.#databases]
       .filter(([, map]) => map.size > 0)
       .map(([name]) => name)
       .sort()
@@ -100,94 +99,94 @@ export class Catalog {
 
   /** The collections of a database, sorted by name. */
   list(db: string): Collection[] {
-    return [...(this.databases.get(db)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return [...(this.#databases.get(db)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  /** Creates a collection with its `_id` index. */
+  /** Creates a collection with its index on `_id`. */
   create(db: string, name: string, options: Doc = {}): Collection {
     checkNamespace(db, name)
-    return this.store.atomically(() => {
+    return this.#store.atomically(() => {
       const uuid = new UUID(randomUUID()).buffer
-      this.store.run(
+      this.#store.run(
         'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)',
         db,
         name,
         uuid,
         encode(options),
       )
-      const [id] = this.store.row<[number]>(
+      const [id] = this.#store.row<[number]>(
         'SELECT id FROM collections WHERE db = ? AND name = ?',
         db,
         name,
       )!
-      this.store.run(`CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, doc BLOB NOT NULL)`)
-      const collection = this.load(id, db, name, uuid, options)
+      this.#store.run(`CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, doc BLOB NOT NULL)`)
+      const collection = this.#load(id, db, name, uuid, options)
       this.addIndex(collection, parseIndexSpec({ v: 2, key: { _id: 1 }, name: '_id_' }))
       return collection
     })
   }
 
-  /** Adds an empty index; the caller files the documents that are there already. */
+  /** Adds an empty index. The caller adds the keys of existing documents. */
   addIndex(collection: Collection, spec: IndexSpec): Index {
-    this.store.run(
+    this.#store.run(
       'INSERT INTO indexes (collection, spec, multikey) VALUES (?, ?, 0)',
       collection.id,
       encode(spec.source),
     )
-    const [id] = this.store.row<[number]>(
+    const [id] = this.#store.row<[number]>(
       'SELECT max(id) FROM indexes WHERE collection = ?',
       collection.id,
     )!
     const index = toIndex(id, spec, 0)
-    this.store.run(
+    this.#store.run(
       `CREATE TABLE ${index.table} (key BLOB NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, row)) WITHOUT ROWID`,
     )
     collection.indexes.push(index)
     return index
   }
 
-  /** Changes how long an index lets documents live (`collMod`). */
+  /** Replaces the definition of an index (`collMod`). */
   replaceIndexSpec(collection: Collection, index: Index, spec: IndexSpec): void {
-    this.store.run('UPDATE indexes SET spec = ? WHERE id = ?', encode(spec.source), index.id)
+    this.#store.run('UPDATE indexes SET spec = ? WHERE id = ?', encode(spec.source), index.id)
     collection.indexes[collection.indexes.indexOf(index)] = { ...index, ...spec }
   }
 
-  /** Removes an index and its keys. */
+  /** Removes an index with its keys. */
   dropIndex(collection: Collection, index: Index): void {
-    this.store.forget(index.table)
-    this.store.run('DELETE FROM indexes WHERE id = ?', index.id)
-    this.store.run(`DROP TABLE ${index.table}`)
+    this.#store.forget(index.table)
+    this.#store.run('DELETE FROM indexes WHERE id = ?', index.id)
+    this.#store.run(`DROP TABLE ${index.table}`)
     index.dropped = true
     const at = collection.indexes.indexOf(index)
     if (at >= 0) collection.indexes.splice(at, 1)
   }
 
-  /** Remembers that some document has an array at these fields of the index; it is never taken back. */
+  /** Records that some document has an array at these fields of the index. This is never undone. */
   markMultikey(index: Index, multikey: readonly boolean[]): void {
     if (!multikey.some((flag, at) => flag && !index.multikey[at])) return
     index.multikey = index.multikey.map((flag, at) => flag || multikey[at] === true)
     const bits = index.multikey.reduce((sum, flag, at) => sum + (flag ? 2 ** at : 0), 0)
-    this.store.run('UPDATE indexes SET multikey = ? WHERE id = ?', bits, index.id)
+    this.#store.run('UPDATE indexes SET multikey = ? WHERE id = ?', bits, index.id)
   }
 
-  /** Removes a collection with everything in it. */
+  /** Removes a collection with its documents and indexes. */
   drop(collection: Collection): void {
-    this.store.atomically(() => {
+    this.#store.atomically(() => {
       for (const index of [...collection.indexes]) this.dropIndex(collection, index)
-      this.store.forget(collection.table)
-      this.store.run(`DROP TABLE ${collection.table}`)
-      this.store.run('DELETE FROM collections WHERE id = ?', collection.id)
+      this.#store.forget(collection.table)
+      this.#store.run(`DROP TABLE ${collection.table}`)
+      this.#store.run('DELETE FROM collections WHERE id = ?', collection.id)
     })
     collection.dropped = true
-    this.databases.get(collection.db)?.delete(collection.name)
+    this.#databases.get(collection.db)?.delete(collection.name)
   }
 
-  /** Gives a collection another name; cursors that hold the old object see no more of it. */
+  /** Renames a collection. A cursor that holds the old object finds nothing more in it. */
   rename(collection: Collection, db: string, name: string): Collection {
     checkNamespace(db, name)
-    this.store.run('UPDATE collections SET db = ?, name = ? WHERE id = ?', db, name, collection.id)
-    this.databases.get(collection.db)?.delete(collection.name)
-    return this.load(collection.id, db, name, collection.uuid.buffer, collection.options)
+    this.#store.run('UPDATE collections SET db = ?, name = ? WHERE id = ?', db, name, collection.id)
+    this.#databases.get(collection.db)?.delete(collection.name)
+    return this.#load(collection.id, db, name, collection.uuid.buffer, collection.options)
   }
 }
 

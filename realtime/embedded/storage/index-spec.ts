@@ -1,13 +1,14 @@
-// What an index definition may say. Guards that an index never promises what the engine does not keep: unknown options
-// and special index types are refused with MongoDB's codes.
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Index definitions. An index never promises more than the engine keeps: unknown options and
+// special types of indexes are refused with MongoDB's codes.
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import { parseFilter } from '../query/filter.ts'
-import type { Filter } from '../query/filter.ts'
+import { parseFilter, type Filter } from '../query/filter.ts'
 
-/** A parsed index definition. `source` is what `listIndexes` shows and what is stored. */
+/**
+ * A parsed index definition. `source` is the definition that is stored and that `listIndexes`
+ * shows.
+ */
 export interface IndexSpec {
   readonly source: Doc
   readonly name: string
@@ -18,11 +19,11 @@ export interface IndexSpec {
   readonly unique: boolean
   readonly sparse: boolean
   readonly partial: Filter | undefined
-  /** Seconds a document outlives the date in the (single) field. */
+  /** How long a document lives after the date in the index's only field, in seconds. */
   readonly expireAfterSeconds: number | undefined
 }
 
-const known = new Set([
+const knownOptions = new Set([
   'v',
   'key',
   'name',
@@ -36,7 +37,7 @@ const known = new Set([
   'collation',
 ])
 
-/** Parses a definition as `createIndexes` takes it; refuses what the engine cannot honour. */
+/** Parses a definition that `createIndexes` was given. Refuses what the engine can't do. */
 export function parseIndexSpec(given: Doc): IndexSpec {
   const key = given.key
   if (!isDoc(key))
@@ -50,7 +51,7 @@ export function parseIndexSpec(given: Doc): IndexSpec {
   if (fields.length > 32)
     throw refusal('CannotCreateIndex', 'Index key pattern has too many fields')
   for (const option of Object.keys(given)) {
-    if (!known.has(option)) {
+    if (!knownOptions.has(option)) {
       throw refusal(
         'InvalidIndexSpecificationOption',
         `The field '${option}' is not valid for an index specification.`,

@@ -1,26 +1,32 @@
-// Removes documents whose time is over. Their deletes are ordinary ones: change streams see them.
-import type { Engine } from '../engine.ts'
+// Removes the documents that TTL indexes have expired. These are ordinary deletes, which change
+// streams show.
 import { afterPrefix, bracketOf, keyOf } from '../bson/order.ts'
-import { backwards, below } from '../plan/bounds.ts'
+import { descendingIntervals, prefixed } from '../plan/bounds.ts'
 import { Scanner } from '../plan/scanner.ts'
-import type { Collection, Index } from './catalog.ts'
+import type { Catalog, Collection, Index } from './catalog.ts'
+import type { DocumentWriter } from './document-writer.ts'
+import type { SqliteStore } from './sqlite-store.ts'
 
-const perSweep = 1000
+const MAX_DELETES_PER_SWEEP = 1000
 
-/** Deletes what expired before `now` in all collections, a bounded number of documents an index; says whether more may be left. */
-export function expireDocuments(engine: Engine, now: number): boolean {
+export interface ExpiryDeps {
+  readonly store: SqliteStore
+  readonly catalog: Catalog
+  readonly writer: DocumentWriter
+}
+
+/**
+ * Deletes the documents that expired before `now`, a limited number per index. Returns whether
+ * there may be more.
+ */
+export function expireDocuments(deps: ExpiryDeps, now: number): boolean {
   let more = false
-  for (const db of engine.catalog.databaseNames()) {
-    for (const collection of engine.catalog.list(db)) {
+  for (const db of deps.catalog.databaseNames()) {
+    for (const collection of deps.catalog.list(db)) {
       for (const index of collection.indexes) {
         if (index.expireAfterSeconds === undefined) continue
-        const count = expireByIndex(
-          engine,
-          collection,
-          index,
-          now - index.expireAfterSeconds * 1000,
-        )
-        more ||= count === perSweep
+        const count = expireByIndex(deps, collection, index, now - index.expireAfterSeconds * 1000)
+        more ||= count === MAX_DELETES_PER_SWEEP
       }
     }
   }
@@ -28,7 +34,7 @@ export function expireDocuments(engine: Engine, now: number): boolean {
 }
 
 function expireByIndex(
-  engine: Engine,
+  deps: ExpiryDeps,
   collection: Collection,
   index: Index,
   before: number,
@@ -37,8 +43,8 @@ function expireByIndex(
     from: Buffer.from([bracketOf(new Date(0))]),
     to: afterPrefix(keyOf(new Date(before)))!,
   }
-  const intervals = (index.descending[0] ? backwards([dates]) : [dates]).map((interval) =>
-    below(Buffer.alloc(0), interval),
+  const intervals = (index.descending[0] ? descendingIntervals([dates]) : [dates]).map((interval) =>
+    prefixed(Buffer.alloc(0), interval),
   )
   const plan = {
     scans: [{ index, intervals, reverse: false }],
@@ -46,10 +52,14 @@ function expireByIndex(
     sorted: true,
     exact: true,
   }
-  const scanner = new Scanner(engine.store, collection, plan, perSweep)
+  const scanner = new Scanner(deps.store, collection, plan, MAX_DELETES_PER_SWEEP)
   const expired = []
-  for (let found = scanner.next(); found && expired.length < perSweep; found = scanner.next())
+  for (
+    let found = scanner.next();
+    found && expired.length < MAX_DELETES_PER_SWEEP;
+    found = scanner.next()
+  )
     expired.push(found)
-  for (const { row, bytes } of expired) engine.writer.delete(collection, row, bytes)
+  for (const { row, bytes } of expired) deps.writer.delete(collection, row, bytes)
   return expired.length
 }

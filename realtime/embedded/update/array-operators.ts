@@ -1,20 +1,17 @@
-// Update operators on arrays. A changed array is described whole, except that what `$push` appended is described
-// element by element.
-import { isDoc, typeOf } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Update operators on arrays. The update description contains a changed array as a whole, except
+// for elements that `$push` has appended, which it contains one by one.
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { compareValues, sameValue } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { isOperatorDoc, parseFilter, parseOperators } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf } from '../query/sort.ts'
-import type { Changes } from './changes.ts'
-import type { Action } from './modifiers.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { wholeNumber } from './operators.ts'
-import { valueAt, writeAt } from './targets.ts'
-import type { Target } from './targets.ts'
+import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
-function arrayAt(name: string, path: string, target: Target): unknown[] | undefined {
+function arrayAt(name: string, path: string, target: UpdateTarget): unknown[] | undefined {
   const value = valueAt(target)
   if (value === undefined) return undefined
   if (Array.isArray(value)) return value
@@ -24,15 +21,15 @@ function arrayAt(name: string, path: string, target: Target): unknown[] | undefi
   )
 }
 
-function assign(target: Target, value: unknown[], changes: Changes): void {
+function assign(target: UpdateTarget, value: unknown[], changes: ChangedPaths): void {
   writeAt(target, value)
   changes.set(target.path, value)
 }
 
 const pushClauses = new Set(['$each', '$slice', '$sort', '$position'])
 
-/** `$push` with `$each`, `$position`, `$sort`, `$slice`. */
-export function push(path: string, operand: unknown): Action {
+/** `$push` with its clauses `$each`, `$position`, `$sort` and `$slice`. */
+export function push(path: string, operand: unknown): TargetOperation {
   const clauses = isDoc(operand) && '$each' in operand ? operand : undefined
   if (!clauses && isOperatorDoc(operand) && !operand.$ref)
     throw refusal(
@@ -97,8 +94,8 @@ function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
   return (a, b) => Buffer.compare(keyOf(a), keyOf(b))
 }
 
-/** `$addToSet`, with `$each`. */
-export function addToSet(path: string, operand: unknown): Action {
+/** `$addToSet`, with or without `$each`. */
+export function addToSet(path: string, operand: unknown): TargetOperation {
   const candidates =
     isDoc(operand) && '$each' in operand ? eachOf('$addToSet', operand) : [operand ?? null]
   return (target, changes) => {
@@ -110,8 +107,8 @@ export function addToSet(path: string, operand: unknown): Action {
   }
 }
 
-/** `$pull`: elements equal to a value, or matching a condition. */
-export function pull(path: string, operand: unknown, variables: Variables): Action {
+/** `$pull` removes the elements that equal a value or match a condition. */
+export function pull(path: string, operand: unknown, variables: Variables): TargetOperation {
   const matches = conditionOf(operand, variables)
   return (target, changes) =>
     keep(target, changes, arrayAt('$pull', path, target), (element) => !matches(element))
@@ -131,8 +128,8 @@ function conditionOf(operand: unknown, variables: Variables): (element: unknown)
   return (element) => isDoc(element) && matches(element)
 }
 
-/** `$pullAll`: elements equal to any of the values. */
-export function pullAll(path: string, operand: unknown): Action {
+/** `$pullAll` removes the elements that equal one of the values. */
+export function pullAll(path: string, operand: unknown): TargetOperation {
   if (!Array.isArray(operand)) throw refusal('BadValue', '$pullAll requires an array argument')
   return (target, changes) => {
     keep(
@@ -145,8 +142,8 @@ export function pullAll(path: string, operand: unknown): Action {
 }
 
 function keep(
-  target: Target,
-  changes: Changes,
+  target: UpdateTarget,
+  changes: ChangedPaths,
   array: unknown[] | undefined,
   wanted: (element: unknown) => boolean,
 ): void {
@@ -154,8 +151,8 @@ function keep(
   if (kept && kept.length < array!.length) assign(target, kept, changes)
 }
 
-/** `$pop`: the last (1) or first (-1) element. */
-export function pop(path: string, operand: unknown): Action {
+/** `$pop` removes the last element (1) or the first one (-1). */
+export function pop(path: string, operand: unknown): TargetOperation {
   const direction = wholeNumber(operand)
   if (direction !== 1 && direction !== -1)
     throw refusal('FailedToParse', `$pop expects 1 or -1, found: ${String(operand)}`)

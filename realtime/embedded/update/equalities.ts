@@ -1,8 +1,8 @@
 // The equalities of a filter, from which an upsert builds its document.
-import { ServerError } from '../errors.ts'
+import { refusal } from '../errors.ts'
 import type { Filter } from '../query/filter.ts'
 
-/** Paths that the filter pins to one value, in the filter's order. */
+/** The paths that a filter pins to one value, in the order of the filter. */
 export function equalitiesOf(filter: Filter): Map<string, unknown> {
   const found = new Map<string, unknown>()
   const visit = (node: Filter): void => {
@@ -14,9 +14,8 @@ export function equalitiesOf(filter: Filter): Map<string, unknown> {
   }
   const add = (path: string, value: unknown): void => {
     if (found.has(path))
-      throw new ServerError(
+      throw refusal(
         'NotSingleValueField',
-        54,
         `cannot infer query fields to set, path '${path}' is matched twice`,
       )
     found.set(path, value)

@@ -1,30 +1,30 @@
-// Update operators that look at one value.
+// Update operators on a single value.
 import { Double, Int32, Long, Timestamp } from 'bson'
 import { isDoc, typeOf } from '../bson/codec.ts'
 import { arithmetic, isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { compareValues } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
-import type { Changes } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 import { identical } from './diff.ts'
-import type { Action } from './modifiers.ts'
-import { valueAt, writeAt } from './targets.ts'
-import type { Target } from './targets.ts'
+import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
 
-function assign(target: Target, value: unknown, changes: Changes): void {
+function assign(target: UpdateTarget, value: unknown, changes: ChangedPaths): void {
   const before = valueAt(target)
   if (before !== undefined && identical(before, value)) return
   writeAt(target, value)
   changes.set(target.path, value)
 }
 
-/** `$set`, `$setOnInsert`. */
-export function set(operand: unknown): Action {
+export function set(operand: unknown): TargetOperation {
   const value = operand ?? null
   return (target, changes) => assign(target, structuredCopy(value), changes)
 }
 
-/** Several documents and paths may get one operand: each needs its own arrays and objects. */
+/**
+ * One operand may be written to several documents and paths. Each gets a copy of its arrays and
+ * objects.
+ */
 function structuredCopy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(structuredCopy)
   if (!isDoc(value) || value._bsontype !== undefined) return value
@@ -33,16 +33,15 @@ function structuredCopy(value: unknown): unknown {
   )
 }
 
-/** `$unset`: a field goes, an array's element becomes null. */
-export const unset: Action = (target, changes) => {
+/** `$unset` removes a field and sets an array element to null. */
+export const unset: TargetOperation = (target, changes) => {
   if (valueAt(target) === undefined) return
   if (Array.isArray(target.container)) return assign(target, null, changes)
   delete target.container[target.key]
   changes.remove(target.path)
 }
 
-/** `$inc`, `$mul`. */
-export function increase(name: '$inc' | '$mul', path: string, operand: unknown): Action {
+export function increase(name: '$inc' | '$mul', path: string, operand: unknown): TargetOperation {
   const verb = name === '$inc' ? 'increment' : 'multiply'
   if (!isNumeric(operand))
     throw refusal(
@@ -81,8 +80,7 @@ function zeroLike(operand: unknown): unknown {
   return type === 'long' ? Long.ZERO : new Int32(0)
 }
 
-/** `$min`, `$max`. */
-export function extreme(name: '$min' | '$max', operand: unknown): Action {
+export function extreme(name: '$min' | '$max', operand: unknown): TargetOperation {
   const value = operand ?? null
   return (target, changes) => {
     const before = valueAt(target)
@@ -92,8 +90,8 @@ export function extreme(name: '$min' | '$max', operand: unknown): Action {
   }
 }
 
-/** `$currentDate`: the time of the command. */
-export function currentDate(operand: unknown, variables: Variables): Action {
+/** `$currentDate` sets the time of the command. */
+export function currentDate(operand: unknown, variables: Variables): TargetOperation {
   const type = isDoc(operand) ? operand.$type : 'date'
   if (
     typeof operand !== 'boolean' &&
@@ -114,8 +112,8 @@ export function currentDate(operand: unknown, variables: Variables): Action {
   }
 }
 
-/** `$bit`: and, or, xor on int and long. */
-export function bit(operand: unknown): Action {
+/** `$bit`: and, or, xor on ints and longs. */
+export function bit(operand: unknown): TargetOperation {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
     throw refusal('BadValue', 'The $bit modifier is not compatible with this type of argument')
   const steps = Object.entries(operand).map(([name, value]) => {
@@ -142,7 +140,9 @@ export function bit(operand: unknown): Action {
   }
 }
 
-/** A number of elements, for `$slice`, `$position`, `$pop`; undefined when it is no whole number. */
+/**
+ * The whole-number operand of `$slice`, `$position` or `$pop`; undefined if it is no whole number.
+ */
 export function wholeNumber(value: unknown): number | undefined {
   const number = toNumber(value)
   return number !== undefined && Number.isInteger(number) ? number : undefined

@@ -1,34 +1,36 @@
-// Finds what an update path points at: through objects, by array index, by `$`, `$[]` and `$[identifier]`. Creates the
-// objects on the way where the operator may.
-import { getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+// Finds the targets of an update path: through objects, by array index, and by `$`, `$[]` and
+// `$[identifier]`. Creates the objects on the way if the operator may.
+import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Matcher } from '../query/match.ts'
-import type { Changes } from './changes.ts'
+import type { ChangedPaths } from './changed-paths.ts'
 
-/** One place that an operator works on. */
-export interface Target {
+/** One value that an operator works on: a field of an object or an element of an array. */
+export interface UpdateTarget {
   readonly container: Doc | unknown[]
   readonly key: string
   readonly path: string
 }
 
-/** What path parts other than names stand for. */
+/** Does the work of one operator on one target and records what changed. */
+export type TargetOperation = (target: UpdateTarget, changes: ChangedPaths) => void
+
+/** What the special parts of a path stand for. */
 export interface PathContext {
   readonly position: number | undefined
   readonly identifiers: ReadonlyMap<string, Matcher>
-  /** Create missing objects on the way; otherwise a missing path is no target. */
+  /** Whether missing objects on the way are created. If not, a missing path has no target. */
   readonly create: boolean
-  readonly changes: Changes
+  readonly changes: ChangedPaths
 }
 
-/** The value at a target; undefined when missing. */
-export function valueAt({ container, key }: Target): unknown {
+/** The value at a target; undefined if it is missing. */
+export function valueAt({ container, key }: UpdateTarget): unknown {
   return Array.isArray(container) ? container[Number(key)] : getField(container, key)
 }
 
-/** Writes a target's value; an array is filled with null up to the index. */
-export function writeAt({ container, key }: Target, value: unknown): void {
+/** Writes the value at a target. An array is filled with null up to the index. */
+export function writeAt({ container, key }: UpdateTarget, value: unknown): void {
   if (!Array.isArray(container)) return setField(container, key, value)
   const index = Number(key)
   if (index - container.length > 1_500_000)
@@ -42,7 +44,7 @@ export function eachTarget(
   root: Doc,
   path: string,
   context: PathContext,
-  visit: (target: Target) => void,
+  visit: (target: UpdateTarget) => void,
 ): void {
   descend(root, path.split('.'), 0, '', context, visit)
 }
@@ -53,7 +55,7 @@ function descend(
   at: number,
   prefix: string,
   context: PathContext,
-  visit: (target: Target) => void,
+  visit: (target: UpdateTarget) => void,
 ): void {
   for (const key of keysAt(container, parts, at, prefix, context)) {
     const target = { container, key, path: prefix + key }
@@ -71,11 +73,11 @@ function descend(
 }
 
 function create(
-  target: Target,
+  target: UpdateTarget,
   parts: readonly string[],
   at: number,
   context: PathContext,
-  visit: (target: Target) => void,
+  visit: (target: UpdateTarget) => void,
 ): void {
   const made: Doc = {}
   descend(made, parts, at + 1, `${target.path}.`, context, visit)

@@ -1,39 +1,51 @@
-// Parses an update once and applies it to any number of documents: a replacement, operators, or a pipeline. Guards that
-// `_id` never changes and that two operators never touch the same path.
+// Parses an update (a replacement, operators, or a pipeline) once and applies it to any number of
+// documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
-import { decode, encode, firstFieldName, getField, isDoc, setField } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
-import { refusal, ServerError } from '../errors.ts'
+import {
+  decode,
+  encode,
+  firstFieldName,
+  getField,
+  isDoc,
+  setField,
+  type Doc,
+} from '../bson/codec.ts'
+import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
 import { compileStages } from '../aggregate/document-stages.ts'
-import { Changes } from './changes.ts'
+import { ChangedPaths } from './changed-paths.ts'
 import { describeDifference, identical } from './diff.ts'
 import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'
 import type { Filter } from '../query/filter.ts'
 
-/** An updated document: its value, bytes, and (unless it was replaced whole) what changed. */
-export interface Updated {
+/**
+ * An updated document: its value, its bytes, and a description of what changed, unless the document
+ * was replaced as a whole.
+ */
+export interface UpdatedDocument {
   readonly doc: Doc
   readonly bytes: Uint8Array
   readonly description: Doc | undefined
 }
 
-/** A parsed update. */
-export interface Update {
-  /** Applies it to a document; undefined when nothing changed. `position` is what `$` stands for. */
-  apply(bytes: Uint8Array, position: number | undefined): Updated | undefined
-  /** Builds the document of an upsert from the filter's equalities. */
-  build(filter: Filter): Updated
-  /** A whole-document replacement, which `multi` does not allow. */
+export interface ParsedUpdate {
+  /**
+   * Applies the update to a document; undefined if nothing changed. `position` is what `$` stands
+   * for.
+   */
+  apply(bytes: Uint8Array, position: number | undefined): UpdatedDocument | undefined
+  /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
+  build(filter: Filter): UpdatedDocument
+  /** Whether the update replaces the whole document, which `multi` doesn't allow. */
   readonly replacement: boolean
 }
 
-/** The largest document that is stored: 16 MB. */
-export const maxDocumentBytes = 16 * 1024 * 1024
+/** The size of the largest document that can be stored: 16 MB. */
+export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 /** Parses the `u` of an update statement. */
-export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): Update {
+export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): ParsedUpdate {
   if (Array.isArray(u)) {
     if (arrayFilters !== undefined)
       throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
@@ -45,19 +57,19 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
   return modifierUpdate(u, arrayFilters, variables)
 }
 
-function replacementUpdate(u: Doc): Update {
-  const stray = Object.keys(u).find((name) => name.startsWith('$'))
-  if (stray)
+function replacementUpdate(u: Doc): ParsedUpdate {
+  const unexpected = Object.keys(u).find((name) => name.startsWith('$'))
+  if (unexpected)
     throw refusal(
       'DollarPrefixedFieldName',
-      `The dollar ($) prefixed field '${stray}' in '${stray}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
+      `The dollar ($) prefixed field '${unexpected}' in '${unexpected}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
     )
   return {
     replacement: true,
     apply(bytes) {
       const before = decode(bytes)
       const doc = withId(u, before._id)
-      const after = finish(doc, before._id)
+      const after = encodeChecked(doc, before._id)
       return Buffer.compare(after, bytes) === 0
         ? undefined
         : { doc, bytes: after, description: undefined }
@@ -65,7 +77,7 @@ function replacementUpdate(u: Doc): Update {
     build(filter) {
       const id = equalitiesOf(filter).get('_id')
       const doc = withId(u, Object.hasOwn(u, '_id') ? u._id : (id ?? new ObjectId()))
-      return { doc, bytes: finish(doc, id ?? doc._id), description: undefined }
+      return { doc, bytes: encodeChecked(doc, id ?? doc._id), description: undefined }
     },
   }
 }
@@ -75,39 +87,39 @@ function withId(u: Doc, id: unknown): Doc {
   return { _id: given === undefined ? id : given, ...rest }
 }
 
-function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): Update {
+function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): ParsedUpdate {
   const modifiers = parseModifiers(u, arrayFilters, variables)
   return {
     replacement: false,
     apply(bytes, position) {
       const doc = decode(bytes)
       const id = doc._id
-      const changes = new Changes()
+      const changes = new ChangedPaths()
       modifiers.apply(doc, changes, { position, inserting: false })
       if (changes.updated.size === 0 && changes.removed.size === 0) return undefined
-      const after = finish(doc, id)
+      const after = encodeChecked(doc, id)
       return Buffer.compare(after, bytes) === 0
         ? undefined
         : { doc, bytes: after, description: changes.describe() }
     },
     build(filter) {
       const seed = seedOf(filter)
-      modifiers.apply(seed, new Changes(), { position: undefined, inserting: true })
-      return built(seed, filter)
+      modifiers.apply(seed, new ChangedPaths(), { position: undefined, inserting: true })
+      return upsertedDocument(seed, filter)
     },
   }
 }
 
-/** The document that an upsert starts from: the filter's equalities, `_id` first. */
+/** The document that an upsert starts from: the equalities of the filter, with `_id` first. */
 function seedOf(filter: Filter): Doc {
   const seed: Doc = {}
   const equalities = equalitiesOf(filter)
   if (equalities.has('_id')) seed._id = equalities.get('_id')
-  for (const [path, value] of equalities) plant(seed, path.split('.'), value)
+  for (const [path, value] of equalities) setAtPath(seed, path.split('.'), value)
   return seed
 }
 
-function plant(doc: Doc, path: readonly string[], value: unknown): void {
+function setAtPath(doc: Doc, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path as [string, ...string[]]
   if (rest.length === 0) return setField(doc, name, value)
   const present = getField(doc, name)
@@ -119,15 +131,15 @@ function plant(doc: Doc, path: readonly string[], value: unknown): void {
   }
   const inner = (present as Doc | undefined) ?? {}
   setField(doc, name, inner)
-  plant(inner, rest, value)
+  setAtPath(inner, rest, value)
 }
 
-function built(doc: Doc, filter: Filter): Updated {
+function upsertedDocument(doc: Doc, filter: Filter): UpdatedDocument {
   const { _id: id = new ObjectId(), ...rest } = doc
   const whole = { _id: id, ...rest }
   return {
     doc: whole,
-    bytes: finish(whole, equalitiesOf(filter).get('_id') ?? id),
+    bytes: encodeChecked(whole, equalitiesOf(filter).get('_id') ?? id),
     description: undefined,
   }
 }
@@ -141,7 +153,7 @@ const pipelineStages = new Set([
   '$replaceWith',
 ])
 
-function pipelineUpdate(stages: readonly unknown[], variables: Variables): Update {
+function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
   for (const stage of stages) {
     const [name] = isDoc(stage) ? Object.keys(stage) : []
     if (name !== undefined && !pipelineStages.has(name)) {
@@ -154,17 +166,17 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Updat
     apply(bytes) {
       const before = decode(bytes)
       const doc = withId(transform(decode(bytes)), before._id)
-      const after = finish(doc, before._id)
+      const after = encodeChecked(doc, before._id)
       if (Buffer.compare(after, bytes) === 0) return undefined
       return { doc, bytes: after, description: describeDifference(before, doc) }
     },
     build(filter) {
-      return built(transform(seedOf(filter)), filter)
+      return upsertedDocument(transform(seedOf(filter)), filter)
     },
   }
 }
 
-function finish(doc: Doc, id: unknown): Uint8Array {
+function encodeChecked(doc: Doc, id: unknown): Uint8Array {
   if (!Object.hasOwn(doc, '_id') || !identical(doc._id, id)) {
     throw refusal(
       'ImmutableField',
@@ -174,17 +186,16 @@ function finish(doc: Doc, id: unknown): Uint8Array {
   checkId(doc._id)
   const bytes = encode(doc)
   if (firstFieldName(bytes) !== '_id') return encode(withId(doc, id))
-  if (bytes.length > maxDocumentBytes) {
-    throw new ServerError(
-      'Location17419',
+  if (bytes.length > MAX_DOCUMENT_BYTES) {
+    throw locationRefusal(
       17419,
-      `Resulting document after update is larger than ${maxDocumentBytes}`,
+      `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`,
     )
   }
   return bytes
 }
 
-/** Refuses values that cannot be an `_id`. */
+/** Refuses values that can't be an `_id`. */
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
   if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
@@ -196,11 +207,11 @@ export function checkId(id: unknown): void {
     throw refusal('BadValue', "can't use a regex for _id")
   }
   if (isDoc(id)) {
-    const stray = Object.keys(id).find((name) => name.startsWith('$'))
-    if (stray)
+    const unexpected = Object.keys(id).find((name) => name.startsWith('$'))
+    if (unexpected)
       throw refusal(
         'DollarPrefixedFieldName',
-        `The dollar ($) prefixed field '${stray}' in '_id.${stray}' is not valid for storage.`,
+        `The dollar ($) prefixed field '${unexpected}' in '_id.${unexpected}' is not valid for storage.`,
       )
   }
 }

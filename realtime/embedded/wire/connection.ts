@@ -1,38 +1,39 @@
-// One client connection: frames in, answers out. An answer leaves only when everything its command did, or saw, is on
-// disk. Commands of one connection run in the order in which they came.
+// One client connection. A reply leaves only after everything that its command did, or saw, is on
+// disk. The commands of a connection run in the order in which they arrive.
 import type { Socket } from 'node:net'
-import type { Engine } from '../engine.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { dispatch, errorReply } from '../commands/dispatch.ts'
-import type { Reply } from '../commands/reply.ts'
-import { composeReply, encodeReply, maxMessageBytes, parseMessage } from './message.ts'
-import type { Message } from './message.ts'
-import { Framing } from './framing.ts'
-
-/** What commands may know about the connection they came over. */
-export interface ConnectionInfo {
-  readonly id: number
-  appName: string | undefined
-  /** Resolves when the client is gone. */
-  readonly closed: AbortSignal
-  /** Ends the connection without an answer. */
-  destroy(): void
-}
-
-let nextConnection = 1
+import type { ClientConnection, CommandReply } from '../commands/command.ts'
+import {
+  composeReply,
+  encodeReply,
+  MAX_MESSAGE_BYTES,
+  parseMessage,
+  type WireMessage,
+} from './message.ts'
+import { FrameReader } from './frame-reader.ts'
 
 /** Serves one socket until it closes. */
-export function serveConnection(socket: Socket, engine: Engine, stopping: AbortSignal): void {
-  const framing = new Framing(maxMessageBytes + 1024)
-  const gone = new AbortController()
-  const info: ConnectionInfo = {
-    id: nextConnection++,
+export function serveConnection(
+  socket: Socket,
+  engine: DatabaseEngine,
+  stopping: AbortSignal,
+): void {
+  const frames = new FrameReader(MAX_MESSAGE_BYTES + 1024)
+  const closed = new AbortController()
+  const client: ClientConnection = {
     appName: undefined,
-    closed: gone.signal,
+    closed: closed.signal,
     destroy: () => socket.destroy(),
   }
   let queue: Promise<void> | undefined
 
-  const send = (message: Message, reply: Reply, responseTo: number, more: boolean): number => {
+  const send = (
+    message: WireMessage,
+    reply: CommandReply,
+    responseTo: number,
+    more: boolean,
+  ): number => {
     const { frame, id } = composeReply(
       responseTo,
       encodeReply(reply.body, reply.cursor),
@@ -44,18 +45,18 @@ export function serveConnection(socket: Socket, engine: Engine, stopping: AbortS
     })
     return id
   }
-  const finish = async (message: Message, first: Reply): Promise<void> => {
+  const finish = async (message: WireMessage, first: CommandReply): Promise<void> => {
     let reply = first
     let responseTo = message.requestId
     while (reply.next && message.exhaust && !message.unacknowledged) {
       responseTo = send(message, reply, responseTo, true)
       reply = await reply.next()
-      if (gone.signal.aborted || stopping.aborted) return
+      if (closed.signal.aborted || stopping.aborted) return
     }
     if (!message.unacknowledged) send(message, reply, responseTo, false)
   }
-  const execute = (message: Message): Promise<void> | undefined => {
-    const result = dispatch(engine, message, info, stopping)
+  const execute = (message: WireMessage): Promise<void> | undefined => {
+    const result = dispatch(engine, message, client, stopping)
     if (!(result instanceof Promise) && !(result.next && message.exhaust)) {
       if (!message.unacknowledged) send(message, result, message.requestId, false)
       return undefined
@@ -64,25 +65,25 @@ export function serveConnection(socket: Socket, engine: Engine, stopping: AbortS
       .catch((error: unknown) => errorReply(engine, error))
       .then((reply) => finish(message, reply))
   }
-  const accept = (message: Message): void => {
+  const accept = (message: WireMessage): void => {
     if (queue === undefined) {
       queue = execute(message)
     } else {
       queue = queue.then(() => execute(message))
     }
-    const mine = queue
-    void mine?.then(() => {
-      if (queue === mine) queue = undefined
+    const started = queue
+    void started?.then(() => {
+      if (queue === started) queue = undefined
     })
   }
 
   socket.on('data', (chunk: Buffer) => {
     try {
-      for (const frame of framing.push(chunk)) accept(parseMessage(frame))
+      for (const frame of frames.push(chunk)) accept(parseMessage(frame))
     } catch {
       socket.destroy()
     }
   })
   socket.on('error', () => socket.destroy())
-  socket.on('close', () => gone.abort())
+  socket.on('close', () => closed.abort())
 }

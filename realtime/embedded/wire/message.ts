@@ -1,48 +1,47 @@
-// Frames of the wire protocol. Guards that nothing malformed gets further: a frame that is not understood closes its
-// connection, as a mongod does.
+// Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
+// parsed closes its connection, as in a mongod.
 import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
-import { decode, decodePlain, encode, firstFieldName } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, decodePlain, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 
-const opReply = 1
-const opQuery = 2004
-const opMsg = 2013
-const checksumPresent = 1
-const moreToCome = 2
-const exhaustAllowed = 1 << 16
+const OP_REPLY = 1
+const OP_QUERY = 2004
+const OP_MSG = 2013
+const CHECKSUM_PRESENT = 1
+const MORE_TO_COME = 2
+const EXHAUST_ALLOWED = 1 << 16
 
-/** The largest frame that is accepted: 48 MB. */
-export const maxMessageBytes = 48_000_000
+/** The size of the largest frame that is accepted: 48 MB. */
+export const MAX_MESSAGE_BYTES = 48_000_000
 
 /** A command as it arrived. */
-export interface Message {
+export interface WireMessage {
   readonly requestId: number
   readonly command: Doc
   readonly name: string
   readonly db: string
-  /** Documents that stay bytes: of an insert, or of a document sequence, by field. */
+  /** Documents that stay bytes, by field: those of an insert, and those of a document sequence. */
   readonly sequences: ReadonlyMap<string, Uint8Array[]>
-  /** The client wants no answer. */
+  /** The client expects no reply. */
   readonly unacknowledged: boolean
-  /** The client takes any number of answers to this one request. */
+  /** The client accepts any number of replies to this one request. */
   readonly exhaust: boolean
-  /** It came as a legacy OP_QUERY and has to be answered so. */
+  /** The command came as a legacy OP_QUERY and needs a reply of that kind. */
   readonly legacy: boolean
 }
 
-/** Parses one whole frame; throws on anything malformed. */
-export function parseMessage(frame: Buffer): Message {
+/** Parses one complete frame. Throws if it is malformed. */
+export function parseMessage(frame: Buffer): WireMessage {
   const requestId = frame.readInt32LE(4)
   const opCode = frame.readInt32LE(12)
-  if (opCode === opMsg) return parseOpMsg(frame, requestId)
-  if (opCode === opQuery) return parseOpQuery(frame, requestId)
+  if (opCode === OP_MSG) return parseOpMsg(frame, requestId)
+  if (opCode === OP_QUERY) return parseOpQuery(frame, requestId)
   throw new Error(`unsupported opcode ${opCode}`)
 }
 
-function parseOpMsg(frame: Buffer, requestId: number): Message {
+function parseOpMsg(frame: Buffer, requestId: number): WireMessage {
   const flags = frame.readUInt32LE(16)
-  if (flags & 0xffff & ~(checksumPresent | moreToCome)) throw new Error('unknown required flag')
-  const end = flags & checksumPresent ? frame.length - 4 : frame.length
+  if (flags & 0xffff & ~(CHECKSUM_PRESENT | MORE_TO_COME)) throw new Error('unknown required flag')
+  const end = flags & CHECKSUM_PRESENT ? frame.length - 4 : frame.length
   const sequences = new Map<string, Uint8Array[]>()
   let body: Buffer | undefined
   let at = 20
@@ -66,8 +65,8 @@ function parseOpMsg(frame: Buffer, requestId: number): Message {
     name,
     db: typeof command.$db === 'string' ? command.$db : '',
     sequences,
-    unacknowledged: (flags & moreToCome) !== 0,
-    exhaust: (flags & exhaustAllowed) !== 0,
+    unacknowledged: (flags & MORE_TO_COME) !== 0,
+    exhaust: (flags & EXHAUST_ALLOWED) !== 0,
     legacy: false,
   }
 }
@@ -85,7 +84,7 @@ function parseSequence(section: Buffer, sequences: Map<string, Uint8Array[]>): v
   sequences.set(section.toString('utf8', 0, nameEnd), documents)
 }
 
-function parseOpQuery(frame: Buffer, requestId: number): Message {
+function parseOpQuery(frame: Buffer, requestId: number): WireMessage {
   const nameEnd = frame.indexOf(0, 20)
   const ns = frame.toString('utf8', 20, nameEnd)
   const query = frame.subarray(nameEnd + 9)
@@ -104,7 +103,7 @@ function parseOpQuery(frame: Buffer, requestId: number): Message {
 
 let nextId = 1
 
-/** Composes the answer to a request; `more` says that another one to the same request follows. */
+/** Builds the frame of a reply. `more` says that another reply to the same request follows. */
 export function composeReply(
   responseTo: number,
   body: Uint8Array,
@@ -116,25 +115,25 @@ export function composeReply(
   head.writeInt32LE(head.length + body.length, 0)
   head.writeInt32LE(id, 4)
   head.writeInt32LE(responseTo, 8)
-  head.writeInt32LE(legacy ? opReply : opMsg, 12)
+  head.writeInt32LE(legacy ? OP_REPLY : OP_MSG, 12)
   if (legacy) {
     head.writeInt32LE(8, 16)
     head.writeInt32LE(1, 32)
   } else {
-    head.writeUInt32LE(more ? moreToCome : 0, 16)
+    head.writeUInt32LE(more ? MORE_TO_COME : 0, 16)
   }
   return { frame: Buffer.concat([head, body]), id }
 }
 
-/** A cursor's part of an answer: documents stay the bytes they are. */
-export interface CursorReply {
+/** The cursor of a reply. Its documents stay bytes. */
+export interface CursorBatch {
   readonly batchName: 'firstBatch' | 'nextBatch'
   readonly documents: readonly Uint8Array[]
   readonly rest: Doc
 }
 
-/** Encodes an answer, the cursor first, without decoding its documents. */
-export function encodeReply(body: Doc, cursor?: CursorReply): Uint8Array {
+/** Encodes a reply, with the cursor first, without decoding the cursor's documents. */
+export function encodeReply(body: Doc, cursor?: CursorBatch): Uint8Array {
   if (!cursor) return encode(body)
   const inner = framed([
     ...embeddedArray(cursor.batchName, cursor.documents),

@@ -1,4 +1,5 @@
-// Dates and times in the language that the user chose for them; "today" moves on by itself.
+// Dates and times, formatted in the language that the user chose for them. The texts are reactive:
+// they change when the preference changes and when a day ends.
 import { preferences } from './stores/preferences.svelte.ts'
 
 let now = $state.raw(new Date())
@@ -7,23 +8,23 @@ const tick = (): void => {
 }
 setInterval(tick, 60_000)
 
-type Options = Intl.DateTimeFormatOptions
+type FormatOptions = Intl.DateTimeFormatOptions
 const formats = new Map<string, Intl.DateTimeFormat>()
-function format(options: Options): Intl.DateTimeFormat {
+function format(options: FormatOptions): Intl.DateTimeFormat {
   const language = preferences.dateLanguage
   const key = `${language} ${JSON.stringify(options)}`
-  const known = formats.get(key)
-  if (known) return known
-  const made = new Intl.DateTimeFormat(language, options)
-  formats.set(key, made)
-  return made
+  const cached = formats.get(key)
+  if (cached) return cached
+  const created = new Intl.DateTimeFormat(language, options)
+  formats.set(key, created)
+  return created
 }
 
 const startOfDay = (at: Date): number =>
   new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime()
 const dayMs = 86_400_000
 
-/** Whole days between then and today; 0 is today. */
+/** The number of whole days from `iso` to today; 0 means today. */
 export const daysAgo = (iso: string): number =>
   Math.round((startOfDay(now) - startOfDay(new Date(iso))) / dayMs)
 
@@ -35,20 +36,20 @@ const relative = (days: number): string => {
   return text.charAt(0).toLocaleUpperCase(preferences.dateLanguage) + text.slice(1)
 }
 
-/** "Today", "Yesterday", "Monday, 3 March". */
+/** For example "Today", "Yesterday" or "Monday, 3 March"; with the year if it is not this year. */
 export function dayText(iso: string): string {
   const days = daysAgo(iso)
   if (days === 0 || days === 1) return relative(days)
   const at = new Date(iso)
-  const year: Options = at.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }
+  const year: FormatOptions = at.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }
   return format({ weekday: 'long', day: 'numeric', month: 'long', ...year }).format(at)
 }
 
-/** "14:05" */
+/** For example "14:05". */
 export const timeText = (iso: string): string =>
   format({ hour: 'numeric', minute: '2-digit' }).format(new Date(iso))
 
-/** The shortest that says when: a time today, a weekday this week, else a date. */
+/** The shortest clear form: a time for today, a weekday for the past week, otherwise a date. */
 export function shortText(iso: string): string {
   const days = daysAgo(iso)
   const at = new Date(iso)
@@ -59,11 +60,11 @@ export function shortText(iso: string): string {
   return format({ day: 'numeric', month: 'short', year: '2-digit' }).format(at)
 }
 
-/** Date and time in full, for hints and lists. */
+/** The full date and time, for tooltips and lists. */
 export const fullText = (iso: string): string =>
   format({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
 
-/** "3.2 s", "1 min 5 s" */
+/** A duration in milliseconds as text, for example "3.2 s" or "1 min 5 s". */
 export function durationText(ms: number): string {
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
   const seconds = Math.round(ms / 1000)

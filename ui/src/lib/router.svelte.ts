@@ -1,8 +1,9 @@
-// Page addresses on the History API. Plain links work as in any page (new tab, copy, long press); those into /app/ stay in this document.
+// Routes page addresses with the History API. Links stay plain links, so opening them in a new tab
+// and copying them work as usual; a click on a link to /app/… stays in this document.
 
 let url = $state.raw(new URL(location.href))
 
-/** The present address; reactive. */
+/** The current address; reactive. */
 export const route = {
   get path(): string {
     return url.pathname.replace(/(.)\/+$/, '$1')
@@ -12,7 +13,7 @@ export const route = {
   },
 }
 
-/** Goes to an address under /app. `replace`: without a new entry in the history. */
+/** Goes to an address under /app. With `replace`, the browser's history gets no new entry. */
 export function navigate(to: string, { replace = false }: { replace?: boolean } = {}): void {
   const target = new URL(to, location.href)
   if (target.href === location.href) return
@@ -21,17 +22,20 @@ export function navigate(to: string, { replace = false }: { replace?: boolean } 
   url = target
 }
 
-/** The parameters of `path` (with `:name` for one segment), or undefined when the present address isn't of that kind. */
+/**
+ * The parameters of the current address. In `path`, `:name` stands for one segment. Returns
+ * undefined if the current address does not match `path`.
+ */
 export function match(path: string): Record<string, string> | undefined {
-  const wanted = path.split('/')
-  const present = route.path.split('/')
-  if (wanted.length !== present.length) return undefined
-  const found: Record<string, string> = {}
-  for (const [index, segment] of wanted.entries()) {
-    if (segment.startsWith(':')) found[segment.slice(1)] = decodeURIComponent(present[index]!)
-    else if (segment !== present[index]) return undefined
+  const expected = path.split('/')
+  const actual = route.path.split('/')
+  if (expected.length !== actual.length) return undefined
+  const parameters: Record<string, string> = {}
+  for (const [index, segment] of expected.entries()) {
+    if (segment.startsWith(':')) parameters[segment.slice(1)] = decodeURIComponent(actual[index]!)
+    else if (segment !== actual[index]) return undefined
   }
-  return found
+  return parameters
 }
 
 function followLink(event: MouseEvent): void {
@@ -52,7 +56,7 @@ function followLink(event: MouseEvent): void {
   navigate(link.href)
 }
 
-/** Takes over the links and the back button; once, at start. */
+/** Handles clicks on links and the back button. Call it once, at start. */
 export function startRouter(): void {
   addEventListener('popstate', () => (url = new URL(location.href)))
   document.addEventListener('click', followLink)

@@ -1,11 +1,11 @@
-// How a run's state is called.
+// How the page names and colours the statuses of runs.
 import type { RunStatus } from '@lockstep/protocol/agents'
 
-export const runWords: Record<RunStatus, { label: string; look: '' | 'good' | 'bad' }> = {
-  queued: { label: 'Waiting', look: '' },
-  running: { label: 'Running', look: 'good' },
-  complete: { label: 'Done', look: '' },
-  stopped: { label: 'Stopped', look: '' },
-  interrupted: { label: 'Interrupted', look: 'bad' },
-  failed: { label: 'Failed', look: 'bad' },
+export const runStatusLabels: Record<RunStatus, { label: string; tone: '' | 'good' | 'bad' }> = {
+  queued: { label: 'Waiting', tone: '' },
+  running: { label: 'Running', tone: 'good' },
+  complete: { label: 'Done', tone: '' },
+  stopped: { label: 'Stopped', tone: '' },
+  interrupted: { label: 'Interrupted', tone: 'bad' },
+  failed: { label: 'Failed', tone: 'bad' },
 }

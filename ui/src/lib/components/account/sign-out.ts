@@ -1,4 +1,4 @@
-// Signing out, with a word on what would be lost.
+// Signs the user out, after a warning if unsent changes would be lost.
 import { account } from '../../stores/account.svelte.ts'
 import { connection } from '../../stores/connection.svelte.ts'
 import { confirmed, notify } from '../overlays/overlays.svelte.ts'

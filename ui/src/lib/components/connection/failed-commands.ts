@@ -1,14 +1,17 @@
-// What becomes of commands that the server refused. A conflict is the user's choice; a refused message stays where it was written, with its
-// reason; of everything else the user is told and the view goes back to what the server holds.
+// Handles commands that the server refused. For a version conflict, the user chooses which version
+// to keep. A refused message stays in its thread and shows the reason. Any other refused command is
+// discarded, so the page shows the server's state again, and a notice tells the user.
 import type { OutboxItem } from '@lockstep/client/views'
 import { engine } from '../../stores/engine.ts'
 import { preferences } from '../../stores/preferences.svelte.ts'
-import { unsentText } from '../thread/pending-replies.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
+import { unsentText } from '../thread/pending-replies.ts'
 
-const seen = new Set<string>()
+/** The `mutation_id`s of the failed commands that have been handled. */
+const handled = new Set<string>()
 
-const deeds: Record<string, string> = {
+/** Each completes the sentence "Could not …". */
+const commandPhrases: Record<string, string> = {
   create: 'create this',
   update: 'save this',
   append: 'send this',
@@ -21,22 +24,26 @@ const deeds: Record<string, string> = {
   revoke: 'sign that device out',
 }
 
-function attend(item: OutboxItem): void {
+function handleFailure(item: OutboxItem): void {
   if (item.problem?.code === 'version_conflict') return void resolveConflict(item)
   if (item.message_ids.length > 0) {
-    if (!isShown(item)) void rescue(item)
+    if (!isShownInThread(item)) void rescueMessage(item)
     return
   }
-  const text = `Could not ${deeds[item.command] ?? 'do this'}: ${item.problem?.detail ?? 'the server refused it'}.`
+  const text = `Could not ${commandPhrases[item.command] ?? 'do this'}: ${item.problem?.detail ?? 'the server refused it'}.`
   item.discard()
   notify(text.replace(/\.\.$/, '.'), { kind: 'error' })
 }
 
-const isShown = ({ entity_id, message_ids }: OutboxItem): boolean =>
+const isShownInThread = ({ entity_id, message_ids }: OutboxItem): boolean =>
   engine.conversations.get(entity_id)?.messages.some(({ id }) => message_ids.includes(id)) ?? false
 
-/** A message whose conversation went away while it was on its way: it can go back with the conversation, or begin a new one. */
-async function rescue(item: OutboxItem): Promise<void> {
+/**
+ * For a refused message that no thread shows, because its conversation was deleted before the
+ * message arrived. The user can restore the conversation and send the message, or keep its text as
+ * a draft.
+ */
+async function rescueMessage(item: OutboxItem): Promise<void> {
   const conversation = engine.conversations.get(item.entity_id)
   const content =
     item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ?? ''
@@ -48,7 +55,7 @@ async function rescue(item: OutboxItem): Promise<void> {
     answers: [
       { value: 'draft', label: 'Keep it as a draft' },
       ...(isInTrash
-        ? [{ value: 'restore' as const, label: 'Restore and send', look: 'primary' as const }]
+        ? [{ value: 'restore' as const, label: 'Restore and send', emphasis: 'primary' as const }]
         : []),
     ],
   })
@@ -62,7 +69,7 @@ async function rescue(item: OutboxItem): Promise<void> {
   }
 }
 
-/** What the entity says now, as far as it can be shown in a line. */
+/** The entity's current title or content, if it has one. */
 function currentText(item: OutboxItem): string {
   const current = item.problem?.current
   if (typeof current !== 'object' || current === null) return 'Changed on another device'
@@ -78,28 +85,29 @@ async function resolveConflict(item: OutboxItem): Promise<void> {
     compare: [{ label: 'What it says now', text: currentText(item) }],
     answers: [
       { value: 'theirs', label: 'Keep that' },
-      { value: 'mine', label: 'Replace it with mine', look: 'primary' },
+      { value: 'mine', label: 'Replace it with mine', emphasis: 'primary' },
     ],
   })
   if (answer === 'mine') item.retry({ overwrite: true })
   else if (answer === 'theirs') item.discard()
-  // Left open, the change stays in the outbox: it is counted there, and the account's menu offers it again.
+  // Without an answer the command stays in the outbox as failed, and the account menu offers to
+  // send it again.
 }
 
-/** Watches the outbox of all topics; once, at start. */
-export function watchFailures(): void {
+/** The failed commands that wait for the user to retry or discard them. */
+export const failedCommands = (): readonly OutboxItem[] =>
+  engine.outbox.filter(({ status }) => status === 'failed')
+
+/** Watches the outbox of all topics. Call it once, at start. */
+export function watchFailedCommands(): void {
   engine.subscribe(() => {
-    const failed = engine.outbox.filter(({ status }) => status === 'failed')
-    for (const id of seen)
-      if (!failed.some(({ mutation_id }) => mutation_id === id)) seen.delete(id)
+    const failed = failedCommands()
+    for (const id of handled)
+      if (!failed.some(({ mutation_id }) => mutation_id === id)) handled.delete(id)
     for (const item of failed) {
-      if (seen.has(item.mutation_id)) continue
-      seen.add(item.mutation_id)
-      attend(item)
+      if (handled.has(item.mutation_id)) continue
+      handled.add(item.mutation_id)
+      handleFailure(item)
     }
   })
 }
-
-/** Items that failed and wait for the user: tried again, or given up, all at once. */
-export const failedItems = (): readonly OutboxItem[] =>
-  engine.outbox.filter(({ status }) => status === 'failed')

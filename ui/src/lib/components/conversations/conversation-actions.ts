@@ -1,15 +1,16 @@
-// What a user can do with a conversation: the same menu in the list and in the thread. Whatever hides something can be undone.
+// The actions that a user can take on a conversation. The list and the thread show the same menu.
+// Each action that hides a conversation offers to undo it, except deleting it for ever.
 import type { SummaryView } from '@lockstep/client/views'
-import { commands } from '../../stores/conversations.svelte.ts'
 import { navigate, route } from '../../router.svelte.ts'
+import { commands } from '../../stores/conversations.svelte.ts'
 import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
 
-const leaveIfShown = (id: string): void => {
+const leaveIfOpen = (id: string): void => {
   if (route.path === `/app/c/${id}`) navigate('/app')
 }
 
-function trash(conversation: SummaryView): void {
-  leaveIfShown(conversation.id)
+function moveToTrash(conversation: SummaryView): void {
+  leaveIfOpen(conversation.id)
   commands.delete(conversation.id)
   notify('Moved to the trash', {
     action: { label: 'Undo', run: () => void commands.restore(conversation.id) },
@@ -18,7 +19,7 @@ function trash(conversation: SummaryView): void {
 
 function setArchived(conversation: SummaryView, archived: boolean): void {
   commands.archive(conversation.id, archived)
-  if (archived) leaveIfShown(conversation.id)
+  if (archived) leaveIfOpen(conversation.id)
   const undo = { label: 'Undo', run: () => void commands.archive(conversation.id, !archived) }
   notify(archived ? 'Archived' : 'Moved back to the chats', { action: undo })
 }
@@ -26,7 +27,7 @@ function setArchived(conversation: SummaryView, archived: boolean): void {
 export async function purge(conversation: SummaryView): Promise<void> {
   const text = `“${conversation.title}” and its ${conversation.message_count} messages are removed from all devices. This can't be undone.`
   if (!(await confirmed('Delete for ever?', text, 'Delete for ever'))) return
-  leaveIfShown(conversation.id)
+  leaveIfOpen(conversation.id)
   commands.purge(conversation.id)
 }
 
@@ -37,7 +38,7 @@ function saveAsMarkdown({ id, title }: SummaryView): void {
   link.click()
 }
 
-/** `onrename`: opens the editor of the title, in place. */
+/** The items of a conversation's menu. `onrename` opens the title's editor. */
 export function conversationMenu(conversation: SummaryView, onrename: () => void): MenuItem[] {
   const { id, pinned, archived } = conversation
   if (conversation.deleted_at !== null)
@@ -69,22 +70,23 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
       icon: 'trash',
       danger: true,
       separated: true,
-      onselect: () => trash(conversation),
+      onselect: () => moveToTrash(conversation),
     },
   ]
 }
 
 /**
- * Renames what was called `seen` when the user began to type. When another device has given it a third name meanwhile, the user chooses.
+ * Renames a conversation. `original` is the title when the user began to type. If another device
+ * has renamed the conversation since then, the user chooses which title to keep.
  */
 export async function rename(
   conversation: SummaryView,
-  seen: string,
+  original: string,
   typed: string,
 ): Promise<void> {
   const title = typed.trim()
   if (title === '' || title === conversation.title) return
-  if (conversation.title !== seen) {
+  if (conversation.title !== original) {
     const answer = await ask({
       title: 'Renamed meanwhile',
       text: 'Another device has given this conversation a new name while you were typing.',
@@ -94,7 +96,7 @@ export async function rename(
       ],
       answers: [
         { value: 'theirs', label: 'Keep theirs' },
-        { value: 'mine', label: 'Use mine', look: 'primary' },
+        { value: 'mine', label: 'Use mine', emphasis: 'primary' },
       ],
     })
     if (answer !== 'mine') return

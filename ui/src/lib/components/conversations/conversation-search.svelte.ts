@@ -1,14 +1,16 @@
-// Search over titles and texts: what the page holds answers at once, the server's answer follows.
-import type { Summary } from '@lockstep/protocol/conversations'
+// Searches conversations by title and text. Matches among the conversations that the page holds
+// appear at once; the server's results follow.
 import type { ListState, SummaryView } from '@lockstep/client/views'
+import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 
-const pauseMs = 180
+/** The server is asked when nothing has been typed for this long. */
+const requestDelayMs = 180
 const pageSize = 40
 
-export class Search {
+export class ConversationSearch {
   query = $state('')
-  #found = $state.raw<readonly Summary[] | undefined>()
+  #results = $state.raw<readonly Summary[] | undefined>()
   #failed = $state(false)
   #request: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -18,41 +20,42 @@ export class Search {
     this.#state = state
   }
 
-  /** Starts, changes or (with '') ends the search. */
+  /** Starts or changes the search; an empty query ends it. */
   set(query: string): void {
     this.query = query
-    this.#found = undefined
+    this.#results = undefined
     this.#failed = false
     this.#request?.abort()
     clearTimeout(this.#timer)
-    if (query.trim() !== '') this.#timer = setTimeout(() => void this.#ask(query.trim()), pauseMs)
+    if (query.trim() !== '')
+      this.#timer = setTimeout(() => void this.#searchServer(query.trim()), requestDelayMs)
   }
 
-  async #ask(q: string): Promise<void> {
+  async #searchServer(q: string): Promise<void> {
     this.#request = new AbortController()
     const { signal } = this.#request
     try {
       const { items } = await commands.search(q, { state: this.#state(), limit: pageSize, signal })
-      if (!signal.aborted) this.#found = items
+      if (!signal.aborted) this.#results = items
     } catch {
       if (!signal.aborted) this.#failed = true
     }
   }
 
-  get isOn(): boolean {
+  get isActive(): boolean {
     return this.query.trim() !== ''
   }
 
-  get isAsking(): boolean {
-    return this.isOn && this.#found === undefined && !this.#failed
+  get isSearching(): boolean {
+    return this.isActive && this.#results === undefined && !this.#failed
   }
 
-  /** The server could not be asked: only what the page holds was searched. */
+  /** True if the request failed, so only the conversations that the page holds were searched. */
   get isPartial(): boolean {
     return this.#failed
   }
 
-  /** Live where the page holds the conversation. */
+  /** The results, the server's first. Those of conversations that the page holds are live. */
   get items(): SummaryView[] {
     const needle = this.query.trim().toLocaleLowerCase()
     const held = conversations
@@ -60,11 +63,11 @@ export class Search {
       .items.filter(({ title, preview }) =>
         `${title}\n${preview}`.toLocaleLowerCase().includes(needle),
       )
-    if (!this.#found) return held
-    const answered = this.#found.map(
+    if (!this.#results) return held
+    const results = this.#results.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },
     )
-    const ids = new Set(answered.map(({ id }) => id))
-    return [...answered, ...held.filter(({ id }) => !ids.has(id))]
+    const ids = new Set(results.map(({ id }) => id))
+    return [...results, ...held.filter(({ id }) => !ids.has(id))]
   }
 }

@@ -1,7 +1,11 @@
-// A text field as tall as its text.
+// Keeps a text field as tall as its text.
 
-/** Attachment for a textarea; its `max-block-size` is the limit. `value`: what it follows besides typing. `focus`: takes the focus, with the caret at the end. */
-export const growing =
+/**
+ * Attachment for a textarea; the textarea's `max-block-size` is the limit. Passing its `value`
+ * makes the height follow changes that were not typed. With `focus`, the textarea takes the focus
+ * with the caret at the end.
+ */
+export const autoHeight =
   ({ focus = false }: { focus?: boolean; value?: string } = {}) =>
   (area: HTMLTextAreaElement) => {
     const fit = (): void => {

@@ -1,4 +1,5 @@
-// The icons as stroke paths in a 24 x 24 box: data, so that a page carries only one small component for all of them.
+// The icons, as stroke paths in a box of 24 × 24. They are data, so that one small component draws
+// all of them.
 
 /** SVG path data by name. */
 export const icons = {

@@ -1,6 +1,7 @@
-// Copying text, also on pages served over plain http where the clipboard API is missing.
+// Copies text to the clipboard, also on pages served over plain http, where the clipboard API is
+// missing.
 
-/** True when the text is in the clipboard. */
+/** Resolves with true if the text is in the clipboard. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)
@@ -23,13 +24,14 @@ function copyBySelection(text: string): boolean {
   return copied
 }
 
-const shownMs = 1600
+/** A copy button shows the outcome for this long. */
+const outcomeMs = 1600
 
-/** Answers clicks on the copy buttons of rendered code. */
-export async function copyFromCode(event: MouseEvent): Promise<void> {
+/** Handles a click on the copy button of a rendered code block; ignores any other click. */
+export async function copyCodeOnClick(event: MouseEvent): Promise<void> {
   const button = event.target instanceof Element ? event.target.closest('button[data-copy]') : null
   const code = button?.closest('.code')?.querySelector('code')
   if (!button || !code) return
   button.textContent = (await copyText(code.textContent)) ? 'Copied' : 'Press Ctrl+C'
-  setTimeout(() => (button.textContent = 'Copy'), shownMs)
+  setTimeout(() => (button.textContent = 'Copy'), outcomeMs)
 }

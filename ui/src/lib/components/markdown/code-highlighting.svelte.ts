@@ -1,4 +1,5 @@
-// Code highlighting, loaded when the first code block of a language is shown: the page starts without it and needs none of it to be read.
+// Highlights code. The highlighter and each language's grammar are loaded when the first code block
+// of that language is shown. Until then, the code is readable as plain text.
 import type { HLJSApi, LanguageFn } from 'highlight.js'
 
 type Load = () => Promise<{ default: LanguageFn }>
@@ -60,12 +61,14 @@ const aliases = new Map(
   }),
 )
 
-/** Above this many characters a block stays plain: highlighting it would stall the page. */
+/**
+ * Longer blocks (in UTF-16 code units) stay plain, because highlighting them would stall the page.
+ */
 const maxLength = 40_000
 
 let core: HLJSApi | undefined
-const asked = new Set<string>()
-let arrived = $state(0)
+const requested = new Set<string>()
+let loadedLanguages = $state(0)
 
 async function load(language: string, grammar: Load): Promise<void> {
   const [{ default: hljs }, { default: definition }] = await Promise.all([
@@ -74,29 +77,37 @@ async function load(language: string, grammar: Load): Promise<void> {
   ])
   core = hljs
   hljs.registerLanguage(language, definition)
-  arrived += 1
+  loadedLanguages += 1
 }
 
-/** Grows with each language that arrived; reactive. What was rendered before may look better now. */
-export const highlighterGeneration = (): number => arrived
+/**
+ * How many languages are loaded; reactive. When it grows, code rendered earlier may be highlighted.
+ */
+export const loadedLanguageCount = (): number => loadedLanguages
 
-/** Highlighted code as nodes; undefined while its language isn't there (it is being loaded then) or isn't known. */
+/**
+ * Highlighted code as nodes. Returns undefined for an unknown language, and while the language is
+ * being loaded; this call starts the loading.
+ */
 export function highlight(code: string, name: string): Node[] | undefined {
   const language = aliases.get(name) ?? name
   const grammar = languages.get(language)
   if (!grammar || code.length > maxLength) return undefined
   if (core?.getLanguage(language))
-    return copied(core.highlight(code, { language, ignoreIllegals: true }).value)
-  if (!asked.has(language)) {
-    asked.add(language)
-    // Without the network the code stays plain; another block asks again.
-    load(language, grammar).catch(() => asked.delete(language))
+    return copyNodes(core.highlight(code, { language, ignoreIllegals: true }).value)
+  if (!requested.has(language)) {
+    requested.add(language)
+    // If loading fails, the code stays plain, and the next block of the language tries again.
+    load(language, grammar).catch(() => requested.delete(language))
   }
   return undefined
 }
 
-/** The highlighter gives HTML of nothing but text and spans with classes: only these are copied, from a document that is never shown. */
-function copied(html: string): Node[] {
+/**
+ * The highlighter returns HTML that consists of text and of spans with classes. Only these are
+ * copied, from a document that is never shown.
+ */
+function copyNodes(html: string): Node[] {
   const copy = (node: Node): Node => {
     if (!(node instanceof HTMLElement)) return document.createTextNode(node.textContent ?? '')
     const span = document.createElement('span')

@@ -1,8 +1,9 @@
-// The markdown renderer and its sanitiser, loaded beside the first thread's messages: the page stands before.
+// Loads the markdown renderer together with the messages of the first thread, so that the page
+// itself is shown earlier.
 import type MarkdownType from './Markdown.svelte'
 
 export type MarkdownComponent = typeof MarkdownType
 
-/** Rejects while the server can't be reached; the next call tries again. */
+/** Rejects if the server can't be reached; the next call tries again. */
 export const loadMarkdown = async (): Promise<MarkdownComponent> =>
   (await import('./Markdown.svelte')).default

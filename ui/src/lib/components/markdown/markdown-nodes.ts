@@ -1,13 +1,14 @@
-// Markdown to elements of the page. The invariant: no text of a message ever passes through an HTML parser. Each token becomes a node made
-// by name, text becomes text, raw HTML is shown as it was written, and only addresses that can't run anything become links.
+// Turns markdown tokens into DOM nodes. The invariant: no message text ever passes through an HTML
+// parser. Each token becomes an element created by name or a text node. Raw HTML is shown as text.
+// Only addresses that cannot run script become links.
 import type { MarkedToken, Token, Tokens } from 'marked'
 import { highlight } from './code-highlighting.svelte.ts'
 
-type Child = Node | string
+type NodeOrText = Node | string
 
-function make(
+function createElement(
   tag: string,
-  children: Child[],
+  children: NodeOrText[],
   attributes: Record<string, string> = {},
 ): HTMLElement {
   const element = document.createElement(tag)
@@ -16,20 +17,27 @@ function make(
   return element
 }
 
-const entity = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][\da-z]{1,31});/gi
-const named = new Map<string, string>()
+const characterReference = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][\da-z]{1,31});/gi
+const decodedReferences = new Map<string, string>()
 
-/** What a character reference stands for. Nothing but the reference itself is parsed, into a document that is never shown. */
-function decoded(reference: string): string {
-  const known = named.get(reference)
-  if (known !== undefined) return known
+/**
+ * The text that a character reference stands for. Only the reference itself is parsed as HTML, into
+ * a document that is never shown.
+ */
+function decodeReference(reference: string): string {
+  const cached = decodedReferences.get(reference)
+  if (cached !== undefined) return cached
   const text = new DOMParser().parseFromString(reference, 'text/html').body.textContent
-  named.set(reference, text)
+  decodedReferences.set(reference, text)
   return text
 }
-const plain = (text: string): string => (text.includes('&') ? text.replace(entity, decoded) : text)
+const decodeReferences = (text: string): string =>
+  text.includes('&') ? text.replace(characterReference, decodeReference) : text
 
-/** The address as a browser would go there, if it is one that can only be gone to. */
+/**
+ * The normalised address; undefined if following it could do anything except open a page or an
+ * e-mail.
+ */
 function safeAddress(address: string): string | undefined {
   try {
     const { protocol, href } = new URL(address.trim())
@@ -39,88 +47,101 @@ function safeAddress(address: string): string | undefined {
   }
 }
 
-function link(address: string, children: Child[]): Child {
+function link(address: string, children: NodeOrText[]): NodeOrText {
   const href = safeAddress(address)
   const attributes = { target: '_blank', rel: 'noopener noreferrer' }
-  return href === undefined ? make('span', children) : make('a', children, { href, ...attributes })
+  return href === undefined
+    ? createElement('span', children)
+    : createElement('a', children, { href, ...attributes })
 }
 
-function code({ text, lang = '' }: Tokens.Code): Child {
+function code({ text, lang = '' }: Tokens.Code): NodeOrText {
   const name = /^[\w+#-]+/.exec(lang)?.[0].toLowerCase() ?? ''
-  const button = make('button', ['Copy'], { type: 'button', 'data-copy': '' })
-  const head = make('div', [make('span', [name || 'text']), button], { class: 'code-head' })
-  const body = make('code', highlight(text, name) ?? [text])
-  // What scrolls must be reachable by the keyboard.
-  return make('div', [head, make('pre', [body], { tabindex: '0' })], { class: 'code' })
-}
-
-function table({ header, rows }: Tokens.Table): Child {
-  const row = (cells: Tokens.TableCell[], tag: string) =>
-    make(
-      'tr',
-      cells.map(({ tokens, align }) => make(tag, nodesOf(tokens), align ? { align } : {})),
-    )
-  const body = make(
-    'tbody',
-    rows.map((cells) => row(cells, 'td')),
-  )
-  return make('div', [make('table', [make('thead', [row(header, 'th')]), body])], {
-    class: 'table',
-    tabindex: '0',
+  const button = createElement('button', ['Copy'], { type: 'button', 'data-copy': '' })
+  const head = createElement('div', [createElement('span', [name || 'text']), button], {
+    class: 'code-head',
+  })
+  const body = createElement('code', highlight(text, name) ?? [text])
+  // An element that scrolls must be reachable with the keyboard.
+  return createElement('div', [head, createElement('pre', [body], { tabindex: '0' })], {
+    class: 'code',
   })
 }
 
-function list({ ordered, start, items }: Tokens.List): Child {
-  const rows = items.map(({ tokens }) => make('li', nodesOf(tokens)))
-  return ordered ? make('ol', rows, start === '' ? {} : { start: String(start) }) : make('ul', rows)
+function table({ header, rows }: Tokens.Table): NodeOrText {
+  const row = (cells: Tokens.TableCell[], tag: string) =>
+    createElement(
+      'tr',
+      cells.map(({ tokens, align }) => createElement(tag, nodesOf(tokens), align ? { align } : {})),
+    )
+  const body = createElement(
+    'tbody',
+    rows.map((cells) => row(cells, 'td')),
+  )
+  return createElement(
+    'div',
+    [createElement('table', [createElement('thead', [row(header, 'th')]), body])],
+    {
+      class: 'table',
+      tabindex: '0',
+    },
+  )
 }
 
-// marked types an extension's token as anything; none is registered, so all of them are its own.
-const nodesOf = (tokens: readonly Token[]): Child[] =>
+function list({ ordered, start, items }: Tokens.List): NodeOrText {
+  const rows = items.map(({ tokens }) => createElement('li', nodesOf(tokens)))
+  return ordered
+    ? createElement('ol', rows, start === '' ? {} : { start: String(start) })
+    : createElement('ul', rows)
+}
+
+// The cast is safe: only marked's extensions create other tokens, and none is registered.
+const nodesOf = (tokens: readonly Token[]): NodeOrText[] =>
   tokens.flatMap((token) => nodeOf(token as MarkedToken) ?? [])
 
-/** The node of one token; undefined where there is nothing to see. */
-export function nodeOf(token: MarkedToken): Child | undefined {
+/** The node or text of one token; undefined for a token that shows nothing. */
+export function nodeOf(token: MarkedToken): NodeOrText | undefined {
   switch (token.type) {
     case 'paragraph':
-      return make('p', nodesOf(token.tokens))
+      return createElement('p', nodesOf(token.tokens))
     case 'heading':
-      return make(`h${token.depth}`, nodesOf(token.tokens))
+      return createElement(`h${token.depth}`, nodesOf(token.tokens))
     case 'blockquote':
     case 'strong':
     case 'em':
     case 'del':
-      return make(token.type, nodesOf(token.tokens))
+      return createElement(token.type, nodesOf(token.tokens))
     case 'list':
       return list(token)
     case 'list_item':
-      return make('li', nodesOf(token.tokens))
+      return createElement('li', nodesOf(token.tokens))
     case 'code':
       return code(token)
     case 'table':
       return table(token)
     case 'hr':
     case 'br':
-      return make(token.type, [])
+      return createElement(token.type, [])
     case 'codespan':
-      return make('code', [token.text])
+      return createElement('code', [token.text])
     case 'checkbox':
       return token.checked ? '☑ ' : '☐ '
     case 'link':
-      return link(token.autolink ? token.href : plain(token.href), nodesOf(token.tokens))
+      return link(token.autolink ? token.href : decodeReferences(token.href), nodesOf(token.tokens))
     case 'image':
-      // Loading a stranger's address would tell it who reads, and when.
-      return link(plain(token.href), [plain(token.text) || 'Image'])
+      // Images are not loaded: the request would tell a foreign server who reads the message, and
+      // when.
+      return link(decodeReferences(token.href), [decodeReferences(token.text) || 'Image'])
     case 'text':
       return token.tokens
-        ? make('span', nodesOf(token.tokens))
+        ? createElement('span', nodesOf(token.tokens))
         : token.escaped
           ? token.text
-          : plain(token.text)
+          : decodeReferences(token.text)
     case 'escape':
       return token.text
     case 'html':
-      return token.block ? make('p', [token.text.trimEnd()]) : token.text
+      return token.block ? createElement('p', [token.text.trimEnd()]) : token.text
     case 'space':
     case 'def':
       return undefined

@@ -1,5 +1,8 @@
-/** A line of markdown without its marks, for lists. The text stays searchable: only signs are taken away. */
-export const plainPreview = (preview: string): string =>
+/**
+ * A line of markdown without its markup, for lists. Only markup is removed, so the text stays
+ * searchable.
+ */
+export const stripMarkdown = (preview: string): string =>
   preview
     .replace(/^\s*(?:#{1,6}|>|[-*+]|\d+\.)\s+/gm, '')
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')

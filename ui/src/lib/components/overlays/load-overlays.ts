@@ -1,2 +1,8 @@
-/** The open menu's part of the page; loaded after the page stands, at the latest when a menu opens. */
-export const loadMenu = () => import('./Menu.svelte')
+// The overlays that need the accessible primitives of bits-ui. They are loaded after the page is
+// shown, at the latest when one of them opens.
+
+export const loadOverlay = {
+  menu: () => import('./Menu.svelte'),
+  question: () => import('./QuestionDialog.svelte'),
+  palette: () => import('./CommandPalette.svelte'),
+}

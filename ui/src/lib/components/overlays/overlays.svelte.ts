@@ -1,14 +1,15 @@
-// What lies above the page: one menu, one question, the palette, some notices. One host draws them (Overlays.svelte), so that a list of
-// hundreds of rows carries no menus, and the weight of the accessible primitives is loaded after the page stands.
+// The overlays above the page: at most one menu, one question and the command palette, and some
+// notices. Components only set this state; MenuHost.svelte and OverlayHost.svelte draw it. A list
+// of hundreds of rows therefore has no menu in each row.
 import type { IconName } from '../elements/icons.ts'
 
 export interface MenuItem {
   label: string
   icon?: IconName
   danger?: boolean
-  /** One of a set of which one holds. */
+  /** Set for an item of a group of which exactly one is checked. */
   checked?: boolean
-  /** A line before it. */
+  /** True for an item with a separator before it. */
   separated?: boolean
   onselect: () => void
 }
@@ -16,9 +17,9 @@ export interface MenuItem {
 export interface Question<Answer extends string = string> {
   title: string
   text: string
-  /** From the safest to the boldest; the first has the focus. */
-  answers: { value: Answer; label: string; look?: 'primary' | 'danger' }[]
-  /** Shown side by side above the answers. */
+  /** Ordered from the safest to the most drastic; the first has the focus. */
+  answers: { value: Answer; label: string; emphasis?: 'primary' | 'danger' }[]
+  /** Texts to compare, shown side by side above the answers. */
   compare?: { label: string; text: string }[]
 }
 
@@ -29,12 +30,12 @@ export interface Notice {
   action?: { label: string; run: () => void }
 }
 
-/** Where a menu hangs: at a control, or at a point of the window. */
-export type Anchor = HTMLElement | { x: number; y: number }
+/** Where a menu opens: at a control, or at a point of the viewport in CSS pixels. */
+export type MenuAnchor = HTMLElement | { x: number; y: number }
 
 interface OpenMenu {
   label: string
-  anchor: Anchor
+  anchor: MenuAnchor
   items: MenuItem[]
 }
 interface OpenQuestion {
@@ -45,27 +46,31 @@ interface OpenQuestion {
 class Overlays {
   menu = $state.raw<OpenMenu>()
   question = $state.raw<OpenQuestion>()
-  palette = $state(false)
+  isPaletteOpen = $state(false)
   notices = $state.raw<readonly Notice[]>([])
 }
 export const overlays = new Overlays()
 
-export function openMenu(label: string, anchor: Anchor, items: MenuItem[]): void {
+/** Opens a menu; `label` is its accessible name. */
+export function openMenu(label: string, anchor: MenuAnchor, items: MenuItem[]): void {
   overlays.menu = { label, anchor, items }
 }
 
 let lastAnswer: Promise<unknown> = Promise.resolve()
 
-/** Asks, after what was asked before; resolves with the answer's value, or undefined when the question was left. */
+/**
+ * Asks a question once all earlier questions are answered. Resolves with the answer's value, or
+ * with undefined if the user closes the question.
+ */
 export function ask<Answer extends string>(
   question: Question<Answer>,
 ): Promise<Answer | undefined> {
-  const answered = lastAnswer.then(() => put(question))
+  const answered = lastAnswer.then(() => show(question))
   lastAnswer = answered
   return answered
 }
 
-function put<Answer extends string>(question: Question<Answer>): Promise<Answer | undefined> {
+function show<Answer extends string>(question: Question<Answer>): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     overlays.question = {
       question,
@@ -77,18 +82,20 @@ function put<Answer extends string>(question: Question<Answer>): Promise<Answer 
   })
 }
 
-/** True when the user confirms. */
+/** Asks for confirmation of a drastic action. Resolves with true if the user confirms it. */
 export async function confirmed(title: string, text: string, label: string): Promise<boolean> {
   const answers = [
     { value: 'no', label: 'Cancel' },
-    { value: 'yes', label, look: 'danger' as const },
+    { value: 'yes', label, emphasis: 'danger' as const },
   ]
   return (await ask({ title, text, answers })) === 'yes'
 }
 
 let lastNotice = 0
 
-/** Shows a short message for some seconds. */
+/**
+ * Shows a notice for 4 seconds; an error, or a notice with an action, for 8. At most 3 are visible.
+ */
 export function notify(
   text: string,
   { kind = 'info', action }: Partial<Pick<Notice, 'kind' | 'action'>> = {},
@@ -98,6 +105,7 @@ export function notify(
   setTimeout(() => dismiss(id), action || kind === 'error' ? 8000 : 4000)
 }
 
+/** Removes a notice. */
 export function dismiss(id: number): void {
   overlays.notices = overlays.notices.filter((notice) => notice.id !== id)
 }

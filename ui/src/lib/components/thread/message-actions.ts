@@ -1,24 +1,25 @@
-// What can be done with the messages of one thread.
+// The actions on the messages of one thread.
 import type { MessageView } from '@lockstep/client/views'
 
-export interface ThreadDeeds {
-  /** Shows another version of a message. */
-  pick(version_id: string): void
-  /** Changes the text of a message where it stands. */
-  correct(message: MessageView, content: string): void
-  /** Another version of what the user said, and a reply to that. */
-  resend(message: MessageView, content: string): void
-  /** Another version of a reply. */
+export interface MessageActions {
+  /** Shows the branch that contains this version. */
+  showVersion(version_id: string): void
+  /** Replaces the text of a message without making a new version. */
+  edit(message: MessageView, content: string): void
+  /** Sends a new version of the user's message and requests a reply to it. */
+  sendNewVersion(message: MessageView, content: string): void
+  /** Requests a new version of a reply. */
   regenerate(message: MessageView): void
-  /** A reply to what is there. */
-  answer(): void
-  /** Lets an assistant that was cut short go on. */
-  goOn(): void
+  /** Requests a reply to the newest message. */
+  requestReply(): void
+  /** Asks the assistant to continue a reply that ended too early. */
+  continueReply(): void
+  /** Stops a reply that is being written. */
   stop(message: MessageView): void
-  /** Sends again what the server refused. */
+  /** Sends a refused message again. */
   retry(message: MessageView): void
-  /** Gives up what was not sent. */
+  /** Discards a message that was not sent. */
   discard(message: MessageView): void
-  /** Why the newest command for a message failed or waits, in words. */
-  reason(message: MessageView): string | undefined
+  /** Why the server refused a message, as text for the user. */
+  failureReason(message: MessageView): string | undefined
 }

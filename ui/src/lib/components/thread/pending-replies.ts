@@ -1,38 +1,43 @@
-// A user's message wants a reply as soon as the server has it: also when that takes a reconnect or a second try, and the user has gone to
-// another page meanwhile. Until then its text is remembered here, for the case that there is no place left to show it.
-import { commands } from '../../stores/conversations.svelte.ts'
+// Requests the assistant's reply to a user's message as soon as the server has the message. That
+// may take a reconnect or a second attempt, and the user may have left the thread by then. The text
+// of an unsent message is kept here, so that it isn't lost if its thread disappears.
 import type { ConversationView } from '@lockstep/client/views'
+import { commands } from '../../stores/conversations.svelte.ts'
 
-interface Wanted {
+interface PendingReply {
   conversation_id: string
   agent: string | undefined
   content: string
 }
-const wanted = new Map<string, Wanted>()
-let unwatch: (() => void) | undefined
+/** By the id of the message to reply to. */
+const pending = new Map<string, PendingReply>()
+let unsubscribe: (() => void) | undefined
 
-function look(): void {
-  for (const [message_id, { conversation_id, agent }] of wanted) {
+function requestDueReplies(): void {
+  for (const [message_id, { conversation_id, agent }] of pending) {
     const view = commands.get(conversation_id)
     const isSent = view?.messages.findLast(({ id }) => id === message_id)?.delivery === 'sent'
     const isWaiting = commands.outbox.some(({ message_ids }) => message_ids.includes(message_id))
     if (isWaiting && !isSent) continue
-    wanted.delete(message_id)
+    pending.delete(message_id)
     if (isSent) commands.reply(conversation_id, { agent })
   }
-  if (wanted.size > 0) return
-  unwatch?.()
-  unwatch = undefined
-}
-
-/** Asks for a reply once the message is sent; not at all when it is discarded. */
-export function wantReply(message_id: string, wish: Wanted): void {
-  wanted.set(message_id, wish)
-  unwatch ??= commands.subscribe(look)
+  if (pending.size > 0) return
+  unsubscribe?.()
+  unsubscribe = undefined
 }
 
 /**
- * Whether nobody has asked for a reply to the newest message, as far as this device knows: the tab that was about to may have been closed.
+ * Requests a reply once the message is sent. If the message is discarded, no reply is requested.
+ */
+export function requestReplyWhenSent(message_id: string, reply: PendingReply): void {
+  pending.set(message_id, reply)
+  unsubscribe ??= commands.subscribe(requestDueReplies)
+}
+
+/**
+ * Whether, as far as this device knows, no reply to the newest message has been requested. This
+ * happens if the tab that sent the message was closed before it could request the reply.
  */
 export function lacksReply({ messages, outbox, deleted_at }: ConversationView): boolean {
   const last = messages.at(-1)
@@ -40,13 +45,13 @@ export function lacksReply({ messages, outbox, deleted_at }: ConversationView): 
     deleted_at !== null ||
     last?.role !== 'user' ||
     last.delivery !== 'sent' ||
-    wanted.has(last.id)
+    pending.has(last.id)
   )
     return false
   if (messages.some(({ status }) => status === 'streaming')) return false
   return !outbox.some(({ command, status }) => command === 'reply' && status !== 'failed')
 }
 
-/** What a message that is not sent yet says. */
+/** The content of a message that still waits to be sent. */
 export const unsentText = (message_id: string): string | undefined =>
-  wanted.get(message_id)?.content
+  pending.get(message_id)?.content

@@ -1,52 +1,67 @@
-// Which rows of a long list stand in the page: those near the viewport, between two spacers. Heights are guessed until a row was measured,
-// so that ten thousand rows cost no more than twenty.
+// Computes which rows of a long list are rendered: those near the viewport, between two spacers.
+// The height of a row is estimated until it is measured, so ten thousand rows cost no more than
+// twenty.
+//
+//     list's start   +------------------+
+//                    | spacer: above    |   rows before `start`
+//                    +------------------+
+//                    | rendered rows    |   rows `start` up to, but not including, `end`;
+//                    |   (viewport)     |   they cover the viewport and `margin` on each side
+//                    +------------------+
+//                    | spacer: below    |   rows from `end`
+//     list's end     +------------------+
 
 export interface RowWindow {
-  /** Index of the first shown row and of the one after the last. */
+  /** The index of the first rendered row. */
   start: number
+  /** The index after the last rendered row. */
   end: number
-  /** Pixels of the rows before and after them. */
+  /** The total heights of the rows before and after the rendered ones, in CSS pixels. */
   above: number
   below: number
 }
 
 /** Measured heights by row key, in CSS pixels. */
 export class RowHeights {
-  readonly #known = new Map<string, number>()
+  readonly #measured = new Map<string, number>()
   #sum = 0
-  readonly #first: number
+  readonly #initialEstimate: number
 
-  /** `guess`: pixels of a row as long as nothing has been measured. */
-  constructor(guess: number) {
-    this.#first = guess
+  /** @param initialEstimate the height of a row, in CSS pixels, as long as no row is measured */
+  constructor(initialEstimate: number) {
+    this.#initialEstimate = initialEstimate
   }
 
-  /** True when this is news. */
+  /** Stores a measured height. Returns true if it differs from the stored one. */
   set(key: string, height: number): boolean {
-    const before = this.#known.get(key)
+    const before = this.#measured.get(key)
     if (before === height) return false
-    this.#known.set(key, height)
+    this.#measured.set(key, height)
     this.#sum += height - (before ?? 0)
     return true
   }
 
+  /** The measured height of a row, or the estimate. */
   get(key: string): number {
-    return this.#known.get(key) ?? this.guess
+    return this.#measured.get(key) ?? this.#estimate
   }
 
-  /** The mean of what was measured: spacers then have about the right length. */
-  get guess(): number {
-    return this.#known.size === 0 ? this.#first : this.#sum / this.#known.size
+  /** The mean of the measured heights, so that the spacers have about the right length. */
+  get #estimate(): number {
+    return this.#measured.size === 0 ? this.#initialEstimate : this.#sum / this.#measured.size
   }
 
-  /** A change of width or density makes every height another. */
+  /** Forgets all heights; to be called when the width or the density changes. */
   clear(): void {
-    this.#known.clear()
+    this.#measured.clear()
     this.#sum = 0
   }
 }
 
-/** Rows that meet [top - margin, bottom + margin], in pixels from the list's start. */
+/**
+ * The rows that overlap the range from `top - margin` to `bottom + margin`, in CSS pixels from the
+ * list's start.
+ */
 export function windowOf(
   keys: readonly string[],
   heights: RowHeights,
@@ -70,7 +85,7 @@ export function windowOf(
   return { start, end, above, below }
 }
 
-/** Pixels from the list's start to a row. */
+/** The distance from the list's start to the row at `index`, in CSS pixels. */
 export function offsetOf(keys: readonly string[], heights: RowHeights, index: number): number {
   let at = 0
   for (let before = 0; before < index; before++) at += heights.get(keys[before]!)
@@ -78,17 +93,22 @@ export function offsetOf(keys: readonly string[], heights: RowHeights, index: nu
 }
 
 /**
- * What the view holds on to: the list's end, or a row and how far (pixels) the viewport begins below that row's top. `rest`: pixels from
- * there to the end of the rows, for the case that the row is gone: a line of the day moves up when older messages come before it.
+ * The position that the viewport keeps: the list's end, or a row. Distances are in CSS pixels.
+ * `delta` is the distance from the row's top to the viewport's top. `rest` is the distance from the
+ * viewport's top to the end of the rows; it counts if the row is gone, because a line with a day
+ * gets another key when older messages of that day are loaded.
  */
-export type ReadAnchor = 'end' | { key: string; delta: number; rest: number }
+export type ScrollAnchor = 'end' | { key: string; delta: number; rest: number }
 
-/** The row in which the viewport begins, `from` pixels below the list's start; undefined for an empty list. */
+/**
+ * The anchor for a viewport that begins `from` CSS pixels below the list's start. Returns undefined
+ * for an empty list.
+ */
 export function anchorAt(
   keys: readonly string[],
   heights: RowHeights,
   from: number,
-): ReadAnchor | undefined {
+): ScrollAnchor | undefined {
   let offset = 0
   let index = 0
   for (; index < keys.length - 1; index++) {
@@ -102,9 +122,12 @@ export function anchorAt(
     : { key, delta: from - offset, rest: offsetOf(keys, heights, keys.length) - from }
 }
 
-/** Where the viewport begins, in pixels from the list's start; `last`: where it begins when it shows the list's end. */
+/**
+ * The distance from the list's start to the viewport's top, in CSS pixels. `last` is that distance
+ * when the viewport shows the list's end.
+ */
 export function topOf(
-  anchor: ReadAnchor,
+  anchor: ScrollAnchor,
   keys: readonly string[],
   heights: RowHeights,
   last: number,

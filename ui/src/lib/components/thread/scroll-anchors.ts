@@ -1,5 +1,6 @@
-// Where each thread was left, as long as the page lives: coming back goes on reading there.
-import type { ReadAnchor } from './row-window.ts'
+// Remembers where the user left each thread, for as long as the page lives. Reopening a thread
+// continues there.
+import type { ScrollAnchor } from './row-window.ts'
 
-/** By conversation id. */
-export const keptAnchors = new Map<string, ReadAnchor>()
+/** The anchors by conversation id. */
+export const scrollAnchors = new Map<string, ScrollAnchor>()

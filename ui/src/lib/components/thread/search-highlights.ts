@@ -1,40 +1,42 @@
-// Marks what a search found in the text of a thread, without touching its elements (CSS Custom Highlight API; where it is missing nothing is
-// marked). Rows come and go in a windowed list, so it looks again whenever the list changes.
+// Marks the matches of a search in a thread with the CSS Custom Highlight API, which leaves the
+// elements untouched. Browsers without that API show no marks. The list of messages is virtual, so
+// the matches are searched again whenever its rows change.
+import { textMatches } from '../elements/text-matches.ts'
 
-const NAME = 'search'
+/** styles/markdown.css gives this highlight its colours. */
+const HIGHLIGHT_NAME = 'search'
 
-function rangesOf(root: Node, needle: string): Range[] {
+function matchingRanges(root: Node, query: string): Range[] {
   const ranges: Range[] = []
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT)
-  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const text = (node.nodeValue ?? '').toLocaleLowerCase()
-    // Folding may change a text's length in rare scripts: then nothing is marked rather than the wrong thing.
-    if (text.length !== node.nodeValue?.length) continue
-    for (let at = text.indexOf(needle); at >= 0; at = text.indexOf(needle, at + needle.length)) {
+  for (let node = walker.nextNode(); node; node = walker.nextNode())
+    for (const { start, end } of textMatches(node.nodeValue ?? '', query)) {
       const range = new Range()
-      range.setStart(node, at)
-      range.setEnd(node, at + needle.length)
+      range.setStart(node, start)
+      range.setEnd(node, end)
       ranges.push(range)
     }
-  }
   return ranges
 }
 
-/** Attachment: keeps every occurrence of `query` below the element marked; '' marks nothing. */
-export const marked = (query: string) => (root: HTMLElement) => {
-  const needle = query.trim().toLocaleLowerCase()
-  if (needle === '' || !('highlights' in CSS)) return
+/**
+ * Attachment: keeps every occurrence of `query` inside the element marked; an empty query marks
+ * nothing.
+ */
+export const highlightMatches = (query: string) => (root: HTMLElement) => {
+  if (query.trim() === '' || !('highlights' in CSS)) return
   let frame = 0
-  const look = () => CSS.highlights.set(NAME, new Highlight(...rangesOf(root, needle)))
+  const update = () =>
+    CSS.highlights.set(HIGHLIGHT_NAME, new Highlight(...matchingRanges(root, query)))
   const observer = new MutationObserver(() => {
     cancelAnimationFrame(frame)
-    frame = requestAnimationFrame(look)
+    frame = requestAnimationFrame(update)
   })
   observer.observe(root, { childList: true, subtree: true, characterData: true })
-  look()
+  update()
   return () => {
     observer.disconnect()
     cancelAnimationFrame(frame)
-    CSS.highlights.delete(NAME)
+    CSS.highlights.delete(HIGHLIGHT_NAME)
   }
 }

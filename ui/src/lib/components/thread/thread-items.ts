@@ -1,26 +1,28 @@
-// The rows of a thread: its messages and a line where another day begins.
-import type { PathEntry } from './thread-path.ts'
+// The rows of a thread: its messages, and a line wherever a new day begins.
+import type { VersionedMessage } from './thread-branch.ts'
 
 export type ThreadItem =
-  | { kind: 'day'; key: string; at: string }
-  | { kind: 'message'; key: string; entry: PathEntry; first: boolean }
+  { kind: 'day'; key: string; at: string } | ({ kind: 'message'; key: string } & VersionedMessage)
 
 const dayOf = (iso: string): string => {
   const at = new Date(iso)
   return `${at.getFullYear()}-${at.getMonth()}-${at.getDate()}`
 }
 
-/** Rows with stable keys: all versions of a message share one, so that the row stays in place when another is picked. */
-export function threadItems(path: readonly PathEntry[]): ThreadItem[] {
+/**
+ * The rows of a branch. All versions of a message share one key, so the row stays in place when
+ * another version is shown.
+ */
+export function threadItems(branch: readonly VersionedMessage[]): ThreadItem[] {
   const items: ThreadItem[] = []
   let day: string | undefined
-  for (const entry of path) {
-    const { created_at } = entry.message
-    const today = dayOf(created_at)
-    if (today !== day)
-      items.push({ kind: 'day', key: `day ${today} ${entry.versions[0]!}`, at: created_at })
-    day = today
-    items.push({ kind: 'message', key: entry.versions[0]!, entry, first: items.length <= 1 })
+  for (const { message, versions } of branch) {
+    const { created_at } = message
+    const messageDay = dayOf(created_at)
+    if (messageDay !== day)
+      items.push({ kind: 'day', key: `day ${messageDay} ${versions[0]!}`, at: created_at })
+    day = messageDay
+    items.push({ kind: 'message', key: versions[0]!, message, versions })
   }
   return items
 }

@@ -1,37 +1,54 @@
-// What a command is given, and the checks that all commands share.
-import type { Doc } from '../bson/codec.ts'
-import { isDoc, typeOf } from '../bson/codec.ts'
+// What every command is given and returns, and the checks that commands share.
+import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Engine } from '../engine.ts'
-import { refusal } from '../errors.ts'
-import { compileExpression } from '../query/expression.ts'
-import type { Variables } from '../query/expression.ts'
-import type { ConnectionInfo } from '../wire/connection.ts'
-import type { Reply } from './reply.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { locationRefusal, refusal } from '../errors.ts'
+import { compileExpression, type Variables } from '../query/expression.ts'
+import type { CursorBatch } from '../wire/message.ts'
+
+/** What a command may know about the connection that it came over, and do to it. */
+export interface ClientConnection {
+  appName: string | undefined
+  /** Aborted as soon as the client has gone. */
+  readonly closed: AbortSignal
+  /** Closes the connection without a reply. */
+  destroy(): void
+}
 
 /** One command to run. */
-export interface Request {
-  readonly engine: Engine
+export interface CommandRequest {
+  readonly engine: DatabaseEngine
   readonly command: Doc
   readonly name: string
   readonly db: string
   readonly sequences: ReadonlyMap<string, Uint8Array[]>
-  readonly connection: ConnectionInfo
-  /** The server is going down: what waits must end. */
+  readonly connection: ClientConnection
+  /** Aborted when the server stops. Commands that wait must end then. */
   readonly stopping: AbortSignal
 }
 
-/** Runs a command. What it throws becomes the error answer. */
-export type Handler = (request: Request) => Reply | Promise<Reply>
-
-/** A command: its handler, the fields it knows beyond the general ones, and whether a numbered retry is allowed. */
-export interface Command {
-  readonly run: Handler
-  readonly fields: readonly string[] | 'any'
-  readonly writes?: boolean
+/** A command's reply: its fields and, if there is a cursor, a batch of documents as BSON. */
+export interface CommandReply {
+  body: Doc
+  cursor?: CursorBatch
+  /** Makes the next reply to the same request. It is used if the client accepts several. */
+  next?: () => Promise<CommandReply>
 }
 
-const general = new Set([
+/** How one command is checked and run. */
+export interface CommandDefinition {
+  /** Fields that the command accepts in addition to those that every command accepts. */
+  readonly fields: readonly string[] | 'any'
+  /**
+   * Whether the command writes: it takes a write concern, and clients may number it so that they
+   * can repeat it safely.
+   */
+  readonly writes?: boolean
+  /** Whatever it throws becomes the error reply. */
+  run(request: CommandRequest): CommandReply | Promise<CommandReply>
+}
+
+const generalFields = new Set([
   '$db',
   'lsid',
   'txnNumber',
@@ -53,17 +70,20 @@ const general = new Set([
   '$configServerState',
 ])
 
-/** Refuses fields that the command does not know: to ignore one might change what was meant. */
+/**
+ * Refuses fields that a command doesn't know, because ignoring one could change the meaning of the
+ * command.
+ */
 export function checkFields(name: string, command: Doc, known: readonly string[] | 'any'): void {
   if (known === 'any') return
   for (const field of Object.keys(command)) {
-    if (field === name || general.has(field) || known.includes(field)) continue
-    throw refusal('Location40415', `BSON field '${name}.${field}' is an unknown field.`)
+    if (field === name || generalFields.has(field) || known.includes(field)) continue
+    throw locationRefusal(40415, `BSON field '${name}.${field}' is an unknown field.`)
   }
 }
 
-/** The collection a command names. */
-export function collectionName(request: Request): string {
+/** The name of the collection that a command works on. */
+export function collectionName(request: CommandRequest): string {
   const name = request.command[request.name]
   if (typeof name !== 'string') {
     throw refusal('InvalidNamespace', `collection name has invalid type ${typeOf(name)}`)
@@ -73,7 +93,7 @@ export function collectionName(request: Request): string {
   return name
 }
 
-/** A whole number ≥ 0, or undefined when the field is absent. */
+/** A whole number of at least 0; undefined if the field is absent. */
 export function optionalCount(command: Doc, field: string): number | undefined {
   if (command[field] === undefined || command[field] === null) return undefined
   const number = toNumber(command[field])
@@ -83,14 +103,14 @@ export function optionalCount(command: Doc, field: string): number | undefined {
       `BSON field '${field}' is the wrong type '${typeOf(command[field])}', expected types '[long, int, decimal, double]'`,
     )
   if (number < 0)
-    throw refusal(
-      'Location51024',
+    throw locationRefusal(
+      51024,
       `BSON field '${field}' value must be >= 0, actual value '${number}'`,
     )
   return Math.trunc(number)
 }
 
-/** A document field, or an empty document when absent. */
+/** The document in a field; an empty document if the field is absent. */
 export function optionalDoc(command: Doc, field: string): Doc {
   const value = command[field]
   if (value === undefined || value === null) return {}
@@ -102,12 +122,12 @@ export function optionalDoc(command: Doc, field: string): Doc {
   return value
 }
 
-/** What `$$name` stands for in this command. */
+/** The variables that expressions of this command can use as `$$name`. */
 export function variablesOf(command: Doc): Variables {
   return withConstants({ NOW: new Date() }, optionalDoc(command, 'let'))
 }
 
-/** Adds variables whose values are constant expressions. */
+/** Adds variables whose values are given as constant expressions. */
 export function withConstants(variables: Variables, given: Doc): Variables {
   const values = Object.entries(given).map(([name, value]) => [
     name,
@@ -116,7 +136,7 @@ export function withConstants(variables: Variables, given: Doc): Variables {
   return { ...variables, ...(Object.fromEntries(values) as Doc) }
 }
 
-/** Refuses a collation other than the binary one. */
+/** Refuses every collation other than the binary comparison `simple`. */
 export function checkCollation(holder: Doc): void {
   const { collation } = holder
   if (isDoc(collation) && Object.keys(collation).length > 0 && collation.locale !== 'simple') {
@@ -124,7 +144,7 @@ export function checkCollation(holder: Doc): void {
   }
 }
 
-/** The session of a command in hex. */
+/** The id of the command's session in hex; undefined if it has no session. */
 export function sessionOf(command: Doc): string | undefined {
   return isDoc(command.lsid)
     ? String((command.lsid.id as { toString(format: string): string }).toString('hex'))

@@ -1,14 +1,14 @@
-// Retryable writes: the outcome of every numbered statement is stored in the transaction of the write itself, so that a
-// repeat, also after a crash, gets the first outcome and changes nothing.
+// Retryable writes. The outcome of every numbered statement is stored in the transaction of the
+// write itself. A repeated statement therefore gets the first outcome and changes nothing, even
+// after a crash.
 import { Binary } from 'bson'
-import { decode, encode, isDoc } from '../bson/codec.ts'
-import type { Doc } from '../bson/codec.ts'
+import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
-import type { Store } from '../storage/store.ts'
+import type { SqliteStore } from '../storage/sqlite-store.ts'
 
-/** How long an idle session is remembered: 30 minutes, as `logicalSessionTimeoutMinutes` says. */
-const sessionTimeoutMs = 30 * 60 * 1000
+/** How long an idle session is remembered. `hello` reports it as `logicalSessionTimeoutMinutes`. */
+const SESSION_TIMEOUT_MS = 30 * 60 * 1000
 
 interface SessionRecord {
   readonly id: Uint8Array
@@ -17,32 +17,32 @@ interface SessionRecord {
   results: Map<number, Doc>
 }
 
-/** The outcomes of one session's current write command. */
-export interface RetryRecord {
-  /** The stored outcome of a statement that was executed before. */
+/** The outcomes of the statements of one numbered write command. */
+export interface NumberedWrite {
+  /** The stored outcome of a statement; undefined if the statement was not executed yet. */
   find(statement: number): Doc | undefined
-  /** Stores a statement's outcome. */
+  /** Records the outcome of a statement. */
   add(statement: number, result: Doc): void
-  /** Statement numbers of the command, in order. */
+  /** The number of the statement at a position of the command. */
   numberOf(position: number): number
-  /** Writes what was added, within the open transaction. */
+  /** Stores the recorded outcomes in the open transaction. */
   save(): void
 }
 
-/** All sessions with numbered writes. */
-export class Sessions {
-  private readonly store: Store
-  private readonly cache = new Map<string, SessionRecord>()
+/** The numbered writes of all sessions. A session only keeps those of its latest command. */
+export class RetryableWrites {
+  readonly #store: SqliteStore
+  readonly #cache = new Map<string, SessionRecord>()
 
-  constructor(store: Store) {
-    this.store = store
+  constructor(store: SqliteStore) {
+    this.#store = store
   }
 
   /**
-   * The record of a command's numbered write; undefined when the command has no `txnNumber`. Refuses transactions and
-   * numbers older than the session's latest.
+   * The numbered write of a command; undefined if the command has no `txnNumber`. Refuses a number
+   * that is older than the session's latest.
    */
-  open(command: Doc): RetryRecord | undefined {
+  open(command: Doc): NumberedWrite | undefined {
     if (command.txnNumber === undefined) return undefined
     const lsid = isDoc(command.lsid) ? command.lsid.id : undefined
     const txn = toNumber(command.txnNumber)
@@ -52,7 +52,7 @@ export class Sessions {
         'Transaction number requires a session ID to also be specified',
       )
     }
-    const session = this.load(lsid.value())
+    const session = this.#load(lsid.value())
     if (txn < session.txn) {
       const id = lsid.toString('hex')
       throw refusal(
@@ -62,10 +62,13 @@ export class Sessions {
     }
     if (txn > session.txn) [session.txn, session.results] = [txn, new Map()]
     session.at = Date.now()
-    return this.recordOf(session, command)
+    return this.#recordOf(session, command)
   }
 
-  /** Whether a numbered write was executed before; for fail points, which only strike when it really runs. */
+  /**
+   * Whether a numbered write was executed before. A fail point only affects a write that is really
+   * executed.
+   */
   isRepeated(command: Doc): boolean {
     return (
       command.autocommit === undefined &&
@@ -73,7 +76,7 @@ export class Sessions {
     )
   }
 
-  private recordOf(session: SessionRecord, command: Doc): RetryRecord {
+  #recordOf(session: SessionRecord, command: Doc): NumberedWrite {
     const first = toNumber(command.stmtId) ?? 0
     const numbers = Array.isArray(command.stmtIds)
       ? command.stmtIds.map((id: unknown) => toNumber(id))
@@ -87,16 +90,16 @@ export class Sessions {
       },
       numberOf: (position) => numbers?.[position] ?? first + position,
       save: () => {
-        if (added) this.save(session)
+        if (added) this.#save(session)
       },
     }
   }
 
-  private load(id: Uint8Array): SessionRecord {
+  #load(id: Uint8Array): SessionRecord {
     const name = Buffer.from(id).toString('hex')
-    const known = this.cache.get(name)
+    const known = this.#cache.get(name)
     if (known) return known
-    const row = this.store.row<[number, number, Uint8Array]>(
+    const row = this.#store.row<[number, number, Uint8Array]>(
       'SELECT txn, at, results FROM sessions WHERE id = ?',
       id,
     )
@@ -106,12 +109,12 @@ export class Sessions {
       at: row?.[1] ?? Date.now(),
       results: row ? unpack(row[2]) : new Map(),
     }
-    this.cache.set(name, record)
+    this.#cache.set(name, record)
     return record
   }
 
-  private save(session: SessionRecord): void {
-    this.store.run(
+  #save(session: SessionRecord): void {
+    this.#store.run(
       'INSERT OR REPLACE INTO sessions (id, txn, at, results) VALUES (?, ?, ?, ?)',
       session.id,
       session.txn,
@@ -124,15 +127,15 @@ export class Sessions {
     )
   }
 
-  /** Forgets sessions that were idle for longer than the timeout. */
+  /** Forgets the sessions that have been idle for too long. */
   expire(now: number): void {
-    for (const [name, session] of this.cache)
-      if (session.at < now - sessionTimeoutMs) this.cache.delete(name)
-    const old = this.store.row(
+    for (const [name, session] of this.#cache)
+      if (session.at < now - SESSION_TIMEOUT_MS) this.#cache.delete(name)
+    const old = this.#store.row(
       'SELECT 1 FROM sessions WHERE at < ? LIMIT 1',
-      now - sessionTimeoutMs,
+      now - SESSION_TIMEOUT_MS,
     )
-    if (old) this.store.run('DELETE FROM sessions WHERE at < ?', now - sessionTimeoutMs)
+    if (old) this.#store.run('DELETE FROM sessions WHERE at < ?', now - SESSION_TIMEOUT_MS)
   }
 }
 

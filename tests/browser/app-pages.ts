@@ -1,20 +1,23 @@
-// All pages of the interface, and an account with something on each of them: for the screenshots and for what holds on every page.
+// All pages of the app, and an account that has something to show on each of them. The screenshots
+// and the tests of every page use them.
 import type { Locator, Page } from 'playwright-core'
 import { newId } from '@lockstep/protocol/ids'
 import type { Person } from '../harness/person.ts'
 import { composer } from './user-actions.ts'
 
-export interface Stop {
+export interface AppPage {
+  /** The name of the page's screenshots. */
   name: string
   path: string
-  /** What is there when the page is. */
+  /** An element that is visible once the page is ready. The preceding page does not show it. */
   ready: (page: Page) => Locator
 }
 
 const minute = 60_000
-const ago = (minutes: number): string => new Date(Date.now() - minutes * minute).toISOString()
+const minutesAgo = (minutes: number): string =>
+  new Date(Date.now() - minutes * minute).toISOString()
 
-const answer = `Start with what the bed already tells you. **Three things** decide most of it:
+const gardenReply = `Start with what the bed already tells you. **Three things** decide most of it:
 
 1. how many hours of sun it gets
 2. how long water stands after rain
@@ -37,8 +40,10 @@ const tomatoes = due(7, new Date('2026-05-12'))
 
 > Sow a little every two weeks rather than everything at once.`
 
-/** Gives an account what its pages show. */
-export async function fill(person: Person): Promise<{ id: string; run: string }> {
+/** Gives an account something to show on every page. Returns the ids that `appPages` takes. */
+export async function fillAccount(
+  person: Person,
+): Promise<{ conversationId: string; runId: string }> {
   const chats: [string, string, string][] = [
     [
       'Invoice wording',
@@ -75,22 +80,22 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
     body: {
       title: 'The garden in spring',
       messages: [
-        { role: 'user', content: 'What should I plant first?', created_at: ago(26 * 60) },
+        { role: 'user', content: 'What should I plant first?', created_at: minutesAgo(26 * 60) },
         {
           role: 'assistant',
           content: 'Tell me about the bed: sun, soil, size?',
-          created_at: ago(26 * 60 - 1),
+          created_at: minutesAgo(26 * 60 - 1),
         },
         {
           id: question,
           role: 'user',
           content: 'Half a day of sun, heavy soil, four square metres.',
-          created_at: ago(9),
+          created_at: minutesAgo(9),
         },
         {
           role: 'assistant',
-          content: answer,
-          created_at: ago(8),
+          content: gardenReply,
+          created_at: minutesAgo(8),
           metadata: {
             agent: 'demo',
             thinking_ms: 2400,
@@ -115,11 +120,11 @@ export async function fill(person: Person): Promise<{ id: string; run: string }>
   const run = await person.ask('createRun', {
     body: { agent: 'demo', input: 'Compare two ways to store a session' },
   })
-  return { id: garden.id, run: run.id }
+  return { conversationId: garden.id, runId: run.id }
 }
 
-/** Every page for who is signed in; `id`, `run`: what `fill` made. Each is told from the one before by what makes it ready. */
-export function everyPage(id: string, run: string): Stop[] {
+/** Every page for a signed-in user. The ids are those that `fillAccount` returns. */
+export function appPages(ids: { conversationId: string; runId: string }): AppPage[] {
   const heading = (name: string) => (page: Page) => page.getByRole('heading', { name }).first()
   return [
     {
@@ -130,12 +135,12 @@ export function everyPage(id: string, run: string): Stop[] {
     { name: 'new-chat', path: '/app/new', ready: composer },
     {
       name: 'thread',
-      path: `/app/c/${id}`,
+      path: `/app/c/${ids.conversationId}`,
       ready: (page) => page.getByText('Sow a little every two weeks').first(),
     },
     {
       name: 'history',
-      path: `/app/c/${id}/history`,
+      path: `/app/c/${ids.conversationId}/history`,
       ready: (page) => page.getByRole('button', { name: /^Created/ }),
     },
     { name: 'agents', path: '/app/agents', ready: heading('Editor') },
@@ -151,7 +156,7 @@ export function everyPage(id: string, run: string): Stop[] {
     },
     {
       name: 'run',
-      path: `/app/agents/runs/${run}`,
+      path: `/app/agents/runs/${ids.runId}`,
       ready: (page) => page.getByText('Compare two ways').first(),
     },
     { name: 'settings', path: '/app/settings', ready: heading('Settings') },

@@ -1,10 +1,11 @@
-// Which messages a thread shows: the same that an assistant is given to read, and, where the reader picked one, an older version.
+// Which messages a thread shows: the branch that the assistant is given, or the branch of an older
+// version that the reader picked.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { branchOf } from '@lockstep/protocol/branch'
-import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
-import { threadPath } from '../../ui/src/lib/components/thread/thread-path.ts'
 import type { MessageView } from '@lockstep/client/views'
+import { branchOf } from '@lockstep/protocol/branch'
+import { threadBranch } from '../../ui/src/lib/components/thread/thread-branch.ts'
+import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
 
 const message = (position: number, replaces: number | null): MessageView => ({
   id: `m${position}`,
@@ -22,19 +23,19 @@ const message = (position: number, replaces: number | null): MessageView => ({
 const thread = (...replaces: (number | null)[]) =>
   replaces.map((each, index) => message(index + 1, each))
 const shown = (messages: MessageView[], picked?: string) =>
-  threadPath(messages, picked).map(({ message: { position } }) => position)
+  threadBranch(messages, picked).map(({ message: { position } }) => position)
 
-describe('the path of a thread', () => {
-  test('is the list itself as long as nothing has versions', () => {
+describe('the branch of a thread', () => {
+  test('is the whole list as long as no message has versions', () => {
     expect(shown(thread(null, null, null))).toEqual([1, 2, 3])
   })
 
-  test('shows a reply that was written again in the place of the first one', () => {
+  test('shows a regenerated reply in place of the first one', () => {
     expect(shown(thread(null, null, 2))).toEqual([1, 3])
-    expect(threadPath(thread(null, null, 2, 3)).at(-1)?.versions).toEqual(['m2', 'm3', 'm4'])
+    expect(threadBranch(thread(null, null, 2, 3)).at(-1)?.versions).toEqual(['m2', 'm3', 'm4'])
   })
 
-  test('leaves what followed the older version with that version', () => {
+  test('leaves the messages that followed an older version with that version', () => {
     const messages = thread(null, null, null, null, 1, null)
     expect(shown(messages)).toEqual([5, 6])
     expect(shown(messages, 'm1')).toEqual([1, 2, 3, 4])
@@ -44,7 +45,7 @@ describe('the path of a thread', () => {
     expect(shown([message(7, null), message(8, 3), message(9, null)])).toEqual([8, 9])
   })
 
-  test('ends with a reply that was written again in an older version', () => {
+  test('ends with the newest message, even if that regenerates a reply to an older version', () => {
     expect(shown(thread(null, null, null, 1, 2))).toEqual([1, 5])
   })
 
@@ -58,7 +59,7 @@ describe('the path of a thread', () => {
       ),
     )
 
-  test('is what an assistant is given to read, whatever was replaced in whatever order', () => {
+  test('is the branch that the assistant is given, whatever was replaced in whatever order', () => {
     fc.assert(
       fc.property(histories, (messages) => {
         expect(shown(messages)).toEqual(branchOf(messages).map(({ position }) => position))
@@ -66,25 +67,25 @@ describe('the path of a thread', () => {
     )
   })
 
-  test('goes through the version that was picked, to the newest that follows it', () => {
+  test('contains the picked version, and ends with the newest message whose branch contains it', () => {
     fc.assert(
       fc.property(histories, fc.nat(), (messages, number) => {
         const { id, position } = messages[number % messages.length]!
-        const path = shown(messages, id)
-        const through = messages
+        const branch = shown(messages, id)
+        const branchesWithPicked = messages
           .map((tip) => branchOf(messages, tip).map((each) => each.position))
-          .filter((branch) => branch.includes(position))
-        expect(path).toEqual(through.at(-1))
+          .filter((positions) => positions.includes(position))
+        expect(branch).toEqual(branchesWithPicked.at(-1))
       }),
     )
   })
 })
 
-test('another day gets a line of its own, once', () => {
+test('each day begins with a line of its own', () => {
   const messages = [message(1, null), message(2, null), message(3, null)].map((each, index) => ({
     ...each,
     created_at: index < 2 ? '2026-01-01T12:00:00.000Z' : '2026-01-03T12:00:00.000Z',
   }))
-  const kinds = threadItems(threadPath(messages)).map(({ kind }) => kind)
+  const kinds = threadItems(threadBranch(messages)).map(({ kind }) => kind)
   expect(kinds).toEqual(['day', 'message', 'message', 'day', 'message'])
 })

@@ -1,0 +1,57 @@
+// The answers to commands on conversations. HTTP answers with the conversation and its newest messages, sockets with the summary: both
+// come from the state that the log has decided on, without another read.
+import type { Conversation, Summary } from '@lockstep/protocol/conversations'
+import { summaryOf } from '@lockstep/protocol/decide/conversations'
+import { limits } from '@lockstep/protocol/limits'
+import type { Message } from '@lockstep/protocol/message'
+import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import { byteLength } from '@lockstep/protocol/text'
+import type { Appended } from '../log/append.ts'
+import { outcomeOf, type Outcome } from './outcome.ts'
+
+/** A conversation with a window of its messages, and the head of the topic from which a client goes on. */
+export type ConversationAtHead = Conversation & { epoch: string; seq: number }
+
+/** What the answer to a command contains besides the summary. */
+export interface AnswerOptions {
+  /** How many of the newest messages; default 0. */
+  newest?: number
+}
+
+/** `data` is null after a purge. */
+export interface ConversationOutcome extends Outcome<Summary | null> {
+  /** The conversation with its newest messages, if they were asked for and the command changed it. */
+  conversation?: ConversationAtHead
+}
+
+export function conversationOutcome(
+  appended: Appended<'conversations'>,
+  { newest = 0 }: AnswerOptions = {},
+): ConversationOutcome {
+  const { held } = appended.state
+  if (!isConversation(held)) return outcomeOf(appended, null)
+  const summary = summaryOf(held)
+  const outcome = outcomeOf(appended, summary)
+  if (newest === 0 || !outcome.changed) return outcome
+  const { epoch, seq } = appended
+  const messages = newestPage(held.messages, newest)
+  const has_more = (messages[0]?.position ?? 1) > 1
+  return { ...outcome, conversation: { ...summary, messages, has_more, epoch, seq } }
+}
+
+/**
+ * The newest messages without a gap, at most `limit` and about 4 MB, but at least one. `messages` are in order of position; the command
+ * may have needed older ones that don't belong to the page.
+ */
+function newestPage(messages: readonly Message[], limit: number): Message[] {
+  const page: Message[] = []
+  let bytes = 0
+  for (const message of messages.toReversed()) {
+    const [next] = page
+    if (next && (page.length === limit || message.position !== next.position - 1)) break
+    bytes += byteLength(JSON.stringify(message))
+    if (next && bytes > limits.answerBytes) break
+    page.unshift(message)
+  }
+  return page
+}

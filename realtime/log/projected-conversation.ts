@@ -1,0 +1,90 @@
+// A conversation as its documents have it, and the same with entries of the log applied. The documents of a conversation and of its
+// messages are of different age, because they are written one after the other. Therefore each message carries the `seq` that last
+// wrote it, and sees only the entries after that.
+import type { Message } from '@lockstep/protocol/message'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '@lockstep/protocol/reduce/conversation'
+import type { ChangeDocument } from '../store/changes.ts'
+import { readConversation, toSummary, type ConversationDocument } from '../store/conversations.ts'
+import type { Database } from '../store/database.ts'
+import { readMessages, readWindow, toMessage } from '../store/messages.ts'
+import { toChange } from './entry.ts'
+
+/** A conversation with some of its messages, and by message the `seq` of the change that last wrote it. */
+export interface Projected {
+  held: HeldConversation
+  seqs: ReadonlyMap<string, number>
+}
+
+/** Which messages of a conversation are read. */
+export interface MessageSelection {
+  ids?: readonly string[]
+  /** How many of the newest messages. */
+  newest?: number
+}
+
+/** The documents of a conversation: itself and the selected messages, in order of position. */
+export async function readProjected(
+  database: Database,
+  user_id: string,
+  id: string,
+  { ids = [], newest = 0 }: MessageSelection,
+): Promise<Projected> {
+  // the conversation first: a projector writes messages first, so these are never older than it
+  const document = await readConversation(database, user_id, id)
+  if (!document) return { held: undefined, seqs: new Map() }
+  const named = ids.length > 0 ? await readMessages(database, user_id, id, [...new Set(ids)]) : []
+  const window = newest > 0 ? await readWindow(database, user_id, id, { limit: newest }) : []
+  const unique = new Map([...named, ...window].map((message) => [message._id, message]))
+  const read = [...unique.values()].sort((a, b) => a.position - b.position)
+  const messages = read.map(toMessage)
+  return {
+    held: toHeld(document, id, messages),
+    seqs: new Map(messages.map((message, i) => [message.id, read[i]!.seq])),
+  }
+}
+
+function toHeld(document: ConversationDocument, id: string, messages: Message[]): HeldConversation {
+  if ('purged' in document)
+    return { id, user_id: document.user_id, version: document.version, purged: true }
+  return { ...toSummary(document), messages, has_more: false }
+}
+
+/** Applies entries in order. A message that is already beyond an entry doesn't see it. */
+export function fold(projected: Projected, entries: readonly ChangeDocument[]): Projected {
+  let { held } = projected
+  const seqs = new Map(projected.seqs)
+  for (const entry of entries) {
+    const present = isConversation(held) ? held.messages : []
+    const ahead = present.filter(({ id }) => seqs.get(id)! >= entry.seq)
+    const visible =
+      isConversation(held) && ahead.length > 0
+        ? { ...held, messages: present.filter((message) => !ahead.includes(message)) }
+        : held
+    const reduced = reduceConversation(visible, toChange(entry))
+    if (reduced === visible) continue
+    if (!isConversation(reduced)) {
+      held = reduced
+      continue
+    }
+    const known = new Set(present)
+    for (const message of reduced.messages)
+      if (!known.has(message)) bump(seqs, message.id, entry.seq)
+    held = { ...reduced, has_more: false, messages: withAhead(reduced.messages, ahead) }
+  }
+  return { held, seqs }
+}
+
+const bump = (seqs: Map<string, number>, id: string, seq: number) =>
+  seqs.set(id, Math.max(seq, seqs.get(id) ?? 0))
+
+function withAhead(messages: Message[], ahead: Message[]): Message[] {
+  if (ahead.length === 0) return messages
+  const ids = new Set(ahead.map(({ id }) => id))
+  return [...messages.filter(({ id }) => !ids.has(id)), ...ahead].sort(
+    (a, b) => a.position - b.position,
+  )
+}

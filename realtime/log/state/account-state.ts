@@ -1,0 +1,31 @@
+// Accounts and sessions are documents that are right at once; the entries of topic `account` only tell of them. So the state that its
+// commands decide on is the user's document, and what has been told last.
+import type { Op } from '@lockstep/protocol/change'
+import { findLastAccountEntry } from '../../store/account-entries.ts'
+import type { ChangeDocument } from '../../store/changes.ts'
+import { findUser, type UserDocument } from '../../store/users.ts'
+import type { TopicState } from './topic-state.ts'
+
+export interface AccountNeeds {
+  /** The user's document. */
+  user?: boolean
+  /** The newest entry about the entity, one of these ops if told. */
+  lastEntry?: { ops?: readonly Op<'account'>[] }
+}
+
+export interface AccountState {
+  user?: UserDocument
+  lastEntry?: ChangeDocument
+}
+
+export const accountState: TopicState<AccountState, AccountNeeds> = {
+  async load(database, { user_id }, entity_id, needs) {
+    const user = needs.user ? await findUser(database, user_id) : null
+    const lastEntry = needs.lastEntry
+      ? await findLastAccountEntry(database, user_id, entity_id, needs.lastEntry.ops)
+      : null
+    return { user: user ?? undefined, lastEntry: lastEntry ?? undefined }
+  },
+  apply: (state) => state,
+  versionOf: () => 1,
+}

@@ -1,0 +1,100 @@
+// What commands decide on in a conversation. A command never loads a whole conversation: it gets the summary and the messages that it
+// needs, and the same reducers work on that.
+import type { Conversation } from '@lockstep/protocol/conversations'
+import { live } from '@lockstep/protocol/decide/conversations'
+import { Fault } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
+import {
+  isConversation,
+  reduceConversation,
+  type HeldConversation,
+} from '@lockstep/protocol/reduce/conversation'
+import type { Database } from '../../store/database.ts'
+import { findStreamingMessageIds } from '../../store/messages.ts'
+import { fold, readProjected, type MessageSelection } from '../projected-conversation.ts'
+import { changedBy, entriesSince, undoAll } from '../undo.ts'
+import { tailOf, type HeadSnapshot, type TopicState } from './topic-state.ts'
+
+export interface ConversationNeeds {
+  /** Messages by id. */
+  messages?: readonly string[]
+  /** How many of the newest messages, for an answer that shows them. */
+  newest?: number
+  /** Every message that is streaming. */
+  streaming?: boolean
+  /** What the conversation was after the change `seq`, with every message that has changed since. Includes `streaming`. */
+  asOf?: number
+  /** Tells whether the user has as many conversations as allowed. */
+  quota?: { isFull(user_id: string, seq: number): Promise<boolean> }
+}
+
+export interface ConversationState {
+  held: HeldConversation
+  /** For `asOf`: the conversation then, or the Fault that says why nobody can tell. */
+  earlier?: Conversation | Fault
+  /** For `quota`. */
+  isFull?: boolean
+}
+
+export const conversationState: TopicState<ConversationState, ConversationNeeds> = {
+  async load(database, head, id, { messages = [], newest, streaming, asOf, quota }) {
+    const isFull = await quota?.isFull(head.user_id, head.seq)
+    if (asOf !== undefined) return loadEarlier(database, head, id, { seq: asOf, newest })
+    const load = streaming ? loadStreaming : loadSelected
+    return { isFull, held: await load(database, head, id, { ids: messages, newest }) }
+  },
+  apply: (state, change) => ({ ...state, held: reduceConversation(state.held, change) }),
+  versionOf: ({ held }) => (isConversation(held) ? held.version : 1),
+}
+
+async function loadSelected(
+  database: Database,
+  head: HeadSnapshot,
+  id: string,
+  selection: MessageSelection,
+): Promise<HeldConversation> {
+  return fold(await readProjected(database, head.user_id, id, selection), tailOf(head, id)).held
+}
+
+/** Asks which messages stream after it has read the conversation, as the documents may be ahead of the head that this node knows. */
+async function loadStreaming(
+  database: Database,
+  head: HeadSnapshot,
+  id: string,
+  { ids: named, newest }: MessageSelection,
+): Promise<HeldConversation> {
+  const entries = tailOf(head, id)
+  const ids = new Set(named)
+  for (const { data } of entries) if (typeof data?.message_id === 'string') ids.add(data.message_id)
+  for (;;) {
+    const projected = await readProjected(database, head.user_id, id, { ids: [...ids], newest })
+    const streaming = await findStreamingMessageIds(database, head.user_id, id)
+    if (streaming.every((message) => ids.has(message))) return fold(projected, entries).held
+    for (const message of streaming) ids.add(message)
+  }
+}
+
+/** The Fault is part of the state: it counts only if this head is the newest (LOG-4). */
+async function loadEarlier(
+  database: Database,
+  head: HeadSnapshot,
+  id: string,
+  { seq, newest }: { seq: number; newest?: number },
+): Promise<ConversationState> {
+  try {
+    const entries = await entriesSince(database, head.user_id, id, { seq, head: head.seq })
+    const changed = await changedBy(entries())
+    if (changed.size > limits.messagesPerRequest) throw tooManyEdited()
+    const held = await loadStreaming(database, head, id, { ids: [...changed], newest })
+    return { held, earlier: await undoAll(live(held), entries()) }
+  } catch (error) {
+    if (error instanceof Fault) return { held: undefined, earlier: error }
+    throw error
+  }
+}
+
+const tooManyEdited = () =>
+  new Fault('too_large', {
+    detail: 'More messages have been edited since then than one change may contain',
+    limit_bytes: limits.changeBytes,
+  })
