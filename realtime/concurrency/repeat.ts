@@ -1,4 +1,5 @@
-// Work that a node repeats as long as it runs: heartbeats, sweeps, housekeeping. A run never overlaps the one before.
+// Work that a node repeats as long as it runs: heartbeats, sweeps, housekeeping. A run never
+// overlaps the one before.
 
 export interface RepeatOptions {
   /** Milliseconds before the first run; default 0: it begins at once. */
@@ -8,7 +9,8 @@ export interface RepeatOptions {
 }
 
 /**
- * Runs `job` again and again, each time `intervalMs` milliseconds after the last run ended. It doesn't keep the process alive.
+ * Runs `job` again and again, each time `intervalMs` milliseconds after the last run ended. It
+ * doesn't keep the process alive.
  * @returns stops it; resolves when the run that is under way has ended
  */
 export function repeatEvery(

@@ -1,5 +1,6 @@
-// What a device asks of the server: the commands of its topic, and ranges of the log. Every request is answered through its ack, whatever
-// happens. A request without an ack is not executed, as nobody could learn what became of it.
+// What a device asks of the server: the commands of its topic, and ranges of the log. Every request
+// is answered through its ack, whatever happens. A request without an ack is not executed, as
+// nobody could learn what became of it.
 import { wireCommands, type UnloggedPayloads } from '@lockstep/protocol/commands'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
@@ -38,7 +39,10 @@ type UnloggedHandlers = {
     ) => void
   }
 }
-/** A method, as TypeScript compares the parameters of methods both ways: each handler takes a narrower payload than this. */
+/**
+ * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
+ * narrower payload than this.
+ */
 interface AnyHandler {
   run(connection: Connection, payload: Record<string, unknown>): void
 }
@@ -75,7 +79,8 @@ export function createRequests(deps: RequestDeps) {
         deps.logger.info({ topic, session_id }, 'an event without an ack was ignored')
         return
       }
-      // the socket may have joined the namespace anew: there, the number of this ack belongs to another command
+      // the socket may have joined the namespace anew: there, the number of this ack belongs to
+      // another command
       const answer: Answer = (ack) => {
         if (socket.connected) reply(ack)
       }
@@ -104,7 +109,8 @@ export function createRequests(deps: RequestDeps) {
       if (waitMs > 0) throw new Fault('rate_limited', { retry_after_ms: waitMs })
       if (args.length !== 1)
         throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
-      // a session that was revoked while it joined must not execute a command; its socket is about to be closed
+      // a session that was revoked while it joined must not execute a command; its socket is about
+      // to be closed
       if (!(await connection.verified)) return
       if (event === 'range') await range(connection, args[0], answer)
       else answer(await command(connection, event, args[0]))
@@ -138,7 +144,10 @@ export function createRequests(deps: RequestDeps) {
     return { ok: true, data, seq, version }
   }
 
-  /** A device's next range is read when the device has taken the last one. Until then no answer is held in memory for it. */
+  /**
+   * A device's next range is read when the device has taken the last one. Until then no answer is
+   * held in memory for it.
+   */
   async function range(connection: Connection, input: unknown, answer: Answer): Promise<void> {
     const { from, to } = parse(RangeRequest, input)
     const { identity, topic, socket, wire } = connection

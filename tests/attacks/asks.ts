@@ -1,5 +1,6 @@
-// One valid request of each route and each command: the material of the attacks. The tables of protocol/ are the keys, so that a route or
-// command that is new there and not here is a type error and a failing test. Each makes what it needs at its owner's first.
+// One valid request of each route and each command: the material of the attacks. The tables of
+// protocol/ are the keys, so that a route or command that is new there and not here is a type error
+// and a failing test. Each makes what it needs at its owner's first.
 import type { CommandPayloads, UnloggedPayloads } from '@lockstep/protocol/commands'
 import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
@@ -179,7 +180,10 @@ export const commandAsks: {
   },
 }
 
-/** What somebody else is told who asks the same: `not_found`, but for what names nothing of the owner's, which is done to the asker's own. */
+/**
+ * What somebody else is told who asks the same: `not_found`, but for what names nothing of the
+ * owner's, which is done to the asker's own.
+ */
 export const strangers: Partial<Record<string, ErrorCode | 'own'>> = {
   logout: 'own',
   getMe: 'own',

@@ -68,7 +68,10 @@ export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
   }),
 }
 
-/** The same cookie, made the same way, of the present: what makes the others nobody is their age and their secret alone. */
+/**
+ * The same cookie, made the same way, of the present: what makes the others nobody is their age and
+ * their secret alone.
+ */
 export const wellMade = async ({ alice }: Pick<Scene, 'alice'>): Promise<Disguise[]> => [
   { cookie: await sealedBy(SEALED_WITH, alice) },
   await sealedFor(alice, 3_600),
@@ -84,7 +87,10 @@ export const injections: readonly unknown[] = [
 ]
 export const LONG = 'x'.repeat(300_000)
 
-/** `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each of its objects; with the place's path. */
+/**
+ * `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each
+ * of its objects; with the place's path.
+ */
 export function* spoilt(
   value: unknown,
   put: unknown,
@@ -104,7 +110,10 @@ export function* spoilt(
     yield { path, value: { ...value, ...(put as object) } }
 }
 
-/** Every injection in one of the places of `value` at least, and one in each of its places: all in all would say no more. */
+/**
+ * Every injection in one of the places of `value` at least, and one in each of its places: all in
+ * all would say no more.
+ */
 export function injected(value: unknown): { path: string[]; value: unknown }[] {
   const variants = injections.map((put) => [...spoilt(value, put)])
   const places = variants[0]!.length
@@ -115,8 +124,9 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
 }
 
 /**
- * All that there is of a user: the log, but for what the server itself added to it, the account, and its sessions. Documents follow the log.
- * What entries hold is left out, as a purge takes it at its own pace; that nothing else does is shown in tests/store/driver.test.ts.
+ * All that there is of a user: the log, but for what the server itself added to it, the account,
+ * and its sessions. Documents follow the log. What entries hold is left out, as a purge takes it at
+ * its own pace; that nothing else does is shown in tests/store/driver.test.ts.
  */
 export async function truthOf(
   { changes, users, sessions }: Database,

@@ -1,5 +1,6 @@
-// Every route and every command there is, tried by everybody who shouldn't and with everything that shouldn't be sent. What is attacked is
-// shown to be valid first, as its owner gets it done; after each attack her log, her account and her sessions are what they were.
+// Every route and every command there is, tried by everybody who shouldn't and with everything that
+// shouldn't be sent. What is attacked is shown to be valid first, as its owner gets it done; after
+// each attack her log, her account and her sessions are what they were.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
@@ -236,7 +237,10 @@ describe('the owner’s own program', () => {
     before = await truthOf(database, alice!.user.id)
   })
 
-  /** What free-form objects and messages hold is too large; everything else that is too long is not valid. */
+  /**
+   * What free-form objects and messages hold is too large; everything else that is too long is not
+   * valid.
+   */
   const tooLong = (path: string[]): ErrorCode =>
     ['content', 'input', 'note'].includes(path.at(-1)!) ? 'too_large' : 'invalid'
   /** What foreign exports hold is taken as it is, and cleaned (tests/owner/sources.test.ts). */

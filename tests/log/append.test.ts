@@ -77,7 +77,8 @@ describe('the log', () => {
     await conversations.change('create', by(user), { id })
     const { conversations: collection } = house.database
     const read = collection.findOne.bind(collection)
-    // the document is read before the projection, and the tail is applied to it after the projection
+    // the document is read before the projection, and the tail is applied to it after the
+    // projection
     const spy = vi.spyOn(collection, 'findOne').mockImplementationOnce(async (...args) => {
       const document = await read(...args)
       await log.projectToHead(user, 'conversations')

@@ -1,4 +1,5 @@
-// Two nodes' views of one log, without the nodes: the log and the conversations' use cases on the shared database.
+// Two nodes' views of one log, without the nodes: the log and the conversations' use cases on the
+// shared database.
 import { newId } from '@lockstep/protocol/ids'
 import { createConversations, type Conversations } from '../../realtime/commands/conversations.ts'
 import type { CommandContext } from '../../realtime/log/entry.ts'

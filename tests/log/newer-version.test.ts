@@ -1,4 +1,5 @@
-// A node beside one of a newer version, which has written what this one doesn't know: it must not take it for done.
+// A node beside one of a newer version, which has written what this one doesn't know: it must not
+// take it for done.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'

@@ -1,4 +1,5 @@
-// Commands of a user and topic wait for each other; what a database that is away does to one, it does to all of them.
+// Commands of a user and topic wait for each other; what a database that is away does to one, it
+// does to all of them.
 import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'
 import { KeyedQueue } from '../../realtime/log/keyed-queue.ts'

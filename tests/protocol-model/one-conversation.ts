@@ -1,5 +1,6 @@
-// The model of these tests: one conversation's log in memory, written by any sequence of commands through decide and reduce, as the
-// server does it. Ids come from small pools, so that commands meet each other.
+// The model of these tests: one conversation's log in memory, written by any sequence of commands
+// through decide and reduce, as the server does it. Ids come from small pools, so that commands
+// meet each other.
 import * as fc from 'fast-check'
 import type { DecisionContext, WireChange } from '@lockstep/protocol/change'
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
@@ -68,7 +69,10 @@ export class OneConversation {
     return decide(frozen(held), frozen(command.payload), this.#context())
   }
 
-  /** Takes a step: a refused one and one that would change nothing append nothing. Gives the refusal. */
+  /**
+   * Takes a step: a refused one and one that would change nothing append nothing. Gives the
+   * refusal.
+   */
   take(step: Step): Fault | undefined {
     try {
       const isCommand = step.name in decideConversations
