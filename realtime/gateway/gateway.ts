@@ -123,7 +123,7 @@ export function startGateway(options: GatewayOptions): Gateway {
   const requests = createRequests({
     execute: options.execute,
     log,
-    gate,
+    reads: gate,
     flooded: (member) => end(member, 'flooding'),
     viewing: (member, conversation_id) => presence.looksAt(member, conversation_id),
     toFault,

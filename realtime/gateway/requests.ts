@@ -17,7 +17,7 @@ export interface RequestDeps {
   execute: Execute
   log: Pick<Log, 'range'>
   /** Bounds the reads of the log at the same time, those that catch devices up included. */
-  gate: Semaphore
+  reads: Semaphore
   /** The device shows this conversation now; null: none. */
   viewing(connection: Connection, conversation_id: string | null): void
   /** A device was refused so often that answering it is too much work as well. */
@@ -154,7 +154,7 @@ export function createRequests(deps: RequestDeps) {
     await wire.ranges.run(async () => {
       if (wire.busy()) await new Promise<void>((resolve) => wire.whenFree(resolve))
       if (!socket.connected) return
-      const { changes, more, reset } = await deps.gate.run(() =>
+      const { changes, more, reset } = await deps.reads.run(() =>
         deps.log.range(identity.user_id, topic, from - 1, to),
       )
       answer({ ok: true, data: { changes, more, reset } })

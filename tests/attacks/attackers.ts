@@ -26,7 +26,7 @@ const sealedFor = async ({ session }: Person, seconds: number) => ({
 })
 
 /** All of them are `unauthenticated`, whatever they ask for. */
-export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
+export const impostors: Record<string, (scene: Scene) => Promise<Disguise>> = {
   'who has no cookie': async () => ({}),
   'who has a cookie of junk': async () => ({ cookie: 'lockstep_session=junk' }),
   'who touched a cookie of hers': async ({ alice: { cookie } }) => {
@@ -91,14 +91,14 @@ export const LONG = 'x'.repeat(300_000)
  * `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each
  * of its objects; with the place's path.
  */
-export function* spoilt(
+export function* altered(
   value: unknown,
   put: unknown,
   path: string[] = [],
 ): Generator<{ path: string[]; value: unknown }> {
   if (typeof value !== 'object' || value === null) return yield { path, value: put }
   for (const [key, inner] of Object.entries(value))
-    for (const variant of spoilt(inner, put, [...path, key])) {
+    for (const variant of altered(inner, put, [...path, key])) {
       const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Record<
         string,
         unknown
@@ -115,7 +115,7 @@ export function* spoilt(
  * all would say no more.
  */
 export function injected(value: unknown): { path: string[]; value: unknown }[] {
-  const variants = injections.map((put) => [...spoilt(value, put)])
+  const variants = injections.map((put) => [...altered(value, put)])
   const places = variants[0]!.length
   return Array.from(
     { length: Math.max(places, injections.length) },

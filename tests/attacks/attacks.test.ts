@@ -21,9 +21,9 @@ import {
   injected,
   injections,
   LONG,
-  nobodies,
+  impostors,
   SEALED_WITH,
-  spoilt,
+  altered,
   truthOf,
   wellMade,
   type Disguise,
@@ -62,8 +62,8 @@ let [alice, bob]: Person[] = []
 /** Whoever was an owner in a test: nobody else may ever be sent one of these. */
 const owners: Person[] = []
 /** Bob listens on all topics, by one connection. */
-let ears: Record<Topic, Device>
-const asked = new Map<string, Asked>()
+let listeners: Record<Topic, Device>
+const requests = new Map<string, Asked>()
 const payloads = new Map<string, Payload>()
 let before: unknown
 
@@ -73,19 +73,19 @@ beforeAll(async () => {
   owners.push(alice)
   const account = await bob.device('account')
   const beside = (topic: Topic) => bob!.device(topic, { beside: account })
-  ears = {
+  listeners = {
     account,
     conversations: await beside('conversations'),
     preferences: await beside('preferences'),
     agents: await beside('agents'),
   }
-  for (const name of names) asked.set(name, await askOf(name, alice))
+  for (const name of names) requests.set(name, await askOf(name, alice))
   for (const [topic, name] of all)
     payloads.set(`${topic} ${name}`, await payloadOf(topic, name, alice))
   before = await truthOf(database, alice.user.id)
 })
 afterAll(async () => {
-  ears.account.close()
+  listeners.account.close()
   await database.close()
 })
 
@@ -167,17 +167,17 @@ describe('the owner gets it done, and somebody else who asks the same, before an
   })
 })
 
-describe.each(Object.keys(nobodies))('one %s', (who) => {
+describe.each(Object.keys(impostors))('one %s', (who) => {
   let disguise: Disguise
   beforeAll(async () => {
-    disguise = await nobodies[who]!({ alice: alice!, bob: bob!, database })
+    disguise = await impostors[who]!({ alice: alice!, bob: bob!, database })
     before = await truthOf(database, alice!.user.id)
   })
 
   test('is nobody on every route', async () => {
     const { cookie = '', user_id } = disguise
     for (const name of names.filter((name) => !table[name]!.open)) {
-      const reply = await send(name, asked.get(name)!, {
+      const reply = await send(name, requests.get(name)!, {
         cookie,
         ...(user_id && { 'lockstep-user': user_id }),
       })
@@ -220,7 +220,7 @@ describe('a page of another site, which a browser sends the owner’s cookie alo
     async (origin) => {
       before = await truthOf(database, alice!.user.id)
       for (const name of changing) {
-        const reply = await send(name, asked.get(name)!, { cookie: alice!.cookie, origin })
+        const reply = await send(name, requests.get(name)!, { cookie: alice!.cookie, origin })
         expect([name, reply]).toMatchObject([name, refused('forbidden_origin')])
       }
       for (const topic of topics)
@@ -252,11 +252,11 @@ describe('the owner’s own program', () => {
   ): { path: string[]; value: unknown; code: ErrorCode }[] =>
     [
       ...injected(value).map((bad) => ({ ...bad, code: 'invalid' as const })),
-      ...[...spoilt(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
+      ...[...altered(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
     ].filter(({ path }) => !isForeign(name, path))
 
   test.each(names)('with something bad in any place of %s is refused', async (name) => {
-    const { params = {}, query = {}, body } = asked.get(name)!
+    const { params = {}, query = {}, body } = requests.get(name)!
     const attempts: { code: ErrorCode; path: string[]; ask: Asked }[] = []
     for (const { path, value, code } of body === undefined ? [] : places(body, name))
       attempts.push({ code, path, ask: { params, query, body: value } })
@@ -313,7 +313,7 @@ test('nobody was sent a byte of another’s in all that time, while owners heard
   await alice!.ask('putPreferences', { body: { note: SECRET } })
   // his own change comes last on the same feed: what was meant for him before it has come too
   const { seq } = await bob!.ask('putPreferences', { body: { fence: newId() } })
-  await ears.preferences.until('change', (change) => change.seq === seq)
+  await listeners.preferences.until('change', (change) => change.seq === seq)
   await hers.until('change', ({ data }) => JSON.stringify(data).includes(SECRET))
-  isNobodys(ears.preferences.packets)
+  isNobodys(listeners.preferences.packets)
 })
