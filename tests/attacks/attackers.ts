@@ -1,4 +1,4 @@
-// Who attacks, and with what.
+// The attackers: people who pretend to be the owner, and values that should do harm.
 import { createSessionCookie } from '../../realtime/auth/session-cookie.ts'
 import { createSeals } from '../../realtime/auth/seals.ts'
 import type { Database } from '../../realtime/store/database.ts'
@@ -6,10 +6,10 @@ import type { Person } from '../harness/person.ts'
 
 export const SEALED_WITH = 'what the nodes of these tests seal cookies with'
 
-/** What is sent along to be taken for the owner. */
+/** What an impostor sends to be taken for the owner. */
 export interface Disguise {
   cookie?: string
-  /** Whose state the client says it holds. */
+  /** The user whose state the client claims to hold. */
   user_id?: string
 }
 export interface Scene {
@@ -25,7 +25,7 @@ const sealedFor = async ({ session }: Person, seconds: number) => ({
   cookie: `lockstep_session=${await createSeals([SEALED_WITH]).seal({ session_id: session.id, sealed_at: Date.now() }, seconds)}`,
 })
 
-/** All of them are `unauthenticated`, whatever they ask for. */
+/** Every one of them is `unauthenticated`, whatever they request. */
 export const impostors: Record<string, (scene: Scene) => Promise<Disguise>> = {
   'who has no cookie': async () => ({}),
   'who has a cookie of junk': async () => ({ cookie: 'lockstep_session=junk' }),
@@ -77,7 +77,7 @@ export const wellMade = async ({ alice }: Pick<Scene, 'alice'>): Promise<Disguis
   await sealedFor(alice, 3_600),
 ]
 
-/** What the database may take for its own, or a prototype for its, or what ends a stack. */
+/** Values that a database or a prototype might interpret, or that might exhaust the stack. */
 export const injections: readonly unknown[] = [
   { $gt: '' },
   { 'a.b': 1 },

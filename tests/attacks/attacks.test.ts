@@ -1,6 +1,6 @@
-// Every route and every command there is, tried by everybody who shouldn't and with everything that
-// shouldn't be sent. What is attacked is shown to be valid first, as its owner gets it done; after
-// each attack her log, her account and her sessions are what they were.
+// Every route and every command, requested by everybody who may not, and with every value that
+// shouldn't be sent. Before an attack, the owner shows that the request itself is valid. After it,
+// the owner's log, account and sessions are unchanged.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
@@ -16,7 +16,7 @@ import type { Device } from '../harness/device.ts'
 import { request, signUp, type Person, type Reply } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { commandAsks, owner, routeAsks, SECRET, strangers } from './asks.ts'
+import { commandPayloads, owner, routeRequests, SECRET, strangers } from './valid-requests.ts'
 import {
   injected,
   injections,
@@ -49,19 +49,19 @@ const names = Object.keys(routes) as RouteName[]
 const all = topics.flatMap((topic) =>
   [...wireCommands[topic].keys()].map((name) => [topic, name] as const),
 )
-const askOf = (name: RouteName, of: Person) => routeAsks[name](of) as Promise<Asked>
+const askOf = (name: RouteName, of: Person) => routeRequests[name](of) as Promise<Asked>
 const payloadOf = async (topic: Topic, name: string, of: Person) => {
-  const payload = await (commandAsks[topic] as Record<string, (of: Person) => Promise<Payload>>)[
-    name
-  ]!(of)
+  const payload = await (
+    commandPayloads[topic] as Record<string, (of: Person) => Promise<Payload>>
+  )[name]!(of)
   return wireCommands[topic].get(name)!.logged ? { mutation_id: newId(), ...payload } : payload
 }
 
 let database: Database
 let [alice, bob]: Person[] = []
-/** Whoever was an owner in a test: nobody else may ever be sent one of these. */
+/** Everybody who was an owner in a test. Nobody else may ever receive one of their ids. */
 const owners: Person[] = []
-/** Bob listens on all topics, by one connection. */
+/** Bob's devices listen on all topics, over one connection. */
 let listeners: Record<Topic, Device>
 const requests = new Map<string, Asked>()
 const payloads = new Map<string, Payload>()
@@ -105,23 +105,23 @@ const refused = (code: ErrorCode, status: number = errors[code].status) => ({
 })
 const unacked = (code: ErrorCode) => ({ ok: false, error: { code, status: errors[code].status } })
 
-/** Nothing in it is an owner's own. */
+/** Expects that `shown` contains nothing of an owner. */
 function isNobodys(shown: unknown): void {
   const text = JSON.stringify(shown)
   for (const trace of [SECRET, ...owners.flatMap(({ user, session }) => [user.id, session.id])])
     expect(text).not.toContain(trace)
 }
 
-describe('the owner gets it done, and somebody else who asks the same, before and after, does not', () => {
-  /** Fresh people, as some of what is asked ends a session or an account. */
-  const cast = async () => {
+describe('the owner succeeds, and another user with the same request, before and after, does not', () => {
+  /** New users, because some requests end a session or an account. */
+  const freshPeople = async () => {
     const [her, his] = [await owner(shared.node), await signUp(shared.node, 'stranger')]
     owners.push(her)
     return { her, his, truth: () => truthOf(database, her.user.id) }
   }
 
   test.each(names)('%s', async (name) => {
-    const { her, his, truth } = await cast()
+    const { her, his, truth } = await freshPeople()
     const ask = await askOf(name, her)
     const neverWas = { ...ask, params: { id: newId() } }
     const expected = strangers[name] ?? 'not_found'
@@ -146,7 +146,7 @@ describe('the owner gets it done, and somebody else who asks the same, before an
   })
 
   test.each(all)('%s %s', async (topic, name) => {
-    const { her, his, truth } = await cast()
+    const { her, his, truth } = await freshPeople()
     const payload = await payloadOf(topic, name, her)
     const expected = strangers[`${topic} ${name}`] ?? 'not_found'
     await using hers = await her.device(topic)
@@ -186,7 +186,7 @@ describe.each(Object.keys(impostors))('one %s', (who) => {
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
   })
 
-  test.each(topics)('may not join /%s, and gets no command through without that', async (topic) => {
+  test.each(topics)('may not join /%s, and executes no command without joining', async (topic) => {
     const { cookie, user_id } = disguise
     using socket = await RawSocket.open(shared.node.url, cookie ? { cookie } : {})
     socket.send(
@@ -205,7 +205,7 @@ describe.each(Object.keys(impostors))('one %s', (who) => {
   })
 })
 
-test('the owner is who has such a cookie of the present', async () => {
+test('a cookie made in the same way, valid now, is the owner’s', async () => {
   for (const { cookie } of await wellMade({ alice: alice! }))
     expect(await send('getMe', {}, { cookie: cookie! })).toMatchObject({
       status: 200,
@@ -216,7 +216,7 @@ test('the owner is who has such a cookie of the present', async () => {
 describe('a page of another site, which a browser sends the owner’s cookie along with,', () => {
   const changing = names.filter((name) => table[name]!.method !== 'GET')
   test.each(['https://evil.example', 'null'])(
-    'is forbidden_origin wherever it would change or hear something: %s',
+    'is forbidden_origin wherever it could change or receive something: %s',
     async (origin) => {
       before = await truthOf(database, alice!.user.id)
       for (const name of changing) {
@@ -243,7 +243,9 @@ describe('the owner’s own program', () => {
    */
   const tooLong = (path: string[]): ErrorCode =>
     ['content', 'input', 'note'].includes(path.at(-1)!) ? 'too_large' : 'invalid'
-  /** What foreign exports hold is taken as it is, and cleaned (tests/owner/sources.test.ts). */
+  /**
+   * Exports of other products are taken as they are and cleaned (tests/user-data/sources.test.ts).
+   */
   const isForeign = (name: string, path: string[]) => name === 'importMe' && path[0] === 'data'
 
   const places = (
@@ -308,7 +310,7 @@ describe('the owner’s own program', () => {
   })
 })
 
-test('nobody was sent a byte of another’s in all that time, while owners heard of theirs', async () => {
+test('nobody received a byte of another user’s data in all that time, while owners received theirs', async () => {
   await using hers = await alice!.device('preferences')
   await alice!.ask('putPreferences', { body: { note: SECRET } })
   // his own change comes last on the same feed: what was meant for him before it has come too

@@ -3,11 +3,11 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { conversationAt } from '../../realtime/log/conversation-at.ts'
 import { toEntry } from '../../realtime/log/entry.ts'
-import { by, entriesOf, kit, type Kit } from './kit.ts'
+import { by, entriesOf, createLogFixture, type LogFixture } from './log-fixture.ts'
 
-let fixture: Kit
+let fixture: LogFixture
 beforeAll(async () => {
-  fixture = await kit()
+  fixture = await createLogFixture()
 })
 afterAll(() => fixture[Symbol.asyncDispose]())
 afterEach(() => vi.restoreAllMocks())
@@ -16,7 +16,7 @@ const hello = { role: 'user' as const, content: 'hello' }
 
 describe('the log', () => {
   test('LOG-1: two nodes that append at the same time leave one contiguous log with everything in it', async () => {
-    const [a, b] = [fixture.side(), fixture.side()]
+    const [a, b] = [fixture.node(), fixture.node()]
     const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id })
@@ -37,8 +37,8 @@ describe('the log', () => {
     )
   })
 
-  test('LOG-3: the same command at two nodes at the same time happens once, and both hear of the first', async () => {
-    const [a, b] = [fixture.side(), fixture.side()]
+  test('LOG-3: the same command at two nodes at the same time is appended once, and both get its outcome', async () => {
+    const [a, b] = [fixture.node(), fixture.node()]
     const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id })
@@ -59,7 +59,7 @@ describe('the log', () => {
   })
 
   test('LOG-3: a mutation_id that was used for another command is invalid', async () => {
-    const { conversations } = fixture.side()
+    const { conversations } = fixture.node()
     const user = await fixture.user()
     const request = by(user)
     await conversations.change('create', request, { id: newId() })
@@ -70,8 +70,8 @@ describe('the log', () => {
     })
   })
 
-  test('LOG-5: a projection that ends while a command reads takes nothing from what it decides on', async () => {
-    const { log, conversations } = fixture.side()
+  test('LOG-5: a projection that ends while a command loads its state removes nothing from that state', async () => {
+    const { log, conversations } = fixture.node()
     const user = await fixture.user()
     const id = newId()
     await conversations.change('create', by(user), { id })
@@ -95,8 +95,8 @@ describe('the log', () => {
     expect(state.held).toMatchObject({ id, version: 1 })
   })
 
-  test('LOG-4: a node with a stale head neither refuses nor ignores by it', async () => {
-    const [a, b] = [fixture.side(), fixture.side()]
+  test('LOG-4: a node with a stale head neither refuses a command nor takes it for a no-op', async () => {
+    const [a, b] = [fixture.node(), fixture.node()]
     const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id, title: 'one' })
@@ -114,8 +114,8 @@ describe('the log', () => {
     expect(back).toMatchObject({ changed: true, version: 3, data: { title: 'one' } })
   })
 
-  test('LOG-4: a repeated command whose condition fails by now is answered with what it did', async () => {
-    const { conversations } = fixture.side()
+  test('LOG-4: a repeated command whose condition fails by now gets its first outcome', async () => {
+    const { conversations } = fixture.node()
     const user = await fixture.user()
     const id = newId()
     await conversations.change('create', by(user), { id })
@@ -127,8 +127,8 @@ describe('the log', () => {
     expect(again).toMatchObject({ changed: false, seq: first.seq, version: first.version })
   })
 
-  test('LOG-6: a read at one node shows what was acked at another a moment before', async () => {
-    const [a, b] = [fixture.side(), fixture.side()]
+  test('LOG-6: a read at one node shows what another node acknowledged a moment before', async () => {
+    const [a, b] = [fixture.node(), fixture.node()]
     const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id })
@@ -143,7 +143,7 @@ describe('the log', () => {
   })
 
   test('LOG-7: nothing follows the closing entry', async () => {
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const user = await fixture.user()
     await log.append({
       context: by(user),
@@ -152,7 +152,7 @@ describe('the log', () => {
       identity: 'close',
       decide: () => ({ op: 'closed', entity_id: user, version: 1, data: {} }),
     })
-    for (const { conversations: node } of [{ conversations }, fixture.side()])
+    for (const { conversations: node } of [{ conversations }, fixture.node()])
       await expect(node.change('create', by(user), {})).rejects.toMatchObject({
         code: 'unauthenticated',
       })
@@ -160,7 +160,7 @@ describe('the log', () => {
   })
 
   test('a command that has waited for its turn too long is unavailable, and writes nothing', async () => {
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const user = await fixture.user()
     const begun = Promise.withResolvers<void>()
     const held = Promise.withResolvers<boolean>()
@@ -191,13 +191,13 @@ describe('the log', () => {
     expect(await entriesOf(fixture.database, user)).toHaveLength(1)
   })
 
-  test('the time of an entry is never before that of the one before it', async () => {
-    const { conversations } = fixture.side()
+  test('the time of an entry is never before that of the previous entry', async () => {
+    const { conversations } = fixture.node()
     const user = await fixture.user()
     await conversations.change('create', by(user), {})
     const ahead = new Date(Date.now() + 60_000)
     await fixture.database.changes.updateOne({ user_id: user, seq: 1 }, { $set: { at: ahead } })
-    await fixture.side().conversations.change('create', by(user), {})
+    await fixture.node().conversations.change('create', by(user), {})
     const [, second] = await entriesOf(fixture.database, user)
     expect(second!.at).toEqual(ahead)
   })
@@ -222,7 +222,7 @@ describe('the size of an entry', () => {
     }
   }
 
-  test('is bounded by what a device gets, and by what the database takes, where lists of numbers are larger', () => {
+  test('is bounded as JSON, and as the database stores it, where lists of numbers are larger', () => {
     const few = Array.from({ length: 100_000 }, () => 1)
     expect(entryOf({ few }, { few })).toMatchObject({ data: { few }, before: { few } })
     const tooLarge = (data: Record<string, unknown>) =>
@@ -236,14 +236,14 @@ describe('the size of an entry', () => {
     tooLarge({ many })
   })
 
-  test("doesn't keep what was replaced when that is too much", () => {
+  test('excludes replaced values that are too large', () => {
     expect(entryOf({ text: '' }, { text: 'x'.repeat(11 * MB) })).toHaveProperty('before')
     expect(entryOf({ text: '' }, { text: 'x'.repeat(12 * MB) })).not.toHaveProperty('before')
   })
 
-  test('lets a short edit take the place of any number of long messages: devices get it, rewind ends there', async () => {
+  test('lets a short edit replace any number of long messages: devices get it, and rewind ends there', async () => {
     const { database } = fixture
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const user = await fixture.user()
     const long = 'x'.repeat(255 * 1024)
     const ids = Array.from({ length: 52 }, () => newId())

@@ -5,11 +5,11 @@ import { startHousekeeping, TRASH_DAYS } from '../../realtime/commands/housekeep
 import { projectConversations } from '../../realtime/log/projection/conversations.ts'
 import type { Conversations } from '../../realtime/commands/conversations.ts'
 import { eventually } from '../harness/eventually.ts'
-import { by, entriesOf, kit, logger, type Kit } from './kit.ts'
+import { by, entriesOf, createLogFixture, logger, type LogFixture } from './log-fixture.ts'
 
-let fixture: Kit
+let fixture: LogFixture
 beforeAll(async () => {
-  fixture = await kit()
+  fixture = await createLogFixture()
 })
 afterAll(() => fixture[Symbol.asyncDispose]())
 
@@ -19,7 +19,7 @@ const documentsOf = async (user_id: string) => ({
   messages: await fixture.database.messages.find({ user_id }).sort({ _id: 1 }).toArray(),
 })
 
-/** A small life of one conversation; some commands find nothing to change. */
+/** A few commands on one conversation. Some of them find nothing to change. */
 async function live(
   conversations: Conversations,
   user: string,
@@ -46,8 +46,8 @@ async function live(
   }
 }
 
-/** The database of a node that stalls when it has read everything, before its first write. */
-function stalling(database: Kit['database']) {
+/** The database of a node that stalls after its last read and before its first write. */
+function stalling(database: LogFixture['database']) {
   const reached = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()
   const bulkWrite: typeof database.messages.bulkWrite = async (...writes) => {
@@ -61,7 +61,7 @@ function stalling(database: Kit['database']) {
 
 describe('documents', () => {
   test('LOG-5: projecting any stretch of the log again, at any time, changes nothing', async () => {
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
@@ -86,7 +86,7 @@ describe('documents', () => {
   })
 
   test('LOG-5: documents that lag behind in part are brought up to the log, whatever part it is', async () => {
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(3), { minLength: 2, maxLength: 10 }),
@@ -115,7 +115,7 @@ describe('documents', () => {
   })
 
   test('LOG-5: what a node that stalled writes late replaces nothing that is newer', async () => {
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const user = await fixture.user()
     const id = newId()
     const message = { id: newId(), role: 'user' as const, content: 'first' }
@@ -123,7 +123,8 @@ describe('documents', () => {
     await conversations.change('update', by(user), { conversation_id: id, title: 'two' })
     const entries = await entriesOf(fixture.database, user)
     await log.projectToHead(user, 'conversations')
-    await fixture.database.conversations.deleteMany({ user_id: user }) // so it begins where nothing has been projected
+    // as if nothing had been projected
+    await fixture.database.conversations.deleteMany({ user_id: user })
     await fixture.database.messages.deleteMany({ user_id: user })
 
     const stalled = stalling(fixture.database)
@@ -147,22 +148,28 @@ describe('documents', () => {
     expect(await documentsOf(user)).toEqual(newest)
   })
 
-  test('what a node left unprojected is projected by the next reader on another', async () => {
+  test('entries that a node left unprojected are projected by the next reader on another node', async () => {
     const user = await fixture.user()
-    const { conversations } = fixture.side()
+    const { conversations } = fixture.node()
     const { data } = await conversations.change('create', by(user), { title: 'here' })
-    const { items } = await fixture.side().conversations.list(user, { limit: 10, state: 'active' })
+    const { items } = await fixture.node().conversations.list(user, { limit: 10, state: 'active' })
     expect(items).toEqual([data])
   })
 
-  test('what a node left unprojected is projected by the holder of the tail within seconds', async () => {
+  test('entries that a node left unprojected are projected by the holder of the tail within seconds', async () => {
     const user = await fixture.user()
-    const [dead, holder] = [fixture.side(), fixture.side()]
-    await fixture.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
+    const [dead, holder] = [fixture.node(), fixture.node()]
+    await fixture.database.heads.updateOne(
+      { _id: `${user}:conversations` },
+      { $set: { applied: 0 } },
+    )
     await dead.conversations.change('create', by(user), {})
     await eventually(async () => (await documentsOf(user)).conversations.length === 1)
     await fixture.database.conversations.deleteMany({ user_id: user })
-    await fixture.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
+    await fixture.database.heads.updateOne(
+      { _id: `${user}:conversations` },
+      { $set: { applied: 0 } },
+    )
     holder.log.noteSeen(user, 'conversations', 1)
     await eventually(async () => (await documentsOf(user)).conversations.length === 1, {
       within: 8_000,
@@ -170,7 +177,7 @@ describe('documents', () => {
   })
 
   test('heads are those of the logs, however far their documents are behind', async () => {
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const users = [await fixture.user(), await fixture.user(), await fixture.user()]
     const keys = users.map((user) => `${user}:conversations`)
     for (const user of users.slice(1)) {
@@ -178,14 +185,14 @@ describe('documents', () => {
       await log.projectToHead(user, 'conversations')
     }
     await fixture.database.heads.updateOne({ _id: keys[2]! }, { $set: { applied: 1 } })
-    const heads = await fixture.side().log.heads([...keys, `${newId()}:conversations`])
+    const heads = await fixture.node().log.heads([...keys, `${newId()}:conversations`])
     expect([...heads.keys()].toSorted()).toEqual(keys.toSorted())
     expect(keys.map((key) => heads.get(key)!.seq)).toEqual([0, 3, 3])
   })
 
   test('a purge leaves a tombstone, no message, and entries without content', async () => {
     const user = await fixture.user()
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const id = newId()
     await conversations.change('create', by(user), {
       id,
@@ -195,7 +202,10 @@ describe('documents', () => {
     await conversations.change('delete', by(user), { conversation_id: id })
     await conversations.change('purge', by(user), { conversation_id: id })
     await log.projectToHead(user, 'conversations')
-    const stored = JSON.stringify([await documentsOf(user), await entriesOf(fixture.database, user)])
+    const stored = JSON.stringify([
+      await documentsOf(user),
+      await entriesOf(fixture.database, user),
+    ])
     expect(stored).not.toContain('secret')
     const { changes } = await log.range(user, 'conversations', 0)
     expect(changes.map(({ op, stripped }) => [op, stripped])).toEqual([
@@ -216,9 +226,9 @@ describe('housekeeping', () => {
   const keep = (conversations: Conversations) =>
     startHousekeeping(fixture.database, conversations, { logRetentionDays: 90, logger })
 
-  test('purges what is in the trash for 30 days, and nothing that was restored', async () => {
+  test('purges what has been in the trash for 30 days, and nothing that was restored', async () => {
     const user = await fixture.user()
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const [gone, kept, live] = [newId(), newId(), newId()]
     for (const id of [gone, kept, live]) {
       await conversations.change('create', by(user), { id })
@@ -237,9 +247,9 @@ describe('housekeeping', () => {
     await housekeeping.stop()
   })
 
-  test('takes the content out of entries older than retention, and a device from before has to load anew', async () => {
+  test('removes the content of entries older than retention, and a device with an older cursor has to load again', async () => {
     const user = await fixture.user()
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const { data } = await conversations.change('create', by(user), { title: 'kept' })
     await log.projectToHead(user, 'conversations')
     const housekeeping = keep(conversations)
@@ -256,7 +266,7 @@ describe('housekeeping', () => {
 
   test('removes a message that a stalled node wrote back after a purge', async () => {
     const user = await fixture.user()
-    const { log, conversations } = fixture.side()
+    const { log, conversations } = fixture.node()
     const id = newId()
     await conversations.change('create', by(user), {
       id,
