@@ -32,7 +32,7 @@ test('jobs of one key run one after the other, those of different keys side by s
   expect(ran).toEqual(['a', 'c', 'b'])
 })
 
-test('a job that fails doesn't affect those after it', async () => {
+test('a job that fails does not affect those after it', async () => {
   const queue = new KeyedQueue()
   const first = queue.run('key', () => Promise.reject(new Error('its own')))
   const second = queue.run('key', () => Promise.resolve('done'))
