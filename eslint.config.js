@@ -10,7 +10,7 @@ import { packageBorders } from './tools/eslint-package-borders.ts'
 import svelteConfig from './svelte.config.js'
 
 /** Files that other tools load by their default export. */
-const defaultExports = ['*.config.{ts,js}', 'tools/closing-line-reporter.ts']
+const defaultExports = ['*.config.{ts,js}', 'tools/run-reporter.ts']
 
 export default defineConfig(
   { ignores: ['**/dist/', 'data/', 'coverage/', 'screenshots/'] },

@@ -48,7 +48,7 @@ const benchmarks = {
 
 export default defineConfig({
   test: {
-    reporters: ['default', './tools/closing-line-reporter.ts'],
+    reporters: ['default', './tools/run-reporter.ts'],
     pool: 'forks',
     testTimeout: 60_000,
     hookTimeout: 60_000,

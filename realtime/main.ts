@@ -10,7 +10,9 @@ const { createLogger } = await import('./observability/logger.ts')
 let embedded: Promise<Embedded> | undefined
 try {
   const config = readConfig(process.env)
-  const logger = createLogger(config.logLevel)
+  const atTerminal = process.stdout.isTTY
+  const { terminalStream } = await import('./observability/terminal.ts')
+  const logger = createLogger(config.logLevel, atTerminal ? terminalStream : undefined)
   const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
   // before the server is imported: its thread loads while this one does
   if (!config.mongodbUrl) {
@@ -20,7 +22,16 @@ try {
   embedded?.catch(() => undefined) // told where it is awaited
   const { startServer } = await import('./server.ts')
   const mongodbUrl = config.mongodbUrl ?? (await embedded!).url
-  const server = await startServer({ ...config, mongodbUrl }, { logger, ofProcess: true })
+  const server = await startServer(
+    { ...config, mongodbUrl },
+    {
+      logger,
+      ofProcess: true,
+      // a line for each request would push the address out of sight
+      requestLogLevel: atTerminal ? 'debug' : 'info',
+    },
+  )
+  if (!atTerminal) logger.info({ url: server.url }, 'serving')
   process.stdout.write(`Lockstep is at ${server.url}\n`)
 
   const stopAll = async () => {

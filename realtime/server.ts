@@ -28,6 +28,7 @@ import type { GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
+import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
@@ -52,6 +53,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
+  /** Default: info. */
+  requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
   passwordCost?: number
   rateLimits?: Partial<RateLimitRules>
@@ -176,6 +179,7 @@ export async function startServer(
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
+      requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
     stops.add('http', () => http.stop())
@@ -220,7 +224,6 @@ export async function startServer(
     const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
-    logger.info({ url }, 'serving')
     return { url, stop: () => stops.run() }
   }
 

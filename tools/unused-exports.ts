@@ -15,7 +15,7 @@ const entries = [
   /^ui\/src\/main\.ts$/,
   /\.test\.ts$/,
   /^tests\/harness\/global-setup\.ts$/,
-  /^tools\/closing-line-reporter\.ts$/,
+  /^tools\/run-reporter\.ts$/,
   /\.config\.(ts|js)$/,
 ]
 

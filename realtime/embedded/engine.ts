@@ -33,8 +33,8 @@ export class DatabaseEngine {
   readonly #onFault: (error: Error) => void
 
   /**
-   * Opens the data directory. Throws an error whose message is for people if another server uses it.
-   * `onFault` receives an error after which nothing can be stored any more.
+   * Opens the data directory. Throws an error whose message is for people if another server uses
+   * it. `onFault` receives an error after which nothing can be stored any more.
    */
   constructor(dataDir: string, settings: ServerSettings, onFault: (error: Error) => void) {
     this.settings = settings

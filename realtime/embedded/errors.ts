@@ -1,5 +1,5 @@
-// MongoDB's errors by name and code. Every refusal leaves the server with the code and the name that a
-// mongod gives, so that a driver reacts to it exactly as it would to the real server.
+// MongoDB's errors by name and code. Every refusal leaves the server with the code and the name
+// that a mongod gives, so that a driver reacts to it exactly as it would to the real server.
 import type { Doc } from './bson/codec.ts'
 
 /** Codes that MongoDB has named. Some are only sent by fail points (`configureFailPoint`). */

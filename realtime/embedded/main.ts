@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// The command `embedded-mongo`: the database as a process of its own. It prints one line of JSON with
-// its `url` as soon as it accepts connections. SIGTERM or SIGINT stops it in order, with exit code 0. A
-// failure ends it with exit code 1 and a sentence on stderr.
+// The command `embedded-mongo`: the database as a process of its own. It prints one line of JSON
+// with its `url` as soon as it accepts connections. SIGTERM or SIGINT stops it in order, with exit
+// code 0. A failure ends it with exit code 1 and a sentence on stderr.
 import { mkdtemp, rm, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -87,8 +87,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * A killed server leaves the file of its socket behind. Whoever holds the data directory may remove it:
- * no other server can be using it.
+ * A killed server leaves the file of its socket behind. Whoever holds the data directory may remove
+ * it: no other server can be using it.
  */
 async function retryOnStaleSocket<T>(
   start: () => Promise<T>,

@@ -1,5 +1,5 @@
-// The oldest Node.js that the database runs on. It needs `node:sqlite`, which older versions lack or
-// hide behind a flag, so the version is checked before anything imports that module.
+// The oldest Node.js that the database runs on. It needs `node:sqlite`, which older versions lack
+// or hide behind a flag, so the version is checked before anything imports that module.
 
 const OLDEST: readonly [major: number, minor: number] = [22, 18]
 

@@ -1,5 +1,11 @@
 // One server: a database engine that listens at a socket. Stopping it lets running commands finish,
 // ends those that wait, and closes the data.
+//
+//   socket -> wire/frame-reader -> wire/message -> commands/dispatch -> a command
+//     reads:  query/select -> plan/planner -> plan/scanner -> storage/sqlite-store
+//     writes: storage/document-writer -> documents + oplog -> storage/sqlite-store
+//   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
+//   the commit publishes the new oplog entries -> change streams that wait for them
 import { createServer, type Server, type Socket } from 'node:net'
 import { DatabaseEngine } from './engine.ts'
 import type { ServerSettings } from './settings.ts'
@@ -20,8 +26,8 @@ export interface RunningServer {
 }
 
 /**
- * Opens the data directory and listens. `onFault` receives an error that the server cannot survive; it
- * has closed its connections by then. Rejects if the data directory or the address is in use.
+ * Opens the data directory and listens. `onFault` receives an error that the server cannot survive;
+ * it has closed its connections by then. Rejects if the data directory or the address is in use.
  */
 export async function runServer(
   dataDir: string,
@@ -77,7 +83,8 @@ async function shutDown(
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   stopping.abort()
-  // In the first turn the waiting commands reply, in the second the commit runs that the replies need.
+  // In the first turn the waiting commands reply, in the second the commit runs that the replies
+  // need.
   await new Promise((resolve) => setImmediate(resolve))
   await new Promise((resolve) => setImmediate(resolve))
   engine.close()

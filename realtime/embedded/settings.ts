@@ -11,8 +11,8 @@ export interface ServerSettings {
   /** Time between two removals of old oplog entries, idle sessions and idle cursors. */
   readonly trimMs: number
   /**
-   * Time between two no-op entries in the oplog while change streams wait. They move the resume token
-   * of an idle stream on, so that it never gets older than the oplog.
+   * Time between two no-op entries in the oplog while change streams wait. They move the resume
+   * token of an idle stream on, so that it never gets older than the oplog.
    */
   readonly noopIntervalMs: number
   /** Whether `configureFailPoint` is allowed. For tests only. */

@@ -1,5 +1,5 @@
-// The package's public API: starts the database for this process. The server runs in a thread of its
-// own and listens at a unix socket that only the present user can open.
+// The package's public API: starts the database for this process. The server runs in a thread of
+// its own and listens at a unix socket that only the present user can open.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,8 +17,8 @@ export interface EmbeddedOptions extends Partial<ServerSettings> {
    */
   readonly dataDir: string
   /**
-   * Called once if the running server breaks (a full disk, an I/O error). It has stopped answering by
-   * then, and nothing that it had not acknowledged is certain to be stored.
+   * Called once if the running server breaks (a full disk, an I/O error). It has stopped answering
+   * by then, and nothing that it had not acknowledged is certain to be stored.
    */
   readonly onFault?: (error: Error) => void
 }
@@ -27,13 +27,13 @@ export interface EmbeddedOptions extends Partial<ServerSettings> {
 export interface Embedded {
   /**
    * The connection string, `mongodb://<percent-encoded socket>/?directConnection=true`. It names no
-   * database: name one with `client.db(name)`, or put the name between the last `/` and the `?`, as in
-   * `` url.replace('/?', `/${name}?`) ``.
+   * database: name one with `client.db(name)`, or put the name between the last `/` and the `?`, as
+   * in `` url.replace('/?', `/${name}?`) ``.
    */
   readonly url: string
   /**
-   * Lets running commands finish, makes their writes durable, closes all connections and releases the
-   * data directory. It may be called more than once.
+   * Lets running commands finish, makes their writes durable, closes all connections and releases
+   * the data directory. It may be called more than once.
    */
   stop(): Promise<void>
 }
@@ -41,8 +41,8 @@ export interface Embedded {
 /**
  * Starts the database and resolves as soon as it accepts connections.
  *
- * @throws an error whose message is for people, if another server uses the data directory or if this
- *   Node.js is older than 22.18
+ * @throws an error whose message is for people, if another server uses the data directory or if
+ *   this Node.js is older than 22.18
  */
 export async function startEmbedded({
   dataDir,
@@ -50,7 +50,8 @@ export async function startEmbedded({
   ...settings
 }: EmbeddedOptions): Promise<Embedded> {
   checkNodeVersion()
-  // The name of a unix socket has at most 107 bytes, and the path of the data directory may be longer.
+  // The name of a unix socket has at most 107 bytes, and the path of the data directory may be
+  // longer.
   const socketDir = await mkdtemp(join(tmpdir(), 'embedded-mongo-'))
   const socketPath = join(socketDir, 'db.sock')
   const workerData: WorkerData = {

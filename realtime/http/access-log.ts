@@ -9,7 +9,17 @@ import type { Metrics } from '../observability/metrics.ts'
 /** What machines ask all the time. */
 const routine: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
 
-export function recordRequests(app: FastifyInstance, logger: Logger, metrics: Metrics): void {
+/** The level of most requests' lines. */
+export type RequestLogLevel = 'info' | 'debug'
+
+export interface AccessLogDeps {
+  logger: Logger
+  metrics: Metrics
+  requestLogLevel: RequestLogLevel
+}
+
+export function recordRequests(app: FastifyInstance, deps: AccessLogDeps): void {
+  const { logger, metrics, requestLogLevel } = deps
   const seconds = new Histogram({
     name: 'lockstep_http_request_seconds',
     help: 'Time from the request to the end of its answer, by route',
@@ -36,8 +46,7 @@ export function recordRequests(app: FastifyInstance, logger: Logger, metrics: Me
       ms: Math.round(reply.elapsedTime * 10) / 10,
       user_id: request.identity?.user_id,
     }
-    if (routine.has(route)) logger.debug(line, 'request')
-    else logger.info(line, 'request')
+    logger[routine.has(route) ? 'debug' : requestLogLevel](line, 'request')
     done()
   })
 }

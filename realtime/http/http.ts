@@ -21,7 +21,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import { parseJsonBodies } from './body-parsers.ts'
-import { recordRequests } from './access-log.ts'
+import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { createRequestLimits } from './request-limits.ts'
@@ -43,6 +43,8 @@ export interface HttpDeps {
   uiRoot: string
   logger: Logger
   metrics: Metrics
+  /** Default: info. */
+  requestLogLevel?: RequestLogLevel
   settings?: HttpSettings
 }
 
@@ -62,7 +64,14 @@ const noCompiler = (): never => {
 }
 
 export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
-  const { config, logger, metrics, toFault, settings = httpSettings } = rooms
+  const {
+    config,
+    logger,
+    metrics,
+    toFault,
+    requestLogLevel = 'info',
+    settings = httpSettings,
+  } = rooms
   const { timings } = settings
   const leaving = new AbortController()
   const app = fastify({
@@ -89,7 +98,7 @@ export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
     throw new Fault('not_found', { detail: 'There is nothing at this address' })
   })
   parseJsonBodies(app)
-  recordRequests(app, logger, metrics)
+  recordRequests(app, { logger, metrics, requestLogLevel })
   await protectPages(app, config)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)

@@ -1,9 +1,14 @@
-// The house's logger: structured lines to stdout. Nobody passes it message texts, cookies, passwords or tokens.
-import { pino } from 'pino'
+// The server's logger writes lines of JSON to stdout, or text where a person reads them. Callers
+// never pass it message texts, cookies, passwords or tokens.
+import { pino, type DestinationStream } from 'pino'
 
 export type Logger = pino.Logger
 
-/** @param level pino's: trace, debug, info, warn, error, fatal, silent */
-export function createLogger(level: string): Logger {
-  return pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime })
+/**
+ * @param level a level of pino: trace, debug, info, warn, error, fatal or silent
+ * @param destination gets each line as JSON; default: stdout
+ */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const timestamp = pino.stdTimeFunctions.isoTime
+  return pino({ level, base: { pid: process.pid }, timestamp }, destination)
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import type { Message } from '@lockstep/protocol/message'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
-import { startEngine, type Engine } from '../harness/engine.ts'
+import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
@@ -13,11 +13,12 @@ import { Wire } from '../harness/wire.ts'
 
 // A wire needs a port to lead to, and the engine that all tests share may have none.
 let server: string
-let engine: Engine | undefined
+let engine: EmbeddedProcess | undefined
 let directory: string
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'lockstep-test-'))
-  if (inject('mongodbUrl').includes('.sock')) engine = await startEngine(directory, ['--port', '0'])
+  if (inject('mongodbUrl').includes('.sock'))
+    engine = await startEmbeddedProcess(directory, ['--port', '0'])
   server = engine?.url ?? inject('mongodbUrl')
 })
 afterAll(async () => {

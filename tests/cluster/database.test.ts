@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { addressOf, withDatabase } from '../harness/database.ts'
-import { startEngine } from '../harness/engine.ts'
+import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster } from './cluster.ts'
 import { Traffic } from './traffic.ts'
@@ -16,7 +16,7 @@ test(
     await using stack = new AsyncDisposableStack()
     const directory = await mkdtemp(join(tmpdir(), 'lockstep-cluster-'))
     stack.defer(() => rm(directory, { recursive: true, force: true }))
-    let engine = await startEngine(directory, ['--port', '0'])
+    let engine = await startEmbeddedProcess(directory, ['--port', '0'])
     stack.defer(() => engine.process.kill())
     const { port } = addressOf(engine.url)
     const cluster = stack.use(
@@ -37,14 +37,14 @@ test(
       true,
       true,
     ])
-    engine = await startEngine(directory, ['--port', String(port)])
+    engine = await startEmbeddedProcess(directory, ['--port', String(port)])
     await eventually(async () => expect(await readiness()).toEqual([200, 200, 200]), {
       within: 30_000,
     })
     await traffic.progress()
     // and once more, so short that nobody may notice
     await engine.process.kill()
-    engine = await startEngine(directory, ['--port', String(port)])
+    engine = await startEmbeddedProcess(directory, ['--port', String(port)])
     await traffic.progress(10, 30_000)
     await cluster.healed()
     await traffic.exact()

@@ -6,7 +6,7 @@ import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
 import type { FeedDocument } from '../../realtime/store/feed.ts'
 import { withDatabase } from '../harness/database.ts'
-import { startEngine } from '../harness/engine.ts'
+import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster, total } from './cluster.ts'
 import { crowd, crowdEnv, inBatches } from './crowd.ts'
@@ -16,7 +16,7 @@ async function clusterOf(nodes: number, leases: number) {
   await using starting = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'lockstep-streams-'))
   starting.defer(() => rm(directory, { recursive: true, force: true }))
-  const engine = starting.use(await startEngine(directory, ['--port', '0']))
+  const engine = starting.use(await startEmbeddedProcess(directory, ['--port', '0']))
   const databaseUrl = withDatabase(engine.url, 'lockstep')
   const client = await MongoClient.connect(databaseUrl)
   starting.defer(() => client.close())

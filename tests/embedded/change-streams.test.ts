@@ -14,22 +14,25 @@ beforeAll(async () => void (database = await openDatabase({ noopIntervalMs: 100 
 afterAll(() => database[Symbol.asyncDispose]())
 
 let collections = 0
-const fresh = () => database.db.collection<Document>(`c${collections++}`)
+const freshCollection = () => database.db.collection<Document>(`c${collections++}`)
 
-type Event = ChangeStreamDocument & Document
+type StreamEvent = ChangeStreamDocument & Document
 
-interface Opened extends AsyncDisposable {
+interface OpenStream extends AsyncDisposable {
   readonly stream: ChangeStream
-  take(count: number): Promise<Event[]>
+  take(count: number): Promise<StreamEvent[]>
 }
 
-/** A stream that starts now, however late the driver sends its command, unless it is told where to start. */
-async function opened(
+/**
+ * Opens a stream. Unless `given` says where to start, it starts at the present time of the server,
+ * however late the driver sends its command.
+ */
+async function openStream(
   parent: Pick<Collection, 'watch'>,
   pipeline: Document[] = [],
   given: Document = {},
   { db }: TestDatabase = database,
-): Promise<Opened> {
+): Promise<OpenStream> {
   const { operationTime } = await db.command({ ping: 1 })
   const { t, i } = operationTime as Timestamp
   const starts = 'resumeAfter' in given || 'startAfter' in given || 'startAtOperationTime' in given
@@ -40,8 +43,8 @@ async function opened(
   return {
     stream,
     async take(count) {
-      const events: Event[] = []
-      while (events.length < count) events.push((await stream.next()) as Event)
+      const events: StreamEvent[] = []
+      while (events.length < count) events.push((await stream.next()) as StreamEvent)
       return events
     },
     [Symbol.asyncDispose]: () => stream.close(),
@@ -49,9 +52,9 @@ async function opened(
 }
 
 describe('a stream on a collection', () => {
-  test('shows every change with its key, in order, with growing cluster times', async () => {
-    const items = fresh()
-    await using seen = await opened(items)
+  test('shows every change in order, with the document’s key and an increasing cluster time', async () => {
+    const items = freshCollection()
+    await using seen = await openStream(items)
     await items.insertOne({ _id: 'a' as never, n: 1, deep: { x: 1, y: 1 } })
     await items.updateOne({ n: 1 }, { $set: { 'deep.x': 2 }, $unset: { 'deep.y': 1 } })
     await items.replaceOne({ n: 1 }, { n: 9 })
@@ -82,9 +85,9 @@ describe('a stream on a collection', () => {
   })
 
   test('describes what a pipeline update changed', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.insertOne({ a: 1, list: [1, 2, 3], gone: true })
-    await using seen = await opened(items)
+    await using seen = await openStream(items)
     await items.updateOne({}, [
       { $set: { a: 2, list: [1, 5], extra: { b: 1 } } },
       { $unset: 'gone' },
@@ -97,13 +100,13 @@ describe('a stream on a collection', () => {
     })
   })
 
-  test('looks up the current document when asked to, and says null when it is gone', async () => {
-    const items = fresh()
+  test('looks up the current document on request, and shows null if it no longer exists', async () => {
+    const items = freshCollection()
     await items.insertMany([
       { _id: 1 as never, n: 0 },
       { _id: 2 as never, n: 0 },
     ])
-    await using seen = await opened(items, [], { fullDocument: 'updateLookup', batchSize: 1 })
+    await using seen = await openStream(items, [], { fullDocument: 'updateLookup', batchSize: 1 })
     await items.updateOne({ _id: 1 as never }, { $inc: { n: 1 } })
     await items.updateOne({ _id: 2 as never }, { $inc: { n: 1 } })
     await items.deleteOne({ _id: 2 as never })
@@ -114,21 +117,21 @@ describe('a stream on a collection', () => {
   })
 
   test('runs its events through the pipeline', async () => {
-    const items = fresh()
+    const items = freshCollection()
     const pipeline = [
       { $match: { operationType: 'insert', 'fullDocument.n': { $gt: 5 } } },
       { $project: { 'fullDocument.n': 1, operationType: 1 } },
     ]
-    await using seen = await opened(items, pipeline)
+    await using seen = await openStream(items, pipeline)
     await items.insertMany([{ n: 1 }, { n: 9, secret: 1 }])
     const [event] = await seen.take(1)
     expect(event).toEqual({ _id: event!._id, operationType: 'insert', fullDocument: { n: 9 } })
   })
 
-  test('ends with invalidate when the collection is dropped, and can be started behind it', async () => {
-    const items = fresh()
+  test('ends with `invalidate` when the collection is dropped; startAfter can continue after it', async () => {
+    const items = freshCollection()
     await items.insertOne({ n: 0 })
-    await using seen = await opened(items)
+    await using seen = await openStream(items)
     await items.drop()
     const [dropped, invalidated] = await seen.take(2)
     expect([dropped!.operationType, invalidated!.operationType]).toEqual(['drop', 'invalidate'])
@@ -136,15 +139,15 @@ describe('a stream on a collection', () => {
       items.watch([], { resumeAfter: invalidated!._id }).tryNext(),
     ).rejects.toMatchObject({ code: 260 })
     await items.insertOne({ n: 1 })
-    await using after = await opened(items, [], { startAfter: invalidated!._id })
+    await using after = await openStream(items, [], { startAfter: invalidated!._id })
     expect(after.stream.resumeToken).toBeTruthy()
     await items.insertOne({ n: 2 })
     expect(await after.take(1)).toMatchObject([{ operationType: 'insert' }])
   })
 
-  test('is woken by a commit at once', async () => {
-    const items = fresh()
-    await using seen = await opened(items)
+  test('shows a change as soon as it is committed', async () => {
+    const items = freshCollection()
+    await using seen = await openStream(items)
     const delays: number[] = []
     for (let n = 0; n < 30; n++) {
       const event = seen.take(1)
@@ -153,31 +156,31 @@ describe('a stream on a collection', () => {
       await event
       delays.push(performance.now() - acknowledged)
     }
-    // A poll would show here with its interval; the machine may be busy, hence the margin.
+    // Polling would add its interval here. The margin is for a busy machine.
     expect(delays.sort((a, b) => a - b)[15]).toBeLessThan(50)
   })
 })
 
 describe('a stream on more than a collection', () => {
-  test('sees all collections of its database, and those of all databases', async () => {
-    const [items, others] = [fresh(), fresh()]
-    await using inDatabase = await opened(database.db)
-    await using everywhere = await opened(database.client)
+  test('on a database covers its collections, and one on the client covers all databases', async () => {
+    const [items, others] = [freshCollection(), freshCollection()]
+    await using inDatabase = await openStream(database.db)
+    await using everywhere = await openStream(database.client)
     await items.insertOne({ n: 1 })
     await others.insertOne({ n: 2 })
     await database.client.db('elsewhere').collection('c').insertOne({ n: 3 })
     await items.insertOne({ n: 4 })
-    const numbers = (events: Event[]) =>
+    const numbers = (events: StreamEvent[]) =>
       events.map(({ fullDocument }) => (fullDocument as Document).n as number)
     expect(numbers(await inDatabase.take(3))).toEqual([1, 2, 4])
     expect(numbers(await everywhere.take(4))).toEqual([1, 2, 3, 4])
   })
 
-  test('shows the end of a database', async () => {
-    const doomed = database.client.db('doomed')
-    await doomed.collection('a').insertOne({})
-    await using seen = await opened(doomed)
-    await doomed.dropDatabase()
+  test('shows that its database was dropped', async () => {
+    const dropped = database.client.db('dropped')
+    await dropped.collection('a').insertOne({})
+    await using seen = await openStream(dropped)
+    await dropped.dropDatabase()
     const events = await seen.take(3)
     expect(events.map(({ operationType }) => operationType)).toEqual([
       'drop',
@@ -186,9 +189,9 @@ describe('a stream on more than a collection', () => {
     ])
   })
 
-  test('fifty of them at once see the same', async () => {
-    const items = fresh()
-    const streams = await Promise.all(Array.from({ length: 50 }, () => opened(items)))
+  test('fifty streams at once show the same', async () => {
+    const items = freshCollection()
+    const streams = await Promise.all(Array.from({ length: 50 }, () => openStream(items)))
     await items.insertMany(Array.from({ length: 20 }, (_, n) => ({ n })))
     for (const { take, stream } of streams) {
       expect(
@@ -200,13 +203,13 @@ describe('a stream on more than a collection', () => {
 })
 
 describe('resuming', () => {
-  test('behind any event gives exactly what follows', async () => {
-    const items = fresh()
-    await using seen = await opened(items)
+  test('after any event gives exactly the events that follow it', async () => {
+    const items = freshCollection()
+    await using seen = await openStream(items)
     for (let n = 0; n < 10; n++) await items.insertOne({ n })
     const events = await seen.take(10)
     for (const [at, event] of events.slice(0, 9).entries()) {
-      await using resumed = await opened(
+      await using resumed = await openStream(
         items,
         [],
         at % 2 ? { resumeAfter: event._id } : { startAfter: event._id },
@@ -217,21 +220,21 @@ describe('resuming', () => {
     }
   })
 
-  test('at a cluster time includes what happened at it', async () => {
-    const items = fresh()
-    await using seen = await opened(items)
+  test('at a cluster time includes the change of that time', async () => {
+    const items = freshCollection()
+    await using seen = await openStream(items)
     await items.insertOne({ n: 1 })
     await items.insertOne({ n: 2 })
     const [, second] = await seen.take(2)
-    await using resumed = await opened(items, [], {
+    await using resumed = await openStream(items, [], {
       startAtOperationTime: second!.clusterTime as Timestamp,
     })
     expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 2 } }])
   })
 
-  test('with the token of an idle stream, which moves on by itself', async () => {
-    const items = fresh()
-    await using seen = await opened(items, [], { maxAwaitTimeMS: 50 })
+  test('works with the token of an idle stream, which advances by itself', async () => {
+    const items = freshCollection()
+    await using seen = await openStream(items, [], { maxAwaitTimeMS: 50 })
     await seen.stream.tryNext()
     const first = JSON.stringify(seen.stream.resumeToken)
     await expect
@@ -241,21 +244,23 @@ describe('resuming', () => {
       })
       .not.toBe(first)
     await items.insertOne({ n: 1 })
-    await using resumed = await opened(items, [], { resumeAfter: seen.stream.resumeToken })
+    await using resumed = await openStream(items, [], { resumeAfter: seen.stream.resumeToken })
     expect(await resumed.take(1)).toMatchObject([{ fullDocument: { n: 1 } }])
   })
 
-  test('from before the log’s beginning is refused as lost', async () => {
+  test('from a time before the oplog begins is refused: the history is lost', async () => {
     const startAtOperationTime = new Timestamp({ t: 1000, i: 1 })
-    await expect(fresh().watch([], { startAtOperationTime }).tryNext()).rejects.toMatchObject({
+    await expect(
+      freshCollection().watch([], { startAtOperationTime }).tryNext(),
+    ).rejects.toMatchObject({
       code: 286,
     })
   })
 
-  test('from a trimmed part of the log is refused as lost', async () => {
+  test('from a part of the oplog that was removed is refused: the history is lost', async () => {
     await using small = await openDatabase({ oplogMaxBytes: 20_000, trimMs: 20 })
     const items = small.db.collection<Document>('c')
-    await using seen = await opened(items, [], {}, small)
+    await using seen = await openStream(items, [], {}, small)
     await items.insertOne({ n: 0 })
     const [event] = await seen.take(1)
     await items.insertMany(Array.from({ length: 100 }, () => ({ text: 'x'.repeat(1000) })))
@@ -269,23 +274,23 @@ describe('resuming', () => {
     await expect.poll(resume, { timeout: 10_000 }).toBe(286)
   })
 
-  test('with a broken token is refused', async () => {
+  test('with a malformed token is refused', async () => {
     await expect(
-      fresh()
+      freshCollection()
         .watch([], { resumeAfter: { _data: 'nonsense' } })
         .tryNext(),
     ).rejects.toMatchObject({ code: 260 })
     await expect(
-      fresh()
+      freshCollection()
         .watch([], { resumeAfter: { x: 1 } })
         .tryNext(),
     ).rejects.toMatchObject({ code: 260 })
   })
 })
 
-test('a pipeline must not touch the token', async () => {
-  const items = fresh()
-  await using seen = await opened(items, [{ $project: { _id: 0 } }])
+test('a pipeline that removes the token is refused', async () => {
+  const items = freshCollection()
+  await using seen = await openStream(items, [{ $project: { _id: 0 } }])
   await items.insertOne({ n: 1 })
   await expect(seen.stream.next()).rejects.toMatchObject({ code: 280 })
 })

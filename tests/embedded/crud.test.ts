@@ -1,4 +1,4 @@
-// Reads and writes through the official driver.
+// Reads and writes with the official driver.
 import {
   Double,
   Int32,
@@ -20,11 +20,11 @@ beforeAll(async () => void (database = await openDatabase()))
 afterAll(() => database[Symbol.asyncDispose]())
 
 let collections = 0
-const fresh = () => database.db.collection<Named>(`c${collections++}`)
+const freshCollection = () => database.db.collection<Named>(`c${collections++}`)
 
 describe('documents', () => {
-  test('are found again as they were inserted, number types included', async () => {
-    const items = fresh()
+  test('are found as they were inserted, including number types', async () => {
+    const items = freshCollection()
     const id = new ObjectId()
     await items.insertOne({
       _id: 'a',
@@ -46,8 +46,8 @@ describe('documents', () => {
     expect((found!.long as Long).equals(5)).toBe(true)
   })
 
-  test('keep the number types of fields that an update does not touch', async () => {
-    const items = fresh()
+  test('keep the number types of fields that an update doesn’t change', async () => {
+    const items = freshCollection()
     await items.insertOne({ _id: 'a', double: new Double(5), long: new Long(6), n: 1 })
     await items.updateOne({ _id: 'a' }, { $inc: { n: 1 } })
     await items.updateOne({ _id: 'a' }, [{ $set: { sum: { $add: ['$n', 1] } } }])
@@ -56,8 +56,8 @@ describe('documents', () => {
     expect(found!.long).toBeInstanceOf(Long)
   })
 
-  test('come in batches, also while others are deleted', async () => {
-    const items = fresh()
+  test('come in batches, even while other documents are deleted', async () => {
+    const items = freshCollection()
     await items.insertMany(
       Array.from({ length: 1000 }, (_, i) => ({ _id: String(i).padStart(4, '0') })),
     )
@@ -70,8 +70,8 @@ describe('documents', () => {
     expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => String(i).padStart(4, '0')))
   })
 
-  test('of a dropped collection end their cursor, whatever has its name since', async () => {
-    const items = fresh()
+  test('end their cursor if their collection is dropped, even if it is created again', async () => {
+    const items = freshCollection()
     const docs = Array.from({ length: 100 }, (_, i) => ({ _id: String(i) }))
     await items.insertMany(docs)
     await using cursor = items.find({}, { batchSize: 2 })
@@ -82,7 +82,7 @@ describe('documents', () => {
   })
 
   test('are projected, sorted, skipped and limited', async () => {
-    const items = fresh()
+    const items = freshCollection()
     await items.insertMany(
       [1, 2, 3, 4, 5].map((n) => ({ _id: `k${n}`, n, even: n % 2 === 0, deep: { a: n, b: -n } })),
     )
@@ -96,8 +96,8 @@ describe('documents', () => {
     ])
   })
 
-  test('are counted and told apart', async () => {
-    const items = fresh()
+  test('are counted, and their distinct values are listed', async () => {
+    const items = freshCollection()
     await items.insertMany([{ _id: 'a', t: ['x', 'y'] }, { _id: 'b', t: 'y' }, { _id: 'c' }])
     expect(await items.countDocuments({ t: 'y' })).toBe(2)
     expect(await items.estimatedDocumentCount()).toBe(3)
@@ -108,14 +108,14 @@ describe('documents', () => {
 describe('batches', () => {
   const docs = [{ _id: 'a' }, { _id: 'a' }, { _id: 'b' }]
 
-  test('end at the first refusal when ordered', async () => {
-    const items = fresh()
+  test('end at the first refusal if they are ordered', async () => {
+    const items = freshCollection()
     await expect(items.insertMany(docs)).rejects.toMatchObject({ code: 11000, insertedCount: 1 })
     expect(await items.countDocuments()).toBe(1)
   })
 
-  test('go on behind a refusal when unordered', async () => {
-    const items = fresh()
+  test('continue after a refusal if they are unordered', async () => {
+    const items = freshCollection()
     const failure = await items
       .insertMany(docs, { ordered: false })
       .catch((error: unknown) => error as MongoBulkWriteError)
@@ -126,8 +126,8 @@ describe('batches', () => {
 })
 
 describe('findOneAndUpdate', () => {
-  test('gives the document before or after', async () => {
-    const items = fresh()
+  test('returns the document as it was before or after', async () => {
+    const items = freshCollection()
     await items.insertOne({ _id: 'a', n: 1 })
     expect(await items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } })).toMatchObject({ n: 1 })
     expect(
@@ -139,8 +139,8 @@ describe('findOneAndUpdate', () => {
     expect(await items.findOneAndUpdate({ _id: 'a' }, { $set: { n: 0 } })).toBeNull()
   })
 
-  test('takes the first in the sort order', async () => {
-    const items = fresh()
+  test('takes the first document in the sort order', async () => {
+    const items = freshCollection()
     await items.insertMany([
       { _id: 'a', n: 1 },
       { _id: 'b', n: 2 },
@@ -152,8 +152,8 @@ describe('findOneAndUpdate', () => {
 })
 
 describe('a guarded update', () => {
-  test('changes nothing when the guard fails', async () => {
-    const items = fresh()
+  test('changes nothing if the guard doesn’t match', async () => {
+    const items = freshCollection()
     await items.insertOne({ _id: 'a', seq: 5 })
     expect(
       await items.updateOne({ _id: 'a', seq: { $lt: 5 } }, { $set: { seq: 4 } }),
@@ -167,8 +167,8 @@ describe('a guarded update', () => {
     })
   })
 
-  test('with upsert meets the duplicate key when the guard hides the document', async () => {
-    const items = fresh()
+  test('that is an upsert fails with a duplicate key if the guard excludes the document', async () => {
+    const items = freshCollection()
     await items.insertOne({ _id: 'a', seq: 5 })
     const update = items.updateOne(
       { _id: 'a', seq: { $lt: 5 } },
@@ -185,7 +185,7 @@ describe('a guarded update', () => {
 
 describe('aggregate', () => {
   test('groups, unwinds, joins and counts', async () => {
-    const [orders, people] = [fresh(), fresh()]
+    const [orders, people] = [freshCollection(), freshCollection()]
     await people.insertMany([
       { _id: 'ann', name: 'Ann' },
       { _id: 'bob', name: 'Bob' },
@@ -222,7 +222,7 @@ describe('aggregate', () => {
 })
 
 test('an $out that fails leaves the target as it was', async () => {
-  const [source, target] = [fresh(), fresh()]
+  const [source, target] = [freshCollection(), freshCollection()]
   await source.insertMany([
     { _id: 'a', n: 1 },
     { _id: 'b', n: 1 },
@@ -238,7 +238,7 @@ test('an $out that fails leaves the target as it was', async () => {
   expect(await target.indexes()).toHaveLength(2)
 })
 
-describe('what is not supported is refused with the code of a real server', () => {
+describe('what is not supported is refused with the code of a mongod', () => {
   const refusals: [string, number, () => Promise<unknown>][] = [
     ['an unknown command', 59, () => database.db.command({ frobnicate: 1 })],
     ['an unknown field of a command', 40415, () => database.db.command({ find: 'c', filters: {} })],
@@ -246,9 +246,9 @@ describe('what is not supported is refused with the code of a real server', () =
       'an unknown query operator',
       2,
       () =>
-        fresh()
+        freshCollection()
           .insertOne({ _id: 'a' })
-          .then(() => fresh().findOne({ a: { $frob: 1 } })),
+          .then(() => freshCollection().findOne({ a: { $frob: 1 } })),
     ],
     ['an unknown stage', 40324, () => aggregate({ $frob: {} })],
     ['an unknown expression', 168, () => aggregate({ $set: { a: { $frob: 1 } } })],
@@ -262,17 +262,21 @@ describe('what is not supported is refused with the code of a real server', () =
       16020,
       () => aggregate({ $set: { a: { $ifNull: ['$a', '$b', 1] } } }),
     ],
-    ['an unknown update operator', 9, () => fresh().updateOne({}, { $frob: { a: 1 } } as never)],
+    [
+      'an unknown update operator',
+      9,
+      () => freshCollection().updateOne({}, { $frob: { a: 1 } } as never),
+    ],
     ['a transaction', 20, () => transaction()],
     [
       'dropping an unknown index',
       27,
       () =>
-        fresh()
+        freshCollection()
           .insertOne({ _id: 'a' })
           .then(() => database.db.collection(`c${collections - 1}`).dropIndex('nope')),
     ],
-    ['indexes of an unknown collection', 26, () => fresh().indexes()],
+    ['indexes of an unknown collection', 26, () => freshCollection().indexes()],
     [
       'an unknown cursor',
       43,
@@ -285,12 +289,12 @@ describe('what is not supported is refused with the code of a real server', () =
     ],
   ]
 
-  const aggregate = (stage: Document) => fresh().aggregate([stage]).toArray()
+  const aggregate = (stage: Document) => freshCollection().aggregate([stage]).toArray()
 
   async function transaction(): Promise<void> {
     await using session = database.client.startSession()
     session.startTransaction()
-    await fresh().findOne({}, { session })
+    await freshCollection().findOne({}, { session })
   }
 
   test.each(refusals)('%s', async (_, code, attempt) => {
@@ -301,13 +305,13 @@ describe('what is not supported is refused with the code of a real server', () =
 
   test('a document of more than 16 MB', async () => {
     const huge = { _id: 'a', text: 'x'.repeat(16 * 1024 * 1024) }
-    await expect(fresh().insertOne(huge)).rejects.toThrow(/larger|too large|size/i)
+    await expect(freshCollection().insertOne(huge)).rejects.toThrow(/larger|too large|size/i)
   })
 })
 
 describe('hostile names', () => {
-  test('are data and nothing else', async () => {
-    const items = fresh()
+  test('are ordinary data', async () => {
+    const items = freshCollection()
     const document = JSON.parse(
       '{"_id": "a", "__proto__": {"polluted": 1}, "constructor": 5, "toString": {"x": [1]}}',
     ) as Named
@@ -332,7 +336,7 @@ describe('hostile names', () => {
 })
 
 test('maxTimeMS ends a query that takes too long', async () => {
-  const items = fresh()
+  const items = freshCollection()
   for (let page = 0; page < 5; page++) {
     await items.insertMany(
       Array.from({ length: 4000 }, (_, i) => ({ _id: `${page}-${i}`, text: 'x'.repeat(100) })),

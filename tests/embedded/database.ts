@@ -1,16 +1,11 @@
-// A database for a test: an embedded server on a fresh directory, or one in a process of its own that can be killed. Both
-// clean up after themselves.
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+// A database for a test: a server in this process, with a connected client.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { MongoClient, type Db } from 'mongodb'
 import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo'
-import { programPath } from '../harness/programs.ts'
 
-/** A directory that is gone at the end of the test. */
+/** A directory that is removed at the end of the test. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'embedded-test-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
@@ -23,7 +18,7 @@ export interface TestDatabase extends AsyncDisposable {
   readonly url: string
 }
 
-/** Starts a server in this process; `dataDir` is temporary unless given. */
+/** Starts a server in this process. `dataDir` is a temporary directory unless it is given. */
 export async function openDatabase(options: Partial<EmbeddedOptions> = {}): Promise<TestDatabase> {
   await using cleanUp = new AsyncDisposableStack()
   const dataDir = options.dataDir ?? cleanUp.use(await temporaryDirectory()).path
@@ -38,47 +33,4 @@ export async function openDatabase(options: Partial<EmbeddedOptions> = {}): Prom
     url: server.url,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
-}
-
-/** A server in a process of its own. */
-export interface ServerProcess extends AsyncDisposable {
-  readonly url: string
-  /** Ends it with SIGKILL, as a crash would. */
-  kill(): Promise<void>
-  /** Ends it with SIGTERM; gives its exit code. */
-  terminate(): Promise<number | null>
-}
-
-/** Starts `main.ts` on the directory. Rejects with what it said on stderr when it ends before it is ready. */
-export async function spawnServer(dataDir: string, ...flags: string[]): Promise<ServerProcess> {
-  const program = programPath('embedded-mongo')
-  const child = spawn(process.execPath, [program, '--data-dir', dataDir, ...flags], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const exited = once(child, 'exit') as Promise<[number | null]>
-  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
-    return (await exited)[0]
-  }
-  const url = await announced(child, exited)
-  return {
-    url,
-    kill: async () => void (await end('SIGKILL')),
-    terminate: () => end('SIGTERM'),
-    [Symbol.asyncDispose]: async () => void (await end('SIGKILL')),
-  }
-}
-
-async function announced(child: ChildProcess, exited: Promise<unknown>): Promise<string> {
-  let complaint = ''
-  child.stderr!.on('data', (chunk: Buffer) => (complaint += chunk.toString()))
-  const line = once(createInterface(child.stdout!), 'line').then(
-    ([text]) => (JSON.parse(text as string) as { url: string }).url,
-  )
-  return Promise.race([
-    line,
-    exited.then(() => {
-      throw new Error(complaint)
-    }),
-  ])
 }

@@ -1,8 +1,10 @@
-// What was acknowledged survives a kill at any moment; one process at a time has the data; an end is clean.
+// What was acknowledged survives a kill at any moment. One process at a time can use the data. A
+// stop is orderly.
 import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { startEmbedded } from '@lockstep/embedded-mongo'
-import { openDatabase, spawnServer, temporaryDirectory } from './database.ts'
+import { openDatabase, temporaryDirectory } from './database.ts'
+import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 
 describe('kill -9 under load', () => {
   test('loses no acknowledged insert, and a stream resumes without a gap', async () => {
@@ -11,7 +13,7 @@ describe('kill -9 under load', () => {
     let resumeAfter: unknown
     const streamed: string[] = []
     for (let round = 0; round < 3; round++) {
-      await using server = await spawnServer(directory.path)
+      await using server = await startEmbeddedProcess(directory.path)
       const client = await new MongoClient(server.url, {
         retryWrites: false,
         serverSelectionTimeoutMS: 500,
@@ -33,12 +35,12 @@ describe('kill -9 under load', () => {
         )
         resumeAfter = stream.resumeToken
       }
-      await server.kill()
+      await server.process.kill()
       await Promise.all(writers)
       await stream.close().catch(() => undefined)
       await client.close()
     }
-    await using server = await spawnServer(directory.path)
+    await using server = await startEmbeddedProcess(directory.path)
     const client = await new MongoClient(server.url).connect()
     const items = client.db('test').collection<Document>('items')
     const stored: unknown[] = await items.distinct('_id')
@@ -76,22 +78,23 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('a data directory', () => {
-  test('belongs to one server at a time, in this process or another', async () => {
+  test('belongs to one server at a time, in this process or in another', async () => {
     await using directory = await temporaryDirectory()
     await using database = await openDatabase({ dataDir: directory.path })
     await expect(startEmbedded({ dataDir: directory.path })).rejects.toThrow(
       /in use by another process/,
     )
-    await expect(spawnServer(directory.path)).rejects.toThrow(/in use by another process/)
+    await expect(startEmbeddedProcess(directory.path)).rejects.toThrow(/in use by another process/)
     expect(await database.db.command({ ping: 1 })).toMatchObject({ ok: 1 })
   })
 
-  test('is free again after kill -9', async () => {
+  test('can be opened again after kill -9', async () => {
     await using directory = await temporaryDirectory()
-    await using first = await spawnServer(directory.path)
-    await first.kill()
-    await using second = await spawnServer(directory.path)
-    expect(await second.terminate()).toBe(0)
+    await using first = await startEmbeddedProcess(directory.path)
+    await first.process.kill()
+    await using second = await startEmbeddedProcess(directory.path)
+    second.process.signal('SIGTERM')
+    expect(await second.process.exited).toEqual({ code: 0, signal: null })
   })
 
   test('keeps collections, indexes, options and counts over a restart', async () => {
@@ -112,8 +115,8 @@ describe('a data directory', () => {
   })
 })
 
-describe('the end', () => {
-  test('lets a write that runs finish, wakes what waits, and can be asked for twice', async () => {
+describe('stop', () => {
+  test('lets running writes finish, ends waiting commands, and may be called twice', async () => {
     await using directory = await temporaryDirectory()
     const server = await startEmbedded({ dataDir: directory.path })
     const client = await new MongoClient(server.url, { serverSelectionTimeoutMS: 300 }).connect()
@@ -133,14 +136,14 @@ describe('the end', () => {
     expect(await again.db.collection('items').countDocuments()).toBeGreaterThanOrEqual(done + 1)
   })
 
-  test('a client finds the server again at the same address', async () => {
+  test('a client reconnects to a server that was restarted at the same socket', async () => {
     await using directory = await temporaryDirectory()
     const socket = `${directory.path}/db.sock`
-    const first = await spawnServer(directory.path, '--socket', socket)
+    const first = await startEmbeddedProcess(directory.path, ['--socket', socket])
     const client = await new MongoClient(first.url).connect()
     await client.db('test').collection('items').insertOne({ n: 1 })
-    await first.kill()
-    await using second = await spawnServer(directory.path, '--socket', socket)
+    await first.process.kill()
+    await using second = await startEmbeddedProcess(directory.path, ['--socket', socket])
     expect(second.url).toBe(first.url)
     expect(await client.db('test').collection('items').countDocuments()).toBe(1)
     await client.close()

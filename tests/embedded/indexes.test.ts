@@ -1,4 +1,5 @@
-// Indexes: uniqueness, what they leave out, conflicts between definitions, and that queries use them.
+// Indexes: uniqueness, which documents they contain, conflicts between definitions, and their use
+// by queries.
 import type { Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type TestDatabase } from './database.ts'
@@ -8,16 +9,16 @@ beforeAll(async () => void (database = await openDatabase()))
 afterAll(() => database[Symbol.asyncDispose]())
 
 let collections = 0
-const fresh = () => database.db.collection<Document>(`c${collections++}`)
+const freshCollection = () => database.db.collection<Document>(`c${collections++}`)
 
-async function winning(collection: string, query: Document): Promise<Document> {
+async function winningPlan(collection: string, query: Document): Promise<Document> {
   const { queryPlanner } = await database.db.command({ explain: { find: collection, ...query } })
   return queryPlanner.winningPlan as Document
 }
 
 describe('a unique index', () => {
-  test('refuses a second document and names the index, the fields and the values', async () => {
-    const items = fresh()
+  test('refuses a second document, and the error names the index, the fields and the values', async () => {
+    const items = freshCollection()
     await items.createIndex({ user: 1, 'deep.n': -1 }, { unique: true, name: 'once' })
     await items.insertOne({ user: 'a', deep: { n: 1 } })
     await expect(items.insertOne({ user: 'a', deep: { n: 1 } })).rejects.toMatchObject({
@@ -28,8 +29,8 @@ describe('a unique index', () => {
     })
   })
 
-  test('counts 1 and 1.0 as the same, and missing as null', async () => {
-    const items = fresh()
+  test('treats 1 and 1.0 as equal, and a missing field as null', async () => {
+    const items = freshCollection()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, {}])
     await expect(items.updateOne({ n: null }, { $set: { n: 1.0 } })).rejects.toMatchObject({
@@ -38,8 +39,8 @@ describe('a unique index', () => {
     await expect(items.insertOne({ n: null })).rejects.toMatchObject({ code: 11000 })
   })
 
-  test('watches every element of an array, but not one document against itself', async () => {
-    const items = fresh()
+  test('covers every element of an array, but allows repetitions within one document', async () => {
+    const items = freshCollection()
     await items.createIndex({ tags: 1 }, { unique: true })
     await items.insertOne({ tags: ['a', 'b', 'a'] })
     await expect(items.insertOne({ tags: ['c', 'b'] })).rejects.toMatchObject({
@@ -48,8 +49,8 @@ describe('a unique index', () => {
     })
   })
 
-  test('cannot be made where there are repetitions, and leaves nothing behind', async () => {
-    const items = fresh()
+  test('is not created if values repeat, and nothing of it remains', async () => {
+    const items = freshCollection()
     await items.insertMany([{ n: 1 }, { n: 1 }])
     await expect(items.createIndex({ n: 1 }, { unique: true })).rejects.toMatchObject({
       code: 11000,
@@ -58,8 +59,8 @@ describe('a unique index', () => {
     await items.insertOne({ n: 1 })
   })
 
-  test('that is sparse or partial lets the others be', async () => {
-    const items = fresh()
+  test('that is sparse or partial ignores all other documents', async () => {
+    const items = freshCollection()
     await items.createIndex({ s: 1 }, { unique: true, sparse: true })
     await items.createIndex(
       { p: 1 },
@@ -70,8 +71,8 @@ describe('a unique index', () => {
     await expect(items.insertOne({ p: 'x' })).rejects.toMatchObject({ code: 11000 })
   })
 
-  test('frees a value when its document goes or changes', async () => {
-    const items = fresh()
+  test('allows a value again after its document was deleted or changed', async () => {
+    const items = freshCollection()
     await items.createIndex({ n: 1 }, { unique: true })
     await items.insertMany([{ n: 1 }, { n: 2 }])
     await items.deleteOne({ n: 1 })
@@ -82,8 +83,8 @@ describe('a unique index', () => {
 })
 
 describe('definitions', () => {
-  test('may be repeated, but not contradicted', async () => {
-    const items = fresh()
+  test('may be repeated, but must not conflict', async () => {
+    const items = freshCollection()
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
     expect(await items.createIndex({ a: 1 }, { name: 'x' })).toBe('x')
     await expect(items.createIndex({ b: 1 }, { name: 'x' })).rejects.toMatchObject({ code: 86 })
@@ -94,8 +95,8 @@ describe('definitions', () => {
     await expect(items.createIndex({ a: 'text' })).rejects.toMatchObject({ code: 67 })
   })
 
-  test('are listed as they were given and can be dropped', async () => {
-    const items = fresh()
+  test('are listed as they were given, and can be dropped', async () => {
+    const items = freshCollection()
     await items.createIndex(
       { a: 1, b: -1 },
       { unique: true, partialFilterExpression: { a: { $exists: true } } },
@@ -117,12 +118,12 @@ describe('definitions', () => {
 })
 
 describe('queries', () => {
-  test('use the index that fits filter and sort', async () => {
-    const items = fresh()
+  test('use the index that fits the filter and the sort', async () => {
+    const items = freshCollection()
     const { collectionName: name } = items
     await items.createIndex({ user: 1, pinned: -1, at: -1 })
     await items.createIndex({ tags: 1 })
-    const scan = (query: Document) => winning(name, query)
+    const scan = (query: Document) => winningPlan(name, query)
     expect(await scan({ filter: { user: 'a' }, sort: { pinned: -1, at: -1 } })).toMatchObject({
       stage: 'IXSCAN',
       direction: 'forward',
@@ -144,8 +145,8 @@ describe('queries', () => {
     expect(await scan({ filter: { other: 1 } })).toMatchObject({ stage: 'COLLSCAN' })
   })
 
-  test('find the neighbour of an _id among 30 000 without looking at the rest', async () => {
-    const items = fresh()
+  test('find the next smaller _id among 30,000 without scanning the rest', async () => {
+    const items = freshCollection()
     for (let page = 0; page < 10; page++) {
       await items.insertMany(
         Array.from({ length: 3000 }, (_, i) => ({
@@ -165,13 +166,13 @@ describe('queries', () => {
         .toArray()
       expect(found[0]!._id).toBe(`u:t:${String(28_999 - i).padStart(9, '0')}`)
     }
-    // Walking 30 000 documents would take some 100 ms each.
+    // Scanning 30,000 documents would take about 100 ms for each query.
     expect(performance.now() - started).toBeLessThan(1000)
   })
 
-  test('refuse a hint that names no index', async () => {
+  test('with a hint that names no index are refused', async () => {
     await expect(
-      fresh()
+      freshCollection()
         .insertOne({})
         .then(() =>
           database.db
@@ -183,7 +184,7 @@ describe('queries', () => {
   })
 })
 
-test('a TTL index removes what is over, as a delete that streams see', async () => {
+test('a TTL index removes expired documents, as deletes that change streams show', async () => {
   await using own = await openDatabase({ ttlSweepMs: 50 })
   const items = own.db.collection<Document>('sessions')
   await items.createIndex({ at: 1 }, { expireAfterSeconds: 1 })

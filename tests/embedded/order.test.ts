@@ -1,4 +1,5 @@
-// The order of values: MongoDB's published order of types, exact numbers across types, and keys whose bytes agree.
+// The order of values: MongoDB's published order of types, exact numbers across types, and keys
+// whose bytes have the same order.
 import fc from 'fast-check'
 import {
   Binary,
@@ -16,7 +17,7 @@ import {
 import { describe, expect, test } from 'vitest'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 
-/** Each strictly below the next. */
+/** Each value is strictly below the next. */
 const ascending: unknown[] = [
   new MinKey(),
   null,
@@ -73,7 +74,7 @@ const ascending: unknown[] = [
   new MaxKey(),
 ]
 
-test('types and values come in the published order', () => {
+test('types and values have the published order', () => {
   for (const [at, low] of ascending.entries()) {
     expect(compareValues(low, low)).toBe(0)
     for (const high of ascending.slice(at + 1)) {
@@ -83,7 +84,7 @@ test('types and values come in the published order', () => {
   }
 })
 
-test('a descending component turns the order around, whatever stands behind it', () => {
+test('a descending component reverses the order, whatever follows it', () => {
   for (const [at, low] of ascending.entries()) {
     for (const high of ascending.slice(at + 1)) {
       expect(
@@ -131,7 +132,7 @@ describe('numbers', () => {
     )
   })
 
-  test('that are equal have one key, whatever their type', () => {
+  test('that are equal have the same key, whatever their type', () => {
     for (const n of [0, 1, -7, 2 ** 31 - 1]) {
       const keys = [
         new Int32(n),
@@ -145,12 +146,14 @@ describe('numbers', () => {
   })
 })
 
-/** Numerator and denominator of digits * 10^power. */
+/** The numerator and the denominator of digits * 10^power. */
 function rational(digits: bigint, power: number): [bigint, bigint] {
   return power >= 0 ? [digits * 10n ** BigInt(power), 1n] : [digits, 10n ** BigInt(-power)]
 }
 
-/** A double is a whole number times a power of two: doubling it often enough makes it whole. */
+/**
+ * A double is a whole number divided by a power of two, so doubling it often enough makes it whole.
+ */
 function ofDouble(value: number): [bigint, bigint] {
   let [top, bottom] = [value, 1n]
   while (!Number.isInteger(top)) [top, bottom] = [top * 2, bottom * 2n]

@@ -1,4 +1,5 @@
-// The database as a package: nobody loads it who doesn't use it, and it says which Node.js it needs.
+// The database as a package: a program that doesn't use it doesn't load it, and it says which
+// Node.js it needs.
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -27,7 +28,7 @@ function startWithout(
   return startProcess({ command: process.execPath, args: ['--import', preload, ...args], env })
 }
 
-describe('with MONGODB_URL', () => {
+describe('MONGODB_URL', () => {
   const settings = (url: string | undefined) => ({
     NODE_ENV: 'production',
     HOST: '127.0.0.1',
@@ -40,7 +41,7 @@ describe('with MONGODB_URL', () => {
   })
   const embedded = /\/realtime\/embedded\//
 
-  test('a node starts without loading the embedded database', async () => {
+  test('lets a node start without loading the embedded database', async () => {
     await using database = freshDatabase()
     const args = [sourceFile('realtime/main.ts')]
     await using node = await startWithout(embedded, args, settings(database.url))
@@ -49,14 +50,14 @@ describe('with MONGODB_URL', () => {
     expect(await node.exited).toEqual({ code: 0, signal: null })
   })
 
-  test('the operators’ command runs without loading the embedded database', async () => {
+  test('lets the operators’ command run without loading the embedded database', async () => {
     await using database = freshDatabase()
     const args = [sourceFile('realtime/cli.ts'), 'audit', 'all']
     await using command = await startWithout(embedded, args, settings(database.url))
     expect(await command.exited).toEqual({ code: 0, signal: null })
   })
 
-  test('while a node that has no MONGODB_URL does load it', async () => {
+  test('a node without MONGODB_URL does load it, so this check would notice', async () => {
     const args = [sourceFile('realtime/main.ts')]
     await using node = await startWithout(embedded, args, settings(undefined))
     await node.line(/imports .*\/realtime\/embedded\/start\.ts/, { within: 90_000 })
@@ -64,18 +65,21 @@ describe('with MONGODB_URL', () => {
   })
 })
 
-describe('an older Node.js', () => {
-  test.each(['18.20.0', '20.20.2', '22.17.1'])('%s is told which version is needed', (version) => {
-    expect(() => checkNodeVersion(version)).toThrow(
-      `@lockstep/embedded-mongo needs Node.js 22.18 or later, because it stores its data with node:sqlite. This is Node.js ${version}.`,
-    )
-  })
+describe('the version of Node.js', () => {
+  test.each(['18.20.0', '20.20.2', '22.17.1'])(
+    '%s is too old, and the error says which version is needed',
+    (version) => {
+      expect(() => checkNodeVersion(version)).toThrow(
+        `@lockstep/embedded-mongo needs Node.js 22.18 or later, because it stores its data with node:sqlite. This is Node.js ${version}.`,
+      )
+    },
+  )
 
-  test.each(['22.18.0', '24.0.0', process.versions.node])('%s is no older Node.js', (version) => {
+  test.each(['22.18.0', '24.0.0', process.versions.node])('%s is new enough', (version) => {
     expect(() => checkNodeVersion(version)).not.toThrow()
   })
 
-  test.each(['start.ts', 'main.ts'])('loads %s without node:sqlite', async (file) => {
+  test.each(['start.ts', 'main.ts'])('is checked before %s loads node:sqlite', async (file) => {
     const program = `import('${sourceFile(`realtime/embedded/${file}`)}')`
     await using loading = await startWithout(/^node:sqlite$/, ['--eval', program])
     const { code } = await loading.exited

@@ -1,5 +1,5 @@
-// An index changes how fast an answer comes, never what it is: finds, sorts and updates on an indexed collection against
-// the same on one without.
+// An index changes how fast a query is answered, but never the answer. Finds, sorts, updates and
+// deletes on a collection with indexes are compared with the same on one without.
 import fc from 'fast-check'
 import { BSON, Double, Long, ObjectId, type Collection, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -45,7 +45,8 @@ const value = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constantFrom([[1, 2]], [[]], { f: 1, e: 2 }, { e: [1, 2] }) },
 )
-// Two arrays side by side could not be indexed together: only `a` and `d` hold arrays, and no index has both.
+// An index can't contain two different arrays of one document. Only `a` and `d` hold arrays, and no
+// index has both fields.
 const docs = fc.array(
   fc.record({ a: value, b: scalar, c: scalar, d: value }, { requiredKeys: [] }),
   {
@@ -118,11 +119,14 @@ const query = fc.record({
   batchSize: fc.constantFrom(2, 100),
 })
 
-/** Both sides as comparable text: the bytes decide, so that 1 and 1.0 differ. */
+/** The documents as text that also shows the types of numbers, so that 1 and 1.0 differ. */
 const shown = (found: Document[]) =>
   found.map((doc) => BSON.EJSON.stringify(doc, { relaxed: false }))
 
-/** Parallel arrays in a sort are refused by both sides. */
+/**
+ * What a query answers. Both collections refuse a sort by parallel arrays, so an error is an answer
+ * too.
+ */
 async function answer(
   items: Collection,
   { filter, ...options }: { filter: Document } & Document,
@@ -135,7 +139,7 @@ async function answer(
 
 let run = 0
 
-test('finds and sorts are the same with and without indexes', async () => {
+test('finds and sorts give the same with and without indexes', async () => {
   await fc.assert(
     fc.asyncProperty(
       docs,
@@ -163,7 +167,7 @@ test('finds and sorts are the same with and without indexes', async () => {
   )
 }, 60_000)
 
-test('updates and deletes by filter hit the same documents with and without indexes, and keep the indexes right', async () => {
+test('updates and deletes change the same documents with and without indexes, and keep the indexes correct', async () => {
   await fc.assert(
     fc.asyncProperty(
       docs,

@@ -1,12 +1,15 @@
-// Speaks the wire protocol without the driver, for commands that a driver would change: it puts its own session and numbers
-// on every write.
+// A client of the wire protocol without the driver, for commands that a driver would change: the
+// driver puts its own session and number on every write.
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { BSON, type Document } from 'mongodb'
 
-/** One connection; a command at a time. */
+/** One connection, which sends one command at a time. */
 export interface RawClient extends AsyncDisposable {
-  /** Sends a command as it stands to the database `test`; resolves with the answer, errors included. */
+  /**
+   * Sends a command unchanged to the database `test`. Resolves with the reply, even if it is an
+   * error.
+   */
   send(command: Document): Promise<Document>
 }
 

@@ -1,7 +1,8 @@
-// A write that is repeated under its number has happened once, whatever lies between the attempts.
+// A write that is repeated under its number happens once, whatever comes between the attempts.
 import { Binary, Int32, Long, UUID, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase, spawnServer, temporaryDirectory, type TestDatabase } from './database.ts'
+import { openDatabase, temporaryDirectory, type TestDatabase } from './database.ts'
+import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { connectRaw, type RawClient } from './raw-client.ts'
 
 let database: TestDatabase
@@ -50,7 +51,7 @@ describe('a repeated write', () => {
     expect(await items.findOne({ _id: 'x' as never })).toMatchObject({ n: 1 })
   })
 
-  test('upsert gives the same id again', async () => {
+  test('upsert returns the same id again', async () => {
     const command = numbered(1, newSession(), {
       update: 'c',
       updates: [{ q: { k: 1 }, u: { $set: { v: 1 } }, upsert: true }],
@@ -70,7 +71,7 @@ describe('a repeated write', () => {
     expect(await database.db.collection('d').countDocuments()).toBe(1)
   })
 
-  test('findAndModify gives the same document again', async () => {
+  test('findAndModify returns the same document again', async () => {
     await database.db.collection<Document>('e').insertOne({ _id: 'x' as never, n: 0 })
     const command = numbered(1, newSession(), {
       findAndModify: 'e',
@@ -83,7 +84,7 @@ describe('a repeated write', () => {
     expect(second).toEqual({ ...first, retriedStmtId: 0 })
   })
 
-  test('executes only the statements that were refused before', async () => {
+  test('executes only the statements that were refused the first time', async () => {
     const items = database.db.collection<Document>('f')
     await items.insertOne({ _id: 'y' as never })
     const command = numbered(1, newSession(), {
@@ -97,7 +98,7 @@ describe('a repeated write', () => {
 })
 
 describe('numbers', () => {
-  test('only grow: an older one is refused', async () => {
+  test('must increase: an older one is refused', async () => {
     const session = newSession()
     await send(numbered(5, session, { insert: 'g', documents: [{ _id: 1 }] }))
     const older = send(numbered(4, session, { insert: 'g', documents: [{ _id: 2 }] }))
@@ -116,7 +117,7 @@ describe('numbers', () => {
     expect(await database.db.collection('h').findOne({})).toMatchObject({ n: 2 })
   })
 
-  test('are not for writes of many documents', async () => {
+  test('are refused for a write on many documents', async () => {
     const many = send(
       numbered(1, newSession(), {
         update: 'i',
@@ -127,7 +128,7 @@ describe('numbers', () => {
   })
 })
 
-test('a repeat after a crash gets the first outcome', async () => {
+test('a write that is repeated after a crash gets the first outcome', async () => {
   await using directory = await temporaryDirectory()
   const command = numbered(7, newSession(), {
     update: 'a',
@@ -135,18 +136,18 @@ test('a repeat after a crash gets the first outcome', async () => {
   })
   const answers: Document[] = []
   for (let round = 0; round < 2; round++) {
-    await using server = await spawnServer(directory.path)
+    await using server = await startEmbeddedProcess(directory.path)
     await using client = await connectRaw(server.url)
     answers.push(await client.send(command))
     expect((await client.send({ find: 'a' })).cursor).toMatchObject({
       firstBatch: [{ _id: 'x', n: 1 }],
     })
-    await server.kill()
+    await server.process.kill()
   }
   expect(answers[1]).toEqual({ ...answers[0], retriedStmtIds: [0] })
 })
 
-test('the driver repeats a write whose answer was lost', async () => {
+test('the driver repeats a write whose reply was lost', async () => {
   await using own = await openDatabase({ testCommands: true })
   const items = own.db.collection<Document>('a')
   await own.client

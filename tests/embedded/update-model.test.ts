@@ -1,5 +1,5 @@
-// Random updates against a plain model of each operator, and the change stream against both: whoever applies the update
-// descriptions to the document as it was gets the document as it is.
+// Random updates are compared with a plain model of each operator, and change streams with both:
+// applying the update descriptions to the first document must give the last one.
 import fc from 'fast-check'
 import { Timestamp, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -36,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 const update = fc.uniqueArray(step, { minLength: 1, maxLength: 4, selector: ([, path]) => path })
 
-test('updates do what the model does, and their descriptions tell it', async () => {
+test('updates change documents as the model does, and their descriptions say how', async () => {
   const items = database.db.collection<Document>('items')
   await fc.assert(
     fc.asyncProperty(fc.array(update, { minLength: 1, maxLength: 8 }), async (updates) => {
@@ -63,7 +63,10 @@ test('updates do what the model does, and their descriptions tell it', async () 
   )
 }, 60_000)
 
-/** The object that holds the last name of a path; made on the way when `make`. */
+/**
+ * The object that holds the last name of a path. With `make`, missing objects on the way are
+ * created.
+ */
 function holder(doc: Document, path: string, make: boolean): [Document | undefined, string] {
   const names = path.split('.')
   const last = names.pop()!

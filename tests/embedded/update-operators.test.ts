@@ -1,5 +1,5 @@
-// Each update operator: what it makes of a document, what it refuses, and that it changes nothing when there is nothing to
-// change.
+// Each update operator: what it changes, what it refuses, and that it modifies nothing if nothing
+// would change.
 import { Double, Int32, Long, Timestamp, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDatabase, type TestDatabase } from './database.ts'
@@ -23,27 +23,27 @@ async function updated(
 }
 
 const cases: [string, Document, Document | Document[], Document, Document?][] = [
-  ['$set makes the objects on the way', {}, { $set: { 'a.b.c': 1 } }, { a: { b: { c: 1 } } }],
+  ['$set creates the objects on the way', {}, { $set: { 'a.b.c': 1 } }, { a: { b: { c: 1 } } }],
   [
-    '$set fills an array up with null',
+    '$set fills an array with null up to the index',
     { a: [1] },
     { $set: { 'a.3': 9 } },
     { a: [1, null, null, 9] },
   ],
   [
-    'new fields come in the order of their names',
+    'new fields are added in the order of their names',
     {},
     { $set: { c: 1, a: 1, b: 1 } },
     { a: 1, b: 1, c: 1 },
   ],
   [
-    '$unset removes a field and empties an array element',
+    '$unset removes a field and sets an array element to null',
     { a: 1, b: [1, 2] },
     { $unset: { a: '', 'b.0': '', x: '' } },
     { b: [null, 2] },
   ],
   [
-    '$inc and $mul make missing fields',
+    '$inc and $mul create missing fields',
     { a: 2 },
     { $inc: { a: 3, b: 4 }, $mul: { c: 5 } },
     { a: 5, b: 4, c: 0 },
@@ -62,7 +62,7 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
   ],
   ['$push appends', { a: [1] }, { $push: { a: 2, b: { x: 1 } } }, { a: [1, 2], b: [{ x: 1 }] }],
   [
-    '$push with all its clauses',
+    '$push with $each, $sort and $slice',
     { a: [5, 1] },
     { $push: { a: { $each: [4, 2], $sort: -1, $slice: 3 } } },
     { a: [5, 4, 2] },
@@ -80,13 +80,13 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { a: [{ n: 1 }, { n: 3 }] },
   ],
   [
-    '$addToSet adds what is not there',
+    '$addToSet adds only new elements',
     { a: [1, 2] },
     { $addToSet: { a: { $each: [2, 3] }, b: 1 } },
     { a: [1, 2, 3], b: [1] },
   ],
   [
-    '$addToSet tells objects by the order of fields',
+    '$addToSet distinguishes objects by the order of their fields',
     { a: [{ x: 1, y: 2 }] },
     { $addToSet: { a: { y: 2, x: 1 } } },
     {
@@ -106,7 +106,7 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
   ],
   ['$pullAll', { a: [1, 2, 3, 2] }, { $pullAll: { a: [2, 3] } }, { a: [1] }],
   [
-    '$pop from either end',
+    '$pop removes from either end',
     { a: [1, 2, 3], b: [1, 2, 3] },
     { $pop: { a: 1, b: -1 } },
     { a: [1, 2], b: [2, 3] },
@@ -135,7 +135,7 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { arrayFilters: [{ 'big.n': { $gt: 3 } }] },
   ],
   [
-    '$setOnInsert does nothing to what exists',
+    '$setOnInsert doesn’t change an existing document',
     { a: 1 },
     { $setOnInsert: { a: 2 }, $set: { b: 1 } },
     { a: 1, b: 1 },
@@ -147,7 +147,7 @@ const cases: [string, Document, Document | Document[], Document, Document?][] = 
     { b: 3, c: 6 },
   ],
   [
-    'a pipeline copies values as they are',
+    'a pipeline copies values unchanged',
     { a: [1, { x: 'y' }] },
     [{ $set: { 'b.c': '$a' } }],
     { a: [1, { x: 'y' }], b: { c: [1, { x: 'y' }] } },
@@ -167,7 +167,7 @@ test.each(cases)('%s', async (_, before, update, after, options) => {
 })
 
 describe('numbers', () => {
-  test('int + int overflows into long, int + double becomes double', async () => {
+  test('int + int overflows into a long, and int + double becomes a double', async () => {
     const after = await updated(
       { a: new Int32(2147483647), b: new Int32(1), c: new Long(1) },
       { $inc: { a: 1, b: 0.5, c: 1 } },
@@ -180,7 +180,7 @@ describe('numbers', () => {
   })
 })
 
-describe('time is the server’s', () => {
+describe('the time is the server’s', () => {
   test('in $currentDate and as $$NOW', async () => {
     const before = Date.now()
     const after = await updated({}, { $currentDate: { a: true, b: { $type: 'timestamp' } } })
@@ -194,7 +194,7 @@ describe('time is the server’s', () => {
 describe('refusals', () => {
   const refused: [string, number, Document, Document, Document?][] = [
     ['two operators on one path', 40, {}, { $set: { a: 1 }, $inc: { a: 1 } }],
-    ['an operator above another', 40, {}, { $set: { a: 1, 'a.b': 1 } }],
+    ['an operator on a parent of another path', 40, {}, { $set: { a: 1, 'a.b': 1 } }],
     ['a new _id', 66, {}, { $set: { _id: 2 } }],
     ['$inc of a string', 14, { a: 'x' }, { $inc: { a: 1 } }],
     ['$inc by a string', 14, {}, { $inc: { a: 'x' as never } }],
@@ -212,7 +212,7 @@ describe('refusals', () => {
 })
 
 describe('an upsert', () => {
-  test('starts from the equalities of its filter', async () => {
+  test('starts with the equalities of its filter', async () => {
     const items = database.db.collection<Document>('upserts')
     await items.updateOne(
       { _id: 'u' as never, 'a.b': 1, c: { $gt: 5 }, $and: [{ d: { $eq: 2 } }] },
@@ -222,7 +222,7 @@ describe('an upsert', () => {
     expect(await items.findOne({})).toEqual({ _id: 'u', a: { b: 1 }, d: 2, e: 3, f: 4 })
   })
 
-  test('says what it inserted', async () => {
+  test('reports what it inserted', async () => {
     const items = database.db.collection<Document>('upserts2')
     const result = await items.replaceOne({ _id: 'r' as never }, { a: 1 }, { upsert: true })
     expect(result).toMatchObject({ upsertedId: 'r', upsertedCount: 1, matchedCount: 0 })

@@ -1,4 +1,5 @@
-// What `npm start` runs: server and database in one process, in one folder.
+// What `npm start` runs without MONGODB_URL: the server and the database in one process, with one
+// directory.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { signUp } from '../harness/person.ts'
@@ -7,9 +8,9 @@ import { temporaryDirectory } from './database.ts'
 
 const EMBEDDED = { url: '' }
 
-test('what was answered is there after kill -9 and another start, and who was signed in still is', async () => {
+test('everything acknowledged survives kill -9 and a restart, and users stay signed in', async () => {
   await using folder = await temporaryDirectory()
-  // without a secret of one's own: the one that it makes for itself has to last as well
+  // No SESSION_SECRET is given, so the secret that the node generates has to survive as well.
   const env = { MONGODB_URL: undefined, DATA_DIR: folder.path, SESSION_SECRET: undefined }
   await using first = await spawnNode(EMBEDDED, env)
   const alice = await signUp(first)
@@ -28,7 +29,7 @@ test('what was answered is there after kill -9 and another start, and who was si
   expect(await second.process.exited).toEqual({ code: 0, signal: null })
 })
 
-test('a second start on the same folder says that it is in use, and leaves the first alone', async () => {
+test('a second start on the same directory reports that it is in use, and doesn’t disturb the first', async () => {
   await using folder = await temporaryDirectory()
   const env = { MONGODB_URL: undefined, DATA_DIR: folder.path, SESSION_SECRET: undefined }
   await using first = await spawnNode(EMBEDDED, env)

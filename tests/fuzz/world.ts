@@ -7,7 +7,7 @@ import { MongoClient, type Db } from 'mongodb'
 import { inject } from 'vitest'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { addressOf, freshDatabase, throughAddress, withDatabase } from '../harness/database.ts'
-import { startEngine, type Engine } from '../harness/engine.ts'
+import { startEmbeddedProcess, type EmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode, type NodeProcess, type TestNode } from '../harness/node.ts'
 import { Wire } from '../harness/wire.ts'
@@ -34,7 +34,7 @@ export class World implements AsyncDisposable {
   readonly #steady: TestNode[] = []
   readonly #mortal: NodeProcess[] = []
   #directory: string | undefined
-  #engine: Engine | undefined
+  #engine: EmbeddedProcess | undefined
   /** The nodes' way to the database. */
   #wire!: Wire
   #isFragile = false
@@ -93,7 +93,7 @@ export class World implements AsyncDisposable {
       const directory = await mkdtemp(join(tmpdir(), 'lockstep-fuzz-'))
       this.#directory = directory
       this.#stack.defer(() => rm(directory, { recursive: true, force: true }))
-      this.#engine = await startEngine(directory, ['--port', '0'])
+      this.#engine = await startEmbeddedProcess(directory, ['--port', '0'])
       this.#stack.defer(async () => this.#engine?.process.kill())
     }
     const server = this.#engine?.url ?? inject('mongodbUrl')
@@ -187,7 +187,7 @@ export class World implements AsyncDisposable {
     if (!this.#engine) return this.#wire.drop()
     const { port } = addressOf(this.#engine.url)
     await this.#engine.process.kill()
-    this.#engine = await startEngine(this.#directory!, ['--port', String(port)])
+    this.#engine = await startEmbeddedProcess(this.#directory!, ['--port', String(port)])
   }
 
   /** What was taken away is back, and all nodes serve again. */

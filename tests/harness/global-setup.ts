@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import type { TestProject } from 'vitest/node'
-import { startEngine } from './engine.ts'
+import { startEmbeddedProcess } from './embedded-process.ts'
 import { killNoted, NOTES } from './processes.ts'
 import { prepareBundle } from './programs.ts'
 
@@ -28,7 +28,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 
   await prepareBundle()
   const external = process.env.MONGODB_URL
-  const engine = external ? undefined : await startEngine(join(directory, 'data'), ['--port', '0'])
+  const engine = external
+    ? undefined
+    : await startEmbeddedProcess(join(directory, 'data'), ['--port', '0'])
   const url = external ?? engine!.url
   const databasePrefix = `lockstep_test_${randomBytes(4).toString('hex')}_`
   project.provide('mongodbUrl', url)

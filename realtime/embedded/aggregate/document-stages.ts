@@ -1,4 +1,4 @@
-// Stages that turn one document into one document: they serve aggregations and pipeline updates alike.
+// Stages that turn one document into one document. Aggregations and pipeline updates both use them.
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
@@ -9,7 +9,7 @@ export type DocumentTransform = (doc: Doc) => Doc
 
 type Assignments = Map<string, Assignments | Expression>
 
-/** Compiles one such stage; undefined when the stage is of another kind. */
+/** Compiles such a stage; undefined if the stage is of another kind. */
 export function compileDocumentStage(
   name: string,
   operand: unknown,
@@ -34,7 +34,7 @@ export function compileDocumentStage(
   }
 }
 
-/** Compiles a pipeline of nothing but such stages. */
+/** Compiles a pipeline that may contain only such stages. */
 export function compileStages(stages: readonly unknown[], variables: Variables): DocumentTransform {
   const transforms = stages.map((stage) => {
     const [name, ...more] = isDoc(stage) ? Object.keys(stage) : []

@@ -1,4 +1,6 @@
-// `$group`: groups by the exact BSON order (1 and 1.0 are one group); the accumulators are mingo's.
+// The stage `$group`. Documents belong to one group if MongoDB's order of values calls their keys
+// equal, so 1 and 1.0 are one group. Accumulators that only pick or collect values are implemented
+// here, because they must return exactly what was stored; the others are mingo's.
 import { Context } from 'mingo/core'
 import * as accumulators from 'mingo/operators/accumulator'
 import * as expressionOperators from 'mingo/operators/expression'
@@ -6,13 +8,8 @@ import type { Options } from 'mingo/types'
 import { isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import {
-  compileExpression,
-  toBsonNumbers,
-  type Expression,
-  type Variables,
-} from '../query/expression.ts'
-import { toPlainNumbers } from '../query/number-types.ts'
+import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
+import { toBsonNumbers, toPlainNumbers } from '../query/number-types.ts'
 
 type Accumulate = (documents: readonly Doc[]) => unknown
 type MingoAccumulator = (
@@ -27,7 +24,6 @@ const context = Context.init({
   expression: expressionOperators as never,
 })
 
-/** Compiles a `$group` stage. */
 export function compileGroup(
   operand: unknown,
   variables: Variables,
@@ -56,7 +52,7 @@ export function compileGroup(
   }
 }
 
-/** Accumulators whose operand is one expression. */
+/** Accumulators whose operand is a single expression. */
 const singleOperandAccumulators = new Set([
   '$sum',
   '$avg',
@@ -97,7 +93,9 @@ function accumulatorOf(name: string, spec: unknown, variables: Variables): Accum
   }
 }
 
-/** Accumulators that only pick or collect values: they keep them exactly as they are. */
+/**
+ * Accumulators that only pick or collect values, and therefore return them with their BSON types.
+ */
 function exactAccumulator(
   operator: string,
   operand: unknown,

@@ -1,4 +1,4 @@
-// `$out` and `$merge`: an aggregation's result written to a collection.
+// The stages `$out` and `$merge`, which write the result of an aggregation to a collection.
 import { encode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
@@ -12,7 +12,7 @@ interface Target {
   readonly coll: string
 }
 
-/** Compiles such a stage; it yields nothing. */
+/** Compiles such a stage. It yields no documents. */
 export function compileOutput(
   name: '$out' | '$merge',
   operand: unknown,

@@ -1,5 +1,6 @@
-// Aggregation pipelines as a chain of generators: documents flow one by one, only a sort or a group holds them. What
-// the front of the pipeline shares with a find ($match, $sort, $skip, $limit) is answered by indexes.
+// Aggregation pipelines as a chain of generators. Documents pass one by one; only a sort or a group
+// holds all of them. The stages at the front that a find has too ($match, $sort, $skip, $limit)
+// become one selection, so that indexes serve them.
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -11,7 +12,7 @@ import { compileDocumentStage } from './document-stages.ts'
 import type { NestedPipelines, PipelineContext, StreamStage } from './stage.ts'
 import { compileStreamStage } from './stream-stages.ts'
 
-/** A parsed pipeline: what the source answers, and the stages behind it. */
+/** A parsed pipeline: the selection that its front asks for, and the remaining stages. */
 export interface Pipeline {
   readonly filter: Filter
   readonly sort: SortPattern | undefined
@@ -19,11 +20,11 @@ export interface Pipeline {
   readonly limit: number
   readonly stages: readonly StreamStage[]
   readonly context: PipelineContext
-  /** Documents that the pipeline brings itself (`$documents`). */
+  /** Documents that the pipeline contains itself (`$documents`). */
   readonly ownDocuments: readonly Doc[] | undefined
 }
 
-/** Parses a pipeline; refuses unknown stages even when there is nothing to process. */
+/** Parses a pipeline. Refuses an unknown stage even if there are no documents to process. */
 export function parsePipeline(given: readonly Doc[], context: PipelineContext): Pipeline {
   const rest = [...given]
   const own = takeOwnDocuments(rest)
@@ -122,7 +123,7 @@ function sliced(skip: number, limit: number): StreamStage {
   }
 }
 
-/** Runs a pipeline over a collection (or over nothing, when it brings its own documents). */
+/** Runs a pipeline over a collection, or over its own documents if it contains any. */
 export function runPipeline(
   pipeline: Pipeline,
   collection: string | undefined,

@@ -18,6 +18,6 @@ export type StreamStage = (documents: Iterable<Doc>) => Iterable<Doc>
 export interface NestedPipelines {
   /** Compiles stages that get their documents from the stage around them. */
   compile(stages: readonly Doc[], context: PipelineContext): readonly StreamStage[]
-  /** Runs a pipeline over a collection of the context's database; all its documents at once. */
+  /** Runs a pipeline over a collection of the context's database and returns all its documents. */
   collect(stages: readonly Doc[], context: PipelineContext, collection: string): Doc[]
 }

@@ -1,4 +1,5 @@
-// Stages that make several documents of one, one of several, or look into other collections.
+// Stages that make several documents out of one or one out of several, and stages that look into
+// other collections.
 import { Int32 } from 'bson'
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { compareValues } from '../bson/order.ts'
@@ -34,7 +35,7 @@ export interface StagePlacement {
   readonly nested: NestedPipelines
 }
 
-/** Compiles such a stage; undefined when there is none of that name. */
+/** Compiles such a stage; undefined if no stage has that name. */
 export function compileStreamStage(
   name: string,
   operand: unknown,
@@ -101,10 +102,11 @@ function unwind(operand: unknown): StreamStage {
       `path option to $unwind stage should be prefixed with a '$': ${String(path)}`,
     )
   }
-  const stray = Object.keys(spec).find(
+  const unexpected = Object.keys(spec).find(
     (name) => !['path', 'includeArrayIndex', 'preserveNullAndEmptyArrays'].includes(name),
   )
-  if (stray) throw locationRefusal(28811, `unrecognized option to $unwind stage: ${stray}`)
+  if (unexpected)
+    throw locationRefusal(28811, `unrecognized option to $unwind stage: ${unexpected}`)
   const parts = path.slice(1).split('.')
   return function* (documents) {
     for (const doc of documents) {

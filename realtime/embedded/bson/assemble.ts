@@ -1,24 +1,25 @@
-// Puts BSON documents together from parts that are BSON already, so that what only passes through is never decoded.
+// Builds BSON documents from parts that are BSON already, so that documents that only pass through
+// the server are never decoded.
 import { encode, type Doc } from './codec.ts'
 
-/** The fields of a document without its frame, to be put into another one. */
+/** The encoded fields of a document without the length and the terminator around them. */
 export function fieldsIn(doc: Doc): Uint8Array {
   const bytes = encode(doc)
   return bytes.subarray(4, bytes.length - 1)
 }
 
-/** A field that holds a document given as bytes. */
+/** A field whose value is an encoded document. */
 export function embeddedDocument(name: string, parts: readonly Uint8Array[]): Uint8Array[] {
   return [Buffer.from(`\x03${name}\0`, 'utf8'), ...parts]
 }
 
-/** A field that holds an array of documents given as bytes. */
+/** A field whose value is an array of encoded documents. */
 export function embeddedArray(name: string, documents: readonly Uint8Array[]): Uint8Array[] {
   const elements = documents.flatMap((bytes, at) => embeddedDocument(String(at), [bytes]))
   return [Buffer.from(`\x04${name}\0`, 'utf8'), ...framed(elements)]
 }
 
-/** Frames fields into a document. */
+/** Puts the length and the terminator of a document around encoded fields. */
 export function framed(parts: readonly Uint8Array[]): Uint8Array[] {
   const size = Buffer.alloc(4)
   size.writeInt32LE(parts.reduce((sum, part) => sum + part.length, 5))

@@ -1,12 +1,13 @@
-// Keys of numbers: int, long, double and decimal in one exact order, 2^53 + 1 apart from 2^53 and 0.1 from its decimal.
-// A key is the nearest double at or below the value (8 bytes, sign folded), then the decimal digits of what is left
-// over, measured in that double's own step, then 0.
+// Index keys of numbers. Ints, longs, doubles and decimals have one exact order: 2^53 + 1 differs
+// from 2^53, and the decimal 0.1 differs from the double 0.1. A key has three parts: the largest
+// double that is not above the value (8 bytes whose order is that of the doubles); the remainder as
+// decimal digits, in units of the distance to the next double; and the byte 0.
 import type { Decimal128 } from 'bson'
 
 const buffer = Buffer.allocUnsafe(8)
 const TERMINATOR = 0
 
-/** Key of a double (or int): 9 bytes. NaN lies below everything, -0 equals 0. */
+/** The key of a double or an int, 9 bytes. NaN sorts below all numbers, and -0 equals 0. */
 export function numberKey(value: number): Buffer {
   const key = Buffer.allocUnsafe(9)
   writeDouble(key, value)
@@ -27,13 +28,13 @@ function writeDouble(key: Buffer, value: number): void {
   }
 }
 
-/** Key of a 64-bit integer. */
+/** The key of a 64-bit integer. */
 export function longKey(value: bigint): Buffer {
   const near = Number(value)
   return BigInt(near) === value ? numberKey(near) : keyOfRational(value, 1n)
 }
 
-/** Key of a decimal, exact over its whole range. */
+/** The key of a decimal, exact over the whole range of decimals. */
 export function decimalKey(value: Decimal128): Buffer {
   const text = value.toString()
   const parts = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/i.exec(text)
@@ -47,7 +48,7 @@ export function decimalKey(value: Decimal128): Buffer {
     : keyOfRational(digits, 10n ** BigInt(-power))
 }
 
-/** Numerator and denominator of a finite double. */
+/** The numerator and the denominator of a finite double. */
 function rationalOf(value: number): [bigint, bigint] {
   buffer.writeDoubleBE(value)
   const bits = buffer.readBigUInt64BE()
@@ -59,7 +60,7 @@ function rationalOf(value: number): [bigint, bigint] {
   return power >= 0 ? [signed << BigInt(power), 1n] : [signed, 1n << BigInt(-power)]
 }
 
-/** The double next above (`up`) or below a finite one. */
+/** The next double above (`up`) or below a finite double. */
 function neighbour(value: number, up: boolean): number {
   if (value === 0) return up ? Number.MIN_VALUE : -Number.MIN_VALUE
   buffer.writeDoubleBE(value)
@@ -117,7 +118,10 @@ function step(floor: number): [bigint, bigint] {
   return [n2 * d - n * d2, d * d2]
 }
 
-/** Decimals below the most negative double: filed between -Infinity and it, by distance from the far end. */
+/**
+ * The key of a decimal below the most negative double. It lies between the keys of -Infinity and of
+ * that double, ordered by the distance from a bound below all decimals.
+ */
 function overflowKey(top: bigint): Buffer {
   const room = 10n ** 6200n
   const digits = (room + top).toString().padStart(6201, '0')

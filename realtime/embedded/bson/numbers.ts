@@ -1,12 +1,15 @@
-// Arithmetic on BSON numbers: the wider type wins, an int that overflows becomes a long, a long that overflows is
-// refused, exactly as MongoDB's update operators do.
+// Arithmetic on BSON numbers by the rules of MongoDB's update operators: the wider type wins, an
+// int that overflows becomes a long, and a long that overflows is refused.
 import { Double, Int32, Long } from 'bson'
 import { typeOf } from './codec.ts'
 
 const INT32_LIMIT = 2n ** 31n
 const INT64_LIMIT = 2n ** 63n
 
-/** A numeric BSON value as a JavaScript number (longs beyond 2^53 are rounded); undefined when it is no number. */
+/**
+ * A numeric BSON value as a JavaScript number; undefined if the value is no number. A long beyond
+ * 2^53 is rounded.
+ */
 export function toNumber(value: unknown): number | undefined {
   switch (typeOf(value)) {
     case 'int':
@@ -21,13 +24,16 @@ export function toNumber(value: unknown): number | undefined {
   }
 }
 
-/** Whether the value is int, long, double or decimal. */
+/** Whether the value is an int, long, double or decimal. */
 export function isNumeric(value: unknown): boolean {
   const type = typeOf(value)
   return type === 'int' || type === 'long' || type === 'double' || type === 'decimal'
 }
 
-/** Adds or multiplies two numbers with MongoDB's result type; undefined when a long overflows or a decimal is involved. */
+/**
+ * Adds or multiplies two numbers with the result type that MongoDB gives. Undefined if a long
+ * overflows or if an operand is a decimal.
+ */
 export function arithmetic(
   operator: '+' | '*',
   a: unknown,
@@ -46,7 +52,7 @@ export function arithmetic(
   return result >= -INT64_LIMIT && result < INT64_LIMIT ? Long.fromBigInt(result) : undefined
 }
 
-/** An int or long as bigint. */
+/** An int or a long as a bigint. */
 export function toBigInt(value: unknown): bigint {
   if (typeof value === 'bigint') return value
   return typeOf(value) === 'long' ? (value as Long).toBigInt() : BigInt(toNumber(value)!)

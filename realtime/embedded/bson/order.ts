@@ -1,5 +1,6 @@
-// MongoDB's total order of BSON values as bytes that memcmp compares alike. Indexes, sorts and comparisons all rest
-// on this one encoding, so that an index scan and a collection scan can never disagree.
+// MongoDB's total order of BSON values as bytes: two values compare as their keys do byte by byte.
+// Indexes, sorts and comparisons all use this one encoding, so an index scan and a collection scan
+// can never disagree.
 import type {
   Binary,
   BSONRegExp,
@@ -14,7 +15,10 @@ import type {
 import { fieldsOf, typeOf, type Doc, type TypeName } from './codec.ts'
 import { decimalKey, longKey, numberKey } from './number-key.ts'
 
-/** First key byte of each canonical type; types with the same byte compare with each other. */
+/**
+ * The first byte of the key of each type. Values whose types share a byte are comparable with each
+ * other.
+ */
 const canonicalTypes: Record<TypeName, number> = {
   minKey: 0x05,
   undefined: 0x08,
@@ -40,15 +44,18 @@ const canonicalTypes: Record<TypeName, number> = {
   maxKey: 0xf0,
 }
 
-/** Stands in an index for an empty array: below null, as MongoDB files it. */
+/** Stands in an index for an empty array, which MongoDB sorts below null. */
 export const emptyArray = Symbol('empty array')
 
-/** The canonical type of a value, i.e. the first byte of its key: only values that share it are comparable by `$gt` & co. */
+/**
+ * The type bracket of a value, which is the first byte of its key. Operators such as `$gt` compare
+ * only values of the same bracket.
+ */
 export function bracketOf(value: unknown): number {
   return value === emptyArray ? canonicalTypes.undefined : canonicalTypes[typeOf(value)]
 }
 
-/** A growing buffer that index keys are written into. */
+/** A growing buffer into which keys are written. */
 class KeyWriter {
   bytes = Buffer.allocUnsafe(256)
   length = 0
@@ -71,7 +78,10 @@ class KeyWriter {
     this.length += chunk.length
   }
 
-  /** UTF-8 with a terminator below every character; a NUL inside is escaped so that the key stays prefix-free. */
+  /**
+   * Writes UTF-8 and a terminator that sorts below every character. A NUL in the text is escaped,
+   * so that no key is the beginning of another.
+   */
   text(value: string): void {
     this.#reserve(value.length * 3 + 2)
     const start = this.length
@@ -176,14 +186,20 @@ function writeRegex(key: KeyWriter, value: BSONRegExp | RegExp): void {
 
 const scratch = new KeyWriter()
 
-/** The key of one value: `Buffer.compare` of two keys is MongoDB's order of the two values. Keys are prefix-free. */
+/**
+ * The key of one value. `Buffer.compare` of two keys gives MongoDB's order of the two values. No
+ * key is the beginning of another.
+ */
 export function keyOf(value: unknown): Buffer {
   scratch.length = 0
   writeValue(scratch, value)
   return scratch.take()
 }
 
-/** The key of several values in a row; those at a place where `descending` holds are inverted, so that memcmp runs backwards. */
+/**
+ * The key of several values one after another. The bytes of a value are inverted if `descending`
+ * holds at its index, which reverses its order.
+ */
 export function compoundKey(values: readonly unknown[], descending: readonly boolean[]): Buffer {
   scratch.length = 0
   for (let at = 0; at < values.length; at++) {
@@ -198,14 +214,14 @@ function invert(bytes: Buffer, start: number, end: number): void {
   for (let at = start; at < end; at++) bytes[at] = ~bytes[at]! & 0xff
 }
 
-/** The same key read backwards: turns an ascending component into a descending one. */
+/** A key with inverted bytes, which turns an ascending component into a descending one. */
 export function inverted(key: Buffer): Buffer {
   const copy = Buffer.from(key)
   invert(copy, 0, copy.length)
   return copy
 }
 
-/** MongoDB's order of two values: negative, 0 or positive. Missing equals null. */
+/** MongoDB's order of two values: negative, 0 or positive. A missing value equals null. */
 export function compareValues(a: unknown, b: unknown): number {
   if (a === b) return 0
   if (typeof a === 'string' && typeof b === 'string') return compareText(a, b)
@@ -213,7 +229,10 @@ export function compareValues(a: unknown, b: unknown): number {
   return bracket !== 0 ? bracket : Buffer.compare(keyOf(a), keyOf(b))
 }
 
-/** UTF-8 order of two different strings: as UTF-16 order, save that surrogates lie above the rest of the plane. */
+/**
+ * The UTF-8 order of two different strings. It is the UTF-16 order, except that surrogates sort
+ * above all other code units.
+ */
 function compareText(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let at = 0; at < length; at++) {
@@ -227,12 +246,12 @@ function compareText(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Whether two values are the same to a query: 1 equals 1.0, but {a, b} differs from {b, a}. */
+/** Whether two values are equal to a query: 1 equals 1.0, but {a, b} differs from {b, a}. */
 export function sameValue(a: unknown, b: unknown): boolean {
   return compareValues(a, b) === 0
 }
 
-/** The smallest byte string above everything that starts with `prefix`; undefined when there is none. */
+/** The smallest byte string above all that start with `prefix`; undefined if there is none. */
 export function afterPrefix(prefix: Buffer): Buffer | undefined {
   for (let at = prefix.length - 1; at >= 0; at--) {
     if (prefix[at] === 0xff) continue

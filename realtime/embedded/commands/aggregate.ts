@@ -1,4 +1,4 @@
-// `aggregate`, and the opening of change streams.
+// The command `aggregate`, which also opens change streams.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -14,7 +14,6 @@ import {
   type CommandRequest,
 } from './command.ts'
 
-/** The command. */
 export const aggregate: CommandDefinition = {
   fields: [
     'pipeline',

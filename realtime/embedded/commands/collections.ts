@@ -1,4 +1,5 @@
-// Commands on databases and collections.
+// Commands on databases and collections: `create`, `drop`, `dropDatabase`, `renameCollection`,
+// `collMod`, `listCollections`, `listDatabases`.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
@@ -30,7 +31,6 @@ const unsupported = [
   'expireAfterSeconds',
 ]
 
-/** `create`. */
 export const create: CommandDefinition = {
   fields: [
     ...unsupported,
@@ -60,13 +60,12 @@ export const create: CommandDefinition = {
   },
 }
 
-/** `drop`. */
 export const drop: CommandDefinition = {
   fields: [],
   run(request: CommandRequest): CommandReply {
     const { engine, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
-    // As a server since 7.0 has it: to drop what isn't there is no error.
+    // Since MongoDB 7.0, dropping a collection that doesn't exist is no error.
     if (!collection) return { body: {} }
     const nIndexesWas = collection.indexes.length
     engine.writer.drop(collection)
@@ -74,7 +73,6 @@ export const drop: CommandDefinition = {
   },
 }
 
-/** `dropDatabase`. */
 export const dropDatabase: CommandDefinition = {
   fields: [],
   run({ engine, db }: CommandRequest): CommandReply {
@@ -84,7 +82,6 @@ export const dropDatabase: CommandDefinition = {
   },
 }
 
-/** `renameCollection`. */
 export const renameCollection: CommandDefinition = {
   fields: ['to', 'dropTarget'],
   run(request: CommandRequest): CommandReply {
@@ -113,7 +110,7 @@ function splitNamespace(ns: unknown): [string, string] {
   return [ns.slice(0, dot), ns.slice(dot + 1)]
 }
 
-/** `collMod`: only how long a TTL index lets documents live. */
+/** `collMod` can only change the expiry time of a TTL index. */
 export const collMod: CommandDefinition = {
   fields: [
     'index',
@@ -127,10 +124,11 @@ export const collMod: CommandDefinition = {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
-    const stray = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
+    const unexpected = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
       (field) => command[field] !== undefined,
     )
-    if (stray) throw refusal('NotImplemented', `the option '${stray}' of collMod is not supported`)
+    if (unexpected)
+      throw refusal('NotImplemented', `the option '${unexpected}' of collMod is not supported`)
     const change = optionalDoc(command, 'index')
     if (Object.keys(change).length === 0) return { body: {} }
     const index = collection.indexes.find(({ name, keyPattern }) =>
@@ -155,7 +153,6 @@ export const collMod: CommandDefinition = {
   },
 }
 
-/** `listCollections`. */
 export const listCollections: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedCollections', 'cursor'],
   run(request: CommandRequest): CommandReply {
@@ -185,7 +182,6 @@ function describe(collection: Collection, nameOnly: boolean): Doc {
   }
 }
 
-/** `listDatabases`. */
 export const listDatabases: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedDatabases'],
   run({ engine, command }: CommandRequest): CommandReply {

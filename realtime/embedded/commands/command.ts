@@ -1,4 +1,4 @@
-// What a command is given, and the checks that all commands share.
+// What every command is given and returns, and the checks that commands share.
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
@@ -23,11 +23,11 @@ export interface CommandRequest {
   readonly db: string
   readonly sequences: ReadonlyMap<string, Uint8Array[]>
   readonly connection: ClientConnection
-  /** The server is going down: what waits must end. */
+  /** Aborted when the server stops. Commands that wait must end then. */
   readonly stopping: AbortSignal
 }
 
-/** A command's answer: its fields and, if there is a cursor, a batch of documents as BSON. */
+/** A command's reply: its fields and, if there is a cursor, a batch of documents as BSON. */
 export interface CommandReply {
   body: Doc
   cursor?: CursorBatch
@@ -39,7 +39,10 @@ export interface CommandReply {
 export interface CommandDefinition {
   /** Fields that the command accepts in addition to those that every command accepts. */
   readonly fields: readonly string[] | 'any'
-  /** The command takes a write concern, and clients may number it to repeat it safely. */
+  /**
+   * Whether the command writes: it takes a write concern, and clients may number it so that they
+   * can repeat it safely.
+   */
   readonly writes?: boolean
   /** Whatever it throws becomes the error reply. */
   run(request: CommandRequest): CommandReply | Promise<CommandReply>
@@ -67,7 +70,10 @@ const generalFields = new Set([
   '$configServerState',
 ])
 
-/** Refuses fields that the command does not know: to ignore one might change what was meant. */
+/**
+ * Refuses fields that a command doesn't know, because ignoring one could change the meaning of the
+ * command.
+ */
 export function checkFields(name: string, command: Doc, known: readonly string[] | 'any'): void {
   if (known === 'any') return
   for (const field of Object.keys(command)) {
@@ -76,7 +82,7 @@ export function checkFields(name: string, command: Doc, known: readonly string[]
   }
 }
 
-/** The collection a command names. */
+/** The name of the collection that a command works on. */
 export function collectionName(request: CommandRequest): string {
   const name = request.command[request.name]
   if (typeof name !== 'string') {
@@ -87,7 +93,7 @@ export function collectionName(request: CommandRequest): string {
   return name
 }
 
-/** A whole number ≥ 0, or undefined when the field is absent. */
+/** A whole number of at least 0; undefined if the field is absent. */
 export function optionalCount(command: Doc, field: string): number | undefined {
   if (command[field] === undefined || command[field] === null) return undefined
   const number = toNumber(command[field])
@@ -104,7 +110,7 @@ export function optionalCount(command: Doc, field: string): number | undefined {
   return Math.trunc(number)
 }
 
-/** A document field, or an empty document when absent. */
+/** The document in a field; an empty document if the field is absent. */
 export function optionalDoc(command: Doc, field: string): Doc {
   const value = command[field]
   if (value === undefined || value === null) return {}
@@ -116,12 +122,12 @@ export function optionalDoc(command: Doc, field: string): Doc {
   return value
 }
 
-/** What `$$name` stands for in this command. */
+/** The variables that expressions of this command can use as `$$name`. */
 export function variablesOf(command: Doc): Variables {
   return withConstants({ NOW: new Date() }, optionalDoc(command, 'let'))
 }
 
-/** Adds variables whose values are constant expressions. */
+/** Adds variables whose values are given as constant expressions. */
 export function withConstants(variables: Variables, given: Doc): Variables {
   const values = Object.entries(given).map(([name, value]) => [
     name,
@@ -130,7 +136,7 @@ export function withConstants(variables: Variables, given: Doc): Variables {
   return { ...variables, ...(Object.fromEntries(values) as Doc) }
 }
 
-/** Refuses a collation other than the binary one. */
+/** Refuses every collation other than the binary comparison `simple`. */
 export function checkCollation(holder: Doc): void {
   const { collation } = holder
   if (isDoc(collation) && Object.keys(collation).length > 0 && collation.locale !== 'simple') {
@@ -138,7 +144,7 @@ export function checkCollation(holder: Doc): void {
   }
 }
 
-/** The session of a command in hex. */
+/** The id of the command's session in hex; undefined if it has no session. */
 export function sessionOf(command: Doc): string | undefined {
   return isDoc(command.lsid)
     ? String((command.lsid.id as { toString(format: string): string }).toString('hex'))

@@ -1,4 +1,5 @@
-// Opening a cursor, `getMore` and `killCursors`. The getMore of a change stream waits for the next commit.
+// Opens cursors, and the commands on open cursors: `getMore`, `killCursors`, `endSessions`. A
+// `getMore` on a change stream waits for the next commit.
 import { Long } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toBigInt } from '../bson/numbers.ts'
@@ -22,17 +23,17 @@ const DEFAULT_AWAIT_MS = 1000
 
 /** How a cursor gives out its documents. */
 export interface CursorOptions {
-  /** Documents in the first batch; `Infinity`: as many as fit. */
+  /** The number of documents in the first batch; `Infinity`: as many as fit into a reply. */
   readonly batchSize: number
   /** The first batch is the only one. */
   readonly singleBatch?: boolean
-  /** The cursor stays open however long nobody uses it. */
+  /** The cursor stays open however long it is idle. */
   readonly noTimeout?: boolean
-  /** The source again if it is a change stream, whose batches may have to be waited for. */
+  /** The source once more, if it is a change stream, whose batches may have to be waited for. */
   readonly stream?: ChangeStreamSource
 }
 
-/** Answers with the first batch and keeps a cursor when more may follow. */
+/** Replies with the first batch. The cursor stays open if more documents may follow. */
 export function openCursor(
   request: CommandRequest,
   ns: string,
@@ -58,7 +59,6 @@ function reply(
   return { body: {}, cursor: { batchName, documents, rest } }
 }
 
-/** `getMore`. */
 export const getMore: CommandDefinition = {
   fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
   run(request: CommandRequest): CommandReply | Promise<CommandReply> {
@@ -160,7 +160,6 @@ async function awaitMore(
   }
 }
 
-/** `killCursors`. */
 export const killCursors: CommandDefinition = {
   fields: ['cursors'],
   run(request: CommandRequest): CommandReply {
@@ -180,7 +179,7 @@ export const killCursors: CommandDefinition = {
   },
 }
 
-/** `endSessions`, `killSessions`: their cursors go. */
+/** `endSessions` and `killSessions` close the cursors of the sessions. */
 export const endSessions: CommandDefinition = {
   fields: [],
   run(request: CommandRequest): CommandReply {

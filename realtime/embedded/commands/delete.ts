@@ -1,4 +1,4 @@
-// `delete`: one document or many.
+// The command `delete`. Each of its statements deletes one matching document or all of them.
 import { isDoc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -15,7 +15,6 @@ import {
 import { runStatements } from './statements.ts'
 import { selectAll, statementsOf } from './update.ts'
 
-/** The command. */
 export const remove: CommandDefinition = {
   fields: ['deletes', 'ordered', 'let'],
   writes: true,

@@ -1,4 +1,5 @@
-// What a driver asks about the server: who it is, whether it lives, what it can do.
+// The commands with which a driver or a person asks what the server is and how it does, and those
+// that tests control it with.
 import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
@@ -15,13 +16,17 @@ import { selectionOf } from './find.ts'
 const REPLICA_SET_NAME = 'embedded'
 const electionId = new ObjectId('7fffffff0000000000000001')
 
-/** The server's version: the semantics it follows. */
+/** The version of MongoDB whose behaviour the server has. */
 const SERVER_VERSION = '7.0.0'
 const MAX_WIRE_VERSION = 21
 
-/** `hello` and its old name, with streaming to drivers that watch the topology. */
+/**
+ * `hello` and its older name `isMaster`. A driver that watches the topology gets a stream of
+ * replies.
+ */
 export const hello: CommandDefinition = {
-  // Drivers add fields to their handshake over the years; unknown ones ask for nothing.
+  // Drivers keep adding fields to their handshake, and a field that the server doesn't know asks
+  // for nothing.
   fields: 'any',
   run(request: CommandRequest): CommandReply | Promise<CommandReply> {
     const { command, connection, engine } = request
@@ -90,10 +95,8 @@ function answering(
   return { fields, run: (request) => ({ body: body(request) }) }
 }
 
-/** `ping`. */
 export const ping = answering([], () => ({}))
 
-/** `buildInfo`. */
 export const buildInfo = answering([], () => ({
   version: SERVER_VERSION,
   gitVersion: 'embedded',
@@ -105,7 +108,7 @@ export const buildInfo = answering([], () => ({
   storageEngines: ['sqlite'],
 }))
 
-/** `serverStatus`: the few figures there are. */
+/** `serverStatus` with the few values that this server has. */
 export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], ({ engine }) => ({
   host: hostname(),
   version: SERVER_VERSION,
@@ -118,12 +121,11 @@ export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], 
   repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [`${hostname()}:27017`] },
 }))
 
-/** `connectionStatus`: nobody authenticates here. */
+/** `connectionStatus`: no user is ever authenticated. */
 export const connectionStatus = answering(['showPrivileges'], () => ({
   authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] },
 }))
 
-/** `getParameter`: whether test commands are on, and the feature version. */
 export const getParameter = answering(
   [
     'enableTestCommands',
@@ -149,7 +151,7 @@ export const getParameter = answering(
   },
 )
 
-/** `configureFailPoint`, where test commands are enabled. */
+/** `configureFailPoint`, which exists only if test commands are enabled. */
 export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
   if (!engine.settings.testCommands)
     throw refusal('CommandNotFound', "no such command: 'configureFailPoint'")
@@ -159,12 +161,12 @@ export const configureFailPoint = answering(['mode', 'data'], ({ engine, command
   return { count: 0 }
 })
 
-/** Refused as a server that is no replica set member in this respect refuses them. */
+/** `commitTransaction` and `abortTransaction`: there is never a transaction. */
 export const noTransactions = answering(['recoveryToken'], () => {
   throw refusal('NoSuchTransaction', 'Transactions are not supported by this server')
 })
 
-/** `explain` of a find, count, distinct, delete, update or aggregate: which index would be used. */
+/** `explain` of `find`, `count` and `distinct`: which indexes the query would use. */
 export const explain = answering(['verbosity'], ({ engine, command, db }) => {
   const inner = command.explain
   if (!isDoc(inner)) throw refusal('TypeMismatch', 'explain needs a command')
@@ -178,22 +180,22 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
     return {
       queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } },
     }
-  const chosen = planQuery(
+  const queryPlan = planQuery(
     collection,
     selection.filter ?? parseFilter({}),
     selection.sort,
     selection.hint,
   )
-  const scan = chosen.scans
-    ? chosen.scans.map(({ index, reverse }) => ({
+  const scan = queryPlan.scans
+    ? queryPlan.scans.map(({ index, reverse }) => ({
         stage: 'IXSCAN',
         keyPattern: index.keyPattern,
         indexName: index.name,
         isMultiKey: index.multikey.some(Boolean),
         direction: reverse ? 'backward' : 'forward',
       }))
-    : [{ stage: 'COLLSCAN', direction: chosen.reverseNatural ? 'backward' : 'forward' }]
+    : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
   const access: Doc = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
-  const winningPlan: Doc = chosen.sorted ? access : { stage: 'SORT', inputStage: access }
+  const winningPlan: Doc = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace: collection.ns, winningPlan, rejectedPlans: [] } }
 })

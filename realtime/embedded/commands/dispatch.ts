@@ -1,5 +1,5 @@
-// The one way from a message to an answer: fail points, the checks common to all commands, the command itself, and the
-// one boundary where anything thrown becomes MongoDB's error document.
+// The only way from a message to its reply: fail points, the checks that apply to all commands, and
+// the command itself. Whatever is thrown on that way becomes MongoDB's error document here.
 import { Binary, Long } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
@@ -17,7 +17,7 @@ import {
   type CommandRequest,
 } from './command.ts'
 
-/** Runs a message's command; never throws. */
+/** Runs the command of a message. Never throws and never rejects. */
 export function dispatch(
   engine: DatabaseEngine,
   message: WireMessage,
@@ -95,7 +95,11 @@ function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
   return runWithDeadline(request, known)
 }
 
-/** A command runs without a pause, so that one deadline at a time is enough. An awaiting getMore means something else by it. */
+/**
+ * Applies the command's `maxTimeMS`. A command runs without a pause, so the store needs only one
+ * deadline at a time. The `maxTimeMS` of a `getMore` is no deadline: it says how long to wait for
+ * events.
+ */
 function runWithDeadline(
   request: CommandRequest,
   known: CommandDefinition,
@@ -150,7 +154,10 @@ function addClusterTime(engine: DatabaseEngine, body: Doc): void {
   body.operationTime = time
 }
 
-/** What cannot be promised: there is one node, and no named modes. The write itself is done. */
+/**
+ * The error for a write concern that a single node without named modes can't satisfy. The write
+ * itself has been done.
+ */
 function writeConcernError(concern: unknown): Doc | undefined {
   if (!isDoc(concern) || concern.w === undefined || concern.w === 'majority') return undefined
   const nodes = toNumber(concern.w)
@@ -176,7 +183,10 @@ const resumableCodes = new Set([
   6, 7, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436,
 ])
 
-/** MongoDB's error document for anything thrown; `atCursor`: it was not thrown before the command's cursor was known. */
+/**
+ * MongoDB's error document for whatever was thrown. `atCursor` is false if the error was thrown
+ * before the command's cursor was looked up; a change stream's labels are left out then.
+ */
 export function errorReply(
   engine: DatabaseEngine,
   error: unknown,

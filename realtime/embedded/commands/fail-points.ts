@@ -1,18 +1,24 @@
-// `configureFailPoint` with the fail points that drivers' tests need, as mongod has it when test commands are enabled.
+// The fail points that drivers' tests need. They make commands fail on demand, as in a mongod with
+// test commands enabled.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { codeNameOf, refusal, ServerError } from '../errors.ts'
 import { truthy } from '../query/filter.ts'
 
-/** What an armed fail point does to a command. */
+/** What a fail point does to a command. */
 export interface InjectedFailure {
   readonly blockMs: number
-  /** Close the connection instead of running the command, or after it ran. */
+  /**
+   * Whether the connection is closed instead of running the command, or after the command has run.
+   */
   readonly closeConnection: 'instead' | 'after' | undefined
   readonly error: ServerError | undefined
   readonly writeConcernError: Doc | undefined
   readonly errorLabels: readonly string[] | undefined
-  /** The error comes from the cursor, so that a change stream's labels belong to it. */
+  /**
+   * Whether the error counts as thrown by the cursor, so that it gets the labels of a change
+   * stream.
+   */
   readonly atCursor: boolean
 }
 
@@ -30,11 +36,10 @@ const failPointNames = new Set([
   'onPrimaryTransactionalWrite',
 ])
 
-/** The fail points of one server. */
 export class FailPoints {
   readonly #armed = new Map<string, ArmedFailPoint>()
 
-  /** Runs `configureFailPoint`. */
+  /** Carries out the command `configureFailPoint`. */
   configure(command: Doc): void {
     const name = command.configureFailPoint
     if (typeof name !== 'string' || !failPointNames.has(name)) {
@@ -54,7 +59,10 @@ export class FailPoints {
     })
   }
 
-  /** What happens to this command; counts down. `freshWrite`: it is a numbered write that has not run yet. */
+  /**
+   * The failure that this command gets, which uses up one of a fail point's `times`. `freshWrite`
+   * tells whether the command is a numbered write that has not run before.
+   */
   hit(
     name: string,
     appName: string | undefined,
@@ -112,7 +120,10 @@ function failure(code: number, labels: string[]): ServerError {
   )
 }
 
-/** The write is done and its answer lost; or, with a code, it fails before it is done. The connection closes. */
+/**
+ * By default the write is done and its reply is lost. With a code, the write fails before it is
+ * done. The connection is closed in both cases.
+ */
 function lostWrite(data: Doc): InjectedFailure {
   const before = toNumber(data.failBeforeCommitExceptionCode)
   const close = data.closeConnection === undefined || truthy(data.closeConnection)

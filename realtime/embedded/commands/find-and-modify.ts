@@ -1,4 +1,5 @@
-// `findAndModify`: changes or removes one document and returns it was or as it became.
+// The command `findAndModify`. It changes or deletes one document and returns the document as it
+// was before or after.
 import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
@@ -17,7 +18,6 @@ import {
 } from './command.ts'
 import { insertBuilt, selectAll, usesPosition } from './update.ts'
 
-/** The command. */
 export const findAndModify: CommandDefinition = {
   fields: [
     'query',

@@ -1,4 +1,4 @@
-// `find`, and the two small questions `count` and `distinct`.
+// The commands that only read with a filter: `find`, `count`, `distinct`.
 import { isDoc, decode, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
@@ -44,11 +44,10 @@ const findFields = [
   'let',
 ]
 
-/** The command. */
 export const find: CommandDefinition = {
   fields: findFields,
   run(request: CommandRequest): CommandReply {
-    const { engine, command, db } = request
+    const { command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
       if (truthy(command[option]))
@@ -79,7 +78,7 @@ function sourceOf(request: CommandRequest, name: string): DocumentSource {
   return projectedSource(select(engine.store, collection, selection), projection)
 }
 
-/** Filter, sort, skip, limit and hint of a command. */
+/** The filter, sort, skip, limit and hint of a command. */
 export function selectionOf(command: Doc, filterField: string): Selection {
   checkCollation(command)
   return {
@@ -91,13 +90,12 @@ export function selectionOf(command: Doc, filterField: string): Selection {
   }
 }
 
-/** `count`. */
 export const count: CommandDefinition = {
   fields: ['query', 'limit', 'skip', 'hint', 'collation', 'fields', 'let'],
   run(request: CommandRequest): CommandReply {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
-    // A negative limit means the same as a positive one here.
+    // For `count`, a negative limit means the same as a positive one.
     const limit = Math.abs(toNumber(command.limit) ?? 0)
     const selection = { ...selectionOf({ ...command, limit }, 'query'), limit }
     if (!collection) return { body: { n: 0 } }
@@ -113,7 +111,6 @@ export const count: CommandDefinition = {
   },
 }
 
-/** `distinct`. */
 export const distinct: CommandDefinition = {
   fields: ['key', 'query', 'collation', 'hint', 'let'],
   run(request: CommandRequest): CommandReply {

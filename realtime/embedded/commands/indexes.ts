@@ -1,4 +1,4 @@
-// `createIndexes`, `listIndexes`, `dropIndexes`.
+// The commands `createIndexes`, `listIndexes` and `dropIndexes`.
 import { isDoc, encode, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
@@ -15,7 +15,7 @@ import {
   type CommandRequest,
 } from './command.ts'
 
-/** `createIndexes`: all of them or none. */
+/** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
   run(request: CommandRequest): CommandReply {
@@ -36,11 +36,11 @@ export const createIndexes: CommandDefinition = {
     const created = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)
     const before = collection.indexes.length
-    const fresh = specs.filter(
+    const missing = specs.filter(
       (spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec),
     )
-    engine.writer.atomically(() => add(request, collection, fresh))
-    const note = fresh.length === 0 ? { note: 'all indexes already exist' } : {}
+    engine.writer.atomically(() => add(request, collection, missing))
+    const note = missing.length === 0 ? { note: 'all indexes already exist' } : {}
     return {
       body: {
         numIndexesBefore: before,
@@ -70,7 +70,7 @@ function add(
   }
 }
 
-/** Whether the very same index is there; refuses one that clashes with another. */
+/** Whether the same index exists already. Refuses an index that conflicts with an existing one. */
 function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
   for (const index of present) {
     const sameKey =
@@ -113,11 +113,10 @@ function show(spec: IndexSpec): string {
   return JSON.stringify(spec.source)
 }
 
-/** `listIndexes`. */
 export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
   run(request: CommandRequest): CommandReply {
-    const { engine, command, db } = request
+    const { command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
     const source = documentSource(collection.indexes.map(({ source: spec }) => spec))
@@ -132,16 +131,16 @@ function existing(request: CommandRequest): Collection {
   return collection
 }
 
-/** `dropIndexes`: by name, by key pattern, or `*` for all but `_id`. */
+/** `dropIndexes` takes names, a key pattern, or `*` for all indexes except that on `_id`. */
 export const dropIndexes: CommandDefinition = {
   fields: ['index'],
   run(request: CommandRequest): CommandReply {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
-    const doomed = targets(collection, command.index)
+    const dropped = targets(collection, command.index)
     engine.writer.atomically(() =>
-      doomed.forEach((index) => engine.catalog.dropIndex(collection, index)),
+      dropped.forEach((index) => engine.catalog.dropIndex(collection, index)),
     )
     return { body: { nIndexesWas } }
   },

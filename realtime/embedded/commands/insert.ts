@@ -1,5 +1,6 @@
-// `insert`: documents one by one, each whole or not at all; an ordered batch ends at the first refusal.
-import { locationRefusal, refusal } from '../errors.ts'
+// The command `insert`. Each document is inserted completely or not at all; an ordered batch ends
+// at the first refusal.
+import { locationRefusal } from '../errors.ts'
 import {
   collectionName,
   type CommandReply,
@@ -8,7 +9,6 @@ import {
 } from './command.ts'
 import { runStatements } from './statements.ts'
 
-/** The command. */
 export const insert: CommandDefinition = {
   fields: ['documents', 'ordered', 'bypassDocumentValidation'],
   writes: true,

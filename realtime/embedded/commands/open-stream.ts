@@ -1,4 +1,5 @@
-// From `$changeStream` and the stages behind it to an open change stream.
+// Opens a change stream: checks the stage `$changeStream` and the stages after it, and compiles
+// them.
 import { Timestamp } from 'bson'
 import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -23,7 +24,7 @@ const specFields = [
   'showExpandedEvents',
 ]
 
-/** Opens the stream that the pipeline describes. */
+/** Opens the change stream that a pipeline describes. */
 export function openStream(
   request: CommandRequest,
   stages: readonly Doc[],

@@ -1,4 +1,4 @@
-// All commands by name.
+// All commands by name, with the other names by which drivers call some of them.
 import { aggregate } from './aggregate.ts'
 import {
   collMod,
@@ -29,7 +29,6 @@ import { insert } from './insert.ts'
 import { update } from './update.ts'
 import type { CommandDefinition } from './command.ts'
 
-/** Every command that exists. */
 export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
   Object.entries({
     hello,
@@ -72,7 +71,9 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
   }),
 )
 
-/** Sessions here live in their writes and cursors; to refresh one needs nothing. */
+/**
+ * Cursors and retryable writes keep track of their own age, so refreshing a session does nothing.
+ */
 function endSessionsLater(): CommandDefinition {
   return { fields: [], run: () => ({ body: {} }) }
 }

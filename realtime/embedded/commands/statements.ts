@@ -1,5 +1,5 @@
-// Runs the statements of a write command: stops or goes on after a refusal, gives repeated statements their first
-// outcome, and adds everything up into one answer.
+// Runs the statements of a write command. It stops or continues after a refusal, gives a repeated
+// statement its first outcome, and adds all outcomes up in one reply.
 import type { Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal, ServerError } from '../errors.ts'
@@ -8,8 +8,8 @@ import type { CommandReply, CommandRequest } from './command.ts'
 const MAX_STATEMENTS = 100_000
 
 /**
- * Runs `execute` for each statement. Its outcome has `n` and perhaps `nModified` and `upserted` (an `_id`); it is what a
- * retry gets back.
+ * Runs `execute` for each statement. The outcome has `n` and may have `nModified` and `upserted`
+ * (an `_id`). It is stored, so that a repeated statement gets the same outcome.
  */
 export function runStatements<T>(
   request: CommandRequest,

@@ -1,4 +1,5 @@
-// `update`: replacements, operators and pipelines, on one document or many, with upsert.
+// The command `update`: replacements, operators and pipelines on one document or on many, with
+// upserts.
 import { isDoc, decode, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
@@ -21,7 +22,10 @@ import { runStatements } from './statements.ts'
 
 const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']
 
-/** The statements of a command: an array in its body, or a document sequence. One unknown field refuses them all. */
+/**
+ * The statements of a command, which come as an array in its body or as a document sequence. An
+ * unknown field in one statement refuses them all.
+ */
 export function statementsOf(
   request: CommandRequest,
   field: string,
@@ -51,7 +55,6 @@ function givenStatements(request: CommandRequest, field: string): Doc[] {
   })
 }
 
-/** The command. */
 export const update: CommandDefinition = {
   fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
   writes: true,
@@ -83,7 +86,7 @@ export const update: CommandDefinition = {
   },
 }
 
-/** Whether an update has the positional operator `$` in a path. */
+/** Whether a path of the update contains the positional operator `$`. */
 export function usesPosition(u: unknown): boolean {
   if (!isDoc(u)) return false
   return Object.values(u).some(
@@ -116,7 +119,7 @@ function apply(
   return { n: found.length, nModified: modified }
 }
 
-/** Inserts what an upsert builds; returns the document. */
+/** Inserts the document that an upsert builds, and returns it. */
 export function insertBuilt(
   engine: DatabaseEngine,
   db: string,
@@ -129,7 +132,10 @@ export function insertBuilt(
   return built.doc
 }
 
-/** All selected rows, before any is changed: an update must not meet its own results. */
+/**
+ * All selected rows. They are read before the first one is changed, so that an update can't select
+ * its own results.
+ */
 export function selectAll(
   engine: DatabaseEngine,
   collection: Collection,

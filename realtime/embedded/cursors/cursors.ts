@@ -1,48 +1,52 @@
-// Cursors that clients may come back to. Each is answered a batch at a time; an idle one goes after ten minutes.
+// Open cursors. A client fetches their documents batch by batch; a cursor that is idle for ten
+// minutes is closed.
 import { randomInt } from 'node:crypto'
 import { Long } from 'bson'
 
 const CURSOR_IDLE_MS = 10 * 60 * 1000
 const MAX_BATCH_BYTES = 16 * 1024 * 1024 - 64 * 1024
 
-/** Documents of an answer, one after the other, as BSON. */
+/** A sequence of documents as BSON. */
 export interface DocumentSource {
   /** The next document; undefined at the end. */
   next(): Uint8Array | undefined
-  /** Other work may change the data before `next` is called again. */
+  /** Announces that the data may change before the next call of `next`. */
   pause(): void
 }
 
-/** One open cursor. A change stream has `stream`, whose batches may have to be waited for. */
+/** An open cursor. Only that of a change stream has `stream`. */
 export interface OpenCursor {
   readonly id: Long
   readonly ns: string
   readonly source: DocumentSource
   readonly stream: ChangeStreamSource | undefined
-  /** The session that opened it, in hex; it ends with the session. */
+  /** The session that opened the cursor, in hex. The cursor is closed when the session ends. */
   readonly session: string | undefined
   usedAt: number
   readonly noTimeout: boolean
   busy: boolean
 }
 
-/** The part of a change stream that a cursor needs. */
+/** What a cursor needs from a change stream. */
 export interface ChangeStreamSource extends DocumentSource {
-  /** Resolves once there may be something new, or when the time is up; `cancel` makes it resolve at once. */
+  /**
+   * Resolves when there may be something new or when the time is over. `cancel` resolves it at
+   * once.
+   */
   wait(ms: number): { done: Promise<void>; cancel: () => void }
-  /** The token to resume after everything returned so far. */
+  /** The token for resuming after everything that was returned so far. */
   readonly resumeToken: Record<string, unknown>
-  /** Nothing will follow: the stream was invalidated. */
+  /** Whether the stream was invalidated, so that nothing follows. */
   readonly ended: boolean
 }
 
-/** A batch and whether more may follow. */
+/** A batch of documents. `finished`: no document follows. */
 export interface Batch {
   readonly documents: Uint8Array[]
   readonly finished: boolean
 }
 
-/** Takes the next documents: at most `size`, and never more than fits one message. */
+/** Takes the next documents: at most `size`, and no more than fit into one message. */
 export function takeBatch(source: DocumentSource, size: number): Batch {
   const documents: Uint8Array[] = []
   let bytes = 0
@@ -56,12 +60,11 @@ export function takeBatch(source: DocumentSource, size: number): Batch {
   return { documents, finished: false }
 }
 
-/** All open cursors by id. */
 export class Cursors {
-  readonly #open = new Map<string, OpenCursor>()
-  readonly #waits = new Map<string, () => void>()
+  readonly #byId = new Map<string, OpenCursor>()
+  readonly #cancelWait = new Map<string, () => void>()
 
-  /** Keeps a source for later batches. */
+  /** Opens a cursor on a source. */
   add(
     ns: string,
     source: DocumentSource,
@@ -80,49 +83,48 @@ export class Cursors {
       noTimeout: timeless,
       busy: false,
     }
-    this.#open.set(id.toString(), cursor)
+    this.#byId.set(id.toString(), cursor)
     return cursor
   }
 
-  /** The cursor with this id. */
   find(id: Long): OpenCursor | undefined {
-    return this.#open.get(id.toString())
+    return this.#byId.get(id.toString())
   }
 
-  /** Remembers how to interrupt the wait of a cursor. */
+  /**
+   * Registers how to end the wait of a cursor, for the case that the cursor is closed meanwhile.
+   */
   waitStarted(cursor: OpenCursor, cancel: () => void): void {
-    this.#waits.set(cursor.id.toString(), cancel)
+    this.#cancelWait.set(cursor.id.toString(), cancel)
   }
 
-  /** The wait of a cursor is over. */
   waitEnded(cursor: OpenCursor): void {
-    this.#waits.delete(cursor.id.toString())
+    this.#cancelWait.delete(cursor.id.toString())
   }
 
-  /** Closes a cursor; false when there is none. What waits on it ends. */
+  /** Closes a cursor and ends the wait on it. Returns false if there is no such cursor. */
   close(id: Long): boolean {
     const name = id.toString()
-    const found = this.#open.delete(name)
-    this.#waits.get(name)?.()
+    const found = this.#byId.delete(name)
+    this.#cancelWait.get(name)?.()
     return found
   }
 
-  /** Closes the cursors of a session. */
   closeSession(session: string): void {
-    for (const cursor of [...this.#open.values()])
+    for (const cursor of [...this.#byId.values()])
       if (cursor.session === session) this.close(cursor.id)
   }
 
-  /** Closes cursors that nobody used for ten minutes. */
+  /** Closes the cursors that have been idle for too long. */
   expire(now: number): void {
-    for (const cursor of [...this.#open.values()]) {
+    for (const cursor of [...this.#byId.values()]) {
       if (!cursor.noTimeout && !cursor.busy && cursor.usedAt < now - CURSOR_IDLE_MS)
         this.close(cursor.id)
     }
   }
 
-  /** How many are open. */
+  /** The number of open cursors. */
   get size(): number {
-    return this.#open.size
+    return this.#byId.size
   }
 }

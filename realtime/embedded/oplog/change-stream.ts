@@ -1,5 +1,6 @@
-// One open change stream: a position in the oplog, which namespaces it sees, and the pipeline behind it. It shows only
-// durable entries, each once, and its token always stands behind everything it has returned or skipped.
+// One open change stream: a position in the oplog, the namespaces that it covers, and a pipeline
+// for its events. It shows only durable entries, each once. Its resume token always covers
+// everything that it has returned or skipped.
 import { encode, type Doc } from '../bson/codec.ts'
 import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
@@ -8,7 +9,10 @@ import { decodeEvent, eventOf, invalidateEvent } from './events.ts'
 import type { OplogEntry, Oplog } from './oplog.ts'
 import { tokenOf, type ResumeToken } from './token.ts'
 
-/** Which changes a stream sees: of one collection, of one database (`coll` undefined), or of all (`db` undefined too). */
+/**
+ * The changes that a stream covers: those of one collection, of one database (`coll` is undefined)
+ * or of the whole server (`db` is undefined too).
+ */
 export interface StreamScope {
   readonly db: string | undefined
   readonly coll: string | undefined
@@ -17,35 +21,43 @@ export interface StreamScope {
 /** What a stream is opened with. */
 export interface ChangeStreamSpec {
   readonly scope: StreamScope
-  /** Start behind this token, or at this time, or now. */
+  /**
+   * Where the stream starts: after a token, at a time, or now. `after` is true for `startAfter`,
+   * which may follow an invalidation, and false for `resumeAfter`.
+   */
   readonly start: { token: ResumeToken; after: boolean } | { time: ClusterTime } | undefined
-  /** The current document of an entry, for `updateLookup`; undefined when the stream shows updates without it. */
+  /**
+   * Finds the current document of an updated entry (`updateLookup`), or null if there is none.
+   * Undefined: the stream shows updates without their documents.
+   */
   readonly lookup: ((entry: OplogEntry) => Uint8Array | null) | undefined
-  /** The pipeline: the event to show, or undefined to skip it. */
+  /** The pipeline. It returns the event to show, or undefined to skip it. */
   readonly transform: ((event: Doc) => Doc | undefined) | undefined
 }
 
 const MAX_ENTRIES_PER_READ = 256
-/** How many entries one request may look through before it answers, however little matched. */
+/** Bounds how many entries one request examines before it replies, even if few of them match. */
 const MAX_ENTRIES_PER_BATCH = 20_000
 
-/** A change stream over an oplog. */
+/** A change stream on an oplog. */
 export class ChangeStream implements ChangeStreamSource {
   readonly #oplog: Oplog
-  readonly #options: ChangeStreamSpec
+  readonly #spec: ChangeStreamSpec
   #position: ClusterTime
   #token: Doc
   #invalidatedBy: OplogEntry | undefined
-  #over = false
-  #looked = 0
-  #ahead: OplogEntry[] = []
+  #ended = false
+  #examined = 0
+  #readAhead: OplogEntry[] = []
   #tokenTime = 0
 
-  /** Opens the stream; throws when its starting point is gone or was never there. */
-  constructor(oplog: Oplog, options: ChangeStreamSpec) {
+  /**
+   * Opens the stream. Throws if the oplog doesn't contain the starting point, or no longer does.
+   */
+  constructor(oplog: Oplog, spec: ChangeStreamSpec) {
     this.#oplog = oplog
-    this.#options = options
-    const { start } = options
+    this.#spec = spec
+    const { start } = spec
     this.#position =
       start === undefined ? oplog.clock.now : 'time' in start ? start.time - 1 : start.token.time
     this.#token = tokenOf(this.#position, 'mark')
@@ -80,20 +92,20 @@ export class ChangeStream implements ChangeStreamSource {
     )
   }
 
-  /** The token to resume after everything returned so far. */
+  /** The token for resuming after everything that was returned so far. */
   get resumeToken(): Doc {
     return this.#token
   }
 
-  /** The stream has shown its `invalidate` event. */
+  /** Whether the stream has shown its `invalidate` event. */
   get ended(): boolean {
-    return this.#over
+    return this.#ended
   }
 
-  /** The next event that passes the pipeline. */
+  /** The next event that passes the pipeline; undefined if there is none for now. */
   next(): Uint8Array | undefined {
-    this.#looked = 0
-    while (!this.#over && this.#looked < MAX_ENTRIES_PER_BATCH) {
+    this.#examined = 0
+    while (!this.#ended && this.#examined < MAX_ENTRIES_PER_BATCH) {
       const shown = this.#invalidatedBy ? this.#invalidate(this.#invalidatedBy) : this.#advance()
       if (shown === 'nothing new') return undefined
       if (shown) return shown
@@ -102,41 +114,38 @@ export class ChangeStream implements ChangeStreamSource {
   }
 
   #advance(): Uint8Array | 'nothing new' | undefined {
-    const entry = this.#take()
+    const entry = this.#nextEntry()
     if (!entry) {
       this.#token = this.#position > this.#tokenTime ? tokenOf(this.#position, 'mark') : this.#token
       return 'nothing new'
     }
     this.#position = entry.time
-    if (!this.#sees(entry)) return undefined
+    if (!this.#covers(entry)) return undefined
     if (this.#invalidates(entry)) this.#invalidatedBy = entry
     this.#tokenTime = entry.time
     this.#token = tokenOf(entry.time, 'event')
     return this.#show(
-      eventOf(
-        entry,
-        this.#options.lookup && entry.op === 'u' ? this.#options.lookup(entry) : undefined,
-      ),
+      eventOf(entry, this.#spec.lookup && entry.op === 'u' ? this.#spec.lookup(entry) : undefined),
     )
   }
 
-  #take(): OplogEntry | undefined {
-    if (this.#ahead.length === 0) {
-      if (this.#position < this.#oplog.tailBegin) this.#checkHistory(this.#position)
-      this.#ahead = this.#oplog.after(this.#position, MAX_ENTRIES_PER_READ).reverse()
+  #nextEntry(): OplogEntry | undefined {
+    if (this.#readAhead.length === 0) {
+      if (this.#position < this.#oplog.tailStart) this.#checkHistory(this.#position)
+      this.#readAhead = this.#oplog.after(this.#position, MAX_ENTRIES_PER_READ).reverse()
     }
-    this.#looked++
-    return this.#ahead.pop()
+    this.#examined++
+    return this.#readAhead.pop()
   }
 
   #invalidate(entry: OplogEntry): Uint8Array | undefined {
-    this.#over = true
+    this.#ended = true
     this.#token = tokenOf(entry.time, 'invalidate')
     return this.#show(invalidateEvent(entry))
   }
 
   #show(event: Uint8Array): Uint8Array | undefined {
-    const { transform } = this.#options
+    const { transform } = this.#spec
     if (!transform) return event
     const original = decodeEvent(event)
     const shown = transform(original)
@@ -152,35 +161,35 @@ export class ChangeStream implements ChangeStreamSource {
     return encode(shown)
   }
 
-  #sees(entry: OplogEntry): boolean {
+  #covers(entry: OplogEntry): boolean {
     if (entry.op === 'n') return false
-    const { db, coll } = this.#options.scope
+    const { db, coll } = this.#spec.scope
     if (db === undefined) return !internalDatabases.has(entry.db)
     if (entry.db !== db) return this.#isTarget(entry)
     return coll === undefined || entry.coll === coll || this.#isTarget(entry)
   }
 
-  /** A rename is seen by streams on its target too. */
+  /** A stream on the target of a rename shows the rename too. */
   #isTarget(entry: OplogEntry): boolean {
     if (entry.op !== 'rename' || !entry.body) return false
-    const { db, coll } = this.#options.scope
+    const { db, coll } = this.#spec.scope
     const to = decodeEvent(entry.body)
     return to.db === db && to.coll === coll
   }
 
   #invalidates(entry: OplogEntry): boolean {
-    const { db, coll } = this.#options.scope
+    const { db, coll } = this.#spec.scope
     if (db === undefined) return false
     if (coll === undefined) return entry.op === 'dropDatabase'
     return entry.op === 'drop' || entry.op === 'rename' || entry.op === 'dropDatabase'
   }
 
-  /** Lets go of entries read ahead. */
+  /** Forgets the entries that were read ahead. */
   pause(): void {
-    this.#ahead = []
+    this.#readAhead = []
   }
 
-  /** Waits for the next change of anything, at most `ms`. */
+  /** Waits for the next commit of any change, for at most `ms` milliseconds. */
   wait(ms: number): { done: Promise<void>; cancel: () => void } {
     let cancel = (): void => {}
     const done = new Promise<void>((resolve) => {

@@ -1,13 +1,13 @@
-// Cluster time: one number that only ever grows, also over a restart and when the machine's clock steps back. It is
-// kept as seconds * 2^20 + counter, which a JavaScript number holds exactly.
+// Cluster time: a number that always grows, even across restarts and when the clock of the machine
+// is set back. It is seconds * 2^20 + a counter, which a JavaScript number holds exactly.
 import { Timestamp } from 'bson'
 
 const INCREMENTS_PER_SECOND = 2 ** 20
 
-/** A position in the oplog, ordered as MongoDB orders its timestamps. */
+/** A position in the oplog. Positions have the order of MongoDB's timestamps. */
 export type ClusterTime = number
 
-/** Hands out strictly increasing cluster times. */
+/** Issues strictly increasing cluster times. */
 export class ClusterClock {
   #latest: ClusterTime
 
@@ -15,7 +15,7 @@ export class ClusterClock {
     this.#latest = latest
   }
 
-  /** The next time, never one that was handed out before. */
+  /** Issues the next time. */
   tick(): ClusterTime {
     this.#latest = Math.max(
       this.#latest + 1,
@@ -24,13 +24,13 @@ export class ClusterClock {
     return this.#latest
   }
 
-  /** The time handed out last. */
+  /** The time that was issued last. */
   get now(): ClusterTime {
     return this.#latest
   }
 }
 
-/** As BSON shows it. */
+/** A cluster time as BSON. */
 export function toTimestamp(time: ClusterTime): Timestamp {
   return new Timestamp({
     t: Math.floor(time / INCREMENTS_PER_SECOND),
@@ -38,7 +38,7 @@ export function toTimestamp(time: ClusterTime): Timestamp {
   })
 }
 
-/** From BSON; a counter beyond what fits is cut to the largest. */
+/** A cluster time from BSON. A counter that doesn't fit is reduced to the largest that does. */
 export function fromTimestamp(timestamp: Timestamp): ClusterTime {
   return (
     timestamp.getHighBitsUnsigned() * INCREMENTS_PER_SECOND +

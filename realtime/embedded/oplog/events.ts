@@ -1,5 +1,5 @@
-// Change events as clients see them, made from oplog entries. An entry's event is encoded once, however many streams
-// show it.
+// Change events, made from oplog entries. The event of an entry is encoded only once, however many
+// streams show it.
 import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
 import { decode, encode, type Doc } from '../bson/codec.ts'
 import { toTimestamp } from './clock.ts'
@@ -19,7 +19,10 @@ const operationTypes: Record<Exclude<OplogOperation, 'n'>, string> = {
 const encoded = new WeakMap<OplogEntry, Uint8Array>()
 const decoded = new WeakMap<Uint8Array, Doc>()
 
-/** The event of an entry; `lookedUp` is the current document (null when gone) for `fullDocument: 'updateLookup'`. */
+/**
+ * The event of an entry as BSON. `lookedUp` is the current document for `fullDocument:
+ * 'updateLookup'`, or null if it no longer exists.
+ */
 export function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8Array {
   if (lookedUp !== undefined && entry.op === 'u') return build(entry, lookedUp)
   let bytes = encoded.get(entry)
@@ -27,14 +30,14 @@ export function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8A
   return bytes
 }
 
-/** A decoded event, for streams with a pipeline. */
+/** The decoded event, which streams with a pipeline need. It is decoded only once. */
 export function decodeEvent(bytes: Uint8Array): Doc {
   let doc = decoded.get(bytes)
   if (!doc) decoded.set(bytes, (doc = decode(bytes)))
   return doc
 }
 
-/** The event that says a stream is over because its collection or database is gone. */
+/** The event that ends a stream because its collection or database is gone. */
 export function invalidateEvent(entry: OplogEntry): Uint8Array {
   return encode(commonFields(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
 }

@@ -1,13 +1,19 @@
-// The log of everything that changed, in the order in which it did. An entry is written in the transaction of its
-// change and shown to change streams only after that transaction is on disk.
+// The log of all changes in the order in which they happened. An entry is written in the
+// transaction of its change. Change streams see it only after that transaction is on disk.
 import type { Binary } from 'bson'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { ClusterClock, type ClusterTime } from './clock.ts'
 
-/** What happened: insert, update, replace, delete; to a whole collection or database; or nothing (n), to let time pass. */
+/**
+ * The kind of change: insert, update, replace, delete, a change of a whole collection or database,
+ * or `n`, a no-op that only lets the cluster time advance.
+ */
 export type OplogOperation = 'i' | 'u' | 'r' | 'd' | 'drop' | 'dropDatabase' | 'rename' | 'n'
 
-/** One change as it is stored. `body` is the document (i, r), the update description (u) or the target (rename), as BSON. */
+/**
+ * One change as it is stored. `body` is BSON: the document (i, r), the update description (u) or
+ * the target (rename).
+ */
 export interface OplogEntry {
   readonly time: ClusterTime
   readonly wall: number
@@ -19,7 +25,10 @@ export interface OplogEntry {
   readonly body: Uint8Array | null
 }
 
-/** How long the log is kept: entries older than `maxAgeMs` go, and the oldest as soon as all together exceed `maxBytes`. */
+/**
+ * How long entries are kept: at most `maxAgeMs`, and only while all of them together have at most
+ * `maxBytes`.
+ */
 export interface Retention {
   readonly maxAgeMs: number
   readonly maxBytes: number
@@ -41,15 +50,15 @@ type EntryRow = [
   Uint8Array | null,
 ]
 
-/** The oplog of one data directory. */
+/** The oplog of one data directory. Its newest entries are also kept in memory. */
 export class Oplog {
   readonly clock: ClusterClock
   readonly #store: SqliteStore
   readonly #retention: Retention
-  #total: number
+  #totalBytes: number
   #uncommitted: OplogEntry[] = []
   #tail: OplogEntry[] = []
-  #tailSize = 0
+  #tailBytes = 0
   #tailStart: ClusterTime
   #durable: ClusterTime
   readonly #waiting = new Set<() => void>()
@@ -59,8 +68,8 @@ export class Oplog {
     this.#retention = retention
     const last = store.row<[number, number]>('SELECT ts, total FROM oplog ORDER BY ts DESC LIMIT 1')
     this.clock = new ClusterClock(last?.[0] ?? 0)
-    this.#total = last?.[1] ?? 0
-    // A fresh log begins with an entry that nobody sees, so that its own beginning is on record.
+    this.#totalBytes = last?.[1] ?? 0
+    // A new log begins with a no-op, so that the time of its own beginning is known.
     if (!last)
       store.run(
         "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL)",
@@ -90,12 +99,12 @@ export class Oplog {
       key,
       body,
     }
-    this.#total += 100 + (key?.length ?? 0) + (body?.length ?? 0)
+    this.#totalBytes += 100 + (key?.length ?? 0) + (body?.length ?? 0)
     this.#store.run(
       'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.time,
       entry.wall,
-      this.#total,
+      this.#totalBytes,
       op,
       db,
       coll,
@@ -106,12 +115,12 @@ export class Oplog {
     this.#uncommitted.push(entry)
   }
 
-  /** Forgets entries whose part of the transaction was undone. */
+  /** Removes the last uncommitted entries, whose part of the transaction was rolled back. */
   truncateUncommitted(length: number): void {
     this.#uncommitted.length = length
   }
 
-  /** How many entries wait for their commit. */
+  /** The number of entries that are not committed yet. */
   get uncommittedLength(): number {
     return this.#uncommitted.length
   }
@@ -121,13 +130,13 @@ export class Oplog {
     if (!last) return
     for (const entry of this.#uncommitted) {
       this.#tail.push(entry)
-      this.#tailSize += entry.body?.length ?? 0
+      this.#tailBytes += entry.body?.length ?? 0
     }
     this.#uncommitted = []
     this.#durable = last.time
-    while (this.#tail.length > MAX_TAIL_ENTRIES || this.#tailSize > MAX_TAIL_BYTES) {
+    while (this.#tail.length > MAX_TAIL_ENTRIES || this.#tailBytes > MAX_TAIL_BYTES) {
       const gone = this.#tail.shift()!
-      this.#tailSize -= gone.body?.length ?? 0
+      this.#tailBytes -= gone.body?.length ?? 0
       this.#tailStart = gone.time
     }
     const woken = [...this.#waiting]
@@ -135,13 +144,18 @@ export class Oplog {
     for (const wake of woken) wake()
   }
 
-  /** Calls back once, after the next commit that changes something; returns how to stop waiting. */
+  /**
+   * Calls `wake` once, after the next commit with a change. Returns a function that cancels this.
+   */
   onChange(wake: () => void): () => void {
     this.#waiting.add(wake)
     return () => this.#waiting.delete(wake)
   }
 
-  /** Lets time pass on record while somebody waits, so that the token of an idle stream never grows too old. */
+  /**
+   * Adds a no-op if a stream is waiting, so that the token of an idle stream never gets older than
+   * the log.
+   */
   appendNoopForWaiting(): void {
     if (this.#waiting.size > 0) this.append('n', '', '', null, null, null)
   }
@@ -175,25 +189,29 @@ export class Oplog {
     return this.after(time - 1, 1).find((entry) => entry.time === time)
   }
 
-  /** Entries after this time are in memory. */
-  get tailBegin(): ClusterTime {
+  /** All entries after this time are in memory. */
+  get tailStart(): ClusterTime {
     return this.#tailStart
   }
 
-  /** The oldest time that is still on record: a stream can start at or after it. */
+  /** The time of the oldest entry. A stream can start at this time or later. */
   get oldest(): ClusterTime {
     return this.#store.row<[number]>('SELECT ts FROM oplog ORDER BY ts LIMIT 1')![0]
   }
 
-  /** Removes what exceeds the retention, a bounded number of entries a call; says whether more may have to go. */
+  /**
+   * Removes entries that exceed the retention, a limited number per call. Returns whether there may
+   * be more to remove.
+   */
   trim(now: number): boolean {
-    // Both only grow along the log, so that the oldest entries tell where to cut.
+    // Age and total size only change in one direction along the log, so the oldest entries show
+    // where to cut.
     const [cut, count] = this.#store.row<[number | null, number]>(
       `SELECT max(ts), count(*) FROM (SELECT ts, wall, total FROM oplog ORDER BY ts LIMIT ?)
        WHERE (wall < ? OR total < ?) AND ts < ?`,
       MAX_ENTRIES_PER_TRIM,
       now - this.#retention.maxAgeMs,
-      this.#total - this.#retention.maxBytes,
+      this.#totalBytes - this.#retention.maxBytes,
       this.#durable,
     )!
     if (cut === null) return false

@@ -1,13 +1,15 @@
-// Resume tokens: a position in the oplog as hex text, ordered like the positions themselves.
+// Resume tokens: positions in the oplog as hex text that sorts as the positions do.
 import { Timestamp } from 'bson'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { fromTimestamp, toTimestamp, type ClusterTime } from './clock.ts'
 
-/** What a token stands behind: everything up to a time, one event, or the invalidation that an event caused. */
+/**
+ * What precedes the position: every entry up to a time, one event, or the invalidation that an
+ * event caused.
+ */
 export type ResumeTokenKind = 'mark' | 'event' | 'invalidate'
 
-/** A parsed resume token. */
 export interface ResumeToken {
   readonly time: ClusterTime
   readonly kind: ResumeTokenKind
@@ -16,13 +18,13 @@ export interface ResumeToken {
 const FORMAT_VERSION = '82'
 const kinds: Record<ResumeTokenKind, string> = { mark: '00', event: '64', invalidate: '6E' }
 
-/** The token as clients get it. */
+/** The token as clients receive it. */
 export function tokenOf(time: ClusterTime, kind: ResumeTokenKind): Doc {
   const stamp = toTimestamp(time).toBigInt().toString(16).padStart(16, '0').toUpperCase()
   return { _data: `${FORMAT_VERSION}${stamp}${kinds[kind]}` }
 }
 
-/** Reads a token; refuses what this server never gave out. */
+/** Reads a token. Refuses a token that this server can't have issued. */
 export function parseToken(given: unknown): ResumeToken {
   if (!isDoc(given) || typeof given._data !== 'string') {
     throw refusal('InvalidResumeToken', 'Bad resume token: _data of missing or of wrong type')

@@ -1,36 +1,41 @@
-// From predicates to byte ranges of index keys. Guards that a range is never narrower than its predicate; where it is
-// exactly as wide it says so, and the document need not be looked at again.
+// Turns predicates into ranges of index keys. A range is never narrower than its predicate. Where
+// it is exactly as wide, it says so, and the documents need not be matched again.
 import { MaxKey, MinKey } from 'bson'
 import { toNumber } from '../bson/numbers.ts'
 import { afterPrefix, bracketOf, inverted, keyOf } from '../bson/order.ts'
 import type { Filter } from '../query/filter.ts'
 
-/** Keys from `from` (inclusive) to `to` (exclusive; undefined: to the end). */
+/**
+ * The keys from `from` (inclusive) to `to` (exclusive). If `to` is undefined, the range has no end.
+ */
 export interface Interval {
   readonly from: Buffer
   readonly to: Buffer | undefined
 }
 
-/** What a filter says about one field. */
+/** The ranges in which a filter's predicates place one field. */
 export interface FieldBounds {
   /** In ascending order, without overlap. */
   readonly intervals: Interval[]
-  /** Every interval is one value. */
+  /** Whether every interval is a single value. */
   readonly points: boolean
-  /** The intervals hold exactly what the predicates accept, when no array is involved. */
+  /**
+   * Whether the intervals contain exactly the values that the predicates accept, as long as no
+   * array is involved.
+   */
   readonly exact: boolean
 }
 
-/** A predicate that an index may serve. */
+/** A predicate that an index may be able to serve. */
 export type IndexablePredicate = Extract<Filter, { kind: 'compare' | 'in' | 'regex' }>
 
-/** The predicates of a conjunction by path; `complete` when there is nothing else in the filter. */
+/** The predicates of a conjunction by path. `complete`: the filter consists of nothing else. */
 export interface Conjunction {
   readonly predicates: ReadonlyMap<string, IndexablePredicate[]>
   readonly complete: boolean
 }
 
-/** Takes a filter's top-level conjunction apart. */
+/** Collects the predicates of a filter's top-level conjunction. */
 export function conjunctionOf(filter: Filter): Conjunction {
   const predicates = new Map<string, IndexablePredicate[]>()
   let complete = true
@@ -46,7 +51,10 @@ export function conjunctionOf(filter: Filter): Conjunction {
   return { predicates, complete }
 }
 
-/** Bounds of one field; undefined when no predicate can narrow it. `multikey`: ranges of several predicates must not be joined. */
+/**
+ * The bounds of one field; undefined if no predicate narrows it. In a multikey index, the ranges of
+ * two predicates must not be intersected, because different array elements may satisfy them.
+ */
 export function boundsOf(
   predicates: readonly IndexablePredicate[],
   multikey: boolean,
@@ -113,7 +121,10 @@ function range(op: 'gt' | 'gte' | 'lt' | 'lte', value: unknown): FieldBounds | u
   return { intervals: isEmpty(interval) ? [] : [interval], points: false, exact: true }
 }
 
-/** `^literal…` narrows strings to those that start so. Stored regular expressions can match too, hence their bracket is included. */
+/**
+ * `^literal…` narrows strings to those with this prefix. A stored regular expression can match as
+ * well, so the bracket of regular expressions is included.
+ */
 function prefixRange(pattern: RegExp): FieldBounds | undefined {
   const found = /^\^([\w \-:/@,;=~#%&!"'<>]+)(.?)/.exec(pattern.source)
   if (!found || /[im]/.test(pattern.flags) || pattern.source.includes('|')) return undefined
@@ -142,7 +153,7 @@ export function descendingIntervals(intervals: readonly Interval[]): Interval[] 
     .reverse()
 }
 
-/** All keys that start with `prefix` followed by something inside the interval. */
+/** The keys that start with `prefix` and continue with a key in the interval. */
 export function prefixed(prefix: Buffer, interval: Interval): Interval {
   return {
     from: Buffer.concat([prefix, interval.from]),

@@ -1,11 +1,11 @@
-// Whether a query can only find documents that a sparse or partial index holds. When in doubt: no, and the index is
-// not used.
+// Whether a sparse or partial index contains every document that a query can find. In case of doubt
+// the answer is no, and the index is not used.
 import { sameValue, compareValues, bracketOf } from '../bson/order.ts'
 import { typeOf } from '../bson/codec.ts'
 import type { Filter } from '../query/filter.ts'
 import type { Conjunction, IndexablePredicate } from './bounds.ts'
 
-/** Whether the query's predicates on this field exclude missing fields. */
+/** Whether the query's predicates on a field exclude documents without the field. */
 export function impliesPresence(predicates: readonly IndexablePredicate[] | undefined): boolean {
   return (predicates ?? []).some((predicate) => {
     if (predicate.kind === 'regex') return true
@@ -14,7 +14,7 @@ export function impliesPresence(predicates: readonly IndexablePredicate[] | unde
   })
 }
 
-/** Whether everything the query finds passes `partial` too. */
+/** Whether every document that the query finds also matches `partial`. */
 export function implies(query: Conjunction, partial: Filter): boolean {
   if (partial.kind === 'and') return partial.filters.every((part) => implies(query, part))
   if (partial.kind === 'or') return partial.filters.some((part) => implies(query, part))
@@ -48,7 +48,10 @@ function predicateImplies(predicate: IndexablePredicate, partial: Filter): boole
   )
 }
 
-/** 5 may be stored as int, long or double: no `$type` of a number follows from equality. */
+/**
+ * A number that equals 5 may be stored as an int, a long or a double, so equality with a number
+ * implies no `$type`.
+ */
 function isNumberLike(value: unknown): boolean {
   return bracketOf(value) === bracketOf(0)
 }
@@ -57,7 +60,10 @@ function sameDirection(a: string, b: string): boolean {
   return a[0] === b[0] && b !== 'eq'
 }
 
-/** `> 5` implies `>= 5` and `> 5`; `>= 5` implies only `>= 5`. */
+/**
+ * The comparison that the query's limit itself must satisfy. `> 5` implies `> 5` as well as `>= 5`,
+ * but `>= 5` only implies `>= 5`.
+ */
 function impliedOperator(
   query: string,
   partial: 'eq' | 'gt' | 'gte' | 'lt' | 'lte',

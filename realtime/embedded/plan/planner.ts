@@ -1,5 +1,6 @@
-// Chooses how a filter and a sort are answered: by ranges of one index, by the union of several, or by walking the
-// collection. Deterministic: the longest run of equalities wins, then a range, then an order that saves the sort.
+// Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
+// or with a scan of the collection. The choice depends on nothing but the query and the indexes:
+// most equalities first, then a range, then an order that makes the sort unnecessary.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
@@ -16,20 +17,20 @@ import {
 } from './bounds.ts'
 import { implies, impliesPresence } from './implies.ts'
 
-/** Ranges of one index, in the order in which they are walked. */
+/** Ranges of one index in the order in which they are scanned. */
 export interface IndexScan {
   readonly index: Index
   readonly intervals: readonly Interval[]
   readonly reverse: boolean
 }
 
-/** How a query is answered. No scans: the whole collection in natural order. */
+/** How a query is answered. Without `scans`, the whole collection is scanned in natural order. */
 export interface QueryPlan {
   readonly scans: readonly IndexScan[] | undefined
   readonly reverseNatural: boolean
-  /** The documents come in the order asked for. */
+  /** Whether the documents come in the order that the query asks for. */
   readonly sorted: boolean
-  /** Whatever the scans yield passes the filter. */
+  /** Whether every document that the scans yield matches the filter. */
   readonly exact: boolean
 }
 
@@ -42,29 +43,31 @@ interface Candidate extends IndexScan {
 
 const MAX_INTERVALS = 2000
 
-/** Plans a query; `hint` is an index name, a key pattern or `{$natural: ±1}`. */
+/** Plans a query. `hint` is the name of an index, a key pattern, or `{$natural: ±1}`. */
 export function planQuery(
   collection: Collection,
   filter: Filter,
   sort: SortPattern | undefined,
   hint?: unknown,
 ): QueryPlan {
-  const forced = hint === undefined ? undefined : hinted(collection, hint)
-  if (forced === 'natural')
+  const hintedIndex = hint === undefined ? undefined : hinted(collection, hint)
+  if (hintedIndex === 'natural')
     return collectionScan(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
   const query = conjunctionOf(filter)
-  const indexes = forced ? [forced] : collection.indexes.filter((index) => usable(index, query))
+  const indexes = hintedIndex
+    ? [hintedIndex]
+    : collection.indexes.filter((index) => isUsable(index, query))
   const best = indexes
-    .map((index) => candidate(index, query, sort))
+    .map((index) => candidateFor(index, query, sort))
     .filter(
       (found) =>
-        forced !== undefined ||
+        hintedIndex !== undefined ||
         found.equalities > 0 ||
         found.ranged ||
         (sort !== undefined && found.sorted),
     )
-    .sort(better)[0]
-  const union = forced ? undefined : unionOf(collection, filter, best)
+    .sort(byRank)[0]
+  const union = hintedIndex ? undefined : unionOf(collection, filter, best)
   if (union)
     return { scans: union, reverseNatural: false, sorted: sort === undefined, exact: false }
   if (!best) return collectionScan(sort, false)
@@ -81,7 +84,7 @@ function collectionScan(sort: SortPattern | undefined, reverse: boolean): QueryP
   }
 }
 
-function better(a: Candidate, b: Candidate): number {
+function byRank(a: Candidate, b: Candidate): number {
   return rank(b) - rank(a)
 }
 
@@ -110,7 +113,7 @@ function hinted(collection: Collection, hint: unknown): Index | 'natural' {
   )
 }
 
-/** Whether two key patterns name the same fields with the same directions, in the same order. */
+/** Whether two key patterns have the same fields with the same directions in the same order. */
 export function samePattern(a: Doc, b: Doc): boolean {
   const [x, y] = [Object.entries(a), Object.entries(b)]
   return (
@@ -119,18 +122,18 @@ export function samePattern(a: Doc, b: Doc): boolean {
   )
 }
 
-function usable(index: Index, query: Conjunction): boolean {
+function isUsable(index: Index, query: Conjunction): boolean {
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
   if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field))))
     return false
   return index.partial === undefined || implies(query, index.partial)
 }
 
-function candidate(index: Index, query: Conjunction, sort: SortPattern | undefined): Candidate {
+function candidateFor(index: Index, query: Conjunction, sort: SortPattern | undefined): Candidate {
   let prefixes: Buffer[] = [Buffer.alloc(0)]
   let intervals: Interval[] | undefined
   let equalities = 0
-  let singles = 0
+  let singlePoints = 0
   let ranged = false
   let exact = query.complete
   let usedArray = false
@@ -148,12 +151,12 @@ function candidate(index: Index, query: Conjunction, sort: SortPattern | undefin
       break
     }
     equalities++
-    if (singles === at && own.length === 1) singles++
+    if (singlePoints === at && own.length === 1) singlePoints++
     prefixes = intervals.map(({ from }) => from)
   }
   const used = equalities + (ranged ? 1 : 0)
   exact &&= used === query.predicates.size && used > 0 && !index.multikey.some(Boolean)
-  const order = sort ? orderOf(index, singles, sort) : 'forward'
+  const order = sort ? orderOf(index, singlePoints, sort) : 'forward'
   return {
     index,
     intervals: intervals ?? [{ from: Buffer.alloc(0), to: undefined }],
@@ -165,7 +168,10 @@ function candidate(index: Index, query: Conjunction, sort: SortPattern | undefin
   }
 }
 
-/** Which way to walk the index to get the sort order; undefined when neither does. Fields pinned to one value don't count. */
+/**
+ * The direction in which scanning the index gives the sort order; undefined if neither does. Fields
+ * that the query pins to one value don't matter for the order.
+ */
 function orderOf(
   index: Index,
   pinned: number,
@@ -175,10 +181,10 @@ function orderOf(
   const fixed = new Set(index.fields.slice(0, pinned).filter((_, at) => !index.multikey[at]))
   let at = pinned
   let direction: 'forward' | 'reverse' | undefined
-  for (const [place, field] of sort.fields.entries()) {
+  for (const [sortIndex, field] of sort.fields.entries()) {
     if (fixed.has(field)) continue
     if (index.fields[at] !== field || index.multikey[at]) return undefined
-    const needed = sort.descending[place] === index.descending[at] ? 'forward' : 'reverse'
+    const needed = sort.descending[sortIndex] === index.descending[at] ? 'forward' : 'reverse'
     if (direction !== undefined && direction !== needed) return undefined
     direction = needed
     at++
@@ -186,7 +192,10 @@ function orderOf(
   return direction ?? 'forward'
 }
 
-/** An `$or` whose every branch an index answers; taken when no index helps the filter as a whole. */
+/**
+ * The scans for an `$or` of which every branch has an index. They are used if no index serves the
+ * whole filter.
+ */
 function unionOf(
   collection: Collection,
   filter: Filter,

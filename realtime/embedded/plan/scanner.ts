@@ -1,5 +1,6 @@
-// Walks a plan, a chunk of rows at a time. No SQLite statement stays open between two calls: the place is kept as the
-// last key and row, so that writes in between can neither block nor confuse a cursor.
+// Executes a plan, one chunk of rows at a time. No SQLite statement stays open between two calls:
+// the position is kept as the last key and row. Writes in between can therefore neither be blocked
+// by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
 import type { Collection } from '../storage/catalog.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
@@ -11,7 +12,7 @@ export interface StoredRow {
   readonly bytes: Uint8Array
 }
 
-/** Rows read first unless the caller knows better. */
+/** Number of rows in the first chunk, unless the caller expects another number. */
 export const FIRST_CHUNK_ROWS = 16
 const MAX_CHUNK_ROWS = 512
 
@@ -22,19 +23,19 @@ interface ScanPosition {
   row: number | undefined
 }
 
-/** Yields a plan's documents in order, each once. */
+/** Yields the documents of a plan in order, each once. */
 export class Scanner {
   readonly #store: SqliteStore
   readonly #collection: Collection
   readonly #plan: QueryPlan
-  readonly #seen: Set<number> | undefined
-  #place: ScanPosition = { scan: 0, interval: 0, key: undefined, row: undefined }
-  #ahead: ScanPosition = { ...this.#place }
+  readonly #yielded: Set<number> | undefined
+  #position: ScanPosition = { scan: 0, interval: 0, key: undefined, row: undefined }
+  #readPosition: ScanPosition = { ...this.#position }
   #buffer: (StoredRow & { key: Uint8Array | undefined; scan: number; interval: number })[] = []
-  #at = 0
-  #size: number
+  #bufferIndex = 0
+  #chunkRows: number
 
-  /** `expected`: how many rows the caller will probably take. */
+  /** `expected` is the number of rows that the caller will probably take. */
   constructor(
     store: SqliteStore,
     collection: Collection,
@@ -44,29 +45,37 @@ export class Scanner {
     this.#store = store
     this.#collection = collection
     this.#plan = plan
-    this.#size = Math.max(1, Math.min(expected, MAX_CHUNK_ROWS))
+    this.#chunkRows = Math.max(1, Math.min(expected, MAX_CHUNK_ROWS))
     const repeats =
       (plan.scans?.length ?? 0) > 1 || plan.scans?.some((scan) => scan.index.multikey.some(Boolean))
-    this.#seen = repeats ? new Set() : undefined
+    this.#yielded = repeats ? new Set() : undefined
   }
 
-  /** The next document, or undefined at the end. */
+  /** The next document; undefined at the end. */
   next(): StoredRow | undefined {
     for (;;) {
-      if (this.#at >= this.#buffer.length && !this.#fill()) return undefined
-      const found = this.#buffer[this.#at++]!
-      this.#place = { scan: found.scan, interval: found.interval, key: found.key, row: found.row }
-      if (this.#seen?.has(found.row)) continue
-      this.#seen?.add(found.row)
+      if (this.#bufferIndex >= this.#buffer.length && !this.#fill()) return undefined
+      const found = this.#buffer[this.#bufferIndex++]!
+      this.#position = {
+        scan: found.scan,
+        interval: found.interval,
+        key: found.key,
+        row: found.row,
+      }
+      if (this.#yielded?.has(found.row)) continue
+      this.#yielded?.add(found.row)
       return found
     }
   }
 
-  /** Forgets what was read ahead: call it before other work may change the collection. */
+  /**
+   * Forgets the rows that were read ahead. It must be called before other work can change the
+   * collection.
+   */
   pause(): void {
-    if (this.#at < this.#buffer.length) this.#ahead = { ...this.#place }
+    if (this.#bufferIndex < this.#buffer.length) this.#readPosition = { ...this.#position }
     this.#buffer = []
-    this.#at = 0
+    this.#bufferIndex = 0
   }
 
   #fill(): boolean {
@@ -75,12 +84,17 @@ export class Scanner {
       throw refusal('QueryPlanKilled', 'collection or index dropped while a cursor was open on it')
     }
     this.#buffer = []
-    this.#at = 0
+    this.#bufferIndex = 0
     if (!this.#plan.scans) return this.#fillFromCollection()
-    while (this.#ahead.scan < this.#plan.scans.length) {
-      const scan = this.#plan.scans[this.#ahead.scan]!
-      if (this.#ahead.interval >= scan.intervals.length) {
-        this.#ahead = { scan: this.#ahead.scan + 1, interval: 0, key: undefined, row: undefined }
+    while (this.#readPosition.scan < this.#plan.scans.length) {
+      const scan = this.#plan.scans[this.#readPosition.scan]!
+      if (this.#readPosition.interval >= scan.intervals.length) {
+        this.#readPosition = {
+          scan: this.#readPosition.scan + 1,
+          interval: 0,
+          key: undefined,
+          row: undefined,
+        }
       } else if (this.#fillFromIndex(scan)) {
         return true
       }
@@ -88,19 +102,19 @@ export class Scanner {
     return false
   }
 
-  #grow(): number {
-    const size = this.#size
-    this.#size = Math.min(size * 4, MAX_CHUNK_ROWS)
+  #nextChunkRows(): number {
+    const size = this.#chunkRows
+    this.#chunkRows = Math.min(size * 4, MAX_CHUNK_ROWS)
     return size
   }
 
   #fillFromCollection(): boolean {
-    if (this.#ahead.scan > 0) return false
+    if (this.#readPosition.scan > 0) return false
     const reverse = this.#plan.reverseNatural
-    const limit = this.#grow()
+    const limit = this.#nextChunkRows()
     const rows = this.#store.rows<[number, Uint8Array]>(
       `SELECT row, doc FROM ${this.#collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
-      this.#ahead.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
+      this.#readPosition.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
       limit,
     )
     this.#buffer = rows.map(([row, bytes]) => ({
@@ -110,30 +124,35 @@ export class Scanner {
       scan: 0,
       interval: 0,
     }))
-    this.#ahead = {
-      ...this.#ahead,
-      row: rows.at(-1)?.[0] ?? this.#ahead.row,
+    this.#readPosition = {
+      ...this.#readPosition,
+      row: rows.at(-1)?.[0] ?? this.#readPosition.row,
       scan: rows.length < limit ? 1 : 0,
     }
     return rows.length > 0
   }
 
   #fillFromIndex(scan: IndexScan): boolean {
-    const { interval: number, key, row } = this.#ahead
+    const { interval: number, key, row } = this.#readPosition
     const interval = scan.intervals[scan.reverse ? scan.intervals.length - 1 - number : number]!
-    const limit = this.#grow()
+    const limit = this.#nextChunkRows()
     const rows = this.#query(scan, interval.from, interval.to, key, row, limit)
-    this.#buffer = rows.map(([k, r, bytes]) => ({
-      row: r,
+    this.#buffer = rows.map(([rowKey, rowNumber, bytes]) => ({
+      row: rowNumber,
       bytes,
-      key: k,
-      scan: this.#ahead.scan,
+      key: rowKey,
+      scan: this.#readPosition.scan,
       interval: number,
     }))
     const last = rows.at(-1)
     if (rows.length < limit)
-      this.#ahead = { ...this.#ahead, interval: number + 1, key: undefined, row: undefined }
-    else this.#ahead = { ...this.#ahead, key: last![0], row: last![1] }
+      this.#readPosition = {
+        ...this.#readPosition,
+        interval: number + 1,
+        key: undefined,
+        row: undefined,
+      }
+    else this.#readPosition = { ...this.#readPosition, key: last![0], row: last![1] }
     return rows.length > 0
   }
 

@@ -1,4 +1,5 @@
-// Comparison operators of expressions by MongoDB's own order of values, in place of mingo's approximation of it.
+// The comparison operators of expressions, by MongoDB's order of values. They replace mingo's,
+// which only approximate that order.
 import { evalExpr } from 'mingo/core'
 import type { Options } from 'mingo/types'
 import { compareValues } from '../bson/order.ts'
@@ -6,7 +7,10 @@ import { locationRefusal } from '../errors.ts'
 
 type Operator = (doc: unknown, operand: unknown, options: Options) => unknown
 
-/** Order in expressions: like that of queries, except that a missing field lies below null. */
+/**
+ * The order of values in expressions. It differs from that of queries in one point: a missing field
+ * sorts below null.
+ */
 function compareInExpression(a: unknown, b: unknown): number {
   if (a === undefined || b === undefined) {
     if (a === b) return 0
@@ -29,7 +33,7 @@ function comparing(name: string, verdict: (order: number) => unknown): Operator 
   }
 }
 
-/** Operators that replace mingo's. */
+/** The operators that replace mingo's. */
 export const exactOperators: Record<string, Operator> = {
   $eq: comparing('$eq', (order) => order === 0),
   $ne: comparing('$ne', (order) => order !== 0),

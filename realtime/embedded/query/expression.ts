@@ -1,22 +1,28 @@
-// Aggregation expressions. Paths, literals, objects and arrays are evaluated here on exact BSON values; operators are
-// mingo's, on plain JavaScript values. An operator that does not exist is refused when the command is parsed.
-import { Double, Int32 } from 'bson'
+// Aggregation expressions. Paths, literals, objects and arrays are evaluated here, on exact BSON
+// values. Operators are mingo's and work on plain JavaScript values. An unknown operator is refused
+// when the command is parsed.
 import { Context, evalExpr } from 'mingo/core'
 import * as expressionOperators from 'mingo/operators/expression'
 import type { Options } from 'mingo/types'
-import { fieldsOf, getField, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
+import { fieldsOf, getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { exactOperators } from './exact-operators.ts'
-import { toPlainNumbers } from './number-types.ts'
+import { toBsonNumbers, toPlainNumbers } from './number-types.ts'
 
-/** What `$$name` stands for: the `let` of the command, and NOW, fixed for the whole command. */
+/**
+ * The values of `$$name`: the `let` of the command, and NOW, which is the same throughout a
+ * command.
+ */
 export type Variables = Readonly<Record<string, unknown>>
 
-/** A compiled expression; undefined means missing. */
+/** A compiled expression. It returns undefined for a missing value. */
 export type Expression = (doc: Doc) => unknown
 
 const excludedOperators = new Set(['$function', '$accumulator', '$toHashedIndexKey'])
-/** What the oldest server of Lockstep (4.4) lacks is refused here as well: what works on this engine works on all of them. */
+/**
+ * Operators that MongoDB 4.4 lacks. They are refused, because everything that works here has to
+ * work on every server that Lockstep supports.
+ */
 const operatorsAfter44 = new Set(
   '$getField $setField $unsetField $sortArray $firstN $lastN $minN $maxN $median $percentile $dateAdd $dateSubtract $dateDiff $dateTrunc $bitAnd $bitOr $bitXor $bitNot'.split(
     ' ',
@@ -29,7 +35,7 @@ const supportedOperators = Object.fromEntries(
 )
 const context = Context.init({ expression: supportedOperators as never })
 
-/** Compiles an expression; refuses unknown operators and variables. */
+/** Compiles an expression. Refuses unknown operators and variables. */
 export function compileExpression(expression: unknown, variables: Variables = {}): Expression {
   if (typeof expression === 'string') return compileText(expression, variables)
   if (Array.isArray(expression)) {
@@ -79,7 +85,10 @@ function checkPath(path: readonly string[]): void {
     throw locationRefusal(16979, "FieldPath field names may not start with '$'.")
 }
 
-/** The value at a path the way expressions see it: an array on the way yields the array of what its objects hold. */
+/**
+ * The value at a path by the rules of expressions: an array on the way yields the array of what its
+ * objects have at the rest of the path.
+ */
 export function valueAtPath(value: unknown, path: readonly string[], from = 0): unknown {
   let current = value
   for (let at = from; at < path.length; at++) {
@@ -124,7 +133,10 @@ function compileOperator(
 
 const boundVariables: Record<string, string> = { $map: 'this', $filter: 'this', $reduce: 'this' }
 
-/** Checks an operator expression and turns its literals into plain values; NOW becomes the command's own time. */
+/**
+ * Checks an operator expression and converts its literals for mingo. NOW becomes the time of the
+ * command.
+ */
 function translate(expression: unknown, variables: Variables, bound: ReadonlySet<string>): unknown {
   if (typeof expression === 'string') {
     if (expression === '$$NOW') return variables.NOW
@@ -151,7 +163,7 @@ function translate(expression: unknown, variables: Variables, bound: ReadonlySet
   )
 }
 
-/** More than one replacement came with MongoDB 5.0. */
+/** `$ifNull` with more than one replacement came with MongoDB 5.0. */
 function checkPair(operands: unknown): void {
   const count = Array.isArray(operands) ? operands.length : 1
   if (count === 2) return
@@ -181,16 +193,4 @@ const systemVariables = new Set(['ROOT', 'CURRENT', 'REMOVE', 'NOW'])
 function checkVariable(name: string, variables: Variables, bound: ReadonlySet<string>): void {
   if (systemVariables.has(name) || bound.has(name) || Object.hasOwn(variables, name)) return
   throw locationRefusal(17276, `Use of undefined variable: ${name}`)
-}
-
-/** Gives computed numbers a BSON type again: int when they are one, double otherwise. */
-export function toBsonNumbers(value: unknown): unknown {
-  if (typeof value === 'number')
-    return value === (value | 0) && !Object.is(value, -0) ? new Int32(value) : new Double(value)
-  if (Array.isArray(value)) return value.map((item: unknown) => toBsonNumbers(item) ?? null)
-  if (value === null || typeof value !== 'object' || typeOf(value) !== 'object') return value
-  const result: Doc = {}
-  for (const [name, field] of Object.entries(fieldsOf(value as Doc)))
-    if (field !== undefined) setField(result, name, toBsonNumbers(field))
-  return result
 }

@@ -1,5 +1,5 @@
-// The match language, parsed once into a tree that the matcher compiles and the planner reads. What is not understood
-// is refused here, so that no operator is ever ignored.
+// Parses MongoDB's query language into a tree, which the matcher compiles and the planner reads.
+// Whatever it doesn't know it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
 import { isDoc, typeOf, type Doc, type TypeName } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
@@ -10,7 +10,7 @@ import { bitMask, mod, toRegExp, typeNames } from './operands.ts'
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 export type BitTest = 'allSet' | 'allClear' | 'anySet' | 'anyClear'
 
-/** A parsed filter. An empty `path` is the value itself, inside `$elemMatch`. */
+/** A parsed filter. Inside `$elemMatch`, an empty `path` means the array element itself. */
 export type Filter =
   | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
   | { kind: 'not'; filter: Filter }
@@ -26,7 +26,7 @@ export type Filter =
   | { kind: 'expr'; expression: Expression }
   | { kind: 'never' }
 
-/** Parses a filter document; `variables` are what `$$name` may stand for inside `$expr`. */
+/** Parses a filter document. `variables` are the values of `$$name` in `$expr`. */
 export function parseFilter(query: Doc, variables: Variables = {}): Filter {
   const filters: Filter[] = []
   for (const [name, operand] of Object.entries(query)) {
@@ -75,7 +75,9 @@ function parseLogical(
   return { kind: name.slice(1) as 'and' | 'or' | 'nor', filters }
 }
 
-/** Whether an operand holds operators (`{$gt: 1}`) rather than being a value to compare with. */
+/**
+ * Whether an operand consists of operators (`{$gt: 1}`) instead of being a value to compare with.
+ */
 export function isOperatorDoc(operand: unknown): operand is Doc {
   return isDoc(operand) && (Object.keys(operand)[0] ?? '').startsWith('$')
 }
@@ -86,7 +88,7 @@ function parseField(path: string, operand: unknown, variables: Variables): Filte
   return parseOperators(path, operand, variables)
 }
 
-/** Parses `{$op: operand, …}` for one path. */
+/** Parses the operators `{$op: operand, …}` of one path. */
 export function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
   const filters: Filter[] = []
   for (const [name, operand] of Object.entries(operators)) {
@@ -215,7 +217,7 @@ function parseElemMatch(path: string, operand: unknown, variables: Variables): F
   return { kind: 'elemMatch', path, filter, objects }
 }
 
-/** BSON truth: everything but false, null, missing and numeric zero. */
+/** Whether a value counts as true: every value except false, null, missing and numeric zero. */
 export function truthy(value: unknown): boolean {
   if (value === undefined || value === null || value === false) return false
   return toNumber(value) !== 0

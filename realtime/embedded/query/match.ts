@@ -1,5 +1,5 @@
-// Compiles a parsed filter into one function. Comparisons follow MongoDB's type brackets: `$gt: 5` never sees strings,
-// null finds missing fields, NaN equals only itself.
+// Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
+// 5` never matches a string, null matches a missing field, and NaN equals only itself.
 import { MaxKey, MinKey } from 'bson'
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
@@ -8,10 +8,12 @@ import { truthy, type BitTest, type Comparison, type Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
 import { someValue, type ValueTest, type MatchTrace } from './path.ts'
 
-/** Says whether a value (normally a document) passes; `trace` then tells which array element did it. */
+/**
+ * Whether a value, normally a document, matches. If so, `trace` receives the index of the array
+ * element that matched.
+ */
 export type Matcher = (value: unknown, trace?: MatchTrace) => boolean
 
-/** Compiles a filter. */
 export function compileFilter(filter: Filter): Matcher {
   switch (filter.kind) {
     case 'and':
@@ -102,7 +104,7 @@ function matchesText(pattern: RegExp): ValueTest {
   }
 }
 
-/** The test of `$eq`, `$gt`, … against one operand. */
+/** The test of a comparison operator with its operand. */
 function comparison(op: Comparison, operand: unknown): ValueTest {
   if (operand === null)
     return op === 'gt' || op === 'lt'
@@ -131,7 +133,7 @@ function equalTo(value: unknown, operand: string): boolean {
   )
 }
 
-/** MinKey and MaxKey as operands compare with values of every type. */
+/** As operands, MinKey and MaxKey compare with values of every type. */
 function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
   return (value) => bracketOf(value) !== bracketOf(operand) || op === 'gte' || op === 'lte'
 }

@@ -1,11 +1,12 @@
-// Plain JavaScript values for mingo. A document is converted once, however many expressions look at it.
+// Conversion between BSON's number types and JavaScript numbers, which mingo calculates with. A
+// document is converted only once, however many expressions use it.
+import { Double, Int32, type Long } from 'bson'
 import { fieldsOf, isDoc, setField, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
-import type { Long } from 'bson'
 
 const converted = new WeakMap<object, unknown>()
 
-/** The value with its numbers as JavaScript numbers; longs beyond 2^53 stay what they are. */
+/** The value with JavaScript numbers. A long beyond 2^53 stays a long. */
 export function toPlainNumbers(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const known = converted.get(value)
@@ -32,5 +33,17 @@ function convert(value: object): unknown {
   const result: Doc = {}
   for (const [name, field] of Object.entries(fieldsOf(value)))
     setField(result, name, toPlainNumbers(field))
+  return result
+}
+
+/** The value with BSON numbers: an int if the number is one, otherwise a double. */
+export function toBsonNumbers(value: unknown): unknown {
+  if (typeof value === 'number')
+    return value === (value | 0) && !Object.is(value, -0) ? new Int32(value) : new Double(value)
+  if (Array.isArray(value)) return value.map((item: unknown) => toBsonNumbers(item) ?? null)
+  if (value === null || typeof value !== 'object' || typeOf(value) !== 'object') return value
+  const result: Doc = {}
+  for (const [name, field] of Object.entries(fieldsOf(value as Doc)))
+    if (field !== undefined) setField(result, name, toBsonNumbers(field))
   return result
 }

@@ -1,10 +1,11 @@
-// Operands of query operators that need checking: regular expressions, type names, bit masks, $mod.
+// Reads the operands of query operators that need checks: regular expressions, type names, bit
+// masks and `$mod`.
 import { Binary, BSONRegExp, BSONSymbol } from 'bson'
 import { typeOf, type TypeName } from '../bson/codec.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 
-/** A `$regex` operand as a JavaScript expression; what only PCRE can do is refused. */
+/** The operand of `$regex` as a JavaScript regular expression. Refuses what only PCRE supports. */
 export function toRegExp(operand: unknown, givenOptions?: unknown): RegExp {
   if (givenOptions !== undefined && typeof givenOptions !== 'string')
     throw refusal('BadValue', '$options has to be a string')
@@ -39,7 +40,8 @@ function compile(pattern: string, flags: string): RegExp {
   try {
     return new RegExp(pattern, `${flags}u`)
   } catch {
-    // PCRE allows escapes that the strict mode refuses, such as `\-`; without it the meaning is the same.
+    // PCRE accepts escapes such as `\-`, which the `u` flag forbids. Without the flag they mean the
+    // same.
     try {
       return new RegExp(pattern, flags)
     } catch (error) {
@@ -48,7 +50,10 @@ function compile(pattern: string, flags: string): RegExp {
   }
 }
 
-/** The text a pattern may be run on; undefined for anything but strings and symbols. */
+/**
+ * The text that a regular expression is tested on; undefined for values other than strings and
+ * symbols.
+ */
 export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   return value instanceof BSONSymbol ? value.value : undefined
@@ -79,7 +84,7 @@ const typesByCode: Record<number, TypeName> = {
 }
 const aliases = new Set<string>(Object.values(typesByCode))
 
-/** The types a `$type` operand names: an alias, a number, or an array of them. */
+/** The types that the operand of `$type` names: an alias, a number, or an array of them. */
 export function typeNames(operand: unknown): ReadonlySet<TypeName> {
   const entries: unknown[] = Array.isArray(operand) ? operand : [operand]
   if (entries.length === 0) throw refusal('FailedToParse', ' must match at least one type')
@@ -102,7 +107,7 @@ function oneType(entry: unknown): TypeName[] {
   return [type]
 }
 
-/** `$mod: [divisor, remainder]`. */
+/** The operand of `$mod`: `[divisor, remainder]`. */
 export function mod(operand: unknown): { divisor: bigint; remainder: bigint } {
   if (!Array.isArray(operand) || operand.length !== 2) {
     throw refusal(
@@ -117,7 +122,10 @@ export function mod(operand: unknown): { divisor: bigint; remainder: bigint } {
   return { divisor, remainder }
 }
 
-/** A number without its fraction, as `$mod` and the bit tests see it; undefined for anything else. */
+/**
+ * A number without its fraction, which is what `$mod` and the bit tests use; undefined for other
+ * values.
+ */
 export function wholePart(value: unknown): bigint | undefined {
   if (!isNumeric(value)) return undefined
   const type = typeOf(value)
@@ -126,7 +134,10 @@ export function wholePart(value: unknown): bigint | undefined {
   return Number.isFinite(number) ? BigInt(Math.trunc(number)) : undefined
 }
 
-/** The mask of a bit test: a number, a list of positions, or binary data (least significant byte first). */
+/**
+ * The mask of a bit test, given as a number, a list of bit positions, or binary data whose first
+ * byte is the least significant.
+ */
 export function bitMask(name: string, operand: unknown): bigint {
   if (Array.isArray(operand)) {
     return operand.reduce((mask: bigint, entry: unknown) => {
@@ -150,7 +161,7 @@ export function bitMask(name: string, operand: unknown): bigint {
   return bits
 }
 
-/** The bits of a stored value, sign-extended; undefined when bit tests do not apply to it. */
+/** The sign-extended bits of a stored value; undefined if bit tests don't apply to it. */
 export function bitsOf(value: unknown): bigint | undefined {
   if (value instanceof Binary) {
     return value

@@ -1,18 +1,22 @@
-// How a dotted path finds values in a document: through objects, into the elements of arrays on the way and, where the
-// operator asks for it, of the array at the end. A path that ends nowhere yields undefined once.
+// Finds the values at a dotted path of a document. The path leads through objects, through the
+// elements of arrays on the way and, if the operator asks for it, into the elements of an array at
+// its end. A path that leads nowhere yields undefined once.
 import { getField, isDoc } from '../bson/codec.ts'
 
-/** Where the positional operator `$` points: the index of the outermost array element that made the match. */
+/**
+ * What the positional operator `$` stands for: the index of the outermost array element that
+ * matched.
+ */
 export interface MatchTrace {
   index: number | undefined
 }
 
-/** A question about one value found at the end of a path. */
+/** A test of one value at the end of a path. */
 export type ValueTest = (value: unknown) => boolean
 
 /**
- * Whether any value at `path` passes the test. With `expandLeaf` the elements of an array at the end are asked before
- * the array itself.
+ * Whether a value at `path` passes the test. With `expandLeaf`, the elements of an array at the end
+ * are tested before the array itself.
  */
 export function someValue(
   root: unknown,

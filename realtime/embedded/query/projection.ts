@@ -1,5 +1,5 @@
-// Which fields of a document an answer shows. Inclusion follows the document's own order of fields; computed fields
-// come last; arrays on the way are projected element by element.
+// Projections: which fields of a document a reply contains. Included fields keep the order of the
+// document, and computed fields come last. An array on the way is projected element by element.
 import { isDoc, setField, fieldsOf, type Doc } from '../bson/codec.ts'
 import { isNumeric } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
@@ -8,7 +8,7 @@ import { parseFilter, truthy } from './filter.ts'
 import { compileFilter } from './match.ts'
 import { sliceOf } from './slice.ts'
 
-/** Projects one document; `position` is the array index that the filter matched, for `field.$`. */
+/** Projects one document. `position` is the array index that the filter matched, for `field.$`. */
 export type Projector = (doc: Doc, position?: number) => Doc
 
 type Leaf =
@@ -20,11 +20,14 @@ type Tree = Map<string, Tree | Leaf>
 /** A compiled projection. */
 export interface Projection {
   readonly project: Projector
-  /** Whether it has a `field.$`, i.e. needs to know where the filter matched. */
+  /** Whether it contains a `field.$`, and therefore needs to know which array element matched. */
   readonly positional: boolean
 }
 
-/** Compiles a `find` projection or a `$project` stage (`stage` allows no `field.$`, `$slice`, `$elemMatch`). */
+/**
+ * Compiles the projection of a find, or a stage `$project` (`stage`), which can't contain
+ * `field.$`, `$slice` or `$elemMatch`.
+ */
 export function compileProjection(spec: Doc, variables: Variables, stage = false): Projection {
   const tree: Tree = new Map()
   const state = {
@@ -151,38 +154,32 @@ function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, positi
   const result: Doc = {}
   for (const [name, field] of Object.entries(fieldsOf(value))) {
     const node = tree.get(name)
-    const kept =
-      node === undefined
-        ? inclusive
-          ? undefined
-          : field
-        : applyNode(field, node, inclusive, root, position)
+    const untouched = inclusive ? undefined : field
+    const kept = node ? applyNode(field, node, inclusive, root, position) : untouched
     if (kept !== undefined) setField(result, name, kept)
   }
-  for (const [name, node] of tree) {
-    if (Object.hasOwn(value, name)) continue
-    const made =
-      node instanceof Map
-        ? computeMissing(node, root)
-        : node.kind === 'compute'
-          ? node.evaluate(root)
-          : undefined
-    if (made !== undefined) setField(result, name, made)
-  }
+  addComputed(result, tree, root, (name) => !Object.hasOwn(value, name))
   return result
 }
 
-function computeMissing(tree: Tree, root: Doc): unknown {
-  const result: Doc = {}
+/** Adds the computed fields of the tree whose names are `wanted`. */
+function addComputed(
+  result: Doc,
+  tree: Tree,
+  root: Doc,
+  wanted: (name: string) => boolean = () => true,
+): void {
   for (const [name, node] of tree) {
-    const made =
-      node instanceof Map
-        ? computeMissing(node, root)
-        : node.kind === 'compute'
-          ? node.evaluate(root)
-          : undefined
-    if (made !== undefined) setField(result, name, made)
+    if (!wanted(name)) continue
+    const value = computedValue(node, root)
+    if (value !== undefined) setField(result, name, value)
   }
+}
+
+function computedValue(node: Tree | Leaf, root: Doc): unknown {
+  if (!(node instanceof Map)) return node.kind === 'compute' ? node.evaluate(root) : undefined
+  const result: Doc = {}
+  addComputed(result, node, root)
   return Object.keys(result).length > 0 ? result : undefined
 }
 
@@ -231,5 +228,5 @@ function applyToChildren(
       .filter((element) => element !== undefined)
   }
   if (isDoc(value)) return applyTree(value, tree, inclusive, root, position)
-  return inclusive ? computeMissing(tree, root) : value
+  return inclusive ? computedValue(tree, root) : value
 }

@@ -1,4 +1,5 @@
-// Finds the rows that a filter, sort, skip and limit select: the one path from a query to documents, for reads and writes.
+// Finds the rows that a filter, sort, skip and limit select. All reads and writes get from a query
+// to documents this way.
 import { decode, encode, type Doc } from '../bson/codec.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import { planQuery, type QueryPlan } from '../plan/planner.ts'
@@ -11,7 +12,7 @@ import type { MatchTrace } from './path.ts'
 import type { Projection } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
 
-/** What is looked for. */
+/** What to select. */
 export interface Selection {
   readonly filter: Filter
   readonly sort?: SortPattern | undefined
@@ -19,23 +20,26 @@ export interface Selection {
   /** 0 or undefined: no limit. */
   readonly limit?: number | undefined
   readonly hint?: unknown
-  /** The caller needs to know which array element matched. */
+  /** Whether the caller needs to know which array element matched. */
   readonly positional?: boolean
 }
 
-/** A selected row; `position` is the matched array index when it was asked for. */
+/**
+ * A selected row. `position` is the index of the array element that matched, if the caller asked
+ * for it.
+ */
 export interface SelectedRow extends StoredRow {
   readonly position: number | undefined
 }
 
-/** Rows in the order asked for, produced as they are taken. */
+/** Selected rows in the order that was asked for. They are found as they are taken. */
 export interface SelectedRows {
   next(): SelectedRow | undefined
   pause(): void
   readonly plan: QueryPlan
 }
 
-/** Starts a selection. Only a sort that no index provides has to see everything first. */
+/** Starts a selection. It reads all rows first only if no index provides the sort order. */
 export function select(
   store: SqliteStore,
   collection: Collection,
@@ -43,19 +47,19 @@ export function select(
 ): SelectedRows {
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
-  const chosen = planQuery(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(store, collection, chosen, expectedOf(chosen, limit + skip))
-  const matching = matchingRows(scanner, chosen, selection)
-  if (chosen.sorted) return sliced(matching, skip, limit, chosen)
+  const queryPlan = planQuery(collection, selection.filter, sort, selection.hint)
+  const scanner = new Scanner(store, collection, queryPlan, expectedOf(queryPlan, limit + skip))
+  const matching = matchingRows(scanner, queryPlan, selection)
+  if (queryPlan.sorted) return sliced(matching, skip, limit, queryPlan)
   let ordered: SelectedRows | undefined
   return {
-    plan: chosen,
+    plan: queryPlan,
     next() {
       ordered ??= sliced(
-        inMemory(sortRows(matching, sort!, skip + limit), chosen),
+        inMemory(sortRows(matching, sort!, skip + limit), queryPlan),
         skip,
         limit,
-        chosen,
+        queryPlan,
       )
       return ordered.next()
     },
@@ -63,7 +67,10 @@ export function select(
   }
 }
 
-/** How many rows are read first. What the filter may still refuse costs another read, documents of megabytes read for nothing cost more. */
+/**
+ * The number of rows in the first chunk. If the filter can still exclude rows, the chunk is small:
+ * another read costs less than documents of megabytes that are read for nothing.
+ */
 function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | undefined {
   if (!sorted) return undefined
   return exact ? wanted : Math.min(wanted, FIRST_CHUNK_ROWS)
@@ -71,18 +78,18 @@ function expectedOf({ sorted, exact }: QueryPlan, wanted: number): number | unde
 
 function matchingRows(
   scanner: Scanner,
-  chosen: QueryPlan,
+  queryPlan: QueryPlan,
   { filter, positional }: Selection,
 ): SelectedRows {
   const matches = compileFilter(filter)
   const trace: MatchTrace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
   return {
-    plan: chosen,
+    plan: queryPlan,
     pause: () => scanner.pause(),
     next() {
       for (let found = scanner.next(); found; found = scanner.next()) {
-        if (all || (chosen.exact && !positional)) return { ...found, position: undefined }
+        if (all || (queryPlan.exact && !positional)) return { ...found, position: undefined }
         trace.index = undefined
         if (matches(decode(found.bytes), trace))
           return { row: found.row, bytes: found.bytes, position: trace.index }
@@ -92,10 +99,15 @@ function matchingRows(
   }
 }
 
-function sliced(rows: SelectedRows, skip: number, limit: number, chosen: QueryPlan): SelectedRows {
+function sliced(
+  rows: SelectedRows,
+  skip: number,
+  limit: number,
+  queryPlan: QueryPlan,
+): SelectedRows {
   let [skipped, taken] = [0, 0]
   return {
-    plan: chosen,
+    plan: queryPlan,
     pause: () => rows.pause(),
     next() {
       for (; skipped < skip; skipped++) if (!rows.next()) return undefined
@@ -104,9 +116,9 @@ function sliced(rows: SelectedRows, skip: number, limit: number, chosen: QueryPl
   }
 }
 
-function inMemory(rows: readonly SelectedRow[], chosen: QueryPlan): SelectedRows {
+function inMemory(rows: readonly SelectedRow[], queryPlan: QueryPlan): SelectedRows {
   let at = 0
-  return { plan: chosen, pause: () => undefined, next: () => rows[at++] }
+  return { plan: queryPlan, pause: () => undefined, next: () => rows[at++] }
 }
 
 interface Keyed {
@@ -122,14 +134,15 @@ function sortRows(rows: SelectedRows, sort: SortPattern, limit: number): Selecte
   }
   for (let found = rows.next(); found; found = rows.next()) {
     kept.push({ key: sortKeyOf(decode(found.bytes), sort), found })
-    // With a limit, only the best so far are held: a top-10 of a million needs no million.
+    // With a limit, only the first rows so far are kept: the top 10 of a million need little
+    // memory.
     if (limit !== Infinity && kept.length >= 2 * limit + 1000) shrink()
   }
   shrink()
   return kept.map(({ found }) => found)
 }
 
-/** The documents of a selection as a cursor gives them out. */
+/** The documents of a selection, projected if there is a projection. */
 export function projectedSource(
   rows: SelectedRows,
   projection: Projection | undefined,
@@ -144,7 +157,7 @@ export function projectedSource(
   }
 }
 
-/** A source over documents that are there already. */
+/** A source over documents that exist already. */
 export function documentSource(documents: Iterable<Doc>): DocumentSource {
   const iterator = documents[Symbol.iterator]()
   return {

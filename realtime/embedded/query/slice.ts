@@ -1,8 +1,8 @@
 // The `$slice` of a projection: a count from either end, or [skip, count].
 import { toNumber } from '../bson/numbers.ts'
-import { locationRefusal, ServerError } from '../errors.ts'
+import { locationRefusal, type ServerError } from '../errors.ts'
 
-/** Compiles a `$slice` operand. */
+/** Compiles the operand of `$slice`. */
 export function sliceOf(operand: unknown): (array: readonly unknown[]) => unknown[] {
   if (!Array.isArray(operand)) {
     const count = wholeNumber(operand)

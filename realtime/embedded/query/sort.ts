@@ -1,11 +1,12 @@
-// Sort patterns. A document's sort key is the least of its index keys for the pattern, so that sorting in memory and
-// walking an index give one order, arrays included.
+// Sort patterns. A document sorts by the least of the keys that an index with the same pattern
+// would have for it. Sorting in memory and scanning an index therefore give the same order, for
+// arrays too.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'
 
-/** A parsed sort; empty `fields` means natural order, backwards when `reverseNatural`. */
+/** A parsed sort. Empty `fields` mean natural order, which `reverseNatural` turns around. */
 export interface SortPattern {
   readonly fields: readonly string[]
   readonly paths: readonly (readonly string[])[]
@@ -13,7 +14,7 @@ export interface SortPattern {
   readonly reverseNatural: boolean
 }
 
-/** Parses `{field: 1 | -1, …}`; undefined for no sort. */
+/** Parses `{field: 1 | -1, …}`; undefined if there is no sort. */
 export function parseSort(sort: unknown): SortPattern | undefined {
   if (sort === undefined) return undefined
   if (!isDoc(sort)) throw refusal('TypeMismatch', 'Expected field sort to be of type object')
@@ -52,7 +53,7 @@ function directionOf(field: string, direction: unknown): number {
   return number
 }
 
-/** The bytes a document is sorted by. */
+/** The bytes by which a document sorts. */
 export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
   try {
     const { keys } = keysOf(doc, pattern)
@@ -66,7 +67,7 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
   }
 }
 
-/** Sorts entries by their key; equal keys keep their order. With a limit only so many of the least are kept. */
+/** Sorts entries by their keys; entries with equal keys keep their order. */
 export function sortByKey<T>(
   entries: readonly T[],
   keyOf: (entry: T) => Buffer,

@@ -1,12 +1,13 @@
-// Retryable writes: the outcome of every numbered statement is stored in the transaction of the write itself, so that a
-// repeat, also after a crash, gets the first outcome and changes nothing.
+// Retryable writes. The outcome of every numbered statement is stored in the transaction of the
+// write itself. A repeated statement therefore gets the first outcome and changes nothing, even
+// after a crash.
 import { Binary } from 'bson'
 import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 
-/** How long an idle session is remembered: 30 minutes, as `logicalSessionTimeoutMinutes` says. */
+/** How long an idle session is remembered. `hello` reports it as `logicalSessionTimeoutMinutes`. */
 const SESSION_TIMEOUT_MS = 30 * 60 * 1000
 
 interface SessionRecord {
@@ -16,19 +17,19 @@ interface SessionRecord {
   results: Map<number, Doc>
 }
 
-/** The outcomes of one session's current write command. */
+/** The outcomes of the statements of one numbered write command. */
 export interface NumberedWrite {
-  /** The stored outcome of a statement that was executed before. */
+  /** The stored outcome of a statement; undefined if the statement was not executed yet. */
   find(statement: number): Doc | undefined
-  /** Stores a statement's outcome. */
+  /** Records the outcome of a statement. */
   add(statement: number, result: Doc): void
-  /** Statement numbers of the command, in order. */
+  /** The number of the statement at a position of the command. */
   numberOf(position: number): number
-  /** Writes what was added, within the open transaction. */
+  /** Stores the recorded outcomes in the open transaction. */
   save(): void
 }
 
-/** All sessions with numbered writes. */
+/** The numbered writes of all sessions. A session only keeps those of its latest command. */
 export class RetryableWrites {
   readonly #store: SqliteStore
   readonly #cache = new Map<string, SessionRecord>()
@@ -38,8 +39,8 @@ export class RetryableWrites {
   }
 
   /**
-   * The record of a command's numbered write; undefined when the command has no `txnNumber`. Refuses transactions and
-   * numbers older than the session's latest.
+   * The numbered write of a command; undefined if the command has no `txnNumber`. Refuses a number
+   * that is older than the session's latest.
    */
   open(command: Doc): NumberedWrite | undefined {
     if (command.txnNumber === undefined) return undefined
@@ -64,7 +65,10 @@ export class RetryableWrites {
     return this.#recordOf(session, command)
   }
 
-  /** Whether a numbered write was executed before; for fail points, which only strike when it really runs. */
+  /**
+   * Whether a numbered write was executed before. A fail point only affects a write that is really
+   * executed.
+   */
   isRepeated(command: Doc): boolean {
     return (
       command.autocommit === undefined &&
@@ -123,7 +127,7 @@ export class RetryableWrites {
     )
   }
 
-  /** Forgets sessions that were idle for longer than the timeout. */
+  /** Forgets the sessions that have been idle for too long. */
   expire(now: number): void {
     for (const [name, session] of this.#cache)
       if (session.at < now - SESSION_TIMEOUT_MS) this.#cache.delete(name)

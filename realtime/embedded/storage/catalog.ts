@@ -1,5 +1,5 @@
-// Which collections and indexes there are. The rows in SQLite are the truth, the maps here mirror them; both change in
-// the same transaction.
+// The collections and indexes of a data directory. The rows in SQLite are the truth and the maps
+// here mirror them; both change in the same transaction.
 import { randomUUID } from 'node:crypto'
 import { Binary, UUID } from 'bson'
 import { decode, encode, type Doc } from '../bson/codec.ts'
@@ -7,16 +7,16 @@ import { refusal } from '../errors.ts'
 import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
-/** An index as the engine works with it. `multikey[i]`: some document has an array at field i. */
+/** An index. `multikey[i]`: some document has an array at field i. */
 export interface Index extends IndexSpec {
   readonly id: number
   readonly table: string
   multikey: boolean[]
-  /** It is gone; a cursor that still walks it must end. */
+  /** The index was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
 
-/** A collection: documents in `table` by row id, in the order of insertion. */
+/** A collection. Its `table` has one row per document, in the order of insertion. */
 export interface Collection {
   readonly id: number
   readonly db: string
@@ -28,11 +28,11 @@ export interface Collection {
   readonly indexes: Index[]
   nextRow: number
   count: number | undefined
-  /** It is gone; a cursor that still walks it must end. */
+  /** The collection was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
 }
 
-/** Names and definitions of everything in one data directory. */
+/** The names and definitions in one data directory. */
 export class Catalog {
   readonly #databases = new Map<string, Map<string, Collection>>()
   readonly #store: SqliteStore
@@ -42,7 +42,7 @@ export class Catalog {
     this.reload()
   }
 
-  /** Reads everything from SQLite again: after a transaction that changed collections was undone. */
+  /** Reads everything from SQLite again, after a change of collections was rolled back. */
   reload(): void {
     this.#databases.clear()
     const rows = this.#store.rows<[number, string, string, Uint8Array, Uint8Array]>(
@@ -84,12 +84,12 @@ export class Catalog {
     return map
   }
 
-  /** The collection, or undefined when nobody has created it. */
+  /** The collection; undefined if it doesn't exist. */
   find(db: string, name: string): Collection | undefined {
     return this.#databases.get(db)?.get(name)
   }
 
-  /** Names of databases that have a collection, sorted. */
+  /** The names of the databases that have a collection, sorted. */
   databaseNames(): string[] {
     return [...this.#databases]
       .filter(([, map]) => map.size > 0)
@@ -102,7 +102,7 @@ export class Catalog {
     return [...(this.#databases.get(db)?.values() ?? [])].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  /** Creates a collection with its `_id` index. */
+  /** Creates a collection with its index on `_id`. */
   create(db: string, name: string, options: Doc = {}): Collection {
     checkNamespace(db, name)
     return this.#store.atomically(() => {
@@ -126,7 +126,7 @@ export class Catalog {
     })
   }
 
-  /** Adds an empty index; the caller files the documents that are there already. */
+  /** Adds an empty index. The caller adds the keys of existing documents. */
   addIndex(collection: Collection, spec: IndexSpec): Index {
     this.#store.run(
       'INSERT INTO indexes (collection, spec, multikey) VALUES (?, ?, 0)',
@@ -145,13 +145,13 @@ export class Catalog {
     return index
   }
 
-  /** Changes how long an index lets documents live (`collMod`). */
+  /** Replaces the definition of an index (`collMod`). */
   replaceIndexSpec(collection: Collection, index: Index, spec: IndexSpec): void {
     this.#store.run('UPDATE indexes SET spec = ? WHERE id = ?', encode(spec.source), index.id)
     collection.indexes[collection.indexes.indexOf(index)] = { ...index, ...spec }
   }
 
-  /** Removes an index and its keys. */
+  /** Removes an index with its keys. */
   dropIndex(collection: Collection, index: Index): void {
     this.#store.forget(index.table)
     this.#store.run('DELETE FROM indexes WHERE id = ?', index.id)
@@ -161,7 +161,7 @@ export class Catalog {
     if (at >= 0) collection.indexes.splice(at, 1)
   }
 
-  /** Remembers that some document has an array at these fields of the index; it is never taken back. */
+  /** Records that some document has an array at these fields of the index. This is never undone. */
   markMultikey(index: Index, multikey: readonly boolean[]): void {
     if (!multikey.some((flag, at) => flag && !index.multikey[at])) return
     index.multikey = index.multikey.map((flag, at) => flag || multikey[at] === true)
@@ -169,7 +169,7 @@ export class Catalog {
     this.#store.run('UPDATE indexes SET multikey = ? WHERE id = ?', bits, index.id)
   }
 
-  /** Removes a collection with everything in it. */
+  /** Removes a collection with its documents and indexes. */
   drop(collection: Collection): void {
     this.#store.atomically(() => {
       for (const index of [...collection.indexes]) this.dropIndex(collection, index)
@@ -181,7 +181,7 @@ export class Catalog {
     this.#databases.get(collection.db)?.delete(collection.name)
   }
 
-  /** Gives a collection another name; cursors that hold the old object see no more of it. */
+  /** Renames a collection. A cursor that holds the old object finds nothing more in it. */
   rename(collection: Collection, db: string, name: string): Collection {
     checkNamespace(db, name)
     this.#store.run('UPDATE collections SET db = ?, name = ? WHERE id = ?', db, name, collection.id)

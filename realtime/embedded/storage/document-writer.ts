@@ -1,4 +1,5 @@
-// Every change of data goes through here: the document, its keys and its oplog entry, whole or not at all.
+// All changes of data go through this file. A document, its index keys and its oplog entry change
+// together or not at all.
 import { ObjectId } from 'bson'
 import { decode, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
@@ -8,7 +9,7 @@ import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
-/** Writes documents and records them in the oplog. */
+/** Changes documents and collections, and records the changes in the oplog. */
 export class DocumentWriter {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
@@ -22,7 +23,7 @@ export class DocumentWriter {
     this.#oplog = oplog
   }
 
-  /** Runs `work` whole or not at all, its oplog entries included. */
+  /** Runs `work` completely or not at all, including its oplog entries. */
   atomically<T>(work: () => T): T {
     const mark = this.#oplog.uncommittedLength
     try {
@@ -33,7 +34,10 @@ export class DocumentWriter {
     }
   }
 
-  /** Inserts a document as it came over the wire; gives it an `_id` in front when it has none. */
+  /**
+   * Inserts a document as it came over the wire. A document without `_id` gets one as its first
+   * field.
+   */
   insert(collection: Collection, given: Uint8Array): void {
     let doc = decode(given)
     let bytes = given
@@ -45,7 +49,7 @@ export class DocumentWriter {
     this.insertDoc(collection, doc, bytes)
   }
 
-  /** Inserts a document whose bytes are known. */
+  /** Inserts a document whose value and bytes are both known. */
   insertDoc(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     if (bytes.length > MAX_DOCUMENT_BYTES) {
       throw refusal(
@@ -60,7 +64,7 @@ export class DocumentWriter {
     })
   }
 
-  /** Stores an updated document; `before` are its old bytes. */
+  /** Stores an updated document. `before` is the document as it was, as BSON. */
   update(collection: Collection, row: number, before: Uint8Array, updated: UpdatedDocument): void {
     this.atomically(() => {
       this.#documents.replace(collection, row, decode(before), updated.doc, updated.bytes)
@@ -70,7 +74,6 @@ export class DocumentWriter {
     })
   }
 
-  /** Deletes a document. */
   delete(collection: Collection, row: number, bytes: Uint8Array): void {
     const doc = decode(bytes)
     this.atomically(() => {
@@ -79,7 +82,6 @@ export class DocumentWriter {
     })
   }
 
-  /** Drops a collection. */
   drop(collection: Collection): void {
     this.atomically(() => {
       this.#catalog.drop(collection)
@@ -87,7 +89,7 @@ export class DocumentWriter {
     })
   }
 
-  /** Drops a database: its collections one by one, then itself. */
+  /** Drops the collections of a database one by one, and then the database. */
   dropDatabase(db: string): void {
     const collections = this.#catalog.list(db)
     if (collections.length === 0) return
@@ -95,7 +97,6 @@ export class DocumentWriter {
     this.atomically(() => this.#oplog.append('dropDatabase', db, '', null, null, null))
   }
 
-  /** Renames a collection. */
   rename(collection: Collection, db: string, name: string): void {
     this.atomically(() => {
       this.#catalog.rename(collection, db, name)

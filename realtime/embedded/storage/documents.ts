@@ -1,5 +1,5 @@
-// Writes one document together with its index keys. Everything that can refuse a write (uniqueness, parallel arrays) is
-// checked before the first row changes.
+// Writes documents together with their index keys. Everything that can refuse a write (uniqueness,
+// parallel arrays) is checked before the first row changes.
 import { ObjectId } from 'bson'
 import { decode, typeOf, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
@@ -8,31 +8,31 @@ import type { Catalog, Collection, Index } from './catalog.ts'
 import { keysOf, type IndexKey, type KeySet } from './index-keys.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
-const none: KeySet = { keys: [], multikey: [] }
+const noKeys: KeySet = { keys: [], multikey: [] }
 
-/** Documents of all collections. */
+/** The documents of all collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
-  readonly #partials = new WeakMap<object, Matcher>()
+  readonly #partialMatchers = new WeakMap<object, Matcher>()
 
   constructor(store: SqliteStore, catalog: Catalog) {
     this.#store = store
     this.#catalog = catalog
   }
 
-  /** Inserts; throws the duplicate-key refusal without having changed anything. */
+  /** Inserts a document. If it throws a duplicate-key error, nothing has changed. */
   insert(collection: Collection, doc: Doc, bytes: Uint8Array): void {
-    const filed = collection.indexes.map((index) => [index, this.#keySet(index, doc)] as const)
-    for (const [index, { keys }] of filed) this.#checkUnique(collection, index, keys, undefined)
+    const keySets = collection.indexes.map((index) => [index, this.#keySet(index, doc)] as const)
+    for (const [index, { keys }] of keySets) this.#checkUnique(collection, index, keys, undefined)
     const row = collection.nextRow
     this.#store.run(`INSERT INTO ${collection.table} (row, doc) VALUES (?, ?)`, row, bytes)
-    for (const [index, set] of filed) this.#file(index, set, set.keys, row)
+    for (const [index, set] of keySets) this.#addKeys(index, set, set.keys, row)
     collection.nextRow = row + 1
     if (collection.count !== undefined) collection.count++
   }
 
-  /** Replaces the document of a row; only keys that changed are written. */
+  /** Replaces the document of a row. Only the keys that differ are written. */
   replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
     const changes = collection.indexes.map((index) => {
       const [old, now] = [this.#keySet(index, before), this.#keySet(index, after)]
@@ -48,11 +48,11 @@ export class Documents {
     for (const { index, now, removed, added } of changes) {
       for (const key of removed)
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
-      this.#file(index, now, added, row)
+      this.#addKeys(index, now, added, row)
     }
   }
 
-  /** Deletes a row. */
+  /** Deletes a row and its keys. */
   delete(collection: Collection, row: number, doc: Doc): void {
     for (const index of collection.indexes) {
       for (const key of this.#keySet(index, doc).keys) {
@@ -63,7 +63,10 @@ export class Documents {
     if (collection.count !== undefined) collection.count--
   }
 
-  /** Files all documents in a new index; throws the duplicate-key refusal when they break its uniqueness. */
+  /**
+   * Adds the keys of all existing documents to a new index. Throws a duplicate-key error if they
+   * are not unique.
+   */
   build(collection: Collection, index: Index): void {
     let last = -1
     for (;;) {
@@ -75,33 +78,33 @@ export class Documents {
       for (const [row, bytes] of rows) {
         const set = this.#keySet(index, decode(bytes))
         this.#checkUnique(collection, index, set.keys, row)
-        this.#file(index, set, set.keys, row)
+        this.#addKeys(index, set, set.keys, row)
         last = row
       }
     }
   }
 
-  /** How many documents there are; counted once, kept up to date after. */
+  /** The number of documents. It is counted once and then kept up to date. */
   count(collection: Collection): number {
     collection.count ??= this.#store.row<[number]>(`SELECT count(*) FROM ${collection.table} `)![0]
     return collection.count
   }
 
   #keySet(index: Index, doc: Doc): KeySet {
-    if (index.partial && !this.#partialMatcher(index)(doc)) return none
+    if (index.partial && !this.#partialMatcher(index)(doc)) return noKeys
     const set = keysOf(doc, index)
     return index.sparse && set.keys.every((key) => key.values.every((value) => value === undefined))
-      ? none
+      ? noKeys
       : set
   }
 
   #partialMatcher(index: Index): Matcher {
-    let matcher = this.#partials.get(index)
-    if (!matcher) this.#partials.set(index, (matcher = compileFilter(index.partial!)))
+    let matcher = this.#partialMatchers.get(index)
+    if (!matcher) this.#partialMatchers.set(index, (matcher = compileFilter(index.partial!)))
     return matcher
   }
 
-  #file(index: Index, set: KeySet, keys: readonly IndexKey[], row: number): void {
+  #addKeys(index: Index, set: KeySet, keys: readonly IndexKey[], row: number): void {
     for (const key of keys)
       this.#store.run(`INSERT INTO ${index.table} (key, row) VALUES (?, ?)`, key.bytes, row)
     this.#catalog.markMultikey(index, set.multikey)
@@ -111,14 +114,14 @@ export class Documents {
     collection: Collection,
     index: Index,
     keys: readonly IndexKey[],
-    own: number | undefined,
+    ownRow: number | undefined,
   ): void {
     if (!index.unique) return
     for (const key of keys) {
       const taken = this.#store.row(
         `SELECT row FROM ${index.table} WHERE key = ? AND row <> ? LIMIT 1`,
         key.bytes,
-        own ?? -1,
+        ownRow ?? -1,
       )
       if (taken) throw duplicateKey(collection, index, key)
     }

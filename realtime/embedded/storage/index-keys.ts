@@ -1,22 +1,23 @@
-// Which keys a document has in an index. Guards that a key set is never too small: whatever a query's bounds could
-// find must be filed, one key per array element, null where a field is missing.
+// The keys of a document in an index. A set of keys is never too small: it contains everything that
+// the bounds of a query could find, with one key for each array element, and with null for a
+// missing field.
 import { getField, isDoc, type Doc } from '../bson/codec.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
 
-/** One key: its bytes, and the values that it encodes (undefined where the field is missing). */
+/** One key: its bytes, and the values that they encode. A missing field is undefined. */
 export interface IndexKey {
   readonly bytes: Buffer
   readonly values: readonly unknown[]
 }
 
-/** A document's keys without repetition, and at which fields an array made several of them. */
+/** The distinct keys of a document. `multikey[i]`: an array at field i made several keys. */
 export interface KeySet {
   readonly keys: IndexKey[]
   readonly multikey: readonly boolean[]
 }
 
-/** The part of an index that key generation needs. */
+/** The part of an index definition that determines keys. */
 export interface KeyPattern {
   readonly paths: readonly (readonly string[])[]
   readonly descending: readonly boolean[]
@@ -25,11 +26,14 @@ export interface KeyPattern {
 interface FieldWalk {
   value: unknown
   rest: readonly string[]
-  /** An array's element: a nested array is filed whole. */
+  /** The value is an array element. If it is an array itself, it is a single key value. */
   expanded: boolean
 }
 
-/** Generates the keys of a document; refuses two arrays side by side, as MongoDB does. */
+/**
+ * The keys of a document. Refuses documents in which two fields of the index have different arrays,
+ * as MongoDB does.
+ */
 export function keysOf(doc: Doc, pattern: KeyPattern): KeySet {
   const multikey = pattern.paths.map(() => false)
   const tuples: unknown[][] = []

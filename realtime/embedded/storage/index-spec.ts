@@ -1,11 +1,14 @@
-// What an index definition may say. Guards that an index never promises what the engine does not keep: unknown options
-// and special index types are refused with MongoDB's codes.
+// Index definitions. An index never promises more than the engine keeps: unknown options and
+// special types of indexes are refused with MongoDB's codes.
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 
-/** A parsed index definition. `source` is what `listIndexes` shows and what is stored. */
+/**
+ * A parsed index definition. `source` is the definition that is stored and that `listIndexes`
+ * shows.
+ */
 export interface IndexSpec {
   readonly source: Doc
   readonly name: string
@@ -16,7 +19,7 @@ export interface IndexSpec {
   readonly unique: boolean
   readonly sparse: boolean
   readonly partial: Filter | undefined
-  /** Seconds a document outlives the date in the (single) field. */
+  /** How long a document lives after the date in the index's only field, in seconds. */
   readonly expireAfterSeconds: number | undefined
 }
 
@@ -34,7 +37,7 @@ const knownOptions = new Set([
   'collation',
 ])
 
-/** Parses a definition as `createIndexes` takes it; refuses what the engine cannot honour. */
+/** Parses a definition that `createIndexes` was given. Refuses what the engine can't do. */
 export function parseIndexSpec(given: Doc): IndexSpec {
   const key = given.key
   if (!isDoc(key))

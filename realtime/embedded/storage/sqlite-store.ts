@@ -1,5 +1,6 @@
-// The only place that knows SQLite's transactions. Everything that arrives during one turn of the event loop, or while
-// the previous fsync ran, shares one commit; `onDurable` runs after that commit and never before.
+// The only file that knows SQLite's transactions. All writes that arrive in one turn of the event
+// loop, or during the previous fsync, share one commit. A callback of `onDurable` runs after that
+// commit and never before it.
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,10 +19,13 @@ const schema = `
   CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (at);
 `
 
-/** A value SQLite gives back or takes. */
+/** A value as SQLite stores it. */
 export type Cell = null | number | bigint | string | Uint8Array
 
-/** One data directory, opened exclusively: prepared statements, the open transaction, and what waits for its commit. */
+/**
+ * One data directory, which is locked while it is open: prepared statements, the open transaction,
+ * and the callbacks that wait for its commit.
+ */
 export class SqliteStore {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, StatementSync>()
@@ -31,13 +35,16 @@ export class SqliteStore {
   readonly #onFault: (error: Error) => void
   #failed = false
 
-  /** Opens (or creates) the data; throws a sentence for people when another process holds it. */
+  /**
+   * Opens the data directory and creates it if necessary. Throws an error whose message is for
+   * people if another server uses it. `onFault` is called once, if a commit fails.
+   */
   constructor(dataDir: string, onFault: (error: Error) => void) {
     this.#onFault = onFault
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     this.#db = new DatabaseSync(join(dataDir, 'data.sqlite'))
     try {
-      // The lock dies with its process, so that a kill -9 leaves nothing stale behind.
+      // The lock ends with its process, so a `kill -9` leaves nothing that has to be removed.
       this.#db.exec(
         'PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL',
       )
@@ -52,16 +59,16 @@ export class SqliteStore {
     }
   }
 
-  /** When the running command's `maxTimeMS` is over, in `performance.now()` time. */
+  /** When the running command's `maxTimeMS` ends, by `performance.now()`. */
   deadline = Infinity
 
-  /** Throws once the running command has had its time. */
+  /** Throws if the time of the running command is over. */
   checkDeadline(): void {
     if (performance.now() < this.deadline) return
     throw refusal('MaxTimeMSExpired', 'operation exceeded time limit')
   }
 
-  /** The prepared statement for this SQL; rows come as arrays, in the order of the columns. */
+  /** The prepared statement of this SQL. Its rows are arrays in the order of the columns. */
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (!statement) {
@@ -72,29 +79,28 @@ export class SqliteStore {
     return statement
   }
 
-  /** Runs a statement inside the shared transaction. */
+  /** Runs a writing statement in the shared transaction. */
   run(sql: string, ...cells: Cell[]): void {
     this.#begin()
     this.#prepare(sql).run(...cells)
   }
 
-  /** The first row, or undefined. */
+  /** The first row; undefined if there is none. */
   row<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T | undefined {
     return this.#prepare(sql).get(...cells) as T | undefined
   }
 
-  /** All rows. */
   rows<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T[] {
     return this.#prepare(sql).all(...cells) as unknown as T[]
   }
 
-  /** Drops cached statements that mention a table which is about to go. */
+  /** Forgets the prepared statements for a table that will be dropped. */
   forget(table: string): void {
     for (const sql of this.#statements.keys())
       if (sql.includes(`${table} `)) this.#statements.delete(sql)
   }
 
-  /** Runs `work` whole or not at all, within the shared transaction. */
+  /** Runs `work` completely or not at all, within the shared transaction. */
   atomically<T>(work: () => T): T {
     this.#begin()
     this.#prepare('SAVEPOINT step').run()
@@ -112,23 +118,26 @@ export class SqliteStore {
     try {
       this.#db.exec('ROLLBACK TO step; RELEASE step')
     } catch {
-      // SQLite has rolled back everything (a full disk, an I/O error): what waits for this commit must never be acked.
+      // SQLite has rolled back the whole transaction because of a full disk or an I/O error.
+      // Nothing that waits for this commit may be acknowledged.
       this.#fault(cause instanceof Error ? cause : new Error(String(cause)))
     }
   }
 
-  /** Whether something executed so far is not durable yet. */
+  /** Whether something that was executed is not durable yet. */
   get pending(): boolean {
     return this.#scheduled !== undefined
   }
 
-  /** Calls back once everything executed so far is on disk: at once when it already is. */
+  /**
+   * Calls back as soon as everything that was executed so far is on disk; at once if it already is.
+   */
   onDurable(callback: () => void): void {
     if (this.pending) this.#waiting.push(callback)
     else callback()
   }
 
-  /** Registers what follows every commit, before the callbacks of `onDurable`. */
+  /** Registers a hook that runs after every commit, before the callbacks of `onDurable`. */
   afterCommit(hook: () => void): void {
     this.#commitHooks.push(hook)
   }
@@ -161,7 +170,10 @@ export class SqliteStore {
     this.#onFault(error)
   }
 
-  /** Commits what is open, moves the journal into the data file and lets go of the lock. */
+  /**
+   * Commits the open transaction, moves the write-ahead log into the data file and releases the
+   * lock.
+   */
   close(): void {
     if (this.#scheduled) {
       clearImmediate(this.#scheduled)

@@ -1,4 +1,5 @@
-// Removes documents whose time is over. Their deletes are ordinary ones: change streams see them.
+// Removes the documents that TTL indexes have expired. These are ordinary deletes, which change
+// streams show.
 import { afterPrefix, bracketOf, keyOf } from '../bson/order.ts'
 import { descendingIntervals, prefixed } from '../plan/bounds.ts'
 import { Scanner } from '../plan/scanner.ts'
@@ -14,7 +15,10 @@ export interface ExpiryDeps {
   readonly writer: DocumentWriter
 }
 
-/** Deletes what expired before `now` in all collections, a bounded number of documents an index; says whether more may be left. */
+/**
+ * Deletes the documents that expired before `now`, a limited number per index. Returns whether
+ * there may be more.
+ */
 export function expireDocuments(deps: ExpiryDeps, now: number): boolean {
   let more = false
   for (const db of deps.catalog.databaseNames()) {

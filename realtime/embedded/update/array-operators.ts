@@ -1,5 +1,5 @@
-// Update operators on arrays. A changed array is described whole, except that what `$push` appended is described
-// element by element.
+// Update operators on arrays. The update description contains a changed array as a whole, except
+// for elements that `$push` has appended, which it contains one by one.
 import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
 import { compareValues, sameValue } from '../bson/order.ts'
 import { refusal } from '../errors.ts'
@@ -28,7 +28,7 @@ function assign(target: UpdateTarget, value: unknown[], changes: ChangedPaths): 
 
 const pushClauses = new Set(['$each', '$slice', '$sort', '$position'])
 
-/** `$push` with `$each`, `$position`, `$sort`, `$slice`. */
+/** `$push` with its clauses `$each`, `$position`, `$sort` and `$slice`. */
 export function push(path: string, operand: unknown): TargetOperation {
   const clauses = isDoc(operand) && '$each' in operand ? operand : undefined
   if (!clauses && isOperatorDoc(operand) && !operand.$ref)
@@ -94,7 +94,7 @@ function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
   return (a, b) => Buffer.compare(keyOf(a), keyOf(b))
 }
 
-/** `$addToSet`, with `$each`. */
+/** `$addToSet`, with or without `$each`. */
 export function addToSet(path: string, operand: unknown): TargetOperation {
   const candidates =
     isDoc(operand) && '$each' in operand ? eachOf('$addToSet', operand) : [operand ?? null]
@@ -107,7 +107,7 @@ export function addToSet(path: string, operand: unknown): TargetOperation {
   }
 }
 
-/** `$pull`: elements equal to a value, or matching a condition. */
+/** `$pull` removes the elements that equal a value or match a condition. */
 export function pull(path: string, operand: unknown, variables: Variables): TargetOperation {
   const matches = conditionOf(operand, variables)
   return (target, changes) =>
@@ -128,7 +128,7 @@ function conditionOf(operand: unknown, variables: Variables): (element: unknown)
   return (element) => isDoc(element) && matches(element)
 }
 
-/** `$pullAll`: elements equal to any of the values. */
+/** `$pullAll` removes the elements that equal one of the values. */
 export function pullAll(path: string, operand: unknown): TargetOperation {
   if (!Array.isArray(operand)) throw refusal('BadValue', '$pullAll requires an array argument')
   return (target, changes) => {
@@ -151,7 +151,7 @@ function keep(
   if (kept && kept.length < array!.length) assign(target, kept, changes)
 }
 
-/** `$pop`: the last (1) or first (-1) element. */
+/** `$pop` removes the last element (1) or the first one (-1). */
 export function pop(path: string, operand: unknown): TargetOperation {
   const direction = wholeNumber(operand)
   if (direction !== 1 && direction !== -1)

@@ -1,19 +1,22 @@
-// What an update touched, path by path, as the oplog and change streams describe it.
+// The paths that an update has changed, as the oplog and change streams describe them.
 import type { Doc } from '../bson/codec.ts'
 
-/** Collects `updatedFields` and `removedFields` of one update. */
+/** Collects the `updatedFields` and `removedFields` of one update. */
 export class ChangedPaths {
   readonly updated = new Map<string, unknown>()
   readonly removed = new Set<string>()
 
-  /** A path has a new value. What is below a path that was set already is part of that value. */
+  /**
+   * Records that a path has a new value. A path below one that was set before is part of that
+   * value.
+   */
   set(path: string, value: unknown): void {
     if (this.#isCovered(path)) return
     this.updated.set(path, value)
     this.removed.delete(path)
   }
 
-  /** A path is gone. */
+  /** Records that a path was removed. */
   remove(path: string): void {
     if (this.#isCovered(path)) return
     this.removed.add(path)
@@ -27,7 +30,7 @@ export class ChangedPaths {
     return false
   }
 
-  /** As a change event's `updateDescription`. */
+  /** The changes as the `updateDescription` of a change event. */
   describe(): Doc {
     return {
       updatedFields: Object.fromEntries(this.updated),

@@ -1,7 +1,10 @@
-// The difference of two documents, for updates that compute the whole document (pipelines).
+// The difference between two documents, for updates that compute the whole document (pipelines).
 import { encode, isDoc, setField, type Doc } from '../bson/codec.ts'
 
-/** Describes how `before` became `after`: dotted paths of objects, array elements by index, shortened arrays. */
+/**
+ * Describes how `before` became `after`, with dotted paths into objects, array elements by index,
+ * and shortened arrays.
+ */
 export function describeDifference(before: Doc, after: Doc): Doc {
   const description = {
     updatedFields: {} as Doc,
@@ -48,7 +51,7 @@ function compareField(
   })
 }
 
-/** Whether two values are the same to the last byte, their number types included. */
+/** Whether two values are the same to the last byte, including their number types. */
 export function identical(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a === 'string' || typeof b === 'string') return false

@@ -2,7 +2,7 @@
 import { refusal } from '../errors.ts'
 import type { Filter } from '../query/filter.ts'
 
-/** Paths that the filter pins to one value, in the filter's order. */
+/** The paths that a filter pins to one value, in the order of the filter. */
 export function equalitiesOf(filter: Filter): Map<string, unknown> {
   const found = new Map<string, unknown>()
   const visit = (node: Filter): void => {

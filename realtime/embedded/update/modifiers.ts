@@ -1,4 +1,5 @@
-// Update operators as a list of modifications, ordered by path as MongoDB applies them, none touching another's path.
+// Parses update operators into a list of modifications. They are ordered by path, which is how
+// MongoDB applies them, and no two of them change the same path.
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
@@ -11,21 +12,21 @@ import { eachTarget, valueAt, writeAt, type TargetOperation, type UpdateTarget }
 
 interface Modification {
   readonly path: string
-  /** Whether a missing path is made. */
+  /** Whether a missing path is created. */
   readonly create: boolean
   readonly onInsertOnly: boolean
-  readonly action: TargetOperation
-  /** `$rename`: where the value goes to. */
+  readonly operation: TargetOperation
+  /** The new path of a `$rename`. */
   readonly renameTo?: string
 }
 
-/** How an update is being applied. */
+/** How an update is applied: what `$` stands for, and whether an upsert inserts the document. */
 export interface UpdateContext {
   readonly position: number | undefined
   readonly inserting: boolean
 }
 
-/** Parsed modifiers. */
+/** The parsed operators of one update. */
 export interface Modifiers {
   apply(doc: Doc, changes: ChangedPaths, situation: UpdateContext): void
 }
@@ -36,28 +37,23 @@ type OperatorParser = (
   variables: Variables,
 ) => Omit<Modification, 'path'>
 
-const creating = (
-  make: (path: string, operand: unknown, variables: Variables) => TargetOperation,
-): OperatorParser => {
-  return (path, operand, variables) => ({
-    create: true,
+type OperationOf = (path: string, operand: unknown, variables: Variables) => TargetOperation
+
+/** A parser for operators that create a missing path (`create`), or leave it missing. */
+const parserFor =
+  (create: boolean) =>
+  (operationOf: OperationOf): OperatorParser =>
+  (path, operand, variables) => ({
+    create,
     onInsertOnly: false,
-    action: make(path, operand, variables),
+    operation: operationOf(path, operand, variables),
   })
-}
-const existing = (
-  make: (path: string, operand: unknown, variables: Variables) => TargetOperation,
-): OperatorParser => {
-  return (path, operand, variables) => ({
-    create: false,
-    onInsertOnly: false,
-    action: make(path, operand, variables),
-  })
-}
+const creating = parserFor(true)
+const existing = parserFor(false)
 
 const operators: Record<string, OperatorParser> = {
   $set: creating((_, operand) => set(operand)),
-  $setOnInsert: (_, operand) => ({ create: true, onInsertOnly: true, action: set(operand) }),
+  $setOnInsert: (_, operand) => ({ create: true, onInsertOnly: true, operation: set(operand) }),
   $unset: existing(() => unset),
   $inc: creating((path, operand) => increase('$inc', path, operand)),
   $mul: creating((path, operand) => increase('$mul', path, operand)),
@@ -113,10 +109,11 @@ function applyAll(
   modifications: readonly Modification[],
   identifiers: ReadonlyMap<string, Matcher>,
 ): void {
-  for (const { path, create, action, onInsertOnly, renameTo } of modifications) {
+  for (const { path, create, operation, onInsertOnly, renameTo } of modifications) {
     if (onInsertOnly && !situation.inserting) continue
     const context = { position: situation.position, identifiers, create, changes }
-    if (renameTo === undefined) eachTarget(doc, path, context, (target) => action(target, changes))
+    if (renameTo === undefined)
+      eachTarget(doc, path, context, (target) => operation(target, changes))
     else move(doc, path, renameTo, changes)
   }
 }
@@ -149,7 +146,7 @@ function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
     throw refusal('BadValue', `The source and target field for $rename must differ: ${path}`)
   if (`${path}.${operand}`.includes('$'))
     throw refusal('BadValue', `The source field for $rename may not be dynamic: ${path}`)
-  return { create: false, onInsertOnly: false, action: unset, renameTo: operand }
+  return { create: false, onInsertOnly: false, operation: unset, renameTo: operand }
 }
 
 function checkPath(path: string): void {
@@ -256,7 +253,10 @@ function identifierOf(filter: Doc): string {
   return name
 }
 
-/** Numbers as numbers, everything else by text: the order in which MongoDB adds new fields. */
+/**
+ * The order in which MongoDB adds new fields: parts that are numbers compare as numbers, all others
+ * as text.
+ */
 function comparePaths(a: string, b: string): number {
   const [x, y] = [a.split('.'), b.split('.')]
   for (let at = 0; at < Math.min(x.length, y.length); at++) {

@@ -1,4 +1,4 @@
-// Update operators that look at one value.
+// Update operators on a single value.
 import { Double, Int32, Long, Timestamp } from 'bson'
 import { isDoc, typeOf } from '../bson/codec.ts'
 import { arithmetic, isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
@@ -16,13 +16,15 @@ function assign(target: UpdateTarget, value: unknown, changes: ChangedPaths): vo
   changes.set(target.path, value)
 }
 
-/** `$set`, `$setOnInsert`. */
 export function set(operand: unknown): TargetOperation {
   const value = operand ?? null
   return (target, changes) => assign(target, structuredCopy(value), changes)
 }
 
-/** Several documents and paths may get one operand: each needs its own arrays and objects. */
+/**
+ * One operand may be written to several documents and paths. Each gets a copy of its arrays and
+ * objects.
+ */
 function structuredCopy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(structuredCopy)
   if (!isDoc(value) || value._bsontype !== undefined) return value
@@ -31,7 +33,7 @@ function structuredCopy(value: unknown): unknown {
   )
 }
 
-/** `$unset`: a field goes, an array's element becomes null. */
+/** `$unset` removes a field and sets an array element to null. */
 export const unset: TargetOperation = (target, changes) => {
   if (valueAt(target) === undefined) return
   if (Array.isArray(target.container)) return assign(target, null, changes)
@@ -39,7 +41,6 @@ export const unset: TargetOperation = (target, changes) => {
   changes.remove(target.path)
 }
 
-/** `$inc`, `$mul`. */
 export function increase(name: '$inc' | '$mul', path: string, operand: unknown): TargetOperation {
   const verb = name === '$inc' ? 'increment' : 'multiply'
   if (!isNumeric(operand))
@@ -79,7 +80,6 @@ function zeroLike(operand: unknown): unknown {
   return type === 'long' ? Long.ZERO : new Int32(0)
 }
 
-/** `$min`, `$max`. */
 export function extreme(name: '$min' | '$max', operand: unknown): TargetOperation {
   const value = operand ?? null
   return (target, changes) => {
@@ -90,7 +90,7 @@ export function extreme(name: '$min' | '$max', operand: unknown): TargetOperatio
   }
 }
 
-/** `$currentDate`: the time of the command. */
+/** `$currentDate` sets the time of the command. */
 export function currentDate(operand: unknown, variables: Variables): TargetOperation {
   const type = isDoc(operand) ? operand.$type : 'date'
   if (
@@ -112,7 +112,7 @@ export function currentDate(operand: unknown, variables: Variables): TargetOpera
   }
 }
 
-/** `$bit`: and, or, xor on int and long. */
+/** `$bit`: and, or, xor on ints and longs. */
 export function bit(operand: unknown): TargetOperation {
   if (!isDoc(operand) || Object.keys(operand).length === 0)
     throw refusal('BadValue', 'The $bit modifier is not compatible with this type of argument')
@@ -140,7 +140,9 @@ export function bit(operand: unknown): TargetOperation {
   }
 }
 
-/** A number of elements, for `$slice`, `$position`, `$pop`; undefined when it is no whole number. */
+/**
+ * The whole-number operand of `$slice`, `$position` or `$pop`; undefined if it is no whole number.
+ */
 export function wholeNumber(value: unknown): number | undefined {
   const number = toNumber(value)
   return number !== undefined && Number.isInteger(number) ? number : undefined

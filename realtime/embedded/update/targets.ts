@@ -1,11 +1,11 @@
-// Finds what an update path points at: through objects, by array index, by `$`, `$[]` and `$[identifier]`. Creates the
-// objects on the way where the operator may.
+// Finds the targets of an update path: through objects, by array index, and by `$`, `$[]` and
+// `$[identifier]`. Creates the objects on the way if the operator may.
 import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import type { Matcher } from '../query/match.ts'
 import type { ChangedPaths } from './changed-paths.ts'
 
-/** One place that an operator works on. */
+/** One value that an operator works on: a field of an object or an element of an array. */
 export interface UpdateTarget {
   readonly container: Doc | unknown[]
   readonly key: string
@@ -15,21 +15,21 @@ export interface UpdateTarget {
 /** Does the work of one operator on one target and records what changed. */
 export type TargetOperation = (target: UpdateTarget, changes: ChangedPaths) => void
 
-/** What path parts other than names stand for. */
+/** What the special parts of a path stand for. */
 export interface PathContext {
   readonly position: number | undefined
   readonly identifiers: ReadonlyMap<string, Matcher>
-  /** Create missing objects on the way; otherwise a missing path is no target. */
+  /** Whether missing objects on the way are created. If not, a missing path has no target. */
   readonly create: boolean
   readonly changes: ChangedPaths
 }
 
-/** The value at a target; undefined when missing. */
+/** The value at a target; undefined if it is missing. */
 export function valueAt({ container, key }: UpdateTarget): unknown {
   return Array.isArray(container) ? container[Number(key)] : getField(container, key)
 }
 
-/** Writes a target's value; an array is filled with null up to the index. */
+/** Writes the value at a target. An array is filled with null up to the index. */
 export function writeAt({ container, key }: UpdateTarget, value: unknown): void {
   if (!Array.isArray(container)) return setField(container, key, value)
   const index = Number(key)

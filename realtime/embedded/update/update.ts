@@ -1,5 +1,5 @@
-// Parses an update once and applies it to any number of documents: a replacement, operators, or a pipeline. Guards that
-// `_id` never changes and that two operators never touch the same path.
+// Parses an update (a replacement, operators, or a pipeline) once and applies it to any number of
+// documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
 import {
   decode,
@@ -19,24 +19,29 @@ import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'
 import type { Filter } from '../query/filter.ts'
 
-/** An updated document: its value, bytes, and (unless it was replaced whole) what changed. */
+/**
+ * An updated document: its value, its bytes, and a description of what changed, unless the document
+ * was replaced as a whole.
+ */
 export interface UpdatedDocument {
   readonly doc: Doc
   readonly bytes: Uint8Array
   readonly description: Doc | undefined
 }
 
-/** A parsed update. */
 export interface ParsedUpdate {
-  /** Applies it to a document; undefined when nothing changed. `position` is what `$` stands for. */
+  /**
+   * Applies the update to a document; undefined if nothing changed. `position` is what `$` stands
+   * for.
+   */
   apply(bytes: Uint8Array, position: number | undefined): UpdatedDocument | undefined
-  /** Builds the document of an upsert from the filter's equalities. */
+  /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
   build(filter: Filter): UpdatedDocument
-  /** A whole-document replacement, which `multi` does not allow. */
+  /** Whether the update replaces the whole document, which `multi` doesn't allow. */
   readonly replacement: boolean
 }
 
-/** The largest document that is stored: 16 MB. */
+/** The size of the largest document that can be stored: 16 MB. */
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 
 /** Parses the `u` of an update statement. */
@@ -53,11 +58,11 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
 }
 
 function replacementUpdate(u: Doc): ParsedUpdate {
-  const stray = Object.keys(u).find((name) => name.startsWith('$'))
-  if (stray)
+  const unexpected = Object.keys(u).find((name) => name.startsWith('$'))
+  if (unexpected)
     throw refusal(
       'DollarPrefixedFieldName',
-      `The dollar ($) prefixed field '${stray}' in '${stray}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
+      `The dollar ($) prefixed field '${unexpected}' in '${unexpected}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
     )
   return {
     replacement: true,
@@ -105,7 +110,7 @@ function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): Pa
   }
 }
 
-/** The document that an upsert starts from: the filter's equalities, `_id` first. */
+/** The document that an upsert starts from: the equalities of the filter, with `_id` first. */
 function seedOf(filter: Filter): Doc {
   const seed: Doc = {}
   const equalities = equalitiesOf(filter)
@@ -190,7 +195,7 @@ function encodeChecked(doc: Doc, id: unknown): Uint8Array {
   return bytes
 }
 
-/** Refuses values that cannot be an `_id`. */
+/** Refuses values that can't be an `_id`. */
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
   if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
@@ -202,11 +207,11 @@ export function checkId(id: unknown): void {
     throw refusal('BadValue', "can't use a regex for _id")
   }
   if (isDoc(id)) {
-    const stray = Object.keys(id).find((name) => name.startsWith('$'))
-    if (stray)
+    const unexpected = Object.keys(id).find((name) => name.startsWith('$'))
+    if (unexpected)
       throw refusal(
         'DollarPrefixedFieldName',
-        `The dollar ($) prefixed field '${stray}' in '_id.${stray}' is not valid for storage.`,
+        `The dollar ($) prefixed field '${unexpected}' in '_id.${unexpected}' is not valid for storage.`,
       )
   }
 }

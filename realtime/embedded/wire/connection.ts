@@ -1,5 +1,5 @@
-// One client connection: frames in, answers out. An answer leaves only when everything its command did, or saw, is on
-// disk. Commands of one connection run in the order in which they came.
+// One client connection. A reply leaves only after everything that its command did, or saw, is on
+// disk. The commands of a connection run in the order in which they arrive.
 import type { Socket } from 'node:net'
 import type { DatabaseEngine } from '../engine.ts'
 import { dispatch, errorReply } from '../commands/dispatch.ts'
@@ -19,11 +19,11 @@ export function serveConnection(
   engine: DatabaseEngine,
   stopping: AbortSignal,
 ): void {
-  const framing = new FrameReader(MAX_MESSAGE_BYTES + 1024)
-  const gone = new AbortController()
+  const frames = new FrameReader(MAX_MESSAGE_BYTES + 1024)
+  const closed = new AbortController()
   const client: ClientConnection = {
     appName: undefined,
-    closed: gone.signal,
+    closed: closed.signal,
     destroy: () => socket.destroy(),
   }
   let queue: Promise<void> | undefined
@@ -51,7 +51,7 @@ export function serveConnection(
     while (reply.next && message.exhaust && !message.unacknowledged) {
       responseTo = send(message, reply, responseTo, true)
       reply = await reply.next()
-      if (gone.signal.aborted || stopping.aborted) return
+      if (closed.signal.aborted || stopping.aborted) return
     }
     if (!message.unacknowledged) send(message, reply, responseTo, false)
   }
@@ -71,19 +71,19 @@ export function serveConnection(
     } else {
       queue = queue.then(() => execute(message))
     }
-    const mine = queue
-    void mine?.then(() => {
-      if (queue === mine) queue = undefined
+    const started = queue
+    void started?.then(() => {
+      if (queue === started) queue = undefined
     })
   }
 
   socket.on('data', (chunk: Buffer) => {
     try {
-      for (const frame of framing.push(chunk)) accept(parseMessage(frame))
+      for (const frame of frames.push(chunk)) accept(parseMessage(frame))
     } catch {
       socket.destroy()
     }
   })
   socket.on('error', () => socket.destroy())
-  socket.on('close', () => gone.abort())
+  socket.on('close', () => closed.abort())
 }

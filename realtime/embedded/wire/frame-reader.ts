@@ -1,17 +1,19 @@
-// Cuts a byte stream into frames by their length prefix.
+// Cuts a stream of bytes into frames, which begin with their own length.
 
-/** Collects chunks and hands out whole frames. */
+/** Collects chunks of bytes and returns complete frames. */
 export class FrameReader {
   #chunks: Buffer[] = []
   #length = 0
   readonly #limit: number
 
-  /** `limit`: the largest frame, in bytes. */
+  /** `limit` is the size of the largest frame, in bytes. */
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** Adds a chunk; returns the frames that are complete now. Throws when a length is impossible. */
+  /**
+   * Adds a chunk and returns the frames that are complete now. Throws if a length is impossible.
+   */
   push(chunk: Buffer): Buffer[] {
     this.#chunks.push(chunk)
     this.#length += chunk.length

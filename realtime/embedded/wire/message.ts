@@ -1,5 +1,5 @@
-// Frames of the wire protocol. Guards that nothing malformed gets further: a frame that is not understood closes its
-// connection, as a mongod does.
+// Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
+// parsed closes its connection, as in a mongod.
 import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
 import { decode, decodePlain, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 
@@ -10,7 +10,7 @@ const CHECKSUM_PRESENT = 1
 const MORE_TO_COME = 2
 const EXHAUST_ALLOWED = 1 << 16
 
-/** The largest frame that is accepted: 48 MB. */
+/** The size of the largest frame that is accepted: 48 MB. */
 export const MAX_MESSAGE_BYTES = 48_000_000
 
 /** A command as it arrived. */
@@ -19,17 +19,17 @@ export interface WireMessage {
   readonly command: Doc
   readonly name: string
   readonly db: string
-  /** Documents that stay bytes: of an insert, or of a document sequence, by field. */
+  /** Documents that stay bytes, by field: those of an insert, and those of a document sequence. */
   readonly sequences: ReadonlyMap<string, Uint8Array[]>
-  /** The client wants no answer. */
+  /** The client expects no reply. */
   readonly unacknowledged: boolean
-  /** The client takes any number of answers to this one request. */
+  /** The client accepts any number of replies to this one request. */
   readonly exhaust: boolean
-  /** It came as a legacy OP_QUERY and has to be answered so. */
+  /** The command came as a legacy OP_QUERY and needs a reply of that kind. */
   readonly legacy: boolean
 }
 
-/** Parses one whole frame; throws on anything malformed. */
+/** Parses one complete frame. Throws if it is malformed. */
 export function parseMessage(frame: Buffer): WireMessage {
   const requestId = frame.readInt32LE(4)
   const opCode = frame.readInt32LE(12)
@@ -103,7 +103,7 @@ function parseOpQuery(frame: Buffer, requestId: number): WireMessage {
 
 let nextId = 1
 
-/** Composes the answer to a request; `more` says that another one to the same request follows. */
+/** Builds the frame of a reply. `more` says that another reply to the same request follows. */
 export function composeReply(
   responseTo: number,
   body: Uint8Array,
@@ -125,14 +125,14 @@ export function composeReply(
   return { frame: Buffer.concat([head, body]), id }
 }
 
-/** A cursor's part of an answer: documents stay the bytes they are. */
+/** The cursor of a reply. Its documents stay bytes. */
 export interface CursorBatch {
   readonly batchName: 'firstBatch' | 'nextBatch'
   readonly documents: readonly Uint8Array[]
   readonly rest: Doc
 }
 
-/** Encodes an answer, the cursor first, without decoding its documents. */
+/** Encodes a reply, with the cursor first, without decoding the cursor's documents. */
 export function encodeReply(body: Doc, cursor?: CursorBatch): Uint8Array {
   if (!cursor) return encode(body)
   const inner = framed([

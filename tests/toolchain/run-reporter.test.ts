@@ -6,8 +6,8 @@ import { expect, it } from 'vitest'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
-it('ends a run with one plain line that counts whatever failed, also what is no test', async () => {
-  await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-closing-line-'))
+it('names the slowest files and ends with one plain line that also counts failures outside of tests', async () => {
+  await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-run-reporter-'))
   const write = (name: string, text: string) => writeFile(path.join(folder.path, name), text)
   await symlink(path.join(root, 'node_modules'), path.join(folder.path, 'node_modules'))
   await write('package.json', '{"type":"module"}')
@@ -21,10 +21,11 @@ it('ends a run with one plain line that counts whatever failed, also what is no 
      describe('with a broken hook', () => { beforeAll(() => { throw new Error('hook') }); it('is not run', () => {}) })`,
   )
   await write('unloadable.test.js', `throw new Error('no such luck')`)
-  const reporter = path.join(root, 'tools/closing-line-reporter.ts')
+  const reporter = path.join(root, 'tools/run-reporter.ts')
   const args = ['run', '--root', folder.path, '--reporter', 'default', '--reporter', reporter]
   const vitest = path.join(root, 'node_modules/vitest/vitest.mjs')
   const run = spawnSync(process.execPath, [vitest, ...args], { cwd: folder.path, encoding: 'utf8' })
+  expect(run.stdout).toMatch(/Slowest files:\n +\d+\.\d s {2}tests\.test\.js/)
   expect(run.stdout.trimEnd().split('\n').at(-1)).toBe('2 passed, 3 failed, 2 skipped')
   expect(run.status).toBe(1)
 })
