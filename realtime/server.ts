@@ -32,12 +32,12 @@ import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
-import { sharedLimiter } from './redis/limits.ts'
+import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { toFault } from './store/faults.ts'
 import { deploymentName } from './store/feed.ts'
@@ -60,7 +60,7 @@ export interface ServerOptions {
   rateLimits?: Partial<RateLimitRules>
   conversationsPerUser?: number
   gateway?: GatewaySettings
-  /** Replaces `stopTimings.leave` in tests, where no load balancer has to notice. */
+  /** Replaces `shutdownTimings.leave` in tests, where no load balancer has to notice. */
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
@@ -84,7 +84,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const logger = options.logger ?? createLogger(config.logLevel)
   const metrics = createMetrics({ ofProcess: options.ofProcess })
-  const stops = stopOnce(logger)
+  const stops = createShutdown(logger)
   try {
     return await compose()
   } catch (error) {
@@ -111,7 +111,7 @@ export async function startServer(
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
-    const limits = createRateLimits(options.rateLimits, link && sharedLimiter(link))
+    const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
     const devices = {
@@ -175,7 +175,7 @@ export async function startServer(
       host: { account, proxy, oidc },
       toFault,
       isReady: async () =>
-        serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
+        serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
@@ -194,7 +194,7 @@ export async function startServer(
       metrics,
       settings: options.gateway,
       link,
-      relayed: (user_id, change) => agents.onChange(user_id, change),
+      onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
     const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
@@ -216,12 +216,12 @@ export async function startServer(
     stops.add('feed', () => feed.stop())
     await feed.ready
     void log.projectAbandoned()
-    stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
+    stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
     const url = await listen(http.server, config)
     serving = true
     // while a load balancer still sends devices here, refusing them would only send them in circles
-    const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
+    const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
     return { url, stop: () => stops.run() }
@@ -229,7 +229,7 @@ export async function startServer(
 
   /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
-    const { startLink } = await import('./redis/link.ts')
+    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
     return startLink({
       url,
       deployment: await deploymentName(database),

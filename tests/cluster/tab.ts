@@ -3,7 +3,7 @@ import type { Person } from '../harness/person.ts'
 import { eventually } from '../harness/eventually.ts'
 import { createEngine, type Engine } from '@lockstep/client/engine'
 
-export class Tab implements AsyncDisposable {
+export class EngineTab implements AsyncDisposable {
   readonly engine: Engine
   /** When it was last seen to lose its node, and to be live again (`performance.now()`). */
   lostAt = -Infinity
@@ -20,8 +20,8 @@ export class Tab implements AsyncDisposable {
   }
 
   /** Opens it at a conversation; resolves when it is live. */
-  static async open(person: Person, origin: string, conversation_id: string): Promise<Tab> {
-    const tab = new Tab(person, origin)
+  static async open(person: Person, origin: string, conversation_id: string): Promise<EngineTab> {
+    const tab = new EngineTab(person, origin)
     await tab.engine.start()
     await tab.engine.conversations.open(conversation_id)
     await tab.live()

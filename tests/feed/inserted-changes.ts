@@ -4,7 +4,7 @@ import { toEntry } from '../../realtime/log/entry.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 
 /** A connection that closes when it goes out of scope. */
-export async function opened(url: string) {
+export async function openTestDatabase(url: string) {
   const database = await openDatabase(url)
   return { database, [Symbol.asyncDispose]: () => database.close() }
 }

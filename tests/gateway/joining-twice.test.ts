@@ -3,13 +3,13 @@ import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually, within } from '../harness/eventually.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
-import { Sessions, startHouse, type House } from './house.ts'
+import { ScriptedSessions, startScriptedNode, type ScriptedNode } from './scripted-node.ts'
 
 const JOIN = '40/account,{"protocol":1}'
 const LEAVE = '41/account,'
 
 /** Sessions whose look-ups wait until the test lets them go on. */
-class Held extends Sessions {
+class Held extends ScriptedSessions {
   readonly identifying = hold()
   readonly verifying = hold()
 
@@ -42,12 +42,12 @@ function hold() {
 
 async function heldHouse() {
   const sessions = new Held()
-  const house = await startHouse({ sessions })
+  const house = await startScriptedNode({ sessions })
   return { house, sessions, ...sessions.signIn() }
 }
 
 /** Sockets in any state. */
-const sockets = (house: House) => house.metric('lockstep_sockets')
+const sockets = (house: ScriptedNode) => house.metric('lockstep_sockets')
 /** The events that a raw connection has been sent, in order. */
 const events = ({ inbox }: RawSocket): [name: string, payload: { seq?: number }][] =>
   inbox
@@ -72,7 +72,7 @@ test('GATE-8 two joins of which none has been answered end the connection, and l
   witness.socket.disconnect()
   await eventually(async () => (await sockets(house)) === 0)
   expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
-  expect(witness.names()).toEqual(['sync', 'disconnect'])
+  expect(witness.eventNames()).toEqual(['sync', 'disconnect'])
 })
 
 test('a join after one that was refused is answered like a first one', async () => {

@@ -1,9 +1,9 @@
 // The end of an account: a device is told of it, and its connection ends behind that.
 import { expect, test } from 'vitest'
-import { startHouse, type House } from './house.ts'
+import { startScriptedNode, type ScriptedNode } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
 
-function close(house: House, user_id: string) {
+function close(house: ScriptedNode, user_id: string) {
   const closed = house.log.append(user_id, {
     topic: 'account',
     op: 'closed',
@@ -15,7 +15,7 @@ function close(house: House, user_id: string) {
 }
 
 test('P1 a live device hears it last, then its whole connection ends, once', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   const stranger = await house.join('account', house.sessions.signIn().cookie)
   const device = await house.join('account', cookie)
@@ -31,13 +31,13 @@ test('P1 a live device hears it last, then its whole connection ends, once', asy
 })
 
 test('P1 GATE-3 a device that is being caught up hears it with the rest, then its connection ends', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   const renamed = house.log.append(user_id, { topic: 'account', op: 'renamed' })
   const gate = Promise.withResolvers<void>()
   const reading = Promise.withResolvers<void>()
-  const device = house.dial('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
-  house.log.gate = () => (reading.resolve(), gate.promise)
+  const device = house.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
+  house.log.beforeRead = () => (reading.resolve(), gate.promise)
   await reading.promise
   const closed = close(house, user_id)
   gate.resolve()
@@ -58,14 +58,14 @@ test('P1 GATE-3 a device that is being caught up hears it with the rest, then it
 })
 
 test('devices that have not joined the account, or can’t be told, end within a second all the same', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   const other = await house.join('conversations', cookie)
-  house.log.gate = () => new Promise(() => undefined)
-  const stuck = house.dial('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
+  house.log.beforeRead = () => new Promise(() => undefined)
+  const stuck = house.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
   await expect.poll(() => house.metric('lockstep_sockets')).toBe(2)
   close(house, user_id)
   await Promise.all([other.next('disconnect', 1_000), stuck.next('disconnect', 1_000)])
-  expect(other.names()).toEqual(['sync', 'disconnect'])
+  expect(other.eventNames()).toEqual(['sync', 'disconnect'])
   expect(await house.metric('lockstep_sockets')).toBe(0)
 })

@@ -1,6 +1,6 @@
 // A node was restarted: everybody comes back at the same moment.
 import { expect, test } from 'vitest'
-import { startHouse } from './house.ts'
+import { startScriptedNode } from './scripted-node.ts'
 
 const PEOPLE = 100
 const DEVICES = 1_000
@@ -8,7 +8,7 @@ const MISSED = 5
 const PATIENCE_MS = 50_000
 
 test('a thousand devices that come back at once are all caught up, with a bounded number of reads at a time', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   let reading = 0
   let most = 0
   const { range } = house.log
@@ -22,7 +22,10 @@ test('a thousand devices that come back at once are all caught up, with a bounde
 
   const devices = await Promise.all(
     Array.from({ length: DEVICES }, async (_, i) => {
-      const client = house.dial('conversations', people[i % PEOPLE]!.cookie, { protocol: 1, since })
+      const client = house.connect('conversations', people[i % PEOPLE]!.cookie, {
+        protocol: 1,
+        since,
+      })
       return client.next('sync', PATIENCE_MS)
     }),
   )

@@ -10,11 +10,11 @@ import { insertUser } from '../../realtime/store/users.ts'
 import { Person } from '../harness/person.ts'
 
 /** What the nodes of a crowd must be started with. */
-export const crowdEnv = { SESSION_SECRET: 'the secret of a crowd that only exists in tests' }
+export const bulkUsersEnv = { SESSION_SECRET: 'the secret of a crowd that only exists in tests' }
 const AT_ONCE = 50
 
 /** @param home the address of the node that each of them talks to */
-export async function crowd(
+export async function createUsers(
   databaseUrl: string,
   count: number,
   home: (index: number) => string,
@@ -22,7 +22,7 @@ export async function crowd(
   const database = await openDatabase(databaseUrl)
   const logger = createLogger('silent')
   const log = createLog(database, logger)
-  const sessions = createSessions({ database, secrets: [crowdEnv.SESSION_SECRET], logger })
+  const sessions = createSessions({ database, secrets: [bulkUsersEnv.SESSION_SECRET], logger })
   const make = async (index: number): Promise<Person> => {
     const _id = newId()
     const at = new Date()

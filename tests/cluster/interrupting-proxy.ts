@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** What is held back once the trap has closed: answers, or further requests. */
 export type Held = 'answers' | 'requests'
 
-export class Trap implements AsyncDisposable {
+export class InterruptingProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #links = new Set<{ near: Socket; far: Socket }>()
   #bait: { bytes: Buffer; held: Held; closed: () => void } | undefined
@@ -16,8 +16,8 @@ export class Trap implements AsyncDisposable {
     this.#server = createServer((near) => this.#join(near, connect(target)))
   }
 
-  static async before(target: { host: string; port: number }): Promise<Trap> {
-    const trap = new Trap(target)
+  static async startFor(target: { host: string; port: number }): Promise<InterruptingProxy> {
+    const trap = new InterruptingProxy(target)
     trap.#server.listen(0, '127.0.0.1')
     await once(trap.#server, 'listening')
     return trap
@@ -28,18 +28,18 @@ export class Trap implements AsyncDisposable {
   }
 
   /** Closes behind the next request that contains `text`; resolves then. */
-  set(text: string, held: Held): Promise<void> {
+  interruptAfter(text: string, held: Held): Promise<void> {
     return new Promise((closed) => (this.#bait = { bytes: Buffer.from(text), held, closed }))
   }
 
   /** Lets everything through again, for whoever connects anew. */
-  open(): void {
+  restore(): void {
     this.#held = this.#bait = undefined
     for (const { near, far } of this.#links) [near, far].forEach((end) => end.destroy())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.open()
+    this.restore()
     this.#server.close()
     await once(this.#server, 'close')
   }

@@ -2,34 +2,44 @@
 import { Registry } from 'prom-client'
 import { newId } from '@lockstep/protocol/ids'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { startLink, type LinkTimings } from '../../realtime/redis/link.ts'
+import { startClusterLink, type ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
-import { Sessions, startHouse, type House, type HouseOptions } from './house.ts'
+import {
+  ScriptedSessions,
+  startScriptedNode,
+  type ScriptedNode,
+  type ScriptedNodeOptions,
+} from './scripted-node.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
-const timings: LinkTimings = { beat: 50, deaf: 300, renew: 1_000, gone: 1_500 }
+const timings: ClusterLinkTimings = {
+  heartbeatMs: 50,
+  echoTimeoutMs: 300,
+  reconnectMs: 1_000,
+  nodeTimeoutMs: 1_500,
+}
 
 export interface Node {
-  house: House
-  link: Awaited<ReturnType<typeof startLink>>
+  house: ScriptedNode
+  link: Awaited<ReturnType<typeof startClusterLink>>
   /** The node's way to Redis. */
   wire: Wire
 }
 
 /** @param deploymentOf which nodes belong together, by index; all do unless told */
-export async function startCluster(
+export async function startScriptedCluster(
   size: number,
-  options: HouseOptions = {},
+  options: ScriptedNodeOptions = {},
   deploymentOf = (_index: number) => 'one',
 ) {
   await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
   const redis = started.use(await TestRedis.start())
-  const shared = { log: new ScriptedLog(), sessions: new Sessions() }
+  const shared = { log: new ScriptedLog(), sessions: new ScriptedSessions() }
   const nodes: Node[] = []
   for (let i = 0; i < size; i++) {
     const wire = started.use(await Wire.to({ port: redis.port }))
-    const link = await startLink({
+    const link = await startClusterLink({
       url: `redis://${wire.address}`,
       deployment: deploymentOf(i),
       node: newId(),
@@ -39,7 +49,7 @@ export async function startCluster(
     })
     started.defer(() => link.stop())
     nodes.push({
-      house: started.use(await startHouse({ ...shared, ...options, also: { link } })),
+      house: started.use(await startScriptedNode({ ...shared, ...options, also: { link } })),
       link,
       wire,
     })

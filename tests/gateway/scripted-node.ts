@@ -10,7 +10,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Presence, Sync } from '@lockstep/protocol/sync'
 import type { Execute } from '../../realtime/commands/commands.ts'
-import { startGateway, type GatewayOptions } from '../../realtime/gateway/gateway.ts'
+import { startGateway, type GatewayDeps } from '../../realtime/gateway/gateway.ts'
 import { gatewaySettings, type GatewaySettings } from '../../realtime/gateway/settings.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { ScriptedLog } from './scripted-log.ts'
@@ -19,16 +19,16 @@ type Overrides = Partial<Omit<GatewaySettings, 'timings'>> & {
   timings?: Partial<GatewaySettings['timings']>
 }
 
-export interface HouseOptions {
+export interface ScriptedNodeOptions {
   settings?: Overrides
   log?: ScriptedLog
   execute?: Execute
-  also?: Partial<GatewayOptions>
-  sessions?: Sessions
+  also?: Partial<GatewayDeps>
+  sessions?: ScriptedSessions
 }
 
 /** Sessions by cookie `session=<id>`; a test signs in and revokes. */
-export class Sessions {
+export class ScriptedSessions {
   readonly #sessions = new Map<string, { user_id: string; expires_at: Date }>()
   away = false
   /** Called with each question whether sessions are alive, before it is answered. */
@@ -64,8 +64,8 @@ export class Sessions {
 }
 
 /** Starts a gateway; `await using` stops it and its clients. */
-export async function startHouse(options: HouseOptions = {}) {
-  const { log = new ScriptedLog(), sessions = new Sessions() } = options
+export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
+  const { log = new ScriptedLog(), sessions = new ScriptedSessions() } = options
   const httpServer = createServer((_request, response) => response.writeHead(404).end())
   const metrics = new Registry()
   const gateway = startGateway({
@@ -95,7 +95,7 @@ export async function startHouse(options: HouseOptions = {}) {
   httpServer.listen(0, '127.0.0.1')
   await once(httpServer, 'listening')
   const { port } = httpServer.address() as AddressInfo
-  const clients: Client[] = []
+  const clients: SocketClient[] = []
 
   const house = {
     gateway,
@@ -106,13 +106,13 @@ export async function startHouse(options: HouseOptions = {}) {
     port,
     url: `http://127.0.0.1:${port}`,
     /** A client on its way in. */
-    dial(
+    connect(
       topic: string,
       cookie: string | undefined,
       auth: object = { protocol: 1 },
       headers: object = {},
       by = port,
-    ): Client {
+    ): SocketClient {
       const extraHeaders = { ...(cookie && { cookie }), ...headers }
       const socket = io(`http://127.0.0.1:${by}/${topic}`, {
         transports: ['websocket'],
@@ -121,13 +121,13 @@ export async function startHouse(options: HouseOptions = {}) {
         auth,
         extraHeaders,
       })
-      const client = new Client(socket)
+      const client = new SocketClient(socket)
       clients.push(client)
       return client
     },
     /** A client that has had its first `sync`. */
-    async join(topic: string, cookie: string, auth: object = {}, by = port): Promise<Client> {
-      const client = house.dial(topic, cookie, { protocol: 1, ...auth }, {}, by)
+    async join(topic: string, cookie: string, auth: object = {}, by = port): Promise<SocketClient> {
+      const client = house.connect(topic, cookie, { protocol: 1, ...auth }, {}, by)
       await client.next('sync')
       return client
     },
@@ -144,10 +144,10 @@ export async function startHouse(options: HouseOptions = {}) {
   }
   return house
 }
-export type House = Awaited<ReturnType<typeof startHouse>>
+export type ScriptedNode = Awaited<ReturnType<typeof startScriptedNode>>
 
 /** The TCP socket under a client. */
-export const tcpOf = (client: Client) =>
+export const tcpOf = (client: SocketClient) =>
   (client.socket.io.engine.transport as unknown as { ws: { _socket: NetSocket } }).ws._socket
 
 interface Inbox {
@@ -162,7 +162,7 @@ interface Inbox {
 }
 
 /** Everything that happens to a socket, in order; tests take from it by kind. */
-export class Client {
+export class SocketClient {
   readonly socket: Socket
   readonly seen: { event: string; payload: unknown }[] = []
   readonly #taken = new Set<object>()
@@ -192,16 +192,16 @@ export class Client {
         return found.payload as Inbox[Event]
       }
       if (deadline.aborted)
-        throw new Error(`no ${event} within ${withinMs} ms; seen: ${this.names().join(' ')}`)
+        throw new Error(`no ${event} within ${withinMs} ms; seen: ${this.eventNames().join(' ')}`)
       await Promise.race([this.#wake.promise, late])
     }
   }
 
-  names(): string[] {
+  eventNames(): string[] {
     return this.seen.map(({ event }) => event)
   }
 
-  ask(
+  request(
     event: string,
     ...args: unknown[]
   ): Promise<{ ok: boolean; data?: unknown; error?: { code: string } }> {

@@ -1,23 +1,23 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Execute } from '../../realtime/commands/commands.ts'
-import { startHouse, type Client } from './house.ts'
+import { startScriptedNode, type SocketClient } from './scripted-node.ts'
 
 const execute: Execute = () => Promise.resolve({ data: null, seq: 1, version: 1, changed: true })
-const ask = (client: Client) =>
-  client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+const ask = (client: SocketClient) =>
+  client.request('delete', { conversation_id: newId(), mutation_id: newId() })
 const refused = { ok: false, error: { code: 'rate_limited' } }
 const slow = { rate: 0.1, burst: 4 }
 
 test('events that want no answer count like others', async () => {
-  await using house = await startHouse({ execute, settings: { events: slow } })
+  await using house = await startScriptedNode({ execute, settings: { events: slow } })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
   for (let i = 0; i < 4; i++) client.socket.emit('delete', {})
   expect(await ask(client)).toMatchObject(refused)
 })
 
 test('all sockets of one user share what the user may do; others have their own', async () => {
-  await using house = await startHouse({ execute, settings: { eventsPerUser: slow } })
+  await using house = await startScriptedNode({ execute, settings: { eventsPerUser: slow } })
   const { cookie } = house.sessions.signIn()
   const clients = await Promise.all(
     ['conversations', 'conversations', 'agents', 'account'].map((topic) =>
@@ -25,9 +25,9 @@ test('all sockets of one user share what the user may do; others have their own'
     ),
   )
   for (const client of clients)
-    expect(await client.ask('range', { from: 1, to: 1 })).toMatchObject({ ok: true })
+    expect(await client.request('range', { from: 1, to: 1 })).toMatchObject({ ok: true })
   for (const client of clients)
-    expect(await client.ask('range', { from: 1, to: 1 })).toMatchObject(refused)
+    expect(await client.request('range', { from: 1, to: 1 })).toMatchObject(refused)
   const other = await house.join('conversations', house.sessions.signIn().cookie)
   expect(await ask(other)).toMatchObject({ ok: true })
 })
@@ -35,7 +35,10 @@ test('all sockets of one user share what the user may do; others have their own'
 test.each([true, false])(
   'a socket that goes on after many refusals is ended (with acks: %s)',
   async (withAcks) => {
-    await using house = await startHouse({ execute, settings: { events: slow, refusals: 20 } })
+    await using house = await startScriptedNode({
+      execute,
+      settings: { events: slow, refusals: 20 },
+    })
     const { cookie } = house.sessions.signIn()
     const [flooding, quiet] = [
       await house.join('conversations', cookie),
@@ -58,7 +61,10 @@ test('refusals that something was accepted between end nobody', async () => {
     await new Promise<void>((resolve) => (proceed = resolve))
     return execute(...command)
   }
-  await using house = await startHouse({ execute: slowly, settings: { inFlight: 1, refusals: 5 } })
+  await using house = await startScriptedNode({
+    execute: slowly,
+    settings: { inFlight: 1, refusals: 5 },
+  })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
   for (let round = 0; round < 4; round++) {
     const first = ask(client)
