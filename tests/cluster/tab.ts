@@ -1,7 +1,7 @@
 // A tab with the real client engine, behind the load balancer: nobody tells it which node to go to.
 import type { Person } from '../harness/person.ts'
 import { eventually } from '../harness/eventually.ts'
-import { createEngine, type Engine } from '@lockstep/client/engine'
+import { createEngine, type Engine } from '@lockstep/client'
 
 export class EngineTab implements AsyncDisposable {
   readonly engine: Engine

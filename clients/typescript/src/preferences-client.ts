@@ -3,23 +3,23 @@ import { decidePreferences } from '@lockstep/protocol/decide/preferences'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Preferences, PreferencesCommands } from '@lockstep/protocol/preferences'
 import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/preferences'
-import type { Call } from './call.ts'
-import { getPreferences } from '../../../ui/src/lib/services/preferences.ts'
-import { followVersion, type Model } from './model.ts'
-import { toChange } from './predicted-change.ts'
-import { TopicFace } from './topic-face.ts'
-import { Topic } from './topic.ts'
-import type { PreferencesTopic, Sent } from './views.ts'
+import type { Call } from './rest/call.ts'
+import { getPreferences } from './rest/preferences.ts'
+import { actionByVersion, type TopicModel } from './topic-model.ts'
+import { predictedChange } from './predicted-change.ts'
+import { TopicClient } from './topic-client.ts'
+import { TopicReplica } from './topic-replica.ts'
+import type { PreferencesTopic, IssuedCommand } from './views.ts'
 
 /** The only entity. */
 const KEY = 'preferences'
 
-export class PreferencesFollower extends TopicFace<Preferences> implements PreferencesTopic {
-  protected readonly topic: Topic<Preferences>
+export class PreferencesClient extends TopicClient<Preferences> implements PreferencesTopic {
+  protected readonly topic: TopicReplica<Preferences>
 
   constructor(call: Call, onChange: () => void) {
     super()
-    this.topic = new Topic(preferencesModel(call), {}, onChange)
+    this.topic = new TopicReplica(preferencesModel(call), {}, onChange)
   }
 
   get value(): JsonObject {
@@ -29,7 +29,7 @@ export class PreferencesFollower extends TopicFace<Preferences> implements Prefe
     return (this.topic.view(KEY) ?? noPreferences).version
   }
 
-  update(patch: JsonObject, { if_version }: { if_version?: number } = {}): Sent {
+  update(patch: JsonObject, { if_version }: { if_version?: number } = {}): IssuedCommand {
     const payload: PreferencesCommands['update'] = {
       patch,
       ...(if_version !== undefined && { if_version }),
@@ -38,31 +38,33 @@ export class PreferencesFollower extends TopicFace<Preferences> implements Prefe
   }
 }
 
-function preferencesModel(call: Call): Model<Preferences> {
+function preferencesModel(call: Call): TopicModel<Preferences> {
   const read = async () => {
     const { preferences, version, epoch, seq } = await getPreferences(call)
     return { held: { preferences, version }, epoch, seq }
   }
   return {
     topic: 'preferences',
-    async load(put) {
+    async loadAll(put) {
       const { held, epoch, seq } = await read()
       put(KEY, held)
       return { epoch, seq }
     },
     loadOne: read,
     keyOf: () => KEY,
-    follow: (held, change) =>
-      followVersion(held, change, { whole: false, last: false, stands: true }),
+    actionFor: (held, change) =>
+      actionByVersion(held, change, { whole: false, last: false, stands: true }),
     reduce: (held = noPreferences, change) => reducePreferences(held, change),
     versionOf: ({ version }) => version,
-    gone: () => undefined,
+    tombstone: () => undefined,
     predict(held = noPreferences, { payload }, context) {
       const decision = decidePreferences(held, payload as PreferencesCommands['update'], context)
-      return decision ? reducePreferences(held, toChange('preferences', decision, context)) : held
+      return decision
+        ? reducePreferences(held, predictedChange('preferences', decision, context))
+        : held
     },
-    keepsRefused: () => false,
-    overwriting: (command) => ({
+    showsWhenFailed: () => false,
+    withoutVersionCheck: (command) => ({
       ...command,
       payload: { patch: (command.payload as { patch: JsonObject }).patch },
     }),

@@ -4,16 +4,17 @@ import type { WireChange } from '@lockstep/protocol/change'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/conversation'
-import { PAGE, type Held } from './conversation-model.ts'
+import { createDeferred } from './deferred.ts'
+import { PAGE, type ConversationState } from './conversation-model.ts'
 import type { Entities } from './entities.ts'
 import { getConversation } from './rest/conversations.ts'
-import type { Call } from './call.ts'
-import type { Scope } from './scope.ts'
+import type { Call } from './rest/call.ts'
+import type { Lifetime } from './lifetime.ts'
 
 const MOST_CLOSED = 20
 const MOST_TRIES = 5
 
-export class Windows {
+export class MessageWindows {
   readonly #open = new Map<string, number>()
   /** Closed ones, the longest closed first. */
   readonly #closed = new Set<string>()
@@ -54,8 +55,8 @@ export class Windows {
 
 /** Puts the page before the window in front of it. Throws Fault. */
 export async function loadOlder(
-  entities: Entities<Held>,
-  scope: Scope,
+  entities: Entities<ConversationState>,
+  scope: Lifetime,
   call: Call,
   id: string,
 ): Promise<void> {
@@ -64,7 +65,7 @@ export async function loadOlder(
     if (before === undefined) return
     const { generation } = entities
     const changes: WireChange[] = []
-    let moved = Promise.withResolvers<void>()
+    let moved = createDeferred<void>()
     const unwatch = entities.watch(id, (change) => {
       if (change) changes.push(change)
       moved.resolve()
@@ -81,7 +82,7 @@ export async function loadOlder(
         }
         // The page is ahead of the log: the changes between are on their way.
         await scope.race(moved.promise)
-        moved = Promise.withResolvers<void>()
+        moved = createDeferred<void>()
       }
     } finally {
       unwatch()
@@ -90,7 +91,7 @@ export async function loadOlder(
   throw new Fault('unavailable', { detail: 'The conversation changes too fast: try again' })
 }
 
-const firstPosition = (held: Held | undefined): number | undefined =>
+const firstPosition = (held: ConversationState | undefined): number | undefined =>
   held && isConversation(held) && held.has_more ? held.messages[0]?.position : undefined
 
 /** The page as of the window's version; undefined when the changes between weren't all seen. */

@@ -3,15 +3,16 @@
 import type { Fault } from '@lockstep/protocol/errors'
 import type { Ack, Draining, Handshake, ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import { toFault } from './call.ts'
-import type { Connect, SocketLike } from './ports.ts'
-import type { Scope } from './scope.ts'
+import { createDeferred } from './deferred.ts'
+import { faultFromProblem } from './rest/call.ts'
+import type { Connect, SocketLike } from './platform.ts'
+import type { Lifetime } from './lifetime.ts'
 
 /** No answer came: the server may or may not have done it. */
 class Lost extends Error {}
 
 /** What a channel tells the topic that listens to it. */
-export interface ChannelListener {
+export interface TopicConnectionListener {
   /** The handshake of the next attempt. */
   handshake(): Handshake
   on: { [Event in Exclude<keyof ServerEvents, 'draining'>]?: ServerEvents[Event] }
@@ -23,10 +24,10 @@ export interface ChannelListener {
 }
 
 /** What a channel tells the connection that owns it. */
-export interface ChannelOwner {
+export interface TopicConnectionOwner {
   live(): void
   /** It ended or never came to be; `fault` when the server refused. */
-  down(channel: Channel, fault: Fault | undefined): void
+  down(channel: TopicConnection, fault: Fault | undefined): void
   draining(withinMs: number): void
   /** Something came. */
   heard(): void
@@ -40,12 +41,12 @@ export interface ChannelOwner {
 
 type Status = 'down' | 'joining' | 'live'
 
-export class Channel {
+export class TopicConnection {
   readonly topic: Topic
   readonly #socket: SocketLike
-  readonly #scope: Scope
-  readonly #listener: ChannelListener
-  readonly #owner: ChannelOwner
+  readonly #scope: Lifetime
+  readonly #listener: TopicConnectionListener
+  readonly #owner: TopicConnectionOwner
   readonly #unanswered = new Set<(lost: Lost) => void>()
   #status: Status = 'down'
   #cancelJoin = () => {}
@@ -53,9 +54,9 @@ export class Channel {
   constructor(
     topic: Topic,
     connect: Connect,
-    scope: Scope,
-    listener: ChannelListener,
-    owner: ChannelOwner,
+    scope: Lifetime,
+    listener: TopicConnectionListener,
+    owner: TopicConnectionOwner,
   ) {
     this.topic = topic
     this.#scope = scope
@@ -96,7 +97,7 @@ export class Channel {
   /** Throws Lost, also at once when the channel isn't live. */
   request(event: string, payload: object): Promise<Ack> {
     if (this.#status !== 'live') return Promise.reject(new Lost('not connected'))
-    const { promise, resolve, reject } = Promise.withResolvers<Ack>()
+    const { promise, resolve, reject } = createDeferred<Ack>()
     const sentAt = this.#scope.elapsed()
     const settle = (act: () => void) => {
       cancel()
@@ -138,7 +139,7 @@ export class Channel {
 
   #refused(error: unknown): void {
     const problem = (error as { data?: unknown }).data
-    this.#ended(problem === undefined ? undefined : toFault(problem))
+    this.#ended(problem === undefined ? undefined : faultFromProblem(problem))
   }
 
   #ended(fault: Fault | undefined): void {

@@ -4,14 +4,14 @@ import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { limits } from '@lockstep/protocol/limits'
 import type { Head, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
-import type { Scope } from './scope.ts'
+import type { Lifetime } from './lifetime.ts'
 
 /** Changes kept while they can't be applied. What comes beyond is asked for later. */
 const MOST_KEPT = 2_000
 /** Ranges in a row without what the server said was there; then loading anew is the remedy. */
 const MOST_FRUITLESS = 4
 
-export interface ReplicaPort {
+export interface LogFollowerDeps {
   /** Replaces the state by what the server has now, and gives the cursor that it stands for. Throws Fault. */
   load(): Promise<Cursor>
   /** The next changes of the log. */
@@ -26,9 +26,9 @@ export interface ReplicaPort {
   failed(error: unknown): boolean
 }
 
-export class Replica {
-  readonly #port: ReplicaPort
-  readonly #scope: Scope
+export class LogFollower {
+  readonly #port: LogFollowerDeps
+  readonly #scope: Lifetime
   readonly #kept = new Map<number, WireChange>()
   #cursor: Cursor | undefined
   #loading = false
@@ -42,7 +42,7 @@ export class Replica {
   /** The epoch that the socket spoke of last. */
   #heardEpoch: string | undefined
 
-  constructor(port: ReplicaPort, scope: Scope) {
+  constructor(port: LogFollowerDeps, scope: Lifetime) {
     this.#port = port
     this.#scope = scope
   }

@@ -5,7 +5,7 @@ import { Fault } from '@lockstep/protocol/errors'
 
 const PAGE = 50
 
-export interface ListPage<Item> extends Cursor {
+export interface ListedPage<Item> extends Cursor {
   items: Item[]
   next_cursor: string | null
 }
@@ -20,15 +20,15 @@ export interface ListProgress<Item> {
 }
 
 /** `Query`: what tells one list of the topic from another; always with its fields in the same order. */
-export class Lists<Query extends object, Item> {
-  readonly #read: (query: Query & { limit: number; cursor?: string }) => Promise<ListPage<Item>>
+export class PagedLists<Query extends object, Item> {
+  readonly #read: (query: Query & { limit: number; cursor?: string }) => Promise<ListedPage<Item>>
   readonly #first: Query
   readonly #changed: () => void
   #progress = new Map<string, { query: Query; progress: ListProgress<Item> }>()
 
   /** `first`: the list that is always there. */
   constructor(
-    read: (query: Query & { limit: number; cursor?: string }) => Promise<ListPage<Item>>,
+    read: (query: Query & { limit: number; cursor?: string }) => Promise<ListedPage<Item>>,
     first: Query,
     changed: () => void,
   ) {

@@ -1,10 +1,10 @@
 // What pages see alike of every topic.
 import type { Cursor } from '@lockstep/protocol/cursor'
-import type { Run, Topic } from './topic.ts'
+import type { EngineSession, TopicReplica } from './topic-replica.ts'
 import type { OutboxItem, TopicView } from './views.ts'
 
-export abstract class TopicFace<Held extends object> implements TopicView {
-  protected abstract readonly topic: Topic<Held>
+export abstract class TopicClient<Held extends object> implements TopicView {
+  protected abstract readonly topic: TopicReplica<Held>
 
   get loaded(): boolean {
     return this.topic.loaded
@@ -26,7 +26,7 @@ export abstract class TopicFace<Held extends object> implements TopicView {
   }
 
   /** Somebody has signed in. */
-  begin(run: Run): void {
+  begin(run: EngineSession): void {
     this.topic.begin(run)
   }
   /** Forgets everything. */

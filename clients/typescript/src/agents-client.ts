@@ -5,29 +5,29 @@ import { newId } from '@lockstep/protocol/ids'
 import { isRun, reduceRun, type RunTombstone } from '@lockstep/protocol/reduce/run'
 import type { Delta } from '@lockstep/protocol/sync'
 import { deliveryOf } from './conversation-view.ts'
-import { getRun, listAgents, listRuns } from '../../../ui/src/lib/services/agents.ts'
-import type { Call } from './call.ts'
-import { Lists } from './lists.ts'
-import { followVersion, type Command, type Model } from './model.ts'
-import { Overlay } from './overlay.ts'
-import { TopicFace } from './topic-face.ts'
-import { Topic } from './topic.ts'
+import { getRun, listAgents, listRuns } from './rest/agents.ts'
+import type { Call } from './rest/call.ts'
+import { PagedLists } from './paged-lists.ts'
+import { actionByVersion, type OutgoingCommand, type TopicModel } from './topic-model.ts'
+import { StreamedText } from './streamed-text.ts'
+import { TopicClient } from './topic-client.ts'
+import { TopicReplica } from './topic-replica.ts'
 import {
   isOver,
   type AgentsTopic,
   type RunFilter,
   type RunsView,
   type RunView,
-  type Sent,
+  type IssuedCommand,
 } from './views.ts'
 
-type Held = AgentRun | RunTombstone
+type RunState = AgentRun | RunTombstone
 
-export class Agents extends TopicFace<Held> implements AgentsTopic {
-  protected readonly topic: Topic<Held>
-  readonly #overlay = new Overlay()
+export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
+  protected readonly topic: TopicReplica<RunState>
+  readonly #overlay = new StreamedText()
   readonly #views = new Map<string, RunView | undefined>()
-  readonly #lists: Lists<RunFilter, AgentRun>
+  readonly #lists: PagedLists<RunFilter, AgentRun>
   readonly #listViews = new Map<string, RunsView>()
   #agents: readonly Agent[] = []
 
@@ -37,12 +37,12 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
       this.#listViews.clear()
       this.topic.notify()
     }
-    this.#lists = new Lists((query) => listRuns(call, query), {}, changed)
+    this.#lists = new PagedLists((query) => listRuns(call, query), {}, changed)
     const hooks = {
       invalidate: (id: string) => this.#invalidate(id),
       delta: (delta: Delta) => this.#streamed(delta),
     }
-    this.topic = new Topic(this.#model(call), hooks, onChange)
+    this.topic = new TopicReplica(this.#model(call), hooks, onChange)
   }
 
   override end(): void {
@@ -92,14 +92,14 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     for (const run of page.items) entities.offer(run.id, run)
   }
 
-  run(input: AgentCommands['run']): Sent {
+  run(input: AgentCommands['run']): IssuedCommand {
     const id = input.id ?? newId()
     return this.#send('run', { ...input, id }, id)
   }
-  stop(run_id: string): Sent {
+  stop(run_id: string): IssuedCommand {
     return this.#send('stop', { run_id }, run_id)
   }
-  delete(run_id: string): Sent {
+  delete(run_id: string): IssuedCommand {
     return this.#send('delete', { run_id }, run_id)
   }
 
@@ -107,14 +107,14 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
     name: Name,
     payload: AgentCommands[Name],
     entity_id: string,
-  ): Sent {
+  ): IssuedCommand {
     return this.topic.send({ name, payload, entity_id, message_ids: [] })
   }
 
-  #model(call: Call): Model<Held> {
+  #model(call: Call): TopicModel<RunState> {
     return {
       topic: 'agents',
-      load: async (put) => {
+      loadAll: async (put) => {
         const [agents, cursor] = await Promise.all([
           listAgents(call),
           this.#lists.load((run) => put(run.id, run)),
@@ -124,18 +124,18 @@ export class Agents extends TopicFace<Held> implements AgentsTopic {
       },
       loadOne: async (id) => ({ held: await getRun(call, id) }),
       keyOf: (change) => change.entity_id,
-      follow: (held, change) =>
-        followVersion(held, change, {
+      actionFor: (held, change) =>
+        actionByVersion(held, change, {
           whole: change.op === 'created',
           last: change.op === 'deleted',
           stands: isRun(held),
         }),
       reduce: reduceRun,
       versionOf: ({ version }) => version,
-      gone: (id, version) => (version > 0 ? { id, version, deleted: true } : undefined),
+      tombstone: (id, version) => (version > 0 ? { id, version, deleted: true } : undefined),
       predict,
-      keepsRefused: ({ name }) => name === 'run',
-      overwriting: (command) => command,
+      showsWhenFailed: ({ name }) => name === 'run',
+      withoutVersionCheck: (command) => command,
     }
   }
 
@@ -197,10 +197,10 @@ const newestFirst = (a: AgentRun, b: AgentRun): number =>
       : -1
 
 function predict(
-  held: Held | undefined,
-  { name, payload, entity_id }: Command,
+  held: RunState | undefined,
+  { name, payload, entity_id }: OutgoingCommand,
   { user_id, at }: { user_id: string; at: string },
-): Held | undefined {
+): RunState | undefined {
   if (name === 'delete') return held && { id: entity_id, version: held.version + 1, deleted: true }
   if (name !== 'run' || held) return held
   const { agent, input, conversation_id = null } = payload as AgentCommands['run']

@@ -2,9 +2,13 @@
 import { errors } from '@lockstep/protocol/error-codes'
 import type { Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
-import { Channel, type ChannelListener, type ChannelOwner } from './channel.ts'
-import type { Connect } from './ports.ts'
-import type { Scope } from './scope.ts'
+import {
+  TopicConnection,
+  type TopicConnectionListener,
+  type TopicConnectionOwner,
+} from './topic-connection.ts'
+import type { Connect } from './platform.ts'
+import type { Lifetime } from './lifetime.ts'
 
 /** A connection that held this long was a good one: the next attempt after it starts from the shortest delay again. */
 const STEADY = 5_000
@@ -18,17 +22,17 @@ const QUIET = 60_000
 /** `live`: every topic hears of every change. `connecting`: trying right now. `offline`: waiting for the next try. */
 export type ConnectionState = 'live' | 'connecting' | 'offline'
 
-export interface ConnectionListener {
+export interface ConnectionManagerDeps {
   changed(): void
   /** The server refused for good (see `closes` in the table of faults). */
   refused(fault: Fault): void
 }
 
-export class Connection implements ChannelOwner {
+export class ConnectionManager implements TopicConnectionOwner {
   readonly #connect: Connect
-  readonly #scope: Scope
-  readonly #listener: ConnectionListener
-  readonly #channels = new Map<Topic, Channel>()
+  readonly #scope: Lifetime
+  readonly #listener: ConnectionManagerDeps
+  readonly #channels = new Map<Topic, TopicConnection>()
   #attempt = 0
   #liveSince = 0
   #cancelRetry: (() => void) | undefined
@@ -36,7 +40,7 @@ export class Connection implements ChannelOwner {
   #patience = PATIENCE
   #heardAt = 0
 
-  constructor(connect: Connect, scope: Scope, listener: ConnectionListener) {
+  constructor(connect: Connect, scope: Lifetime, listener: ConnectionManagerDeps) {
     this.#connect = connect
     this.#scope = scope
     this.#listener = listener
@@ -44,8 +48,8 @@ export class Connection implements ChannelOwner {
   }
 
   /** Opens a topic's channel, and keeps it open until `close`. */
-  open(topic: Topic, listener: ChannelListener): Channel {
-    const channel = new Channel(topic, this.#connect, this.#scope, listener, this)
+  open(topic: Topic, listener: TopicConnectionListener): TopicConnection {
+    const channel = new TopicConnection(topic, this.#connect, this.#scope, listener, this)
     this.#channels.set(topic, channel)
     if (!this.#cancelRetry) channel.join()
     this.#listener.changed()
@@ -79,7 +83,7 @@ export class Connection implements ChannelOwner {
     this.#listener.changed()
   }
 
-  down(channel: Channel, fault: Fault | undefined): void {
+  down(channel: TopicConnection, fault: Fault | undefined): void {
     if (this.#scope.ended || this.#channels.get(channel.topic) !== channel) return
     if (fault && errors[fault.code].closes) return this.#listener.refused(fault)
     this.#retry(fault?.extra.retry_after_ms)

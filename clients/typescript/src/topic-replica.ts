@@ -7,66 +7,67 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { RangeAnswer } from '@lockstep/protocol/sync'
 import { PROTOCOL } from '@lockstep/protocol/version'
-import type { Channel, ChannelListener } from './channel.ts'
-import type { Connection } from './connection.ts'
+import { createDeferred, type Deferred } from './deferred.ts'
+import type { TopicConnection, TopicConnectionListener } from './topic-connection.ts'
+import type { ConnectionManager } from './connection-manager.ts'
 import { Entities } from './entities.ts'
-import { toFault } from './call.ts'
-import type { Command, Model } from './model.ts'
+import { faultFromProblem } from './rest/call.ts'
+import type { OutgoingCommand, TopicModel } from './topic-model.ts'
 import { Notifier } from './notifier.ts'
 import { outboxItems } from './outbox-item.ts'
-import { Outbox, type Entry } from './outbox.ts'
-import { Replica } from './replica.ts'
-import type { Scope } from './scope.ts'
-import type { OutboxItem, Sent } from './views.ts'
+import { Outbox, type PendingCommand } from './outbox.ts'
+import { LogFollower } from './log-follower.ts'
+import type { Lifetime } from './lifetime.ts'
+import type { OutboxItem, IssuedCommand } from './views.ts'
 
 /** One signed-in run of the engine. */
-export interface Run {
+export interface EngineSession {
   readonly user_id: string
   readonly session_id: string
-  readonly scope: Scope
-  readonly connection: Connection
+  readonly scope: Lifetime
+  readonly connection: ConnectionManager
   /** The server refused for good. */
   refused(fault: Fault): void
 }
 
-export interface TopicHooks {
+export interface TopicDeps {
   /** What is shown of this entity may have become another. */
   invalidate?(key: string): void
   /** A change was applied. */
   applied?(change: WireChange): void
-  delta?: ChannelListener['on']['delta']
-  presence?: ChannelListener['on']['presence']
+  delta?: TopicConnectionListener['on']['delta']
+  presence?: TopicConnectionListener['on']['presence']
   live?(): void
   down?(): void
 }
 
 interface Parts<Held extends object> {
-  run: Run
-  replica: Replica
+  run: EngineSession
+  replica: LogFollower
   entities: Entities<Held>
   outbox: Outbox
-  firstLoad: PromiseWithResolvers<void>
-  channel?: Channel
+  firstLoad: Deferred<void>
+  channel?: TopicConnection
 }
 
 /** How long the change of an acked command may take to come by the log before it is asked for; milliseconds. */
 const PATIENCE = 2_000
 
-export class Topic<Held extends object> {
-  readonly model: Model<Held>
-  readonly #hooks: TopicHooks
+export class TopicReplica<Held extends object> {
+  readonly model: TopicModel<Held>
+  readonly #hooks: TopicDeps
   readonly #notifier: Notifier
   readonly #views = new Map<string, Held | undefined>()
   #parts: Parts<Held> | undefined
   #outbox: readonly OutboxItem[] | undefined
 
-  constructor(model: Model<Held>, hooks: TopicHooks, onChange: () => void) {
+  constructor(model: TopicModel<Held>, hooks: TopicDeps, onChange: () => void) {
     this.model = model
     this.#hooks = hooks
     this.#notifier = new Notifier(onChange)
   }
 
-  begin(run: Run): void {
+  begin(run: EngineSession): void {
     const { scope } = run
     const connected = () => this.#parts?.channel?.status === 'live'
     const request = (name: string, payload: object) => this.#parts!.channel!.request(name, payload)
@@ -94,14 +95,14 @@ export class Topic<Held extends object> {
       { changed: (key) => this.changed(key), otherLog },
       scope,
     )
-    const replica = new Replica(
+    const replica = new LogFollower(
       {
         connected,
         load: () => this.#load(),
         apply: (changes) => this.#apply(changes),
         range: async (asked) => {
           const ack = await request('range', asked)
-          if (!ack.ok) throw toFault(ack.error)
+          if (!ack.ok) throw faultFromProblem(ack.error)
           return ack.data as RangeAnswer
         },
         loaded: (before) => this.#loaded(before),
@@ -113,7 +114,7 @@ export class Topic<Held extends object> {
       },
       scope,
     )
-    this.#parts = { run, replica, entities, outbox, firstLoad: Promise.withResolvers() }
+    this.#parts = { run, replica, entities, outbox, firstLoad: createDeferred() }
     void replica.reload()
   }
 
@@ -131,7 +132,7 @@ export class Topic<Held extends object> {
   }
 
   /** This run, once the topic is loaded. Rejects with Fault `unavailable` when the engine isn't running or stops. */
-  async whenLoaded(): Promise<{ entities: Entities<Held>; scope: Scope; user_id: string }> {
+  async whenLoaded(): Promise<{ entities: Entities<Held>; scope: Lifetime; user_id: string }> {
     if (!this.#parts) throw new Fault('unavailable', { detail: 'Nobody is signed in' })
     const { entities, run, firstLoad } = this.#parts
     await run.scope.race(firstLoad.promise)
@@ -150,12 +151,12 @@ export class Topic<Held extends object> {
     return (
       replica.settled &&
       entities.loading === 0 &&
-      outbox.entries.every(({ status }) => status === 'failed')
+      outbox.commands.every(({ status }) => status === 'failed')
     )
   }
   /** Commands that closing would lose. */
   get unsent(): number {
-    return this.#parts?.outbox.entries.filter(({ status }) => status !== 'acked').length ?? 0
+    return this.#parts?.outbox.commands.filter(({ status }) => status !== 'acked').length ?? 0
   }
   get outbox(): readonly OutboxItem[] {
     this.#outbox ??= outboxItems(this.entries(), this.#parts?.outbox, this.model)
@@ -180,9 +181,9 @@ export class Topic<Held extends object> {
     ])
   }
 
-  entries(key?: string): readonly Entry[] {
+  entries(key?: string): readonly PendingCommand[] {
     const outbox = this.#parts?.outbox
-    return (key === undefined ? outbox?.entries : outbox?.of(key)) ?? []
+    return (key === undefined ? outbox?.commands : outbox?.commandsOf(key)) ?? []
   }
 
   itemsOf(key: string): readonly OutboxItem[] {
@@ -190,7 +191,7 @@ export class Topic<Held extends object> {
   }
 
   /** Shows the command's effect and sends it. `id`: what the caller wants to know it by. */
-  send(command: Command, id = command.entity_id): Sent {
+  send(command: OutgoingCommand, id = command.entity_id): IssuedCommand {
     if (this.#parts) return this.#parts.outbox.add(command, id)
     return { id, mutation_id: newId(), outcome: Promise.resolve({ ok: false, reason: 'dropped' }) }
   }
@@ -225,8 +226,8 @@ export class Topic<Held extends object> {
   async #load(): Promise<Cursor> {
     const { entities, outbox, run } = this.#parts!
     const held = new Map<string, Held>()
-    const ackedBefore = new Set(outbox.entries.filter(({ status }) => status === 'acked'))
-    const cursor = await this.model.load((key, value) => held.set(key, value))
+    const ackedBefore = new Set(outbox.commands.filter(({ status }) => status === 'acked'))
+    const cursor = await this.model.loadAll((key, value) => held.set(key, value))
     if (run.scope.ended) return cursor
     entities.replaceAll(held)
     this.#land((entry) => ackedBefore.has(entry))
@@ -246,7 +247,7 @@ export class Topic<Held extends object> {
     this.#notifier.changed()
   }
 
-  #listener(run: Run, replica: Replica): ChannelListener {
+  #listener(run: EngineSession, replica: LogFollower): TopicConnectionListener {
     return {
       handshake: () => ({ protocol: PROTOCOL, since: replica.since, user_id: run.user_id }),
       on: {
@@ -279,12 +280,12 @@ export class Topic<Held extends object> {
     this.#notifier.changed()
   }
 
-  #land(isHere = (_entry: Entry) => false): void {
+  #land(isHere = (_entry: PendingCommand) => false): void {
     const { entities, outbox, replica } = this.#parts ?? {}
     const here = replica?.cursor?.seq ?? 0
-    outbox?.land(
+    outbox?.removeApplied(
       (entry) => isHere(entry) || entry.seq === undefined || entry.seq <= here,
-      (entry) => this.model.leftUndone?.(entities?.get(entry.entity_id), entry),
+      (entry) => this.model.findIgnoredEdit?.(entities?.get(entry.entity_id), entry),
     )
   }
 
@@ -292,8 +293,8 @@ export class Topic<Held extends object> {
     if (!this.#parts) return undefined
     const { entities, outbox, run } = this.#parts
     let held = entities.get(key)
-    for (const entry of outbox.of(key)) {
-      if (entry.status === 'failed' && !this.model.keepsRefused(entry)) continue
+    for (const entry of outbox.commandsOf(key)) {
+      if (entry.status === 'failed' && !this.model.showsWhenFailed(entry)) continue
       try {
         held = this.model.predict(held, entry, {
           user_id: run.user_id,

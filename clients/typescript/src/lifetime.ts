@@ -1,12 +1,12 @@
 // The lifetime of one signed-in run of the engine. Whatever waits, waits on its scope, so that ending it leaves no timer, no request
 // and no late answer behind.
 import { Fault } from '@lockstep/protocol/errors'
-import type { Clock } from './ports.ts'
+import type { Clock } from './platform.ts'
 
 const FIRST_DELAY = 1_000
 const LONGEST_DELAY = 10_000
 
-export class Scope {
+export class Lifetime {
   readonly #abort = new AbortController()
   readonly #clock: Clock
   readonly #random: () => number

@@ -5,33 +5,41 @@ import { newId } from '@lockstep/protocol/ids'
 import type { MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
-import { conversationModel, PAGE, withoutMessages, type Held } from './conversation-model.ts'
+import {
+  conversationModel,
+  PAGE,
+  withoutMessages,
+  type ConversationState,
+} from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
 import { listConversations } from './rest/conversations.ts'
-import type { Call } from './call.ts'
-import { Lists } from './lists.ts'
-import { Overlay } from './overlay.ts'
-import { TopicFace } from './topic-face.ts'
-import { Topic } from './topic.ts'
+import type { Call } from './rest/call.ts'
+import { PagedLists } from './paged-lists.ts'
+import { StreamedText } from './streamed-text.ts'
+import { TopicClient } from './topic-client.ts'
+import { TopicReplica } from './topic-replica.ts'
 import type {
   ConversationFields,
   ConversationsTopic,
   ConversationView,
   ListState,
   ListView,
-  Sent,
+  IssuedCommand,
   SummaryView,
 } from './views.ts'
-import { loadOlder, Windows } from './windows.ts'
+import { loadOlder, MessageWindows } from './message-windows.ts'
 
 type Commands = ConversationCommands
 
-export class Conversations extends TopicFace<Held> implements ConversationsTopic {
+export class ConversationsClient
+  extends TopicClient<ConversationState>
+  implements ConversationsTopic
+{
   readonly #call: Call
-  protected readonly topic: Topic<Held>
-  readonly #lists: Lists<{ state: ListState }, Summary>
-  readonly #windows = new Windows()
-  readonly #overlay = new Overlay()
+  protected readonly topic: TopicReplica<ConversationState>
+  readonly #lists: PagedLists<{ state: ListState }, Summary>
+  readonly #windows = new MessageWindows()
+  readonly #overlay = new StreamedText()
   readonly #older = new Map<string, Promise<void>>()
   readonly #views = new Map<string, ConversationView | undefined>()
   readonly #summaries = new Map<string, SummaryView>()
@@ -45,7 +53,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
       this.topic.notify()
     }
     const first: { state: ListState } = { state: 'active' }
-    this.#lists = new Lists((query) => listConversations(call, query), first, changed)
+    this.#lists = new PagedLists((query) => listConversations(call, query), first, changed)
     const model = conversationModel({
       call,
       toLoad: () => this.#windows.onlyOpen(),
@@ -59,7 +67,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
         if (op === 'finished') this.#overlay.end(data?.message_id as string)
       },
     }
-    this.topic = new Topic(model, hooks, onChange)
+    this.topic = new TopicReplica(model, hooks, onChange)
   }
 
   override end(): void {
@@ -126,7 +134,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     return { items, next_cursor }
   }
 
-  create(input: Commands['create'] = {}): Sent {
+  create(input: Commands['create'] = {}): IssuedCommand {
     const id = input.id ?? newId()
     const messages = input.messages?.map(withId)
     return this.#send('create', { ...input, id, ...(messages && { messages }) }, id, messages)
@@ -135,24 +143,24 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     id: string,
     fields: ConversationFields,
     { if_version }: { if_version?: number } = {},
-  ): Sent {
+  ): IssuedCommand {
     return this.#send(
       'update',
       { conversation_id: id, ...fields, ...(if_version && { if_version }) },
       id,
     )
   }
-  rename(id: string, title: string, options?: { if_version?: number }): Sent {
+  rename(id: string, title: string, options?: { if_version?: number }): IssuedCommand {
     return this.update(id, { title }, options)
   }
-  pin(id: string, pinned: boolean): Sent {
+  pin(id: string, pinned: boolean): IssuedCommand {
     return this.update(id, { pinned })
   }
-  archive(id: string, archived: boolean): Sent {
+  archive(id: string, archived: boolean): IssuedCommand {
     return this.update(id, { archived })
   }
 
-  append(id: string, input: MessageInput): Sent {
+  append(id: string, input: MessageInput): IssuedCommand {
     const message = withId(input)
     return this.#send('append', { conversation_id: id, message }, id, [message])
   }
@@ -162,7 +170,7 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     message_id: string,
     content: string,
     { version }: { version?: number } = {},
-  ): Sent {
+  ): IssuedCommand {
     const message = this.get(id)?.messages.find((message) => message.id === message_id)
     if (!message) throw new Fault('not_found', { detail: 'This message is not loaded' })
     const refused = this.topic
@@ -191,25 +199,25 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     )
   }
 
-  delete(id: string): Sent {
+  delete(id: string): IssuedCommand {
     return this.#send('delete', { conversation_id: id }, id)
   }
-  restore(id: string): Sent {
+  restore(id: string): IssuedCommand {
     return this.#send('restore', { conversation_id: id }, id)
   }
-  rewind(id: string, seq: number): Sent {
+  rewind(id: string, seq: number): IssuedCommand {
     return this.#send('rewind', { conversation_id: id, seq }, id)
   }
-  purge(id: string): Sent {
+  purge(id: string): IssuedCommand {
     return this.#send('purge', { conversation_id: id }, id)
   }
-  reply(id: string, options: { agent?: string; replaces?: string } = {}): Sent {
+  reply(id: string, options: { agent?: string; replaces?: string } = {}): IssuedCommand {
     return this.#send('reply', { conversation_id: id, ...options }, id)
   }
-  regenerate(id: string, message_id: string, options: { agent?: string } = {}): Sent {
+  regenerate(id: string, message_id: string, options: { agent?: string } = {}): IssuedCommand {
     return this.reply(id, { ...options, replaces: message_id })
   }
-  stop(id: string, message_id: string): Sent {
+  stop(id: string, message_id: string): IssuedCommand {
     return this.#send('stop', { conversation_id: id, message_id }, id)
   }
 
@@ -219,10 +227,10 @@ export class Conversations extends TopicFace<Held> implements ConversationsTopic
     entity_id: string,
     messages: readonly { id: string }[] = [],
     insists = false,
-  ): Sent {
+  ): IssuedCommand {
     const message_ids = messages.map(({ id }) => id)
     const id = name === 'create' ? entity_id : (message_ids[0] ?? entity_id)
-    return this.topic.send({ name, payload, entity_id, message_ids, insists }, id)
+    return this.topic.send({ name, payload, entity_id, message_ids, checksVersion: insists }, id)
   }
 
   /** Nothing has to be loaded to show it: its window is here, or it exists only on this device so far. */

@@ -12,16 +12,16 @@ import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/accou
 import { isKnown } from '@lockstep/protocol/known-change'
 import type { Presence } from '@lockstep/protocol/sync'
 import { getMe, listSessions } from './rest/account.ts'
-import type { Call } from './call.ts'
-import type { Model } from './model.ts'
-import { TopicFace } from './topic-face.ts'
-import { Topic, type Run } from './topic.ts'
-import type { AccountTopic, Sent } from './views.ts'
+import type { Call } from './rest/call.ts'
+import type { TopicModel } from './topic-model.ts'
+import { TopicClient } from './topic-client.ts'
+import { TopicReplica, type EngineSession } from './topic-replica.ts'
+import type { AccountTopic, IssuedCommand } from './views.ts'
 
 /** The only entity. */
 const KEY = 'account'
 
-export interface AccountPort {
+export interface AccountClientDeps {
   call: Call
   onChange: () => void
   /** This device may not go on: its session was revoked, or the account is closed. */
@@ -33,20 +33,20 @@ export interface SignedIn {
   session: Session
 }
 
-export class Account extends TopicFace<HeldAccount> implements AccountTopic {
-  protected readonly topic: Topic<HeldAccount>
+export class AccountClient extends TopicClient<HeldAccount> implements AccountTopic {
+  protected readonly topic: TopicReplica<HeldAccount>
   #signedIn: SignedIn | undefined
   #presence: ReadonlyMap<string, Presence> = new Map()
   #viewing: string | null | undefined
 
-  constructor({ call, onChange, onExpelled }: AccountPort) {
+  constructor({ call, onChange, onExpelled }: AccountClientDeps) {
     super()
     const isExpulsion = ({ op, data }: WireChange) =>
       op === 'closed' ||
       (op === 'session_revoked' &&
         (data as AccountChanges['session_revoked'] | undefined)?.session_id ===
           this.#signedIn?.session.id)
-    this.topic = new Topic(
+    this.topic = new TopicReplica(
       accountModel(call),
       {
         presence: (presence) => this.#present(presence),
@@ -58,7 +58,7 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
     )
   }
 
-  signedIn(signedIn: SignedIn, run: Run): void {
+  signedIn(signedIn: SignedIn, run: EngineSession): void {
     this.#signedIn = signedIn
     this.begin(run)
   }
@@ -98,7 +98,7 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
       .sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
   }
 
-  revoke(session_id: string): Sent {
+  revoke(session_id: string): IssuedCommand {
     const payload: AccountCommands['revoke'] = { session_id }
     return this.topic.send({ name: 'revoke', payload, entity_id: KEY, message_ids: [] }, session_id)
   }
@@ -127,7 +127,7 @@ export class Account extends TopicFace<HeldAccount> implements AccountTopic {
   }
 }
 
-function accountModel(call: Call): Model<HeldAccount> {
+function accountModel(call: Call): TopicModel<HeldAccount> {
   // The cursor is of the first answer: what the second one knows beyond it comes again by the log, which does no harm.
   const read = async () => {
     const { user, epoch, seq } = await getMe(call)
@@ -136,7 +136,7 @@ function accountModel(call: Call): Model<HeldAccount> {
   }
   return {
     topic: 'account',
-    async load(put) {
+    async loadAll(put) {
       const { held, epoch, seq } = await read()
       put(KEY, held)
       return { epoch, seq }
@@ -144,17 +144,17 @@ function accountModel(call: Call): Model<HeldAccount> {
     loadOne: read,
     keyOf: () => KEY,
     // Repeating these changes changes nothing, so they need no versions.
-    follow: (_held, change) =>
+    actionFor: (_held, change) =>
       change.stripped || !change.data || !isKnown(change) ? 'load' : 'apply',
     reduce: (held, change) => (held ? reduceAccount(held, change) : held),
     versionOf: () => Infinity,
-    gone: () => undefined,
+    tombstone: () => undefined,
     predict(held, { name, payload }) {
       if (name !== 'revoke' || !held) return held
       const { session_id } = payload as AccountCommands['revoke']
       return { ...held, sessions: held.sessions.filter(({ id }) => id !== session_id) }
     },
-    keepsRefused: () => false,
-    overwriting: (command) => command,
+    showsWhenFailed: () => false,
+    withoutVersionCheck: (command) => command,
   }
 }

@@ -16,7 +16,7 @@ interface Stream {
   thinking?: { offset: number; since: number }
 }
 
-export class Overlay {
+export class StreamedText {
   readonly #streams = new Map<string, Stream>()
 
   /** @param durable length of the durable text. True when what is shown may have changed. */
