@@ -1,4 +1,5 @@
-// The composition root: who gets what. A server is a value, so that n of them can live in one process.
+// The composition root: it creates every part and gives it what it needs. A server is a value, so
+// that n of them can live in one process.
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -31,26 +32,26 @@ import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
-import { sharedLimiter } from './redis/limits.ts'
+import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeploymentName } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
 
 const FINISH_DELETIONS_MS = 300_000
-/** How long replies have to write down what they have when the node stops (ms). */
+/** How long running replies have to write their last text when the node stops (ms). */
 const FINISH_REPLIES_MS = 5_000
 
 export type ServerConfig = Config & { mongodbUrl: string }
 
 export interface ServerOptions {
   logger?: Logger
-  /** Adds the process's own figures to the metrics: one server a process. */
+  /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -59,7 +60,7 @@ export interface ServerOptions {
   rateLimits?: Partial<RateLimitRules>
   conversationsPerUser?: number
   gateway?: GatewaySettings
-  /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
+  /** Replaces `shutdownTimings.leave` in tests, where no load balancer has to notice. */
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
@@ -69,18 +70,21 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Where it listens, `http://host:port`. */
   url: string
-  /** Readiness fails, devices move over, acked work is finished. A second call joins the first. */
+  /**
+   * Readiness fails, devices move to other nodes, acknowledged work is finished. A second call
+   * joins the first.
+   */
   stop(): Promise<void>
 }
 
-/** Resolves when it serves. Rejects when the database can't be reached or the port is taken. */
+/** Resolves when it serves. Rejects when it can't reach the database or the port is taken. */
 export async function startServer(
   config: ServerConfig,
   options: ServerOptions = {},
 ): Promise<RunningServer> {
   const logger = options.logger ?? createLogger(config.logLevel)
   const metrics = createMetrics({ ofProcess: options.ofProcess })
-  const stops = stopOnce(logger)
+  const stops = createShutdown(logger)
   try {
     return await compose()
   } catch (error) {
@@ -95,7 +99,8 @@ export async function startServer(
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
 
-    // connected early, so that it goes late: whatever stops before it may still have to tell the other nodes
+    // connected early and thus stopped late: what stops before it may still have to tell other
+    // nodes
     const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
     if (link) stops.add('redis', () => link.stop())
 
@@ -106,8 +111,9 @@ export async function startServer(
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
-    const limits = createRateLimits(options.rateLimits, link && sharedLimiter(link))
-    const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it
+    const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
+    // the gateway is created last, as it needs the commands, and they end sockets through it
+    const late: { gateway?: Gateway } = {}
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       onlineSessions: async (user_id: string) =>
@@ -169,7 +175,7 @@ export async function startServer(
       host: { account, proxy, oidc },
       toFault: toServerFault,
       isReady: async () =>
-        serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
+        serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
@@ -188,7 +194,7 @@ export async function startServer(
       metrics,
       settings: options.gateway,
       link,
-      relayed: (user_id, change) => agents.onChange(user_id, change),
+      onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
     const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
@@ -197,7 +203,7 @@ export async function startServer(
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
-        // the sockets are ended by now, but on nodes that couldn't be told for want of Redis
+        // their sockets have been ended, except on nodes that couldn't be told without Redis
         if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
         deliver(user_id, change, everywhere)
       },
@@ -210,20 +216,20 @@ export async function startServer(
     stops.add('feed', () => feed.stop())
     await feed.ready
     void log.projectAbandoned()
-    stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
+    stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
     const url = await listen(http.server, config)
     serving = true
-    // as long as a load balancer leads devices here, refusing them would only send them round
-    const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
+    // while a load balancer still sends devices here, refusing them would only send them in circles
+    const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
     return { url, stop: () => stops.run() }
   }
 
-  /** A single node never loads the client library. */
+  /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
-    const { startLink } = await import('./redis/link.ts')
+    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
     return startLink({
       url,
       deployment: await readDeploymentName(database),

@@ -2,7 +2,7 @@
 // what the server sent, before any of that.
 import type { Handshake } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { Connect, SocketLike } from '@lockstep/client/ports'
+import type { Connect, SocketLike } from '@lockstep/client'
 import { Stream } from './stream.ts'
 
 /**

@@ -1,6 +1,6 @@
 // What may happen in a history, as data that fast-check can make, shrink and print.
 import fc from 'fast-check'
-import type { ListState } from '@lockstep/client/views'
+import type { ListState } from '@lockstep/client'
 import type { Mishap } from './bad-line.ts'
 
 /** What the user of a device does, or what happens to it. */

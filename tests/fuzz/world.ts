@@ -16,7 +16,7 @@ import { UnstableRedis } from './unstable-redis.ts'
 
 /** A history heals by what was made for its fault: a heartbeat would hide that the live path lost something. */
 const NEVER = 2 ** 31 - 1
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: NEVER } }
+const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: NEVER } }
 const MANY = { points: 1_000_000, seconds: 60 }
 const rateLimits = { guesses: MANY, guessesPerAddress: MANY, signUps: MANY }
 

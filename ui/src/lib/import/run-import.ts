@@ -1,6 +1,6 @@
 // Runs one import: sends one request after the other and adds up their results, until everything is sent
 // or somebody stops the import.
-import { isRetryable } from '@lockstep/client/call'
+import { isRetryable } from '@lockstep/client'
 import type { ExportFile } from '@lockstep/imports/cutting/export-files'
 import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/request-batches'
 import { Fault } from '@lockstep/protocol/errors'
