@@ -3,24 +3,24 @@
 import type { Handshake } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Connect, SocketLike } from '@lockstep/client/ports'
-import { Stream } from './stream.ts'
+import { ReceivedStream } from './stream.ts'
 
 /**
  * What happens to the next frames, one each; behind them the line is fine. `send-again`: a command's answer is lost, and it is sent a second
  * time before the device has heard of it otherwise.
  */
-export type Mishap = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'send-again' | 'none'
+export type FrameFault = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'send-again' | 'none'
 
 /** Long enough for others to be faster; milliseconds. */
-const AGAIN_MS = 40
+const SEND_AGAIN_MS = 40
 
-export class BadLine {
+export class UnreliableLine {
   /** What the server sent over each connection of each namespace, in order. */
-  readonly streams: Stream[] = []
+  readonly streams: ReceivedStream[] = []
   /** A frame was dropped: the device may have missed the last thing it was told, and only somebody's looking finds that. */
-  deceived = false
+  hasDroppedFrame = false
   readonly #sockets = new Set<UnreliableSocket>()
-  readonly #mishaps: Mishap[] = []
+  readonly #mishaps: FrameFault[] = []
   #up = true
 
   get up(): boolean {
@@ -38,7 +38,7 @@ export class BadLine {
     for (const socket of this.#sockets) socket.disconnect()
   }
 
-  spoil(mishaps: readonly Mishap[]): void {
+  disturb(mishaps: readonly FrameFault[]): void {
     this.#mishaps.push(...mishaps)
   }
 
@@ -49,21 +49,21 @@ export class BadLine {
     for (const socket of this.#sockets) socket.flush()
   }
 
-  next(): Mishap {
+  nextFault(): FrameFault {
     return this.#mishaps.shift() ?? 'none'
   }
 
   /** The newest connection of a topic. */
-  newest(topic: Topic): Stream | undefined {
+  newestStream(topic: Topic): ReceivedStream | undefined {
     return this.streams.findLast((stream) => stream.topic === topic)
   }
 
   /** The same sockets, over this line. */
-  over(connect: Connect): Connect {
+  connectThrough(connect: Connect): Connect {
     return (namespace, auth) => {
       let handshake: Handshake | undefined
       const inner = connect(namespace, () => (handshake = auth()))
-      const opened = () => new Stream(namespace.slice(1) as Topic, handshake?.since)
+      const opened = () => new ReceivedStream(namespace.slice(1) as Topic, handshake?.since)
       const socket = new UnreliableSocket(inner, opened, this)
       this.#sockets.add(socket)
       return socket
@@ -81,12 +81,12 @@ export class BadLine {
 
 class UnreliableSocket implements SocketLike {
   readonly #inner: SocketLike
-  readonly #line: BadLine
+  readonly #line: UnreliableLine
   readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
-  #stream: Stream | undefined
+  #stream: ReceivedStream | undefined
   #held: (() => void) | undefined
 
-  constructor(inner: SocketLike, opened: () => Stream, line: BadLine) {
+  constructor(inner: SocketLike, opened: () => ReceivedStream, line: UnreliableLine) {
     this.#inner = inner
     this.#line = line
     // frames of an earlier connection that were still under way come before it
@@ -101,7 +101,7 @@ class UnreliableSocket implements SocketLike {
   }
 
   emit(event: string, payload: unknown, ack: (answer: unknown) => void): unknown {
-    const mishap = this.#line.next()
+    const mishap = this.#line.nextFault()
     const answered = (answer: unknown) => {
       if (this.#line.up) ack(answer)
     }
@@ -110,7 +110,7 @@ class UnreliableSocket implements SocketLike {
       setTimeout(
         () =>
           this.#stream === stream && this.#line.up && this.#inner.emit(event, payload, answered),
-        AGAIN_MS,
+        SEND_AGAIN_MS,
       )
     }
     return this.#inner.emit(
@@ -137,11 +137,11 @@ class UnreliableSocket implements SocketLike {
 
   #take(event: string, payload: unknown): void {
     if (event !== 'change' && event !== 'sync') return this.#tell(event, payload)
-    this.#stream?.frames.push({ event, payload } as Stream['frames'][number])
+    this.#stream?.frames.push({ event, payload } as ReceivedStream['frames'][number])
     // a `sync` opens a connection and each later one closes a gap: over TCP it can be late with its connection, never missing from it
-    const mishap = event === 'sync' ? 'none' : this.#line.next()
+    const mishap = event === 'sync' ? 'none' : this.#line.nextFault()
     if (mishap === 'drop') {
-      this.#line.deceived = true
+      this.#line.hasDroppedFrame = true
       return
     }
     if (mishap === 'swap' && !this.#held) {

@@ -9,19 +9,19 @@ import type { Clock } from '@lockstep/client/ports'
 import { connectBySocketIo } from '@lockstep/client/socket-io'
 import { isOver, type Sent } from '@lockstep/client/views'
 import { signUp, type Person } from '../harness/person.ts'
-import { BadLine } from './bad-line.ts'
+import { UnreliableLine } from './bad-line.ts'
 import type { HeldOf } from './ledger.ts'
 
 /** The engine's waits are made for people; here they pass 30 times as fast. */
-const HASTE = 30
+const SPEED_UP = 30
 const clock: Clock = {
-  setTimeout: (callback, ms) => setTimeout(callback, ms / HASTE),
+  setTimeout: (callback, ms) => setTimeout(callback, ms / SPEED_UP),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  elapsed: () => performance.now() * HASTE,
+  elapsed: () => performance.now() * SPEED_UP,
 }
 
 /** A command as the device's user gave it. */
-export interface Given {
+export interface IssuedCommand {
   topic: Topic
   command: string
   /** The entity that it is about, as a `Ledger` calls it. */
@@ -31,11 +31,11 @@ export interface Given {
   shows(held: unknown, changed: boolean): boolean
 }
 
-export class Handset {
+export class FuzzDevice {
   readonly person: Person
-  readonly line = new BadLine()
+  readonly line = new UnreliableLine()
   readonly engine: Engine
-  readonly given: Given[] = []
+  readonly issued: IssuedCommand[] = []
   /** By topic: each `seq` that the engine applied, in order. */
   readonly applied = new Map<Topic, number[]>()
   readonly topics: readonly Topic[]
@@ -52,7 +52,7 @@ export class Handset {
       origin,
       headers: () => headers,
       fetch: this.line.fetch,
-      connect: this.line.over((namespace, auth) => {
+      connect: this.line.connectThrough((namespace, auth) => {
         const socket = connect(namespace, auth)
         this.#managers.add((socket as Socket).io)
         return socket
@@ -64,17 +64,17 @@ export class Handset {
 
   async start(): Promise<void> {
     await this.engine.start()
-    for (const topic of this.topics) this.applied.set(topic, listen(this.engine[topic]))
+    for (const topic of this.topics) this.applied.set(topic, recordApplied(this.engine[topic]))
   }
 
-  give<T extends Topic>(
+  issue<T extends Topic>(
     topic: T,
     command: string,
     key: string,
     sent: Sent,
     shows: (held: HeldOf[T], changed: boolean) => boolean,
   ): void {
-    this.given.push({ topic, command, key, sent, shows: shows as Given['shows'] })
+    this.issued.push({ topic, command, key, sent, shows: shows as IssuedCommand['shows'] })
   }
 
   /** Stops a reply, once. Its end follows its own change, where another node's producer has to be asked for it. */
@@ -85,7 +85,7 @@ export class Handset {
       isConversation(held) &&
       held.messages.some(({ id, status }) => id === message_id && status !== 'streaming')
     const sent = this.engine.conversations.stop(id, message_id)
-    this.give('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
+    this.issue('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
   }
 
   /** Stops a run, once. */
@@ -93,7 +93,7 @@ export class Handset {
     if (this.#stopped.has(id)) return
     this.#stopped.add(id)
     const hasEnded = (held: HeldRun) => !isRun(held) || isOver(held.status)
-    this.give(
+    this.issue(
       'agents',
       'stop',
       id,
@@ -103,7 +103,7 @@ export class Handset {
   }
 
   /** Stops reading what comes, as a device whose radio sleeps, or goes on. */
-  set slow(slow: boolean) {
+  set readingPaused(slow: boolean) {
     for (const { engine } of this.#managers) {
       const { transport } = (engine ?? {}) as {
         transport?: { ws?: { pause(): void; resume(): void; readyState: number } }
@@ -113,17 +113,17 @@ export class Handset {
   }
 
   /** Its line is fine again. It looks whether it missed something only where its line cheated it: the server's losses must show. */
-  wake(): void {
+  recover(): void {
     const { line } = this
-    const look = line.deceived || !line.up
+    const look = line.hasDroppedFrame || !line.up
     line.heal()
-    this.slow = false
+    this.readingPaused = false
     if (look) this.engine.nudge()
   }
 }
 
 /** The `seq` of each change that the engine applies from now on. No view tells it: a change left out can be made good by a load. */
-function listen(face: object): number[] {
+function recordApplied(face: object): number[] {
   const { entities } = (face as { topic: { entities: { follow(change: WireChange): void } } }).topic
   const applied: number[] = []
   const follow = entities.follow.bind(entities)
@@ -135,12 +135,12 @@ function listen(face: object): number[] {
 }
 
 /** Ann with a device at each node, and Ben with one at the last. */
-export async function cast(urls: readonly string[], topics: readonly Topic[]): Promise<Handset[]> {
+export async function startDevices(urls: readonly string[], topics: readonly Topic[]): Promise<FuzzDevice[]> {
   const [ann, ben] = await Promise.all(
     ['ann', 'ben'].map((name) => signUp({ url: urls[0]! }, name)),
   )
-  const handsets = urls.map((url) => new Handset(ann!, url, topics))
-  handsets.push(new Handset(ben!, urls.at(-1)!, topics))
+  const handsets = urls.map((url) => new FuzzDevice(ann!, url, topics))
+  handsets.push(new FuzzDevice(ben!, urls.at(-1)!, topics))
   await Promise.all(handsets.map((handset) => handset.start()))
   return handsets
 }

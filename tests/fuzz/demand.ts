@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 
 export const demand = {
-  equal(actual: unknown, expected: unknown, what: string): void {
+  checkDeviceState(actual: unknown, expected: unknown, what: string): void {
     if (!isDeepStrictEqual(actual, expected)) expect(actual, what).toEqual(expected)
   },
 

@@ -5,22 +5,22 @@ import { toSummary, type ConversationDocument } from '../../realtime/store/conve
 import { toMessage, type MessageDocument } from '../../realtime/store/messages.ts'
 import type { UserDocument } from '../../realtime/store/users.ts'
 import { demand } from './demand.ts'
-import type { Ledger } from './ledger.ts'
+import type { FoldedLog } from './ledger.ts'
 
 /** Throws what doesn't follow (yet). */
-export async function follows(database: Db, user_id: string, ledger: Ledger): Promise<true> {
-  const { conversations, preferences, runs } = await documents(database, user_id)
-  demand.equal(preferences, ledger.preferences, 'the document of the preferences')
-  demand.equal(
+export async function checkDocuments(database: Db, user_id: string, ledger: FoldedLog): Promise<true> {
+  const { conversations, preferences, runs } = await readDocuments(database, user_id)
+  demand.checkDeviceState(preferences, ledger.preferences, 'the document of the preferences')
+  demand.checkDeviceState(
     conversations,
     ledger.conversations.toSorted(byId),
     'the documents of the conversations',
   )
-  demand.equal(runs, ledger.runs.toSorted(byId), 'the documents of the runs')
+  demand.checkDeviceState(runs, ledger.runs.toSorted(byId), 'the documents of the runs')
   return true
 }
 
-async function documents(database: Db, user_id: string) {
+async function readDocuments(database: Db, user_id: string) {
   const all = <T extends object>(name: string) =>
     (database.collection(name) as unknown as Collection<T>).find({ user_id } as never).toArray()
   const [conversations, messages, runs, user] = await Promise.all([

@@ -11,14 +11,14 @@ export interface Exploration<T> {
   /** How long a failed history may be made shorter; milliseconds from the failure. */
   shrinkMs: number
   /** `again`: another history has failed before, this one is only of interest as a shorter one. */
-  relive(history: T, again: boolean): Promise<void>
+  playHistory(history: T, undefined: boolean): Promise<void>
   /** What plays a history again, but for its seed and path. */
   command: string
 }
 
 /** Throws a report of the shortest history that failed: its seed, its path, its steps, and what went wrong. */
 export async function explore<T>(exploration: Exploration<T>): Promise<void> {
-  const { histories, count, seed, path, shrinkMs, relive, command } = exploration
+  const { histories, count, seed, path, shrinkMs, playHistory: relive, command } = exploration
   let deadline: number | undefined
   const property = fc.asyncProperty(histories, async (history) => {
     // as if it held: then the shortest one so far is the one that is reported

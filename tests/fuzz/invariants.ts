@@ -11,13 +11,13 @@ import {
   type SummaryView,
 } from '@lockstep/client/views'
 import { eventually } from '../harness/eventually.ts'
-import type { Given, Handset } from './cast.ts'
+import type { IssuedCommand, FuzzDevice } from './cast.ts'
 import { demand } from './demand.ts'
-import { follows } from './documents.ts'
-import type { Ledger } from './ledger.ts'
+import { checkDocuments } from './documents.ts'
+import type { FoldedLog } from './ledger.ts'
 
 export interface Expectations {
-  ledgers: ReadonlyMap<string, Ledger>
+  ledgers: ReadonlyMap<string, FoldedLog>
   database: Db
   /** Nothing happened to the servers: no device needs to be caught up that is connected. */
   undisturbed: boolean
@@ -26,15 +26,15 @@ export interface Expectations {
 }
 
 /** Checks all of it; throws what differs. */
-export async function hold(handsets: readonly Handset[], expected: Expectations): Promise<void> {
+export async function checkInvariants(handsets: readonly FuzzDevice[], expected: Expectations): Promise<void> {
   const { ledgers, database, undisturbed, ms } = expected
   for (const [user_id, ledger] of ledgers) {
     const own = handsets.filter(({ person }) => person.user.id === user_id)
     ledger.check()
     for (const handset of own) {
-      for (const given of handset.given) await kept(given, ledger)
-      inOrder(handset, undisturbed)
-      private_(handset, ledger)
+      for (const given of handset.issued) await checkAcknowledged(given, ledger)
+      checkOrder(handset, undisturbed)
+      checkPrivacy(handset, ledger)
     }
     // the others show what they know of these lists
     for (const state of ['archived', 'trash'] as const)
@@ -42,21 +42,21 @@ export async function hold(handsets: readonly Handset[], expected: Expectations)
         await own[0]!.engine.conversations.loadMore(state)
     for (const handset of own) equal(handset, ledger)
     const what = 'documents follow the log'
-    await eventually(() => follows(database, user_id, ledger), { within: ms, what })
+    await eventually(() => checkDocuments(database, user_id, ledger), { within: ms, what })
   }
 }
 
 /** P1: what was acked is in the log once, at the acked `seq`, or its effect was there already. */
-async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger): Promise<void> {
+async function checkAcknowledged({ topic, command, key, sent, shows }: IssuedCommand, ledger: FoldedLog): Promise<void> {
   const outcome = await sent.outcome
   if (!outcome.ok) return
   const entry = ledger.entries.find(
     (entry) => entry.topic === topic && entry.mutation_id === sent.mutation_id,
   )
-  if (entry) demand.equal(outcome.seq, entry.seq, `the acked seq of ${command}`)
+  if (entry) demand.checkDeviceState(outcome.seq, entry.seq, `the acked seq of ${command}`)
   if (ledger.isStripped(topic, key)) return
   const shown = shows(ledger.at(topic, key, outcome.seq), entry !== undefined)
-  demand.equal(
+  demand.checkDeviceState(
     shown,
     true,
     `an acked ${command} ${entry ? 'with' : 'without'} an entry shows at its seq ${outcome.seq}`,
@@ -64,22 +64,22 @@ async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger)
 }
 
 /** P1: every change reached the device and was applied, once and in order. */
-function inOrder({ line, applied, engine, topics }: Handset, undisturbed: boolean): void {
+function checkOrder({ line, applied, engine, topics }: FuzzDevice, undisturbed: boolean): void {
   for (const stream of line.streams) {
     stream.check()
     if (undisturbed)
-      demand.equal(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
+      demand.checkDeviceState(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
   }
   for (const topic of topics) {
     const seqs = applied.get(topic)!
     const last = engine[topic].cursor!.seq
     if (seqs.length > 0)
-      demand.equal(seqs, demand.upTo(last, seqs[0]! - 1), `what was applied of ${topic}`)
+      demand.checkDeviceState(seqs, demand.upTo(last, seqs[0]! - 1), `what was applied of ${topic}`)
   }
 }
 
 /** P2: the device shows what the log says, list by list and window by window. */
-function equal({ engine, topics }: Handset, ledger: Ledger): void {
+function equal({ engine, topics }: FuzzDevice, ledger: FoldedLog): void {
   const { conversations: stored } = ledger
   const states: ListState[] = ['active', 'archived', 'trash']
   for (const state of states) {
@@ -87,22 +87,22 @@ function equal({ engine, topics }: Handset, ledger: Ledger): void {
     const ids = new Set(items.map(({ id }) => id))
     const all = stored.filter((conversation) => stateOf(conversation) === state)
     const known = loaded ? all : all.filter(({ id }) => ids.has(id))
-    demand.equal(
-      items.map(bare).toSorted(byId),
-      known.map(bare).toSorted(byId),
+    demand.checkDeviceState(
+      items.map(plainSummary).toSorted(byId),
+      known.map(plainSummary).toSorted(byId),
       `the list ${state}`,
     )
   }
   for (const conversation of stored) {
     const view = engine.conversations.get(conversation.id)
     if (view?.windowed)
-      demand.equal(view.messages.map(bareMessage), conversation.messages, 'the messages held')
+      demand.checkDeviceState(view.messages.map(plainMessage), conversation.messages, 'the messages held')
   }
   const { value: preferences, version } = engine.preferences
-  demand.equal({ preferences, version }, ledger.preferences, 'the preferences')
+  demand.checkDeviceState({ preferences, version }, ledger.preferences, 'the preferences')
   if (topics.includes('agents'))
-    demand.equal(
-      engine.agents.runs.items.map(bareRun).toSorted(byId),
+    demand.checkDeviceState(
+      engine.agents.runs.items.map(plainRun).toSorted(byId),
       ledger.runs.toSorted(byId),
       'the runs',
     )
@@ -111,16 +111,16 @@ function equal({ engine, topics }: Handset, ledger: Ledger): void {
     device,
     created_at,
   }))
-  demand.equal(sessions.toSorted(byId), ledger.account.sessions.toSorted(byId), 'the sessions')
+  demand.checkDeviceState(sessions.toSorted(byId), ledger.account.sessions.toSorted(byId), 'the sessions')
 }
 
 /** P3: nothing that a device received belongs to anybody else. */
-function private_({ line, person }: Handset, ledger: Ledger): void {
+function checkPrivacy({ line, person }: FuzzDevice, ledger: FoldedLog): void {
   const own = new Set(
     ledger.entries.map(({ topic, entity_id, seq }) => `${topic} ${seq} ${entity_id}`),
   )
   for (const { topic, seq, entity_id } of line.streams.flatMap(({ changes }) => changes))
-    demand.equal(
+    demand.checkDeviceState(
       own.has(`${topic} ${seq} ${entity_id}`),
       true,
       `${person.user.username} received ${entity_id}`,
@@ -132,7 +132,7 @@ const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const stateOf = ({ deleted_at, archived }: Conversation): ListState =>
   deleted_at !== null ? 'trash' : archived ? 'archived' : 'active'
 
-function bare(summary: SummaryView | ConversationView | Conversation) {
+function plainSummary(summary: SummaryView | ConversationView | Conversation) {
   const { id, user_id, title, message_count, preview, metadata, pinned, archived } = summary
   const { created_at, updated_at, deleted_at, version } = summary
   return {
@@ -151,7 +151,7 @@ function bare(summary: SummaryView | ConversationView | Conversation) {
   }
 }
 
-function bareMessage({
+function plainMessage({
   delivery: _delivery,
   mutation_id: _mutation,
   ...message
@@ -159,6 +159,6 @@ function bareMessage({
   return message
 }
 
-function bareRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {
+function plainRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {
   return isOver(run.status) ? run : { ...run, status: 'not over' }
 }

@@ -46,15 +46,15 @@ const folds: {
 }
 
 /** An entity as each entry left it. */
-interface Past<Held> {
+interface EntityHistory<Held> {
   states: { seq: number; held: Held }[]
   /** A purge or a removal took the content of its entries: what they did can't be told any more. */
   stripped: boolean
 }
 
-export class Ledger {
+export class FoldedLog {
   readonly entries: readonly ChangeDocument[]
-  readonly #pasts: { [T in Topic]: Map<string, Past<HeldOf[T]>> } = {
+  readonly #pasts: { [T in Topic]: Map<string, EntityHistory<HeldOf[T]>> } = {
     conversations: new Map(),
     preferences: new Map(),
     agents: new Map(),
@@ -66,9 +66,9 @@ export class Ledger {
     for (const topic of topics) this.#fold(topic)
   }
 
-  static async of(user_id: string, database: Db): Promise<Ledger> {
+  static async of(user_id: string, database: Db): Promise<FoldedLog> {
     const changes = database.collection<ChangeDocument>('changes')
-    return new Ledger(await changes.find({ user_id }).sort({ _id: 1 }).toArray())
+    return new FoldedLog(await changes.find({ user_id }).sort({ _id: 1 }).toArray())
   }
 
   head(topic: Topic): number {
@@ -79,12 +79,12 @@ export class Ledger {
   check(): void {
     for (const topic of topics) {
       const seqs = this.entries.filter((entry) => entry.topic === topic).map(({ seq }) => seq)
-      demand.equal(seqs, demand.upTo(seqs.length), `the log of ${topic}`)
+      demand.checkDeviceState(seqs, demand.upTo(seqs.length), `the log of ${topic}`)
     }
     const commands = new Set(
       this.entries.map(({ topic, mutation_id }) => `${topic} ${mutation_id}`),
     )
-    demand.equal(commands.size, this.entries.length, 'commands in the log')
+    demand.checkDeviceState(commands.size, this.entries.length, 'commands in the log')
   }
 
   /** What was held behind the entry `seq`; default: at the end. */
@@ -123,7 +123,7 @@ export class Ledger {
 
   #fold<T extends Topic>(topic: T): void {
     const { key, first, reduce } = folds[topic]
-    const pasts = this.#pasts[topic] as Map<string, Past<HeldOf[T]>>
+    const pasts = this.#pasts[topic] as Map<string, EntityHistory<HeldOf[T]>>
     for (const entry of this.entries) {
       if (entry.topic !== topic) continue
       const change = toChange(entry)

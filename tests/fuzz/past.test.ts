@@ -6,9 +6,9 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
 import { Hub } from '../../realtime/gateway/hub.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
-import { kinds, relive } from './histories.ts'
+import { historyKinds, playAndCheck } from './histories.ts'
 import type { Step } from './steps.ts'
-import { World } from './world.ts'
+import { FuzzCluster } from './world.ts'
 
 const PATIENT_MS = 15_000
 const IMPATIENT_MS = 1_500
@@ -89,9 +89,9 @@ function losing(lost: (change: Parameters<Hub['change']>[1]) => boolean): void {
   })
 }
 
-let world: World
+let world: FuzzCluster
 beforeAll(async () => {
-  world = await World.start(kinds.everyday.world)
+  world = await FuzzCluster.start(historyKinds.everyday.world)
 })
 afterEach(() => {
   vi.restoreAllMocks()
@@ -99,10 +99,10 @@ afterEach(() => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 test.each(bugs)('it is seen when $name', { timeout: 90_000 }, async ({ history, put }) => {
-  await relive(history, world, PATIENT_MS)
+  await playAndCheck(history, world, PATIENT_MS)
   put()
   let seen: unknown
   for (let chance = 0; chance < CHANCES && seen === undefined; chance++)
-    await relive(history, world, IMPATIENT_MS).catch((error: unknown) => (seen = error))
+    await playAndCheck(history, world, IMPATIENT_MS).catch((error: unknown) => (seen = error))
   expect(seen, 'what the bug breaks').toBeInstanceOf(Error)
 })

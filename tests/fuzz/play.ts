@@ -4,47 +4,47 @@ import { newId } from '@lockstep/protocol/ids'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { isRun } from '@lockstep/protocol/reduce/run'
 import type { Conversation } from '@lockstep/protocol/conversations'
-import type { Handset } from './cast.ts'
+import type { FuzzDevice } from './cast.ts'
 import type { DeviceStep, Step } from './steps.ts'
-import type { World } from './world.ts'
+import type { FuzzCluster } from './world.ts'
 
 /** Per person: the conversations and runs that any of their devices made, in order. */
-interface Made {
+interface CreatedIds {
   conversations: string[]
   runs: string[]
 }
 
 export async function play(
   steps: readonly Step[],
-  handsets: readonly Handset[],
-  world: World,
+  handsets: readonly FuzzDevice[],
+  world: FuzzCluster,
 ): Promise<void> {
-  const made = new Map<string, Made>(
+  const made = new Map<string, CreatedIds>(
     handsets.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]),
   )
   for (const step of steps) {
     if (step.do === 'pause') await pause(step.ms)
-    else if (!('device' in step)) await world.shake(step)
+    else if (!('device' in step)) await world.inject(step)
     else {
       const handset = handsets[step.device % handsets.length]!
-      await act(step, handset, made.get(handset.person.user.id)!)
+      await playStep(step, handset, made.get(handset.person.user.id)!)
     }
   }
 }
 
-async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void> {
+async function playStep(step: DeviceStep, handset: FuzzDevice, made: CreatedIds): Promise<void> {
   const { engine, line, person } = handset
   switch (step.do) {
     case 'create': {
       const id = newId()
       made.conversations.push(id)
       const sent = engine.conversations.create({ id, title: step.title })
-      return handset.give('conversations', 'create', id, sent, isConversation)
+      return handset.issue('conversations', 'create', id, sent, isConversation)
     }
     case 'prefer': {
       const { key, value } = step
       const sent = engine.preferences.update({ [key]: value })
-      return handset.give(
+      return handset.issue(
         'preferences',
         'update',
         'preferences',
@@ -55,15 +55,15 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
     case 'run': {
       const id = newId()
       made.runs.push(id)
-      const sent = engine.agents.run({ id, agent: 'demo', input: asking(step.rate) })
-      return handset.give('agents', 'run', id, sent, isRun)
+      const sent = engine.agents.run({ id, agent: 'demo', input: demoPrompt(step.rate) })
+      return handset.issue('agents', 'run', id, sent, isRun)
     }
     case 'stop-run':
     case 'delete-run': {
-      const id = chosen(made.runs, step.run)
+      const id = pick(made.runs, step.run)
       if (id === undefined) return
       if (step.do === 'stop-run') return handset.stopRun(id)
-      return handset.give(
+      return handset.issue(
         'agents',
         'delete',
         id,
@@ -78,7 +78,7 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
       if (!other) return
       const isGone = ({ sessions }: { sessions: { id: string }[] }) =>
         !sessions.some(({ id }) => id === other.id)
-      return handset.give('account', 'revoke', 'account', engine.account.revoke(other.id), isGone)
+      return handset.issue('account', 'revoke', 'account', engine.account.revoke(other.id), isGone)
     }
     case 'list':
       return void engine.conversations.loadMore(step.state).catch(() => undefined) // the line may be down
@@ -92,18 +92,18 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
       return line.cut()
     case 'slow':
     case 'brisk':
-      handset.slow = step.do === 'slow'
+      handset.readingPaused = step.do === 'slow'
       return
     case 'spoil':
-      return line.spoil(step.mishaps)
+      return line.disturb(step.mishaps)
     default:
-      return converse(step, handset, chosen(made.conversations, step.conversation))
+      return playOnConversation(step, handset, pick(made.conversations, step.conversation))
   }
 }
 
-function converse(
+function playOnConversation(
   step: Extract<DeviceStep, { conversation: number }>,
-  handset: Handset,
+  handset: FuzzDevice,
   id: string | undefined,
 ): void {
   if (id === undefined) return
@@ -111,7 +111,7 @@ function converse(
   const give = (
     sent: ReturnType<typeof conversations.delete>,
     shows: (held: HeldConversation) => boolean,
-  ) => handset.give('conversations', step.do, id, sent, shows)
+  ) => handset.issue('conversations', step.do, id, sent, shows)
   const view = conversations.get(id)
   switch (step.do) {
     case 'append': {
@@ -166,7 +166,7 @@ function converse(
     case 'purge':
       return give(conversations.purge(id), (held) => held !== undefined && !isConversation(held))
     case 'reply': {
-      const asked = conversations.append(id, { role: 'user', content: asking(step.rate) })
+      const asked = conversations.append(id, { role: 'user', content: demoPrompt(step.rate) })
       give(
         asked,
         has(({ messages }) => messages.some((message) => message.id === asked.id)),
@@ -187,10 +187,10 @@ function converse(
 }
 
 /** What makes the demo agent answer at once, in so many words a second. */
-const asking = (rate: number) => `/demo silent list rate ${rate}`
+const demoPrompt = (rate: number) => `/demo silent list rate ${rate}`
 
 const has = (shows: (conversation: Conversation) => boolean) => (held: HeldConversation) =>
   isConversation(held) && shows(held)
 
-const chosen = (ids: readonly string[], index: number): string | undefined =>
+const pick = (ids: readonly string[], index: number): string | undefined =>
   ids[index % Math.max(ids.length, 1)]

@@ -15,7 +15,7 @@ const exploration: Exploration<Step[]> = {
   count: 500,
   seed: 7,
   shrinkMs: 60_000,
-  relive: broken,
+  playHistory: broken,
   command: 'npm run fuzz -- --only everyday',
 }
 
@@ -43,7 +43,7 @@ test('seed and path play the failure again, as short as it was reported', async 
     path,
     count: 1,
     shrinkMs: -1,
-    relive: (steps) => (played.push(steps), broken(steps)),
+    playHistory: (steps) => (played.push(steps), broken(steps)),
   })
   const names = played[0]!.map((step) => step.do)
   expect(names.indexOf('delete')).toBeLessThan(names.lastIndexOf('rename'))
@@ -57,7 +57,7 @@ test('a history is not made shorter for longer than it may be: the report comes 
   let afterwards = 0
   const report = await reportOf({
     shrinkMs: -1,
-    relive: (steps, again) => (again && afterwards++, broken(steps)),
+    playHistory: (steps, again) => (again && afterwards++, broken(steps)),
   })
   expect(pathIn(report)).toMatch(/^\d+$/)
   expect(afterwards).toBe(0)
@@ -65,6 +65,6 @@ test('a history is not made shorter for longer than it may be: the report comes 
 
 test('without a failure all histories are played', async () => {
   let played = 0
-  await explore({ ...exploration, count: 50, relive: () => (played++, Promise.resolve()) })
+  await explore({ ...exploration, count: 50, playHistory: () => (played++, Promise.resolve()) })
   expect(played).toBe(50)
 })

@@ -1,7 +1,7 @@
 // What may happen in a history, as data that fast-check can make, shrink and print.
 import fc from 'fast-check'
 import type { ListState } from '@lockstep/client/views'
-import type { Mishap } from './bad-line.ts'
+import type { FrameFault } from './bad-line.ts'
 
 /** What the user of a device does, or what happens to it. */
 export type DeviceStep = { device: number } & (
@@ -19,7 +19,7 @@ export type DeviceStep = { device: number } & (
   | { do: 'stop-run' | 'delete-run'; run: number }
   | { do: 'sign-in' | 'revoke' }
   | { do: 'offline' | 'online' | 'cut' | 'slow' | 'brisk' }
-  | { do: 'spoil'; mishaps: Mishap[] }
+  | { do: 'spoil'; mishaps: FrameFault[] }
 )
 
 /** What shakes a whole node, or what all depend on. */
@@ -38,7 +38,7 @@ const conversation = fc.nat(3)
 const text = fc
   .oneof(fc.string({ maxLength: 8 }), fc.constantFrom('hello', '👋🏽', 'a\nb'))
   .filter((s) => s.isWellFormed())
-const mishap = fc.constantFrom<Mishap[]>(
+const mishap = fc.constantFrom<FrameFault[]>(
   'drop',
   'repeat',
   'swap',

@@ -8,7 +8,7 @@ import { demand } from './demand.ts'
 
 type Frame = { event: 'sync'; payload: Sync } | { event: 'change'; payload: WireChange }
 
-export class Stream {
+export class ReceivedStream {
   readonly topic: Topic
   /** Where the device said that it stands. */
   readonly since: Cursor | undefined
@@ -26,7 +26,7 @@ export class Stream {
   }
 
   /** The device has been told of everything up to this `seq`. */
-  get told(): number | undefined {
+  get lastSeq(): number | undefined {
     const last = this.frames.at(-1)
     return last?.event === 'sync' ? last.payload.to : last?.payload.seq
   }
@@ -41,15 +41,15 @@ export class Stream {
     let at = this.since
     for (const [index, { event, payload }] of this.frames.entries()) {
       const what = `frame ${index} of a connection to ${this.topic}`
-      demand.equal(event === 'sync' || index > 0, true, `${what} comes behind a sync`)
+      demand.checkDeviceState(event === 'sync' || index > 0, true, `${what} comes behind a sync`)
       const { epoch } = payload
       const from = event === 'sync' ? payload.from : payload.seq - 1
-      if (at) demand.equal({ epoch, seq: from }, at, `where ${what} begins (${this.#summary()})`)
+      if (at) demand.checkDeviceState({ epoch, seq: from }, at, `where ${what} begins (${this.#summary()})`)
       const { reset, to, changes } =
         event === 'sync' ? payload : { reset: false, to: payload.seq, changes: [payload] }
-      demand.equal(reset, false, `${what} starts anew`)
+      demand.checkDeviceState(reset, false, `${what} starts anew`)
       const seqs = changes.map(({ seq }) => seq)
-      demand.equal(seqs, demand.upTo(to, from), `what is in ${what}`)
+      demand.checkDeviceState(seqs, demand.upTo(to, from), `what is in ${what}`)
       at = { epoch, seq: to }
     }
   }

@@ -46,7 +46,7 @@ export class UnstableRedis implements AsyncDisposable {
     this.#redis.freeze()
   }
 
-  async heal(): Promise<void> {
+  async recover(): Promise<void> {
     if (this.#thawAt !== undefined) {
       await pause(Math.max(0, this.#thawAt - performance.now()))
       this.#redis.thaw()

@@ -20,16 +20,16 @@ const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, hea
 const MANY = { points: 1_000_000, seconds: 60 }
 const rateLimits = { guesses: MANY, guessesPerAddress: MANY, signUps: MANY }
 
-export interface WorldOptions {
+export interface FuzzClusterOptions {
   /** Nodes in this process: they can be stopped and started. */
-  steady: number
+  inProcessNodes: number
   /** Nodes that are processes of their own: they can be killed. With them, the database is one that can be killed and cut off, too. */
-  mortal: number
+  processNodes: number
   /** Do the nodes share one? */
   redis?: boolean
 }
 
-export class World implements AsyncDisposable {
+export class FuzzCluster implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack()
   readonly #steady: TestNode[] = []
   readonly #mortal: NodeProcess[] = []
@@ -47,8 +47,8 @@ export class World implements AsyncDisposable {
   private constructor() {}
 
   /** What can be shaken has an embedded engine of its own, or uses the server of MONGODB_URL, whose process is left alone. */
-  static async start(options: WorldOptions): Promise<World> {
-    const world = new World()
+  static async start(options: FuzzClusterOptions): Promise<FuzzCluster> {
+    const world = new FuzzCluster()
     try {
       await world.#start(options)
     } catch (error) {
@@ -64,11 +64,11 @@ export class World implements AsyncDisposable {
   }
 
   /** It can be shaken. */
-  get isFragile(): boolean {
+  get acceptsFaults(): boolean {
     return this.#isFragile
   }
 
-  async #start({ steady, mortal, redis = false }: WorldOptions): Promise<void> {
+  async #start({ inProcessNodes: steady, processNodes: mortal, redis = false }: FuzzClusterOptions): Promise<void> {
     this.#isFragile = mortal > 0
     const url = this.#isFragile
       ? await this.#fragileDatabase()
@@ -115,7 +115,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Does it, without waiting for what follows from it. */
-  async shake(fault: ServerFault): Promise<void> {
+  async inject(fault: ServerFault): Promise<void> {
     switch (fault.do) {
       case 'kill-node':
         return this.#killNode()
@@ -191,9 +191,9 @@ export class World implements AsyncDisposable {
   }
 
   /** What was taken away is back, and all nodes serve again. */
-  async healed(): Promise<void> {
+  async recover(): Promise<void> {
     if (!this.#isFragile) return
-    await this.#redis?.heal()
+    await this.#redis?.recover()
     await this.#failPoint('off').catch(() => undefined)
     for (const url of this.urls)
       await eventually(async () => (await fetch(`${url}/readyz`)).status === 200, {
