@@ -3,7 +3,7 @@ import { runHistories } from './histories.ts'
 import { budget } from './budget.ts'
 
 test(
-  'P1 P2 P3: every quiet device holds what the log says, also when nodes, databases and tails die',
+  'P1 P2 P3: every device with nothing in flight holds the state of the log, even if nodes, databases and tails fail',
   { timeout: budget.testMs },
-  () => runHistories('shaken'),
+  () => runHistories('faults'),
 )
