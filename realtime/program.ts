@@ -5,7 +5,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError, readConfig } from './config/config.ts'
-import { stopOnce } from './lifecycle/shutdown.ts'
+import { createShutdown } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { readCommand, USAGE, UsageError, type Command } from './operator/arguments.ts'
@@ -48,7 +48,7 @@ async function run(
   env: NodeJS.ProcessEnv,
   terminal: Terminal,
 ): Promise<boolean> {
-  const stops = stopOnce(logger)
+  const stops = createShutdown(logger)
   try {
     const { mongodbUrl, dataDir } = readConfig(env)
     const embedded = mongodbUrl === undefined ? await startDatabase(join(dataDir, 'db')) : undefined

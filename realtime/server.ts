@@ -31,12 +31,12 @@ import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
-import { stopOnce, stopTimings } from './lifecycle/shutdown.ts'
+import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
-import { sharedLimiter } from './redis/limits.ts'
+import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { toFault } from './store/faults.ts'
 import { deploymentName } from './store/feed.ts'
@@ -59,7 +59,7 @@ export interface ServerOptions {
   rateLimits?: Partial<RateLimitRules>
   conversationsPerUser?: number
   gateway?: GatewaySettings
-  /** Instead of `stopTimings`, as nobody in a test waits for a load balancer. */
+  /** Instead of `shutdownTimings`, as nobody in a test waits for a load balancer. */
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
@@ -80,7 +80,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const logger = options.logger ?? createLogger(config.logLevel)
   const metrics = createMetrics({ ofProcess: options.ofProcess })
-  const stops = stopOnce(logger)
+  const stops = createShutdown(logger)
   try {
     return await compose()
   } catch (error) {
@@ -106,7 +106,7 @@ export async function startServer(
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
-    const limits = createRateLimits(options.rateLimits, link && sharedLimiter(link))
+    const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
@@ -169,7 +169,7 @@ export async function startServer(
       host: { account, proxy, oidc },
       toFault,
       isReady: async () =>
-        serving && feed.healthy() && (await database.db.command({ ping: 1 })).ok === 1,
+        serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
       logger,
       metrics,
@@ -188,7 +188,7 @@ export async function startServer(
       metrics,
       settings: options.gateway,
       link,
-      relayed: (user_id, change) => agents.onChange(user_id, change),
+      onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
     const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
@@ -210,12 +210,12 @@ export async function startServer(
     stops.add('feed', () => feed.stop())
     await feed.ready
     void log.projectAbandoned()
-    stops.add('devices', () => drain(options.drainMs ?? stopTimings.drain))
+    stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
     const url = await listen(http.server, config)
     serving = true
     // as long as a load balancer leads devices here, refusing them would only send them round
-    const leaveMs = options.leaveMs ?? (config.production ? stopTimings.leave : 0)
+    const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
     return { url, stop: () => stops.run() }
@@ -223,7 +223,7 @@ export async function startServer(
 
   /** A single node never loads the client library. */
   async function linkTo(url: string, database: Database) {
-    const { startLink } = await import('./redis/link.ts')
+    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
     return startLink({
       url,
       deployment: await deploymentName(database),

@@ -1,26 +1,26 @@
-// Work that a node repeats as long as it runs: heartbeats, sweeps, housekeeping. A run never overlaps the one before.
-
 export interface RepeatOptions {
-  /** Milliseconds before the first run; default 0: it begins at once. */
+  /** Time before the first run (ms). By default, the first run starts at once. */
   firstAfterMs?: number
-  /** Hears of a run that failed. The next run takes place all the same. */
-  failed: (error: unknown) => void
+  /** Receives the error of a failed run. The next run starts after the interval as usual. */
+  failed(error: unknown): void
 }
 
 /**
- * Runs `job` again and again, each time `intervalMs` milliseconds after the last run ended. It doesn't keep the process alive.
- * @returns stops it; resolves when the run that is under way has ended
+ * Runs `job` again and again: one run at a time, with `intervalMs` between the end of a run and the
+ * start of the next. The timer does not keep the process alive.
+ *
+ * @returns a function that stops the repetition and resolves when the current run has ended
  */
 export function repeatEvery(
   intervalMs: number,
   job: () => Promise<void>,
   { firstAfterMs = 0, failed }: RepeatOptions,
 ): () => Promise<void> {
-  let stopped = false
+  let isStopped = false
   let timer: NodeJS.Timeout | undefined
   let running = Promise.resolve()
   const wait = (ms: number) => {
-    if (!stopped) timer = setTimeout(run, ms).unref()
+    if (!isStopped) timer = setTimeout(run, ms).unref()
   }
   const run = () => {
     running = job()
@@ -30,7 +30,7 @@ export function repeatEvery(
   if (firstAfterMs > 0) wait(firstAfterMs)
   else run()
   return async () => {
-    stopped = true
+    isStopped = true
     clearTimeout(timer)
     await running
   }

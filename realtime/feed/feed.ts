@@ -1,68 +1,71 @@
-// The feed of a node: it sees to it that each committed change reaches the node's devices, by a tail of its own or, with Redis, by the
-// tail of the node that holds the lease.
+// The feed of a node brings every committed change to the node's devices: through a tail of its own,
+// or, in a cluster, through the tail of the node that holds the lease.
 import { Gauge } from 'prom-client'
-import type { Link } from '../redis/link.ts'
+import { retryUntilDone } from '../concurrency/retry.ts'
+import type { ClusterLink } from '../redis/cluster-link.ts'
 import { keptGeneration, readToken } from '../store/feed.ts'
-import type { LeasedRangeTimings } from './leased-range.ts'
 import { startLeasedFeed } from './leased-feed.ts'
-import { retrying } from './retrying.ts'
+import type { LeasedRangeTimings } from './leased-range.ts'
+import { allBuckets, createTailStarter, type TailStarterDeps } from './tail-starter.ts'
 import type { Tail } from './tail.ts'
-import { rangesOf, tailStarter, type TailOptions } from './tails.ts'
 
-export interface FeedOptions extends TailOptions {
-  /** To the other nodes; absent: there are none. */
-  link?: Link
-  chargeTimings?: LeasedRangeTimings
+export interface FeedDeps extends TailStarterDeps {
+  /** The link to the other nodes. Absent: this node is the only one. */
+  link?: ClusterLink
+  leaseTimings?: LeasedRangeTimings
 }
 
 export interface Feed {
-  /** Resolves when the node hears of changes for the first time. */
+  /** Resolves when changes reach this node for the first time. */
   ready: Promise<void>
-  /** Does the node hear of changes now? */
-  healthy(): boolean
+  /** True while changes reach this node. */
+  isHealthy(): boolean
   stop(): Promise<void>
 }
 
-/** The feed that the settings ask for: alone, or under leases. */
-export function startFeed(options: FeedOptions): Feed {
-  const { link } = options
-  const feed = link ? startLeasedFeed({ ...options, link }) : startLoneFeed(options)
+/** Starts a feed with leases if there is a link to other nodes, otherwise one that tails alone. */
+export function startFeed(deps: FeedDeps): Feed {
+  const { link } = deps
+  const feed = link ? startLeasedFeed({ ...deps, link }) : startSingleFeed(deps)
   new Gauge({
     name: 'lockstep_feed_ready',
-    help: '1 while this node hears of changes',
-    registers: [options.metrics],
+    help: '1 while changes reach this node',
+    registers: [deps.metrics],
     collect() {
-      this.set(feed.healthy() ? 1 : 0)
+      this.set(feed.isHealthy() ? 1 : 0)
     },
   })
   return feed
 }
 
-/** One tail over everything. */
-function startLoneFeed(options: FeedOptions): Feed {
-  const { database, logger } = options
-  const start = tailStarter(options)
-  const [range] = rangesOf(1) as [ReturnType<typeof rangesOf>[number]]
+/** The feed of a single node: one tail over all buckets. */
+function startSingleFeed(deps: FeedDeps): Feed {
+  const { database, logger } = deps
+  const startTail = createTailStarter(deps)
   const ready = Promise.withResolvers<void>()
   const stopping = new AbortController()
   let tail: Tail | undefined
 
-  const starting = retrying('read where the feed stands', logger, stopping.signal, async () => {
-    const [token, generation] = [
-      await readToken(database, range.name),
-      await keptGeneration(database, range.name),
-    ]
-    const mandate = {
-      everywhere: () => true,
-      generation: () => generation,
-      published: () => Promise.resolve(),
-    }
+  async function start(): Promise<void> {
+    const token = await readToken(database, allBuckets.name)
+    const generation = await keptGeneration(database, allBuckets.name)
     if (stopping.signal.aborted) return
-    tail = start(range, token, mandate, (now) => now && ready.resolve())
+    const role = {
+      deliversToAllNodes: () => true,
+      generation: () => generation,
+      flushPublished: () => Promise.resolve(),
+    }
+    tail = startTail(allBuckets, token, role, (isReady) => {
+      if (isReady) ready.resolve()
+    })
+  }
+  const starting = retryUntilDone('read the saved resume token', start, {
+    logger,
+    signal: stopping.signal,
   })
   return {
     ready: ready.promise,
-    healthy: () => tail?.ready() ?? false,
+    isHealthy: () => tail?.isReady() ?? false,
     async stop() {
       stopping.abort()
       await starting

@@ -1,88 +1,98 @@
-// The feed of a node among others: a charge per range of buckets, whose leases are shared fairly between the nodes that live.
-import { setTimeout as sleep } from 'node:timers/promises'
+// The feed of a node in a cluster. Each range of buckets has a lease, and the nodes that are alive
+// share the leases fairly.
 import { Gauge } from 'prom-client'
-import { createLease } from '../redis/lease.ts'
-import type { Link } from '../redis/link.ts'
+import { repeatEvery } from '../concurrency/repeat.ts'
+import { retryUntilDone } from '../concurrency/retry.ts'
+import type { ClusterLink } from '../redis/cluster-link.ts'
+import { createRedisLease } from '../redis/lease.ts'
 import { keptGeneration, leaseCount, readToken } from '../store/feed.ts'
-import { LeasedRange, leasedRangeTimings, type HolderBeat } from './leased-range.ts'
-import type { Feed, FeedOptions } from './feed.ts'
-import { retrying } from './retrying.ts'
-import { rangesOf, tailStarter, type Range } from './tails.ts'
+import type { Feed, FeedDeps } from './feed.ts'
+import { HolderBeat, LeasedRange, leasedRangeTimings } from './leased-range.ts'
+import { bucketRanges, createTailStarter, type BucketRange } from './tail-starter.ts'
 
-export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
+export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
   const {
     database,
     link,
     logger,
     compareHeads,
     metrics,
-    chargeTimings: timings = leasedRangeTimings,
-  } = options
-  const start = tailStarter(options)
+    leaseTimings: timings = leasedRangeTimings,
+  } = deps
+  const startTail = createTailStarter(deps)
   const ready = Promise.withResolvers<void>()
   const stopping = new AbortController()
-  const charges = new Map<string, LeasedRange>()
-  const healthy = () =>
-    charges.size > 0 && [...charges.values()].every((charge) => charge.healthy())
-  const held = () => [...charges.values()].filter((charge) => charge.held() !== undefined).length
+  const ranges = new Map<string, LeasedRange>()
+  const stopRepetitions: (() => Promise<void>)[] = []
 
-  const chargeOf = (range: Range) => {
-    const log = logger.child({ range: range.name })
-    const charge: LeasedRange = new LeasedRange({
-      range,
+  const count = (matches: (range: LeasedRange) => boolean) =>
+    [...ranges.values()].filter(matches).length
+  const heldLeases = () => count((range) => range.heldGeneration() !== undefined)
+  const isHealthy = () => ranges.size > 0 && count((range) => !range.isHealthy()) === 0
+
+  function createRange(bucketRange: BucketRange): LeasedRange {
+    const { name } = bucketRange
+    const key = `${link.prefix}:{lease:${name}}`
+    const range: LeasedRange = new LeasedRange({
+      range: bucketRange,
       link,
-      lease: createLease(
-        link.publisher,
-        `${link.prefix}:{lease:${range.name}}`,
-        link.node,
-        timings.ttl,
-      ),
+      lease: createRedisLease(link.commands, key, link.node, timings.ttlMs),
       mayHold() {
-        const fair = Math.ceil(charges.size / link.nodes().size)
-        return charge.held() === undefined ? held() < fair : held() <= fair
+        const fairShare = Math.ceil(ranges.size / link.aliveNodes().size)
+        const others = heldLeases() - (range.heldGeneration() === undefined ? 0 : 1)
+        return others < fairShare
       },
-      start: (token, mandate) =>
-        start(range, token, mandate, (now) => now && healthy() && ready.resolve()),
-      readToken: () => readToken(database, range.name),
-      keptGeneration: () => keptGeneration(database, range.name),
+      startTail: (token, role) =>
+        startTail(bucketRange, token, role, (isReady) => {
+          if (isReady && isHealthy()) ready.resolve()
+        }),
+      readToken: () => readToken(database, name),
+      keptGeneration: () => keptGeneration(database, name),
       compareHeads,
-      logger: log,
+      logger: logger.child({ range: name }),
       timings,
     })
-    return charge
+    return range
   }
 
-  async function repeat(job: () => Promise<void>): Promise<void> {
-    while (!stopping.signal.aborted) {
-      await job().catch((error: unknown) =>
-        logger.debug({ err: error }, 'the feed could not be looked after'),
-      )
-      if (healthy()) ready.resolve()
-      await sleep(timings.tick, undefined, { signal: stopping.signal }).catch(() => undefined)
+  /** The lease and the tail are checked independently: a Redis that hangs must not stop the tail. */
+  function maintain(check: () => Promise<void>): void {
+    const job = () =>
+      check().finally(() => {
+        if (isHealthy()) ready.resolve()
+      })
+    const failed = (error: unknown) =>
+      logger.debug({ err: error }, 'the lease or the tail of a range could not be checked')
+    stopRepetitions.push(repeatEvery(timings.checkMs, job, { failed }))
+  }
+
+  link.onBroadcast('feed', (message) => {
+    const beat = HolderBeat.parse(message)
+    ranges.get(beat.range)?.receiveBeat(beat)
+  })
+  link.onRecovered(() => void compareHeads())
+
+  async function startRanges(): Promise<void> {
+    const bucketsOfLeases = bucketRanges(await leaseCount(database))
+    if (stopping.signal.aborted) return
+    for (const bucketRange of bucketsOfLeases)
+      ranges.set(bucketRange.name, createRange(bucketRange))
+    for (const range of ranges.values()) {
+      maintain(() => range.maintainLease())
+      maintain(() => range.maintainTail())
     }
   }
+  const starting = retryUntilDone('read the number of leases', startRanges, {
+    logger,
+    signal: stopping.signal,
+  })
 
-  link.listen('feed', (message) => {
-    const beat = message as HolderBeat
-    charges.get(beat.range)?.heard(beat)
-  })
-  link.onRegained(() => void compareHeads())
-  const attending: Promise<void>[] = []
-  const starting = retrying('read how many leases there are', logger, stopping.signal, async () => {
-    const ranges = rangesOf(await leaseCount(database))
-    for (const range of ranges) charges.set(range.name, chargeOf(range))
-    for (const charge of charges.values())
-      attending.push(
-        repeat(() => charge.maintainLease()),
-        repeat(() => charge.maintainTail()),
-      )
-  })
   new Gauge({
     name: 'lockstep_feed_leases_held',
     help: 'Leases of the feed that this node holds',
     registers: [metrics],
     collect() {
-      this.set(held())
+      this.set(heldLeases())
     },
   })
   new Gauge({
@@ -90,18 +100,18 @@ export function startLeasedFeed(options: FeedOptions & { link: Link }): Feed {
     help: 'Change streams that this node has open',
     registers: [metrics],
     collect() {
-      this.set([...charges.values()].filter((charge) => charge.tails()).length)
+      this.set(count((range) => range.hasTail()))
     },
   })
 
   return {
     ready: ready.promise,
-    healthy,
+    isHealthy,
     async stop() {
       stopping.abort()
       await starting
-      await Promise.all(attending)
-      await Promise.all([...charges.values()].map((charge) => charge.stop()))
+      await Promise.all(stopRepetitions.map((stopRepetition) => stopRepetition()))
+      await Promise.all([...ranges.values()].map((range) => range.stop()))
     },
   }
 }

@@ -1,160 +1,202 @@
-// One range of buckets on one node of many: is it this node's to tail? It is when it holds the lease, and also when it doesn't hear the
-// holder's beats: a node that can't see Redis tails for itself. Beats follow the changes on the same connection; one that is missing, of
-// a new holder or of a stream that started anew, means that changes may have got lost.
+// One range of buckets on one node of a cluster. The node tails the range for all nodes while it
+// holds the lease. It tails the range for itself while it does not hear the holder, for example
+// because it cannot reach Redis.
+//
+//                    acquires the lease
+//      listening ─────────────────────────▶ holding
+//      (no tail)  ◀─────────────────────── (tails for all nodes, sends beats)
+//        │    ▲    loses or releases it         ▲
+//        │    │                                 │ acquires the lease
+//        │    └── hears the holder again ──┐    │
+//        │                                 │    │
+//        └── no beat for beatTimeoutMs, ──▶ isolated
+//            or Redis is away              (tails for its own devices)
+//
+// Beats follow the changes on the same connection. A missing beat, a beat of a new holder, or a beat
+// that reports losses means that changes may have been lost; the node then compares heads.
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as z from 'zod'
 import type { Logger } from '../observability/logger.ts'
-import type { Lease } from '../redis/lease.ts'
-import type { Link } from '../redis/link.ts'
+import type { ClusterLink } from '../redis/cluster-link.ts'
+import type { RedisLease } from '../redis/lease.ts'
+import type { Publisher } from '../redis/publisher.ts'
 import type { Token } from '../store/feed.ts'
-import type { TailRole, Range } from './tails.ts'
+import type { BucketRange, TailRole } from './tail-starter.ts'
 import type { Tail } from './tail.ts'
 
-/** Milliseconds. */
 export interface LeasedRangeTimings {
-  tick: number
-  ttl: number
-  beat: number
-  /** Without a beat for so long the node tails for itself; longer than a takeover takes. */
-  deaf: number
-  /** A holder whose stream isn't ready for so long gives up, and leaves the lease to others for as long. */
-  unready: number
+  /** Interval between two checks of the lease and of the tail. */
+  checkMs: number
+  /** Time to live of the lease. */
+  ttlMs: number
+  /** Interval between two beats of the holder. */
+  beatMs: number
+  /** After this time without a beat, the node tails for itself. Longer than a takeover takes. */
+  beatTimeoutMs: number
+  /**
+   * A holder whose stream is not ready for this long releases the lease and leaves it to other nodes
+   * for as long.
+   */
+  unreadyMs: number
 }
 export const leasedRangeTimings: LeasedRangeTimings = {
-  tick: 500,
-  ttl: 4_000,
-  beat: 1_000,
-  deaf: 6_000,
-  unready: 8_000,
+  checkMs: 500,
+  ttlMs: 4_000,
+  beatMs: 1_000,
+  beatTimeoutMs: 6_000,
+  unreadyMs: 8_000,
 }
 
-/** A Redis that hangs must not hold up the end of this node (ms). */
+/** A Redis that hangs must not delay the stop of this node (ms). */
 const RELEASE_MS = 1_000
 
 export interface LeasedRangeDeps {
-  range: Range
-  link: Link
-  lease: Lease
-  /** May this node take the lease, or keep it, by its fair share? */
+  range: BucketRange
+  link: Pick<ClusterLink, 'node' | 'isConnected' | 'aliveNodes' | 'broadcast'> & {
+    publisher: Pick<Publisher, 'lostCount' | 'flush'>
+  }
+  lease: RedisLease
+  /** True if the node's fair share of leases allows it to acquire or keep this one. */
   mayHold(): boolean
-  start(token: Token | undefined, mandate: TailRole): Tail
+  startTail(token: Token | undefined, role: TailRole): Tail
   readToken(): Promise<Token | undefined>
+  /** The highest generation known to the database. */
   keptGeneration(): Promise<number>
   compareHeads(): Promise<void>
   logger: Logger
   timings: LeasedRangeTimings
 }
 
-export interface HolderBeat {
-  range: string
-  node: string
-  generation: number
-  /** Moves when something may have got lost: a stream that started from now, a message that wasn't sent or that Redis didn't take. */
-  losses: number
-  n: number
-}
+/** What the holder of a lease tells all nodes at each `beatMs`. */
+export const HolderBeat = z.object({
+  range: z.string(),
+  node: z.string(),
+  generation: z.int(),
+  /**
+   * Grows when changes may have been lost: the stream started from now, or a message was not sent or
+   * not taken by Redis.
+   */
+  losses: z.int(),
+  /** Counts the beats of this node. */
+  n: z.int(),
+})
+export type HolderBeat = z.infer<typeof HolderBeat>
 
 export class LeasedRange {
-  readonly #ports: LeasedRangeDeps
+  readonly #deps: LeasedRangeDeps
   #tail: Tail | undefined
+  #lastBeat: HolderBeat | undefined
   #heardAt = performance.now()
-  #last: HolderBeat | undefined
-  #beats = 0
-  #beatAt = 0
+  #sentBeats = 0
+  #sentBeatAt = 0
   #readyAt = performance.now()
-  #renounceUntil = 0
-  #acquired = false
-  /** Changes that were for this node's devices only. Should that have been a lapse within one generation, the others must hear of it. */
+  #standBackUntil = 0
+  /** True between the acquisition of the lease and the next check of the tail. */
+  #justAcquired = false
+  /**
+   * Changes delivered to this node's own devices only. If that was a lapse within one generation,
+   * the other nodes must learn of it.
+   */
   #unpublished = 0
 
-  constructor(ports: LeasedRangeDeps) {
-    this.#ports = ports
+  constructor(deps: LeasedRangeDeps) {
+    this.#deps = deps
   }
 
-  held(): number | undefined {
-    return this.#ports.lease.held()
+  /** The generation under which this node holds the lease, or undefined. */
+  heldGeneration(): number | undefined {
+    return this.#deps.lease.heldGeneration()
   }
 
-  tails(): boolean {
+  hasTail(): boolean {
     return this.#tail !== undefined
   }
 
-  /** Does this node hear of the range's changes, by itself or from the holder? */
-  healthy(): boolean {
-    return this.#tail?.ready() ?? (this.#last !== undefined && this.#hears())
+  /** True if changes of the range reach this node, through its own tail or from the holder. */
+  isHealthy(): boolean {
+    return this.#tail?.isReady() ?? (this.#lastBeat !== undefined && this.#hearsHolder())
   }
 
-  /** A beat came, maybe the own one. */
-  heard(beat: HolderBeat): void {
-    if (beat.node === this.#ports.link.node) return
-    const last = this.#last
-    this.#last = beat
+  /** Takes a beat, which may be this node's own. */
+  receiveBeat(beat: HolderBeat): void {
+    if (beat.node === this.#deps.link.node) return
+    const last = this.#lastBeat
+    this.#lastBeat = beat
     this.#heardAt = performance.now()
-    const follows =
+    const nothingLost =
       last?.node === beat.node &&
       last.generation === beat.generation &&
       last.losses === beat.losses &&
       last.n + 1 === beat.n
-    if (!follows) void this.#ports.compareHeads()
+    if (!nothingLost) void this.#deps.compareHeads()
   }
 
-  /** Looks after the lease; waits for Redis. Never run twice at the same time; rejects when Redis or the database is away. */
+  /**
+   * Acquires, renews or releases the lease. It waits for Redis. Must not run twice at the same time.
+   * Rejects if Redis or the database is away.
+   */
   async maintainLease(): Promise<void> {
-    const { lease, link, mayHold, timings, logger } = this.#ports
+    const { lease, link, mayHold, timings, logger } = this.#deps
     const now = performance.now()
-    if (this.#tail?.ready() ?? true) this.#readyAt = now
-    if (lease.held() !== undefined) {
-      const useless = now - this.#readyAt > timings.unready && link.nodes().size > 1
-      if (!useless && mayHold()) return void (await lease.renew())
-      if (useless) this.#renounceUntil = now + timings.unready
-      logger.info({ useless }, 'the lease is given up')
+    if (this.#tail?.isReady() ?? true) this.#readyAt = now
+    if (lease.heldGeneration() !== undefined) {
+      const isUseless = now - this.#readyAt > timings.unreadyMs && link.aliveNodes().size > 1
+      if (!isUseless && mayHold()) return void (await lease.renew())
+      if (isUseless) this.#standBackUntil = now + timings.unreadyMs
+      logger.info({ useless: isUseless }, 'releasing the lease')
       return lease.release()
     }
-    if (!link.hears() || now < this.#renounceUntil || !mayHold()) return
-    const generation = await lease.acquire(await this.#ports.keptGeneration())
+    if (!link.isConnected() || now < this.#standBackUntil || !mayHold()) return
+    const generation = await lease.acquire(await this.#deps.keptGeneration())
     if (generation === undefined) return
     this.#readyAt = performance.now()
-    this.#acquired = true
-    logger.info({ generation }, 'the lease is held')
+    this.#justAcquired = true
+    logger.info({ generation }, 'acquired the lease')
   }
 
-  /** Looks after the tail; doesn't wait for Redis. Never run twice at the same time; rejects when the database is away. */
+  /**
+   * Starts or stops the tail as the state demands, and sends a beat when one is due. It does not
+   * wait for Redis. Must not run twice at the same time. Rejects if the database is away.
+   */
   async maintainTail(): Promise<void> {
-    if (this.#acquired) {
-      // a new holder replays from where the last one stood, for those who depended on that, and makes good its losses, as they do
+    if (this.#justAcquired) {
+      // The new holder replays from the token of the previous one for the nodes that relied on it.
+      // Like them, it compares heads, because the previous holder may have lost changes.
       await this.#stopTail()
-      void this.#ports.compareHeads()
+      void this.#deps.compareHeads()
     }
-    this.#acquired = false
-    if (this.held() !== undefined || !this.#hears()) await this.#startTail()
+    this.#justAcquired = false
+    if (this.heldGeneration() !== undefined || !this.#hearsHolder()) await this.#startTail()
     else if (this.#tail) {
-      await this.#ports.compareHeads()
+      await this.#deps.compareHeads()
       await this.#stopTail()
     }
-    this.#beat()
+    this.#sendBeatIfDue()
   }
 
   async stop(): Promise<void> {
     await this.#stopTail()
-    await Promise.race([this.#ports.lease.release(), sleep(RELEASE_MS, undefined, { ref: false })])
+    await Promise.race([this.#deps.lease.release(), sleep(RELEASE_MS, undefined, { ref: false })])
   }
 
-  #hears(): boolean {
-    return this.#ports.link.hears() && performance.now() - this.#heardAt < this.#ports.timings.deaf
+  #hearsHolder(): boolean {
+    const { link, timings } = this.#deps
+    return link.isConnected() && performance.now() - this.#heardAt < timings.beatTimeoutMs
   }
 
   async #startTail(): Promise<void> {
     if (this.#tail) return
-    const { link, readToken, start } = this.#ports
-    // alone it starts from now, and compares heads: the kept token is the holder's
-    const token = this.held() === undefined ? undefined : await readToken()
-    this.#tail = start(token, {
-      everywhere: () => {
-        const everywhere = this.held() !== undefined
-        if (!everywhere) this.#unpublished++
-        return everywhere
+    const { link, readToken, startTail } = this.#deps
+    // An isolated node starts from now and compares heads: the saved token is the holder's.
+    const token = this.heldGeneration() === undefined ? undefined : await readToken()
+    this.#tail = startTail(token, {
+      deliversToAllNodes: () => {
+        const isHolder = this.heldGeneration() !== undefined
+        if (!isHolder) this.#unpublished++
+        return isHolder
       },
-      generation: () => this.held(),
-      published: () => link.publishing.settled(),
+      generation: () => this.heldGeneration(),
+      flushPublished: () => link.publisher.flush(),
     })
   }
 
@@ -164,25 +206,17 @@ export class LeasedRange {
     await tail?.stop()
   }
 
-  #beat(): void {
-    const { link, range, timings } = this.#ports
-    const generation = this.held()
+  #sendBeatIfDue(): void {
+    const { link, range, timings } = this.#deps
+    const generation = this.heldGeneration()
+    if (generation === undefined || !this.#tail?.isReady()) return
     const now = performance.now()
-    if (
-      generation === undefined ||
-      !this.#tail?.ready() ||
-      now - this.#beatAt < timings.beat - timings.tick / 2
-    )
-      return
-    this.#beatAt = now
-    const losses = this.#tail.restarts() + link.publishing.lost() + this.#unpublished
-    const beat: HolderBeat = {
-      range: range.name,
-      node: link.node,
-      generation,
-      losses,
-      n: ++this.#beats,
-    }
-    link.tell('feed', beat)
+    // The checks are not exactly `checkMs` apart, so a beat may go out half a check early.
+    if (now - this.#sentBeatAt < timings.beatMs - timings.checkMs / 2) return
+    this.#sentBeatAt = now
+    const losses = this.#tail.restarts() + link.publisher.lostCount() + this.#unpublished
+    const n = ++this.#sentBeats
+    const beat: HolderBeat = { range: range.name, node: link.node, generation, losses, n }
+    link.broadcast('feed', beat)
   }
 }

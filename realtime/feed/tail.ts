@@ -1,79 +1,97 @@
-// One tail: it follows the changes of its buckets through one change stream for as long as it runs, whatever happens to the stream.
-// The invariant: each change is handed over, or `restarted` is called once a stream that starts from now has shown an event. Not before: an
-// entry older than the stream's start may still be on its way to a majority, and until then no majority read finds it either. The events
-// of a stream come in order, so the first one proves that all before it are there to be read.
+// A tail follows the changes of its buckets through one change stream for as long as it runs, and
+// survives every failure of the stream. The invariant: each change is delivered, or
+// `onStartedFromNow` is called so that heads are compared.
+//
+//      open after the saved token ──▶ following ──────▶ ready: an event was shown
+//        ▲                             │                 │
+//        ├──── a resumable failure ◀───┴─────────────────┤
+//        │                                               │
+//      open from now ◀──── any other failure ◀───────────┘
+//
+// A stream that was opened from now must show an event before heads are compared. An entry that is
+// older than the start of the stream may still be on its way to a majority, and until it arrives, no
+// majority read finds it either. The events of a stream are ordered, so the first event proves that
+// all earlier entries can be read. The canary, a document that the tail writes itself, makes sure
+// that there is an event. It also shows whether a silent stream still works.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { backoffMs } from '../concurrency/backoff.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { ChangeDocument } from '../store/changes.ts'
 import type { Stream } from '../store/change-stream.ts'
+import type { ChangeDocument } from '../store/changes.ts'
 import type { Token } from '../store/feed.ts'
 
-/** Milliseconds. */
 export interface TailTimings {
-  /** A stream this long without an event is asked for a sign of life. */
-  idle: number
-  /** It must show the canary within this time of its being written. */
-  mute: number
-  /** At least this long between two saved tokens. */
-  save: number
+  /** After this time without an event, the canary is written. */
+  idleMs: number
+  /** The stream is mute if it does not show the canary within this time of its write. */
+  muteMs: number
+  /** Shortest time between two saved tokens. */
+  saveMs: number
   /** First and longest wait before the stream is opened again. */
-  retry: readonly [number, number]
+  retryMs: readonly [first: number, longest: number]
 }
 export const tailTimings: TailTimings = {
-  idle: 10_000,
-  mute: 10_000,
-  save: 1_000,
-  retry: [100, 10_000],
+  idleMs: 10_000,
+  muteMs: 10_000,
+  saveMs: 1_000,
+  retryMs: [100, 10_000],
 }
 
-export interface TailPorts {
-  /** Opens the stream behind the token, or from now. */
-  open(after: Token | undefined): Stream
+/** `resumed`: opened after the last token; the others: opened from now. */
+export type StreamFailure = 'resumed' | 'restarted' | 'mute'
+
+export interface TailDeps {
+  /** Opens a stream after the token, or from now. */
+  openStream(after: Token | undefined): Stream
   isResumable(error: unknown): boolean
-  /** Writes the canary that the stream must show. */
-  beat(): Promise<void>
-  /** In order; never waits for anybody. */
-  change(entry: ChangeDocument): void
-  /** Everything up to the token was handed over. */
-  keep(token: Token): Promise<void>
-  /** A stream that starts from now shows events: what came before it may be missing, and can be read. */
-  restarted(): void
-  failed(reason: 'resumed' | 'restarted' | 'mute'): void
-  /** `ready` has changed. */
-  turned(ready: boolean): void
+  writeCanary(): Promise<void>
+  /** Receives the changes in order. Must not wait. */
+  deliver(entry: ChangeDocument): void
+  /** Everything up to the token has been delivered. */
+  saveToken(token: Token): Promise<void>
+  /**
+   * A stream that was opened from now has shown its first event. Changes before it may be missing,
+   * and they can be read now.
+   */
+  onStartedFromNow(): void
+  onFailure(reason: StreamFailure): void
+  onReadyChange(isReady: boolean): void
 }
 
 export interface Tail {
   /** True while the stream shows what is written. */
-  ready(): boolean
-  /** How often it had to start from now. */
+  isReady(): boolean
+  /** How often the stream had to be opened from now after a failure. */
   restarts(): number
   stop(): Promise<void>
 }
 
-class Lost extends Error {}
+class StreamLostError extends Error {
+  override name = 'StreamLostError'
+}
 
-/** @param token where to resume; undefined: from now */
+/** @param token the place after which to resume; undefined: from now */
 export function startTail(
   token: Token | undefined,
-  ports: TailPorts,
+  deps: TailDeps,
   logger: Logger,
   timings = tailTimings,
 ): Tail {
   const stopping = new AbortController()
-  let ready = false
-  const turn = (now: boolean) => {
-    if (ready === now) return
-    ready = now
-    ports.turned(now)
-  }
+  let isReady = false
   let restarts = 0
   let position = token
-  /** What came before the stream is still to be looked for. */
-  let blind = token === undefined
+  /** The stream was opened from now, and heads have not been compared since. */
+  let isComparisonDue = token === undefined
   let interrupt: ((error: Error) => void) | undefined
 
-  /** A half-open connection never answers: the wait must end all the same. */
+  function setReady(ready: boolean): void {
+    if (isReady === ready) return
+    isReady = ready
+    deps.onReadyChange(ready)
+  }
+
+  /** Makes a wait interruptible, because a half-open connection never answers. */
   const interruptible = <T>(promise: Promise<T>) =>
     new Promise<T>((resolve, reject) => {
       interrupt = reject
@@ -81,129 +99,141 @@ export function startTail(
     })
 
   async function follow(stream: Stream, onEvent: () => void): Promise<void> {
-    const saver = startSaver(ports, timings.save, logger)
+    const save = createTokenSaver(deps, timings.saveMs, logger)
     stream.onOpen(() => {
-      ports.beat().catch((error: unknown) => logger.debug({ err: error }, 'canary not written'))
+      deps
+        .writeCanary()
+        .catch((error: unknown) => logger.debug({ err: error }, 'the canary was not written'))
     })
     while (!stopping.signal.aborted) {
       const event = await interruptible(stream.next())
-      if (event?.kind === 'lost') throw new Lost(`the stream ended with ${event.what}`)
-      if (event?.kind === 'change') ports.change(event.entry)
+      if (event?.kind === 'lost') throw new StreamLostError(`the stream ended with ${event.what}`)
+      if (event?.kind === 'change') deps.deliver(event.entry)
       position = stream.token() ?? position
       if (event) onEvent()
-      if (position !== undefined) saver(position)
+      if (position !== undefined) save(position)
     }
   }
 
   async function run(): Promise<void> {
-    let losses = 0
+    let failuresWithoutEvent = 0
     let attempt = 0
     while (!stopping.signal.aborted) {
-      const stream = ports.open(position)
-      const watch = startWatch(ports, timings, () => interrupt?.(new Lost('the stream is mute')))
+      const stream = deps.openStream(position)
+      const watch = watchForMuteness(deps, timings, () =>
+        interrupt?.(new StreamLostError('the stream is mute')),
+      )
       try {
         await follow(stream, () => {
-          if (blind) ports.restarted()
-          blind = false
-          turn(true)
-          losses = 0
+          if (isComparisonDue) deps.onStartedFromNow()
+          isComparisonDue = false
+          setReady(true)
+          failuresWithoutEvent = 0
           attempt = 0
-          watch.sign()
+          watch.eventShown()
         })
       } catch (error) {
         if (stopping.signal.aborted) break
-        turn(false)
+        setReady(false)
         attempt++
-        const resumable = !(error instanceof Lost) && ports.isResumable(error)
+        const resumable = !(error instanceof StreamLostError) && deps.isResumable(error)
         if (!resumable) {
-          losses++
+          failuresWithoutEvent++
           restarts++
           position = undefined
-          blind = true
+          isComparisonDue = true
         }
-        ports.failed(resumable ? 'resumed' : watch.mute() ? 'mute' : 'restarted')
-        // starting from now twice with nothing seen between is a fault that somebody must look at, not a thing to hide
-        if (losses > 1)
-          logger.error({ err: error, losses }, 'the change stream fails again and again')
+        deps.onFailure(resumable ? 'resumed' : watch.isMute() ? 'mute' : 'restarted')
+        // Two streams in a row that fail without an event are a fault that an operator must see.
+        if (failuresWithoutEvent > 1)
+          logger.error(
+            { err: error, losses: failuresWithoutEvent },
+            'the change stream keeps failing',
+          )
         else logger.warn({ err: error, resumable }, 'the change stream failed')
-        if (resumable || losses > 1) await pause(backoff(attempt, timings.retry), stopping.signal)
+        if (resumable || failuresWithoutEvent > 1)
+          await pause(backoffMs(attempt, timings.retryMs), stopping.signal)
       } finally {
         watch.stop()
-        stream.close().catch((error: unknown) => logger.debug({ err: error }, 'stream not closed'))
+        stream
+          .close()
+          .catch((error: unknown) => logger.debug({ err: error }, 'a stream was not closed'))
       }
     }
-    turn(false)
+    setReady(false)
   }
 
   const running = run()
   return {
-    ready: () => ready,
+    isReady: () => isReady,
     restarts: () => restarts,
-    stop: () => {
+    stop() {
       stopping.abort()
-      interrupt?.(new Error('stopped'))
+      interrupt?.(new Error('the tail was stopped'))
       return running
     },
   }
 }
 
-/** Writes the canary when the stream has been silent, and calls `onMute` when it doesn't show it. */
-function startWatch(ports: TailPorts, timings: TailTimings, onMute: () => void) {
-  let last = performance.now()
-  let written: number | undefined
-  let writing = false
-  let mute = false
-  const check = async () => {
+/** Writes the canary when the stream is silent. Calls `onMute` if the stream does not show it. */
+function watchForMuteness(deps: TailDeps, timings: TailTimings, onMute: () => void) {
+  let lastEventAt = performance.now()
+  let canaryWrittenAt: number | undefined
+  let isWriting = false
+  let isMute = false
+
+  async function check(): Promise<void> {
     const now = performance.now()
-    if (written !== undefined && now - written > timings.mute) {
-      mute = true
+    if (canaryWrittenAt !== undefined && now - canaryWrittenAt > timings.muteMs) {
+      isMute = true
       onMute()
-    } else if (written === undefined && !writing && now - last > timings.idle) {
-      writing = true
-      await ports.beat().then(
-        () => (written = performance.now()),
-        () => undefined, // the database is away: the stream itself will say so
+    } else if (canaryWrittenAt === undefined && !isWriting && now - lastEventAt > timings.idleMs) {
+      isWriting = true
+      await deps.writeCanary().then(
+        () => (canaryWrittenAt = performance.now()),
+        () => undefined, // The database is away; the stream itself will fail.
       )
-      writing = false
-      if (written !== undefined && last > now) written = undefined // its event was faster than the write's answer
+      isWriting = false
+      // The event can arrive before the answer to the write.
+      if (canaryWrittenAt !== undefined && lastEventAt > now) canaryWrittenAt = undefined
     }
   }
-  const timer = setInterval(() => void check(), Math.min(timings.idle, timings.mute) / 4)
+
+  const timer = setInterval(() => void check(), Math.min(timings.idleMs, timings.muteMs) / 4)
   return {
-    sign: () => {
-      last = performance.now()
-      written = undefined
+    eventShown() {
+      lastEventAt = performance.now()
+      canaryWrittenAt = undefined
     },
-    mute: () => mute,
+    isMute: () => isMute,
     stop: () => clearInterval(timer),
   }
 }
 
-/** Keeps tokens one at a time and not too often; a token that couldn't be kept only means a longer replay. */
-function startSaver(ports: TailPorts, everyMs: number, logger: Logger) {
+/**
+ * Saves tokens one at a time and at most once per `everyMs`. If a token is not saved, the next tail
+ * replays more, which is harmless.
+ */
+function createTokenSaver(deps: TailDeps, everyMs: number, logger: Logger) {
   let saved: Token | undefined
-  let saving = false
-  let next = 0
+  let isSaving = false
+  let nextAt = 0
   return (token: Token) => {
-    if (saving || performance.now() < next || sameToken(token, saved)) return
-    saving = true
-    ports
-      .keep(token)
+    if (isSaving || performance.now() < nextAt || isSameToken(token, saved)) return
+    isSaving = true
+    deps
+      .saveToken(token)
       .then(() => (saved = token))
-      .catch((error: unknown) => logger.debug({ err: error }, 'token not kept'))
+      .catch((error: unknown) => logger.debug({ err: error }, 'a resume token was not saved'))
       .finally(() => {
-        saving = false
-        next = performance.now() + everyMs
+        isSaving = false
+        nextAt = performance.now() + everyMs
       })
   }
 }
 
-const sameToken = (a: Token | undefined, b: Token | undefined) =>
+const isSameToken = (a: Token | undefined, b: Token | undefined) =>
   JSON.stringify(a) === JSON.stringify(b)
-
-/** Full jitter. */
-const backoff = (attempt: number, [first, longest]: readonly [number, number]) =>
-  Math.random() * Math.min(longest, first * 2 ** (attempt - 1))
 
 const pause = (ms: number, signal: AbortSignal) =>
   sleep(ms, undefined, { signal }).catch(() => undefined)

@@ -1,93 +1,108 @@
-// Who may join a namespace. A refusal reaches the client as a `connect_error` with the problem as its `data`.
+// Admission decides who may join a namespace. A refusal reaches the client as a `connect_error` with
+// the problem as its `data`.
 import type { IncomingMessage } from 'node:http'
 import type { ExtendedError } from 'socket.io'
+import * as z from 'zod'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { Handshake } from '@lockstep/protocol/sync'
 import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
-import type { Admitted, Identity, TopicSocket } from './connection.ts'
+import type { ConnectionIdentity, HandshakeData, TopicSocket } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
 
-export interface AdmissionPorts {
-  /** Whose cookie this is, on which request; undefined: nobody's. */
+/** How long a client waits before it tries again when its user has too many sockets (ms). */
+const TOO_MANY_SOCKETS_RETRY_MS = 10_000
+
+export interface AdmissionDeps {
+  /** Whose cookie this is, or undefined. `request` is the one of the handshake. */
   identify(
     cookieHeader: string | undefined,
     request?: IncomingMessage,
-  ): Promise<Identity | undefined>
+  ): Promise<ConnectionIdentity | undefined>
   originAllowed(origin: string | undefined, host: string | undefined): boolean
   toFault(error: unknown): Fault
-  draining(): boolean
-  /** Sockets of the user in the namespace. */
-  sockets(user_id: string): number
+  isDraining(): boolean
+  /** The number of sockets that the user has in this namespace. */
+  socketCount(user_id: string): number
+  onRefused(fault: Fault, socket: TopicSocket): void
   settings: GatewaySettings
 }
 
-/** The middleware of every namespace. `refused` is told the code of each refusal. */
-export function createAdmission(
-  ports: AdmissionPorts,
-  refused: (fault: Fault, socket: TopicSocket) => void,
-) {
-  const identities = rememberIdentities(ports)
-  const joins = new KeyedTokenBuckets(ports.settings.joins)
+/** Read on its own: a client of another protocol may send an `auth` of another form. */
+const ProtocolNumber = z.object({ protocol: z.number() })
 
-  async function admit(socket: TopicSocket): Promise<Admitted> {
+/** Creates the middleware of one namespace. */
+export function createAdmission(deps: AdmissionDeps) {
+  const { settings } = deps
+  const identify = createIdentityCache(deps)
+  const joins = new KeyedTokenBuckets(settings.joins)
+
+  async function admit(socket: TopicSocket): Promise<HandshakeData> {
     const { auth, headers } = socket.handshake
-    if (!ports.settings.protocols.includes((auth as { protocol?: unknown }).protocol as number))
+    const { success, data } = ProtocolNumber.safeParse(auth)
+    if (!success || !settings.protocols.includes(data.protocol))
       throw new Fault('protocol_unsupported')
     const { since, user_id } = parse(Handshake, auth)
-    if (!ports.originAllowed(headers.origin, headers.host)) throw new Fault('forbidden_origin')
-    if (ports.draining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
-    const identity = await identities(socket)
+    if (!deps.originAllowed(headers.origin, headers.host)) throw new Fault('forbidden_origin')
+    if (deps.isDraining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
+    const identity = await identify(socket)
     if (!identity || (user_id !== undefined && user_id !== identity.user_id))
       throw new Fault('unauthenticated')
-    const wait = joins.take(identity.user_id)
-    if (wait > 0) throw tooMany(wait)
-    if (ports.sockets(identity.user_id) >= ports.settings.socketsPerUser) throw tooMany(10_000)
+    const waitMs = joins.take(identity.user_id)
+    if (waitMs > 0) throw rateLimited(waitMs)
+    if (deps.socketCount(identity.user_id) >= settings.socketsPerUser)
+      throw rateLimited(TOO_MANY_SOCKETS_RETRY_MS)
     return { identity, since }
   }
 
   /**
-   * Connections that are in this namespace or on their way in. Socket.IO ends one that joins twice only when the first join has been answered:
-   * before that it would become two sockets, each fed everything, of which the device could leave but one.
+   * The transports that have joined this namespace or are joining it (GATE-8). Socket.IO ends a
+   * transport that joins twice only if the first join has been answered. Before that, the transport
+   * would get two sockets that both receive everything, and could leave only one of them.
    */
-  const joining = new WeakSet<TopicSocket['conn']>()
+  const joined = new WeakSet<TopicSocket['conn']>()
 
   return (socket: TopicSocket, next: (error?: ExtendedError) => void): void => {
-    if (joining.has(socket.conn)) {
-      refused(new Fault('invalid', { detail: 'It joined twice' }), socket)
+    if (joined.has(socket.conn)) {
+      const fault = new Fault('invalid', { detail: 'This namespace was already joined' })
+      deps.onRefused(fault, socket)
       socket.conn.close()
-      return next(new Error('joined twice')) // reaches nobody, but Socket.IO lets go of the socket
+      // The error reaches nobody, but Socket.IO forgets the socket.
+      return next(new Error('the namespace was joined twice'))
     }
-    joining.add(socket.conn)
-    socket.once('disconnect', () => joining.delete(socket.conn))
+    joined.add(socket.conn)
+    socket.once('disconnect', () => joined.delete(socket.conn))
     admit(socket).then(
-      (admitted) => {
-        Object.assign(socket.data, admitted)
+      (handshakeData) => {
+        Object.assign(socket.data, handshakeData)
         next()
       },
       (error: unknown) => {
-        const fault = ports.toFault(error)
-        joining.delete(socket.conn)
-        refused(fault, socket)
+        const fault = deps.toFault(error)
+        joined.delete(socket.conn)
+        deps.onRefused(fault, socket)
         next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
       },
     )
   }
 }
 
-const tooMany = (retry_after_ms: number) => new Fault('rate_limited', { retry_after_ms })
+const rateLimited = (retry_after_ms: number) => new Fault('rate_limited', { retry_after_ms })
 
-/** The namespaces of a connection are joined at about the same time with the same cookie: it is read once for them. */
-function rememberIdentities(ports: AdmissionPorts) {
+/**
+ * A device joins all namespaces over one transport at about the same time, with the same cookie.
+ * The cookie is read once for all of them.
+ */
+function createIdentityCache({ identify, settings }: AdmissionDeps) {
   const known = new WeakMap<
     TopicSocket['conn'],
-    { until: number; identity: Promise<Identity | undefined> }
+    { until: number; identity: Promise<ConnectionIdentity | undefined> }
   >()
-  return (socket: TopicSocket): Promise<Identity | undefined> => {
+  return (socket: TopicSocket): Promise<ConnectionIdentity | undefined> => {
     const now = performance.now()
     const recent = known.get(socket.conn)
     if (recent && recent.until > now) return recent.identity
-    const identity = ports.identify(socket.handshake.headers.cookie, socket.request)
-    known.set(socket.conn, { until: now + ports.settings.timings.identity, identity })
+    const identity = identify(socket.handshake.headers.cookie, socket.request)
+    known.set(socket.conn, { until: now + settings.timings.identity, identity })
     identity.catch(() => known.delete(socket.conn))
     return identity
   }

@@ -1,50 +1,52 @@
-// A socket in a topic's namespace, and what belongs to it once it has been admitted.
+// A device's connection: its socket in the namespace of one topic, and what belongs to that socket
+// once it has been admitted.
 import type { DefaultEventsMap, Namespace, Server, Socket } from 'socket.io'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
+import type { Identity } from '../auth/sessions.ts'
 import type { Device } from './device.ts'
-import type { Wire } from './wire.ts'
+import type { DeviceTransport } from './transport.ts'
 
-/** Who is behind a connection, from its cookie. */
-export interface Identity {
-  user_id: string
-  session_id: string
-  /** A readable name made from the User-Agent. */
-  device: string
-  expires_at: Date
-}
+/** The part of a signed-in identity that a connection needs. */
+export type ConnectionIdentity = Pick<Identity, 'user_id' | 'session_id' | 'device' | 'expires_at'>
 
-/** What the middleware found out. */
-export interface Admitted {
-  identity: Identity
+/** What admission has found out about a socket. Socket.IO keeps it as `socket.data`. */
+export interface HandshakeData {
+  identity: ConnectionIdentity
+  /** The cursor of the device. Undefined: the device holds nothing. */
   since: Cursor | undefined
 }
 
-/** What one node asks another; the answer: which of the user's sessions have a socket there. */
+/** A node asks the others which sessions of a user have a socket there. */
 export interface NodeEvents {
   online: (user_id: string, answer: (session_ids: string[]) => void) => void
 }
 
-export type TopicServer = Server<DefaultEventsMap, ServerEvents, NodeEvents, Admitted>
-export type TopicNamespace = Namespace<DefaultEventsMap, ServerEvents, NodeEvents, Admitted>
-export type TopicSocket = Socket<DefaultEventsMap, ServerEvents, NodeEvents, Admitted>
+export type TopicServer = Server<DefaultEventsMap, ServerEvents, NodeEvents, HandshakeData>
+export type TopicNamespace = Namespace<DefaultEventsMap, ServerEvents, NodeEvents, HandshakeData>
+export type TopicSocket = Socket<DefaultEventsMap, ServerEvents, NodeEvents, HandshakeData>
 
-export interface AdmittedConnection {
+/** A socket that has joined its rooms and does not have its device yet. */
+export interface JoinedSocket {
   topic: Topic
-  identity: Identity
+  identity: ConnectionIdentity
   socket: TopicSocket
-  wire: Wire
+  transport: DeviceTransport
 }
 
-export interface Connection extends AdmittedConnection {
+export interface Connection extends JoinedSocket {
   device: Device
-  /** Resolves to whether the session was still alive once the socket had joined its rooms. */
-  verified: Promise<boolean>
+  /** Whether the session was still alive after the socket had joined its rooms. */
+  sessionAlive: Promise<boolean>
 }
 
+/** The Socket.IO room of all sockets of a user. */
 export const userRoom = (user_id: string): string => `user:${user_id}`
-/** The user of a room; undefined for other rooms. */
-export const userOf = (room: string): string | undefined =>
-  room.startsWith('user:') ? room.slice(5) : undefined
+/** The user whose room it is, or undefined for another kind of room. */
+export const userOfRoom = (room: string): string | undefined =>
+  room.startsWith('user:') ? room.slice('user:'.length) : undefined
+/** The Socket.IO room of all sockets of a session. */
 export const sessionRoom = (session_id: string): string => `session:${session_id}`
+/** Names a user's log of one topic, as `Log.heads` does. */
+export const logKey = (user_id: string, topic: Topic): string => `${user_id}:${topic}`

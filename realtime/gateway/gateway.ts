@@ -1,5 +1,6 @@
-// The gateway owns delivery: it is the only place that knows Socket.IO, and whatever the feed brings, each device gets its topic's log
-// without a gap, a repetition or another user's byte.
+// The gateway owns delivery, and it is the only part that knows Socket.IO. Whatever the feed brings,
+// each device gets the log of its topic without a gap, without a repetition, and without a byte of
+// another user.
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -8,181 +9,206 @@ import { newId } from '@lockstep/protocol/ids'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Execute } from '../commands/commands.ts'
-import type { Logger } from '../observability/logger.ts'
-import type { Log } from '../log/log.ts'
-import type { Metrics } from '../observability/metrics.ts'
-import type { Link } from '../redis/link.ts'
-import { createAdmission } from './admission.ts'
-import { createGatewayMetrics, type GatewayMetrics } from './metrics.ts'
+import { backoffMs } from '../concurrency/backoff.ts'
+import { repeatEvery } from '../concurrency/repeat.ts'
 import { Semaphore } from '../concurrency/semaphore.ts'
-import { HeadReader } from './head-reader.ts'
-import { Hub } from './hub.ts'
-import { alone, joinNeighbours } from './neighbours.ts'
+import type { Log } from '../log/log.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { ClusterLink } from '../redis/cluster-link.ts'
+import { createAdmission } from './admission.ts'
+import { ConnectionRegistry } from './connection-registry.ts'
 import {
   sessionRoom,
   userRoom,
-  type AdmittedConnection,
-  type Identity,
+  type ConnectionIdentity,
+  type JoinedSocket,
   type TopicSocket,
 } from './connection.ts'
+import { createHeadComparison } from './head-comparison.ts'
+import { createHeadReader } from './head-reader.ts'
+import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
+import { connectPeers, withoutPeers } from './peers.ts'
 import { createRequests } from './requests.ts'
-import { SessionWatch } from './session-watch.ts'
+import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
-import { serveTopic } from './topic.ts'
-import { openTransport } from './transport.ts'
+import { openSocketServer } from './socket-server.ts'
+import { serveTopic } from './topic-namespace.ts'
 
-export interface GatewayOptions {
+export interface GatewayDeps {
   httpServer: HttpServer
   sessions: {
-    /** `request`: of the handshake. */
+    /** Whose cookie this is, or undefined. `request` is the one of the handshake. */
     identify(
       cookieHeader: string | undefined,
       request?: IncomingMessage,
-    ): Promise<Identity | undefined>
-    /** Until when each is alive; those that aren't are left out. */
+    ): Promise<ConnectionIdentity | undefined>
+    /** When each of the sessions expires. Sessions that are no longer alive are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
-  /** Both as in the request's headers. */
+  /** Takes the headers `Origin` and `Host` of a handshake. */
   originAllowed(origin: string | undefined, host: string | undefined): boolean
   log: Pick<Log, 'heads' | 'range'>
   execute: Execute
   toFault(error: unknown): Fault
   logger: Logger
   metrics: Metrics
-  /** To the other nodes; absent: there are none. */
-  link?: Link
-  /** Told of each change that another node has sent, besides the devices. */
-  relayed?(user_id: string, change: WireChange): void
+  /** The link to the other nodes. Absent: this node is the only one. */
+  link?: ClusterLink
+  /** Called with each change that another node has sent, after it was offered to the devices. */
+  onPeerChange?(user_id: string, change: WireChange): void
   settings?: GatewaySettings
 }
 
 export interface Gateway {
-  /** Hands a change to the own devices of the user first, then, when `everywhere`, to the other nodes. Never waits. */
-  deliver(user_id: string, change: WireChange, everywhere?: boolean): void
-  /** Streamed text between durable changes, to the user's devices on all nodes; may be lost. */
+  /**
+   * Offers a change to the user's devices on this node and then, if `toAllNodes`, sends it to the
+   * other nodes. Never waits.
+   */
+  deliver(user_id: string, change: WireChange, toAllNodes?: boolean): void
+  /** Sends streamed text to the user's devices on all nodes. It may be lost. */
   delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
-  /** Until the answer is called, other nodes' changes of this user come here (`relayed`) although no device of the user may be here. */
+  /**
+   * Makes the other nodes send their changes of this user and topic here (`onPeerChange`), even if
+   * the user has no device here. Returns a function that ends it.
+   */
   follow(user_id: string, topic: Topic): () => void
-  /** Ends every socket of these sessions on all nodes, in all namespaces, the own ones at once. */
+  /** Ends every socket of these sessions in all namespaces: on this node at once, then on others. */
   disconnectSessions(sessionIds: readonly string[]): void
-  /** Sessions of this user that have a socket on any node now. */
+  /** The sessions of the user that have a socket on any node. */
   onlineSessions(user_id: string): Promise<Set<string>>
-  /** Pushes to all devices what they lack by the database's heads; ends when the database could be asked. Never rejects. */
+  /**
+   * Sends all devices what they lack according to the heads in the database. Resolves when the
+   * database has answered. Never rejects.
+   */
   compareHeads(): Promise<void>
-  /** Tells all devices to move, refuses new ones, and closes what is still there after `reconnectWithinMs`. */
+  /**
+   * Asks all devices to move to another node, and refuses new ones. Resolves when all are gone, or
+   * after `reconnectWithinMs`.
+   */
   drain(reconnectWithinMs: number): Promise<void>
-  /** Closes all sockets, after the commands that run now. The HTTP server stays as it is. */
+  /**
+   * Waits for the running commands and closes all sockets. The HTTP server stays open. A second call
+   * joins the first.
+   */
   stop(): Promise<void>
 }
 
-/** Attaches the four namespaces to the HTTP server. */
-export function startGateway(options: GatewayOptions): Gateway {
-  const {
-    httpServer,
-    sessions,
-    log,
-    logger,
-    metrics,
-    toFault,
-    link,
-    settings = gatewaySettings,
-  } = options
-  const { relayed = () => undefined } = options
+/** Attaches the namespaces of all topics to the HTTP server. */
+export function startGateway(deps: GatewayDeps): Gateway {
+  const { sessions, log, logger, toFault, link, settings = gatewaySettings } = deps
   const { timings } = settings
-  const { io, emptied, close } = openTransport(httpServer, settings)
-  let draining = false
+  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings)
+  let isDraining = false
   let stopped: Promise<void> | undefined
 
   const pause = (attempt: number) =>
-    sleep(Math.random() * Math.min(timings.retry[1], timings.retry[0] * 2 ** attempt), undefined, {
-      ref: false,
-    })
-  const hub = new Hub({
+    sleep(backoffMs(attempt, timings.retry), undefined, { ref: false })
+  const registry = new ConnectionRegistry()
+  const gatewayMetrics = createGatewayMetrics(deps.metrics, () => registry.connections())
+  const headReader = createHeadReader(log)
+  const headComparison = createHeadComparison({
+    registry,
     log,
     logger,
     graceMs: timings.grace,
     pause,
-    behind: () => figures.behind(),
+    onDeviceBehind: gatewayMetrics.deviceBehind,
   })
-  const figures = createGatewayMetrics(metrics, () => hub.all())
-  const heads = new HeadReader(log)
-  const neighbours = link
-    ? joinNeighbours({ io, link, hub, heads, logger, compareEvery: timings.presence, relayed })
-    : alone(hub)
-  const { presence } = neighbours
-  const end = (
-    { socket }: AdmittedConnection,
-    reason: 'revoked' | 'expired' | 'orphaned' | 'flooding',
-  ) => {
+  const peers = link
+    ? connectPeers({
+        io,
+        link,
+        registry,
+        headReader,
+        headComparison,
+        logger,
+        digestsEveryMs: timings.presence,
+        onChange: (user_id, change) => deps.onPeerChange?.(user_id, change),
+      })
+    : withoutPeers(registry)
+  const { presence } = peers
+
+  function end({ socket }: JoinedSocket, reason: EndReason): void {
     if (!socket.connected) return
-    figures.ended(reason)
+    gatewayMetrics.socketEnded(reason)
     socket.disconnect(true)
   }
-  const watch = new SessionWatch({ ...sessions, end, logger })
-  const gate = new Semaphore(settings.catchUps)
-  const requests = createRequests({
-    execute: options.execute,
-    log,
-    gate,
-    flooded: (member) => end(member, 'flooding'),
-    viewing: (member, conversation_id) => presence.looksAt(member, conversation_id),
-    toFault,
-    logger,
-    settings,
-    answered: figures.answered,
-  })
 
-  const refused = (fault: Fault, { nsp, handshake }: TopicSocket) => {
-    figures.refused(fault.code)
-    if (fault.code === 'internal') logger.error({ err: fault.cause ?? fault }, 'a handshake broke')
+  function onRefused(fault: Fault, { nsp, handshake }: TopicSocket): void {
+    gatewayMetrics.handshakeRefused(fault.code)
+    if (fault.code === 'internal')
+      logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
     else
       logger.info(
         { topic: nsp.name.slice(1), code: fault.code, address: handshake.address },
         'a handshake was refused',
       )
   }
-  const { identify } = sessions
-  const { originAllowed } = options
-  const { serve } = requests
+
+  const sessionWatch = createSessionWatch({ alive: (ids) => sessions.alive(ids), end, logger })
+  const logReads = new Semaphore(settings.catchUps)
+  const requests = createRequests({
+    execute: deps.execute,
+    log,
+    gate: logReads,
+    flooded: (connection) => end(connection, 'flooding'),
+    viewing: (connection, conversation_id) => presence.setViewing(connection, conversation_id),
+    toFault,
+    logger,
+    settings,
+    answered: gatewayMetrics.commandAnswered,
+  })
+
   for (const topic of topics) {
     const namespace = io.of(`/${topic}`)
-    const sockets = (user_id: string) => hub.of(user_id, topic).size
-    const admission = {
-      identify,
-      originAllowed,
-      toFault,
-      draining: () => draining,
-      sockets,
-      settings,
-    }
-    namespace.use(createAdmission(admission, refused))
+    namespace.use(
+      createAdmission({
+        identify: (cookieHeader, request) => sessions.identify(cookieHeader, request),
+        originAllowed: (origin, host) => deps.originAllowed(origin, host),
+        toFault,
+        isDraining: () => isDraining,
+        socketCount: (user_id) => registry.connectionsOf(user_id, topic).size,
+        onRefused,
+        settings,
+      }),
+    )
     serveTopic(namespace, topic, {
-      hub,
-      heads,
-      gate,
+      registry,
+      headReader,
       log,
-      watch,
+      logReads,
+      sessionWatch,
       presence,
-      figures,
+      gatewayMetrics,
       logger,
       settings,
-      serve,
+      serveRequests: requests.serve,
       end,
       pause,
     })
   }
 
-  const timers = [
-    repeat(0, () => hub.heartbeat(timings.heartbeat)), // spreads itself over the interval
-    repeat(timings.heartbeat, () => watch.check(hub.all())),
-    repeat(Math.min(timings.slow, timings.pong) / 4, () => endDead(hub, timings, figures)),
+  const failed = (error: unknown) => logger.error({ err: error }, 'a regular check failed')
+  const deadCheckMs = Math.min(timings.slow, timings.pong) / 4
+  const stopRepetitions = [
+    // It spreads its work over the interval itself.
+    repeatEvery(0, () => headComparison.sendHeads(timings.head), { failed }),
+    repeatEvery(timings.head, () => sessionWatch.checkAll(registry.connections()), {
+      firstAfterMs: timings.head,
+      failed,
+    }),
+    repeatEvery(deadCheckMs, () => endDeadTransports(registry, timings, gatewayMetrics), {
+      firstAfterMs: deadCheckMs,
+      failed,
+    }),
   ]
 
   async function stop(): Promise<void> {
-    draining = true
-    for (const timer of timers) timer.stop()
-    hub.stop()
-    neighbours.stop()
+    isDraining = true
+    for (const stopRepetition of stopRepetitions) void stopRepetition()
+    headComparison.stop()
+    peers.stop()
     await Promise.race([requests.idle(), sleep(timings.stop, undefined, { ref: false })])
     for (const topic of topics) {
       io.of(`/${topic}`).local.disconnectSockets(true)
@@ -192,24 +218,26 @@ export function startGateway(options: GatewayOptions): Gateway {
   }
 
   return {
-    deliver(user_id, change, everywhere = true) {
-      hub.change(user_id, change)
-      // ends the connections of devices of `account`, each behind what it was told; and those of others, for which nothing else might
+    deliver(user_id, change, toAllNodes = true) {
+      registry.offerChange(user_id, change)
+      // A device of `account` ends as soon as it has been told (LOG-7). This ends the devices that
+      // could not be told, and those of the other topics, which nothing else may end.
       if (change.op === 'closed' && change.topic === 'account')
         setTimeout(() => {
           for (const topic of topics)
-            for (const member of [...hub.of(user_id, topic)]) end(member, 'orphaned')
+            for (const connection of [...registry.connectionsOf(user_id, topic)])
+              end(connection, 'orphaned')
         }, timings.farewell).unref()
-      if (everywhere)
-        neighbours.send({ topic: change.topic, user_id, event: 'change', payload: change })
+      if (toAllNodes) peers.send({ topic: change.topic, user_id, event: 'change', payload: change })
     },
     delta(user_id, topic, delta) {
-      hub.delta(user_id, topic, delta)
-      neighbours.send({ topic, user_id, event: 'delta', payload: delta })
+      registry.sendDelta(user_id, topic, delta)
+      peers.send({ topic, user_id, event: 'delta', payload: delta })
     },
     follow(user_id, topic) {
       const { adapter } = io.of(`/${topic}`)
-      const id = newId() // of no socket: a member of the room that is there for the subscription alone
+      // The id of no socket: it is in the room only to keep the subscription of the room.
+      const id = newId()
       void adapter.addAll(id, new Set([userRoom(user_id)]))
       return () => void adapter.delAll(id)
     },
@@ -219,42 +247,32 @@ export function startGateway(options: GatewayOptions): Gateway {
       for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
       if (link) for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
     },
-    onlineSessions: (user_id) => neighbours.onlineSessions(user_id),
-    compareHeads: () => hub.compareAll(),
+    onlineSessions: peers.onlineSessions,
+    compareHeads: headComparison.compareAll,
     async drain(reconnectWithinMs) {
-      draining = true
+      isDraining = true
       for (const topic of topics)
         io.of(`/${topic}`).local.emit('draining', { reconnect_within_ms: reconnectWithinMs })
-      await Promise.race([emptied(), sleep(reconnectWithinMs, undefined, { ref: false })])
+      await Promise.race([allClosed(), sleep(reconnectWithinMs, undefined, { ref: false })])
     },
     stop: () => (stopped ??= stop()),
   }
 }
 
-/** A connection that takes nothing keeps memory, and one that says nothing keeps its device online: neither comes back to life by itself. */
-function endDead(
-  hub: Hub,
+/**
+ * Ends the transports that do not recover by themselves: one that takes nothing occupies memory, and
+ * one that answers no ping keeps its device online.
+ */
+async function endDeadTransports(
+  registry: ConnectionRegistry,
   { slow, pong }: GatewaySettings['timings'],
-  figures: GatewayMetrics,
+  gatewayMetrics: GatewayMetrics,
 ): Promise<void> {
-  for (const wire of new Set([...hub.all()].map(({ wire }) => wire))) {
-    const isStuck = wire.stuckFor() > slow
-    if (!isStuck && wire.overdueFor() <= pong) continue
-    figures.ended(isStuck ? 'slow' : 'silent')
-    wire.terminate()
+  const transports = new Set([...registry.connections()].map(({ transport }) => transport))
+  for (const transport of transports) {
+    const isStuck = transport.stuckMs() > slow
+    if (!isStuck && transport.overdueMs() <= pong) continue
+    gatewayMetrics.socketEnded(isStuck ? 'slow' : 'silent')
+    transport.terminate()
   }
-  return Promise.resolve()
-}
-
-/** Runs a job every so often, never twice at the same time. */
-function repeat(everyMs: number, job: () => Promise<void>) {
-  let stopped = false
-  const run = async () => {
-    while (!stopped) {
-      await sleep(everyMs, undefined, { ref: false })
-      if (!stopped) await job()
-    }
-  }
-  void run()
-  return { stop: () => (stopped = true) }
 }

@@ -1,25 +1,31 @@
-// The gateway's metrics.
+// The metrics of the gateway.
 import { Counter, Gauge, Histogram } from 'prom-client'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Metrics } from '../observability/metrics.ts'
-import type { State } from './device.ts'
 import type { Connection } from './connection.ts'
+import type { DeviceState } from './device.ts'
+
+/** Why the server ended a socket. */
+export type EndReason = 'slow' | 'silent' | 'revoked' | 'expired' | 'orphaned' | 'flooding'
 
 export interface GatewayMetrics {
-  moved(topic: Topic, from: State['name'] | undefined, to: State['name']): void
-  refused(code: string): void
-  answered(topic: Topic, command: string, code: string, seconds: number): void
-  /** An event of the feed's kind went out. */
-  emitted(event: string): void
-  /** A device was behind the database's head without the feed knowing. */
-  behind(): void
-  ended(reason: 'slow' | 'silent' | 'revoked' | 'expired' | 'orphaned' | 'flooding'): void
+  deviceStateChanged(
+    topic: Topic,
+    from: DeviceState['name'] | undefined,
+    to: DeviceState['name'],
+  ): void
+  /** A comparison found a device behind the head of the database. */
+  deviceBehind(): void
+  handshakeRefused(code: string): void
+  commandAnswered(topic: Topic, command: string, code: string, seconds: number): void
+  eventEmitted(event: string): void
+  socketEnded(reason: EndReason): void
 }
 
-/** @param members all sockets of this node, looked at when metrics are collected */
+/** @param connections the connections of this node; read whenever the metrics are collected */
 export function createGatewayMetrics(
   metrics: Metrics,
-  members: () => Iterable<Connection>,
+  connections: () => Iterable<Connection>,
 ): GatewayMetrics {
   const registers = [metrics]
   const sockets = new Gauge({
@@ -65,34 +71,34 @@ export function createGatewayMetrics(
   })
   const commands = new Histogram({
     name: 'lockstep_command_seconds',
-    help: 'Time to answer a command; code is ok or the fault',
+    help: 'Time to answer a command; the code is ok or that of the error',
     labelNames: ['topic', 'command', 'code'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers,
   })
   new Gauge({
     name: 'lockstep_backlog_bytes',
-    help: 'Bytes that devices have not taken yet, over all connections',
+    help: 'Bytes that devices have not taken yet, over all transports',
     registers,
     collect() {
       let bytes = 0
-      for (const wire of new Set([...members()].map((member) => member.wire)))
-        bytes += wire.backlog()
+      const transports = new Set([...connections()].map(({ transport }) => transport))
+      for (const transport of transports) bytes += transport.backlogBytes()
       this.set(bytes)
     },
   })
   return {
-    moved(topic, from, state) {
+    deviceStateChanged(topic, from, state) {
       if (from) sockets.dec({ topic, state: from })
       if (state !== 'gone') sockets.inc({ topic, state })
       if (state === 'lagging') lags.inc({ topic })
       if (state === 'syncing') catchUps.inc({ topic })
     },
-    refused: (code) => refused.inc({ code }),
-    answered: (topic, command, code, seconds) =>
+    deviceBehind: () => behind.inc(),
+    handshakeRefused: (code) => refused.inc({ code }),
+    commandAnswered: (topic, command, code, seconds) =>
       commands.observe({ topic, command, code }, seconds),
-    emitted: (event) => emitted.inc({ event }),
-    behind: () => behind.inc(),
-    ended: (reason) => ended.inc({ reason }),
+    eventEmitted: (event) => emitted.inc({ event }),
+    socketEnded: (reason) => ended.inc({ reason }),
   }
 }

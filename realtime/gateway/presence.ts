@@ -1,167 +1,178 @@
-// Which connections of a user are there and what they look at. Nothing is stored: each node tells the others of its own connections,
-// and forgets those of a node that is gone. What nodes tell may get lost, so now and then each says what it believes of the others, who
-// answer with the complete list where that is wrong. Only devices on the `account` topic are told.
+// Which connections a user has, on this node and on the others, and what each of them looks at.
+// Only connections of the topic `account` count and are told. Nothing is stored. Each node tells the
+// others about its own connections:
+//
+//      update      one connection has come, gone, or looks at something else
+//      snapshot    all connections of one user on one node; sent together with the question for the
+//                  snapshots of the others
+//      digest      the connections that a node knows another node to have; sent to that node
+//                  regularly, because updates may be lost
+//      correction  the answer to a wrong digest: all connections of that user
+//
+// The connections of a node that is gone are forgotten.
 import type { Presence as PresenceEvent } from '@lockstep/protocol/sync'
 import type { Connection } from './connection.ts'
 
-/** What nodes tell each other of one connection. */
-export interface Announcement {
+export interface PresenceUpdate {
   node: string
   presence: PresenceEvent
 }
 
-/** All connections of one user on one node. */
-export interface Listing {
+export interface PresenceSnapshot {
   node: string
   present: PresenceEvent[]
 }
 
-/** A user, and the connections that another node is believed to have of them. */
-export type Belief = [user_id: string, connection_ids: string[]]
-/** A user, and all connections that this node has of them. */
-export type Correction = [user_id: string, present: PresenceEvent[]]
+export type PresenceDigest = [user_id: string, connection_ids: string[]]
+export type PresenceCorrection = [user_id: string, present: PresenceEvent[]]
 
-export interface PresencePorts {
+export interface PresenceDeps {
+  /** The id of this node. */
   node: string
-  /** Devices of the user on this node. */
-  local(user_id: string): Iterable<Connection>
-  /** To the other nodes that have devices of this user. */
-  announce(user_id: string, announcement: Announcement): void
-  /** To the same nodes: this is all that is here, what is there? */
-  ask(user_id: string, here: Listing): void
+  /** The user's connections to `account` on this node. */
+  localConnections(user_id: string): Iterable<Connection>
+  /** Sends the update to the other nodes that have connections of the user. */
+  sendUpdate(user_id: string, update: PresenceUpdate): void
+  /** Sends this node's snapshot to the same nodes and asks for theirs. */
+  exchangeSnapshots(user_id: string, own: PresenceSnapshot): void
 }
 
 export class Presence {
-  readonly #ports: PresencePorts
+  readonly #deps: PresenceDeps
   readonly #viewing = new WeakMap<Connection, string | null>()
-  /** Connections on other nodes by user and connection id. */
-  readonly #remote = new Map<string, Map<string, Announcement>>()
+  /** The connections on other nodes, by user and connection id. */
+  readonly #remote = new Map<string, Map<string, PresenceUpdate>>()
 
-  constructor(ports: PresencePorts) {
-    this.#ports = ports
+  constructor(deps: PresenceDeps) {
+    this.#deps = deps
   }
 
-  /** A device came: it learns who is there, the others learn of it. */
-  arrived(member: Connection): void {
-    const { user_id } = member.identity
-    for (const other of this.#ports.local(user_id))
-      if (other !== member) member.socket.emit('presence', this.#describe(other))
+  /** A connection has come: it learns of the others, and the others learn of it. */
+  connected(connection: Connection): void {
+    const { user_id } = connection.identity
+    for (const other of this.#deps.localConnections(user_id))
+      if (other !== connection) connection.socket.emit('presence', this.#describe(other))
     for (const { presence } of this.#remote.get(user_id)?.values() ?? [])
-      member.socket.emit('presence', presence)
-    this.#tell(member, this.#describe(member))
+      connection.socket.emit('presence', presence)
+    this.#tell(connection, this.#describe(connection))
   }
 
-  /** One that has left meanwhile looks at nothing: telling it would bring it back, and nobody would take it away again. */
-  looksAt(member: Connection, conversation_id: string | null): void {
-    if (!member.socket.connected) return
-    if (this.#viewing.get(member) === conversation_id) return
-    this.#viewing.set(member, conversation_id)
-    this.#tell(member, this.#describe(member))
+  /**
+   * Notes what a connection looks at. A connection that has gone meanwhile is ignored: telling it
+   * would bring it back, and nothing would remove it again.
+   */
+  setViewing(connection: Connection, conversation_id: string | null): void {
+    if (!connection.socket.connected) return
+    if (this.#viewing.get(connection) === conversation_id) return
+    this.#viewing.set(connection, conversation_id)
+    this.#tell(connection, this.#describe(connection))
   }
 
-  left(member: Connection): void {
-    const { session_id, device, user_id } = member.identity
-    this.#tell(member, { session_id, connection_id: member.socket.id, device, online: false })
-    if (this.#isNobodyHere(user_id)) this.#remote.delete(user_id)
+  disconnected(connection: Connection): void {
+    const { session_id, device, user_id } = connection.identity
+    const connection_id = connection.socket.id
+    this.#tell(connection, { session_id, connection_id, device, online: false })
+    if (!this.#hasLocalConnections(user_id)) this.#remote.delete(user_id)
   }
 
-  /** Another node told of a connection of its own. */
-  heard(user_id: string, announcement: Announcement): void {
-    // told to a device that has left by now: nobody would ever correct it
-    if (this.#isNobodyHere(user_id)) return
-    const { presence } = announcement
-    const known = this.#remote.get(user_id) ?? new Map<string, Announcement>()
+  /** Takes the update of another node. */
+  applyUpdate(user_id: string, update: PresenceUpdate): void {
+    // The update was meant for a connection that has gone. Nothing would ever correct it.
+    if (!this.#hasLocalConnections(user_id)) return
+    const { presence } = update
+    const known = this.#remote.get(user_id) ?? new Map<string, PresenceUpdate>()
     const before = known.get(presence.connection_id)
-    if (presence.online) known.set(presence.connection_id, announcement)
+    if (presence.online) known.set(presence.connection_id, update)
     else known.delete(presence.connection_id)
     if (known.size > 0) this.#remote.set(user_id, known)
     else this.#remote.delete(user_id)
-    const news = presence.online
+    const isNews = presence.online
       ? before?.presence.viewing !== presence.viewing || !before
       : before !== undefined
-    if (news) this.#emit(user_id, presence)
+    if (isNews) this.#emit(user_id, presence)
   }
 
-  /** Another node told all that it has of this user: what it doesn't name is gone. */
-  listed(user_id: string, { node, present }: Listing): void {
+  /** Takes the snapshot of another node. Connections that it does not name are gone. */
+  applySnapshot(user_id: string, { node, present }: PresenceSnapshot): void {
     const named = new Set(present.map(({ connection_id }) => connection_id))
-    this.#drop(user_id, (known) => known.node === node && !named.has(known.presence.connection_id))
-    for (const presence of present) this.heard(user_id, { node, presence })
+    this.#removeRemote(
+      user_id,
+      (known) => known.node === node && !named.has(known.presence.connection_id),
+    )
+    for (const presence of present) this.applyUpdate(user_id, { node, presence })
   }
 
-  /** All that this node has of a user. */
-  listing(user_id: string): Listing {
+  /** All connections of the user on this node. */
+  snapshot(user_id: string): PresenceSnapshot {
+    const connections = [...this.#deps.localConnections(user_id)]
     return {
-      node: this.#ports.node,
-      present: [...this.#ports.local(user_id)].map((member) => this.#describe(member)),
+      node: this.#deps.node,
+      present: connections.map((connection) => this.#describe(connection)),
     }
   }
 
-  /** The other nodes can be heard (again): what each has of this user may have changed. */
-  ask(user_id: string): void {
-    this.#ports.ask(user_id, this.listing(user_id))
+  /** To be called when the other nodes can be heard (again): their connections may have changed. */
+  exchangeSnapshots(user_id: string): void {
+    this.#deps.exchangeSnapshots(user_id, this.snapshot(user_id))
   }
 
-  /** What is believed of each of the other nodes. */
-  beliefs(): Map<string, Belief[]> {
-    const beliefs = new Map<string, Belief[]>()
+  /** What this node knows of the connections on each other node, by node. */
+  digests(): Map<string, PresenceDigest[]> {
+    const digests = new Map<string, PresenceDigest[]>()
     for (const [user_id, known] of this.#remote) {
       const byNode = Map.groupBy(known.values(), ({ node }) => node)
-      for (const [node, announcements] of byNode) {
-        const belief: Belief = [
-          user_id,
-          announcements.map(({ presence }) => presence.connection_id),
-        ]
-        const others = beliefs.get(node)
-        if (others) others.push(belief)
-        else beliefs.set(node, [belief])
+      for (const [node, updates] of byNode) {
+        const connection_ids = updates.map(({ presence }) => presence.connection_id)
+        const ofNode = digests.get(node)
+        if (ofNode) ofNode.push([user_id, connection_ids])
+        else digests.set(node, [[user_id, connection_ids]])
       }
     }
-    return beliefs
+    return digests
   }
 
-  /** Where another node is wrong about this one. */
-  corrections(beliefs: readonly Belief[]): Correction[] {
-    return beliefs.flatMap(([user_id, believed]) => {
-      const { present } = this.listing(user_id)
-      const here = new Set(present.map(({ connection_id }) => connection_id))
+  /** The corrections of those digests that are wrong about this node. */
+  correctionsOf(digests: readonly PresenceDigest[]): PresenceCorrection[] {
+    return digests.flatMap(([user_id, connection_ids]): PresenceCorrection[] => {
+      const { present } = this.snapshot(user_id)
+      const actual = new Set(present.map(({ connection_id }) => connection_id))
       const isRight =
-        here.size === believed.length && believed.every((connection_id) => here.has(connection_id))
+        actual.size === connection_ids.length && connection_ids.every((id) => actual.has(id))
       return isRight ? [] : [[user_id, present]]
     })
   }
 
-  /** What was known of other nodes' connections counts as gone, but for those of the nodes that live. */
-  forget(isAlive: (node: string) => boolean): void {
+  /** Forgets the connections on nodes that are no longer alive. */
+  forgetDeadNodes(isAlive: (node: string) => boolean): void {
     for (const user_id of [...this.#remote.keys()])
-      this.#drop(user_id, ({ node }) => !isAlive(node))
+      this.#removeRemote(user_id, ({ node }) => !isAlive(node))
   }
 
-  #drop(user_id: string, isGone: (known: Announcement) => boolean): void {
+  #removeRemote(user_id: string, isGone: (known: PresenceUpdate) => boolean): void {
     for (const known of [...(this.#remote.get(user_id)?.values() ?? [])])
       if (isGone(known))
-        this.heard(user_id, { ...known, presence: { ...known.presence, online: false } })
+        this.applyUpdate(user_id, { ...known, presence: { ...known.presence, online: false } })
   }
 
-  #isNobodyHere(user_id: string): boolean {
-    return [...this.#ports.local(user_id)].length === 0
+  #hasLocalConnections(user_id: string): boolean {
+    return [...this.#deps.localConnections(user_id)].length > 0
   }
 
-  #describe(member: Connection): PresenceEvent {
-    const { session_id, device } = member.identity
-    const viewing = this.#viewing.get(member)
-    const presence = { session_id, connection_id: member.socket.id, device, online: true }
+  #describe(connection: Connection): PresenceEvent {
+    const { session_id, device } = connection.identity
+    const viewing = this.#viewing.get(connection)
+    const presence = { session_id, connection_id: connection.socket.id, device, online: true }
     return viewing === undefined ? presence : { ...presence, viewing }
   }
 
-  #tell(member: Connection, presence: PresenceEvent): void {
-    const { user_id } = member.identity
-    this.#emit(user_id, presence, member)
-    this.#ports.announce(user_id, { node: this.#ports.node, presence })
+  #tell(connection: Connection, presence: PresenceEvent): void {
+    const { user_id } = connection.identity
+    this.#emit(user_id, presence, connection)
+    this.#deps.sendUpdate(user_id, { node: this.#deps.node, presence })
   }
 
   #emit(user_id: string, presence: PresenceEvent, except?: Connection): void {
-    for (const member of this.#ports.local(user_id))
-      if (member !== except) member.socket.emit('presence', presence)
+    for (const connection of this.#deps.localConnections(user_id))
+      if (connection !== except) connection.socket.emit('presence', presence)
   }
 }

@@ -1,72 +1,89 @@
-// From node to node: what concerns a user goes to the nodes that have the user's devices, through Socket.IO's sharded Redis adapter. The
-// adapter would write a broadcast to every socket of the room at once, past the devices' state machines, and publish before it serves
-// the own node. So here it only carries: what arrives is handed to the gateway, and what is sent never comes back to the sender.
+// Sends messages about a user to the other nodes that have devices of this user, through Socket.IO's
+// sharded Redis adapter. Used as intended, the adapter would write a broadcast to all sockets of the
+// room directly, past the devices' state machines, and it would publish before it served its own
+// node. Here it only carries messages: a message from another node is handed to the gateway, and a
+// message never comes back to its sender.
 import { createShardedAdapter } from '@socket.io/redis-adapter'
-import { PacketType } from 'socket.io-parser'
 import { MessageType, type ClusterMessage } from 'socket.io-adapter'
+import { PacketType } from 'socket.io-parser'
+import * as z from 'zod'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
-import type { Link } from '../redis/link.ts'
-import { userOf, userRoom } from './connection.ts'
+import type { ClusterLink } from '../redis/cluster-link.ts'
+import { userOfRoom, userRoom } from './connection.ts'
+import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
 
-/** What one node tells the others about a user. */
-export interface NodeMessage {
-  topic: Topic
-  user_id: string
-  event: string
-  payload: unknown
-}
+/**
+ * What a node tells the others about a user. The names of the events must not change, because nodes
+ * of two versions work together during a rolling restart.
+ */
+export type NodeMessage = { topic: Topic; user_id: string } & (
+  | { event: 'change'; payload: WireChange }
+  | { event: 'delta'; payload: Delta }
+  | { event: 'presence'; payload: PresenceUpdate }
+  /** The sender's snapshot. The receivers answer with theirs. */
+  | { event: 'who'; payload: PresenceSnapshot }
+)
+
+/** How a Socket.IO packet carries a message. */
+const EventPacket = z.object({ data: z.tuple([z.string(), z.unknown()]) })
 
 export interface Relay {
-  /** For `new Server`. */
+  /** The adapter for the Socket.IO server. */
   adapter: ReturnType<typeof createShardedAdapter>
-  /** To the other nodes that have devices of the user in this topic. Lost when Redis is away. */
-  send(parcel: NodeMessage): void
+  /**
+   * Sends a message to the other nodes that have devices of the user in the topic. It is lost while
+   * Redis is away.
+   */
+  send(message: NodeMessage): void
 }
 
-export interface RelayPorts {
-  received(parcel: NodeMessage): void
-  /** From now on parcels for this user arrive; earlier ones may not have. */
-  stands(topic: Topic, user_id: string): void
+export interface RelayDeps {
+  link: ClusterLink
+  onMessage(message: NodeMessage): void
+  /** Messages for this user and topic arrive from now on. Earlier ones may have been missed. */
+  onSubscribed(topic: Topic, user_id: string): void
   logger: Logger
 }
 
-export function createRelay(link: Link, ports: RelayPorts): Relay {
-  const carriers = new Map<string, Internals>()
-  const sharded = createShardedAdapter(publisherOf(link), subscriberOf(link, ports), {
+export function createRelay(deps: RelayDeps): Relay {
+  const { link, logger } = deps
+  const adapters = new Map<string, AdapterInternals>()
+  const createAdapter = createShardedAdapter(publishingClient(link), subscribingClient(deps), {
     channelPrefix: link.prefix,
     subscriptionMode: 'dynamic',
   })
 
   return {
-    // Socket.IO calls it with `new`, which neither arrows nor methods bear
+    // Socket.IO calls it with `new`, which neither an arrow function nor a method allows.
     adapter: function (namespace: { name: string }) {
-      const adapter = sharded(namespace)
-      const carrier = internalsOf(adapter)
-      carriers.set(namespace.name, carrier)
-      const onMessage = carrier.onMessage.bind(adapter)
-      carrier.onMessage = (message, offset) => {
-        const parcel = parcelOf(message)
-        if (!parcel) onMessage(message, offset)
-        else if (message.uid !== carrier.uid) ports.received(parcel)
+      const adapter = createAdapter(namespace)
+      const internals = internalsOf(adapter)
+      adapters.set(namespace.name, internals)
+      const handleMessage = internals.onMessage.bind(adapter)
+      internals.onMessage = (message, offset) => {
+        if (message.type !== MessageType.BROADCAST) handleMessage(message, offset)
+        else if (message.uid !== internals.uid) deps.onMessage(toNodeMessage(message))
       }
       return adapter
     },
     send({ topic, user_id, event, payload }) {
       const packet = { type: PacketType.EVENT, data: [event, payload], nsp: `/${topic}` }
       const opts = { rooms: [userRoom(user_id)], except: [], flags: {} }
-      carriers
+      adapters
         .get(`/${topic}`)!
         .publishAndReturnOffset({ type: MessageType.BROADCAST, data: { packet, opts } })
         .catch((error: unknown) =>
-          ports.logger.debug({ err: error, event }, 'not sent to the other nodes'),
+          logger.debug({ err: error, event }, 'a message was not sent to the other nodes'),
         )
     },
   }
 }
 
-/** Members that the adapter keeps to its subclasses. */
-interface Internals {
+/** Members that the adapter declares as protected. */
+interface AdapterInternals {
   uid: string
   onMessage(message: ClusterMessage, offset?: string): void
   publishAndReturnOffset(message: {
@@ -75,56 +92,68 @@ interface Internals {
   }): Promise<string>
 }
 
-/** Throws when another version of the adapter no longer has them, rather than deliver past the state machines. */
-function internalsOf(adapter: object): Internals {
-  const { uid, onMessage, publishAndReturnOffset } = adapter as Partial<Internals>
+/**
+ * Throws if another version of the adapter no longer has these members, rather than let it deliver
+ * past the devices' state machines.
+ */
+function internalsOf(adapter: object): AdapterInternals {
+  // Assertion: the members are protected, so only the check below can prove them.
+  const internals = adapter as AdapterInternals
+  const { uid, onMessage, publishAndReturnOffset } = internals
   if (
     typeof uid !== 'string' ||
     typeof onMessage !== 'function' ||
     typeof publishAndReturnOffset !== 'function'
   )
-    throw new Error('socket.io-adapter has changed: the relay has to be adapted to it')
-  return adapter as Internals
+    throw new Error('socket.io-adapter has changed: the relay must be adapted to it')
+  return internals
 }
 
-function parcelOf(message: ClusterMessage): NodeMessage | undefined {
-  if (message.type !== MessageType.BROADCAST) return undefined
-  const [event, payload] = (message.data.packet as { data: [string, unknown] }).data
-  const user_id = userOf(message.data.opts.rooms[0] ?? '') ?? ''
-  return { topic: Topic.parse(message.nsp.slice(1)), user_id, event, payload }
+function toNodeMessage({ nsp, data }: Extract<ClusterMessage, { type: MessageType.BROADCAST }>) {
+  const [event, payload] = EventPacket.parse(data.packet).data
+  const topic = Topic.parse(nsp.slice(1))
+  const user_id = userOfRoom(data.opts.rooms[0] ?? '') ?? ''
+  // Assertion: every node of a deployment runs this program, so the event tells the payload's type.
+  return { topic, user_id, event, payload } as NodeMessage
 }
 
-/** What the adapter uses of a publishing client. It drops the promise of its count of nodes: that must not reject. */
-const publisherOf = ({ publishing, publisher }: Link) => ({
-  spublish: (channel: string, payload: string | Buffer) => publishing.spublish(channel, payload),
+/**
+ * The part of a Redis client that the adapter uses to publish. The adapter does not handle a
+ * rejection of `send_command`, with which it counts the subscribers of a channel, so this never
+ * rejects.
+ */
+const publishingClient = ({ publisher, commands }: ClusterLink) => ({
+  spublish: (channel: string, payload: string | Buffer) => publisher.spublish(channel, payload),
   send_command: (name: string, args: string[], callback: (error: null, reply: unknown) => void) => {
     const onlyThisNode = [args[1], '1']
-    publisher.call(name, ...args).then(
+    commands.call(name, ...args).then(
       (reply) => callback(null, reply),
       () => callback(null, onlyThisNode),
     )
   },
 })
 
-/** What it uses of a subscribing one. Broadcasts go to users only: the rooms of sessions need no channels. */
-function subscriberOf({ subscriber, subscriptions }: Link, { stands }: RelayPorts) {
-  const isOfSession = (channel: string) => channel.includes('#session:')
+/**
+ * The part of a Redis client that the adapter uses to subscribe. Messages go to users only, so the
+ * rooms of sessions get no channels.
+ */
+function subscribingClient({ link, onSubscribed }: RelayDeps) {
+  const { subscriber, subscriptions } = link
+  const isSessionRoom = (channel: string) => channel.includes('#session:')
   return {
     on: (event: string, listener: (channel: Buffer, payload: Buffer) => void) =>
       subscriber.on(event, listener),
     ssubscribe(channel: string) {
-      if (isOfSession(channel)) return
+      if (isSessionRoom(channel)) return
       void subscriptions.add('sharded', channel).then(() => {
         const [, namespace = '', room = ''] = channel.split('#')
-        const user_id = userOf(room)
-        if (user_id) stands(Topic.parse(namespace.slice(1)), user_id)
+        const user_id = userOfRoom(room)
+        if (user_id) onSubscribed(Topic.parse(namespace.slice(1)), user_id)
       })
     },
     sunsubscribe(channels: string | string[]) {
-      subscriptions.remove(
-        'sharded',
-        [channels].flat().filter((channel) => !isOfSession(channel)),
-      )
+      const ofUsers = [channels].flat().filter((channel) => !isSessionRoom(channel))
+      subscriptions.remove('sharded', ofUsers)
     },
   }
 }

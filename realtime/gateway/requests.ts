@@ -105,7 +105,7 @@ export function createRequests(deps: RequestDeps) {
       if (args.length !== 1)
         throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
       // a session that was revoked while it joined must not execute a command; its socket is about to be closed
-      if (!(await connection.verified)) return
+      if (!(await connection.sessionAlive)) return
       if (event === 'range') await range(connection, args[0], answer)
       else answer(await command(connection, event, args[0]))
       done('ok')
@@ -141,9 +141,9 @@ export function createRequests(deps: RequestDeps) {
   /** A device's next range is read when the device has taken the last one. Until then no answer is held in memory for it. */
   async function range(connection: Connection, input: unknown, answer: Answer): Promise<void> {
     const { from, to } = parse(RangeRequest, input)
-    const { identity, topic, socket, wire } = connection
-    await wire.ranges.run(async () => {
-      if (wire.busy()) await new Promise<void>((resolve) => wire.whenFree(resolve))
+    const { identity, topic, socket, transport } = connection
+    await transport.rangeReads.run(async () => {
+      if (transport.isBusy()) await new Promise<void>((resolve) => transport.whenFree(resolve))
       if (!socket.connected) return
       const { changes, more, reset } = await deps.gate.run(() =>
         deps.log.range(identity.user_id, topic, from - 1, to),

@@ -1,105 +1,112 @@
-// A socket lives no longer than its session: it is looked up again after the socket has joined its rooms, when it should expire, and in
-// batches now and then. The invariant: a revoked session has no socket longer than a beat, even if nobody could tell this node.
+// A socket lives no longer than its session. The session is read again after the socket has joined
+// its rooms, when it is due to expire, and regularly in batches. The invariant (GATE-6): a revoked
+// session keeps no socket beyond the next regular check, even if this node was not told.
 import type { Logger } from '../observability/logger.ts'
 import type { Connection } from './connection.ts'
 
-/** Ids per query. */
-const BATCH = 1_000
-/** The longest timer that Node takes (ms). */
-const LONGEST_MS = 2 ** 31 - 1
+const SESSIONS_PER_QUERY = 1_000
+/** The longest timer that Node supports (ms). */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-export interface SessionWatchPorts {
-  /** Until when each is alive; those that aren't are left out. */
+export interface SessionWatchDeps {
+  /** When each of the sessions expires. Sessions that are no longer alive are left out. */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  end(member: Connection, reason: 'revoked' | 'expired'): void
+  end(connection: Connection, reason: 'revoked' | 'expired'): void
   logger: Logger
 }
 
-export class SessionWatch {
-  readonly #ports: SessionWatchPorts
-  readonly #expiries = new Map<Connection, NodeJS.Timeout>()
-  #questions = new Map<string, PromiseWithResolvers<boolean>>()
+export interface SessionWatch {
+  /**
+   * Whether the session is alive, according to a read that begins after this call. Calls of the same
+   * moment share the read. A database that is away counts as yes.
+   */
+  isAlive(session_id: string): Promise<boolean>
+  /** Ends the connection when its session expires, unless the session has been prolonged. */
+  watch(connection: Connection): void
+  unwatch(connection: Connection): void
+  /**
+   * Reads the sessions of all connections and ends the connections whose session is gone. A database
+   * that is away ends none. Never rejects.
+   */
+  checkAll(connections: Iterable<Connection>): Promise<void>
+}
 
-  constructor(ports: SessionWatchPorts) {
-    this.#ports = ports
-  }
+export function createSessionWatch(deps: SessionWatchDeps): SessionWatch {
+  const { logger } = deps
+  const expiryTimers = new Map<Connection, NodeJS.Timeout>()
+  let requests = new Map<string, PromiseWithResolvers<boolean>>()
 
-  /** Is it alive, by a read that begins after this call? Calls of the same moment share it. A database that is away means yes. */
-  async verify(session_id: string): Promise<boolean> {
-    let question = this.#questions.get(session_id)
-    if (!question) {
-      if (this.#questions.size === 0) setImmediate(() => void this.#ask())
-      this.#questions.set(session_id, (question = Promise.withResolvers<boolean>()))
-    }
-    return question.promise
-  }
-
-  /** Ends the socket when its session expires, unless that was prolonged. */
-  watch(member: Connection): void {
-    this.#arm(member, member.identity.expires_at)
-  }
-
-  unwatch(member: Connection): void {
-    clearTimeout(this.#expiries.get(member))
-    this.#expiries.delete(member)
-  }
-
-  /** Looks all sessions up and ends the sockets of those that are gone. A database that is away ends none. */
-  async check(members: Iterable<Connection>): Promise<void> {
-    try {
-      await this.#check(members)
-    } catch (error) {
-      this.#ports.logger.debug({ err: error }, 'sessions not checked')
-    }
-  }
-
-  async #check(members: Iterable<Connection>): Promise<void> {
-    const bySession = new Map<string, Connection[]>()
-    for (const member of members) {
-      const { session_id } = member.identity
-      const known = bySession.get(session_id)
-      if (known) known.push(member)
-      else bySession.set(session_id, [member])
-    }
-    const ids = [...bySession.keys()]
-    for (let from = 0; from < ids.length; from += BATCH) {
-      const batch = ids.slice(from, from + BATCH)
-      const alive = await this.#ports.alive(batch)
-      for (const id of batch)
-        if (!alive.has(id))
-          for (const member of bySession.get(id)!) this.#ports.end(member, 'revoked')
-    }
-  }
-
-  async #ask(): Promise<void> {
-    const questions = [...this.#questions]
-    this.#questions = new Map()
-    for (let from = 0; from < questions.length; from += BATCH) {
-      const batch = questions.slice(from, from + BATCH)
-      const alive = await this.#ports.alive(batch.map(([id]) => id)).catch((error: unknown) => {
-        this.#ports.logger.debug({ err: error }, 'sessions not verified; the next check will')
+  async function answerRequests(): Promise<void> {
+    const pending = [...requests]
+    requests = new Map()
+    for (const batch of batches(pending)) {
+      const alive = await deps.alive(batch.map(([id]) => id)).catch((error: unknown) => {
+        logger.debug(
+          { err: error },
+          'sessions were not verified; the next regular check reads them',
+        )
         return undefined
       })
       for (const [id, { resolve }] of batch) resolve(alive?.has(id) ?? true)
     }
   }
 
-  #arm(member: Connection, expires_at: Date): void {
-    const ms = Math.min(LONGEST_MS, Math.max(0, expires_at.getTime() - Date.now()))
-    this.#expiries.set(member, setTimeout(() => void this.#expire(member), ms).unref())
-  }
-
-  /** Using the product prolongs a session, which the socket doesn't notice; its cookie may be older than that by now. */
-  async #expire(member: Connection): Promise<void> {
-    try {
-      const { session_id } = member.identity
-      const expires_at = (await this.#ports.alive([session_id])).get(session_id)
-      if (!this.#expiries.has(member)) return
-      if (expires_at && expires_at.getTime() > Date.now()) this.#arm(member, expires_at)
-      else this.#ports.end(member, 'expired')
-    } catch (error) {
-      this.#ports.logger.debug({ err: error }, 'session not read at its end')
-      this.#ports.end(member, 'expired')
+  async function endRevoked(connections: Iterable<Connection>): Promise<void> {
+    const bySession = Map.groupBy(connections, ({ identity }) => identity.session_id)
+    for (const batch of batches([...bySession])) {
+      const alive = await deps.alive(batch.map(([id]) => id))
+      for (const [id, ended] of batch)
+        if (!alive.has(id)) for (const connection of ended) deps.end(connection, 'revoked')
     }
   }
+
+  function setExpiryTimer(connection: Connection, expires_at: Date): void {
+    const ms = Math.min(LONGEST_TIMER_MS, Math.max(0, expires_at.getTime() - Date.now()))
+    expiryTimers.set(connection, setTimeout(() => void expire(connection), ms).unref())
+  }
+
+  /**
+   * The session may have been prolonged since the handshake, because every HTTP request prolongs it
+   * and the socket does not notice.
+   */
+  async function expire(connection: Connection): Promise<void> {
+    const { session_id } = connection.identity
+    try {
+      const expires_at = (await deps.alive([session_id])).get(session_id)
+      if (!expiryTimers.has(connection)) return
+      if (expires_at && expires_at.getTime() > Date.now()) setExpiryTimer(connection, expires_at)
+      else deps.end(connection, 'expired')
+    } catch (error) {
+      logger.debug({ err: error }, 'a session could not be read when it was due to expire')
+      deps.end(connection, 'expired')
+    }
+  }
+
+  return {
+    isAlive(session_id) {
+      let request = requests.get(session_id)
+      if (!request) {
+        if (requests.size === 0) setImmediate(() => void answerRequests())
+        requests.set(session_id, (request = Promise.withResolvers<boolean>()))
+      }
+      return request.promise
+    },
+    watch: (connection) => setExpiryTimer(connection, connection.identity.expires_at),
+    unwatch(connection) {
+      clearTimeout(expiryTimers.get(connection))
+      expiryTimers.delete(connection)
+    },
+    async checkAll(connections) {
+      try {
+        await endRevoked(connections)
+      } catch (error) {
+        logger.debug({ err: error }, 'sessions were not checked')
+      }
+    },
+  }
+}
+
+function* batches<T>(items: readonly T[]): Generator<T[]> {
+  for (let from = 0; from < items.length; from += SESSIONS_PER_QUERY)
+    yield items.slice(from, from + SESSIONS_PER_QUERY)
 }

@@ -1,60 +1,72 @@
-// Every number of the gateway in one place; tests shrink them.
+// Every number of the gateway in one place. Tests make them smaller.
 import { PROTOCOL, servedBy } from '@lockstep/protocol/version'
 import type { TokenRate } from '../auth/token-bucket.ts'
-import type { PendingLimits } from './pending.ts'
-import type { WireLimits } from './wire.ts'
+import type { ChangeBufferLimits } from './change-buffer.ts'
+import type { TransportLimits } from './transport.ts'
 
 export interface GatewaySettings {
-  /** Numbers of the protocol that are served. */
+  /** The protocol numbers that are served. */
   protocols: readonly number[]
-  wire: WireLimits
-  pending: PendingLimits
-  /** Events of one socket. */
+  transport: TransportLimits
+  /** Limits of the changes that wait for one device. */
+  buffer: ChangeBufferLimits
+  /** Events sent by one socket. */
   events: TokenRate
-  /** Events of all sockets of one user, on this node. */
+  /** Events sent by all sockets of one user on this node. */
   eventsPerUser: TokenRate
-  /** A socket that was refused so many events in a row is ended by the next. */
+  /** After this many refused events in a row, the next one ends the socket. */
   refusals: number
-  /** Namespaces joined by one user's devices, on this node. */
+  /** Handshakes of one user on this node, in each namespace. */
   joins: TokenRate
-  /** Sockets of one user in one namespace, on this node. */
+  /** Sockets of one user in one namespace on this node. */
   socketsPerUser: number
-  /** Commands of one socket that are being executed. */
+  /** Commands of one socket that run at the same time. */
   inFlight: number
-  /** Devices that read the log at the same time. */
+  /** Reads of the log that run at the same time. */
   catchUps: number
   /** Milliseconds. */
   timings: {
-    /** `head` to every device, and the same for the look at its session. */
-    heartbeat: number
-    /** Nodes compare what they believe of each other's devices. */
+    /** Interval at which each device gets a `head` and its session is checked. */
+    head: number
+    /** Interval at which nodes compare what they know of each other's connections. */
     presence: number
-    /** A change that is on its way gets this long before a device counts as behind. */
+    /** How long a change may be on its way before its device counts as behind. */
     grace: number
-    /** A connection ends of which the network has taken nothing for so long. */
+    /** A transport ends after this time in which the network has taken nothing of its backlog. */
     slow: number
-    /** First and longest wait before a read of the log is repeated. */
-    retry: readonly [number, number]
-    /** An identity read from the cookie serves the other namespaces of the connection for so long. */
+    /** First and longest wait before a failed read of the log is repeated. */
+    retry: readonly [first: number, longest: number]
+    /** How long an identity read from a cookie serves the other namespaces of the transport. */
     identity: number
+    /** Interval of pings. */
     ping: number
-    /** The answer to a ping may take so long, and as much longer as what is on its way to the slowest device takes. */
+    /**
+     * How long the answer to a ping may take, in addition to the time that the slowest device needs
+     * for what was sent before the ping.
+     */
     pong: number
-    /** But never longer. A device, too, takes the server for gone when it hears no ping for so long. */
+    /**
+     * The longest time for an answer to a ping in any case. A device that hears no ping for this
+     * long considers the server gone.
+     */
     silence: number
-    /** A connection must have joined a namespace by then. */
+    /** A transport must have joined a namespace within this time. */
     connect: number
-    /** A device whose account is gone may take so long to be told. */
+    /** How long the devices of a closed account have to receive that change. */
     farewell: number
-    /** Running commands may end before sockets are closed. */
+    /** How long running commands may take to end when the gateway stops. */
     stop: number
   }
 }
 
 export const gatewaySettings: GatewaySettings = {
   protocols: servedBy(PROTOCOL),
-  wire: { busy: 64 * 1024, end: 32 * 1024 * 1024, slowest: 16 * 1024 },
-  pending: { changes: 512, bytes: 512 * 1024 },
+  transport: {
+    busyBytes: 64 * 1024,
+    maxBytes: 32 * 1024 * 1024,
+    slowestBytesPerSecond: 16 * 1024,
+  },
+  buffer: { changes: 512, bytes: 512 * 1024 },
   events: { rate: 100, burst: 200 },
   eventsPerUser: { rate: 300, burst: 1_500 },
   refusals: 500,
@@ -63,11 +75,11 @@ export const gatewaySettings: GatewaySettings = {
   inFlight: 200,
   catchUps: 16,
   timings: {
-    heartbeat: 25_000,
+    head: 25_000,
     presence: 20_000,
     grace: 150,
     slow: 60_000,
-    retry: [100, 5_000],
+    retry: [200, 5_000],
     identity: 5_000,
     ping: 25_000,
     pong: 20_000,

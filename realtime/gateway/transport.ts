@@ -1,70 +1,149 @@
-// The Socket.IO server and the connections below it. Closing it ends them all within a grace, also those whose device answers no more:
-// the HTTP server could not close before.
-import type { IncomingMessage, Server as HttpServer } from 'node:http'
-import type { Socket as NetSocket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Server, type Socket } from 'socket.io'
-import { Fault, toProblem } from '@lockstep/protocol/errors'
-import { limits } from '@lockstep/protocol/limits'
-import type { TopicServer } from './connection.ts'
-import type { GatewaySettings } from './settings.ts'
+// The transport of a device: the WebSocket that its connections to the namespaces share. This file
+// knows what the network has not taken of it yet. Socket.IO itself buffers without limit, so the
+// limits here are what keeps the memory of the server flat. A slow device is not a dead one: what
+// counts is that bytes keep moving, not how long they take.
+//
+// It relies on the events `packetCreate`, `packet` and `flush` of engine.io, on the event `ready` of
+// its transport, and on `writeQueueSize` of Node.
+import type { Socket as TcpSocket } from 'node:net'
+import type { Socket } from 'socket.io'
+import { Semaphore } from '../concurrency/semaphore.ts'
 
-const PATH = '/socket.io/'
-/** How long a device may take to answer the end of its connection (ms). */
-const FAREWELL_MS = 500
+type EngineSocket = Socket['conn']
+type Packet = { type: string; data?: string | Buffer }
 
-export interface Transport {
-  io: TopicServer
-  /** Resolves when no connection is open. */
-  emptied(): Promise<void>
-  close(): Promise<void>
+export interface TransportLimits {
+  /** With a larger backlog, the transport is busy: only acks are sent. */
+  busyBytes: number
+  /** With a larger backlog, the transport is ended at once. */
+  maxBytes: number
+  /**
+   * The rate of the slowest device. It may answer a ping as much later as it needs for the bytes
+   * sent before the ping.
+   */
+  slowestBytesPerSecond: number
 }
 
-export function openTransport(httpServer: HttpServer, { timings }: GatewaySettings): Transport {
-  const io: TopicServer = new Server(httpServer, {
-    path: PATH,
-    destroyUpgrade: false, // it would only end its half
-    transports: ['websocket'],
-    serveClient: false,
-    perMessageDeflate: false,
-    httpCompression: false,
-    maxHttpBufferSize: limits.frameBytes,
-    pingInterval: timings.ping,
-    pingTimeout: timings.silence,
-    connectTimeout: timings.connect,
-  })
-  const open = new Set<NetSocket>()
-  let empty = Promise.withResolvers<void>()
-  httpServer.on('upgrade', ({ url = '' }, socket) => {
-    if (!url.startsWith(PATH)) socket.destroy()
-  })
-  io.engine.on('connection', (connection: Socket['conn']) => {
-    const { socket } = connection.request as IncomingMessage
-    open.add(socket)
-    connection.once('close', () => setTimeout(() => socket.destroy(), FAREWELL_MS).unref())
-    socket.once('close', () => {
-      open.delete(socket)
-      if (open.size > 0) return
-      empty.resolve()
-      empty = Promise.withResolvers<void>()
-    })
-  })
-  // `/` would join whoever connects without asking
-  io.use((_socket, next) => {
-    const fault = new Fault('not_found', {
-      detail: 'Join /conversations, /preferences, /agents or /account',
-    })
-    next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
-  })
+const transports = new WeakMap<EngineSocket, DeviceTransport>()
 
-  const emptied = () => (open.size === 0 ? Promise.resolve() : empty.promise)
-  return {
-    io,
-    emptied,
-    async close() {
-      io.engine.close()
-      await Promise.race([emptied(), sleep(FAREWELL_MS, undefined, { ref: false })])
-      for (const socket of open) socket.destroy()
-    },
+/** The one transport of all connections that share this engine.io socket. */
+export function transportOf(engineSocket: EngineSocket, limits: TransportLimits): DeviceTransport {
+  let transport = transports.get(engineSocket)
+  if (!transport)
+    transports.set(engineSocket, (transport = new DeviceTransport(engineSocket, limits)))
+  return transport
+}
+
+export class DeviceTransport {
+  /** The ranges that a device requests are read and answered one after the other. */
+  readonly rangeReads = new Semaphore(1)
+  readonly #limits: TransportLimits
+  readonly #tcp: TcpSocket
+  #isClosed = false
+  /** Bytes that engine.io has not handed to the TCP socket. */
+  #queuedBytes = 0
+  #waiting: (() => void)[] = []
+  /** What the network had taken when that last changed, and when the change was seen. */
+  #taken: { mark: string; at: number } | undefined
+  #bytesSinceLastPing = 0
+  /**
+   * The first unanswered ping: when anything was last received, and how many bytes were sent
+   * directly before the ping.
+   */
+  #ping: { lastReceivedAt: number; bytesBefore: number } | undefined
+
+  constructor(engineSocket: EngineSocket, limits: TransportLimits) {
+    this.#limits = limits
+    this.#tcp = engineSocket.request.socket
+    engineSocket.on('packetCreate', (packet: Packet) => this.#sent(packet))
+    // The TCP socket has got everything. From here on, its own buffer counts.
+    engineSocket.on('flush', () => (this.#queuedBytes = 0))
+    engineSocket.on('packet', (packet: Packet) => this.#received(packet))
+    engineSocket.transport.on('ready', () => this.#callWaiting())
+    engineSocket.on('close', () => {
+      this.#isClosed = true
+      this.#callWaiting()
+    })
   }
+
+  /** Bytes that neither the kernel nor the device has taken. */
+  backlogBytes(): number {
+    return this.#isClosed ? 0 : this.#queuedBytes + this.#tcp.writableLength
+  }
+
+  isBusy(): boolean {
+    return this.backlogBytes() > this.#limits.busyBytes
+  }
+
+  /** Calls back once, when the transport is no longer busy or has ended. */
+  whenFree(callback: () => void): void {
+    this.#waiting.push(callback)
+    // Without a backlog, no `ready` would follow.
+    if (!this.isBusy()) setImmediate(() => this.#callWaiting())
+  }
+
+  /**
+   * For how long the network has taken nothing although the transport is busy (ms). The precision is
+   * the time between two calls.
+   */
+  stuckMs(): number {
+    if (!this.isBusy()) {
+      this.#taken = undefined
+      return 0
+    }
+    const mark = takenMark(this.#tcp)
+    if (this.#taken?.mark !== mark) this.#taken = { mark, at: performance.now() }
+    return performance.now() - this.#taken.at
+  }
+
+  /**
+   * For how long the answer to a ping is overdue (ms), less the time that the slowest device needs
+   * for the bytes before the ping.
+   */
+  overdueMs(): number {
+    if (!this.#ping) return 0
+    const neededMs = (this.#ping.bytesBefore / this.#limits.slowestBytesPerSecond) * 1_000
+    return performance.now() - this.#ping.lastReceivedAt - neededMs
+  }
+
+  /** Ends the transport at once, without waiting for its backlog. */
+  terminate(): void {
+    this.#tcp.destroy()
+  }
+
+  #sent({ type, data }: Packet): void {
+    const bytes = data?.length ?? 0
+    this.#queuedBytes += bytes
+    this.#bytesSinceLastPing += bytes
+    if (type === 'ping') {
+      this.#ping ??= {
+        lastReceivedAt: performance.now(),
+        bytesBefore: this.#bytesSinceLastPing,
+      }
+      this.#bytesSinceLastPing = 0
+    }
+    if (this.backlogBytes() > this.#limits.maxBytes) this.terminate()
+  }
+
+  #received({ type }: Packet): void {
+    if (type === 'pong') this.#ping = undefined
+    else if (this.#ping) this.#ping.lastReceivedAt = performance.now()
+  }
+
+  #callWaiting(): void {
+    if (this.isBusy()) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const callback of waiting) callback()
+  }
+}
+
+/**
+ * A mark that changes whenever the kernel takes bytes. The counters of the socket alone do not
+ * suffice: they count whole writes, and one write may have megabytes.
+ */
+function takenMark(tcp: TcpSocket): string {
+  // Assertion: `_handle` is not in the types of Node.
+  const { _handle: handle } = tcp as TcpSocket & { _handle?: { writeQueueSize?: number } | null }
+  return `${tcp.bytesWritten - tcp.writableLength} ${handle?.writeQueueSize}`
 }

@@ -1,15 +1,15 @@
-// The access log and the request metrics. A line says which route, how it went and how long it took; no query (it may hold what somebody
-// searches for), no body, no header.
+// The access log and the request metrics. A log line contains the route, the status and the
+// duration. It contains no query, which may hold what a user searches for, no body and no header.
 import { promisify } from 'node:util'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Gauge, Histogram } from 'prom-client'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 
-/** What machines ask all the time. */
-const routine: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
+/** Machines request these all the time, so they are logged at level debug only. */
+const routineRoutes: ReadonlySet<string | undefined> = new Set(['/healthz', '/readyz', '/metrics'])
 
-/** The level of most requests' lines. */
+/** The level at which requests are logged, except those of routine routes. */
 export type RequestLogLevel = 'info' | 'debug'
 
 export interface AccessLogDeps {
@@ -22,14 +22,14 @@ export function recordRequests(app: FastifyInstance, deps: AccessLogDeps): void 
   const { logger, metrics, requestLogLevel } = deps
   const seconds = new Histogram({
     name: 'lockstep_http_request_seconds',
-    help: 'Time from the request to the end of its answer, by route',
+    help: 'Time from the request to the end of its response, by route',
     labelNames: ['method', 'route', 'status'],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers: [metrics],
   })
   new Gauge({
     name: 'lockstep_connections',
-    help: 'Open TCP connections, those of sockets included',
+    help: 'Open TCP connections, including those of sockets',
     registers: [metrics],
     async collect() {
       this.set(await promisify(app.server.getConnections.bind(app.server))())
@@ -46,7 +46,7 @@ export function recordRequests(app: FastifyInstance, deps: AccessLogDeps): void 
       ms: Math.round(reply.elapsedTime * 10) / 10,
       user_id: request.identity?.user_id,
     }
-    logger[routine.has(route) ? 'debug' : requestLogLevel](line, 'request')
+    logger[routineRoutes.has(route) ? 'debug' : requestLogLevel](line, 'request')
     done()
   })
 }

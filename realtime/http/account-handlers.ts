@@ -1,20 +1,20 @@
-// Routes under /auth and /users/me.
+// Handlers of the routes under /auth and /users/me.
 import type { SignInMethods } from '@lockstep/protocol/account'
 import type { AccountUseCases } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import type { Handlers } from './route-handler.ts'
 
-/** Signing up and in by password. */
+/** Handlers for signing up and signing in by password. */
 export const passwordHandlers = (account: AccountUseCases) =>
   ({
-    async register({ body }, visit) {
-      const signedIn = await account.register(visit, body)
-      await visit.response.signIn(signedIn.session.id)
+    async register({ body }, context) {
+      const signedIn = await account.register(context, body)
+      await context.response.signIn(signedIn.session.id)
       return signedIn
     },
-    async login({ body }, visit) {
-      const signedIn = await account.login(visit, body)
-      await visit.response.signIn(signedIn.session.id)
+    async login({ body }, context) {
+      const signedIn = await account.login(context, body)
+      await context.response.signIn(signedIn.session.id)
       return signedIn
     },
   }) satisfies Handlers
@@ -22,12 +22,12 @@ export const passwordHandlers = (account: AccountUseCases) =>
 export const accountHandlers = (account: AccountUseCases, methods: SignInMethods) =>
   ({
     getSignInMethods: () => Promise.resolve(methods),
-    async logout(_asked, { caller, identity, response }) {
+    async logout(_input, { caller, identity, response }) {
       await account.revoke(caller, { session_id: identity.session_id })
       response.signOut()
       return undefined
     },
-    getMe: (_asked, { caller }) => account.me(caller),
+    getMe: (_input, { caller }) => account.me(caller),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),
     }),
@@ -43,7 +43,7 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       response.signOut()
       return undefined
     },
-    listSessions: (_asked, { caller }) => account.listSessions(caller),
+    listSessions: (_input, { caller }) => account.listSessions(caller),
     async revokeSession({ params }, { caller, identity, response }) {
       await account.revoke(caller, { session_id: params.id })
       if (params.id === identity.session_id) response.signOut()
@@ -53,7 +53,7 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
 
 export const preferencesHandlers = (preferences: PreferencesUseCases) =>
   ({
-    getPreferences: (_asked, { caller }) => preferences.get(caller.user_id),
+    getPreferences: (_input, { caller }) => preferences.get(caller.user_id),
     async putPreferences({ body }, { caller, if_version }) {
       const { data, epoch, seq, changed } = await preferences.update(caller, {
         patch: body,

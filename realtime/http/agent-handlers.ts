@@ -1,10 +1,10 @@
-// Routes under /agents and /agent-runs.
+// Handlers of the routes under /agents and /agent-runs.
 import type { AgentUseCases } from '../commands/agents.ts'
 import type { Handlers } from './route-handler.ts'
 
 export function agentHandlers(agents: AgentUseCases) {
   return {
-    listAgents: async (_asked, { caller }) => ({
+    listAgents: async (_input, { caller }) => ({
       items: await agents.agents(caller.user_id),
     }),
     listRuns: ({ query }, { caller }) => agents.list(caller.user_id, query),

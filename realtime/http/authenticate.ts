@@ -1,4 +1,5 @@
-// Who asks: by the session cookie, and where a proxy brings its own users, by its word before that.
+// Finds out which user a request comes from: by the session cookie or, behind a proxy that signs
+// users in, by the proxy's claim first.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -8,7 +9,7 @@ import type { Identity, Sessions } from '../auth/sessions.ts'
 import { contradicts, type TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { AccountUseCases } from '../commands/account.ts'
 
-/** undefined: nobody is signed in. May set a cookie on the answer. */
+/** Resolves to undefined if nobody is signed in. May set a cookie on the reply. */
 export type Authenticate = (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -21,45 +22,51 @@ export const authenticateByCookie =
   (request) =>
     sessions.identify(request.headers.cookie)
 
-/** A user whom the proxy names gets a session at once. The session of another one in this browser ends: nobody will use it any more. */
+/**
+ * Starts a session for a user whom the proxy names. A session of another user in the same browser
+ * is revoked, because nobody will use it any more.
+ */
 export function authenticateByProxy(
   proxy: TrustedProxy,
   sessions: Sessions,
   account: Pick<AccountUseCases, 'enter' | 'revoke'>,
 ): Authenticate {
-  const entering = new Map<string, ReturnType<AccountUseCases['enter']>>()
+  const startingSessions = new Map<string, ReturnType<AccountUseCases['enter']>>()
 
-  /** The first requests of a page come together, and make one session. */
-  function enter(request: FastifyRequest, user: HostUser): ReturnType<AccountUseCases['enter']> {
+  /** The first requests of a page arrive together and share one new session. */
+  function startSession(
+    request: FastifyRequest,
+    user: HostUser,
+  ): ReturnType<AccountUseCases['enter']> {
     const device = deviceName(request.headers['user-agent'])
     const key = `${device}\n${user.subject}`
-    const begun = entering.get(key)
-    if (begun) return begun
-    const visitor = { address: request.ip, device, mutation_id: newId() }
-    const entered = account.enter(visitor, user).finally(() => entering.delete(key))
-    entering.set(key, entered)
-    return entered
+    const starting = startingSessions.get(key)
+    if (starting) return starting
+    const context = { address: request.ip, device, mutation_id: newId() }
+    const started = account.enter(context, user).finally(() => startingSessions.delete(key))
+    startingSessions.set(key, started)
+    return started
   }
 
-  async function end(identity: Identity): Promise<void> {
+  async function revoke(identity: Identity): Promise<void> {
     try {
       await account.revoke(
         { ...identity, mutation_id: newId() },
         { session_id: identity.session_id },
       )
     } catch (error) {
-      // by another request of the same page
+      // not_found: another request of the same page has revoked it
       if (!(error instanceof Fault && error.code === 'not_found')) throw error
     }
   }
 
   return async (request, reply) => {
-    const present = await sessions.identify(request.headers.cookie)
-    const said = proxy.claimOf(request.raw)
-    if (present && !contradicts(said, present)) return present
-    if (!said?.user) return undefined
-    const { session } = await enter(request, said.user)
-    if (present) await end(present)
+    const identity = await sessions.identify(request.headers.cookie)
+    const claim = proxy.claimOf(request.raw)
+    if (identity && !contradicts(claim, identity)) return identity
+    if (!claim?.user) return undefined
+    const { session } = await startSession(request, claim.user)
+    if (identity) await revoke(identity)
     const cookie = await sessions.cookie.issue(session.id, isSecure(request))
     reply.header('set-cookie', cookie)
     return sessions.identify(cookie)

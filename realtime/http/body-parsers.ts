@@ -1,53 +1,45 @@
-// Bodies: JSON in UTF-8 under one of two content types; an empty one is none. Those of imports go through a file, unparsed. Keys that would reach a prototype need no special care:
-// JSON.parse makes them plain properties, and every schema refuses what it doesn't know.
+// Parses request bodies: JSON in UTF-8 under one of two content types. An empty body counts as no
+// body. The body of an import is spooled and stays unparsed. Keys such as `__proto__` need no
+// special care: JSON.parse makes them plain properties, and every schema refuses unknown fields.
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
 import { unsupportedType } from './problems.ts'
 import { spoolBody } from './spooled-body.ts'
 
-const types = ['application/json', 'application/merge-patch+json']
+const contentTypes = ['application/json', 'application/merge-patch+json']
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** Replaces fastify's own parsers. */
 export function parseJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(
-    types,
-    { parseAs: 'buffer' },
-    (request: FastifyRequest, body: Buffer, done) => {
-      try {
-        checkCharset(request.headers['content-type'] ?? '')
-        done(null, parseBody(body))
-      } catch (error) {
-        done(error as Error)
-      }
-    },
-  )
+  app.addContentTypeParser<Buffer>(contentTypes, { parseAs: 'buffer' }, parseJson)
 }
 
-/** In this scope bodies become a `Spool`, to be closed by who gets it. */
+/** Makes each body in this scope a `SpooledBody`, which its receiver must close. */
 export function spoolBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(types, (request: FastifyRequest, payload: Readable) => {
-    const { 'content-type': type = '', 'content-length': length } = request.headers
-    checkCharset(type)
-    return spoolBody(payload, Number(length), request.routeOptions.bodyLimit!)
+  app.addContentTypeParser(contentTypes, (request: FastifyRequest, payload: Readable) => {
+    checkCharset(request)
+    const length = Number(request.headers['content-length'])
+    return spoolBody(payload, length, request.routeOptions.bodyLimit!)
   })
 }
 
-/** Throws `invalid` (415) for another charset. */
-function checkCharset(contentType: string): void {
-  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1]
-  if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw unsupportedType()
-}
-
-/** Throws `invalid` (400) for what isn't JSON. undefined: there is none. */
-function parseBody(body: Buffer): unknown {
+/**
+ * Throws `invalid`: 415 for another charset, 400 for what isn't JSON. An empty body is undefined.
+ */
+async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown> {
+  checkCharset(request)
   if (body.length === 0) return undefined
   try {
     return JSON.parse(utf8.decode(body)) as unknown
   } catch {
     throw new Fault('invalid', { status: 400, detail: 'The body is not well-formed JSON' })
   }
+}
+
+function checkCharset({ headers }: FastifyRequest): void {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '')?.[1]
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw unsupportedType()
 }

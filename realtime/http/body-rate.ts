@@ -1,23 +1,27 @@
-// A body keeps coming or its connection ends: who sends a byte now and then would hold a connection, and with a large body one of the few
-// places for those, for as long as a whole request may take.
+// Ends requests whose body arrives too slowly. Otherwise somebody who sends a byte now and then
+// could hold a connection for as long as a whole request may take, and with a large body also one
+// of the few turns of the import queue.
 import type { IncomingMessage } from 'node:http'
 import type { HttpSettings } from './settings.ts'
 
-/** Calls `late` once, when the rest of the request's body comes too slowly. Begin when somebody reads it. */
+/**
+ * Calls `onTooSlow` once if the rest of the body arrives too slowly. Call this when the body begins
+ * to be read.
+ */
 export function watchBodyRate(
   request: IncomingMessage,
-  { minBodyBytes: pace, timings }: HttpSettings,
-  late: () => void,
+  { minBodyBytes, timings }: HttpSettings,
+  onTooSlow: () => void,
 ): void {
   if (request.complete) return
-  let read = request.socket.bytesRead
+  let bytesRead = request.socket.bytesRead
   const timer = setInterval(() => {
-    const came = request.socket.bytesRead - read
-    read += came
-    if (came >= pace || request.complete) return
-    end()
-    late()
+    const received = request.socket.bytesRead - bytesRead
+    bytesRead += received
+    if (received >= minBodyBytes || request.complete) return
+    stopWatching()
+    onTooSlow()
   }, timings.body)
-  const end = () => clearInterval(timer)
-  for (const event of ['end', 'close']) request.once(event, end)
+  const stopWatching = () => clearInterval(timer)
+  for (const event of ['end', 'close']) request.once(event, stopWatching)
 }

@@ -1,4 +1,4 @@
-// Routes under /conversations.
+// Handlers of the routes under /conversations.
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import type { CommandHandlers } from '../commands/commands.ts'
 import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
@@ -7,16 +7,21 @@ import { noSuchConversation } from '../commands/live-conversation.ts'
 import type { RewindUseCases } from '../commands/rewind.ts'
 import type { Handlers } from './route-handler.ts'
 
-/** Answers with the conversation and its newest messages, as a GET without parameters does. */
-const whole = { newest: NEWEST }
+/**
+ * Responses contain the conversation with its newest messages, as a GET without parameters does.
+ */
+const withNewest = { newest: NEWEST }
 
 export function conversationHandlers(
   commands: CommandHandlers['conversations'],
   conversations: Pick<Conversations, 'list' | 'get'>,
   rewind: Pick<RewindUseCases, 'at'>,
 ) {
-  /** A command that changed nothing is answered by a read: a repeated one may find the conversation in the trash by now. */
-  function answerOf(user_id: string, { data, conversation }: ConversationOutcome) {
+  /**
+   * The conversation in an outcome. A command that changed nothing has none, so the conversation is
+   * read; a repeated command may find it in the trash.
+   */
+  function conversationOf(user_id: string, { data, conversation }: ConversationOutcome) {
     if (conversation) return conversation
     if (!data) throw noSuchConversation()
     const state = data.deleted_at === null ? 'active' : 'trash'
@@ -26,9 +31,9 @@ export function conversationHandlers(
   return {
     listConversations: ({ query }, { caller }) => conversations.list(caller.user_id, query),
     async createConversation({ body }, { caller, response }) {
-      const outcome = await commands.create(caller, body, whole)
+      const outcome = await commands.create(caller, body, withNewest)
       if (!outcome.changed) response.status(200)
-      return answerOf(caller.user_id, outcome)
+      return conversationOf(caller.user_id, outcome)
     },
     getConversation: ({ params, query }, { caller }) =>
       conversations.get(caller.user_id, params.id, query),
@@ -38,7 +43,7 @@ export function conversationHandlers(
       >
       const fields = { title, metadata, pinned, archived, messages, if_version }
       const update = { conversation_id: params.id, ...fields }
-      return answerOf(caller.user_id, await commands.update(caller, update, whole))
+      return conversationOf(caller.user_id, await commands.update(caller, update, withNewest))
     },
     async deleteConversation({ params }, { caller }) {
       await commands.delete(caller, { conversation_id: params.id })
@@ -46,7 +51,7 @@ export function conversationHandlers(
     },
     async restoreConversation({ params }, { caller }) {
       const target = { conversation_id: params.id }
-      return answerOf(caller.user_id, await commands.restore(caller, target, whole))
+      return conversationOf(caller.user_id, await commands.restore(caller, target, withNewest))
     },
     async purgeConversation({ params }, { caller }) {
       await commands.purge(caller, { conversation_id: params.id })
@@ -56,7 +61,7 @@ export function conversationHandlers(
       rewind.at(caller.user_id, params.id, query),
     async rewindConversation({ params, body }, { caller }) {
       const target = { conversation_id: params.id, ...body }
-      return answerOf(caller.user_id, await commands.rewind(caller, target, whole))
+      return conversationOf(caller.user_id, await commands.rewind(caller, target, withNewest))
     },
   } satisfies Handlers
 }

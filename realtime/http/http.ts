@@ -1,4 +1,4 @@
-// The HTTP side of a node. Socket.IO is attached to the same server by the gateway, which then listens.
+// The HTTP server of a node. The gateway attaches Socket.IO to the same server before it listens.
 import type { Server } from 'node:http'
 import helmet from '@fastify/helmet'
 import fastify, {
@@ -33,11 +33,11 @@ export interface HttpDeps {
   config: Pick<Config, 'publicOrigins' | 'trustProxy'>
   handlers: Handlers
   sessions: Sessions
-  /** Where the users come from, besides passwords. */
+  /** Other ways to sign in than by password. */
   host?: { account: Pick<AccountUseCases, 'enter' | 'revoke'>; proxy?: TrustedProxy; oidc?: Oidc }
-  /** Turns whatever was thrown into a fault of the table. */
+  /** Turns any thrown value into a Fault. */
   toFault: (error: unknown) => Fault
-  /** Whether this node may get traffic. */
+  /** Whether this node may receive traffic. */
   isReady: () => Promise<boolean>
   /** The folder of the built UI. */
   uiRoot: string
@@ -51,19 +51,22 @@ export interface HttpDeps {
 export interface HttpServer {
   /** Doesn't listen yet. */
   server: Server
-  /** Takes no new requests, waits for those under way. */
+  /** Accepts no new requests and waits for those that are running. */
   stop(): Promise<void>
 }
 
 const HEADER_BYTES = 16_384
 const SWEEP_MS = 50
 
-/** zod checks what comes in, so that no route has a schema of fastify's: its compilers, which take long to load, are not asked for. */
+/**
+ * No route has a fastify schema, because zod checks requests. So fastify's compilers, which take
+ * long to load, aren't loaded.
+ */
 const noCompiler = (): never => {
   throw new Fault('internal')
 }
 
-export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
+export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   const {
     config,
     logger,
@@ -71,9 +74,9 @@ export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
     toFault,
     requestLogLevel = 'info',
     settings = httpSettings,
-  } = rooms
+  } = deps
   const { timings } = settings
-  const leaving = new AbortController()
+  const stopping = new AbortController()
   const app = fastify({
     logger: false,
     trustProxy: config.trustProxy,
@@ -90,10 +93,10 @@ export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
     },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
-    frameworkErrors: (error, request, reply) => void answerFault(error, request, reply),
+    frameworkErrors: (error, request, reply) => void sendFault(error, request, reply),
   })
   app.decorateRequest('identity', null)
-  app.setErrorHandler(answerFault)
+  app.setErrorHandler(sendFault)
   app.setNotFoundHandler(() => {
     throw new Fault('not_found', { detail: 'There is nothing at this address' })
   })
@@ -102,12 +105,12 @@ export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
   await protectPages(app, config)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
-    done(foreign(request) ? new Fault('forbidden_origin') : undefined)
+    done(isForeign(request) ? new Fault('forbidden_origin') : undefined)
   })
   const requestLimits = createRequestLimits(settings)
-  await app.register((scope) => serveOperatorRoutes(scope, metrics, rooms.isReady))
+  await app.register((scope) => serveOperatorRoutes(scope, metrics, deps.isReady))
   await app.register((scope, _options, done) => {
-    const { sessions, host } = rooms
+    const { sessions, host } = deps
     const authenticate = host?.proxy
       ? authenticateByProxy(host.proxy, sessions, host.account)
       : authenticateByCookie(sessions)
@@ -115,32 +118,32 @@ export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
       sessions,
       authenticate,
       requestLimits,
-      handlers: rooms.handlers,
-      stopping: leaving.signal,
+      handlers: deps.handlers,
+      stopping: stopping.signal,
       settings,
     })
     done()
   })
-  const { oidc, account } = rooms.host ?? {}
+  const { oidc, account } = deps.host ?? {}
   if (oidc && account) {
-    const { serveOidc } = await import('./oidc-routes.ts') // few need its libraries
+    const { serveOidc } = await import('./oidc-routes.ts') // few servers need its libraries
     await app.register((scope, _options, done) => {
-      serveOidc(scope, { ...rooms, oidc, account, requestLimits })
+      serveOidc(scope, { ...deps, oidc, account, requestLimits })
       done()
     })
   }
-  await app.register((scope) => serveUi(scope, rooms.uiRoot))
+  await app.register((scope) => serveUi(scope, deps.uiRoot))
   await app.ready()
   return { server: app.server, stop }
 
   async function stop(): Promise<void> {
-    leaving.abort()
-    // a connection that becomes idle after the server was told to close would be kept until its client leaves
+    stopping.abort()
+    // without this, a connection that becomes idle after close() stays open until its client leaves
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
     await app.close().finally(() => clearInterval(sweep))
   }
 
-  function answerFault(
+  function sendFault(
     error: FastifyError,
     request: FastifyRequest,
     reply: FastifyReply,
@@ -148,24 +151,25 @@ export async function createHttp(rooms: HttpDeps): Promise<HttpServer> {
     const fault = frameworkFault(error, request) ?? toFault(error)
     if (fault.code === 'internal')
       logger.error({ err: fault.cause ?? error, request_id: request.id }, 'request failed')
-    // fastify would hang up on a body that it didn't read, and the client would see a broken pipe instead of the answer
+    // fastify closes the connection if it hasn't read the whole body; the client would then see a
+    // broken pipe instead of the response
     reply.removeHeader('connection')
     return sendProblem(reply, fault)
   }
 
-  function foreign({ method, headers, protocol }: FastifyRequest): boolean {
+  function isForeign({ method, headers, protocol }: FastifyRequest): boolean {
     if (!changesState(method)) return false
-    const told = config.trustProxy && headers['x-forwarded-proto'] !== undefined
+    const schemeIsKnown = config.trustProxy && headers['x-forwarded-proto'] !== undefined
     return !originAllowed(
       headers.origin,
       headers.host,
       config.publicOrigins,
-      told ? protocol : undefined,
+      schemeIsKnown ? protocol : undefined,
     )
   }
 }
 
-/** Pages may only run and reach what this server gave them. */
+/** Pages may load, run and contact only what comes from this server. */
 async function protectPages(
   app: FastifyInstance,
   { publicOrigins }: Pick<Config, 'publicOrigins'>,

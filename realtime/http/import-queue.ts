@@ -1,6 +1,6 @@
-// Limits how many requests with a large body a node handles at the same time: a fixed number in all, and
-// one per user. The others wait before their body is read, so that memory stays bounded. A request
-// whose connection closes gives up its turn, whether it is waiting or running.
+// Limits how many requests with a large body a node handles at the same time: a fixed number in
+// all, and one per user. The others wait before their body is read, so that memory stays bounded. A
+// request whose connection closes gives up its turn, whether it is waiting or running.
 import type { ServerResponse } from 'node:http'
 import { Fault } from '@lockstep/protocol/errors'
 import { Semaphore } from '../concurrency/semaphore.ts'
@@ -19,8 +19,8 @@ export class ImportQueue {
 
   /**
    * Resolves when the request may go on; its turn ends when the response is closed. Throws
-   * `unavailable` if too many requests are waiting or the connection closes, and `rate_limited` if the
-   * user has another request here. Otherwise one user could take every turn.
+   * `unavailable` if too many requests are waiting or the connection closes, and `rate_limited` if
+   * the user has another request here. Otherwise one user could take every turn.
    */
   async enter(user_id: string, response: ServerResponse): Promise<void> {
     if (response.closed) throw new Fault('unavailable') // nobody will read it

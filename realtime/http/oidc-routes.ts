@@ -1,5 +1,6 @@
-// The two addresses of a sign-in at an OpenID Connect provider. They are pages' way, not the API's: whatever happens ends in a redirect, and
-// what went wrong is told to the sign-in page as one of a few words, as any link could bring somebody there with any text.
+// The two routes of a sign-in at an OpenID Connect provider. Browsers navigate to them, so each
+// response is a redirect. A failure is passed to the sign-in page as one of a few codes and never
+// as text, because anybody could make a link to the page with a text of their own.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -15,7 +16,7 @@ export interface OidcRoutesDeps {
   oidc: Oidc
   account: Pick<AccountUseCases, 'enter'>
   sessions: Sessions
-  /** Each request of anybody makes this server ask the provider. */
+  /** Every request is counted, because each one makes this server contact the provider. */
   requestLimits: RequestLimits
   toFault: (error: unknown) => Fault
   logger: Logger
@@ -31,7 +32,7 @@ export function serveOidc(
   })
 
   app.get(OIDC_PATH, (request, reply) =>
-    answering(reply, async () => {
+    redirecting(reply, async () => {
       const { location, cookie } = await oidc.begin(request.host)
       reply.header('set-cookie', cookie)
       return location
@@ -39,27 +40,27 @@ export function serveOidc(
   )
 
   app.get(`${OIDC_PATH}/callback`, (request, reply) =>
-    answering(reply.header('set-cookie', oidc.clearCookie), async () => {
+    redirecting(reply.header('set-cookie', oidc.clearCookie), async () => {
       const { cookie, 'user-agent': agent } = request.headers
       const user = await oidc.finish(cookie, request.url.replace(/^[^?]*/, ''))
-      const visitor = { address: request.ip, device: deviceName(agent), mutation_id: newId() }
-      const { session } = await account.enter(visitor, user)
+      const context = { address: request.ip, device: deviceName(agent), mutation_id: newId() }
+      const { session } = await account.enter(context, user)
       reply.header('set-cookie', await sessions.cookie.issue(session.id, isSecure(request)))
       return '/app'
     }),
   )
 
-  async function answering(
+  async function redirecting(
     reply: FastifyReply,
-    deed: () => Promise<string>,
+    findLocation: () => Promise<string>,
   ): Promise<FastifyReply> {
-    return reply.redirect(await deed().catch(refusal), 303)
+    return reply.redirect(await findLocation().catch(failureLocation), 303)
   }
 
-  function refusal(error: unknown): string {
+  function failureLocation(error: unknown): string {
     if (error instanceof OidcSignInError) return `/app/sign-in?failed=${error.reason}`
     const { code } = toFault(error)
-    if (code === 'internal') logger.error({ err: error }, 'a sign-in broke')
+    if (code === 'internal') logger.error({ err: error }, 'a sign-in failed')
     return `/app/sign-in?failed=${code === 'unavailable' ? 'unavailable' : 'failed'}`
   }
 }

@@ -1,4 +1,4 @@
-// /openapi.json, made from the table of routes: what is described is what is served.
+// /openapi.json. It is made from the table of routes, so it describes what is served.
 import * as z from 'zod'
 import { errors } from '@lockstep/protocol/error-codes'
 import { Problem } from '@lockstep/protocol/problem'
@@ -6,17 +6,18 @@ import { routes, type Route } from '@lockstep/protocol/rest'
 import { SESSION_COOKIE } from '../auth/session-cookie.ts'
 import { SchemaComponents } from './schema-components.ts'
 
-let made: object | undefined
+let document: object | undefined
 
-/** The API in OpenAPI 3.1; made once. */
-export const openApiDocument = (): object => (made ??= describe())
+/** The description of the API in OpenAPI 3.1. It is made once. */
+export const openApiDocument = (): object => (document ??= describe())
 
 function describe(): object {
   const components = new SchemaComponents()
   const paths: Record<string, Record<string, object>> = {}
   for (const [name, route] of Object.entries<Route>(routes))
     (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(name, route, components)
-  for (const [path, one] of Object.entries(forOperators)) paths[path] = { get: forOperator(one) }
+  for (const [path, route] of Object.entries(operatorRoutes))
+    paths[path] = { get: operatorOperation(route) }
   const problem = components.add(Problem, 'output')
   const codes = Object.entries(errors)
     .map(([code, { status }]) => `${code} (${status})`)
@@ -27,7 +28,7 @@ function describe(): object {
       title: 'Lockstep',
       version: '1',
       description:
-        'Conversations, preferences and agent runs of a user, alike on all devices. Changes come over Socket.IO.',
+        'Keeps the conversations, preferences and agent runs of a user in step on all devices. Changes are pushed over Socket.IO.',
     },
     paths,
     components: {
@@ -35,7 +36,7 @@ function describe(): object {
       securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE } },
       responses: {
         Problem: {
-          description: `What went wrong, by \`code\`: ${codes}`,
+          description: `The error, named by \`code\`: ${codes}`,
           content: { 'application/problem+json': { schema: problem } },
         },
       },
@@ -43,22 +44,29 @@ function describe(): object {
   }
 }
 
-interface ForOperators {
+interface OperatorRoute {
   operationId: string
   summary: string
   media?: string
 }
 
-/** What is there beside the table, for whoever runs it: operations.ts. */
-const forOperators: Record<string, ForOperators> = {
-  '/healthz': { operationId: 'isAlive', summary: 'Whether the process lives' },
-  '/readyz': { operationId: 'isReady', summary: 'Whether this node may get traffic' },
-  '/metrics': { operationId: 'getMetrics', summary: 'Figures for Prometheus', media: 'text/plain' },
+/** The routes of operator-routes.ts, which aren't in the table. */
+const operatorRoutes: Record<string, OperatorRoute> = {
+  '/healthz': { operationId: 'isAlive', summary: 'Whether the process is alive' },
+  '/readyz': { operationId: 'isReady', summary: 'Whether this node may receive traffic' },
+  '/metrics': { operationId: 'getMetrics', summary: 'Metrics for Prometheus', media: 'text/plain' },
   '/openapi.json': { operationId: 'getOpenApi', summary: 'This description' },
-  '/asyncapi.json': { operationId: 'getAsyncApi', summary: 'The sockets, described' },
+  '/asyncapi.json': {
+    operationId: 'getAsyncApi',
+    summary: 'The description of the socket protocol',
+  },
 }
 
-function forOperator({ operationId, summary, media = 'application/json' }: ForOperators): object {
+function operatorOperation({
+  operationId,
+  summary,
+  media = 'application/json',
+}: OperatorRoute): object {
   const schema = { type: media === 'text/plain' ? 'string' : 'object' }
   return {
     operationId,
@@ -102,14 +110,14 @@ function operation(name: string, route: Route, components: SchemaComponents): ob
 }
 
 function parameters(
-  place: 'path' | 'query',
+  location: 'path' | 'query',
   schema: z.ZodObject | undefined,
   components: SchemaComponents,
 ): object[] {
   return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
     name,
-    in: place,
-    required: place === 'path' || !z.safeParse(field, undefined).success,
+    in: location,
+    required: location === 'path' || !z.safeParse(field, undefined).success,
     schema: components.add(field as z.ZodType, 'input'),
   }))
 }
@@ -124,12 +132,17 @@ const header = (name: string, description: string) => ({
 function headers({ method, open, answer }: Route): object[] {
   const versioned = answer instanceof z.ZodObject && 'version' in answer.shape
   return [
-    ...(open ? [] : [header('Lockstep-User', 'Id of the user whose state the client holds')]),
+    ...(open ? [] : [header('Lockstep-User', 'The id of the user whose state the client holds')]),
     ...(method === 'GET'
       ? []
-      : [header('Idempotency-Key', 'A UUID: repeating the request gives the first outcome')]),
+      : [
+          header(
+            'Idempotency-Key',
+            'A UUID. Repeating the request with it returns the first outcome',
+          ),
+        ]),
     ...(method === 'PUT' && versioned
-      ? [header('If-Match', 'The ETag that the change insists on')]
+      ? [header('If-Match', 'The ETag of the version that the change requires')]
       : []),
   ]
 }

@@ -1,15 +1,15 @@
-// What operators ask: is it alive, may it get traffic, how is it doing, what does the API look like.
+// Routes for operators and tools: health, readiness, metrics and the descriptions of the API.
 import type { FastifyInstance } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Metrics } from '../observability/metrics.ts'
 import { asyncApiDocument } from './asyncapi.ts'
 import { openApiDocument } from './openapi.ts'
 
-/** @param ready resolves to true when this node can serve: its database answers and it isn't about to stop */
+/** @param isReady whether this node can serve: its database answers and it isn't stopping */
 export function serveOperatorRoutes(
   app: FastifyInstance,
   metrics: Metrics,
-  ready: () => Promise<boolean>,
+  isReady: () => Promise<boolean>,
 ): void {
   app.addHook('onRequest', (_request, reply, done) => {
     reply.header('cache-control', 'no-store')
@@ -17,8 +17,8 @@ export function serveOperatorRoutes(
   })
   app.get('/healthz', () => ({ status: 'alive' }))
   app.get('/readyz', async () => {
-    const is = await ready().catch(() => false)
-    if (!is) throw new Fault('unavailable', { detail: 'Not ready to serve' })
+    const ready = await isReady().catch(() => false)
+    if (!ready) throw new Fault('unavailable', { detail: 'This node is not ready' })
     return { status: 'ready' }
   })
   app.get('/metrics', async (_request, reply) =>

@@ -1,4 +1,5 @@
-// The one boundary of HTTP: whatever was thrown leaves as a problem of the table (RFC 9457), and nothing of its inside with it.
+// The error boundary of HTTP: whatever was thrown leaves as a problem (RFC 9457) from the table of
+// errors, and no internal detail leaves with it.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Socket } from 'node:net'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
@@ -6,14 +7,16 @@ import type { Problem } from '@lockstep/protocol/problem'
 import { limits } from '@lockstep/protocol/limits'
 
 const RETRY_MS = 1_000
-/** How long somebody who is hung up on may take to read why (ms). */
-const FAREWELL_MS = 1_000
+/** A client whose connection is being closed has this long to read the reason (ms). */
+const CLOSE_MS = 1_000
 
-/** Sends a fault as `application/problem+json`, with `Retry-After` (whole seconds) where waiting helps. */
+/**
+ * Sends a Fault as `application/problem+json`, with `Retry-After` (whole seconds) if waiting helps.
+ */
 export function sendProblem(reply: FastifyReply, fault: Fault): FastifyReply {
   const problem: Problem = toProblem(fault)
-  const waits = fault.code === 'unavailable' || fault.code === 'rate_limited'
-  if (waits) {
+  const mayRetry = fault.code === 'unavailable' || fault.code === 'rate_limited'
+  if (mayRetry) {
     problem.retry_after_ms ??= RETRY_MS
     reply.header('retry-after', Math.max(1, Math.ceil(problem.retry_after_ms / 1000)))
   }
@@ -21,16 +24,16 @@ export function sendProblem(reply: FastifyReply, fault: Fault): FastifyReply {
     .status(problem.status)
     .header('cache-control', 'no-store')
     .type('application/problem+json')
-    .send(Buffer.from(JSON.stringify(problem))) // to a string fastify would add a charset, which this type doesn't have
+    .send(Buffer.from(JSON.stringify(problem))) // for a string, fastify would add a charset
 }
 
-/** What fastify refuses by itself, in the words of the table; undefined for everything else. */
+/** The Fault for an error that fastify itself raises; undefined for any other error. */
 export function frameworkFault(error: FastifyError, request: FastifyRequest): Fault | undefined {
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE': {
       const limit_bytes = request.routeOptions.bodyLimit ?? limits.bodyBytes
       return new Fault('too_large', {
-        detail: `The body must have at most ${limit_bytes} bytes`,
+        detail: `The body may have at most ${limit_bytes} bytes`,
         limit_bytes,
       })
     }
@@ -45,9 +48,10 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new Fault('invalid', { detail: 'The address is not valid' })
     default:
-      // how the server of the pages refuses paths that lead out of their folder
+      // @fastify/static refuses paths that lead out of its folder with these statuses
       if ([400, 403, 404].includes(error.statusCode ?? 0)) return new Fault('not_found')
-      // the client went away while it sent: nobody reads the answer, and it isn't the server's fault
+      // the client disconnected while it was sending: not an error of the server, and nobody reads
+      // the response
       return (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         ? new Fault('invalid', { status: 400 })
         : undefined
@@ -72,18 +76,24 @@ const parserFaults: Record<string, Fault> = {
   }),
 }
 
-/** Hangs up on a request that doesn't arrive, as Node does itself when the time for all of it is over. */
+/**
+ * Closes the connection of a request that arrives too slowly, as Node does when `requestTimeout` is
+ * over.
+ */
 export const refuseSlow = (socket: Socket): void =>
   refuseConnection(
     Object.assign(new Error('too slow'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }),
     socket,
   )
 
-/** Answers what isn't HTTP at all, where there is no request yet, and hangs up; who doesn't hang up too keeps nothing of the server. */
+/**
+ * Responds to input that isn't HTTP, for which fastify has no request, and closes the connection. A
+ * client that keeps its side open is cut off after `CLOSE_MS`.
+ */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
-  const farewell = setTimeout(() => socket.destroy(), FAREWELL_MS)
-  socket.once('close', () => clearTimeout(farewell))
+  const closeTimer = setTimeout(() => socket.destroy(), CLOSE_MS)
+  socket.once('close', () => clearTimeout(closeTimer))
   const fault =
     parserFaults[error.code ?? ''] ??
     new Fault('invalid', { status: 400, detail: 'This is not HTTP' })

@@ -1,4 +1,5 @@
-// Request headers that steer a change: under which key it may be repeated, on which version it insists, whose state the client holds.
+// Reads the request headers that steer a command: `Idempotency-Key`, `If-Match` and
+// `Lockstep-User`.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -9,7 +10,10 @@ type Header = string | string[] | undefined
 const invalid = (path: string, message: string) =>
   new Fault('invalid', { detail: `${path} ${message}`, issues: [{ path, message }] })
 
-/** `Idempotency-Key` as `mutation_id`; a fresh one without it. Throws `invalid` for what isn't a UUID. */
+/**
+ * The `mutation_id` in an `Idempotency-Key`; a new one if there is no such header. Throws `invalid`
+ * for anything but a UUID.
+ */
 export function mutationIdOf(header: Header): string {
   if (header === undefined) return newId()
   const { success, data } = z.safeParse(Uuid, header)
@@ -17,21 +21,24 @@ export function mutationIdOf(header: Header): string {
   return data
 }
 
-/** `If-Match` with or without quotes or `W/` as a version; undefined: any. Throws `invalid` for what was never an ETag of ours. */
+/**
+ * The version in an `If-Match`, with or without quotes or `W/`; undefined if any version will do.
+ * Throws `invalid` for anything that this server never sends as an ETag.
+ */
 export function ifVersionOf(header: Header): number | undefined {
   if (header === undefined || header === '*') return undefined
   const text = String(header).trim()
   const digits = /^(?:W\/)?(?:"(\d+)"|(\d+))$/.exec(text)
   const version = Number(digits?.[1] ?? digits?.[2])
   if (!Number.isSafeInteger(version) || version < 1)
-    throw invalid('If-Match', 'must be one ETag that this server gave')
+    throw invalid('If-Match', 'must be one ETag that this server has sent')
   return version
 }
 
 export const etagOf = (version: number): string => `"${version}"`
 
-/** Throws `unauthenticated` when the client holds another user's state than its cookie's. */
+/** Throws `unauthenticated` if the client holds the state of a user who isn't the signed-in one. */
 export function checkLockstepUser(header: Header, user_id: string): void {
   if (header !== undefined && String(header).toLowerCase() !== user_id)
-    throw new Fault('unauthenticated', { detail: 'Somebody else is signed in now' })
+    throw new Fault('unauthenticated', { detail: 'Another user is signed in now' })
 }

@@ -1,4 +1,5 @@
-// The contract between the table of routes and what serves it: one typed function a route, everything parsed, nothing of fastify.
+// The interface between the table of routes and the handlers: one typed function per route. A
+// handler gets parsed values and doesn't know fastify.
 import type { Readable } from 'node:stream'
 import type { Answer, Asked, routes } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
@@ -6,37 +7,40 @@ import type { Identity } from '../auth/sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
 import type { Body } from '../commands/import/body.ts'
 
-/** A request of anybody. */
+/** The context of any request. */
 export interface RequestContext {
-  /** The visitor's IP address, by the proxy's word where it is trusted. */
+  /** The client's IP address; behind a trusted proxy, the one that the proxy reports. */
   address: string
   /** A readable name of the device. */
   device: string
-  /** The Idempotency-Key, else a fresh id. */
+  /** The `Idempotency-Key`; a new id if there is none. */
   mutation_id: string
   response: ResponseControls
 }
 
-/** A request of who is signed in. */
+/** The context of a request of a signed-in user. */
 export interface SignedInContext extends RequestContext {
   identity: Identity
-  /** Who asks, for the commands. */
+  /** The user, session, device and mutation id, as commands take them. */
   caller: CommandContext
-  /** `If-Match`. */
+  /** The version in `If-Match`. */
   if_version: number | undefined
 }
 
-/** What an answer has besides its body. */
+/** Controls the parts of a response besides its body. */
 export interface ResponseControls {
-  /** Instead of the route's usual one. */
+  /** Replaces the route's usual status. */
   status(code: 200 | 201 | 202): void
   signIn(session_id: string): Promise<void>
   signOut(): void
-  /** Aborts when nobody waits for the answer any more, or the node can't. */
+  /** The signal aborts when the client has disconnected or the node is stopping. */
   abandoned(): AbortSignal
 }
 
-/** Routes whose bodies are too large to be held, or parsed by the thread that serves: they come as they were sent, as JSON in UTF-8. */
+/**
+ * Routes whose bodies are too large to be held in memory or to be parsed in the main thread. Their
+ * handlers get the body as it was sent: JSON in UTF-8.
+ */
 export const spooledBodyRoutes = ['importMe'] as const satisfies readonly RouteName[]
 type HandlerInput<Name extends RouteName> = Name extends (typeof spooledBodyRoutes)[number]
   ? Omit<Asked<Name>, 'body'> & { body: Body }
@@ -44,11 +48,11 @@ type HandlerInput<Name extends RouteName> = Name extends (typeof spooledBodyRout
 
 type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true } ? true : false
 
-/** Throws Faults. A stream is sent as it comes, as what the route is written in. */
+/** Throws Faults. A returned stream is sent unchanged, with the media type of the route. */
 export type Handler<Name extends RouteName> = (
-  asked: HandlerInput<Name>,
+  input: HandlerInput<Name>,
   context: IsOpen<Name> extends true ? RequestContext : SignedInContext,
 ) => Promise<Answer<Name> | Readable>
 
-/** Routes without a handler answer 404. */
+/** A route without a handler responds with 404. */
 export type Handlers = { readonly [Name in RouteName]?: Handler<Name> }

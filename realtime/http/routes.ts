@@ -1,5 +1,6 @@
-// Serves the table of routes: whatever a route says about itself in protocol/rest.ts is enforced here, for all of them alike and in this
-// order: origin (in http.ts), who asks, content type and size, then parameters, query, body. No handler sees anything unparsed.
+// Serves the table of routes in protocol/rest.ts. Every request passes the same checks in this
+// order: origin (in http.ts), user and request limits, content type and size of the body, then
+// parameters, query and body. Handlers get only parsed values.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import * as z from 'zod'
 import { Fault, parse } from '@lockstep/protocol/errors'
@@ -28,32 +29,35 @@ import { ImportQueue } from './import-queue.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is signed in; null on open routes and before it is known. */
+    /** The signed-in user; null on open routes and before the request is authenticated. */
     identity: Identity | null
   }
 }
 
-const nothing = z.strictObject({})
-const isUnparsed: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
+const emptyObject = z.strictObject({})
+const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
 export interface RoutesDeps {
   sessions: Sessions
   authenticate: Authenticate
   requestLimits: RequestLimits
   handlers: Handlers
-  /** Aborts when the node is about to stop: what takes long ends early. */
+  /** Aborts when the node begins to stop, so that long requests end early. */
   stopping: AbortSignal
   settings: HttpSettings
 }
 
-/** Registers every route; one without a handler isn't there (404) for whoever may ask. */
+/**
+ * Registers every route. A route without a handler responds with 404 to requests that pass the
+ * checks.
+ */
 export function serveRoutes(
   app: FastifyInstance,
   { sessions, authenticate, requestLimits, handlers, stopping, settings }: RoutesDeps,
 ): void {
-  const turnstile = new ImportQueue(settings.largeImports)
+  const importQueue = new ImportQueue(settings.largeImports)
   for (const name of Object.keys(routes) as RouteName[])
-    if (!isUnparsed.has(name)) serveRoute(app, name)
+    if (!spooledRoutes.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
     spoolBodies(scope)
     for (const name of spooledBodyRoutes) serveRoute(scope, name)
@@ -63,33 +67,36 @@ export function serveRoutes(
   function serveRoute(app: FastifyInstance, name: RouteName): void {
     const route: Route = routes[name]
     const handler = handlers[name] as
-      ((asked: never, context: never) => Promise<unknown>) | undefined
+      ((input: never, context: never) => Promise<unknown>) | undefined
     app.route({
       method: route.method,
       url: route.path.replace(/\{(\w+)\}/g, ':$1'),
-      bodyLimit: isUnparsed.has(name) ? limits.importBytes : limits.bodyBytes,
+      bodyLimit: spooledRoutes.has(name) ? limits.importBytes : limits.bodyBytes,
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
         if (route.open) requestLimits.countAddress(request.ip)
         else request.identity = await identify(request, reply)
-        if (request.identity && isUnparsed.has(name) && isLarge(request))
-          await turnstile.enter(request.identity.user_id, reply.raw)
+        if (request.identity && spooledRoutes.has(name) && isLarge(request))
+          await importQueue.enter(request.identity.user_id, reply.raw)
       },
       preParsing: (request, _reply, payload, done) => {
         watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
         done(null, payload)
       },
       handler: async (request, reply) => {
-        const large = isUnparsed.has(name) ? (request.body as SpooledBody | undefined) : undefined
+        const large = spooledRoutes.has(name)
+          ? (request.body as SpooledBody | undefined)
+          : undefined
         try {
-          if (!handler) throw new Fault('not_found', { detail: 'This server does not offer that' })
-          const asked = readAsked(
+          if (!handler)
+            throw new Fault('not_found', { detail: 'This server does not offer this route' })
+          const input = parseInput(
             route,
             request,
-            isUnparsed.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
+            spooledRoutes.has(name) ? (large?.body ?? new Uint8Array()) : undefined,
           )
           const context = contextOf({ sessions, stopping }, request, reply.status(route.status))
-          const answer = await handler(asked as never, context as never)
+          const answer = await handler(input as never, context as never)
           return send(reply, answer, route.media)
         } finally {
           await large?.close()
@@ -115,40 +122,40 @@ export function serveRoutes(
   }
 }
 
-/** Above what takes neither a file nor a thread, or nobody knows. */
+/** Whether the body is too large to be handled in memory, or of unknown size. */
 const isLarge = ({ headers }: FastifyRequest): boolean =>
   !(Number(headers['content-length'] ?? 0) <= SMALL_BYTES) ||
   headers['transfer-encoding'] !== undefined
 
-function readAsked(route: Route, request: FastifyRequest, large: Body | undefined) {
+function parseInput(route: Route, request: FastifyRequest, large: Body | undefined) {
   return {
-    params: parse(route.params ?? nothing, request.params),
-    query: parse(route.query ?? nothing, request.query),
-    // no body and an empty object are the same; a route that takes none accepts both
-    body: large ?? parse(route.body ?? nothing, request.body === undefined ? {} : request.body),
+    params: parse(route.params ?? emptyObject, request.params),
+    query: parse(route.query ?? emptyObject, request.query),
+    // no body counts as an empty object, which a route without a body accepts too
+    body: large ?? parse(route.body ?? emptyObject, request.body === undefined ? {} : request.body),
   }
 }
 
 type ResponseDeps = Pick<RoutesDeps, 'sessions' | 'stopping'>
 
 function contextOf(
-  rooms: ResponseDeps,
+  deps: ResponseDeps,
   request: FastifyRequest,
   reply: FastifyReply,
 ): RequestContext | SignedInContext {
   const { identity, headers } = request
   const mutation_id = mutationIdOf(headers['idempotency-key'])
-  const answer = responseControls(rooms, request, reply)
-  const visit: RequestContext = {
+  const response = responseControls(deps, request, reply)
+  const context: RequestContext = {
     address: request.ip,
     device: deviceName(headers['user-agent']),
     mutation_id,
-    response: answer,
+    response,
   }
-  if (!identity) return visit
+  if (!identity) return context
   const { user_id, session_id, device } = identity
   const if_version = ifVersionOf(headers['if-match'])
-  return { ...visit, identity, if_version, caller: { user_id, session_id, device, mutation_id } }
+  return { ...context, identity, if_version, caller: { user_id, session_id, device, mutation_id } }
 }
 
 const responseControls = (
@@ -163,10 +170,10 @@ const responseControls = (
   signOut: () => void reply.header('set-cookie', sessions.cookie.clear(isSecure(request))),
   abandoned() {
     const { raw } = reply
-    const gone = new AbortController()
-    if (raw.closed) gone.abort()
-    else raw.once('close', () => gone.abort())
-    return AbortSignal.any([gone.signal, stopping])
+    const disconnected = new AbortController()
+    if (raw.closed) disconnected.abort()
+    else raw.once('close', () => disconnected.abort())
+    return AbortSignal.any([disconnected.signal, stopping])
   },
 })
 

@@ -1,4 +1,5 @@
-// JSON schemas of the wire, made from zod: what OpenAPI and AsyncAPI documents have under `components.schemas`.
+// Makes JSON schemas from the zod schemas of the wire, for `components.schemas` in the OpenAPI and
+// AsyncAPI documents.
 import * as z from 'zod'
 import { limits } from '@lockstep/protocol/limits'
 import { FreeForm } from '@lockstep/protocol/scalars'
@@ -6,11 +7,14 @@ import { FreeForm } from '@lockstep/protocol/scalars'
 export type Schema = Record<string, unknown>
 const PREFIX = '#/components/schemas/'
 
-/** Named schemas, each once. What is asked and what is answered may differ under the same name: then the former is `<name>Input`. */
+/**
+ * Collects named schemas, each once. If requests and responses differ under the same name, the
+ * schema for requests is called `<name>Input`.
+ */
 export class SchemaComponents {
   readonly schemas: Record<string, Schema> = { FreeForm: freeForm }
 
-  /** The schema of a body, an answer or a parameter, with references to the named ones. */
+  /** Returns the schema of a body or parameter, with references to the named schemas. */
   add(schema: z.ZodType, io: 'input' | 'output'): Schema {
     const {
       $schema: _dialect,
@@ -21,7 +25,7 @@ export class SchemaComponents {
       unrepresentable: 'any',
       override: ({ zodSchema, jsonSchema }) => {
         delete jsonSchema.id
-        if (io === 'output') delete jsonSchema.additionalProperties // answers may grow
+        if (io === 'output') delete jsonSchema.additionalProperties // responses may get new fields
         if (zodSchema === FreeForm) jsonSchema.$ref = `${PREFIX}FreeForm`
       },
     }) as Schema & { $defs?: Record<string, Schema> }
@@ -44,10 +48,10 @@ export class SchemaComponents {
 const freeForm: Schema = {
   type: 'object',
   additionalProperties: true,
-  description: `Plain JSON of at most ${limits.freeFormBytes} bytes and ${limits.freeFormDepth} levels; no key starts with "$" or contains "."`,
+  description: `Plain JSON of at most ${limits.freeFormBytes} bytes and ${limits.freeFormDepth} levels. No key starts with "$" or contains "."`,
 }
 
-/** A copy whose references lead to the components. */
+/** Copies a schema and makes its references lead to `components.schemas`. */
 function relink(value: unknown, renamed: ReadonlyMap<string, string>): unknown {
   if (Array.isArray(value)) return value.map((item) => relink(item, renamed))
   if (typeof value !== 'object' || value === null) return value

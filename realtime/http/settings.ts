@@ -1,24 +1,32 @@
-// Every number of the HTTP side in one place; tests shrink them.
+// Every number of the HTTP server in one place. Tests shrink them.
 import type { TokenRate } from '../auth/token-bucket.ts'
 
 export interface HttpSettings {
   /** Requests of one signed-in user, on this node. */
   userRate: TokenRate
-  /** Requests from one address of those who aren't signed in, on this node: a whole office may share it. */
+  /**
+   * Requests from one address without a sign-in, on this node. A whole office may share an address.
+   */
   addressRate: TokenRate
-  /** Large bodies that a node holds at a time, at most one of each user. */
+  /** A node handles at most this many large imports at a time, and at most one per user. */
   largeImports: number
   /** Milliseconds. */
   timings: {
-    /** A request's headers are whole by then, also the first of a connection. */
+    /** The headers of a request must have arrived within this time. */
     headers: number
-    /** The whole request is: an import of 256 MB over a slow line. */
+    /**
+     * A whole request must have arrived within this time: an import of 256 MB over a slow
+     * connection.
+     */
     request: number
-    /** A connection without a request ends. Longer than common proxies keep one, so that it is them who close it. */
+    /**
+     * A connection without a request is closed after this time. It is longer than the keep-alive
+     * time of common proxies, so that the proxy closes the connection.
+     */
     idle: number
-    /** How often the three are looked at. */
+    /** The three limits above are checked this often. */
     check: number
-    /** A body that is under way brings `pace` bytes each so often. */
+    /** A body must bring at least `minBodyBytes` in each interval of this length. */
     body: number
   }
   /** Bytes. */

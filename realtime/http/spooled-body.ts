@@ -1,5 +1,5 @@
-// A large body goes to a file while it comes in: memory stays small however many bytes that are. The file has no name from the moment it is
-// open, so that nothing stays behind when the node dies.
+// Writes a large body to a temporary file while it arrives, so that memory stays bounded. The file
+// is unlinked as soon as it is open, so nothing of it remains if the node dies.
 import { open, unlink, type FileHandle } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,13 +10,14 @@ import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
 
 export interface SpooledBody {
   body: Body
-  /** Has to be called; nobody reads the body after it. */
+  /** Must be called. The body can't be read afterwards. */
   close(): Promise<void>
 }
 
 /**
- * Takes in a body of `length` bytes (NaN: nobody has said). Throws `too_large` above `limit` bytes, `invalid` when it ends early,
- * `unavailable` when there is no room for it; nothing is kept then.
+ * Receives a body; a small one stays in memory. Throws `too_large` above `limit` bytes, `invalid`
+ * if the body ends early and `unavailable` if the disk is full. It keeps nothing then.
+ * @param length the Content-Length; NaN if there is none
  */
 export async function spoolBody(
   payload: Readable,
@@ -25,18 +26,18 @@ export async function spoolBody(
 ): Promise<SpooledBody> {
   const tooLarge = () =>
     new Fault('too_large', {
-      detail: `The body must have at most ${limit} bytes`,
+      detail: `The body may have at most ${limit} bytes`,
       limit_bytes: limit,
     })
   if (length > limit) throw tooLarge()
   const chunks: Buffer[] = []
-  let file = undefined as FileHandle | undefined
+  let file: FileHandle | undefined
   let size = 0
-  let held = 0
-  const keep = async () => {
-    held = 0
-    const into = (file ??= await openNameless())
-    await into.appendFile(Buffer.concat(chunks.splice(0)))
+  let inMemory = 0
+  const flush = async () => {
+    inMemory = 0
+    file ??= await openUnlinked()
+    await file.appendFile(Buffer.concat(chunks.splice(0)))
   }
   try {
     for await (const chunk of payload.iterator({
@@ -45,10 +46,10 @@ export async function spoolBody(
       size += chunk.length
       if (size > limit) throw tooLarge()
       chunks.push(chunk)
-      held += chunk.length
-      if (held > SMALL_BYTES) await keep()
+      inMemory += chunk.length
+      if (inMemory > SMALL_BYTES) await flush()
     }
-    if (file) await keep()
+    if (file) await flush()
     if (!Number.isNaN(length) && size !== length)
       throw new Fault('invalid', {
         status: 400,
@@ -56,14 +57,14 @@ export async function spoolBody(
       })
   } catch (error) {
     await file?.close()
-    throw toRefusal(error)
+    throw toFaultIfFull(error)
   }
   if (!file) return { body: Buffer.concat(chunks), close: () => Promise.resolve() }
-  const kept = file
-  return { body: { fd: kept.fd, size }, close: () => kept.close() }
+  const spooled = file
+  return { body: { fd: spooled.fd, size }, close: () => spooled.close() }
 }
 
-async function openNameless(): Promise<FileHandle> {
+async function openUnlinked(): Promise<FileHandle> {
   const path = join(tmpdir(), `lockstep-import-${newId()}`)
   const file = await open(path, 'wx+', 0o600)
   await unlink(path).catch(async (error: unknown) => {
@@ -73,11 +74,11 @@ async function openNameless(): Promise<FileHandle> {
   return file
 }
 
-function toRefusal(error: unknown): unknown {
+function toFaultIfFull(error: unknown): unknown {
   const isFull = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT'].includes(
     (error as NodeJS.ErrnoException).code ?? '',
   )
   return isFull
-    ? new Fault('unavailable', { detail: 'This node has no room for large bodies' }, error)
+    ? new Fault('unavailable', { detail: 'This node has no disk space for large bodies' }, error)
     : error
 }

@@ -1,4 +1,5 @@
-// The built UI: files with a hash in their name may be kept for ever, the page that names them is always asked for again.
+// Serves the built UI. Files with a hash in their name may be cached for ever. The page that refers
+// to them is revalidated each time.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
@@ -6,9 +7,13 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 
 const PAGE = 'index.html'
 const MISSING = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lockstep</title>
-<h1>The pages aren't built yet</h1><p>Run <code>npm run build</code>, then restart. The API works without them.</p></html>`
+<h1>The pages have not been built</h1><p>Run <code>npm run build</code> and restart the server. The API works without the pages.</p></html>`
 
-/** Serves `/`, `/app/…` (one page, which finds its way itself) and the files beside it. @param root the folder of the build */
+/**
+ * Serves one page at `/` and at every `/app/…`, where it does its own routing, and the files beside
+ * it.
+ * @param root the folder of the built UI
+ */
 export async function serveUi(app: FastifyInstance, root: string): Promise<void> {
   if (!existsSync(join(root, PAGE))) {
     const missing = (_request: unknown, reply: FastifyReply) =>

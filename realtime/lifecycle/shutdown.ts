@@ -1,28 +1,40 @@
-// How a server ends: what was started last stops first, once, whoever asks how often, and within a time that those know who wait for it.
+// The shutdown of a server. Parts stop in the reverse order of their start, once, however often the
+// shutdown is requested. It ends within a bounded time, because whoever stops a node kills it after
+// a deadline of their own.
 import type { Logger } from '../observability/logger.ts'
 
 /** Milliseconds. */
-export const stopTimings = {
-  /** In production a node that isn't ready any more goes on serving until load balancers know: longer than their interval of checks. */
+export const shutdownTimings = {
+  /**
+   * In production, a node that has become unready keeps serving for this long, until load balancers
+   * have noticed. It must be longer than the interval of their checks.
+   */
   leave: 3_000,
-  /** Devices have so long to move over. */
+  /** How long devices may take to move to another node. */
   drain: 2_000,
-  /** A step may take this long before the next one starts anyway. */
+  /** After this time, the next step starts even if the current one has not ended. */
   step: 10_000,
-  /** All of them: less than `stop_grace_period` and `terminationGracePeriodSeconds`, behind which a node is killed. */
+  /**
+   * Limit for all steps together. It is below `stop_grace_period` (Compose) and
+   * `terminationGracePeriodSeconds` (Kubernetes), after which a node is killed.
+   */
   total: 25_000,
 }
 
-export interface Stops {
+export interface Shutdown {
+  /** Adds a step. The step added last runs first. */
   add(name: string, stop: () => Promise<void> | void): void
-  /** Runs all steps, last added first; those that the total leaves no time for are begun. A second call joins the first. Never rejects. */
+  /**
+   * Runs all steps. When the total time is used up, the remaining steps are still started but no
+   * longer awaited. A second call joins the first. Never rejects.
+   */
   run(): Promise<void>
 }
 
-export function stopOnce(
+export function createShutdown(
   logger: Logger,
-  timings: Pick<typeof stopTimings, 'step' | 'total'> = stopTimings,
-): Stops {
+  timings: Pick<typeof shutdownTimings, 'step' | 'total'> = shutdownTimings,
+): Shutdown {
   const steps: { name: string; stop: () => Promise<void> | void }[] = []
   let running: Promise<void> | undefined
 
@@ -30,19 +42,19 @@ export function stopOnce(
     const deadline = performance.now() + timings.total
     for (const { name, stop } of steps.reverse()) {
       let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        const patience = Math.max(0, Math.min(timings.step, deadline - performance.now()))
+      const timeout = new Promise<void>((resolve) => {
+        const ms = Math.max(0, Math.min(timings.step, deadline - performance.now()))
         timer = setTimeout(() => {
-          logger.error({ step: name }, 'a step of the stop takes too long, going on')
+          logger.error({ step: name }, 'a shutdown step takes too long; going on without it')
           resolve()
-        }, patience)
+        }, ms)
       })
       const step = Promise.resolve()
         .then(stop)
         .catch((error: unknown) =>
-          logger.error({ err: error, step: name }, 'a step of the stop failed'),
+          logger.error({ err: error, step: name }, 'a shutdown step failed'),
         )
-      await Promise.race([step, late])
+      await Promise.race([step, timeout])
       clearTimeout(timer)
     }
   }

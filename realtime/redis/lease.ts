@@ -1,52 +1,78 @@
-// A lease in Redis: at most one node holds it, but for the moment in which a paused holder hasn't noticed its loss, which everything
-// that depends on it must bear. Its generation grows with each new holder.
+// A lease in Redis. At most one node holds a lease, with one exception: a holder that was paused
+// may believe for a moment that it still holds a lease which another node has taken. Everything that
+// relies on a lease must tolerate such a moment. Each new holder gets a higher generation.
 import type { Redis } from 'ioredis'
 
-/** KEYS lease, generation; ARGV node, ttl in ms, the highest generation known elsewhere. Gives the generation, 0 when it is taken. */
+/**
+ * KEYS: lease, generation. ARGV: node, time to live (ms), the highest generation known elsewhere.
+ * Returns the new generation, or 0 if another node holds the lease.
+ */
 const ACQUIRE = `
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
 local generation = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), tonumber(ARGV[3])) + 1
 redis.call('SET', KEYS[2], generation)
 return generation`
-const RENEW = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0`
-const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`
+const RENEW = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`
+const RELEASE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])`
 
-export interface Lease {
-  /** The generation under which this node holds it now; undefined: it doesn't, or can't know. */
-  held(): number | undefined
-  /** Takes it when it is free. @param floor a generation that the new one must exceed. Rejects when Redis doesn't answer. */
+export interface RedisLease {
+  /**
+   * The generation under which this node holds the lease now. It is undefined if the node does not
+   * hold the lease or has not renewed it in time.
+   */
+  heldGeneration(): number | undefined
+  /**
+   * Takes the lease if it is free and returns its generation, otherwise undefined. Rejects if Redis
+   * does not answer.
+   *
+   * @param floor the new generation is higher than this one
+   */
   acquire(floor: number): Promise<number | undefined>
-  /** Prolongs it; false: another has it, or nobody. Rejects when Redis doesn't answer. */
+  /**
+   * Prolongs the lease. Returns false if this node no longer holds it. Rejects if Redis does not
+   * answer.
+   */
   renew(): Promise<boolean>
-  /** Gives it up, so that another needn't wait. Never rejects. */
+  /** Gives the lease up, so that no other node has to wait until it expires. Never rejects. */
   release(): Promise<void>
 }
 
 /**
- * @param key what nodes compete for; with a hash tag, so that its generation is in the same slot of a cluster
- * @param ttlMs how long a holder that died keeps others waiting
+ * @param key names the lease; with a hash tag, so that its generation is in the same slot of a Redis
+ *   cluster
+ * @param ttlMs time after which the lease of a dead holder is free
  */
-export function createLease(redis: Redis, key: string, node: string, ttlMs: number): Lease {
+export function createRedisLease(
+  redis: Redis,
+  key: string,
+  node: string,
+  ttlMs: number,
+): RedisLease {
   const generationKey = `${key}:generation`
   let generation: number | undefined
-  let until = 0
+  /** Counted from before each request, so that this node never believes in its lease too long. */
+  let heldUntil = 0
   return {
-    held: () => (performance.now() < until ? generation : undefined),
+    heldGeneration: () => (performance.now() < heldUntil ? generation : undefined),
     async acquire(floor) {
-      const asked = performance.now()
+      const askedAt = performance.now()
       const answer = Number(await redis.eval(ACQUIRE, 2, key, generationKey, node, ttlMs, floor))
       if (answer === 0) return undefined
-      until = asked + ttlMs
+      heldUntil = askedAt + ttlMs
       return (generation = answer)
     },
     async renew() {
-      const asked = performance.now()
+      const askedAt = performance.now()
       const renewed = Number(await redis.eval(RENEW, 1, key, node, ttlMs)) === 1
-      until = renewed ? asked + ttlMs : 0
+      heldUntil = renewed ? askedAt + ttlMs : 0
       return renewed
     },
     async release() {
-      until = 0
+      heldUntil = 0
       await redis.eval(RELEASE, 1, key, node).catch(() => undefined)
     },
   }

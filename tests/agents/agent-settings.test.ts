@@ -4,12 +4,12 @@ import { agentsOf, chooseAgent } from '../../realtime/agents/agent-settings.ts'
 const ids = (preferences: Parameters<typeof agentsOf>[0], model?: string) =>
   agentsOf(preferences, model).map(({ id }) => id)
 
-test('the demo agent is always there; a configured assistant comes first', () => {
+test('the demo agent is always listed, after a configured assistant', () => {
   expect(ids({})).toEqual(['demo'])
   expect(ids({}, 'gpt')).toEqual(['assistant', 'demo'])
 })
 
-test('a user’s own agents follow by name, with the assistant’s model unless they have another', () => {
+test('a user’s own agents follow in order of name and use the assistant’s model unless they set another', () => {
   const agent_settings = {
     b: { name: 'Zoe', instructions: 'Rhyme.', temperature: 1.5 },
     a: { name: 'Adam', model: 'big', description: 'Knows much' },
@@ -28,7 +28,7 @@ test('a user’s own agents follow by name, with the assistant’s model unless 
   expect(zoe).toMatchObject({ id: 'b', model: 'gpt', instructions: 'Rhyme.', temperature: 1.5 })
 })
 
-test('settings of a server’s agent lie over it', () => {
+test('a user’s settings override those of a built-in agent', () => {
   const agent_settings = { assistant: { name: 'Ada', instructions: 'Be kind.', model: '' } }
   expect(agentsOf({ agent_settings }, 'gpt')[0]).toMatchObject({
     id: 'assistant',
@@ -38,7 +38,7 @@ test('settings of a server’s agent lie over it', () => {
   })
 })
 
-test('without an assistant every agent is the demo agent’s', () => {
+test('without an assistant every agent uses the demo provider', () => {
   expect(
     agentsOf(
       { agent_settings: { a: { name: 'A', provider: 'assistant', model: 'big' } } },
@@ -47,7 +47,7 @@ test('without an assistant every agent is the demo agent’s', () => {
   ).toMatchObject({ provider: 'demo', model: 'demo' })
 })
 
-test('what isn’t as expected counts as not given, and no setting can name an address', () => {
+test('unexpected values count as left out, and no setting can name an address', () => {
   const agent_settings = {
     a: { name: 7, temperature: 'hot', base_url: 'http://10.0.0.7', provider: 'http://10.0.0.7' },
     b: 'no',
@@ -67,7 +67,7 @@ test('what isn’t as expected counts as not given, and no setting can name an a
     expect(ids({ agent_settings: broken }, 'gpt')).toEqual(['assistant', 'demo'])
 })
 
-test('the named one answers, else the preferred, else the first; an unknown name nobody', () => {
+test('the named agent answers, else the default agent, else the first; an unknown id finds none', () => {
   const preferences = { default_agent: 'demo' }
   const agents = agentsOf(preferences, 'gpt')
   expect(chooseAgent(agents, preferences, undefined)?.id).toBe('demo')

@@ -1,4 +1,5 @@
-// Replies of a configured assistant: what it is given to read, what comes of its answers, and what never leaves the server.
+// Replies of a configured assistant: what the assistant reads, what becomes of its answers, and
+// what never leaves the server.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Message } from '@lockstep/protocol/message'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
@@ -41,7 +42,9 @@ async function open(...said: string[]) {
 const read = async (person: Person, id: string) =>
   (await person.ask('getConversation', { params: { id } })).messages
 
-/** Asks for a reply and gives it when it has ended; answers are those of `scripts`. */
+/**
+ * Asks for a reply, which the server answers by `scripts`, and returns the reply when it has ended.
+ */
 async function reply(
   { person, id, device }: { person: Person; id: string; device: Device },
   command: object,
@@ -55,7 +58,7 @@ async function reply(
 }
 const asked = () => server.questions.at(-1)!.body.messages.map(({ content }) => content)
 
-test('the reply has the words, the thinking, the time and the tokens', async () => {
+test('the reply has the text, the thinking, the duration and the token counts', async () => {
   const conversation = await open('Why?')
   const message = await reply(conversation, {}, (answer) => {
     answer.thinking('They ask why.')
@@ -79,7 +82,7 @@ test('the reply has the words, the thinking, the time and the tokens', async () 
   expect(asked()).toEqual(['Why?'])
 })
 
-test('a regenerated reply reads what came before the first version; earlier versions stay', async () => {
+test('a regenerated reply reads the thread before the first version, and earlier versions stay', async () => {
   const conversation = await open('One')
   const first = await reply(conversation, {}, says('A'))
   const { person, id, device } = conversation
@@ -104,7 +107,7 @@ test('a regenerated reply reads what came before the first version; earlier vers
   expect(asked()).toEqual(['One', 'A3', 'Three'])
 })
 
-test('an edited question begins a thread of its own', async () => {
+test('an edited question begins a new thread', async () => {
   const conversation = await open('One')
   await reply(conversation, {}, says('A'))
   const { person, id, device } = conversation
@@ -115,7 +118,7 @@ test('an edited question begins a thread of its own', async () => {
   expect(asked()).toEqual(['One, please'])
 })
 
-test('an agent of the user’s own answers by its settings, whoever answers by default', async () => {
+test('a user’s own agent answers with its settings, whichever agent is the default', async () => {
   const conversation = await open('Hi')
   const poet = { name: 'Poet', instructions: 'Rhyme.', model: 'big', temperature: 1.2 }
   await conversation.person.ask('putPreferences', {
@@ -163,7 +166,7 @@ test.each<[string, string, Script]>([
     expect(everything).not.toContain(secret)
 })
 
-test('a stop hangs up on the assistant at once', async () => {
+test('a stop closes the connection to the assistant at once', async () => {
   const { person, id, device } = await open('Hi')
   const hungUp = Promise.withResolvers<number>()
   server.answerWith(async (answer) => {

@@ -1,11 +1,15 @@
-// Threads among versions: the pure function that says what a provider reads and what a page shows.
+// Threads of messages with several versions: the pure function that decides what a provider reads
+// and what a page shows.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { branchOf, versionsOf } from '@lockstep/protocol/branch'
 import type { Message } from '@lockstep/protocol/message'
 import { threadOf } from '../../realtime/agents/thread.ts'
 
-/** Messages by position; a name after `<` is the one that it replaces. The first letter of a name is its role. */
+/**
+ * Messages in order of position. `a<b` means that a replaces b. The first letter of a name is the
+ * role.
+ */
 function messages(...written: string[]): Message[] {
   return written.map((item, index) => {
     const [id = '', replaces] = item.split('<')
@@ -45,7 +49,7 @@ test.each([
   expect(ids(branchOf(messages(...written)))).toBe(thread)
 })
 
-test('earlier versions stay reachable, each with the thread that it had', () => {
+test('earlier versions stay reachable, each with its own thread', () => {
   const all = messages('u1', 'a1', 'u2', 'a2', 'v1<u1', 'b1', 'c1<b1')
   const [, a1, , a2, v1, b1] = all
   expect(ids(versionsOf(all, v1!))).toBe('u1 v1')
@@ -55,7 +59,7 @@ test('earlier versions stay reachable, each with the thread that it had', () => 
   expect(ids(branchOf(all, b1))).toBe('v1 b1')
 })
 
-test('whatever replaces whatever, a thread ascends, holds one version of each message and ends with its tip', () => {
+test('with any replacements, a thread ascends, has one version of each message and ends with its tip', () => {
   const conversation = fc
     .array(fc.option(fc.nat(), { nil: undefined }), { minLength: 1, maxLength: 30 })
     .map((list) =>
@@ -75,7 +79,7 @@ test('whatever replaces whatever, a thread ascends, holds one version of each me
   )
 })
 
-test('a provider reads the thread before the reply: no tools, nothing empty, nothing of other versions', () => {
+test('a provider reads the thread before the reply without tool messages, empty messages and other versions', () => {
   const all = messages('s0', 'u1', 'a1', 't1', 'u2', 'a2', 'u3', 'b2<a2')
   all[2]!.content = ' '
   expect(threadOf(all, all[7]!)).toEqual([
@@ -85,14 +89,14 @@ test('a provider reads the thread before the reply: no tools, nothing empty, not
   ])
 })
 
-test('a thread that no user ends asks to continue, and an empty one to begin', () => {
+test('a thread whose last message isn’t the user’s asks to continue, and an empty thread asks to begin', () => {
   const all = messages('u1', 'a1', 'b2')
   expect(threadOf(all, all[2]!).at(-1)).toEqual({ role: 'user', content: 'Please continue.' })
   const [only] = messages('a1')
   expect(threadOf([only!], only!)).toEqual([{ role: 'user', content: 'Please begin.' }])
 })
 
-test('a long thread keeps its newest messages, the last one whatever its size', () => {
+test('a long thread keeps its newest messages, and the last one even if it is too long', () => {
   const all = messages(...Array.from({ length: 41 }, (_, i) => (i % 2 ? `a${i}` : `u${i}`)), 'a41')
   for (const message of all) message.content = message.id.padEnd(10_000, '.')
   const thread = threadOf(all, all.at(-1)!)

@@ -1,4 +1,5 @@
-// Replies on more than one node: stopped from elsewhere, abandoned by a dead or a sleeping node, ended by one that is told to stop.
+// Replies on more than one node: stopped from another node, abandoned by a dead or paused node, and
+// ended by a node that stops.
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -12,13 +13,13 @@ import { signUp, type Person } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { OpenAiServer, type Answer } from './openai-server.ts'
 
-/** Promised: within 500 ms. A machine that does other things, too, may take three times as long. */
+/** The promise is 500 ms. A busy test machine may take three times as long. */
 const AT_ONCE = 1_500
 
 const last = async (person: Person, id: string): Promise<Message> =>
   (await person.ask('getConversation', { params: { id } })).messages.at(-1)!
 
-/** A conversation of a person on this node that ends with these words. */
+/** A new conversation on this node that ends with this text. */
 async function asking(node: { url: string }, words: string) {
   const person = await signUp(node)
   const { id } = await person.ask('createConversation', {
@@ -27,7 +28,7 @@ async function asking(node: { url: string }, words: string) {
   return { person, id }
 }
 
-/** Two nodes on a fresh database; the first one is a process of its own that can be killed. */
+/** Two nodes on a fresh database. The first one runs in its own process, which can be killed. */
 async function pair(database: TestDatabase) {
   const other = await startNode(database)
   const node = await spawnNode(database, {
@@ -37,7 +38,7 @@ async function pair(database: TestDatabase) {
   return { node, other }
 }
 
-/** Thinks, then says a hundred words a second for as long as anybody listens. */
+/** Thinks, then sends a hundred words per second until the request is aborted. */
 async function talk(answer: Answer): Promise<void> {
   let over = false
   void answer.closed.then(() => (over = true))
@@ -48,7 +49,7 @@ async function talk(answer: Answer): Promise<void> {
   }
 }
 
-/** All words that a device was shown, in order. */
+/** All text that a device was shown, in order. */
 const shownOn = ({ inbox }: Device): string =>
   inbox.received
     .flatMap(({ event, payload }) => (event === 'delta' ? [payload as Delta] : []))
@@ -69,18 +70,18 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
       return { server, one, two, [Symbol.asyncDispose]: () => stack.disposeAsync() }
     }
 
-    test('ends within half a second a reply that has no word yet', async () => {
-      await using house = await nodes()
-      const { server } = house
+    test('ends a reply without text within half a second', async () => {
+      await using cluster = await nodes()
+      const { server } = cluster
       const hungUp = Promise.withResolvers<number>()
       server.answerWith(async (answer) => {
         answer.thinking('Let me see…') // and not a word: no write is there to be refused
         await answer.closed
         hungUp.resolve(performance.now())
       })
-      const { person, id } = await asking(house.one, 'Hi')
+      const { person, id } = await asking(cluster.one, 'Hi')
       await using device = await person.device('conversations')
-      await using elsewhere = await person.at(house.two).device('conversations')
+      await using elsewhere = await person.at(cluster.two).device('conversations')
       await device.done('reply', { conversation_id: id })
       await eventually(() => server.questions.length === 1)
       const { id: message_id } = await last(person, id)
@@ -92,12 +93,12 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
       expect(await last(person, id)).toMatchObject({ status: 'stopped', content: '' })
     })
 
-    test('keeps every word that was shown, and the thinking', async () => {
-      await using house = await nodes()
-      house.server.answerWith(talk)
+    test('keeps all text that was shown, and the thinking', async () => {
+      await using cluster = await nodes()
+      cluster.server.answerWith(talk)
       for (const [producing, other] of [
-        [house.one, house.two],
-        [house.two, house.one],
+        [cluster.one, cluster.two],
+        [cluster.two, cluster.one],
       ] as const) {
         const { person, id } = await asking(producing, 'Hi')
         await using device = await person.device('conversations')
@@ -116,19 +117,20 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
         expect(shownOn(device).length).toBeGreaterThan(200)
         for (const each of [device, elsewhere]) expect(content.startsWith(shownOn(each))).toBe(true)
         expect(metadata).toMatchObject({ thinking: 'Let me see…', thinking_ms: expect.any(Number) })
-        expect(await device.done('stop', stop)).toEqual(outcome) // repeated on the node that produced it
+        // repeated on the node that produced the reply
+        expect(await device.done('stop', stop)).toEqual(outcome)
       }
     })
 
-    test('reaches a producer that no device of the user is connected to', async () => {
-      await using house = await nodes()
-      house.server.answerWith(talk)
-      const person = await signUp(house.two)
-      await using device = await person.at(house.one).device('agents')
+    test('reaches a producer whose node has no device of the user', async () => {
+      await using cluster = await nodes()
+      cluster.server.answerWith(talk)
+      const person = await signUp(cluster.two)
+      await using device = await person.at(cluster.one).device('agents')
       const { id } = await person.ask('createRun', { body: { agent: 'assistant', input: 'Hi' } })
       const output = async () => (await person.ask('getRun', { params: { id } })).output
       await eventually(async () => (await output()) !== '')
-      const stopped = await person.at(house.one).ask('stopRun', { params: { id } })
+      const stopped = await person.at(cluster.one).ask('stopRun', { params: { id } })
       expect(stopped).toMatchObject({ status: 'stopped', metadata: { thinking: 'Let me see…' } })
       expect(stopped.output.startsWith(shownOn(device))).toBe(true)
       expect(await output()).toBe(stopped.output)
@@ -136,7 +138,7 @@ describe.each(['each node with a tail of its own', 'one tail, and Redis'])(
   },
 )
 
-test('a producer that doesn’t answer is not waited for', async () => {
+test('a stop doesn’t wait for a producer that doesn’t respond', async () => {
   await using database = freshDatabase()
   const { node, other } = await pair(database)
   await using _other = other
@@ -158,7 +160,7 @@ test('a producer that doesn’t answer is not waited for', async () => {
   expect(await last(person.at(other), id)).toEqual(stopped)
 })
 
-test('two nodes asked at the same moment give one reply and one refusal', async () => {
+test('two nodes that are asked at the same moment give one reply and one refusal', async () => {
   await using database = freshDatabase()
   await using one = await startNode(database)
   await using two = await startNode(database)
@@ -179,8 +181,8 @@ test('two nodes asked at the same moment give one reply and one refusal', async 
   expect(messages.filter(({ role }) => role === 'assistant')).toHaveLength(5)
 })
 
-describe.concurrent('a node that is gone', () => {
-  test('a killed node’s reply is interrupted within 15 s, keeps its text, and can be asked for again', async () => {
+describe.concurrent('a dead or stopping node', () => {
+  test('a killed node’s reply is interrupted within 15 s, keeps its text and can be regenerated', async () => {
     await using database = freshDatabase()
     const { node, other } = await pair(database)
     await using _other = other
@@ -225,7 +227,7 @@ describe.concurrent('a node that is gone', () => {
     expect(again.data.message_count).toBe(3)
   }, 40_000)
 
-  test('a node that slept through its lease does not write any more when it wakes', async () => {
+  test('a node that slept past the end of its lease writes nothing after it wakes', async () => {
     await using database = freshDatabase()
     const { node, other } = await pair(database)
     await using _other = other
@@ -255,7 +257,7 @@ describe.concurrent('a node that is gone', () => {
     ])
   }, 50_000)
 
-  test('a node that is told to stop interrupts its replies with all their text', async () => {
+  test('a node that stops interrupts its replies and keeps all their text', async () => {
     await using database = freshDatabase()
     const { node, other } = await pair(database)
     await using _other = other

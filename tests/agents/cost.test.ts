@@ -1,5 +1,5 @@
-// What a running reply costs the database, with every wait a tenth of the usual: however fast the words come, an entry of the log in each
-// interval, and of the documents hardly any.
+// Measures what a running reply costs the database, with every wait shortened to a tenth: one log
+// entry per interval, however fast the text arrives, and hardly any write of documents.
 import { setTimeout as pause } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
@@ -22,7 +22,7 @@ async function talk(answer: Answer): Promise<void> {
   }
 }
 
-test('a running reply costs about one small write in each interval', async () => {
+test('a running reply costs about one small write per interval', async () => {
   await using server = await OpenAiServer.start(talk)
   await using database = freshDatabase()
   const assistant = { baseUrl: server.url, model: 'tiny' }
@@ -38,7 +38,7 @@ test('a running reply costs about one small write in each interval', async () =>
   await device.done('reply', { conversation_id: id })
   const first = await device.until('change', ({ op }) => op === 'extended')
 
-  // documents follow what began the reply, which isn't part of its running
+  // the projection of the reply's start isn't part of the cost of running it
   const client = await MongoClient.connect(database.url)
   const heads = client.db().collection<{ _id: string; applied: number }>('heads')
   const head = { _id: `${person.user.id}:conversations` }

@@ -1,4 +1,5 @@
-// A database that goes away while replies are written: they wait for it, and nobody writes into another's.
+// The database becomes unavailable while replies are written: they wait for it, and no producer
+// writes into a reply that another node has ended.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +12,7 @@ import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { Wire } from '../harness/wire.ts'
 
-// A wire needs a port to lead to, and the engine that all tests share may have none.
+// A wire needs a TCP port to connect to, and the engine that all tests share may not listen on one.
 let server: string
 let engine: EmbeddedProcess | undefined
 let directory: string
@@ -42,7 +43,7 @@ async function asking(node: { url: string }, words: string) {
   return { person, id }
 }
 
-test('a reply goes on when the database is back: no word is lost, none comes twice', async () => {
+test('a reply goes on when the database is back, without lost or repeated text', async () => {
   await using database = freshDatabase(server)
   await using wire = await Wire.to(addressOf(database.url))
   await using node = await startNode(
@@ -68,7 +69,7 @@ test('a reply goes on when the database is back: no word is lost, none comes twi
   expect(message.content).toMatch(/^Hello! You wrote[^]*what else I can do\. ✨$/)
 })
 
-test('a node that is cut off for longer than its lease finds its reply ended, and leaves it so', async () => {
+test('a node that is cut off for longer than its lease finds its reply ended and doesn’t change it', async () => {
   await using database = freshDatabase(server)
   await using wire = await Wire.to(addressOf(database.url))
   await using node = await startNode(

@@ -1,4 +1,4 @@
-// The pure decisions about replies and runs, against any order of commands of any writers.
+// The pure decisions about replies and runs, for commands of any writers in any order.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { WireChange, Decision } from '@lockstep/protocol/change'
@@ -91,7 +91,7 @@ function decide(held: Conversation, step: Step): Decision | undefined {
   }
 }
 
-test('whoever writes in whatever order: one message streams, it only grows, and what has ended stays as it is', () => {
+test('with any writers in any order, one message streams, it only grows, and an ended message doesn’t change', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const created = decideConversations.create(undefined, { id: conversation_id }, context)!
@@ -126,7 +126,7 @@ test('whoever writes in whatever order: one message streams, it only grows, and 
   )
 })
 
-test('a piece of another run, from a gap, or after the end is refused; a repeated one changes nothing', () => {
+test('a piece of another run, beyond a gap or after the end is refused, and a repeated piece changes nothing', () => {
   const created = decideConversations.create(undefined, { id: conversation_id }, context)!
   const apply = (held: HeldConversation, decision: Decision | undefined) =>
     reduceConversation(held, asChange('conversations', decision!))
@@ -156,7 +156,7 @@ test('a piece of another run, from a gap, or after the end is refused; a repeate
   })
 })
 
-test('a run grows until it ends, once, and nothing follows its removal', () => {
+test('a run grows until it ends once, and nothing follows its deletion', () => {
   const start = { id: id(1), agent: 'a', input: 'x', model: 'm', message_id: null }
   const apply = (held: HeldRun, decision: Decision | undefined) =>
     reduceRun(held, asChange('agents', decision!))

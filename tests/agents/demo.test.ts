@@ -25,7 +25,7 @@ async function ask(...said: string[]) {
   return { text: of('text'), thinking: of('thinking'), pieces, failure }
 }
 
-test('answers to what was said, thinks before, and shows markdown, a table, code and its tokens', async () => {
+test('thinks, then answers the message with markdown, a table, code and token counts', async () => {
   const { text, thinking, pieces } = await ask('What is lockstep?\nTell me.')
   expect(text).toContain('> What is lockstep?\n> Tell me.')
   expect(text).toContain('| device |')
@@ -38,7 +38,7 @@ test('answers to what was said, thinks before, and shows markdown, a table, code
   expect((await ask('One', 'Two')).text).toContain('message 2')
 })
 
-test('shows only what it is told to', async () => {
+test('shows only the content that it is asked for', async () => {
   const { text, thinking } = await ask('/demo table silent')
   expect(text).toMatch(/^\| device/)
   expect(text).not.toContain('```')
@@ -46,25 +46,25 @@ test('shows only what it is told to', async () => {
   expect((await ask('/demo')).text).toContain('ASSISTANT_BASE_URL')
 })
 
-test('says as much as it is told to', async () => {
+test('writes as much as it is asked for', async () => {
   expect((await ask('/demo long silent rate 100000')).text.length).toBeGreaterThan(30_000)
   expect(limits.messageBytes).toBeLessThan((await ask('/demo huge silent rate 100000')).text.length)
 })
 
-test('fails when it is told to, at once or halfway', async () => {
+test('fails when it is asked to, at once or halfway', async () => {
   const halfway = await ask('/demo fail silent')
   expect(halfway.failure).toMatchObject({ code: 'demo' })
   expect(halfway.text).not.toBe('')
   expect(await ask('/demo fail now')).toMatchObject({ pieces: [], failure: { code: 'demo' } })
 })
 
-test('falls silent when it is told to, until nobody listens', async () => {
+test('falls silent when it is asked to, until the request is aborted', async () => {
   const { failure, text } = await ask('/demo hang silent')
   expect(failure).toMatchObject({ name: 'AbortError' })
   expect(text).not.toBe('')
 })
 
-test('keeps to its pace', async () => {
+test('keeps to its rate', async () => {
   const began = performance.now()
   const { pieces } = await ask('/demo code silent rate 200')
   const seconds = (performance.now() - began) / 1000

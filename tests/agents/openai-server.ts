@@ -1,10 +1,11 @@
-// A local server that speaks OpenAI's streaming chat completions exactly as well, or as badly, as a test tells it to.
+// A local server that speaks OpenAI's streaming chat completions exactly as well, or as badly, as a
+// test tells it to.
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 
-/** What it was asked. */
+/** A request that it received. */
 export interface Question {
   headers: IncomingHttpHeaders
   body: {
@@ -15,11 +16,11 @@ export interface Question {
   }
 }
 
-/** One answer, written step by step. */
+/** One response, which a test writes step by step. */
 export class Answer {
   readonly question: Question
   readonly #response: ServerResponse
-  /** Resolves when the other side has hung up, or the answer is whole. */
+  /** Resolves when the client has disconnected or the response is complete. */
   readonly closed: Promise<void>
 
   constructor(question: Question, response: ServerResponse) {
@@ -28,7 +29,7 @@ export class Answer {
     this.closed = new Promise((resolve) => response.once('close', resolve))
   }
 
-  /** Refuses with a status and OpenAI's kind of error. */
+  /** Responds with a status and an error in OpenAI's format. */
   refuse(
     status: number,
     error: Record<string, unknown> = {},
@@ -63,14 +64,14 @@ export class Answer {
     )
   }
 
-  /** Any bytes. */
+  /** Writes any bytes. */
   raw(bytes: string, status = 200): void {
     if (!this.#response.headersSent)
       this.#response.writeHead(status, { 'content-type': 'text/event-stream' })
     this.#response.write(bytes)
   }
 
-  /** Ends the body properly, wherever it stands. */
+  /** Ends the body properly at any point. */
   end(): void {
     this.#response.end()
   }
@@ -107,7 +108,7 @@ export class OpenAiServer implements AsyncDisposable {
     return server
   }
 
-  /** The next requests are answered by these, in order; the last one stays. */
+  /** The scripts answer the next requests in order. The last one answers all later requests too. */
   answerWith(...scripts: Script[]): void {
     this.#scripts = scripts
   }

@@ -22,7 +22,7 @@ const request: ProviderRequest = {
   signal: new AbortController().signal,
 }
 
-/** Reads an answer to its end; `fault` is what it ended with, if so. */
+/** Reads an answer to its end. `fault` is the error with which it ended, if any. */
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey },
@@ -48,7 +48,7 @@ const helloPieces = [
   { kind: 'usage', usage: { prompt_tokens: 3, completion_tokens: 2 } },
 ]
 
-test('asks with the instructions, the thread, the model, the temperature and the key', async () => {
+test('sends the instructions, the thread, the model, the temperature and the key', async () => {
   await using server = await OpenAiServer.start(hello)
   const { pieces } = await answerOf(server, { temperature: 0.3 })
   expect(pieces).toEqual(helloPieces)
@@ -78,7 +78,7 @@ test.each(['reasoning_content', 'reasoning'] as const)('takes thinking from `%s`
   ])
 })
 
-test('a server that refuses `stream_options` is asked without, from then on', async () => {
+test('a server that refuses `stream_options` gets no more of them', async () => {
   const picky: Script = (answer) =>
     answer.question.body.stream_options ? answer.refuse(400) : hello(answer)
   await using server = await OpenAiServer.start(picky)
@@ -94,7 +94,7 @@ test('a server that refuses `stream_options` is asked without, from then on', as
   ])
 })
 
-test('a request that is refused for something else does not end the counting of tokens', async () => {
+test('a request that is refused for another reason does not end the counting of tokens', async () => {
   const strict: Script = (answer) =>
     answer.question.body.temperature === 2 ? answer.refuse(400) : hello(answer)
   await using server = await OpenAiServer.start(strict)
@@ -131,12 +131,12 @@ describe('a refusal ends with a reason', () => {
   )
 })
 
-test('no reason names a key, an address or the provider’s words', () => {
+test('no reason contains a key, an address or text of the provider', () => {
   for (const reason of Object.values(reasons))
     expect(reason).not.toMatch(/sk-|http|\d+\.\d+|inner workings/)
 })
 
-test('waits as long as the server asks for before it tries again', async () => {
+test('waits as long as the server asks before it tries again', async () => {
   await using server = await OpenAiServer.start(
     (answer) => answer.refuse(429, {}, { 'retry-after-ms': '80' }),
     hello,
@@ -159,12 +159,12 @@ test('a connection that breaks before the first token is tried again', async () 
   expect((await answerOf(server)).pieces).toEqual(helloPieces)
 })
 
-test('nobody there: unreachable', async () => {
+test('a server that isn’t there is unreachable', async () => {
   const { fault } = await answerOf({ url: `http://127.0.0.1:${await freePort()}/v1` })
   expect(fault?.code).toBe('unreachable')
 })
 
-describe('after the first token nothing is asked again', () => {
+describe('after the first token no request is repeated', () => {
   const endings: [string, string, Script][] = [
     ['a dropped connection', 'closed_early', (answer) => answer.drop()],
     [
@@ -198,7 +198,7 @@ describe('after the first token nothing is asked again', () => {
   })
 })
 
-describe('a whole answer is whole, whatever becomes of the line', () => {
+describe('a complete answer is complete, whatever happens to the connection', () => {
   const usage = { choices: [], usage: { prompt_tokens: 3, completion_tokens: 2 } }
   const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
   const endings: [string, boolean, Script][] = [
@@ -236,7 +236,7 @@ describe('a whole answer is whole, whatever becomes of the line', () => {
   })
 })
 
-test('thinking in tags at the beginning is thinking, however the pieces cut it; later tags are text', () => {
+test('thinking in tags at the beginning is recognised however chunks cut it, and later tags are text', () => {
   const thoughts = fc.constantFrom('', 'Hm.', '\nSo </think or <think>?\n', '<')
   const answers = fc.constantFrom('', 'Yes.', 'Say <think>no</think>.', '<th')
   fc.assert(
@@ -257,7 +257,7 @@ test('thinking in tags at the beginning is thinking, however the pieces cut it; 
   )
 })
 
-test('thinking in tags that is never closed is no answer', async () => {
+test('a thinking tag that is never closed leaves no answer', async () => {
   await using server = await OpenAiServer.start((answer) => {
     for (const text of ['<th', 'ink>Hm', '</thi']) answer.text(text)
     answer.finish('length')
@@ -269,7 +269,7 @@ test('thinking in tags that is never closed is no answer', async () => {
   ])
 })
 
-test('an answer cut at the model’s limit says so', async () => {
+test('an answer that reached the model’s limit is marked as truncated', async () => {
   await using server = await OpenAiServer.start((answer) => {
     answer.text('Once upon')
     answer.finish('length')
@@ -280,7 +280,7 @@ test('an answer cut at the model’s limit says so', async () => {
   ])
 })
 
-test('chunks without choices, content or sense are passed over', async () => {
+test('chunks without choices, content or sense are ignored', async () => {
   await using server = await OpenAiServer.start((answer) => {
     answer.raw(': a comment\n\n')
     answer.chunk({})
@@ -293,7 +293,7 @@ test('chunks without choices, content or sense are passed over', async () => {
   expect((await answerOf(server)).pieces).toEqual(helloPieces)
 })
 
-test('who stops listening hangs up', async () => {
+test('a reader that stops closes the connection', async () => {
   const closed = Promise.withResolvers<void>()
   await using server = await OpenAiServer.start(async (answer) => {
     answer.text('Hel')
@@ -311,7 +311,7 @@ test('who stops listening hangs up', async () => {
 
 type Drip = (answer: Answer) => void
 
-/** Writes the same again and again, often enough never to be silent, until the other side hangs up. */
+/** Writes the same text until the client disconnects, often enough never to count as silent. */
 async function drip(answer: Answer, drop: Drip): Promise<void> {
   let over = false
   void answer.closed.then(() => (over = true))
@@ -363,13 +363,10 @@ test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
       hungUp.resolve()
     })
     const provider = createOpenAiProvider({ baseUrl: server.url })
-    const { shelf, done } = produce(
-      (signal) => provider.stream({ ...request, signal }),
-      brief[code],
-    )
+    const { sink, done } = produce((signal) => provider.stream({ ...request, signal }), brief[code])
     expect(await done).toBe('failed')
-    expect(shelf.text).toMatch(text)
-    expect(shelf.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
+    expect(sink.text).toMatch(text)
+    expect(sink.ending!.metadata).toMatchObject({ reason_code: code, reason: reasons[code] })
     await hungUp.promise
   },
 )

@@ -1,4 +1,4 @@
-// One production against a scripted provider and a sink that can be slow, away or closed.
+// One producer against a scripted provider and a sink that can be slow, unavailable or closed.
 import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -7,8 +7,8 @@ import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
 import { unavailable, hanging, produce, quick, say, RecordingSink } from './recording-sink.ts'
 
-test('all text arrives, shown and durable, and the ending tells of the thinking, the tokens and the time', async () => {
-  const { shelf, done } = produce(async function* () {
+test('all text is shown and written, and the ending has the thinking, the token counts and the duration', async () => {
+  const { sink, done } = produce(async function* () {
     await pause(50)
     yield { kind: 'thinking', text: 'Hm. ' }
     await pause(15)
@@ -18,9 +18,9 @@ test('all text arrives, shown and durable, and the ending tells of the thinking,
     yield { kind: 'usage', usage: { prompt_tokens: 1, completion_tokens: 3 } }
   })
   expect(await done).toBe('complete')
-  expect(shelf.text).toBe('One two three')
-  expect(shelf.shown).toBe('One two three')
-  const { thinking_ms, duration_ms, ...metadata } = shelf.ending!.metadata
+  expect(sink.text).toBe('One two three')
+  expect(sink.shown).toBe('One two three')
+  const { thinking_ms, duration_ms, ...metadata } = sink.ending!.metadata
   expect(metadata).toEqual({
     thinking: 'Hm. Well.',
     usage: { prompt_tokens: 1, completion_tokens: 3 },
@@ -29,22 +29,22 @@ test('all text arrives, shown and durable, and the ending tells of the thinking,
   expect(duration_ms).toBeGreaterThanOrEqual((thinking_ms as number) + 99)
 })
 
-test('writes at most one piece in each interval, and only what is new', async () => {
-  const { shelf, done } = produce(async function* () {
+test('writes at most once per interval, and only new text', async () => {
+  const { sink, done } = produce(async function* () {
     for (let i = 0; i < 60; i++) {
       yield* say(`${i} `)
       await pause(2)
     }
   })
   await done
-  expect(shelf.writes.map(({ text }) => text).join('')).toBe(shelf.text)
-  const gaps = shelf.writes.slice(1, -1).map(({ at }, i) => at - shelf.writes[i]!.at)
+  expect(sink.writes.map(({ text }) => text).join('')).toBe(sink.text)
+  const gaps = sink.writes.slice(1, -1).map(({ at }, i) => at - sink.writes[i]!.at)
   expect(gaps.length).toBeGreaterThan(1)
   for (const gap of gaps) expect(gap).toBeGreaterThan(quick.durableMs * 0.75)
-  expect(shelf.deltas.length).toBeGreaterThan(shelf.writes.length)
+  expect(sink.deltas.length).toBeGreaterThan(sink.writes.length)
 })
 
-test('however pieces cut the text, pairs stay whole and lone halves are replaced', async () => {
+test('however events cut the text, surrogate pairs stay whole and lone surrogates are replaced', async () => {
   const units = fc.string({
     unit: fc.constantFrom('a', 'é', '\ud83d', '\ude00', '😀'),
     maxLength: 30,
@@ -57,87 +57,87 @@ test('however pieces cut the text, pairs stay whole and lone halves are replaced
         pieces.push(rest.slice(0, cut))
         rest = rest.slice(cut)
       }
-      const { shelf, done } = produce(() => say(...pieces, rest), { deltaMs: 0, durableMs: 0 })
+      const { sink, done } = produce(() => say(...pieces, rest), { deltaMs: 0, durableMs: 0 })
       await done
-      expect(shelf.text).toBe(text.toWellFormed())
+      expect(sink.text).toBe(text.toWellFormed())
     }),
     { numRuns: 60 },
   )
 })
 
-test('a reply as large as a message may be is complete, and says that it was cut', async () => {
-  const { shelf, done } = produce(() => say(...Array<string>(30).fill('😀'.repeat(2_500))))
+test('a reply that reaches the maximum size of a message is complete and says why it ended', async () => {
+  const { sink, done } = produce(() => say(...Array<string>(30).fill('😀'.repeat(2_500))))
   expect(await done).toBe('complete')
-  expect(byteLength(shelf.text)).toBeLessThanOrEqual(limits.messageBytes)
-  expect(byteLength(shelf.text)).toBeGreaterThan(limits.messageBytes - 4)
-  expect(shelf.ending?.metadata.reason_code).toBe('too_large')
+  expect(byteLength(sink.text)).toBeLessThanOrEqual(limits.messageBytes)
+  expect(byteLength(sink.text)).toBeGreaterThan(limits.messageBytes - 4)
+  expect(sink.ending?.metadata.reason_code).toBe('too_large')
 })
 
 describe('a provider that', () => {
   test('fails keeps its text and gives the reason', async () => {
-    const { shelf, done } = produce(async function* () {
+    const { sink, done } = produce(async function* () {
       yield* say('Half a ')
       throw new ProviderFault('broken')
     })
     expect(await done).toBe('failed')
-    expect(shelf.text).toBe('Half a ')
-    expect(shelf.ending?.metadata).toMatchObject({
+    expect(sink.text).toBe('Half a ')
+    expect(sink.ending?.metadata).toMatchObject({
       reason_code: 'broken',
       reason: expect.stringContaining('error'),
     })
   })
 
-  test('says nothing at all has failed', async () => {
-    const { shelf, done } = produce(async function* () {
+  test('sends no text fails', async () => {
+    const { sink, done } = produce(async function* () {
       yield { kind: 'thinking', text: 'Hm.' }
     })
     expect(await done).toBe('failed')
-    expect(shelf.ending?.metadata).toMatchObject({ reason_code: 'empty', thinking: 'Hm.' })
+    expect(sink.ending?.metadata).toMatchObject({ reason_code: 'empty', thinking: 'Hm.' })
   })
 
-  test('breaks in an unforeseen way gives nothing away', async () => {
-    const { shelf, done } = produce(async function* () {
+  test('throws an unexpected error reveals nothing of it', async () => {
+    const { sink, done } = produce(async function* () {
       yield* say('Half')
       throw new Error('sk-secret')
     })
     expect(await done).toBe('failed')
-    expect(JSON.stringify(shelf.ending)).not.toContain('sk-secret')
-    expect(shelf.ending?.metadata.reason_code).toBe('internal')
+    expect(JSON.stringify(sink.ending)).not.toContain('sk-secret')
+    expect(sink.ending?.metadata.reason_code).toBe('internal')
   })
 
-  test('never answers ends', async () => {
-    const { shelf, done } = produce(() => hanging(), { firstEventMs: 30 })
+  test('never answers is ended', async () => {
+    const { sink, done } = produce(() => hanging(), { firstEventMs: 30 })
     expect(await done).toBe('failed')
-    expect(shelf.ending?.metadata).toMatchObject({ reason_code: 'no_answer' })
-    expect(shelf.ending?.metadata.thinking_ms).toBeUndefined()
+    expect(sink.ending?.metadata).toMatchObject({ reason_code: 'no_answer' })
+    expect(sink.ending?.metadata.thinking_ms).toBeUndefined()
   })
 
-  test('stops halfway ends with its text', async () => {
-    const { shelf, done } = produce(() => hanging('Half'), { idleMs: 30 })
+  test('stalls halfway is ended with its text', async () => {
+    const { sink, done } = produce(() => hanging('Half'), { idleMs: 30 })
     expect(await done).toBe('failed')
-    expect(shelf).toMatchObject({ text: 'Half', ending: { metadata: { reason_code: 'stalled' } } })
+    expect(sink).toMatchObject({ text: 'Half', ending: { metadata: { reason_code: 'stalled' } } })
   })
 
-  test('drips for ever ends with its text', async () => {
+  test('sends text for ever is ended with its text', async () => {
     const drip = async function* () {
       for (;;) {
         yield* say('.')
         await pause(3)
       }
     }
-    const { shelf, done } = produce(drip, { idleMs: 1_000, totalMs: 60 })
+    const { sink, done } = produce(drip, { idleMs: 1_000, totalMs: 60 })
     expect(await done).toBe('failed')
-    expect(shelf.ending?.metadata.reason_code).toBe('too_slow')
-    expect(shelf.text).toMatch(/^\.+$/)
+    expect(sink.ending?.metadata.reason_code).toBe('too_slow')
+    expect(sink.text).toMatch(/^\.+$/)
   })
 })
 
-describe('ended from outside', () => {
-  test('it writes what it has, hangs up, and drops what comes later', async () => {
+describe('a producer that is ended from outside', () => {
+  test('writes its text, aborts the request and drops later text', async () => {
     let hungUp = false
     const said = Promise.withResolvers<void>()
     const late = Promise.withResolvers<void>()
-    const { production, shelf, done } = produce(async function* (signal) {
+    const { producer, sink, done } = produce(async function* (signal) {
       signal.addEventListener('abort', () => (hungUp = true))
       yield* say('Before')
       said.resolve()
@@ -145,75 +145,75 @@ describe('ended from outside', () => {
       yield* say(' after')
     })
     await said.promise
-    production.end({ status: 'stopped' })
+    producer.end({ status: 'stopped' })
     late.resolve()
     expect(await done).toBe('stopped')
     expect(hungUp).toBe(true)
-    expect(shelf).toMatchObject({ text: 'Before', shown: 'Before', ending: { status: 'stopped' } })
+    expect(sink).toMatchObject({ text: 'Before', shown: 'Before', ending: { status: 'stopped' } })
   })
 
-  test('somebody who finishes it in his own name comes first', async () => {
-    const { production, shelf, done } = produce(() => hanging('Text'))
-    await expect.poll(() => shelf.shown).toBe('Text')
+  test('waits for a caller who appends the end', async () => {
+    const { producer, sink, done } = produce(() => hanging('Text'))
+    await expect.poll(() => sink.shown).toBe('Text')
     const closer = Promise.withResolvers<void>()
-    production.end({ status: 'stopped', endedBy: closer.promise })
-    await production.flushed
-    expect(shelf).toMatchObject({ text: 'Text', ending: undefined })
-    await shelf.finish({ status: 'stopped', metadata: { by: 'him' } })
+    producer.end({ status: 'stopped', endedBy: closer.promise })
+    await producer.flushed
+    expect(sink).toMatchObject({ text: 'Text', ending: undefined })
+    await sink.finish({ status: 'stopped', metadata: { by: 'him' } })
     closer.resolve()
     await done
-    expect(shelf.ending?.metadata).toEqual({ by: 'him' })
+    expect(sink.ending?.metadata).toEqual({ by: 'him' })
   })
 
-  test('a refused piece ends it: nothing more is shown', async () => {
-    const { shelf, done } = produce(() => hanging('Text'), { durableMs: 200 })
-    await expect.poll(() => shelf.shown).toBe('Text')
-    shelf.ending = { status: 'stopped', metadata: {} }
+  test('ends at a refused write and shows nothing more', async () => {
+    const { sink, done } = produce(() => hanging('Text'), { durableMs: 200 })
+    await expect.poll(() => sink.shown).toBe('Text')
+    sink.ending = { status: 'stopped', metadata: {} }
     expect(await done).toBe('stopped')
-    expect(shelf.text).toBe('')
+    expect(sink.text).toBe('')
   })
 
-  test('without its lease it writes nothing any more', async () => {
-    const { production, shelf, done } = produce(() => hanging('Text'), { durableMs: 1_000 })
-    await expect.poll(() => shelf.shown).toBe('Text')
-    production.loseLease()
+  test('writes nothing after it has lost its lease', async () => {
+    const { producer, sink, done } = produce(() => hanging('Text'), { durableMs: 1_000 })
+    await expect.poll(() => sink.shown).toBe('Text')
+    producer.loseLease()
     expect(await done).toBeUndefined()
-    expect(shelf).toMatchObject({ text: '', ending: undefined })
+    expect(sink).toMatchObject({ text: '', ending: undefined })
   })
 })
 
-describe('while the database is away', () => {
-  test('it keeps the text, tries again, and repeats a piece exactly as it was', async () => {
+describe('while the database is away, a producer', () => {
+  test('keeps the text and repeats a write exactly', async () => {
     let tries = 0
-    const shelf = new RecordingSink()
-    shelf.beforeWrite = () => {
+    const sink = new RecordingSink()
+    sink.beforeWrite = () => {
       if (++tries < 5) throw unavailable()
     }
-    const { done } = produce(() => say('One ', 'two'), { giveUpMs: 5_000 }, shelf)
+    const { done } = produce(() => say('One ', 'two'), { giveUpMs: 5_000 }, sink)
     expect(await done).toBe('complete')
-    expect(shelf.text).toBe('One two')
+    expect(sink.text).toBe('One two')
   })
 
-  test('a piece whose ack got lost is not written twice', async () => {
-    const shelf = new RecordingSink()
-    const extend = shelf.extend.bind(shelf)
+  test('writes no text twice when an ack is lost', async () => {
+    const sink = new RecordingSink()
+    const extend = sink.extend.bind(sink)
     let lost = 0
-    shelf.extend = async (offset, text) => {
+    sink.extend = async (offset, text) => {
       await extend(offset, text)
       if (lost++ < 2) throw unavailable()
     }
-    const { done } = produce(() => say('One ', 'two'), { giveUpMs: 5_000 }, shelf)
+    const { done } = produce(() => say('One ', 'two'), { giveUpMs: 5_000 }, sink)
     expect(await done).toBe('complete')
-    expect(shelf.text).toBe('One two')
+    expect(sink.text).toBe('One two')
   })
 
-  test('it gives up after a while and leaves the reply to another node', async () => {
-    const shelf = new RecordingSink()
-    shelf.beforeWrite = () => {
+  test('gives up after a while and leaves the reply to another node', async () => {
+    const sink = new RecordingSink()
+    sink.beforeWrite = () => {
       throw unavailable()
     }
-    const { done } = produce(() => hanging('Text'), {}, shelf)
+    const { done } = produce(() => hanging('Text'), {}, sink)
     expect(await done).toBeUndefined()
-    expect(shelf.ending).toBeUndefined()
+    expect(sink.ending).toBeUndefined()
   })
 })

@@ -1,17 +1,27 @@
-// One production on its own: a provider that says what a test tells it to, and a sink that can be slow, away or closed.
+// Runs one producer on its own: with a provider that a test scripts, and a sink that can be slow,
+// unavailable or closed.
 import { expect } from 'vitest'
 import { Producer, type ProducedEnding, type TextSink } from '../../realtime/agents/producer.ts'
 import type { ProviderEvent } from '../../realtime/agents/provider.ts'
-import { replyTimings as usual, type ReplyTimings } from '../../realtime/agents/timings.ts'
+import { replyTimings, type ReplyTimings } from '../../realtime/agents/timings.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { Fault } from '@lockstep/protocol/errors'
 
 const logger = createLogger('silent')
-export const quick: ReplyTimings = { ...usual, deltaMs: 2, durableMs: 20, retryMs: 1, giveUpMs: 60 }
+export const quick: ReplyTimings = {
+  ...replyTimings,
+  deltaMs: 2,
+  durableMs: 20,
+  retryMs: 1,
+  giveUpMs: 60,
+}
 export const unavailable = () => new Fault('unavailable')
 const refused = () => new Fault('not_found')
 
-/** Holds what it was given, as the log does: a repeated piece changes nothing, nothing follows an end. */
+/**
+ * Records what a producer writes, as the log does: a repeated write changes nothing, and nothing
+ * follows the end.
+ */
 export class RecordingSink implements TextSink {
   text = ''
   shown = ''
@@ -19,7 +29,7 @@ export class RecordingSink implements TextSink {
   readonly writes: { at: number; text: string }[] = []
   readonly deltas: { offset: number; text: string }[] = []
   readonly thinking: { offset: number; text: string; thinkingMs: number }[] = []
-  /** Called before each write; may throw. */
+  /** Is called before each write and may throw. */
   beforeWrite: () => void | Promise<void> = () => undefined
 
   async extend(offset: number, text: string): Promise<void> {
@@ -46,16 +56,16 @@ export class RecordingSink implements TextSink {
 export function produce(
   source: (signal: AbortSignal) => AsyncIterable<ProviderEvent>,
   timings: Partial<ReplyTimings> = {},
-  shelf = new RecordingSink(),
+  sink = new RecordingSink(),
 ) {
-  const production = new Producer(source, shelf, { timings: { ...quick, ...timings }, logger })
-  return { production, shelf, done: production.run() }
+  const producer = new Producer(source, sink, { timings: { ...quick, ...timings }, logger })
+  return { producer, sink, done: producer.run() }
 }
 
 export async function* say(...texts: string[]): AsyncGenerator<ProviderEvent> {
   for (const text of texts) yield { kind: 'text', text }
 }
-/** Says these, then hangs and ignores that nobody listens. */
+/** Yields these texts, then hangs and ignores an abort. */
 export async function* hanging(...texts: string[]): AsyncGenerator<ProviderEvent> {
   yield* say(...texts)
   await new Promise(() => undefined)

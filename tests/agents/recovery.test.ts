@@ -1,4 +1,5 @@
-// What dead nodes left: found and ended once, whoever looks and however often.
+// Recovery finds what dead nodes left running and ends it once, however many nodes sweep and
+// however often.
 import { expect, onTestFinished, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startRecovery } from '../../realtime/agents/recovery.ts'
@@ -15,7 +16,7 @@ import { eventually } from '../harness/eventually.ts'
 
 const logger = createLogger('silent')
 
-/** A node's view of a database with one user and one conversation; nothing sweeps yet. */
+/** A database with one user and one conversation. No recovery runs yet. */
 async function node() {
   const fresh = freshDatabase()
   const database = await openDatabase(fresh.url)
@@ -35,7 +36,7 @@ async function node() {
     (await conversations.change('create', byServer(user_id, newId()), {})).data!.id
   const conversation_id = await converse()
 
-  /** A reply that nobody produces any more, with this text; its lease has `leaseMs` to go. */
+  /** A reply with this text that nobody produces. Its lease expires in `leaseMs`. */
   async function abandoned(text: string, leaseMs: number, where = conversation_id) {
     const address = { user_id, conversation_id: where, message_id: newId(), run_id: newId() }
     if (leaseMs > 0) await lease(address, leaseMs)
@@ -85,7 +86,7 @@ async function node() {
   }
 }
 
-test('many nodes that sweep at once end an abandoned reply once, and keep its text', async () => {
+test('many nodes that sweep at once end an abandoned reply once and keep its text', async () => {
   const { abandoned, sweep, message, entries, leases } = await node()
   const { message_id } = await abandoned('Half a', 1)
   sweep(4, { sweepMs: 5 })
@@ -98,7 +99,7 @@ test('many nodes that sweep at once end an abandoned reply once, and keep its te
   expect(await entries('finished')).toBe(1)
 })
 
-test('a reply whose lease lasts is left alone', async () => {
+test('a reply whose lease hasn’t expired is left alone', async () => {
   const { abandoned, converse, sweep, message } = await node()
   const [second, third] = [await converse(), await converse()]
   const held = await abandoned('Half a', 60_000)
@@ -110,34 +111,40 @@ test('a reply whose lease lasts is left alone', async () => {
   expect(await message(held.message_id)).toMatchObject({ status: 'streaming' })
 })
 
-test('what streams without any lease is ended too', async () => {
+test('a reply or run that streams without a lease is ended too', async () => {
   const { abandoned, sweep, message } = await node()
   const { message_id } = await abandoned('Half a', 0)
   sweep(2, { straySweepMs: 5 })
   await eventually(async () => (await message(message_id)).status === 'interrupted')
 })
 
-test.each(['complete', 'interrupted'] as const)('a message follows its run: %s', async (status) => {
-  const { user_id, conversation_id, runs, abandoned, database, sweep, message, leases } =
-    await node()
-  const address = await abandoned('Half', 1)
-  const payload = { agent: 'demo', input: 'Hi', conversation_id }
-  const start = { ...payload, id: address.run_id, model: 'demo', message_id: address.message_id }
-  await runs.begin(byServer(user_id, newId()), payload, start)
-  await runs.extend(user_id, address.run_id, { offset: 0, text: 'Half and the rest' })
-  if (status === 'complete')
-    await runs.finish(user_id, address.run_id, { status, metadata: { usage: { n: 1 } } })
-  expect(await database.replies.countDocuments({})).toBe(1)
-  sweep(3, { sweepMs: 5 })
-  await eventually(async () => (await leases()) === 0)
-  expect(await message(address.message_id)).toMatchObject({ status, content: 'Half and the rest' })
-  expect(await runs.get(user_id, address.run_id)).toMatchObject({
-    status,
-    output: 'Half and the rest',
-  })
-})
+test.each(['complete', 'interrupted'] as const)(
+  'a message is completed from its run: %s',
+  async (status) => {
+    const { user_id, conversation_id, runs, abandoned, database, sweep, message, leases } =
+      await node()
+    const address = await abandoned('Half', 1)
+    const payload = { agent: 'demo', input: 'Hi', conversation_id }
+    const start = { ...payload, id: address.run_id, model: 'demo', message_id: address.message_id }
+    await runs.begin(byServer(user_id, newId()), payload, start)
+    await runs.extend(user_id, address.run_id, { offset: 0, text: 'Half and the rest' })
+    if (status === 'complete')
+      await runs.finish(user_id, address.run_id, { status, metadata: { usage: { n: 1 } } })
+    expect(await database.replies.countDocuments({})).toBe(1)
+    sweep(3, { sweepMs: 5 })
+    await eventually(async () => (await leases()) === 0)
+    expect(await message(address.message_id)).toMatchObject({
+      status,
+      content: 'Half and the rest',
+    })
+    expect(await runs.get(user_id, address.run_id)).toMatchObject({
+      status,
+      output: 'Half and the rest',
+    })
+  },
+)
 
-test('a lease for something that never began, or is gone, is cleared away', async () => {
+test('a lease of a reply that never began or is gone is removed', async () => {
   const { user_id, conversation_id, lease, sweep, leases, entries } = await node()
   await lease({ user_id, conversation_id, message_id: newId(), run_id: newId() }, 1)
   await lease(

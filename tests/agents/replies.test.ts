@@ -1,4 +1,5 @@
-// Replies in a conversation, by the contract's commands, seen by real devices.
+// Replies in a conversation: started and stopped by the contract's commands, and followed by real
+// devices.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Message } from '@lockstep/protocol/message'
@@ -12,7 +13,7 @@ const shared = sharedNodes(1, {
   options: { agents: { demo: { tokensPerSecond: 300 }, timings: { durableMs: 250 } } },
 })
 
-/** A person with a conversation in which the user has said these, and a device that watches. */
+/** A person with a conversation of these user messages, and a device that follows it. */
 async function asking(...said: string[]) {
   const person = await signUp(shared.node)
   const messages = said.map((content) => ({ role: 'user' as const, content }))
@@ -99,7 +100,7 @@ test.concurrent(
   },
 )
 
-test.concurrent('who joins in the middle, or was away, holds the same text', async () => {
+test.concurrent('a device that joins in the middle or was away holds the same text', async () => {
   await using asked = await asking('/demo long rate 4000 silent')
   const { person, id, device } = asked
   await using sleeper = await Follower.of(person, 'conversations')
@@ -116,21 +117,24 @@ test.concurrent('who joins in the middle, or was away, holds the same text', asy
   }
 })
 
-test.concurrent('two devices ask at the same moment: one reply and one clear refusal', async () => {
-  await using asked = await asking('/demo rate 50')
-  const { person, id, device } = asked
-  await using other = await person.device('conversations')
-  const acks = await Promise.all(
-    [device, other].map((each) => each.command('reply', { conversation_id: id })),
-  )
-  expect(acks.filter(({ ok }) => ok)).toHaveLength(1)
-  expect(acks.find(({ ok }) => !ok)).toMatchObject({
-    error: { code: 'already_replying', status: 409 },
-  })
-  expect((await read(person, id)).map(({ role }) => role)).toEqual(['user', 'assistant'])
-})
+test.concurrent(
+  'two devices that ask at the same moment get one reply and one clear refusal',
+  async () => {
+    await using asked = await asking('/demo rate 50')
+    const { person, id, device } = asked
+    await using other = await person.device('conversations')
+    const acks = await Promise.all(
+      [device, other].map((each) => each.command('reply', { conversation_id: id })),
+    )
+    expect(acks.filter(({ ok }) => ok)).toHaveLength(1)
+    expect(acks.find(({ ok }) => !ok)).toMatchObject({
+      error: { code: 'already_replying', status: 409 },
+    })
+    expect((await read(person, id)).map(({ role }) => role)).toEqual(['user', 'assistant'])
+  },
+)
 
-test.concurrent('a repeated command starts one reply and gives its first outcome', async () => {
+test.concurrent('a repeated command starts one reply and returns its first outcome', async () => {
   await using asked = await asking('/demo fast code')
   const { person, id, device } = asked
   const command = { conversation_id: id, mutation_id: newId() }
@@ -143,7 +147,7 @@ test.concurrent('a repeated command starts one reply and gives its first outcome
   expect(await read(person, id)).toHaveLength(2)
 })
 
-test.concurrent('a reply needs a live conversation and an agent that is there', async () => {
+test.concurrent('a reply needs a live conversation and an existing agent', async () => {
   await using asked = await asking('Hi')
   const { person, id, device } = asked
   expect(await device.refused('reply', { conversation_id: newId() })).toMatchObject({
@@ -218,36 +222,41 @@ test.concurrent(
   },
 )
 
-test.concurrent('stopped from another device it keeps every word that was shown', async () => {
-  await using asked = await asking('/demo long rate 100 silent')
-  const { person, id, device } = asked
-  await using other = await (await person.signIn()).device('conversations')
-  await device.done('reply', { conversation_id: id })
-  await device.until('delta', ({ offset }) => offset > 200)
-  const { id: message_id } = await last(person, id)
-  const began = performance.now()
-  const { seq } = await other.done('stop', { conversation_id: id, message_id })
-  const finished = await device.until('change', (change) => change.seq === seq)
-  expect(performance.now() - began).toBeLessThan(500)
-  expect(finished).toMatchObject({
-    op: 'finished',
-    data: { status: 'stopped' },
-    actor: { session_id: expect.any(String) },
-  })
-  const { content, status } = await last(person, id)
-  expect(status).toBe('stopped')
-  const shown = device.inbox.received.flatMap(({ event, payload }) =>
-    event === 'delta' ? [payload as Delta] : [],
-  )
-  expect(shown.map(({ text }) => text).join('')).toBe(content)
-  const again = await device.done('stop', { conversation_id: id, message_id })
-  expect(again.version).toBe((await person.ask('getConversation', { params: { id } })).version)
-  expect(await device.refused('stop', { conversation_id: id, message_id: newId() })).toMatchObject({
-    code: 'not_found',
-  })
-})
+test.concurrent(
+  'a reply that is stopped from another device keeps all text that was shown',
+  async () => {
+    await using asked = await asking('/demo long rate 100 silent')
+    const { person, id, device } = asked
+    await using other = await (await person.signIn()).device('conversations')
+    await device.done('reply', { conversation_id: id })
+    await device.until('delta', ({ offset }) => offset > 200)
+    const { id: message_id } = await last(person, id)
+    const began = performance.now()
+    const { seq } = await other.done('stop', { conversation_id: id, message_id })
+    const finished = await device.until('change', (change) => change.seq === seq)
+    expect(performance.now() - began).toBeLessThan(500)
+    expect(finished).toMatchObject({
+      op: 'finished',
+      data: { status: 'stopped' },
+      actor: { session_id: expect.any(String) },
+    })
+    const { content, status } = await last(person, id)
+    expect(status).toBe('stopped')
+    const shown = device.inbox.received.flatMap(({ event, payload }) =>
+      event === 'delta' ? [payload as Delta] : [],
+    )
+    expect(shown.map(({ text }) => text).join('')).toBe(content)
+    const again = await device.done('stop', { conversation_id: id, message_id })
+    expect(again.version).toBe((await person.ask('getConversation', { params: { id } })).version)
+    expect(
+      await device.refused('stop', { conversation_id: id, message_id: newId() }),
+    ).toMatchObject({
+      code: 'not_found',
+    })
+  },
+)
 
-test.concurrent('a conversation that goes to the trash takes its reply with it', async () => {
+test.concurrent('moving a conversation to the trash ends its reply', async () => {
   await using asked = await asking('/demo long rate 100 silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -263,7 +272,7 @@ test.concurrent('a conversation that goes to the trash takes its reply with it',
   await device.done('reply', { conversation_id: id })
 })
 
-test.concurrent('a purge ends a reply without a trace', async () => {
+test.concurrent('a purge ends a reply and leaves no trace of it', async () => {
   await using asked = await asking('/demo long rate 100 silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -276,7 +285,7 @@ test.concurrent('a purge ends a reply without a trace', async () => {
   expect(device.changes.filter((change) => change.entity_id === id && change.seq > seq)).toEqual([])
 })
 
-test.concurrent('a streaming message can’t be edited, by anybody', async () => {
+test.concurrent('nobody can edit a streaming message', async () => {
   await using asked = await asking('/demo hang silent')
   const { person, id, device } = asked
   await device.done('reply', { conversation_id: id })
@@ -287,20 +296,23 @@ test.concurrent('a streaming message can’t be edited, by anybody', async () =>
   expect((await last(person, id)).content).not.toBe('Mine')
 })
 
-test.concurrent('a provider’s failure is the message’s, with what it said and why', async () => {
-  await using asked = await asking('/demo fail silent fast')
-  const { person, id, device } = asked
-  await device.done('reply', { conversation_id: id })
-  const message = await over(person, id)
-  expect(message).toMatchObject({
-    status: 'failed',
-    metadata: { reason_code: 'demo', reason: expect.any(String) },
-  })
-  expect(message.content).not.toBe('')
-  const retry = await device.done('reply', { conversation_id: id, replaces: message.id })
-  expect(retry.data).toMatchObject({ message_count: 3 })
-  expect(await last(person, id)).toMatchObject({ replaces: message.id })
-})
+test.concurrent(
+  'when the provider fails, the message fails with its text and a reason',
+  async () => {
+    await using asked = await asking('/demo fail silent fast')
+    const { person, id, device } = asked
+    await device.done('reply', { conversation_id: id })
+    const message = await over(person, id)
+    expect(message).toMatchObject({
+      status: 'failed',
+      metadata: { reason_code: 'demo', reason: expect.any(String) },
+    })
+    expect(message.content).not.toBe('')
+    const retry = await device.done('reply', { conversation_id: id, replaces: message.id })
+    expect(retry.data).toMatchObject({ message_count: 3 })
+    expect(await last(person, id)).toMatchObject({ replaces: message.id })
+  },
+)
 
 test.concurrent(
   'new messages may come while a reply streams; the preview stays the newest message’s',

@@ -17,7 +17,7 @@ const ended = (person: Person, id: string): Promise<Run> =>
     return run.ended_at !== null && run
   })
 
-test.concurrent('a run is queued, runs, grows and is complete, live on every device', async () => {
+test.concurrent('a run is queued, runs, grows and completes live on every device', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')
   await using phone = await Follower.of(await person.signIn(), 'agents')
@@ -71,7 +71,7 @@ test.concurrent('the same id is the same run: 202, then 200', async () => {
   })
 })
 
-test.concurrent('a run stops from any device and keeps what it said', async () => {
+test.concurrent('a run can be stopped from any device and keeps its output', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')
   const { data: run } = await device.done<Run>('run', {
@@ -86,7 +86,7 @@ test.concurrent('a run stops from any device and keeps what it said', async () =
   expect(await ended(person, run.id)).toEqual(stopped)
 })
 
-test.concurrent('runs are listed by agent and by state', async () => {
+test.concurrent('runs are listed by agent and by status', async () => {
   const person = await signUp(shared.node)
   const { id } = await person.ask('createRun', {
     body: { agent: 'demo', input: '/demo code fast silent' },
@@ -159,7 +159,7 @@ test.concurrent(
   },
 )
 
-test.concurrent('a run with a conversation asks and answers in it', async () => {
+test.concurrent('a run with a conversation adds its question and its answer there', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('conversations')
   const { id: conversation_id } = await person.ask('createConversation', { body: {} })
@@ -230,7 +230,7 @@ test.concurrent(
   },
 )
 
-test.concurrent('nobody sees another’s runs', async () => {
+test.concurrent('no user sees another user’s runs', async () => {
   const [person, other] = [await signUp(shared.node), await signUp(shared.node)]
   await using device = await other.device('agents')
   const run = await person.ask('createRun', {

@@ -1,4 +1,5 @@
-// The account's use cases on a real database, with rooms that a test can make fail or wait at the worst moment.
+// The account use cases on a real database, with dependencies that a test can make fail or wait at
+// the worst moment.
 import { newId } from '@lockstep/protocol/ids'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import { createRateLimits } from '../../realtime/auth/rate-limits.ts'
@@ -19,9 +20,13 @@ export interface AccountFixture extends AsyncDisposable {
   database: Database
   log: Log
   account: AccountUseCases
-  /** The same, with some rooms replaced. */
-  with(rooms: { passwords?: Passwords; devices?: SessionSockets; log?: Log }): AccountUseCases
-  /** Ops of the user's topic `account`, in order. */
+  /** The same use cases with some dependencies replaced. */
+  with(replacements: {
+    passwords?: Passwords
+    devices?: SessionSockets
+    log?: Log
+  }): AccountUseCases
+  /** The ops in the user's log of topic `account`, in order. */
   accountOps(user_id: string): Promise<string[]>
 }
 
@@ -36,23 +41,23 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     secrets: ['a secret that only the tests know, 32+'],
     logger,
   })
-  const quiet: SessionSockets = {
+  const noSockets: SessionSockets = {
     disconnectSessions: () => undefined,
     onlineSessions: () => Promise.resolve(new Set()),
   }
-  const usual = {
+  const defaults = {
     database,
     log,
     sessions,
     passwords: createPasswords(CHEAP_PASSWORD_COST),
     limits: createRateLimits(),
-    devices: quiet,
+    devices: noSockets,
   }
   return {
     database,
     log,
-    account: createAccount(usual),
-    with: (rooms) => createAccount({ ...usual, ...rooms }),
+    account: createAccount(defaults),
+    with: (replacements) => createAccount({ ...defaults, ...replacements }),
     async accountOps(user_id) {
       const entries = await database.changes
         .find({ user_id, topic: 'account' })
@@ -83,7 +88,10 @@ export const requestOf = (
   mutation_id,
 })
 
-/** A log whose append fails once, after `before` that succeed; looking a repetition up counts as one. */
+/**
+ * A log whose append fails once, after `before` calls that succeed. The look-up of a repeated
+ * command counts as a call.
+ */
 export function failingOnce(log: Log, before = 0): Log {
   let left = before
   let failed = false

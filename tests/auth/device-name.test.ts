@@ -38,7 +38,7 @@ test.each([
   expect(deviceName(agent)).toBe(name)
 })
 
-test('whatever a client says, the name is short and printable', () => {
+test('the name is short and printable for any User-Agent', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 3_000 }), (agent) => {
       expect(deviceName(agent)).toMatch(/^[\w .-]{1,60}$/)

@@ -1,4 +1,4 @@
-// What new accounts of a host's users are called.
+// The usernames of new accounts for the host app's users.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Username } from '@lockstep/protocol/account'
@@ -18,7 +18,7 @@ test.each([
   expect(usernameFrom(names)).toBe(username)
 })
 
-test('whatever a host calls people, the name is one that the contract allows', () => {
+test('any names make a username that the contract allows', () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ unit: 'binary', maxLength: 80 }), { maxLength: 3 }),

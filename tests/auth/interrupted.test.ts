@@ -1,4 +1,5 @@
-// What happens when a use case stops between its steps, and when two of them meet at the worst moment.
+// Use cases of the account that are interrupted between their steps, or that meet another one at
+// the worst moment.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
@@ -15,15 +16,15 @@ import {
   type AccountFixture,
 } from './account-fixture.ts'
 
-let rooms: AccountFixture
+let deps: AccountFixture
 beforeAll(async () => {
-  rooms = await createAccountFixture()
+  deps = await createAccountFixture()
 })
-afterAll(() => rooms[Symbol.asyncDispose]())
+afterAll(() => deps[Symbol.asyncDispose]())
 
 const next = 'a new horse'
 
-/** Passwords whose check, once done, waits until the test goes on. */
+/** Passwords whose check waits, after it is done, until the test lets it go on. */
 function gated() {
   const { promise: checked, resolve: atGate } = Promise.withResolvers<void>()
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()
@@ -40,69 +41,75 @@ function gated() {
   return { waiting, checked, open }
 }
 
-describe('somebody who signs in with the old password', () => {
-  test.each(['is changed', 'goes with its account'])('while it %s stays outside', async (what) => {
-    const alice = await signUp(rooms.account)
-    const { waiting, checked, open } = gated()
-    const late = rooms.with({ passwords: waiting })
-    const outcome = late
-      .login(visitor(), { username: alice.user.username, password })
-      .catch((error: unknown) => error)
-    await checked
-    if (what === 'is changed')
-      await rooms.account.changePassword(requestOf(alice), '10.0.0.2', { current: password, next })
-    else await rooms.account.remove(requestOf(alice), '10.0.0.2', password)
-    open()
-    expect(await outcome).toMatchObject({
-      code: what === 'is changed' ? 'invalid_credentials' : expect.any(String),
-    })
-    const left = await rooms.database.sessions.find({ user_id: alice.user.id }).toArray()
-    expect(left.map(({ _id }) => _id)).toEqual(what === 'is changed' ? [alice.session.id] : [])
-  })
+describe('a sign-in with the old password', () => {
+  test.each(['is changed', 'goes with its account'])(
+    'fails while the password %s',
+    async (what) => {
+      const alice = await signUp(deps.account)
+      const { waiting, checked, open } = gated()
+      const late = deps.with({ passwords: waiting })
+      const outcome = late
+        .login(visitor(), { username: alice.user.username, password })
+        .catch((error: unknown) => error)
+      await checked
+      if (what === 'is changed')
+        await deps.account.changePassword(requestOf(alice), '10.0.0.2', {
+          current: password,
+          next,
+        })
+      else await deps.account.remove(requestOf(alice), '10.0.0.2', password)
+      open()
+      expect(await outcome).toMatchObject({
+        code: what === 'is changed' ? 'invalid_credentials' : expect.any(String),
+      })
+      const left = await deps.database.sessions.find({ user_id: alice.user.id }).toArray()
+      expect(left.map(({ _id }) => _id)).toEqual(what === 'is changed' ? [alice.session.id] : [])
+    },
+  )
 })
 
-describe('a request that stopped half-way and is repeated', () => {
-  test('tells a rename that was written but not told', async () => {
-    const alice = await signUp(rooms.account)
+describe('repeating a request that was interrupted', () => {
+  test('logs a rename that was written but not logged', async () => {
+    const alice = await signUp(deps.account)
     const username = `renamed-${newId()}`
     const request = requestOf(alice)
-    const failing = rooms.with({ log: failingOnce(rooms.log, 1) })
+    const failing = deps.with({ log: failingOnce(deps.log, 1) })
     await expect(failing.rename(request, username)).rejects.toThrow('went away')
-    expect((await rooms.account.me(request)).user.username).toBe(username)
-    expect(await rooms.accountOps(alice.user.id)).toEqual(['session_created'])
+    expect((await deps.account.me(request)).user.username).toBe(username)
+    expect(await deps.accountOps(alice.user.id)).toEqual(['session_created'])
     for (let i = 0; i < 2; i++)
-      expect(await rooms.account.rename(request, username)).toMatchObject({ username })
-    expect(await rooms.accountOps(alice.user.id)).toEqual(['session_created', 'renamed'])
+      expect(await deps.account.rename(request, username)).toMatchObject({ username })
+    expect(await deps.accountOps(alice.user.id)).toEqual(['session_created', 'renamed'])
   })
 
-  test('tells a revocation whose session is gone already', async () => {
-    const alice = await signUp(rooms.account)
-    const phone = await rooms.account.login(visitor(), { username: alice.user.username, password })
+  test('logs a revocation whose session has been deleted', async () => {
+    const alice = await signUp(deps.account)
+    const phone = await deps.account.login(visitor(), { username: alice.user.username, password })
     const request = requestOf(alice)
-    const failing = rooms.with({ log: failingOnce(rooms.log) })
+    const failing = deps.with({ log: failingOnce(deps.log) })
     const command = { session_id: phone.session.id }
     await expect(failing.revoke(request, command)).rejects.toThrow('went away')
-    expect(await rooms.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
-    expect(await rooms.account.revoke(request, command)).toMatchObject({
+    expect(await deps.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
+    expect(await deps.account.revoke(request, command)).toMatchObject({
       changed: true,
       seq: 3,
       version: 2,
     })
-    expect(await rooms.account.revoke(request, command)).toMatchObject({
+    expect(await deps.account.revoke(request, command)).toMatchObject({
       changed: false,
       seq: 3,
       version: 2,
     })
-    expect(await rooms.accountOps(alice.user.id)).toEqual([
+    expect(await deps.accountOps(alice.user.id)).toEqual([
       'session_created',
       'session_created',
       'session_revoked',
     ])
   })
 
-  test('ends the other sessions after a password that was changed', async () => {
-    const alice = await signUp(rooms.account)
-    const phone = await rooms.account.login(visitor(), { username: alice.user.username, password })
+  test('ends the other sessions after a change of the password', async () => {
+    const alice = await signUp(deps.account)
+    const phone = await deps.account.login(visitor(), { username: alice.user.username, password })
     let calls = 0
     const devices: SessionSockets = {
       disconnectSessions() {
@@ -110,114 +117,114 @@ describe('a request that stopped half-way and is repeated', () => {
       },
       onlineSessions: () => Promise.resolve(new Set()),
     }
-    const dying = rooms.with({ devices })
+    const dying = deps.with({ devices })
     const request = requestOf(alice)
     await expect(
       dying.changePassword(request, '10.0.0.1', { current: password, next }),
     ).rejects.toThrow('died')
     await dying.changePassword(request, '10.0.0.1', { current: password, next })
-    expect(await rooms.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
-    expect((await rooms.accountOps(alice.user.id)).at(-1)).toBe('password_changed')
-    await rooms.account.login(visitor(), { username: alice.user.username, password: next })
+    expect(await deps.database.sessions.findOne({ _id: phone.session.id })).toBeNull()
+    expect((await deps.accountOps(alice.user.id)).at(-1)).toBe('password_changed')
+    await deps.account.login(visitor(), { username: alice.user.username, password: next })
   })
 
-  test.each([0, 1, 2, 3])('finishes a deletion that closed %i topics', async (closed) => {
-    const alice = await signUp(rooms.account)
-    const failing = rooms.with({ log: failingOnce(rooms.log, closed) })
+  test.each([0, 1, 2, 3])('finishes a deletion that had closed %i topics', async (closed) => {
+    const alice = await signUp(deps.account)
+    const failing = deps.with({ log: failingOnce(deps.log, closed) })
     await expect(failing.remove(requestOf(alice), '10.0.0.1', password)).rejects.toThrow(
       'went away',
     )
     await expect(
-      rooms.account.login(visitor(), { username: alice.user.username, password }),
+      deps.account.login(visitor(), { username: alice.user.username, password }),
     ).rejects.toMatchObject({
       code: 'invalid_credentials',
     })
-    await rooms.account.finishDeletions()
-    expect(await rooms.database.users.findOne({ _id: alice.user.id })).toBeNull()
-    const entries = await rooms.database.changes.find({ user_id: alice.user.id }).toArray()
+    await deps.account.finishDeletions()
+    expect(await deps.database.users.findOne({ _id: alice.user.id })).toBeNull()
+    const entries = await deps.database.changes.find({ user_id: alice.user.id }).toArray()
     expect(entries.map(({ op }) => op)).toEqual(['closed', 'closed', 'closed', 'closed'])
     expect(new Set(entries.map(({ topic }) => topic)).size).toBe(4)
   })
 })
 
-test('deletions that can’t be finished yet keep no others waiting, and are finished later', async () => {
+test('deletions that can’t be finished yet don’t delay others and are finished later', async () => {
   const people = [
-    await signUp(rooms.account),
-    await signUp(rooms.account),
-    await signUp(rooms.account),
+    await signUp(deps.account),
+    await signUp(deps.account),
+    await signUp(deps.account),
   ]
   for (const one of people) {
-    const failing = rooms.with({ log: failingOnce(rooms.log) })
+    const failing = deps.with({ log: failingOnce(deps.log) })
     await expect(failing.remove(requestOf(one), '10.0.0.1', password)).rejects.toThrow('went away')
   }
   const left = () =>
-    rooms.database.users.countDocuments({ _id: { $in: people.map(({ user }) => user.id) } })
-  await expect(rooms.with({ log: failingOnce(rooms.log) }).finishDeletions()).rejects.toThrow(
+    deps.database.users.countDocuments({ _id: { $in: people.map(({ user }) => user.id) } })
+  await expect(deps.with({ log: failingOnce(deps.log) }).finishDeletions()).rejects.toThrow(
     'went away',
   )
   expect(await left()).toBe(1)
-  await rooms.account.finishDeletions()
+  await deps.account.finishDeletions()
   expect(await left()).toBe(0)
 })
 
-test('a deletion ends the sessions behind what tells the devices of it, so that no look at them overtakes it', async () => {
-  const alice = await signUp(rooms.account)
+test('a deletion ends the sessions after the entry that tells the devices, so that no session check overtakes it', async () => {
+  const alice = await signUp(deps.account)
   const log: AccountFixture['log'] = {
-    ...rooms.log,
+    ...deps.log,
     async append(command) {
-      expect(await rooms.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(1)
-      return rooms.log.append(command)
+      expect(await deps.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(1)
+      return deps.log.append(command)
     },
   }
-  await rooms.with({ log }).remove(requestOf(alice), '10.0.0.1', password)
-  expect(await rooms.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(0)
+  await deps.with({ log }).remove(requestOf(alice), '10.0.0.1', password)
+  expect(await deps.database.sessions.countDocuments({ user_id: alice.user.id })).toBe(0)
 })
 
-test('content that a stalled node wrote back is removed later', async () => {
-  const alice = await signUp(rooms.account)
-  await rooms.account.remove(requestOf(alice), '10.0.0.1', password)
-  await rooms.log.stop()
+test('content that a stalled node writes back is removed later', async () => {
+  const alice = await signUp(deps.account)
+  await deps.account.remove(requestOf(alice), '10.0.0.1', password)
+  await deps.log.stop()
   const _id = `${alice.user.id}:${newId()}`
-  await rooms.database.conversations.insertOne({ _id, user_id: alice.user.id } as never)
-  await rooms.account.finishDeletions()
-  expect(await rooms.database.conversations.findOne({ _id })).toBeNull()
+  await deps.database.conversations.insertOne({ _id, user_id: alice.user.id } as never)
+  await deps.account.finishDeletions()
+  expect(await deps.database.conversations.findOne({ _id })).toBeNull()
 })
 
-test('a password is hashed anew at the next sign-in when the cost was raised', async () => {
-  const alice = await signUp(rooms.account)
-  const read = async () => (await rooms.database.users.findOne({ _id: alice.user.id }))!
+test('a password is hashed again at the next sign-in after the cost was raised', async () => {
+  const alice = await signUp(deps.account)
+  const read = async () => (await deps.database.users.findOne({ _id: alice.user.id }))!
   expect((await read()).password_hash).toContain(`ln=${CHEAP_PASSWORD_COST},`)
-  const dearer = rooms.with({ passwords: createPasswords(CHEAP_PASSWORD_COST + 1) })
+  const dearer = deps.with({ passwords: createPasswords(CHEAP_PASSWORD_COST + 1) })
   await dearer.login(visitor(), { username: alice.user.username, password })
   expect(await read()).toMatchObject({
     password_hash: expect.stringContaining(`ln=${CHEAP_PASSWORD_COST + 1},`),
     version: 1,
   })
-  await rooms.account.login(visitor(), { username: alice.user.username, password })
+  await deps.account.login(visitor(), { username: alice.user.username, password })
 })
 
-test('two requests that sign up with one name at once leave one account, with all its heads', async () => {
+test('two simultaneous requests that sign up with one name leave one account with all its heads', async () => {
   const username = `twin-${newId()}`
   const outcomes = await Promise.allSettled(
-    [1, 2, 3].map(() => rooms.account.register(visitor(), { username, password })),
+    [1, 2, 3].map(() => deps.account.register(visitor(), { username, password })),
   )
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
-  const users = await rooms.database.users.find({ username }).toArray()
+  const users = await deps.database.users.find({ username }).toArray()
   expect(users).toHaveLength(1)
-  const heads = await rooms.database.heads.find().toArray()
+  const heads = await deps.database.heads.find().toArray()
   for (const user_id of new Set(heads.map((head) => head.user_id)))
     if (!heads.some((head) => head.user_id === user_id && head.closed))
-      expect(await rooms.database.users.findOne({ _id: user_id })).not.toBeNull()
+      expect(await deps.database.users.findOne({ _id: user_id })).not.toBeNull()
 })
 
-test('who signs in on more than 100 devices is signed out on the oldest, and the others hear of it', async () => {
-  const alice = await signUp(rooms.account)
+test('a user who signs in on more than 100 devices is signed out on the oldest, and the others are told', async () => {
+  const alice = await signUp(deps.account)
   const ended: string[] = []
   const devices: SessionSockets = {
     disconnectSessions: (ids) => void ended.push(...ids),
     onlineSessions: () => Promise.resolve(new Set()),
   }
-  const account = rooms.with({ devices })
+  const account = deps.with({ devices })
   const again = () => account.login(visitor(), { username: alice.user.username, password })
   const second = await again()
   for (let i = 2; i < limits.sessionsPerUser; i++) await again()
@@ -229,7 +236,7 @@ test('who signs in on more than 100 devices is signed out on the oldest, and the
   expect(new Set(ended).size).toBe(3)
   const { items } = await account.listSessions(requestOf(newest))
   expect(items).toHaveLength(limits.sessionsPerUser)
-  const told = await rooms.database.changes
+  const told = await deps.database.changes
     .find({ user_id: alice.user.id, op: 'session_revoked' })
     .toArray()
   expect(told.map(({ entity_id }) => entity_id).toSorted()).toEqual([...new Set(ended)].toSorted())

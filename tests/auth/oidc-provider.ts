@@ -1,5 +1,5 @@
-// A small OpenID Connect provider: it insists on what a client has to do (PKCE, client authentication, its redirect address), and does wrong
-// what a test tells it to.
+// A small OpenID Connect provider. It checks what a client must do (PKCE, client authentication,
+// the redirect address) and misbehaves as a test tells it to.
 import { createHash, generateKeyPairSync, randomUUID, sign, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -19,25 +19,25 @@ function jwtOf(claims: Json, key: KeyObject): string {
 }
 
 export class OidcProvider implements AsyncDisposable {
-  /** Who is signed in there. */
+  /** The user who is signed in at the provider. */
   user: Json = { sub: 'subject-of-alice', preferred_username: 'Alice' }
-  /** What userinfo adds. */
+  /** Claims that only the userinfo endpoint returns. */
   userinfo: Json = {}
   /** Changes the claims of the next tokens. */
   changeClaims: (claims: Json) => Json = (claims) => claims
-  /** Sends people back with this error instead of a code. */
+  /** Sends browsers back with this error instead of a code. */
   errorCode: string | undefined
-  /** Hangs up, everywhere or at one address. */
+  /** Closes the connection of every request (`true`) or of requests to one path. */
   unreachable: true | string | undefined
-  /** Takes any `code_verifier`. */
+  /** Accepts any `code_verifier`. */
   acceptsAnyVerifier = false
-  /** Signs with a key that isn't in its set. */
+  /** Signs with a key that isn't in its key set. */
   signsWithUnknownKey = false
-  /** Ways in which a client may authenticate itself. */
+  /** The methods by which a client may authenticate. */
   authMethods = ['client_secret_basic', 'client_secret_post']
-  /** Addresses that were asked, in order. */
+  /** The paths of all requests, in order. */
   readonly requestedPaths: string[] = []
-  /** Everything that should appear in no log. */
+  /** Every value that must not appear in a log. */
   readonly secrets: string[] = [client.clientSecret]
   readonly #key = keys()
   readonly #codes = new Map<string, URLSearchParams>()
@@ -48,6 +48,14 @@ export class OidcProvider implements AsyncDisposable {
     provider.#server.listen(port, '127.0.0.1')
     await once(provider.#server, 'listening')
     return provider
+  }
+
+  /** Restores the behaviour of a new provider. */
+  reset(): void {
+    const { user, userinfo, changeClaims, errorCode, unreachable } = new OidcProvider()
+    const { acceptsAnyVerifier, signsWithUnknownKey, authMethods } = new OidcProvider()
+    Object.assign(this, { user, userinfo, changeClaims, errorCode, unreachable })
+    Object.assign(this, { acceptsAnyVerifier, signsWithUnknownKey, authMethods })
   }
 
   get port(): number {
@@ -124,7 +132,7 @@ export class OidcProvider implements AsyncDisposable {
     )
       return { error: 'invalid_grant' }
     const now = Math.floor(Date.now() / 1000)
-    const usual = {
+    const claims = {
       iss: this.issuer,
       aud: client.clientId,
       iat: now,
@@ -132,7 +140,7 @@ export class OidcProvider implements AsyncDisposable {
       nonce: asked.get('nonce'),
     }
     const id_token = jwtOf(
-      this.changeClaims({ ...usual, ...this.user }),
+      this.changeClaims({ ...claims, ...this.user }),
       (this.signsWithUnknownKey ? keys() : this.#key).privateKey,
     )
     const access_token = randomUUID()

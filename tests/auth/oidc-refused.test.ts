@@ -1,4 +1,5 @@
-// Sign-ins at a provider that are not right: it does wrong what it is told to, or the browser isn't the one that began.
+// Invalid sign-ins at a provider: the provider misbehaves, or the browser isn't the one that began
+// the sign-in.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Database } from '../../realtime/store/database.ts'
@@ -8,18 +9,18 @@ import { expectProblem } from '../rest/http-fixture.ts'
 import { setUpOidc, type Browser } from './oidc-setup.ts'
 import type { OidcProvider } from './oidc-provider.ts'
 
-const house = setUpOidc()
+const setup = setUpOidc()
 let provider: OidcProvider
 let node: TestNode
 let database: Database
 beforeAll(() => {
-  ;({ provider, node, database } = house)
+  ;({ provider, node, database } = setup)
 })
 
 const accounts = () => database.users.countDocuments()
 
-describe('a sign-in that is not right', () => {
-  /** It ended nowhere: no session, no account, no cookie of the way. */
+describe('an invalid sign-in', () => {
+  /** Expects that the sign-in left no session, no account and no sign-in cookie. */
   async function expectRefused(
     browser: Browser,
     end: Promise<string>,
@@ -42,13 +43,13 @@ describe('a sign-in that is not right', () => {
     ['no subject', ({ sub: _sub, ...claims }) => claims],
   ])('is refused for %s', async (_what, twist) => {
     provider.changeClaims = twist
-    const browser = house.browser()
+    const browser = setup.browser()
     await expectRefused(browser, browser.signIn())
   })
 
   test('is refused for a signature of another key', async () => {
     provider.signsWithUnknownKey = true
-    const browser = house.browser()
+    const browser = setup.browser()
     await expectRefused(browser, browser.signIn())
   })
 
@@ -63,14 +64,14 @@ describe('a sign-in that is not right', () => {
     ['a code that was never given', (back: URL) => back.searchParams.set('code', newId())],
     ['nothing at all', (back: URL) => (back.search = '')],
   ])('is refused when the browser comes back with %s', async (_what, change) => {
-    const browser = house.browser()
+    const browser = setup.browser()
     const back = new URL(await browser.fetchCode())
     change(back)
     await expectRefused(browser, browser.next(back.href))
   })
 
-  test('is refused in a browser that did not begin it, has another one under way, or is late', async () => {
-    const [alice, stranger, other] = [house.browser(), house.browser(), house.browser()]
+  test('is refused in a browser that did not begin it, has begun another one, or is late', async () => {
+    const [alice, stranger, other] = [setup.browser(), setup.browser(), setup.browser()]
     const back = await alice.fetchCode()
     await expectRefused(stranger, stranger.next(back))
     await other.fetchCode()
@@ -79,8 +80,8 @@ describe('a sign-in that is not right', () => {
     await expectRefused(stranger, stranger.next(back))
   })
 
-  test('is refused by its code alone: another sign-in’s verifier doesn’t fit', async () => {
-    const [alice, mallory] = [house.browser(), house.browser()]
+  test('is refused if its verifier belongs to another sign-in', async () => {
+    const [alice, mallory] = [setup.browser(), setup.browser()]
     const stolen = new URL(await alice.fetchCode()).searchParams.get('code')!
     const own = new URL(await mallory.fetchCode())
     own.searchParams.set('code', stolen)
@@ -92,26 +93,26 @@ describe('a sign-in that is not right', () => {
   })
 
   test('is refused when it is repeated', async () => {
-    const browser = house.browser()
+    const browser = setup.browser()
     const back = await browser.fetchCode()
     const way = browser.cookies.get('lockstep_oidc')!
     expect(await browser.next(back)).toBe('/app')
-    const thief = house.browser()
+    const thief = setup.browser()
     await expectRefused(thief, thief.next(back))
     thief.cookies.set('lockstep_oidc', way)
     await expectRefused(thief, thief.next(back))
   })
 
-  test('is cancelled by who says no at the provider, and failed by its other words', async () => {
-    const browser = house.browser()
+  test('is cancelled if access is denied at the provider and failed for its other errors', async () => {
+    const browser = setup.browser()
     provider.errorCode = 'access_denied'
     await expectRefused(browser, browser.signIn(), 'cancelled')
     provider.errorCode = 'login_required'
     await expectRefused(browser, browser.signIn())
   })
 
-  test('can’t use the cookie of the way as a session, nor a session as the way', async () => {
-    const browser = house.browser()
+  test('can’t use the sign-in cookie as a session, nor a session as the sign-in cookie', async () => {
+    const browser = setup.browser()
     const back = await browser.fetchCode()
     const way = browser.cookies.get('lockstep_oidc')!
     const asSession = await request(`${node.url}/users/me`, 'GET', undefined, {
@@ -126,8 +127,8 @@ describe('a sign-in that is not right', () => {
     expect(asWay.headers.get('location')).toBe('/app/sign-in?failed=failed')
   })
 
-  test('of an account that is being deleted stays outside', async () => {
-    const browser = house.browser()
+  test('to an account that is being deleted fails', async () => {
+    const browser = setup.browser()
     await browser.signIn()
     const { id } = (await browser.me())!
     await database.users.updateOne({ _id: id }, { $set: { closing: true } })
@@ -138,7 +139,7 @@ describe('a sign-in that is not right', () => {
 })
 
 test('the log says why sign-ins failed, and no code, token, nonce, state or secret', () => {
-  const text = house.lines.join('')
+  const text = setup.lines.join('')
   expect(text).toContain('unexpected ID Token \\"nonce\\"')
   expect(text).toContain('access_denied')
   expect(provider.secrets.length).toBeGreaterThan(50)

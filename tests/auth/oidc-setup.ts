@@ -1,4 +1,5 @@
-// A node whose users come by a provider of the test's, and browsers that go there and back.
+// A node whose users sign in at a provider of the test, and browsers that go to the provider and
+// back.
 import { parseSetCookie } from 'cookie'
 import { afterAll, beforeAll, beforeEach, expect } from 'vitest'
 import type { User } from '@lockstep/protocol/account'
@@ -10,64 +11,58 @@ import { startNode, type NodeSettings, type TestNode } from '../harness/node.ts'
 import { request, type Reply } from '../harness/person.ts'
 import { client, OidcProvider } from './oidc-provider.ts'
 
-/** Where the nodes are to the world; browsers of this file know better. */
+/** The public origin of the nodes. Browsers of this file send its requests to the node itself. */
 export const origin = 'https://chat.example.org'
 
 export interface OidcSetup {
   provider: OidcProvider
   node: TestNode
   database: Database
-  /** What all its nodes have logged. */
+  /** The log lines of all its nodes. */
   lines: string[]
   /** Another node on the same database. */
   start(settings?: NodeSettings): Promise<TestNode>
   browser(node?: { url: string }): Browser
 }
 
-/** For all tests of a file; before each the provider is well-behaved again, and somebody new is signed in there. */
+/**
+ * Sets up a node and a provider for all tests of a file. Before each test the provider is reset and
+ * a new user is signed in there.
+ */
 export function setUpOidc(): OidcSetup {
   const home = freshDatabase()
   const { lines, logger } = keptLog()
-  const house = {
+  const setup = {
     lines,
     start: ({ options, ...settings } = {}) =>
       startNode(home, {
         publicOrigins: [origin],
-        oidc: { issuer: house.provider.issuer, ...client, name: 'Example' },
+        oidc: { issuer: setup.provider.issuer, ...client, name: 'Example' },
         withoutPasswords: true,
         options: { logger, ...options },
         ...settings,
       }),
-    browser: (node = house.node) => new Browser(node),
+    browser: (node = setup.node) => new Browser(node),
   } as OidcSetup
   beforeAll(async () => {
-    house.provider = await OidcProvider.start()
-    house.node = await house.start()
-    house.database = await openDatabase(home.url)
+    setup.provider = await OidcProvider.start()
+    setup.node = await setup.start()
+    setup.database = await openDatabase(home.url)
   })
   afterAll(async () => {
-    await house.database.close()
-    await house.node.stop()
-    await house.provider[Symbol.asyncDispose]()
+    await setup.database.close()
+    await setup.node.stop()
+    await setup.provider[Symbol.asyncDispose]()
     await home[Symbol.asyncDispose]()
   })
   beforeEach(() => {
-    const {
-      userinfo: info,
-      changeClaims: twist,
-      errorCode: refusal,
-      unreachable: away,
-      acceptsAnyVerifier: lax,
-      signsWithUnknownKey: forging,
-      authMethods: ways,
-    } = new OidcProvider()
-    const user = { sub: `subject-${newId()}`, preferred_username: `Name-${newId()}` }
-    Object.assign(house.provider, { user, info, twist, refusal, away, lax, forging, ways })
+    setup.provider.reset()
+    setup.provider.user = { sub: `subject-${newId()}`, preferred_username: `Name-${newId()}` }
   })
-  return house
+  return setup
 }
 
-/** A browser's cookies; it believes that the node is where its public origin says. */
+/** A browser with cookies. It treats the node as its public origin. */
 export class Browser {
   readonly #url: string
   readonly cookies = new Map<string, string>()
@@ -92,7 +87,7 @@ export class Browser {
     return reply
   }
 
-  /** Follows the redirect of an answer. */
+  /** Requests an address and returns the location of the redirect. */
   readonly next = async (address: string): Promise<string> => {
     const { headers, status } = await this.get(address)
     expect([302, 303]).toContain(status)
@@ -104,7 +99,7 @@ export class Browser {
     return this.next(await this.next('/auth/oidc'))
   }
 
-  /** Where a whole sign-in ends. */
+  /** Goes through a whole sign-in and returns the last location. */
   async signIn(): Promise<string> {
     return this.next(await this.fetchCode())
   }

@@ -1,8 +1,8 @@
-// Signing in at an OpenID Connect provider, over real HTTP.
+// Sign-ins at an OpenID Connect provider over real HTTP.
 import { parseSetCookie } from 'cookie'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { httpSettings } from '../../realtime/http/settings.ts'
+import { httpSettings, type HttpSettings } from '../../realtime/http/settings.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import type { TestNode } from '../harness/node.ts'
 import { request, signIn, signUp } from '../harness/person.ts'
@@ -10,19 +10,19 @@ import { expectProblem } from '../rest/http-fixture.ts'
 import { setUpOidc, origin } from './oidc-setup.ts'
 import { client, OidcProvider } from './oidc-provider.ts'
 
-const house = setUpOidc()
+const setup = setUpOidc()
 let provider: OidcProvider
 let node: TestNode
 let database: Database
 beforeAll(() => {
-  ;({ provider, node, database } = house)
+  ;({ provider, node, database } = setup)
 })
 
 const accounts = () => database.users.countDocuments()
 
 describe('signing in at the provider', () => {
-  test('makes an account on first sight, finds it again, and leaves no cookie of the way behind', async () => {
-    const [laptop, phone] = [house.browser(), house.browser()]
+  test('makes an account the first time, finds it again, and leaves no sign-in cookie', async () => {
+    const [laptop, phone] = [setup.browser(), setup.browser()]
     expect(await laptop.signIn()).toBe('/app')
     const user = await laptop.me()
     expect(user).toMatchObject({
@@ -37,7 +37,7 @@ describe('signing in at the provider', () => {
   })
 
   test('asks for a code with PKCE, state and nonce, and comes back to the public origin', async () => {
-    const browser = house.browser()
+    const browser = setup.browser()
     const { headers, status } = await browser.get('/auth/oidc')
     expect(status).toBe(303)
     expect(headers.get('cache-control')).toBe('no-store')
@@ -64,8 +64,8 @@ describe('signing in at the provider', () => {
     for (const name of ['state', 'nonce']) expect(cookie!.value).not.toContain(asked[name])
   })
 
-  test('comes back to the allowed origin that it began at', async () => {
-    await using both = await house.start({
+  test('comes back to the allowed origin at which it began', async () => {
+    await using both = await setup.start({
       publicOrigins: [origin, 'http://127.0.0.1:1', 'https://b.example'],
       trustProxy: true,
     })
@@ -79,14 +79,14 @@ describe('signing in at the provider', () => {
     expect(await asked('evil.example')).toBe(`${origin}/auth/oidc/callback`)
   })
 
-  test('never takes over an account that has the name already, by password or by another subject', async () => {
-    await using both = await house.start({ withoutPasswords: false })
+  test('never takes over an account of the same name that has a password or another subject', async () => {
+    await using both = await setup.start({ withoutPasswords: false })
     const alice = await signUp(both, 'alice')
     provider.user.preferred_username = alice.user.username
     const names: string[] = []
     for (const sub of [newId(), newId()]) {
       provider.user = { ...provider.user, sub }
-      const browser = house.browser(both)
+      const browser = setup.browser(both)
       expect(await browser.signIn()).toBe('/app')
       names.push((await browser.me())!.username)
     }
@@ -96,10 +96,10 @@ describe('signing in at the provider', () => {
     expect((await signIn(both, alice.user.username, alice.password)).user).toEqual(alice.user)
   })
 
-  test('asks for a name where the token brings none', async () => {
+  test('asks for a name if the token has none', async () => {
     provider.user = { sub: newId() }
     provider.userinfo = { email: `Jürgen.${newId()}@example.org` }
-    const browser = house.browser()
+    const browser = setup.browser()
     await browser.signIn()
     expect((await browser.me())!.username).toBe(
       String(provider.userinfo.email).toLowerCase().replace('ü', 'u').split('@')[0],
@@ -110,9 +110,9 @@ describe('signing in at the provider', () => {
     expect((await browser.me())!.username).toMatch(/^user/)
   })
 
-  test('of one new user on two nodes at once makes one account', async () => {
-    await using other = await house.start()
-    const browsers = [house.browser(), house.browser(other), house.browser(), house.browser(other)]
+  test('by one new user on two nodes at once makes one account', async () => {
+    await using other = await setup.start()
+    const browsers = [setup.browser(), setup.browser(other), setup.browser(), setup.browser(other)]
     const backs = await Promise.all(browsers.map((browser) => browser.fetchCode()))
     const before = await accounts()
     expect(await Promise.all(browsers.map((browser, i) => browser.next(backs[i]!)))).toEqual(
@@ -124,9 +124,9 @@ describe('signing in at the provider', () => {
     expect(await accounts()).toBe(before + 1)
   })
 
-  test('can be finished by another node, as every node has the secrets', async () => {
-    await using other = await house.start()
-    const browser = house.browser()
+  test('can be finished by another node, because every node has the secrets', async () => {
+    await using other = await setup.start()
+    const browser = setup.browser()
     const back = await browser.fetchCode()
     expect(await browser.next(back.replace(origin, other.url))).toBe('/app')
   })
@@ -136,88 +136,88 @@ describe('signing in at the provider', () => {
     ['of a public client', ['none'], undefined],
   ])('works at a provider %s', async (_what, ways, clientSecret) => {
     provider.authMethods = ways
-    await using another = await house.start({
+    await using another = await setup.start({
       oidc: { issuer: provider.issuer, clientId: client.clientId, clientSecret },
     })
-    expect(await house.browser(another).signIn()).toBe('/app')
+    expect(await setup.browser(another).signIn()).toBe('/app')
   })
 })
 
-test('is asked for no more often than one address may ask', async () => {
-  const http = { ...httpSettings, address: { rate: 0.01, burst: 2 } }
-  await using strict = await house.start({ options: { http } })
+test('is limited per address', async () => {
+  const http: HttpSettings = { ...httpSettings, addressRate: { rate: 0.01, burst: 2 } }
+  await using strict = await setup.start({ options: { http } })
   const statuses: number[] = []
-  for (let i = 0; i < 4; i++) statuses.push((await house.browser(strict).get('/auth/oidc')).status)
+  for (let i = 0; i < 4; i++) statuses.push((await setup.browser(strict).get('/auth/oidc')).status)
   expect(statuses).toEqual([303, 303, 429, 429])
 })
 
-describe('a provider that is away', () => {
-  test('stops nothing, is named to who wants in, and is asked again', async () => {
+describe('a provider that is unreachable', () => {
+  test('stops nothing else, is named on the sign-in page, and is asked again', async () => {
     const port = await OidcProvider.start().then(async (gone) => {
       const { port } = gone
       await gone[Symbol.asyncDispose]()
       return port
     })
-    await using late = await house.start({
+    await using late = await setup.start({
       oidc: { issuer: `http://127.0.0.1:${port}`, ...client },
     })
     expect((await request(`${late.url}/readyz`, 'GET')).status).toBe(200)
-    const browser = house.browser(late)
+    const browser = setup.browser(late)
     expect(await browser.next('/auth/oidc')).toBe('/app/sign-in?failed=unavailable')
     await using _back = await OidcProvider.start(port)
     expect(await browser.signIn()).toBe('/app')
   })
 
-  test('in the middle of a sign-in ends it as unavailable', async () => {
-    await house.browser().signIn()
-    const browser = house.browser()
+  test('during a sign-in ends it as unavailable', async () => {
+    await setup.browser().signIn()
+    const browser = setup.browser()
     const back = await browser.fetchCode()
     provider.unreachable = '/token'
     expect(await browser.next(back)).toBe('/app/sign-in?failed=unavailable')
   })
 
-  test('leaves those inside who are', async () => {
-    const browser = house.browser()
+  test('leaves signed-in users signed in', async () => {
+    const browser = setup.browser()
     await browser.signIn()
     provider.unreachable = true
     expect(await browser.me()).toMatchObject({ passwordless: true })
   })
 
-  test('that says it is another one is not believed', async () => {
-    await using mistaken = await house.start({
+  test('with metadata of another issuer is not trusted', async () => {
+    await using mistaken = await setup.start({
       oidc: { issuer: `${provider.issuer}/tenant`, ...client },
     })
-    expect(await house.browser(mistaken).next('/auth/oidc')).toMatch(/^\/app\/sign-in\?failed=/)
+    expect(await setup.browser(mistaken).next('/auth/oidc')).toMatch(/^\/app\/sign-in\?failed=/)
   })
 })
 
-describe('the ways to sign in', () => {
-  test('are told to anybody: the provider alone, or beside passwords', async () => {
+describe('the sign-in methods', () => {
+  test('are public: the provider alone, or together with passwords', async () => {
     const providers = [{ name: 'Example', href: '/auth/oidc' }]
-    expect((await house.browser().get('/auth/methods')).body).toEqual({
+    expect((await setup.browser().get('/auth/methods')).body).toEqual({
       password: false,
       providers,
     })
-    await using both = await house.start({ withoutPasswords: false })
-    expect((await house.browser(both).get('/auth/methods')).body).toEqual({
+    await using both = await setup.start({ withoutPasswords: false })
+    expect((await setup.browser(both).get('/auth/methods')).body).toEqual({
       password: true,
       providers,
     })
   })
 
-  test('by password are not there where the provider is the only one', async () => {
+  test('do not include the password routes if the provider is the only method', async () => {
     const credentials = { username: `someone-${newId()}`, password: 'correct horse' }
     for (const path of ['/auth/register', '/auth/login'])
       expectProblem(await request(node.url + path, 'POST', credentials), 'not_found', 404)
   })
 
-  test('are passwords alone by default', async () => {
-    await using usual = await house.start({
+  test('are passwords only by default', async () => {
+    await using usual = await setup.start({
       oidc: undefined,
       withoutPasswords: undefined,
       publicOrigins: [],
     })
-    expect((await house.browser(usual).get('/auth/methods')).body).toEqual({
+    expect((await setup.browser(usual).get('/auth/methods')).body).toEqual({
       password: true,
       providers: [],
     })

@@ -3,7 +3,7 @@ import { changesState, originAllowed } from '../../realtime/auth/origin.ts'
 
 const host = 'chat.example.org'
 
-describe('without PUBLIC_ORIGIN the own host counts', () => {
+describe('without PUBLIC_ORIGIN the request’s own host counts', () => {
   test.each([
     ['no origin: a program', undefined, host],
     ['https', 'https://chat.example.org', host],
@@ -38,7 +38,7 @@ describe('without PUBLIC_ORIGIN the own host counts', () => {
 describe('with PUBLIC_ORIGIN', () => {
   const allowed = ['https://chat.example.org', 'http://localhost:5173']
 
-  test('only listed origins are allowed, and the host is not believed', () => {
+  test('only listed origins are allowed, and the Host header is not trusted', () => {
     expect(originAllowed('https://chat.example.org', 'whatever', allowed)).toBe(true)
     expect(originAllowed('http://localhost:5173', 'whatever', allowed)).toBe(true)
     expect(originAllowed('http://chat.example.org', 'chat.example.org', allowed)).toBe(false)
@@ -48,12 +48,12 @@ describe('with PUBLIC_ORIGIN', () => {
   })
 })
 
-test('a trusted proxy that tells the scheme narrows it', () => {
+test('the scheme must match if a trusted proxy reports it', () => {
   expect(originAllowed('https://chat.example.org', host, [], 'https')).toBe(true)
   expect(originAllowed('http://chat.example.org', host, [], 'https')).toBe(false)
 })
 
-test('reading needs no origin, everything else does', () => {
+test('only reading methods ignore the origin', () => {
   expect(['GET', 'HEAD', 'OPTIONS'].map(changesState)).toEqual([false, false, false])
   expect(['POST', 'PUT', 'DELETE', 'PATCH', 'TRACE'].map(changesState)).toEqual([
     true,

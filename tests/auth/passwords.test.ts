@@ -4,7 +4,7 @@ import { createPasswords } from '../../realtime/auth/passwords.ts'
 const cheap = 4
 
 describe('passwords', () => {
-  test('are verified against their hash, and no two hashes are alike', async () => {
+  test('are verified against their hash, and no two hashes are equal', async () => {
     const passwords = createPasswords(cheap)
     const [one, two] = await Promise.all([
       passwords.hash('correct horse'),
@@ -18,16 +18,16 @@ describe('passwords', () => {
     expect(await passwords.verify('', one)).toBe(false)
   })
 
-  test('of nobody are never right', async () => {
+  test('without a hash are never right', async () => {
     expect(await createPasswords(cheap).verify('correct horse', undefined)).toBe(false)
   })
 
-  test('are the same however a keyboard composes their letters', async () => {
+  test('are equal however a keyboard composes their letters', async () => {
     const passwords = createPasswords(cheap)
     expect(await passwords.verify('cafe\u0301', await passwords.hash('caf\u00e9'))).toBe(true)
   })
 
-  test('keep their cost with them, so that it can be raised', async () => {
+  test('keep their cost in the hash, so that it can be raised', async () => {
     const before = createPasswords(cheap)
     const after = createPasswords(cheap + 1)
     const hash = await before.hash('correct horse')
@@ -37,11 +37,11 @@ describe('passwords', () => {
     expect(before.outdated(await after.hash('correct horse'))).toBe(false)
   })
 
-  test('cost as much as the default says unless told', async () => {
+  test('have the default cost unless another is given', async () => {
     expect(await createPasswords().hash('correct horse')).toMatch(/^\$scrypt\$ln=15,r=8,p=1\$/)
   })
 
-  test('are hashed a few at a time, and a flood is refused instead of queued without end', async () => {
+  test('are hashed a few at a time, and a flood is refused instead of queued without limit', async () => {
     const passwords = createPasswords(cheap)
     const flood = await Promise.allSettled(
       Array.from({ length: 600 }, () => passwords.hash('correct horse')),
@@ -55,7 +55,7 @@ describe('passwords', () => {
   })
 })
 
-test('somebody who has no account waits as long as somebody who mistyped', async () => {
+test('an unknown user waits as long as one with a wrong password', async () => {
   const passwords = createPasswords(12)
   const hash = await passwords.hash('correct horse')
   const quickest = async (stored: string | undefined) => {

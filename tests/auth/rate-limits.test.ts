@@ -14,7 +14,7 @@ const right = () => Promise.resolve('in')
 const limited = { code: 'rate_limited', extra: { retry_after_ms: expect.any(Number) as number } }
 
 describe('guessing passwords', () => {
-  test('ends after a few wrong ones, for that account from that address only', async () => {
+  test('ends after a few wrong ones, for that account and address only', async () => {
     const limits = createRateLimits(rules)
     for (let i = 0; i < 3; i++)
       await expect(limits.checkPassword('alice', '10.0.0.1', wrong)).rejects.toMatchObject({
@@ -32,7 +32,7 @@ describe('guessing passwords', () => {
     await expect(limits.checkPassword('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
   })
 
-  test('ends for an account that is tried from many addresses, but where its owner has been right', async () => {
+  test('ends for an account that is tried from many addresses, except at addresses known from its owner', async () => {
     const limits = createRateLimits(rules)
     expect(await limits.checkPassword('alice', '10.0.0.1', right)).toBe('in')
     await limits.rememberAddress('alice', '10.0.0.2')
@@ -50,7 +50,7 @@ describe('guessing passwords', () => {
     await expect(limits.checkPassword('alice', '10.0.0.1', right)).rejects.toMatchObject(limited)
   })
 
-  test('by somebody else at the same address keeps nobody out who is known there', async () => {
+  test('by one person at an address keeps out nobody who is known there', async () => {
     const limits = createRateLimits(rules)
     expect(await limits.checkPassword('alice', '10.0.0.1', right)).toBe('in')
     for (let i = 0; i < 6; i++)
@@ -61,7 +61,7 @@ describe('guessing passwords', () => {
     expect(await limits.checkPassword('alice', '10.0.0.1', right)).toBe('in')
   })
 
-  test('counts only those that were tried and wrong', async () => {
+  test('counts only guesses that were checked and wrong', async () => {
     const limits = createRateLimits(rules)
     for (let i = 0; i < 3; i++)
       await expect(limits.checkPassword('alice', '10.0.0.1', wrong)).rejects.toMatchObject(refused)
@@ -73,7 +73,7 @@ describe('guessing passwords', () => {
     await expect(limits.checkPassword('alice', '10.0.0.2', wrong)).rejects.toMatchObject(refused)
   })
 
-  test('rightly, by many at once, is not limited, and does not make room for wrong ones', async () => {
+  test('with right passwords by many at once is not limited and gives wrong ones no more points', async () => {
     const limits = createRateLimits(rules)
     const slowly = async () => {
       await new Promise(setImmediate)
@@ -94,7 +94,7 @@ describe('guessing passwords', () => {
     expect(codes.filter((code) => code === 'rate_limited')).toHaveLength(17)
   })
 
-  test('rightly, amid wrong ones that use all up, is refused at last and not kept waiting', async () => {
+  test('with a right password among wrong ones that use all points up is refused in the end and does not wait for ever', async () => {
     const limits = createRateLimits(rules)
     const gates = Array.from({ length: 3 }, () => Promise.withResolvers<void>())
     const guessing = gates.map(({ promise }) =>
@@ -108,7 +108,7 @@ describe('guessing passwords', () => {
     for (const guess of waiting) await expect(guess).rejects.toMatchObject(limited)
   })
 
-  test('side by side gains nothing', async () => {
+  test('in parallel gains nothing', async () => {
     const limits = createRateLimits(rules)
     let checked = 0
     const slowlyWrong = async () => {
@@ -122,13 +122,13 @@ describe('guessing passwords', () => {
     expect(checked).toBe(3)
   })
 
-  test('rightly, any number of times, is not limited', async () => {
+  test('with right passwords is not limited', async () => {
     const limits = createRateLimits(rules)
     for (let i = 0; i < 30; i++)
       expect(await limits.checkPassword('alice', '10.0.0.1', right)).toBe('in')
   })
 
-  test('is not held against anybody when the server failed', async () => {
+  test('is not counted if the server failed', async () => {
     const limits = createRateLimits(rules)
     const away = () => Promise.reject(new Fault('unavailable'))
     for (let i = 0; i < 30; i++)
@@ -138,7 +138,7 @@ describe('guessing passwords', () => {
   })
 })
 
-test('accounts are made only so often from one address', async () => {
+test('the number of new accounts from one address is limited', async () => {
   const limits = createRateLimits(rules)
   await limits.countSignUp('10.0.0.1')
   await limits.countSignUp('10.0.0.1')

@@ -17,7 +17,7 @@ const issued = async (secrets: string[], session_id: string, secure = false) => 
 }
 
 describe('the session cookie', () => {
-  test('names a session and is out of reach of scripts and of other sites', async () => {
+  test('names a session and is inaccessible to scripts and other sites', async () => {
     const id = newId()
     const { cookie, header } = await issued([first], id)
     expect(parseSetCookie(cookie)).toMatchObject({
@@ -34,7 +34,7 @@ describe('the session cookie', () => {
     ])
   })
 
-  test('is Secure when it was asked for over https, also when it is cleared', async () => {
+  test('is Secure for requests over https, also when it is cleared', async () => {
     expect((await issued([first], newId(), true)).cookie).toMatch(/; Secure/)
     const cleared = createSessionCookie([first]).clear(true)
     expect(parseSetCookie(cleared)).toMatchObject({
@@ -46,13 +46,13 @@ describe('the session cookie', () => {
     })
   })
 
-  test('is always Secure where pages only come over https, as the last part of the way may not', async () => {
+  test('is always Secure if every page is served over https, even if the last hop is not', async () => {
     const cookie = createSessionCookie([first], Date.now, true)
     expect(await cookie.issue(newId(), false)).toMatch(/; Secure/)
     expect(parseSetCookie(cookie.clear(false))).toMatchObject({ value: '', secure: true })
   })
 
-  test('of any secret in use is read, and the newest seals', async () => {
+  test('is read with any secret in use and sealed with the newest', async () => {
     const id = newId()
     const old = await issued([first], id)
     expect(await createSessionCookie([second, first]).read(old.header)).toMatchObject([
@@ -68,7 +68,7 @@ describe('the session cookie', () => {
     ])
   })
 
-  test('of another secret, a touched one, none and nonsense are nobody', async () => {
+  test('is ignored if it is forged, altered, missing or nonsense', async () => {
     const { header } = await issued([first], newId())
     const cookie = createSessionCookie([first])
     const middle = Math.floor(header.length / 2)
@@ -87,7 +87,7 @@ describe('the session cookie', () => {
     expect(await createSessionCookie([second]).read(header)).toEqual([])
   })
 
-  test('is found behind others of its name, but not behind any number of them', async () => {
+  test('is found after other cookies of its name, up to a limit', async () => {
     const cookie = createSessionCookie([first])
     const [one, two] = [newId(), newId()]
     const headers = [(await issued([first], one)).header, (await issued([first], two)).header]

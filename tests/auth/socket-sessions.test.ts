@@ -1,4 +1,5 @@
-// Sessions that are used over sockets alone: they last, and they end everywhere at once. Two nodes, with every setting as it is by default.
+// Sessions that are used only over sockets: they last, and they end on all nodes at once. Two nodes
+// with default settings.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
@@ -26,19 +27,19 @@ afterAll(async () => {
   await fresh[Symbol.asyncDispose]()
 })
 
-/** How long after `deed` the last of the devices had lost its connection (ms). */
+/** The time from `action` until the last of the devices has lost its connection (ms). */
 async function lostAfter(
   devices: readonly Device[],
-  deed: () => Promise<unknown>,
+  action: () => Promise<unknown>,
 ): Promise<number> {
   const lost = Promise.all(devices.map((device) => device.disconnected(15_000)))
   const began = performance.now()
-  await deed()
+  await action()
   await lost
   return performance.now() - began
 }
 
-/** The shortest of up to three: a machine that is busy at a moment says nothing about the server. */
+/** The shortest of up to three measurements, because a busy machine makes single ones too long. */
 async function atBest(measure: () => Promise<number>): Promise<number> {
   let best = Infinity
   for (let turn = 0; turn < 3 && best >= AT_ONCE_MS; turn++) best = Math.min(best, await measure())
@@ -64,7 +65,7 @@ describe.each([
     await there?.stop()
   })
 
-  test('a session that is revoked at one loses its sockets at the other within a second', async () => {
+  test('a session that is revoked on one node loses its sockets on the other within a second', async () => {
     const took = await atBest(async () => {
       const phone = await alice.signIn()
       const devices = await everywhere(phone, there!)
@@ -75,7 +76,7 @@ describe.each([
     expect(took).toBeLessThan(AT_ONCE_MS)
   })
 
-  test('so do all other sessions when the password is changed', async () => {
+  test('all other sessions lose their sockets when the password is changed', async () => {
     const body = { current_password: alice.password, new_password: alice.password }
     const took = await atBest(async () =>
       lostAfter(await everywhere(await alice.signIn(), there!), () =>
@@ -85,7 +86,7 @@ describe.each([
     expect(took).toBeLessThan(AT_ONCE_MS)
   })
 
-  test('a session that ends by itself takes its sockets along, on whichever node', async () => {
+  test('a session that expires loses its sockets on every node', async () => {
     const late = await atBest(async () => {
       const phone = await alice.signIn()
       const ends = Date.now() + 3_000
@@ -102,8 +103,8 @@ describe.each([
   })
 })
 
-test('a session that only has a socket is renewed for 30 days, and its socket stays when its first end has come', async () => {
-  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } }
+test('a session with only a socket is renewed for 30 days, and its socket outlives the first expiry', async () => {
+  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } }
   await using node = await startNode(fresh, { options: { gateway } })
   const alice = await signUp(node, 'alice')
   const ends = new Date(Date.now() + 1_000)

@@ -1,4 +1,5 @@
-// Users whom a proxy in front brings: its word counts beside its secret only, and then before any cookie.
+// Users whom a trusted proxy names. Its headers count only with its secret, and then they outrank
+// any cookie.
 import { once } from 'node:events'
 import { request as rawRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import { json } from 'node:stream/consumers'
@@ -29,7 +30,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 
-/** What the proxy adds to a request of this user. */
+/** The headers that the proxy adds to a request of this user. */
 const by = (user: string, also: Record<string, string> = {}) => ({
   'lockstep-proxy-secret': secret,
   'x-user': user,
@@ -38,7 +39,7 @@ const by = (user: string, also: Record<string, string> = {}) => ({
 const ask = (headers: Record<string, string>, path = '/users/me') =>
   request(shared.node.url + path, 'GET', undefined, headers)
 
-/** Somebody new, whom the proxy has brought once. */
+/** A new user for whom the proxy has made one request. */
 async function brought(subject = `subject-${newId()}`): Promise<Person & { subject: string }> {
   const reply = await ask(by(subject))
   expect(reply.status).toBe(200)
@@ -48,7 +49,7 @@ async function brought(subject = `subject-${newId()}`): Promise<Person & { subje
   })
 }
 
-/** With a header sent as often as it has values. */
+/** Sends one header line per value. */
 async function askRaw(headers: OutgoingHttpHeaders): Promise<Record<string, unknown>> {
   const [response] = (await once(
     rawRequest(`${shared.node.url}/users/me`, { headers }).end(),
@@ -58,7 +59,7 @@ async function askRaw(headers: OutgoingHttpHeaders): Promise<Record<string, unkn
 }
 
 describe('a user whom the proxy names', () => {
-  test('gets an account on first sight and a session that the cookie carries on', async () => {
+  test('gets an account the first time, and a session that the cookie continues', async () => {
     const name = `Jürgen Müller ${newId()}`
     const header = Buffer.from(name).toString('latin1')
     const reply = await ask(by('cn=4711, dc=example', { 'x-name': header }))
@@ -74,14 +75,14 @@ describe('a user whom the proxy names', () => {
     ).toHaveLength(1)
   })
 
-  test('is the same one in another browser, whatever the name is by then', async () => {
+  test('is the same user in another browser, even under a new name', async () => {
     const alice = await brought()
     const phone = await ask(by(alice.subject, { 'x-name': 'somebody-else' }))
     expect(phone.body).toMatchObject({ user: alice.user })
     expect(phone.body.session).not.toEqual(alice.session)
   })
 
-  test('that comes with many requests at once, to all nodes, gets one account', async () => {
+  test('with many simultaneous requests to all nodes gets one account', async () => {
     const subject = newId()
     const all = shared.nodes.flatMap(({ url }) => Array<string>(6).fill(`${url}/users/me`))
     const replies = await Promise.all(all.map((url) => request(url, 'GET', undefined, by(subject))))
@@ -90,7 +91,7 @@ describe('a user whom the proxy names', () => {
     expect(await database.users.countDocuments({ 'host.subject': subject })).toBe(1)
   })
 
-  test('gets one session for the requests that come before there is one', async () => {
+  test('gets one session for the requests that arrive before there is one', async () => {
     const gate = Promise.withResolvers<void>()
     const usual = sessionsFor(alone)
     const identify = vi.fn(usual.identify)
@@ -109,7 +110,7 @@ describe('a user whom the proxy names', () => {
     expect(enter).toHaveBeenCalledTimes(1)
   })
 
-  test('works, changes and is heard of as any other', async () => {
+  test('works like any other user', async () => {
     const alice = await brought()
     await using device = await alice.device('conversations')
     const headers = by(alice.subject)
@@ -120,7 +121,7 @@ describe('a user whom the proxy names', () => {
     ).toBeDefined()
   })
 
-  test('is known by either secret while they are exchanged', async () => {
+  test('is accepted with either secret during a rotation', async () => {
     const alice = await brought()
     expect((await ask({ ...by(alice.subject), 'lockstep-proxy-secret': next })).body).toMatchObject(
       {
@@ -130,7 +131,7 @@ describe('a user whom the proxy names', () => {
   })
 })
 
-describe('a user whom somebody else names', () => {
+describe('a user whom a request names without the proxy', () => {
   const wrong: [string, Record<string, string>][] = [
     ['no secret', {}],
     ['an empty one', { 'lockstep-proxy-secret': '' }],
@@ -139,7 +140,7 @@ describe('a user whom somebody else names', () => {
     ['more than it', { 'lockstep-proxy-secret': `${secret},${next}` }],
     ['it elsewhere', { authorization: `Bearer ${secret}`, 'proxy-secret': secret }],
   ]
-  test.each(wrong)('with %s is nobody, and the log says so', async (_what, headers) => {
+  test.each(wrong)('with %s is ignored, and the log says so', async (_what, headers) => {
     const alice = await brought()
     const before = await database.sessions.countDocuments({ user_id: alice.user.id })
     const from = lines.length
@@ -153,7 +154,7 @@ describe('a user whom somebody else names', () => {
     ).toHaveLength(2)
   })
 
-  test('is not even that beside a cookie: it stays the cookie’s', async () => {
+  test('with a cookie is ignored, and the cookie counts', async () => {
     const [alice, bob] = [await brought(), await brought()]
     for (const [, headers] of wrong) {
       const reply = await ask({ ...headers, 'x-user': alice.subject, cookie: bob.cookie })
@@ -161,7 +162,7 @@ describe('a user whom somebody else names', () => {
     }
   })
 
-  test('beside the proxy’s own user leaves nobody: a proxy has to replace the headers, not to add them', async () => {
+  test('together with the proxy’s own user is nobody, because a proxy must replace the headers', async () => {
     const [alice, mallory] = [await brought(), await brought()]
     const twice = { ...by(''), 'x-user': [alice.subject, mallory.subject] }
     expect(await askRaw(twice)).toMatchObject({ status: 401, code: 'unauthenticated' })
@@ -173,13 +174,13 @@ describe('a user whom somebody else names', () => {
     })
   })
 
-  test.each(['', 'x'.repeat(256)])('as %j is nobody, even by the proxy', async (subject) => {
+  test.each(['', 'x'.repeat(256)])('as %j is nobody, even from the proxy', async (subject) => {
     expectProblem(await ask(by(subject)), 'unauthenticated', 401)
   })
 })
 
-describe('a browser that somebody else has used', () => {
-  test('shows whom the proxy names, and ends the session that was there', async () => {
+describe('a browser that another user has used', () => {
+  test('shows the user whom the proxy names and ends the previous session', async () => {
     const [alice, bob] = [await brought(), await brought()]
     await using device = await alice.device('conversations')
     const reply = await ask(by(bob.subject, { cookie: alice.cookie }))
@@ -189,19 +190,19 @@ describe('a browser that somebody else has used', () => {
     expect((await ask({ cookie: cookieOf(reply.headers) })).body).toEqual(reply.body)
   })
 
-  test('in many requests at once, too', async () => {
+  test('does so in many simultaneous requests too', async () => {
     const [alice, bob] = [await brought(), await brought()]
     const asking = Array.from({ length: 8 }, () => ask(by(bob.subject, { cookie: alice.cookie })))
     for (const { body } of await Promise.all(asking)) expect(body).toMatchObject({ user: bob.user })
   })
 
-  test('drops what a page of the one before still holds', async () => {
+  test('refuses a page that holds the previous user’s state', async () => {
     const [alice, bob] = [await brought(), await brought()]
     const held = { cookie: alice.cookie, 'lockstep-user': alice.user.id }
     expectProblem(await ask(by(bob.subject, held)), 'unauthenticated', 401)
   })
 
-  test('shows nothing when the proxy says that nobody is signed in', async () => {
+  test('shows nothing if the proxy says that nobody is signed in', async () => {
     const alice = await brought()
     const nobody = { 'lockstep-proxy-secret': secret, cookie: alice.cookie }
     expectProblem(await ask(nobody), 'unauthenticated', 401)
@@ -236,7 +237,7 @@ describe('a socket', () => {
     },
   )
 
-  test('without a cookie is nobody’s, whomever the proxy names', async () => {
+  test('without a cookie has no user, whomever the proxy names', async () => {
     const alice = await brought()
     expect(await join(undefined, by(alice.subject))).toBe('unauthenticated')
     expect(await join(undefined, { 'x-user': alice.subject })).toBe('unauthenticated')
@@ -267,7 +268,7 @@ describe('an account without a password', () => {
     },
   )
 
-  test('that was deleted is followed by an empty one, when its owner comes again', async () => {
+  test('is followed by an empty one if its owner returns after a deletion', async () => {
     const alice = await brought()
     await alice.ask('createConversation', { body: { title: 'gone' } })
     await alice.ask('deleteMe', { body: {} })
@@ -276,7 +277,7 @@ describe('an account without a password', () => {
     expect((await after.ask('listConversations')).items).toEqual([])
   })
 
-  test('can’t be signed in to by password, and its name can’t be taken', async () => {
+  test('can’t be used with a password, and its name can’t be taken', async () => {
     const alice = await brought()
     await using both = await startNode(shared.database, { trustedProxy })
     for (const password of ['', 'undefined', 'correct horse'])
@@ -293,14 +294,14 @@ describe('an account without a password', () => {
 })
 
 describe('passwords', () => {
-  test('are off where the proxy brings the users', async () => {
+  test('are off if the proxy signs users in', async () => {
     const credentials = { username: `someone-${newId()}`, password: 'correct horse' }
     for (const path of ['/auth/register', '/auth/login'])
       expectProblem(await request(shared.node.url + path, 'POST', credentials), 'not_found', 404)
     expect((await ask({}, '/auth/methods')).body).toEqual({ password: false, providers: [] })
   })
 
-  test('may be on beside it: then a password’s session stays while the proxy names nobody', async () => {
+  test('may be on with the proxy: then a password session lasts while the proxy names nobody', async () => {
     await using both = await startNode(shared.database, { trustedProxy })
     const carol = await signUp(both, 'carol')
     const nobody = { 'lockstep-proxy-secret': secret }
@@ -310,7 +311,7 @@ describe('passwords', () => {
   })
 })
 
-test('by default the proxy’s headers are nothing', async () => {
+test('by default the proxy’s headers are ignored', async () => {
   const alice = await brought()
   await using usual = await startNode(shared.database)
   expectProblem(

@@ -8,9 +8,9 @@ import { topics } from '@lockstep/protocol/topics'
 import { startFeed } from '../../realtime/feed/feed.ts'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { Cluster, figure, total } from '../cluster/cluster.ts'
-import { crowd, crowdEnv, inBatches } from '../cluster/crowd.ts'
-import { opened } from '../feed/changes.ts'
+import { Cluster, readMetric, sum } from '../cluster/cluster.ts'
+import { createUsers, bulkUsersEnv, inBatches } from '../cluster/bulk-users.ts'
+import { openTestDatabase } from '../feed/inserted-changes.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import type { Device } from '../harness/device.ts'
@@ -40,12 +40,12 @@ test('Redis traffic and change streams on 1, 2 and 4 nodes', async () => {
 })
 
 test('what an idle tab costs', async () => {
-  await using cluster = await Cluster.start(1, { env: () => crowdEnv })
+  await using cluster = await Cluster.start(1, { env: () => bulkUsersEnv })
   const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
   const admin = new Redis(cluster.redis.url)
-  const people = await crowd(cluster.databaseUrl, TABS, () => node.url)
+  const people = await createUsers(cluster.databaseUrl, TABS, () => node.url)
   const look = async () => ({
-    node: await figure(node, 'process_resident_memory_bytes'),
+    node: await readMetric(node, 'process_resident_memory_bytes'),
     redis: Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]),
   })
   const before = await look()
@@ -68,7 +68,7 @@ test('what an idle tab costs', async () => {
       what: 'tabs that came in a second, this process included',
       value: ((TABS / ms) * 1000).toFixed(0),
     },
-    { what: 'change streams', value: await figure(node, 'lockstep_feed_tails') },
+    { what: 'change streams', value: await readMetric(node, 'lockstep_feed_tails') },
   ])
   for (const device of tabs.flat().reverse()) device.close()
   admin.disconnect()
@@ -76,7 +76,7 @@ test('what an idle tab costs', async () => {
 
 test('what one lease can carry', async () => {
   await using home = freshDatabase()
-  await using connection = await opened(home.url)
+  await using connection = await openTestDatabase(home.url)
   const { database } = connection
   let seen = 0
   const feed = startFeed({
@@ -118,7 +118,7 @@ async function measure(size: number, where: string) {
     await Cluster.start(size, {
       async env(index, redis) {
         wires[index] = await Wire.to({ port: redis.port })
-        return { ...crowdEnv, REDIS_URL: `redis://${wires[index].address}` }
+        return { ...bulkUsersEnv, REDIS_URL: `redis://${wires[index].address}` }
       },
     }),
   )
@@ -129,7 +129,7 @@ async function measure(size: number, where: string) {
   stack.defer(() => admin.disconnect())
   const urlOf = (index: number) => cluster.nodes[index % size]!.url
   const users = USERS_PER_NODE * size
-  const people = await crowd(cluster.databaseUrl, users, urlOf)
+  const people = await createUsers(cluster.databaseUrl, users, urlOf)
   const devices: Device[] = await inBatches(users * 2, (i) => {
     const index = i >> 1
     const second = where === 'devices on two nodes' ? i & 1 : 0
@@ -164,19 +164,17 @@ async function measure(size: number, where: string) {
   const changes = users * CHANGES
   const perOwn = (lines: readonly Line[], way: keyof Line) =>
     lines.length > 0
-      ? (total(lines.map((line) => line[way])) / lines.length / (USERS_PER_NODE * CHANGES)).toFixed(
-          0,
-        )
+      ? (sum(lines.map((line) => line[way])) / lines.length / (USERS_PER_NODE * CHANGES)).toFixed(0)
       : '-'
-  const tails = total(
-    await Promise.all(cluster.nodes.map((node) => figure(node, 'lockstep_feed_tails'))),
+  const tails = sum(
+    await Promise.all(cluster.nodes.map((node) => readMetric(node, 'lockstep_feed_tails'))),
   )
   return {
     where,
     nodes: size,
     streams: tails,
     'idle B/s a node': (
-      total(idle.map(({ up, down }) => up + down)) /
+      sum(idle.map(({ up, down }) => up + down)) /
       size /
       (IDLE_MS / 1000)
     ).toFixed(0),

@@ -19,16 +19,16 @@ export interface ClusterOptions {
 }
 
 /** A figure of a node's `/metrics`, summed over labels. */
-export const figure = async (node: { url: string }, name: string): Promise<number> =>
-  (await figuresOf(node))(name)
+export const readMetric = async (node: { url: string }, name: string): Promise<number> =>
+  (await readMetrics(node))(name)
 
 /** All of a node's figures, asked for once. */
-async function figuresOf({ url }: { url: string }): Promise<(name: string) => number> {
+async function readMetrics({ url }: { url: string }): Promise<(name: string) => number> {
   const text = await (await fetch(`${url}/metrics`)).text()
-  return (name) => figureIn(text, name)
+  return (name) => metricIn(text, name)
 }
 
-function figureIn(text: string, name: string): number {
+function metricIn(text: string, name: string): number {
   const lines = text
     .split('\n')
     .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
@@ -37,7 +37,7 @@ function figureIn(text: string, name: string): number {
 }
 
 /** The sum of a figure over nodes. */
-export const total = (figures: readonly number[]): number => figures.reduce((a, b) => a + b, 0)
+export const sum = (figures: readonly number[]): number => figures.reduce((a, b) => a + b, 0)
 
 export class Cluster implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack()
@@ -76,7 +76,7 @@ export class Cluster implements AsyncDisposable {
     const balancer = await startBalancer(() => this.alive())
     this.#stack.use(balancer)
     this.balancer = balancer
-    await this.healed()
+    await this.untilHealthy()
   }
 
   async #spawn(index: number, port = '0'): Promise<NodeProcess> {
@@ -86,7 +86,7 @@ export class Cluster implements AsyncDisposable {
   }
 
   /** What the nodes said of their faults: the reason, when a test fails. */
-  complaints(): string[] {
+  faultLines(): string[] {
     return this.nodes.flatMap(({ process }) =>
       process.output.filter((line) => line.includes('request failed')),
     )
@@ -110,30 +110,33 @@ export class Cluster implements AsyncDisposable {
   holder(within = 8_000): Promise<NodeProcess> {
     const look = async () => {
       const alive = this.alive()
-      const held = await Promise.all(alive.map((node) => figure(node, 'lockstep_feed_leases_held')))
-      return total(held) === 1 ? alive[held.indexOf(1)] : undefined
+      const held = await Promise.all(
+        alive.map((node) => readMetric(node, 'lockstep_feed_leases_held')),
+      )
+      return sum(held) === 1 ? alive[held.indexOf(1)] : undefined
     }
     return eventually(look, { within, what: 'one node holds the lease' })
   }
 
   /** Of every living node, in order. */
-  figures(name: string): Promise<number[]> {
-    return Promise.all(this.alive().map((node) => figure(node, name)))
+  metricOfEach(name: string): Promise<number[]> {
+    return Promise.all(this.alive().map((node) => readMetric(node, name)))
   }
 
   /** Every node is ready, hears Redis and knows the others, and one of them tails for all. */
-  async healed(within = 30_000): Promise<void> {
+  async untilHealthy(within = 30_000): Promise<void> {
     const { leases = 1 } = this.#options
     await eventually(
       async () => {
         const alive = this.alive()
         for (const { url } of alive) if ((await fetch(`${url}/readyz`)).status !== 200) return false
-        const figures = await Promise.all(alive.map(figuresOf))
-        const sum = (name: string) => total(figures.map((figureOf) => figureOf(name)))
+        const figures = await Promise.all(alive.map(readMetrics))
+        const totalOf = (name: string) => sum(figures.map((figureOf) => figureOf(name)))
         const knownToAll = figures.every((figureOf) => figureOf('lockstep_nodes') === alive.length)
-        const isHeard = sum('lockstep_redis_heard') === alive.length
+        const isHeard = totalOf('lockstep_redis_heard') === alive.length
         const isTailed =
-          sum('lockstep_feed_tails') === leases && sum('lockstep_feed_leases_held') === leases
+          totalOf('lockstep_feed_tails') === leases &&
+          totalOf('lockstep_feed_leases_held') === leases
         return knownToAll && isHeard && isTailed
       },
       { within, what: 'the cluster is whole again' },

@@ -26,8 +26,8 @@ test(
     const readiness = () =>
       Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
 
-    traffic.write()
-    await traffic.progress()
+    traffic.startWriting()
+    await traffic.untilAcked()
     await engine.process.kill()
     await eventually(async () => expect(await readiness()).toEqual([503, 503, 503]), {
       within: 20_000,
@@ -41,13 +41,13 @@ test(
     await eventually(async () => expect(await readiness()).toEqual([200, 200, 200]), {
       within: 30_000,
     })
-    await traffic.progress()
+    await traffic.untilAcked()
     // and once more, so short that nobody may notice
     await engine.process.kill()
     engine = await startEmbeddedProcess(directory, ['--port', String(port)])
-    await traffic.progress(10, 30_000)
-    await cluster.healed()
-    await traffic.exact()
+    await traffic.untilAcked(10, 30_000)
+    await cluster.untilHealthy()
+    await traffic.stopAndVerify()
     expect(traffic.devices.flatMap(({ away }) => away)).toEqual([])
   },
 )

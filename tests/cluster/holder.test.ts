@@ -1,7 +1,7 @@
 // The node that tails for all dies, sleeps, or goes: another takes over, and the devices of every node get all.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
-import { Cluster, figure } from './cluster.ts'
+import { Cluster, readMetric } from './cluster.ts'
 import { Traffic } from './traffic.ts'
 
 let cluster: Cluster
@@ -9,7 +9,7 @@ beforeAll(async () => {
   cluster = await Cluster.start(3)
 }, 60_000)
 afterAll(() => cluster?.[Symbol.asyncDispose]())
-afterEach(() => cluster.healed())
+afterEach(() => cluster.untilHealthy())
 
 test(
   'P1 P2: killed with -9, the holder is followed within 5 s and nobody misses anything',
@@ -17,16 +17,16 @@ test(
   async () => {
     const holder = await cluster.holder()
     await using traffic = await Traffic.start(cluster)
-    traffic.write()
-    await traffic.progress()
+    traffic.startWriting()
+    await traffic.untilAcked()
     await holder.process.kill()
     const killed = performance.now()
     const heir = await cluster.holder()
     const ms = performance.now() - killed
-    await traffic.progress()
+    await traffic.untilAcked()
     expect(ms).toBeLessThan(5_000)
     expect(heir).not.toBe(holder)
-    await traffic.exact()
+    await traffic.stopAndVerify()
     await cluster.respawn(holder)
   },
 )
@@ -34,14 +34,14 @@ test(
 test('a holder that stops gives its lease away at once', { timeout: 90_000 }, async () => {
   const holder = await cluster.holder()
   await using traffic = await Traffic.start(cluster)
-  traffic.write()
-  await traffic.progress()
+  traffic.startWriting()
+  await traffic.untilAcked()
   await holder.stop()
   expect(await holder.process.exited).toEqual({ code: 0, signal: null })
   const released = performance.now()
   await cluster.holder()
   expect(performance.now() - released).toBeLessThan(2_000)
-  await traffic.exact()
+  await traffic.stopAndVerify()
   await cluster.respawn(holder)
 })
 
@@ -57,18 +57,18 @@ test(
     const heir = await eventually(
       async () => {
         for (const node of awake)
-          if ((await figure(node, 'lockstep_feed_leases_held')) === 1) return node
+          if ((await readMetric(node, 'lockstep_feed_leases_held')) === 1) return node
         return undefined
       },
       { within: 8_000, what: 'another node holds the lease' },
     )
-    for (let n = 0; n < 30; n++) await traffic.once(awake[n % 2]!, `while it sleeps ${n}`)
+    for (let n = 0; n < 30; n++) await traffic.writeOnce(awake[n % 2]!, `while it sleeps ${n}`)
     holder.process.signal('SIGCONT')
-    traffic.write()
-    await traffic.progress(30)
-    await cluster.healed()
+    traffic.startWriting()
+    await traffic.untilAcked(30)
+    await cluster.untilHealthy()
     expect(await cluster.holder()).toBe(heir)
-    await traffic.exact()
+    await traffic.stopAndVerify()
   },
 )
 
@@ -79,8 +79,8 @@ test(
     const holder = await cluster.holder()
     const [writer] = cluster.others(holder)
     await using traffic = await Traffic.start(cluster)
-    await traffic.lonely(writer!, 'the only one', () => holder.process.kill())
-    await traffic.exact()
+    await traffic.writeDuringFault(writer!, 'the only one', () => holder.process.kill())
+    await traffic.stopAndVerify()
     await cluster.respawn(holder)
   },
 )

@@ -7,7 +7,7 @@ import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 import { freePort } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
-import { Cluster, figure, total } from './cluster.ts'
+import { Cluster, readMetric, sum } from './cluster.ts'
 import { Traffic } from './traffic.ts'
 
 const TIMEOUT = { timeout: 90_000 }
@@ -26,7 +26,7 @@ afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
   await Promise.all(wires.map((wire) => wire[Symbol.asyncDispose]()))
 })
-afterEach(() => cluster.healed())
+afterEach(() => cluster.untilHealthy())
 
 const each = (value: number) => cluster.nodes.map(() => value)
 const readiness = () =>
@@ -36,10 +36,10 @@ const readiness = () =>
 const alone = () =>
   eventually(
     async () => {
-      expect(await cluster.figures('lockstep_redis_heard')).toEqual(each(0))
-      expect(await cluster.figures('lockstep_feed_leases_held')).toEqual(each(0))
-      expect(await cluster.figures('lockstep_feed_tails')).toEqual(each(1))
-      expect(await cluster.figures('lockstep_feed_ready')).toEqual(each(1))
+      expect(await cluster.metricOfEach('lockstep_redis_heard')).toEqual(each(0))
+      expect(await cluster.metricOfEach('lockstep_feed_leases_held')).toEqual(each(0))
+      expect(await cluster.metricOfEach('lockstep_feed_tails')).toEqual(each(1))
+      expect(await cluster.metricOfEach('lockstep_feed_ready')).toEqual(each(1))
       expect(await readiness()).toEqual(each(200))
       return true
     },
@@ -51,60 +51,60 @@ test(
   TIMEOUT,
   async () => {
     await using traffic = await Traffic.start(cluster)
-    traffic.write()
-    await traffic.progress()
+    traffic.startWriting()
+    await traffic.untilAcked()
     await cluster.redis.kill()
-    await traffic.progress()
+    await traffic.untilAcked()
     await alone()
-    await traffic.progress()
+    await traffic.untilAcked()
     await cluster.redis.restart()
-    await traffic.progress()
-    await cluster.healed()
-    await traffic.exact()
+    await traffic.untilAcked()
+    await cluster.untilHealthy()
+    await traffic.stopAndVerify()
   },
 )
 
 test('restarted empty in a moment, it takes nothing away', TIMEOUT, async () => {
   await using traffic = await Traffic.start(cluster)
-  traffic.write()
+  traffic.startWriting()
   for (let round = 0; round < 3; round++) {
-    await traffic.progress()
+    await traffic.untilAcked()
     await cluster.redis.restart()
   }
-  await cluster.healed()
-  await traffic.exact()
+  await cluster.untilHealthy()
+  await traffic.stopAndVerify()
 })
 
 test('frozen, with every connection open, it holds up nobody', TIMEOUT, async () => {
   await using traffic = await Traffic.start(cluster)
-  traffic.write()
-  await traffic.progress()
+  traffic.startWriting()
+  await traffic.untilAcked()
   cluster.redis.freeze()
   try {
     await alone()
-    await traffic.progress()
+    await traffic.untilAcked()
   } finally {
     cluster.redis.thaw()
   }
-  await cluster.healed()
-  await traffic.exact()
+  await cluster.untilHealthy()
+  await traffic.stopAndVerify()
 })
 
 test('one that hangs up on everybody again and again loses nothing', TIMEOUT, async () => {
   const admin = new Redis(cluster.redis.url)
   await using traffic = await Traffic.start(cluster)
-  traffic.write()
+  traffic.startWriting()
   try {
     for (let round = 0; round < 20; round++) {
-      await traffic.progress(3)
+      await traffic.untilAcked(3)
       await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     }
   } finally {
     admin.disconnect()
   }
-  await cluster.healed()
-  await traffic.exact()
+  await cluster.untilHealthy()
+  await traffic.stopAndVerify()
 })
 
 test(
@@ -112,24 +112,24 @@ test(
   TIMEOUT,
   async () => {
     await using traffic = await Traffic.start(cluster)
-    traffic.write()
+    traffic.startWriting()
     try {
       for (const wire of wires) wire.delay(500)
-      await traffic.progress(20)
-      await traffic.arrived()
+      await traffic.untilAcked(20)
+      await traffic.untilDelivered()
       // there and back it takes longer than a command may: nobody can hold the lease
       for (const wire of wires) wire.delay(1_200)
       const unheld = async () =>
-        expect(await cluster.figures('lockstep_feed_leases_held')).toEqual(each(0))
+        expect(await cluster.metricOfEach('lockstep_feed_leases_held')).toEqual(each(0))
       await eventually(unheld, { within: 15_000, what: 'the lease is lost' })
       // and longer than an echo may
       for (const wire of wires) wire.delay(1_800)
-      await traffic.progress(20)
+      await traffic.untilAcked(20)
     } finally {
       for (const wire of wires) wire.delay(0)
     }
-    await cluster.healed()
-    await traffic.exact()
+    await cluster.untilHealthy()
+    await traffic.stopAndVerify()
   },
 )
 
@@ -138,16 +138,17 @@ test(
   TIMEOUT,
   async () => {
     const holder = await cluster.holder()
-    const lost = total(await cluster.figures('lockstep_redis_lost_total'))
+    const lost = sum(await cluster.metricOfEach('lockstep_redis_lost_total'))
     await using traffic = await Traffic.start(cluster)
     cluster.redis.freeze()
     try {
       const padding = 'x'.repeat(200_000)
       const [writer] = cluster.others(holder)
       await Promise.all(
-        Array.from({ length: 6 }, (_, n) => traffic.once(writer!, `${n} ${padding}`)),
+        Array.from({ length: 6 }, (_, n) => traffic.writeOnce(writer!, `${n} ${padding}`)),
       )
-      const dropped = async () => total(await cluster.figures('lockstep_redis_lost_total')) > lost
+      const dropped = async () =>
+        sum(await cluster.metricOfEach('lockstep_redis_lost_total')) > lost
       await eventually(dropped, {
         within: 15_000,
         what: 'what Redis does not take is dropped and counted',
@@ -155,8 +156,8 @@ test(
     } finally {
       cluster.redis.thaw()
     }
-    await cluster.healed()
-    await traffic.exact(40_000)
+    await cluster.untilHealthy()
+    await traffic.stopAndVerify(40_000)
   },
 )
 
@@ -168,11 +169,11 @@ describe('one change at the worst moment, with none behind it that would show th
   ) => {
     await using traffic = await Traffic.start(cluster)
     for (let round = 0; round < rounds; round++) {
-      await traffic.lonely(cluster.nodes[round % 3]!, `round ${round}`, fault)
+      await traffic.writeDuringFault(cluster.nodes[round % 3]!, `round ${round}`, fault)
       await mend()
-      await cluster.healed()
+      await cluster.untilHealthy()
     }
-    await traffic.exact()
+    await traffic.stopAndVerify()
   }
 
   test('GATE-3: subscribers are hung up on', TIMEOUT, async () => {
@@ -204,7 +205,7 @@ test(
       { LOG_LEVEL: 'silent', REDIS_URL: nowhere },
     )
     expect((await fetch(`${node.url}/readyz`)).status).toBe(200)
-    expect(await figure(node, 'lockstep_redis_heard')).toBe(0)
+    expect(await readMetric(node, 'lockstep_redis_heard')).toBe(0)
     const person = await signUp(cluster.balancer)
     await using device = await person.at(node).device('preferences')
     await person.ask('putPreferences', { body: { theme: 'dark' } })
@@ -218,9 +219,10 @@ test(
   async () => {
     await using database = freshDatabase()
     await using stranger = await startNode(database, { redisUrl: cluster.redis.url })
-    const holds = async () => expect(await figure(stranger, 'lockstep_feed_leases_held')).toBe(1)
+    const holds = async () =>
+      expect(await readMetric(stranger, 'lockstep_feed_leases_held')).toBe(1)
     await eventually(holds, { within: 10_000, what: 'it tails its own database' })
-    expect(await figure(stranger, 'lockstep_nodes')).toBe(1)
-    await cluster.healed()
+    expect(await readMetric(stranger, 'lockstep_nodes')).toBe(1)
+    await cluster.untilHealthy()
   },
 )

@@ -9,9 +9,9 @@ test(
   async () => {
     await using cluster = await Cluster.start(3)
     await using traffic = await Traffic.start(cluster)
-    await traffic.open(3)
-    traffic.write()
-    await traffic.progress()
+    await traffic.openTabs(3)
+    traffic.startWriting()
+    await traffic.untilAcked()
     for (const node of [...cluster.nodes]) {
       const stopping = performance.now()
       await node.stop()
@@ -20,12 +20,12 @@ test(
         await tab.live()
         expect(tab.liveAt - stopping).toBeLessThan(5_000)
       }
-      await traffic.progress()
+      await traffic.untilAcked()
       await cluster.respawn(node)
-      await cluster.healed()
-      await traffic.progress()
+      await cluster.untilHealthy()
+      await traffic.untilAcked()
     }
-    await traffic.exact()
+    await traffic.stopAndVerify()
     const away = traffic.devices.flatMap((device) => device.away)
     expect(away.length).toBeGreaterThanOrEqual(cluster.nodes.length)
     expect(Math.max(...away)).toBeLessThan(5_000)

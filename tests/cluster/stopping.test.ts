@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { stopOnce, stopTimings } from '../../realtime/lifecycle/shutdown.ts'
+import { createShutdown, shutdownTimings } from '../../realtime/lifecycle/shutdown.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -16,7 +16,7 @@ const DEADLINE_MS = 30_000
 
 test('steps that never end take no more than the total, and those behind them are begun all the same', async () => {
   const begun: string[] = []
-  const stops = stopOnce(createLogger('silent'), { step: 1_000, total: 500 })
+  const stops = createShutdown(createLogger('silent'), { step: 1_000, total: 500 })
   for (const name of ['last', 'e', 'd', 'c', 'b', 'first'])
     stops.add(name, () => {
       begun.push(name)
@@ -57,7 +57,7 @@ test(
     expect(await node.process.exited).toEqual({ code: 0, signal: null })
     expect(performance.now() - told).toBeLessThan(DEADLINE_MS)
     expect(device.inbox.all('draining')).toHaveLength(1)
-    expect(stopTimings.total).toBeLessThan(DEADLINE_MS)
+    expect(shutdownTimings.total).toBeLessThan(DEADLINE_MS)
     await asked
   },
 )

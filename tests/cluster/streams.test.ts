@@ -8,8 +8,8 @@ import type { FeedDocument } from '../../realtime/store/feed.ts'
 import { withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
-import { Cluster, total } from './cluster.ts'
-import { crowd, crowdEnv, inBatches } from './crowd.ts'
+import { Cluster, sum } from './cluster.ts'
+import { createUsers, bulkUsersEnv, inBatches } from './bulk-users.ts'
 
 /** A cluster on a database that nobody else has cursors on. */
 async function clusterOf(nodes: number, leases: number) {
@@ -22,7 +22,7 @@ async function clusterOf(nodes: number, leases: number) {
   starting.defer(() => client.close())
   await client.db().collection<FeedDocument>('feed').insertOne({ _id: 'leases', count: leases })
   const cluster = starting.use(
-    await Cluster.start(nodes, { databaseUrl, leases, env: () => crowdEnv }),
+    await Cluster.start(nodes, { databaseUrl, leases, env: () => bulkUsersEnv }),
   )
   const stack = starting.move()
   return {
@@ -44,11 +44,11 @@ test(
     await using home = await clusterOf(2, 1)
     const { cluster, databaseUrl, cursors } = home
     await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
-    const people = await crowd(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
+    const people = await createUsers(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
     const devices = await inBatches(people.length, (i) => people[i]!.device('preferences'))
-    expect(total(await cluster.figures('lockstep_sockets'))).toBe(2_000)
+    expect(sum(await cluster.metricOfEach('lockstep_sockets'))).toBe(2_000)
     await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
-    expect(total(await cluster.figures('lockstep_feed_tails'))).toBe(1)
+    expect(sum(await cluster.metricOfEach('lockstep_feed_tails'))).toBe(1)
 
     // and each hears its own, from whichever node it was written
     const some = Array.from({ length: 20 }, (_, i) => i * 97)
@@ -66,7 +66,7 @@ test(
 test('FEED-1: three leases on two nodes are three streams', { timeout: 60_000 }, async () => {
   await using home = await clusterOf(2, 3)
   // the first node has all three until it hears of the second and hands one over
-  const tails = async () => (await home.cluster.figures('lockstep_feed_tails')).toSorted()
+  const tails = async () => (await home.cluster.metricOfEach('lockstep_feed_tails')).toSorted()
   await eventually(async () => expect(await tails()).toEqual([1, 2]), { within: 10_000 })
   await eventually(async () => expect(await home.cursors()).toBe(3), { within: 10_000 })
 })

@@ -1,9 +1,9 @@
 // A tab with the real client engine, behind the load balancer: nobody tells it which node to go to.
 import type { Person } from '../harness/person.ts'
 import { eventually } from '../harness/eventually.ts'
-import { createEngine, type Engine } from '@lockstep/client/engine'
+import { createEngine, type Engine } from '@lockstep/client'
 
-export class Tab implements AsyncDisposable {
+export class EngineTab implements AsyncDisposable {
   readonly engine: Engine
   /** When it was last seen to lose its node, and to be live again (`performance.now()`). */
   lostAt = -Infinity
@@ -20,8 +20,8 @@ export class Tab implements AsyncDisposable {
   }
 
   /** Opens it at a conversation; resolves when it is live. */
-  static async open(person: Person, origin: string, conversation_id: string): Promise<Tab> {
-    const tab = new Tab(person, origin)
+  static async open(person: Person, origin: string, conversation_id: string): Promise<EngineTab> {
+    const tab = new EngineTab(person, origin)
     await tab.engine.start()
     await tab.engine.conversations.open(conversation_id)
     await tab.live()

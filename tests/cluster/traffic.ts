@@ -8,7 +8,7 @@ import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import type { Cluster } from './cluster.ts'
-import { Tab } from './tab.ts'
+import { EngineTab } from './tab.ts'
 
 /** Between two writes of one writer (ms): faults are hit by some of them, and the nodes have time left to live. */
 const PACE_MS = 250
@@ -30,8 +30,8 @@ export class Traffic implements AsyncDisposable {
   readonly cluster: Cluster
   readonly person: Person
   readonly conversation_id: string
-  readonly devices: Wanderer[] = []
-  readonly tabs: Tab[] = []
+  readonly devices: RoamingDevice[] = []
+  readonly tabs: EngineTab[] = []
   readonly acked: Acked[] = []
   /** Answers and errors after which no client may repeat its request. */
   readonly failures: string[] = []
@@ -52,18 +52,20 @@ export class Traffic implements AsyncDisposable {
     const { id } = await person.ask('createConversation')
     const traffic = new Traffic(cluster, person, id)
     for (const { url } of cluster.nodes)
-      traffic.devices.push(await Wanderer.of(person, url, cluster))
+      traffic.devices.push(await RoamingDevice.of(person, url, cluster))
     return traffic
   }
 
   /** Opens so many tabs of the person at the load balancer. */
-  async open(tabs: number): Promise<void> {
+  async openTabs(tabs: number): Promise<void> {
     for (let i = 0; i < tabs; i++)
-      this.tabs.push(await Tab.open(this.person, this.cluster.balancer.url, this.conversation_id))
+      this.tabs.push(
+        await EngineTab.open(this.person, this.cluster.balancer.url, this.conversation_id),
+      )
   }
 
   /** Begins to write, over HTTP to all nodes in turn, from each device and each tab. */
-  write(): void {
+  startWriting(): void {
     this.#writers = [this.#repeat('http', (acked) => this.#overHttp(acked))]
     for (const [index, device] of this.devices.entries())
       this.#writers.push(
@@ -74,7 +76,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   /** Resolves when so many more writes were acked. */
-  async progress(count = 10, within = 20_000): Promise<void> {
+  async untilAcked(count = 10, within = 20_000): Promise<void> {
     const goal = this.acked.length + count
     await eventually(() => this.acked.length >= goal || this.failures.length > 0, {
       within,
@@ -84,7 +86,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   /** One write that a node acks, repeated as long as it says `unavailable`; rejects for any other answer. */
-  async once(node: { url: string }, text: string): Promise<Acked> {
+  async writeOnce(node: { url: string }, text: string): Promise<Acked> {
     const acked = { mutation_id: newId(), text }
     for (let answer = ''; answer !== 'ok';) {
       answer = await this.#put(node.url, acked)
@@ -95,19 +97,23 @@ export class Traffic implements AsyncDisposable {
   }
 
   /** One write while `fault` happens, and none behind it that would show the gap: every device has it long before the next `head`. */
-  async lonely(node: { url: string }, text: string, fault: () => Promise<unknown>): Promise<void> {
-    await Promise.all([fault(), this.once(node, text)])
-    await this.arrived(LONELY_MS)
+  async writeDuringFault(
+    node: { url: string },
+    text: string,
+    fault: () => Promise<unknown>,
+  ): Promise<void> {
+    await Promise.all([fault(), this.writeOnce(node, text)])
+    await this.untilDelivered(LONELY_MS)
   }
 
   /** Resolves when every device has what the database has now. */
-  async arrived(within = 20_000): Promise<void> {
+  async untilDelivered(within = 20_000): Promise<void> {
     const { seq } = await this.person.ask('listConversations')
     for (const { follower } of this.devices) await follower.caughtUp(seq, within)
   }
 
   /** Stops writing, and checks that everything is exact: devices, documents and log. */
-  async exact(within = 20_000): Promise<void> {
+  async stopAndVerify(within = 20_000): Promise<void> {
     this.#writing = false
     await Promise.all(this.#writers)
     this.#noneFailed()
@@ -139,7 +145,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   #noneFailed(): void {
-    expect(this.failures, this.cluster.complaints().join('\n')).toEqual([])
+    expect(this.failures, this.cluster.faultLines().join('\n')).toEqual([])
   }
 
   async #inLogOnce(head: number): Promise<void> {
@@ -177,7 +183,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   /** As `#repeat`, but it is the engine that repeats. */
-  async #inTab(name: string, tab: Tab): Promise<void> {
+  async #inTab(name: string, tab: EngineTab): Promise<void> {
     for (let n = 0; this.#writing; n++) {
       const text = `${name} ${n}`
       try {
@@ -216,7 +222,7 @@ export class Traffic implements AsyncDisposable {
     }
   }
 
-  async #overSocket(device: Wanderer, { mutation_id, text }: Acked): Promise<string> {
+  async #overSocket(device: RoamingDevice, { mutation_id, text }: Acked): Promise<string> {
     const { device: socket } = device.follower
     if (!socket.connected) return 'away'
     const message = { role: 'user', content: text }
@@ -232,7 +238,7 @@ export class Traffic implements AsyncDisposable {
 }
 
 /** A device that goes to another node when its own is gone, or says that it is about to. */
-class Wanderer {
+class RoamingDevice {
   readonly follower: Follower<'conversations'>
   /** How long it was without a node, each time (ms). */
   readonly away: number[] = []
@@ -248,11 +254,11 @@ class Wanderer {
     this.#wandering = this.#wander()
   }
 
-  static async of(person: Person, url: string, cluster: Cluster): Promise<Wanderer> {
+  static async of(person: Person, url: string, cluster: Cluster): Promise<RoamingDevice> {
     const follower = await Follower.of(person, 'conversations')
     await follower.leave()
     await follower.join(person.at({ url }))
-    return new Wanderer(person, follower, cluster)
+    return new RoamingDevice(person, follower, cluster)
   }
 
   async stop(): Promise<void> {

@@ -12,7 +12,8 @@ let cluster: Cluster
 beforeAll(async () => {
   cluster = await Cluster.start(2)
   cluster.redis.freeze()
-  const tails = async () => expect(await cluster.figures('lockstep_feed_tails')).toEqual([1, 1])
+  const tails = async () =>
+    expect(await cluster.metricOfEach('lockstep_feed_tails')).toEqual([1, 1])
   await eventually(tails, { within: 20_000, what: 'each node tails for itself' })
 }, 60_000)
 afterAll(async () => {

@@ -8,17 +8,17 @@ import { eventually } from '../harness/eventually.ts'
 import { Follower, truth } from '../harness/follower.ts'
 import { signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'
-import { Trap } from './trap.ts'
+import { InterruptingProxy } from './interrupting-proxy.ts'
 
 const MORTAL = 1
 
 let database: TestDatabase
-let trap: Trap
+let trap: InterruptingProxy
 let cluster: Cluster
 let client: MongoClient
 beforeAll(async () => {
   database = freshDatabase()
-  trap = await Trap.before(addressOf(database.url))
+  trap = await InterruptingProxy.startFor(addressOf(database.url))
   const throughTrap = throughAddress(database.url, trap.address)
   const env = (index: number) => (index === MORTAL ? { MONGODB_URL: throughTrap } : {})
   cluster = await Cluster.start(3, { databaseUrl: database.url, env })
@@ -71,7 +71,7 @@ test(
       await household()
     await writer.done('append', append('before'))
     const payload = append('in, but not acked')
-    const closed = trap.set('in, but not acked', 'answers')
+    const closed = trap.interruptAfter('in, but not acked', 'answers')
     const answer = writer.command('append', payload).then(
       () => 'acked',
       () => 'gone',
@@ -83,7 +83,7 @@ test(
     )
     await there.device.until('change', ({ mutation_id }) => mutation_id === payload.mutation_id)
     await mortal.process.kill()
-    trap.open()
+    trap.restore()
     expect(await answer).toBe('gone')
     const retry = await person.at(steady).device('conversations')
     expect(await retry.done('append', payload)).toMatchObject({ seq })
@@ -91,7 +91,7 @@ test(
     expect(await entries(payload.mutation_id)).toHaveLength(1)
     expect(await exact()).toEqual(['before', 'in, but not acked'])
     await cluster.respawn(mortal)
-    await cluster.healed()
+    await cluster.untilHealthy()
   },
 )
 
@@ -108,13 +108,13 @@ test(
         .findOne({ _id: key }))!.applied
     const written = ['before', 'acked, but not projected']
     await writer.done('append', append(written[0]!))
-    const closed = trap.set(written[1]!, 'requests')
+    const closed = trap.interruptAfter(written[1]!, 'requests')
     const { seq } = await writer.done('append', append(written[1]!))
     await closed
     await here.device.until('change', (change) => change.seq === seq)
     expect(await applied()).toBeLessThan(seq)
     await mortal.process.kill()
-    trap.open()
+    trap.restore()
     // nobody reads over HTTP: the node that holds the tail has seen the entry
     await eventually(async () => (await applied()) === seq, {
       within: 10_000,
@@ -128,6 +128,6 @@ test(
     )
     expect(await exact()).toEqual(written)
     await cluster.respawn(mortal)
-    await cluster.healed()
+    await cluster.untilHealthy()
   },
 )

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MongoClient, type Db } from 'mongodb'
 import { startEmbedded, type EmbeddedOptions } from '@lockstep/embedded-mongo'
+import { MongoClient, type Db } from 'mongodb'
 
 /** A directory that is removed at the end of the test. */
 export async function temporaryDirectory(): Promise<{ path: string } & AsyncDisposable> {

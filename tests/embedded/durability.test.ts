@@ -1,10 +1,10 @@
 // What was acknowledged survives a kill at any moment. One process at a time can use the data. A
 // stop is orderly.
+import { startEmbedded } from '@lockstep/embedded-mongo'
 import { MongoClient, type Document } from 'mongodb'
 import { describe, expect, test } from 'vitest'
-import { startEmbedded } from '@lockstep/embedded-mongo'
-import { openDatabase, temporaryDirectory } from './database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
+import { openDatabase, temporaryDirectory } from './database.ts'
 
 describe('kill -9 under load', () => {
   test('loses no acknowledged insert, and a stream resumes without a gap', async () => {

@@ -1,6 +1,5 @@
 // The order of values: MongoDB's published order of types, exact numbers across types, and keys
 // whose bytes have the same order.
-import fc from 'fast-check'
 import {
   Binary,
   BSONRegExp,
@@ -14,6 +13,7 @@ import {
   ObjectId,
   Timestamp,
 } from 'bson'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 

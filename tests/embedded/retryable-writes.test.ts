@@ -1,8 +1,8 @@
 // A write that is repeated under its number happens once, whatever comes between the attempts.
 import { Binary, Int32, Long, UUID, type Document } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase, temporaryDirectory, type TestDatabase } from './database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
+import { openDatabase, temporaryDirectory, type TestDatabase } from './database.ts'
 import { connectRaw, type RawClient } from './raw-client.ts'
 
 let database: TestDatabase

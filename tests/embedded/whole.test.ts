@@ -1,9 +1,9 @@
 // What `npm start` runs without MONGODB_URL: the server and the database in one process, with one
 // directory.
-import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { signUp } from '../harness/person.ts'
+import { expect, test } from 'vitest'
 import { spawnNode } from '../harness/node.ts'
+import { signUp } from '../harness/person.ts'
 import { temporaryDirectory } from './database.ts'
 
 const EMBEDDED = { url: '' }

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
-import { startFeed, type FeedOptions } from '../../realtime/feed/feed.ts'
+import { startFeed, type FeedDeps } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Database } from '../../realtime/store/database.ts'
@@ -16,9 +16,9 @@ import {
 } from '../../realtime/store/feed.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
-import { insertChange, opened } from './changes.ts'
+import { insertChange, openTestDatabase } from './inserted-changes.ts'
 
-function feedOn(database: Database, also: Partial<FeedOptions> = {}) {
+function feedOn(database: Database, also: Partial<FeedDeps> = {}) {
   const delivered: [string, WireChange][] = []
   const projected: string[] = []
   let comparisons = 0
@@ -30,7 +30,7 @@ function feedOn(database: Database, also: Partial<FeedOptions> = {}) {
     project: (user_id, topic, seq) => projected.push(`${user_id}:${topic}:${seq}`),
     logger: createLogger('silent'),
     metrics,
-    timings: { ...tailTimings, save: 0 },
+    tailTimings: { ...tailTimings, saveMs: 0 },
     ...also,
   })
   return {
@@ -47,10 +47,10 @@ function feedOn(database: Database, also: Partial<FeedOptions> = {}) {
 
 test('each inserted change is delivered in order, as devices see it, and offered for projection', async () => {
   await using home = freshDatabase()
-  await using store = await opened(home.url)
+  await using store = await openTestDatabase(home.url)
   await using run = feedOn(store.database)
   await run.feed.ready
-  expect(run.feed.healthy()).toBe(true)
+  expect(run.feed.isHealthy()).toBe(true)
   const user_id = newId()
   for (let seq = 1; seq <= 20; seq++) await insertChange(store.database, user_id, seq)
   await eventually(() => run.delivered.length === 20)
@@ -66,7 +66,7 @@ test('each inserted change is delivered in order, as devices see it, and offered
 
 test('FEED-2 a node that comes back goes on where it stopped', async () => {
   await using home = freshDatabase()
-  await using store = await opened(home.url)
+  await using store = await openTestDatabase(home.url)
   const user_id = newId()
   {
     await using run = feedOn(store.database)
@@ -85,7 +85,7 @@ test('FEED-2 a node that comes back goes on where it stopped', async () => {
 
 test('FEED-3 a dead token ends in a stream from now and a comparison of heads', async () => {
   await using home = freshDatabase()
-  await using store = await opened(home.url)
+  await using store = await openTestDatabase(home.url)
   await saveToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
   await using run = feedOn(store.database)
   await run.feed.ready
@@ -97,7 +97,7 @@ test('FEED-3 a dead token ends in a stream from now and a comparison of heads', 
 
 test('FEED-3 a dropped collection ends in a stream from now and a comparison of heads', async () => {
   await using home = freshDatabase()
-  await using store = await opened(home.url)
+  await using store = await openTestDatabase(home.url)
   await using run = feedOn(store.database)
   await run.feed.ready
   await insertChange(store.database, newId(), 1)
@@ -110,7 +110,7 @@ test('FEED-3 a dropped collection ends in a stream from now and a comparison of 
 
 test('a token kept under a later lease is not moved back by an earlier holder', async () => {
   await using home = freshDatabase()
-  await using store = await opened(home.url)
+  await using store = await openTestDatabase(home.url)
   const token = (name: string) => ({ _data: name }) as Token
   await saveToken(store.database, 'r', token('five'), 5)
   await saveToken(store.database, 'r', token('four'), 4)
@@ -122,8 +122,8 @@ test('a token kept under a later lease is not moved back by an earlier holder', 
 test('a database has one name for its deployment, whoever asks first; a copy of it gets another', async () => {
   await using home = freshDatabase()
   await using other = freshDatabase()
-  await using store = await opened(home.url)
-  await using stranger = await opened(other.url)
+  await using store = await openTestDatabase(home.url)
+  await using stranger = await openTestDatabase(other.url)
   const names = new Set(
     await Promise.all(Array.from({ length: 5 }, () => deploymentName(store.database))),
   )

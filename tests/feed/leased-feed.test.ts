@@ -7,16 +7,27 @@ import type { LeasedRangeTimings } from '../../realtime/feed/leased-range.ts'
 import { startFeed, type Feed } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { startLink, type LinkTimings } from '../../realtime/redis/link.ts'
+import { startClusterLink, type ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
-import { insertChange, opened } from './changes.ts'
+import { insertChange, openTestDatabase } from './inserted-changes.ts'
 
-const linkTimes: LinkTimings = { beat: 50, deaf: 300, renew: 1_000, gone: 500 }
-const chargeTimes: LeasedRangeTimings = { tick: 50, ttl: 400, beat: 100, deaf: 800, unready: 800 }
+const linkTimes: ClusterLinkTimings = {
+  heartbeatMs: 50,
+  echoTimeoutMs: 300,
+  reconnectMs: 1_000,
+  nodeTimeoutMs: 500,
+}
+const chargeTimes: LeasedRangeTimings = {
+  checkMs: 50,
+  ttlMs: 400,
+  beatMs: 100,
+  beatTimeoutMs: 800,
+  unreadyMs: 800,
+}
 
 interface Node {
   feed: Feed
@@ -33,7 +44,7 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
   const logger = createLogger('silent')
   const metrics = new Registry()
   const url = `redis://${wire.address}`
-  const link = await startLink({
+  const link = await startClusterLink({
     url,
     deployment: 'one',
     node: newId(),
@@ -54,8 +65,8 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
     compareHeads: () => Promise.resolve(void comparisons++),
     logger,
     metrics,
-    timings: { ...tailTimings, save: 0, idle: 300 },
-    chargeTimings: chargeTimes,
+    tailTimings: { ...tailTimings, saveMs: 0, idleMs: 300 },
+    leaseTimings: chargeTimes,
   })
   return {
     feed,
@@ -75,7 +86,7 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
 async function startNodes(size: number, leases = 1) {
   await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
   const home = started.use(freshDatabase())
-  const { database } = started.use(await opened(home.url))
+  const { database } = started.use(await openTestDatabase(home.url))
   if (leases > 1) await database.feed.insertOne({ _id: 'leases', count: leases })
   const redis = started.use(await TestRedis.start())
   const nodes: Node[] = []
@@ -118,7 +129,7 @@ test('FEED-1 one node tails and publishes for all', async () => {
   const key = await cluster.change()
   await eventually(() => holder.published.includes(key))
   await eventually(async () => (await cluster.tails()) === 1)
-  await eventually(() => cluster.nodes.every(({ feed }) => feed.healthy()))
+  await eventually(() => cluster.nodes.every(({ feed }) => feed.isHealthy()))
   expect(cluster.others(holder).flatMap(({ own }) => own)).toEqual([])
 })
 
@@ -166,7 +177,7 @@ test('FEED-5 nodes that cannot see Redis tail for themselves, and stop when it i
   })
   await cluster.holder()
   await eventually(async () => (await cluster.tails()) === 1, { within: 8_000 })
-  await eventually(() => cluster.nodes.every(({ feed }) => feed.healthy()))
+  await eventually(() => cluster.nodes.every(({ feed }) => feed.isHealthy()))
 })
 
 test('a Redis that hangs stops nobody', async () => {

@@ -1,14 +1,14 @@
 // The tail's supervisor against a scripted stream: whatever the stream does, each change is handed over or heads are compared.
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { startTail, type TailPorts, type TailTimings } from '../../realtime/feed/tail.ts'
+import { startTail, type TailDeps, type TailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import type { Stream, StreamEvent } from '../../realtime/store/change-stream.ts'
 import type { Token } from '../../realtime/store/feed.ts'
 import { eventually } from '../harness/eventually.ts'
 
-const timings: TailTimings = { idle: 60, mute: 60, save: 0, retry: [1, 20] }
+const timings: TailTimings = { idleMs: 60, muteMs: 60, saveMs: 0, retryMs: [1, 20] }
 const resumable = new Error('resumable')
 const historyLost = new Error('286')
 
@@ -60,7 +60,7 @@ class ScriptedServer {
 function tailOf(
   server: ScriptedServer,
   token?: Token,
-  also: Partial<TailPorts> = {},
+  also: Partial<TailDeps> = {},
   logger = createLogger('silent'),
 ) {
   const handed: number[] = []
@@ -70,20 +70,20 @@ function tailOf(
   const tail = startTail(
     token,
     {
-      open: server.open,
+      openStream: server.open,
       isResumable: (error) => error === resumable,
-      beat: () => {
+      writeCanary: () => {
         server.events.push({ kind: 'canary' })
         return Promise.resolve()
       },
-      change: ({ seq }) => handed.push(seq),
-      keep: (saved) => {
+      deliver: ({ seq }) => handed.push(seq),
+      saveToken: (saved) => {
         kept.push(saved)
         return Promise.resolve()
       },
-      restarted: () => heard.push(`compare after ${server.opened.length} streams`),
-      failed: (reason) => failures.push(reason),
-      turned: (ready) => heard.push(ready ? 'ready' : 'not ready'),
+      onStartedFromNow: () => heard.push(`compare after ${server.opened.length} streams`),
+      onFailure: (reason) => failures.push(reason),
+      onReadyChange: (ready) => heard.push(ready ? 'ready' : 'not ready'),
       ...also,
     },
     logger,
@@ -95,7 +95,7 @@ function tailOf(
 test('a first start opens the stream, then compares heads and is ready, once the stream shows the canary', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual(['now'])
   expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
   server.events.push({ kind: 'change', entry: entry(1) })
@@ -111,7 +111,7 @@ test('heads are compared no earlier than a majority has what was written before 
   await eventually(() => run.kept.length > 0) // idle batches come all the same
   expect(run.heard).toEqual([])
   server.committed = Infinity
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
 })
 
@@ -123,7 +123,7 @@ test('a stream from now that breaks before it shows anything leaves the comparis
   server.failures.push(resumable)
   await eventually(() => run.failures.length > 0)
   server.committed = Infinity
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual(['now', 0])
   expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
 })
@@ -133,8 +133,8 @@ test('FEED-2 a saved token resumes behind it, and is kept after the work is done
   server.events.push({ kind: 'change', entry: entry(1) }, { kind: 'change', entry: entry(2) })
   const order: string[] = []
   await using run = tailOf(server, 1 as Token, {
-    change: ({ seq }) => order.push(`change ${seq}`),
-    keep: (token) => Promise.resolve(void order.push(`keep ${String(token)}`)),
+    deliver: ({ seq }) => order.push(`change ${seq}`),
+    saveToken: (token) => Promise.resolve(void order.push(`keep ${String(token)}`)),
   })
   await eventually(() => order.includes('keep 3')) // behind the canary
   expect(order.slice(0, 2)).toEqual(['change 2', 'keep 2'])
@@ -144,13 +144,13 @@ test('FEED-2 a saved token resumes behind it, and is kept after the work is done
 test('a resumable failure goes on behind the last event', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   server.events.push({ kind: 'change', entry: entry(1) })
   await eventually(() => run.handed.length === 1)
   server.failures.push(resumable, resumable, resumable)
   server.events.push({ kind: 'change', entry: entry(2) })
   await eventually(() => run.handed.length === 2)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(run.failures).toEqual(['resumed', 'resumed', 'resumed'])
   expect(run.tail.restarts()).toBe(0)
   expect(server.opened.filter((after) => after === 'now')).toHaveLength(1)
@@ -161,7 +161,7 @@ test('FEED-3 lost history ends in a stream from now and a comparison of heads', 
   server.events.push({ kind: 'change', entry: entry(1) })
   server.oldest = 1
   await using run = tailOf(server, 0 as Token)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual([0, 'now'])
   expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
   expect(run.failures).toEqual(['restarted'])
@@ -172,9 +172,9 @@ test('FEED-3 lost history ends in a stream from now and a comparison of heads', 
 test('FEED-3 an invalidated stream ends in a stream from now and a comparison of heads', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   server.events.push({ kind: 'lost', what: 'invalidate' })
-  await eventually(() => run.tail.restarts() === 1 && run.tail.ready())
+  await eventually(() => run.tail.restarts() === 1 && run.tail.isReady())
   expect(run.heard).toEqual([
     'compare after 1 streams',
     'ready',
@@ -187,12 +187,12 @@ test('FEED-3 an invalidated stream ends in a stream from now and a comparison of
 test('FEED-3 a stream that opens but stays mute is replaced, even when its connection never answers', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   server.mute = true
   await eventually(() => run.failures.includes('mute'))
-  expect(run.tail.ready()).toBe(false)
+  expect(run.tail.isReady()).toBe(false)
   server.mute = false
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(run.heard.filter((what) => what.startsWith('compare')).length).toBeGreaterThanOrEqual(2)
 })
 
@@ -208,7 +208,7 @@ test('a database that takes no canary says nothing about the stream', async () =
   const server = new ScriptedServer()
   let beats = 0
   await using run = tailOf(server, undefined, {
-    beat: () => (beats++, Promise.reject(new Error('away'))),
+    writeCanary: () => (beats++, Promise.reject(new Error('away'))),
   })
   await eventually(() => beats > 4)
   expect(run.failures).toEqual([])
@@ -226,10 +226,10 @@ test('FEED-4 failures with no event between them are errors, back off, and the t
   await using run = tailOf(
     server,
     undefined,
-    { failed: () => readiness.push(run.tail.ready()) },
+    { onFailure: () => readiness.push(run.tail.isReady()) },
     logger,
   )
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   expect(run.tail.restarts()).toBe(5)
   expect(readiness).toEqual([false, false, false, false, false])
   expect(lines.flatMap(({ losses }) => losses ?? [])).toEqual([2, 3, 4, 5])
@@ -238,8 +238,8 @@ test('FEED-4 failures with no event between them are errors, back off, and the t
 test('stopping ends a stream that never answers', async () => {
   const server = new ScriptedServer()
   const run = tailOf(server)
-  await eventually(() => run.tail.ready())
+  await eventually(() => run.tail.isReady())
   server.mute = true
   await run.tail.stop()
-  expect(run.tail.ready()).toBe(false)
+  expect(run.tail.isReady()).toBe(false)
 })

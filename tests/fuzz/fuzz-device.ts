@@ -4,10 +4,14 @@ import type { WireChange } from '@lockstep/protocol/change'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { isRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import type { Topic } from '@lockstep/protocol/topics'
-import { createEngine, type Engine } from '@lockstep/client/engine'
-import type { Clock } from '@lockstep/client/ports'
-import { connectBySocketIo } from '@lockstep/client/socket-io'
-import { isOver, type Sent } from '@lockstep/client/views'
+import {
+  connectBySocketIo,
+  createEngine,
+  isOver,
+  type Clock,
+  type Engine,
+  type Sent,
+} from '@lockstep/client'
 import { signUp, type Person } from '../harness/person.ts'
 import { UnreliableLine } from './unreliable-line.ts'
 import type { HeldOf } from './folded-log.ts'
@@ -49,11 +53,11 @@ export class FuzzDevice {
   constructor(person: Person, origin: string, topics: readonly Topic[]) {
     this.person = person
     this.topics = [...topics, 'account']
-    const headers = { cookie: person.cookie }
+    const headers = () => ({ cookie: person.cookie })
     const connect = connectBySocketIo(origin, headers)
     this.engine = createEngine({
       origin,
-      headers: () => headers,
+      headers,
       fetch: this.line.fetch,
       connect: this.line.connectThrough((namespace, auth) => {
         const socket = connect(namespace, auth)

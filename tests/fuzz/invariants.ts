@@ -9,7 +9,7 @@ import {
   type MessageView,
   type RunView,
   type SummaryView,
-} from '@lockstep/client/views'
+} from '@lockstep/client'
 import { eventually } from '../harness/eventually.ts'
 import type { IssuedCommand, FuzzDevice } from './fuzz-device.ts'
 import { assertEqual, seqsBetween } from './compare.ts'

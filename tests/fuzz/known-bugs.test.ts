@@ -6,7 +6,7 @@
 import { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
-import { Hub } from '../../realtime/gateway/hub.ts'
+import { ConnectionRegistry } from '../../realtime/gateway/connection-registry.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import { historyKinds, playAndCheck } from './histories.ts'
 import type { Step } from './steps.ts'
@@ -77,17 +77,28 @@ const bugs: Bug[] = [
     name: "a change is sent to everybody's devices",
     history: [create, { do: 'create', device: 2, title: 'mine' }],
     inject: () =>
-      vi.spyOn(Hub.prototype, 'change').mockImplementation(function (this: Hub, _user, change) {
-        for (const { topic, socket } of this.all())
+      vi.spyOn(ConnectionRegistry.prototype, 'offerChange').mockImplementation(function (
+        this: ConnectionRegistry,
+        _user,
+        change,
+      ) {
+        for (const { topic, socket } of this.connections())
           if (topic === change.topic) socket.emit('change', change)
       }),
   },
 ]
 
 /** Hides some changes from the devices. */
-function hideChanges(lost: (change: Parameters<Hub['change']>[1]) => boolean): void {
-  vi.spyOn(Hub.prototype, 'change').mockImplementation(function (this: Hub, user_id, change) {
-    if (!lost(change)) for (const { device } of this.of(user_id, change.topic)) device.offer(change)
+function hideChanges(
+  lost: (change: Parameters<ConnectionRegistry['offerChange']>[1]) => boolean,
+): void {
+  vi.spyOn(ConnectionRegistry.prototype, 'offerChange').mockImplementation(function (
+    this: ConnectionRegistry,
+    user_id,
+    change,
+  ) {
+    if (!lost(change))
+      for (const { device } of this.connectionsOf(user_id, change.topic)) device.offer(change)
   })
 }
 

@@ -1,6 +1,6 @@
 // The steps of a history, as data that fast-check can generate, shrink and print.
 import fc from 'fast-check'
-import type { ListState } from '@lockstep/client/views'
+import type { ListState } from '@lockstep/client'
 import type { FrameFault } from './unreliable-line.ts'
 
 /** What a device's user does, or what happens to the device. */

@@ -2,7 +2,7 @@
 // frames, loses acks and sends commands twice. It records what the server sent before any of that.
 import type { Handshake } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { Connect, SocketLike } from '@lockstep/client/ports'
+import type { Connect, SocketLike } from '@lockstep/client'
 import { ReceivedStream } from './received-stream.ts'
 
 /**

@@ -6,11 +6,11 @@ import { newId } from '@lockstep/protocol/ids'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Wire } from '../harness/wire.ts'
-import { startHouse, tcpOf, type Client, type House } from './house.ts'
+import { startScriptedNode, tcpOf, type SocketClient, type ScriptedNode } from './scripted-node.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
 /** Delivers changes of a kilobyte each, giving the network its turns. */
-async function deliver(house: House, user_id: string, count: number): Promise<void> {
+async function deliver(house: ScriptedNode, user_id: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const change = house.log.append(user_id, { data: { text: 'x'.repeat(1_000) } })
     house.gateway.deliver(user_id, change)
@@ -19,7 +19,7 @@ async function deliver(house: House, user_id: string, count: number): Promise<vo
 }
 
 /** The `seq`s a client was given, by syncs and changes, in order. */
-function seqs(client: Client): number[] {
+function seqs(client: SocketClient): number[] {
   return client.seen.flatMap(({ event, payload }) => {
     if (event === 'sync') return (payload as Sync).changes.map(({ seq }) => seq)
     return event === 'change' ? [(payload as WireChange).seq] : []
@@ -27,7 +27,7 @@ function seqs(client: Client): number[] {
 }
 
 test('GATE-4 a paused reader costs little memory, is caught up when it reads on, and misses nothing', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   const slow = await house.join('conversations', cookie)
   const fast = await house.join('conversations', cookie)
@@ -47,7 +47,7 @@ test('GATE-4 a paused reader costs little memory, is caught up when it reads on,
 })
 
 test('GATE-4 a reader that stays slow is let go', async () => {
-  await using house = await startHouse({ settings: { timings: { slow: 200 } } })
+  await using house = await startScriptedNode({ settings: { timings: { slow: 200 } } })
   const { cookie, user_id } = house.sessions.signIn()
   const slow = await house.join('conversations', cookie)
   tcpOf(slow).pause()
@@ -57,8 +57,8 @@ test('GATE-4 a reader that stays slow is let go', async () => {
 })
 
 test('GATE-4 answers that nobody reads end the connection', async () => {
-  await using house = await startHouse({
-    settings: { wire: { ...gatewaySettings.wire, end: 2_000_000 } },
+  await using house = await startScriptedNode({
+    settings: { transport: { ...gatewaySettings.transport, maxBytes: 2_000_000 } },
     execute: () =>
       Promise.resolve({ data: 'x'.repeat(1_000_000), seq: 1, version: 1, changed: true }),
   })
@@ -75,9 +75,9 @@ test('GATE-4 answers that nobody reads end the connection', async () => {
 })
 
 test('GATE-4 a slow line is no dead one: whatever takes longer than the deadlines arrives, over the same connection', async () => {
-  const settings = { wire: { ...gatewaySettings.wire, slowest: 1_000_000 } }
+  const settings = { wire: { ...gatewaySettings.transport, slowest: 1_000_000 } }
   const timings = { ping: 100, pong: 1_000, slow: 2_000 }
-  await using house = await startHouse({ settings: { ...settings, timings } })
+  await using house = await startScriptedNode({ settings: { ...settings, timings } })
   await using wire = await Wire.to({ port: house.port })
   wire.limit('down', 4_000_000)
   const { cookie, user_id } = house.sessions.signIn()
@@ -90,11 +90,11 @@ test('GATE-4 a slow line is no dead one: whatever takes longer than the deadline
     )
   await eventually(() => seqs(slow).length === count, { within: 20_000 })
   expect(seqs(slow)).toEqual([1, 2, 3, 4, 5])
-  expect(slow.names()).not.toContain('disconnect')
+  expect(slow.eventNames()).not.toContain('disconnect')
 })
 
 test('a device that answers no ping, with nothing on its way to it, is let go soon', async () => {
-  await using house = await startHouse({ settings: { timings: { ping: 50, pong: 200 } } })
+  await using house = await startScriptedNode({ settings: { timings: { ping: 50, pong: 200 } } })
   const dead = await house.join('conversations', house.sessions.signIn().cookie)
   tcpOf(dead).pause()
   await eventually(async () => (await house.metric('lockstep_sockets_ended_total')) === 1)
@@ -105,7 +105,7 @@ describe('GATE-4 ranges that a device asks for', () => {
   const ASKED = 20
 
   /** A client whose answers have a megabyte each, and who doesn't read them. `askAll` resolves when the server has got all it asked for. */
-  async function paused(house: House, executed: { count: number }) {
+  async function paused(house: ScriptedNode, executed: { count: number }) {
     const { cookie, user_id } = house.sessions.signIn()
     house.log.append(user_id, { data: { text: 'x'.repeat(1_000_000) } })
     const client = await house.join('conversations', cookie)
@@ -135,12 +135,12 @@ describe('GATE-4 ranges that a device asks for', () => {
     const { executed, execute } = counting()
     const log = new ScriptedLog()
     let [running, most] = [0, 0]
-    log.gate = async () => {
+    log.beforeRead = async () => {
       most = Math.max(most, ++running)
       await new Promise((resolve) => setImmediate(resolve))
       running--
     }
-    await using house = await startHouse({ execute, log })
+    await using house = await startScriptedNode({ execute, log })
     const { client, answers, askAll } = await paused(house, executed)
     await askAll()
     await eventually(async () => (await house.metric('lockstep_backlog_bytes')) > 64 * 1024)
@@ -154,7 +154,10 @@ describe('GATE-4 ranges that a device asks for', () => {
 
   test('are forgotten when it goes', async () => {
     const { executed, execute } = counting()
-    await using house = await startHouse({ execute, settings: { timings: { stop: 600_000 } } })
+    await using house = await startScriptedNode({
+      execute,
+      settings: { timings: { stop: 600_000 } },
+    })
     const { client, askAll } = await paused(house, executed)
     await askAll()
     await eventually(async () => (await house.metric('lockstep_backlog_bytes')) > 64 * 1024)
@@ -166,19 +169,19 @@ describe('GATE-4 ranges that a device asks for', () => {
 
   test('wait for their turn among the devices that are caught up', async () => {
     const log = new ScriptedLog()
-    await using house = await startHouse({ log, settings: { catchUps: 1 } })
+    await using house = await startScriptedNode({ log, settings: { catchUps: 1 } })
     const { cookie, user_id } = house.sessions.signIn()
     log.append(user_id)
     const client = await house.join('conversations', cookie)
     const held = Promise.withResolvers<void>()
-    log.gate = () => (log.reads > 0 ? held.promise : Promise.resolve())
-    const returning = house.dial('conversations', cookie, {
+    log.beforeRead = () => (log.reads > 0 ? held.promise : Promise.resolve())
+    const returning = house.connect('conversations', cookie, {
       protocol: 1,
       since: { epoch: log.epoch, seq: 0 },
     })
     await eventually(() => log.reads === 1)
-    const asked = client.ask('range', { from: 1, to: 1 })
-    await client.ask('nonsense', {})
+    const asked = client.request('range', { from: 1, to: 1 })
+    await client.request('nonsense', {})
     expect(log.reads).toBe(1)
     held.resolve()
     await returning.next('sync')

@@ -4,7 +4,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Execute } from '../../realtime/commands/commands.ts'
 import { eventually } from '../harness/eventually.ts'
-import { startHouse } from './house.ts'
+import { startScriptedNode } from './scripted-node.ts'
 
 /** Remembers what it was asked to do. */
 function recorder(
@@ -21,11 +21,11 @@ function recorder(
 
 test('a command is parsed, executed as its session, and its outcome acked', async () => {
   const { calls, execute } = recorder()
-  await using house = await startHouse({ execute })
+  await using house = await startScriptedNode({ execute })
   const { cookie, user_id, session_id } = house.sessions.signIn()
   const client = await house.join('conversations', cookie)
   const [mutation_id, conversation_id] = [newId(), newId()]
-  const ack = await client.ask('delete', {
+  const ack = await client.request('delete', {
     mutation_id: mutation_id.toUpperCase(),
     conversation_id,
   })
@@ -50,9 +50,9 @@ test.for([
   ['named like a property of all objects', 'constructor', {}],
 ] as const)('a command %s is invalid and executes nothing', async ([, name, payload]) => {
   const { calls, execute } = recorder()
-  await using house = await startHouse({ execute })
+  await using house = await startScriptedNode({ execute })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
-  expect(await client.ask(name, payload)).toMatchObject({
+  expect(await client.request(name, payload)).toMatchObject({
     ok: false,
     error: { code: 'invalid', status: 422 },
   })
@@ -61,15 +61,17 @@ test.for([
 
 test('a command without an ack, or with too many arguments, executes nothing and breaks nothing', async () => {
   const { calls, execute } = recorder()
-  await using house = await startHouse({ execute })
+  await using house = await startScriptedNode({ execute })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
   const payload = { conversation_id: newId(), mutation_id: newId() }
   client.socket.emit('delete', payload)
   client.socket.emit('delete')
   client.socket.emit('delete', payload, 'not a function')
-  expect(await client.ask('delete', payload, payload)).toMatchObject({ error: { code: 'invalid' } })
+  expect(await client.request('delete', payload, payload)).toMatchObject({
+    error: { code: 'invalid' },
+  })
   expect(calls).toEqual([])
-  expect(await client.ask('delete', payload)).toMatchObject({ ok: true })
+  expect(await client.request('delete', payload)).toMatchObject({ ok: true })
 })
 
 test('faults reach the ack as problems, anything else as internal without a word', async () => {
@@ -78,9 +80,9 @@ test('faults reach the ack as problems, anything else as internal without a word
     new Error('password=secret'),
   ]
   const { execute } = recorder(() => Promise.reject(thrown.shift()))
-  await using house = await startHouse({ execute })
+  await using house = await startScriptedNode({ execute })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
-  const ask = () => client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+  const ask = () => client.request('delete', { conversation_id: newId(), mutation_id: newId() })
   expect(await ask()).toMatchObject({
     ok: false,
     error: { code: 'version_conflict', status: 409, current: { id: 'x' } },
@@ -91,22 +93,24 @@ test('faults reach the ack as problems, anything else as internal without a word
 })
 
 test('range gives both ends, and refuses more than 500 changes', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   const changes = Array.from({ length: 6 }, () => house.log.append(user_id))
   const client = await house.join('conversations', cookie)
-  expect(await client.ask('range', { from: 2, to: 4 })).toEqual({
+  expect(await client.request('range', { from: 2, to: 4 })).toEqual({
     ok: true,
     data: { changes: changes.slice(1, 4), more: false, reset: false },
   })
-  expect(await client.ask('range', { from: 9, to: 10 })).toMatchObject({ data: { reset: true } })
+  expect(await client.request('range', { from: 9, to: 10 })).toMatchObject({
+    data: { reset: true },
+  })
   for (const range of [
     { from: 1, to: 501 },
     { from: 3, to: 2 },
     { from: 0, to: 2 },
     { from: 1.5, to: 2 },
   ])
-    expect(await client.ask('range', range)).toMatchObject({
+    expect(await client.request('range', range)).toMatchObject({
       ok: false,
       error: { code: 'invalid' },
     })
@@ -114,9 +118,12 @@ test('range gives both ends, and refuses more than 500 changes', async () => {
 
 test('a socket that asks too fast is told to wait, and is served again later', async () => {
   const { calls, execute } = recorder()
-  await using house = await startHouse({ execute, settings: { events: { rate: 20, burst: 3 } } })
+  await using house = await startScriptedNode({
+    execute,
+    settings: { events: { rate: 20, burst: 3 } },
+  })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
-  const ask = () => client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
+  const ask = () => client.request('delete', { conversation_id: newId(), mutation_id: newId() })
   const answers = await Promise.all(Array.from({ length: 6 }, ask))
   const refused = answers.filter(({ ok }) => !ok)
   expect(refused.length).toBeGreaterThanOrEqual(2)
@@ -129,12 +136,12 @@ test('a socket that asks too fast is told to wait, and is served again later', a
 
 test('commands of one socket start in the order they were sent', async () => {
   const { calls, execute } = recorder()
-  await using house = await startHouse({ execute })
+  await using house = await startScriptedNode({ execute })
   const { cookie } = house.sessions.signIn()
-  const client = house.dial('conversations', cookie)
+  const client = house.connect('conversations', cookie)
   const ids = Array.from({ length: 20 }, () => newId())
   const asked = ids.map((mutation_id) =>
-    client.ask('delete', { conversation_id: newId(), mutation_id }),
+    client.request('delete', { conversation_id: newId(), mutation_id }),
   )
   await Promise.all(asked)
   expect(calls.map(([, , { mutation_id }]) => mutation_id)).toEqual(ids)

@@ -40,7 +40,7 @@ test('whatever happens, the stream is contiguous, and complete once things are q
       fc.array(fc.constantFrom(...steps), { maxLength: 60 }),
       async (length, seq, piece, script) => {
         const log = logOf(length)
-        log.piece = piece
+        log.rangeLimit = piece
         const run = deviceOn(log, { changes: 2, bytes: 1_000_000 })
         const since = seq === undefined ? undefined : { epoch: EPOCH, seq }
         void run.device.join(since)
@@ -48,13 +48,15 @@ test('whatever happens, the stream is contiguous, and complete once things are q
         for (const step of script) {
           if (step === 'append') run.device.offer(log.append(USER))
           if (step === 'lose') delayed.push(log.append(USER))
-          if (step === 'repeat' && log.of(USER).length > 0) run.device.offer(log.of(USER).at(-1)!)
+          if (step === 'repeat' && log.changesOf(USER).length > 0)
+            run.device.offer(log.changesOf(USER).at(-1)!)
           if (step === 'old' && delayed.length > 0) run.device.offer(delayed.shift()!)
           if (step === 'ahead' && delayed.length > 0) run.device.offer(delayed.pop()!)
           if (step === 'read') await run.read()
           if (step === 'pause') run.pause()
           if (step === 'drain') run.drain()
-          if (step === 'compare') run.device.compare({ epoch: EPOCH, seq: log.of(USER).length })
+          if (step === 'compare')
+            run.device.catchUpTo({ epoch: EPOCH, seq: log.changesOf(USER).length })
           if (step === 'away') run.awayFromNow(true)
           if (step === 'back') run.awayFromNow(false)
         }
@@ -63,11 +65,11 @@ test('whatever happens, the stream is contiguous, and complete once things are q
         await run.readAll()
         run.drain()
         await run.readAll()
-        run.device.compare({ epoch: EPOCH, seq: log.of(USER).length })
+        run.device.catchUpTo({ epoch: EPOCH, seq: log.changesOf(USER).length })
         await run.readAll()
         expect(run.device.state).toBe('live')
         const { at, resets } = follow(run.emitted, since)
-        expect(at).toEqual({ epoch: EPOCH, seq: log.of(USER).length })
+        expect(at).toEqual({ epoch: EPOCH, seq: log.changesOf(USER).length })
         expect(resets).toBeLessThanOrEqual(seq !== undefined && seq > length ? 1 : 0)
       },
     ),

@@ -39,7 +39,7 @@ describe('joining', () => {
 
   test('with a cursor: everything behind it, in pieces', async () => {
     const log = logOf(5)
-    log.piece = 2
+    log.rangeLimit = 2
     const run = deviceOn(log)
     void run.device.join({ epoch: EPOCH, seq: 1 })
     await run.readAll()
@@ -55,7 +55,7 @@ describe('joining', () => {
     ['older than retention', { epoch: EPOCH, seq: 1 }, 2],
   ] as const)('with a cursor %s: a reset to the head', async ([, since, expired]) => {
     const log = logOf(4)
-    log.expired = expired
+    log.expiredSeq = expired
     const run = deviceOn(log)
     void run.device.join(since)
     await run.readAll()
@@ -156,9 +156,9 @@ describe('live', () => {
   test('GATE-5 a head above what it has catches it up, an equal one does not', async () => {
     const log = logOf(2)
     const run = await live(log)
-    expect(run.device.compare({ epoch: EPOCH, seq: 2 })).toBe(false)
+    expect(run.device.catchUpTo({ epoch: EPOCH, seq: 2 })).toBe(false)
     log.append(USER)
-    expect(run.device.compare({ epoch: EPOCH, seq: 3 })).toBe(true)
+    expect(run.device.catchUpTo({ epoch: EPOCH, seq: 3 })).toBe(true)
     await run.readAll()
     expect(syncs(run.emitted)).toMatchObject([{ from: 2, to: 3 }])
   })
@@ -196,14 +196,14 @@ describe('live', () => {
       offset: 0,
       text: 'x',
     }
-    run.device.delta(delta)
+    run.device.sendDelta(delta)
     run.pause()
     run.device.offer(log.append(USER))
-    run.device.delta(delta) // the network is busy
+    run.device.sendDelta(delta) // the network is busy
     run.drain()
     log.append(USER)
-    run.device.compare({ epoch: EPOCH, seq: 3 })
-    run.device.delta(delta) // it is being caught up
+    run.device.catchUpTo({ epoch: EPOCH, seq: 3 })
+    run.device.sendDelta(delta) // it is being caught up
     expect(names(run.emitted)).toEqual(['delta', 'change'])
   })
 })

@@ -2,23 +2,23 @@
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { EPOCH } from './scripted-log.ts'
-import { startHouse } from './house.ts'
+import { startScriptedNode } from './scripted-node.ts'
 
 describe('a handshake is refused', () => {
   test('without a known session', async () => {
-    await using house = await startHouse()
-    expect((await house.dial('conversations', undefined).next('connect_error')).data?.code).toBe(
+    await using house = await startScriptedNode()
+    expect((await house.connect('conversations', undefined).next('connect_error')).data?.code).toBe(
       'unauthenticated',
     )
-    expect((await house.dial('account', 'session=x').next('connect_error')).data?.code).toBe(
+    expect((await house.connect('account', 'session=x').next('connect_error')).data?.code).toBe(
       'unauthenticated',
     )
   })
 
   test("when the state it holds is another user's", async () => {
-    await using house = await startHouse()
+    await using house = await startScriptedNode()
     const { cookie, user_id } = house.sessions.signIn()
-    const refused = house.dial('conversations', cookie, { protocol: 1, user_id: newId() })
+    const refused = house.connect('conversations', cookie, { protocol: 1, user_id: newId() })
     expect((await refused.next('connect_error')).data?.code).toBe('unauthenticated')
     await house.join('conversations', cookie, { user_id })
   })
@@ -34,51 +34,51 @@ describe('a handshake is refused', () => {
     ['without a protocol', {}, {}, 'protocol_unsupported'],
     ['with a broken cursor', { protocol: 1, since: { epoch: 'e', seq: -1 } }, {}, 'invalid'],
   ] as const)('%s', async ([, auth, headers, code]) => {
-    await using house = await startHouse()
+    await using house = await startScriptedNode()
     const { cookie } = house.sessions.signIn()
     expect(
-      (await house.dial('preferences', cookie, auth, headers).next('connect_error')).data?.code,
+      (await house.connect('preferences', cookie, auth, headers).next('connect_error')).data?.code,
     ).toBe(code)
   })
 
   test('while the database is away', async () => {
-    await using house = await startHouse()
+    await using house = await startScriptedNode()
     const { cookie } = house.sessions.signIn()
     house.sessions.away = true
-    const error = await house.dial('agents', cookie).next('connect_error')
+    const error = await house.connect('agents', cookie).next('connect_error')
     expect(error.data).toMatchObject({ code: 'unavailable', status: 503 })
   })
 
   test('when a user joins too often, or has too many sockets', async () => {
-    await using house = await startHouse({ settings: { joins: { rate: 0.001, burst: 2 } } })
+    await using house = await startScriptedNode({ settings: { joins: { rate: 0.001, burst: 2 } } })
     const { cookie } = house.sessions.signIn()
     await house.join('conversations', cookie)
     await house.join('conversations', cookie)
-    const error = await house.dial('conversations', cookie).next('connect_error')
+    const error = await house.connect('conversations', cookie).next('connect_error')
     expect(error.data?.code).toBe('rate_limited')
     expect(error.data?.retry_after_ms).toBeGreaterThan(0)
-    await using small = await startHouse({
+    await using small = await startScriptedNode({
       settings: { socketsPerUser: 1 },
       sessions: house.sessions,
     })
     await small.join('conversations', cookie)
-    expect((await small.dial('conversations', cookie).next('connect_error')).data?.code).toBe(
+    expect((await small.connect('conversations', cookie).next('connect_error')).data?.code).toBe(
       'rate_limited',
     )
   })
 
   test('at the root namespace', async () => {
-    await using house = await startHouse()
+    await using house = await startScriptedNode()
     const { cookie } = house.sessions.signIn()
-    expect(await house.dial('', cookie).next('connect_error')).toBeInstanceOf(Error)
+    expect(await house.connect('', cookie).next('connect_error')).toBeInstanceOf(Error)
   })
 })
 
 test('a device that holds the head gets an empty sync without the log being read', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   house.log.append(user_id)
-  const client = house.dial('conversations', cookie, {
+  const client = house.connect('conversations', cookie, {
     protocol: 1,
     since: { epoch: EPOCH, seq: 1 },
   })
@@ -94,12 +94,12 @@ test('a device that holds the head gets an empty sync without the log being read
 })
 
 test('all four namespaces share one connection and are alike', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
-  const first = house.dial('conversations', cookie)
+  const first = house.connect('conversations', cookie)
   await first.next('sync')
   for (const topic of ['preferences', 'agents', 'account'] as const) {
-    const client = house.dial(topic, cookie)
+    const client = house.connect(topic, cookie)
     await client.next('sync')
     const change = house.log.append(user_id, { topic })
     house.gateway.deliver(user_id, change)
@@ -108,7 +108,7 @@ test('all four namespaces share one connection and are alike', async () => {
 })
 
 test("GATE-2 live changes come in order, once, and never another user's", async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const [alice, bob] = [house.sessions.signIn(), house.sessions.signIn()]
   const [hers, his] = [
     await house.join('conversations', alice.cookie),
@@ -123,11 +123,11 @@ test("GATE-2 live changes come in order, once, and never another user's", async 
   const own = house.log.append(bob.user_id)
   house.gateway.deliver(bob.user_id, own)
   expect(await his.next('change')).toEqual(own)
-  expect(his.names()).toEqual(['sync', 'change'])
+  expect(his.eventNames()).toEqual(['sync', 'change'])
 })
 
 test('GATE-5 a lost last change is noticed by the head of the database', async () => {
-  await using house = await startHouse({ settings: { timings: { heartbeat: 100 } } })
+  await using house = await startScriptedNode({ settings: { timings: { head: 100 } } })
   const { cookie, user_id } = house.sessions.signIn()
   const client = await house.join('conversations', cookie)
   const lost = house.log.append(user_id)
@@ -137,7 +137,7 @@ test('GATE-5 a lost last change is noticed by the head of the database', async (
 })
 
 test('comparing heads brings every device what it lacks', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie, user_id } = house.sessions.signIn()
   const client = await house.join('conversations', cookie)
   const lost = house.log.append(user_id)

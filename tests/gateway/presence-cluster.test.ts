@@ -3,11 +3,11 @@ import { expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Presence } from '@lockstep/protocol/sync'
 import { eventually } from '../harness/eventually.ts'
-import { startCluster, type Node } from './cluster.ts'
-import type { Client } from './house.ts'
+import { startScriptedCluster, type Node } from './scripted-cluster.ts'
+import type { SocketClient } from './scripted-node.ts'
 
 /** Who is there, by what a client was told last of each connection: those that are online. */
-function online(client: Client): Set<string> {
+function online(client: SocketClient): Set<string> {
   const present = new Set<string>()
   for (const { event, payload } of client.seen) {
     if (event !== 'presence') continue
@@ -20,7 +20,7 @@ function online(client: Client): Set<string> {
 
 /** Redis takes nothing of what a node tells the others of its users, until it has tried so often. */
 async function unheard(
-  { link: { publisher } }: Node,
+  { link: { commands: publisher } }: Node,
   times: number,
   act: () => Promise<unknown>,
 ): Promise<void> {
@@ -34,12 +34,12 @@ async function unheard(
 }
 
 test('devices on other nodes are seen: those that are there, what they look at, and when they go', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
   const conversation_id = newId()
-  await here.ask('viewing', { conversation_id })
+  await here.request('viewing', { conversation_id })
   const there = await b.house.join('account', cluster.sessions.signIn(user_id).cookie)
   expect(await there.next('presence')).toMatchObject({
     connection_id: here.socket.id,
@@ -57,7 +57,7 @@ test('devices on other nodes are seen: those that are there, what they look at, 
 })
 
 test('the devices of a node that dies without a word count as gone', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
@@ -79,7 +79,7 @@ test('the devices of a node that dies without a word count as gone', async () =>
 })
 
 test('a Redis that was away changes nothing about who is there', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
@@ -92,11 +92,11 @@ test('a Redis that was away changes nothing about who is there', async () => {
     online: true,
   })
   expect(there.socket.connected).toBe(true)
-  expect(here.names().filter((name) => name === 'presence')).toHaveLength(2)
+  expect(here.eventNames().filter((name) => name === 'presence')).toHaveLength(2)
 })
 
 test('who leaves while Redis is away is gone once it is back, the last device on a node too', async () => {
-  await using cluster = await startCluster(2, { settings: { timings: { presence: 500 } } })
+  await using cluster = await startScriptedCluster(2, { settings: { timings: { presence: 500 } } })
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
@@ -114,16 +114,16 @@ test('who leaves while Redis is away is gone once it is back, the last device on
     await eventually(() => expect(online(here)).toEqual(new Set(stay)), { within: 10_000 })
   }
   const late = await a.house.join('account', cookie)
-  await late.ask('viewing', { conversation_id: null })
+  await late.request('viewing', { conversation_id: null })
   expect(online(late)).toEqual(new Set([here.socket.id]))
 })
 
 test('what got lost without anybody noticing is found in the next comparison', async () => {
-  await using cluster = await startCluster(2, { settings: { timings: { presence: 200 } } })
+  await using cluster = await startScriptedCluster(2, { settings: { timings: { presence: 200 } } })
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('account', cookie)
-  let phone!: Client
+  let phone!: SocketClient
   const comes = async () =>
     (phone = await b.house.join('account', cluster.sessions.signIn(user_id).cookie))
   await unheard(b, 2, comes) // that it has come, and who else is there

@@ -1,17 +1,17 @@
 // Who of a user's devices is there, and what it looks at.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { startHouse } from './house.ts'
+import { startScriptedNode } from './scripted-node.ts'
 
 test('devices learn who is there, who comes, who looks elsewhere and who goes', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const first = house.sessions.signIn()
   const second = house.sessions.signIn(first.user_id)
   const stranger = house.sessions.signIn()
   const here = await house.join('account', first.cookie)
   const alien = await house.join('account', stranger.cookie)
   const conversation_id = newId()
-  expect(await here.ask('viewing', { conversation_id })).toEqual({ ok: true, data: null })
+  expect(await here.request('viewing', { conversation_id })).toEqual({ ok: true, data: null })
 
   const other = await house.join('account', second.cookie)
   const device = 'Test on Linux'
@@ -30,10 +30,10 @@ test('devices learn who is there, who comes, who looks elsewhere and who goes', 
   }
   expect(await here.next('presence')).toEqual(arrival)
 
-  await other.ask('viewing', { conversation_id: null })
+  await other.request('viewing', { conversation_id: null })
   expect(await here.next('presence')).toEqual({ ...arrival, viewing: null })
-  await other.ask('viewing', { conversation_id: null })
+  await other.request('viewing', { conversation_id: null })
   other.socket.disconnect()
   expect(await here.next('presence')).toEqual({ ...arrival, online: false })
-  expect(alien.names()).toEqual(['sync'])
+  expect(alien.eventNames()).toEqual(['sync'])
 })

@@ -2,21 +2,21 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { startCluster, type Node } from './cluster.ts'
-import type { Client } from './house.ts'
+import { startScriptedCluster, type Node } from './scripted-cluster.ts'
+import type { SocketClient } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
 
 const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
 
 /** Waits until what this node sends for the user arrives at that client of another node. */
-const carries = (from: Node, client: Client, user_id: string) =>
+const carries = (from: Node, client: SocketClient, user_id: string) =>
   eventually(() => {
     from.house.gateway.delta(user_id, 'conversations', delta)
-    return client.names().includes('delta')
+    return client.eventNames().includes('delta')
   })
 
 test('GATE-2 a change reaches the devices of other nodes through their state machines: in order, once', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('conversations', cookie)
@@ -29,7 +29,7 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   }
   for (const client of [here, there]) {
     for (let seq = 1; seq <= 20; seq++) expect((await client.next('change')).seq).toBe(seq)
-    expect(client.names().filter((name) => name !== 'delta')).toEqual([
+    expect(client.eventNames().filter((name) => name !== 'delta')).toEqual([
       'sync',
       ...Array<string>(20).fill('change'),
     ])
@@ -37,7 +37,7 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
 })
 
 test('GATE-3 a gap that Redis left is filled from the log', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const there = await b.house.join('conversations', cookie)
@@ -45,13 +45,13 @@ test('GATE-3 a gap that Redis left is filled from the log', async () => {
   const second = cluster.log.append(user_id)
   await eventually(() => {
     a.house.gateway.deliver(user_id, second)
-    return there.names().length > 1
+    return there.eventNames().length > 1
   })
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
 })
 
 test('what was published before the subscription stood is found by comparing heads once it stands', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   b.wire.pause('down') // subscriptions are not confirmed
@@ -62,13 +62,13 @@ test('what was published before the subscription stood is found by comparing hea
 })
 
 test('nodes without devices of the user are not bothered', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const [stranger, mine] = [cluster.sessions.signIn(), await a.house.join('conversations', cookie)]
   await b.house.join('conversations', stranger.cookie)
   const channels = async () => {
-    const found = (await a.link.publisher.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
+    const found = (await a.link.commands.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
     return found.sort()
   }
   const channelOf = (user: string) => `lockstep:one#/conversations#user:${user}#`
@@ -80,7 +80,7 @@ test('nodes without devices of the user are not bothered', async () => {
 })
 
 test('a Redis that hangs or dies delays no device of the own node', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.house.join('conversations', cookie)
@@ -92,12 +92,12 @@ test('a Redis that hangs or dies delays no device of the own node', async () => 
   a.house.gateway.deliver(user_id, cluster.log.append(user_id))
   expect((await here.next('change', 1_000)).seq).toBe(6)
   const late = await a.house.join('conversations', cookie, { since: { epoch: EPOCH, seq: 2 } })
-  expect(late.names()).toEqual(['sync'])
+  expect(late.eventNames()).toEqual(['sync'])
   await cluster.redis.restart()
 })
 
 test('deltas reach devices on all nodes', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const there = await b.house.join('conversations', cookie)
@@ -106,7 +106,7 @@ test('deltas reach devices on all nodes', async () => {
 })
 
 test('GATE-6 a revocation closes sockets on every node, the own ones even without Redis', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, session_id, user_id } = cluster.sessions.signIn()
   const other = cluster.sessions.signIn(user_id)
@@ -126,7 +126,7 @@ test('GATE-6 a revocation closes sockets on every node, the own ones even withou
 })
 
 test('P1 devices of a closed account are told so on every node, and then ended', async () => {
-  await using cluster = await startCluster(2)
+  await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const clients = [await a.house.join('account', cookie), await b.house.join('account', cookie)]
@@ -138,16 +138,16 @@ test('P1 devices of a closed account are told so on every node, and then ended',
   })
   await eventually(() => {
     a.house.gateway.deliver(user_id, closed) // again and again until the subscription stands
-    return clients.every((client) => client.names().includes('disconnect'))
+    return clients.every((client) => client.eventNames().includes('disconnect'))
   })
   for (const client of clients) {
-    const names = client.names().filter((name) => name !== 'presence')
+    const names = client.eventNames().filter((name) => name !== 'presence')
     expect(names).toEqual(['sync', expect.stringMatching(/change|sync/), 'disconnect'])
   }
 })
 
 test('who is online is asked of all nodes', async () => {
-  await using cluster = await startCluster(3)
+  await using cluster = await startScriptedCluster(3)
   const { nodes, sessions } = cluster
   const first = sessions.signIn()
   const second = sessions.signIn(first.user_id)
@@ -158,14 +158,14 @@ test('who is online is asked of all nodes', async () => {
       new Set([first.session_id, second.session_id]),
     )
   await cluster.redis.kill()
-  await eventually(() => !nodes[0].link.hears())
+  await eventually(() => !nodes[0].link.isConnected())
   expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(
     new Set([first.session_id]),
   )
 })
 
 test('P3 deployments that share a Redis hear nothing of each other, whatever ids their users have', async () => {
-  await using cluster = await startCluster(
+  await using cluster = await startScriptedCluster(
     3,
     {},
     (index) => ['production', 'staging', 'staging'][index]!,
@@ -180,7 +180,7 @@ test('P3 deployments that share a Redis hear nothing of each other, whatever ids
   production.house.gateway.deliver(user_id, strange)
   production.house.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
   await production.house.join('account', cookie)
-  production.link.tell('feed', { strange })
+  production.link.broadcast('feed', { strange })
   production.house.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
   sibling.house.gateway.deliver(user_id, cluster.log.append(user_id)) // whatever Redis was told before has come by then
@@ -189,7 +189,7 @@ test('P3 deployments that share a Redis hear nothing of each other, whatever ids
     event === 'delta' ? (payload as { text: string }).text : [],
   )
   expect(new Set(texts)).toEqual(new Set([delta.text]))
-  expect(account.names()).toEqual(['sync'])
-  expect(production.link.nodes()).toEqual(new Set([production.link.node]))
-  expect(staging.link.nodes()).toEqual(new Set([staging.link.node, sibling.link.node]))
+  expect(account.eventNames()).toEqual(['sync'])
+  expect(production.link.aliveNodes()).toEqual(new Set([production.link.node]))
+  expect(staging.link.aliveNodes()).toEqual(new Set([staging.link.node, sibling.link.node]))
 })

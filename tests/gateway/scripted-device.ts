@@ -29,25 +29,25 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
     return read()
   }
   const device = new Device({
-    outlet: {
+    output: {
       emit: (event, payload) => {
         taken++
         if (event === 'sync') emitted.push({ event, sync: payload as Sync })
         else if (event === 'change') emitted.push({ event, change: payload as WireChange })
         else emitted.push({ event: event as 'head' })
       },
-      busy: () => paused && taken >= 1,
+      isBusy: () => paused && taken >= 1,
       whenFree: (callback) => waiting.push(callback),
     },
     limits,
-    head: () =>
+    readHead: () =>
       guarded(async () =>
         (await log.heads([`${USER}:conversations`])).get(`${USER}:conversations`)!,
       ),
-    range: (after) => guarded(() => log.range(USER, 'conversations', after)),
+    readRange: (after) => guarded(() => log.range(USER, 'conversations', after)),
     pause: () => Promise.resolve(),
-    moved: () => undefined,
-    orphaned: () => (orphaned = true),
+    onStateChange: () => undefined,
+    onUserGone: () => (orphaned = true),
   })
   const settle = async () => {
     for (let i = 0; i < 20; i++) await Promise.resolve()

@@ -21,15 +21,15 @@ export const changeOf = (seq: number, also: Partial<WireChange> = {}): WireChang
 export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
   readonly #changes = new Map<string, WireChange[]>()
   /** Changes in one piece of `range`. */
-  piece = 500
+  rangeLimit = 500
   epoch = EPOCH
   /** Entries up to here are older than retention. */
-  expired = 0
+  expiredSeq = 0
   /** Reads wait for it, when set. */
-  gate: () => Promise<void> = () => Promise.resolve()
+  beforeRead: () => Promise<void> = () => Promise.resolve()
   reads = 0
 
-  of(user_id: string, topic = 'conversations'): WireChange[] {
+  changesOf(user_id: string, topic = 'conversations'): WireChange[] {
     const key = `${user_id}:${topic}`
     let changes = this.#changes.get(key)
     if (!changes) this.#changes.set(key, (changes = []))
@@ -37,31 +37,31 @@ export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
   }
 
   append(user_id: string, also: Partial<WireChange> = {}): WireChange {
-    const changes = this.of(user_id, also.topic)
+    const changes = this.changesOf(user_id, also.topic)
     const change = changeOf(changes.length + 1, { epoch: this.epoch, ...also })
     changes.push(change)
     return change
   }
 
   async heads(keys: readonly string[]) {
-    await this.gate()
+    await this.beforeRead()
     return new Map(
       keys.map((key) => {
         const [user_id = '', topic] = key.split(':')
-        return [key, { epoch: this.epoch, seq: this.of(user_id, topic).length }] as const
+        return [key, { epoch: this.epoch, seq: this.changesOf(user_id, topic).length }] as const
       }),
     )
   }
 
   async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<Range> {
     this.reads++
-    await this.gate()
-    const all = this.of(user_id, topic)
+    await this.beforeRead()
+    const all = this.changesOf(user_id, topic)
     const head = all.length
     const none = { epoch: this.epoch, head, to: head, changes: [], more: false }
-    if (after > head || (after < this.expired && after < head)) return { ...none, reset: true }
+    if (after > head || (after < this.expiredSeq && after < head)) return { ...none, reset: true }
     const end = Math.min(head, upTo)
-    const changes = all.slice(after, Math.min(end, after + this.piece))
+    const changes = all.slice(after, Math.min(end, after + this.rangeLimit))
     const to = changes.at(-1)?.seq ?? head
     return { epoch: this.epoch, head, to, changes, more: to < end, reset: false }
   }

@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { startHouse } from './house.ts'
+import { startScriptedNode } from './scripted-node.ts'
 
 test('GATE-6 a revocation closes all sockets of the session at once, and only those', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const revoked = house.sessions.signIn()
   const kept = house.sessions.signIn(revoked.user_id)
   const gone = [
@@ -24,7 +24,7 @@ test('GATE-6 a revocation closes all sockets of the session at once, and only th
 
 test('GATE-6 a session that is revoked while its socket joins gets no data and no command through', async () => {
   let executed = 0
-  await using house = await startHouse({
+  await using house = await startScriptedNode({
     execute: () => {
       executed++
       return Promise.reject(new Error('executed'))
@@ -33,18 +33,18 @@ test('GATE-6 a session that is revoked while its socket joins gets no data and n
   const { cookie, session_id, user_id } = house.sessions.signIn()
   house.log.append(user_id)
   house.sessions.onAlive = () => house.sessions.revoke(session_id) // after the cookie was accepted
-  const client = house.dial('conversations', cookie, {
+  const client = house.connect('conversations', cookie, {
     protocol: 1,
     since: { epoch: 'epoch-1', seq: 0 },
   })
   client.socket.emit('delete', { conversation_id: newId(), mutation_id: newId() }, () => undefined)
   await client.next('disconnect')
-  expect(client.names()).toEqual(['disconnect'])
+  expect(client.eventNames()).toEqual(['disconnect'])
   expect(executed).toBe(0)
 })
 
 test('sessions that vanish without a word are noticed by the regular check', async () => {
-  await using house = await startHouse({ settings: { timings: { heartbeat: 50 } } })
+  await using house = await startScriptedNode({ settings: { timings: { head: 50 } } })
   const { cookie, session_id } = house.sessions.signIn()
   const client = await house.join('conversations', cookie)
   house.sessions.revoke(session_id)
@@ -52,7 +52,7 @@ test('sessions that vanish without a word are noticed by the regular check', asy
 })
 
 test('a socket ends when its session expires, unless that was prolonged', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const soon = () => new Date(Date.now() + 200)
   const [used, idle] = [
     house.sessions.signIn(newId(), soon()),
@@ -67,7 +67,7 @@ test('a socket ends when its session expires, unless that was prolonged', async 
 })
 
 test('a database that is away closes no socket', async () => {
-  await using house = await startHouse({ settings: { timings: { heartbeat: 20 } } })
+  await using house = await startScriptedNode({ settings: { timings: { head: 20 } } })
   const { cookie, user_id } = house.sessions.signIn()
   const client = await house.join('conversations', cookie)
   house.sessions.away = true

@@ -1,10 +1,10 @@
 // How a node lets go of its devices.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { startHouse, tcpOf } from './house.ts'
+import { startScriptedNode, tcpOf } from './scripted-node.ts'
 
 test('draining tells every device to move, takes no new ones, and ends when they are gone', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const { cookie } = house.sessions.signIn()
   const clients = [await house.join('conversations', cookie), await house.join('account', cookie)]
   const drained = house.gateway.drain(5_000)
@@ -12,7 +12,7 @@ test('draining tells every device to move, takes no new ones, and ends when they
     expect(await client.next('draining')).toEqual({ reconnect_within_ms: 5_000 })
     client.socket.disconnect()
   }
-  expect((await house.dial('conversations', cookie).next('connect_error')).data?.code).toBe(
+  expect((await house.connect('conversations', cookie).next('connect_error')).data?.code).toBe(
     'unavailable',
   )
   for (const client of clients) client.socket.disconnect()
@@ -21,15 +21,15 @@ test('draining tells every device to move, takes no new ones, and ends when they
 
 test('stopping answers the commands that run, then closes every socket; stopping twice is stopping once', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
-  await using house = await startHouse({
+  await using house = await startScriptedNode({
     execute: async () => {
       await promise
       return { data: null, seq: 1, version: 1, changed: true }
     },
   })
   const client = await house.join('conversations', house.sessions.signIn().cookie)
-  const asked = client.ask('delete', { conversation_id: newId(), mutation_id: newId() })
-  await client.ask('range', { from: 1, to: 1 }) // the command before it has begun
+  const asked = client.request('delete', { conversation_id: newId(), mutation_id: newId() })
+  await client.request('range', { from: 1, to: 1 }) // the command before it has begun
   const stopped = Promise.all([house.gateway.stop(), house.gateway.stop()])
   resolve()
   expect(await asked).toMatchObject({ ok: true, seq: 1 })
@@ -38,7 +38,7 @@ test('stopping answers the commands that run, then closes every socket; stopping
 })
 
 test('stopping ends connections whose device answers no more', async () => {
-  await using house = await startHouse()
+  await using house = await startScriptedNode()
   const client = await house.join('conversations', house.sessions.signIn().cookie)
   tcpOf(client).pause()
   await house.gateway.stop()

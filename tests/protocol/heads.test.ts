@@ -5,7 +5,7 @@ import { Follower, truth } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, heartbeat: 100 } }
+const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } }
 const shared = sharedNodes(1, { options: { gateway } })
 let alice: Person
 beforeAll(async () => {

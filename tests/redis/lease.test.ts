@@ -1,8 +1,8 @@
 // Leases and shared limits against a real Redis.
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createLease } from '../../realtime/redis/lease.ts'
-import { sharedLimiter } from '../../realtime/redis/limits.ts'
+import { createRedisLease } from '../../realtime/redis/lease.ts'
+import { createSharedLimiter } from '../../realtime/redis/shared-limiter.ts'
 import { eventually } from '../harness/eventually.ts'
 import { TestRedis } from '../harness/redis.ts'
 
@@ -18,50 +18,59 @@ afterAll(async () => {
 })
 
 test('one node holds it, the other gets it when it is released, under a higher generation', async () => {
-  const [a, b] = [createLease(redis, 'one', 'a', 5_000), createLease(redis, 'one', 'b', 5_000)]
+  const [a, b] = [
+    createRedisLease(redis, 'one', 'a', 5_000),
+    createRedisLease(redis, 'one', 'b', 5_000),
+  ]
   const generation = (await a.acquire(0))!
   expect(generation).toBeGreaterThan(0)
   expect(await b.acquire(0)).toBeUndefined()
   expect(await a.renew()).toBe(true)
   expect(await b.renew()).toBe(false)
-  expect([a.held(), b.held()]).toEqual([generation, undefined])
+  expect([a.heldGeneration(), b.heldGeneration()]).toEqual([generation, undefined])
   await b.release() // not its own: nothing happens
   expect(await a.renew()).toBe(true)
   await a.release()
-  expect(a.held()).toBeUndefined()
+  expect(a.heldGeneration()).toBeUndefined()
   expect(await b.acquire(0)).toBe(generation + 1)
 })
 
 test('a holder that dies is followed when its time is over; when it wakes it knows that it has lost', async () => {
-  const [a, b] = [createLease(redis, 'two', 'a', 150), createLease(redis, 'two', 'b', 150)]
+  const [a, b] = [
+    createRedisLease(redis, 'two', 'a', 150),
+    createRedisLease(redis, 'two', 'b', 150),
+  ]
   await a.acquire(0)
   await eventually(async () => (await b.acquire(0)) !== undefined, { within: 2_000 })
-  expect(a.held()).toBeUndefined()
+  expect(a.heldGeneration()).toBeUndefined()
   expect(await a.renew()).toBe(false)
 })
 
 test('a Redis that lost everything gives no generation twice, when the database knows the last', async () => {
-  const a = createLease(redis, 'three', 'a', 5_000)
+  const a = createRedisLease(redis, 'three', 'a', 5_000)
   await a.acquire(0)
   await redis.flushall()
   expect(await a.renew()).toBe(false)
-  expect(await createLease(redis, 'three', 'b', 5_000).acquire(41)).toBe(42)
+  expect(await createRedisLease(redis, 'three', 'b', 5_000).acquire(41)).toBe(42)
 })
 
 test('limits count for all nodes together, and each node by itself while Redis is away', async () => {
   const rule = { points: 2, seconds: 60 }
-  const link = { prefix: 'one', publisher: redis, hears: () => true }
-  const [a, b] = [sharedLimiter(link)('guesses', rule), sharedLimiter(link)('guesses', rule)]
+  const link = { prefix: 'one', commands: redis, isConnected: () => true }
+  const [a, b] = [
+    createSharedLimiter(link)('guesses', rule),
+    createSharedLimiter(link)('guesses', rule),
+  ]
   await a.consume('somebody')
   await b.consume('somebody')
   await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
-  const alone = sharedLimiter({ prefix: 'one', publisher: away, hears: () => true })(
+  const alone = createSharedLimiter({ prefix: 'one', commands: away, isConnected: () => true })(
     'guesses',
     rule,
   )
   await alone.consume('somebody')
-  const deaf = sharedLimiter({ prefix: 'one', publisher: redis, hears: () => false })(
+  const deaf = createSharedLimiter({ prefix: 'one', commands: redis, isConnected: () => false })(
     'guesses',
     rule,
   )

@@ -4,7 +4,7 @@ import { keptLog } from '../harness/kept-log.ts'
 import { request } from '../harness/person.ts'
 import { alice, serveHttp } from './http-fixture.ts'
 
-test('the access log says who asked which route and how it went, and nothing of what they said', async () => {
+test('the access log has the user, the route and the status of a request, and nothing of its content', async () => {
   const { lines, logger } = keptLog()
   {
     await using http = await serveHttp(

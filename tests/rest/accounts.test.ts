@@ -44,7 +44,7 @@ describe('POST /auth/register', () => {
     expect(me.body).toMatchObject({ ...reply.body, seq: 1, epoch: expect.any(String) })
   })
 
-  test('folds the name, which is then taken in any case', async () => {
+  test('folds the name, which is then taken in upper and lower case', async () => {
     const name = newId().slice(-12)
     const { body } = await register({ username: `DAVE-${name}`, password: 'correct horse' })
     expect(body).toMatchObject({ user: { username: `dave-${name}` } })
@@ -53,7 +53,7 @@ describe('POST /auth/register', () => {
     expect(again.headers.getSetCookie()).toEqual([])
   })
 
-  test('gives a name to one only, however many ask at once', async () => {
+  test('gives a name to only one of many simultaneous requests', async () => {
     const username = `erin-${newId()}`
     const replies = await Promise.all(
       Array.from({ length: 8 }, () => register({ username, password: newId() })),
@@ -74,7 +74,7 @@ describe('POST /auth/register', () => {
     expect(reply.body.issues).toMatchObject([{ path: 'username' }])
   })
 
-  test('takes passwords of 8 to 256 characters, whatever they are', async () => {
+  test('takes passwords of 8 to 256 characters of any kind', async () => {
     const with_ = (password: unknown) => register({ username: `p-${newId()}`, password })
     for (const bad of [
       '1234567',
@@ -90,7 +90,7 @@ describe('POST /auth/register', () => {
       expect((await with_(good)).status).toBe(201)
   })
 
-  test('is not repeated by the same Idempotency-Key, and says what it said', async () => {
+  test('is not repeated with the same Idempotency-Key and returns the first outcome', async () => {
     const username = `frank-${newId()}`
     const key = { 'idempotency-key': newId() }
     const first = await register({ username, password: 'correct horse' }, key)
@@ -133,7 +133,7 @@ describe('POST /auth/login', () => {
     }
   })
 
-  test('takes text: half a surrogate pair, which nobody can have registered, is invalid in a name and in a password', async () => {
+  test('rejects a lone surrogate in a name and in a password, as nobody can have registered it', async () => {
     for (const half of [
       '{"username":"alice","password":"\\ud83d"}',
       '{"username":"\\ud83d","password":"correct horse"}',
@@ -142,14 +142,14 @@ describe('POST /auth/login', () => {
         expectProblem(await request(node.url + path, 'POST', half), 'invalid', 422)
   })
 
-  test('sets a Secure cookie where pages only come over https, also when its request did not', async () => {
+  test('sets a Secure cookie if every page is served over https, even if the request was not', async () => {
     await using secure = await startNode(database, { publicOrigins: ['https://chat.example.org'] })
     const body = { username: `secure-${newId()}`, password: 'correct horse' }
     const { headers } = await request(`${secure.url}/auth/register`, 'POST', body)
     expect(headers.getSetCookie()[0]).toMatch(/; Secure/)
   })
 
-  test('is limited after ten wrong passwords, and says when to come back', async () => {
+  test('is limited after ten wrong passwords and says when to try again', async () => {
     const alice = await signUp(node)
     const guess = () => login({ username: alice.user.username, password: 'wrong horse' })
     for (let i = 0; i < 10; i++) expect((await guess()).status).toBe(401)
@@ -163,7 +163,7 @@ describe('POST /auth/login', () => {
     expect((await bob.signIn()).user).toEqual(bob.user)
   })
 
-  test('is not repeated by the same Idempotency-Key', async () => {
+  test('is not repeated with the same Idempotency-Key', async () => {
     const alice = await signUp(node)
     const key = { 'idempotency-key': newId() }
     const credentials = { username: alice.user.username, password: alice.password }
@@ -184,7 +184,7 @@ describe('GET and PUT /users/me', () => {
       expectProblem(await request(`${node.url}/users/me`, method, body), 'unauthenticated', 401)
   })
 
-  test('a new name is shown and told to the devices', async () => {
+  test('a new name is shown and pushed to the devices', async () => {
     const alice = await signUp(node)
     await using device = await alice.device('account')
     await device.next('sync')
@@ -207,7 +207,7 @@ describe('GET and PUT /users/me', () => {
     )
   })
 
-  test('what GET gave can be PUT, and changes nothing', async () => {
+  test('the result of GET can be PUT and changes nothing', async () => {
     const alice = await signUp(node)
     const before = await alice.ask('getMe')
     expect(await alice.ask('renameMe', { body: before.user })).toEqual({ user: before.user })
@@ -224,7 +224,7 @@ describe('GET and PUT /users/me', () => {
     expect((await alice.ask('getMe')).user).toEqual(alice.user)
   })
 
-  test('a repeated rename gives the first outcome and does not undo a later one', async () => {
+  test('a repeated rename returns the first outcome and does not undo a later one', async () => {
     const alice = await signUp(node)
     const [one, two] = [`one-${newId()}`, `two-${newId()}`]
     const headers = { 'idempotency-key': newId() }

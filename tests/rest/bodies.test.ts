@@ -1,4 +1,4 @@
-// What a body may be, before any handler sees it.
+// Which bodies are accepted, before any handler sees them.
 import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
@@ -87,7 +87,7 @@ describe('bodies', () => {
     )
   })
 
-  test('that are empty are none, whatever type they claim', async () => {
+  test('that are empty count as none, whatever their content type', async () => {
     await using http = await serveHttp(echo)
     for (const headers of [signedIn, json]) {
       expect((await request(`${http.url}/auth/logout`, 'POST', undefined, headers)).status).toBe(
@@ -99,7 +99,7 @@ describe('bodies', () => {
     }
   })
 
-  test('where none is taken may be an empty object and nothing else', async () => {
+  test('may only be an empty object if the route takes none', async () => {
     await using http = await serveHttp(echo)
     expect((await request(`${http.url}/auth/logout`, 'POST', '{}', json)).status).toBe(204)
     expectProblem(
@@ -123,7 +123,7 @@ describe('bodies', () => {
 describe('bodies that are too large', () => {
   const large = JSON.stringify({ a: 'x'.repeat(10 * 1024 * 1024) })
 
-  test('are refused with their limit, and the connection lives on', async () => {
+  test('are refused with their limit, and the connection stays open', async () => {
     await using http = await serveHttp(echo)
     for (let i = 0; i < 3; i++) {
       const reply = await request(`${http.url}/users/me/preferences`, 'PUT', large, json)
@@ -136,7 +136,7 @@ describe('bodies that are too large', () => {
     ).toBe(200)
   })
 
-  test('are refused also when they come in pieces of unknown number', async () => {
+  test('are refused even without a Content-Length', async () => {
     await using http = await serveHttp(echo)
     const body = new Blob([large]).stream()
     const response = await fetch(`${http.url}/users/me/preferences`, {
@@ -148,7 +148,7 @@ describe('bodies that are too large', () => {
     expect(response.status).toBe(413)
   })
 
-  test('are not even read from somebody who is not signed in', async () => {
+  test('are not even read if nobody is signed in', async () => {
     await using http = await serveHttp(echo)
     const { status } = await request(`${http.url}/users/me/preferences`, 'PUT', large, {
       ...json,
@@ -157,7 +157,7 @@ describe('bodies that are too large', () => {
     expect(status).toBe(401)
   })
 
-  test('by one byte are, and those at the limit are not', async () => {
+  test('are refused from one byte above the limit', async () => {
     await using http = await serveHttp({
       login: ({ body }) =>
         Promise.reject(new Fault('invalid_credentials', { detail: body.username })),

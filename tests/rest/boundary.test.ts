@@ -1,4 +1,4 @@
-// What every request meets before and after its handler.
+// What happens to every request before and after its handler.
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
@@ -42,7 +42,7 @@ describe('API-8: the origin of a request', () => {
     },
   )
 
-  test('of the own host, by either scheme, or of a program, may', async () => {
+  test('of the server’s own host with either scheme, or of a program, is allowed', async () => {
     await using http = await serveHttp(echo)
     for (const origin of [http.url, http.url.replace('http:', 'https:'), undefined]) {
       const headers: Record<string, string> = { ...json, ...(origin && { origin }) }
@@ -52,7 +52,7 @@ describe('API-8: the origin of a request', () => {
     }
   })
 
-  test('has to be listed where origins are', async () => {
+  test('must be listed if origins are configured', async () => {
     const config = { publicOrigins: ['https://chat.example.org'], trustProxy: false }
     await using http = await serveHttp(echo, { config })
     const put = async (origin: string) =>
@@ -61,7 +61,7 @@ describe('API-8: the origin of a request', () => {
     expect(await put(http.url)).toBe(403)
   })
 
-  test('has the scheme that a trusted proxy tells', async () => {
+  test('must have the scheme that a trusted proxy reports', async () => {
     await using http = await serveHttp(echo, { config: { publicOrigins: [], trustProxy: true } })
     const put = async (origin: string) => {
       const headers = { ...json, origin, 'x-forwarded-proto': 'https' }
@@ -72,8 +72,8 @@ describe('API-8: the origin of a request', () => {
   })
 })
 
-describe('API-9: who asks', () => {
-  test('has to be signed in, before anything else is looked at', async () => {
+describe('API-9: the user of a request', () => {
+  test('must be signed in before anything else is checked', async () => {
     await using http = await serveHttp(echo)
     for (const cookie of ['', 'bob', 'lockstep_session=x'])
       expectProblem(
@@ -83,7 +83,7 @@ describe('API-9: who asks', () => {
       )
   })
 
-  test('has to be whose state the client holds', async () => {
+  test('must be the user whose state the client holds', async () => {
     await using http = await serveHttp(echo)
     const get = (holder: string) =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, {
@@ -94,7 +94,7 @@ describe('API-9: who asks', () => {
     expectProblem(await get(newId()), 'unauthenticated', 401)
   })
 
-  test('gets a new cookie when the old one is a day old', async () => {
+  test('gets a new cookie if the old one is a day old', async () => {
     await using http = await serveHttp(echo, {
       sessions: sessionsFor({ ...alice, stale_cookie: true }),
     })
@@ -121,11 +121,11 @@ describe('API-9: who asks', () => {
   })
 
   test('gets a Secure cookie behind a trusted proxy that speaks https', async () => {
-    const rooms = { sessions: sessionsFor({ ...alice, stale_cookie: true }) }
+    const deps = { sessions: sessionsFor({ ...alice, stale_cookie: true }) }
     const forwarded = { ...signedIn, 'x-forwarded-proto': 'https' }
     for (const trustProxy of [true, false]) {
       await using http = await serveHttp(echo, {
-        ...rooms,
+        ...deps,
         config: { publicOrigins: [], trustProxy },
       })
       const { headers } = await request(
@@ -139,8 +139,8 @@ describe('API-9: who asks', () => {
   })
 })
 
-describe('answers', () => {
-  test('of entities bring their version as ETag, and are never stored', async () => {
+describe('responses', () => {
+  test('with an entity have its version as ETag, and are never stored', async () => {
     await using http = await serveHttp(echo)
     const { headers } = await request(
       `${http.url}/users/me/preferences`,
@@ -153,7 +153,7 @@ describe('answers', () => {
     expect(headers.get('content-type')).toMatch(/^application\/json/)
   })
 
-  test('to HEAD are those to GET without the body', async () => {
+  test('to HEAD equal those to GET without the body', async () => {
     await using http = await serveHttp(echo)
     const head = (headers: Record<string, string>) =>
       fetch(`${http.url}/users/me/preferences`, { method: 'HEAD', headers })
@@ -164,7 +164,7 @@ describe('answers', () => {
     expect((await head({})).status).toBe(401)
   })
 
-  test('keep what broke inside to themselves', async () => {
+  test('reveal nothing of an internal error', async () => {
     const broken = () => Promise.reject(new Error('password=hunter2 at mongodb://10.0.0.1'))
     await using http = await serveHttp({ getPreferences: broken })
     const reply = await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
@@ -217,7 +217,7 @@ describe('addresses', () => {
     else expectProblem(reply, 'invalid', 422)
   })
 
-  test('with a query that the route does not know are invalid', async () => {
+  test('with a query that the route does not have are invalid', async () => {
     await using http = await serveHttp(echo)
     for (const query of ['?x=1', '?limit=5', '?__proto__=1', '?q[$ne]=1'])
       expectProblem(
@@ -242,22 +242,22 @@ describe('addresses', () => {
   })
 })
 
-/** What a raw TCP client gets back. */
+/** The response to a raw TCP client. */
 async function raw(port: number, sent: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(sent)
   return text(socket)
 }
 
-describe('what is not HTTP', () => {
-  test('is answered with a problem and hung up on', async () => {
+describe('input that is not HTTP', () => {
+  test('gets a problem, and its connection is closed', async () => {
     await using http = await serveHttp(echo)
     const answer = await raw(http.port, 'GARBAGE\r\n\r\n')
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
     expect(answer).toContain('"code":"invalid"')
   })
 
-  test('for its headers alone, above 16 KB, is too large', async () => {
+  test('is too large if its headers exceed 16 KB', async () => {
     await using http = await serveHttp(echo)
     const answer = await raw(
       http.port,

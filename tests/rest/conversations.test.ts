@@ -87,7 +87,7 @@ describe('POST /conversations', () => {
     }
   })
 
-  test('with an id of the own choice is done once', async () => {
+  test('with an id chosen by the client is done once', async () => {
     const id = newId()
     const first = await alice.rest('POST', '/conversations', {
       id: id.toUpperCase(),
@@ -101,7 +101,7 @@ describe('POST /conversations', () => {
     })
   })
 
-  test('with the id of one in the trash, or purged, is refused', async () => {
+  test('with the id of a trashed or purged conversation is refused', async () => {
     const { id } = await create()
     for (const route of ['deleteConversation', 'purgeConversation'] as const) {
       await alice.ask(route, { params: { id } })
@@ -109,7 +109,7 @@ describe('POST /conversations', () => {
     }
   })
 
-  test('with an id that another user has makes another thing', async () => {
+  test('with another user’s id makes another conversation', async () => {
     const bob = await signUp(node)
     const { id } = await create({ title: 'of alice' })
     const his = await bob.rest('POST', '/conversations', { id, title: 'of bob' })
@@ -119,7 +119,7 @@ describe('POST /conversations', () => {
 })
 
 describe('GET /conversations/{id}', () => {
-  test('gives the newest messages, and older ones page by page', async () => {
+  test('returns the newest messages, and older ones page by page', async () => {
     const { id } = await create({
       messages: Array.from({ length: 250 }, (_, i) => say(`message ${i + 1}`)),
     })
@@ -139,13 +139,13 @@ describe('GET /conversations/{id}', () => {
     expect(await positions({ before: 9999, limit: 1 })).toEqual([250, 250, 1, true])
   })
 
-  test('is not found when it never was', async () => {
+  test('is not found if it never existed', async () => {
     expectProblem(await alice.rest('GET', `/conversations/${newId()}`), 'not_found', 404)
   })
 })
 
 describe('PUT /conversations/{id}', () => {
-  test('takes back what GET gave, and changes nothing', async () => {
+  test('accepts the result of GET and changes nothing', async () => {
     const { id } = await create({
       title: 'Round',
       messages: [say('one'), say('two')],
@@ -157,7 +157,7 @@ describe('PUT /conversations/{id}', () => {
     expect(await get(id)).toEqual(before)
   })
 
-  test('changes fields one by one, and says so in version, ETag and updated_at', async () => {
+  test('changes fields one by one and updates version, ETag and updated_at', async () => {
     const { id, updated_at } = await create({ title: 'Old', metadata: { keep: 1, drop: 2 } })
     const put = (body: object) =>
       alice.rest<Record<string, unknown>>('PUT', `/conversations/${id}`, body)
@@ -183,7 +183,7 @@ describe('PUT /conversations/{id}', () => {
     expect(await get(id)).toEqual(titled.body)
   })
 
-  test('merges messages by id: new ones behind, named ones edited, others stay', async () => {
+  test('merges messages by id: new ones are appended, named ones edited, and others stay', async () => {
     const { id, messages } = await create({ messages: [say('one'), say('two'), say('three')] })
     const [, two] = messages
     const fresh = newId()
@@ -208,7 +208,7 @@ describe('PUT /conversations/{id}', () => {
     expect(put.messages[3]!.id).toBe(fresh)
   })
 
-  test('with a stale copy of a message leaves it as it is', async () => {
+  test('with a stale copy of a message leaves the message unchanged', async () => {
     const { id, messages } = await create({ messages: [say('one')] })
     const put = (message: object) =>
       alice.ask('putConversation', { params: { id }, body: { messages: [message as never] } })
@@ -218,7 +218,7 @@ describe('PUT /conversations/{id}', () => {
     expect(after.version).toBe(2)
   })
 
-  test('under If-Match happens to that version only, and the refusal shows the present one', async () => {
+  test('with If-Match changes that version only, and the refusal shows the current one', async () => {
     const { id } = await create({ title: 'One', messages: [say('hello')] })
     const put = (title: string, etag: string) =>
       alice.rest('PUT', `/conversations/${id}`, { title }, { 'if-match': etag })
@@ -270,7 +270,7 @@ describe('PUT /conversations/{id}', () => {
     expect(await get(before.id)).toEqual(before)
   })
 
-  test('of what is not there is not found', async () => {
+  test('of an unknown conversation is not found', async () => {
     const { id } = await create()
     await alice.ask('deleteConversation', { params: { id } })
     for (const gone of [id, newId()])
@@ -283,7 +283,7 @@ describe('PUT /conversations/{id}', () => {
 })
 
 describe('the trash', () => {
-  test('takes a conversation, gives it back, and loses it for good', async () => {
+  test('keeps a conversation until it is restored or purged', async () => {
     const { id, messages } = await create({ title: 'Doomed', messages: [say('remember me')] })
     const path = `/conversations/${id}`
     for (let i = 0; i < 2; i++) expect((await alice.rest('DELETE', path)).status).toBe(204)

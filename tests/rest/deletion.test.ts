@@ -16,7 +16,7 @@ afterAll(() => database.close())
 
 const secret = 'what only they know'
 
-/** Somebody who has some of everything; `quiet`: and nothing that is still running. */
+/** A user with content of every kind. With `quiet`, no run is still running. */
 async function withContent({ quiet = false } = {}): Promise<Person> {
   const person = await signUp(shared.node)
   await person.ask('putPreferences', { body: { note: secret } })
@@ -44,7 +44,7 @@ const gone = {
   replies: 0,
 }
 
-/** Nothing of the user but the entries that close the topics. */
+/** Expects that only the entries that close the topics are left of the user. */
 async function expectGone(user_id: string): Promise<void> {
   await eventually(async () => expect(await countDocumentsOf(database, user_id)).toEqual(gone))
   const entries = await database.changes.find({ user_id }).toArray()
@@ -53,7 +53,7 @@ async function expectGone(user_id: string): Promise<void> {
 }
 
 describe('DELETE /users/me', () => {
-  test('removes the account and everything of it, and nothing of anybody else', async () => {
+  test('removes the account and all its content, and nothing of another user', async () => {
     const [alice, bob] = await Promise.all([withContent(), withContent({ quiet: true })])
     const before = await userSnapshot(bob)
     const phone = await alice.signIn()
@@ -74,7 +74,7 @@ describe('DELETE /users/me', () => {
     expect(await userSnapshot(bob)).toEqual(before)
   })
 
-  test('frees the name, and the next who has it starts with nothing', async () => {
+  test('frees the name, and the next user of the name starts with nothing', async () => {
     const alice = await withContent()
     await alice.ask('deleteMe', { body: { password: alice.password } })
     const credentials = { username: alice.user.username, password: 'correct horse' }
@@ -99,7 +99,7 @@ describe('DELETE /users/me', () => {
     expect(await userSnapshot(alice)).toEqual(before)
   })
 
-  test('that stopped half-way is finished by whichever node starts next, and nobody gets in meanwhile', async () => {
+  test('that was interrupted is finished by the next node that starts, and nobody can sign in meanwhile', async () => {
     const alice = await withContent()
     await database.users.updateOne({ _id: alice.user.id }, { $set: { closing: true } })
     expectProblem(await alice.rest('GET', '/conversations'), 'unauthenticated', 401)
@@ -110,7 +110,7 @@ describe('DELETE /users/me', () => {
     await expectGone(alice.user.id)
   })
 
-  test('while the user writes on other devices leaves nothing behind', async () => {
+  test('while the user writes on other devices leaves no content', async () => {
     const alice = await withContent()
     const phone = await alice.signIn()
     const writing = Array.from({ length: 30 }, () =>
@@ -124,7 +124,7 @@ describe('DELETE /users/me', () => {
   })
 })
 
-test('a purge strips the entries of its conversation, and of nothing else that has the same id', async () => {
+test('a purge strips the entries of its conversation, and not those of another entity with the same id', async () => {
   const alice = await signUp(shared.node)
   const run = await alice.ask('createRun', { body: { agent: 'demo', input: 'kept' } })
   await stopRun(alice, run.id)

@@ -1,4 +1,4 @@
-// Whoever asks too often is told to wait; nobody else notices.
+// A client that sends too many requests is told to wait, and nobody else notices.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
@@ -19,7 +19,7 @@ const sessions: HttpDeps['sessions'] = {
 }
 const result = { created: 1, updated: 0, skipped: 0, failed: [] }
 const handlers: Handlers = { ...echo, importMe: () => Promise.resolve(result) }
-const house = (settings: Partial<HttpSettings>) =>
+const serveWith = (settings: Partial<HttpSettings>) =>
   serveHttp(handlers, {
     sessions,
     config: { publicOrigins: [], trustProxy: true },
@@ -33,8 +33,8 @@ const house = (settings: Partial<HttpSettings>) =>
 describe('requests', () => {
   const few = { rate: 0.1, burst: 3 }
 
-  test('of one user are limited, from wherever they come; those of others are not', async () => {
-    await using http = await house({ userRate: few, addressRate: few })
+  test('of one user are limited from all addresses together, and those of others are not', async () => {
+    await using http = await serveWith({ userRate: few, addressRate: few })
     const ask = (headers: Record<string, string>, from = '10.0.0.1') =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, {
         ...headers,
@@ -49,8 +49,8 @@ describe('requests', () => {
     expect((await ask(asBob)).status).toBe(200)
   })
 
-  test('of nobody are limited by address, and keep out nobody who is signed in there', async () => {
-    await using http = await house({ userRate: few, addressRate: few })
+  test('without a sign-in are limited by address, and keep out nobody who is signed in there', async () => {
+    await using http = await serveWith({ userRate: few, addressRate: few })
     const ask = (
       method: string,
       path: string,
@@ -67,8 +67,8 @@ describe('requests', () => {
     expect((await ask('GET', '/healthz')).status).toBe(200)
   })
 
-  test('that come as fast as a busy page makes them are not limited', async () => {
-    await using http = await house({})
+  test('at the rate of a busy page are not limited', async () => {
+    await using http = await serveWith({})
     const asked = Array.from({ length: 500 }, () =>
       request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn),
     )
@@ -83,7 +83,7 @@ describe('large bodies', () => {
       ...headers,
       'content-type': 'application/json',
     })
-  /** One that begins and does not go on; gives what is answered in the end. */
+  /** Begins a request and stalls; returns the response in the end. */
   async function beginning({ port }: { port: number }) {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     let answer = ''
@@ -95,8 +95,8 @@ describe('large bodies', () => {
     return { answer: () => answer, socket, [Symbol.dispose]: () => void socket.destroy() }
   }
 
-  test('of one user take one place: the next one is refused at once, and others get through', async () => {
-    await using http = await house({})
+  test('of one user take one turn: the next one is refused at once, and other users’ go on', async () => {
+    await using http = await serveWith({})
     using _first = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     expectProblem(await send(http.url, signedIn), 'rate_limited', 429)
@@ -104,8 +104,8 @@ describe('large bodies', () => {
       expect(await send(http.url, asBob)).toMatchObject({ status: 200, body: result })
   })
 
-  test('that do not go on end, and give their place back', async () => {
-    await using http = await house({
+  test('that stall are ended and give their turn back', async () => {
+    await using http = await serveWith({
       largeImports: 1,
       timings: { ...httpSettings.timings, body: 300 },
     })
@@ -116,8 +116,8 @@ describe('large bodies', () => {
       await eventually(async () => expect((await send(http.url, headers)).status).toBe(200))
   })
 
-  test('whose sender hangs up give their place back', async () => {
-    await using http = await house({ largeImports: 1 })
+  test('whose sender disconnects give their turn back', async () => {
+    await using http = await serveWith({ largeImports: 1 })
     const gone = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     gone.socket.destroy()
@@ -125,8 +125,8 @@ describe('large bodies', () => {
   })
 })
 
-test('a small body that stops coming ends its connection', async () => {
-  await using http = await house({ timings: { ...httpSettings.timings, body: 200 } })
+test('a small body that stalls ends its connection', async () => {
+  await using http = await serveWith({ timings: { ...httpSettings.timings, body: 200 } })
   const socket = connect({ port: http.port, host: '127.0.0.1' })
   socket.on('error', () => undefined)
   socket.write(

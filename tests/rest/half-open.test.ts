@@ -1,4 +1,4 @@
-// Connections that are opened and then left alone, by somebody who never closes them either.
+// Connections that a client opens and then neither uses nor closes.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import { request, signUp } from '../harness/person.ts'
 
 const upgrade = (path: string) =>
   `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`
-/** What they send before they fall silent. */
+/** What the clients send before they fall silent. */
 const openings = [
   ['nothing', ''],
   ['half a request', 'GET / HTTP/1.1\r\nHost: x\r\n'],
@@ -21,7 +21,7 @@ const openings = [
 ] as const
 const EACH = 400
 
-test('2,000 of them keep nobody waiting, and are all gone a little later', async () => {
+test('2,000 half-open connections delay nobody and are closed soon', async () => {
   await using database = freshDatabase()
   const timings = { ...httpSettings.timings, headers: 4_000, check: 250 }
   const options = {

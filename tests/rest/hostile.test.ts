@@ -1,4 +1,5 @@
-// Bad input of kinds that tests/attacks doesn't put everywhere, and that nothing changed after it.
+// Bad input of kinds that tests/attacks doesn't send to every route. Nothing may change because of
+// it.
 import { beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
@@ -60,7 +61,7 @@ describe('a body that is nested too deep', () => {
   })
 })
 
-test('what a GET gave may come back as anything, and is dropped', async () => {
+test('read-only fields may have any value and are ignored', async () => {
   const bob = await signUp(shared.node)
   const made = await bob.ask('createConversation', { body: message({}) as never })
   const again = {
@@ -74,7 +75,7 @@ test('what a GET gave may come back as anything, and is dropped', async () => {
   })
 })
 
-test('a body with a field that others have, or nobody knows, is refused', async () => {
+test('a body with a field of another route or an unknown field is refused', async () => {
   for (const [method, path, body] of [
     ['POST', '/auth/register', { username: 'mallory', password: 'correct horse', admin: true }],
     ['POST', '/auth/login', { username: 'alice', password: 'correct horse', admin: true }],
@@ -88,7 +89,7 @@ test('a body with a field that others have, or nobody knows, is refused', async 
     expectProblem(await alice.rest(method, path, body), 'invalid', 422)
 })
 
-describe('a body of the wrong kind', () => {
+describe('a body of the wrong type', () => {
   test('is refused everywhere', async () => {
     for (const [method, path] of [
       ['POST', '/conversations'],
@@ -122,7 +123,7 @@ describe('a body of the wrong kind', () => {
 })
 
 describe('too much', () => {
-  test('a message above 256 KB is refused, whatever it is written in', async () => {
+  test('a message above 256 KB is refused in any script', async () => {
     for (const [method, path, character] of [
       ['POST', '/conversations', 'x'],
       ['PUT', conversation, 'ä'],
@@ -152,7 +153,7 @@ describe('too much', () => {
   })
 })
 
-test('a message of 256 KB, 500 messages and a title of 500 characters are taken', async () => {
+test('a message of 256 KB, 500 messages and a title of 500 characters are accepted', async () => {
   const bob = await signUp(shared.node)
   const content = '🐎'.repeat(limits.messageBytes / 4)
   const messages = Array.from({ length: 500 }, () => ({ role: 'user', content: 'x' }))
@@ -167,7 +168,7 @@ test('an id in a body that is almost a UUID is refused', async () => {
   }
 })
 
-test('a header that is not what it should be is refused', async () => {
+test('a malformed header is refused', async () => {
   const bad: Record<string, string>[] = [
     { 'idempotency-key': 'again' },
     { 'if-match': '"abc"' },

@@ -1,4 +1,5 @@
-// The HTTP side of a node alone: real HTTP, but handlers that only say what they were asked, and nobody but alice signed in.
+// The HTTP server of a node on its own: real HTTP, with handlers that only echo their input, and
+// with alice as the only user.
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'vitest'
@@ -23,7 +24,7 @@ export const alice: Identity = {
   stale_cookie: false,
 }
 
-/** Anybody who says `cookie: alice` is alice. */
+/** Sessions for which the header `cookie: alice` signs alice in. */
 export const sessionsFor = (identity: Identity): Sessions => ({
   cookie: createSessionCookie(['a secret that only the tests know, 32+']),
   identify: (cookie) => Promise.resolve(cookie === 'alice' ? identity : undefined),
@@ -34,7 +35,7 @@ export const sessionsFor = (identity: Identity): Sessions => ({
 export const signedIn = { cookie: 'alice' }
 export const json = { ...signedIn, 'content-type': 'application/json' }
 
-export async function serveHttp(handlers: Handlers, rooms: Partial<HttpDeps> = {}) {
+export async function serveHttp(handlers: Handlers, deps: Partial<HttpDeps> = {}) {
   const http = await createHttp({
     config: { publicOrigins: [], trustProxy: false },
     handlers,
@@ -44,7 +45,7 @@ export async function serveHttp(handlers: Handlers, rooms: Partial<HttpDeps> = {
     uiRoot: '/nowhere',
     logger: createLogger('silent'),
     metrics: createMetrics(),
-    ...rooms,
+    ...deps,
   })
   http.server.listen(0, '127.0.0.1')
   await once(http.server, 'listening')
@@ -52,7 +53,7 @@ export async function serveHttp(handlers: Handlers, rooms: Partial<HttpDeps> = {
   return { port, url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => http.stop() }
 }
 
-/** Answers preferences that are the body it got. */
+/** Handlers that echo the body as preferences, or fail. */
 export const echo: Handlers = {
   putPreferences: ({ body }, { if_version }) =>
     Promise.resolve({ preferences: body, version: if_version ?? 1, epoch: 'e', seq: 0 }),

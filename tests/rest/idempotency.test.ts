@@ -18,7 +18,7 @@ afterAll(async () => {
 const key = () => ({ 'idempotency-key': newId() })
 
 describe('the same Idempotency-Key', () => {
-  test('makes one conversation, however often it is sent and without an id', async () => {
+  test('makes one conversation, however often it is sent, even without an id', async () => {
     const alice = await signUp(node)
     const headers = key()
     const post = () => alice.rest('POST', '/conversations', { title: 'once' }, headers)
@@ -60,7 +60,7 @@ describe('the same Idempotency-Key', () => {
     expect(again.body).toMatchObject({ message_count: 1, version: 2 })
   })
 
-  test('does not undo what came later', async () => {
+  test('does not undo later changes', async () => {
     const alice = await signUp(node)
     const headers = key()
     await alice.ask('putPreferences', { body: { theme: 'dark' }, headers })
@@ -93,7 +93,7 @@ describe('the same Idempotency-Key', () => {
     ])
   })
 
-  test('of another user is another one', async () => {
+  test('of another user is a different one', async () => {
     const [alice, bob] = await Promise.all([signUp(node), signUp(node)])
     const headers = key()
     await alice.ask('createConversation', { body: { title: 'of alice' }, headers })
@@ -120,7 +120,7 @@ describe('the same Idempotency-Key', () => {
     expect((await alice.ask('listConversations')).seq).toBe(seq)
   })
 
-  test('gives the first outcome of a conversation that has gone to the trash since', async () => {
+  test('returns the first outcome even if the conversation has been trashed since', async () => {
     const alice = await signUp(node)
     const headers = key()
     const { id } = await alice.ask('createConversation', { body: { title: 'once' }, headers })

@@ -1,4 +1,4 @@
-// An answer has a bound in bytes, whatever somebody has stored; what is beyond it is on the next page.
+// A response is bounded in bytes, however much a user has stored. The rest is on the next page.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
@@ -7,7 +7,10 @@ import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
-/** Beyond the bound an answer has what comes with its items, and one of them measured a little differently. */
+/**
+ * A response may exceed the bound by the fields around its items and by a small difference in
+ * measuring one item.
+ */
 const MOST = limits.answerBytes * 1.1
 const large = () => ({ role: 'user' as const, content: 'x'.repeat(limits.messageBytes) })
 const bytesOf = (value: unknown) => JSON.stringify(value).length
@@ -44,7 +47,7 @@ describe('a conversation of 18 messages of 256 KB', () => {
     expect(pages).toBe(1)
   })
 
-  test('is cut by its limit first where that is less', async () => {
+  test('ends at its limit if that comes first', async () => {
     const page = await alice.ask('getConversation', {
       params: { id },
       query: { limit: 3, before: 15 },
@@ -52,7 +55,7 @@ describe('a conversation of 18 messages of 256 KB', () => {
     expect(page.messages.map(({ position }) => position)).toEqual([12, 13, 14])
   })
 
-  test('is no larger in the answers to changes, conflicts and looks back', async () => {
+  test('is no larger in the responses to changes, conflicts and reads of the past', async () => {
     const put = (headers = {}) =>
       alice.rest('PUT', `/conversations/${id}`, { title: newId() }, headers)
     const { seq } = await alice.ask('getConversation', { params: { id } })
@@ -82,7 +85,10 @@ describe('a list', () => {
   })
   afterAll(() => database.close())
 
-  /** `count` documents like the one that alice has, as making each by a command takes long. Gives the ids of all. */
+  /**
+   * Inserts `count` copies of alice's document, because commands would take too long. Returns the
+   * ids of all.
+   */
   async function multiplied(
     name: 'conversations' | 'agent_runs',
     alice: Person,
@@ -115,7 +121,7 @@ describe('a list', () => {
     expect(found.toSorted()).toEqual(made)
   })
 
-  test('of large runs does, too', async () => {
+  test('of large runs comes in pages of about 4 MB too', async () => {
     const alice = await signUp(shared.node, 'alice')
     const run = {
       id: newId(),

@@ -16,7 +16,7 @@ type Query = Parameters<Person['ask']>[1] extends { query?: infer Q } ? Q : neve
 const list = (person: Person, query: Record<string, unknown> = {}) =>
   person.ask('listConversations', { query: query as Query })
 
-/** All pages of a list. */
+/** The items of all pages of a list. */
 async function pages(person: Person, query: Record<string, unknown>) {
   const found = []
   let cursor: string | null = null
@@ -32,7 +32,7 @@ const create = (person: Person, body: object = {}) => person.ask('createConversa
 const say = (content: string) => ({ role: 'user' as const, content })
 
 describe('GET /conversations', () => {
-  test('gives summaries, newest first, and the head', async () => {
+  test('returns summaries, newest first, and the head', async () => {
     const alice = await signUp(shared.node)
     expect(await list(alice)).toEqual({
       items: [],
@@ -58,7 +58,7 @@ describe('GET /conversations', () => {
     expect(seq).toBe(3)
   })
 
-  test('has every one exactly once over its pages, also those of the same moment', async () => {
+  test('has each conversation exactly once over its pages, even with equal times', async () => {
     const alice = await signUp(shared.node)
     const made = await Promise.all(Array.from({ length: 23 }, () => create(alice)))
     await list(alice)
@@ -74,13 +74,13 @@ describe('GET /conversations', () => {
     expect(ids).toHaveLength(23)
   })
 
-  test('ends without a cursor when the last page is full', async () => {
+  test('ends without a cursor if the last page is full', async () => {
     const alice = await signUp(shared.node)
     await Promise.all(Array.from({ length: 4 }, () => create(alice)))
     expect((await pages(alice, { limit: 2 })).map(({ length }) => length)).toEqual([2, 2])
   })
 
-  test('keeps active, archived and trashed ones apart', async () => {
+  test('separates active, archived and trashed conversations', async () => {
     const alice = await signUp(shared.node)
     const [active, archived, trashed, purged] = await Promise.all(
       ['a', 'b', 'c', 'd'].map((title) => create(alice, { title })),
@@ -96,7 +96,7 @@ describe('GET /conversations', () => {
     expect(await ids({ state: 'trash' })).toEqual([trashed!.id])
   })
 
-  test('finds by text in titles and messages, whatever its case, and takes the text as it is', async () => {
+  test('finds literal text in titles and messages in any case', async () => {
     const alice = await signUp(shared.node)
     const bob = await signUp(shared.node)
     await create(bob, { title: 'Zebra of bob' })
@@ -139,7 +139,7 @@ describe('GET /conversations', () => {
     expectProblem(reply, 'invalid', 422)
   })
 
-  test('never shows another user anything by a cursor of theirs', async () => {
+  test('never shows another user anything for a foreign cursor', async () => {
     const [alice, bob] = await Promise.all([signUp(shared.node), signUp(shared.node)])
     await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'of alice' })))
     await create(bob, { title: 'of bob' })
@@ -151,7 +151,7 @@ describe('GET /conversations', () => {
     )
   })
 
-  test('API-5: takes no cursor of another list: of another state, another search, or of runs', async () => {
+  test('API-5: refuses a cursor of another state, another search or the list of runs', async () => {
     const alice = await signUp(shared.node)
     await Promise.all(Array.from({ length: 3 }, () => create(alice, { title: 'one of three' })))
     for (const input of ['a', 'b'])

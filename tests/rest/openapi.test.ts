@@ -54,7 +54,7 @@ describe('/openapi.json', () => {
     expect((await validator.validate({ ...document, info: {} })).valid).toBe(false)
   })
 
-  test('says in what the answers to operators are written', async () => {
+  test('describes the media types of the operator routes', async () => {
     await using http = await serveHttp({})
     const { paths } = await fetched()
     const own = new Set(Object.values<Route>(routes).map(({ path }) => path))
@@ -68,7 +68,7 @@ describe('/openapi.json', () => {
     }
   })
 
-  test('says of each what it takes, what it answers, and who may ask', async () => {
+  test('describes the request, the response and the authentication of each route', async () => {
     const { paths } = await fetched()
     for (const route of Object.values<Route>(routes)) {
       const operation = paths[route.path]![route.method.toLowerCase()]!
@@ -82,7 +82,7 @@ describe('/openapi.json', () => {
     }
   })
 
-  test('has a schema behind every reference', async () => {
+  test('has a schema for every reference', async () => {
     const document = await fetched()
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
       ([, reference]) => reference!,

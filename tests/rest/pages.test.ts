@@ -1,4 +1,4 @@
-// What isn't the API: the pages, and what operators ask.
+// What isn't part of the API: the pages and the operator routes.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { request } from '../harness/person.ts'
 import { echo, expectProblem, serveHttp, signedIn } from './http-fixture.ts'
 
 describe('pages', () => {
-  test('are protected: nothing foreign runs in them, and nobody frames them', async () => {
+  test('are protected: no foreign script runs in them, and no site can frame them', async () => {
     await using http = await serveHttp(echo)
     const { headers } = await request(`${http.url}/`, 'GET')
     const policy = headers.get('content-security-policy')!
@@ -21,7 +21,7 @@ describe('pages', () => {
     expect(headers.get('x-powered-by')).toBeNull()
   })
 
-  test('say so when they are not built, and the API works', async () => {
+  test('say so if they are not built, and the API works', async () => {
     await using http = await serveHttp(echo)
     for (const path of ['/', '/app', '/app/x']) {
       const reply = await request<string>(http.url + path, 'GET')
@@ -31,7 +31,7 @@ describe('pages', () => {
     expect((await request(`${http.url}/healthz`, 'GET')).status).toBe(200)
   })
 
-  test('are one page at every address of the app, with files beside it', async () => {
+  test('are one page at every address of the app, and files', async () => {
     const uiRoot = await mkdtemp(join(tmpdir(), 'lockstep-ui-'))
     await mkdir(join(uiRoot, 'assets'))
     await writeFile(join(uiRoot, 'index.html'), '<!doctype html>the page')
@@ -74,8 +74,8 @@ describe('pages', () => {
   })
 })
 
-describe('operations', () => {
-  test('readiness follows the node, liveness does not', async () => {
+describe('operator routes', () => {
+  test('report readiness by the state of the node, and liveness always', async () => {
     let ready = false
     await using http = await serveHttp(echo, { isReady: () => Promise.resolve(ready) })
     expectProblem(await request(`${http.url}/readyz`, 'GET'), 'unavailable', 503)
@@ -84,12 +84,12 @@ describe('operations', () => {
     expect((await request(`${http.url}/readyz`, 'GET')).status).toBe(200)
   })
 
-  test('a readiness check that fails is not ready', async () => {
+  test('are not ready if the check fails', async () => {
     await using http = await serveHttp(echo, { isReady: () => Promise.reject(new Error('away')) })
     expectProblem(await request(`${http.url}/readyz`, 'GET'), 'unavailable', 503)
   })
 
-  test('metrics count requests by route and never name what was asked for', async () => {
+  test('count requests by route and never by path', async () => {
     await using http = await serveHttp(echo)
     const id = newId()
     await request(`${http.url}/conversations/${id}`, 'GET', undefined, signedIn)

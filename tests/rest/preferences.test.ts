@@ -19,14 +19,14 @@ afterAll(async () => {
 const path = '/users/me/preferences'
 
 describe('preferences', () => {
-  test('begin empty, as version 1', async () => {
+  test('start empty as version 1', async () => {
     const alice = await signUp(node)
     const { body, headers } = await alice.rest('GET', path)
     expect(body).toEqual({ preferences: {}, version: 1, epoch: expect.any(String), seq: 0 })
     expect(headers.get('etag')).toBe('"1"')
   })
 
-  test('are merged by RFC 7396: objects deeply, null removes, anything else replaces', async () => {
+  test('are merged as in RFC 7396: objects deeply, null removes, anything else replaces', async () => {
     const alice = await signUp(node)
     await alice.ask('putPreferences', {
       body: { theme: 'dark', editor: { size: 12, tabs: [1, 2] }, gone: true },
@@ -46,7 +46,7 @@ describe('preferences', () => {
     expect((await alice.rest('GET', path)).body).toEqual(put.body)
   })
 
-  test('take a patch under its own content type', async () => {
+  test('accept a patch under its own content type', async () => {
     const alice = await signUp(node)
     const type = { 'content-type': 'application/merge-patch+json' }
     expect((await alice.rest('PUT', path, { a: 1 }, type)).body).toMatchObject({
@@ -54,7 +54,7 @@ describe('preferences', () => {
     })
   })
 
-  test('that would stay the same are not written', async () => {
+  test('are not written if nothing would change', async () => {
     const alice = await signUp(node)
     const before = await alice.ask('putPreferences', { body: { a: { b: 1 } } })
     for (const body of [{}, { a: {} }, { a: { b: 1 } }, { x: null }] as JsonObject[])
@@ -62,7 +62,7 @@ describe('preferences', () => {
     expect(await alice.ask('getPreferences')).toEqual(before)
   })
 
-  test('are changed under If-Match only as they are, and the refusal shows them', async () => {
+  test('are changed with If-Match in that version only, and the refusal shows them', async () => {
     const alice = await signUp(node)
     await alice.ask('putPreferences', { body: { theme: 'dark' } })
     for (const etag of ['"1"', '1', 'W/"1"']) {
@@ -95,7 +95,7 @@ describe('preferences', () => {
     })
   })
 
-  test('are too large when the patch is, or when what it makes would be', async () => {
+  test('are too large if the patch or the result would be', async () => {
     const alice = await signUp(node)
     const half = 'x'.repeat(limits.freeFormBytes * 0.6)
     for (const body of [

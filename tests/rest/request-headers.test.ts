@@ -12,11 +12,11 @@ describe('If-Match', () => {
     expect(ifVersionOf(header)).toBe(7)
   })
 
-  test('takes the ETag that was given', () => {
+  test('takes the ETag that was sent', () => {
     expect(ifVersionOf(etagOf(12))).toBe(12)
   })
 
-  test('none and * are any version', () => {
+  test('a missing header and * mean any version', () => {
     expect(ifVersionOf(undefined)).toBeUndefined()
     expect(ifVersionOf('*')).toBeUndefined()
   })
@@ -46,7 +46,7 @@ describe('Idempotency-Key', () => {
     expect(mutationIdOf(id.toUpperCase())).toBe(id)
   })
 
-  test('none is a fresh one each time', () => {
+  test('a missing header makes a new id each time', () => {
     expect(mutationIdOf(undefined)).not.toBe(mutationIdOf(undefined))
   })
 
@@ -55,7 +55,7 @@ describe('Idempotency-Key', () => {
   })
 })
 
-test('Lockstep-User has to be who is signed in', () => {
+test('Lockstep-User must be the signed-in user', () => {
   const id = newId()
   checkLockstepUser(undefined, id)
   checkLockstepUser(id, id)

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 describe('the list of sessions', () => {
-  test('has every device, newest first, with what is known of it', async () => {
+  test('has every device, newest first, with its details', async () => {
     const laptop = await signUp(shared.node)
     const phone = await laptop.signIn()
     await using device = await phone.device('preferences')
@@ -29,7 +29,7 @@ describe('the list of sessions', () => {
     expect(seq).toBe(2)
   })
 
-  test('is told to the other devices as it grows', async () => {
+  test('is pushed to the other devices when it grows', async () => {
     const laptop = await signUp(shared.node)
     await using device = await laptop.device('account')
     await device.next('sync')
@@ -84,7 +84,7 @@ describe('DELETE /users/me/sessions/{id}', () => {
     expect((await laptop.ask('listSessions')).items).toMatchObject([{ id: laptop.session.id }])
   })
 
-  test('is done once: then there is no such session, unless it is the same request', async () => {
+  test('is done once, and only a repeated request finds the session again', async () => {
     const laptop = await signUp(shared.node)
     const phone = await laptop.signIn()
     const path = `/users/me/sessions/${phone.session.id}`
@@ -103,7 +103,7 @@ describe('DELETE /users/me/sessions/{id}', () => {
     expectProblem(await alice.rest('GET', '/users/me'), 'unauthenticated', 401)
   })
 
-  test('of somebody else changes nothing', async () => {
+  test('of another user’s session changes nothing', async () => {
     const [alice, bob] = await Promise.all([signUp(shared.node), signUp(shared.node)])
     await using device = await alice.device('preferences')
     expectProblem(
@@ -133,7 +133,7 @@ describe('DELETE /users/me/sessions/{id}', () => {
 describe('a new password', () => {
   const change = { current_password: '', new_password: 'a new horse' }
 
-  test('counts from now on, and ends the other sessions', async () => {
+  test('takes effect at once and ends the other sessions', async () => {
     const laptop = await signUp(shared.node)
     const phone = await laptop.signIn()
     await using lost = await phone.device('conversations')
@@ -159,7 +159,7 @@ describe('a new password', () => {
     await signIn(shared.node, laptop.user.username, change.new_password)
   })
 
-  test('needs the present one', async () => {
+  test('needs the current one', async () => {
     const alice = await signUp(shared.node)
     const phone = await alice.signIn()
     const reply = await alice.rest('PUT', '/users/me/password', {
@@ -187,7 +187,7 @@ describe('a new password', () => {
     await signIn(shared.node, alice.user.username, later.new_password)
   })
 
-  test('guessed at is limited like a sign-in', async () => {
+  test('needs the current one, and guessing is limited as at a sign-in', async () => {
     const alice = await signUp(shared.node)
     const guess = () =>
       alice.rest('PUT', '/users/me/password', { ...change, current_password: 'wrong horse' })
@@ -205,7 +205,7 @@ describe('a session', () => {
   const seal = (secret: string, session_id: string) =>
     createSessionCookie([secret]).issue(session_id, false)
 
-  test('is nobody under a cookie of another secret', async () => {
+  test('is not found by a cookie of another secret', async () => {
     const alice = await signUp(shared.node)
     const forged = (await seal('a secret that nobody here ever used', alice.session.id)).split(
       ';',
@@ -224,7 +224,7 @@ describe('a session', () => {
     expect((await alice.ask('listConversations')).items).toEqual([])
   })
 
-  test('is found behind cookies of the same name that are junk, or of a session that has ended', async () => {
+  test('is found after junk cookies of the same name and cookies of ended sessions', async () => {
     const alice = await signUp(shared.node)
     const phone = await alice.signIn()
     await phone.ask('logout')
@@ -235,7 +235,7 @@ describe('a session', () => {
     expect([status, (body.session as { id: string }).id]).toEqual([200, alice.session.id])
   })
 
-  test('that has expired is dead before the database removes it', async () => {
+  test('that has expired is dead even before the database removes it', async () => {
     const alice = await signUp(shared.node)
     await database.sessions.updateOne(
       { _id: alice.session.id },
@@ -266,7 +266,7 @@ describe('a session', () => {
     expect((await read())!.last_seen_at).toEqual(recent)
   })
 
-  test('is not brought back by its renewal', async () => {
+  test('is not revived by its renewal', async () => {
     const alice = await signUp(shared.node)
     const phone = await alice.signIn()
     await database.sessions.updateOne(

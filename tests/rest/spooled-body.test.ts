@@ -1,4 +1,5 @@
-// Bodies of imports: a small one stays in memory, a large one goes to a file that no directory names, and nothing of either stays behind.
+// Bodies of imports: a small one stays in memory, a large one goes to an unlinked file, and nothing
+// of either remains.
 import { fstatSync } from 'node:fs'
 import { request } from 'node:http'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -24,7 +25,7 @@ afterAll(async () => {
 })
 
 const LIMIT = 5_000_000
-/** Chunks of 100 kB that say where they are. */
+/** Chunks of 100 kB that contain their own position. */
 const chunks = (count: number) => Array.from({ length: count }, (_, n) => Buffer.alloc(100_000, n))
 
 test.each([0, 3, 40])(
@@ -45,7 +46,7 @@ test.each([0, 3, 40])(
   },
 )
 
-test('a body that ends early, is too large or can’t be kept is refused, and nothing of it is kept', async () => {
+test('a body that ends early, is too large or can’t be stored is refused, and nothing of it remains', async () => {
   const broken = Readable.from(
     (function* () {
       yield* chunks(20)

@@ -1,9 +1,9 @@
-// All that a user has, for tests of which the point is that nothing of it changed.
+// A snapshot of all content of a user, for tests that expect no change.
 import type { Database } from '../../realtime/store/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import type { Person } from '../harness/person.ts'
 
-/** Everything that the API shows of a user, and the heads that every change would move. */
+/** Everything that the API shows of a user, including the heads that any change would move. */
 export async function userSnapshot(person: Person): Promise<unknown> {
   const states = ['active', 'archived', 'trash'] as const
   const [me, preferences, runs, sessions, ...lists] = await Promise.all([
@@ -27,7 +27,7 @@ export async function userSnapshot(person: Person): Promise<unknown> {
   return { me, preferences, runs, sessions: seen, lists, conversations }
 }
 
-/** How many documents of the user there are, by collection. */
+/** The number of the user's documents per collection. */
 export async function countDocumentsOf(
   database: Database,
   user_id: string,
@@ -49,7 +49,7 @@ export async function countDocumentsOf(
   )
 }
 
-/** Stops a run, and waits until it writes nothing any more. */
+/** Stops a run and waits until it has ended. */
 export async function stopRun(person: Person, id: string): Promise<void> {
   await person.ask('stopRun', { params: { id } })
   await eventually(async () => (await person.ask('getRun', { params: { id } })).ended_at !== null)

@@ -4,7 +4,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { migrate, type Migration } from '../../realtime/store/migrations.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { insertUser, type HostIdentity, type UserDocument } from '../../realtime/store/users.ts'
-import { opened } from '../feed/changes.ts'
+import { openTestDatabase } from '../feed/inserted-changes.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode } from '../harness/node.ts'
@@ -140,7 +140,7 @@ test('every step of today can run again, on a database that is in use', async ()
   await using node = await startNode(used)
   const person = await signUp(node)
   const { id } = await person.ask('createConversation')
-  await using store = await opened(used.url)
+  await using store = await openTestDatabase(used.url)
   const indexes = async () => {
     const found = await Promise.all(
       ['changes', 'conversations', 'users'].map((name) =>
@@ -161,7 +161,7 @@ test('every step of today can run again, on a database that is in use', async ()
 test('nodes of the version before serve, write and start while a migration runs, and after it', async () => {
   await using home = freshDatabase()
   await using old = await startNode(home)
-  await using store = await opened(home.url)
+  await using store = await openTestDatabase(home.url)
   const { db } = store.database
   const { version } = (await db.collection<Schema>('schema').findOne())!
   const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]

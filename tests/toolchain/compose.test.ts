@@ -5,7 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { stopTimings } from '../../realtime/lifecycle/shutdown.ts'
+import { shutdownTimings } from '../../realtime/lifecycle/shutdown.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const secrets = {
@@ -88,11 +88,11 @@ describe('docker-compose.yml', () => {
   it('gives a node that stops the time it needs, and takes it out of the balancer before it refuses anybody', async () => {
     const { services } = await compose(secrets)
     expect(services['lockstep-1']?.stop_grace_period).toBe('30s')
-    expect(stopTimings.total).toBeLessThan(30_000)
+    expect(shutdownTimings.total).toBeLessThan(30_000)
     const balancer = await readFile(path.join(root, 'deploy/Caddyfile'), 'utf8')
     const seconds = (name: string) =>
       Number(new RegExp(`^\\s*${name} (\\d+)s$`, 'm').exec(balancer)?.[1])
-    expect(stopTimings.leave).toBeGreaterThan(
+    expect(shutdownTimings.leave).toBeGreaterThan(
       1_000 * (seconds('health_interval') + seconds('health_timeout')),
     )
   })

@@ -1,10 +1,10 @@
 // The stages `$out` and `$merge`, which write the result of an aggregation to a collection.
+import { ObjectId } from 'bson'
 import { encode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter } from '../query/filter.ts'
 import { select } from '../query/select.ts'
 import { parseUpdate } from '../update/update.ts'
-import { ObjectId } from 'bson'
 import type { PipelineContext, StreamStage } from './stage.ts'
 
 interface Target {

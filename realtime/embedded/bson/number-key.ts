@@ -123,8 +123,8 @@ function step(floor: number): [bigint, bigint] {
  * that double, ordered by the distance from a bound below all decimals.
  */
 function overflowKey(top: bigint): Buffer {
-  const room = 10n ** 6200n
-  const digits = (room + top).toString().padStart(6201, '0')
+  const bound = 10n ** 6200n
+  const digits = (bound + top).toString().padStart(6201, '0')
   return Buffer.concat([
     numberKey(-Infinity).subarray(0, 8),
     Buffer.from([...digits].map((digit) => Number(digit) + 1)),

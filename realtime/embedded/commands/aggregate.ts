@@ -1,18 +1,11 @@
 // The command `aggregate`, which also opens change streams.
+import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
-import { openStream } from './open-stream.ts'
+import { checkCollation, optionalCount, variablesOf, type CommandDefinition } from './command.ts'
 import { openCursor } from './cursor-commands.ts'
-import {
-  checkCollation,
-  optionalCount,
-  variablesOf,
-  type CommandReply,
-  type CommandDefinition,
-  type CommandRequest,
-} from './command.ts'
+import { openStream } from './open-stream.ts'
 
 export const aggregate: CommandDefinition = {
   fields: [
@@ -26,7 +19,7 @@ export const aggregate: CommandDefinition = {
     'let',
   ],
   writes: false,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     checkCollation(command)
     const stages = stagesOf(command)

@@ -3,22 +3,20 @@
 import { isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
+import { samePattern } from '../plan/planner.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseIndexSpec } from '../storage/index-spec.ts'
-import { openCursor } from './cursor-commands.ts'
-import { samePattern } from '../plan/planner.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
-  type CommandReply,
   type CommandDefinition,
-  type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
 
 const unsupported = [
   'capped',
@@ -47,7 +45,7 @@ export const create: CommandDefinition = {
     'autoIndexId',
     'temp',
   ],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
     checkCollation(command)
@@ -62,7 +60,7 @@ export const create: CommandDefinition = {
 
 export const drop: CommandDefinition = {
   fields: [],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     // Since MongoDB 7.0, dropping a collection that doesn't exist is no error.
@@ -75,7 +73,7 @@ export const drop: CommandDefinition = {
 
 export const dropDatabase: CommandDefinition = {
   fields: [],
-  run({ engine, db }: CommandRequest): CommandReply {
+  run({ engine, db }) {
     const existed = engine.catalog.list(db).length > 0
     engine.writer.dropDatabase(db)
     return { body: existed ? { dropped: db } : {} }
@@ -84,7 +82,7 @@ export const dropDatabase: CommandDefinition = {
 
 export const renameCollection: CommandDefinition = {
   fields: ['to', 'dropTarget'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command } = request
     if (request.db !== 'admin')
       throw refusal('Unauthorized', 'renameCollection may only be run against the admin database.')
@@ -120,7 +118,7 @@ export const collMod: CommandDefinition = {
     'validationAction',
     'expireAfterSeconds',
   ],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
@@ -155,7 +153,7 @@ export const collMod: CommandDefinition = {
 
 export const listCollections: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedCollections', 'cursor'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = truthy(command.nameOnly)
@@ -184,7 +182,7 @@ function describe(collection: Collection, nameOnly: boolean): Doc {
 
 export const listDatabases: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedDatabases'],
-  run({ engine, command }: CommandRequest): CommandReply {
+  run({ engine, command }) {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
     const nameOnly = truthy(command.nameOnly)
     const databases = engine.catalog

@@ -5,17 +5,17 @@ import { isDoc, type Doc } from '../bson/codec.ts'
 import { toBigInt } from '../bson/numbers.ts'
 import {
   takeBatch,
-  type OpenCursor,
-  type DocumentSource,
   type ChangeStreamSource,
+  type DocumentSource,
+  type OpenCursor,
 } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import {
   collectionName,
   optionalCount,
   sessionOf,
-  type CommandReply,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
 
@@ -61,7 +61,7 @@ function reply(
 
 export const getMore: CommandDefinition = {
   fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
-  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
+  run(request) {
     const { engine, command, db } = request
     if (!(command.getMore instanceof Long))
       throw refusal(
@@ -162,7 +162,7 @@ async function awaitMore(
 
 export const killCursors: CommandDefinition = {
   fields: ['cursors'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     collectionName(request)
     const { cursors } = request.command
     if (!Array.isArray(cursors))
@@ -182,7 +182,7 @@ export const killCursors: CommandDefinition = {
 /** `endSessions` and `killSessions` close the cursors of the sessions. */
 export const endSessions: CommandDefinition = {
   fields: [],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const sessions = request.command[request.name]
     for (const lsid of Array.isArray(sessions) ? sessions : []) {
       const id = isDoc(lsid) ? sessionOf({ lsid }) : undefined

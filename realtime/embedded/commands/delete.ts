@@ -8,9 +8,7 @@ import {
   collectionName,
   optionalDoc,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
-  type CommandRequest,
 } from './command.ts'
 import { runStatements } from './statements.ts'
 import { selectAll, statementsOf } from './update.ts'
@@ -18,7 +16,7 @@ import { selectAll, statementsOf } from './update.ts'
 export const remove: CommandDefinition = {
   fields: ['deletes', 'ordered', 'let'],
   writes: true,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const name = collectionName(request)
     const { engine, db } = request
     const variables = variablesOf(request.command)

@@ -7,10 +7,10 @@ import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
-import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
-import type { CommandReply, CommandDefinition, CommandRequest } from './command.ts'
-import { parseFilter } from '../query/filter.ts'
 import { planQuery } from '../plan/planner.ts'
+import { parseFilter } from '../query/filter.ts'
+import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
+import type { CommandDefinition, CommandReply, CommandRequest } from './command.ts'
 import { selectionOf } from './find.ts'
 
 const REPLICA_SET_NAME = 'embedded'
@@ -28,7 +28,7 @@ export const hello: CommandDefinition = {
   // Drivers keep adding fields to their handshake, and a field that the server doesn't know asks
   // for nothing.
   fields: 'any',
-  run(request: CommandRequest): CommandReply | Promise<CommandReply> {
+  run(request) {
     const { command, connection, engine } = request
     if (isDoc(command.client) && isDoc(command.client.application)) {
       const { name } = command.client.application

@@ -7,15 +7,15 @@ import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import type { WireMessage } from '../wire/message.ts'
-import type { InjectedFailure } from './fail-points.ts'
-import { commands } from './registry.ts'
 import {
   checkFields,
-  type CommandReply,
   type ClientConnection,
   type CommandDefinition,
+  type CommandReply,
   type CommandRequest,
 } from './command.ts'
+import type { InjectedFailure } from './fail-points.ts'
+import { commands } from './registry.ts'
 
 /** Runs the command of a message. Never throws and never rejects. */
 export function dispatch(
@@ -29,7 +29,7 @@ export function dispatch(
   try {
     const freshWrite = (): boolean =>
       command.txnNumber !== undefined && !engine.retryableWrites.isRepeated(command)
-    const failure = engine.failPoints.hit(name, connection.appName, freshWrite)
+    const failure = engine.failPoints.failureFor(name, connection.appName, freshWrite)
     if (failure) return runWithFailure(request, failure)
     const reply = run(request)
     if (!(reply instanceof Promise)) return completed(request, reply)

@@ -63,22 +63,22 @@ export class FailPoints {
    * The failure that this command gets, which uses up one of a fail point's `times`. `freshWrite`
    * tells whether the command is a numbered write that has not run before.
    */
-  hit(
+  failureFor(
     name: string,
     appName: string | undefined,
     freshWrite: () => boolean,
   ): InjectedFailure | undefined {
     if (this.#armed.size === 0 || exemptCommands.has(name)) return undefined
-    const { data } = this.#take('failCommand', (given) => selects(given, name, appName)) ?? {}
+    const { data } = this.#trigger('failCommand', (given) => selects(given, name, appName)) ?? {}
     if (data) return failureOf(data, false)
     const more =
-      name === 'getMore' ? this.#take('failGetMoreAfterCursorCheckout', () => true) : undefined
+      name === 'getMore' ? this.#trigger('failGetMoreAfterCursorCheckout', () => true) : undefined
     if (more) return failureOf(more.data, true)
-    const write = this.#take('onPrimaryTransactionalWrite', freshWrite)
+    const write = this.#trigger('onPrimaryTransactionalWrite', freshWrite)
     return write && lostWrite(write.data)
   }
 
-  #take(name: string, applies: (data: Doc) => boolean): ArmedFailPoint | undefined {
+  #trigger(name: string, applies: (data: Doc) => boolean): ArmedFailPoint | undefined {
     const found = this.#armed.get(name)
     if (!found || found.remaining <= 0 || !applies(found.data)) return undefined
     if (found.skip-- > 0) return undefined

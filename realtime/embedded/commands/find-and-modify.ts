@@ -4,15 +4,14 @@ import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { compileProjection } from '../query/projection.ts'
-import { parseSort } from '../query/sort.ts'
 import type { SelectedRow, Selection } from '../query/select.ts'
+import { parseSort } from '../query/sort.ts'
 import { parseUpdate } from '../update/update.ts'
 import {
   checkCollation,
   collectionName,
   optionalDoc,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
@@ -34,7 +33,7 @@ export const findAndModify: CommandDefinition = {
     'let',
   ],
   writes: true,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command } = request
     checkCollation(command)
     const removing = truthy(command.remove)

@@ -1,5 +1,5 @@
 // The commands that only read with a filter: `find`, `count`, `distinct`.
-import { isDoc, decode, type Doc } from '../bson/codec.ts'
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
@@ -9,17 +9,16 @@ import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
 import { documentSource, projectedSource, select, type Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
-import { openCursor } from './cursor-commands.ts'
 import {
   checkCollation,
   collectionName,
   optionalCount,
   optionalDoc,
   variablesOf,
-  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
 
 const findFields = [
   'filter',
@@ -46,7 +45,7 @@ const findFields = [
 
 export const find: CommandDefinition = {
   fields: findFields,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
@@ -92,7 +91,7 @@ export function selectionOf(command: Doc, filterField: string): Selection {
 
 export const count: CommandDefinition = {
   fields: ['query', 'limit', 'skip', 'hint', 'collation', 'fields', 'let'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     // For `count`, a negative limit means the same as a positive one.
@@ -113,7 +112,7 @@ export const count: CommandDefinition = {
 
 export const distinct: CommandDefinition = {
   fields: ['key', 'query', 'collation', 'hint', 'let'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const { key } = command
     if (typeof key !== 'string')

@@ -1,24 +1,23 @@
 // The commands `createIndexes`, `listIndexes` and `dropIndexes`.
-import { isDoc, encode, type Doc } from '../bson/codec.ts'
+import { encode, isDoc, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import { parseIndexSpec, type IndexSpec } from '../storage/index-spec.ts'
-import { openCursor } from './cursor-commands.ts'
 import {
   collectionName,
   optionalCount,
   optionalDoc,
-  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
+import { openCursor } from './cursor-commands.ts'
 
 /** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
     if (!Array.isArray(command.indexes) || command.indexes.length === 0)
@@ -115,7 +114,7 @@ function show(spec: IndexSpec): string {
 
 export const listIndexes: CommandDefinition = {
   fields: ['cursor'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
@@ -134,7 +133,7 @@ function existing(request: CommandRequest): Collection {
 /** `dropIndexes` takes names, a key pattern, or `*` for all indexes except that on `_id`. */
 export const dropIndexes: CommandDefinition = {
   fields: ['index'],
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length

@@ -1,15 +1,15 @@
 // Opens a change stream: checks the stage `$changeStream` and the stages after it, and compiles
 // them.
 import { Timestamp } from 'bson'
+import { compileDocumentStage } from '../aggregate/document-stages.ts'
 import { decode, isDoc, type Doc } from '../bson/codec.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileDocumentStage } from '../aggregate/document-stages.ts'
 import { ChangeStream, type ChangeStreamSpec } from '../oplog/change-stream.ts'
 import { fromTimestamp } from '../oplog/clock.ts'
 import type { OplogEntry } from '../oplog/oplog.ts'
 import { parseToken } from '../oplog/token.ts'
-import { parseFilter, truthy } from '../query/filter.ts'
 import type { Variables } from '../query/expression.ts'
+import { parseFilter, truthy } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { select } from '../query/select.ts'
 import { checkFields, optionalDoc, variablesOf, type CommandRequest } from './command.ts'

@@ -9,6 +9,7 @@ import {
   listDatabases,
   renameCollection,
 } from './collections.ts'
+import type { CommandDefinition } from './command.ts'
 import { endSessions, getMore, killCursors } from './cursor-commands.ts'
 import { remove } from './delete.ts'
 import {
@@ -27,7 +28,11 @@ import { count, distinct, find } from './find.ts'
 import { createIndexes, dropIndexes, listIndexes } from './indexes.ts'
 import { insert } from './insert.ts'
 import { update } from './update.ts'
-import type { CommandDefinition } from './command.ts'
+
+/**
+ * Cursors and retryable writes keep track of their own age, so refreshing a session does nothing.
+ */
+const refreshSessions: CommandDefinition = { fields: [], run: () => ({ body: {} }) }
 
 export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
   Object.entries({
@@ -55,7 +60,7 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
     killCursors,
     endSessions,
     killSessions: endSessions,
-    refreshSessions: endSessionsLater(),
+    refreshSessions,
     create,
     drop,
     dropDatabase,
@@ -70,10 +75,3 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
     abortTransaction: noTransactions,
   }),
 )
-
-/**
- * Cursors and retryable writes keep track of their own age, so refreshing a session does nothing.
- */
-function endSessionsLater(): CommandDefinition {
-  return { fields: [], run: () => ({ body: {} }) }
-}

@@ -1,12 +1,12 @@
 // The command `update`: replacements, operators and pipelines on one document or on many, with
 // upserts.
-import { isDoc, decode, type Doc } from '../bson/codec.ts'
+import { decode, isDoc, type Doc } from '../bson/codec.ts'
+import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { parseFilter, truthy } from '../query/filter.ts'
 import { select, type SelectedRow, type Selection } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
 import { parseUpdate, type ParsedUpdate } from '../update/update.ts'
-import type { DatabaseEngine } from '../engine.ts'
 import {
   checkCollation,
   checkFields,
@@ -14,7 +14,6 @@ import {
   optionalDoc,
   variablesOf,
   withConstants,
-  type CommandReply,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
@@ -58,7 +57,7 @@ function givenStatements(request: CommandRequest, field: string): Doc[] {
 export const update: CommandDefinition = {
   fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
   writes: true,
-  run(request: CommandRequest): CommandReply {
+  run(request) {
     const name = collectionName(request)
     const variables = variablesOf(request.command)
     const statements = statementsOf(request, 'updates', statementFields)

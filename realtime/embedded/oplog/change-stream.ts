@@ -6,7 +6,7 @@ import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import type { ClusterTime } from './clock.ts'
 import { decodeEvent, eventOf, invalidateEvent } from './events.ts'
-import type { OplogEntry, Oplog } from './oplog.ts'
+import type { Oplog, OplogEntry } from './oplog.ts'
 import { tokenOf, type ResumeToken } from './token.ts'
 
 /**

@@ -8,10 +8,10 @@ import type { Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
 import {
-  descendingIntervals,
-  prefixed,
   boundsOf,
   conjunctionOf,
+  descendingIntervals,
+  prefixed,
   type Conjunction,
   type Interval,
 } from './bounds.ts'

@@ -131,7 +131,8 @@ function compileOperator(
   }
 }
 
-const boundVariables: Record<string, string> = { $map: 'this', $filter: 'this', $reduce: 'this' }
+/** Operators that define `$$this` or `$$value` for their operands. */
+const bindingOperators = new Set(['$map', '$filter', '$reduce'])
 
 /**
  * Checks an operator expression and converts its literals for mingo. NOW becomes the time of the
@@ -179,7 +180,7 @@ function scopeOf(
   if (operator === undefined || !isDoc(operand)) return bound
   if (operator === '$let' && isDoc(operand.vars))
     return new Set([...bound, ...Object.keys(operand.vars)])
-  if (!(operator in boundVariables)) return bound
+  if (!bindingOperators.has(operator)) return bound
   return new Set([
     ...bound,
     'this',

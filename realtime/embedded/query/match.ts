@@ -6,7 +6,7 @@ import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
 import { truthy, type BitTest, type Comparison, type Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
-import { someValue, type ValueTest, type MatchTrace } from './path.ts'
+import { someValue, type MatchTrace, type ValueTest } from './path.ts'
 
 /**
  * Whether a value, normally a document, matches. If so, `trace` receives the index of the array

@@ -1,6 +1,6 @@
 // Projections: which fields of a document a reply contains. Included fields keep the order of the
 // document, and computed fields come last. An array on the way is projected element by element.
-import { isDoc, setField, fieldsOf, type Doc } from '../bson/codec.ts'
+import { fieldsOf, isDoc, setField, type Doc } from '../bson/codec.ts'
 import { isNumeric } from '../bson/numbers.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { compileExpression, type Expression, type Variables } from './expression.ts'

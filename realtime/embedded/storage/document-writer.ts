@@ -3,7 +3,7 @@
 import { ObjectId } from 'bson'
 import { decode, encode, firstFieldName, type Doc } from '../bson/codec.ts'
 import { refusal } from '../errors.ts'
-import type { OplogOperation, Oplog } from '../oplog/oplog.ts'
+import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
 import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'

@@ -1,9 +1,9 @@
 // The only file that knows SQLite's transactions. All writes that arrive in one turn of the event
 // loop, or during the previous fsync, share one commit. A callback of `onDurable` runs after that
 // commit and never before it.
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { refusal } from '../errors.ts'
 
 const schema = `

@@ -79,11 +79,11 @@ function create(
   context: PathContext,
   visit: (target: UpdateTarget) => void,
 ): void {
-  const made: Doc = {}
-  descend(made, parts, at + 1, `${target.path}.`, context, visit)
-  if (Object.keys(made).length === 0) return
-  writeAt(target, made)
-  context.changes.set(target.path, made)
+  const created: Doc = {}
+  descend(created, parts, at + 1, `${target.path}.`, context, visit)
+  if (Object.keys(created).length === 0) return
+  writeAt(target, created)
+  context.changes.set(target.path, created)
   for (const path of [...context.changes.updated.keys()]) {
     if (path.startsWith(`${target.path}.`)) context.changes.updated.delete(path)
   }

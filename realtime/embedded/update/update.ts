@@ -1,6 +1,7 @@
 // Parses an update (a replacement, operators, or a pipeline) once and applies it to any number of
 // documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
+import { compileStages } from '../aggregate/document-stages.ts'
 import {
   decode,
   encode,
@@ -12,12 +13,11 @@ import {
 } from '../bson/codec.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import type { Variables } from '../query/expression.ts'
-import { compileStages } from '../aggregate/document-stages.ts'
+import type { Filter } from '../query/filter.ts'
 import { ChangedPaths } from './changed-paths.ts'
 import { describeDifference, identical } from './diff.ts'
 import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'
-import type { Filter } from '../query/filter.ts'
 
 /**
  * An updated document: its value, its bytes, and a description of what changed, unless the document
@@ -47,6 +47,7 @@ export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 /** Parses the `u` of an update statement. */
 export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variables): ParsedUpdate {
   if (Array.isArray(u)) {
+    // The misspelling is MongoDB's own.
     if (arrayFilters !== undefined)
       throw refusal('FailedToParse', 'arrayFilters may not be specified for pipeline-syle updates')
     return pipelineUpdate(u, variables)

@@ -1,9 +1,10 @@
 // One client connection. A reply leaves only after everything that its command did, or saw, is on
 // disk. The commands of a connection run in the order in which they arrive.
 import type { Socket } from 'node:net'
-import type { DatabaseEngine } from '../engine.ts'
-import { dispatch, errorReply } from '../commands/dispatch.ts'
 import type { ClientConnection, CommandReply } from '../commands/command.ts'
+import { dispatch, errorReply } from '../commands/dispatch.ts'
+import type { DatabaseEngine } from '../engine.ts'
+import { FrameReader } from './frame-reader.ts'
 import {
   composeReply,
   encodeReply,
@@ -11,7 +12,6 @@ import {
   parseMessage,
   type WireMessage,
 } from './message.ts'
-import { FrameReader } from './frame-reader.ts'
 
 /** Serves one socket until it closes. */
 export function serveConnection(

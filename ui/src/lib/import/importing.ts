@@ -3,7 +3,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Part } from '@lockstep/protocol/import-files'
 import type { ImportSource } from '@lockstep/protocol/owner'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
-import { isRetryable } from '@lockstep/client/call'
+import { isRetryable } from '@lockstep/client'
 import { batchesOf, type Batch } from './batches.ts'
 
 type Result = Answer<'importMe'>

@@ -1,0 +1,74 @@
+// The Socket.IO server and the TCP sockets under it. Closing the server ends all of them within a
+// short time, even if a device no longer answers. Otherwise the HTTP server could not close.
+import type { Server as HttpServer } from 'node:http'
+import type { Socket as TcpSocket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Server, type Socket } from 'socket.io'
+import { Fault, toProblem } from '@lockstep/protocol/errors'
+import { limits } from '@lockstep/protocol/limits'
+import type { TopicServer } from './connection.ts'
+import type { GatewaySettings } from './settings.ts'
+
+const PATH = '/socket.io/'
+/** How long a device may take to answer the close of its WebSocket (ms). */
+const CLOSE_MS = 500
+
+export interface SocketServer {
+  io: TopicServer
+  /** Resolves when no TCP socket is open. */
+  allClosed(): Promise<void>
+  close(): Promise<void>
+}
+
+export function openSocketServer(
+  httpServer: HttpServer,
+  { timings }: GatewaySettings,
+): SocketServer {
+  const io: TopicServer = new Server(httpServer, {
+    path: PATH,
+    // It would only half-close a foreign upgrade. The listener below destroys it.
+    destroyUpgrade: false,
+    transports: ['websocket'],
+    serveClient: false,
+    perMessageDeflate: false,
+    httpCompression: false,
+    maxHttpBufferSize: limits.frameBytes,
+    pingInterval: timings.ping,
+    pingTimeout: timings.silence,
+    connectTimeout: timings.connect,
+  })
+  const open = new Set<TcpSocket>()
+  let empty = Promise.withResolvers<void>()
+  httpServer.on('upgrade', ({ url = '' }, socket) => {
+    if (!url.startsWith(PATH)) socket.destroy()
+  })
+  io.engine.on('connection', (engineSocket: Socket['conn']) => {
+    const { socket } = engineSocket.request
+    open.add(socket)
+    engineSocket.once('close', () => setTimeout(() => socket.destroy(), CLOSE_MS).unref())
+    socket.once('close', () => {
+      open.delete(socket)
+      if (open.size > 0) return
+      empty.resolve()
+      empty = Promise.withResolvers<void>()
+    })
+  })
+  // Without this middleware, the root namespace would admit anybody.
+  io.use((_socket, next) => {
+    const fault = new Fault('not_found', {
+      detail: 'Join /conversations, /preferences, /agents or /account',
+    })
+    next(Object.assign(new Error(fault.code), { data: toProblem(fault) }))
+  })
+
+  const allClosed = () => (open.size === 0 ? Promise.resolve() : empty.promise)
+  return {
+    io,
+    allClosed,
+    async close() {
+      io.engine.close()
+      await Promise.race([allClosed(), sleep(CLOSE_MS, undefined, { ref: false })])
+      for (const socket of open) socket.destroy()
+    },
+  }
+}

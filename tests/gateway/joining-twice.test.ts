@@ -1,0 +1,149 @@
+// A connection that joins a namespace again: whatever it sends, there is one state machine a socket, and nothing stays behind.
+import { expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
+import { eventually, within } from '../harness/eventually.ts'
+import { RawSocket } from '../harness/raw-socket.ts'
+import { ScriptedSessions, startScriptedNode, type ScriptedNode } from './scripted-node.ts'
+
+const JOIN = '40/account,{"protocol":1}'
+const LEAVE = '41/account,'
+
+/** Sessions whose look-ups wait until the test lets them go on. */
+class Held extends ScriptedSessions {
+  readonly identifying = hold()
+  readonly verifying = hold()
+
+  override async identify(cookie: string | undefined) {
+    await this.identifying.pass()
+    return super.identify(cookie)
+  }
+
+  override async alive(ids: readonly string[]) {
+    await this.verifying.pass()
+    return super.alive(ids)
+  }
+}
+
+function hold() {
+  let gate = Promise.withResolvers<void>()
+  gate.resolve()
+  let reached = Promise.withResolvers<void>()
+  return {
+    close: () => void ((gate = Promise.withResolvers()), (reached = Promise.withResolvers())),
+    open: () => gate.resolve(),
+    /** Resolves when somebody has come to the closed gate. */
+    reached: () => reached.promise,
+    async pass() {
+      reached.resolve()
+      await gate.promise
+    },
+  }
+}
+
+async function heldHouse() {
+  const sessions = new Held()
+  const house = await startScriptedNode({ sessions })
+  return { house, sessions, ...sessions.signIn() }
+}
+
+/** Sockets in any state. */
+const sockets = (house: ScriptedNode) => house.metric('lockstep_sockets')
+/** The events that a raw connection has been sent, in order. */
+const events = ({ inbox }: RawSocket): [name: string, payload: { seq?: number }][] =>
+  inbox
+    .all<string>('frame')
+    .flatMap((frame) => (frame.startsWith('42/account,') ? [JSON.parse(frame.slice(11))] : []))
+const answers = ({ inbox }: RawSocket) =>
+  inbox.all<string>('frame').filter((frame) => frame.startsWith('43/'))
+
+test('GATE-8 two joins of which none has been answered end the connection, and leave nothing', async () => {
+  const { house: started, sessions, cookie, user_id } = await heldHouse()
+  await using house = started
+  const witness = await house.join('account', cookie)
+  sessions.identifying.close()
+  using raw = await RawSocket.open(house.url, { cookie })
+  raw.send(JOIN)
+  await sessions.identifying.reached()
+  raw.send(JOIN)
+  await within(2_000, 'the end of the connection', raw.closed)
+  sessions.identifying.open()
+  expect(events(raw)).toEqual([])
+
+  witness.socket.disconnect()
+  await eventually(async () => (await sockets(house)) === 0)
+  expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
+  expect(witness.eventNames()).toEqual(['sync', 'disconnect'])
+})
+
+test('a join after one that was refused is answered like a first one', async () => {
+  const { house: started, cookie, user_id } = await heldHouse()
+  await using house = started
+  using raw = await RawSocket.open(house.url, { cookie })
+  raw.send('40/account,{"protocol":99}')
+  await raw.inbox.until<string>('frame', (frame) => frame.startsWith('44/account,'))
+  raw.send(JOIN)
+  await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
+  expect(await sockets(house)).toBe(1)
+  expect((await house.gateway.onlineSessions(user_id)).size).toBe(1)
+})
+
+test('GATE-2 a device that leaves and comes again before its first sync gets one sync and each change once', async () => {
+  const { house: started, sessions, cookie, user_id } = await heldHouse()
+  await using house = started
+  sessions.verifying.close()
+  using raw = await RawSocket.open(house.url, { cookie })
+  raw.send(JOIN)
+  await sessions.verifying.reached()
+  raw.send(LEAVE)
+  await eventually(async () => (await sockets(house)) === 0)
+  raw.send(JOIN)
+  await eventually(async () => (await sockets(house)) === 1)
+  const early = house.log.append(user_id, { topic: 'account' })
+  house.gateway.deliver(user_id, early)
+  sessions.verifying.open()
+  await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
+  const late = house.log.append(user_id, { topic: 'account' })
+  house.gateway.deliver(user_id, late)
+  await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["change"'))
+  raw.send(LEAVE)
+  await eventually(async () => (await sockets(house)) === 0)
+  expect(events(raw).map(([name, { seq }]) => [name, seq])).toEqual([
+    ['sync', undefined],
+    ['change', late.seq],
+  ])
+  expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
+})
+
+test('what a device asked before it left does not bring it back, and is not answered to who comes after it', async () => {
+  const { house: started, sessions, cookie, user_id } = await heldHouse()
+  await using house = started
+  const witness = await house.join('account', cookie)
+  sessions.verifying.close()
+  using raw = await RawSocket.open(house.url, { cookie })
+  raw.send(JOIN)
+  await sessions.verifying.reached()
+  raw.send(`42/account,0["viewing",{"conversation_id":"${newId()}"}]`)
+  raw.send(LEAVE)
+  await eventually(async () => (await sockets(house)) === 1)
+  raw.send(JOIN)
+  await eventually(async () => (await sockets(house)) === 2)
+  sessions.verifying.open()
+  await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
+  raw.send('42/account,0["range",{"from":1,"to":1}]')
+  await raw.inbox.until<string>('frame', (frame) => frame.startsWith('43/'))
+  expect(answers(raw)).toEqual([expect.stringContaining('"changes"')])
+
+  raw.send(LEAVE)
+  await eventually(async () => (await sockets(house)) === 1)
+  expect((await house.gateway.onlineSessions(user_id)).size).toBe(1)
+  // each connection that was told to be there was told to be gone
+  const told = new Map<string, boolean>()
+  await eventually(() => {
+    for (const { event, payload } of witness.seen)
+      if (event === 'presence') {
+        const { connection_id, online } = payload as { connection_id: string; online: boolean }
+        told.set(connection_id, online)
+      }
+    return told.size === 2 && ![...told.values()].includes(true)
+  })
+})
