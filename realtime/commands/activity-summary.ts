@@ -1,5 +1,5 @@
-// A short sentence about an entry of the log, made from its outline: it names the fields that changed, never their values. So it still says
-// something when the content of the entry is gone.
+// A short sentence about an entry of the log, made from its outline: it names the fields that
+// changed, never their values. So it still says something when the content of the entry is gone.
 import type { Op } from '@lockstep/protocol/change'
 import { Uuid } from '@lockstep/protocol/scalars'
 import { firstCharacters } from '@lockstep/protocol/text'

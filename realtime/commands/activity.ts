@@ -1,5 +1,6 @@
-// The user's audit trail shows the four logs as one list. Each log is in order by itself, because `at` never falls as `seq` rises. So reading
-// the logs from their ends and always taking the newest entry merges them without an index. A page ends at one position in each log.
+// The user's audit trail shows the four logs as one list. Each log is in order by itself, because
+// `at` never falls as `seq` rises. So reading the logs from their ends and always taking the newest
+// entry merges them without an index. A page ends at one position in each log.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
@@ -13,7 +14,10 @@ type Page = Answer<'listActivity'>
 type Positions = z.infer<typeof Positions>
 
 export interface ActivityUseCases {
-  /** Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, or one of other topics. */
+  /**
+   * Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, or
+   * one of other topics.
+   */
   list(user_id: string, query: Asked<'listActivity'>['query']): Promise<Page>
 }
 

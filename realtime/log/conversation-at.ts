@@ -14,9 +14,9 @@ export interface WindowAt {
 }
 
 /**
- * The conversation at a moment, with a window of the messages that it had. `seq` is the position of its last change until then.
- * Throws `not_found` when the conversation didn't exist yet or is purged, when the log no longer reaches back to the moment, and for
- * a `seq` that is still to come.
+ * The conversation at a moment, with a window of the messages that it had. `seq` is the position of
+ * its last change until then. Throws `not_found` when the conversation didn't exist yet or is
+ * purged, when the log no longer reaches back to the moment, and for a `seq` that is still to come.
  */
 export async function conversationAt(
   database: Database,

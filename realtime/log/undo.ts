@@ -1,5 +1,6 @@
-// Undoing the log of a conversation, entry after entry, with the values that each one replaced. It starts from the documents and goes
-// backwards. So a moment can be seen as long as everything since then has its content, whatever became of the entries before it.
+// Undoing the log of a conversation, entry after entry, with the values that each one replaced. It
+// starts from the documents and goes backwards. So a moment can be seen as long as everything since
+// then has its content, whatever became of the entries before it.
 import type { DataOf } from '@lockstep/protocol/change'
 import type { Conversation, ConversationBefore } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
@@ -23,7 +24,10 @@ type Replaced = {
   [O in keyof ConversationBefore]: { op: O; before: ConversationBefore[O]; data: UndoData[O] }
 }[keyof ConversationBefore]
 
-/** Narrows what came from the database. False for a stripped entry, one whose `before` was too large to keep, and the first one. */
+/**
+ * Narrows what came from the database. False for a stripped entry, one whose `before` was too large
+ * to keep, and the first one.
+ */
 const isUndoable = (entry: Undoable): entry is Undoable & Replaced =>
   !entry.stripped &&
   entry.before !== undefined &&
@@ -35,8 +39,8 @@ export const wasNotThere = () =>
   new Fault('not_found', { detail: 'There is no such conversation at that moment' })
 
 /**
- * How to read the entries of a conversation in (seq, head], newest first.
- * Throws `not_found` when the conversation wasn't there at `seq`.
+ * How to read the entries of a conversation in (seq, head], newest first. Throws `not_found` when
+ * the conversation wasn't there at `seq`.
  */
 export async function entriesSince(
   database: Database,
@@ -49,7 +53,10 @@ export async function entriesSince(
   return () => readUndoable(database, entity, seq, head)
 }
 
-/** Ids of the messages that were there before these entries, newest first, and that the entries changed. */
+/**
+ * Ids of the messages that were there before these entries, newest first, and that the entries
+ * changed.
+ */
 export async function changedBy(
   entries: AsyncIterable<Undoable> | Iterable<Undoable>,
 ): Promise<Set<string>> {
@@ -67,7 +74,10 @@ export async function changedBy(
   return changed
 }
 
-/** The conversation before these entries, newest first. Throws `not_found` when an entry has lost what undoing it needs. */
+/**
+ * The conversation before these entries, newest first. Throws `not_found` when an entry has lost
+ * what undoing it needs.
+ */
 export async function undoAll(
   held: Conversation,
   entries: AsyncIterable<Undoable>,
@@ -78,8 +88,8 @@ export async function undoAll(
 }
 
 /**
- * Pure: the conversation before the entry that made it what it is. `held` may have any of the messages. Throws `not_found` when the
- * entry has lost what undoing it needs.
+ * Pure: the conversation before the entry that made it what it is. `held` may have any of the
+ * messages. Throws `not_found` when the entry has lost what undoing it needs.
  */
 export function undo(held: Conversation, entry: Undoable): Conversation {
   if (!isUndoable(entry)) throw wasNotThere()

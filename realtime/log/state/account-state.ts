@@ -1,5 +1,6 @@
-// Accounts and sessions are documents that are right at once; the entries of topic `account` only tell of them. So the state that its
-// commands decide on is the user's document, and what has been told last.
+// Accounts and sessions are documents that are right at once; the entries of topic `account` only
+// tell of them. So the state that its commands decide on is the user's document, and what has been
+// told last.
 import type { Op } from '@lockstep/protocol/change'
 import { lastAccountEntry } from '../../store/account-entries.ts'
 import type { ChangeDocument } from '../../store/changes.ts'

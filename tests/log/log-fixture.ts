@@ -1,4 +1,5 @@
-// Two nodes' views of one log, without the nodes: the log and the conversations' use cases on the shared database.
+// Several nodes' logs on one database, without the rest of a node: each has the log and the
+// conversations' use cases.
 import { newId } from '@lockstep/protocol/ids'
 import { createConversations, type Conversations } from '../../realtime/commands/conversations.ts'
 import type { CommandContext } from '../../realtime/log/entry.ts'
@@ -9,38 +10,38 @@ import { freshDatabase } from '../harness/database.ts'
 
 export const logger = createLogger('silent')
 
-export interface Side {
+export interface LogNode {
   log: Log
   conversations: Conversations
 }
 
-export interface Kit extends AsyncDisposable {
+export interface LogFixture extends AsyncDisposable {
   database: Database
   /** Another node's log: it shares nothing but the database. */
-  side(): Side
+  node(): LogNode
   /** A user with empty logs. */
   user(): Promise<string>
 }
 
-export async function kit(): Promise<Kit> {
+export async function createLogFixture(): Promise<LogFixture> {
   const stack = new AsyncDisposableStack()
   const fresh = stack.use(freshDatabase())
   const database = stack.adopt(await openDatabase(fresh.url), (open) => open.close())
   await ensureIndexes(database)
-  const side = (): Side => {
+  const node = (): LogNode => {
     const log = stack.adopt(createLog(database, logger), (open) => open.stop())
     return { log, conversations: createConversations(database, log) }
   }
-  const first = side()
+  const first = node()
   const user = async () => {
     const id = newId()
     await first.log.create(id)
     return id
   }
-  return { database, side, user, [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return { database, node, user, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 }
 
-/** A request of the user's program. */
+/** The context of a command of the user. */
 export const by = (user_id: string, mutation_id = newId()): CommandContext => ({
   user_id,
   session_id: null,

@@ -1,5 +1,6 @@
-// One valid request of each route and each command: the material of the attacks. The tables of protocol/ are the keys, so that a route or
-// command that is new there and not here is a type error and a failing test. Each makes what it needs at its owner's first.
+// One valid request for each route and each command: the attacks are derived from them. The
+// protocol's tables are the keys, so a new route or command that is missing here is a type error.
+// Each request first creates what it needs for its owner.
 import type { CommandPayloads, UnloggedPayloads } from '@lockstep/protocol/commands'
 import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
@@ -8,9 +9,12 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type Question } from '../harness/person.ts'
 
-/** In all that an owner has, and in no request: whoever shows it shows what is somebody's own. */
+/**
+ * Part of everything that the owner has, and of no request. A response that contains it shows the
+ * owner's data.
+ */
 export const SECRET = 'known-to-its-owner-alone'
-/** What the demo agent answers comes after the tests, so that nothing is written meanwhile. */
+/** The demo agent answers only after the tests have ended, so that it writes nothing meanwhile. */
 const words = `/demo silent rate 0.1 ${SECRET}`
 
 export const owner = (node: { url: string }): Promise<Person> => signUp(node, SECRET)
@@ -37,13 +41,13 @@ const run = async (of: Person, conversation_id?: string) => {
     return started.status === 'running' && started
   })
 }
-/** One a person, as few may run at a time. */
+/** One run per person, because only few may run at a time. */
 const running = new WeakMap<Person, ReturnType<typeof run>>()
 const runOf = async (of: Person) => {
   if (!running.has(of)) running.set(of, run(of))
   return (await running.get(of)!).id
 }
-/** A conversation in which a reply is being written. */
+/** A conversation with a streaming reply. */
 const talking = async (of: Person) => {
   const { id } = await conversation(of)
   const { message_id } = await run(of, id)
@@ -51,7 +55,7 @@ const talking = async (of: Person) => {
 }
 const on = async (id: string | Promise<string>) => ({ params: { id: await id } })
 const one = async (of: Person) => on((await conversation(of)).id)
-/** One that has been edited, and where it was before that. */
+/** A conversation that has been edited, and the `seq` before the edit. */
 const edited = async (of: Person) => {
   const { id, seq } = await conversation(of)
   await of.ask('putConversation', { params: { id }, body: { title: `${SECRET} again` } })
@@ -59,7 +63,7 @@ const edited = async (of: Person) => {
 }
 const message = { role: 'user', content: 'more', metadata: { note: 'b' } } as const
 
-export const routeAsks: { [Name in RouteName]: (of: Person) => Promise<Question<Name>> } = {
+export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Question<Name>> } = {
   register: async () => ({ body: { username: `newcomer-${newId()}`, password: 'correct horse' } }),
   login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
   getSignInMethods: async () => ({}),
@@ -132,7 +136,7 @@ const its = async (of: Person) => ({ conversation_id: (await conversation(of)).i
 /** Makes each payload for its owner. */
 type MadeFor<Payloads> = { [Name in keyof Payloads]: (of: Person) => Promise<Payloads[Name]> }
 
-export const commandAsks: {
+export const commandPayloads: {
   [T in Topic]: MadeFor<CommandPayloads[T] & UnloggedPayloads[T]>
 } = {
   conversations: {
@@ -179,7 +183,10 @@ export const commandAsks: {
   },
 }
 
-/** What somebody else is told who asks the same: `not_found`, but for what names nothing of the owner's, which is done to the asker's own. */
+/**
+ * The answer to another user with the same request. The default is `not_found`. `own`: the request
+ * names nothing of the owner, and is done to the other user's own data.
+ */
 export const strangers: Partial<Record<string, ErrorCode | 'own'>> = {
   logout: 'own',
   getMe: 'own',
