@@ -1,4 +1,4 @@
-// The people of a history and their devices: engines of the real client over bad lines.
+// The devices of a history: engines of the real client, each with an unreliable line to its node.
 import type { Manager, Socket } from 'socket.io-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
@@ -13,40 +13,43 @@ import {
   type Sent,
 } from '@lockstep/client'
 import { signUp, type Person } from '../harness/person.ts'
-import { BadLine } from './bad-line.ts'
-import type { HeldOf } from './ledger.ts'
+import { UnreliableLine } from './unreliable-line.ts'
+import type { HeldOf } from './folded-log.ts'
 
-/** The engine's waits are made for people; here they pass 30 times as fast. */
-const HASTE = 30
+/** The engine's delays are made for people; here they pass 30 times as fast. */
+const SPEED_UP = 30
 const clock: Clock = {
-  setTimeout: (callback, ms) => setTimeout(callback, ms / HASTE),
+  setTimeout: (callback, ms) => setTimeout(callback, ms / SPEED_UP),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout),
-  elapsed: () => performance.now() * HASTE,
+  elapsed: () => performance.now() * SPEED_UP,
 }
 
-/** A command as the device's user gave it. */
-export interface Given {
+/** A command that the device's user issued. */
+export interface IssuedCommand {
   topic: Topic
   command: string
   /** The entity that it is about, as a `Ledger` calls it. */
   key: string
   sent: Sent
-  /** Once it was acked, the entity shows its effect at the acked `seq`, whether the command had to change something for that or not. */
+  /**
+   * Whether a state shows the command's effect. The state at the acked `seq` must, also if the
+   * command made no change (`changed`).
+   */
   shows(held: unknown, changed: boolean): boolean
 }
 
-export class Handset {
+export class FuzzDevice {
   readonly person: Person
-  readonly line = new BadLine()
+  readonly line = new UnreliableLine()
   readonly engine: Engine
-  readonly given: Given[] = []
-  /** By topic: each `seq` that the engine applied, in order. */
+  readonly issued: IssuedCommand[] = []
+  /** The `seq` values that the engine applied, in order, by topic. */
   readonly applied = new Map<Topic, number[]>()
   readonly topics: readonly Topic[]
   readonly #managers = new Set<Manager>()
   readonly #stopped = new Set<string>()
 
-  /** @param topics besides `account`, which every device follows */
+  /** @param topics the topics to follow besides `account`, which every device follows */
   constructor(person: Person, origin: string, topics: readonly Topic[]) {
     this.person = person
     this.topics = [...topics, 'account']
@@ -56,7 +59,7 @@ export class Handset {
       origin,
       headers,
       fetch: this.line.fetch,
-      connect: this.line.over((namespace, auth) => {
+      connect: this.line.connectThrough((namespace, auth) => {
         const socket = connect(namespace, auth)
         this.#managers.add((socket as Socket).io)
         return socket
@@ -68,20 +71,23 @@ export class Handset {
 
   async start(): Promise<void> {
     await this.engine.start()
-    for (const topic of this.topics) this.applied.set(topic, listen(this.engine[topic]))
+    for (const topic of this.topics) this.applied.set(topic, recordApplied(this.engine[topic]))
   }
 
-  give<T extends Topic>(
+  issue<T extends Topic>(
     topic: T,
     command: string,
     key: string,
     sent: Sent,
     shows: (held: HeldOf[T], changed: boolean) => boolean,
   ): void {
-    this.given.push({ topic, command, key, sent, shows: shows as Given['shows'] })
+    this.issued.push({ topic, command, key, sent, shows: shows as IssuedCommand['shows'] })
   }
 
-  /** Stops a reply, once. Its end follows its own change, where another node's producer has to be asked for it. */
+  /**
+   * Stops a reply, once. If another node produces it, the stop is a change that asks for the end,
+   * and the end is a later change.
+   */
   stop(id: string, message_id: string): void {
     if (this.#stopped.has(message_id)) return
     this.#stopped.add(message_id)
@@ -89,7 +95,7 @@ export class Handset {
       isConversation(held) &&
       held.messages.some(({ id, status }) => id === message_id && status !== 'streaming')
     const sent = this.engine.conversations.stop(id, message_id)
-    this.give('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
+    this.issue('conversations', 'stop', id, sent, (held, changed) => changed || hasEnded(held))
   }
 
   /** Stops a run, once. */
@@ -97,7 +103,7 @@ export class Handset {
     if (this.#stopped.has(id)) return
     this.#stopped.add(id)
     const hasEnded = (held: HeldRun) => !isRun(held) || isOver(held.status)
-    this.give(
+    this.issue(
       'agents',
       'stop',
       id,
@@ -106,8 +112,8 @@ export class Handset {
     )
   }
 
-  /** Stops reading what comes, as a device whose radio sleeps, or goes on. */
-  set slow(slow: boolean) {
+  /** Stops reading from the connection, as a device whose radio sleeps, or continues. */
+  set readingPaused(slow: boolean) {
     for (const { engine } of this.#managers) {
       const { transport } = (engine ?? {}) as {
         transport?: { ws?: { pause(): void; resume(): void; readyState: number } }
@@ -116,19 +122,26 @@ export class Handset {
     }
   }
 
-  /** Its line is fine again. It looks whether it missed something only where its line cheated it: the server's losses must show. */
-  wake(): void {
+  /**
+   * Repairs the line. The device compares heads only if the line itself dropped a frame, because a
+   * loss by the server must show as a failure.
+   */
+  recover(): void {
     const { line } = this
-    const look = line.deceived || !line.up
+    const isSuspicious = line.hasDroppedFrame || !line.up
     line.heal()
-    this.slow = false
-    if (look) this.engine.nudge()
+    this.readingPaused = false
+    if (isSuspicious) this.engine.nudge()
   }
 }
 
-/** The `seq` of each change that the engine applies from now on. No view tells it: a change left out can be made good by a load. */
-function listen(face: object): number[] {
-  const { entities } = (face as { topic: { entities: { follow(change: WireChange): void } } }).topic
+/**
+ * The `seq` of each change that the engine applies from now on. The views don't show this, because
+ * loading the entity makes up for a change that was left out.
+ */
+function recordApplied(client: object): number[] {
+  const { entities } = (client as { topic: { entities: { follow(change: WireChange): void } } })
+    .topic
   const applied: number[] = []
   const follow = entities.follow.bind(entities)
   entities.follow = (change) => {
@@ -138,13 +151,16 @@ function listen(face: object): number[] {
   return applied
 }
 
-/** Ann with a device at each node, and Ben with one at the last. */
-export async function cast(urls: readonly string[], topics: readonly Topic[]): Promise<Handset[]> {
+/** Starts a device of Ann at each node, and a device of Ben at the last node. */
+export async function startDevices(
+  urls: readonly string[],
+  topics: readonly Topic[],
+): Promise<FuzzDevice[]> {
   const [ann, ben] = await Promise.all(
     ['ann', 'ben'].map((name) => signUp({ url: urls[0]! }, name)),
   )
-  const handsets = urls.map((url) => new Handset(ann!, url, topics))
-  handsets.push(new Handset(ben!, urls.at(-1)!, topics))
-  await Promise.all(handsets.map((handset) => handset.start()))
-  return handsets
+  const devices = urls.map((url) => new FuzzDevice(ann!, url, topics))
+  devices.push(new FuzzDevice(ben!, urls.at(-1)!, topics))
+  await Promise.all(devices.map((device) => device.start()))
+  return devices
 }

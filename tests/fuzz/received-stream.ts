@@ -1,16 +1,17 @@
-// What the server sends over one connection of one topic. It must begin with a `sync` from where the device stands, and whatever follows
-// must begin right behind it: each change once, in order, nothing left out (GATE-2).
+// What the server sends over one connection in one namespace. It must begin with a `sync` from the
+// device's cursor. Each later frame must begin where the one before it ended: every change comes
+// once, in order (GATE-2).
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Sync } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import { demand } from './demand.ts'
+import { assertEqual, seqsBetween } from './compare.ts'
 
 type Frame = { event: 'sync'; payload: Sync } | { event: 'change'; payload: WireChange }
 
-export class Stream {
+export class ReceivedStream {
   readonly topic: Topic
-  /** Where the device said that it stands. */
+  /** The cursor of the handshake. */
   readonly since: Cursor | undefined
   readonly frames: Frame[] = []
 
@@ -25,31 +26,31 @@ export class Stream {
     )
   }
 
-  /** The device has been told of everything up to this `seq`. */
-  get told(): number | undefined {
+  /** The device was sent everything up to this `seq`. */
+  get lastSeq(): number | undefined {
     const last = this.frames.at(-1)
     return last?.event === 'sync' ? last.payload.to : last?.payload.seq
   }
 
-  /** How often the server had to catch the device up though it was connected. */
+  /** How often the server caught the device up after the first `sync`. */
   get catchUps(): number {
     return this.frames.slice(1).filter(({ event }) => event === 'sync').length
   }
 
-  /** Throws unless nothing was left out. */
+  /** Throws if a change is missing, repeated or out of order. */
   check(): void {
     let at = this.since
     for (const [index, { event, payload }] of this.frames.entries()) {
       const what = `frame ${index} of a connection to ${this.topic}`
-      demand.equal(event === 'sync' || index > 0, true, `${what} comes behind a sync`)
+      assertEqual(event === 'sync' || index > 0, true, `${what} comes after a sync`)
       const { epoch } = payload
       const from = event === 'sync' ? payload.from : payload.seq - 1
-      if (at) demand.equal({ epoch, seq: from }, at, `where ${what} begins (${this.#summary()})`)
+      if (at) assertEqual({ epoch, seq: from }, at, `the start of ${what} (${this.#summary()})`)
       const { reset, to, changes } =
         event === 'sync' ? payload : { reset: false, to: payload.seq, changes: [payload] }
-      demand.equal(reset, false, `${what} starts anew`)
+      assertEqual(reset, false, `${what} resets the topic`)
       const seqs = changes.map(({ seq }) => seq)
-      demand.equal(seqs, demand.upTo(to, from), `what is in ${what}`)
+      assertEqual(seqs, seqsBetween(from, to), `the changes in ${what}`)
       at = { epoch, seq: to }
     }
   }

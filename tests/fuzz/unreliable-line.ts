@@ -1,33 +1,35 @@
-// A device's line to the server that can be told to misbehave: to be gone, and to drop, repeat and swap frames, lose answers and send commands again. It notes
-// what the server sent, before any of that.
+// A device's line to the server that misbehaves on demand: it goes down, drops, repeats and swaps
+// frames, loses acks and sends commands twice. It records what the server sent before any of that.
 import type { Handshake } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Connect, SocketLike } from '@lockstep/client'
-import { Stream } from './stream.ts'
+import { ReceivedStream } from './received-stream.ts'
 
 /**
- * What happens to the next frames, one each; behind them the line is fine. `send-again`: a command's answer is lost, and it is sent a second
- * time before the device has heard of it otherwise.
+ * What happens to one of the next frames. `send-again`: the command's ack is lost, and the command
+ * is sent a second time before the device learns of its effect.
  */
-export type Mishap = 'drop' | 'repeat' | 'swap' | 'lose-answer' | 'send-again' | 'none'
+export type FrameFault = 'drop' | 'repeat' | 'swap' | 'lose-ack' | 'send-again' | 'none'
 
-/** Long enough for others to be faster; milliseconds. */
-const AGAIN_MS = 40
+/** Long enough for commands of other devices to come in between; milliseconds. */
+const SEND_AGAIN_MS = 40
 
-export class BadLine {
-  /** What the server sent over each connection of each namespace, in order. */
-  readonly streams: Stream[] = []
-  /** A frame was dropped: the device may have missed the last thing it was told, and only somebody's looking finds that. */
-  deceived = false
+export class UnreliableLine {
+  /** What the server sent, one stream per connection and namespace, in order. */
+  readonly streams: ReceivedStream[] = []
+  /**
+   * Whether a frame was dropped. If it was the last one, only a comparison of heads shows the loss.
+   */
+  hasDroppedFrame = false
   readonly #sockets = new Set<UnreliableSocket>()
-  readonly #mishaps: Mishap[] = []
+  readonly #faults: FrameFault[] = []
   #up = true
 
   get up(): boolean {
     return this.#up
   }
 
-  /** Takes it away or gives it back. */
+  /** Takes the line down or brings it up again. */
   set up(up: boolean) {
     this.#up = up
     if (!up) this.cut()
@@ -38,39 +40,39 @@ export class BadLine {
     for (const socket of this.#sockets) socket.disconnect()
   }
 
-  spoil(mishaps: readonly Mishap[]): void {
-    this.#mishaps.push(...mishaps)
+  disturb(faults: readonly FrameFault[]): void {
+    this.#faults.push(...faults)
   }
 
-  /** From now on nothing goes wrong, and what was held back has been delivered. */
+  /** Ends all faults and delivers the frames that were held back. */
   heal(): void {
-    this.#mishaps.length = 0
+    this.#faults.length = 0
     this.up = true
     for (const socket of this.#sockets) socket.flush()
   }
 
-  next(): Mishap {
-    return this.#mishaps.shift() ?? 'none'
+  nextFault(): FrameFault {
+    return this.#faults.shift() ?? 'none'
   }
 
-  /** The newest connection of a topic. */
-  newest(topic: Topic): Stream | undefined {
+  /** The stream of a topic's newest connection. */
+  newestStream(topic: Topic): ReceivedStream | undefined {
     return this.streams.findLast((stream) => stream.topic === topic)
   }
 
-  /** The same sockets, over this line. */
-  over(connect: Connect): Connect {
+  /** Wraps a function that connects, so that its sockets use this line. */
+  connectThrough(connect: Connect): Connect {
     return (namespace, auth) => {
       let handshake: Handshake | undefined
       const inner = connect(namespace, () => (handshake = auth()))
-      const opened = () => new Stream(namespace.slice(1) as Topic, handshake?.since)
+      const opened = () => new ReceivedStream(namespace.slice(1) as Topic, handshake?.since)
       const socket = new UnreliableSocket(inner, opened, this)
       this.#sockets.add(socket)
       return socket
     }
   }
 
-  /** The same requests, over this line. */
+  /** `fetch` over this line. */
   fetch: typeof fetch = async (...request) => {
     if (!this.#up) throw new TypeError('fetch failed: the line is down')
     const response = await fetch(...request)
@@ -81,15 +83,15 @@ export class BadLine {
 
 class UnreliableSocket implements SocketLike {
   readonly #inner: SocketLike
-  readonly #line: BadLine
+  readonly #line: UnreliableLine
   readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
-  #stream: Stream | undefined
+  #stream: ReceivedStream | undefined
   #held: (() => void) | undefined
 
-  constructor(inner: SocketLike, opened: () => Stream, line: BadLine) {
+  constructor(inner: SocketLike, opened: () => ReceivedStream, line: UnreliableLine) {
     this.#inner = inner
     this.#line = line
-    // frames of an earlier connection that were still under way come before it
+    // Frames of the connection before this one that were still on their way come earlier.
     inner.on('connect', () => line.streams.push((this.#stream = opened())))
   }
 
@@ -101,22 +103,22 @@ class UnreliableSocket implements SocketLike {
   }
 
   emit(event: string, payload: unknown, ack: (answer: unknown) => void): unknown {
-    const mishap = this.#line.next()
-    const answered = (answer: unknown) => {
+    const fault = this.#line.nextFault()
+    const deliverAck = (answer: unknown) => {
       if (this.#line.up) ack(answer)
     }
-    if (mishap === 'send-again') {
+    if (fault === 'send-again') {
       const stream = this.#stream
       setTimeout(
         () =>
-          this.#stream === stream && this.#line.up && this.#inner.emit(event, payload, answered),
-        AGAIN_MS,
+          this.#stream === stream && this.#line.up && this.#inner.emit(event, payload, deliverAck),
+        SEND_AGAIN_MS,
       )
     }
     return this.#inner.emit(
       event,
       payload,
-      mishap === 'lose-answer' || mishap === 'send-again' ? () => {} : answered,
+      fault === 'lose-ack' || fault === 'send-again' ? () => {} : deliverAck,
     )
   }
 
@@ -137,19 +139,20 @@ class UnreliableSocket implements SocketLike {
 
   #take(event: string, payload: unknown): void {
     if (event !== 'change' && event !== 'sync') return this.#tell(event, payload)
-    this.#stream?.frames.push({ event, payload } as Stream['frames'][number])
-    // a `sync` opens a connection and each later one closes a gap: over TCP it can be late with its connection, never missing from it
-    const mishap = event === 'sync' ? 'none' : this.#line.next()
-    if (mishap === 'drop') {
-      this.#line.deceived = true
+    this.#stream?.frames.push({ event, payload } as ReceivedStream['frames'][number])
+    // A `sync` opens a connection or closes a gap. Over TCP it can be late, but never be missing
+    // from a connection that lives.
+    const fault = event === 'sync' ? 'none' : this.#line.nextFault()
+    if (fault === 'drop') {
+      this.#line.hasDroppedFrame = true
       return
     }
-    if (mishap === 'swap' && !this.#held) {
+    if (fault === 'swap' && !this.#held) {
       this.#held = () => this.#tell(event, payload)
       return
     }
     this.#tell(event, payload)
-    if (mishap === 'repeat') this.#tell(event, payload)
+    if (fault === 'repeat') this.#tell(event, payload)
     this.flush()
   }
 

@@ -1,23 +1,25 @@
-// Histories that certain bugs don't survive. Each is played as the server is, and again with its bug put in: a fuzz that can't see them
-// proves nothing. None of these needs a race. What only a race shows is scripted where it can be: a command that is repeated (LOG-3 and LOG-4
-// in tests/log/append), what comes while a device joins (GATE-1 in tests/gateway/device), a node that stalls (LOG-5 in tests/log/projection).
+// Histories that find certain bugs. Each is played on the server as it is, and again with a bug
+// injected: a fuzz test that can't find these bugs proves nothing. None of them needs a race. What
+// only a race shows has a scripted test elsewhere: a repeated command (LOG-3 and LOG-4 in
+// tests/log/append), changes during a join (GATE-1 in tests/gateway/device), a node that stalls
+// (LOG-5 in tests/log/projection).
 import { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
 import { ConnectionRegistry } from '../../realtime/gateway/connection-registry.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
-import { kinds, relive } from './histories.ts'
+import { historyKinds, playAndCheck } from './histories.ts'
 import type { Step } from './steps.ts'
-import { World } from './world.ts'
+import { FuzzCluster } from './fuzz-cluster.ts'
 
-const PATIENT_MS = 15_000
-const IMPATIENT_MS = 1_500
-const CHANCES = 6
+const WITHOUT_BUG_MS = 15_000
+const WITH_BUG_MS = 1_500
+const ATTEMPTS = 6
 
 interface Bug {
   name: string
   history: readonly Step[]
-  put(): void
+  inject(): void
 }
 
 const create: Step = { do: 'create', device: 0, title: 'one' }
@@ -35,8 +37,8 @@ const rename = (device: number, text: string): Step => ({
 })
 const pause = (ms: number): Step => ({ do: 'pause', ms })
 
-/** Says that these entries were inserted, and inserts only the others. */
-function forgetting(lost: (entry: ChangeDocument) => boolean): void {
+/** Pretends to insert these entries, and inserts only the others. */
+function skipInserts(lost: (entry: ChangeDocument) => boolean): void {
   const { insertOne } = Collection.prototype
   vi.spyOn(Collection.prototype, 'insertOne').mockImplementation(function (
     this: Collection,
@@ -52,29 +54,29 @@ function forgetting(lost: (entry: ChangeDocument) => boolean): void {
 
 const bugs: Bug[] = [
   {
-    name: 'a change is acked that nobody wrote',
+    name: 'a change is acked but not written',
     history: [create, pause(50), rename(0, 'two')],
-    put: () => forgetting(({ op, data }) => op === 'updated' && data?.title === 'two'),
+    inject: () => skipInserts(({ op, data }) => op === 'updated' && data?.title === 'two'),
   },
   {
-    name: 'a rename is acked as if there were nothing to change',
+    name: 'a rename is acked as if it changed nothing',
     history: [create, pause(50), rename(0, 'two')],
-    put: () => vi.spyOn(decideConversations, 'update').mockReturnValue(undefined),
+    inject: () => vi.spyOn(decideConversations, 'update').mockReturnValue(undefined),
   },
   {
     name: 'the last change is not pushed',
     history: [create, pause(50), { do: 'delete', device: 0, conversation: 0 }],
-    put: () => losing(({ op }) => op === 'deleted'),
+    inject: () => hideChanges(({ op }) => op === 'deleted'),
   },
   {
     name: 'a change in the middle is not pushed',
     history: [create, pause(50), rename(0, 'two'), pause(50), append(0, 'x')],
-    put: () => losing(({ data }) => data?.title === 'two'),
+    inject: () => hideChanges(({ data }) => data?.title === 'two'),
   },
   {
     name: "a change is sent to everybody's devices",
     history: [create, { do: 'create', device: 2, title: 'mine' }],
-    put: () =>
+    inject: () =>
       vi.spyOn(ConnectionRegistry.prototype, 'offerChange').mockImplementation(function (
         this: ConnectionRegistry,
         _user,
@@ -86,8 +88,10 @@ const bugs: Bug[] = [
   },
 ]
 
-/** Devices aren't told of some changes. */
-function losing(lost: (change: Parameters<ConnectionRegistry['offerChange']>[1]) => boolean): void {
+/** Hides some changes from the devices. */
+function hideChanges(
+  lost: (change: Parameters<ConnectionRegistry['offerChange']>[1]) => boolean,
+): void {
   vi.spyOn(ConnectionRegistry.prototype, 'offerChange').mockImplementation(function (
     this: ConnectionRegistry,
     user_id,
@@ -98,20 +102,24 @@ function losing(lost: (change: Parameters<ConnectionRegistry['offerChange']>[1])
   })
 }
 
-let world: World
+let cluster: FuzzCluster
 beforeAll(async () => {
-  world = await World.start(kinds.everyday.world)
+  cluster = await FuzzCluster.start(historyKinds.everyday.cluster)
 })
 afterEach(() => {
   vi.restoreAllMocks()
 })
-afterAll(() => world[Symbol.asyncDispose]())
+afterAll(() => cluster[Symbol.asyncDispose]())
 
-test.each(bugs)('it is seen when $name', { timeout: 90_000 }, async ({ history, put }) => {
-  await relive(history, world, PATIENT_MS)
-  put()
-  let seen: unknown
-  for (let chance = 0; chance < CHANCES && seen === undefined; chance++)
-    await relive(history, world, IMPATIENT_MS).catch((error: unknown) => (seen = error))
-  expect(seen, 'what the bug breaks').toBeInstanceOf(Error)
-})
+test.each(bugs)(
+  'the fuzz finds the bug: $name',
+  { timeout: 90_000 },
+  async ({ history, inject }) => {
+    await playAndCheck(history, cluster, WITHOUT_BUG_MS)
+    inject()
+    let failure: unknown
+    for (let attempt = 0; attempt < ATTEMPTS && failure === undefined; attempt++)
+      await playAndCheck(history, cluster, WITH_BUG_MS).catch((error: unknown) => (failure = error))
+    expect(failure, 'the failure that the bug causes').toBeInstanceOf(Error)
+  },
+)

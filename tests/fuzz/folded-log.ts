@@ -1,5 +1,5 @@
-// A user's log as it is in the database, folded: what every device and every document must agree with at its end, and what a command left
-// behind at its `seq`.
+// A user's logs as the database has them, folded by the reducers. Every device and every document
+// must agree with the last state; a command's effect must show in the state at its `seq`.
 import type { Db } from 'mongodb'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Conversation } from '@lockstep/protocol/conversations'
@@ -16,9 +16,12 @@ import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../../realtime/log/entry.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
-import { demand } from './demand.ts'
+import { assertEqual, seqsBetween } from './compare.ts'
 
-/** What is held of one entity of each topic; preferences and account have a single one, called like their topic. */
+/**
+ * The state of one entity, by topic. The preferences and the account are single entities, whose key
+ * is the name of their topic.
+ */
 export interface HeldOf {
   conversations: HeldConversation
   preferences: Preferences
@@ -45,16 +48,16 @@ const folds: {
   account: { key: () => 'account', first: nobody, reduce: reduceAccount },
 }
 
-/** An entity as each entry left it. */
-interface Past<Held> {
+/** The states of an entity after each of its entries. */
+interface EntityHistory<Held> {
   states: { seq: number; held: Held }[]
-  /** A purge or a removal took the content of its entries: what they did can't be told any more. */
+  /** A purge or a removal stripped the entries, so their effect can't be derived any more. */
   stripped: boolean
 }
 
-export class Ledger {
+export class FoldedLog {
   readonly entries: readonly ChangeDocument[]
-  readonly #pasts: { [T in Topic]: Map<string, Past<HeldOf[T]>> } = {
+  readonly #histories: { [T in Topic]: Map<string, EntityHistory<HeldOf[T]>> } = {
     conversations: new Map(),
     preferences: new Map(),
     agents: new Map(),
@@ -66,46 +69,48 @@ export class Ledger {
     for (const topic of topics) this.#fold(topic)
   }
 
-  static async of(user_id: string, database: Db): Promise<Ledger> {
+  static async of(user_id: string, database: Db): Promise<FoldedLog> {
     const changes = database.collection<ChangeDocument>('changes')
-    return new Ledger(await changes.find({ user_id }).sort({ _id: 1 }).toArray())
+    return new FoldedLog(await changes.find({ user_id }).sort({ _id: 1 }).toArray())
   }
 
   head(topic: Topic): number {
     return this.entries.findLast((entry) => entry.topic === topic)?.seq ?? 0
   }
 
-  /** Throws unless each topic is numbered 1, 2, 3, …, and no command is in it twice. */
+  /**
+   * Throws unless the entries of each topic are numbered 1, 2, 3, … and no command is in it twice.
+   */
   check(): void {
     for (const topic of topics) {
       const seqs = this.entries.filter((entry) => entry.topic === topic).map(({ seq }) => seq)
-      demand.equal(seqs, demand.upTo(seqs.length), `the log of ${topic}`)
+      assertEqual(seqs, seqsBetween(0, seqs.length), `the log of ${topic}`)
     }
     const commands = new Set(
       this.entries.map(({ topic, mutation_id }) => `${topic} ${mutation_id}`),
     )
-    demand.equal(commands.size, this.entries.length, 'commands in the log')
+    assertEqual(commands.size, this.entries.length, 'the number of commands in the log')
   }
 
-  /** What was held behind the entry `seq`; default: at the end. */
+  /** The state after the entry `seq`; by default the last one. */
   at<T extends Topic>(topic: T, key: string, seq = Infinity): HeldOf[T] {
     return (
-      this.#pasts[topic].get(key)?.states.findLast((state) => state.seq <= seq)?.held ??
+      this.#histories[topic].get(key)?.states.findLast((state) => state.seq <= seq)?.held ??
       folds[topic].first
     )
   }
 
   isStripped(topic: Topic, key: string): boolean {
-    return this.#pasts[topic].get(key)?.stripped ?? false
+    return this.#histories[topic].get(key)?.stripped ?? false
   }
 
   get conversations(): Conversation[] {
-    return [...this.#pasts.conversations.keys()]
+    return [...this.#histories.conversations.keys()]
       .map((id) => this.at('conversations', id))
       .filter(isConversation)
   }
   get runs(): Run[] {
-    return [...this.#pasts.agents.keys()].map((id) => this.at('agents', id)).filter(isRun)
+    return [...this.#histories.agents.keys()].map((id) => this.at('agents', id)).filter(isRun)
   }
   get preferences(): Preferences {
     return this.at('preferences', 'preferences')
@@ -123,14 +128,17 @@ export class Ledger {
 
   #fold<T extends Topic>(topic: T): void {
     const { key, first, reduce } = folds[topic]
-    const pasts = this.#pasts[topic] as Map<string, Past<HeldOf[T]>>
+    const histories = this.#histories[topic] as Map<string, EntityHistory<HeldOf[T]>>
     for (const entry of this.entries) {
       if (entry.topic !== topic) continue
       const change = toChange(entry)
-      const past = pasts.get(key(change)) ?? { states: [], stripped: false }
-      pasts.set(key(change), past)
-      past.stripped ||= change.stripped === true
-      past.states.push({ seq: change.seq, held: reduce(past.states.at(-1)?.held ?? first, change) })
+      const history = histories.get(key(change)) ?? { states: [], stripped: false }
+      histories.set(key(change), history)
+      history.stripped ||= change.stripped === true
+      history.states.push({
+        seq: change.seq,
+        held: reduce(history.states.at(-1)?.held ?? first, change),
+      })
     }
   }
 }

@@ -1,5 +1,5 @@
-// The world that histories run in: a database, maybe Redis, and nodes. It is shared by all histories of a test file, each with people of
-// its own, and every fault can be healed.
+// The nodes that histories run on, with their database and, for some, a Redis. All histories of a
+// test file share them, each with people of its own, and every fault can be repaired.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,64 +14,70 @@ import { Wire } from '../harness/wire.ts'
 import type { ServerFault } from './steps.ts'
 import { UnstableRedis } from './unstable-redis.ts'
 
-/** A history heals by what was made for its fault: a heartbeat would hide that the live path lost something. */
+/** The heartbeat is off, because it would hide that the live path lost a change. */
 const NEVER = 2 ** 31 - 1
 const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: NEVER } }
 const MANY = { points: 1_000_000, seconds: 60 }
 const rateLimits = { guesses: MANY, guessesPerAddress: MANY, signUps: MANY }
 
-export interface WorldOptions {
-  /** Nodes in this process: they can be stopped and started. */
-  steady: number
-  /** Nodes that are processes of their own: they can be killed. With them, the database is one that can be killed and cut off, too. */
-  mortal: number
-  /** Do the nodes share one? */
+export interface FuzzClusterOptions {
+  /** The number of nodes in this process, which can be stopped and started. */
+  inProcessNodes: number
+  /**
+   * The number of nodes in processes of their own, which can be killed. If there are any, the
+   * database can be killed too.
+   */
+  processNodes: number
+  /** Whether the nodes share a Redis. */
   redis?: boolean
 }
 
-export class World implements AsyncDisposable {
+export class FuzzCluster implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack()
-  readonly #steady: TestNode[] = []
-  readonly #mortal: NodeProcess[] = []
+  readonly #inProcess: TestNode[] = []
+  readonly #processes: NodeProcess[] = []
   #directory: string | undefined
-  #engine: EmbeddedProcess | undefined
-  /** The nodes' way to the database. */
+  #embedded: EmbeddedProcess | undefined
+  /** The nodes' line to the database. */
   #wire!: Wire
-  #isFragile = false
+  #acceptsFaults = false
   #redis: UnstableRedis | undefined
   #client!: MongoClient
   #nodes!: { url: string }
-  /** Of the nodes, those in this process first. */
+  /** The addresses of the nodes, those in this process first. */
   urls!: readonly string[]
 
   private constructor() {}
 
-  /** What can be shaken has an embedded engine of its own, or uses the server of MONGODB_URL, whose process is left alone. */
-  static async start(options: WorldOptions): Promise<World> {
-    const world = new World()
+  /**
+   * A cluster that accepts faults has an embedded database of its own, or uses the server of
+   * MONGODB_URL, whose process it leaves alone.
+   */
+  static async start(options: FuzzClusterOptions): Promise<FuzzCluster> {
+    const cluster = new FuzzCluster()
     try {
-      await world.#start(options)
+      await cluster.#start(options)
     } catch (error) {
-      await world[Symbol.asyncDispose]()
+      await cluster[Symbol.asyncDispose]()
       throw error
     }
-    return world
+    return cluster
   }
 
-  /** What the nodes have written, for those who look behind them. */
+  /** The nodes' database, past their line. */
   get database(): Db {
     return this.#client.db()
   }
 
-  /** It can be shaken. */
-  get isFragile(): boolean {
-    return this.#isFragile
+  /** Whether nodes and database can be killed. */
+  get acceptsFaults(): boolean {
+    return this.#acceptsFaults
   }
 
-  async #start({ steady, mortal, redis = false }: WorldOptions): Promise<void> {
-    this.#isFragile = mortal > 0
-    const url = this.#isFragile
-      ? await this.#fragileDatabase()
+  async #start({ inProcessNodes, processNodes, redis = false }: FuzzClusterOptions): Promise<void> {
+    this.#acceptsFaults = processNodes > 0
+    const url = this.#acceptsFaults
+      ? await this.#ownDatabase()
       : this.#stack.use(freshDatabase()).url
     this.#wire = this.#stack.use(await Wire.to(addressOf(url)))
     this.#client = this.#stack.use(new MongoClient(url))
@@ -79,26 +85,26 @@ export class World implements AsyncDisposable {
     if (redis) this.#redis = this.#stack.use(await UnstableRedis.start())
     this.#stack.defer(async () => {
       await Promise.all(
-        [...this.#steady, ...this.#mortal].map((node) => node[Symbol.asyncDispose]()),
+        [...this.#inProcess, ...this.#processes].map((node) => node[Symbol.asyncDispose]()),
       )
     })
-    // a mortal one first: then it is the one that tails for all
-    while (this.#mortal.length < mortal) this.#mortal.push(await this.#spawn())
-    while (this.#steady.length < steady) this.#steady.push(await this.#startHere())
-    this.urls = [...this.#steady, ...this.#mortal].map(({ url }) => url)
+    // The node that starts first holds the leases, so it should be one that can be killed.
+    while (this.#processes.length < processNodes) this.#processes.push(await this.#spawn())
+    while (this.#inProcess.length < inProcessNodes) this.#inProcess.push(await this.#startHere())
+    this.urls = [...this.#inProcess, ...this.#processes].map(({ url }) => url)
   }
 
-  async #fragileDatabase(): Promise<string> {
+  async #ownDatabase(): Promise<string> {
     if (process.env.MONGODB_URL === undefined) {
       const directory = await mkdtemp(join(tmpdir(), 'lockstep-fuzz-'))
       this.#directory = directory
       this.#stack.defer(() => rm(directory, { recursive: true, force: true }))
-      this.#engine = await startEmbeddedProcess(directory, ['--port', '0'])
-      this.#stack.defer(async () => this.#engine?.process.kill())
+      this.#embedded = await startEmbeddedProcess(directory, ['--port', '0'])
+      this.#stack.defer(async () => this.#embedded?.process.kill())
     }
-    const server = this.#engine?.url ?? inject('mongodbUrl')
+    const server = this.#embedded?.url ?? inject('mongodbUrl')
     const fresh = freshDatabase(server)
-    if (!this.#engine) this.#stack.use(fresh)
+    if (!this.#embedded) this.#stack.use(fresh)
     return withDatabase(server, fresh.name)
   }
 
@@ -114,17 +120,17 @@ export class World implements AsyncDisposable {
     })
   }
 
-  /** Does it, without waiting for what follows from it. */
-  async shake(fault: ServerFault): Promise<void> {
+  /** Injects a fault, without waiting for its consequences. */
+  async inject(fault: ServerFault): Promise<void> {
     switch (fault.do) {
       case 'kill-node':
         return this.#killNode()
       case 'restart-node':
         return this.#restartNode()
-      case 'spoil-token':
+      case 'invalidate-token':
         return this.#redis
-          ? this.#killNode(() => this.#spoilTokens())
-          : this.#restartNode(() => this.#spoilTokens())
+          ? this.#killNode(() => this.#invalidateTokens())
+          : this.#restartNode(() => this.#invalidateTokens())
       case 'lose-history':
         return this.#failTails()
       case 'drop-database-connections':
@@ -139,39 +145,42 @@ export class World implements AsyncDisposable {
         return this.#redis!.drop()
       case 'freeze-redis':
         return this.#redis!.freeze(fault.ms)
-      case 'hesitate':
+      case 'delay-answers':
         return this.#wire.hesitate(fault.every, fault.ms)
     }
   }
 
-  /** kill -9 of a mortal node, the one that tails for all if it can be, and a new start at its address. */
+  /** Kills a node, if possible the one that holds a lease, and starts it again at its address. */
   async #killNode(meanwhile = () => Promise.resolve()): Promise<void> {
-    const held = await Promise.all(this.#mortal.map(leases))
+    const held = await Promise.all(this.#processes.map(leasesHeld))
     const index = Math.max(
       0,
       held.findIndex((count) => count > 0),
     )
-    const node = this.#mortal[index]!
+    const node = this.#processes[index]!
     await node.process.kill()
     await meanwhile()
-    this.#mortal[index] = await this.#spawn(new URL(node.url).port)
+    this.#processes[index] = await this.#spawn(new URL(node.url).port)
   }
 
-  /** An orderly stop of a node in this process, and a new start at its address. */
+  /** Stops a node in this process and starts it again at its address. */
   async #restartNode(meanwhile = () => Promise.resolve()): Promise<void> {
-    const node = this.#steady[0]!
+    const node = this.#inProcess[0]!
     await node.stop()
     await meanwhile()
-    this.#steady[0] = await this.#startHere(Number(new URL(node.url).port))
+    this.#inProcess[0] = await this.#startHere(Number(new URL(node.url).port))
   }
 
-  /** Nobody can go on from where the last tail stood. */
-  async #spoilTokens(): Promise<void> {
+  /** Makes every saved resume token unusable. */
+  async #invalidateTokens(): Promise<void> {
     const tails = this.database.collection<{ _id: string }>('feed')
     await tails.updateMany({ _id: /^tail:/ }, { $set: { token: { _data: '8200' } } })
   }
 
-  /** What each tail asks for next, the database doesn't have any more. On a server without fail points it loses its connection. */
+  /**
+   * Makes the next read of each tail fail with a lost history. A server without fail points drops
+   * the connections instead.
+   */
   async #failTails(): Promise<void> {
     const data = { failCommands: ['getMore'], errorCode: 286 }
     const times = this.#redis ? 1 : this.urls.length
@@ -182,18 +191,21 @@ export class World implements AsyncDisposable {
     await this.#client.db('admin').command({ configureFailPoint: 'failCommand', mode, data })
   }
 
-  /** kill -9 of the database and a new start on the same data. On a server that isn't ours its connections break instead. */
+  /**
+   * Kills the database and starts it again on the same data. The connections to a server of
+   * MONGODB_URL are dropped instead.
+   */
   async #killDatabase(): Promise<void> {
-    if (!this.#engine) return this.#wire.drop()
-    const { port } = addressOf(this.#engine.url)
-    await this.#engine.process.kill()
-    this.#engine = await startEmbeddedProcess(this.#directory!, ['--port', String(port)])
+    if (!this.#embedded) return this.#wire.drop()
+    const { port } = addressOf(this.#embedded.url)
+    await this.#embedded.process.kill()
+    this.#embedded = await startEmbeddedProcess(this.#directory!, ['--port', String(port)])
   }
 
-  /** What was taken away is back, and all nodes serve again. */
-  async healed(): Promise<void> {
-    if (!this.#isFragile) return
-    await this.#redis?.heal()
+  /** Repairs every fault and waits until all nodes are ready. */
+  async recover(): Promise<void> {
+    if (!this.#acceptsFaults) return
+    await this.#redis?.recover()
     await this.#failPoint('off').catch(() => undefined)
     for (const url of this.urls)
       await eventually(async () => (await fetch(`${url}/readyz`)).status === 200, {
@@ -207,8 +219,8 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** How many leases a node holds; none without Redis. */
-async function leases({ url }: NodeProcess): Promise<number> {
-  const figures = await (await fetch(`${url}/metrics`)).text()
-  return Number(/^lockstep_feed_leases_held (\d+)/m.exec(figures)?.[1] ?? 0)
+/** The number of leases that a node holds; 0 without Redis. */
+async function leasesHeld({ url }: NodeProcess): Promise<number> {
+  const metrics = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^lockstep_feed_leases_held (\d+)/m.exec(metrics)?.[1] ?? 0)
 }
