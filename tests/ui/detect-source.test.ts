@@ -1,7 +1,7 @@
 // The product that exported a file is told from its first items.
 import { expect, test } from 'vitest'
-import { detectSource } from '../../ui/src/lib/import/detect-source.ts'
-import { partOf, sourceOf } from '../../ui/src/lib/import/sources.ts'
+import { toExportFile } from '../../ui/src/lib/import/chosen-files.ts'
+import { detectSource, sourceOf } from '../../ui/src/lib/import/detect-source.ts'
 
 const messages = [{ id: 'm', role: 'user', content: 'Hello', timestamp: 1 }]
 const exports: [product: string, document: unknown][] = [
@@ -47,12 +47,12 @@ const exports: [product: string, document: unknown][] = [
 ]
 
 test.each(exports)('an export of %s is recognised: %j', async (product, document) => {
-  expect(await detectSource(partOf('export.json', document))).toBe(product)
+  expect(await detectSource(toExportFile('export.json', document))).toBe(product)
 })
 
 test('items that say nothing are skipped', async () => {
   const item = { id: 'c', mapping: {} }
-  expect(await detectSource(partOf('a.json', [{ title: 'Empty' }, {}, item]))).toBe('chatgpt')
+  expect(await detectSource(toExportFile('a.json', [{ title: 'Empty' }, {}, item]))).toBe('chatgpt')
 })
 
 test.each([
@@ -78,16 +78,16 @@ test.each([
 test.each(['', '[]', '{"half":', 'no JSON', '[1, "a", null]', '{"conversations": 3}'])(
   'nothing is claimed about a file with %j',
   async (text) => {
-    const part = { name: 'a', size: text.length, stream: () => new Blob([text]).stream() }
-    expect(await detectSource(part)).toBeUndefined()
-    expect(await sourceOf([part], 'claude')).toBe('claude')
+    const file = { name: 'a', size: text.length, stream: () => new Blob([text]).stream() }
+    expect(await detectSource(file)).toBeUndefined()
+    expect(await sourceOf([file], 'claude')).toBe('claude')
   },
 )
 
 test('files of two products aren’t imported together', async () => {
-  const parts = [partOf('a', exports[0]![1]), partOf('b', exports[2]![1])]
-  await expect(sourceOf(parts, 'claude')).rejects.toMatchObject({
+  const files = [toExportFile('a', exports[0]![1]), toExportFile('b', exports[2]![1])]
+  await expect(sourceOf(files, 'claude')).rejects.toMatchObject({
     message: expect.stringContaining('ChatGPT and from Claude') as string,
   })
-  expect(await sourceOf([parts[0]!, parts[0]!], 'claude')).toBe('chatgpt')
+  expect(await sourceOf([files[0]!, files[0]!], 'claude')).toBe('chatgpt')
 })

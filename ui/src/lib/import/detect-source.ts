@@ -1,10 +1,13 @@
 // Tells from a file which product exported it. Only as much is read as the first items take, so the
 // size of the file doesn't matter.
+import { ExportCutter } from '@lockstep/imports/cutting/export-cutter'
+import type { ExportFile } from '@lockstep/imports/cutting/export-files'
+import { joinFragments } from '@lockstep/imports/cutting/fragment'
+import { importSources, type ChoosableSource } from '@lockstep/imports/sources/catalog'
+import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
-import type { Part } from '@lockstep/protocol/import-files'
-import { ItemCutter, joined } from '@lockstep/protocol/import-items'
-import type { Source } from './sources.ts'
 
+type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
 
 /** An item in which nothing speaks for a product, such as one without messages, says nothing. */
@@ -17,7 +20,7 @@ const messagesOf = (value: unknown): Fields[] =>
  * What only one product's items have. The order matters: a sign is looked for after those that are
  * surer than it.
  */
-const signs: readonly [Source['id'], (item: Fields) => boolean][] = [
+const signs: readonly [SourceId, (item: Fields) => boolean][] = [
   ['chatgpt', ({ mapping }) => isObject(mapping)],
   ['claude', ({ chat_messages }) => Array.isArray(chat_messages)],
   ['open-webui', ({ chat, history }) => isObject(chat) || isObject(history)],
@@ -46,11 +49,11 @@ const signs: readonly [Source['id'], (item: Fields) => boolean][] = [
 ]
 
 /** The product whose items look like this one; undefined if none's do. */
-export function sourceOfItem(item: unknown): Source['id'] | undefined {
+export function sourceOfItem(item: unknown): SourceId | undefined {
   return isObject(item) ? signs.find(([, matches]) => matches(item))?.[0] : undefined
 }
 
-/** The items in a piece of an export: a list of them, an export with a list, or one item. */
+/** The items in a fragment of an export: a list of them, an export with a list, or one item. */
 function itemsIn(value: unknown): unknown[] {
   if (Array.isArray(value)) return value.flatMap(itemsIn)
   if (!isObject(value)) return []
@@ -62,19 +65,19 @@ function itemsIn(value: unknown): unknown[] {
  * The product that exported the file. Undefined if it can't be told, also for what isn't JSON: the
  * import itself then says what is wrong.
  */
-export async function detectSource(part: Part): Promise<Source['id'] | undefined> {
+export async function detectSource(file: ExportFile): Promise<SourceId | undefined> {
   // Where the lists of items are is the same for all products, except that an export of Lockstep has
   // one more.
-  const cutter = new ItemCutter('lockstep')
-  const reader = part.stream().getReader()
+  const cutter = new ExportCutter('lockstep')
+  const reader = file.stream().getReader()
   let lookedAt = 0
   try {
     for (let isOver = false; !isOver && lookedAt < itemsToLookAt;) {
       const { done, value } = await reader.read()
       isOver = done
-      for (const piece of done ? cutter.end() : cutter.push(value)) {
-        if (piece.isTooLarge) continue
-        const text = await new Blob(joined([piece])).text()
+      for (const fragment of done ? cutter.end() : cutter.push(value)) {
+        if (fragment.isTooLarge) continue
+        const text = await new Blob(joinFragments([fragment])).text()
         for (const item of itemsIn(JSON.parse(text))) {
           const source = sourceOfItem(item)
           if (source) return source
@@ -89,3 +92,24 @@ export async function detectSource(part: Part): Promise<Source['id'] | undefined
   }
   return undefined
 }
+
+/**
+ * The product that exported the files, or `chosen` if the files don't tell. Throws a Fault if they
+ * come from different products.
+ */
+export async function sourceOf(files: readonly ExportFile[], chosen: SourceId): Promise<SourceId> {
+  let found: SourceId | undefined
+  for (const file of files) {
+    const source = await detectSource(file)
+    if (found && source && source !== found)
+      throw new Fault('invalid', {
+        detail: `These files come from ${nameOf(found)} and from ${nameOf(source)}: choose those of one product`,
+      })
+    found ??= source
+  }
+  return found ?? chosen
+}
+
+/** The product's name. */
+export const nameOf = (source: SourceId): string =>
+  importSources.find(({ id }) => id === source)?.name ?? source
