@@ -3,6 +3,7 @@ import type { DecisionContext } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
+import { errors } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import { limits } from '@lockstep/protocol/limits'
@@ -13,7 +14,7 @@ import {
   type Tombstone,
 } from '@lockstep/protocol/reduce/conversation'
 import { getConversation } from './rest/conversations.ts'
-import type { Call } from './rest/call.ts'
+import { isRetryable, type Call } from './rest/call.ts'
 import {
   actionByVersion,
   type OutgoingCommand,
@@ -63,7 +64,9 @@ export function conversationModel({
       const open = await Promise.all(
         [...toLoad()].map((id) =>
           loadOne(id, undefined).catch((error: unknown) => {
-            if (error instanceof Fault && error.code === 'not_found') return undefined
+            // One that can't be read must not keep the others from being loaded.
+            if (error instanceof Fault && !isRetryable(error) && !errors[error.code].closes)
+              return undefined
             throw error
           }),
         ),

@@ -1,5 +1,5 @@
-// The address that a user asked for while signed out. The sign-in page carries it in its own address
-// and leads to it after the sign-in. Only pages of this app are led to, never another site.
+// The address that a user asked for while signed out. The sign-in page carries it in its own
+// address and leads to it after the sign-in. Only pages of this app are led to, never another site.
 
 const parameter = 'return'
 const start = '/app'
@@ -11,7 +11,7 @@ const isWorthReturning = ({ pathname }: URL): boolean =>
 
 /**
  * The address of the sign-in page.
- * @param reason the query parameter that says why the user meets the sign-in page, if there is a reason
+ * @param reason the query parameter that says why the user meets the sign-in page, if any
  * @param from the address that the user asked for
  */
 export function signInAddress(reason: string | undefined, from: URL | undefined): string {
@@ -24,7 +24,7 @@ export function signInAddress(reason: string | undefined, from: URL | undefined)
   return `/app/sign-in${query.length > 0 ? `?${query.join('&')}` : ''}`
 }
 
-/** The same sign-in page for another purpose, such as `/app/sign-up`, with the same return address. */
+/** The sign-in page for another purpose, such as `/app/sign-up`, with the same return address. */
 export function withReturnAddress(path: string, query: URLSearchParams): string {
   const to = query.get(parameter)
   return to === null ? path : `${path}?${parameter}=${encodeURIComponent(to)}`

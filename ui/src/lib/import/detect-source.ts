@@ -66,8 +66,8 @@ function itemsIn(value: unknown): unknown[] {
  * import itself then says what is wrong.
  */
 export async function detectSource(file: ExportFile): Promise<SourceId | undefined> {
-  // Where the lists of items are is the same for all products, except that an export of Lockstep has
-  // one more.
+  // All products have their lists of items at the same place; an export of Lockstep has one more
+  // list.
   const cutter = new ExportCutter('lockstep')
   const reader = file.stream().getReader()
   let lookedAt = 0

@@ -1,12 +1,13 @@
 // Makes a new conversation from what another one was at some moment. The messages are copied with
-// ids of their own, in requests that stay below the server's limits, however long the conversation is.
+// ids of their own, in requests that stay below the server's limits however long the conversation
+// is.
 import type { Call } from '@lockstep/client'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageInput } from '@lockstep/protocol/message'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 
-/** Bytes of messages in one request. A request may have twice as much, and JSON escapes some text. */
+/** Bytes of messages in one request, well below what a request may have. */
 const batchBytes = 600_000
 const mark = ' (branch)'
 

@@ -13,7 +13,7 @@ interface PendingReply {
 }
 /** By the id of the message to reply to. */
 const pending = new Map<string, PendingReply>()
-/** The mutation ids of the replies that were requested and not confirmed. */
+/** The mutation ids of the replies that were requested and not confirmed; refused ones stay. */
 const requested = new Set<string>()
 let unsubscribe: (() => void) | undefined
 
@@ -43,9 +43,9 @@ function requestReply(message_id: string, reply: PendingReply): void {
   const { mutation_id, outcome } = commands.reply(reply.conversation_id, { agent: reply.agent })
   requested.add(mutation_id)
   void outcome.then((end) => {
-    requested.delete(mutation_id)
     if (!end.ok && end.reason === 'failed' && end.problem.code === 'already_replying')
       requestReplyWhenSent(message_id, reply)
+    else requested.delete(mutation_id)
   })
 }
 
