@@ -1,7 +1,7 @@
 // Waiting without sleeping: a condition is asked again until it holds or its deadline has passed.
 import { setTimeout as pause } from 'node:timers/promises'
 
-export interface Patience {
+export interface EventuallyOptions {
   /** Milliseconds until the wait fails; 15,000 unless told: a slow machine is no failure. */
   within?: number
   /** What is waited for, for the failure's message. */
@@ -12,7 +12,7 @@ export interface Patience {
  * Asks `condition` every few milliseconds, and the more rarely the longer it takes, until it neither throws nor gives false or undefined, and gives what it gave. Fails at
  * the deadline with the last error (an assertion keeps its diff), or with what was waited for.
  */
-export async function eventually<T>(condition: () => T | Promise<T>, patience: Patience = {}) {
+export async function eventually<T>(condition: () => T | Promise<T>, patience: EventuallyOptions = {}) {
   const { within = 15_000, what = condition.toString() } = patience
   const began = Date.now()
   const deadline = began + within
@@ -24,12 +24,12 @@ export async function eventually<T>(condition: () => T | Promise<T>, patience: P
     } catch (error) {
       failure = error
     }
-    if (Date.now() > deadline) throw late(failure, within, what)
+    if (Date.now() > deadline) throw timeoutError(failure, within, what)
     await pause(wait)
   }
 }
 
-function late(failure: unknown, within: number, what: string): Error {
+function timeoutError(failure: unknown, within: number, what: string): Error {
   const message = `did not come true within ${within} ms: ${what}`
   if (!(failure instanceof Error)) return new Error(message)
   failure.message = `${failure.message}\n(${message})`

@@ -7,7 +7,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { limits } from '@lockstep/protocol/limits'
 import type { Device, DeviceOptions } from './device.ts'
 import { eventually } from './eventually.ts'
-import { holdings, type Holding, type States } from './holdings.ts'
+import { followedTopics, type FollowedStateOf, type States } from './holdings.ts'
 import type { Person } from './person.ts'
 
 /** A device that keeps itself up to date. It leaves when it goes out of scope. */
@@ -17,10 +17,10 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   /** Every `seq` that it has applied, in order. */
   readonly applied: number[] = []
   /** How often it has loaded everything over HTTP, asked for a range, and loaded one entity. */
-  readonly asked = { loads: 0, ranges: 0, entities: 0 }
+  readonly requests = { loads: 0, ranges: 0, entities: 0 }
   device!: Device
   cursor!: Cursor
-  #held!: Holding<T>
+  #held!: FollowedStateOf<T>
   #work: Promise<void> = Promise.resolve()
   #failure: unknown
   #lost: (event: string) => boolean = () => false
@@ -31,7 +31,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   }
 
   /** Loads over HTTP, then joins from where that stands. */
-  static async of<T extends Topic>(
+  static async start<T extends Topic>(
     person: Person,
     topic: T,
     options: DeviceOptions = {},
@@ -65,7 +65,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   }
 
   /** From now on, events of which this is true don't reach it, as if the network had lost them. */
-  lose(lost: (event: string) => boolean): void {
+  dropEvents(lost: (event: string) => boolean): void {
     this.#lost = lost
   }
 
@@ -77,7 +77,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
 
   /** Resolves when it holds everything up to `seq` (default: what the database holds now). Fails when it broke, or after `ms`. */
   async caughtUp(seq?: number, ms = 15_000): Promise<void> {
-    const goal = seq ?? (await holdings[this.topic].load(this.person)).cursor.seq
+    const goal = seq ?? (await followedTopics[this.topic].load(this.person)).cursor.seq
     const reached = async () => {
       await this.#work
       if (this.#failure !== undefined) return true
@@ -130,7 +130,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   async #fill(to: number): Promise<void> {
     while (this.cursor.seq < to) {
       const from = this.cursor.seq + 1
-      this.asked.ranges++
+      this.requests.ranges++
       const ack = await this.device.range(from, Math.min(to, from + limits.rangeMax - 1))
       if (!ack.ok) throw new Error(`range: ${JSON.stringify(ack.error)}`)
       const { changes, reset }: RangeAnswer = ack.data
@@ -145,7 +145,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     if (change.seq !== this.cursor.seq + 1)
       throw new Error(`change ${change.seq} after ${this.cursor.seq}`)
     if (!this.#held.apply(change)) {
-      this.asked.entities++
+      this.requests.entities++
       await this.#held.loadEntity(this.person, change)
     }
     this.cursor = { ...this.cursor, seq: change.seq }
@@ -153,13 +153,13 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   }
 
   async #load(): Promise<void> {
-    this.asked.loads++
-    this.#held = await holdings[this.topic].load(this.person)
+    this.requests.loads++
+    this.#held = await followedTopics[this.topic].load(this.person)
     this.cursor = this.#held.cursor
   }
 }
 
 /** What the database holds, as a device that has just loaded it. */
-export async function truth<T extends Topic>(person: Person, topic: T): Promise<States[T]> {
-  return (await holdings[topic].load(person)).state()
+export async function storedState<T extends Topic>(person: Person, topic: T): Promise<States[T]> {
+  return (await followedTopics[topic].load(person)).state()
 }

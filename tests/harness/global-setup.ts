@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedProcess } from './embedded-process.ts'
-import { killNoted, NOTES } from './processes.ts'
+import { killRecorded, PID_DIRECTORY } from './processes.ts'
 import { prepareBundle } from './programs.ts'
 
 declare module 'vitest' {
@@ -23,7 +23,7 @@ declare module 'vitest' {
 /** Vitest calls it once per project, before its first test; what it gives is called after the last. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'lockstep-test-'))
-  const notes = (process.env[NOTES] ??= join(directory, 'processes'))
+  const notes = (process.env[PID_DIRECTORY] ??= join(directory, 'processes'))
   mkdirSync(notes, { recursive: true })
 
   await prepareBundle()
@@ -41,7 +41,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       if (external) await dropDatabases(url, databasePrefix)
     } finally {
       await engine?.process.kill()
-      if (notes.startsWith(directory)) killNoted(notes)
+      if (notes.startsWith(directory)) killRecorded(notes)
       await rm(directory, { recursive: true, force: true })
     }
   }

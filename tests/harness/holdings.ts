@@ -16,7 +16,7 @@ import type { Run } from '@lockstep/protocol/agents'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Person } from './person.ts'
 
-interface Held<State> {
+interface FollowedState<State> {
   cursor: Cursor
   /** Applies a change; false: the entity has to be loaded instead. */
   apply(change: WireChange): boolean
@@ -30,7 +30,7 @@ export interface States {
   agents: Run[]
   account: HeldAccount
 }
-export type Holding<T extends Topic> = Held<States[T]>
+export type FollowedStateOf<T extends Topic> = FollowedState<States[T]>
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
@@ -44,7 +44,7 @@ const fits = (
   !change.stripped &&
   (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
 
-class Conversations implements Held<Conversation[]> {
+class FollowedConversations implements FollowedState<Conversation[]> {
   readonly cursor: Cursor
   readonly #held = new Map<string, HeldConversation>()
 
@@ -54,7 +54,7 @@ class Conversations implements Held<Conversation[]> {
   }
 
   /** When several pages are read, the first one's `seq` counts. */
-  static async load(person: Person): Promise<Conversations> {
+  static async load(person: Person): Promise<FollowedConversations> {
     let cursor: Cursor | undefined
     const ids = new Set<string>()
     for (const state of ['active', 'archived', 'trash'] as const)
@@ -68,7 +68,7 @@ class Conversations implements Held<Conversation[]> {
         next = page.next_cursor
       }
     const loaded = await Promise.all([...ids].map((id) => loadConversation(person, id)))
-    return new Conversations(
+    return new FollowedConversations(
       cursor!,
       loaded.filter((conversation) => conversation !== undefined),
     )
@@ -117,7 +117,7 @@ async function loadConversation(person: Person, id: string): Promise<Conversatio
   return undefined
 }
 
-class PreferencesHeld implements Held<Preferences> {
+class FollowedPreferences implements FollowedState<Preferences> {
   readonly cursor: Cursor
   #held: Preferences
 
@@ -126,9 +126,9 @@ class PreferencesHeld implements Held<Preferences> {
     this.#held = held
   }
 
-  static async load(person: Person): Promise<PreferencesHeld> {
+  static async load(person: Person): Promise<FollowedPreferences> {
     const { epoch, seq, ...held } = await person.ask('getPreferences')
-    return new PreferencesHeld({ epoch, seq }, held)
+    return new FollowedPreferences({ epoch, seq }, held)
   }
 
   apply(change: WireChange): boolean {
@@ -138,7 +138,7 @@ class PreferencesHeld implements Held<Preferences> {
   }
 
   async loadEntity(person: Person): Promise<void> {
-    this.#held = (await PreferencesHeld.load(person)).state()
+    this.#held = (await FollowedPreferences.load(person)).state()
   }
 
   state(): Preferences {
@@ -146,7 +146,7 @@ class PreferencesHeld implements Held<Preferences> {
   }
 }
 
-class Runs implements Held<Run[]> {
+class FollowedRuns implements FollowedState<Run[]> {
   readonly cursor: Cursor
   readonly #held = new Map<string, HeldRun>()
 
@@ -155,14 +155,14 @@ class Runs implements Held<Run[]> {
     for (const run of runs) this.#held.set(run.id, run)
   }
 
-  static async load(person: Person): Promise<Runs> {
+  static async load(person: Person): Promise<FollowedRuns> {
     let cursor: Cursor | undefined
     const runs: Run[] = []
     for (let next: string | undefined; ;) {
       const page = await person.ask('listRuns', { query: { limit: '200', cursor: next } })
       cursor ??= cursorOf(page)
       runs.push(...page.items)
-      if (!page.next_cursor) return new Runs(cursor, runs)
+      if (!page.next_cursor) return new FollowedRuns(cursor, runs)
       next = page.next_cursor
     }
   }
@@ -186,7 +186,7 @@ class Runs implements Held<Run[]> {
   }
 }
 
-class Account implements Held<HeldAccount> {
+class FollowedAccount implements FollowedState<HeldAccount> {
   readonly cursor: Cursor
   #held: HeldAccount
 
@@ -196,7 +196,7 @@ class Account implements Held<HeldAccount> {
   }
 
   /** The name is at least as new as its `seq`, the sessions are at least as new as the name. */
-  static async load(person: Person): Promise<Account> {
+  static async load(person: Person): Promise<FollowedAccount> {
     const { user, epoch, seq } = await person.ask('getMe')
     const { items } = await person.ask('listSessions')
     const sessions = items.map(({ id, device, created_at }): Session => ({
@@ -204,7 +204,7 @@ class Account implements Held<HeldAccount> {
       device,
       created_at,
     }))
-    return new Account({ epoch, seq }, { username: user.username, sessions, closed: false })
+    return new FollowedAccount({ epoch, seq }, { username: user.username, sessions, closed: false })
   }
 
   /** Its changes say all there is: nothing has ever to be loaded for one. */
@@ -214,7 +214,7 @@ class Account implements Held<HeldAccount> {
   }
 
   async loadEntity(person: Person): Promise<void> {
-    this.#held = (await Account.load(person)).state()
+    this.#held = (await FollowedAccount.load(person)).state()
   }
 
   state(): HeldAccount {
@@ -223,9 +223,9 @@ class Account implements Held<HeldAccount> {
 }
 
 /** How each topic is loaded. */
-export const holdings: { [T in Topic]: { load(person: Person): Promise<Holding<T>> } } = {
-  conversations: Conversations,
-  preferences: PreferencesHeld,
-  agents: Runs,
-  account: Account,
+export const followedTopics: { [T in Topic]: { load(person: Person): Promise<FollowedStateOf<T>> } } = {
+  conversations: FollowedConversations,
+  preferences: FollowedPreferences,
+  agents: FollowedRuns,
+  account: FollowedAccount,
 }

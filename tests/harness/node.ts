@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import type { Config } from '../../realtime/config/config.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
-import { startProcess, type OwnedProcess } from './processes.ts'
+import { startProcess, type TestProcess } from './processes.ts'
 import { programPath } from './programs.ts'
 
 /** All nodes of a run seal and unseal the same cookies. */
 const SECRET = 'a secret that only the tests of Lockstep know'
 
 /** Sign-ups are many in tests, and their passwords no secrets. */
-const CHEAP = 4
+const PASSWORD_COST = 4
 
 export interface TestNode extends AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
@@ -42,12 +42,12 @@ export async function startNode(
     ...overrides,
   }
   const logger = createLogger(config.logLevel)
-  const server = await startServer(config, { logger, passwordCost: CHEAP, drainMs: 50, ...options })
+  const server = await startServer(config, { logger, passwordCost: PASSWORD_COST, drainMs: 50, ...options })
   return { url: server.url, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() }
 }
 
 export interface NodeProcess extends TestNode {
-  process: OwnedProcess
+  process: TestProcess
 }
 
 /** Starts a node as `npm start` does; `env` is added to its environment. When it goes out of scope it is killed, not stopped. */

@@ -8,7 +8,7 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
 import { Device, type DeviceOptions } from './device.ts'
 
-export interface Reply<Body = Record<string, unknown>> {
+export interface HttpResponse<Body = Record<string, unknown>> {
   status: number
   body: Body
   headers: Headers
@@ -20,7 +20,7 @@ export async function request<Body = Record<string, unknown>>(
   method: string,
   body?: unknown,
   headers: Record<string, string> = {},
-): Promise<Reply<Body>> {
+): Promise<HttpResponse<Body>> {
   const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
   const sent = raw ? (body as string | undefined) : JSON.stringify(body)
   const type = sent === undefined ? undefined : { 'content-type': 'application/json' }
@@ -39,10 +39,10 @@ export async function request<Body = Record<string, unknown>>(
   }
 }
 
-type Wants<Part> = Part extends undefined ? undefined : Part
+type PresentPart<Part> = Part extends undefined ? undefined : Part
 /** What a route is asked with; parts that it has not are left out. */
-export type Question<Name extends RouteName> = {
-  [Part in keyof Asking<Name>]?: Wants<Asking<Name>[Part]>
+export type RouteRequest<Name extends RouteName> = {
+  [Part in keyof Asking<Name>]?: PresentPart<Asking<Name>[Part]>
 } & { headers?: Record<string, string> }
 
 export class Person {
@@ -72,14 +72,14 @@ export class Person {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-  ): Promise<Reply<Body>> {
+  ): Promise<HttpResponse<Body>> {
     return request<Body>(this.url + path, method, body, { cookie: this.cookie, ...headers })
   }
 
   /** A request of the table of routes that has to succeed; the answer is checked against the table. */
   async ask<Name extends RouteName>(
     name: Name,
-    question: Question<Name> = {} as Question<Name>,
+    question: RouteRequest<Name> = {} as RouteRequest<Name>,
   ): Promise<Answer<Name>> {
     const { method, path } = routes[name]
     const {

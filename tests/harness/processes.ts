@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline'
 import { eventually } from './eventually.ts'
 
 /** Name of the environment variable that tells workers where to note their children; set by the run's set-up. */
-export const NOTES = 'LOCKSTEP_TEST_PROCESSES'
+export const PID_DIRECTORY = 'LOCKSTEP_TEST_PROCESSES'
 
-export interface Start {
+export interface ProcessOptions {
   command: string
   args: readonly string[]
   /** Added to the own environment; undefined removes a variable. */
@@ -24,7 +24,7 @@ process.on('exit', () => {
 })
 
 /** A running child. It is killed when it goes out of scope (`await using`). */
-export class OwnedProcess implements AsyncDisposable {
+export class TestProcess implements AsyncDisposable {
   readonly child: ChildProcess
   /** Every line it has written to stdout and stderr. */
   readonly output: string[] = []
@@ -78,7 +78,7 @@ export class OwnedProcess implements AsyncDisposable {
 }
 
 /** Starts a program that belongs to this test run. */
-export async function startProcess({ command, args, env = {}, cwd }: Start): Promise<OwnedProcess> {
+export async function startProcess({ command, args, env = {}, cwd }: ProcessOptions): Promise<TestProcess> {
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
@@ -86,33 +86,33 @@ export async function startProcess({ command, args, env = {}, cwd }: Start): Pro
   })
   running.add(child)
   const spawned = once(child, 'spawn')
-  const owned = new OwnedProcess(child, () => {
+  const owned = new TestProcess(child, () => {
     running.delete(child)
     if (note) rmSync(note, { force: true })
   })
   await spawned
-  const note = noteOf(child.pid!)
-  if (note) writeFileSync(note, birthOf(child.pid!))
+  const note = recordOf(child.pid!)
+  if (note) writeFileSync(note, startTimeOf(child.pid!))
   return owned
 }
 
 /** Kills every process that is still noted in this directory, and only those: a pid that somebody else got meanwhile has another birth. */
-export function killNoted(directory: string): void {
+export function killRecorded(directory: string): void {
   for (const name of readdirSync(directory)) {
     const pid = Number(name)
-    if (readFileSync(join(directory, name), 'utf8') === birthOf(pid)) process.kill(pid, 'SIGKILL')
+    if (readFileSync(join(directory, name), 'utf8') === startTimeOf(pid)) process.kill(pid, 'SIGKILL')
   }
 }
 
-function noteOf(pid: number): string | undefined {
-  const directory = process.env[NOTES]
+function recordOf(pid: number): string | undefined {
+  const directory = process.env[PID_DIRECTORY]
   if (!directory) return undefined
   mkdirSync(directory, { recursive: true })
   return join(directory, String(pid))
 }
 
 /** When the process began, in the kernel's ticks; a text that no living process has where it can't be told. */
-function birthOf(pid: number): string {
+function startTimeOf(pid: number): string {
   try {
     // Field 22; the second one is the program's name in parentheses and may contain anything.
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[19]!

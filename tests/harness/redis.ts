@@ -1,15 +1,15 @@
 // A real Redis, without persistence, that a test can freeze, kill and start again empty on the same port.
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { startProcess, type OwnedProcess } from './processes.ts'
+import { startProcess, type TestProcess } from './processes.ts'
 
 /** A running redis-server; it ends when it goes out of scope. */
 export class TestRedis implements AsyncDisposable {
   readonly port: number
   readonly host: string
-  #process: OwnedProcess
+  #process: TestProcess
 
-  private constructor(host: string, port: number, process: OwnedProcess) {
+  private constructor(host: string, port: number, process: TestProcess) {
     this.host = host
     this.port = port
     this.#process = process
@@ -50,7 +50,7 @@ export class TestRedis implements AsyncDisposable {
   }
 }
 
-async function launch(host: string, port: number): Promise<OwnedProcess> {
+async function launch(host: string, port: number): Promise<TestProcess> {
   const args = ['--port', String(port), '--bind', host, '--save', '', '--appendonly', 'no']
   const owned = await startProcess({ command: 'redis-server', args })
   await owned.line(/Ready to accept connections/)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { freshDatabase, type TestDatabase } from './database.ts'
 import { startNode, type NodeSettings, type TestNode } from './node.ts'
 
-export interface Shared {
+export interface SharedNodes {
   database: TestDatabase
   /** The first node. */
   node: TestNode
@@ -12,8 +12,8 @@ export interface Shared {
 }
 
 /** Starts `count` nodes before the file's tests and stops them after; the fields are there once the tests run. */
-export function sharedNodes(count = 1, settings: NodeSettings = {}): Shared {
-  const shared = {} as Shared
+export function sharedNodes(count = 1, settings: NodeSettings = {}): SharedNodes {
+  const shared = {} as SharedNodes
   beforeAll(async () => {
     shared.database = freshDatabase()
     // One after the other: the first one makes the indexes.

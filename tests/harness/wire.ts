@@ -99,7 +99,7 @@ export class Wire implements AsyncDisposable {
    * On each connection, every so many-th piece that comes down, and what is behind it, comes this many milliseconds later: a reader of
    * several connections gets answers in another order than it asked.
    */
-  hesitate(every: number, ms: number): void {
+  delayEvery(every: number, ms: number): void {
     this.#hesitation = { every, ms }
   }
 
