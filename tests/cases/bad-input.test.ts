@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'
-import { recordingLogger } from '../harness/kept-log.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
 import { request, signUp, type Person, type HttpResponse } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 

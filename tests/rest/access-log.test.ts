@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import { recordingLogger } from '../harness/kept-log.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
 import { request } from '../harness/person.ts'
 import { alice, serveHttp } from './http-fixture.ts'
 

@@ -1,4 +1,4 @@
-// A logger whose lines a test reads afterwards.
+// A logger that keeps its lines, so that a test can read them.
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 

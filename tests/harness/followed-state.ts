@@ -1,4 +1,5 @@
-// What a device holds of each topic: how it is loaded over HTTP, what a change does to it, and when a change means "load the entity".
+// The state that a `Follower` has of each topic: how it is loaded over HTTP, how a change is
+// applied, and when a change means that the entity must be loaded (CLIENT-2).
 import type { Session } from '@lockstep/protocol/account'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
@@ -18,10 +19,10 @@ import type { Person } from './person.ts'
 
 interface FollowedState<State> {
   cursor: Cursor
-  /** Applies a change; false: the entity has to be loaded instead. */
+  /** Applies a change. False means that the entity must be loaded instead. */
   apply(change: WireChange): boolean
   loadEntity(person: Person, change: WireChange): Promise<void>
-  /** In an order that doesn't depend on how it came to be. */
+  /** The state in an order that doesn't depend on the order of the changes. */
   state(): State
 }
 export interface States {
@@ -35,8 +36,8 @@ export type FollowedStateOf<T extends Topic> = FollowedState<States[T]>
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
 
-/** A change can be applied to what is held at the version before it, or brings the whole entity. */
-const fits = (
+/** Whether a change can be applied: it brings the whole entity, or continues the held version. */
+const isApplicable = (
   held: { version: number } | undefined,
   change: WireChange,
   whole: readonly string[],
@@ -53,7 +54,7 @@ class FollowedConversations implements FollowedState<Conversation[]> {
     for (const conversation of conversations) this.#held.set(conversation.id, conversation)
   }
 
-  /** When several pages are read, the first one's `seq` counts. */
+  /** Loads every page of every list; the `seq` of the first page counts. */
   static async load(person: Person): Promise<FollowedConversations> {
     let cursor: Cursor | undefined
     const ids = new Set<string>()
@@ -76,7 +77,7 @@ class FollowedConversations implements FollowedState<Conversation[]> {
 
   apply(change: WireChange): boolean {
     const held = this.#held.get(change.entity_id)
-    if (change.op !== 'purged' && !fits(held, change, ['created']))
+    if (change.op !== 'purged' && !isApplicable(held, change, ['created']))
       return held !== undefined && change.version <= held.version
     this.#held.set(change.entity_id, reduceConversation(held, change))
     return true
@@ -93,7 +94,7 @@ class FollowedConversations implements FollowedState<Conversation[]> {
   }
 }
 
-/** The whole conversation, from the trash too; undefined when there is none. */
+/** The whole conversation, also from the trash; undefined if there is none. */
 async function loadConversation(person: Person, id: string): Promise<Conversation | undefined> {
   for (const state of [undefined, 'trash' as const]) {
     const path = `/conversations/${id}?limit=500${state ? `&state=${state}` : ''}`
@@ -132,7 +133,7 @@ class FollowedPreferences implements FollowedState<Preferences> {
   }
 
   apply(change: WireChange): boolean {
-    if (!fits(this.#held, change, [])) return change.version <= this.#held.version
+    if (!isApplicable(this.#held, change, [])) return change.version <= this.#held.version
     this.#held = reducePreferences(this.#held, change)
     return true
   }
@@ -169,7 +170,7 @@ class FollowedRuns implements FollowedState<Run[]> {
 
   apply(change: WireChange): boolean {
     const held = this.#held.get(change.entity_id)
-    if (change.op !== 'deleted' && !fits(held, change, ['created']))
+    if (change.op !== 'deleted' && !isApplicable(held, change, ['created']))
       return held !== undefined && change.version <= held.version
     this.#held.set(change.entity_id, reduceRun(held, change))
     return true
@@ -195,7 +196,7 @@ class FollowedAccount implements FollowedState<HeldAccount> {
     this.#held = held
   }
 
-  /** The name is at least as new as its `seq`, the sessions are at least as new as the name. */
+  /** The username is at least as new as its `seq`, and the sessions are at least as new as that. */
   static async load(person: Person): Promise<FollowedAccount> {
     const { user, epoch, seq } = await person.ask('getMe')
     const { items } = await person.ask('listSessions')
@@ -207,7 +208,7 @@ class FollowedAccount implements FollowedState<HeldAccount> {
     return new FollowedAccount({ epoch, seq }, { username: user.username, sessions, closed: false })
   }
 
-  /** Its changes say all there is: nothing has ever to be loaded for one. */
+  /** A change of this topic is always complete, so an entity never has to be loaded. */
   apply(change: WireChange): boolean {
     this.#held = reduceAccount(this.#held, change)
     return true
@@ -222,8 +223,10 @@ class FollowedAccount implements FollowedState<HeldAccount> {
   }
 }
 
-/** How each topic is loaded. */
-export const followedTopics: { [T in Topic]: { load(person: Person): Promise<FollowedStateOf<T>> } } = {
+/** How a follower loads each topic. */
+export const followedTopics: {
+  [T in Topic]: { load(person: Person): Promise<FollowedStateOf<T>> }
+} = {
   conversations: FollowedConversations,
   preferences: FollowedPreferences,
   agents: FollowedRuns,
