@@ -44,7 +44,9 @@ test('each browser sees what the other creates, renames, writes and deletes with
     expect(seen()?.deleted_at).toEqual(expect.any(String))
     expect(reader.state).toEqual(await storedState(first, 'conversations'))
   }
-  expect([here.requests, there.requests]).toEqual(Array(2).fill({ loads: 1, ranges: 0, entities: 0 }))
+  expect([here.requests, there.requests]).toEqual(
+    Array(2).fill({ loads: 1, ranges: 0, entities: 0 }),
+  )
 })
 
 test('a change over HTTP reaches the devices like one of theirs', async () => {
