@@ -10,10 +10,10 @@ import { startScriptedNode, tcpOf, type SocketClient, type ScriptedNode } from '
 import { ScriptedLog } from './scripted-log.ts'
 
 /** Delivers changes of a kilobyte each, giving the network its turns. */
-async function deliver(house: ScriptedNode, user_id: string, count: number): Promise<void> {
+async function deliver(node: ScriptedNode, user_id: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    const change = house.log.append(user_id, { data: { text: 'x'.repeat(1_000) } })
-    house.gateway.deliver(user_id, change)
+    const change = node.log.append(user_id, { data: { text: 'x'.repeat(1_000) } })
+    node.gateway.deliver(user_id, change)
     if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve))
   }
 }
@@ -27,43 +27,43 @@ function seqs(client: SocketClient): number[] {
 }
 
 test('GATE-4 a paused reader costs little memory, is caught up when it reads on, and misses nothing', async () => {
-  await using house = await startScriptedNode()
-  const { cookie, user_id } = house.sessions.signIn()
-  const slow = await house.join('conversations', cookie)
-  const fast = await house.join('conversations', cookie)
+  await using node = await startScriptedNode()
+  const { cookie, user_id } = node.sessions.signIn()
+  const slow = await node.join('conversations', cookie)
+  const fast = await node.join('conversations', cookie)
   tcpOf(slow).pause()
   const count = 12_000
-  await deliver(house, user_id, count)
+  await deliver(node, user_id, count)
   await eventually(() => seqs(fast).length === count)
-  expect(await house.metric('lockstep_device_lags_total')).toBeGreaterThan(0)
+  expect(await node.metric('lockstep_device_lags_total')).toBeGreaterThan(0)
   // 12 MB were delivered, and the log holds them all
-  expect(await house.metric('lockstep_backlog_bytes')).toBeLessThan(1_000_000)
+  expect(await node.metric('lockstep_backlog_bytes')).toBeLessThan(1_000_000)
   tcpOf(slow).resume()
   await eventually(() => seqs(slow).length === count, { within: 15_000 })
   expect(seqs(slow)).toEqual(Array.from({ length: count }, (_, i) => i + 1))
-  const live = house.log.append(user_id)
-  house.gateway.deliver(user_id, live)
+  const live = node.log.append(user_id)
+  node.gateway.deliver(user_id, live)
   await eventually(() => slow.seen.at(-1)?.event === 'change')
 })
 
 test('GATE-4 a reader that stays slow is let go', async () => {
-  await using house = await startScriptedNode({ settings: { timings: { slow: 200 } } })
-  const { cookie, user_id } = house.sessions.signIn()
-  const slow = await house.join('conversations', cookie)
+  await using node = await startScriptedNode({ settings: { timings: { slow: 200 } } })
+  const { cookie, user_id } = node.sessions.signIn()
+  const slow = await node.join('conversations', cookie)
   tcpOf(slow).pause()
-  await deliver(house, user_id, 8_000)
-  await eventually(async () => (await house.metric('lockstep_sockets_ended_total')) === 1)
-  await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
+  await deliver(node, user_id, 8_000)
+  await eventually(async () => (await node.metric('lockstep_sockets_ended_total')) === 1)
+  await eventually(async () => (await node.metric('lockstep_sockets')) === 0)
 })
 
 test('GATE-4 answers that nobody reads end the connection', async () => {
-  await using house = await startScriptedNode({
+  await using node = await startScriptedNode({
     settings: { transport: { ...gatewaySettings.transport, maxBytes: 2_000_000 } },
     execute: () =>
       Promise.resolve({ data: 'x'.repeat(1_000_000), seq: 1, version: 1, changed: true }),
   })
-  const { cookie, user_id } = house.sessions.signIn()
-  const greedy = await house.join('conversations', cookie)
+  const { cookie, user_id } = node.sessions.signIn()
+  const greedy = await node.join('conversations', cookie)
   tcpOf(greedy).pause()
   for (let i = 0; i < 50; i++)
     greedy.socket.emit(
@@ -71,22 +71,22 @@ test('GATE-4 answers that nobody reads end the connection', async () => {
       { conversation_id: user_id, mutation_id: user_id },
       () => undefined,
     )
-  await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
+  await eventually(async () => (await node.metric('lockstep_sockets')) === 0)
 })
 
 test('GATE-4 a slow line is no dead one: whatever takes longer than the deadlines arrives, over the same connection', async () => {
   const settings = { wire: { ...gatewaySettings.transport, slowest: 1_000_000 } }
   const timings = { ping: 100, pong: 1_000, slow: 2_000 }
-  await using house = await startScriptedNode({ settings: { ...settings, timings } })
-  await using wire = await Wire.to({ port: house.port })
+  await using node = await startScriptedNode({ settings: { ...settings, timings } })
+  await using wire = await Wire.to({ port: node.port })
   wire.limit('down', 4_000_000)
-  const { cookie, user_id } = house.sessions.signIn()
-  const slow = await house.join('conversations', cookie, {}, wire.port)
+  const { cookie, user_id } = node.sessions.signIn()
+  const slow = await node.join('conversations', cookie, {}, wire.port)
   const count = 5
   for (let i = 0; i < count; i++)
-    house.gateway.deliver(
+    node.gateway.deliver(
       user_id,
-      house.log.append(user_id, { data: { text: 'x'.repeat(3_500_000) } }),
+      node.log.append(user_id, { data: { text: 'x'.repeat(3_500_000) } }),
     )
   await eventually(() => seqs(slow).length === count, { within: 20_000 })
   expect(seqs(slow)).toEqual([1, 2, 3, 4, 5])
@@ -94,21 +94,21 @@ test('GATE-4 a slow line is no dead one: whatever takes longer than the deadline
 })
 
 test('a device that answers no ping, with nothing on its way to it, is let go soon', async () => {
-  await using house = await startScriptedNode({ settings: { timings: { ping: 50, pong: 200 } } })
-  const dead = await house.join('conversations', house.sessions.signIn().cookie)
+  await using node = await startScriptedNode({ settings: { timings: { ping: 50, pong: 200 } } })
+  const dead = await node.join('conversations', node.sessions.signIn().cookie)
   tcpOf(dead).pause()
-  await eventually(async () => (await house.metric('lockstep_sockets_ended_total')) === 1)
-  await eventually(async () => (await house.metric('lockstep_sockets')) === 0)
+  await eventually(async () => (await node.metric('lockstep_sockets_ended_total')) === 1)
+  await eventually(async () => (await node.metric('lockstep_sockets')) === 0)
 })
 
 describe('GATE-4 ranges that a device asks for', () => {
   const ASKED = 20
 
   /** A client whose answers have a megabyte each, and who doesn't read them. `askAll` resolves when the server has got all it asked for. */
-  async function paused(house: ScriptedNode, executed: { count: number }) {
-    const { cookie, user_id } = house.sessions.signIn()
-    house.log.append(user_id, { data: { text: 'x'.repeat(1_000_000) } })
-    const client = await house.join('conversations', cookie)
+  async function paused(node: ScriptedNode, executed: { count: number }) {
+    const { cookie, user_id } = node.sessions.signIn()
+    node.log.append(user_id, { data: { text: 'x'.repeat(1_000_000) } })
+    const client = await node.join('conversations', cookie)
     tcpOf(client).pause()
     const answers: unknown[] = []
     const askAll = async () => {
@@ -140,11 +140,11 @@ describe('GATE-4 ranges that a device asks for', () => {
       await new Promise((resolve) => setImmediate(resolve))
       running--
     }
-    await using house = await startScriptedNode({ execute, log })
-    const { client, answers, askAll } = await paused(house, executed)
+    await using node = await startScriptedNode({ execute, log })
+    const { client, answers, askAll } = await paused(node, executed)
     await askAll()
-    await eventually(async () => (await house.metric('lockstep_backlog_bytes')) > 64 * 1024)
-    expect(await house.metric('lockstep_backlog_bytes')).toBeLessThan(2_000_000)
+    await eventually(async () => (await node.metric('lockstep_backlog_bytes')) > 64 * 1024)
+    expect(await node.metric('lockstep_backlog_bytes')).toBeLessThan(2_000_000)
     expect(log.reads).toBeLessThan(ASKED)
     tcpOf(client).resume()
     await eventually(() => answers.length === ASKED, { within: 15_000 })
@@ -154,28 +154,28 @@ describe('GATE-4 ranges that a device asks for', () => {
 
   test('are forgotten when it goes', async () => {
     const { executed, execute } = counting()
-    await using house = await startScriptedNode({
+    await using node = await startScriptedNode({
       execute,
       settings: { timings: { stop: 600_000 } },
     })
-    const { client, askAll } = await paused(house, executed)
+    const { client, askAll } = await paused(node, executed)
     await askAll()
-    await eventually(async () => (await house.metric('lockstep_backlog_bytes')) > 64 * 1024)
+    await eventually(async () => (await node.metric('lockstep_backlog_bytes')) > 64 * 1024)
     client.socket.disconnect()
     tcpOf(client).destroy()
-    await house.gateway.stop() // waits for what has not been answered
-    expect(house.log.reads).toBeLessThan(ASKED)
+    await node.gateway.stop() // waits for what has not been answered
+    expect(node.log.reads).toBeLessThan(ASKED)
   })
 
   test('wait for their turn among the devices that are caught up', async () => {
     const log = new ScriptedLog()
-    await using house = await startScriptedNode({ log, settings: { catchUps: 1 } })
-    const { cookie, user_id } = house.sessions.signIn()
+    await using node = await startScriptedNode({ log, settings: { catchUps: 1 } })
+    const { cookie, user_id } = node.sessions.signIn()
     log.append(user_id)
-    const client = await house.join('conversations', cookie)
+    const client = await node.join('conversations', cookie)
     const held = Promise.withResolvers<void>()
     log.beforeRead = () => (log.reads > 0 ? held.promise : Promise.resolve())
-    const returning = house.connect('conversations', cookie, {
+    const returning = node.connect('conversations', cookie, {
       protocol: 1,
       since: { epoch: log.epoch, seq: 0 },
     })

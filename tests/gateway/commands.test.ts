@@ -21,9 +21,9 @@ function recorder(
 
 test('a command is parsed, executed as its session, and its outcome acked', async () => {
   const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const { cookie, user_id, session_id } = house.sessions.signIn()
-  const client = await house.join('conversations', cookie)
+  await using node = await startScriptedNode({ execute })
+  const { cookie, user_id, session_id } = node.sessions.signIn()
+  const client = await node.join('conversations', cookie)
   const [mutation_id, conversation_id] = [newId(), newId()]
   const ack = await client.request('delete', {
     mutation_id: mutation_id.toUpperCase(),
@@ -50,8 +50,8 @@ test.for([
   ['named like a property of all objects', 'constructor', {}],
 ] as const)('a command %s is invalid and executes nothing', async ([, name, payload]) => {
   const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  await using node = await startScriptedNode({ execute })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   expect(await client.request(name, payload)).toMatchObject({
     ok: false,
     error: { code: 'invalid', status: 422 },
@@ -61,8 +61,8 @@ test.for([
 
 test('a command without an ack, or with too many arguments, executes nothing and breaks nothing', async () => {
   const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  await using node = await startScriptedNode({ execute })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const payload = { conversation_id: newId(), mutation_id: newId() }
   client.socket.emit('delete', payload)
   client.socket.emit('delete')
@@ -80,8 +80,8 @@ test('faults reach the ack as problems, anything else as internal without a word
     new Error('password=secret'),
   ]
   const { execute } = recorder(() => Promise.reject(thrown.shift()))
-  await using house = await startScriptedNode({ execute })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  await using node = await startScriptedNode({ execute })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const ask = () => client.request('delete', { conversation_id: newId(), mutation_id: newId() })
   expect(await ask()).toMatchObject({
     ok: false,
@@ -93,10 +93,10 @@ test('faults reach the ack as problems, anything else as internal without a word
 })
 
 test('range gives both ends, and refuses more than 500 changes', async () => {
-  await using house = await startScriptedNode()
-  const { cookie, user_id } = house.sessions.signIn()
-  const changes = Array.from({ length: 6 }, () => house.log.append(user_id))
-  const client = await house.join('conversations', cookie)
+  await using node = await startScriptedNode()
+  const { cookie, user_id } = node.sessions.signIn()
+  const changes = Array.from({ length: 6 }, () => node.log.append(user_id))
+  const client = await node.join('conversations', cookie)
   expect(await client.request('range', { from: 2, to: 4 })).toEqual({
     ok: true,
     data: { changes: changes.slice(1, 4), more: false, reset: false },
@@ -118,11 +118,11 @@ test('range gives both ends, and refuses more than 500 changes', async () => {
 
 test('a socket that asks too fast is told to wait, and is served again later', async () => {
   const { calls, execute } = recorder()
-  await using house = await startScriptedNode({
+  await using node = await startScriptedNode({
     execute,
     settings: { events: { rate: 20, burst: 3 } },
   })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const ask = () => client.request('delete', { conversation_id: newId(), mutation_id: newId() })
   const answers = await Promise.all(Array.from({ length: 6 }, ask))
   const refused = answers.filter(({ ok }) => !ok)
@@ -136,9 +136,9 @@ test('a socket that asks too fast is told to wait, and is served again later', a
 
 test('commands of one socket start in the order they were sent', async () => {
   const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const { cookie } = house.sessions.signIn()
-  const client = house.connect('conversations', cookie)
+  await using node = await startScriptedNode({ execute })
+  const { cookie } = node.sessions.signIn()
+  const client = node.connect('conversations', cookie)
   const ids = Array.from({ length: 20 }, () => newId())
   const asked = ids.map((mutation_id) =>
     client.request('delete', { conversation_id: newId(), mutation_id }),

@@ -10,39 +10,39 @@ const refused = { ok: false, error: { code: 'rate_limited' } }
 const slow = { rate: 0.1, burst: 4 }
 
 test('events that want no answer count like others', async () => {
-  await using house = await startScriptedNode({ execute, settings: { events: slow } })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  await using node = await startScriptedNode({ execute, settings: { events: slow } })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   for (let i = 0; i < 4; i++) client.socket.emit('delete', {})
   expect(await ask(client)).toMatchObject(refused)
 })
 
 test('all sockets of one user share what the user may do; others have their own', async () => {
-  await using house = await startScriptedNode({ execute, settings: { eventsPerUser: slow } })
-  const { cookie } = house.sessions.signIn()
+  await using node = await startScriptedNode({ execute, settings: { eventsPerUser: slow } })
+  const { cookie } = node.sessions.signIn()
   const clients = await Promise.all(
     ['conversations', 'conversations', 'agents', 'account'].map((topic) =>
-      house.join(topic, cookie),
+      node.join(topic, cookie),
     ),
   )
   for (const client of clients)
     expect(await client.request('range', { from: 1, to: 1 })).toMatchObject({ ok: true })
   for (const client of clients)
     expect(await client.request('range', { from: 1, to: 1 })).toMatchObject(refused)
-  const other = await house.join('conversations', house.sessions.signIn().cookie)
+  const other = await node.join('conversations', node.sessions.signIn().cookie)
   expect(await ask(other)).toMatchObject({ ok: true })
 })
 
 test.each([true, false])(
   'a socket that goes on after many refusals is ended (with acks: %s)',
   async (withAcks) => {
-    await using house = await startScriptedNode({
+    await using node = await startScriptedNode({
       execute,
       settings: { events: slow, refusals: 20 },
     })
-    const { cookie } = house.sessions.signIn()
+    const { cookie } = node.sessions.signIn()
     const [flooding, quiet] = [
-      await house.join('conversations', cookie),
-      await house.join('conversations', cookie),
+      await node.join('conversations', cookie),
+      await node.join('conversations', cookie),
     ]
     const acks = withAcks ? [() => undefined] : []
     for (let i = 0; i < 24; i++) flooding.socket.emit('delete', {}, ...acks)
@@ -50,7 +50,7 @@ test.each([true, false])(
     expect(flooding.socket.connected).toBe(true)
     flooding.socket.emit('delete', {}, ...acks)
     await flooding.next('disconnect')
-    expect(await house.metric('lockstep_sockets_ended_total')).toBe(1)
+    expect(await node.metric('lockstep_sockets_ended_total')).toBe(1)
     expect(await ask(quiet)).toMatchObject({ ok: true })
   },
 )
@@ -61,11 +61,11 @@ test('refusals that something was accepted between end nobody', async () => {
     await new Promise<void>((resolve) => (proceed = resolve))
     return execute(...command)
   }
-  await using house = await startScriptedNode({
+  await using node = await startScriptedNode({
     execute: slowly,
     settings: { inFlight: 1, refusals: 5 },
   })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   for (let round = 0; round < 4; round++) {
     const first = ask(client)
     for (let i = 0; i < 5; i++) expect(await ask(client)).toMatchObject(refused)

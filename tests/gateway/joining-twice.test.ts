@@ -40,14 +40,14 @@ function hold() {
   }
 }
 
-async function heldHouse() {
+async function startHeldNode() {
   const sessions = new Held()
-  const house = await startScriptedNode({ sessions })
-  return { house, sessions, ...sessions.signIn() }
+  const node = await startScriptedNode({ sessions })
+  return { node, sessions, ...sessions.signIn() }
 }
 
 /** Sockets in any state. */
-const sockets = (house: ScriptedNode) => house.metric('lockstep_sockets')
+const sockets = (node: ScriptedNode) => node.metric('lockstep_sockets')
 /** The events that a raw connection has been sent, in order. */
 const events = ({ inbox }: RawSocket): [name: string, payload: { seq?: number }][] =>
   inbox
@@ -57,11 +57,11 @@ const answers = ({ inbox }: RawSocket) =>
   inbox.all<string>('frame').filter((frame) => frame.startsWith('43/'))
 
 test('GATE-8 two joins of which none has been answered end the connection, and leave nothing', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
-  await using house = started
-  const witness = await house.join('account', cookie)
+  const { node: started, sessions, cookie, user_id } = await startHeldNode()
+  await using node = started
+  const witness = await node.join('account', cookie)
   sessions.identifying.close()
-  using raw = await RawSocket.open(house.url, { cookie })
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send(JOIN)
   await sessions.identifying.reached()
   raw.send(JOIN)
@@ -70,63 +70,63 @@ test('GATE-8 two joins of which none has been answered end the connection, and l
   expect(events(raw)).toEqual([])
 
   witness.socket.disconnect()
-  await eventually(async () => (await sockets(house)) === 0)
-  expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
+  await eventually(async () => (await sockets(node)) === 0)
+  expect(await node.gateway.onlineSessions(user_id)).toEqual(new Set())
   expect(witness.eventNames()).toEqual(['sync', 'disconnect'])
 })
 
 test('a join after one that was refused is answered like a first one', async () => {
-  const { house: started, cookie, user_id } = await heldHouse()
-  await using house = started
-  using raw = await RawSocket.open(house.url, { cookie })
+  const { node: started, cookie, user_id } = await startHeldNode()
+  await using node = started
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send('40/account,{"protocol":99}')
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('44/account,'))
   raw.send(JOIN)
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
-  expect(await sockets(house)).toBe(1)
-  expect((await house.gateway.onlineSessions(user_id)).size).toBe(1)
+  expect(await sockets(node)).toBe(1)
+  expect((await node.gateway.onlineSessions(user_id)).size).toBe(1)
 })
 
 test('GATE-2 a device that leaves and comes again before its first sync gets one sync and each change once', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
-  await using house = started
+  const { node: started, sessions, cookie, user_id } = await startHeldNode()
+  await using node = started
   sessions.verifying.close()
-  using raw = await RawSocket.open(house.url, { cookie })
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send(JOIN)
   await sessions.verifying.reached()
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 0)
+  await eventually(async () => (await sockets(node)) === 0)
   raw.send(JOIN)
-  await eventually(async () => (await sockets(house)) === 1)
-  const early = house.log.append(user_id, { topic: 'account' })
-  house.gateway.deliver(user_id, early)
+  await eventually(async () => (await sockets(node)) === 1)
+  const early = node.log.append(user_id, { topic: 'account' })
+  node.gateway.deliver(user_id, early)
   sessions.verifying.open()
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
-  const late = house.log.append(user_id, { topic: 'account' })
-  house.gateway.deliver(user_id, late)
+  const late = node.log.append(user_id, { topic: 'account' })
+  node.gateway.deliver(user_id, late)
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["change"'))
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 0)
+  await eventually(async () => (await sockets(node)) === 0)
   expect(events(raw).map(([name, { seq }]) => [name, seq])).toEqual([
     ['sync', undefined],
     ['change', late.seq],
   ])
-  expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
+  expect(await node.gateway.onlineSessions(user_id)).toEqual(new Set())
 })
 
 test('what a device asked before it left does not bring it back, and is not answered to who comes after it', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
-  await using house = started
-  const witness = await house.join('account', cookie)
+  const { node: started, sessions, cookie, user_id } = await startHeldNode()
+  await using node = started
+  const witness = await node.join('account', cookie)
   sessions.verifying.close()
-  using raw = await RawSocket.open(house.url, { cookie })
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send(JOIN)
   await sessions.verifying.reached()
   raw.send(`42/account,0["viewing",{"conversation_id":"${newId()}"}]`)
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 1)
+  await eventually(async () => (await sockets(node)) === 1)
   raw.send(JOIN)
-  await eventually(async () => (await sockets(house)) === 2)
+  await eventually(async () => (await sockets(node)) === 2)
   sessions.verifying.open()
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
   raw.send('42/account,0["range",{"from":1,"to":1}]')
@@ -134,8 +134,8 @@ test('what a device asked before it left does not bring it back, and is not answ
   expect(answers(raw)).toEqual([expect.stringContaining('"changes"')])
 
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 1)
-  expect((await house.gateway.onlineSessions(user_id)).size).toBe(1)
+  await eventually(async () => (await sockets(node)) === 1)
+  expect((await node.gateway.onlineSessions(user_id)).size).toBe(1)
   // each connection that was told to be there was told to be gone
   const told = new Map<string, boolean>()
   await eventually(() => {

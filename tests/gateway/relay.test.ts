@@ -2,16 +2,16 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { startScriptedCluster, type Node } from './scripted-cluster.ts'
+import { startScriptedCluster, type ClusterNode } from './scripted-cluster.ts'
 import type { SocketClient } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
 
 const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
 
 /** Waits until what this node sends for the user arrives at that client of another node. */
-const carries = (from: Node, client: SocketClient, user_id: string) =>
+const carries = (from: ClusterNode, client: SocketClient, user_id: string) =>
   eventually(() => {
-    from.house.gateway.delta(user_id, 'conversations', delta)
+    from.gateway.delta(user_id, 'conversations', delta)
     return client.eventNames().includes('delta')
   })
 
@@ -19,13 +19,13 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const here = await a.house.join('conversations', cookie)
-  const there = await b.house.join('conversations', cookie)
+  const here = await a.join('conversations', cookie)
+  const there = await b.join('conversations', cookie)
   await carries(a, there, user_id)
   for (let i = 0; i < 20; i++) {
     const next = cluster.log.append(user_id)
-    a.house.gateway.deliver(user_id, next)
-    a.house.gateway.deliver(user_id, next) // an adapter that writes to sockets itself would repeat it
+    a.gateway.deliver(user_id, next)
+    a.gateway.deliver(user_id, next) // an adapter that writes to sockets itself would repeat it
   }
   for (const client of [here, there]) {
     for (let seq = 1; seq <= 20; seq++) expect((await client.next('change')).seq).toBe(seq)
@@ -40,11 +40,11 @@ test('GATE-3 a gap that Redis left is filled from the log', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const there = await b.house.join('conversations', cookie)
+  const there = await b.join('conversations', cookie)
   cluster.log.append(user_id) // published by nobody
   const second = cluster.log.append(user_id)
   await eventually(() => {
-    a.house.gateway.deliver(user_id, second)
+    a.gateway.deliver(user_id, second)
     return there.eventNames().length > 1
   })
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
@@ -55,7 +55,7 @@ test('what was published before the subscription stood is found by comparing hea
   const [, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   b.wire.pause('down') // subscriptions are not confirmed
-  const there = await b.house.join('conversations', cookie)
+  const there = await b.join('conversations', cookie)
   const missed = cluster.log.append(user_id)
   b.wire.resume('down')
   expect((await there.next('sync')).changes).toEqual([missed])
@@ -65,8 +65,8 @@ test('nodes without devices of the user are not bothered', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const [stranger, mine] = [cluster.sessions.signIn(), await a.house.join('conversations', cookie)]
-  await b.house.join('conversations', stranger.cookie)
+  const [stranger, mine] = [cluster.sessions.signIn(), await a.join('conversations', cookie)]
+  await b.join('conversations', stranger.cookie)
   const channels = async () => {
     const found = (await a.link.commands.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
     return found.sort()
@@ -83,15 +83,15 @@ test('a Redis that hangs or dies delays no device of the own node', async () => 
   await using cluster = await startScriptedCluster(2)
   const [a] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const here = await a.house.join('conversations', cookie)
+  const here = await a.join('conversations', cookie)
   cluster.redis.freeze()
-  for (let i = 0; i < 5; i++) a.house.gateway.deliver(user_id, cluster.log.append(user_id))
+  for (let i = 0; i < 5; i++) a.gateway.deliver(user_id, cluster.log.append(user_id))
   for (let seq = 1; seq <= 5; seq++) expect((await here.next('change', 1_000)).seq).toBe(seq)
   cluster.redis.thaw()
   await cluster.redis.kill()
-  a.house.gateway.deliver(user_id, cluster.log.append(user_id))
+  a.gateway.deliver(user_id, cluster.log.append(user_id))
   expect((await here.next('change', 1_000)).seq).toBe(6)
-  const late = await a.house.join('conversations', cookie, { since: { epoch: EPOCH, seq: 2 } })
+  const late = await a.join('conversations', cookie, { since: { epoch: EPOCH, seq: 2 } })
   expect(late.eventNames()).toEqual(['sync'])
   await cluster.redis.restart()
 })
@@ -100,7 +100,7 @@ test('deltas reach devices on all nodes', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const there = await b.house.join('conversations', cookie)
+  const there = await b.join('conversations', cookie)
   await carries(a, there, user_id)
   expect(await there.next('delta')).toEqual(delta)
 })
@@ -110,17 +110,14 @@ test('GATE-6 a revocation closes sockets on every node, the own ones even withou
   const [a, b] = cluster.nodes
   const { cookie, session_id, user_id } = cluster.sessions.signIn()
   const other = cluster.sessions.signIn(user_id)
-  const [here, there] = [
-    await a.house.join('conversations', cookie),
-    await b.house.join('account', cookie),
-  ]
-  const stays = await b.house.join('account', other.cookie)
-  a.house.gateway.disconnectSessions([session_id])
+  const [here, there] = [await a.join('conversations', cookie), await b.join('account', cookie)]
+  const stays = await b.join('account', other.cookie)
+  a.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
   await there.next('disconnect')
   expect(stays.socket.connected).toBe(true)
   cluster.redis.freeze()
-  b.house.gateway.disconnectSessions([other.session_id])
+  b.gateway.disconnectSessions([other.session_id])
   await stays.next('disconnect', 1_000)
   cluster.redis.thaw()
 })
@@ -129,7 +126,7 @@ test('P1 devices of a closed account are told so on every node, and then ended',
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const clients = [await a.house.join('account', cookie), await b.house.join('account', cookie)]
+  const clients = [await a.join('account', cookie), await b.join('account', cookie)]
   const closed = cluster.log.append(user_id, {
     topic: 'account',
     op: 'closed',
@@ -137,7 +134,7 @@ test('P1 devices of a closed account are told so on every node, and then ended',
     data: {},
   })
   await eventually(() => {
-    a.house.gateway.deliver(user_id, closed) // again and again until the subscription stands
+    a.gateway.deliver(user_id, closed) // again and again until the subscription stands
     return clients.every((client) => client.eventNames().includes('disconnect'))
   })
   for (const client of clients) {
@@ -151,17 +148,15 @@ test('who is online is asked of all nodes', async () => {
   const { nodes, sessions } = cluster
   const first = sessions.signIn()
   const second = sessions.signIn(first.user_id)
-  await nodes[0].house.join('conversations', first.cookie)
-  await nodes[1].house.join('agents', second.cookie)
-  for (const { house } of nodes)
-    expect(await house.gateway.onlineSessions(first.user_id)).toEqual(
+  await nodes[0].join('conversations', first.cookie)
+  await nodes[1].join('agents', second.cookie)
+  for (const { gateway } of nodes)
+    expect(await gateway.onlineSessions(first.user_id)).toEqual(
       new Set([first.session_id, second.session_id]),
     )
   await cluster.redis.kill()
   await eventually(() => !nodes[0].link.isConnected())
-  expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(
-    new Set([first.session_id]),
-  )
+  expect(await nodes[0].gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id]))
 })
 
 test('P3 deployments that share a Redis hear nothing of each other, whatever ids their users have', async () => {
@@ -170,20 +165,20 @@ test('P3 deployments that share a Redis hear nothing of each other, whatever ids
     {},
     (index) => ['production', 'staging', 'staging'][index]!,
   )
-  const [production, staging, sibling] = cluster.nodes as [Node, Node, Node]
+  const [production, staging, sibling] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode]
   const { cookie, user_id, session_id } = cluster.sessions.signIn()
-  const here = await production.house.join('conversations', cookie)
-  const there = await staging.house.join('conversations', cookie)
-  const account = await staging.house.join('account', cookie)
+  const here = await production.join('conversations', cookie)
+  const there = await staging.join('conversations', cookie)
+  const account = await staging.join('account', cookie)
   await carries(sibling, there, user_id)
   const strange = cluster.log.append(user_id)
-  production.house.gateway.deliver(user_id, strange)
-  production.house.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
-  await production.house.join('account', cookie)
+  production.gateway.deliver(user_id, strange)
+  production.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
+  await production.join('account', cookie)
   production.link.broadcast('feed', { strange })
-  production.house.gateway.disconnectSessions([session_id])
+  production.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
-  sibling.house.gateway.deliver(user_id, cluster.log.append(user_id)) // whatever Redis was told before has come by then
+  sibling.gateway.deliver(user_id, cluster.log.append(user_id)) // whatever Redis was told before has come by then
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
   const texts = there.seen.flatMap(({ event, payload }) =>
     event === 'delta' ? (payload as { text: string }).text : [],

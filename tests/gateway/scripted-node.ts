@@ -97,7 +97,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
   const { port } = httpServer.address() as AddressInfo
   const clients: SocketClient[] = []
 
-  const house = {
+  const node = {
     gateway,
     httpServer,
     log,
@@ -127,7 +127,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
     },
     /** A client that has had its first `sync`. */
     async join(topic: string, cookie: string, auth: object = {}, by = port): Promise<SocketClient> {
-      const client = house.connect(topic, cookie, { protocol: 1, ...auth }, {}, by)
+      const client = node.connect(topic, cookie, { protocol: 1, ...auth }, {}, by)
       await client.next('sync')
       return client
     },
@@ -142,7 +142,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
       httpServer.close()
     },
   }
-  return house
+  return node
 }
 export type ScriptedNode = Awaited<ReturnType<typeof startScriptedNode>>
 
