@@ -1,4 +1,4 @@
-// The end of an account: a device is told of it, and its connection ends behind that.
+// When an account is closed, its devices are told, and then their connections end.
 import { expect, test } from 'vitest'
 import { startScriptedNode, type ScriptedNode } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
@@ -14,7 +14,7 @@ function close(node: ScriptedNode, user_id: string) {
   return closed
 }
 
-test('P1 a live device hears it last, then its whole connection ends, once', async () => {
+test('P1 a live device gets the change last, then its transport ends, once', async () => {
   await using node = await startScriptedNode()
   const { cookie, user_id } = node.sessions.signIn()
   const stranger = await node.join('account', node.sessions.signIn().cookie)
@@ -30,7 +30,7 @@ test('P1 a live device hears it last, then its whole connection ends, once', asy
   expect(await node.metric('lockstep_sockets')).toBe(1)
 })
 
-test('P1 GATE-3 a device that is being caught up hears it with the rest, then its connection ends', async () => {
+test('P1 GATE-3 a device that is being caught up gets the change in its sync, then its transport ends', async () => {
   await using node = await startScriptedNode()
   const { cookie, user_id } = node.sessions.signIn()
   const renamed = node.log.append(user_id, { topic: 'account', op: 'renamed' })
@@ -57,7 +57,7 @@ test('P1 GATE-3 a device that is being caught up hears it with the rest, then it
   expect(await node.metric('lockstep_sockets')).toBe(0)
 })
 
-test('devices that have not joined the account, or can’t be told, end within a second all the same', async () => {
+test('devices of other topics, and devices that cannot be told, are ended within a second', async () => {
   await using node = await startScriptedNode()
   const { cookie, user_id } = node.sessions.signIn()
   const other = await node.join('conversations', cookie)

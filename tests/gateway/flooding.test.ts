@@ -1,3 +1,4 @@
+// Sockets that send more events than a user may send.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Execute } from '../../realtime/commands/commands.ts'
@@ -9,14 +10,14 @@ const ask = (client: SocketClient) =>
 const refused = { ok: false, error: { code: 'rate_limited' } }
 const slow = { rate: 0.1, burst: 4 }
 
-test('events that want no answer count like others', async () => {
+test('events without an ack count like others', async () => {
   await using node = await startScriptedNode({ execute, settings: { events: slow } })
   const client = await node.join('conversations', node.sessions.signIn().cookie)
   for (let i = 0; i < 4; i++) client.socket.emit('delete', {})
   expect(await ask(client)).toMatchObject(refused)
 })
 
-test('all sockets of one user share what the user may do; others have their own', async () => {
+test('all sockets of one user share a limit, and each user has a limit of their own', async () => {
   await using node = await startScriptedNode({ execute, settings: { eventsPerUser: slow } })
   const { cookie } = node.sessions.signIn()
   const clients = await Promise.all(
@@ -33,7 +34,7 @@ test('all sockets of one user share what the user may do; others have their own'
 })
 
 test.each([true, false])(
-  'a socket that goes on after many refusals is ended (with acks: %s)',
+  'a socket that continues after many refusals is ended (with acks: %s)',
   async (withAcks) => {
     await using node = await startScriptedNode({
       execute,
@@ -55,7 +56,7 @@ test.each([true, false])(
   },
 )
 
-test('refusals that something was accepted between end nobody', async () => {
+test('refusals do not end a socket if a command is accepted between them', async () => {
   let proceed = (): void => undefined
   const slowly: Execute = async (...command) => {
     await new Promise<void>((resolve) => (proceed = resolve))

@@ -1,4 +1,4 @@
-// Who gets in, and what comes first, over real sockets.
+// Who may join, and what a device receives first, over real sockets.
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { EPOCH } from './scripted-log.ts'
@@ -15,7 +15,7 @@ describe('a handshake is refused', () => {
     )
   })
 
-  test("when the state it holds is another user's", async () => {
+  test('if the device holds the state of another user', async () => {
     await using node = await startScriptedNode()
     const { cookie, user_id } = node.sessions.signIn()
     const refused = node.connect('conversations', cookie, { protocol: 1, user_id: newId() })
@@ -49,7 +49,7 @@ describe('a handshake is refused', () => {
     expect(error.data).toMatchObject({ code: 'unavailable', status: 503 })
   })
 
-  test('when a user joins too often, or has too many sockets', async () => {
+  test('if a user joins too often or has too many sockets', async () => {
     await using node = await startScriptedNode({ settings: { joins: { rate: 0.001, burst: 2 } } })
     const { cookie } = node.sessions.signIn()
     await node.join('conversations', cookie)
@@ -74,7 +74,7 @@ describe('a handshake is refused', () => {
   })
 })
 
-test('a device that holds the head gets an empty sync without the log being read', async () => {
+test('a device at the head gets an empty sync, and the log is not read', async () => {
   await using node = await startScriptedNode()
   const { cookie, user_id } = node.sessions.signIn()
   node.log.append(user_id)
@@ -93,7 +93,7 @@ test('a device that holds the head gets an empty sync without the log being read
   expect(node.log.reads).toBe(0)
 })
 
-test('all four namespaces share one connection and are alike', async () => {
+test('all namespaces share one transport and behave alike', async () => {
   await using node = await startScriptedNode()
   const { cookie, user_id } = node.sessions.signIn()
   const first = node.connect('conversations', cookie)
@@ -126,7 +126,7 @@ test("GATE-2 live changes come in order, once, and never another user's", async 
   expect(his.eventNames()).toEqual(['sync', 'change'])
 })
 
-test('GATE-5 a lost last change is noticed by the head of the database', async () => {
+test('GATE-5 the loss of the newest change is noticed by the head of the database', async () => {
   await using node = await startScriptedNode({ settings: { timings: { head: 100 } } })
   const { cookie, user_id } = node.sessions.signIn()
   const client = await node.join('conversations', cookie)
@@ -136,7 +136,7 @@ test('GATE-5 a lost last change is noticed by the head of the database', async (
   expect(await node.metric('lockstep_device_behind_total')).toBe(1)
 })
 
-test('comparing heads brings every device what it lacks', async () => {
+test('a comparison of heads brings every device what it lacks', async () => {
   await using node = await startScriptedNode()
   const { cookie, user_id } = node.sessions.signIn()
   const client = await node.join('conversations', cookie)

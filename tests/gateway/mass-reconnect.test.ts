@@ -1,19 +1,19 @@
-// A node was restarted: everybody comes back at the same moment.
+// After the restart of a node, all devices reconnect at the same moment.
 import { expect, test } from 'vitest'
 import { startScriptedNode } from './scripted-node.ts'
 
 const PEOPLE = 100
 const DEVICES = 1_000
 const MISSED = 5
-const PATIENCE_MS = 50_000
+const SYNC_TIMEOUT_MS = 50_000
 
 test('a thousand devices that come back at once are all caught up, with a bounded number of reads at a time', async () => {
   await using node = await startScriptedNode()
   let reading = 0
-  let most = 0
+  let mostReading = 0
   const { range } = node.log
   node.log.range = async (...asked) => {
-    most = Math.max(most, ++reading)
+    mostReading = Math.max(mostReading, ++reading)
     return range.apply(node.log, asked).finally(() => reading--)
   }
   const people = Array.from({ length: PEOPLE }, () => node.sessions.signIn())
@@ -26,13 +26,13 @@ test('a thousand devices that come back at once are all caught up, with a bounde
         protocol: 1,
         since,
       })
-      return client.next('sync', PATIENCE_MS)
+      return client.next('sync', SYNC_TIMEOUT_MS)
     }),
   )
   for (const { changes, more } of devices) {
     expect(changes.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5])
     expect(more).toBe(false)
   }
-  expect(most).toBeLessThanOrEqual(16)
+  expect(mostReading).toBeLessThanOrEqual(16)
   expect(await node.metric('lockstep_backlog_bytes')).toBe(0)
 }, 60_000)

@@ -1,9 +1,9 @@
-// Who of a user's devices is there, and what it looks at.
+// Which devices of a user are online, and what they look at.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startScriptedNode } from './scripted-node.ts'
 
-test('devices learn who is there, who comes, who looks elsewhere and who goes', async () => {
+test('devices learn which devices are online, and which of them come, look at something else and go', async () => {
   await using node = await startScriptedNode()
   const first = node.sessions.signIn()
   const second = node.sessions.signIn(first.user_id)

@@ -1,4 +1,5 @@
-// What passes from node to node. These tests also hold the pinned socket.io and its Redis adapter to what the relay takes for granted.
+// Messages between nodes. These tests also check what the relay assumes about the pinned versions of
+// socket.io and its Redis adapter.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
@@ -8,8 +9,8 @@ import { EPOCH } from './scripted-log.ts'
 
 const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
 
-/** Waits until what this node sends for the user arrives at that client of another node. */
-const carries = (from: ClusterNode, client: SocketClient, user_id: string) =>
+/** Waits until messages of this node about the user reach the client on another node. */
+const untilSubscribed = (from: ClusterNode, client: SocketClient, user_id: string) =>
   eventually(() => {
     from.gateway.delta(user_id, 'conversations', delta)
     return client.eventNames().includes('delta')
@@ -21,11 +22,11 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   const { cookie, user_id } = cluster.sessions.signIn()
   const here = await a.join('conversations', cookie)
   const there = await b.join('conversations', cookie)
-  await carries(a, there, user_id)
+  await untilSubscribed(a, there, user_id)
   for (let i = 0; i < 20; i++) {
     const next = cluster.log.append(user_id)
     a.gateway.deliver(user_id, next)
-    a.gateway.deliver(user_id, next) // an adapter that writes to sockets itself would repeat it
+    a.gateway.deliver(user_id, next) // An adapter that writes to sockets itself would repeat it.
   }
   for (const client of [here, there]) {
     for (let seq = 1; seq <= 20; seq++) expect((await client.next('change')).seq).toBe(seq)
@@ -36,12 +37,12 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   }
 })
 
-test('GATE-3 a gap that Redis left is filled from the log', async () => {
+test('GATE-3 a gap is filled from the log if Redis has lost a change', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const there = await b.join('conversations', cookie)
-  cluster.log.append(user_id) // published by nobody
+  cluster.log.append(user_id) // Nobody publishes it.
   const second = cluster.log.append(user_id)
   await eventually(() => {
     a.gateway.deliver(user_id, second)
@@ -50,18 +51,18 @@ test('GATE-3 a gap that Redis left is filled from the log', async () => {
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
 })
 
-test('what was published before the subscription stood is found by comparing heads once it stands', async () => {
+test('a change published before the subscription is found by a comparison of heads afterwards', async () => {
   await using cluster = await startScriptedCluster(2)
   const [, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  b.wire.pause('down') // subscriptions are not confirmed
+  b.wire.pause('down') // Subscriptions are not confirmed.
   const there = await b.join('conversations', cookie)
   const missed = cluster.log.append(user_id)
   b.wire.resume('down')
   expect((await there.next('sync')).changes).toEqual([missed])
 })
 
-test('nodes without devices of the user are not bothered', async () => {
+test('nodes without devices of the user get no messages about the user', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
@@ -79,7 +80,7 @@ test('nodes without devices of the user are not bothered', async () => {
   await eventually(async () => expect(await channels()).toEqual([channelOf(stranger.user_id)]))
 })
 
-test('a Redis that hangs or dies delays no device of the own node', async () => {
+test('a Redis that hangs or dies does not delay the devices of the node itself', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
@@ -101,11 +102,11 @@ test('deltas reach devices on all nodes', async () => {
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
   const there = await b.join('conversations', cookie)
-  await carries(a, there, user_id)
+  await untilSubscribed(a, there, user_id)
   expect(await there.next('delta')).toEqual(delta)
 })
 
-test('GATE-6 a revocation closes sockets on every node, the own ones even without Redis', async () => {
+test('GATE-6 a revocation closes sockets on every node, and on the node itself even without Redis', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, session_id, user_id } = cluster.sessions.signIn()
@@ -122,7 +123,7 @@ test('GATE-6 a revocation closes sockets on every node, the own ones even withou
   cluster.redis.thaw()
 })
 
-test('P1 devices of a closed account are told so on every node, and then ended', async () => {
+test('P1 devices of a closed account are told on every node, and then disconnected', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
@@ -134,7 +135,7 @@ test('P1 devices of a closed account are told so on every node, and then ended',
     data: {},
   })
   await eventually(() => {
-    a.gateway.deliver(user_id, closed) // again and again until the subscription stands
+    a.gateway.deliver(user_id, closed) // Repeated until the nodes have subscribed.
     return clients.every((client) => client.eventNames().includes('disconnect'))
   })
   for (const client of clients) {
@@ -143,7 +144,7 @@ test('P1 devices of a closed account are told so on every node, and then ended',
   }
 })
 
-test('who is online is asked of all nodes', async () => {
+test('all nodes are asked which sessions are online', async () => {
   await using cluster = await startScriptedCluster(3)
   const { nodes, sessions } = cluster
   const first = sessions.signIn()
@@ -159,7 +160,7 @@ test('who is online is asked of all nodes', async () => {
   expect(await nodes[0].gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id]))
 })
 
-test('P3 deployments that share a Redis hear nothing of each other, whatever ids their users have', async () => {
+test('P3 deployments that share a Redis receive nothing from each other, even if their users have the same ids', async () => {
   await using cluster = await startScriptedCluster(
     3,
     {},
@@ -170,7 +171,7 @@ test('P3 deployments that share a Redis hear nothing of each other, whatever ids
   const here = await production.join('conversations', cookie)
   const there = await staging.join('conversations', cookie)
   const account = await staging.join('account', cookie)
-  await carries(sibling, there, user_id)
+  await untilSubscribed(sibling, there, user_id)
   const strange = cluster.log.append(user_id)
   production.gateway.deliver(user_id, strange)
   production.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
@@ -178,7 +179,7 @@ test('P3 deployments that share a Redis hear nothing of each other, whatever ids
   production.link.broadcast('feed', { strange })
   production.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
-  sibling.gateway.deliver(user_id, cluster.log.append(user_id)) // whatever Redis was told before has come by then
+  sibling.gateway.deliver(user_id, cluster.log.append(user_id)) // Everything published before it has arrived by then.
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
   const texts = there.seen.flatMap(({ event, payload }) =>
     event === 'delta' ? (payload as { text: string }).text : [],

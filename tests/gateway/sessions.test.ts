@@ -22,7 +22,7 @@ test('GATE-6 a revocation closes all sockets of the session at once, and only th
   await eventually(async () => (await node.gateway.onlineSessions(revoked.user_id)).size === 1)
 })
 
-test('GATE-6 a session that is revoked while its socket joins gets no data and no command through', async () => {
+test('GATE-6 a session revoked while its socket joins receives no data and executes no command', async () => {
   let executed = 0
   await using node = await startScriptedNode({
     execute: () => {
@@ -32,7 +32,7 @@ test('GATE-6 a session that is revoked while its socket joins gets no data and n
   })
   const { cookie, session_id, user_id } = node.sessions.signIn()
   node.log.append(user_id)
-  node.sessions.onAlive = () => node.sessions.revoke(session_id) // after the cookie was accepted
+  node.sessions.onAlive = () => node.sessions.revoke(session_id) // The cookie has been accepted by now.
   const client = node.connect('conversations', cookie, {
     protocol: 1,
     since: { epoch: 'epoch-1', seq: 0 },
@@ -43,7 +43,7 @@ test('GATE-6 a session that is revoked while its socket joins gets no data and n
   expect(executed).toBe(0)
 })
 
-test('sessions that vanish without a word are noticed by the regular check', async () => {
+test('the regular check notices sessions that have disappeared without notice', async () => {
   await using node = await startScriptedNode({ settings: { timings: { head: 50 } } })
   const { cookie, session_id } = node.sessions.signIn()
   const client = await node.join('conversations', cookie)
@@ -51,7 +51,7 @@ test('sessions that vanish without a word are noticed by the regular check', asy
   await client.next('disconnect')
 })
 
-test('a socket ends when its session expires, unless that was prolonged', async () => {
+test('a socket ends when its session expires, unless the session was prolonged', async () => {
   await using node = await startScriptedNode()
   const soon = () => new Date(Date.now() + 200)
   const [used, idle] = [

@@ -1,9 +1,9 @@
-// How a node lets go of its devices.
+// How a node that stops disconnects its devices.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startScriptedNode, tcpOf } from './scripted-node.ts'
 
-test('draining tells every device to move, takes no new ones, and ends when they are gone', async () => {
+test('draining asks every device to move, refuses new ones, and ends when all are gone', async () => {
   await using node = await startScriptedNode()
   const { cookie } = node.sessions.signIn()
   const clients = [await node.join('conversations', cookie), await node.join('account', cookie)]
@@ -19,7 +19,7 @@ test('draining tells every device to move, takes no new ones, and ends when they
   await drained
 })
 
-test('stopping answers the commands that run, then closes every socket; stopping twice is stopping once', async () => {
+test('stop waits for the running commands and closes every socket; a second stop joins the first', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
   await using node = await startScriptedNode({
     execute: async () => {
@@ -29,7 +29,7 @@ test('stopping answers the commands that run, then closes every socket; stopping
   })
   const client = await node.join('conversations', node.sessions.signIn().cookie)
   const asked = client.request('delete', { conversation_id: newId(), mutation_id: newId() })
-  await client.request('range', { from: 1, to: 1 }) // the command before it has begun
+  await client.request('range', { from: 1, to: 1 }) // The command before it has begun.
   const stopped = Promise.all([node.gateway.stop(), node.gateway.stop()])
   resolve()
   expect(await asked).toMatchObject({ ok: true, seq: 1 })
@@ -37,7 +37,7 @@ test('stopping answers the commands that run, then closes every socket; stopping
   await stopped
 })
 
-test('stopping ends connections whose device answers no more', async () => {
+test('stop ends transports whose device no longer answers', async () => {
   await using node = await startScriptedNode()
   const client = await node.join('conversations', node.sessions.signIn().cookie)
   tcpOf(client).pause()
