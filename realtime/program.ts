@@ -1,5 +1,5 @@
-// The command `lockstep <command>` as a function: reads the command line, opens the database that the
-// settings name, runs the command and closes everything.
+// The command `lockstep <command>` as a function: reads the command line, opens the database that
+// the settings name, runs the command and closes everything.
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
@@ -18,8 +18,8 @@ import { migrate } from './store/migrations.ts'
 const logger = createLogger('silent')
 
 /**
- * Returns the exit code: 0 if all is well, 1 if the command failed or found a fault, 2 if the command
- * line is invalid. Never rejects: errors are written to the terminal.
+ * Returns the exit code: 0 if all is well, 1 if the command failed or found a fault, 2 if the
+ * command line is invalid. Never rejects: errors are written to the terminal.
  */
 export async function runProgram(
   args: readonly string[],

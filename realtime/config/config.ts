@@ -98,8 +98,8 @@ const Environment = z.object({
 
 const thisMachine: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
 /**
- * A secret with fewer different characters is guessable. Only one in a hundred million secrets of 32
- * random characters has so few, even if they are hexadecimal.
+ * A secret with fewer different characters is guessable. Only one in a hundred million secrets of
+ * 32 random characters has so few, even if they are hexadecimal.
  */
 const MIN_DISTINCT_CHARACTERS = 7
 
@@ -131,8 +131,8 @@ const isGuessable = (secret: string): boolean =>
     (secret + secret).indexOf(secret, 1) < secret.length)
 
 /**
- * Reads the settings. An empty variable counts as unset. If there is no session secret, generates one
- * and keeps it in `DATA_DIR`. Throws `ConfigError`.
+ * Reads the settings. An empty variable counts as unset. If there is no session secret, generates
+ * one and keeps it in `DATA_DIR`. Throws `ConfigError`.
  */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(

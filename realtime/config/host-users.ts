@@ -1,5 +1,5 @@
-// The settings with which a host app brings its own users, through a trusted proxy or OpenID Connect.
-// If none of them is set, users sign up and in by password.
+// The settings with which a host app brings its own users, through a trusted proxy or OpenID
+// Connect. If none of them is set, users sign up and in by password.
 import * as z from 'zod'
 
 export interface HostConfig {

@@ -1,5 +1,6 @@
-// A cluster as it is deployed: each node is a process of its own, and all share one database and one
-// Redis. A test can repair what it has broken, at the same addresses. Everything stops with the test.
+// A cluster as it is deployed: each node is a process of its own, and all share one database and
+// one Redis. A test can repair what it has broken, at the same addresses. Everything stops with the
+// test.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { freshDatabase } from '../harness/database.ts'
@@ -123,7 +124,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until every node is ready, reaches Redis and knows the others, and each lease has one tail.
+   * Waits until every node is ready, reaches Redis and knows the others, and each lease has one
+   * tail.
    */
   async untilHealthy(within = 30_000): Promise<void> {
     const { leases = 1 } = this.#options

@@ -1,5 +1,5 @@
-// The database of a cluster is killed and comes back. The nodes stay, report that they are not ready,
-// and continue where they stopped.
+// The database of a cluster is killed and comes back. The nodes stay, report that they are not
+// ready, and continue where they stopped.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

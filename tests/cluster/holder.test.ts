@@ -1,5 +1,5 @@
-// The holder of the lease dies, pauses or stops. Another node takes over, and the devices of all nodes
-// get every change.
+// The holder of the lease dies, pauses or stops. Another node takes over, and the devices of all
+// nodes get every change.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster, readMetric } from './cluster.ts'

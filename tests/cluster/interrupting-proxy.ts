@@ -1,5 +1,5 @@
-// A proxy to the database that goes dead directly after a certain write. The database has received the
-// write, and then either its answer never arrives, or no further request does.
+// A proxy to the database that goes dead directly after a certain write. The database has received
+// the write, and then either its answer never arrives, or no further request does.
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 

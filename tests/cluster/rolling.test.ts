@@ -1,4 +1,5 @@
-// A rolling restart under load: one node after the other is stopped and started at the same address.
+// A rolling restart under load: one node after the other is stopped and started at the same
+// address.
 import { expect, test } from 'vitest'
 import { Cluster } from './cluster.ts'
 import { Traffic } from './traffic.ts'
@@ -29,7 +30,8 @@ test(
     const away = traffic.devices.flatMap((device) => device.away)
     expect(away.length).toBeGreaterThanOrEqual(cluster.nodes.length)
     expect(Math.max(...away)).toBeLessThan(5_000)
-    for (const { lostAt } of traffic.tabs) expect(lostAt).toBeGreaterThan(0) // Each tab has lost its node at least once.
+    // Each tab has lost its node at least once.
+    for (const { lostAt } of traffic.tabs) expect(lostAt).toBeGreaterThan(0)
     expect(cluster.nodes.every(({ process }) => process.alive)).toBe(true)
   },
 )

@@ -1,5 +1,5 @@
-// A node that receives a stop signal exits in an orderly way and in time, even if its services do not
-// answer. After that time it would be killed.
+// A node that receives a stop signal exits in an orderly way and in time, even if its services do
+// not answer. After that time it would be killed.
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'

@@ -1,5 +1,5 @@
-// FEED-1 as the database sees it: the number of change streams equals the number of leases, and never
-// depends on users, devices or nodes.
+// FEED-1 as the database sees it: the number of change streams equals the number of leases, and
+// never depends on users, devices or nodes.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -33,8 +33,8 @@ export class EngineTab implements AsyncDisposable {
   }
 
   /**
-   * Writes a message. Resolves to its `mutation_id` when it is acked, however often it had to be sent.
-   * Rejects if it is refused.
+   * Writes a message. Resolves to its `mutation_id` when it is acked, however often it had to be
+   * sent. Rejects if it is refused.
    */
   async write(conversation_id: string, content: string): Promise<string> {
     const { mutation_id, outcome } = this.engine.conversations.append(conversation_id, {

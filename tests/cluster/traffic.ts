@@ -1,6 +1,6 @@
-// The traffic of one person on a cluster while things break: a device on every node, and writers over
-// HTTP and sockets. A writer repeats a request that was not acked under the same key, on whichever node
-// answers. In the end, everything must be exact (P1 and P2 of the contract).
+// The traffic of one person on a cluster while things break: a device on every node, and writers
+// over HTTP and sockets. A writer repeats a request that was not acked under the same key, on
+// whichever node answers. In the end, everything must be exact (P1 and P2 of the contract).
 import { setTimeout as pause } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
@@ -11,13 +11,16 @@ import { signUp, type Person } from '../harness/person.ts'
 import type { Cluster } from './cluster.ts'
 import { EngineTab } from './tab.ts'
 
-/** Pause between two writes of a writer (ms). Some writes hit the fault, and the nodes stay responsive. */
+/**
+ * Pause between two writes of a writer (ms). Some writes hit the fault, and the nodes stay
+ * responsive.
+ */
 const WRITE_PAUSE_MS = 250
 /** Pause between two nodes that a device tries (ms). */
 const RETRY_MS = 25
 /**
- * How long a single change may take while there is a fault (ms). It is longer than the nodes need to
- * notice a dead Redis or holder, and much shorter than the 25 s between two heads.
+ * How long a single change may take while there is a fault (ms). It is longer than the nodes need
+ * to notice a dead Redis or holder, and much shorter than the 25 s between two heads.
  */
 const DURING_FAULT_MS = 9_000
 /** A request that takes longer has failed (ms). */
@@ -89,7 +92,10 @@ export class Traffic implements AsyncDisposable {
     this.#verifyNoFailure()
   }
 
-  /** Writes once, and repeats the write while the node answers `unavailable`. Rejects for other errors. */
+  /**
+   * Writes once, and repeats the write while the node answers `unavailable`. Rejects for other
+   * errors.
+   */
   async writeOnce(node: { url: string }, text: string): Promise<Acked> {
     const acked = { mutation_id: newId(), text }
     for (let answer = ''; answer !== 'ok';) {
@@ -101,8 +107,8 @@ export class Traffic implements AsyncDisposable {
   }
 
   /**
-   * Writes once while `fault` happens, with no later change that would show a gap. Resolves when every
-   * device has the change, which must be long before the next `head`.
+   * Writes once while `fault` happens, with no later change that would show a gap. Resolves when
+   * every device has the change, which must be long before the next `head`.
    */
   async writeDuringFault(
     node: { url: string },

@@ -1,5 +1,5 @@
-// A node dies at the two worst moments of a write: after the insert and before the ack, and after the
-// ack and before the projection.
+// A node dies at the two worst moments of a write: after the insert and before the ack, and after
+// the ack and before the projection.
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -31,7 +31,9 @@ afterAll(async () => {
   await database?.[Symbol.asyncDispose]()
 })
 
-/** Signs up a person whose devices are on the nodes that stay, and who writes on the one that dies. */
+/**
+ * Signs up a person whose devices are on the nodes that stay, and who writes on the one that dies.
+ */
 async function setUp() {
   const [steady, mortal, third] = cluster.nodes as [
     (typeof cluster.nodes)[0],

@@ -107,7 +107,8 @@ test('at its first start, the tail compares heads and is ready once the stream h
 
 test('heads are not compared before a majority has what was written before the stream', async () => {
   const server = new ScriptedServer()
-  server.events.push({ kind: 'change', entry: entry(1) }) // No stream from now and no majority read shows it yet.
+  // No stream from now and no majority read shows it yet.
+  server.events.push({ kind: 'change', entry: entry(1) })
   server.committed = 0
   await using run = tailOf(server)
   await eventually(() => server.events.some(({ kind }) => kind === 'canary'))

@@ -176,7 +176,8 @@ describe('live', () => {
     const log = logOf(1)
     const run = await live(log)
     run.pause()
-    for (let i = 0; i < 5; i++) run.device.offer(log.append(USER)) // The network takes one, four are buffered.
+    // The network takes one, four are buffered.
+    for (let i = 0; i < 5; i++) run.device.offer(log.append(USER))
     expect(run.device.state).toBe('live')
     for (let i = 0; i < 50; i++) run.device.offer(log.append(USER))
     expect(run.device.state).toBe('lagging')

@@ -1,5 +1,5 @@
-// A transport that joins a namespace again. Whatever it sends, there is one state machine per socket,
-// and no connection is left over.
+// A transport that joins a namespace again. Whatever it sends, there is one state machine per
+// socket, and no connection is left over.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually, within } from '../harness/eventually.ts'

@@ -136,7 +136,8 @@ test('a message that was lost unnoticed is repaired by the next comparison', asy
   let phone!: SocketClient
   const comes = async () =>
     (phone = await b.join('account', cluster.sessions.signIn(user_id).cookie))
-  await loseMessages(b, 2, comes) // The message that it has come, and its question who else is online.
+  // The message that it has come, and its question who else is online.
+  await loseMessages(b, 2, comes)
   const id = phone.socket.id!
   await eventually(() => online(here).has(id))
   await loseMessages(b, 1, () => Promise.resolve(phone.socket.disconnect()))

@@ -1,5 +1,5 @@
-// Messages between nodes. These tests also check what the relay assumes about the pinned versions of
-// socket.io and its Redis adapter.
+// Messages between nodes. These tests also check what the relay assumes about the pinned versions
+// of socket.io and its Redis adapter.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
@@ -179,7 +179,8 @@ test('P3 deployments that share a Redis receive nothing from each other, even if
   production.link.broadcast('feed', { strange })
   production.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
-  sibling.gateway.deliver(user_id, cluster.log.append(user_id)) // Everything published before it has arrived by then.
+  // Everything published before it has arrived by then.
+  sibling.gateway.deliver(user_id, cluster.log.append(user_id))
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
   const texts = there.seen.flatMap(({ event, payload }) =>
     event === 'delta' ? (payload as { text: string }).text : [],

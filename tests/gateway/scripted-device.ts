@@ -86,8 +86,8 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
 }
 
 /**
- * Follows the events as a client does that obeys its rule. Returns the client's cursor and the number
- * of resets. Fails if the events are not contiguous.
+ * Follows the events as a client does that obeys its rule. Returns the client's cursor and the
+ * number of resets. Fails if the events are not contiguous.
  */
 export function follow(emitted: readonly Emitted[], start: Cursor | undefined) {
   let at = start

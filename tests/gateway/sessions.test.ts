@@ -32,7 +32,8 @@ test('GATE-6 a session revoked while its socket joins receives no data and execu
   })
   const { cookie, session_id, user_id } = node.sessions.signIn()
   node.log.append(user_id)
-  node.sessions.onAlive = () => node.sessions.revoke(session_id) // The cookie has been accepted by now.
+  // The cookie has been accepted by now.
+  node.sessions.onAlive = () => node.sessions.revoke(session_id)
   const client = node.connect('conversations', cookie, {
     protocol: 1,
     since: { epoch: 'epoch-1', seq: 0 },
