@@ -1,10 +1,10 @@
-// Topic `account`: who the user is and which sessions are signed in. Its entries only tell the devices; accounts and sessions
-// themselves are plain documents that are authoritative at once.
+// Topic `account`: who the user is and which sessions are signed in. Its entries only tell the
+// devices. Accounts and sessions themselves are plain documents, which are authoritative at once.
 import * as z from 'zod'
 import { limits } from './limits.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 
-/** Folded to lower case. */
+/** Converted to lower case. */
 export const Username = z
   .string()
   .toLowerCase()
@@ -16,7 +16,7 @@ export const Password = shortText(limits.passwordMax).refine(
   `must have at least ${limits.passwordMin} characters`,
 )
 
-/** `passwordless`: the user signs in elsewhere, where the host app says. */
+/** `passwordless`: the user has no password here and signs in through the host app. */
 export const User = z
   .object({
     id: Uuid,
@@ -33,7 +33,7 @@ export const Session = z
   .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>
 
-/** A session in the list: `current` is the asking one, `online`: it has a socket right now. */
+/** A session in the list. `current`: it is the session that asks. `online`: it has a socket now. */
 export const ListedSession = Session.extend({
   last_seen_at: Time,
   current: z.boolean(),
@@ -43,13 +43,15 @@ export const ListedSession = Session.extend({
 })
 export type ListedSession = z.infer<typeof ListedSession>
 
-/** `data` of each `op`. The entity is the session for the first two, else the user. */
+/**
+ * `data` of each `op`. The entity of the first two ops is the session, that of the others the user.
+ */
 export const accountChanges = {
   session_created: z.object({ session: Session }),
   session_revoked: z.object({ session_id: Uuid }),
   renamed: z.object({ username: z.string() }),
   password_changed: z.object({}),
-  /** The account is gone; nothing follows. */
+  /** The account is deleted. No entry follows. */
   closed: z.object({}),
 }
 export type AccountChanges = {
@@ -70,7 +72,10 @@ export const unloggedAccountCommands = {
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 
-/** How to sign in here: by password, or at the pages where these links lead. Neither: the site in front of this one does it. */
+/**
+ * How users sign in: by password, or at the pages that `providers` link to. If both are off, the
+ * proxy in front of this server signs them in.
+ */
 export const SignInMethods = z
   .object({
     password: z.boolean(),
@@ -79,10 +84,13 @@ export const SignInMethods = z
   .meta({ id: 'SignInMethods' })
 export type SignInMethods = z.infer<typeof SignInMethods>
 
-/** A password that is compared, and not chosen: of any form. */
+/** A password that is only compared with the stored one. It needs no particular form. */
 export const GivenPassword = Text.max(10_000)
 
-/** The body of sign-up and sign-in. Sign-in doesn't tell a wrong form from a wrong password, so it takes any text. */
+/**
+ * The bodies of sign-up and sign-in. Sign-in takes any text, so that its answer doesn't tell a
+ * malformed username from an unknown one.
+ */
 export const Credentials = z
   .strictObject({ username: Username, password: Password })
   .meta({ id: 'Credentials' })

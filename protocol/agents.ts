@@ -1,4 +1,4 @@
-// Topic `agents`: runs of agents. A run is the account's, not of the tab that asked for it.
+// Topic `agents`: runs of agents. A run belongs to the account, not to the tab that started it.
 import * as z from 'zod'
 import { Version } from './cursor.ts'
 import { MessageContent } from './message.ts'
@@ -38,7 +38,7 @@ export const Run = z
   .meta({ id: 'Run' })
 export type Run = z.infer<typeof Run>
 
-/** `data` of each `op`; offsets and lengths count UTF-16 units of `output`. */
+/** `data` of each `op`. Offsets and lengths count UTF-16 units of `output`. */
 export const agentChanges = {
   created: Run,
   extended: z.object({ offset: z.int().min(0), text: Text }),

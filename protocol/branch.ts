@@ -1,11 +1,16 @@
-// Which messages belong together when some are versions of others (`replaces`: regenerate, edit and resend). Messages stay in one list by
-// position; the invariant: two versions of a message have the same one before them, and what followed the older version isn't part
-// of the newer one's thread.
+// Threads of a conversation in which some messages are versions of others (`replaces`: regenerate,
+// edit and resend). All messages stay in one list, ordered by position.
+//
+// The invariant: two versions of a message follow the same message, and the messages after the
+// older version don't belong to the thread of the newer one.
 import type { Message } from './message.ts'
 
 type Link = Pick<Message, 'id' | 'position' | 'replaces'>
 
-/** The first version of `message`: where its thread left the others. A version that isn't among `byId` counts as the first. */
+/**
+ * The first version of `message`: there its thread left the others. If `byId` lacks the version
+ * before, the search ends.
+ */
 function firstVersion<M extends Link>(message: M, byId: ReadonlyMap<string, M>): M {
   let first = message
   for (;;) {
@@ -16,8 +21,9 @@ function firstVersion<M extends Link>(message: M, byId: ReadonlyMap<string, M>):
 }
 
 /**
- * The thread that ends with `tip` (default: the newest message), oldest first: before each message comes the one that was the newest when
- * its first version was written. `messages` in order of position; of a window the thread begins where the window does.
+ * The thread that ends with `tip` (default: the newest message), oldest message first. Before each
+ * message comes the message that was the newest one when its first version was written. `messages`
+ * are ordered by position. In a window, the thread begins where the window does.
  */
 export function branchOf<M extends Link>(
   messages: readonly M[],
@@ -31,7 +37,7 @@ export function branchOf<M extends Link>(
   return branch.reverse()
 }
 
-/** All versions of `message` in order of position, itself included. */
+/** All versions of `message`, itself included, ordered by position. */
 export function versionsOf<M extends Link>(messages: readonly M[], message: M): M[] {
   const byId = new Map(messages.map((other) => [other.id, other]))
   const first = firstVersion(message, byId)

@@ -1,8 +1,10 @@
-// A change is one entry of a user's log as devices see it; a decision is what a command wants to append. Both are unions over
-// (topic, op): whoever has checked `topic` and `op` knows the type of `data`, and of `before`.
+// A change is one entry of a user's log as devices see it; a decision is what a command wants to
+// append. Both are unions over (topic, op): whoever has checked `topic` and `op` knows the type of
+// `data`, and of `before`.
 //
-// A newer server may send an op that this version doesn't know. Such a change tells that an entity has changed, and not how (LOG-8,
-// CLIENT-2). Therefore changes come from the wire and the database as `WireChange`, and `isKnown` in known-change.ts narrows them.
+// A newer server may send an op that this version doesn't know. Such a change tells that an entity
+// has changed, and not how (LOG-8, CLIENT-2). Therefore changes come from the wire and the database
+// as `WireChange`, and `isKnown` in known-change.ts narrows them.
 import * as z from 'zod'
 import { accountChanges } from './account.ts'
 import { agentChanges, type AgentBefore } from './agents.ts'
@@ -12,7 +14,10 @@ import { preferencesChanges, type PreferencesBefore } from './preferences.ts'
 import { Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
 
-/** The schema of `data` for each op of each topic. Every topic has the op `closed` as well, see `Op`. */
+/**
+ * The schema of `data` for each op of each topic. Every topic has the op `closed` as well, see
+ * `Op`.
+ */
 export const changeSchemas = {
   conversations: conversationChanges,
   preferences: preferencesChanges,
@@ -29,7 +34,10 @@ interface Before {
   account: Record<never, never>
 }
 
-/** The ops of a topic that this version knows. `closed` is the last entry of every topic of a deleted account. */
+/**
+ * The ops of a topic that this version knows. `closed` is the last entry of every topic of a
+ * deleted account.
+ */
 export type Op<T extends Topic> = Extract<keyof Schemas[T], string> | 'closed'
 
 /** What a change of this op carries. */
@@ -44,8 +52,9 @@ export const Actor = z
 export type Actor = z.infer<typeof Actor>
 
 /**
- * A change as it travels and is stored: `data` follows `op`, but nobody has looked yet whether this version knows the op.
- * `stripped`: a purge or retention removed the content, and `data` is absent. Relays pass it on as it is; `isKnown` narrows it.
+ * A change as it travels and is stored: `data` follows `op`, but nobody has looked yet whether this
+ * version knows the op. `stripped`: a purge or retention removed the content, and `data` is absent.
+ * Relays pass it on as it is; `isKnown` narrows it.
  */
 export const WireChange = z
   .object({
@@ -76,8 +85,9 @@ export type ChangeOf<T extends Topic> = {
 export type Change = { [T in Topic]: ChangeOf<T> }[Topic]
 
 /**
- * What a command of a topic decided to append, before the log gives it `seq`, `at` and an actor. `before` holds the values that
- * the change replaces; it is stored for rewind and never goes on the wire.
+ * What a command of a topic decided to append, before the log gives it `seq`, `at` and an actor.
+ * `before` holds the values that the change replaces; it is stored for rewind and never goes on the
+ * wire.
  */
 export type DecisionOf<T extends Topic> = {
   [O in Op<T>]: {
@@ -95,7 +105,10 @@ export interface AnyDecision extends Pick<WireChange, 'op' | 'entity_id' | 'vers
   before?: Record<string, unknown>
 }
 
-/** What a decision may know besides the state: the moment (ISO time, never before the topic's last `at`) and fresh ids. */
+/**
+ * What a decision may know besides the state: the moment (ISO time, never before the topic's last
+ * `at`) and fresh ids.
+ */
 export interface DecisionContext {
   user_id: Uuid
   at: string

@@ -1,5 +1,6 @@
-// The one table of commands. Over sockets a command is an event of its topic's namespace; `commandRoutes` says which route does the same
-// over HTTP. The types below demand a handler (realtime/commands/commands.ts), a decision (decide/) and an attack (tests/attacks) of each.
+// The one table of commands. Over sockets a command is an event of its topic's namespace;
+// `commandRoutes` says which route does the same over HTTP. The types below demand a handler
+// (realtime/commands/commands.ts), a decision (decide/) and an attack (tests/attacks) of each.
 import type * as z from 'zod'
 import { accountCommands, unloggedAccountCommands } from './account.ts'
 import { agentCommands } from './agents.ts'
@@ -9,7 +10,10 @@ import type { RouteName } from './route-paths.ts'
 import { Uuid } from './scalars.ts'
 import type { Topic } from './topics.ts'
 
-/** The payload of each command, without the `mutation_id` that the wire adds. One command is one change of its topic's log. */
+/**
+ * The payload of each command, without the `mutation_id` that the wire adds. One command is one
+ * change of its topic's log.
+ */
 export const commands = {
   conversations: conversationCommands,
   preferences: preferencesCommands,

@@ -1,5 +1,5 @@
-// Topic `conversations`: the entity, what its changes carry, and its commands. How a command becomes a change is in decide/, how a
-// change becomes state in reduce/.
+// Topic `conversations`: the entity, the data of its changes, and its commands. decide/ turns a
+// command into a change, reduce/ turns a change into state.
 import * as z from 'zod'
 import { Seq, Version } from './cursor.ts'
 import { limits } from './limits.ts'
@@ -8,10 +8,10 @@ import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
 
 const Title = shortText(limits.titleMax)
 
-/** The key in the metadata of a conversation whose import isn't complete yet. */
+/** Key in the metadata of a conversation whose import isn't complete yet. */
 export const UNFINISHED = 'import_unfinished'
 
-/** A conversation in a list. `updated_at` moves with title and messages only. */
+/** A conversation in a list. Only a change of the title or of messages moves `updated_at`. */
 export const Summary = z
   .object({
     id: Uuid,
@@ -25,14 +25,17 @@ export const Summary = z
     archived: z.boolean(),
     created_at: Time,
     updated_at: Time,
-    /** When it went to the trash, else null. */
+    /** When the conversation went to the trash; null outside the trash. */
     deleted_at: Time.nullable(),
     version: Version,
   })
   .meta({ id: 'Summary' })
 export type Summary = z.infer<typeof Summary>
 
-/** A conversation with a window of its messages that reaches to the newest; `has_more`: there are older ones before the window. */
+/**
+ * A conversation with a window of its messages that ends with the newest. `has_more`: older
+ * messages exist before the window.
+ */
 export const Conversation = Summary.extend({
   messages: z.array(Message),
   has_more: z.boolean(),
@@ -50,7 +53,7 @@ export const conversationChanges = {
     metadata: FreeForm.optional(),
     pinned: z.boolean().optional(),
     archived: z.boolean().optional(),
-    /** Whole messages, new and edited ones. */
+    /** New and edited messages, each complete. */
     messages: z.array(Message).optional(),
     message_count: z.int(),
     preview: z.string(),
@@ -108,13 +111,13 @@ const one = { conversation_id: Uuid }
 export const ConversationCreate = z
   .strictObject({ id: Uuid.optional(), ...content })
   .meta({ id: 'ConversationCreate' })
-/** Where a conversation is brought back to: what it was after the change `seq` of the topic. */
+/** The moment to which a conversation is brought back: after the change `seq` of the topic. */
 export const Rewind = z.strictObject({ seq: Seq.min(1) }).meta({ id: 'Rewind' })
 export const ConversationUpdate = z
   .strictObject({ ...content, ...flags })
   .meta({ id: 'ConversationUpdate' })
 
-/** Payloads of the namespace's commands, without the `mutation_id` that each carries. */
+/** The payload of each command, without its `mutation_id`. */
 export const conversationCommands = {
   create: ConversationCreate,
   update: ConversationUpdate.extend({ ...one, if_version: Version.optional() }),

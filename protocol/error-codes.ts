@@ -1,14 +1,14 @@
-// The one table of errors. Whatever goes wrong, over HTTP or a socket, is one of these codes; nothing
-// else reaches a client.
+// The one table of errors. Whatever goes wrong, over HTTP or a socket, has one of these codes.
+// Nothing else reaches a client.
 
 interface Kind {
   /** HTTP status; sockets carry it too. */
   status: number
   /** One short sentence for a person. */
   title: string
-  /** The same request may succeed later without being changed. */
+  /** The same request may succeed later, unchanged. */
   retryable: boolean
-  /** A client that meets it ends its connection and forgets what it holds. */
+  /** A client that gets this error ends its connection and forgets its state. */
   closes: boolean
 }
 

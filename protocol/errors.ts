@@ -15,7 +15,10 @@ export interface FaultExtra {
   retry_after_ms?: number
 }
 
-/** A fault of the table, thrown anywhere; the boundaries (HTTP, sockets) turn it into a `Problem`. */
+/**
+ * An error with a code of the table. Any layer throws it; the boundaries (HTTP, sockets) turn it
+ * into a `Problem`.
+ */
 export class Fault extends Error {
   readonly code: ErrorCode
   readonly extra: FaultExtra
@@ -28,7 +31,9 @@ export class Fault extends Error {
   }
 }
 
-/** The wire form of a fault. Unknown errors become `internal` and keep their detail to themselves. */
+/**
+ * The wire form of an error. An unknown error becomes `internal`, and its own message stays here.
+ */
 export function toProblem(error: unknown): Problem {
   const fault = error instanceof Fault ? error : new Fault('internal')
   const { title, status } = errors[fault.code]
@@ -44,8 +49,9 @@ export function toProblem(error: unknown): Problem {
 }
 
 /**
- * Parses outside input. Throws `too_large` when a size limit was passed (it carries the limit), else `invalid` with its issues; the latter
- * also for what is nested deeper than anything here, whatever the schema says: it would end the stack of whoever walks it.
+ * Parses input from outside. Throws `too_large` with the limit when a size limit is exceeded,
+ * otherwise `invalid` with the issues. Input that is nested deeper than `limits.jsonDepth` is
+ * `invalid` whatever the schema says, because a recursive walk over it would exhaust the stack.
  */
 export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<T> {
   if (isDeeperThan(limits.jsonDepth, input)) {

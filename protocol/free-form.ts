@@ -1,18 +1,21 @@
-// Free-form objects (`metadata`, `preferences`): plain JSON that can be stored under any key it has, and merged by RFC 7396.
+// Free-form objects (`metadata`, `preferences`): plain JSON with any keys, merged by RFC 7396.
 import { limits } from './limits.ts'
 import { byteLength } from './text.ts'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 export type JsonObject = { [key: string]: Json }
 
-/** Any JSON object, no array. */
+/** True for a JSON object that is not an array. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Keys that a prototype, or the database's driver, would take for its own. */
+/** Keys that a prototype or the database's driver would interpret. */
 export const reservedKeys: ReadonlySet<string> = new Set(['__proto__', '_bsontype'])
 
-/** True when a value of JSON has more than `levels` of lists and objects in each other; doesn't recurse itself. */
+/**
+ * True when lists and objects are nested in more than `levels` levels. It doesn't recurse, so that
+ * it can't exhaust the stack.
+ */
 export function isDeeperThan(levels: number, value: unknown): boolean {
   let level = [value].filter(isNested)
   for (let depth = 0; level.length > 0; depth++) {
@@ -24,11 +27,14 @@ export function isDeeperThan(levels: number, value: unknown): boolean {
 const isNested = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
 
-/** True when the object, as JSON, is above its limit. The result of a merge counts, so the merging command asks too. */
+/**
+ * True when the object's JSON exceeds its limit. The result of a merge counts, so the command that
+ * merges checks it too.
+ */
 export const exceedsFreeForm = (value: JsonObject): boolean =>
   byteLength(JSON.stringify(value)) > limits.freeFormBytes
 
-/** RFC 7396: the patched copy. Arguments stay as they are; unchanged branches are shared. */
+/** RFC 7396: a patched copy. The arguments stay as they are. The copy shares unchanged branches. */
 export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
   const merged: JsonObject = { ...target }
   for (const [key, value] of Object.entries(patch)) {
@@ -41,7 +47,10 @@ export function mergePatch(target: JsonObject, patch: JsonObject): JsonObject {
   return merged
 }
 
-/** The patch that takes `to` back to `from`: `mergePatch(to, inversePatch(from, to))` equals `from`, but for nulls inside `from`. */
+/**
+ * The patch that turns `to` back into `from`: `mergePatch(to, inversePatch(from, to))` equals
+ * `from`, except for nulls inside `from`.
+ */
 export function inversePatch(from: JsonObject, to: JsonObject): JsonObject {
   const patch: JsonObject = {}
   for (const key of Object.keys(to)) if (!Object.hasOwn(from, key)) patch[key] = null
@@ -53,7 +62,7 @@ export function inversePatch(from: JsonObject, to: JsonObject): JsonObject {
   return patch
 }
 
-/** Deep equality of JSON values; the order of keys doesn't count. */
+/** Deep equality of JSON values. The order of keys doesn't count. */
 export function equalJson(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (Array.isArray(a))

@@ -1,9 +1,11 @@
-// Ids are UUIDs, lower case everywhere; what the server or a client makes is a UUIDv7, so that ids sort by time of birth.
+// Ids are UUIDs in lower case. The server and the clients make UUIDv7, so that ids sort by creation
+// time.
 import type { Uuid } from './scalars.ts'
 
 /**
- * A new UUIDv7 (RFC 9562, section 5.7). Works on pages served over plain http too, where `crypto.randomUUID` is missing.
- * @param now milliseconds since the epoch
+ * A new UUIDv7 (RFC 9562, section 5.7). It also works on pages served over plain http, where
+ * `crypto.randomUUID` is missing.
+ * @param now milliseconds since 1970
  */
 export function newId(now: number = Date.now()): Uuid {
   const bytes = crypto.getRandomValues(new Uint8Array(16))

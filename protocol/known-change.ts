@@ -1,4 +1,5 @@
-// The run-time side of the unions in change.ts, without zod: pages don't load a validator for what their server has validated.
+// The run-time side of the unions in change.ts, without zod: pages don't load a validator for what
+// their server has validated.
 import type { WireChange, ChangeOf, Change, Op } from './change.ts'
 import type { Topic } from './topics.ts'
 
@@ -25,9 +26,10 @@ const ops: { [T in Topic]: Record<Op<T>, true> } = {
 }
 
 /**
- * Narrows a change that came from the wire or the database; nothing else does. False for an op of a newer server: a reducer would miss
- * what the change did, so its entity has to be loaded. `data` is trusted to be what the schema of the op says, because the server that
- * wrote the change has decided it: parsing all data again with each read would cost more than it tells.
+ * Narrows a change that came from the wire or the database; nothing else does. False for an op of a
+ * newer server: a reducer would miss what the change did, so its entity has to be loaded. `data` is
+ * trusted to be what the schema of the op says, because the server that wrote the change has
+ * decided it: parsing all data again with each read would cost more than it tells.
  */
 export const isKnown = (change: WireChange): change is Change => isKnownOp(change)
 

@@ -1,6 +1,7 @@
 /**
- * Every limit of the wire, in one place. Sizes are bytes of UTF-8 and answer `too_large`; counts and lengths are
- * Unicode characters (code points) and answer `invalid`.
+ * Every limit of the wire, in one place. A size is in bytes of UTF-8, and exceeding it is
+ * `too_large`. A count or length is in Unicode characters (code points), and exceeding it is
+ * `invalid`.
  */
 export const limits = {
   usernameMin: 3,

@@ -4,12 +4,15 @@ import { limits } from './limits.ts'
 import { FreeForm, ReadOnly, sizedText, Time, Uuid } from './scalars.ts'
 
 const Role = z.enum(['user', 'assistant', 'system', 'tool'])
-/** `streaming` is the server's alone; the others are final. */
+/** Only the server sets `streaming`. The other statuses are final. */
 export const MessageStatus = z.enum(['complete', 'streaming', 'stopped', 'interrupted', 'failed'])
 export type MessageStatus = z.infer<typeof MessageStatus>
 export const MessageContent = sizedText(limits.messageBytes)
 
-/** A message as it is stored and read. Positions are 1, 2, 3, … within the conversation and never reused. */
+/**
+ * A message as it is stored and read. Positions are 1, 2, 3, … within the conversation and are
+ * never used again.
+ */
 export const Message = z
   .object({
     id: Uuid,
@@ -18,7 +21,7 @@ export const Message = z
     position: z.int().min(1),
     version: Version,
     status: MessageStatus,
-    /** The message of which this is another version (regenerate, edit and resend). */
+    /** The message that this one is another version of (regenerate, edit and resend). */
     replaces: Uuid.nullable(),
     created_at: Time,
     updated_at: Time,
@@ -28,8 +31,9 @@ export const Message = z
 export type Message = z.infer<typeof Message>
 
 /**
- * A message as it is written: new without a known id, else an edit (contract: "PUT with `messages` merges by id"). What a GET gave
- * may come back whole; `position` and `updated_at` are ignored.
+ * A message as a client writes it. With a known id it is an edit, otherwise a new message
+ * (contract: "PUT with `messages` merges by id"). A client may send back a whole message that it
+ * got by GET: `position` and `updated_at` are then ignored.
  */
 export const MessageInput = z
   .strictObject({
@@ -47,7 +51,7 @@ export const MessageInput = z
   .meta({ id: 'MessageInput' })
 export type MessageInput = z.infer<typeof MessageInput>
 
-/** The messages of one request; each id at most once. */
+/** The messages of one request. Each id occurs at most once. */
 export const MessageInputs = z
   .array(MessageInput)
   .max(limits.messagesPerRequest)

@@ -1,4 +1,5 @@
-// Topic `preferences`: one free-form object per user (theme, density, agent settings, …), changed by merge patches (RFC 7396).
+// Topic `preferences`: one free-form object per user (theme, density, agent settings, …). Merge
+// patches (RFC 7396) change it.
 import * as z from 'zod'
 import { Version } from './cursor.ts'
 import { FreeForm } from './scalars.ts'

@@ -1,4 +1,4 @@
-// The schema of a fault on the wire; its codes are in error-codes.ts.
+// The schema of an error on the wire. error-codes.ts has the codes.
 import * as z from 'zod'
 import { errorCodes } from './error-codes.ts'
 
@@ -10,7 +10,7 @@ export const Problem = z
     status: z.int(),
     code: z.enum(errorCodes),
     detail: z.string(),
-    /** `invalid`: what is wrong where; `path` is dotted. */
+    /** `invalid`: the faulty fields. `path` is dotted. */
     issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
     /** `version_conflict`: the entity as it is now. */
     current: z.unknown().optional(),

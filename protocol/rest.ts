@@ -1,4 +1,5 @@
-// The one table of routes. http/ serves it, /openapi.json describes it, the attack tests walk it: a route that isn't here doesn't exist.
+// The one table of routes. http/ serves it, /openapi.json describes it, and the attack tests go
+// through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
 import {
   Credentials,
@@ -20,7 +21,8 @@ import {
   Rewind,
   Summary,
 } from './conversations.ts'
-import { Activity, ImportRequest, ImportResult } from './owner.ts'
+import { Activity } from './activity.ts'
+import { ImportRequest, ImportResult } from './import.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
@@ -53,7 +55,7 @@ const id = z.strictObject({ id: Uuid })
 const signedIn = z.object({ user: User, session: Session })
 const conversation = Conversation.extend(at)
 
-/** Accepts what a GET of the conversation gave; what a client may not set is ignored. */
+/** Accepts a conversation as a GET returned it. Fields that a client may not set are ignored. */
 const ConversationPut = ConversationUpdate.extend({
   ...Object.fromEntries(
     [
@@ -315,17 +317,17 @@ type Schema<Name extends RouteName, Part extends string> =
 type Output<S> = [S] extends [never] ? undefined : S extends z.ZodType ? z.output<S> : undefined
 type Input<S> = [S] extends [never] ? undefined : S extends z.ZodType ? z.input<S> : undefined
 
-/** What a handler gets: everything parsed. */
+/** The parsed request that a handler gets. */
 export interface Asked<Name extends RouteName> {
   params: Output<Schema<Name, 'params'>>
   query: Output<Schema<Name, 'query'>>
   body: Output<Schema<Name, 'body'>>
 }
-/** What a client sends. */
+/** The request that a client sends. */
 export interface Asking<Name extends RouteName> {
   params: Input<Schema<Name, 'params'>>
   query: Input<Schema<Name, 'query'>>
   body: Input<Schema<Name, 'body'>>
 }
-/** What comes back; undefined where the route answers 204. */
+/** The response; undefined where the route answers 204. */
 export type Answer<Name extends RouteName> = Output<Schema<Name, 'answer'>>

@@ -1,4 +1,5 @@
-// Where each route of the REST API is: all that a client needs of the table in rest.ts at run time.
+// Method and path of each route of the REST API. At run time a client needs no more of the table in
+// rest.ts.
 
 interface Place {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'

@@ -1,5 +1,6 @@
-// Schemas of the wire's smallest values: ids, text, times, free-form objects. What devices need at run time (making ids, measuring and
-// merging) is in files without zod, because a page should not have to load a validator for what its server has validated.
+// Schemas of the wire's smallest values: ids, text, times, free-form objects. What devices need at
+// run time (making ids, measuring, merging) is in files without zod: a page shouldn't load a
+// validator for data that its server has validated.
 import * as z from 'zod'
 import { exceedsFreeForm, isObject, reservedKeys, type JsonObject } from './free-form.ts'
 import { limits } from './limits.ts'
@@ -7,7 +8,7 @@ import { byteLength } from './text.ts'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-/** A UUID of any version; folded to lower case on the way in. */
+/** A UUID of any version, converted to lower case. */
 export const Uuid = z
   .string()
   .regex(uuid, 'must be a UUID')
@@ -15,7 +16,7 @@ export const Uuid = z
   .meta({ id: 'Uuid', format: 'uuid' })
 export type Uuid = z.infer<typeof Uuid>
 
-/** Any well-formed string: lone surrogates have no UTF-8 form and are refused. */
+/** Any well-formed string. Lone surrogates have no UTF-8 form and are rejected. */
 export const Text = z
   .string()
   .refine((value) => value.isWellFormed(), 'must be well-formed Unicode')
@@ -34,33 +35,45 @@ export const sizedText = (max: number) =>
     params: { limit_bytes: max },
   })
 
-/** In UTC with milliseconds; undefined for what is none, or is in no year of four digits there: offsets lead beyond both ends. */
+/**
+ * The time in UTC with milliseconds; undefined if the text is no time, or if its year in UTC
+ * doesn't have four digits. An offset can lead beyond both ends.
+ */
 function folded(value: string): string | undefined {
   const ms = Date.parse(value)
   const iso = Number.isNaN(ms) ? undefined : new Date(ms).toISOString()
   return iso !== undefined && /^\d{4}-/.test(iso) ? iso : undefined
 }
 
-/** A moment in ISO 8601, with or without an offset's minutes; folded to UTC with milliseconds. */
+/**
+ * A moment in ISO 8601, with or without the minutes of an offset. It is converted to UTC with
+ * milliseconds.
+ */
 export const Time = z.iso
   .datetime({ offset: true })
   .refine((value) => folded(value) !== undefined, 'must be a time in the years 0 to 9999')
   .overwrite((value) => folded(value) ?? value)
   .meta({ id: 'Time' })
 
-/** What a GET gave and a client may not set: it may come back, whatever it is, and is dropped. */
+/**
+ * A field that a client may not set. A client may send back what it got by GET; any value is
+ * accepted and dropped.
+ */
 export const ReadOnly = z
   .unknown()
   .transform((): unknown => undefined)
   .optional()
 
-/** A socket's frame may bring binary attachments, which look like objects. */
+/** A frame of a socket may carry binary attachments, which look like objects. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return Array.isArray(value) || prototype === Object.prototype || prototype === null
 }
 
-/** What is wrong with a value at `depth`, or undefined. Keys that a database or a prototype would take for its own are refused. */
+/**
+ * What is wrong with a value at `depth`; undefined if nothing is. Keys that a database or a
+ * prototype would interpret are rejected.
+ */
 function fault(value: unknown, depth: number): string | undefined {
   if (typeof value === 'string')
     return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
@@ -84,7 +97,7 @@ function fault(value: unknown, depth: number): string | undefined {
 
 const tooBig = `must have at most ${limits.freeFormBytes} bytes`
 
-/** A free-form object, or a merge patch of one (a patch is such an object itself). */
+/** A free-form object, or a merge patch of one (which is such an object itself). */
 export const FreeForm = z
   .custom<JsonObject>(isObject, 'must be an object')
   .superRefine((value, context) => {

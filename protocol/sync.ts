@@ -1,4 +1,5 @@
-// The socket protocol around changes: handshake, catch-up, heads, presence, commands and their acks. Alike in all namespaces.
+// The socket protocol around changes: handshake, catch-up, heads, presence and acks. It is the same
+// in all namespaces.
 import * as z from 'zod'
 import { WireChange } from './change.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
@@ -6,15 +7,19 @@ import { Problem } from './problem.ts'
 import { limits } from './limits.ts'
 import { Uuid } from './scalars.ts'
 
-/** `auth` of the handshake. `since`: where the device stands; `user_id`: whose state it holds, refused if the cookie is another's. */
+/**
+ * `auth` of the handshake. `since`: the device's cursor. `user_id`: the user whose state the device
+ * holds; the server refuses it if the cookie is another user's.
+ */
 export const Handshake = z
   .object({ protocol: z.int(), since: Cursor.optional(), user_id: Uuid.optional() })
   .meta({ id: 'Handshake' })
 export type Handshake = z.infer<typeof Handshake>
 
 /**
- * Everything in (from, to]. `more`: ask on, or wait for the next `sync`, until `to` is the head. `reset`: the cursor is of another epoch,
- * above the head or older than retention: load over HTTP and go on from the `seq` that it gives.
+ * All changes in (from, to]. `more`: request the rest, or wait for the next `sync`, until `to` is
+ * the head. `reset`: the cursor is of another epoch, above the head or older than retention; load
+ * over HTTP and continue from the `seq` of that response.
  */
 export const Sync = z
   .object({
@@ -32,8 +37,9 @@ export const Head = z.object({ epoch: Epoch, seq: Seq }).meta({ id: 'Head' })
 export type Head = z.infer<typeof Head>
 
 /**
- * Streamed text between durable changes; may be lost, durable text replaces it. `message_id` is absent for a run of its own. With
- * `thinking_ms`, and then without text: the model has been thinking for so long, and no text follows `offset` yet.
+ * Streamed text between durable changes. It may get lost, and durable text replaces it. A run
+ * without a conversation has no `message_id`. With `thinking_ms`, and then without text, the model
+ * has been thinking for that long, and no text follows `offset` yet.
  */
 export const Delta = z
   .object({
@@ -61,7 +67,7 @@ export type Presence = z.infer<typeof Presence>
 export const Draining = z.object({ reconnect_within_ms: z.int() }).meta({ id: 'Draining' })
 export type Draining = z.infer<typeof Draining>
 
-/** Both ends included, at most 500 changes. */
+/** Both ends are included; at most 500 changes. */
 export const RangeRequest = z
   .strictObject({ from: z.int().min(1), to: z.int().min(1) })
   .refine(
@@ -76,7 +82,10 @@ export const RangeAnswer = z.object({
 })
 export type RangeAnswer = z.infer<typeof RangeAnswer>
 
-/** An ack. `seq` is of the change the command made (of the first one, when it was repeated), `version` of its entity after it. */
+/**
+ * The answer to a command. `seq` is the position of the command's change (of the first one, if it
+ * was repeated), `version` the version of the entity after that change.
+ */
 export const Ack = z.union([
   z.object({
     ok: z.literal(true),

@@ -1,4 +1,4 @@
-// Strings as the wire measures them: in characters or bytes, never cut through a surrogate pair.
+// Strings as the wire measures them: in characters or bytes, and never cut within a surrogate pair.
 import { limits } from './limits.ts'
 
 /** Bytes of `text` in UTF-8. */

@@ -1,4 +1,5 @@
-// The four topics. A topic is a log per user, a namespace, and a reducer; `realtime/` and `ui/` treat them alike.
+// The four topics. A topic is a log per user, a namespace and a reducer. `realtime/` and the client
+// treat all topics alike.
 import * as z from 'zod'
 
 export const topics = ['conversations', 'preferences', 'agents', 'account'] as const

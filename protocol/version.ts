@@ -1,10 +1,14 @@
 /**
- * The number a device sends in its handshake; a server serves its own and the one before, so that nodes can be upgraded one by one.
+ * The number a device sends in its handshake; a server serves its own and the one before, so that
+ * nodes can be upgraded one by one.
  *
- * History
- *   1  the first: topics conversations, preferences, agents, account; `sync`, `change`, `head`, `range`
+ * History 1  the first: topics conversations, preferences, agents, account; `sync`, `change`,
+ * `head`, `range`
  */
 export const PROTOCOL = 1
 
-/** The numbers that a server of protocol `n` serves, its own last. Anything else is refused with `protocol_unsupported`. */
+/**
+ * The numbers that a server of protocol `n` serves; its own is the last. It refuses any other with
+ * `protocol_unsupported`.
+ */
 export const servedBy = (n: number): readonly number[] => (n > 1 ? [n - 1, n] : [n])

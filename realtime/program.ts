@@ -9,11 +9,11 @@ import { ConfigError, readConfig } from './config/config.ts'
 import { createShutdown } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
-import { readCommand, USAGE, UsageError, type Command } from './operator/arguments.ts'
-import { runCommand, type Terminal } from './operator/run.ts'
+import { readCommand, USAGE, UsageError, type OperatorCommand } from './operator/command-line.ts'
+import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
 import { openDatabase } from './store/database.ts'
-import { toFault } from './store/faults.ts'
-import { migrate } from './store/migrations.ts'
+import { toServerFault } from './store/faults.ts'
+import { migrateSchema } from './store/migrations.ts'
 
 const logger = createLogger('silent')
 
@@ -24,7 +24,7 @@ const logger = createLogger('silent')
 export async function runProgram(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  terminal: Terminal,
+  terminal: OperatorTerminal,
 ): Promise<number> {
   try {
     const command = readCommand(args)
@@ -37,7 +37,7 @@ export async function runProgram(
     terminal.tell(
       known
         ? (error as Error).message
-        : `lockstep: ${String((toFault(error).cause as Error | undefined)?.message ?? (error as Error).message)}`,
+        : `lockstep: ${String((toServerFault(error).cause as Error | undefined)?.message ?? (error as Error).message)}`,
     )
     if (isUsage) terminal.tell(`\n${USAGE}`)
     return isUsage ? 2 : 1
@@ -45,9 +45,9 @@ export async function runProgram(
 }
 
 async function run(
-  command: Exclude<Command, { name: 'help' }>,
+  command: Exclude<OperatorCommand, { name: 'help' }>,
   env: NodeJS.ProcessEnv,
-  terminal: Terminal,
+  terminal: OperatorTerminal,
 ): Promise<boolean> {
   const shutdown = createShutdown(logger)
   try {
@@ -56,10 +56,15 @@ async function run(
     if (embedded) shutdown.add('embedded database', () => embedded.stop())
     const database = await openDatabase(mongodbUrl ?? embedded!.url)
     shutdown.add('database', () => database.close())
-    await migrate(database, { owner: newId() })
+    await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
     shutdown.add('log', () => log.stop())
-    const imports = createImport(database, log, createPreferences(database, log), logger)
+    const imports = createImport({
+      database,
+      log,
+      preferences: createPreferences(database, log),
+      logger,
+    })
     return await runCommand(command, { database, log, imports }, terminal)
   } finally {
     await shutdown.run()

@@ -1,4 +1,5 @@
-// The composition root: who gets what. A server is a value, so that n of them can live in one process.
+// The composition root: it creates every part and gives it what it needs. A server is a value, so
+// that n of them can live in one process.
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -38,19 +39,19 @@ import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
-import { toFault } from './store/faults.ts'
-import { deploymentName } from './store/feed.ts'
-import { migrate } from './store/migrations.ts'
+import { toServerFault } from './store/faults.ts'
+import { readDeploymentName } from './store/feed.ts'
+import { migrateSchema } from './store/migrations.ts'
 
 const FINISH_DELETIONS_MS = 300_000
-/** How long replies have to write down what they have when the node stops (ms). */
+/** How long running replies have to write their last text when the node stops (ms). */
 const FINISH_REPLIES_MS = 5_000
 
 export type ServerConfig = Config & { mongodbUrl: string }
 
 export interface ServerOptions {
   logger?: Logger
-  /** Adds the process's own figures to the metrics: one server a process. */
+  /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -59,7 +60,7 @@ export interface ServerOptions {
   rateLimits?: Partial<RateLimitRules>
   conversationsPerUser?: number
   gateway?: GatewaySettings
-  /** Instead of `shutdownTimings`, as nobody in a test waits for a load balancer. */
+  /** Replaces `shutdownTimings.leave` in tests, where no load balancer has to notice. */
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
@@ -69,11 +70,14 @@ export interface ServerOptions {
 export interface RunningServer {
   /** Where it listens, `http://host:port`. */
   url: string
-  /** Readiness fails, devices move over, acked work is finished. A second call joins the first. */
+  /**
+   * Readiness fails, devices move to other nodes, acknowledged work is finished. A second call
+   * joins the first.
+   */
   stop(): Promise<void>
 }
 
-/** Resolves when it serves. Rejects when the database can't be reached or the port is taken. */
+/** Resolves when it serves. Rejects when it can't reach the database or the port is taken. */
 export async function startServer(
   config: ServerConfig,
   options: ServerOptions = {},
@@ -91,11 +95,12 @@ export async function startServer(
   async function compose(): Promise<RunningServer> {
     const database = await openDatabase(config.mongodbUrl)
     stops.add('database', () => database.close())
-    await migrate(database, { owner: newId() })
+    await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
 
-    // connected early, so that it goes late: whatever stops before it may still have to tell the other nodes
+    // connected early and thus stopped late: what stops before it may still have to tell other
+    // nodes
     const link = config.redisUrl ? await linkTo(config.redisUrl, database) : undefined
     if (link) stops.add('redis', () => link.stop())
 
@@ -107,7 +112,8 @@ export async function startServer(
     })
     const passwords = createPasswords(options.passwordCost)
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
-    const late: { gateway?: Gateway } = {} // made last, as it needs the commands that end sockets through it
+    // the gateway is created last, as it needs the commands, and they end sockets through it
+    const late: { gateway?: Gateway } = {}
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       onlineSessions: async (user_id: string) =>
@@ -162,12 +168,12 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport(database, log, preferences, logger, quota),
+          imports: createImport({ database, log, preferences, logger, quota }),
         }),
       },
       sessions,
       host: { account, proxy, oidc },
-      toFault,
+      toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
@@ -183,7 +189,7 @@ export async function startServer(
       originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
       log,
       execute: createExecute(commands),
-      toFault,
+      toFault: toServerFault,
       logger,
       metrics,
       settings: options.gateway,
@@ -197,7 +203,7 @@ export async function startServer(
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
-        // the sockets are ended by now, but on nodes that couldn't be told for want of Redis
+        // their sockets have been ended, except on nodes that couldn't be told without Redis
         if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
         deliver(user_id, change, everywhere)
       },
@@ -214,19 +220,19 @@ export async function startServer(
 
     const url = await listen(http.server, config)
     serving = true
-    // as long as a load balancer leads devices here, refusing them would only send them round
+    // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
     stops.add('readiness', () => void (serving = false))
     return { url, stop: () => stops.run() }
   }
 
-  /** A single node never loads the client library. */
+  /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
-    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
-    return startLink({
+    const { startClusterLink } = await import('./redis/cluster-link.ts')
+    return startClusterLink({
       url,
-      deployment: await deploymentName(database),
+      deployment: await readDeploymentName(database),
       node: newId(),
       logger,
       metrics,

@@ -1,7 +1,9 @@
-// Pure: conversation + command -> change, or undefined when nothing would change, or a Fault. The server decides with it before it
-// appends; clients show with it what they have not been told yet.
+// Pure: conversation + command -> change, or undefined when nothing would change, or a Fault. The
+// server decides with it before it appends. Clients use it to show the effect of commands that the
+// server has not answered yet.
 //
-// `held` must contain the messages that the command names (`namedMessages`); on the server others may be missing.
+// `held` must contain the messages that the command names (`namedMessages`). On the server it may
+// lack others.
 import type { DecisionContext, DecisionOf } from '../change.ts'
 import type {
   Conversation,
@@ -17,12 +19,15 @@ import type { Message, MessageInput } from '../message.ts'
 import { isConversation, type HeldConversation } from '../reduce/conversation.ts'
 import { previewOf } from '../text.ts'
 
-/** What a conversation is called until somebody names it. */
+/** The title of a conversation that nobody has named. */
 export const DEFAULT_TITLE = 'New conversation'
 
 export type ConversationDecision = DecisionOf<'conversations'>
 
-/** The commands whose payload alone decides. The others need more: decide/replies.ts and decide/rewind.ts. */
+/**
+ * The commands whose payload alone decides. The others need more: decide/replies.ts and
+ * decide/rewind.ts.
+ */
 export type DecidedConversationCommand = Exclude<
   keyof ConversationCommands,
   'reply' | 'stop' | 'rewind'
@@ -33,7 +38,10 @@ export type DecideConversation<Name extends DecidedConversationCommand> = (
   context: DecisionContext,
 ) => ConversationDecision | undefined
 
-/** Ids of the messages that a command names: known ones may be edited or be the ones that others replace. */
+/**
+ * Ids of the messages that a command edits or that its new messages replace. An id may also be that
+ * of a new message.
+ */
 export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
   return [
     ...new Set(
@@ -90,7 +98,10 @@ const update: DecideConversation<'update'> = (held, command, context) => {
   )
 }
 
-/** The change that gives a conversation these fields, and messages in the place of those they replace; undefined when there are none. */
+/**
+ * The change that gives a conversation these fields and messages. `replaced` are the former
+ * versions of edited messages. undefined: there is nothing to change.
+ */
 export function updated(
   conversation: Conversation,
   fields: ConversationFields,
@@ -118,7 +129,10 @@ export function updated(
   return { op: 'updated', ...next(conversation), data, before }
 }
 
-/** A message whose id is known has been appended before: its id is its idempotency key. */
+/**
+ * The id of a message is its idempotency key: a known id means that the message has been appended
+ * before.
+ */
 const append: DecideConversation<'append'> = (held, { conversation_id, message }, context) => {
   const conversation = live(held)
   if (message.id && conversation.messages.some(({ id }) => id === message.id)) return undefined
@@ -162,14 +176,14 @@ export function summaryOf(conversation: Conversation): Summary {
   return summary
 }
 
-/** Throws `not_found` for what was purged or never was. */
+/** Throws `not_found` for a conversation that was purged or never existed. */
 export function existing(held: HeldConversation): Conversation {
   if (!isConversation(held))
     throw new Fault('not_found', { detail: 'There is no such conversation' })
   return held
 }
 
-/** Throws `not_found` for what isn't there or is in the trash. */
+/** Throws `not_found` for a conversation that doesn't exist or is in the trash. */
 export function live(held: HeldConversation): Conversation {
   const conversation = existing(held)
   if (conversation.deleted_at !== null)
@@ -193,7 +207,7 @@ function replacedFields(
   }
 }
 
-/** The named fields whose value would become another. */
+/** The fields of the command whose value differs from the present one. */
 function changedFields(
   conversation: Conversation,
   command: ConversationCommands['update'],
@@ -212,7 +226,10 @@ function changedFields(
   return fields
 }
 
-/** What is stored never holds a null (RFC 7396 can't tell it from an absence), so that what a GET gave can be PUT back. */
+/**
+ * Stored metadata never contains null, because RFC 7396 can't tell it from an absent key. So a
+ * client can PUT back what it got by GET.
+ */
 function mergedMetadata(present: JsonObject, patch: JsonObject): JsonObject {
   const merged = mergePatch(present, patch)
   if (exceedsFreeForm(merged))
@@ -223,7 +240,10 @@ function mergedMetadata(present: JsonObject, patch: JsonObject): JsonObject {
   return merged
 }
 
-/** The merge by id: the messages that become new or other, in order of position, and those that they replaced. */
+/**
+ * Merges messages by id. `messages` are the new and edited ones, ordered by position; `replaced`
+ * are the former versions of the edited ones.
+ */
 function mergeInputs(
   conversation: Conversation,
   inputs: readonly MessageInput[],
@@ -253,7 +273,7 @@ function mergeInputs(
   return { messages, replaced }
 }
 
-/** Throws `invalid` for more messages than a conversation may have. */
+/** Throws `invalid` when a conversation would have more messages than allowed. */
 export function checkLength(message_count: number): void {
   if (message_count > limits.messagesPerConversation)
     throw invalid(
@@ -282,7 +302,10 @@ function addition(input: MessageInput, position: number, context: DecisionContex
   }
 }
 
-/** The edited message, or undefined when the input is a stale or an equal copy. A message that streams belongs to its writer. */
+/**
+ * The edited message; undefined when the input is a stale or an equal copy, or when the message is
+ * streaming: only its producer writes it then.
+ */
 function edit(
   present: Message,
   input: MessageInput,

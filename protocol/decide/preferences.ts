@@ -4,7 +4,10 @@ import { equalJson, exceedsFreeForm, inversePatch, mergePatch } from '../free-fo
 import { limits } from '../limits.ts'
 import type { Preferences, PreferencesCommands } from '../preferences.ts'
 
-/** Pure: preferences + patch -> change, or undefined when nothing would change. The entity is the user. */
+/**
+ * Pure: preferences + patch -> change, or undefined when nothing would change. The entity is the
+ * user.
+ */
 export function decidePreferences(
   held: Preferences,
   { patch, if_version }: PreferencesCommands['update'],

@@ -1,7 +1,7 @@
-// Pure: how a reply comes into a conversation, grows and ends. The invariant: a message streams for one run only; whatever comes from
-// another run, or after its end, changes nothing.
+// Pure: how a reply begins, grows and ends. The invariant: a message streams for one run only.
+// Whatever another run sends, or sends after the end, changes nothing.
 //
-// `held` must contain every streaming message of the conversation and the messages that are named.
+// `held` must contain every streaming message of the conversation, and the messages that are named.
 import type { DecisionContext } from '../change.ts'
 import type { Conversation, ConversationChanges } from '../conversations.ts'
 import { Fault } from '../errors.ts'
@@ -18,9 +18,9 @@ export interface ReplyStart {
   run_id: string
   agent: string
   model: string
-  /** The assistant's message of which it is another version. */
+  /** The assistant's message that this one is another version of. */
   replaces?: string
-  /** The user's words to which it replies, when they aren't in the conversation yet. */
+  /** The user's message that it answers, if the conversation doesn't have that message yet. */
   input?: { id: string; content: string }
 }
 
@@ -87,7 +87,10 @@ export interface ReplyPiece {
   text: string
 }
 
-/** Extends the message. Throws `not_found` when this run doesn't write it (any more); undefined: the text is there already. */
+/**
+ * Extends the message. undefined: the text is there already. Throws `not_found` when this run
+ * doesn't write the message, or no longer does.
+ */
 export function decideExtend(
   held: HeldConversation,
   piece: ReplyPiece,
@@ -115,11 +118,14 @@ export interface ReplyEnding {
   message_id: string
   run_id: string
   status: ConversationChanges['finished']['status']
-  /** Added to the message's own. */
+  /** Added to the message's metadata. */
   metadata: JsonObject
 }
 
-/** Ends the message, also in the trash. undefined: it has ended, or another run writes it. Throws `not_found` after a purge. */
+/**
+ * Ends the message, also in the trash. undefined: the message has ended, or another run writes it.
+ * Throws `not_found` after a purge.
+ */
 export function decideFinish(
   held: HeldConversation,
   ending: ReplyEnding,
@@ -130,7 +136,10 @@ export function decideFinish(
   return message && finish(conversation, message, ending, context)
 }
 
-/** Stops whatever run writes the message. undefined: it has ended. Throws `not_found` for a message that isn't there. */
+/**
+ * Ends the message as stopped, whichever run writes it. undefined: the message has ended. Throws
+ * `not_found` for a message that doesn't exist.
+ */
 export function decideStop(
   held: HeldConversation,
   {
@@ -146,8 +155,9 @@ export function decideStop(
 }
 
 /**
- * Asks whoever writes the message to end it: an empty piece, which every reader of the log knows and which changes nothing, in the name of
- * the user who asks. undefined: it has ended. Throws `not_found` for a message that isn't there.
+ * Asks the producer to end the message: by an empty `extended`, which every version knows and which
+ * changes nothing. The actor is the user who asks. undefined: the message has ended. Throws
+ * `not_found` for a message that doesn't exist.
  */
 export function decideStopRequest(
   held: HeldConversation,
@@ -174,7 +184,7 @@ function streaming(held: HeldConversation, message_id: string) {
   return message.status === 'streaming' ? { conversation, message } : undefined
 }
 
-/** The run that writes a message now. */
+/** The run that writes the message; undefined when the message isn't streaming. */
 function runOf(held: HeldConversation, message_id: string): string | undefined {
   const message = isConversation(held)
     ? held.messages.find(({ id }) => id === message_id)

@@ -1,7 +1,9 @@
-// Pure: how a conversation is brought back to what it was. Nothing is erased: it is a change like any other, in which fields and messages that have
-// been edited since get their former values under new versions. Messages that came later stay, as do positions and ids.
+// Pure: how a conversation is brought back to an earlier moment. Nothing is erased. The change
+// gives the fields and messages that have been edited since then their former values, under new
+// versions. Messages that came later stay, and so do positions and ids.
 //
-// `held` must contain every streaming message, and all that were written after the moment; `then` is what they were, as undoing the log gives it.
+// `held` must contain every streaming message, and all messages that were written after the moment.
+// `then` is the conversation at that moment, as undoing the log gives it.
 import type { DecisionContext } from '../change.ts'
 import { UNFINISHED, type Conversation, type ConversationFields } from '../conversations.ts'
 import { Fault } from '../errors.ts'
@@ -10,7 +12,10 @@ import type { Message } from '../message.ts'
 import type { HeldConversation } from '../reduce/conversation.ts'
 import { live, updated, type ConversationDecision } from './conversations.ts'
 
-/** undefined: it is what it was. Throws `already_replying` while a message is being written, `not_found` for what isn't there or is in the trash. */
+/**
+ * undefined: the conversation hasn't changed since then. Throws `already_replying` while a message
+ * is streaming, `not_found` for a conversation that doesn't exist or is in the trash.
+ */
 export function decideRewind(
   held: HeldConversation,
   then: Conversation,
@@ -37,7 +42,7 @@ export function decideRewind(
   return updated(conversation, fieldsOf(conversation, then), { messages, replaced }, context)
 }
 
-/** A reply that was being written then has ended since, which isn't undone. */
+/** A reply that was streaming at that moment has ended since then. That isn't undone. */
 const differs = (message: Message, earlier: Message | undefined): boolean =>
   earlier !== undefined &&
   earlier.status !== 'streaming' &&
@@ -47,7 +52,8 @@ const differs = (message: Message, earlier: Message | undefined): boolean =>
 
 function fieldsOf(conversation: Conversation, then: Conversation): ConversationFields {
   const { title, pinned, archived } = then
-  const { [UNFINISHED]: _unfinished, ...metadata } = then.metadata // an import that has ended since isn't under way again
+  // an import that has ended since then must not become unfinished again
+  const { [UNFINISHED]: _unfinished, ...metadata } = then.metadata
   return {
     ...(title !== conversation.title && { title }),
     ...(!equalJson(metadata, conversation.metadata) && { metadata }),

@@ -1,4 +1,5 @@
-// Pure: how a run of an agent begins, grows, ends and is removed. The invariant: a run that has ended, or is removed, never changes again.
+// Pure: how a run of an agent begins, grows, ends and is deleted. The invariant: a run that has
+// ended or is deleted never changes again.
 import type { AgentChanges, AgentCommands, Run } from '../agents.ts'
 import type { DecisionContext, DecisionOf } from '../change.ts'
 import { Fault } from '../errors.ts'
@@ -12,11 +13,13 @@ export type RunDecision = DecisionOf<'agents'>
 export type RunStart = AgentCommands['run'] & {
   id: string
   model: string
-  /** Of the reply in the conversation, when there is one. */
+  /** The reply in the conversation, if the run belongs to one. */
   message_id: string | null
 }
 
-/** Begins a run; undefined: this id runs already. Throws `id_taken` when it was removed. */
+/**
+ * Begins a run. undefined: a run with this id exists. Throws `id_taken` when that run was deleted.
+ */
 export function decideRun(
   held: HeldRun,
   start: RunStart,
@@ -43,7 +46,10 @@ export function decideRun(
   return { op: 'created', entity_id: id, version: 1, data: { ...run } }
 }
 
-/** Extends the output; an empty first piece says that a queued run runs. Throws `not_found` when it has ended. */
+/**
+ * Extends the output. An empty first text tells that a queued run is running. undefined: the text
+ * is there already. Throws `not_found` when the run has ended.
+ */
 export function decideRunExtend(
   held: HeldRun,
   piece: AgentChanges['extended'],
@@ -66,11 +72,11 @@ export function decideRunExtend(
 
 export interface RunEnding {
   status: AgentChanges['finished']['status']
-  /** Added to the run's own. */
+  /** Added to the run's metadata. */
   metadata: JsonObject
 }
 
-/** Ends a run; undefined: it has ended. Throws `not_found` for one that isn't there. */
+/** Ends a run. undefined: it has ended. Throws `not_found` for a run that doesn't exist. */
 export function decideRunFinish(
   held: HeldRun,
   { status, metadata }: RunEnding,
@@ -88,7 +94,10 @@ export function decideRunFinish(
   return { op: 'finished', ...next(run), data, before }
 }
 
-/** Asks whoever writes a run to end it: an empty piece in the name of the user who asks. undefined: it has ended. Throws `not_found`. */
+/**
+ * Asks the producer to end the run, by an empty `extended` whose actor is the user who asks.
+ * undefined: the run has ended. Throws `not_found` for a run that doesn't exist.
+ */
 export function decideRunStopRequest(held: HeldRun): RunDecision | undefined {
   const run = existingRun(held)
   if (run.ended_at !== null) return undefined
@@ -96,13 +105,16 @@ export function decideRunStopRequest(held: HeldRun): RunDecision | undefined {
   return { op: 'extended', ...next(run), data, before: { status: run.status } }
 }
 
-/** Removes a run, also one that runs: its producer stops when it sees that. undefined: it is removed. */
+/**
+ * Deletes a run. The producer of a running one stops when it sees the change. undefined: the run is
+ * deleted already.
+ */
 export function decideRunDelete(held: HeldRun): RunDecision | undefined {
   if (held && !isRun(held)) return undefined
   return { op: 'deleted', ...next(existingRun(held)), data: {}, before: {} }
 }
 
-/** Throws `not_found` for a run that was removed or never was. */
+/** Throws `not_found` for a run that was deleted or never existed. */
 export function existingRun(held: HeldRun): Run {
   if (!isRun(held)) throw new Fault('not_found', { detail: 'There is no such run' })
   return held

@@ -1,11 +1,14 @@
-// Pure: conversation + change -> conversation. The server projects with it, every client applies changes with it, and the tests use it
-// as their model. It is idempotent: a change whose version isn't above the held entity's changes nothing.
+// Pure: conversation + change -> conversation. The server projects with it, every client applies
+// changes with it, and the tests use it as their model. It is idempotent: a change whose version
+// isn't above the held entity's changes nothing.
 import type { ChangeOf, WireChange } from '../change.ts'
 import type { Conversation } from '../conversations.ts'
 import { isKnownOf } from '../known-change.ts'
 import type { Message } from '../message.ts'
 
-/** What is left of a purged conversation. Its id stays used, and its version keeps late changes out. */
+/**
+ * What is left of a purged conversation. Its id stays used, and its version keeps late changes out.
+ */
 export interface Tombstone {
   id: string
   user_id: string
@@ -13,13 +16,19 @@ export interface Tombstone {
   purged: true
 }
 
-/** A conversation as somebody holds it; undefined: not held. A `Conversation` may hold any window of its messages. */
+/**
+ * A conversation as somebody holds it; undefined: not held. A `Conversation` may hold any window of
+ * its messages.
+ */
 export type HeldConversation = Conversation | Tombstone | undefined
 
 export const isConversation = (held: HeldConversation): held is Conversation =>
   held !== undefined && !('purged' in held)
 
-/** A change of a conversation that isn't held leaves it unheld, unless the change carries the whole conversation. */
+/**
+ * A change of a conversation that isn't held leaves it unheld, unless the change carries the whole
+ * conversation.
+ */
 export function reduceConversation(held: HeldConversation, change: WireChange): HeldConversation {
   if (held && change.version <= held.version) return held
   if (!isKnownOf('conversations', change)) return passOver(held, change)
@@ -87,7 +96,10 @@ function changedFields(held: Conversation, change: PartialChange): Partial<Conve
   }
 }
 
-/** `content` with `text` at `offset`. Only text beyond the present end is added, so a repeated piece of text changes nothing. */
+/**
+ * `content` with `text` at `offset`. Only text beyond the present end is added, so a repeated piece
+ * of text changes nothing.
+ */
 export function extend(content: string, offset: number, text: string): string {
   return offset <= content.length ? content + text.slice(content.length - offset) : content
 }

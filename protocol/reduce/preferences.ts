@@ -6,7 +6,10 @@ import type { Preferences } from '../preferences.ts'
 /** What an account starts with. */
 export const noPreferences: Preferences = { preferences: {}, version: 1 }
 
-/** Pure: preferences + change -> preferences. A change whose version isn't above the held one changes nothing. */
+/**
+ * Pure: preferences + change -> preferences. A change whose version isn't above the held one
+ * changes nothing.
+ */
 export function reducePreferences(held: Preferences, change: WireChange): Preferences {
   if (change.version <= held.version || !isKnownOf('preferences', change)) return held
   if (change.op !== 'updated' || !change.data) return held

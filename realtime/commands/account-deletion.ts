@@ -1,5 +1,6 @@
-// The end of an account. `closing` in its document is the point of no return: from then on nobody is signed in or can sign in, and
-// whatever stops half-way is finished by `finish`, which any node may run at any time. The document goes last, as it is what says so.
+// The deletion of an account. `closing` in the user's document is the point of no return: from then
+// on nobody is signed in or can sign in. `finish` completes a deletion that stopped half-way; any
+// node may run it at any time. The user's document is deleted last, because `closing` is in it.
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { topics, type Topic } from '@lockstep/protocol/topics'
@@ -10,16 +11,25 @@ import { eraseContent, findClosedSince } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
 import type { SessionSockets } from './session-sockets.ts'
 
-/** For this long content of a deleted account is looked for again: a node that had stalled may have projected some (ms). */
+/**
+ * For this long after a deletion, content of the account is deleted again: a node that had stalled
+ * may have written some (ms).
+ */
 const SWEEP_AGAIN_MS = 60 * 60 * 1000
 
-/** `closed` ends the connections that it reaches. It takes milliseconds; what it has not reached by then is ended (ms). */
+/**
+ * How long the `closed` entry has to end the connections that it reaches. It takes milliseconds;
+ * then the others are ended (ms).
+ */
 const FAREWELL_MS = 900
 
 export interface AccountDeletion {
   /** Removes the account and all its content. */
   remove(user: UserDocument): Promise<void>
-  /** Finishes deletions that were begun, and looks again at recent ones. For housekeeping: idempotent, a few look-ups when idle. */
+  /**
+   * Completes deletions that stopped half-way, and repeats recent ones. Idempotent; a few look-ups
+   * when there is nothing to do.
+   */
   finish(): Promise<void>
 }
 
@@ -32,7 +42,10 @@ export function createAccountDeletion({
   log: Log
   devices: SessionSockets
 }): AccountDeletion {
-  /** Nothing follows this entry. What came before it is projected here, so that no projection of this node writes behind the erasure. */
+  /**
+   * Appends the last entry of a topic, and projects the entries before it: otherwise a projection
+   * of this node could write after the content has been deleted.
+   */
   async function close({ _id: user_id, version }: UserDocument, topic: Topic): Promise<void> {
     try {
       await log.append({
@@ -44,14 +57,18 @@ export function createAccountDeletion({
       })
       await log.projectToHead(user_id, topic)
     } catch (error) {
-      // closed before by a deletion that stopped half-way, or never begun by a sign-up that did
+      // a deletion that stopped half-way has closed it, or a sign-up that stopped half-way never
+      // created it
       const done =
         error instanceof Fault && (error.code === 'unauthenticated' || error.code === 'not_found')
       if (!done) throw error
     }
   }
 
-  /** Nobody is signed in since `closing`; the sessions go behind `closed`, as sockets whose session is gone end before they are told anything. */
+  /**
+   * Deletes the sessions after `closed` has been appended: a socket whose session is gone is ended
+   * before it hears of anything.
+   */
   async function endSessions(user_id: string): Promise<void> {
     const sessions = await deleteSessionsOf(database, user_id)
     setTimeout(() => devices.disconnectSessions(sessions), FAREWELL_MS).unref()
@@ -71,7 +88,7 @@ export function createAccountDeletion({
       await complete(user)
     },
     async finish() {
-      // one that waits for a newer node keeps no other waiting
+      // a deletion that waits for a newer node must not keep the others waiting
       const failed: unknown[] = []
       for (const user of await findClosing(database))
         await complete(user).catch((error: unknown) => failed.push(error))

@@ -1,13 +1,14 @@
-// Topic `account` tells devices, and people later, what happened to accounts and sessions. Accounts and sessions are documents that are
-// written first; the entry is appended after that. So a crash in between loses an entry and never leaves a revoked session alive.
+// Topic `account` tells devices, and people later, what happened to accounts and sessions. Accounts
+// and sessions are documents that are written first; the entry is appended after that. So a crash
+// in between loses an entry and never leaves a revoked session alive.
 import type { DecisionOf } from '@lockstep/protocol/change'
 import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import type { AccountNeeds, AccountState } from '../log/state/account-state.ts'
 
 /**
- * A command's identity, which tells a repeated command from another one under the same `mutation_id`. It is stored as a plain hash and
- * therefore never contains a password.
+ * A command's identity, which tells a repeated command from another one under the same
+ * `mutation_id`. It is stored as a plain hash and therefore never contains a password.
  */
 export type CommandIdentity = readonly [name: string, ...fields: string[]]
 
@@ -29,7 +30,10 @@ export interface AccountLog {
     entity: { entity_id: string; needs?: AccountNeeds },
     decide: (state: AccountState) => DecisionOf<'account'> | undefined,
   ): Promise<Told | undefined>
-  /** The entry that the same command made before. Throws `invalid` when another command used its `mutation_id`. */
+  /**
+   * The entry that the same command made before. Throws `invalid` when another command used its
+   * `mutation_id`.
+   */
   first(context: CommandContext, identity: CommandIdentity): Promise<Told | undefined>
 }
 

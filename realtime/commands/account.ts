@@ -1,5 +1,6 @@
-// What users do with their account and sessions. A revocation removes the session's document first (from then on it is dead, on every
-// node), then ends its sockets, then tells the other devices.
+// What users do with their account and sessions. A revocation deletes the session's document first,
+// so that the session is dead on every node. Then it ends the session's sockets, and then it tells
+// the other devices.
 import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -19,39 +20,49 @@ import type { Outcome } from './outcome.ts'
 import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
 
-/** A session is a proof of who it is for so long (ms). */
+/** How long after its begin a session alone proves who the user is (ms). */
 const FRESH_MS = 10 * 60 * 1000
 
 interface AtHead {
   epoch: string
-  /** Of topic `account`; what comes with it is at least as new. */
+  /** Head of topic `account`. The data beside it is at least as new. */
   seq: number
 }
 
 export interface AccountUseCases extends SignIn {
-  /** Who is signed in. Throws `unauthenticated` when the session ended meanwhile. */
+  /**
+   * The user and the session that ask. Throws `unauthenticated` when the session has ended
+   * meanwhile.
+   */
   me(caller: Caller): Promise<SignInResult & AtHead>
   /** Throws `username_taken`. */
   rename(context: CommandContext, username: string): Promise<User>
-  /** Also revokes the other sessions. Faults: `invalid_credentials`, `rate_limited`, `invalid` for an account without a password. */
+  /**
+   * Changes the password and revokes the other sessions. Faults: `invalid_credentials`,
+   * `rate_limited`, `invalid` for an account without a password.
+   */
   changePassword(
     context: CommandContext,
     address: string,
     passwords: { current: string; next: string },
   ): Promise<void>
   /**
-   * Deletes the account and all its content. One without a password needs a session that has just begun instead. Faults:
-   * `invalid_credentials`, `rate_limited`, `invalid` without the password that it has.
+   * Deletes the account and all its content. An account without a password needs a session that has
+   * just begun instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
+   * is missing.
    */
   remove(context: CommandContext, address: string, password: string | undefined): Promise<void>
-  /** Those that are alive, newest first. */
+  /** The sessions that haven't ended, newest first. */
   listSessions(caller: Caller): Promise<{ items: ListedSession[] } & AtHead>
-  /** Signs a device out, the own one included. Throws `not_found` for what isn't a session of the user, or isn't one any more. */
+  /**
+   * Ends a session, which may be the own one. Throws `not_found` if the user has no such session,
+   * or no longer has it.
+   */
   revoke(
     context: CommandContext,
     command: AccountCommands['revoke'],
   ): Promise<Outcome<AccountCommands['revoke']>>
-  /** Finishes deletions that stopped half-way: at start and every few minutes. */
+  /** Completes deletions that stopped half-way. Called at start and every few minutes. */
   finishDeletions(): Promise<void>
 }
 
@@ -81,7 +92,10 @@ export function createAccount(deps: {
     if (!(await passwords.verify(password, password_hash))) throw new Fault('invalid_credentials')
   }
 
-  /** What stands for the password where there is none: a device that was left open for long does not suffice. */
+  /**
+   * Replaces the password where there is none. A session that began long ago doesn't suffice: the
+   * device may have been left open.
+   */
   async function needFreshSession({ session_id }: Caller): Promise<void> {
     const session = await findSession(database, session_id ?? '', new Date())
     if (!session || Date.now() - session.created_at.getTime() > FRESH_MS)
@@ -90,7 +104,10 @@ export function createAccount(deps: {
       })
   }
 
-  /** Tells the present name, unless it has been told: the repetition of a rename that stopped before this tells it. */
+  /**
+   * Tells the present name unless the log has told it. So repeating a rename that stopped half-way
+   * tells its name.
+   */
   const tellName = (context: CommandContext, identity: CommandIdentity) =>
     accountLog.tell(
       context,
@@ -106,7 +123,10 @@ export function createAccount(deps: {
       },
     )
 
-  /** `removed`: the session's document was there just now, so its end is told even if its beginning wasn't. */
+  /**
+   * `removed`: the session's document existed just now. Then its end is told even if its begin
+   * never was.
+   */
   const tellRevoked = (context: CommandContext, session_id: string, removed: boolean) =>
     accountLog.tell(
       context,
@@ -119,7 +139,7 @@ export function createAccount(deps: {
       },
     )
 
-  /** The repetition of a change that stopped half-way finds the password replaced already. */
+  /** A repeated change that had stopped half-way finds the new password already. */
   async function replace(user_id: string, given: { current: string; next: string }): Promise<void> {
     for (;;) {
       const { password_hash } = await present(user_id)
@@ -137,7 +157,10 @@ export function createAccount(deps: {
     }
   }
 
-  /** No trace of a password is in the log: as long as the account hasn't changed again, a repetition is what asks for its password. */
+  /**
+   * A repeated request has to prove its password: the log contains no trace of a password that a
+   * repetition could be compared with. This holds only as long as the account hasn't changed again.
+   */
   async function checkRepetition(
     user: UserDocument,
     first: Told,
@@ -158,7 +181,7 @@ export function createAccount(deps: {
     )
   }
 
-  /** The oldest devices of a user who has signed in on too many. */
+  /** Ends the oldest sessions of a user who has too many. */
   async function endOldest(context: CommandContext): Promise<void> {
     const sessions = await findSessionsOf(database, context.user_id, new Date())
     const oldest = sessions.slice(most.sessionsPerUser).map(({ _id }) => _id)
@@ -170,7 +193,7 @@ export function createAccount(deps: {
     devices.disconnectSessions(ended)
     for (const id of ended)
       await tellRevoked({ ...context, mutation_id: newId() }, id, true).catch((error: unknown) => {
-        // revoked by another device meanwhile
+        // another device has revoked it meanwhile
         if (!(error instanceof Fault && error.code === 'not_found')) throw error
       })
   }
@@ -179,7 +202,8 @@ export function createAccount(deps: {
     ...createSignIn({ ...deps, accountLog, endOldest }),
 
     async me({ user_id, session_id }) {
-      const head = await log.head(user_id, 'account') // before the documents: they are written before their entries
+      // the head first: documents are written before their entries
+      const head = await log.head(user_id, 'account')
       const user = await present(user_id)
       const session = await findSession(database, session_id ?? '', new Date())
       if (!session) throw new Fault('unauthenticated')

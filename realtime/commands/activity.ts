@@ -1,10 +1,11 @@
-// The user's audit trail shows the four logs as one list. Each log is in order by itself, because `at` never falls as `seq` rises. So reading
-// the logs from their ends and always taking the newest entry merges them without an index. A page ends at one position in each log.
+// The user's audit trail shows the four logs as one list. Each log is in order by itself, because
+// `at` never falls as `seq` rises. So reading the logs from their ends and always taking the newest
+// entry merges them without an index. A page ends at one position in each log.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
 import { topics, type Topic } from '@lockstep/protocol/topics'
-import { AFTER_ALL, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
+import { MAX_SEQ, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { summariseEntry } from './activity-summary.ts'
 
@@ -13,7 +14,10 @@ type Page = Answer<'listActivity'>
 type Positions = z.infer<typeof Positions>
 
 export interface ActivityUseCases {
-  /** Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, or one of other topics. */
+  /**
+   * Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, or
+   * one of other topics.
+   */
   list(user_id: string, query: Asked<'listActivity'>['query']): Promise<Page>
 }
 
@@ -23,7 +27,7 @@ export const createActivity = (database: Database): ActivityUseCases => ({
     const shownFrom = cursor === undefined ? {} : readCursor(cursor, asked)
     const read = (name: Topic) =>
       readOutlines(database, topicKey(user_id, name), {
-        before: shownFrom[name] ?? AFTER_ALL,
+        before: shownFrom[name] ?? MAX_SEQ,
         limit: limit + 1,
         entity_id,
       })
@@ -50,7 +54,7 @@ function takeNewest(logs: readonly EntryOutline[][]): EntryOutline | undefined {
   return logs.reduce((newest, log) => (timeOf(log) > timeOf(newest) ? log : newest)).shift()
 }
 
-const Position = z.int().min(1).max(AFTER_ALL).optional()
+const Position = z.int().min(1).max(MAX_SEQ).optional()
 const Positions = z.strictObject({
   conversations: Position,
   preferences: Position,

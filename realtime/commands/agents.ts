@@ -1,4 +1,5 @@
-// What happens to a run of an agent: it begins, grows, ends, is removed, is read. Writes go through the log of topic `agents`.
+// What happens to a run of an agent: it begins, grows, ends, is deleted, is read. Writes go through
+// the log of topic `agents`.
 import type { Agent, AgentChanges, AgentCommands, Run, RunStatus } from '@lockstep/protocol/agents'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import {
@@ -31,11 +32,11 @@ export interface RunsQuery {
   conversation_id?: string
 }
 
-/** What can be done with agents from outside, by HTTP and sockets alike. */
+/** What HTTP and sockets can do with agents and runs. */
 export interface AgentUseCases {
-  /** Those that can answer; the first one does when none is named. */
+  /** The agents that can answer. The first one is the default. */
   agents(user_id: string): Promise<Agent[]>
-  /** Starts a run; with a known id: the one that is there, `changed: false`. */
+  /** Starts a run. With a known id it answers with that run and `changed: false`. */
   run(context: CommandContext, payload: AgentCommands['run']): Promise<Outcome<Run>>
   stop(context: CommandContext, payload: AgentCommands['stop']): Promise<Outcome<Run>>
   /** `data` is null. */
@@ -49,9 +50,9 @@ export interface AgentUseCases {
   get(user_id: string, run_id: string): Promise<Run>
 }
 
-/** The log's side of the runs; who produces their text doesn't matter here. */
+/** Runs as the log has them, whoever produces their text. */
 export interface Runs extends Pick<AgentUseCases, 'delete' | 'list' | 'get'> {
-  /** Throws `id_taken`, or `refusal` when there is one (a known id finds its run all the same). */
+  /** Throws `id_taken`, or `refusal` if one is given. A known id finds its run all the same. */
   begin(
     context: CommandContext,
     payload: AgentCommands['run'],
@@ -60,17 +61,17 @@ export interface Runs extends Pick<AgentUseCases, 'delete' | 'list' | 'get'> {
   ): Promise<Outcome<Run>>
   /** Throws `not_found` when the run has ended. */
   extend(user_id: string, run_id: string, piece: AgentChanges['extended']): Promise<void>
-  /** Ends the run, once. Throws `not_found` when it is removed. `cause` tells apart who ends it. */
+  /** Ends the run, once per `cause` (who ends it). Throws `not_found` when the run is deleted. */
   finish(user_id: string, run_id: string, ending: RunEnding, cause?: string): Promise<void>
-  /** Ends the run, whoever produces it, from any node; `metadata` joins the run's own. */
+  /** Ends the run, whichever node produces it. `metadata` is added to the run's own. */
   stop(
     context: CommandContext,
     payload: AgentCommands['stop'],
     metadata?: JsonObject,
   ): Promise<Outcome<Run>>
-  /** Asks whoever produces the run to end it. */
+  /** Asks the producer to end the run. */
   askToStop(context: CommandContext, payload: AgentCommands['stop']): Promise<Outcome<Run>>
-  /** Whether the run may still grow, as far as documents have followed the log. */
+  /** Whether the run may still grow, as far as the documents have followed the log. */
   isOpen(user_id: string, run_id: string): Promise<boolean>
 }
 
@@ -115,7 +116,7 @@ export function createRuns(database: Database, log: Log): Runs {
     },
 
     async askToStop(context, payload) {
-      // the same command as `stop`: it may be repeated on a node where the other thing is to be done
+      // the same command as `stop`: it may be repeated on a node where the other one is due
       const appended = await append(
         context,
         payload.run_id,

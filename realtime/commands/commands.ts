@@ -1,5 +1,6 @@
-// The use case behind each command of the protocol's table. Sockets and HTTP call the same ones: one command is one change, completely or
-// not at all. A command of the table that has no handler here is a type error.
+// The use case behind each command of the protocol's table. Sockets and HTTP call the same ones:
+// one command is one change, completely or not at all. A command of the table that has no handler
+// here is a type error.
 import type { Session } from '@lockstep/protocol/account'
 import type { Run } from '@lockstep/protocol/agents'
 import type { CommandPayloads } from '@lockstep/protocol/commands'
@@ -17,7 +18,10 @@ interface Outcomes {
   account: Outcome<{ session_id: Session['id'] }>
 }
 
-/** `payload` has been parsed by the command's schema. Only HTTP asks for more than the ack of a socket contains. */
+/**
+ * `payload` has been parsed by the command's schema. Only HTTP asks for more than the ack of a
+ * socket contains.
+ */
 type Handler<Payload, Result> = (
   context: CommandContext,
   payload: Payload,
@@ -38,12 +42,18 @@ export type Execute = (
   payload: Record<string, unknown>,
 ) => Promise<Pick<Outcome, 'data' | 'seq' | 'version'>>
 
-/** A method, as TypeScript compares the parameters of methods both ways: each handler takes a narrower payload than this. */
+/**
+ * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
+ * narrower payload than this.
+ */
 interface AnyHandler {
   run(context: CommandContext, payload: Record<string, unknown>): Promise<Outcome>
 }
 
-/** For sockets, which name their command at run time. A name without a schema never comes here: the gateway rejects it. */
+/**
+ * For sockets, which name their command at run time. A name without a schema never comes here: the
+ * gateway rejects it.
+ */
 export function createExecute(handlers: CommandHandlers): Execute {
   const table: Record<Topic, Record<string, AnyHandler['run']>> = handlers
   return (topic, name, context, payload) => {

@@ -1,5 +1,6 @@
-// The answers to commands on conversations. HTTP answers with the conversation and its newest messages, sockets with the summary: both
-// come from the state that the log has decided on, without another read.
+// The answers to commands on conversations. HTTP answers with the conversation and its newest
+// messages, sockets with the summary: both come from the state that the log has decided on, without
+// another read.
 import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import { limits } from '@lockstep/protocol/limits'
@@ -9,7 +10,10 @@ import { byteLength } from '@lockstep/protocol/text'
 import type { Appended } from '../log/append.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
 
-/** A conversation with a window of its messages, and the head of the topic from which a client goes on. */
+/**
+ * A conversation with a window of its messages, and the head of the topic from which a client goes
+ * on.
+ */
 export type ConversationAtHead = Conversation & { epoch: string; seq: number }
 
 /** What the answer to a command contains besides the summary. */
@@ -20,7 +24,9 @@ export interface AnswerOptions {
 
 /** `data` is null after a purge. */
 export interface ConversationOutcome extends Outcome<Summary | null> {
-  /** The conversation with its newest messages, if they were asked for and the command changed it. */
+  /**
+   * The conversation with its newest messages, if they were asked for and the command changed it.
+   */
   conversation?: ConversationAtHead
 }
 
@@ -40,8 +46,8 @@ export function conversationOutcome(
 }
 
 /**
- * The newest messages without a gap, at most `limit` and about 4 MB, but at least one. `messages` are in order of position; the command
- * may have needed older ones that don't belong to the page.
+ * The newest messages without a gap, at most `limit` and about 4 MB, but at least one. `messages`
+ * are in order of position; the command may have needed older ones that don't belong to the page.
  */
 function newestPage(messages: readonly Message[], limit: number): Message[] {
   const page: Message[] = []

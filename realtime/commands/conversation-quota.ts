@@ -1,20 +1,24 @@
-// How many conversations a user may have. Counting them with each new one would cost more than making it; but a change makes or removes at
-// most one, so a count holds, give or take one, for each change of the log since: it is repeated only when it could matter.
+// How many conversations a user may have. Counting them with each new one would cost more than
+// creating it. But one change adds or removes at most one conversation. So a count stays right
+// within one for each change since, and it is repeated only when that could matter.
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import type { Log } from '../log/log.ts'
 import { countConversations } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 
-/** Users whose count is remembered: those who are near the limit. */
+/** How many counts are kept: those of users who are near the limit. */
 const REMEMBERED = 1_000
 
 export interface ConversationQuota {
-  /** Whether a user who is at `seq` of the conversations' log has as many as there may be, the trash included. */
+  /**
+   * Whether a user whose topic conversations is at `seq` has as many conversations as allowed, the
+   * trash included.
+   */
   isFull(user_id: string, seq: number): Promise<boolean>
 }
 
-/** What is counted are documents, so they first follow the log. */
+/** Counts documents, so it first brings them up to the log. */
 export const createConversationQuota = (
   database: Database,
   log: Pick<Log, 'projectToHead'>,
@@ -25,7 +29,9 @@ export const createConversationQuota = (
     return countConversations(database, user_id)
   }, most)
 
-/** @param count of the user's conversations that aren't purged */
+/**
+ * @param count counts a user's conversations that aren't purged
+ */
 export function countingQuota(
   count: (user_id: string) => Promise<number>,
   most: number = limits.conversationsPerUser,

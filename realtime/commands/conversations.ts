@@ -1,4 +1,5 @@
-// What can be done with conversations. Writes go through the log. Reads first bring the documents up to it.
+// What can be done with conversations. Writes go through the log. Reads first bring the documents
+// up to it.
 import {
   decideConversations,
   namedMessages,
@@ -14,7 +15,7 @@ import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
+import { findConversationsWithText, readWindow, toMessage } from '../store/messages.ts'
 import {
   createConversationQuota,
   quotaReached,
@@ -29,25 +30,34 @@ import {
 import { cursorsOf } from './cursor.ts'
 import { existingConversation } from './live-conversation.ts'
 
-/** Messages of a conversation that are read when the request doesn't say how many. */
+/** How many messages of a conversation are read when the request doesn't say. */
 export const NEWEST = 100
 
 export interface Conversations {
-  /** Faults as the contract says. */
+  /**
+   * Runs one of the commands that only their decision tells apart. Throws the faults that the
+   * contract lists.
+   */
   change<N extends Name>(
     name: N,
     context: CommandContext,
     payload: ConversationCommands[N],
     options?: AnswerOptions,
   ): Promise<ConversationOutcome>
-  /** Purges a conversation that went to the trash before `before`. Somebody may have restored it a moment ago. */
+  /**
+   * Purges a conversation that went to the trash before `before`. Otherwise it does nothing: the
+   * user may have restored it a moment ago.
+   */
   purgeTrashed(context: CommandContext, id: string, before: Date): Promise<void>
   /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
   list(
     user_id: string,
     query: ListQuery,
   ): Promise<{ items: Summary[]; next_cursor: string | null; epoch: string; seq: number }>
-  /** With its newest messages, or those before a position. Throws `not_found`, also for the trash unless `state` asks for it. */
+  /**
+   * A conversation with its newest messages, or those before a position. Throws `not_found`, also
+   * for the trash unless `state` asks for it.
+   */
   get(user_id: string, id: string, query?: WindowQuery): Promise<ConversationAtHead>
 }
 
@@ -137,7 +147,7 @@ export function createConversations(
     const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
     const matching = q
-      ? { text: q, ids: await conversationsSaying(database, user_id, q) }
+      ? { text: q, ids: await findConversationsWithText(database, user_id, q) }
       : undefined
     const { items, more } = await listConversations(database, user_id, {
       state,

@@ -1,5 +1,5 @@
-// Page cursors of lists. They are opaque to clients, and say after which item the last page ended, and in which list: a cursor of another
-// list means nothing.
+// Page cursors of lists. They are opaque to clients, and say after which item the last page ended,
+// and in which list: a cursor of another list means nothing.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import { fingerprintOf } from '../log/entry.ts'

@@ -1,5 +1,6 @@
-// Everything a user owns, to take along. It is written piece by piece, so that an account of any size needs no more memory than a piece;
-// it holds nothing that belongs to this server alone (owner's id, versions), so that what another account imports exports alike.
+// Everything that a user owns, as one file. It is written in pieces, so that an account of any size
+// needs no more memory than one piece. It contains nothing that only means something on this server
+// (the owner's id, versions), so that another account that imports it exports the same.
 import { Readable } from 'node:stream'
 import { branchOf } from '@lockstep/protocol/branch'
 import type { Summary } from '@lockstep/protocol/conversations'
@@ -9,13 +10,16 @@ import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readAllConversations, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readForward, readLinks } from '../store/messages.ts'
+import { readMessagesInRange, readLinks } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 import { findUser, type UserDocument } from '../store/users.ts'
 import { existingConversation } from './live-conversation.ts'
 import { toUser } from './sign-in.ts'
 
-/** What the first fields of an export say. The version rises when a reader of the one before would misread it. */
+/**
+ * The first fields of an export. The version rises when a reader of the version before would
+ * misread it.
+ */
 const EXPORT = { format: 'lockstep-export', version: 1 } as const
 
 const ENTITIES = 50
@@ -23,8 +27,9 @@ const MESSAGES = 100
 
 export interface ExportUseCases {
   /**
-   * JSON: `{format, version, exported_at, user, preferences, conversations: [{…, messages}], agent_runs}`, in order of id, the archive and
-   * the trash included. A conversation that changes meanwhile has each message as it was or as it is, none twice.
+   * JSON: `{format, version, exported_at, user, preferences, conversations: [{…, messages}],
+   * agent_runs}`, ordered by id, with the archive and the trash. If a conversation changes
+   * meanwhile, each message is as before or as after the change, and none occurs twice.
    */
   everything(user_id: string): Promise<Readable>
   /** A live conversation as Markdown: its newest thread. Throws `not_found`. */
@@ -45,7 +50,11 @@ export function createExport(database: Database, log: Log): ExportUseCases {
 
   async function* messagesOf(user_id: string, { id, message_count: upTo }: Summary) {
     for (let after = 0; ;) {
-      const page = await readForward(database, user_id, id, { after, upTo, limit: MESSAGES })
+      const page = await readMessagesInRange(database, user_id, id, {
+        after,
+        upTo,
+        limit: MESSAGES,
+      })
       yield* page
       if (page.length < MESSAGES) return
       after = page.at(-1)!.position

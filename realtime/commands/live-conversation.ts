@@ -1,4 +1,5 @@
-// A conversation that can be read and written is there and not in the trash. For everybody else it is `not_found`.
+// A conversation that can be read and written is there and not in the trash. For everybody else it
+// is `not_found`.
 import { Fault } from '@lockstep/protocol/errors'
 import {
   readConversation,
@@ -17,7 +18,10 @@ const isIn = (
 ): document is LiveConversationDocument =>
   !!document && !('purged' in document) && (document.deleted_at === null) === (state === 'active')
 
-/** The document of a conversation that is live, or in the trash if `state` says so. Throws `not_found` for any other. */
+/**
+ * The document of a conversation that is live, or in the trash if `state` says so. Throws
+ * `not_found` for any other.
+ */
 export async function existingConversation(
   database: Database,
   user_id: string,

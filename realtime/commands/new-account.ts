@@ -1,5 +1,5 @@
-// How accounts come to be. The invariant: a user's heads are there before the user, who could do nothing without them; what a lost race or a
-// crash leaves are heads without a user.
+// How accounts are created. The invariant: a user's heads exist before the user, who could do
+// nothing without them. A lost race or a crash leaves heads without a user.
 import { randomBytes } from 'node:crypto'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -16,7 +16,7 @@ interface NewAccountDeps {
   log: Log
 }
 
-/** undefined when the name is taken, or the host's user has an account. */
+/** undefined: the name is taken, or the host's user has an account already. */
 export async function makeAccount(
   { database, log }: NewAccountDeps,
   who: Pick<UserDocument, 'username' | 'password_hash' | 'host'>,
@@ -37,8 +37,9 @@ export async function makeAccount(
 }
 
 /**
- * The account of a user whom the host brings, made on first sight. An account that others made is never taken over, whatever its name: a
- * name that is taken gets a suffix. Throws `unauthenticated` while the account is being deleted.
+ * The account of a user of the host app; it is created at the first sign-in. It never takes over an
+ * account that was created otherwise: if the name is taken, the new one gets a suffix. Throws
+ * `unauthenticated` while the account is being deleted.
  */
 export async function accountOfHost(
   deps: NewAccountDeps,

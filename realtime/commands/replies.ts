@@ -1,5 +1,6 @@
-// What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the log; who produces the text doesn't
-// matter here, the log refuses whatever comes from another run or after the end.
+// What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the
+// log. The log rejects what another run writes, or what is written after the end; so it doesn't
+// matter here who produces the text.
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import type { ConversationDecision } from '@lockstep/protocol/decide/conversations'
@@ -24,15 +25,15 @@ import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import {
   readMessages,
-  readStatus,
+  readMessageStatus,
   readWindow,
-  streamingMessages,
+  findStreamingMessageIds,
   toMessage,
 } from '../store/messages.ts'
 import { conversationOutcome, type ConversationOutcome } from './conversation-outcome.ts'
 import { isLive, noSuchConversation } from './live-conversation.ts'
 
-/** How the log names the server when it does something by itself. */
+/** The context of something that the server does by itself; `parts` identify it. */
 export const byServer = (user_id: string, ...parts: (string | number)[]): CommandContext => ({
   user_id,
   session_id: null,
@@ -40,7 +41,7 @@ export const byServer = (user_id: string, ...parts: (string | number)[]): Comman
   mutation_id: derivedId(...parts),
 })
 
-/** A reply that runs: its address. */
+/** Where a reply is written, and by which run. */
 export interface ReplyAddress {
   user_id: string
   conversation_id: string
@@ -48,11 +49,14 @@ export interface ReplyAddress {
   run_id: string
 }
 
-/** `cause` tells apart who writes on behalf of a run: each may end it once. */
+/**
+ * Replies as the log has them. `cause` says who writes on behalf of a run: each may end the reply
+ * once.
+ */
 export interface Replies {
   /**
-   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, or `refusal` when there is one (a repeated command
-   * finds its first outcome all the same).
+   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, or `refusal`
+   * if one is given. A repeated command finds its first outcome all the same.
    */
   begin(
     context: CommandContext,
@@ -60,7 +64,10 @@ export interface Replies {
     start: ReplyStart,
     refusal?: Fault,
   ): Promise<ConversationOutcome>
-  /** Appends what reaches beyond the present end. Throws `not_found` when this run doesn't write the message any more. */
+  /**
+   * Appends the text beyond the present end. Throws `not_found` when this run no longer writes the
+   * message.
+   */
   extend(
     address: ReplyAddress,
     piece: Pick<ReplyPiece, 'offset' | 'text'>,
@@ -72,22 +79,25 @@ export interface Replies {
     ending: Pick<ReplyEnding, 'status' | 'metadata'>,
     cause?: string,
   ): Promise<void>
-  /** Ends the message, whoever writes it, from any node; `metadata` joins the message's own. */
+  /** Ends the message, whichever node produces it. `metadata` is added to the message's own. */
   stop(
     context: CommandContext,
     payload: ConversationCommands['stop'],
     metadata?: JsonObject,
   ): Promise<ConversationOutcome>
-  /** Asks whoever writes the message to end it. */
+  /** Asks the producer to end the message. */
   askToStop(
     context: CommandContext,
     payload: ConversationCommands['stop'],
   ): Promise<ConversationOutcome>
-  /** Whether the message may still grow, as far as documents have followed the log. */
+  /** Whether the message may still grow, as far as the documents have followed the log. */
   isOpen(address: Omit<ReplyAddress, 'run_id'>): Promise<boolean>
-  /** Why no reply can begin in this conversation, if so. */
+  /** The Fault that a new reply would meet; undefined: it can begin. */
   obstacle(user_id: string, conversation_id: string): Promise<Fault | undefined>
-  /** At most `limit` messages that may come before the message in its thread, in order of position, and the message. */
+  /**
+   * The message and at most `limit` messages before it that may belong to its thread, ordered by
+   * position.
+   */
   upTo(
     user_id: string,
     conversation_id: string,
@@ -114,7 +124,10 @@ export function createReplies(database: Database, log: Log): Replies {
       decide: ({ held }, decisionContext) => decide(held, decisionContext),
     })
 
-  /** `stop` and `askToStop` are the same command: it may be repeated on a node where the other one is due. */
+  /**
+   * `stop` and `askToStop` are the same command: it may be repeated on a node where the other one
+   * is due.
+   */
   async function stopStreaming(
     context: CommandContext,
     payload: ConversationCommands['stop'],
@@ -177,7 +190,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document) return true
       if (!isLive(document)) return false
-      const status = await readStatus(database, user_id, conversation_id, message_id)
+      const status = await readMessageStatus(database, user_id, conversation_id, message_id)
       return status === undefined || status === 'streaming'
     },
 
@@ -185,7 +198,7 @@ export function createReplies(database: Database, log: Log): Replies {
       await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, conversation_id)
       if (!isLive(document)) return noSuchConversation()
-      const streaming = await streamingMessages(database, user_id, conversation_id)
+      const streaming = await findStreamingMessageIds(database, user_id, conversation_id)
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },
 

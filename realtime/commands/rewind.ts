@@ -14,15 +14,19 @@ import {
 } from './conversation-outcome.ts'
 
 export interface RewindUseCases {
-  /** The conversation as it was at a `seq` or a time, also one in the trash. Throws `not_found` for what the log can't tell. */
+  /**
+   * The conversation as it was at a `seq` or a time, also one in the trash. Throws `not_found` for
+   * what the log can't tell.
+   */
   at(
     user_id: string,
     id: string,
     query: Asked<'getConversationAt'>['query'],
   ): Promise<Answer<'getConversationAt'>>
   /**
-   * Brings the conversation back to what it was, by one change. Throws `not_found` as `at` does, and in the trash; `already_replying`;
-   * `too_large` above 4 MB, or when more messages have been edited since then than a request may contain.
+   * Brings the conversation back to what it was, by one change. Throws `not_found` as `at` does,
+   * and in the trash; `already_replying`; `too_large` above 4 MB, or when more messages have been
+   * edited since then than a request may contain.
    */
   back(
     context: CommandContext,

@@ -1,4 +1,5 @@
-// Signing up and in. What remains when it stops half-way is harmless: heads without a user, or a session that nobody has the cookie of.
+// Signing up and in. What remains when it stops half-way does no harm: heads without a user, or a
+// session whose cookie nobody has.
 import type { Session, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import type { HostUser } from '../auth/host-user.ts'
@@ -21,7 +22,7 @@ export interface SignInContext {
   mutation_id: string
 }
 export interface PasswordCredentials {
-  /** Folded to lower case. */
+  /** Converted to lower case. */
   username: string
   password: string
 }
@@ -31,11 +32,11 @@ export interface SignInResult {
 }
 
 export interface SignIn {
-  /** Makes an account and signs it in. Faults: `username_taken`, `rate_limited`. */
+  /** Creates an account and signs it in. Faults: `username_taken`, `rate_limited`. */
   register(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
-  /** Faults: `invalid_credentials`, whatever is wrong with them, `rate_limited`. */
+  /** Faults: `invalid_credentials` (whether the name or the password is wrong), `rate_limited`. */
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
-  /** Signs a user in for whom the host vouches, on first sight with a new account. */
+  /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
 }
 
@@ -58,12 +59,12 @@ export function createSignIn(deps: {
   sessions: Sessions
   passwords: Passwords
   limits: RateLimits
-  /** Signs out the oldest devices of a user who has too many. */
+  /** Ends the oldest sessions of a user who has too many. */
   endOldest: (context: CommandContext) => Promise<void>
 }): SignIn {
   const { database, accountLog, sessions, passwords, limits, endOldest } = deps
 
-  /** The user whose password this is. An unknown one takes as long as a wrong password. */
+  /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
     const user = await findUserByName(database, username)
     const right = await passwords.verify(password, user?.password_hash)
@@ -72,8 +73,9 @@ export function createSignIn(deps: {
   }
 
   /**
-   * A password that is changed, or an account that is deleted, while somebody signs in with it: the change ends the sessions that it
-   * finds after it was written, this looks for the change after the session was written, so one of the two sees the other.
+   * Somebody may sign in while the password is changed or the account is deleted. That change ends
+   * the sessions that it finds after it was written; this check looks for the change after the
+   * session was written. So one of the two sees the other.
    */
   async function stillRight(
     { _id, password_hash }: UserDocument,
@@ -124,7 +126,8 @@ export function createSignIn(deps: {
       await endOldest(context)
       return session
     }
-    await deleteSession(database, user._id, session._id) // the same request, sent twice at once, was first
+    // the same request was sent twice at once, and the other one was first
+    await deleteSession(database, user._id, session._id)
     return resume(told.entity_id)
   }
 
@@ -141,7 +144,10 @@ export function createSignIn(deps: {
     return entry && resume(entry.entity_id)
   }
 
-  /** A sign-up for a name that exists: the repetition of the one that made it, or too late. */
+  /**
+   * A sign-up for a name that exists: either it repeats the sign-up that created the account, or
+   * the name is taken.
+   */
   async function again(
     present: UserDocument,
     visitor: SignInContext,

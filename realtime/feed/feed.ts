@@ -3,7 +3,7 @@
 import { Gauge } from 'prom-client'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
-import { keptGeneration, readToken } from '../store/feed.ts'
+import { readGeneration, readResumeToken } from '../store/feed.ts'
 import { startLeasedFeed } from './leased-feed.ts'
 import type { LeasedRangeTimings } from './leased-range.ts'
 import { allBuckets, createTailStarter, type TailStarterDeps } from './tail-starter.ts'
@@ -47,8 +47,8 @@ function startSingleFeed(deps: FeedDeps): Feed {
   let tail: Tail | undefined
 
   async function start(): Promise<void> {
-    const token = await readToken(database, allBuckets.name)
-    const generation = await keptGeneration(database, allBuckets.name)
+    const token = await readResumeToken(database, allBuckets.name)
+    const generation = await readGeneration(database, allBuckets.name)
     if (stopping.signal.aborted) return
     const role = {
       deliversToAllNodes: () => true,

@@ -5,7 +5,7 @@ import { repeatEvery } from '../concurrency/repeat.ts'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createRedisLease } from '../redis/lease.ts'
-import { keptGeneration, leaseCount, readToken } from '../store/feed.ts'
+import { readGeneration, readLeaseCount, readResumeToken } from '../store/feed.ts'
 import {
   HolderBeat,
   LeasedRange,
@@ -60,8 +60,8 @@ export function startLeasedFeed(deps: LeasedFeedDeps) {
         startTail(bucketRange, token, role, (isReady) => {
           if (isReady && isHealthy()) ready.resolve()
         }),
-      readToken: () => readToken(database, name),
-      keptGeneration: () => keptGeneration(database, name),
+      readToken: () => readResumeToken(database, name),
+      keptGeneration: () => readGeneration(database, name),
       compareHeads,
       logger: logger.child({ range: name }),
       timings,
@@ -89,7 +89,7 @@ export function startLeasedFeed(deps: LeasedFeedDeps) {
   link.onRecovered(() => void compareHeads())
 
   async function startRanges(): Promise<void> {
-    const bucketsOfLeases = bucketRanges(await leaseCount(database))
+    const bucketsOfLeases = bucketRanges(await readLeaseCount(database))
     if (stopping.signal.aborted) return
     for (const bucketRange of bucketsOfLeases)
       ranges.set(bucketRange.name, createRange(bucketRange))

@@ -16,7 +16,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../concurrency/backoff.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { Stream } from '../store/change-stream.ts'
+import type { ChangeStreamReader } from '../store/change-stream.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import type { Token } from '../store/feed.ts'
 
@@ -42,7 +42,7 @@ export type StreamFailure = 'resumed' | 'restarted' | 'mute'
 
 export interface TailDeps {
   /** Opens a stream after the token, or from now. */
-  openStream(after: Token | undefined): Stream
+  openStream(after: Token | undefined): ChangeStreamReader
   isResumable(error: unknown): boolean
   writeCanary(): Promise<void>
   /** Receives the changes in order. Must not wait. */
@@ -98,7 +98,7 @@ export function startTail(
       promise.then(resolve, reject)
     })
 
-  async function follow(stream: Stream, onEvent: () => void): Promise<void> {
+  async function follow(stream: ChangeStreamReader, onEvent: () => void): Promise<void> {
     const save = createTokenSaver(deps, timings.saveMs, logger)
     stream.onOpen(() => {
       deps

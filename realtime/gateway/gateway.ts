@@ -153,7 +153,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
   const requests = createRequests({
     execute: deps.execute,
     log,
-    gate: logReads,
+    reads: logReads,
     flooded: (connection) => end(connection, 'flooding'),
     viewing: (connection, conversation_id) => presence.setViewing(connection, conversation_id),
     toFault,

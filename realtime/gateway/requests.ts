@@ -1,5 +1,6 @@
-// What a device asks of the server: the commands of its topic, and ranges of the log. Every request is answered through its ack, whatever
-// happens. A request without an ack is not executed, as nobody could learn what became of it.
+// What a device asks of the server: the commands of its topic, and ranges of the log. Every request
+// is answered through its ack, whatever happens. A request without an ack is not executed, as
+// nobody could learn what became of it.
 import { wireCommands, type UnloggedPayloads } from '@lockstep/protocol/commands'
 import { Fault, parse, toProblem } from '@lockstep/protocol/errors'
 import { RangeRequest, type Ack } from '@lockstep/protocol/sync'
@@ -16,7 +17,7 @@ export interface RequestDeps {
   execute: Execute
   log: Pick<Log, 'range'>
   /** Bounds the reads of the log at the same time, those that catch devices up included. */
-  gate: Semaphore
+  reads: Semaphore
   /** The device shows this conversation now; null: none. */
   viewing(connection: Connection, conversation_id: string | null): void
   /** A device was refused so often that answering it is too much work as well. */
@@ -38,7 +39,10 @@ type UnloggedHandlers = {
     ) => void
   }
 }
-/** A method, as TypeScript compares the parameters of methods both ways: each handler takes a narrower payload than this. */
+/**
+ * A method, as TypeScript compares the parameters of methods both ways: each handler takes a
+ * narrower payload than this.
+ */
 interface AnyHandler {
   run(connection: Connection, payload: Record<string, unknown>): void
 }
@@ -75,7 +79,8 @@ export function createRequests(deps: RequestDeps) {
         deps.logger.info({ topic, session_id }, 'an event without an ack was ignored')
         return
       }
-      // the socket may have joined the namespace anew: there, the number of this ack belongs to another command
+      // the socket may have joined the namespace anew: there, the number of this ack belongs to
+      // another command
       const answer: Answer = (ack) => {
         if (socket.connected) reply(ack)
       }
@@ -104,7 +109,8 @@ export function createRequests(deps: RequestDeps) {
       if (waitMs > 0) throw new Fault('rate_limited', { retry_after_ms: waitMs })
       if (args.length !== 1)
         throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
-      // a session that was revoked while it joined must not execute a command; its socket is about to be closed
+      // a session that was revoked while it joined must not execute a command; its socket is about
+      // to be closed
       if (!(await connection.sessionAlive)) return
       if (event === 'range') await range(connection, args[0], answer)
       else answer(await command(connection, event, args[0]))
@@ -138,14 +144,17 @@ export function createRequests(deps: RequestDeps) {
     return { ok: true, data, seq, version }
   }
 
-  /** A device's next range is read when the device has taken the last one. Until then no answer is held in memory for it. */
+  /**
+   * A device's next range is read when the device has taken the last one. Until then no answer is
+   * held in memory for it.
+   */
   async function range(connection: Connection, input: unknown, answer: Answer): Promise<void> {
     const { from, to } = parse(RangeRequest, input)
     const { identity, topic, socket, transport } = connection
     await transport.rangeReads.run(async () => {
       if (transport.isBusy()) await new Promise<void>((resolve) => transport.whenFree(resolve))
       if (!socket.connected) return
-      const { changes, more, reset } = await deps.gate.run(() =>
+      const { changes, more, reset } = await deps.reads.run(() =>
         deps.log.range(identity.user_id, topic, from - 1, to),
       )
       answer({ ok: true, data: { changes, more, reset } })

@@ -1,4 +1,5 @@
-// /asyncapi.json, made from the tables of changes and commands. So it describes what the sockets take and send.
+// /asyncapi.json, made from the tables of changes and commands. So it describes what the sockets
+// take and send.
 import type * as z from 'zod'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
@@ -18,7 +19,10 @@ import { SchemaComponents, type Schema } from './schema-components.ts'
 
 let made: object | undefined
 
-/** The sockets in AsyncAPI 3.0, from the server's side: it `send`s events and `receive`s commands. Made once. */
+/**
+ * The sockets in AsyncAPI 3.0, from the server's side: it `send`s events and `receive`s commands.
+ * Made once.
+ */
 export const asyncApiDocument = (): object => (made ??= describe())
 
 interface Event {

@@ -1,13 +1,14 @@
 // The one way into the log.
 //
-//   load the state at the head -> decide -> insert at head + 1 -> the state after it
-//        ^                          |            |
-//        |                          |            +- taken: another entry, or the same command before
-//        |                          +- refused, or nothing to do
-//        +--- refresh the head by a majority read, and try again
+//   load the state at the head ─► decide ─► insert at head + 1 ─► the state after it
+//        ▲                          │            │
+//        │                          │            └─ another entry was first
+//        │                          └─ refused, or nothing to do
+//        └─── refresh the head by a majority read, and try again
 //
-// The insert is the compare-and-swap, so a stale head only costs a retry. No insert would check a refusal or a no-op: they count only
-// after a majority read of the head and a look-up of the `mutation_id` (LOG-4).
+// The insert is the compare-and-swap, so a stale head only costs a retry. No insert would check a
+// refusal or a no-op: they count only after a majority read of the head and a look-up of the
+// `mutation_id` (LOG-4).
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyDecision, DecisionContext, DecisionOf } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
@@ -20,13 +21,15 @@ import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from
 import { states, type NeedsOf, type StateOf } from './state/states.ts'
 
 /**
- * Milliseconds from a command's arrival. Within this time it waits for its turn, retries after other nodes were first, and waits for
- * a winner that no majority has yet.
+ * Milliseconds from a command's arrival. Within this time it waits for its turn, retries after
+ * other nodes were first, and waits for a winner that no majority has yet.
  */
 const DEADLINE_MS = 10_000
 const MAX_BACKOFF_MS = 200
 
-/** The second half says to TypeScript what it can't derive from the first for every topic at once. */
+/**
+ * The second half says to TypeScript what it can't derive from the first for every topic at once.
+ */
 export type Decided<T extends Topic> = DecisionOf<T> & AnyDecision
 
 /** One command on one entity. */
@@ -34,32 +37,48 @@ export interface AppendRequest<T extends Topic> {
   context: CommandContext
   topic: T
   entity_id: string
-  /** What makes two commands the same: the same `mutation_id` with another identity is `invalid`. Only a hash of it is stored. */
+  /**
+   * What makes two commands the same: the same `mutation_id` with another identity is `invalid`.
+   * Only a hash of it is stored.
+   */
   identity: unknown
   /** What the decision has to know besides the entity itself. */
   needs?: NeedsOf[T]
-  /** Pure. May throw a Fault; undefined: nothing would change. It runs again when another entry came first. */
+  /**
+   * Pure. May throw a Fault; undefined: nothing would change. It runs again when another entry came
+   * first.
+   */
   decide: (state: StateOf[T], context: DecisionContext) => Decided<T> | undefined
 }
 
 /** What became of a command. */
 export interface Appended<T extends Topic> {
-  /** `appended`: a new entry. `repeated`: the same command made an entry before. `unchanged`: there was nothing to do. */
+  /**
+   * `appended`: a new entry. `repeated`: the same command made an entry before. `unchanged`: there
+   * was nothing to do.
+   */
   kind: 'appended' | 'repeated' | 'unchanged'
   /** The entity of the command; of its first execution, if it was repeated. */
   entity_id: string
-  /** The state after the command. `appended`: with all that it needed. `repeated`: as it is now, without what the command needed. */
+  /**
+   * The state after the command. `appended`: with all that it needed. `repeated`: as it is now,
+   * without what the command needed.
+   */
   state: StateOf[T]
   epoch: string
-  /** The command's change (the first one, if it was repeated), or the head when there was nothing to do. */
+  /**
+   * The command's change (the first one, if it was repeated), or the head when there was nothing to
+   * do.
+   */
   seq: number
   /** The entity's version after that change. */
   version: number
 }
 
 /**
- * Runs inside the topic's queue. Throws the decision's fault, `invalid` for a `mutation_id` that another command used, or
- * `unavailable` when the deadline passes or only a newer node can go on (LOG-8).
+ * Runs inside the topic's queue. Throws the decision's fault, `invalid` for a `mutation_id` that
+ * another command used, or `unavailable` when the deadline passes or only a newer node can go on
+ * (LOG-8).
  * @param arrivedAt when the command was queued, by `performance.now()`
  * @param appended is told of the head with the new entry
  */
@@ -130,7 +149,10 @@ export async function append<T extends Topic>(
     known = { head: await heads.refresh(user_id, topic), fresh: true }
   }
 
-  /** The entity may be another than this command's: a command that names none gets a new id each time. */
+  /**
+   * The entity may be another than this command's: a command that names none gets a new id each
+   * time.
+   */
   async function repeated(entry: ChangeDocument): Promise<Appended<T>> {
     const head = await heads.refresh(user_id, topic)
     if (head.hasUnknownOps) throw needsNewerServer()
@@ -143,7 +165,10 @@ const outcomeOf = <State>({ entity_id, epoch, seq, version }: ChangeDocument, st
   ...{ entity_id, state, epoch, seq, version },
 })
 
-/** As it is now: a projection that ends during the load shortens the tail by entries that a document, read before, lacks (LOG-5). */
+/**
+ * As it is now: a projection that ends during the load shortens the tail by entries that a
+ * document, read before, lacks (LOG-5).
+ */
 const snapshotOf = ({ user_id, seq, tail }: TopicHead) => ({ user_id, seq, tail })
 
 const tooManyChanges = () =>
@@ -180,7 +205,10 @@ function attemptTo<Decision>(
   }
 }
 
-/** The entry that the same command made before. Throws `invalid` when another command used its `mutation_id`. */
+/**
+ * The entry that the same command made before. Throws `invalid` when another command used its
+ * `mutation_id`.
+ */
 async function firstEntry<T extends Topic>(
   database: Database,
   { context, topic }: AppendRequest<T>,

@@ -1,4 +1,5 @@
-// An entry of the log: from a decision to the document that is inserted, and to what devices see of it.
+// An entry of the log: how a decision becomes the document that is inserted, and how that document
+// becomes the change that devices see.
 import { createHash } from 'node:crypto'
 import type { AnyDecision, WireChange } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
@@ -7,13 +8,16 @@ import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
 import { changeId, storedBytes, topicKey, type ChangeDocument } from '../store/changes.ts'
 
-/** Of an entry as it is stored: below the 16 MB that a document and an event of the stream may have. */
+/** Largest entry as it is stored. A document and an event of the change stream may have 16 MB. */
 const ENTRY_BYTES = 12 * 1024 * 1024
 
-/** Feeds cover ranges of buckets; their number never changes, as it is stored with each entry. */
+/**
+ * Number of buckets. A feed's lease covers a range of them. It never changes, because each entry
+ * stores its bucket.
+ */
 export const BUCKETS = 1024
 
-/** On whose behalf something is done. `session_id` is null for the server itself. */
+/** Who does something. `session_id` is null for what the server does by itself. */
 export interface Caller {
   user_id: string
   session_id: string | null
@@ -28,7 +32,7 @@ export interface CommandContext extends Caller {
 const bucketOf = (user_id: string): number =>
   createHash('sha256').update(user_id).digest().readUInt32BE() % BUCKETS
 
-/** The identity of a command, whatever the order of its keys. */
+/** A hash of a command that doesn't depend on the order of its keys. */
 export function fingerprintOf(command: unknown): string {
   const sorted = (_key: string, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -37,7 +41,10 @@ export function fingerprintOf(command: unknown): string {
   return createHash('sha256').update(JSON.stringify(command, sorted)).digest('base64url')
 }
 
-/** The UUID of something the server does at most once: the same parts give the same `mutation_id` on every node (UUIDv8, RFC 9562). */
+/**
+ * The `mutation_id` of something that the server does at most once. The same parts give the same
+ * UUID on every node (UUIDv8, RFC 9562).
+ */
 export function derivedId(...parts: readonly (string | number)[]): string {
   const hex = createHash('sha256').update(JSON.stringify(parts)).digest('hex')
   const variant = ((parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16)
@@ -52,8 +59,10 @@ export interface Position {
 }
 
 /**
- * Throws `too_large` above 4 MB, or when its numbers and lists would take too much as they are stored: bigger things have to be several changes.
- * What it replaced may be far more, as a short edit can take the place of long messages: then that is left out, and rewind ends there.
+ * Throws `too_large` above 4 MB of JSON, or when the stored entry would be too large (numbers and
+ * lists take more space there). Something larger has to become several changes. The replaced values
+ * may be far larger than the change, since a short edit can replace long messages. Then they are
+ * left out, and rewind can't go back beyond this entry.
  */
 export function toEntry(
   caller: Caller,
@@ -85,16 +94,19 @@ export function toEntry(
   return storedBytes(whole) > ENTRY_BYTES ? entry : whole
 }
 
-/** Names that are kept of an update, and characters of each: those of preferences are the client's. */
+/**
+ * How many names of an update are kept, and how many characters of each. Clients choose the names
+ * of preferences.
+ */
 const [NAMES, NAME_LENGTH] = [100, 100]
-/** Fields of an updated conversation that only follow from the others. */
+/** Fields of an updated conversation that follow from its other fields. */
 export const derivedFields: ReadonlySet<string> = new Set([
   'message_count',
   'preview',
   'updated_at',
 ])
 
-/** What an update writes: the fields of a conversation, or the keys of a preferences patch. */
+/** The names of what an update writes: fields of a conversation, or keys of a preferences patch. */
 function fieldsOf({ patch, ...fields }: Record<string, unknown>): string[] {
   const names = patch
     ? Object.keys(patch)
@@ -108,7 +120,7 @@ const tooLarge = () =>
     limit_bytes: limits.changeBytes,
   })
 
-/** What devices see of an entry. */
+/** The change that devices see. */
 export function toChange(entry: ChangeDocument): WireChange {
   const { topic, epoch, seq, at, op, entity_id, version, actor, mutation_id, data, stripped } =
     entry

@@ -1,9 +1,10 @@
-// The heads of the topics in use, as far as this node knows them, each with the entries that the projection has not followed yet. It is
-// only a cache: the database rejects an insert at a stale head, so a stale entry costs a retry and never loses a change.
+// The heads of the topics in use, as far as this node knows them, each with the entries that the
+// projection has not followed yet. It is only a cache: the database rejects an insert at a stale
+// head, so a stale entry costs a retry and never loses a change.
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
-import { readSlim, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readChangesWithoutBefore, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { readHead } from '../store/heads.ts'
 
@@ -24,7 +25,10 @@ export interface TopicHead {
   /** Entries in (applied, seq], contiguous, without `before`. */
   tail: ChangeDocument[]
   closed: boolean
-  /** The tail has ops of a newer version. This node can't tell what they did, nor what may follow them (LOG-8). */
+  /**
+   * The tail has ops of a newer version. This node can't tell what they did, nor what may follow
+   * them (LOG-8).
+   */
   readonly hasUnknownOps: boolean
 }
 
@@ -54,7 +58,10 @@ export class HeadCache {
     this.#heads.delete(key)
   }
 
-  /** Reads the head and the entries that aren't projected yet, by majority. Throws `not_found` for a user that doesn't exist. */
+  /**
+   * Reads the head and the entries that aren't projected yet, by majority. Throws `not_found` for a
+   * user that doesn't exist.
+   */
   async refresh(user_id: string, topic: Topic): Promise<TopicHead> {
     const key = topicKey(user_id, topic)
     const stored = await readHead(this.#database, key)
@@ -62,7 +69,7 @@ export class HeadCache {
       this.#heads.delete(key)
       throw new Fault('not_found', { detail: 'There is no such user' })
     }
-    const tail = await readSlim(this.#database, key, stored.applied).toArray()
+    const tail = await readChangesWithoutBefore(this.#database, key, stored.applied).toArray()
     const last = tail.at(-1)
     const head: TopicHead = {
       key,

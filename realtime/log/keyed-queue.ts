@@ -1,18 +1,20 @@
-// One after the other per key, different keys side by side: commands of a user and topic never race within a node. A database that is
-// away for one is away for all that wait behind it: they fail with it, rather than each after a wait of its own.
-import { isAway } from '../store/faults.ts'
+// Runs jobs of the same key one after the other, and jobs of different keys side by side. So
+// commands of one user and topic never race within a node. When the database is away for one job,
+// it is away for all jobs that wait for it: they fail with it instead of each waiting for its own
+// timeout.
+import { isDatabaseUnavailable } from '../store/faults.ts'
 
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>()
 
   /**
-   * Runs `job` when everything queued before under `key` has ended, whether it succeeded or not. Rejects without running it when the database
-   * was away for the one before.
+   * Runs `job` when all earlier jobs of `key` have ended, successfully or not. If the database was
+   * away for the job before, it rejects without running `job`.
    */
   run<T>(key: string, job: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve()
     const result = before.then(job, (error: unknown) => {
-      if (isAway(error)) throw error
+      if (isDatabaseUnavailable(error)) throw error
       return job()
     })
     this.#tails.set(key, result)
@@ -23,7 +25,7 @@ export class KeyedQueue {
     return result
   }
 
-  /** Resolves when all that is queued now has ended. */
+  /** Resolves when all jobs that are queued now have ended. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#tails.values())
   }

@@ -7,7 +7,7 @@ import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import {
   readLast,
-  readSlim,
+  readChangesWithoutBefore,
   readUnapplied,
   topicKey,
   type ChangeDocument,
@@ -23,18 +23,25 @@ import { states, type NeedsOf, type StateOf } from './state/states.ts'
 import { watchUnprojected } from './unprojected.ts'
 
 /**
- * About how large one answer to a catch-up is (bytes of JSON). A device on a slow line receives this much in seconds, and after a broken
- * connection it goes on from the last answer that it received completely.
+ * About how large one answer to a catch-up is (bytes of JSON). A device on a slow line receives
+ * this much in seconds, and after a broken connection it goes on from the last answer that it
+ * received completely.
  */
 const RANGE_BYTES = 128 * 1024
-/** Entries per batch of the database. Entries that are read beyond the end of an answer are read for nothing. */
+/**
+ * Entries per batch of the database. Entries that are read beyond the end of an answer are read for
+ * nothing.
+ */
 const RANGE_BATCH = 50
 /** More unprojected entries than this make writers of the topic wait. */
 const MAX_TAIL = 500
 const STOP_MS = 5_000
 const HEADS_PER_QUERY = 200
 
-/** Changes in (after, to]. `more`: the head is further. `reset`: this log can't continue from `after`. */
+/**
+ * Changes in (after, to]. `more`: the head is further. `reset`: this log can't continue from
+ * `after`.
+ */
 export interface Range {
   epoch: string
   head: number
@@ -63,25 +70,35 @@ export interface Log {
   head(user_id: string, topic: Topic): Promise<Cursor>
   /** Heads of many topics; keys are `<user>:<topic>`. Unknown ones are left out. */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
-  /** Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes alone. */
+  /**
+   * Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes
+   * alone.
+   */
   range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<Range>
   /**
-   * Brings the documents up to the present head and returns that head: reads then see every acknowledged write (LOG-6).
-   * Throws `unavailable` when only a newer version of the server can (LOG-8).
+   * Brings the documents up to the present head and returns that head: reads then see every
+   * acknowledged write (LOG-6). Throws `unavailable` when only a newer version of the server can
+   * (LOG-8).
    */
   projectToHead(user_id: string, topic: Topic): Promise<Cursor>
-  /** The holder of the tail saw this entry. If its writer died, this node projects the entry within seconds. */
+  /**
+   * The holder of the tail saw this entry. If its writer died, this node projects the entry within
+   * seconds.
+   */
   noteSeen(user_id: string, topic: Topic, seq: number): void
   /**
-   * For the start of a node: schedules the projection of recent entries that nobody has projected. Their writer died, and the nodes that
-   * were there then may have been too old for them. Never rejects.
+   * For the start of a node: schedules the projection of recent entries that nobody has projected.
+   * Their writer died, and the nodes that were there then may have been too old for them. Never
+   * rejects.
    */
   projectAbandoned(): Promise<void>
   /** Projects what is left. */
   stop(): Promise<void>
 }
 
-/** @param database must have its indexes: their uniqueness is what makes the log a log */
+/**
+ * @param database must have its indexes: their uniqueness is what makes the log a log
+ */
 export function createLog(database: Database, logger: Logger): Log {
   const heads = new HeadCache(database)
   const projector = new Projector(database, heads, logger)
@@ -141,7 +158,10 @@ export function createLog(database: Database, logger: Logger): Log {
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const entries = readSlim(database, key, after, { upTo: end, limit: limits.rangeMax })
+      const entries = readChangesWithoutBefore(database, key, after, {
+        upTo: end,
+        limit: limits.rangeMax,
+      })
       const changes = await firstChanges(entries.batchSize(RANGE_BATCH))
       if (!changes) return { ...none, to: newest, reset: true }
       const to = changes.at(-1)!.seq
@@ -172,7 +192,10 @@ export function createLog(database: Database, logger: Logger): Log {
   }
 }
 
-/** As many of the entries as fit one answer, at least one; undefined when retention has removed their content. */
+/**
+ * As many of the entries as fit one answer, at least one; undefined when retention has removed
+ * their content.
+ */
 async function firstChanges(
   entries: AsyncIterable<ChangeDocument>,
 ): Promise<WireChange[] | undefined> {

@@ -1,6 +1,7 @@
-// A conversation as its documents have it, and the same with entries of the log applied. The documents of a conversation and of its
-// messages are of different age, because they are written one after the other. Therefore each message carries the `seq` that last
-// wrote it, and sees only the entries after that.
+// A conversation as its documents have it, and the same with entries of the log applied. The
+// documents of a conversation and of its messages are of different age, because they are written
+// one after the other. Therefore each message carries the `seq` that last wrote it, and sees only
+// the entries after that.
 import type { Message } from '@lockstep/protocol/message'
 import {
   isConversation,
@@ -13,7 +14,10 @@ import type { Database } from '../store/database.ts'
 import { readMessages, readWindow, toMessage } from '../store/messages.ts'
 import { toChange } from './entry.ts'
 
-/** A conversation with some of its messages, and by message the `seq` of the change that last wrote it. */
+/**
+ * A conversation with some of its messages, and by message the `seq` of the change that last wrote
+ * it.
+ */
 export interface Projected {
   held: HeldConversation
   seqs: ReadonlyMap<string, number>

@@ -1,5 +1,5 @@
-// Brings the documents up to the log, off the critical path. Entries are collected per user and topic, and one run at a time projects
-// them.
+// Brings the documents up to the log, off the critical path. Entries are collected per user and
+// topic, and one run at a time projects them.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -14,7 +14,10 @@ import { KeyedQueue } from './keyed-queue.ts'
 
 /** How long entries are collected before they are projected (ms). */
 const COALESCE_MS = 30
-/** The same for a tail of nothing but streamed text (ms): a reply writes one entry a second, and its documents only this often. */
+/**
+ * The same for a tail of nothing but streamed text (ms): a reply writes one entry a second, and its
+ * documents only this often.
+ */
 export const STREAMING_MS = 10_000
 /** Wait after a failure (ms). The next reader projects anyway. */
 const RETRY_MS = 1_000
@@ -23,7 +26,8 @@ const projections: Record<Topic, Project> = {
   conversations: projectConversations,
   preferences: projectPreferences,
   agents: projectRuns,
-  account: () => Promise.resolve(), // its documents are authoritative and written first; the entries only tell of them
+  // accounts and sessions are authoritative documents that are written first
+  account: () => Promise.resolve(),
 }
 
 /** True when the documents lack nothing but text of running replies. */
@@ -48,7 +52,10 @@ export class Projector {
     this.#logger = logger
   }
 
-  /** Projects the topic's tail soon. A tail that only streams waits longer, as the next text would write the same documents again. */
+  /**
+   * Projects the topic's tail soon. A tail that only streams waits longer, as the next text would
+   * write the same documents again.
+   */
   schedule(head: TopicHead, delay = onlyStreams(head) ? STREAMING_MS : COALESCE_MS): void {
     const due = Date.now() + delay
     const waiting = this.#scheduled.get(head.key)
@@ -72,7 +79,10 @@ export class Projector {
       })
   }
 
-  /** Projects the present tail of `head`, up to the first op of a newer version. Resolves when documents and head are written. */
+  /**
+   * Projects the present tail of `head`, up to the first op of a newer version. Resolves when
+   * documents and head are written.
+   */
   project(head: TopicHead): Promise<void> {
     return this.#queue.run(head.key, async () => {
       const unknown = head.tail.findIndex((entry) => !isProjectable(entry))
@@ -87,7 +97,10 @@ export class Projector {
     })
   }
 
-  /** Projects everything that is scheduled, within `deadlineMs`. The next reader projects what remains. */
+  /**
+   * Projects everything that is scheduled, within `deadlineMs`. The next reader projects what
+   * remains.
+   */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true
     for (const [key, { timer }] of this.#scheduled) {

@@ -1,11 +1,12 @@
-// Undoing the log of a conversation, entry after entry, with the values that each one replaced. It starts from the documents and goes
-// backwards. So a moment can be seen as long as everything since then has its content, whatever became of the entries before it.
+// Undoing the log of a conversation, entry after entry, with the values that each one replaced. It
+// starts from the documents and goes backwards. So a moment can be seen as long as everything since
+// then has its content, whatever became of the entries before it.
 import type { DataOf } from '@lockstep/protocol/change'
 import type { Conversation, ConversationBefore } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Message } from '@lockstep/protocol/message'
-import { lastEntryAt, readUndoable, type Undoable } from '../store/changes.ts'
+import { findLastEntryAt, readUndoable, type ReversibleEntry } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 
 /** The part of an entry's data that undoing needs, and that the database is asked for. */
@@ -23,8 +24,11 @@ type Replaced = {
   [O in keyof ConversationBefore]: { op: O; before: ConversationBefore[O]; data: UndoData[O] }
 }[keyof ConversationBefore]
 
-/** Narrows what came from the database. False for a stripped entry, one whose `before` was too large to keep, and the first one. */
-const isUndoable = (entry: Undoable): entry is Undoable & Replaced =>
+/**
+ * Narrows what came from the database. False for a stripped entry, one whose `before` was too large
+ * to keep, and the first one.
+ */
+const isUndoable = (entry: ReversibleEntry): entry is ReversibleEntry & Replaced =>
   !entry.stripped &&
   entry.before !== undefined &&
   entry.data !== undefined &&
@@ -35,23 +39,26 @@ export const wasNotThere = () =>
   new Fault('not_found', { detail: 'There is no such conversation at that moment' })
 
 /**
- * How to read the entries of a conversation in (seq, head], newest first.
- * Throws `not_found` when the conversation wasn't there at `seq`.
+ * How to read the entries of a conversation in (seq, head], newest first. Throws `not_found` when
+ * the conversation wasn't there at `seq`.
  */
 export async function entriesSince(
   database: Database,
   user_id: string,
   id: string,
   { seq, head }: { seq: number; head: number },
-): Promise<() => AsyncIterable<Undoable>> {
+): Promise<() => AsyncIterable<ReversibleEntry>> {
   const entity = { user_id, topic: 'conversations' as const, entity_id: id }
-  if (seq > head || !(await lastEntryAt(database, entity, { seq }))) throw wasNotThere()
+  if (seq > head || !(await findLastEntryAt(database, entity, { seq }))) throw wasNotThere()
   return () => readUndoable(database, entity, seq, head)
 }
 
-/** Ids of the messages that were there before these entries, newest first, and that the entries changed. */
+/**
+ * Ids of the messages that were there before these entries, newest first, and that the entries
+ * changed.
+ */
 export async function changedBy(
-  entries: AsyncIterable<Undoable> | Iterable<Undoable>,
+  entries: AsyncIterable<ReversibleEntry> | Iterable<ReversibleEntry>,
 ): Promise<Set<string>> {
   const changed = new Set<string>()
   for await (const entry of entries) {
@@ -67,10 +74,13 @@ export async function changedBy(
   return changed
 }
 
-/** The conversation before these entries, newest first. Throws `not_found` when an entry has lost what undoing it needs. */
+/**
+ * The conversation before these entries, newest first. Throws `not_found` when an entry has lost
+ * what undoing it needs.
+ */
 export async function undoAll(
   held: Conversation,
-  entries: AsyncIterable<Undoable>,
+  entries: AsyncIterable<ReversibleEntry>,
 ): Promise<Conversation> {
   let then = held
   for await (const entry of entries) then = undo(then, entry)
@@ -78,10 +88,10 @@ export async function undoAll(
 }
 
 /**
- * Pure: the conversation before the entry that made it what it is. `held` may have any of the messages. Throws `not_found` when the
- * entry has lost what undoing it needs.
+ * Pure: the conversation before the entry that made it what it is. `held` may have any of the
+ * messages. Throws `not_found` when the entry has lost what undoing it needs.
  */
-export function undo(held: Conversation, entry: Undoable): Conversation {
+export function undo(held: Conversation, entry: ReversibleEntry): Conversation {
   if (!isUndoable(entry)) throw wasNotThere()
   return { ...held, ...replacedBy(held, entry), version: entry.version - 1 }
 }

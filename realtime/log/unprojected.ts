@@ -1,5 +1,6 @@
-// Entries that nobody has projected: their writer died before it could. A node that sees entries pass checks a moment later whether they
-// have been projected, and at its start it looks at what the node before it may have left.
+// Entries that nobody has projected: their writer died before it could. A node that sees entries
+// pass checks a moment later whether they have been projected, and at its start it looks at what
+// the node before it may have left.
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import { readRecent, topicKey } from '../store/changes.ts'
@@ -44,7 +45,9 @@ export function watchUnprojected({
   let timer: NodeJS.Timeout | undefined
   let [stopped, lookingBack] = [false, Promise.resolve()]
 
-  /** Empties `entries`, and schedules the projection of those beyond what their head has applied. */
+  /**
+   * Empties `entries`, and schedules the projection of those beyond what their head has applied.
+   */
   async function check(entries: Map<string, SeenEntry>): Promise<void> {
     const candidates = new Map(entries)
     entries.clear()

@@ -1,4 +1,4 @@
-// Who attacks, and with what.
+// The attackers: people who pretend to be the owner, and values that should do harm.
 import { createSessionCookie } from '../../realtime/auth/session-cookie.ts'
 import { createSeals } from '../../realtime/auth/seals.ts'
 import type { Database } from '../../realtime/store/database.ts'
@@ -6,10 +6,10 @@ import type { Person } from '../harness/person.ts'
 
 export const SEALED_WITH = 'what the nodes of these tests seal cookies with'
 
-/** What is sent along to be taken for the owner. */
+/** What an impostor sends to be taken for the owner. */
 export interface Disguise {
   cookie?: string
-  /** Whose state the client says it holds. */
+  /** The user whose state the client claims to hold. */
   user_id?: string
 }
 export interface Scene {
@@ -25,8 +25,8 @@ const sealedFor = async ({ session }: Person, seconds: number) => ({
   cookie: `lockstep_session=${await createSeals([SEALED_WITH]).seal({ session_id: session.id, sealed_at: Date.now() }, seconds)}`,
 })
 
-/** All of them are `unauthenticated`, whatever they ask for. */
-export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
+/** Every one of them is `unauthenticated`, whatever they request. */
+export const impostors: Record<string, (scene: Scene) => Promise<Disguise>> = {
   'who has no cookie': async () => ({}),
   'who has a cookie of junk': async () => ({ cookie: 'lockstep_session=junk' }),
   'who touched a cookie of hers': async ({ alice: { cookie } }) => {
@@ -68,13 +68,16 @@ export const nobodies: Record<string, (scene: Scene) => Promise<Disguise>> = {
   }),
 }
 
-/** The same cookie, made the same way, of the present: what makes the others nobody is their age and their secret alone. */
+/**
+ * The same cookie, made the same way, of the present: what makes the others nobody is their age and
+ * their secret alone.
+ */
 export const wellMade = async ({ alice }: Pick<Scene, 'alice'>): Promise<Disguise[]> => [
   { cookie: await sealedBy(SEALED_WITH, alice) },
   await sealedFor(alice, 3_600),
 ]
 
-/** What the database may take for its own, or a prototype for its, or what ends a stack. */
+/** Values that a database or a prototype might interpret, or that might exhaust the stack. */
 export const injections: readonly unknown[] = [
   { $gt: '' },
   { 'a.b': 1 },
@@ -84,15 +87,18 @@ export const injections: readonly unknown[] = [
 ]
 export const LONG = 'x'.repeat(300_000)
 
-/** `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each of its objects; with the place's path. */
-export function* spoilt(
+/**
+ * `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each
+ * of its objects; with the place's path.
+ */
+export function* altered(
   value: unknown,
   put: unknown,
   path: string[] = [],
 ): Generator<{ path: string[]; value: unknown }> {
   if (typeof value !== 'object' || value === null) return yield { path, value: put }
   for (const [key, inner] of Object.entries(value))
-    for (const variant of spoilt(inner, put, [...path, key])) {
+    for (const variant of altered(inner, put, [...path, key])) {
       const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Record<
         string,
         unknown
@@ -104,9 +110,12 @@ export function* spoilt(
     yield { path, value: { ...value, ...(put as object) } }
 }
 
-/** Every injection in one of the places of `value` at least, and one in each of its places: all in all would say no more. */
+/**
+ * Every injection in one of the places of `value` at least, and one in each of its places: all in
+ * all would say no more.
+ */
 export function injected(value: unknown): { path: string[]; value: unknown }[] {
-  const variants = injections.map((put) => [...spoilt(value, put)])
+  const variants = injections.map((put) => [...altered(value, put)])
   const places = variants[0]!.length
   return Array.from(
     { length: Math.max(places, injections.length) },
@@ -115,8 +124,9 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
 }
 
 /**
- * All that there is of a user: the log, but for what the server itself added to it, the account, and its sessions. Documents follow the log.
- * What entries hold is left out, as a purge takes it at its own pace; that nothing else does is shown in tests/store/driver.test.ts.
+ * All that there is of a user: the log, but for what the server itself added to it, the account,
+ * and its sessions. Documents follow the log. What entries hold is left out, as a purge takes it at
+ * its own pace; that nothing else does is shown in tests/store/driver.test.ts.
  */
 export async function truthOf(
   { changes, users, sessions }: Database,

@@ -1,5 +1,6 @@
-// Every route and every command there is, tried by everybody who shouldn't and with everything that shouldn't be sent. What is attacked is
-// shown to be valid first, as its owner gets it done; after each attack her log, her account and her sessions are what they were.
+// Every route and every command, requested by everybody who may not, and with every value that
+// shouldn't be sent. Before an attack, the owner shows that the request itself is valid. After it,
+// the owner's log, account and sessions are unchanged.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
@@ -15,14 +16,14 @@ import type { Device } from '../harness/device.ts'
 import { request, signUp, type Person, type Reply } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
-import { commandAsks, owner, routeAsks, SECRET, strangers } from './asks.ts'
+import { commandPayloads, owner, routeRequests, SECRET, strangers } from './valid-requests.ts'
 import {
   injected,
   injections,
   LONG,
-  nobodies,
+  impostors,
   SEALED_WITH,
-  spoilt,
+  altered,
   truthOf,
   wellMade,
   type Disguise,
@@ -48,21 +49,21 @@ const names = Object.keys(routes) as RouteName[]
 const all = topics.flatMap((topic) =>
   [...wireCommands[topic].keys()].map((name) => [topic, name] as const),
 )
-const askOf = (name: RouteName, of: Person) => routeAsks[name](of) as Promise<Asked>
+const askOf = (name: RouteName, of: Person) => routeRequests[name](of) as Promise<Asked>
 const payloadOf = async (topic: Topic, name: string, of: Person) => {
-  const payload = await (commandAsks[topic] as Record<string, (of: Person) => Promise<Payload>>)[
-    name
-  ]!(of)
+  const payload = await (
+    commandPayloads[topic] as Record<string, (of: Person) => Promise<Payload>>
+  )[name]!(of)
   return wireCommands[topic].get(name)!.logged ? { mutation_id: newId(), ...payload } : payload
 }
 
 let database: Database
 let [alice, bob]: Person[] = []
-/** Whoever was an owner in a test: nobody else may ever be sent one of these. */
+/** Everybody who was an owner in a test. Nobody else may ever receive one of their ids. */
 const owners: Person[] = []
-/** Bob listens on all topics, by one connection. */
-let ears: Record<Topic, Device>
-const asked = new Map<string, Asked>()
+/** Bob's devices listen on all topics, over one connection. */
+let listeners: Record<Topic, Device>
+const requests = new Map<string, Asked>()
 const payloads = new Map<string, Payload>()
 let before: unknown
 
@@ -72,19 +73,19 @@ beforeAll(async () => {
   owners.push(alice)
   const account = await bob.device('account')
   const beside = (topic: Topic) => bob!.device(topic, { beside: account })
-  ears = {
+  listeners = {
     account,
     conversations: await beside('conversations'),
     preferences: await beside('preferences'),
     agents: await beside('agents'),
   }
-  for (const name of names) asked.set(name, await askOf(name, alice))
+  for (const name of names) requests.set(name, await askOf(name, alice))
   for (const [topic, name] of all)
     payloads.set(`${topic} ${name}`, await payloadOf(topic, name, alice))
   before = await truthOf(database, alice.user.id)
 })
 afterAll(async () => {
-  ears.account.close()
+  listeners.account.close()
   await database.close()
 })
 
@@ -104,23 +105,23 @@ const refused = (code: ErrorCode, status: number = errors[code].status) => ({
 })
 const unacked = (code: ErrorCode) => ({ ok: false, error: { code, status: errors[code].status } })
 
-/** Nothing in it is an owner's own. */
+/** Expects that `shown` contains nothing of an owner. */
 function isNobodys(shown: unknown): void {
   const text = JSON.stringify(shown)
   for (const trace of [SECRET, ...owners.flatMap(({ user, session }) => [user.id, session.id])])
     expect(text).not.toContain(trace)
 }
 
-describe('the owner gets it done, and somebody else who asks the same, before and after, does not', () => {
-  /** Fresh people, as some of what is asked ends a session or an account. */
-  const cast = async () => {
+describe('the owner succeeds, and another user with the same request, before and after, does not', () => {
+  /** New users, because some requests end a session or an account. */
+  const freshPeople = async () => {
     const [her, his] = [await owner(shared.node), await signUp(shared.node, 'stranger')]
     owners.push(her)
     return { her, his, truth: () => truthOf(database, her.user.id) }
   }
 
   test.each(names)('%s', async (name) => {
-    const { her, his, truth } = await cast()
+    const { her, his, truth } = await freshPeople()
     const ask = await askOf(name, her)
     const neverWas = { ...ask, params: { id: newId() } }
     const expected = strangers[name] ?? 'not_found'
@@ -145,7 +146,7 @@ describe('the owner gets it done, and somebody else who asks the same, before an
   })
 
   test.each(all)('%s %s', async (topic, name) => {
-    const { her, his, truth } = await cast()
+    const { her, his, truth } = await freshPeople()
     const payload = await payloadOf(topic, name, her)
     const expected = strangers[`${topic} ${name}`] ?? 'not_found'
     await using hers = await her.device(topic)
@@ -166,17 +167,17 @@ describe('the owner gets it done, and somebody else who asks the same, before an
   })
 })
 
-describe.each(Object.keys(nobodies))('one %s', (who) => {
+describe.each(Object.keys(impostors))('one %s', (who) => {
   let disguise: Disguise
   beforeAll(async () => {
-    disguise = await nobodies[who]!({ alice: alice!, bob: bob!, database })
+    disguise = await impostors[who]!({ alice: alice!, bob: bob!, database })
     before = await truthOf(database, alice!.user.id)
   })
 
   test('is nobody on every route', async () => {
     const { cookie = '', user_id } = disguise
     for (const name of names.filter((name) => !table[name]!.open)) {
-      const reply = await send(name, asked.get(name)!, {
+      const reply = await send(name, requests.get(name)!, {
         cookie,
         ...(user_id && { 'lockstep-user': user_id }),
       })
@@ -185,7 +186,7 @@ describe.each(Object.keys(nobodies))('one %s', (who) => {
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
   })
 
-  test.each(topics)('may not join /%s, and gets no command through without that', async (topic) => {
+  test.each(topics)('may not join /%s, and executes no command without joining', async (topic) => {
     const { cookie, user_id } = disguise
     using socket = await RawSocket.open(shared.node.url, cookie ? { cookie } : {})
     socket.send(
@@ -204,7 +205,7 @@ describe.each(Object.keys(nobodies))('one %s', (who) => {
   })
 })
 
-test('the owner is who has such a cookie of the present', async () => {
+test('a cookie made in the same way, valid now, is the owner’s', async () => {
   for (const { cookie } of await wellMade({ alice: alice! }))
     expect(await send('getMe', {}, { cookie: cookie! })).toMatchObject({
       status: 200,
@@ -215,11 +216,11 @@ test('the owner is who has such a cookie of the present', async () => {
 describe('a page of another site, which a browser sends the owner’s cookie along with,', () => {
   const changing = names.filter((name) => table[name]!.method !== 'GET')
   test.each(['https://evil.example', 'null'])(
-    'is forbidden_origin wherever it would change or hear something: %s',
+    'is forbidden_origin wherever it could change or receive something: %s',
     async (origin) => {
       before = await truthOf(database, alice!.user.id)
       for (const name of changing) {
-        const reply = await send(name, asked.get(name)!, { cookie: alice!.cookie, origin })
+        const reply = await send(name, requests.get(name)!, { cookie: alice!.cookie, origin })
         expect([name, reply]).toMatchObject([name, refused('forbidden_origin')])
       }
       for (const topic of topics)
@@ -236,10 +237,15 @@ describe('the owner’s own program', () => {
     before = await truthOf(database, alice!.user.id)
   })
 
-  /** What free-form objects and messages hold is too large; everything else that is too long is not valid. */
+  /**
+   * What free-form objects and messages hold is too large; everything else that is too long is not
+   * valid.
+   */
   const tooLong = (path: string[]): ErrorCode =>
     ['content', 'input', 'note'].includes(path.at(-1)!) ? 'too_large' : 'invalid'
-  /** What foreign exports hold is taken as it is, and cleaned (tests/owner/sources.test.ts). */
+  /**
+   * Exports of other products are taken as they are and cleaned (tests/user-data/sources.test.ts).
+   */
   const isForeign = (name: string, path: string[]) => name === 'importMe' && path[0] === 'data'
 
   const places = (
@@ -248,11 +254,11 @@ describe('the owner’s own program', () => {
   ): { path: string[]; value: unknown; code: ErrorCode }[] =>
     [
       ...injected(value).map((bad) => ({ ...bad, code: 'invalid' as const })),
-      ...[...spoilt(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
+      ...[...altered(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
     ].filter(({ path }) => !isForeign(name, path))
 
   test.each(names)('with something bad in any place of %s is refused', async (name) => {
-    const { params = {}, query = {}, body } = asked.get(name)!
+    const { params = {}, query = {}, body } = requests.get(name)!
     const attempts: { code: ErrorCode; path: string[]; ask: Asked }[] = []
     for (const { path, value, code } of body === undefined ? [] : places(body, name))
       attempts.push({ code, path, ask: { params, query, body: value } })
@@ -304,12 +310,12 @@ describe('the owner’s own program', () => {
   })
 })
 
-test('nobody was sent a byte of another’s in all that time, while owners heard of theirs', async () => {
+test('nobody received a byte of another user’s data in all that time, while owners received theirs', async () => {
   await using hers = await alice!.device('preferences')
   await alice!.ask('putPreferences', { body: { note: SECRET } })
   // his own change comes last on the same feed: what was meant for him before it has come too
   const { seq } = await bob!.ask('putPreferences', { body: { fence: newId() } })
-  await ears.preferences.until('change', (change) => change.seq === seq)
+  await listeners.preferences.until('change', (change) => change.seq === seq)
   await hers.until('change', ({ data }) => JSON.stringify(data).includes(SECRET))
-  isNobodys(ears.preferences.packets)
+  isNobodys(listeners.preferences.packets)
 })

@@ -1,7 +1,7 @@
 // A tab with the real client engine. It connects through the load balancer, which chooses its node.
 import type { Person } from '../harness/person.ts'
 import { eventually } from '../harness/eventually.ts'
-import { createEngine, type Engine } from '@lockstep/client/engine'
+import { createEngine, type Engine } from '@lockstep/client'
 
 export class EngineTab implements AsyncDisposable {
   readonly engine: Engine

@@ -8,10 +8,10 @@ import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import {
-  deploymentName,
-  readToken,
+  readDeploymentName,
+  readResumeToken,
   renameDeployment,
-  saveToken,
+  saveResumeToken,
   type Token,
 } from '../../realtime/store/feed.ts'
 import { freshDatabase } from '../harness/database.ts'
@@ -73,9 +73,10 @@ test('FEED-2 a node that starts again continues where it stopped', async () => {
     await run.feed.ready
     await insertChange(store.database, user_id, 1)
     await eventually(() => run.delivered.length === 1)
-    const kept = await readToken(store.database, '0/1')
+    const kept = await readResumeToken(store.database, '0/1')
     await eventually(
-      async () => JSON.stringify(await readToken(store.database, '0/1')) !== JSON.stringify(kept),
+      async () =>
+        JSON.stringify(await readResumeToken(store.database, '0/1')) !== JSON.stringify(kept),
     )
   }
   await insertChange(store.database, user_id, 2)
@@ -86,7 +87,7 @@ test('FEED-2 a node that starts again continues where it stopped', async () => {
 test('FEED-3 after a dead token, a stream is opened from now and heads are compared', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
-  await saveToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
+  await saveResumeToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
   await using run = feedOn(store.database)
   await run.feed.ready
   expect(run.comparisons()).toBe(1)
@@ -112,11 +113,11 @@ test('an earlier holder cannot replace the token that a later holder has saved',
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   const token = (name: string) => ({ _data: name }) as Token
-  await saveToken(store.database, 'r', token('five'), 5)
-  await saveToken(store.database, 'r', token('four'), 4)
-  expect(await readToken(store.database, 'r')).toEqual(token('five'))
-  await saveToken(store.database, 'r', token('six'), 6)
-  expect(await readToken(store.database, 'r')).toEqual(token('six'))
+  await saveResumeToken(store.database, 'r', token('five'), 5)
+  await saveResumeToken(store.database, 'r', token('four'), 4)
+  expect(await readResumeToken(store.database, 'r')).toEqual(token('five'))
+  await saveResumeToken(store.database, 'r', token('six'), 6)
+  expect(await readResumeToken(store.database, 'r')).toEqual(token('six'))
 })
 
 test('a database has one deployment name, whichever node asks first, and a copy can get another name', async () => {
@@ -125,10 +126,10 @@ test('a database has one deployment name, whichever node asks first, and a copy 
   await using store = await openTestDatabase(home.url)
   await using stranger = await openTestDatabase(other.url)
   const names = new Set(
-    await Promise.all(Array.from({ length: 5 }, () => deploymentName(store.database))),
+    await Promise.all(Array.from({ length: 5 }, () => readDeploymentName(store.database))),
   )
   expect(names.size).toBe(1)
-  expect(names).not.toContain(await deploymentName(stranger.database))
+  expect(names).not.toContain(await readDeploymentName(stranger.database))
   await renameDeployment(store.database)
-  expect(names).not.toContain(await deploymentName(store.database))
+  expect(names).not.toContain(await readDeploymentName(store.database))
 })

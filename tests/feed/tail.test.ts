@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { startTail, type TailDeps, type TailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { ChangeDocument } from '../../realtime/store/changes.ts'
-import type { Stream, StreamEvent } from '../../realtime/store/change-stream.ts'
+import type { ChangeStreamReader, StreamEvent } from '../../realtime/store/change-stream.ts'
 import type { Token } from '../../realtime/store/feed.ts'
 import { eventually } from '../harness/eventually.ts'
 
@@ -28,7 +28,7 @@ class ScriptedServer {
    */
   committed = Infinity
   opened: (number | 'now')[] = []
-  open = (after: Token | undefined): Stream => {
+  open = (after: Token | undefined): ChangeStreamReader => {
     this.opened.push(after === undefined ? 'now' : Number(after))
     let at: number | undefined = after === undefined ? undefined : Number(after)
     let closed = false

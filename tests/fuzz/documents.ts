@@ -1,26 +1,23 @@
-// The documents of a user against the fold of the log: what other programs may read, and what a device that loads is given.
+// Compares a user's documents with the fold of the log. Documents are what other programs may read,
+// and what a device receives that loads over HTTP.
 import type { Collection, Db } from 'mongodb'
 import { toRun, type RunDocument } from '../../realtime/store/agent-runs.ts'
 import { toSummary, type ConversationDocument } from '../../realtime/store/conversations.ts'
 import { toMessage, type MessageDocument } from '../../realtime/store/messages.ts'
 import type { UserDocument } from '../../realtime/store/users.ts'
-import { demand } from './demand.ts'
-import type { Ledger } from './ledger.ts'
+import { assertEqual } from './compare.ts'
+import type { FoldedLog } from './folded-log.ts'
 
-/** Throws what doesn't follow (yet). */
-export async function follows(database: Db, user_id: string, ledger: Ledger): Promise<true> {
-  const { conversations, preferences, runs } = await documents(database, user_id)
-  demand.equal(preferences, ledger.preferences, 'the document of the preferences')
-  demand.equal(
-    conversations,
-    ledger.conversations.toSorted(byId),
-    'the documents of the conversations',
-  )
-  demand.equal(runs, ledger.runs.toSorted(byId), 'the documents of the runs')
+/** Throws if a document doesn't agree with the log (yet). */
+export async function checkDocuments(database: Db, user_id: string, log: FoldedLog): Promise<true> {
+  const { conversations, preferences, runs } = await readDocuments(database, user_id)
+  assertEqual(preferences, log.preferences, 'the document of the preferences')
+  assertEqual(conversations, log.conversations.toSorted(byId), 'the documents of the conversations')
+  assertEqual(runs, log.runs.toSorted(byId), 'the documents of the runs')
   return true
 }
 
-async function documents(database: Db, user_id: string) {
+async function readDocuments(database: Db, user_id: string) {
   const all = <T extends object>(name: string) =>
     (database.collection(name) as unknown as Collection<T>).find({ user_id } as never).toArray()
   const [conversations, messages, runs, user] = await Promise.all([
@@ -29,11 +26,11 @@ async function documents(database: Db, user_id: string) {
     all<RunDocument>('agent_runs'),
     database.collection<UserDocument>('users').findOne({ _id: user_id }),
   ])
-  const said = Map.groupBy(messages, ({ conversation_id }) => conversation_id)
+  const byConversation = Map.groupBy(messages, ({ conversation_id }) => conversation_id)
   const whole = conversations.flatMap((document) => {
     if ('purged' in document) return []
     const summary = toSummary(document)
-    const own = (said.get(summary.id) ?? []).toSorted((a, b) => a.position - b.position)
+    const own = (byConversation.get(summary.id) ?? []).toSorted((a, b) => a.position - b.position)
     return { ...summary, messages: own.map(toMessage), has_more: false }
   })
   return {

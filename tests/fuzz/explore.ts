@@ -1,30 +1,33 @@
-// Plays random histories until one fails, and says how to play that one again. The invariant: a failure is reported within the test's time,
-// as short as the history could be made until then; without one, all were played.
+// Plays random histories until one fails, and reports how to play that one again. The invariant: a
+// failure is reported within the test's time, with the shortest history found until then. If none
+// fails, all histories were played.
 import fc from 'fast-check'
 
 export interface Exploration<T> {
   histories: fc.Arbitrary<T>
   count: number
   seed: number
-  /** Of a failure that was reported: only that one. */
+  /** The path of a failure that was reported before: plays only that history. */
   path?: string
-  /** How long a failed history may be made shorter; milliseconds from the failure. */
+  /** How long a failed history may be shrunk; milliseconds from the failure. */
   shrinkMs: number
-  /** `again`: another history has failed before, this one is only of interest as a shorter one. */
-  relive(history: T, again: boolean): Promise<void>
-  /** What plays a history again, but for its seed and path. */
+  /**
+   * Rejects if the history fails. `shrinking`: another history has failed, and this one is shorter.
+   */
+  playHistory(history: T, shrinking: boolean): Promise<void>
+  /** The command that plays a history again, without its seed and path. */
   command: string
 }
 
-/** Throws a report of the shortest history that failed: its seed, its path, its steps, and what went wrong. */
+/** Throws a report of the shortest history that failed: seed, path, steps and the error. */
 export async function explore<T>(exploration: Exploration<T>): Promise<void> {
-  const { histories, count, seed, path, shrinkMs, relive, command } = exploration
+  const { histories, count, seed, path, shrinkMs, playHistory, command } = exploration
   let deadline: number | undefined
   const property = fc.asyncProperty(histories, async (history) => {
-    // as if it held: then the shortest one so far is the one that is reported
+    // Pretending that it holds makes fast-check report the shortest failure so far.
     if (deadline !== undefined && performance.now() > deadline) return
     try {
-      await relive(history, deadline !== undefined)
+      await playHistory(history, deadline !== undefined)
     } catch (error) {
       deadline ??= performance.now() + shrinkMs
       throw error

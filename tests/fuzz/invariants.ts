@@ -1,4 +1,4 @@
-// What must be true when everybody is quiet again: P1 to P3 of the contract.
+// What must hold when nothing is in flight any more: promises P1 to P3 of the contract.
 import type { Db } from 'mongodb'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import type { Message } from '@lockstep/protocol/message'
@@ -9,54 +9,63 @@ import {
   type MessageView,
   type RunView,
   type SummaryView,
-} from '@lockstep/client/views'
+} from '@lockstep/client'
 import { eventually } from '../harness/eventually.ts'
-import type { Given, Handset } from './cast.ts'
-import { demand } from './demand.ts'
-import { follows } from './documents.ts'
-import type { Ledger } from './ledger.ts'
+import type { IssuedCommand, FuzzDevice } from './fuzz-device.ts'
+import { assertEqual, seqsBetween } from './compare.ts'
+import { checkDocuments } from './documents.ts'
+import type { FoldedLog } from './folded-log.ts'
 
 export interface Expectations {
-  ledgers: ReadonlyMap<string, Ledger>
+  logs: ReadonlyMap<string, FoldedLog>
   database: Db
-  /** Nothing happened to the servers: no device needs to be caught up that is connected. */
+  /** No fault hit the servers, so no connected device needs a catch-up. */
   undisturbed: boolean
-  /** How long documents may take to follow their log; milliseconds. */
+  /** How long the documents may take to agree with their log; milliseconds. */
   ms: number
 }
 
-/** Checks all of it; throws what differs. */
-export async function hold(handsets: readonly Handset[], expected: Expectations): Promise<void> {
-  const { ledgers, database, undisturbed, ms } = expected
-  for (const [user_id, ledger] of ledgers) {
-    const own = handsets.filter(({ person }) => person.user.id === user_id)
-    ledger.check()
-    for (const handset of own) {
-      for (const given of handset.given) await kept(given, ledger)
-      inOrder(handset, undisturbed)
-      private_(handset, ledger)
+/** Checks every promise; throws at the first difference. */
+export async function checkInvariants(
+  devices: readonly FuzzDevice[],
+  expected: Expectations,
+): Promise<void> {
+  const { logs, database, undisturbed, ms } = expected
+  for (const [user_id, log] of logs) {
+    const own = devices.filter(({ person }) => person.user.id === user_id)
+    log.check()
+    for (const device of own) {
+      for (const given of device.issued) await checkAcknowledged(given, log)
+      checkOrder(device, undisturbed)
+      checkPrivacy(device, log)
     }
-    // the others show what they know of these lists
+    // The other devices show the parts of these lists that they have loaded.
     for (const state of ['archived', 'trash'] as const)
-      if (ledger.conversations.some((one) => stateOf(one) === state))
+      if (log.conversations.some((one) => stateOf(one) === state))
         await own[0]!.engine.conversations.loadMore(state)
-    for (const handset of own) equal(handset, ledger)
-    const what = 'documents follow the log'
-    await eventually(() => follows(database, user_id, ledger), { within: ms, what })
+    for (const device of own) checkDeviceState(device, log)
+    const what = 'the documents agree with the log'
+    await eventually(() => checkDocuments(database, user_id, log), { within: ms, what })
   }
 }
 
-/** P1: what was acked is in the log once, at the acked `seq`, or its effect was there already. */
-async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger): Promise<void> {
+/**
+ * P1: an acknowledged command is in the log once, at the acked `seq`, or its effect was there
+ * already.
+ */
+async function checkAcknowledged(
+  { topic, command, key, sent, shows }: IssuedCommand,
+  log: FoldedLog,
+): Promise<void> {
   const outcome = await sent.outcome
   if (!outcome.ok) return
-  const entry = ledger.entries.find(
+  const entry = log.entries.find(
     (entry) => entry.topic === topic && entry.mutation_id === sent.mutation_id,
   )
-  if (entry) demand.equal(outcome.seq, entry.seq, `the acked seq of ${command}`)
-  if (ledger.isStripped(topic, key)) return
-  const shown = shows(ledger.at(topic, key, outcome.seq), entry !== undefined)
-  demand.equal(
+  if (entry) assertEqual(outcome.seq, entry.seq, `the acked seq of ${command}`)
+  if (log.isStripped(topic, key)) return
+  const shown = shows(log.at(topic, key, outcome.seq), entry !== undefined)
+  assertEqual(
     shown,
     true,
     `an acked ${command} ${entry ? 'with' : 'without'} an entry shows at its seq ${outcome.seq}`,
@@ -64,46 +73,53 @@ async function kept({ topic, command, key, sent, shows }: Given, ledger: Ledger)
 }
 
 /** P1: every change reached the device and was applied, once and in order. */
-function inOrder({ line, applied, engine, topics }: Handset, undisturbed: boolean): void {
+function checkOrder({ line, applied, engine, topics }: FuzzDevice, undisturbed: boolean): void {
   for (const stream of line.streams) {
     stream.check()
-    if (undisturbed)
-      demand.equal(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
+    if (undisturbed) assertEqual(stream.catchUps, 0, `catch-ups of ${stream.topic} on a connection`)
   }
   for (const topic of topics) {
     const seqs = applied.get(topic)!
     const last = engine[topic].cursor!.seq
     if (seqs.length > 0)
-      demand.equal(seqs, demand.upTo(last, seqs[0]! - 1), `what was applied of ${topic}`)
+      assertEqual(
+        seqs,
+        seqsBetween(seqs[0]! - 1, last),
+        `the changes of ${topic} that the device applied`,
+      )
   }
 }
 
-/** P2: the device shows what the log says, list by list and window by window. */
-function equal({ engine, topics }: Handset, ledger: Ledger): void {
-  const { conversations: stored } = ledger
+/** P2: the device shows the state of the log, list by list and window by window. */
+function checkDeviceState({ engine, topics }: FuzzDevice, log: FoldedLog): void {
+  const { conversations: stored } = log
   const states: ListState[] = ['active', 'archived', 'trash']
   for (const state of states) {
     const { items, loaded } = engine.conversations.list(state)
     const ids = new Set(items.map(({ id }) => id))
     const all = stored.filter((conversation) => stateOf(conversation) === state)
     const known = loaded ? all : all.filter(({ id }) => ids.has(id))
-    demand.equal(
-      items.map(bare).toSorted(byId),
-      known.map(bare).toSorted(byId),
+    assertEqual(
+      items.map(plainSummary).toSorted(byId),
+      known.map(plainSummary).toSorted(byId),
       `the list ${state}`,
     )
   }
   for (const conversation of stored) {
     const view = engine.conversations.get(conversation.id)
     if (view?.windowed)
-      demand.equal(view.messages.map(bareMessage), conversation.messages, 'the messages held')
+      assertEqual(
+        view.messages.map(plainMessage),
+        conversation.messages,
+        'the messages on the device',
+      )
   }
   const { value: preferences, version } = engine.preferences
-  demand.equal({ preferences, version }, ledger.preferences, 'the preferences')
+  assertEqual({ preferences, version }, log.preferences, 'the preferences')
   if (topics.includes('agents'))
-    demand.equal(
-      engine.agents.runs.items.map(bareRun).toSorted(byId),
-      ledger.runs.toSorted(byId),
+    assertEqual(
+      engine.agents.runs.items.map(plainRun).toSorted(byId),
+      log.runs.toSorted(byId),
       'the runs',
     )
   const sessions = engine.account.sessions.map(({ id, device, created_at }) => ({
@@ -111,16 +127,16 @@ function equal({ engine, topics }: Handset, ledger: Ledger): void {
     device,
     created_at,
   }))
-  demand.equal(sessions.toSorted(byId), ledger.account.sessions.toSorted(byId), 'the sessions')
+  assertEqual(sessions.toSorted(byId), log.account.sessions.toSorted(byId), 'the sessions')
 }
 
-/** P3: nothing that a device received belongs to anybody else. */
-function private_({ line, person }: Handset, ledger: Ledger): void {
+/** P3: no change that a device received belongs to another user. */
+function checkPrivacy({ line, person }: FuzzDevice, log: FoldedLog): void {
   const own = new Set(
-    ledger.entries.map(({ topic, entity_id, seq }) => `${topic} ${seq} ${entity_id}`),
+    log.entries.map(({ topic, entity_id, seq }) => `${topic} ${seq} ${entity_id}`),
   )
   for (const { topic, seq, entity_id } of line.streams.flatMap(({ changes }) => changes))
-    demand.equal(
+    assertEqual(
       own.has(`${topic} ${seq} ${entity_id}`),
       true,
       `${person.user.username} received ${entity_id}`,
@@ -132,7 +148,7 @@ const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const stateOf = ({ deleted_at, archived }: Conversation): ListState =>
   deleted_at !== null ? 'trash' : archived ? 'archived' : 'active'
 
-function bare(summary: SummaryView | ConversationView | Conversation) {
+function plainSummary(summary: SummaryView | ConversationView | Conversation) {
   const { id, user_id, title, message_count, preview, metadata, pinned, archived } = summary
   const { created_at, updated_at, deleted_at, version } = summary
   return {
@@ -151,7 +167,7 @@ function bare(summary: SummaryView | ConversationView | Conversation) {
   }
 }
 
-function bareMessage({
+function plainMessage({
   delivery: _delivery,
   mutation_id: _mutation,
   ...message
@@ -159,6 +175,6 @@ function bareMessage({
   return message
 }
 
-function bareRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {
-  return isOver(run.status) ? run : { ...run, status: 'not over' }
+function plainRun({ delivery: _delivery, mutation_id: _mutation, ...run }: RunView) {
+  return isOver(run.status) ? run : { ...run, status: 'not ended' }
 }

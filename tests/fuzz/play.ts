@@ -1,50 +1,50 @@
-// Plays a history: each step at once, without waiting for what it starts.
+// Plays the steps of a history one after the other, without waiting for the effects of a step.
 import { setTimeout as pause } from 'node:timers/promises'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { isRun } from '@lockstep/protocol/reduce/run'
 import type { Conversation } from '@lockstep/protocol/conversations'
-import type { Handset } from './cast.ts'
+import type { FuzzDevice } from './fuzz-device.ts'
 import type { DeviceStep, Step } from './steps.ts'
-import type { World } from './world.ts'
+import type { FuzzCluster } from './fuzz-cluster.ts'
 
-/** Per person: the conversations and runs that any of their devices made, in order. */
-interface Made {
+/** The conversations and runs that any device of a person has created, in order. */
+interface CreatedIds {
   conversations: string[]
   runs: string[]
 }
 
 export async function play(
   steps: readonly Step[],
-  handsets: readonly Handset[],
-  world: World,
+  devices: readonly FuzzDevice[],
+  cluster: FuzzCluster,
 ): Promise<void> {
-  const made = new Map<string, Made>(
-    handsets.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]),
+  const created = new Map<string, CreatedIds>(
+    devices.map(({ person }) => [person.user.id, { conversations: [], runs: [] }]),
   )
   for (const step of steps) {
     if (step.do === 'pause') await pause(step.ms)
-    else if (!('device' in step)) await world.shake(step)
+    else if (!('device' in step)) await cluster.inject(step)
     else {
-      const handset = handsets[step.device % handsets.length]!
-      await act(step, handset, made.get(handset.person.user.id)!)
+      const device = devices[step.device % devices.length]!
+      await playStep(step, device, created.get(device.person.user.id)!)
     }
   }
 }
 
-async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void> {
-  const { engine, line, person } = handset
+async function playStep(step: DeviceStep, device: FuzzDevice, created: CreatedIds): Promise<void> {
+  const { engine, line, person } = device
   switch (step.do) {
     case 'create': {
       const id = newId()
-      made.conversations.push(id)
+      created.conversations.push(id)
       const sent = engine.conversations.create({ id, title: step.title })
-      return handset.give('conversations', 'create', id, sent, isConversation)
+      return device.issue('conversations', 'create', id, sent, isConversation)
     }
     case 'prefer': {
       const { key, value } = step
       const sent = engine.preferences.update({ [key]: value })
-      return handset.give(
+      return device.issue(
         'preferences',
         'update',
         'preferences',
@@ -54,16 +54,16 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
     }
     case 'run': {
       const id = newId()
-      made.runs.push(id)
-      const sent = engine.agents.run({ id, agent: 'demo', input: asking(step.rate) })
-      return handset.give('agents', 'run', id, sent, isRun)
+      created.runs.push(id)
+      const sent = engine.agents.run({ id, agent: 'demo', input: demoPrompt(step.rate) })
+      return device.issue('agents', 'run', id, sent, isRun)
     }
     case 'stop-run':
     case 'delete-run': {
-      const id = chosen(made.runs, step.run)
+      const id = pick(created.runs, step.run)
       if (id === undefined) return
-      if (step.do === 'stop-run') return handset.stopRun(id)
-      return handset.give(
+      if (step.do === 'stop-run') return device.stopRun(id)
+      return device.issue(
         'agents',
         'delete',
         id,
@@ -72,16 +72,17 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
       )
     }
     case 'sign-in':
-      return void (await person.signIn().catch(() => undefined)) // its node may be away
+      return void (await person.signIn().catch(() => undefined)) // the node may be down
     case 'revoke': {
       const other = engine.account.sessions.find(({ id }) => id !== person.session.id)
       if (!other) return
       const isGone = ({ sessions }: { sessions: { id: string }[] }) =>
         !sessions.some(({ id }) => id === other.id)
-      return handset.give('account', 'revoke', 'account', engine.account.revoke(other.id), isGone)
+      return device.issue('account', 'revoke', 'account', engine.account.revoke(other.id), isGone)
     }
     case 'list':
-      return void engine.conversations.loadMore(step.state).catch(() => undefined) // the line may be down
+      // the line may be down
+      return void engine.conversations.loadMore(step.state).catch(() => undefined)
     case 'offline':
       line.up = false
       return
@@ -90,28 +91,28 @@ async function act(step: DeviceStep, handset: Handset, made: Made): Promise<void
       return engine.nudge()
     case 'cut':
       return line.cut()
-    case 'slow':
-    case 'brisk':
-      handset.slow = step.do === 'slow'
+    case 'pause-reading':
+    case 'resume-reading':
+      device.readingPaused = step.do === 'pause-reading'
       return
-    case 'spoil':
-      return line.spoil(step.mishaps)
+    case 'disturb':
+      return line.disturb(step.faults)
     default:
-      return converse(step, handset, chosen(made.conversations, step.conversation))
+      return playOnConversation(step, device, pick(created.conversations, step.conversation))
   }
 }
 
-function converse(
+function playOnConversation(
   step: Extract<DeviceStep, { conversation: number }>,
-  handset: Handset,
+  device: FuzzDevice,
   id: string | undefined,
 ): void {
   if (id === undefined) return
-  const { conversations } = handset.engine
+  const { conversations } = device.engine
   const give = (
     sent: ReturnType<typeof conversations.delete>,
     shows: (held: HeldConversation) => boolean,
-  ) => handset.give('conversations', step.do, id, sent, shows)
+  ) => device.issue('conversations', step.do, id, sent, shows)
   const view = conversations.get(id)
   switch (step.do) {
     case 'append': {
@@ -129,7 +130,7 @@ function converse(
     case 'edit': {
       const message = view?.messages[step.message % Math.max(view.messages.length, 1)]
       if (!message) return
-      // one that streams belongs to its writer: it is left as it is
+      // A message that is streaming can't be edited and stays as it is.
       const isEdited = has(({ messages }) =>
         messages.some(
           (other) =>
@@ -166,10 +167,10 @@ function converse(
     case 'purge':
       return give(conversations.purge(id), (held) => held !== undefined && !isConversation(held))
     case 'reply': {
-      const asked = conversations.append(id, { role: 'user', content: asking(step.rate) })
+      const question = conversations.append(id, { role: 'user', content: demoPrompt(step.rate) })
       give(
-        asked,
-        has(({ messages }) => messages.some((message) => message.id === asked.id)),
+        question,
+        has(({ messages }) => messages.some((message) => message.id === question.id)),
       )
       return give(
         conversations.reply(id),
@@ -179,18 +180,19 @@ function converse(
     case 'stop': {
       const reply = view?.messages.findLast(({ status }) => status === 'streaming')
       if (!reply) return
-      return handset.stop(id, reply.id)
+      return device.stop(id, reply.id)
     }
     case 'open':
-      conversations.open(id).catch(() => undefined) // it may be gone, or the line
+      // the conversation may be gone, or the line down
+      conversations.open(id).catch(() => undefined)
   }
 }
 
-/** What makes the demo agent answer at once, in so many words a second. */
-const asking = (rate: number) => `/demo silent list rate ${rate}`
+/** A prompt that makes the demo agent answer at once, at this many words per second. */
+const demoPrompt = (rate: number) => `/demo silent list rate ${rate}`
 
 const has = (shows: (conversation: Conversation) => boolean) => (held: HeldConversation) =>
   isConversation(held) && shows(held)
 
-const chosen = (ids: readonly string[], index: number): string | undefined =>
+const pick = (ids: readonly string[], index: number): string | undefined =>
   ids[index % Math.max(ids.length, 1)]

@@ -1,72 +1,80 @@
-// The end of a history: everything heals, everybody comes back, and nobody has anything left to say.
+// The end of a history: every fault is repaired, every device is online, and the devices have sent
+// and received everything. Only then do the invariants have to hold.
 import type { Db } from 'mongodb'
 import type { Topic } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
-import type { Handset } from './cast.ts'
-import { Ledger } from './ledger.ts'
+import type { FuzzDevice } from './fuzz-device.ts'
+import { FoldedLog } from './folded-log.ts'
 
-/** How a command may end when others were faster: with what it was about gone. */
-const mayRefuse = new Set(['not_found', 'id_taken', 'version_conflict', 'already_replying'])
+/** How a command may be refused if commands of other devices came first. */
+const expectedRefusals = new Set(['not_found', 'id_taken', 'version_conflict', 'already_replying'])
 
-/** What each person's log says when nothing follows any more, by user; throws when a device doesn't come to hold it within `ms`. */
-export async function quiet(
-  handsets: readonly Handset[],
+/**
+ * Waits until nothing is in flight and returns each user's folded log by user id. Throws if a
+ * device hasn't received everything within `ms`.
+ */
+export async function becomeQuiet(
+  devices: readonly FuzzDevice[],
   database: Db,
   ms: number,
-): Promise<Map<string, Ledger>> {
-  for (const handset of handsets) handset.wake()
-  for (const [index, handset] of handsets.entries())
-    await eventually(() => isDone(handset), {
+): Promise<Map<string, FoldedLog>> {
+  for (const device of devices) device.recover()
+  for (const [index, device] of devices.entries())
+    await eventually(() => isDone(device), {
       within: ms,
       what: `device ${index} has sent everything`,
-    }).catch((error: Error) => fail(error, handset))
-  const ledgers = new Map<string, Ledger>()
-  for (const handset of handsets) {
-    const { id } = handset.person.user
-    if (ledgers.has(id)) continue
-    const atRest = async () => {
-      const ledger = await Ledger.of(id, database)
-      if (ledger.isAtRest && isDone(handset)) return ledger
-      silence(handset, ledger)
+    }).catch((error: Error) => fail(error, device))
+  const logs = new Map<string, FoldedLog>()
+  for (const device of devices) {
+    const { id } = device.person.user
+    if (logs.has(id)) continue
+    const quietLog = async () => {
+      const log = await FoldedLog.of(id, database)
+      if (log.isAtRest && isDone(device)) return log
+      stopReplies(device, log)
       return false
     }
-    ledgers.set(id, await eventually(atRest, { within: ms, what: 'replies and runs have ended' }))
+    logs.set(id, await eventually(quietLog, { within: ms, what: 'replies and runs have ended' }))
   }
-  for (const [index, handset] of handsets.entries()) {
-    const ledger = ledgers.get(handset.person.user.id)!
-    const isTold = () =>
-      handset.topics.every((topic) => hasHeard(handset, topic, ledger.head(topic)))
-    await eventually(isTold, { within: ms, what: `device ${index} was told everything` }).catch(
-      (error: Error) => fail(error, handset),
-    )
+  for (const [index, device] of devices.entries()) {
+    const log = logs.get(device.person.user.id)!
+    const hasEverything = () =>
+      device.topics.every((topic) => hasReceived(device, topic, log.head(topic)))
+    await eventually(hasEverything, {
+      within: ms,
+      what: `device ${index} has received everything`,
+    }).catch((error: Error) => fail(error, device))
   }
-  return ledgers
+  return logs
 }
 
-/** The server has answered everything. What it had to refuse is discarded. */
-function isDone({ engine, topics }: Handset): boolean {
+/** Whether every command has its ack. Commands with an expected refusal are discarded. */
+function isDone({ engine, topics }: FuzzDevice): boolean {
   for (const item of engine.outbox)
-    if (item.status === 'failed' && mayRefuse.has(item.problem!.code)) item.discard()
+    if (item.status === 'failed' && expectedRefusals.has(item.problem!.code)) item.discard()
     else if (item.status === 'failed')
       throw new Error(`${item.command} failed: ${JSON.stringify(item.problem)}`)
   return engine.unsent === 0 && topics.every((topic) => engine[topic].settled)
 }
 
-/** Nobody waits for the rest of what the agents have to say. */
-function silence(handset: Handset, ledger: Ledger): void {
-  for (const { id, messages } of ledger.conversations)
-    for (const message of messages) if (message.status === 'streaming') handset.stop(id, message.id)
-  for (const { id, ended_at } of ledger.runs) if (ended_at === null) handset.stopRun(id)
+/** Stops replies and runs, because no test needs the rest of their text. */
+function stopReplies(device: FuzzDevice, log: FoldedLog): void {
+  for (const { id, messages } of log.conversations)
+    for (const message of messages) if (message.status === 'streaming') device.stop(id, message.id)
+  for (const { id, ended_at } of log.runs) if (ended_at === null) device.stopRun(id)
 }
 
-/** The server has sent everything by itself, and the device has taken it. */
-const hasHeard = ({ engine, line }: Handset, topic: Topic, head: number): boolean =>
-  line.newest(topic)?.told === head && engine[topic].cursor?.seq === head && engine[topic].settled
+/** Whether the server has sent everything by itself, and the device has applied it. */
+const hasReceived = ({ engine, line }: FuzzDevice, topic: Topic, head: number): boolean =>
+  line.newestStream(topic)?.lastSeq === head &&
+  engine[topic].cursor?.seq === head &&
+  engine[topic].settled
 
-function fail(error: Error, { engine, line, topics }: Handset): never {
-  const stands = topics.map(
-    (topic) => `${topic} at ${engine[topic].cursor?.seq}, told ${line.newest(topic)?.told}`,
+function fail(error: Error, { engine, line, topics }: FuzzDevice): never {
+  const positions = topics.map(
+    (topic) =>
+      `${topic} at ${engine[topic].cursor?.seq}, sent ${line.newestStream(topic)?.lastSeq}`,
   )
-  const state = `${engine.state.name}, ${engine.connection}, ${engine.unsent} unsent, ${stands.join(', ')}`
+  const state = `${engine.state.name}, ${engine.connection}, ${engine.unsent} unsent, ${positions.join(', ')}`
   throw new Error(`${error.message}: ${state}`)
 }

@@ -1,9 +1,10 @@
-// What is said of a failure, in a world that costs nothing: a fuzz whose findings can't be played again finds nothing.
+// The report of a failure, on a server that is a function: a fuzz test is worth nothing if its
+// findings can't be played again.
 import { expect, test } from 'vitest'
 import { explore, type Exploration } from './explore.ts'
 import { everyday, type Step } from './steps.ts'
 
-/** As if the server broke when something is renamed after something was deleted. */
+/** Fails, as a broken server would, if something is renamed after something was deleted. */
 const broken = (steps: readonly Step[]): Promise<void> => {
   const deleted = steps.findIndex((step) => step.do === 'delete')
   const breaks = deleted >= 0 && steps.slice(deleted).some((step) => step.do === 'rename')
@@ -15,7 +16,7 @@ const exploration: Exploration<Step[]> = {
   count: 500,
   seed: 7,
   shrinkMs: 60_000,
-  relive: broken,
+  playHistory: broken,
   command: 'npm run fuzz -- --only everyday',
 }
 
@@ -27,7 +28,7 @@ const reportOf = (changed: Partial<Exploration<Step[]>>): Promise<Error> =>
 
 const pathIn = ({ message }: Error): string => /--seed 7 --path (\S+)/.exec(message)![1]!
 
-test('a failure names its seed, its path, the shortest steps, and what went wrong', async () => {
+test('a failure is reported with its seed, its path, the fewest steps and the error', async () => {
   const report = await reportOf({})
   expect(report.message).toMatch(/npm run fuzz -- --only everyday --seed 7 --path [\d:]+\n/)
   expect(report.message).toMatch(
@@ -43,7 +44,7 @@ test('seed and path play the failure again, as short as it was reported', async 
     path,
     count: 1,
     shrinkMs: -1,
-    relive: (steps) => (played.push(steps), broken(steps)),
+    playHistory: (steps) => (played.push(steps), broken(steps)),
   })
   const names = played[0]!.map((step) => step.do)
   expect(names.indexOf('delete')).toBeLessThan(names.lastIndexOf('rename'))
@@ -53,11 +54,11 @@ test('seed and path play the failure again, as short as it was reported', async 
   )
 })
 
-test('a history is not made shorter for longer than it may be: the report comes within the time of the test', async () => {
+test('shrinking ends at its deadline, so that the report comes within the time of the test', async () => {
   let afterwards = 0
   const report = await reportOf({
     shrinkMs: -1,
-    relive: (steps, again) => (again && afterwards++, broken(steps)),
+    playHistory: (steps, shrinking) => (shrinking && afterwards++, broken(steps)),
   })
   expect(pathIn(report)).toMatch(/^\d+$/)
   expect(afterwards).toBe(0)
@@ -65,6 +66,6 @@ test('a history is not made shorter for longer than it may be: the report comes 
 
 test('without a failure all histories are played', async () => {
   let played = 0
-  await explore({ ...exploration, count: 50, relive: () => (played++, Promise.resolve()) })
+  await explore({ ...exploration, count: 50, playHistory: () => (played++, Promise.resolve()) })
   expect(played).toBe(50)
 })

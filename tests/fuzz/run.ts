@@ -1,5 +1,6 @@
-// npm run fuzz -- --seeds N [--only everyday|shaken|clustered] [--seed S [--path P]]: more random histories than the tests play, or one of
-// them again. Of a hundred 80 are everyday ones and 20 shaken; 10 on three nodes come beside them.
+// npm run fuzz -- --seeds N [--only everyday|faults|clustered] [--seed S [--path P]]: plays more
+// random histories than the tests do, or one of them again. Of 100 histories, 80 are everyday ones
+// and 20 have faults of the servers; 10 more run on three nodes.
 import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 

@@ -1,9 +1,9 @@
-// What may happen in a history, as data that fast-check can make, shrink and print.
+// The steps of a history, as data that fast-check can generate, shrink and print.
 import fc from 'fast-check'
-import type { ListState } from '@lockstep/client/views'
-import type { Mishap } from './bad-line.ts'
+import type { ListState } from '@lockstep/client'
+import type { FrameFault } from './unreliable-line.ts'
 
-/** What the user of a device does, or what happens to it. */
+/** What a device's user does, or what happens to the device. */
 export type DeviceStep = { device: number } & (
   | { do: 'create'; title: string }
   | { do: 'append' | 'rename'; conversation: number; text: string }
@@ -18,19 +18,19 @@ export type DeviceStep = { device: number } & (
   | { do: 'run'; rate: number }
   | { do: 'stop-run' | 'delete-run'; run: number }
   | { do: 'sign-in' | 'revoke' }
-  | { do: 'offline' | 'online' | 'cut' | 'slow' | 'brisk' }
-  | { do: 'spoil'; mishaps: Mishap[] }
+  | { do: 'offline' | 'online' | 'cut' | 'pause-reading' | 'resume-reading' }
+  | { do: 'disturb'; faults: FrameFault[] }
 )
 
-/** What shakes a whole node, or what all depend on. */
+/** What happens to a node, or to what all nodes depend on. */
 export type ServerFault =
   | { do: 'kill-node' | 'restart-node' | 'kill-database' | 'drop-database-connections' }
-  /** A tail that runs can't go on, or one that starts can't go on from where the last one stood. */
-  | { do: 'lose-history' | 'spoil-token' }
+  /** A running tail can't continue, or a new tail can't continue from the saved resume token. */
+  | { do: 'lose-history' | 'invalidate-token' }
   | { do: 'kill-redis' | 'restart-redis' | 'drop-redis-connections' }
   | { do: 'freeze-redis'; ms: number }
-  /** From now on, each `every`-th answer of the database on a connection comes `ms` later than it could. */
-  | { do: 'hesitate'; every: number; ms: number }
+  /** From now on, every n-th response of the database on a connection (`every`) comes `ms` late. */
+  | { do: 'delay-answers'; every: number; ms: number }
 
 export type Step = DeviceStep | ServerFault | { do: 'pause'; ms: number }
 
@@ -38,18 +38,18 @@ const conversation = fc.nat(3)
 const text = fc
   .oneof(fc.string({ maxLength: 8 }), fc.constantFrom('hello', '👋🏽', 'a\nb'))
   .filter((s) => s.isWellFormed())
-const mishap = fc.constantFrom<Mishap[]>(
+const frameFault = fc.constantFrom<FrameFault[]>(
   'drop',
   'repeat',
   'swap',
-  'lose-answer',
+  'lose-ack',
   'send-again',
   'none',
 )
-/** Words a second: over at once, or going on for some tenths of a second. */
+/** Words per second: the reply ends at once, or after some tenths of a second. */
 const rate = fc.constantFrom(100_000, 150)
 
-/** Everyday things are common, faults of one device less. */
+/** Everyday steps are frequent, faults of a device less so. */
 function stepOf(devices: number): fc.Arbitrary<Step> {
   const device = fc.nat(devices - 1)
   const on = <T extends string>(...names: T[]) =>
@@ -125,38 +125,41 @@ function stepOf(devices: number): fc.Arbitrary<Step> {
         }),
       },
       { weight: 2, arbitrary: on('sign-in', 'revoke') },
-      { weight: 8, arbitrary: on('offline', 'online', 'online', 'cut', 'slow', 'brisk') },
+      {
+        weight: 8,
+        arbitrary: on('offline', 'online', 'online', 'cut', 'pause-reading', 'resume-reading'),
+      },
       {
         weight: 8,
         arbitrary: fc.record({
-          do: fc.constant('spoil' as const),
+          do: fc.constant('disturb' as const),
           device,
-          mishaps: fc.array(mishap, { minLength: 1, maxLength: 6 }),
+          faults: fc.array(frameFault, { minLength: 1, maxLength: 6 }),
         }),
       },
       { weight: 8, arbitrary: fc.record({ do: fc.constant('pause' as const), ms: fc.nat(15) }) },
     )
-    .map((step) => ({ ...step })) // printed without their lack of a prototype
+    .map((step) => ({ ...step })) // fast-check's records have no prototype, which would be printed
 }
 
-/** One person has a device at each node, another one has one more. */
+/** One person has a device at each node, and another person has one device. */
 const everydayOn = (nodes: number): fc.Arbitrary<Step[]> =>
   fc
-    .tuple(hesitation, fc.array(stepOf(nodes + 1), { minLength: 5, maxLength: 25, size: 'max' }))
+    .tuple(databaseDelay, fc.array(stepOf(nodes + 1), { minLength: 5, maxLength: 25, size: 'max' }))
     .map(([first, steps]) => [first, ...steps])
 
-/** How the database answers: in the order in which it is asked, or here and there a moment later. */
-const hesitation = fc.oneof(
+/** The database responds in the order of the requests, or some responses come late. */
+const databaseDelay = fc.oneof(
   fc.record({
-    do: fc.constant('hesitate' as const),
+    do: fc.constant('delay-answers' as const),
     every: fc.integer({ min: 3, max: 7 }),
     ms: fc.constantFrom(10, 30),
   }),
-  fc.constant({ do: 'hesitate' as const, every: 1, ms: 0 }),
+  fc.constant({ do: 'delay-answers' as const, every: 1, ms: 0 }),
 )
 
-/** With one of the faults in it. */
-const shakenOn = (
+/** An everyday history with one of the faults in it. */
+const faultyOn = (
   nodes: number,
   faults: readonly { weight: number; arbitrary: fc.Arbitrary<ServerFault> }[],
 ) =>
@@ -169,29 +172,32 @@ const some = (weight: number, ...faults: ServerFault[]) => ({
   arbitrary: fc.constantFrom(...faults),
 })
 
-/** On two nodes, nothing happens but to devices. */
+/** On two nodes; only devices have faults. */
 export const everyday = everydayOn(2)
 
-/** On two nodes without Redis. */
-export const shaken = shakenOn(2, [
+/** On two nodes without Redis, with one fault of a node or the database. */
+export const faulty = faultyOn(2, [
   some(3, { do: 'kill-node' }),
   some(3, { do: 'restart-node' }),
   some(3, { do: 'kill-database' }),
   some(6, { do: 'drop-database-connections' }),
   some(3, { do: 'lose-history' }),
-  some(2, { do: 'spoil-token' }),
+  some(2, { do: 'invalidate-token' }),
 ])
 
-/** On three nodes with Redis; a third of the histories has a fault. A freeze of 4.5 s outlasts the lease. */
+/**
+ * On three nodes with Redis; a third of the histories has a fault. A freeze of 4.5 s is longer than
+ * the lease.
+ */
 export const clustered = fc.oneof(
   { weight: 2, arbitrary: everydayOn(3) },
   {
     weight: 1,
-    arbitrary: shakenOn(3, [
+    arbitrary: faultyOn(3, [
       some(3, { do: 'kill-node' }, { do: 'restart-node' }, { do: 'kill-database' }),
       some(3, { do: 'kill-redis' }, { do: 'restart-redis' }, { do: 'drop-redis-connections' }),
       some(2, { do: 'freeze-redis', ms: 500 }, { do: 'freeze-redis', ms: 4_500 }),
-      some(2, { do: 'lose-history' }, { do: 'spoil-token' }),
+      some(2, { do: 'lose-history' }, { do: 'invalidate-token' }),
     ]),
   },
 )

@@ -1,4 +1,4 @@
-// The Redis of a world: it can be killed, emptied, frozen and cut off, and be healed of all that.
+// The Redis of a fuzz cluster. It can be killed, emptied, frozen and cut off, and be repaired.
 import { setTimeout as pause } from 'node:timers/promises'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
@@ -19,34 +19,34 @@ export class UnstableRedis implements AsyncDisposable {
     return new UnstableRedis(redis, await Wire.to({ port: redis.port }))
   }
 
-  /** How nodes reach it. */
+  /** The address for the nodes. */
   get url(): string {
     return `redis://${this.#wire.address}`
   }
 
-  /** kill -9; it stays away until it is healed. */
+  /** Kills Redis, which stays away until `recover`. */
   async kill(): Promise<void> {
     this.#dead = true
     await this.#redis.kill()
   }
 
-  /** Comes back at once, and knows nothing. */
+  /** Restarts Redis at once; it comes back empty. */
   async restart(): Promise<void> {
     await this.#redis.restart()
   }
 
-  /** Every connection to it breaks. */
+  /** Drops every connection to it. */
   drop(): void {
     this.#wire.drop()
   }
 
-  /** Answers nobody for at least `ms`, until it is healed. */
+  /** Redis does not respond for at least `ms`, until `recover`. */
   freeze(ms: number): void {
     this.#thawAt = performance.now() + ms
     this.#redis.freeze()
   }
 
-  async heal(): Promise<void> {
+  async recover(): Promise<void> {
     if (this.#thawAt !== undefined) {
       await pause(Math.max(0, this.#thawAt - performance.now()))
       this.#redis.thaw()

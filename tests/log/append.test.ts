@@ -3,21 +3,21 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { conversationAt } from '../../realtime/log/conversation-at.ts'
 import { toEntry } from '../../realtime/log/entry.ts'
-import { by, entriesOf, kit, type Kit } from './kit.ts'
+import { by, entriesOf, createLogFixture, type LogFixture } from './log-fixture.ts'
 
-let house: Kit
+let fixture: LogFixture
 beforeAll(async () => {
-  house = await kit()
+  fixture = await createLogFixture()
 })
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => fixture[Symbol.asyncDispose]())
 afterEach(() => vi.restoreAllMocks())
 
 const hello = { role: 'user' as const, content: 'hello' }
 
 describe('the log', () => {
   test('LOG-1: two nodes that append at the same time leave one contiguous log with everything in it', async () => {
-    const [a, b] = [house.side(), house.side()]
-    const user = await house.user()
+    const [a, b] = [fixture.node(), fixture.node()]
+    const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id })
     const both = [a, b].flatMap(({ conversations }) =>
@@ -26,7 +26,7 @@ describe('the log', () => {
       ),
     )
     const outcomes = await Promise.all(both)
-    const entries = await entriesOf(house.database, user)
+    const entries = await entriesOf(fixture.database, user)
     expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1))
     expect(outcomes.map(({ seq }) => seq).sort((x, y) => x - y)).toEqual(
       entries.slice(1).map(({ seq }) => seq),
@@ -37,9 +37,9 @@ describe('the log', () => {
     )
   })
 
-  test('LOG-3: the same command at two nodes at the same time happens once, and both hear of the first', async () => {
-    const [a, b] = [house.side(), house.side()]
-    const user = await house.user()
+  test('LOG-3: the same command at two nodes at the same time is appended once, and both get its outcome', async () => {
+    const [a, b] = [fixture.node(), fixture.node()]
+    const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id })
     const request = by(user)
@@ -55,12 +55,12 @@ describe('the log', () => {
       [2, 2],
     ])
     expect(outcomes.filter(({ changed }) => changed)).toHaveLength(1)
-    expect(await entriesOf(house.database, user)).toHaveLength(2)
+    expect(await entriesOf(fixture.database, user)).toHaveLength(2)
   })
 
   test('LOG-3: a mutation_id that was used for another command is invalid', async () => {
-    const { conversations } = house.side()
-    const user = await house.user()
+    const { conversations } = fixture.node()
+    const user = await fixture.user()
     const request = by(user)
     await conversations.change('create', request, { id: newId() })
     const other = conversations.change('create', request, { id: newId() })
@@ -70,14 +70,15 @@ describe('the log', () => {
     })
   })
 
-  test('LOG-5: a projection that ends while a command reads takes nothing from what it decides on', async () => {
-    const { log, conversations } = house.side()
-    const user = await house.user()
+  test('LOG-5: a projection that ends while a command loads its state removes nothing from that state', async () => {
+    const { log, conversations } = fixture.node()
+    const user = await fixture.user()
     const id = newId()
     await conversations.change('create', by(user), { id })
-    const { conversations: collection } = house.database
+    const { conversations: collection } = fixture.database
     const read = collection.findOne.bind(collection)
-    // the document is read before the projection, and the tail is applied to it after the projection
+    // the document is read before the projection, and the tail is applied to it after the
+    // projection
     const spy = vi.spyOn(collection, 'findOne').mockImplementationOnce(async (...args) => {
       const document = await read(...args)
       await log.projectToHead(user, 'conversations')
@@ -94,9 +95,9 @@ describe('the log', () => {
     expect(state.held).toMatchObject({ id, version: 1 })
   })
 
-  test('LOG-4: a node with a stale head neither refuses nor ignores by it', async () => {
-    const [a, b] = [house.side(), house.side()]
-    const user = await house.user()
+  test('LOG-4: a node with a stale head neither refuses a command nor takes it for a no-op', async () => {
+    const [a, b] = [fixture.node(), fixture.node()]
+    const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id, title: 'one' })
     await b.conversations.change('update', by(user), {
@@ -113,9 +114,9 @@ describe('the log', () => {
     expect(back).toMatchObject({ changed: true, version: 3, data: { title: 'one' } })
   })
 
-  test('LOG-4: a repeated command whose condition fails by now is answered with what it did', async () => {
-    const { conversations } = house.side()
-    const user = await house.user()
+  test('LOG-4: a repeated command whose condition fails by now gets its first outcome', async () => {
+    const { conversations } = fixture.node()
+    const user = await fixture.user()
     const id = newId()
     await conversations.change('create', by(user), { id })
     const request = by(user)
@@ -126,9 +127,9 @@ describe('the log', () => {
     expect(again).toMatchObject({ changed: false, seq: first.seq, version: first.version })
   })
 
-  test('LOG-6: a read at one node shows what was acked at another a moment before', async () => {
-    const [a, b] = [house.side(), house.side()]
-    const user = await house.user()
+  test('LOG-6: a read at one node shows what another node acknowledged a moment before', async () => {
+    const [a, b] = [fixture.node(), fixture.node()]
+    const user = await fixture.user()
     const id = newId()
     await a.conversations.change('create', by(user), { id })
     for (let i = 1; i <= 20; i++) {
@@ -142,8 +143,8 @@ describe('the log', () => {
   })
 
   test('LOG-7: nothing follows the closing entry', async () => {
-    const { log, conversations } = house.side()
-    const user = await house.user()
+    const { log, conversations } = fixture.node()
+    const user = await fixture.user()
     await log.append({
       context: by(user),
       topic: 'conversations',
@@ -151,16 +152,16 @@ describe('the log', () => {
       identity: 'close',
       decide: () => ({ op: 'closed', entity_id: user, version: 1, data: {} }),
     })
-    for (const { conversations: node } of [{ conversations }, house.side()])
+    for (const { conversations: node } of [{ conversations }, fixture.node()])
       await expect(node.change('create', by(user), {})).rejects.toMatchObject({
         code: 'unauthenticated',
       })
-    expect(await entriesOf(house.database, user)).toHaveLength(1)
+    expect(await entriesOf(fixture.database, user)).toHaveLength(1)
   })
 
   test('a command that has waited for its turn too long is unavailable, and writes nothing', async () => {
-    const { log, conversations } = house.side()
-    const user = await house.user()
+    const { log, conversations } = fixture.node()
+    const user = await fixture.user()
     const begun = Promise.withResolvers<void>()
     const held = Promise.withResolvers<boolean>()
     const isFull = () => {
@@ -187,17 +188,17 @@ describe('the log', () => {
     })
     vi.restoreAllMocks()
     await conversations.change('create', by(user), {})
-    expect(await entriesOf(house.database, user)).toHaveLength(1)
+    expect(await entriesOf(fixture.database, user)).toHaveLength(1)
   })
 
-  test('the time of an entry is never before that of the one before it', async () => {
-    const { conversations } = house.side()
-    const user = await house.user()
+  test('the time of an entry is never before that of the previous entry', async () => {
+    const { conversations } = fixture.node()
+    const user = await fixture.user()
     await conversations.change('create', by(user), {})
     const ahead = new Date(Date.now() + 60_000)
-    await house.database.changes.updateOne({ user_id: user, seq: 1 }, { $set: { at: ahead } })
-    await house.side().conversations.change('create', by(user), {})
-    const [, second] = await entriesOf(house.database, user)
+    await fixture.database.changes.updateOne({ user_id: user, seq: 1 }, { $set: { at: ahead } })
+    await fixture.node().conversations.change('create', by(user), {})
+    const [, second] = await entriesOf(fixture.database, user)
     expect(second!.at).toEqual(ahead)
   })
 })
@@ -221,7 +222,7 @@ describe('the size of an entry', () => {
     }
   }
 
-  test('is bounded by what a device gets, and by what the database takes, where lists of numbers are larger', () => {
+  test('is bounded as JSON, and as the database stores it, where lists of numbers are larger', () => {
     const few = Array.from({ length: 100_000 }, () => 1)
     expect(entryOf({ few }, { few })).toMatchObject({ data: { few }, before: { few } })
     const tooLarge = (data: Record<string, unknown>) =>
@@ -235,15 +236,15 @@ describe('the size of an entry', () => {
     tooLarge({ many })
   })
 
-  test("doesn't keep what was replaced when that is too much", () => {
+  test('excludes replaced values that are too large', () => {
     expect(entryOf({ text: '' }, { text: 'x'.repeat(11 * MB) })).toHaveProperty('before')
     expect(entryOf({ text: '' }, { text: 'x'.repeat(12 * MB) })).not.toHaveProperty('before')
   })
 
-  test('lets a short edit take the place of any number of long messages: devices get it, rewind ends there', async () => {
-    const { database } = house
-    const { log, conversations } = house.side()
-    const user = await house.user()
+  test('lets a short edit replace any number of long messages: devices get it, and rewind ends there', async () => {
+    const { database } = fixture
+    const { log, conversations } = fixture.node()
+    const user = await fixture.user()
     const long = 'x'.repeat(255 * 1024)
     const ids = Array.from({ length: 52 }, () => newId())
     const { data } = await conversations.change('create', by(user), {})

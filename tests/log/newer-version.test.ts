@@ -1,4 +1,5 @@
-// A node beside one of a newer version, which has written what this one doesn't know: it must not take it for done.
+// A node runs beside one of a newer version, which writes ops that this one doesn't know. This one
+// must not take such an entry for projected.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -6,46 +7,46 @@ import { toEntry } from '../../realtime/log/entry.ts'
 import { insertChange, topicKey } from '../../realtime/store/changes.ts'
 import { advanceHead, readHead } from '../../realtime/store/heads.ts'
 import { eventually } from '../harness/eventually.ts'
-import { by, entriesOf, kit, type Kit } from './kit.ts'
+import { by, entriesOf, createLogFixture, type LogFixture } from './log-fixture.ts'
 
-let house: Kit
+let fixture: LogFixture
 beforeAll(async () => {
-  house = await kit()
+  fixture = await createLogFixture()
 })
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const unavailable = { code: 'unavailable', extra: { retry_after_ms: 1_000 } }
 
-/** What a newer node inserts behind the head, before it projects it. */
+/** Inserts an entry at the head, as a newer node does before it projects the entry. */
 async function writtenByNewer(user: string, topic: Topic, entity_id: string) {
-  const { log } = house.side()
+  const { log } = fixture.node()
   const { epoch, seq } = await log.head(user, topic)
   const position = { topic, epoch, seq: seq + 1, at: new Date() }
   const decision = { op: 'folded', entity_id, version: 2, data: { title: 'Folded' } }
   const entry = toEntry(by(user), position, { mutation_id: newId(), fingerprint: 'f' }, decision)
-  expect(await insertChange(house.database, entry)).toBe(true)
+  expect(await insertChange(fixture.database, entry)).toBe(true)
   return entry
 }
 const applied = async (user: string, topic: Topic) =>
-  (await readHead(house.database, topicKey(user, topic)))!.applied
+  (await readHead(fixture.database, topicKey(user, topic)))!.applied
 
-/** A user with one conversation, whose next change this version doesn't know. */
+/** A user with one conversation whose newest change has an op that this version doesn't know. */
 async function withNewer() {
-  const user = await house.user()
+  const user = await fixture.user()
   const id = newId()
-  const [writer, side] = [house.side(), house.side()]
+  const [writer, side] = [fixture.node(), fixture.node()]
   await side.log.projectToHead(user, 'conversations') // it remembers a head that is about to be old
   await writer.conversations.change('create', by(user), { id, title: 'Known' })
   const entry = await writtenByNewer(user, 'conversations', id)
   return { user, id, entry, ...side }
 }
 
-test('LOG-8: documents follow up to the entry that is not known, and whatever needs them further is unavailable', async () => {
+test('LOG-8: documents follow the log up to the unknown entry, and whatever needs later entries is unavailable', async () => {
   const { user, id, log, conversations } = await withNewer()
   for (let turn = 0; turn < 2; turn++) {
     await expect(log.projectToHead(user, 'conversations')).rejects.toMatchObject(unavailable)
     await expect(conversations.get(user, id, {})).rejects.toMatchObject(unavailable)
-    expect(await house.database.conversations.findOne({ user_id: user })).toMatchObject({
+    expect(await fixture.database.conversations.findOne({ user_id: user })).toMatchObject({
       title: 'Known',
       seq: 1,
     })
@@ -53,15 +54,18 @@ test('LOG-8: documents follow up to the entry that is not known, and whatever ne
   }
 })
 
-test('LOG-8: a command decides nothing without it, and writes nothing behind it', async () => {
+test('LOG-8: a command decides nothing without the unknown entry, and appends nothing after it', async () => {
   const { user, id, conversations } = await withNewer()
   const rename = { conversation_id: id, title: 'Renamed' }
   await expect(conversations.change('update', by(user), rename)).rejects.toMatchObject(unavailable)
   await expect(conversations.change('create', by(user), {})).rejects.toMatchObject(unavailable)
-  expect((await entriesOf(house.database, user)).map(({ op }) => op)).toEqual(['created', 'folded'])
+  expect((await entriesOf(fixture.database, user)).map(({ op }) => op)).toEqual([
+    'created',
+    'folded',
+  ])
 })
 
-test('LOG-8: devices are brought it all the same, and other topics and users are served', async () => {
+test('LOG-8: devices get the unknown entry, and other topics and users are served', async () => {
   const { user, entry, log, conversations } = await withNewer()
   expect(await log.head(user, 'conversations')).toMatchObject({ seq: 2 })
   expect(
@@ -73,19 +77,19 @@ test('LOG-8: devices are brought it all the same, and other topics and users are
     [{ seq: 2, op: 'folded', mutation_id: entry.mutation_id }],
   ])
   await log.projectToHead(user, 'preferences')
-  const other = await house.user()
+  const other = await fixture.user()
   await conversations.change('create', by(other), {})
   expect(await log.projectToHead(other, 'conversations')).toMatchObject({ seq: 1 })
 })
 
-test('LOG-8: once a newer node has projected it, this one goes on', async () => {
+test('LOG-8: once a newer node has projected the entry, this node goes on', async () => {
   const { user, id, entry, log, conversations } = await withNewer()
   await expect(log.projectToHead(user, 'conversations')).rejects.toMatchObject(unavailable)
-  await house.database.conversations.updateOne(
+  await fixture.database.conversations.updateOne(
     { user_id: user },
     { $set: { title: 'Folded', version: 2, seq: 2 } },
   )
-  await advanceHead(house.database, topicKey(user, 'conversations'), entry.seq, entry.at, false)
+  await advanceHead(fixture.database, topicKey(user, 'conversations'), entry.seq, entry.at, false)
   expect(await conversations.get(user, id, {})).toMatchObject({
     title: 'Folded',
     version: 2,
@@ -100,40 +104,40 @@ test('LOG-8: once a newer node has projected it, this one goes on', async () => 
   expect(await applied(user, 'conversations')).toBe(3)
 })
 
-test('LOG-8: a node looks at its start for what another has written and not projected, and nobody has to read it first', async () => {
+test('LOG-8: at its start a node projects what another node wrote and did not project, without a reader', async () => {
   const { user, id, entry } = await withNewer()
-  const other = await house.user()
-  const { epoch } = await house.side().log.head(other, 'conversations')
+  const other = await fixture.user()
+  const { epoch } = await fixture.node().log.head(other, 'conversations')
   const decision = {
     op: 'created',
     entity_id: id,
     version: 1,
     data: {
-      ...(await house.database.changes.findOne({ user_id: user, seq: 1 }))!.data,
+      ...(await fixture.database.changes.findOne({ user_id: user, seq: 1 }))!.data,
       user_id: other,
     },
   }
   const position = { topic: 'conversations' as const, epoch, seq: 1, at: entry.at }
   await insertChange(
-    house.database,
+    fixture.database,
     toEntry(by(other), position, { mutation_id: newId(), fingerprint: 'f' }, decision),
   )
-  const { log } = house.side()
+  const { log } = fixture.node()
   await log.projectAbandoned()
   await eventually(async () => expect(await applied(other, 'conversations')).toBe(1))
   await eventually(async () =>
     expect(await applied(user, 'conversations'), 'up to what is not known').toBe(1),
   )
-  expect(await house.database.conversations.findOne({ user_id: other })).toMatchObject({
+  expect(await fixture.database.conversations.findOne({ user_id: other })).toMatchObject({
     title: 'Known',
     seq: 1,
   })
 })
 
-test('of an account, whose entries only tell, nothing waits for a newer node', async () => {
-  const user = await house.user()
+test('nothing in topic account, whose entries only tell, waits for a newer node', async () => {
+  const user = await fixture.user()
   await writtenByNewer(user, 'account', user)
-  const { log } = house.side()
+  const { log } = fixture.node()
   expect(await log.projectToHead(user, 'account')).toMatchObject({ seq: 1 })
   expect(await applied(user, 'account')).toBe(1)
 })

@@ -5,21 +5,21 @@ import { startHousekeeping, TRASH_DAYS } from '../../realtime/commands/housekeep
 import { projectConversations } from '../../realtime/log/projection/conversations.ts'
 import type { Conversations } from '../../realtime/commands/conversations.ts'
 import { eventually } from '../harness/eventually.ts'
-import { by, entriesOf, kit, logger, type Kit } from './kit.ts'
+import { by, entriesOf, createLogFixture, logger, type LogFixture } from './log-fixture.ts'
 
-let house: Kit
+let fixture: LogFixture
 beforeAll(async () => {
-  house = await kit()
+  fixture = await createLogFixture()
 })
-afterAll(() => house[Symbol.asyncDispose]())
+afterAll(() => fixture[Symbol.asyncDispose]())
 
 const DAY = 24 * 3_600_000
 const documentsOf = async (user_id: string) => ({
-  conversations: await house.database.conversations.find({ user_id }).sort({ _id: 1 }).toArray(),
-  messages: await house.database.messages.find({ user_id }).sort({ _id: 1 }).toArray(),
+  conversations: await fixture.database.conversations.find({ user_id }).sort({ _id: 1 }).toArray(),
+  messages: await fixture.database.messages.find({ user_id }).sort({ _id: 1 }).toArray(),
 })
 
-/** A small life of one conversation; some commands find nothing to change. */
+/** A few commands on one conversation. Some of them find nothing to change. */
 async function live(
   conversations: Conversations,
   user: string,
@@ -46,8 +46,8 @@ async function live(
   }
 }
 
-/** The database of a node that stalls when it has read everything, before its first write. */
-function stalling(database: Kit['database']) {
+/** The database of a node that stalls after its last read and before its first write. */
+function stalling(database: LogFixture['database']) {
   const reached = Promise.withResolvers<void>()
   const gate = Promise.withResolvers<void>()
   const bulkWrite: typeof database.messages.bulkWrite = async (...writes) => {
@@ -61,23 +61,23 @@ function stalling(database: Kit['database']) {
 
 describe('documents', () => {
   test('LOG-5: projecting any stretch of the log again, at any time, changes nothing', async () => {
-    const { log, conversations } = house.side()
+    const { log, conversations } = fixture.node()
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }),
         fc.nat(20),
         fc.nat(20),
         async (deeds, x, y) => {
-          const user = await house.user()
+          const user = await fixture.user()
           const id = newId()
           await conversations.change('create', by(user), { id })
           await live(conversations, user, id, deeds)
           await log.projectToHead(user, 'conversations')
           const before = await documentsOf(user)
-          const entries = await entriesOf(house.database, user)
+          const entries = await entriesOf(fixture.database, user)
           const [from, to] = [Math.min(x, y) % entries.length, Math.max(x, y) % entries.length]
           if (from <= to)
-            await projectConversations(house.database, user, entries.slice(from, to + 1))
+            await projectConversations(fixture.database, user, entries.slice(from, to + 1))
           expect(await documentsOf(user)).toEqual(before)
         },
       ),
@@ -86,27 +86,27 @@ describe('documents', () => {
   })
 
   test('LOG-5: documents that lag behind in part are brought up to the log, whatever part it is', async () => {
-    const { log, conversations } = house.side()
+    const { log, conversations } = fixture.node()
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.nat(3), { minLength: 2, maxLength: 10 }),
         fc.nat(10),
         async (deeds, cut) => {
-          const user = await house.user()
+          const user = await fixture.user()
           const id = newId()
           await conversations.change('create', by(user), { id })
           await live(conversations, user, id, deeds)
           await log.projectToHead(user, 'conversations')
           const before = await documentsOf(user)
-          const entries = await entriesOf(house.database, user)
+          const entries = await entriesOf(fixture.database, user)
           // as a node leaves them that dies between the messages and their conversation
-          await house.database.conversations.deleteMany({ user_id: user })
+          await fixture.database.conversations.deleteMany({ user_id: user })
           await projectConversations(
-            house.database,
+            fixture.database,
             user,
             entries.slice(0, 1 + (cut % entries.length)),
           )
-          await projectConversations(house.database, user, entries)
+          await projectConversations(fixture.database, user, entries)
           expect(await documentsOf(user)).toEqual(before)
         },
       ),
@@ -115,21 +115,22 @@ describe('documents', () => {
   })
 
   test('LOG-5: what a node that stalled writes late replaces nothing that is newer', async () => {
-    const { log, conversations } = house.side()
-    const user = await house.user()
+    const { log, conversations } = fixture.node()
+    const user = await fixture.user()
     const id = newId()
     const message = { id: newId(), role: 'user' as const, content: 'first' }
     await conversations.change('create', by(user), { id, title: 'one', messages: [message] })
     await conversations.change('update', by(user), { conversation_id: id, title: 'two' })
-    const entries = await entriesOf(house.database, user)
+    const entries = await entriesOf(fixture.database, user)
     await log.projectToHead(user, 'conversations')
-    await house.database.conversations.deleteMany({ user_id: user }) // so it begins where nothing has been projected
-    await house.database.messages.deleteMany({ user_id: user })
+    // as if nothing had been projected
+    await fixture.database.conversations.deleteMany({ user_id: user })
+    await fixture.database.messages.deleteMany({ user_id: user })
 
-    const stalled = stalling(house.database)
+    const stalled = stalling(fixture.database)
     const late = projectConversations(stalled.database, user, entries)
     await stalled.reached
-    await projectConversations(house.database, user, entries)
+    await projectConversations(fixture.database, user, entries)
     const edit = { ...message, content: 'second' }
     await conversations.change('update', by(user), {
       conversation_id: id,
@@ -147,22 +148,28 @@ describe('documents', () => {
     expect(await documentsOf(user)).toEqual(newest)
   })
 
-  test('what a node left unprojected is projected by the next reader on another', async () => {
-    const user = await house.user()
-    const { conversations } = house.side()
+  test('entries that a node left unprojected are projected by the next reader on another node', async () => {
+    const user = await fixture.user()
+    const { conversations } = fixture.node()
     const { data } = await conversations.change('create', by(user), { title: 'here' })
-    const { items } = await house.side().conversations.list(user, { limit: 10, state: 'active' })
+    const { items } = await fixture.node().conversations.list(user, { limit: 10, state: 'active' })
     expect(items).toEqual([data])
   })
 
-  test('what a node left unprojected is projected by the holder of the tail within seconds', async () => {
-    const user = await house.user()
-    const [dead, holder] = [house.side(), house.side()]
-    await house.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
+  test('entries that a node left unprojected are projected by the holder of the tail within seconds', async () => {
+    const user = await fixture.user()
+    const [dead, holder] = [fixture.node(), fixture.node()]
+    await fixture.database.heads.updateOne(
+      { _id: `${user}:conversations` },
+      { $set: { applied: 0 } },
+    )
     await dead.conversations.change('create', by(user), {})
     await eventually(async () => (await documentsOf(user)).conversations.length === 1)
-    await house.database.conversations.deleteMany({ user_id: user })
-    await house.database.heads.updateOne({ _id: `${user}:conversations` }, { $set: { applied: 0 } })
+    await fixture.database.conversations.deleteMany({ user_id: user })
+    await fixture.database.heads.updateOne(
+      { _id: `${user}:conversations` },
+      { $set: { applied: 0 } },
+    )
     holder.log.noteSeen(user, 'conversations', 1)
     await eventually(async () => (await documentsOf(user)).conversations.length === 1, {
       within: 8_000,
@@ -170,22 +177,22 @@ describe('documents', () => {
   })
 
   test('heads are those of the logs, however far their documents are behind', async () => {
-    const { log, conversations } = house.side()
-    const users = [await house.user(), await house.user(), await house.user()]
+    const { log, conversations } = fixture.node()
+    const users = [await fixture.user(), await fixture.user(), await fixture.user()]
     const keys = users.map((user) => `${user}:conversations`)
     for (const user of users.slice(1)) {
       for (let count = 0; count < 3; count++) await conversations.change('create', by(user), {})
       await log.projectToHead(user, 'conversations')
     }
-    await house.database.heads.updateOne({ _id: keys[2]! }, { $set: { applied: 1 } })
-    const heads = await house.side().log.heads([...keys, `${newId()}:conversations`])
+    await fixture.database.heads.updateOne({ _id: keys[2]! }, { $set: { applied: 1 } })
+    const heads = await fixture.node().log.heads([...keys, `${newId()}:conversations`])
     expect([...heads.keys()].toSorted()).toEqual(keys.toSorted())
     expect(keys.map((key) => heads.get(key)!.seq)).toEqual([0, 3, 3])
   })
 
   test('a purge leaves a tombstone, no message, and entries without content', async () => {
-    const user = await house.user()
-    const { log, conversations } = house.side()
+    const user = await fixture.user()
+    const { log, conversations } = fixture.node()
     const id = newId()
     await conversations.change('create', by(user), {
       id,
@@ -195,7 +202,10 @@ describe('documents', () => {
     await conversations.change('delete', by(user), { conversation_id: id })
     await conversations.change('purge', by(user), { conversation_id: id })
     await log.projectToHead(user, 'conversations')
-    const stored = JSON.stringify([await documentsOf(user), await entriesOf(house.database, user)])
+    const stored = JSON.stringify([
+      await documentsOf(user),
+      await entriesOf(fixture.database, user),
+    ])
     expect(stored).not.toContain('secret')
     const { changes } = await log.range(user, 'conversations', 0)
     expect(changes.map(({ op, stripped }) => [op, stripped])).toEqual([
@@ -214,11 +224,11 @@ describe('documents', () => {
 
 describe('housekeeping', () => {
   const keep = (conversations: Conversations) =>
-    startHousekeeping(house.database, conversations, { logRetentionDays: 90, logger })
+    startHousekeeping(fixture.database, conversations, { logRetentionDays: 90, logger })
 
-  test('purges what is in the trash for 30 days, and nothing that was restored', async () => {
-    const user = await house.user()
-    const { log, conversations } = house.side()
+  test('purges what has been in the trash for 30 days, and nothing that was restored', async () => {
+    const user = await fixture.user()
+    const { log, conversations } = fixture.node()
     const [gone, kept, live] = [newId(), newId(), newId()]
     for (const id of [gone, kept, live]) {
       await conversations.change('create', by(user), { id })
@@ -237,9 +247,9 @@ describe('housekeeping', () => {
     await housekeeping.stop()
   })
 
-  test('takes the content out of entries older than retention, and a device from before has to load anew', async () => {
-    const user = await house.user()
-    const { log, conversations } = house.side()
+  test('removes the content of entries older than retention, and a device with an older cursor has to load again', async () => {
+    const user = await fixture.user()
+    const { log, conversations } = fixture.node()
     const { data } = await conversations.change('create', by(user), { title: 'kept' })
     await log.projectToHead(user, 'conversations')
     const housekeeping = keep(conversations)
@@ -247,7 +257,7 @@ describe('housekeeping', () => {
     expect(await log.range(user, 'conversations', 0)).toMatchObject({ reset: false, to: 1 })
     await housekeeping.run(Date.now() + 91 * DAY)
     expect(await log.range(user, 'conversations', 0)).toMatchObject({ reset: true, changes: [] })
-    const [entry] = await entriesOf(house.database, user)
+    const [entry] = await entriesOf(fixture.database, user)
     expect(entry).toMatchObject({ seq: 1, op: 'created', stripped: true, expired: true })
     expect(entry).not.toHaveProperty('data')
     expect(await conversations.get(user, data!.id)).toMatchObject({ title: 'kept' })
@@ -255,8 +265,8 @@ describe('housekeeping', () => {
   })
 
   test('removes a message that a stalled node wrote back after a purge', async () => {
-    const user = await house.user()
-    const { log, conversations } = house.side()
+    const user = await fixture.user()
+    const { log, conversations } = fixture.node()
     const id = newId()
     await conversations.change('create', by(user), {
       id,
@@ -266,7 +276,7 @@ describe('housekeeping', () => {
     const [message] = (await documentsOf(user)).messages
     await conversations.change('purge', by(user), { conversation_id: id })
     await log.projectToHead(user, 'conversations')
-    await house.database.messages.insertOne(message!)
+    await fixture.database.messages.insertOne(message!)
     const housekeeping = keep(conversations)
     await housekeeping.run(Date.now())
     expect((await documentsOf(user)).messages).toEqual([])

@@ -1,11 +1,12 @@
-// Commands of a user and topic wait for each other; what a database that is away does to one, it does to all of them.
+// Commands of one user and topic wait for each other. When the database is away for one, it is away
+// for all of them.
 import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'
 import { KeyedQueue } from '../../realtime/log/keyed-queue.ts'
 
 const away = () => new MongoNetworkError('no server')
 
-/** A job that ends when the test says so, and notes that it was run. */
+/** A job that records that it ran, and ends when the test says so. */
 function job(ran: string[], name: string) {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const run = () => {
@@ -31,7 +32,7 @@ test('jobs of one key run one after the other, those of different keys side by s
   expect(ran).toEqual(['a', 'c', 'b'])
 })
 
-test('a fault of one is nothing to those behind it', async () => {
+test('a job that fails does not affect those after it', async () => {
   const queue = new KeyedQueue()
   const first = queue.run('key', () => Promise.reject(new Error('its own')))
   const second = queue.run('key', () => Promise.resolve('done'))
@@ -39,7 +40,7 @@ test('a fault of one is nothing to those behind it', async () => {
   await expect(second).resolves.toBe('done')
 })
 
-test('when the database is away for one, those behind it fail with it without a wait of their own, and later ones are tried', async () => {
+test('when the database is away for one job, those that wait for it fail at once, and later ones are tried', async () => {
   const queue = new KeyedQueue()
   const ran: string[] = []
   const [first, elsewhere] = [job(ran, 'first'), job(ran, 'elsewhere')]

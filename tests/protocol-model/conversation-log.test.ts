@@ -23,7 +23,7 @@ import {
 const fold = (held: HeldConversation, changes: OneConversation['changes']) =>
   changes.reduce(reduceConversation, held)
 
-/** A holder of the newest `size` messages only. */
+/** What a client with only the newest `size` messages holds. */
 function windowOf(held: HeldConversation, size: number): HeldConversation {
   if (!isConversation(held)) return held
   const messages = size === 0 ? [] : held.messages.slice(-size)
@@ -213,7 +213,7 @@ const isRepeatable = (step: Step) =>
   ['create', 'delete', 'restore'].includes(step.name) ||
   (step.name === 'append' && step.payload.message.id !== undefined)
 
-/** What comes of a command, with ids of new things left out: they are made anew each time. */
+/** What a command decides, without the ids of new things: they are different each time. */
 function outcome(log: OneConversation, command: Command, held: HeldConversation): unknown {
   try {
     const decision = log.decide(command, held)

@@ -1,5 +1,6 @@
-// The model of these tests: one conversation's log in memory, written by any sequence of commands through decide and reduce, as the
-// server does it. Ids come from small pools, so that commands meet each other.
+// The model: the log of one conversation in memory. Sequences of commands write it through decide
+// and reduce, as on the server. Ids come from small pools, so that commands meet each other's
+// entities.
 import * as fc from 'fast-check'
 import type { DecisionContext, WireChange } from '@lockstep/protocol/change'
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
@@ -29,10 +30,10 @@ type Commands = Omit<ConversationCommands, 'reply' | 'stop' | 'rewind'>
 export type Command = {
   [Name in keyof Commands]: { name: Name; payload: Commands[Name] }
 }[keyof Commands]
-/** A command of a user, or what the run of a reply appends. */
+/** A command of a user, or a step of a reply. */
 export type Step = Command | { name: 'begin' } | { name: 'piece'; text: string } | { name: 'end' }
 
-/** Freezes what is held, so that a decide or reduce that changes its arguments fails. */
+/** Freezes a value deeply, so that a decision or reducer that changes its arguments fails. */
 export function frozen<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   Object.values(value).forEach(frozen)
@@ -42,9 +43,9 @@ export function frozen<T>(value: T): T {
 /** One conversation's log: `held` is always the fold of `changes`. */
 export class OneConversation {
   readonly changes: WireChange[] = []
-  /** What was held before each change, and last what is held now. */
+  /** The state before each change, and at the end the present state. */
   readonly states: HeldConversation[] = [undefined]
-  /** Each decision, next to its change. */
+  /** The decision of each change, at the same index. */
   readonly decisions: ConversationDecision[] = []
   #made = 0
 
@@ -68,7 +69,10 @@ export class OneConversation {
     return decide(frozen(held), frozen(command.payload), this.#context())
   }
 
-  /** Takes a step: a refused one and one that would change nothing append nothing. Gives the refusal. */
+  /**
+   * Takes a step: a refused one and one that would change nothing append nothing. Gives the
+   * refusal.
+   */
   take(step: Step): Fault | undefined {
     try {
       const isCommand = step.name in decideConversations
@@ -108,7 +112,7 @@ export class OneConversation {
     this.states.push(frozen(reduceConversation(this.held, this.changes.at(-1)!)))
   }
 
-  /** What the run of a reply appends. */
+  /** What the producer of a reply appends. */
   #stream(step: Step): ConversationDecision | undefined {
     const { held } = this
     if (step.name === 'begin') {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
-import type { Outcome, Sent } from '@lockstep/client/views'
+import type { Outcome, Sent } from '@lockstep/client'
 import { House, type Device } from './devices.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 

@@ -1,6 +1,6 @@
 // Devices of one user around a fake server, in virtual time.
 import { newId } from '@lockstep/protocol/ids'
-import { createEngine, type Engine } from '@lockstep/client/engine'
+import { createEngine, type Engine } from '@lockstep/client'
 import { FakeServer } from './fake-server.ts'
 import { FakeWire } from './fake-wire.ts'
 import { VirtualTime } from './virtual-time.ts'

@@ -2,7 +2,7 @@
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Ack, Handshake, RangeRequest } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { SocketLike } from '@lockstep/client/ports'
+import type { SocketLike } from '@lockstep/client'
 import { statusOf, type FakeServer, type Listener } from './fake-server.ts'
 import type { VirtualTime } from './virtual-time.ts'
 

@@ -1,6 +1,6 @@
 // Requests of the client over a line that is slow, and over one that is dead: only the second is given up.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createCall, type CallOptions } from '@lockstep/client/call'
+import { createCall, type CallOptions } from '../../clients/typescript/src/rest/call.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
 afterEach(() => void vi.useRealTimers())
@@ -23,7 +23,7 @@ function server(status = 200) {
     return head.promise
   }
   const stream = new ReadableStream<Uint8Array>({ start: (controller) => void (body = controller) })
-  const call = createCall({ origin: '', fetch, headers: () => ({}), holder: () => undefined })
+  const call = createCall({ origin: '', fetch, headers: () => ({}), userId: () => undefined })
   const asked = (options?: CallOptions) => {
     const answer = call('listConversations', {}, options)
     answer.catch(() => undefined)

@@ -1,5 +1,5 @@
 // Time that only passes when a test lets it: seconds of backoff take no time, and every run takes the same turns.
-import type { Clock } from '@lockstep/client/ports'
+import type { Clock } from '@lockstep/client'
 
 interface Timer {
   at: number

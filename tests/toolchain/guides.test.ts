@@ -1,5 +1,5 @@
-// The guides are followed, step by step, on a scratch copy. After the schemas alone the compiler must
-// name exactly the files that the guide names, and after all steps none.
+// Follows the guides step by step on a scratch copy. After the schemas alone, the compiler must
+// name exactly the files that the guide names. After all steps it must name none.
 import { describe, expect, test } from 'vitest'
 import { readGuide, ScratchProgram, type Guide } from './scratch-program.ts'
 

@@ -17,10 +17,7 @@ describe('import directions', () => {
     ['protocol/change.ts', `import * as z from 'zod'`],
     ['clients/typescript/src/engine.ts', `import { io } from 'socket.io-client'`],
     ['clients/typescript/src/lists.ts', `import { Change } from '@lockstep/protocol/change'`],
-    [
-      'ui/src/lib/stores/conversations.svelte.ts',
-      `import { Engine } from '@lockstep/client/engine'`,
-    ],
+    ['ui/src/lib/stores/conversations.svelte.ts', `import { Engine } from '@lockstep/client'`],
     [
       'tests/log/append.test.ts',
       `import { MongoClient } from 'mongodb'; import '../../realtime/log/append.ts'`,

@@ -59,7 +59,7 @@ export class ScratchProgram {
     this.#host = this.#createHost()
   }
 
-  /** Throws when the file doesn't have the lines that the step changes: then the guide is out of date. */
+  /** Throws when the file lacks the lines that the step changes: then the guide is outdated. */
   take({ file, diff }: GuideStep): void {
     const name = path.join(root, file)
     const without = (sign: string) =>

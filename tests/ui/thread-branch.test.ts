@@ -2,7 +2,7 @@
 // version that the reader picked.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { MessageView } from '@lockstep/client/views'
+import type { MessageView } from '@lockstep/client'
 import { branchOf } from '@lockstep/protocol/branch'
 import { threadBranch } from '../../ui/src/lib/components/thread/thread-branch.ts'
 import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'

@@ -13,16 +13,21 @@ import {
   type Tombstone,
 } from '@lockstep/protocol/reduce/conversation'
 import { getConversation } from './rest/conversations.ts'
-import type { Call } from './call.ts'
-import { followVersion, type Command, type Loaded, type Model } from './model.ts'
+import type { Call } from './rest/call.ts'
+import {
+  actionByVersion,
+  type OutgoingCommand,
+  type LoadedEntity,
+  type TopicModel,
+} from './topic-model.ts'
 import { conflictWith } from './outbox.ts'
-import { toChange } from './predicted-change.ts'
+import { predictedChange } from './predicted-change.ts'
 
-export type Held = Conversation | Tombstone
+export type ConversationState = Conversation | Tombstone
 
 export const PAGE = 100
 
-export interface ConversationModelPort {
+export interface ConversationModelDeps {
   call: Call
   /** At a load of everything: the conversations to load with messages. */
   toLoad(): Iterable<string>
@@ -37,13 +42,13 @@ export function conversationModel({
   toLoad,
   isWindowed,
   loadLists,
-}: ConversationModelPort): Model<Held> {
-  async function read(id: string, limit: number): Promise<Loaded<Held>> {
+}: ConversationModelDeps): TopicModel<ConversationState> {
+  async function read(id: string, limit: number): Promise<LoadedEntity<ConversationState>> {
     const { epoch, seq: _seq, ...held } = await getConversation(call, id, { limit })
     return { held, epoch }
   }
 
-  const loadOne = (id: string, held: Held | undefined) => {
+  const loadOne = (id: string, held: ConversationState | undefined) => {
     const messages = held && isConversation(held) ? held.messages.length : 0
     return read(
       id,
@@ -53,7 +58,7 @@ export function conversationModel({
 
   return {
     topic: 'conversations',
-    async load(put) {
+    async loadAll(put) {
       const cursor = await loadLists((summary) => put(summary.id, withoutMessages(summary)))
       const open = await Promise.all(
         [...toLoad()].map((id) =>
@@ -68,8 +73,8 @@ export function conversationModel({
     },
     loadOne,
     keyOf: (change) => change.entity_id,
-    follow: (held, change) =>
-      followVersion(held, change, {
+    actionFor: (held, change) =>
+      actionByVersion(held, change, {
         whole:
           change.op === 'created' || (change.op === 'restored' && !isWindowed(change.entity_id)),
         last: change.op === 'purged',
@@ -77,12 +82,13 @@ export function conversationModel({
       }),
     reduce: reduceConversation,
     versionOf: ({ version }) => version,
-    gone: (id, version) => (version > 0 ? { id, user_id: '', version, purged: true } : undefined),
+    tombstone: (id, version) =>
+      version > 0 ? { id, user_id: '', version, purged: true } : undefined,
     predict,
-    keepsRefused: ({ message_ids, name }) => message_ids.length > 0 || name === 'create',
-    leftUndone,
-    overwriting,
-    retain: (id, held) => (!isConversation(held) || isWindowed(id) ? held : withoutMessages(held)),
+    showsWhenFailed: ({ message_ids, name }) => message_ids.length > 0 || name === 'create',
+    findIgnoredEdit: leftUndone,
+    withoutVersionCheck: overwriting,
+    trim: (id, held) => (!isConversation(held) || isWindowed(id) ? held : withoutMessages(held)),
   }
 }
 
@@ -91,21 +97,23 @@ export function withoutMessages(summary: Summary): Conversation {
 }
 
 function predict(
-  held: Held | undefined,
-  { name, payload }: Command,
+  held: ConversationState | undefined,
+  { name, payload }: OutgoingCommand,
   context: DecisionContext,
-): Held | undefined {
+): ConversationState | undefined {
   if (!Object.hasOwn(decideConversations, name)) return held // reply, stop: only the server knows
   const decide = decideConversations[name as 'update']
   const command =
     name === 'update' ? editsOf(held, payload as ConversationCommands['update']) : payload
   const decision = decide(held, command as ConversationCommands['update'], context)
-  return decision ? reduceConversation(held, toChange('conversations', decision, context)) : held
+  return decision
+    ? reduceConversation(held, predictedChange('conversations', decision, context))
+    : held
 }
 
 /** Without edits of messages before the window: they can't be shown and must not be taken for new ones. */
 function editsOf(
-  held: Held | undefined,
+  held: ConversationState | undefined,
   command: ConversationCommands['update'],
 ): ConversationCommands['update'] {
   if (!command.messages || !held || !isConversation(held)) return command
@@ -117,7 +125,10 @@ function editsOf(
 }
 
 /** A stale edit is left as it is by the server, without a fault (contract: "PUT with `messages` merges by id"). */
-function leftUndone(held: Held | undefined, { payload }: Command): Problem | undefined {
+function leftUndone(
+  held: ConversationState | undefined,
+  { payload }: OutgoingCommand,
+): Problem | undefined {
   const { messages = [] } = payload as { messages?: MessageInput[] }
   if (!held || !isConversation(held)) return undefined
   for (const { id, content } of messages) {
@@ -127,12 +138,16 @@ function leftUndone(held: Held | undefined, { payload }: Command): Problem | und
   return undefined
 }
 
-function overwriting(command: Command): Command {
+function overwriting(command: OutgoingCommand): OutgoingCommand {
   const {
     if_version: _if,
     messages,
     ...payload
   } = command.payload as Partial<ConversationCommands['update']>
   const edits = messages?.map(({ version: _version, ...message }) => message)
-  return { ...command, insists: false, payload: edits ? { ...payload, messages: edits } : payload }
+  return {
+    ...command,
+    checksVersion: false,
+    payload: edits ? { ...payload, messages: edits } : payload,
+  }
 }

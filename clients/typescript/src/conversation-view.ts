@@ -2,8 +2,8 @@
 import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import type { Message } from '@lockstep/protocol/message'
-import type { Entry } from './outbox.ts'
-import type { Overlay } from './overlay.ts'
+import type { PendingCommand } from './outbox.ts'
+import type { StreamedText } from './streamed-text.ts'
 import type {
   ConversationView,
   Delivery,
@@ -18,9 +18,9 @@ const atRest = new WeakMap<Message, MessageView>()
 
 export interface ConversationParts {
   held: Conversation
-  entries: readonly Entry[]
+  entries: readonly PendingCommand[]
   outbox: readonly OutboxItem[]
-  overlay: Overlay
+  overlay: StreamedText
   windowed: boolean
   loading: boolean
 }
@@ -44,12 +44,19 @@ export function conversationView({
   return { ...held, messages, delivery: deliveryOf(entries), windowed, loading, outbox }
 }
 
-export const summaryView = (held: Conversation, entries: readonly Entry[]): SummaryView => ({
+export const summaryView = (
+  held: Conversation,
+  entries: readonly PendingCommand[],
+): SummaryView => ({
   ...summaryOf(held),
   delivery: deliveryOf(entries),
 })
 
-function messageView(message: Message, entry: Entry | undefined, overlay: Overlay): MessageView {
+function messageView(
+  message: Message,
+  entry: PendingCommand | undefined,
+  overlay: StreamedText,
+): MessageView {
   if (entry) return { ...message, delivery: deliveryOf([entry]), mutation_id: entry.mutation_id }
   if (message.status === 'streaming') {
     const content = overlay.over(message.id, message.content)
@@ -68,7 +75,7 @@ function messageView(message: Message, entry: Entry | undefined, overlay: Overla
 
 const worstFirst = ['failed', 'queued', 'sending'] as const
 
-export function deliveryOf(entries: readonly Entry[]): Delivery {
+export function deliveryOf(entries: readonly PendingCommand[]): Delivery {
   return worstFirst.find((status) => entries.some((entry) => entry.status === status)) ?? 'sent'
 }
 

@@ -5,17 +5,17 @@ import { errors } from '@lockstep/protocol/error-codes'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import type { Topic as TopicName } from '@lockstep/protocol/topics'
-import { Account } from './account.ts'
-import { Agents } from './agents.ts'
-import { Connection, type ConnectionState } from './connection.ts'
-import { Conversations } from './conversations.ts'
-import { createCall, type Call } from './call.ts'
+import { AccountClient } from './account-client.ts'
+import { AgentsClient } from './agents-client.ts'
+import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
+import { ConversationsClient } from './conversations-client.ts'
+import { createCall, type Call } from './rest/call.ts'
 import { Notifier } from './notifier.ts'
-import { systemClock, type Clock, type Connect } from './ports.ts'
-import { PreferencesFollower } from './preferences.ts'
-import { Scope } from './scope.ts'
+import { systemClock, type Clock, type Connect } from './platform.ts'
+import { PreferencesClient } from './preferences-client.ts'
+import { Lifetime } from './lifetime.ts'
 import { connectBySocketIo } from './socket-io.ts'
-import type { Run } from './topic.ts'
+import type { EngineSession } from './topic-replica.ts'
 import type {
   AccountTopic,
   AgentsTopic,
@@ -80,20 +80,20 @@ export function createEngine(options: EngineOptions): Engine {
   return new LocalEngine(options)
 }
 
-type Followed = Conversations | PreferencesFollower | Agents | Account
+type Followed = ConversationsClient | PreferencesClient | AgentsClient | AccountClient
 
 class LocalEngine implements Engine {
-  readonly conversations: Conversations
-  readonly preferences: PreferencesFollower
-  readonly account: Account
-  readonly agents: Agents
+  readonly conversations: ConversationsClient
+  readonly preferences: PreferencesClient
+  readonly account: AccountClient
+  readonly agents: AgentsClient
   readonly call: Call
   readonly #options: EngineOptions
   readonly #notifier = new Notifier()
   readonly #followed: readonly Followed[]
   #state: EngineState = { name: 'stopped' }
-  #scope: Scope | undefined
-  #connection: Connection | undefined
+  #scope: Lifetime | undefined
+  #connection: ConnectionManager | undefined
   #starting: Promise<EngineState> | undefined
   #retryNow = () => {}
   #waiting = false
@@ -105,10 +105,10 @@ class LocalEngine implements Engine {
     // What the topics ask for ends with the run; what a page asks for doesn't: signing out is such a request.
     const call: Call = (route, ask, options) =>
       this.call(route, ask, { signal: this.#scope?.signal, ...options })
-    this.conversations = new Conversations(call, onChange)
-    this.preferences = new PreferencesFollower(call, onChange)
-    this.agents = new Agents(call, onChange)
-    this.account = new Account({
+    this.conversations = new ConversationsClient(call, onChange)
+    this.preferences = new PreferencesClient(call, onChange)
+    this.agents = new AgentsClient(call, onChange)
+    this.account = new AccountClient({
       call,
       onChange,
       onExpelled: () => this.#end({ name: 'signed-out' }),
@@ -162,7 +162,7 @@ class LocalEngine implements Engine {
 
   async #start(): Promise<EngineState> {
     const { clock = systemClock, random = Math.random, now = Date.now } = this.#options
-    const scope = new Scope(clock, random, now)
+    const scope = new Lifetime(clock, random, now)
     this.#scope = scope
     this.#set({ name: 'starting' })
     for (let attempt = 0; !scope.ended; attempt++) {
@@ -183,7 +183,7 @@ class LocalEngine implements Engine {
     return this.#state
   }
 
-  async #waitToAskAgain(scope: Scope, attempt: number, floor = 0): Promise<void> {
+  async #waitToAskAgain(scope: Lifetime, attempt: number, floor = 0): Promise<void> {
     this.#waiting = true
     this.#notifier.changed()
     await Promise.race([
@@ -194,22 +194,24 @@ class LocalEngine implements Engine {
     this.#notifier.changed()
   }
 
-  #begin(scope: Scope, user: User, session: Session): void {
+  #begin(scope: Lifetime, user: User, session: Session): void {
     const { connect, origin, headers } = this.#options
     const refused = (fault: Fault) => this.#refused(fault)
-    const connection = new Connection(
-      connect ?? connectBySocketIo(origin, headers?.() ?? {}),
-      scope,
-      {
-        changed: () => this.#notifier.changed(),
-        refused,
-      },
-    )
+    const connection = new ConnectionManager(connect ?? connectBySocketIo(origin, headers), scope, {
+      changed: () => this.#notifier.changed(),
+      refused,
+    })
     this.#connection = connection
     this.#set({ name: 'ready', user, session })
-    const run: Run = { user_id: user.id, session_id: session.id, scope, connection, refused }
+    const run: EngineSession = {
+      user_id: user.id,
+      session_id: session.id,
+      scope,
+      connection,
+      refused,
+    }
     for (const topic of this.#followed) {
-      if (topic instanceof Account) topic.signedIn({ user, session }, run)
+      if (topic instanceof AccountClient) topic.signedIn({ user, session }, run)
       else topic.begin(run)
     }
   }
@@ -239,7 +241,7 @@ class LocalEngine implements Engine {
       headers,
       // Not a method call: a browser's fetch insists on its own `this`.
       fetch: (...args) => ask(...args),
-      holder: () => (this.#state.name === 'ready' ? this.#state.user.id : undefined),
+      userId: () => (this.#state.name === 'ready' ? this.#state.user.id : undefined),
     })
     return async (...asked) => {
       const scope = this.#scope

@@ -2,9 +2,10 @@
 // that arrive meanwhile are kept and applied after the load, so that an older answer never covers a newer change.
 import type { WireChange } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
-import { isRetryable } from './call.ts'
-import type { Model } from './model.ts'
-import type { Scope } from './scope.ts'
+import { createDeferred, type Deferred } from './deferred.ts'
+import { isRetryable } from './rest/call.ts'
+import type { TopicModel } from './topic-model.ts'
+import type { Lifetime } from './lifetime.ts'
 
 const MOST_LOADS = 4
 
@@ -12,19 +13,19 @@ interface Load<Held> {
   kept: WireChange[]
   /** The version that made it necessary: an older answer won't do. */
   needed: number
-  done: PromiseWithResolvers<Held | undefined>
+  done: Deferred<Held | undefined>
 }
 
-export interface EntitiesPort {
+export interface EntitiesDeps {
   changed(key: string): void
   /** An answer came of another log than the one that is followed. */
   otherLog(epoch: string | undefined): boolean
 }
 
 export class Entities<Held extends object> {
-  readonly #model: Model<Held>
-  readonly #port: EntitiesPort
-  readonly #scope: Scope
+  readonly #model: TopicModel<Held>
+  readonly #port: EntitiesDeps
+  readonly #scope: Lifetime
   readonly #waiting: string[] = []
   readonly #watchers = new Map<string, Set<(change?: WireChange) => void>>()
   #held = new Map<string, Held>()
@@ -33,7 +34,7 @@ export class Entities<Held extends object> {
   /** Counts the reloads: what was asked for before one is worthless after it. */
   #generation = 0
 
-  constructor(model: Model<Held>, port: EntitiesPort, scope: Scope) {
+  constructor(model: TopicModel<Held>, port: EntitiesDeps, scope: Lifetime) {
     this.#model = model
     this.#port = port
     this.#scope = scope
@@ -75,7 +76,7 @@ export class Entities<Held extends object> {
 
   /** `change`: what made it so, if it was the log. */
   set(key: string, held: Held, change?: WireChange): void {
-    this.#held.set(key, this.#model.retain?.(key, held) ?? held)
+    this.#held.set(key, this.#model.trim?.(key, held) ?? held)
     this.#port.changed(key)
     this.#notify(key, change)
   }
@@ -94,7 +95,7 @@ export class Entities<Held extends object> {
       load.needed = Math.max(load.needed, change.version)
     }
     const held = this.#held.get(key)
-    const following = this.#model.follow(held, change)
+    const following = this.#model.actionFor(held, change)
     if (following === 'load') return void (load ?? this.load(key, change.version))
     if (following === 'ignore') return
     const reduced = this.#model.reduce(held, change)
@@ -121,7 +122,7 @@ export class Entities<Held extends object> {
   load(key: string, needed = 0): Promise<Held | undefined> {
     const present = this.#loads.get(key)
     if (present) return present.done.promise
-    const load: Load<Held> = { kept: [], needed, done: Promise.withResolvers() }
+    const load: Load<Held> = { kept: [], needed, done: createDeferred() }
     this.#loads.set(key, load)
     this.#port.changed(key)
     this.#waiting.push(key)
@@ -170,13 +171,13 @@ export class Entities<Held extends object> {
   #finish(key: string, load: Load<Held>, answer: Held | undefined): boolean {
     let candidate = answer
     for (const change of load.kept) {
-      const following = this.#model.follow(candidate, change)
+      const following = this.#model.actionFor(candidate, change)
       if (following === 'load') return false
       if (following !== 'ignore') candidate = this.#model.reduce(candidate, change)
     }
     const present = this.#held.get(key)
     const needed = Math.max(load.needed, present ? this.#model.versionOf(present) : 0)
-    candidate ??= this.#model.gone(key, needed)
+    candidate ??= this.#model.tombstone(key, needed)
     if (candidate && this.#model.versionOf(candidate) < needed) return false
     this.#loads.delete(key)
     if (candidate) this.set(key, candidate)

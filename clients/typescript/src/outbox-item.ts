@@ -1,16 +1,19 @@
 // A waiting command as pages see it.
-import type { Command, Model } from './model.ts'
-import type { Entry, Outbox } from './outbox.ts'
+import type { OutgoingCommand, TopicModel } from './topic-model.ts'
+import type { PendingCommand, Outbox } from './outbox.ts'
 import type { OutboxItem } from './views.ts'
 
 // The same entry is shown by the same object each time.
-const items = new WeakMap<Entry, OutboxItem>()
+const items = new WeakMap<PendingCommand, OutboxItem>()
 
 /** Those of `entries` that the server has not confirmed. */
 export function outboxItems<Held extends object>(
-  entries: readonly Entry[],
+  entries: readonly PendingCommand[],
   outbox: Outbox | undefined,
-  { topic, overwriting }: Pick<Model<Held>, 'topic' | 'overwriting'>,
+  {
+    topic,
+    withoutVersionCheck: overwriting,
+  }: Pick<TopicModel<Held>, 'topic' | 'withoutVersionCheck'>,
 ): readonly OutboxItem[] {
   return entries.flatMap((entry) => {
     const { status } = entry
@@ -34,10 +37,10 @@ function itemOf(
     at,
     status,
     problem,
-  }: Entry & { status: OutboxItem['status'] },
+  }: PendingCommand & { status: OutboxItem['status'] },
   outbox: Outbox,
   topic: OutboxItem['topic'],
-  overwriting: () => Command,
+  overwriting: () => OutgoingCommand,
 ): OutboxItem {
   return {
     ...{ topic, command: name, mutation_id, entity_id, message_ids, at, status, problem },

@@ -5,23 +5,24 @@ import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
 import { newId } from '@lockstep/protocol/ids'
 import type { Ack } from '@lockstep/protocol/sync'
-import { toFault } from './call.ts'
-import type { Command } from './model.ts'
-import type { Scope } from './scope.ts'
-import type { Outcome, Sent } from './views.ts'
+import { createDeferred } from './deferred.ts'
+import { faultFromProblem } from './rest/call.ts'
+import type { OutgoingCommand } from './topic-model.ts'
+import type { Lifetime } from './lifetime.ts'
+import type { CommandOutcome, IssuedCommand } from './views.ts'
 
 const MOST_UNDER_WAY = 16
 /** `internal` may be a fault that this command meets each time. */
 const MOST_INTERNAL = 6
 
 /** `acked`: done, its change is still to come. */
-export type EntryStatus = 'queued' | 'sending' | 'failed' | 'acked'
+export type PendingCommandStatus = 'queued' | 'sending' | 'failed' | 'acked'
 
-export interface Entry extends Command {
+export interface PendingCommand extends OutgoingCommand {
   readonly mutation_id: string
   /** ISO time of issue. */
   readonly at: string
-  readonly status: EntryStatus
+  readonly status: PendingCommandStatus
   readonly problem?: Problem
   /** Of `acked`. */
   readonly seq?: number
@@ -29,48 +30,53 @@ export interface Entry extends Command {
 }
 
 interface Slot {
-  entry: Entry
+  entry: PendingCommand
   attempt: number
   /** Not to be sent before; by the scope's `elapsed`. */
   notBefore: number
-  settle: (outcome: Outcome) => void
+  settle: (outcome: CommandOutcome) => void
 }
 
-export interface OutboxPort {
+export interface OutboxDeps {
   /** Throws when the answer can't be known. */
   request(command: string, payload: object): Promise<Ack>
   connected(): boolean
   changed(entity_id: string): void
   /** An ack came: perhaps its change was here before it, perhaps it never comes by itself. */
-  acked(entry: Entry): void
+  acked(entry: PendingCommand): void
   refusedForGood(fault: Fault): void
 }
 
 export class Outbox {
-  readonly #port: OutboxPort
-  readonly #scope: Scope
+  readonly #port: OutboxDeps
+  readonly #scope: Lifetime
   #slots: Slot[] = []
   #pausedUntil = 0
   #wake: (() => void) | undefined
 
-  constructor(port: OutboxPort, scope: Scope) {
+  constructor(port: OutboxDeps, scope: Lifetime) {
     this.#port = port
     this.#scope = scope
   }
 
   /** In the order of issue. */
-  get entries(): readonly Entry[] {
+  get commands(): readonly PendingCommand[] {
     return this.#slots.map(({ entry }) => entry)
   }
 
-  of(entity_id: string): readonly Entry[] {
+  commandsOf(entity_id: string): readonly PendingCommand[] {
     return this.#slots.flatMap(({ entry }) => (entry.entity_id === entity_id ? entry : []))
   }
 
-  add(command: Command, id: string): Sent {
-    const { promise, resolve } = Promise.withResolvers<Outcome>()
+  add(command: OutgoingCommand, id: string): IssuedCommand {
+    const { promise, resolve } = createDeferred<CommandOutcome>()
     const at = new Date(this.#scope.now()).toISOString()
-    const entry: Entry = { ...command, mutation_id: newId(this.#scope.now()), at, status: 'queued' }
+    const entry: PendingCommand = {
+      ...command,
+      mutation_id: newId(this.#scope.now()),
+      at,
+      status: 'queued',
+    }
     this.#slots.push({ entry, attempt: 0, notBefore: 0, settle: resolve })
     this.#port.changed(entry.entity_id)
     this.flush()
@@ -111,18 +117,21 @@ export class Outbox {
   }
 
   /** Lets go of acked commands that `isHere` says the state contains; `undone` may object. */
-  land(isHere: (entry: Entry) => boolean, undone: (entry: Entry) => Problem | undefined): void {
+  removeApplied(
+    isHere: (entry: PendingCommand) => boolean,
+    undone: (entry: PendingCommand) => Problem | undefined,
+  ): void {
     for (const slot of [...this.#slots]) {
       const { entry } = slot
       if (entry.status !== 'acked' || !isHere(entry)) continue
-      const problem = entry.insists ? undone(entry) : undefined
+      const problem = entry.checksVersion ? undone(entry) : undefined
       if (problem) this.#fail(slot, problem)
       else this.#remove(slot, { ok: true, seq: entry.seq, version: entry.version })
     }
   }
 
   /** @param command takes the place of the present one, under a new `mutation_id` */
-  retry(mutation_id: string, command?: Command): void {
+  retry(mutation_id: string, command?: OutgoingCommand): void {
     const slot = this.#find(mutation_id)
     if (!slot || (slot.entry.status !== 'failed' && slot.entry.status !== 'queued')) return
     slot.attempt = 0
@@ -159,14 +168,14 @@ export class Outbox {
         seq: ack.seq,
         version: ack.version,
       })
-      if (!slot.entry.insists) slot.settle({ ok: true, seq: ack.seq, version: ack.version })
+      if (!slot.entry.checksVersion) slot.settle({ ok: true, seq: ack.seq, version: ack.version })
       this.#port.acked(slot.entry)
     } else this.#refused(slot, ack.error)
     this.flush()
   }
 
   #refused(slot: Slot, problem: Problem): void {
-    const fault = toFault(problem)
+    const fault = faultFromProblem(problem)
     const { closes, retryable } = errors[fault.code]
     if (closes) return this.#port.refusedForGood(fault)
     if (!retryable || (fault.code === 'internal' && slot.attempt >= MOST_INTERNAL))
@@ -188,12 +197,12 @@ export class Outbox {
     slot.settle({ ok: false, reason: 'failed', problem })
   }
 
-  #become(slot: Slot, change: Partial<Entry>): void {
+  #become(slot: Slot, change: Partial<PendingCommand>): void {
     slot.entry = { ...slot.entry, ...change }
     this.#port.changed(slot.entry.entity_id)
   }
 
-  #remove(slot: Slot, outcome: Outcome): void {
+  #remove(slot: Slot, outcome: CommandOutcome): void {
     this.#slots = this.#slots.filter((other) => other !== slot)
     this.#port.changed(slot.entry.entity_id)
     slot.settle(outcome)

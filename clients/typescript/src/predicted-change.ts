@@ -2,7 +2,11 @@ import type { WireChange, Decision, DecisionContext } from '@lockstep/protocol/c
 import type { Topic } from '@lockstep/protocol/topics'
 
 /** The change that the server would make of a decision, as far as reducers look. It has no place in the log yet. */
-export function toChange(topic: Topic, decision: Decision, { at }: DecisionContext): WireChange {
+export function predictedChange(
+  topic: Topic,
+  decision: Decision,
+  { at }: DecisionContext,
+): WireChange {
   const { op, entity_id, version, data } = decision
   return {
     topic,

@@ -1,18 +1,25 @@
-// The default wire: socket.io-client, all namespaces of an engine over one WebSocket.
+// The default transport: socket.io-client, with all namespaces of an engine over one WebSocket.
 import { Manager } from 'socket.io-client'
-import type { Connect } from './ports.ts'
+import type { Connect } from './platform.ts'
 
 const OPEN_TIMEOUT = 10_000
 
-/** @param headers sent with the WebSocket's request where the platform allows it (Node); pages send their cookie by themselves. */
-export function connectBySocketIo(origin: string, headers: Record<string, string>): Connect {
-  const manager = new Manager(origin === '' ? location.origin : origin, {
+/**
+ * Sockets to the server at `origin`; '' means the server that delivered the page.
+ * @param headers evaluated for each WebSocket request, where the platform allows headers (Node). A
+ *   browser adds its cookies itself.
+ */
+export function connectBySocketIo(origin: string, headers?: () => Record<string, string>): Connect {
+  const options = {
     path: '/socket.io',
     transports: ['websocket'],
     reconnection: false,
     autoConnect: false,
     timeout: OPEN_TIMEOUT,
-    ...(Object.keys(headers).length > 0 && { extraHeaders: headers }),
-  })
+    get extraHeaders() {
+      return headers?.()
+    },
+  }
+  const manager = origin === '' ? new Manager(options) : new Manager(origin, options)
   return (namespace, auth) => manager.socket(namespace, { auth: (give) => give(auth()) })
 }

@@ -35,18 +35,18 @@ export interface OutboxItem {
 }
 
 /** How a command ended. `discarded`: by the user; `dropped`: the engine was stopped or signed out before it was confirmed. */
-export type Outcome =
+export type CommandOutcome =
   | { ok: true; seq?: number; version?: number }
   | { ok: false; reason: 'failed'; problem: Problem }
   | { ok: false; reason: 'discarded' | 'dropped' }
 
 /** What a command gives at once. The view shows its effect already. */
-export interface Sent {
+export interface IssuedCommand {
   /** Of what was made or named: the conversation, of `append` and `edit` the message, the run, … */
   readonly id: string
   readonly mutation_id: string
   /** Settles once, with the first of: confirmed, refused, discarded, dropped. Never rejects; stays pending while offline. */
-  readonly outcome: Promise<Outcome>
+  readonly outcome: Promise<CommandOutcome>
 }
 
 /** What all topics have. */
@@ -138,35 +138,40 @@ export interface ConversationsTopic extends TopicView {
     title?: string
     messages?: MessageInput[]
     metadata?: JsonObject
-  }): Sent
-  update(id: string, fields: ConversationFields, options?: { if_version?: number }): Sent
-  rename(id: string, title: string, options?: { if_version?: number }): Sent
-  pin(id: string, pinned: boolean): Sent
-  archive(id: string, archived: boolean): Sent
-  append(id: string, message: MessageInput): Sent
+  }): IssuedCommand
+  update(id: string, fields: ConversationFields, options?: { if_version?: number }): IssuedCommand
+  rename(id: string, title: string, options?: { if_version?: number }): IssuedCommand
+  pin(id: string, pinned: boolean): IssuedCommand
+  archive(id: string, archived: boolean): IssuedCommand
+  append(id: string, message: MessageInput): IssuedCommand
   /**
    * With the `version` that the user saw, an edit that meets a newer one fails with `version_conflict`; without, it wins. A message whose
    * `append` was refused is sent anew. Throws Fault `not_found` when the message is before the window.
    */
-  edit(id: string, message_id: string, content: string, options?: { version?: number }): Sent
-  delete(id: string): Sent
-  restore(id: string): Sent
+  edit(
+    id: string,
+    message_id: string,
+    content: string,
+    options?: { version?: number },
+  ): IssuedCommand
+  delete(id: string): IssuedCommand
+  restore(id: string): IssuedCommand
   /** Brings it back to what it was at a `seq`: only the server knows what that was, so it shows when the change comes. */
-  rewind(id: string, seq: number): Sent
-  purge(id: string): Sent
+  rewind(id: string, seq: number): IssuedCommand
+  purge(id: string): IssuedCommand
   /** Starts an assistant's reply to what is there. */
-  reply(id: string, options?: { agent?: string; replaces?: string }): Sent
+  reply(id: string, options?: { agent?: string; replaces?: string }): IssuedCommand
   /** A reply that is another version of `message_id`. */
-  regenerate(id: string, message_id: string, options?: { agent?: string }): Sent
+  regenerate(id: string, message_id: string, options?: { agent?: string }): IssuedCommand
   /** Stops the reply that streams into `message_id`. */
-  stop(id: string, message_id: string): Sent
+  stop(id: string, message_id: string): IssuedCommand
 }
 
 export interface PreferencesTopic extends TopicView {
   readonly value: JsonObject
   readonly version: number
   /** RFC 7396. */
-  update(patch: JsonObject, options?: { if_version?: number }): Sent
+  update(patch: JsonObject, options?: { if_version?: number }): IssuedCommand
 }
 
 export interface AccountTopic extends TopicView {
@@ -177,7 +182,7 @@ export interface AccountTopic extends TopicView {
   /** The other open connections of this user, by `connection_id`; `viewing` is the conversation it looks at. */
   readonly presence: ReadonlyMap<string, Presence>
   /** Signs a device out. */
-  revoke(session_id: string): Sent
+  revoke(session_id: string): IssuedCommand
   /** Tells the other devices where this one looks; repeated by the engine after a reconnect. */
   viewing(conversation_id: string | null): void
 }
@@ -215,9 +220,14 @@ export interface AgentsTopic extends TopicView {
   open(run_id: string): Promise<RunView>
   /** The next page of a list, of all runs unless told. Rejects with a Fault when the server can't be asked. */
   loadMore(filter?: RunFilter): Promise<void>
-  run(input: { id?: string; agent: string; input: string; conversation_id?: string | null }): Sent
-  stop(run_id: string): Sent
-  delete(run_id: string): Sent
+  run(input: {
+    id?: string
+    agent: string
+    input: string
+    conversation_id?: string | null
+  }): IssuedCommand
+  stop(run_id: string): IssuedCommand
+  delete(run_id: string): IssuedCommand
 }
 
 /** A run that will not change any more. */

@@ -1,4 +1,5 @@
-// Conversations follow the log: messages first, then their conversation, so that a conversation never promises what isn't there.
+// Brings conversations and their messages up to the log. Messages are written first, so that a
+// conversation never counts messages that aren't there.
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import { stripEntity } from '../../store/changes.ts'
@@ -30,7 +31,10 @@ export const projectConversations: Project = async (database, user_id, entries) 
   }
 }
 
-/** Removes what a purge leaves. Housekeeping repeats it, as a node that had stalled may have written a message back. */
+/**
+ * Removes what a purge leaves. Housekeeping repeats it, as a node that had stalled may have written
+ * a message back.
+ */
 export async function sweep(
   database: Database,
   user_id: string,

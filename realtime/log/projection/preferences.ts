@@ -3,7 +3,7 @@ import { readPreferences, writePreferences } from '../../store/preferences.ts'
 import { toChange } from '../entry.ts'
 import type { Project } from './projection.ts'
 
-/** Preferences live in the user's document. */
+/** Brings the preferences, which are in the user's document, up to the log. */
 export const projectPreferences: Project = async (database, user_id, entries) => {
   const stored = await readPreferences(database, user_id)
   if (!stored) return // the account is gone

@@ -4,7 +4,10 @@ import { stripEntity } from '../../store/changes.ts'
 import { toChange } from '../entry.ts'
 import { byEntity, type Project } from './projection.ts'
 
-/** Runs follow the log of topic `agents`, one document each. What a removed run said goes from the log too. */
+/**
+ * Brings the runs up to the log of topic `agents`, one document each. A deleted run also loses its
+ * content in the log.
+ */
 export const projectRuns: Project = async (database, user_id, entries) => {
   for (const [id, group] of byEntity(entries)) {
     const before = await readRun(database, user_id, id)

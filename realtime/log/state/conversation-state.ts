@@ -1,5 +1,5 @@
-// What commands decide on in a conversation. A command never loads a whole conversation: it gets the summary and the messages that it
-// needs, and the same reducers work on that.
+// What commands decide on in a conversation. A command never loads a whole conversation: it gets
+// the summary and the messages that it needs, and the same reducers work on that.
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { live } from '@lockstep/protocol/decide/conversations'
 import { Fault } from '@lockstep/protocol/errors'
@@ -10,7 +10,7 @@ import {
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from '../../store/database.ts'
-import { streamingMessages } from '../../store/messages.ts'
+import { findStreamingMessageIds } from '../../store/messages.ts'
 import { fold, readProjected, type MessageSelection } from '../projected-conversation.ts'
 import { changedBy, entriesSince, undoAll } from '../undo.ts'
 import { tailOf, type HeadSnapshot, type TopicState } from './topic-state.ts'
@@ -22,7 +22,10 @@ export interface ConversationNeeds {
   newest?: number
   /** Every message that is streaming. */
   streaming?: boolean
-  /** What the conversation was after the change `seq`, with every message that has changed since. Includes `streaming`. */
+  /**
+   * What the conversation was after the change `seq`, with every message that has changed since.
+   * Includes `streaming`.
+   */
   asOf?: number
   /** Tells whether the user has as many conversations as allowed. */
   quota?: { isFull(user_id: string, seq: number): Promise<boolean> }
@@ -56,7 +59,10 @@ async function loadSelected(
   return fold(await readProjected(database, head.user_id, id, selection), tailOf(head, id)).held
 }
 
-/** Asks which messages stream after it has read the conversation, as the documents may be ahead of the head that this node knows. */
+/**
+ * Asks which messages stream after it has read the conversation, as the documents may be ahead of
+ * the head that this node knows.
+ */
 async function loadStreaming(
   database: Database,
   head: HeadSnapshot,
@@ -68,7 +74,7 @@ async function loadStreaming(
   for (const { data } of entries) if (typeof data?.message_id === 'string') ids.add(data.message_id)
   for (;;) {
     const projected = await readProjected(database, head.user_id, id, { ids: [...ids], newest })
-    const streaming = await streamingMessages(database, head.user_id, id)
+    const streaming = await findStreamingMessageIds(database, head.user_id, id)
     if (streaming.every((message) => ids.has(message))) return fold(projected, entries).held
     for (const message of streaming) ids.add(message)
   }

@@ -1,7 +1,7 @@
 // REST reads of conversations. Writes go through the engine's outbox, over sockets.
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
-import type { Call, CallOptions } from '../call.ts'
+import type { Call, CallOptions } from './call.ts'
 
 type ListQuery = NonNullable<Asking<'listConversations'>['query']>
 type WindowQuery = NonNullable<Asking<'getConversation'>['query']>

@@ -1,5 +1,5 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
-import { enter, getSignInMethods, logout } from '@lockstep/client/rest/account'
+import { getSignInMethods, signIn, signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Presence } from '@lockstep/protocol/sync'
@@ -50,13 +50,13 @@ class Account {
 
   /** Throws Fault. */
   async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
-    await enter(engine.call, kind, username, password)
+    await signIn(engine.call, kind, username, password)
     await engine.start()
   }
 
   /** Throws Fault when the server can't be reached: then the session would live on, so the user stays and is told. */
   async signOut(): Promise<void> {
-    await logout(engine.call)
+    await signOut(engine.call)
     leave('signed-out')
   }
 

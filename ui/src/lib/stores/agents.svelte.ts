@@ -4,7 +4,7 @@ import { listAgents } from '../services/agents.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import type { Agent } from '@lockstep/protocol/agents'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
-import type { RunFilter, RunsView, RunView } from '@lockstep/client/views'
+import type { RunFilter, RunsView, RunView } from '@lockstep/client'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 

@@ -1,6 +1,6 @@
 // Conversations as runes: every read follows the engine's snapshots. Commands are the engine's own.
 import { createSubscriber } from 'svelte/reactivity'
-import type { ConversationView, ListState, ListView } from '@lockstep/client/views'
+import type { ConversationView, ListState, ListView } from '@lockstep/client'
 import { engine } from './engine.ts'
 
 const topic = engine.conversations

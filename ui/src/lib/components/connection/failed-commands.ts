@@ -1,7 +1,7 @@
 // Handles commands that the server refused. For a version conflict, the user chooses which version
 // to keep. A refused message stays in its thread and shows the reason. Any other refused command is
 // discarded, so the page shows the server's state again, and a notice tells the user.
-import type { OutboxItem } from '@lockstep/client/views'
+import type { OutboxItem } from '@lockstep/client'
 import { engine } from '../../stores/engine.ts'
 import { preferences } from '../../stores/preferences.svelte.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'

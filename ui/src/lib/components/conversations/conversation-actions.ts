@@ -1,6 +1,6 @@
 // The actions that a user can take on a conversation. The list and the thread show the same menu.
 // Each action that hides a conversation offers to undo it, except deleting it for ever.
-import type { SummaryView } from '@lockstep/client/views'
+import type { SummaryView } from '@lockstep/client'
 import { navigate, route } from '../../router.svelte.ts'
 import { commands } from '../../stores/conversations.svelte.ts'
 import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'

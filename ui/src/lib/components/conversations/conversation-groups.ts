@@ -1,5 +1,5 @@
 // Groups the list of conversations under headings: pinned conversations first, the others by age.
-import type { SummaryView } from '@lockstep/client/views'
+import type { SummaryView } from '@lockstep/client'
 import { groupByHeading, type HeadedGroup } from '../../headed-groups.ts'
 
 const ageHeading = (days: number): string => {

@@ -1,6 +1,6 @@
 // Searches conversations by title and text. Matches among the conversations that the page holds
 // appear at once; the server's results follow.
-import type { ListState, SummaryView } from '@lockstep/client/views'
+import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 

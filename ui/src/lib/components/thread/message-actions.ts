@@ -1,5 +1,5 @@
 // The actions on the messages of one thread.
-import type { MessageView } from '@lockstep/client/views'
+import type { MessageView } from '@lockstep/client'
 
 export interface MessageActions {
   /** Shows the branch that contains this version. */

@@ -1,7 +1,7 @@
 // Requests the assistant's reply to a user's message as soon as the server has the message. That
 // may take a reconnect or a second attempt, and the user may have left the thread by then. The text
 // of an unsent message is kept here, so that it isn't lost if its thread disappears.
-import type { ConversationView } from '@lockstep/client/views'
+import type { ConversationView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
 
 interface PendingReply {

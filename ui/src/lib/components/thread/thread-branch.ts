@@ -1,7 +1,7 @@
 // Decides which messages a thread shows. By default it shows the branch that ends with the newest
 // message; the assistant is given the same branch. If the reader picked a version of a message, the
 // thread shows the newest branch that contains that version.
-import type { MessageView } from '@lockstep/client/views'
+import type { MessageView } from '@lockstep/client'
 import { branchOf } from '@lockstep/protocol/branch'
 
 export interface VersionedMessage {

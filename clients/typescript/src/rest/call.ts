@@ -1,0 +1,101 @@
+// The REST API as typed calls. Whatever goes wrong becomes a Fault from the protocol's table.
+import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
+import { Fault } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
+import type { Answer, Asking } from '@lockstep/protocol/rest'
+import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
+import { abortWhenSilent } from './abort-when-silent.ts'
+
+/** After so long without a byte of the response, the connection counts as dead; milliseconds. */
+const READ_SILENCE = 15_000
+/** The same for a write: nobody can see its body travel, and an import over a slow line takes minutes. */
+const WRITE_SILENCE = 300_000
+
+export interface CallOptions {
+  signal?: AbortSignal
+  /** UUID; makes repeating a write safe (`Idempotency-Key`). */
+  mutation_id?: string
+  /** `If-Match`: the version that the entity must have. */
+  if_version?: number
+}
+
+/**
+ * Requests a route of the REST API and resolves with its response. Throws Fault: the server's problem,
+ * or `unavailable` if there was no response.
+ */
+export type Call = <Name extends RouteName>(
+  route: Name,
+  request?: Partial<Asking<Name>>,
+  options?: CallOptions,
+) => Promise<Answer<Name>>
+
+export interface CallDeps {
+  origin: string
+  fetch: typeof fetch
+  headers: () => Record<string, string>
+  /**
+   * The user whose state this device holds, if any. The server rejects the request if the cookie
+   * has become another user's.
+   */
+  userId: () => string | undefined
+}
+
+export function createCall({ origin, fetch, headers, userId }: CallDeps): Call {
+  return async (route, request = {}, options = {}) => {
+    const { method, path } = routePaths[route]
+    const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
+    const user_id = userId()
+    try {
+      const response = await fetch(origin + addressOf(path, request.params, request.query), {
+        method,
+        credentials: 'same-origin',
+        headers: {
+          ...headers(),
+          ...(user_id !== undefined && { 'lockstep-user': user_id }),
+          ...(options.mutation_id !== undefined && { 'idempotency-key': options.mutation_id }),
+          ...(options.if_version !== undefined && { 'if-match': `"${options.if_version}"` }),
+          ...(request.body !== undefined && { 'content-type': 'application/json' }),
+        },
+        body: request.body === undefined ? undefined : JSON.stringify(request.body),
+        signal: silence.signal,
+      })
+      const { ok, status } = response
+      const body = silence.watch(response)
+      if (!ok) throw faultFromProblem(await body.json().catch(() => undefined), status)
+      // The server answers as its table of routes says; its own tests check that.
+      return (status === 204 ? undefined : await body.json()) as Answer<typeof route>
+    } catch (error) {
+      if (error instanceof Fault) throw error
+      throw new Fault('unavailable', { detail: 'The server does not answer' }, error)
+    } finally {
+      silence.end()
+    }
+  }
+}
+
+function addressOf(path: string, params: unknown, query: unknown): string {
+  const given = new Map(Object.entries(params ?? {}))
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(given.get(name))),
+  )
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) search.set(name, String(value))
+  const text = search.toString()
+  return text === '' ? filled : `${filled}?${text}`
+}
+
+/**
+ * The Fault that a problem from the server states. A body that isn't a problem (a proxy's error page,
+ * for example) becomes `unavailable` or `internal`, by its status.
+ */
+export function faultFromProblem(problem: unknown, status = 500): Fault {
+  const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>
+  if (code !== undefined && Object.hasOwn(errors, code)) return new Fault(code, extra)
+  const fallback: ErrorCode = status >= 502 && status <= 504 ? 'unavailable' : 'internal'
+  return new Fault(fallback, { status })
+}
+
+/** True if the same request may succeed later. */
+export const isRetryable = (error: unknown): boolean =>
+  error instanceof Fault && errors[error.code].retryable

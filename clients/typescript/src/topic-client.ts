@@ -1,0 +1,40 @@
+// What pages see alike of every topic.
+import type { Cursor } from '@lockstep/protocol/cursor'
+import type { EngineSession, TopicReplica } from './topic-replica.ts'
+import type { OutboxItem, TopicView } from './views.ts'
+
+export abstract class TopicClient<Held extends object> implements TopicView {
+  protected abstract readonly topic: TopicReplica<Held>
+
+  get loaded(): boolean {
+    return this.topic.loaded
+  }
+  get cursor(): Cursor | undefined {
+    return this.topic.cursor
+  }
+  get settled(): boolean {
+    return this.topic.settled
+  }
+  get unsent(): number {
+    return this.topic.unsent
+  }
+  get outbox(): readonly OutboxItem[] {
+    return this.topic.outbox
+  }
+  subscribe(listener: () => void): () => void {
+    return this.topic.subscribe(listener)
+  }
+
+  /** Somebody has signed in. */
+  begin(run: EngineSession): void {
+    this.topic.begin(run)
+  }
+  /** Forgets everything. */
+  end(): void {
+    this.topic.end()
+  }
+  /** Looks whether something was missed. */
+  check(): void {
+    this.topic.check()
+  }
+}

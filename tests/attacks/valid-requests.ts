@@ -1,0 +1,209 @@
+// One valid request for each route and each command: the attacks are derived from them. The
+// protocol's tables are the keys, so a new route or command that is missing here is a type error.
+// Each request first creates what it needs for its owner.
+import type { CommandPayloads, UnloggedPayloads } from '@lockstep/protocol/commands'
+import type { ErrorCode } from '@lockstep/protocol/error-codes'
+import { newId } from '@lockstep/protocol/ids'
+import type { RouteName } from '@lockstep/protocol/route-paths'
+import type { Topic } from '@lockstep/protocol/topics'
+import { eventually } from '../harness/eventually.ts'
+import { signUp, type Person, type Question } from '../harness/person.ts'
+
+/**
+ * Part of everything that the owner has, and of no request. A response that contains it shows the
+ * owner's data.
+ */
+export const SECRET = 'known-to-its-owner-alone'
+/** The demo agent answers only after the tests have ended, so that it writes nothing meanwhile. */
+const words = `/demo silent rate 0.1 ${SECRET}`
+
+export const owner = (node: { url: string }): Promise<Person> => signUp(node, SECRET)
+
+const conversation = (of: Person) =>
+  of.ask('createConversation', {
+    body: {
+      title: SECRET,
+      metadata: { note: SECRET },
+      messages: [{ role: 'user', content: words }],
+    },
+  })
+const trashed = async (of: Person) => {
+  const { id } = await conversation(of)
+  await of.ask('deleteConversation', { params: { id } })
+  return id
+}
+const run = async (of: Person, conversation_id?: string) => {
+  const { id } = await of.ask('createRun', {
+    body: { agent: 'demo', input: words, conversation_id },
+  })
+  return eventually(async () => {
+    const started = await of.ask('getRun', { params: { id } })
+    return started.status === 'running' && started
+  })
+}
+/** One run per person, because only few may run at a time. */
+const running = new WeakMap<Person, ReturnType<typeof run>>()
+const runOf = async (of: Person) => {
+  if (!running.has(of)) running.set(of, run(of))
+  return (await running.get(of)!).id
+}
+/** A conversation with a streaming reply. */
+const talking = async (of: Person) => {
+  const { id } = await conversation(of)
+  const { message_id } = await run(of, id)
+  return { conversation_id: id, message_id: message_id! }
+}
+const on = async (id: string | Promise<string>) => ({ params: { id: await id } })
+const one = async (of: Person) => on((await conversation(of)).id)
+/** A conversation that has been edited, and the `seq` before the edit. */
+const edited = async (of: Person) => {
+  const { id, seq } = await conversation(of)
+  await of.ask('putConversation', { params: { id }, body: { title: `${SECRET} again` } })
+  return { params: { id }, body: { seq } }
+}
+const message = { role: 'user', content: 'more', metadata: { note: 'b' } } as const
+
+export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Question<Name>> } = {
+  register: async () => ({ body: { username: `newcomer-${newId()}`, password: 'correct horse' } }),
+  login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
+  getSignInMethods: async () => ({}),
+  logout: async () => ({}),
+  getMe: async () => ({}),
+  renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
+  changePassword: async (of) => ({
+    body: { current_password: of.password, new_password: 'battery staple' },
+  }),
+  deleteMe: async (of) => ({ body: { password: of.password } }),
+  getPreferences: async () => ({}),
+  putPreferences: async () => ({ body: { note: 'dark', list: [{ note: 1 }] } }),
+  listSessions: async () => ({}),
+  revokeSession: async (of) => on((await of.signIn()).session.id),
+  listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
+  exportMe: async () => ({}),
+  importMe: async () => ({
+    body: {
+      source: 'lockstep',
+      data: {
+        conversations: [{ id: newId(), title: 'Brought', messages: [{ id: newId(), ...message }] }],
+      },
+      dry_run: false,
+    },
+  }),
+  listConversations: async () => ({ query: { limit: 5, q: 'x', state: 'active' } }),
+  createConversation: async () => ({
+    body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } },
+  }),
+  getConversation: async (of) => ({ ...(await one(of)), query: { before: 5, limit: 5 } }),
+  putConversation: async (of) => {
+    const { id, messages } = await conversation(of)
+    const edited = { id: messages[0]!.id, role: 'user', content: 'edited', version: 1 } as const
+    const more = { ...message, replaces: edited.id }
+    const body = {
+      title: 'Other',
+      pinned: true,
+      archived: true,
+      metadata: { note: 'c' },
+      messages: [edited, more],
+    }
+    return { params: { id }, body }
+  },
+  deleteConversation: one,
+  restoreConversation: (of) => on(trashed(of)),
+  purgeConversation: one,
+  getConversationAt: async (of) => {
+    const { id, seq } = await conversation(of)
+    return { params: { id }, query: { seq, limit: 5 } }
+  },
+  rewindConversation: edited,
+  getConversationMarkdown: one,
+  listAgents: async () => ({}),
+  listRuns: async () => ({ query: { limit: 5, agent: 'demo', conversation_id: newId() } }),
+  createRun: async (of) => ({
+    body: {
+      id: newId(),
+      agent: 'demo',
+      input: '/demo silent rate 0.1',
+      conversation_id: (await conversation(of)).id,
+    },
+  }),
+  getRun: async (of) => on(runOf(of)),
+  deleteRun: async (of) => on(runOf(of)),
+  stopRun: async (of) => on(runOf(of)),
+}
+
+const its = async (of: Person) => ({ conversation_id: (await conversation(of)).id })
+
+/** Makes each payload for its owner. */
+type MadeFor<Payloads> = { [Name in keyof Payloads]: (of: Person) => Promise<Payloads[Name]> }
+
+export const commandPayloads: {
+  [T in Topic]: MadeFor<CommandPayloads[T] & UnloggedPayloads[T]>
+} = {
+  conversations: {
+    create: async () => ({
+      id: newId(),
+      title: 'New',
+      messages: [message],
+      metadata: { note: 'a' },
+    }),
+    update: async (of) => ({
+      ...(await its(of)),
+      title: 'Other',
+      pinned: true,
+      metadata: { note: 'c' },
+      if_version: 1,
+    }),
+    append: async (of) => ({ ...(await its(of)), message }),
+    delete: its,
+    restore: async (of) => ({ conversation_id: await trashed(of) }),
+    rewind: async (of) => {
+      const { params, body } = await edited(of)
+      return { conversation_id: params.id, ...body }
+    },
+    purge: its,
+    reply: async (of) => ({ ...(await its(of)), agent: 'demo' }),
+    stop: talking,
+  },
+  preferences: {
+    update: async () => ({ patch: { note: 'dark', list: [{ note: 1 }] } }),
+  },
+  agents: {
+    run: async (of) => ({
+      id: newId(),
+      agent: 'demo',
+      input: '/demo silent rate 0.1',
+      ...(await its(of)),
+    }),
+    stop: async (of) => ({ run_id: await runOf(of) }),
+    delete: async (of) => ({ run_id: await runOf(of) }),
+  },
+  account: {
+    revoke: async (of) => ({ session_id: (await of.signIn()).session.id }),
+    viewing: its,
+  },
+}
+
+/**
+ * The answer to another user with the same request. The default is `not_found`. `own`: the request
+ * names nothing of the owner, and is done to the other user's own data.
+ */
+export const strangers: Partial<Record<string, ErrorCode | 'own'>> = {
+  logout: 'own',
+  getMe: 'own',
+  renameMe: 'username_taken',
+  changePassword: 'invalid_credentials',
+  deleteMe: 'invalid_credentials',
+  getPreferences: 'own',
+  putPreferences: 'own',
+  listSessions: 'own',
+  listActivity: 'own',
+  exportMe: 'own',
+  importMe: 'own',
+  listConversations: 'own',
+  createConversation: 'own',
+  listAgents: 'own',
+  listRuns: 'own',
+  'conversations create': 'own',
+  'preferences update': 'own',
+  'account viewing': 'own',
+}

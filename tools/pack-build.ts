@@ -1,0 +1,160 @@
+// Compiles packages of this repository: JavaScript, declarations and source maps. Each file gets the
+// specifiers that hold where it lands in the tarball.
+import fs from 'node:fs'
+import path from 'node:path'
+import ts from 'typescript'
+import { publishedManifest, root, type PackageSource } from './pack-manifest.ts'
+
+export interface PackageBuilder {
+  /**
+   * Writes what the tarball contains into the folder `target`: `dist/`, package.json, README.md and
+   * LICENSE. Throws an Error with the compiler's messages if the package doesn't compile.
+   */
+  write(source: PackageSource, target: string): void
+}
+
+/** Path in the repository, with `/` and the emitted extension -> text. */
+type EmittedFiles = ReadonlyMap<string, string>
+
+/** Only a name for the compiler: its output is caught before it reaches the disk. */
+const outDir = path.join(root, 'dist')
+
+/** A builder parses each source once, and compiles a package once that is bundled into another. */
+export function createPackageBuilder(): PackageBuilder {
+  const parsed = new Map<string, ts.SourceFile | undefined>()
+  const emittedByFolder = new Map<string, EmittedFiles>()
+
+  function emit(source: PackageSource): EmittedFiles {
+    const known = emittedByFolder.get(source.folder)
+    if (known) return known
+    const emitted = emitFiles(source, parsed)
+    for (const folder of [source.folder, ...source.bundled.map(({ folder }) => folder)])
+      emittedByFolder.set(folder, emitted)
+    return emitted
+  }
+
+  return {
+    write(source, target) {
+      for (const [file, text] of emit(source)) {
+        const destination = destinationOf(file, source)
+        if (destination === undefined) continue
+        const written = path.join(target, 'dist', destination)
+        fs.mkdirSync(path.dirname(written), { recursive: true })
+        fs.writeFileSync(written, rewritten(destination, text, source))
+      }
+      copyInto(target, path.join(root, source.folder, 'README.md'))
+      copyInto(target, path.join(root, 'LICENSE'))
+      const manifest = JSON.stringify(publishedManifest(source), null, 2)
+      fs.writeFileSync(path.join(target, 'package.json'), `${manifest}\n`)
+    },
+  }
+}
+
+function copyInto(target: string, file: string): void {
+  const destination = path.join(target, path.basename(file))
+  if (destination !== file) fs.copyFileSync(file, destination)
+}
+
+/** What the compiler makes of a package and of those that are bundled into it. */
+function emitFiles(
+  { folder, manifest, bundled }: PackageSource,
+  parsed: Map<string, ts.SourceFile | undefined>,
+): EmittedFiles {
+  const options: ts.CompilerOptions = {
+    ...readOptions(folder),
+    paths: Object.fromEntries(
+      bundled.map(({ name, folder }) => [`${name}/*`, [path.join(root, folder, '*.ts')]]),
+    ),
+    outDir,
+    rootDir: root,
+  }
+  const host = ts.createCompilerHost(options)
+  const { getSourceFile } = host
+  host.getSourceFile = (file, ...rest) => {
+    if (!parsed.has(file)) parsed.set(file, getSourceFile(file, ...rest))
+    return parsed.get(file)
+  }
+  const rootNames = [folder, ...bundled.map(({ folder }) => folder)].flatMap(typeScriptFiles)
+  const program = ts.createProgram({ rootNames, options, host })
+  const files = new Map<string, string>()
+  const { diagnostics } = program.emit(undefined, (file, text) => {
+    files.set(path.relative(outDir, file).split(path.sep).join('/'), text)
+  })
+  const complaints = [...ts.getPreEmitDiagnostics(program), ...diagnostics]
+  if (complaints.length > 0)
+    throw new Error(`${manifest.name} doesn't compile:\n${formatted(complaints)}`)
+  return files
+}
+
+const formatted = (diagnostics: readonly ts.Diagnostic[]): string =>
+  ts.formatDiagnostics(diagnostics, {
+    getCurrentDirectory: () => root,
+    getCanonicalFileName: (file) => file,
+    getNewLine: () => '\n',
+  })
+
+/**
+ * Where an emitted file belongs in `dist/`. The package's own files lose its folder and `src/`; those
+ * of a bundled package go into a folder of its name. Undefined: it belongs to another package.
+ */
+function destinationOf(file: string, { folder, bundled }: PackageSource): string | undefined {
+  if (file.startsWith(`${folder}/`)) return file.slice(folder.length + 1).replace(/^src\//, '')
+  const from = bundled.find(({ folder }) => file.startsWith(`${folder}/`))
+  return from && `${from.as}${file.slice(from.folder.length)}`
+}
+
+/**
+ * `from './x.ts'`, `import('./x.ts')` and `new URL('./x.ts', …)`. The compiler rewrites only the first
+ * two, and only in JavaScript.
+ */
+const relativeSpecifier = /(\b(?:from|import|URL\()\s*\(?\s*)(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g
+
+/** The text with the specifiers that hold at `destination`. */
+function rewritten(destination: string, text: string, { bundled }: PackageSource): string {
+  if (destination.endsWith('.map')) return withNeutralSources(text)
+  let result = text.replace(relativeSpecifier, '$1$2.js$3')
+  for (const { name, as } of bundled) {
+    const specifier = new RegExp(`(['"])${name}/([^'"]+)\\1`, 'g')
+    result = result.replace(specifier, (_, quote: string, module: string) => {
+      const target = path.posix.relative(path.posix.dirname(destination), `${as}/${module}.js`)
+      return `${quote}${target.startsWith('.') ? target : `./${target}`}${quote}`
+    })
+  }
+  return result
+}
+
+/** A source map contains the text of its source; where that was on the building machine says nothing. */
+function withNeutralSources(text: string): string {
+  const map = JSON.parse(text) as { sources: string[] }
+  const sources = map.sources.map((source) => `lockstep:///${source.replace(/^(\.\.\/)+/, '')}`)
+  return JSON.stringify({ ...map, sources })
+}
+
+/** The package's own settings if it has any: some packages may use less of the platform. */
+function readOptions(folder: string): ts.CompilerOptions {
+  const own = path.join(root, folder, 'tsconfig.json')
+  const file = fs.existsSync(own) ? own : path.join(root, 'tsconfig.json')
+  const forced: ts.CompilerOptions = {
+    noEmit: false,
+    allowJs: false,
+    checkJs: false,
+    declaration: true,
+    sourceMap: true,
+    inlineSources: true,
+    rewriteRelativeImportExtensions: true,
+  }
+  const parsed = ts.getParsedCommandLineOfConfigFile(file, forced, {
+    ...ts.sys,
+    onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
+      throw new Error(formatted([diagnostic]))
+    },
+  })
+  return { ...parsed?.options, incremental: false, tsBuildInfoFile: undefined }
+}
+
+const typeScriptFiles = (folder: string): string[] =>
+  fs
+    .readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /(?<!\.d)\.ts$/.test(file) && !/^(dist|node_modules)\//.test(file))
+    .sort()
+    .map((file) => path.join(root, folder, file))

@@ -1,0 +1,76 @@
+// `npm run pack` writes a tarball of each package into `packed/`. It builds copies: the sources, which
+// running programs may be importing, stay as they are.
+//
+// `npm pack` in a package's folder gives the same tarball. npm packs that very folder, so its scripts
+// put the published form there (`prepack`) and take it away again (`postpack`). If that was
+// interrupted, the next run of either takes it away.
+import { execFileSync } from 'node:child_process'
+import fs from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { createPackageBuilder } from './pack-build.ts'
+import { readPackages, root, type PackageSource } from './pack-manifest.ts'
+
+/** What `prepack` has to undo. */
+interface Undo {
+  /** The text of the package.json that names the sources. */
+  readonly manifest: string
+  /** Files and folders that weren't there. */
+  readonly created: readonly string[]
+}
+
+const undoFile = (folder: string): string => path.join(root, folder, '.prepack.json')
+
+function packAll(destination: string): void {
+  for (const { folder } of readPackages()) removePublishedForm(folder)
+  fs.mkdirSync(destination, { recursive: true })
+  const builder = createPackageBuilder()
+  for (const source of readPackages()) {
+    const copy = fs.mkdtempSync(path.join(tmpdir(), 'lockstep-pack-'))
+    try {
+      builder.write(source, copy)
+      const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', destination]
+      const name = execFileSync('npm', args, { cwd: copy, encoding: 'utf8' }).trim()
+      process.stdout.write(`${path.relative(process.cwd(), path.join(destination, name))}\n`)
+    } finally {
+      fs.rmSync(copy, { recursive: true })
+    }
+  }
+}
+
+function putPublishedForm(source: PackageSource): void {
+  const folder = path.join(root, source.folder)
+  const undo: Undo = {
+    manifest: fs.readFileSync(path.join(folder, 'package.json'), 'utf8'),
+    created: ['dist', 'LICENSE'].filter((name) => !fs.existsSync(path.join(folder, name))),
+  }
+  fs.writeFileSync(undoFile(source.folder), JSON.stringify(undo))
+  createPackageBuilder().write(source, folder)
+}
+
+function removePublishedForm(folder: string): void {
+  if (!fs.existsSync(undoFile(folder))) return
+  const { manifest, created } = JSON.parse(fs.readFileSync(undoFile(folder), 'utf8')) as Undo
+  fs.writeFileSync(path.join(root, folder, 'package.json'), manifest)
+  for (const name of created)
+    fs.rmSync(path.join(root, folder, name), { recursive: true, force: true })
+  fs.rmSync(undoFile(folder))
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { destination: { type: 'string', default: path.join(root, 'packed') } },
+})
+const [command] = positionals
+if (command === undefined) packAll(path.resolve(values.destination))
+else {
+  // npm runs the scripts of a package in its folder.
+  const folder = path.relative(root, process.cwd()).split(path.sep).join('/')
+  removePublishedForm(folder)
+  if (command === 'prepack') {
+    const source = readPackages().find((source) => source.folder === folder)
+    if (!source) throw new Error(`${folder} isn't a package that can be packed.`)
+    putPublishedForm(source)
+  }
+}

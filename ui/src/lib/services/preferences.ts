@@ -1,5 +1,0 @@
-// REST reads of preferences. Patches go through the engine's outbox, over sockets.
-import type { Call } from '@lockstep/client/call'
-
-/** All preferences of the user, their version, and the head of the topic. */
-export const getPreferences = (call: Call) => call('getPreferences')
