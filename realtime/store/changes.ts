@@ -163,7 +163,7 @@ export type ReversibleEntry = Pick<
   'op' | 'version' | 'stripped' | 'before' | 'data'
 >
 
-/** What an entry tells of itself without its content: names of what it wrote, and counts and a word that are null once that is gone. */
+/** What an entry tells of itself without its content: names of what it wrote, and counts and a label that are null once that is gone. */
 export type EntryOutline = Pick<
   ChangeDocument,
   'seq' | 'at' | 'topic' | 'op' | 'entity_id' | 'version' | 'actor' | 'stripped'
@@ -211,7 +211,7 @@ export const readOutlines = (
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
       // two operands each: MongoDB 4.4 knows no more
-      word: {
+      label: {
         $ifNull: [
           '$data.agent',
           { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
