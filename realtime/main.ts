@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 
 enableCompileCache() // where npm start did not
-const { ConfigError, readConfig } = await import('./config/config.ts')
+const { ConfigError } = await import('./config/config-error.ts')
+const { readConfig } = await import('./config/config.ts')
 const { createLogger } = await import('./observability/logger.ts')
 
 let embedded: Promise<Embedded> | undefined

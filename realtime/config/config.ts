@@ -1,9 +1,9 @@
 // Settings from the environment (contract.md, "Settings"). Every fault is found at once and named; nothing is read later.
-import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import * as z from 'zod'
+import { ConfigError } from './config-error.ts'
+import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
 import { hostConfig, hostEnvironment, hostFaults, type HostConfig } from './host-users.ts'
 
 export interface Config extends HostConfig {
@@ -22,13 +22,11 @@ export interface Config extends HostConfig {
   production: boolean
   assistant?: { baseUrl: string; apiKey?: string; model: string }
   logLevel: string
-  trustProxy: boolean | string
+  /** As for `createProxyTrust`. */
+  trustProxy: boolean | number | string
+  /** The origins whose pages may show the page in a frame. Default: none. */
+  frameAncestors?: readonly string[]
   logRetentionDays: number
-}
-
-/** Settings that can't be used; `message` has one line for each fault. */
-export class ConfigError extends Error {
-  override name = 'ConfigError'
 }
 
 const list = z.string().transform((value) =>
@@ -46,19 +44,29 @@ const origin = z
   })
 const ranges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
+/** A number of proxies in a row. */
+const isHops = (value: string): boolean => /^[1-9]\d?$/.test(value)
+
 function isTrust(value: string): boolean {
-  if (value === 'true' || value === 'false') return true
+  if (value === 'true' || value === 'false' || isHops(value)) return true
   return value.split(',').every((item) => {
-    const [address = '', bits] = item.trim().split('/')
-    return (
-      ranges.has(item.trim()) ||
-      (isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits)))
-    )
+    const [address = '', bits, ...rest] = item.trim().split('/')
+    const version = isIP(address)
+    const isRange =
+      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+    return ranges.has(item.trim()) || (version !== 0 && isRange && rest.length === 0)
   })
 }
 
+function toTrustSetting(value: string): Config['trustProxy'] {
+  if (value === 'true' || value === 'false') return value === 'true'
+  return isHops(value) ? Number(value) : value
+}
+
 const secrets = list.pipe(
-  z.array(z.string().min(32, 'must have 32 characters or more each')).min(1, 'must not be empty'),
+  z
+    .array(z.string().min(SECRET_MIN_LENGTH, 'must have 32 characters or more each'))
+    .min(1, 'must not be empty'),
 )
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -79,8 +87,12 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
   TRUST_PROXY: z
     .string()
-    .refine(isTrust, 'must be true, false or addresses such as 10.0.0.0/8, uniquelocal')
+    .refine(
+      isTrust,
+      'must be true, false, a number of proxies, or addresses such as 10.0.0.0/8, uniquelocal',
+    )
     .default('false'),
+  FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
@@ -138,6 +150,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 
   const settings = result.data
   const dataDir = resolve(settings.DATA_DIR)
+  if (!settings.MONGODB_URL) prepareDataDir(dataDir)
   return {
     host: settings.HOST,
     port: settings.PORT,
@@ -155,32 +168,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
         }
       : undefined,
     logLevel: settings.LOG_LEVEL,
-    trustProxy:
-      settings.TRUST_PROXY === 'true'
-        ? true
-        : settings.TRUST_PROXY === 'false'
-          ? false
-          : settings.TRUST_PROXY,
+    trustProxy: toTrustSetting(settings.TRUST_PROXY),
+    frameAncestors: settings.FRAME_ANCESTORS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...hostConfig(settings),
   }
-}
-
-/** The secret made at the first start. It is written aside and then linked, so that of two starting processes both read the same. */
-function keptSecret(dataDir: string): string {
-  const path = join(dataDir, 'session-secret')
-  const aside = `${path}.${process.pid}`
-  try {
-    if (!existsSync(path)) {
-      mkdirSync(dataDir, { recursive: true })
-      writeFileSync(aside, randomBytes(32).toString('hex'), { mode: 0o600 })
-      linkSync(aside, path)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new ConfigError(`DATA_DIR: ${dataDir} can't be written (${(error as Error).message})`)
-  } finally {
-    rmSync(aside, { force: true })
-  }
-  return readFileSync(path, 'utf8')
 }
