@@ -21,7 +21,8 @@ import {
   Rewind,
   Summary,
 } from './conversations.ts'
-import { Activity, ImportRequest, ImportResult } from './owner.ts'
+import { Activity } from './activity.ts'
+import { ImportRequest, ImportResult } from './import.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'

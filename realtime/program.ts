@@ -1,4 +1,5 @@
-// `lockstep <command>` as a function: reads the command line, opens the database that the settings name, does it, and closes everything.
+// The command `lockstep <command>` as a function: reads the command line, opens the database that
+// the settings name, runs the command and closes everything.
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
@@ -9,22 +10,22 @@ import { readConfig } from './config/config.ts'
 import { createShutdown } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
-import { readCommand, USAGE, UsageError, type Command } from './operator/arguments.ts'
-import { runCommand, type Terminal } from './operator/run.ts'
+import { readCommand, USAGE, UsageError, type OperatorCommand } from './operator/command-line.ts'
+import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
 import { openDatabase } from './store/database.ts'
-import { toFault } from './store/faults.ts'
-import { migrate } from './store/migrations.ts'
+import { toServerFault } from './store/faults.ts'
+import { migrateSchema } from './store/migrations.ts'
 
 const logger = createLogger('silent')
 
 /**
- * Answers the exit code: 0 when all is well, 1 when something was found or failed, 2 when the command line can't be understood. Never
- * rejects: what went wrong has been told.
+ * Returns the exit code: 0 if all is well, 1 if the command failed or found a fault, 2 if the
+ * command line is invalid. Never rejects: errors are written to the terminal.
  */
 export async function runProgram(
   args: readonly string[],
   env: NodeJS.ProcessEnv,
-  terminal: Terminal,
+  terminal: OperatorTerminal,
 ): Promise<number> {
   try {
     const command = readCommand(args)
@@ -37,7 +38,7 @@ export async function runProgram(
     terminal.tell(
       known
         ? (error as Error).message
-        : `lockstep: ${String((toFault(error).cause as Error | undefined)?.message ?? (error as Error).message)}`,
+        : `lockstep: ${String((toServerFault(error).cause as Error | undefined)?.message ?? (error as Error).message)}`,
     )
     if (isUsage) terminal.tell(`\n${USAGE}`)
     return isUsage ? 2 : 1
@@ -45,24 +46,29 @@ export async function runProgram(
 }
 
 async function run(
-  command: Exclude<Command, { name: 'help' }>,
+  command: Exclude<OperatorCommand, { name: 'help' }>,
   env: NodeJS.ProcessEnv,
-  terminal: Terminal,
+  terminal: OperatorTerminal,
 ): Promise<boolean> {
-  const stops = createShutdown(logger)
+  const shutdown = createShutdown(logger)
   try {
     const { mongodbUrl, dataDir } = readConfig(env)
     const embedded = mongodbUrl === undefined ? await startDatabase(join(dataDir, 'db')) : undefined
-    if (embedded) stops.add('embedded database', () => embedded.stop())
+    if (embedded) shutdown.add('embedded database', () => embedded.stop())
     const database = await openDatabase(mongodbUrl ?? embedded!.url)
-    stops.add('database', () => database.close())
-    await migrate(database, { owner: newId() })
+    shutdown.add('database', () => database.close())
+    await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
-    stops.add('log', () => log.stop())
-    const imports = createImport(database, log, createPreferences(database, log), logger)
+    shutdown.add('log', () => log.stop())
+    const imports = createImport({
+      database,
+      log,
+      preferences: createPreferences(database, log),
+      logger,
+    })
     return await runCommand(command, { database, log, imports }, terminal)
   } finally {
-    await stops.run()
+    await shutdown.run()
   }
 }
 

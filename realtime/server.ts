@@ -39,9 +39,9 @@ import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
-import { toFault } from './store/faults.ts'
-import { deploymentName } from './store/feed.ts'
-import { migrate } from './store/migrations.ts'
+import { toServerFault } from './store/faults.ts'
+import { readDeploymentName } from './store/feed.ts'
+import { migrateSchema } from './store/migrations.ts'
 
 const FINISH_DELETIONS_MS = 300_000
 /** How long running replies have to write their last text when the node stops (ms). */
@@ -95,7 +95,7 @@ export async function startServer(
   async function compose(): Promise<RunningServer> {
     const database = await openDatabase(config.mongodbUrl)
     stops.add('database', () => database.close())
-    await migrate(database, { owner: newId() })
+    await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
     stops.add('log', () => log.stop())
 
@@ -168,12 +168,12 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport(database, log, preferences, logger, quota),
+          imports: createImport({ database, log, preferences, logger, quota }),
         }),
       },
       sessions,
       host: { account, proxy, oidc },
-      toFault,
+      toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
       uiRoot: join(import.meta.dirname, '../ui/dist'),
@@ -189,7 +189,7 @@ export async function startServer(
       originAllowed: createOriginCheck(config.publicOrigins, createProxyTrust(config.trustProxy)),
       log,
       execute: createExecute(commands),
-      toFault,
+      toFault: toServerFault,
       logger,
       metrics,
       settings: options.gateway,
@@ -229,10 +229,10 @@ export async function startServer(
 
   /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
-    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
-    return startLink({
+    const { startClusterLink } = await import('./redis/cluster-link.ts')
+    return startClusterLink({
       url,
-      deployment: await deploymentName(database),
+      deployment: await readDeploymentName(database),
       node: newId(),
       logger,
       metrics,

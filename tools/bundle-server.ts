@@ -14,7 +14,7 @@ const programs: Readonly<Record<string, string>> = {
   lockstep: 'realtime/cli.ts',
   'embedded-mongo': 'realtime/embedded/main.ts',
   'embedded-worker': 'realtime/embedded/worker.ts',
-  'import-worker': 'realtime/commands/import/worker.ts',
+  'import-reader': 'realtime/commands/import/reader-thread.ts',
 }
 
 /**

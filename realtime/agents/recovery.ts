@@ -8,10 +8,10 @@ import type { Runs } from '../commands/agents.ts'
 import type { Replies } from '../commands/replies.ts'
 import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
-import { unfinishedRuns } from '../store/agent-runs.ts'
+import { findUnfinishedRuns } from '../store/agent-runs.ts'
 import type { Database } from '../store/database.ts'
-import { allStreaming } from '../store/messages.ts'
-import { claimLease, dropLease, expiredLeases, leasedRuns } from '../store/leases.ts'
+import { findAllStreamingMessages } from '../store/messages.ts'
+import { claimLease, dropLease, findExpiredLeases, findLeasedRuns } from '../store/leases.ts'
 import { reasons } from './provider.ts'
 import type { LeaseTarget } from './reply-leases.ts'
 import type { ReplyTimings } from './timings.ts'
@@ -58,7 +58,7 @@ export function startRecovery(deps: RecoveryDeps): Recovery {
 
   async function sweep(): Promise<void> {
     const startedAt = performance.now()
-    const expired = await expiredLeases(database, BATCH)
+    const expired = await findExpiredLeases(database, BATCH)
     if (performance.now() - startedAt > SLOW_READ_MS) return
     for (const lease of expired) {
       if (!(await claimLease(database, lease, owner, timings.leaseMs))) continue
@@ -73,8 +73,8 @@ export function startRecovery(deps: RecoveryDeps): Recovery {
    * between two steps.
    */
   async function sweepStrays(): Promise<void> {
-    const streaming = await allStreaming(database, BATCH)
-    const running = await unfinishedRuns(database, new Date(Date.now() - STRAY_AGE_MS), BATCH)
+    const streaming = await findAllStreamingMessages(database, BATCH)
+    const running = await findUnfinishedRuns(database, new Date(Date.now() - STRAY_AGE_MS), BATCH)
     const candidates: LeaseTarget[] = [
       ...running.map(({ _id, ...run }) => ({ ...run, run_id: _id.slice(_id.indexOf(':') + 1) })),
       ...streaming.map(({ _id, user_id, conversation_id, metadata }) => {
@@ -83,7 +83,7 @@ export function startRecovery(deps: RecoveryDeps): Recovery {
       }),
     ]
     const runIds = new Set(candidates.map(({ run_id }) => run_id))
-    const leased = await leasedRuns(database, [...runIds])
+    const leased = await findLeasedRuns(database, [...runIds])
     for (const candidate of candidates)
       if (!leased.has(candidate.run_id)) await interrupt(candidate)
   }

@@ -6,7 +6,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import {
   dropLease,
-  heldLeases,
+  findHeldLeases,
   renewLeases,
   takeLease,
   type LeaseDocument,
@@ -79,7 +79,7 @@ export function createReplyLeases(deps: ReplyLeasesDeps): ReplyLeases {
     const ids = [...kept.keys()]
     const renewed = await renewLeases(database, owner, ids, timings.leaseMs)
     if (renewed === ids.length) return
-    const held = await heldLeases(database, owner, ids)
+    const held = await findHeldLeases(database, owner, ids)
     for (const id of ids) if (!held.has(id)) lose(id)
   }
 

@@ -4,7 +4,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import {
-  findAlive,
+  findLiveSessions,
   findSession,
   insertSession,
   renewSessions,
@@ -114,7 +114,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       return undefined
     },
     async alive(sessionIds) {
-      const found = await findAlive(database, sessionIds, new Date(now()))
+      const found = await findLiveSessions(database, sessionIds, new Date(now()))
       renew(found, RENEW_OPEN_MS)
       return new Map(found.map(({ _id, expires_at }) => [_id, expires_at]))
     },

@@ -9,7 +9,7 @@ import type { EntryOutline } from '../store/changes.ts'
 
 type Outline = Pick<
   EntryOutline,
-  'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'word'
+  'topic' | 'op' | 'stripped' | 'fields' | 'messages' | 'edited' | 'label'
 >
 type Sentence = (outline: Outline) => string
 
@@ -53,7 +53,7 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
     created: ({ messages }) => (messages ? `Created with ${counted(messages)}` : 'Created'),
     updated: updatedConversation,
     extended: () => 'A reply went on',
-    finished: ({ word }) => (word === null ? 'A reply ended' : `A reply ended: ${word}`),
+    finished: ({ label }) => (label === null ? 'A reply ended' : `A reply ended: ${label}`),
     deleted: () => 'Moved to the trash',
     restored: () => 'Taken back from the trash',
     purged: () => 'Removed for ever',
@@ -66,18 +66,18 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
   },
   agents: {
     // agents of users have ids that say nothing to a person
-    created: ({ word }) =>
-      word === null || Uuid.safeParse(word).success
+    created: ({ label }) =>
+      label === null || Uuid.safeParse(label).success
         ? 'Started a run'
-        : `Started a run of ${firstCharacters(word, NAME_LENGTH)}`,
+        : `Started a run of ${firstCharacters(label, NAME_LENGTH)}`,
     extended: () => 'A run went on',
-    finished: ({ word }) => (word === null ? 'A run ended' : `A run ended: ${word}`),
+    finished: ({ label }) => (label === null ? 'A run ended' : `A run ended: ${label}`),
     deleted: () => 'Removed a run',
     closed,
   },
   account: {
-    session_created: ({ word }) =>
-      word === null ? 'Signed in' : `Signed in on ${firstCharacters(word, NAME_LENGTH)}`,
+    session_created: ({ label }) =>
+      label === null ? 'Signed in' : `Signed in on ${firstCharacters(label, NAME_LENGTH)}`,
     session_revoked: () => 'Signed a device out',
     renamed: () => 'Changed the username',
     password_changed: () => 'Changed the password',

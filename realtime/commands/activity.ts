@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asked } from '@lockstep/protocol/rest'
 import { topics, type Topic } from '@lockstep/protocol/topics'
-import { AFTER_ALL, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
+import { MAX_SEQ, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { summariseEntry } from './activity-summary.ts'
 
@@ -27,7 +27,7 @@ export const createActivity = (database: Database): ActivityUseCases => ({
     const shownFrom = cursor === undefined ? {} : readCursor(cursor, asked)
     const read = (name: Topic) =>
       readOutlines(database, topicKey(user_id, name), {
-        before: shownFrom[name] ?? AFTER_ALL,
+        before: shownFrom[name] ?? MAX_SEQ,
         limit: limit + 1,
         entity_id,
       })
@@ -54,7 +54,7 @@ function takeNewest(logs: readonly EntryOutline[][]): EntryOutline | undefined {
   return logs.reduce((newest, log) => (timeOf(log) > timeOf(newest) ? log : newest)).shift()
 }
 
-const Position = z.int().min(1).max(AFTER_ALL).optional()
+const Position = z.int().min(1).max(MAX_SEQ).optional()
 const Positions = z.strictObject({
   conversations: Position,
   preferences: Position,

@@ -15,7 +15,7 @@ import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { conversationsSaying, readWindow, toMessage } from '../store/messages.ts'
+import { findConversationsWithText, readWindow, toMessage } from '../store/messages.ts'
 import {
   createConversationQuota,
   quotaReached,
@@ -147,7 +147,7 @@ export function createConversations(
     const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
     const matching = q
-      ? { text: q, ids: await conversationsSaying(database, user_id, q) }
+      ? { text: q, ids: await findConversationsWithText(database, user_id, q) }
       : undefined
     const { items, more } = await listConversations(database, user_id, {
       state,

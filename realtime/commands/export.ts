@@ -10,7 +10,7 @@ import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
 import { readAllConversations, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readForward, readLinks } from '../store/messages.ts'
+import { readMessagesInRange, readLinks } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 import { findUser, type UserDocument } from '../store/users.ts'
 import { existingConversation } from './live-conversation.ts'
@@ -50,7 +50,11 @@ export function createExport(database: Database, log: Log): ExportUseCases {
 
   async function* messagesOf(user_id: string, { id, message_count: upTo }: Summary) {
     for (let after = 0; ;) {
-      const page = await readForward(database, user_id, id, { after, upTo, limit: MESSAGES })
+      const page = await readMessagesInRange(database, user_id, id, {
+        after,
+        upTo,
+        limit: MESSAGES,
+      })
       yield* page
       if (page.length < MESSAGES) return
       after = page.at(-1)!.position

@@ -6,7 +6,7 @@ import { derivedId } from '../log/entry.ts'
 import { sweep } from '../log/projection/conversations.ts'
 import type { Logger } from '../observability/logger.ts'
 import { expireContent } from '../store/changes.ts'
-import { conversationIdOf, purgedSince, trashedBefore } from '../store/conversations.ts'
+import { conversationIdOf, findPurgedSince, findTrashedBefore } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import type { Conversations } from './conversations.ts'
 
@@ -36,7 +36,7 @@ export function startHousekeeping(
 
   async function run(now: number): Promise<void> {
     await inBatches(() => purgeTrash(new Date(now - TRASH_DAYS * DAY)))
-    for (const { _id, user_id, seq } of await purgedSince(
+    for (const { _id, user_id, seq } of await findPurgedSince(
       database,
       new Date(now - SWEEP_AGAIN_MS),
       10_000,
@@ -46,7 +46,7 @@ export function startHousekeeping(
   }
 
   async function purgeTrash(before: Date): Promise<number> {
-    const due = await trashedBefore(database, before, BATCH)
+    const due = await findTrashedBefore(database, before, BATCH)
     for (const { _id, user_id, version } of due) {
       const context = {
         user_id,

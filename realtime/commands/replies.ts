@@ -25,9 +25,9 @@ import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import {
   readMessages,
-  readStatus,
+  readMessageStatus,
   readWindow,
-  streamingMessages,
+  findStreamingMessageIds,
   toMessage,
 } from '../store/messages.ts'
 import { conversationOutcome, type ConversationOutcome } from './conversation-outcome.ts'
@@ -190,7 +190,7 @@ export function createReplies(database: Database, log: Log): Replies {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document) return true
       if (!isLive(document)) return false
-      const status = await readStatus(database, user_id, conversation_id, message_id)
+      const status = await readMessageStatus(database, user_id, conversation_id, message_id)
       return status === undefined || status === 'streaming'
     },
 
@@ -198,7 +198,7 @@ export function createReplies(database: Database, log: Log): Replies {
       await log.projectToHead(user_id, 'conversations')
       const document = await readConversation(database, user_id, conversation_id)
       if (!isLive(document)) return noSuchConversation()
-      const streaming = await streamingMessages(database, user_id, conversation_id)
+      const streaming = await findStreamingMessageIds(database, user_id, conversation_id)
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },
 

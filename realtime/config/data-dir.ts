@@ -79,4 +79,4 @@ function readSecret(path: string): string {
 }
 
 const unusable = (dataDir: string, error: unknown): ConfigError =>
-  new ConfigError(`DATA_DIR: ${dataDir} can't be written (${(error as Error).message})`)
+  new ConfigError(`DATA_DIR: ${dataDir} cannot be written (${(error as Error).message})`)

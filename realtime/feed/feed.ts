@@ -1,9 +1,9 @@
-// The feed of a node brings every committed change to the node's devices: through a tail of its own,
-// or, in a cluster, through the tail of the node that holds the lease.
+// The feed of a node brings every committed change to the node's devices: through a tail of its
+// own, or, in a cluster, through the tail of the node that holds the lease.
 import { Gauge } from 'prom-client'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
-import { keptGeneration, readToken } from '../store/feed.ts'
+import { readGeneration, readResumeToken } from '../store/feed.ts'
 import { startLeasedFeed } from './leased-feed.ts'
 import type { LeasedRangeTimings } from './leased-range.ts'
 import { allBuckets, createTailStarter, type TailStarterDeps } from './tail-starter.ts'
@@ -26,7 +26,7 @@ export interface Feed {
 /** Starts a feed with leases if there is a link to other nodes, otherwise one that tails alone. */
 export function startFeed(deps: FeedDeps): Feed {
   const { link } = deps
-  const feed = link ? startLeasedFeed({ ...deps, link }) : startSingleFeed(deps)
+  const feed: Feed = link ? startLeasedFeed({ ...deps, link }) : startSingleFeed(deps)
   new Gauge({
     name: 'lockstep_feed_ready',
     help: '1 while changes reach this node',
@@ -47,8 +47,8 @@ function startSingleFeed(deps: FeedDeps): Feed {
   let tail: Tail | undefined
 
   async function start(): Promise<void> {
-    const token = await readToken(database, allBuckets.name)
-    const generation = await keptGeneration(database, allBuckets.name)
+    const token = await readResumeToken(database, allBuckets.name)
+    const generation = await readGeneration(database, allBuckets.name)
     if (stopping.signal.aborted) return
     const role = {
       deliversToAllNodes: () => true,

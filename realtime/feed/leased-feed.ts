@@ -5,12 +5,26 @@ import { repeatEvery } from '../concurrency/repeat.ts'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createRedisLease } from '../redis/lease.ts'
-import { keptGeneration, leaseCount, readToken } from '../store/feed.ts'
-import type { Feed, FeedDeps } from './feed.ts'
-import { HolderBeat, LeasedRange, leasedRangeTimings } from './leased-range.ts'
-import { bucketRanges, createTailStarter, type BucketRange } from './tail-starter.ts'
+import { readGeneration, readLeaseCount, readResumeToken } from '../store/feed.ts'
+import {
+  HolderBeat,
+  LeasedRange,
+  leasedRangeTimings,
+  type LeasedRangeTimings,
+} from './leased-range.ts'
+import {
+  bucketRanges,
+  createTailStarter,
+  type BucketRange,
+  type TailStarterDeps,
+} from './tail-starter.ts'
 
-export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
+export interface LeasedFeedDeps extends TailStarterDeps {
+  link: ClusterLink
+  leaseTimings?: LeasedRangeTimings
+}
+
+export function startLeasedFeed(deps: LeasedFeedDeps) {
   const {
     database,
     link,
@@ -46,8 +60,8 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
         startTail(bucketRange, token, role, (isReady) => {
           if (isReady && isHealthy()) ready.resolve()
         }),
-      readToken: () => readToken(database, name),
-      keptGeneration: () => keptGeneration(database, name),
+      readToken: () => readResumeToken(database, name),
+      keptGeneration: () => readGeneration(database, name),
       compareHeads,
       logger: logger.child({ range: name }),
       timings,
@@ -55,7 +69,9 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
     return range
   }
 
-  /** The lease and the tail are checked independently: a Redis that hangs must not stop the tail. */
+  /**
+   * The lease and the tail are checked independently: a Redis that hangs must not stop the tail.
+   */
   function maintain(check: () => Promise<void>): void {
     const job = () =>
       check().finally(() => {
@@ -73,7 +89,7 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
   link.onRecovered(() => void compareHeads())
 
   async function startRanges(): Promise<void> {
-    const bucketsOfLeases = bucketRanges(await leaseCount(database))
+    const bucketsOfLeases = bucketRanges(await readLeaseCount(database))
     if (stopping.signal.aborted) return
     for (const bucketRange of bucketsOfLeases)
       ranges.set(bucketRange.name, createRange(bucketRange))

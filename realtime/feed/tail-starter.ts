@@ -1,15 +1,15 @@
-// Connects tails to the rest of the node: the stream that a tail reads, the devices and the projector
-// that it serves, and the resume token that it saves.
+// Connects tails to the rest of the node: the stream that a tail reads, the devices and the
+// projector that it serves, and the resume token that it saves.
 import { Counter, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
 import { BUCKETS, toChange } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
-import { isResumable, openStream } from '../store/change-stream.ts'
+import { isResumable, openChangeStream } from '../store/change-stream.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import { beatCanary, saveToken, type Token } from '../store/feed.ts'
+import { writeCanary, saveResumeToken, type Token } from '../store/feed.ts'
 import { startTail, tailTimings, type Tail } from './tail.ts'
 
 export interface TailStarterDeps {
@@ -104,15 +104,15 @@ export function createTailStarter(deps: TailStarterDeps) {
       token,
       {
         openStream: (after) =>
-          openStream(database, { range: range.name, buckets: range.buckets, after }),
+          openChangeStream(database, { range: range.name, buckets: range.buckets, after }),
         isResumable,
-        writeCanary: () => beatCanary(database, range.name),
+        writeCanary: () => writeCanary(database, range.name),
         deliver: (entry) => deliverEntry(entry, role.deliversToAllNodes()),
         saveToken: async (saved) => {
           const generation = role.generation()
           if (generation === undefined) return
           await role.flushPublished()
-          await saveToken(database, range.name, saved, generation)
+          await saveResumeToken(database, range.name, saved, generation)
         },
         onStartedFromNow: () => void compareHeads(),
         onFailure: (reason) => failures.inc({ reason }),

@@ -9,14 +9,14 @@
 //      open from now ◀──── any other failure ◀───────────┘
 //
 // A stream that was opened from now must show an event before heads are compared. An entry that is
-// older than the start of the stream may still be on its way to a majority, and until it arrives, no
-// majority read finds it either. The events of a stream are ordered, so the first event proves that
-// all earlier entries can be read. The canary, a document that the tail writes itself, makes sure
-// that there is an event. It also shows whether a silent stream still works.
+// older than the start of the stream may still be on its way to a majority, and until it arrives,
+// no majority read finds it either. The events of a stream are ordered, so the first event proves
+// that all earlier entries can be read. The canary, a document that the tail writes itself, makes
+// sure that there is an event. It also shows whether a silent stream still works.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../concurrency/backoff.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { Stream } from '../store/change-stream.ts'
+import type { ChangeStreamReader } from '../store/change-stream.ts'
 import type { ChangeDocument } from '../store/changes.ts'
 import type { Token } from '../store/feed.ts'
 
@@ -42,7 +42,7 @@ export type StreamFailure = 'resumed' | 'restarted' | 'mute'
 
 export interface TailDeps {
   /** Opens a stream after the token, or from now. */
-  openStream(after: Token | undefined): Stream
+  openStream(after: Token | undefined): ChangeStreamReader
   isResumable(error: unknown): boolean
   writeCanary(): Promise<void>
   /** Receives the changes in order. Must not wait. */
@@ -98,7 +98,7 @@ export function startTail(
       promise.then(resolve, reject)
     })
 
-  async function follow(stream: Stream, onEvent: () => void): Promise<void> {
+  async function follow(stream: ChangeStreamReader, onEvent: () => void): Promise<void> {
     const save = createTokenSaver(deps, timings.saveMs, logger)
     stream.onOpen(() => {
       deps

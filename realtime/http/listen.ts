@@ -1,5 +1,5 @@
-// Opens the port of a node. What can go wrong there is a mistake in a setting, so each failure names
-// the setting.
+// Opens the port of a node. What can go wrong there is a mistake in a setting, so each failure
+// names the setting.
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,7 +19,9 @@ const explanations: Record<string, (address: Pick<Config, 'host' | 'port'>) => s
 const unresolvable = (host: string): string =>
   `HOST: ${host} doesn't resolve to an address. Set an address of this machine, or 0.0.0.0 for all of them`
 
-/** Resolves to the server's address, `http://host:port`. Rejects with a sentence for the operator. */
+/**
+ * Resolves to the server's address, `http://host:port`. Rejects with a sentence for the operator.
+ */
 export async function listen(
   server: Server,
   { host, port }: Pick<Config, 'host' | 'port'>,

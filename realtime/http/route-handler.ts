@@ -5,7 +5,7 @@ import type { Answer, Asked, routes } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Identity } from '../auth/sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
-import type { Body } from '../commands/import/body.ts'
+import type { ImportBody } from '../commands/import/import-body.ts'
 
 /** The context of any request. */
 export interface RequestContext {
@@ -43,7 +43,7 @@ export interface ResponseControls {
  */
 export const spooledBodyRoutes = ['importMe'] as const satisfies readonly RouteName[]
 type HandlerInput<Name extends RouteName> = Name extends (typeof spooledBodyRoutes)[number]
-  ? Omit<Asked<Name>, 'body'> & { body: Body }
+  ? Omit<Asked<Name>, 'body'> & { body: ImportBody }
   : Asked<Name>
 
 type IsOpen<Name extends RouteName> = (typeof routes)[Name] extends { open: true } ? true : false

@@ -10,7 +10,7 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import { deviceName } from '../auth/device-name.ts'
 import type { VisitedSite } from '../auth/proxy-trust.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
-import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
+import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
 import { checkLockstepUser, etagOf, ifVersionOf, mutationIdOf } from './request-headers.ts'
 import {
@@ -127,10 +127,10 @@ export function serveRoutes(
 
 /** Whether the body is too large to be handled in memory, or of unknown size. */
 const isLarge = ({ headers }: FastifyRequest): boolean =>
-  !(Number(headers['content-length'] ?? 0) <= SMALL_BYTES) ||
+  !(Number(headers['content-length'] ?? 0) <= MAX_IN_MEMORY_BYTES) ||
   headers['transfer-encoding'] !== undefined
 
-function parseInput(route: Route, request: FastifyRequest, large: Body | undefined) {
+function parseInput(route: Route, request: FastifyRequest, large: ImportBody | undefined) {
   return {
     params: parse(route.params ?? emptyObject, request.params),
     query: parse(route.query ?? emptyObject, request.query),

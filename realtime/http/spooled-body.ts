@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { SMALL_BYTES, type Body } from '../commands/import/body.ts'
+import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 
 export interface SpooledBody {
-  body: Body
+  body: ImportBody
   /** Must be called. The body can't be read afterwards. */
   close(): Promise<void>
 }
@@ -47,7 +47,7 @@ export async function spoolBody(
       if (size > limit) throw tooLarge()
       chunks.push(chunk)
       inMemory += chunk.length
-      if (inMemory > SMALL_BYTES) await flush()
+      if (inMemory > MAX_IN_MEMORY_BYTES) await flush()
     }
     if (file) await flush()
     if (!Number.isNaN(length) && size !== length)

@@ -1,6 +1,6 @@
 // A conversation as it was at a moment, seen backwards from its documents (undo.ts).
 import type { Conversation } from '@lockstep/protocol/conversations'
-import { lastEntryAt, readUndoable, type Moment } from '../store/changes.ts'
+import { findLastEntryAt, readUndoable, type HistoryPoint } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import { readWindow, toMessage } from '../store/messages.ts'
@@ -22,7 +22,7 @@ export async function conversationAt(
   database: Database,
   log: Pick<Log, 'projectToHead'>,
   entity: { user_id: string; conversation_id: string },
-  moment: Moment,
+  moment: HistoryPoint,
   { before = Infinity, limit }: WindowAt,
 ): Promise<Conversation & { epoch: string; seq: number }> {
   const { user_id, conversation_id: id } = entity
@@ -30,7 +30,7 @@ export async function conversationAt(
   for (;;) {
     const head = await log.projectToHead(user_id, 'conversations')
     if ('seq' in moment && moment.seq > head.seq) throw wasNotThere()
-    const last = await lastEntryAt(database, query, moment)
+    const last = await findLastEntryAt(database, query, moment)
     const document = await readConversation(database, user_id, id)
     if (!last || !document || 'purged' in document) throw wasNotThere()
     if (document.seq > head.seq) continue // another change came between the two reads

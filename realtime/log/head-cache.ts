@@ -4,7 +4,7 @@
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
-import { readSlim, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readChangesWithoutBefore, topicKey, type ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import { readHead } from '../store/heads.ts'
 
@@ -69,7 +69,7 @@ export class HeadCache {
       this.#heads.delete(key)
       throw new Fault('not_found', { detail: 'There is no such user' })
     }
-    const tail = await readSlim(this.#database, key, stored.applied).toArray()
+    const tail = await readChangesWithoutBefore(this.#database, key, stored.applied).toArray()
     const last = tail.at(-1)
     const head: TopicHead = {
       key,

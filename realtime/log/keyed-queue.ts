@@ -2,7 +2,7 @@
 // commands of one user and topic never race within a node. When the database is away for one job,
 // it is away for all jobs that wait for it: they fail with it instead of each waiting for its own
 // timeout.
-import { isAway } from '../store/faults.ts'
+import { isDatabaseUnavailable } from '../store/faults.ts'
 
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>()
@@ -14,7 +14,7 @@ export class KeyedQueue {
   run<T>(key: string, job: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve()
     const result = before.then(job, (error: unknown) => {
-      if (isAway(error)) throw error
+      if (isDatabaseUnavailable(error)) throw error
       return job()
     })
     this.#tails.set(key, result)

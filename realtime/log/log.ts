@@ -7,7 +7,7 @@ import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import {
   readLast,
-  readSlim,
+  readChangesWithoutBefore,
   readUnapplied,
   topicKey,
   type ChangeDocument,
@@ -158,7 +158,10 @@ export function createLog(database: Database, logger: Logger): Log {
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const entries = readSlim(database, key, after, { upTo: end, limit: limits.rangeMax })
+      const entries = readChangesWithoutBefore(database, key, after, {
+        upTo: end,
+        limit: limits.rangeMax,
+      })
       const changes = await firstChanges(entries.batchSize(RANGE_BATCH))
       if (!changes) return { ...none, to: newest, reset: true }
       const to = changes.at(-1)!.seq

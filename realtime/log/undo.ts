@@ -6,7 +6,7 @@ import type { Conversation, ConversationBefore } from '@lockstep/protocol/conver
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Message } from '@lockstep/protocol/message'
-import { lastEntryAt, readUndoable, type Undoable } from '../store/changes.ts'
+import { findLastEntryAt, readUndoable, type ReversibleEntry } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 
 /** The part of an entry's data that undoing needs, and that the database is asked for. */
@@ -28,7 +28,7 @@ type Replaced = {
  * Narrows what came from the database. False for a stripped entry, one whose `before` was too large
  * to keep, and the first one.
  */
-const isUndoable = (entry: Undoable): entry is Undoable & Replaced =>
+const isUndoable = (entry: ReversibleEntry): entry is ReversibleEntry & Replaced =>
   !entry.stripped &&
   entry.before !== undefined &&
   entry.data !== undefined &&
@@ -47,9 +47,9 @@ export async function entriesSince(
   user_id: string,
   id: string,
   { seq, head }: { seq: number; head: number },
-): Promise<() => AsyncIterable<Undoable>> {
+): Promise<() => AsyncIterable<ReversibleEntry>> {
   const entity = { user_id, topic: 'conversations' as const, entity_id: id }
-  if (seq > head || !(await lastEntryAt(database, entity, { seq }))) throw wasNotThere()
+  if (seq > head || !(await findLastEntryAt(database, entity, { seq }))) throw wasNotThere()
   return () => readUndoable(database, entity, seq, head)
 }
 
@@ -58,7 +58,7 @@ export async function entriesSince(
  * changed.
  */
 export async function changedBy(
-  entries: AsyncIterable<Undoable> | Iterable<Undoable>,
+  entries: AsyncIterable<ReversibleEntry> | Iterable<ReversibleEntry>,
 ): Promise<Set<string>> {
   const changed = new Set<string>()
   for await (const entry of entries) {
@@ -80,7 +80,7 @@ export async function changedBy(
  */
 export async function undoAll(
   held: Conversation,
-  entries: AsyncIterable<Undoable>,
+  entries: AsyncIterable<ReversibleEntry>,
 ): Promise<Conversation> {
   let then = held
   for await (const entry of entries) then = undo(then, entry)
@@ -91,7 +91,7 @@ export async function undoAll(
  * Pure: the conversation before the entry that made it what it is. `held` may have any of the
  * messages. Throws `not_found` when the entry has lost what undoing it needs.
  */
-export function undo(held: Conversation, entry: Undoable): Conversation {
+export function undo(held: Conversation, entry: ReversibleEntry): Conversation {
   if (!isUndoable(entry)) throw wasNotThere()
   return { ...held, ...replacedBy(held, entry), version: entry.version - 1 }
 }

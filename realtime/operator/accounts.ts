@@ -1,8 +1,8 @@
-import { findUser, findUserByName, type UserDocument } from '../store/users.ts'
-import type { Database } from '../store/database.ts'
 import type { Caller } from '../log/entry.ts'
+import type { Database } from '../store/database.ts'
+import { findUser, findUserByName, type UserDocument } from '../store/users.ts'
 
-/** The account with this id or username; undefined when there is none, or it is being deleted. */
+/** Finds an account by id or username. Undefined: there is none, or it is being deleted. */
 export async function findAccount(
   database: Database,
   name: string,
@@ -12,7 +12,7 @@ export async function findAccount(
   return user && !user.closing ? user : undefined
 }
 
-/** How the log names an operator. */
+/** On behalf of a user, recorded in the log as the operator's change. */
 export const asOperator = (user_id: string): Caller => ({
   user_id,
   session_id: null,

@@ -1,8 +1,6 @@
-// The documents of one user and topic against the fold of their log, an entity at a time. What the log no longer tells (purged, expired) can
-// only be checked by version.
-import type { Conversation } from '@lockstep/protocol/conversations'
+// Compares the documents of one user and topic with the fold of the log, one entity at a time. Where the log
+// has lost its content (a purge, retention), only the version can be compared.
 import { equalJson } from '@lockstep/protocol/free-form'
-import type { Message } from '@lockstep/protocol/message'
 import {
   isConversation,
   reduceConversation,
@@ -17,10 +15,11 @@ import { readRun } from '../store/agent-runs.ts'
 import { readEntity, type ChangeDocument } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { readForward } from '../store/messages.ts'
+import { readMessagesInRange } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
+import { readAllMessages } from './read-all-messages.ts'
 
-export interface Audited {
+export interface DocumentsToAudit {
   user_id: string
   topic: Topic
   entity_ids: readonly string[]
@@ -31,6 +30,7 @@ interface DocumentFault {
   fault: string
 }
 
+/** Returns what is wrong, or undefined. `entries` are all of the entity's, at least one. */
 type Check = (
   database: Database,
   user_id: string,
@@ -38,19 +38,19 @@ type Check = (
   entries: readonly ChangeDocument[],
 ) => Promise<string | undefined>
 
-/** How often an entity is looked at again that changed while it was compared. */
-const ATTEMPTS = 5
+/** How often a comparison is tried: an entity may change while it is compared. */
+const MAX_ATTEMPTS = 5
 
 export async function* checkDocuments(
   database: Database,
   log: Log,
-  { user_id, topic, entity_ids }: Audited,
+  { user_id, topic, entity_ids }: DocumentsToAudit,
 ): AsyncGenerator<DocumentFault> {
   const check = checks[topic]
   if (!check) return
   for (const entity_id of entity_ids) {
     let fault: string | undefined
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await log.projectToHead(user_id, topic)
       const entries = await readEntity(database, { user_id, topic, entity_id })
       fault = await check(database, user_id, entity_id, entries)
@@ -60,8 +60,10 @@ export async function* checkDocuments(
   }
 }
 
-const isWhole = (entries: readonly ChangeDocument[]) => entries.every(({ stripped }) => !stripped)
-const differs = "the document isn't what the log says"
+/** No entry has lost its content. */
+const isComplete = (entries: readonly ChangeDocument[]) =>
+  entries.every(({ stripped }) => !stripped)
+const DIFFERS = 'the document differs from the log'
 
 const checkConversation: Check = async (database, user_id, id, entries) => {
   const last = entries.at(-1)!
@@ -71,63 +73,47 @@ const checkConversation: Check = async (database, user_id, id, entries) => {
     return `the document has version ${document.version}, the log ${last.version}`
   if (last.op === 'purged' || 'purged' in document)
     return checkPurged(database, user_id, id, 'purged' in document)
-  if (!isWhole(entries)) return undefined
+  if (!isComplete(entries)) return undefined
   const folded = entries.map(toChange).reduce<HeldConversation>(reduceConversation, undefined)
-  if (!isConversation(folded)) return differs
+  if (!isConversation(folded)) return DIFFERS
   const { messages, has_more: _hasMore, ...summary } = folded
-  if (!equalJson(summary, toSummary(document))) return differs
-  return equalJson(messages, await allMessages(database, folded))
+  if (!equalJson(summary, toSummary(document))) return DIFFERS
+  return equalJson(messages, await readAllMessages(database, user_id, id))
     ? undefined
-    : "the messages aren't what the log says"
+    : 'the messages differ from the log'
 }
 
 async function checkPurged(database: Database, user_id: string, id: string, isTombstone: boolean) {
   if (!isTombstone) return 'it is purged, but its document is there'
-  const left = await readForward(database, user_id, id, {
+  const remaining = await readMessagesInRange(database, user_id, id, {
     after: 0,
     upTo: Number.MAX_SAFE_INTEGER,
     limit: 1,
   })
-  return left.length > 0 ? 'it is purged, but has messages' : undefined
-}
-
-const PAGE = 500
-
-async function allMessages(database: Database, { user_id, id }: Conversation): Promise<Message[]> {
-  const messages: Message[] = []
-  for (;;) {
-    const after = messages.at(-1)?.position ?? 0
-    const page = await readForward(database, user_id, id, {
-      after,
-      upTo: Number.MAX_SAFE_INTEGER,
-      limit: PAGE,
-    })
-    messages.push(...page)
-    if (page.length < PAGE) return messages
-  }
+  return remaining.length > 0 ? 'it is purged, but it has messages' : undefined
 }
 
 const checkRun: Check = async (database, user_id, id, entries) => {
   const document = await readRun(database, user_id, id)
   if (!document) return 'there is no document'
-  if (!isWhole(entries))
+  if (!isComplete(entries))
     return document.version === entries.at(-1)!.version ? undefined : 'the versions differ'
   return equalJson(document, entries.map(toChange).reduce<HeldRun>(reduceRun, undefined))
     ? undefined
-    : differs
+    : DIFFERS
 }
 
 const checkPreferences: Check = async (database, user_id, _id, entries) => {
   const stored = await readPreferences(database, user_id)
   if (!stored) return 'there is no account'
-  if (!isWhole(entries))
+  if (!isComplete(entries))
     return stored.version === entries.at(-1)!.version ? undefined : 'the versions differ'
   return equalJson(stored, entries.map(toChange).reduce(reducePreferences, noPreferences))
     ? undefined
-    : differs
+    : DIFFERS
 }
 
-/** Accounts and sessions aren't projected: their documents come first. */
+/** `account` has no check: its documents are not projected from the log, but written before it. */
 const checks: Partial<Record<Topic, Check>> = {
   conversations: checkConversation,
   agents: checkRun,

@@ -1,5 +1,5 @@
-// Reads users' logs to the end and checks what must hold in each: `seq` has no gap, time never goes back, every entity's versions are
-// explained one by one, and the documents are what folding the log gives.
+// Reads the logs of users to the end and checks what must hold in each: `seq` has no gaps, time never goes
+// back, each change increases its entity's version by 1, and the documents equal the fold of the log.
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import { changeId, readChanges, topicKey, type ChangeDocument } from '../store/changes.ts'
@@ -21,7 +21,7 @@ export interface AuditResult {
   faults: number
 }
 
-/** What an audit tells, as it goes. */
+/** Receives what an audit reads and finds, as it goes. */
 export interface AuditReport {
   entry: (entry: ChangeDocument) => void | Promise<void>
   fault: (fault: AuditFault) => void
@@ -29,7 +29,7 @@ export interface AuditReport {
 
 const BATCH = 200
 
-/** Audits these users, or all that ever had logs. Reads only, but for documents that had yet to follow their log. */
+/** Audits these users. It writes nothing except projections that were not up to date. */
 export async function audit(
   database: Database,
   log: Log,
@@ -40,7 +40,7 @@ export async function audit(
   for await (const user_id of users) {
     result.users++
     for (const topic of topics) {
-      const tell = (fault: Omit<AuditFault, 'user_id' | 'topic'>) => {
+      const reportFault = (fault: Omit<AuditFault, 'user_id' | 'topic'>) => {
         result.faults++
         report.fault({ user_id, topic, ...fault })
       }
@@ -50,23 +50,24 @@ export async function audit(
         result.entries++
         await report.entry(entry)
         for (const fault of faultsOf(entry, last, entities.get(entry.entity_id)))
-          tell({ fault, seq: entry.seq, entity_id: entry.entity_id })
+          reportFault({ fault, seq: entry.seq, entity_id: entry.entity_id })
         entities.set(entry.entity_id, { version: entry.version })
         last = entry
       }
-      if (last?.op === 'closed') continue // its content is gone, on purpose
+      // the content of a closed account has been removed
+      if (last?.op === 'closed') continue
       for await (const fault of checkDocuments(database, log, {
         user_id,
         topic,
         entity_ids: [...entities.keys()],
       }))
-        tell(fault)
+        reportFault(fault)
     }
   }
   return result
 }
 
-/** Everybody who ever had logs, in order of id. */
+/** The ids of all users who ever had logs, in order. */
 export async function* allUsers(database: Database): AsyncGenerator<string> {
   for (let after = ''; ;) {
     const page = await usersWithLogs(database, after, BATCH)
@@ -94,7 +95,7 @@ async function* entriesOf(
   }
 }
 
-/** Versions that entities of a topic begin with: preferences are there, empty, from the start. */
+/** The version after the first change, if not 1: preferences exist, empty, before their first change. */
 const FIRST_VERSION: Partial<Record<Topic, number>> = { preferences: 2 }
 
 function* faultsOf(
@@ -104,13 +105,15 @@ function* faultsOf(
 ) {
   const { _id, user_id, topic, seq, version } = entry
   const expected = (last?.seq ?? 0) + 1
-  const isRest = entry.op === 'closed' && last === undefined // what came before it has been erased
-  if (seq !== expected && !isRest) yield `seq ${seq} follows ${expected - 1}`
-  if (_id !== changeId(topicKey(user_id, topic), seq)) yield `_id ${_id} isn't of seq ${seq}`
-  if (last && entry.at < last.at) yield 'is dated before the entry in front of it'
+  // closing an account removes the entries before this one
+  const isOnlyEntry = entry.op === 'closed' && last === undefined
+  if (seq !== expected && !isOnlyEntry) yield `seq ${seq} follows ${expected - 1}`
+  if (_id !== changeId(topicKey(user_id, topic), seq))
+    yield `_id ${_id} doesn't belong to seq ${seq}`
+  if (last && entry.at < last.at) yield 'is dated before the previous entry'
   if (!entry.data && !entry.stripped && entry.op !== 'closed')
-    yield 'has no content and does not say why'
-  // the account's own documents are written first, so a crash may leave an entry out, but never put one in
+    yield 'has no content, but is not marked as stripped'
+  // account documents are written before their entry, so a crash may lose an entry but never adds one
   const next = entity ? entity.version + 1 : (FIRST_VERSION[topic] ?? 1)
   if (
     topic === 'account' || entry.op === 'closed'

@@ -2,13 +2,13 @@
 import type { Collection } from 'mongodb'
 import type { ChangeDocument } from './changes.ts'
 import type { Database } from './database.ts'
-import { among, ownedBy } from './shard-key.ts'
+import { idsFilter, userFilter } from './shard-key.ts'
 
 /** Ids deleted at once: a deletion of any size stays within an operation's deadline. */
 const BATCH = 1_000
 
 /** The newest entry of topic `account` about a session or the user, one of these ops if told. */
-export const lastAccountEntry = (
+export const findLastAccountEntry = (
   { changes }: Database,
   user_id: string,
   entity_id: string,
@@ -38,7 +38,7 @@ type Owned = Collection<{ _id: string; user_id: string }>
 
 async function erase(collection: unknown, user_id: string, also: object = {}): Promise<void> {
   const owned = collection as Owned
-  const filter = { ...ownedBy(user_id), ...also }
+  const filter = { ...userFilter(user_id), ...also }
   for (;;) {
     const found = await owned
       .find(filter)
@@ -46,7 +46,7 @@ async function erase(collection: unknown, user_id: string, also: object = {}): P
       .project<{ _id: string }>({ _id: 1 })
       .toArray()
     if (found.length === 0) return
-    await owned.deleteMany(among(found.map(({ _id }) => _id)))
+    await owned.deleteMany(idsFilter(found.map(({ _id }) => _id)))
   }
 }
 

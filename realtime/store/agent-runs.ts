@@ -2,10 +2,10 @@
 import type { FindCursor } from 'mongodb'
 import type { Run, RunStatus } from '@lockstep/protocol/agents'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
-import { ignoreNewer } from './conversations.ts'
+import { ignoreDuplicateKey } from './conversations.ts'
 import type { Database } from './database.ts'
-import { readPage, type Page } from './paging.ts'
-import { byId, only, ownedBy } from './shard-key.ts'
+import { readPage, type DocumentPage } from './paging.ts'
+import { idIndexHint, idFilter, userFilter } from './shard-key.ts'
 
 export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
   /** `<user>:<id>` */
@@ -36,7 +36,7 @@ export async function readRun(
   user_id: string,
   id: string,
 ): Promise<HeldRun> {
-  const document = await agent_runs.findOne(only(runKey(user_id, id)))
+  const document = await agent_runs.findOne(idFilter(runKey(user_id, id)))
   if (!document) return undefined
   return 'deleted' in document ? { id, version: document.version, deleted: true } : toRun(document)
 }
@@ -48,7 +48,7 @@ export async function writeRun(
   held: NonNullable<HeldRun>,
   seq: number,
 ): Promise<void> {
-  const guard = { ...only(runKey(user_id, held.id)), seq: { $lt: seq } }
+  const guard = { ...idFilter(runKey(user_id, held.id)), seq: { $lt: seq } }
   const document = () => {
     if ('deleted' in held) return { user_id, version: held.version, seq, deleted: true as const }
     const { id: _id, started_at, ended_at, ...rest } = held
@@ -59,10 +59,10 @@ export async function writeRun(
       seq,
     }
   }
-  await ignoreNewer(agent_runs.replaceOne(guard, document(), { upsert: true }))
+  await ignoreDuplicateKey(agent_runs.replaceOne(guard, document(), { upsert: true }))
 }
 
-export interface RunPage {
+export interface RunListQuery {
   limit: number
   agent?: string
   status?: RunStatus
@@ -75,8 +75,8 @@ export interface RunPage {
 export async function listRuns(
   { agent_runs }: Database,
   user_id: string,
-  { limit, after, ...matching }: RunPage,
-): Promise<Page<LiveRunDocument>> {
+  { limit, after, ...matching }: RunListQuery,
+): Promise<DocumentPage<LiveRunDocument>> {
   const filter = {
     user_id,
     started_at: after ? { $lte: after.at } : { $exists: true },
@@ -95,7 +95,7 @@ export async function readAllRuns(
   limit: number,
 ): Promise<LiveRunDocument[]> {
   const found = await agent_runs
-    .find({ ...ownedBy(user_id, after), deleted: { $exists: false } }, byId)
+    .find({ ...userFilter(user_id, after), deleted: { $exists: false } }, idIndexHint)
     .sort({ _id: 1 })
     .limit(limit)
     .toArray()
@@ -103,7 +103,7 @@ export async function readAllRuns(
 }
 
 /** Runs of all users that have not ended and began before `before`. */
-export async function unfinishedRuns(
+export async function findUnfinishedRuns(
   { agent_runs }: Database,
   before: Date,
   limit: number,

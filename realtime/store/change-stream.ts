@@ -8,13 +8,13 @@ import {
 } from 'mongodb'
 import type { ChangeDocument } from './changes.ts'
 import type { Database } from './database.ts'
-import { toFault } from './faults.ts'
+import { toServerFault } from './faults.ts'
 import { canaryId, type Token } from './feed.ts'
 
 /** How long the server holds an idle request (ms); an event ends it at once. */
 const AWAIT_MS = 1_000
 
-export interface StreamOptions {
+export interface ChangeStreamOptions {
   range: string
   /** Buckets from (inclusive) and to (exclusive); absent: all. */
   buckets?: readonly [from: number, to: number]
@@ -26,7 +26,7 @@ export interface StreamOptions {
 export type StreamEvent =
   { kind: 'change'; entry: ChangeDocument } | { kind: 'canary' } | { kind: 'lost'; what: string }
 
-export interface Stream {
+export interface ChangeStreamReader {
   /** Calls back once when the server has opened the stream: whatever is written from then on will be seen. */
   onOpen(callback: () => void): void
   /** The next event; undefined when none came for a while. The first call opens the stream. Rejects when it fails or is closed. */
@@ -36,7 +36,10 @@ export interface Stream {
   close(): Promise<void>
 }
 
-export function openStream(database: Database, { range, buckets, after }: StreamOptions): Stream {
+export function openChangeStream(
+  database: Database,
+  { range, buckets, after }: ChangeStreamOptions,
+): ChangeStreamReader {
   const inserts: Document = { 'ns.coll': 'changes', operationType: 'insert' }
   if (buckets) inserts['fullDocument.bucket'] = { $gte: buckets[0], $lt: buckets[1] }
   const canary = {
@@ -51,7 +54,7 @@ export function openStream(database: Database, { range, buckets, after }: Stream
     { $match: { $or: [inserts, canary, ends, invalidated] } },
     { $project: { 'fullDocument.before': 0 } },
   ]
-  const stream: ChangeStream = database.patient.watch(stages, {
+  const stream: ChangeStream = database.dbWithoutTimeout.watch(stages, {
     maxAwaitTimeMS: AWAIT_MS,
     ...(after !== undefined && { resumeAfter: after }),
   })
@@ -86,5 +89,5 @@ function toEvent(event: ChangeStreamDocument): StreamEvent {
 export function isResumable(error: unknown): boolean {
   if (error instanceof MongoServerError && error.hasErrorLabel('ResumableChangeStreamError'))
     return true
-  return toFault(error).code === 'unavailable'
+  return toServerFault(error).code === 'unavailable'
 }

@@ -3,7 +3,7 @@ import { BSON, MongoServerError, type FindCursor } from 'mongodb'
 import type { Actor } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
-import { among, byId, ownerOf } from './shard-key.ts'
+import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
 
 export interface ChangeDocument {
   /** `<user>:<topic>:<seq, 12 digits>` */
@@ -36,7 +36,7 @@ export interface ChangeDocument {
 
 const DIGITS = 12
 /** Beyond every `seq`. */
-export const AFTER_ALL = 10 ** DIGITS - 1
+export const MAX_SEQ = 10 ** DIGITS - 1
 
 export const topicKey = (user_id: string, topic: string): string => `${user_id}:${topic}`
 export const changeId = (key: string, seq: number): string =>
@@ -44,13 +44,13 @@ export const changeId = (key: string, seq: number): string =>
 
 /** A topic's entries in (after, upTo]. */
 const entriesIn = (key: string, after: number, upTo: number) => ({
-  user_id: ownerOf(key),
+  user_id: userIdOf(key),
   _id: { $gt: changeId(key, after), $lte: changeId(key, upTo) },
 })
 
 /** The entity of a topic with this id. */
 const entityOf = (key: string, entity_id: string): EntityQuery => ({
-  user_id: ownerOf(key),
+  user_id: userIdOf(key),
   topic: key.slice(key.lastIndexOf(':') + 1) as Topic,
   entity_id,
 })
@@ -71,16 +71,17 @@ export const readChanges = (
   { changes }: Database,
   key: string,
   after: number,
-  { upTo = AFTER_ALL, limit = 0 }: { upTo?: number; limit?: number } = {},
+  { upTo = MAX_SEQ, limit = 0 }: { upTo?: number; limit?: number } = {},
 ): FindCursor<ChangeDocument> =>
   changes
-    .find(entriesIn(key, after, upTo), byId)
+    .find(entriesIn(key, after, upTo), idIndexHint)
     .sort({ _id: 1 })
     .limit(limit)
 
 /** The same without what each replaced, which nobody but rewind needs and which may be larger than the rest. */
-export const readSlim = (...query: Parameters<typeof readChanges>): FindCursor<ChangeDocument> =>
-  readChanges(...query).project<ChangeDocument>({ before: 0 })
+export const readChangesWithoutBefore = (
+  ...query: Parameters<typeof readChanges>
+): FindCursor<ChangeDocument> => readChanges(...query).project<ChangeDocument>({ before: 0 })
 
 /** Bytes of an entry as it is stored: numbers and lists take more there than in JSON. */
 export const storedBytes = (entry: ChangeDocument): number =>
@@ -89,7 +90,7 @@ export const storedBytes = (entry: ChangeDocument): number =>
 /** The newest entry, without its content. */
 export const readLast = ({ changes }: Database, key: string) =>
   changes
-    .find(entriesIn(key, 0, AFTER_ALL), byId)
+    .find(entriesIn(key, 0, MAX_SEQ), idIndexHint)
     .sort({ _id: -1 })
     .limit(1)
     .project<Pick<ChangeDocument, '_id' | 'seq' | 'epoch' | 'at' | 'op'>>({
@@ -113,7 +114,7 @@ export const readRecent = ({ changes }: Database, since: Date) =>
     })
 
 /** A place in a topic: behind the entry `seq`, or behind all entries made until `time`. */
-export type Moment = { seq: number } | { time: Date }
+export type HistoryPoint = { seq: number } | { time: Date }
 
 interface EntityQuery {
   user_id: string
@@ -122,10 +123,10 @@ interface EntityQuery {
 }
 
 /** The last entry of an entity at a moment. */
-export const lastEntryAt = (
+export const findLastEntryAt = (
   { changes }: Database,
   entity: EntityQuery,
-  moment: Moment,
+  moment: HistoryPoint,
 ): Promise<Pick<ChangeDocument, 'seq' | 'version'> | null> =>
   changes.findOne(
     {
@@ -148,18 +149,21 @@ export const readUndoable = (
   entity: EntityQuery,
   after: number,
   upTo: number,
-): FindCursor<Undoable> =>
+): FindCursor<ReversibleEntry> =>
   changes
     .find({ ...entity, seq: { $gt: after, $lte: upTo } })
     .sort({ seq: -1 })
-    .project<Undoable>({
+    .project<ReversibleEntry>({
       ...{ _id: 0, op: 1, version: 1, stripped: 1, before: 1 },
       ...{ 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 },
     })
 
-export type Undoable = Pick<ChangeDocument, 'op' | 'version' | 'stripped' | 'before' | 'data'>
+export type ReversibleEntry = Pick<
+  ChangeDocument,
+  'op' | 'version' | 'stripped' | 'before' | 'data'
+>
 
-/** What an entry tells of itself without its content: names of what it wrote, and counts and a word that are null once that is gone. */
+/** What an entry tells of itself without its content: names of what it wrote, and counts and a label that are null once that is gone. */
 export type EntryOutline = Pick<
   ChangeDocument,
   'seq' | 'at' | 'topic' | 'op' | 'entity_id' | 'version' | 'actor' | 'stripped'
@@ -168,7 +172,7 @@ export type EntryOutline = Pick<
   messages: number | null
   edited: number | null
   /** A status, an agent's id, a device's name. */
-  word: string | null
+  label: string | null
 }
 
 const namesOf = (field: string) => ({
@@ -187,7 +191,7 @@ export const readOutlines = (
   { before, limit, entity_id }: { before: number; limit: number; entity_id?: string },
 ): Promise<EntryOutline[]> =>
   (entity_id === undefined
-    ? changes.find(entriesIn(key, 0, before - 1), byId).sort({ _id: -1 })
+    ? changes.find(entriesIn(key, 0, before - 1), idIndexHint).sort({ _id: -1 })
     : changes.find({ ...entityOf(key, entity_id), seq: { $lt: before } }).sort({ seq: -1 })
   )
     .limit(limit)
@@ -207,7 +211,7 @@ export const readOutlines = (
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
       // two operands each: MongoDB 4.4 knows no more
-      word: {
+      label: {
         $ifNull: [
           '$data.agent',
           { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
@@ -225,7 +229,7 @@ export async function readUnapplied(
   // `seq` has no gaps, so what is beyond begins with the next one
   const next = new Map(heads.map(({ _id, applied }) => [changeId(_id, applied + 1), _id]))
   const found = await database.changes
-    .find(among([...next.keys()]))
+    .find(idsFilter([...next.keys()]))
     .project<{ _id: string }>({ _id: 1 })
     .toArray()
   const read = async (key: string) => ({ key, seq: (await readLast(database, key))!.seq })
@@ -264,7 +268,7 @@ export async function expireContent(
     .project<{ _id: string }>({ _id: 1 })
     .toArray()
   if (old.length === 0) return 0
-  await changes.updateMany(among(old.map(({ _id }) => _id)), {
+  await changes.updateMany(idsFilter(old.map(({ _id }) => _id)), {
     $set: { stripped: true, expired: true },
     $unset: { data: '', before: '' },
   })

@@ -4,8 +4,8 @@ import type { Summary } from '@lockstep/protocol/conversations'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Tombstone } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from './database.ts'
-import { readPage, type Page } from './paging.ts'
-import { byId, only, ownedBy } from './shard-key.ts'
+import { readPage, type DocumentPage } from './paging.ts'
+import { idIndexHint, idFilter, userFilter } from './shard-key.ts'
 
 export interface LiveConversationDocument {
   /** `<user>:<id>`: ids of different users can't collide. */
@@ -55,7 +55,7 @@ export async function readConversation(
   user_id: string,
   id: string,
 ): Promise<ConversationDocument | null> {
-  return conversations.findOne(only(conversationKey(user_id, id)))
+  return conversations.findOne(idFilter(conversationKey(user_id, id)))
 }
 
 /** Writes a conversation as it is after change `seq`; leaves a newer one alone. */
@@ -64,7 +64,7 @@ export async function writeConversation(
   held: Summary | Tombstone,
   seq: number,
 ): Promise<void> {
-  const guard = { ...only(conversationKey(held.user_id, held.id)), seq: { $lt: seq } }
+  const guard = { ...idFilter(conversationKey(held.user_id, held.id)), seq: { $lt: seq } }
   if ('purged' in held) {
     const tombstone: Omit<TombstoneDocument, '_id'> = {
       user_id: held.user_id,
@@ -73,7 +73,7 @@ export async function writeConversation(
       purged: true,
       purged_at: new Date(),
     }
-    await ignoreNewer(database.conversations.replaceOne(guard, tombstone, { upsert: true }))
+    await ignoreDuplicateKey(database.conversations.replaceOne(guard, tombstone, { upsert: true }))
     return
   }
   const { id: _conversation, created_at, updated_at, deleted_at, ...rest } = held
@@ -84,17 +84,17 @@ export async function writeConversation(
     deleted_at: deleted_at === null ? null : new Date(deleted_at),
     seq,
   }
-  await ignoreNewer(database.conversations.replaceOne(guard, document, { upsert: true }))
+  await ignoreDuplicateKey(database.conversations.replaceOne(guard, document, { upsert: true }))
 }
 
 /** A guarded upsert that meets a newer document fails to insert a second one: that is the guard at work. */
-export async function ignoreNewer(write: Promise<unknown>): Promise<void> {
+export async function ignoreDuplicateKey(write: Promise<unknown>): Promise<void> {
   await write.catch((error: { code?: unknown }) => {
     if (error.code !== 11000) throw error
   })
 }
 
-export interface ListPage {
+export interface ConversationListQuery {
   state: 'active' | 'archived' | 'trash'
   limit: number
   /** Where the page before ended. */
@@ -113,8 +113,8 @@ const states = {
 export async function listConversations(
   { conversations }: Database,
   user_id: string,
-  page: ListPage,
-): Promise<Page<LiveConversationDocument>> {
+  page: ConversationListQuery,
+): Promise<DocumentPage<LiveConversationDocument>> {
   const { after, matching } = page
   const conditions = []
   if (after)
@@ -150,7 +150,7 @@ export async function readAllConversations(
   limit: number,
 ): Promise<LiveConversationDocument[]> {
   const found = await conversations
-    .find({ ...ownedBy(user_id, after), purged: { $exists: false } }, byId)
+    .find({ ...userFilter(user_id, after), purged: { $exists: false } }, idIndexHint)
     .sort({ _id: 1 })
     .limit(limit)
     .toArray()
@@ -160,7 +160,7 @@ export async function readAllConversations(
 export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 
 /** What has been in the trash since before `before`, oldest first. */
-export const trashedBefore = ({ conversations }: Database, before: Date, limit: number) =>
+export const findTrashedBefore = ({ conversations }: Database, before: Date, limit: number) =>
   conversations
     .find({ deleted_at: { $type: 'date', $lt: before } })
     .sort({ deleted_at: 1 })
@@ -169,7 +169,7 @@ export const trashedBefore = ({ conversations }: Database, before: Date, limit: 
     .toArray()
 
 /** What was purged after `after`. */
-export const purgedSince = ({ conversations }: Database, after: Date, limit: number) =>
+export const findPurgedSince = ({ conversations }: Database, after: Date, limit: number) =>
   conversations
     .find({ purged_at: { $type: 'date', $gt: after } })
     .sort({ purged_at: 1 })

@@ -28,7 +28,7 @@ export interface Database {
   /** Majority reads from the primary, `{w: 'majority', j: true}` writes; an operation fails soon when the database is away. */
   db: Db
   /** The same database over connections that may be silent for long: for the change stream and for building indexes. */
-  patient: Db
+  dbWithoutTimeout: Db
   changes: Collection<ChangeDocument>
   heads: Collection<HeadDocument>
   users: Collection<UserDocument>
@@ -53,8 +53,8 @@ export async function openDatabase(url: string): Promise<Database> {
     serverSelectionTimeoutMS: 10_000,
     ignoreUndefined: true,
   }
-  const patient = new MongoClient(url, { ...options, minPoolSize: 1 })
-  await patient.connect()
+  const untimed = new MongoClient(url, { ...options, minPoolSize: 1 })
+  await untimed.connect()
   const client = new MongoClient(url, { ...options, minPoolSize: 2, ...prompt })
   await client.connect()
   const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1] ?? 'lockstep'
@@ -62,7 +62,7 @@ export async function openDatabase(url: string): Promise<Database> {
   return {
     client,
     db,
-    patient: patient.db(name),
+    dbWithoutTimeout: untimed.db(name),
     changes: db.collection('changes'),
     heads: db.collection('heads'),
     users: db.collection('users'),
@@ -73,15 +73,15 @@ export async function openDatabase(url: string): Promise<Database> {
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     close: async () => {
-      await Promise.all([client.close(), patient.close()])
+      await Promise.all([client.close(), untimed.close()])
     },
   }
 }
 
 /** Makes what is missing; safe to run from many nodes at once. */
-export async function ensureIndexes({ patient }: Database): Promise<void> {
+export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<void> {
   const make = (collection: string, indexes: Parameters<Collection['createIndexes']>[0]) =>
-    patient.collection(collection).createIndexes(indexes)
+    dbWithoutTimeout.collection(collection).createIndexes(indexes)
   await Promise.all([
     make('changes', [
       { key: { user_id: 1, topic: 1, mutation_id: 1 }, unique: true, name: 'mutation' },

@@ -15,9 +15,9 @@ import { Fault } from '@lockstep/protocol/errors'
 const RETRY_MS = 1_000
 
 /** Faults stay; a database that is away, electing or too slow is `unavailable`; everything else is `internal`, with its cause for the log. */
-export function toFault(error: unknown): Fault {
+export function toServerFault(error: unknown): Fault {
   if (error instanceof Fault) return error
-  if (isAway(error))
+  if (isDatabaseUnavailable(error))
     return new Fault(
       'unavailable',
       { detail: 'The database is not reachable: try again', retry_after_ms: RETRY_MS },
@@ -48,7 +48,7 @@ const unreachable = [
 const pooled = new Set(['MongoPoolClosedError', 'MongoWaitQueueTimeoutError'])
 
 /** Nothing but the database itself is at fault: it is away, electing or too slow, for everybody. */
-export function isAway(error: unknown): boolean {
+export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof MongoServerError)
     return passing.has(Number(error.code)) || error.hasErrorLabel('RetryableWriteError')
   return unreachable.some((kind) => error instanceof kind) || isUnwrapped(error)

@@ -24,13 +24,16 @@ export interface FeedDocument {
 
 export const canaryId = (range: string): string => `canary:${range}`
 
-export async function readToken({ feed }: Database, range: string): Promise<Token | undefined> {
+export async function readResumeToken(
+  { feed }: Database,
+  range: string,
+): Promise<Token | undefined> {
   const kept = await feed.findOne({ _id: `tail:${range}` })
   return kept?.token ?? undefined
 }
 
 /** Keeps the token, unless a later holder of the lease has kept one: an old holder that wakes up must not move it back. */
-export async function saveToken(
+export async function saveResumeToken(
   { feed }: Database,
   range: string,
   token: Token,
@@ -46,13 +49,13 @@ export async function saveToken(
 }
 
 /** A generation that is higher than any kept one: after Redis lost its counter, the database still knows it. */
-export async function keptGeneration({ feed }: Database, range: string): Promise<number> {
+export async function readGeneration({ feed }: Database, range: string): Promise<number> {
   const kept = await feed.findOne({ _id: `tail:${range}` }, { projection: { generation: 1 } })
   return kept?.generation ?? 0
 }
 
 /** Writes what a living stream must show next. */
-export async function beatCanary({ feed }: Database, range: string): Promise<void> {
+export async function writeCanary({ feed }: Database, range: string): Promise<void> {
   await feed.updateOne(
     { _id: canaryId(range) },
     { $inc: { beat: 1 }, $set: { at: new Date() } },
@@ -61,13 +64,13 @@ export async function beatCanary({ feed }: Database, range: string): Promise<voi
 }
 
 /** How many leases the buckets are split into; 1 unless an operator wrote `{_id: 'leases', count: n}`. */
-export async function leaseCount({ feed }: Database): Promise<number> {
+export async function readLeaseCount({ feed }: Database): Promise<number> {
   const kept = await feed.findOne({ _id: 'leases' })
   return Math.max(1, Math.floor(kept?.count ?? 1))
 }
 
 /** The name of the deployment whose database this is, made by whoever asks first. */
-export async function deploymentName({ feed }: Database): Promise<string> {
+export async function readDeploymentName({ feed }: Database): Promise<string> {
   await feed.updateOne(
     { _id: 'deployment' },
     { $setOnInsert: { name: newName() } },

@@ -1,6 +1,6 @@
 import { topicKey } from './changes.ts'
 import type { Database } from './database.ts'
-import { among, only } from './shard-key.ts'
+import { idsFilter, idFilter } from './shard-key.ts'
 
 /**
  * Where the projection of a topic stands. The log's real head is its last entry: `applied` only says up to where the documents
@@ -26,7 +26,7 @@ export async function createHeads(
   await heads.bulkWrite(
     topics.map((topic) => ({
       updateOne: {
-        filter: only(topicKey(user_id, topic)),
+        filter: idFilter(topicKey(user_id, topic)),
         update: { $setOnInsert: { applied: 0, epoch, at: new Date(0) } },
         upsert: true,
       },
@@ -36,10 +36,10 @@ export async function createHeads(
 }
 
 export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument | null> =>
-  heads.findOne(only(key))
+  heads.findOne(idFilter(key))
 
 export const readHeads = ({ heads }: Database, keys: readonly string[]): Promise<HeadDocument[]> =>
-  heads.find(among(keys)).toArray()
+  heads.find(idsFilter(keys)).toArray()
 
 /** The projection has followed the log up to `seq`; never moves backwards. */
 export async function advanceHead(
@@ -49,7 +49,7 @@ export async function advanceHead(
   at: Date,
   closed: boolean,
 ): Promise<void> {
-  await heads.updateOne(only(key), {
+  await heads.updateOne(idFilter(key), {
     $max: { applied: seq, at },
     ...(closed && { $set: { closed: true as const } }),
   })

@@ -1,7 +1,7 @@
 // Leases of running replies and runs: who produces what, renewed and judged by the database's clock alone, so that nodes whose clocks
 // differ agree. The collection holds nothing but what runs now.
 import type { Database } from './database.ts'
-import { among, only, ownedBy } from './shard-key.ts'
+import { idsFilter, idFilter, userFilter } from './shard-key.ts'
 
 export interface LeaseDocument {
   /** `<user>:<id of the lease>` */
@@ -24,7 +24,7 @@ export async function takeLease(
   { _id, ...lease }: Omit<LeaseDocument, 'expires_at'>,
   ms: number,
 ): Promise<void> {
-  await replies.updateOne(only(_id), [{ $set: { ...lease, expires_at: inMs(ms) } }], {
+  await replies.updateOne(idFilter(_id), [{ $set: { ...lease, expires_at: inMs(ms) } }], {
     upsert: true,
   })
 }
@@ -36,23 +36,23 @@ export async function renewLeases(
   ids: readonly string[],
   ms: number,
 ): Promise<number> {
-  const renewed = await replies.updateMany({ ...among(ids), owner }, [
+  const renewed = await replies.updateMany({ ...idsFilter(ids), owner }, [
     { $set: { expires_at: inMs(ms) } },
   ])
   return renewed.matchedCount
 }
 
 /** Which of these leases the owner holds. */
-export async function heldLeases(
+export async function findHeldLeases(
   { replies }: Database,
   owner: string,
   ids: readonly string[],
 ): Promise<Set<string>> {
-  const held = replies.find({ ...among(ids), owner }).project<{ _id: string }>({ _id: 1 })
+  const held = replies.find({ ...idsFilter(ids), owner }).project<{ _id: string }>({ _id: 1 })
   return new Set((await held.toArray()).map(({ _id }) => _id))
 }
 
-export const expiredLeases = ({ replies }: Database, limit: number): Promise<LeaseDocument[]> =>
+export const findExpiredLeases = ({ replies }: Database, limit: number): Promise<LeaseDocument[]> =>
   replies
     .find({ $expr: { $lt: ['$expires_at', '$$NOW'] } })
     .limit(limit)
@@ -65,14 +65,14 @@ export async function claimLease(
   by: string,
   ms: number,
 ): Promise<boolean> {
-  const claimed = await replies.updateOne({ ...only(_id), owner, expires_at }, [
+  const claimed = await replies.updateOne({ ...idFilter(_id), owner, expires_at }, [
     { $set: { owner: by, expires_at: inMs(ms) } },
   ])
   return claimed.modifiedCount === 1
 }
 
 export async function dropLease({ replies }: Database, _id: string, owner: string): Promise<void> {
-  await replies.deleteOne({ ...only(_id), owner })
+  await replies.deleteOne({ ...idFilter(_id), owner })
 }
 
 /** How many replies and runs a user has running, at most `limit`. */
@@ -81,12 +81,12 @@ export async function countRunning(
   user_id: string,
   limit: number,
 ): Promise<number> {
-  const ids = replies.find(ownedBy(user_id)).project({ _id: 1 }).limit(limit)
+  const ids = replies.find(userFilter(user_id)).project({ _id: 1 }).limit(limit)
   return (await ids.toArray()).length
 }
 
 /** Of these runs, those that somebody holds a lease for. */
-export async function leasedRuns(
+export async function findLeasedRuns(
   { replies }: Database,
   run_ids: readonly string[],
 ): Promise<Set<string>> {

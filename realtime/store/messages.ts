@@ -4,7 +4,7 @@ import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
 import { readPage } from './paging.ts'
-import { among, only } from './shard-key.ts'
+import { idsFilter, idFilter } from './shard-key.ts'
 
 export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
   /** `<user>:<conversation>:<id>` */
@@ -51,7 +51,7 @@ export const readMessages = (
   user_id: string,
   conversation_id: string,
   ids: readonly string[],
-) => messages.find(among(ids.map((id) => messageKey(user_id, conversation_id, id)))).toArray()
+) => messages.find(idsFilter(ids.map((id) => messageKey(user_id, conversation_id, id)))).toArray()
 
 /** The newest messages, or those before a position, as many as a page may have; in order of position. */
 export async function readWindow(
@@ -66,7 +66,7 @@ export async function readWindow(
 }
 
 /** Messages in (after, upTo], in order of position. */
-export async function readForward(
+export async function readMessagesInRange(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
@@ -106,7 +106,7 @@ export async function writeMessages(
     const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
     return {
       replaceOne: {
-        filter: { ...only(messageKey(user_id, conversation_id, id)), seq: { $lt: seq } },
+        filter: { ...idFilter(messageKey(user_id, conversation_id, id)), seq: { $lt: seq } },
         replacement: { user_id, conversation_id, ...rest, ...times, seq },
         upsert: true,
       },
@@ -131,7 +131,7 @@ export async function deleteMessages(
 }
 
 /** Conversations that have a message with this text; case doesn't count. */
-export const conversationsSaying = (
+export const findConversationsWithText = (
   { messages }: Database,
   user_id: string,
   text: string,
@@ -142,18 +142,18 @@ export const conversationsSaying = (
   })
 
 /** undefined: there is no such message. */
-export async function readStatus(
+export async function readMessageStatus(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
   id: string,
 ): Promise<MessageStatus | undefined> {
-  const message = only(messageKey(user_id, conversation_id, id))
+  const message = idFilter(messageKey(user_id, conversation_id, id))
   return (await messages.findOne(message, { projection: { status: 1 } }))?.status
 }
 
 /** Ids of the conversation's messages that stream. */
-export async function streamingMessages(
+export async function findStreamingMessageIds(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
@@ -165,5 +165,7 @@ export async function streamingMessages(
 }
 
 /** Messages of all users that stream; few, as they end within minutes. */
-export const allStreaming = ({ messages }: Database, limit: number): Promise<MessageDocument[]> =>
-  messages.find({ status: 'streaming' }).limit(limit).toArray()
+export const findAllStreamingMessages = (
+  { messages }: Database,
+  limit: number,
+): Promise<MessageDocument[]> => messages.find({ status: 'streaming' }).limit(limit).toArray()

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ensureIndexes, type Database } from './database.ts'
 
 /** One step, known by its place: the first one makes version 1. */
-export interface Migration {
+export interface SchemaMigration {
   name: string
   /** Repeatable: a node that dies half-way is followed by one that begins it again, and one that only stalled goes on beside it. */
   run(database: Database): Promise<void>
@@ -13,7 +13,7 @@ export interface Migration {
   minimum?: number
 }
 
-const migrations: readonly Migration[] = [
+const migrations: readonly SchemaMigration[] = [
   { name: 'the first indexes', run: ensureIndexes },
   { name: 'users whom a host brings', run: ensureIndexes },
 ]
@@ -36,9 +36,9 @@ const RENEW_MS = 3_000
 const POLL_MS = 100
 
 /** Brings the database up to what this program knows, or waits until another node has. Throws when it is newer than that allows. */
-export async function migrate(
+export async function migrateSchema(
   database: Database,
-  { owner, steps = migrations }: { owner: string; steps?: readonly Migration[] },
+  { owner, steps = migrations }: { owner: string; steps?: readonly SchemaMigration[] },
 ): Promise<void> {
   const schema = database.db.collection<SchemaDocument>('schema')
   const prolonged = [{ $set: { owner, until: { $add: ['$$NOW', LEASE_MS] } } }]
@@ -63,7 +63,7 @@ export async function migrate(
     else await advance(step, version + 1)
   }
 
-  async function advance(step: Migration, version: number): Promise<void> {
+  async function advance(step: SchemaMigration, version: number): Promise<void> {
     // a renewal that fails is repeated by the next; should the lock be lost all the same, the step is only begun twice
     const timer = setInterval(() => void renew().catch(() => undefined), RENEW_MS)
     try {

@@ -3,14 +3,14 @@ import type { FindCursor } from 'mongodb'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
 
-export interface Page<T> {
+export interface DocumentPage<T> {
   items: T[]
   /** There are others behind these. */
   more: boolean
 }
 
 /** At most `limit` documents of about 4 MB together, but at least one. They are decoded as they are asked for, so no more is. */
-export async function readPage<T>(cursor: FindCursor<T>, limit: number): Promise<Page<T>> {
+export async function readPage<T>(cursor: FindCursor<T>, limit: number): Promise<DocumentPage<T>> {
   const items: T[] = []
   let bytes = 0
   for await (const item of cursor.limit(limit + 1)) {

@@ -37,7 +37,7 @@ export const findSessionsOf = (
     .toArray()
 
 /** Those of these that are alive. */
-export const findAlive = (
+export const findLiveSessions = (
   { sessions }: Database,
   ids: readonly string[],
   now: Date,

@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createProxyTrust } from '../../realtime/auth/proxy-trust.ts'
 import { freshDatabase } from '../harness/database.ts'
-import { Device, Refused } from '../harness/device.ts'
-import { keptLog } from '../harness/kept-log.ts'
+import { Device, type Refused } from '../harness/device.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
 import { startNode, type NodeSettings } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -69,7 +69,7 @@ describe('X-Forwarded-Host', () => {
   test.each([false, '10.1.2.3', 'uniquelocal'])(
     'of an address that TRUST_PROXY %s doesn’t trust counts for nothing',
     async (trustProxy) => {
-      await using database = await freshDatabase()
+      await using database = freshDatabase()
       await using node = await startNode(database, { trustProxy })
       const alice = await signUp(node, 'alice')
       expect(await tryBoth(alice, forwarded)).toEqual(refused)
@@ -78,7 +78,7 @@ describe('X-Forwarded-Host', () => {
   )
 
   test('adds nothing to PUBLIC_ORIGIN', async () => {
-    await using database = await freshDatabase()
+    await using database = freshDatabase()
     const publicOrigins = ['https://other.example']
     await using node = await startNode(database, { trustProxy: true, publicOrigins })
     const alice = await signUp(node, 'alice')
@@ -88,8 +88,8 @@ describe('X-Forwarded-Host', () => {
 })
 
 test('the log names the origin and the host of each refused page', async () => {
-  await using database = await freshDatabase()
-  const { lines, logger } = keptLog()
+  await using database = freshDatabase()
+  const { lines, logger } = recordingLogger()
   await using node = await startNode(database, { options: { logger } })
   const alice = await signUp(node, 'alice')
   const origin = 'https://evil.example'

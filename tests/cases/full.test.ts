@@ -7,7 +7,7 @@ import type { Conversation } from '@lockstep/protocol/conversations'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { countingQuota } from '../../realtime/commands/conversation-quota.ts'
-import { decidePiece } from '../../realtime/commands/import/decisions.ts'
+import { decideSlice } from '../../realtime/commands/import/decisions.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -160,7 +160,7 @@ describe('a conversation with all messages there may be', () => {
     [
       'an imported message',
       1,
-      (it) => decidePiece(it, { about, messages: [message], more: false }, context),
+      (it) => decideSlice(it, { summary: about, messages: [message], isPartial: false }, context),
     ],
   ])('takes no more by %s', (_what, added, decide) => {
     expect(decide(held(full - added))).toMatchObject({ data: { message_count: full } })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { SMALL_BYTES } from '../../realtime/commands/import/body.ts'
+import { MAX_IN_MEMORY_BYTES } from '../../realtime/commands/import/import-body.ts'
 import type { Handlers } from '../../realtime/http/route-handler.ts'
 import type { HttpDeps } from '../../realtime/http/http.ts'
 import { httpSettings, type HttpSettings } from '../../realtime/http/settings.ts'
@@ -77,7 +77,7 @@ describe('requests', () => {
 })
 
 describe('large bodies', () => {
-  const body = JSON.stringify({ source: 'lockstep', data: 'x'.repeat(SMALL_BYTES) })
+  const body = JSON.stringify({ source: 'lockstep', data: 'x'.repeat(MAX_IN_MEMORY_BYTES) })
   const send = (url: string, headers: Record<string, string>) =>
     request(`${url}/users/me/import`, 'POST', body, {
       ...headers,

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { limits } from '@lockstep/protocol/limits'
-import { chunksOf, sizeOf } from '../../realtime/commands/import/body.ts'
+import { chunksOf, sizeOf } from '../../realtime/commands/import/import-body.ts'
 import { spoolBody } from '../../realtime/http/spooled-body.ts'
 import { json, serveHttp } from './http-fixture.ts'
 

@@ -57,7 +57,7 @@ describe('a DATA_DIR that can’t be written', () => {
     await writeFile(file, '')
     const dataDir = join(file, 'data')
     expect(() => readConfig({ DATA_DIR: dataDir, ...environment })).toThrow(
-      `DATA_DIR: ${dataDir} can't be written`,
+      `DATA_DIR: ${dataDir} cannot be written`,
     )
   })
 
@@ -71,7 +71,7 @@ describe('a DATA_DIR that can’t be written', () => {
 describe('a server that can’t start', () => {
   /** What a process with these settings prints before it ends with exit code 1. */
   async function failureOf(environment: Record<string, string>): Promise<string> {
-    await using database = await freshDatabase()
+    await using database = freshDatabase()
     await using node = await startProcess({
       command: process.execPath,
       args: [programPath('main')],
@@ -91,7 +91,7 @@ describe('a server that can’t start', () => {
   test.each([
     ['HOST: no-such-host.invalid doesn’t resolve', { HOST: 'no-such-host.invalid' }],
     ['HOST: 192.0.2.1 is not an address of this machine', { HOST: '192.0.2.1' }],
-    ['DATA_DIR: /dev/null/lockstep can’t be written', { DATA_DIR: '/dev/null/lockstep' }],
+    ['DATA_DIR: /dev/null/lockstep cannot be written', { DATA_DIR: '/dev/null/lockstep' }],
   ])('says why: %s', async (sentence, environment) => {
     expect(await failureOf(environment)).toContain(sentence.replace('’', "'"))
   })

@@ -2,7 +2,7 @@
 import * as driver from 'mongodb'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import { toFault } from '../../realtime/store/faults.ts'
+import { toServerFault } from '../../realtime/store/faults.ts'
 
 const refused = (code: number, labels: string[] = []) =>
   new driver.MongoServerError({ message: 'refused', code, errorLabels: labels })
@@ -24,7 +24,7 @@ test.each([
   ['a cursor lost by a restart', refused(43)],
   ['an error that the server calls passing', refused(1, ['RetryableWriteError'])],
 ])('%s is unavailable', (_, error) => {
-  expect(toFault(error)).toMatchObject({ code: 'unavailable', cause: error })
+  expect(toServerFault(error)).toMatchObject({ code: 'unavailable', cause: error })
 })
 
 test.each([
@@ -32,12 +32,12 @@ test.each([
   ['a query that the server does not understand', refused(9)],
   ['rights that are missing', refused(13)],
 ])('%s is internal, its reason only in the cause', (_, error) => {
-  const fault = toFault(error)
+  const fault = toServerFault(error)
   expect(fault).toMatchObject({ code: 'internal', cause: error })
   expect(fault.message).not.toContain(error.message)
 })
 
 test('a fault stays as it is', () => {
   const fault = new Fault('not_found')
-  expect(toFault(fault)).toBe(fault)
+  expect(toServerFault(fault)).toBe(fault)
 })

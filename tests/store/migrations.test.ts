@@ -1,7 +1,7 @@
 // Numbered migrations: once, in order, one node at a time, and never by a program that is too old.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { migrate, type Migration } from '../../realtime/store/migrations.ts'
+import { migrateSchema, type SchemaMigration } from '../../realtime/store/migrations.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { insertUser, type HostIdentity, type UserDocument } from '../../realtime/store/users.ts'
 import { openTestDatabase } from '../feed/inserted-changes.ts'
@@ -36,7 +36,7 @@ beforeEach(async () => {
 /** Steps that note when they begin and end. */
 function scripted(...names: string[]) {
   const notes: string[] = []
-  const steps: Migration[] = names.map((name) => ({
+  const steps: SchemaMigration[] = names.map((name) => ({
     name,
     async run({ db }) {
       notes.push(`${name} begins`)
@@ -47,8 +47,8 @@ function scripted(...names: string[]) {
   return { notes, steps }
 }
 
-const all = (steps: readonly Migration[]) =>
-  Promise.all(nodes.map((node) => migrate(node, { owner: newId(), steps })))
+const all = (steps: readonly SchemaMigration[]) =>
+  Promise.all(nodes.map((node) => migrateSchema(node, { owner: newId(), steps })))
 
 test('nodes that start together run each migration once, one after the other', async () => {
   const { notes, steps } = scripted('a', 'b', 'c')
@@ -64,14 +64,16 @@ test('a newer program runs what is new only; an older one serves beside it while
   await all(steps.slice(0, 1))
   await all(steps)
   expect(notes.filter((note) => note === 'a begins')).toHaveLength(1)
-  await migrate(nodes[0]!, { owner: newId(), steps: steps.slice(0, 1) })
+  await migrateSchema(nodes[0]!, { owner: newId(), steps: steps.slice(0, 1) })
 })
 
 test('a migration that failed is begun again by the next node', async () => {
   const { notes, steps } = scripted('a')
   const failing = [{ name: 'a', run: () => Promise.reject(new Error('no space')) }]
-  await expect(migrate(nodes[0]!, { owner: newId(), steps: failing })).rejects.toThrow('no space')
-  await migrate(nodes[1]!, { owner: newId(), steps })
+  await expect(migrateSchema(nodes[0]!, { owner: newId(), steps: failing })).rejects.toThrow(
+    'no space',
+  )
+  await migrateSchema(nodes[1]!, { owner: newId(), steps })
   expect(notes).toEqual(['a begins', 'a ends'])
 })
 
@@ -79,7 +81,7 @@ test('the lock of a node that died is taken over when its time is up, by the dat
   const { notes, steps } = scripted('a')
   const soon = new Date(Date.now() + 500)
   await schema().insertOne({ _id: 'schema', version: 0, minimum: 0, owner: 'dead', until: soon })
-  await migrate(nodes[0]!, { owner: newId(), steps })
+  await migrateSchema(nodes[0]!, { owner: newId(), steps })
   expect(Date.now()).toBeGreaterThanOrEqual(soon.getTime())
   expect(notes).toEqual(['a begins', 'a ends'])
 })
@@ -87,10 +89,10 @@ test('the lock of a node that died is taken over when its time is up, by the dat
 test('a database of before host users gets what keeps each of them to one account', async () => {
   const [{ users }] = nodes as [Database]
   await users.deleteMany({})
-  await migrate(nodes[0]!, { owner: newId() })
+  await migrateSchema(nodes[0]!, { owner: newId() })
   await users.dropIndex('host')
   await schema().updateOne({}, { $set: { version: 1 } })
-  await migrate(nodes[0]!, { owner: newId() })
+  await migrateSchema(nodes[0]!, { owner: newId() })
   const user = (username: string, host?: HostIdentity): UserDocument => ({
     _id: newId(),
     username,
@@ -112,7 +114,7 @@ test('a database of before host users gets what keeps each of them to one accoun
 test('a run that stalled until another took its lock records nothing, and leaves that lock alone', async () => {
   const { notes, steps } = scripted('a', 'b')
   const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  const stalling: Migration[] = steps.map((step) => ({
+  const stalling: SchemaMigration[] = steps.map((step) => ({
     name: step.name,
     async run(database) {
       begun.resolve()
@@ -120,7 +122,7 @@ test('a run that stalled until another took its lock records nothing, and leaves
       await step.run(database)
     },
   }))
-  const stalled = migrate(nodes[0]!, { owner: newId(), steps: stalling })
+  const stalled = migrateSchema(nodes[0]!, { owner: newId(), steps: stalling })
   await begun.promise
   const another = { owner: newId(), until: new Date(Date.now() + 60_000) }
   await schema().updateOne({}, { $set: another })
@@ -129,7 +131,7 @@ test('a run that stalled until another took its lock records nothing, and leaves
   await nodes[0]!.db.command({ ping: 1 })
   expect(await schema().findOne()).toMatchObject({ version: 0, ...another })
   await schema().updateOne({}, { $set: { until: new Date(0) } }) // that one died
-  await migrate(nodes[1]!, { owner: newId(), steps })
+  await migrateSchema(nodes[1]!, { owner: newId(), steps })
   await stalled
   expect(notes).toEqual(['a begins', 'a ends', 'a begins', 'a ends', 'b begins', 'b ends'])
   expect(await schema().findOne()).toMatchObject({ version: 2, owner: null })
@@ -153,7 +155,7 @@ test('every step of today can run again, on a database that is in use', async ()
   await store.database.db
     .collection<Schema>('schema')
     .updateOne({ _id: 'schema' }, { $set: { version: 0 } })
-  await migrate(store.database, { owner: newId() })
+  await migrateSchema(store.database, { owner: newId() })
   expect(await indexes()).toEqual(before)
   expect(await person.ask('getConversation', { params: { id } })).toMatchObject({ id })
 })
@@ -165,11 +167,11 @@ test('nodes of the version before serve, write and start while a migration runs,
   const { db } = store.database
   const { version } = (await db.collection<Schema>('schema').findOne())!
   const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  const known = Array.from({ length: version }, (): Migration => ({
+  const known = Array.from({ length: version }, (): SchemaMigration => ({
     name: 'known',
     run: () => Promise.resolve(),
   }))
-  const next: Migration = {
+  const next: SchemaMigration = {
     name: 'next',
     async run() {
       await db.collection('conversations').createIndex({ user_id: 1, next: 1 })
@@ -190,7 +192,7 @@ test('nodes of the version before serve, write and start while a migration runs,
     })
     return id
   }
-  const newer = migrate(store.database, { owner: newId(), steps: [...known, next] })
+  const newer = migrateSchema(store.database, { owner: newId(), steps: [...known, next] })
   await begun.promise
   const first = await write(old)
   await using late = await startNode(home)

@@ -3,23 +3,27 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import type { Part } from '@lockstep/protocol/import-files'
+import type { ExportFile } from '@lockstep/imports/cutting/export-files'
 import { limits } from '@lockstep/protocol/limits'
 import type { Asking } from '@lockstep/protocol/rest'
-import { importParts, type Importing, type Progress } from '../../ui/src/lib/import/importing.ts'
+import {
+  runImport,
+  type ImportRun,
+  type ImportProgress,
+} from '../../ui/src/lib/import/run-import.ts'
 
 type Body = Asking<'importMe'>['body']
 const nothing = { created: 0, updated: 0, skipped: 0, failed: [] }
 
-function part(name: string, text: string): Part {
+function part(name: string, text: string): ExportFile {
   const blob = new Blob([text])
   return { name, size: blob.size, stream: () => blob.stream() }
 }
 
 /** Runs an import. Returns the bodies of its requests and the progress that it reported. */
-async function run(parts: Part[], options: Partial<Importing> = {}) {
-  const [sent, reported]: [Body[], Progress[]] = [[], []]
-  const isWhole = await importParts(parts, {
+async function run(parts: ExportFile[], options: Partial<ImportRun> = {}) {
+  const [sent, reported]: [Body[], ImportProgress[]] = [[], []]
+  const isWhole = await runImport(parts, {
     ...{ source: 'claude', dry_run: false, stop: new AbortController().signal },
     send: (body) => {
       sent.push(body)
@@ -111,7 +115,7 @@ test('only a retryable error repeats a request; another error and a stop both en
 test('the error for a part that is not JSON names the part', async () => {
   for (const text of ['', '[1', '{"a":nul}', '[{]']) {
     const read = run([part('good', '[1]'), part('x.json', text)])
-    await expect(read, text).rejects.toThrow('x.json is not JSON, or is cut off')
+    await expect(read, text).rejects.toThrow('x.json is not JSON, or it is cut off')
   }
   const broken = {
     ...part('x.json', '[]'),

@@ -1,12 +1,15 @@
-// Imports that take nobody else's time: reading one ends when nobody wants it any more, when its node leaves, and when there is no end of it.
+// An import doesn't take other users' time: its reading ends when its client has left, when its node stops,
+// and when it exceeds a limit.
 import { mkdtempDisposable, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { createImport } from '../../realtime/commands/import/import.ts'
-import { readImport } from '../../realtime/commands/import/read.ts'
-import { beginReading } from '../../realtime/commands/import/reading.ts'
+import { readImport } from '@lockstep/imports/reading/read-import'
+import { toByteSource } from '../../realtime/commands/import/import-body.ts'
+import { openItemReader } from '../../realtime/commands/import/item-reader.ts'
+import { derivedId } from '../../realtime/log/entry.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { json, serveHttp } from '../rest/http-fixture.ts'
 
@@ -21,18 +24,18 @@ async function inFile(body: Buffer) {
   return { body: { fd: file.fd, size: body.length }, [Symbol.asyncDispose]: remove }
 }
 
-test('the thread that reads a large one ends when it is stopped, also while it is still checking it', async () => {
+test('the thread that reads a large import ends when the import is stopped, even while it checks the JSON', async () => {
   await using file = await inFile(bodyOf(900_000))
   const stop = new AbortController()
-  const reading = beginReading(file.body, { stop: stop.signal })
+  const reading = openItemReader(file.body, { stop: stop.signal })
   setImmediate(() => stop.abort())
   await expect(reading).rejects.toMatchObject({ code: 'unavailable' })
-  await expect(beginReading(file.body, { stop: stop.signal })).rejects.toMatchObject({
+  await expect(openItemReader(file.body, { stop: stop.signal })).rejects.toMatchObject({
     code: 'unavailable',
   })
 })
 
-test('the thread that reads a large one ends when it is stopped between two items', async () => {
+test('the thread that reads a large import ends when the import is stopped between two items', async () => {
   await using file = await inFile(
     Buffer.from(
       bodyOf(3)
@@ -41,15 +44,15 @@ test('the thread that reads a large one ends when it is stopped between two item
     ),
   )
   const stop = new AbortController()
-  const reading = await beginReading(file.body, { stop: stop.signal })
+  const reading = await openItemReader(file.body, { stop: stop.signal })
   expect(await reading.next()).toMatchObject({ kind: 'failed' })
   stop.abort()
   await expect(reading.next()).rejects.toMatchObject({ code: 'unavailable' })
-  await reading.end()
+  await reading.close()
 })
 
-test('a small one of many items lets others have their turn', async () => {
-  const reading = await beginReading(bodyOf(30_000))
+test('reading a small import with many items lets other work have its turn', async () => {
+  const reading = await openItemReader(bodyOf(30_000))
   let turns = 0
   const turn = () => (turns++, (timer = setImmediate(turn)))
   let timer = setImmediate(turn)
@@ -60,34 +63,38 @@ test('a small one of many items lets others have their turn', async () => {
   expect(turns).toBeGreaterThan(3)
 })
 
-test('more items than anybody has are refused before the first one', async () => {
+test('an import with too many items is refused before its first item', async () => {
   await using file = await inFile(bodyOf(101))
-  expect(() => readImport(file.body, 100)).toThrow(/at most 100 items/)
-  expect(readImport(file.body, 101).items.next().value).toMatchObject({ kind: 'failed' })
+  expect(() => readImport(toByteSource(file.body), derivedId, 100)).toThrow(/at most 100 items/)
+  expect(readImport(toByteSource(file.body), derivedId, 101).items.next().value).toMatchObject({
+    kind: 'failed',
+  })
 })
 
-test('one of nothing but items that fail ends, as all their reasons would fill memory', async () => {
-  const imports = createImport(
-    undefined as never,
-    undefined as never,
-    undefined as never,
-    createLogger('silent'),
-  )
+test('an import with too many failed items ends, before their reasons fill the memory', async () => {
+  const imports = createImport({
+    database: undefined as never,
+    log: undefined as never,
+    preferences: undefined as never,
+    logger: createLogger('silent'),
+    quota: undefined as never,
+  })
   const caller = { user_id: newId(), session_id: newId(), device: 'test' }
   const next = () => Promise.resolve({ kind: 'failed' as const, item: 'item', reason: 'because' })
-  await expect(imports.bringIn(caller, false, next, { mostFailed: 100 })).rejects.toMatchObject({
+  await expect(imports.importItems(caller, false, next, { maxFailed: 100 })).rejects.toMatchObject({
     code: 'invalid',
   })
 })
 
-test('one that runs when its node stops is told to end, and its sender that it can be repeated', async () => {
+test('an import that runs when its node stops ends, and its client is told to repeat it', async () => {
   const begun = Promise.withResolvers<void>()
-  const imports = createImport(
-    undefined as never,
-    undefined as never,
-    undefined as never,
-    createLogger('silent'),
-  )
+  const imports = createImport({
+    database: undefined as never,
+    log: undefined as never,
+    preferences: undefined as never,
+    logger: createLogger('silent'),
+    quota: undefined as never,
+  })
   const http = await serveHttp({
     importMe: (_asked, { caller: request, response: answer }) => {
       const next = () =>
@@ -95,7 +102,7 @@ test('one that runs when its node stops is told to end, and its sender that it c
           begun.resolve()
           setTimeout(() => resolve({ kind: 'failed', item: 'item', reason: 'because' }), 5)
         })
-      return imports.bringIn(request, false, next, { stop: answer.abandoned() })
+      return imports.importItems(request, false, next, { stop: answer.abandoned() })
     },
   })
   const answer = fetch(`${http.url}/users/me/import`, { method: 'POST', headers: json, body: '{}' })

@@ -1,11 +1,9 @@
-// Exports whose every value, one after the other, is what breaks programs that look words up in objects or take anything for text.
+// Exports in which one value after the other is replaced by a hostile one, such as break programs that look
+// names up in plain objects or treat any value as text.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { makeReady, type Ready } from '../../realtime/commands/import/ready.ts'
-import { parsers, type ImportSource } from '@lockstep/imports/sources'
-
-const readAll = (source: ImportSource, data: unknown): Ready[] =>
-  [...parsers[source](data)].map((item) => makeReady(source, item, '2026-06-01T00:00:00.000Z'))
+import type { ImportSource } from '@lockstep/protocol/import'
+import { itemsIn } from './normalized-items.ts'
 
 const at = '2026-01-02T03:04:05Z'
 const samples: Record<ImportSource, unknown> = {
@@ -131,27 +129,27 @@ const hostile: unknown[] = [
   1e308,
 ]
 
-/** The value with each of its places, the innermost too, once replaced. */
-function* replaced(value: unknown, by: unknown): Generator<unknown> {
+/** Yields copies of a value in each of which one value, at any depth, is replaced. */
+function* withOneReplaced(value: unknown, by: unknown): Generator<unknown> {
   yield by
   if (typeof value !== 'object' || value === null) return
   for (const [key, inner] of Object.entries(value))
-    for (const other of replaced(inner, by))
+    for (const other of withOneReplaced(inner, by))
       yield Array.isArray(value) ? value.with(Number(key), other) : { ...value, [key]: other }
 }
 
 test.each(Object.entries(samples) as [ImportSource, unknown][])(
-  '%s: whatever stands in any place, an item is read, reported, or the data refused',
+  '%s: whatever a value is replaced by, each item is read or reported, or the data is refused',
   (source, sample) => {
-    expect(readAll(source, sample).filter(({ kind }) => kind === 'failed')).toEqual([])
+    expect(itemsIn(source, sample).filter(({ kind }) => kind === 'failed')).toEqual([])
     let count = 0
     for (const value of hostile)
-      for (const data of replaced(sample, value)) {
+      for (const data of withOneReplaced(sample, value)) {
         count++
         try {
-          for (const item of readAll(source, data))
+          for (const item of itemsIn(source, data))
             if (item.kind === 'conversation')
-              for (const { role } of item.pieces.flat())
+              for (const { role } of item.slices.flat())
                 expect(['user', 'assistant', 'system', 'tool']).toContain(role)
         } catch (error) {
           expect(error, JSON.stringify(data)).toMatchObject({ code: 'invalid' })
@@ -162,14 +160,14 @@ test.each(Object.entries(samples) as [ImportSource, unknown][])(
 )
 
 test.each(['__proto__', 'constructor', 'toString', { toString: 1 }, null])(
-  'who speaks by the name of %j is an assistant of some name',
+  'a message whose sender is %j counts as an assistant’s',
   (sender) => {
-    const [item] = readAll('claude', [
+    const [item] = itemsIn('claude', [
       { uuid: 'c', chat_messages: [{ uuid: 'm', sender, text: 'x' }] },
     ])
     expect(item).toMatchObject({
       kind: 'conversation',
-      pieces: [[{ role: 'assistant', content: 'x' }]],
+      slices: [[{ role: 'assistant', content: 'x' }]],
     })
   },
 )

@@ -1,12 +1,12 @@
-// Archives as people get them from other products, made here by the writer of the library that reads them.
+// Archives as people get them from other products, written by the library that also reads them.
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
-import { partsOf } from '@lockstep/protocol/import-files'
+import { exportFilesIn } from '@lockstep/imports/cutting/export-files'
 
 const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
 const read = async (file: Blob) =>
   Promise.all(
-    (await partsOf(file, 'export.zip', loadZip)).map(async ({ name, size, stream }) => {
+    (await exportFilesIn(file, 'export.zip', loadZip)).map(async ({ name, size, stream }) => {
       const text = await new Response(stream()).text()
       expect(size).toBe(new Blob([text]).size)
       return [name, text]
@@ -22,7 +22,7 @@ async function archive(files: Record<string, string>, options: object = {}): Pro
   return writer.close()
 }
 
-test('a file that is no archive is its own part, whatever it is called', async () => {
+test('a file that is not an archive is read as it is, whatever its name', async () => {
   expect(await read(new Blob(['[1]']))).toEqual([['export.zip', '[1]']])
   expect(await read(new Blob([]))).toEqual([['export.zip', '']])
 })
@@ -33,7 +33,7 @@ test.each([
   ['ZIP64', { zip64: true }],
   ['with sizes after the data', { dataDescriptor: true }],
 ])(
-  'the conversations in an archive (%s) come in the order of their numbers',
+  'the files with conversations in an archive (%s) come in the order of their numbers',
   async (_, options) => {
     const rest = {
       'chat.html': '<p>',
@@ -61,7 +61,7 @@ test.each([
   },
 )
 
-test('an archive that is cut off, damaged or holds something else is told by its name', async () => {
+test('an archive that is cut off, damaged or without conversations is refused by its name', async () => {
   const whole = await archive({
     'conversations.json': JSON.stringify(Array.from({ length: 5000 }, (_, n) => n * n)),
   })
@@ -69,7 +69,7 @@ test('an archive that is cut off, damaged or holds something else is told by its
     'export.zip is not a complete ZIP archive',
   )
   await expect(read(await archive({ 'x.json': '[]' }))).rejects.toThrow(
-    'export.zip holds no conversations.json',
+    'export.zip contains no conversations.json',
   )
   const damaged = new Uint8Array(await whole.arrayBuffer())
   damaged.fill(0x55, 2000, 2050)

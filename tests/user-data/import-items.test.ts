@@ -1,33 +1,40 @@
-// Exports are cut into items while they come in: whatever the chunks, the pieces are the same, and together they say what the whole says.
+// An export is cut into fragments while it arrives. However it is chunked, the fragments are the same, and
+// together they hold what the export holds.
 import { mkdtempDisposable, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ItemCutter, joined, type Piece } from '@lockstep/protocol/import-items'
-import type { ImportSource } from '@lockstep/protocol/owner'
-import { beginReading } from '../../realtime/commands/import/reading.ts'
-import { pieceReader, readImport } from '../../realtime/commands/import/read.ts'
-import { parsers } from '@lockstep/imports/sources'
+import { ExportCutter } from '@lockstep/imports/cutting/export-cutter'
+import { joinFragments, type Fragment } from '@lockstep/imports/cutting/fragment'
+import { createFragmentReader } from '@lockstep/imports/reading/fragment-reader'
+import { readImport } from '@lockstep/imports/reading/read-import'
+import { parsers } from '@lockstep/imports/sources/parsers'
+import type { ImportSource } from '@lockstep/protocol/import'
+import { toByteSource } from '../../realtime/commands/import/import-body.ts'
+import { openItemReader } from '../../realtime/commands/import/item-reader.ts'
+import { derivedId } from '../../realtime/log/entry.ts'
 
 const sources = Object.keys(parsers) as ImportSource[]
-/** Of the reader’s heap, and of items with half a megabyte each. */
-const [HEAP_MB, ITEMS] = [32, 100]
+const HEAP_MB = 32
+/** Items of half a megabyte each. */
+const ITEMS = 100
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 /** @param cuts where the text is cut into chunks, in per mille of its length */
-function piecesOf(source: ImportSource, text: string, cuts: readonly number[] = []): Piece[] {
+function fragmentsOf(source: ImportSource, text: string, cuts: readonly number[] = []): Fragment[] {
   const whole = bytes(text)
   const at = cuts.map((cut) => Math.floor((cut * whole.length) / 1000)).sort((a, b) => a - b)
-  const cutter = new ItemCutter(source)
+  const cutter = new ExportCutter(source)
   const chunks = [0, ...at].map((from, i) => whole.subarray(from, at[i] ?? whole.length))
   return [...chunks.flatMap((chunk) => cutter.push(chunk)), ...cutter.end()]
 }
-const parsed = async (pieces: readonly Piece[]): Promise<unknown> =>
-  JSON.parse(await new Blob(joined(pieces)).text()) as unknown
-const valuesOf = (pieces: readonly Piece[]) => Promise.all(pieces.map((piece) => parsed([piece])))
+const parsed = async (fragments: readonly Fragment[]): Promise<unknown> =>
+  JSON.parse(await new Blob(joinFragments(fragments)).text()) as unknown
+const valuesOf = (fragments: readonly Fragment[]) =>
+  Promise.all(fragments.map((fragment) => parsed([fragment])))
 
-const names = fc.constantFrom(
+const keys = fc.constantFrom(
   'conversations',
   'agent_runs',
   'messages',
@@ -44,14 +51,14 @@ const { tree } = fc.letrec((tie) => ({
       .map((leaf) => (Object.is(leaf, -0) ? 0 : leaf)), // JSON knows no -0
     fc.constantFrom('}', ']', '",', '\\', '[{', '\\"'),
     fc.array(tie('tree'), { maxLength: 3 }),
-    fc.dictionary(names, tie('tree'), { maxKeys: 4 }),
+    fc.dictionary(keys, tie('tree'), { maxKeys: 4 }),
   ),
 }))
 const source = fc.constantFrom(...sources)
 const cuts = fc.array(fc.nat({ max: 1000 }), { maxLength: 12 })
 
-describe('an export that is read in chunks', () => {
-  test('gives the same items, however it is chunked and indented', async () => {
+describe('cutting an export', () => {
+  test('gives the same fragments, however the export is chunked and indented', async () => {
     await fc.assert(
       fc.asyncProperty(
         source,
@@ -60,18 +67,18 @@ describe('an export that is read in chunks', () => {
         fc.constantFrom(0, 1),
         async (source, data, cuts, indent) => {
           const text = JSON.stringify(data, null, indent)
-          const values = await valuesOf(piecesOf(source, text))
-          expect(await valuesOf(piecesOf(source, text, cuts))).toEqual(values)
+          const values = await valuesOf(fragmentsOf(source, text))
+          expect(await valuesOf(fragmentsOf(source, text, cuts))).toEqual(values)
         },
       ),
       { numRuns: 300 },
     )
   })
 
-  test('says the same as the whole, put back together', async () => {
+  test('gives fragments that together hold what the export holds', async () => {
     await fc.assert(
       fc.asyncProperty(source, tree, cuts, async (source, data, cuts) => {
-        const values = await valuesOf(piecesOf(source, JSON.stringify(data), cuts))
+        const values = await valuesOf(fragmentsOf(source, JSON.stringify(data), cuts))
         const lists = source === 'lockstep' ? ['conversations', 'agent_runs'] : ['conversations']
         const isExport = (value: unknown): value is Record<string, unknown> =>
           typeof value === 'object' &&
@@ -98,23 +105,25 @@ describe('an export that is read in chunks', () => {
     )
   })
 
-  test('joins pieces of one list, and numbers them', async () => {
-    const pieces = piecesOf(
+  test('numbers the fragments of a list, and they can be joined', async () => {
+    const fragments = fragmentsOf(
       'lockstep',
       '{"conversations": [ {"id":1}, {"id":2},3 ], "preferences": {"conversations":[1]}}',
     )
-    expect(await parsed(pieces.slice(0, 3))).toEqual({ conversations: [{ id: 1 }, { id: 2 }, 3] })
-    expect(pieces.map(({ open, index }) => [open, index])).toEqual([
+    expect(await parsed(fragments.slice(0, 3))).toEqual({
+      conversations: [{ id: 1 }, { id: 2 }, 3],
+    })
+    expect(fragments.map(({ open, index }) => [open, index])).toEqual([
       ['{"conversations":[', 0],
       ['{"conversations":[', 1],
       ['{"conversations":[', 2],
       ['', 0],
     ])
-    expect(await parsed(pieces.slice(3))).toEqual({
+    expect(await parsed(fragments.slice(3))).toEqual({
       conversations: [],
       preferences: { conversations: [1] },
     })
-    expect(await valuesOf(piecesOf('claude', '\ufeff[1]'))).toEqual([[1]])
+    expect(await valuesOf(fragmentsOf('claude', '\ufeff[1]'))).toEqual([[1]])
   })
 
   const broken = [
@@ -135,31 +144,34 @@ describe('an export that is read in chunks', () => {
     '{"conversations":[],}',
     'nul',
   ]
-  test.each(broken)('is refused when it is %j', async (text) => {
-    const read = async () => valuesOf(piecesOf('lockstep', text))
+  test.each(broken)('is refused if the export is %j', async (text) => {
+    const read = async () => valuesOf(fragmentsOf('lockstep', text))
     await expect(read()).rejects.toThrow(/JSON/)
   })
 })
 
-test('an item that is too large, or has too many values, is told as such, and the others come', () => {
+test('an item that is too large, or has too many values, is reported, and the others are read', () => {
   const megabyte = (text: string) => bytes(text.repeat(1_000_000 / text.length))
   for (const [count, open, part] of [
     [135, '"', 'x'],
     [6, '[', '0,{},'],
   ] as const) {
-    const cutter = new ItemCutter('claude')
+    const cutter = new ExportCutter('claude')
     const parts = [
       bytes(`[1,${open}`),
       ...Array<Uint8Array>(count).fill(megabyte(part)),
       bytes(`${open === '"' ? '"' : '0]'},3]`),
     ]
-    const pieces = [...parts.flatMap((chunk) => cutter.push(chunk)), ...cutter.end()]
-    expect(pieces.map(({ index, isTooLarge, text }) => [index, isTooLarge, text.length])).toEqual([
+    const fragments = [...parts.flatMap((chunk) => cutter.push(chunk)), ...cutter.end()]
+    expect(
+      fragments.map(({ index, isTooLarge, text }) => [index, isTooLarge, text.length]),
+    ).toEqual([
       [0, false, 1],
       [1, true, 0],
       [2, false, 1],
     ])
-    expect(pieces.flatMap((piece) => [...pieceReader('claude')(piece)])).toMatchObject([
+    const readFragment = createFragmentReader('claude', derivedId)
+    expect(fragments.flatMap((fragment) => [...readFragment(fragment)])).toMatchObject([
       { item: 'item 1' },
       { item: 'item 2', reason: expect.stringContaining('too large') as string },
       { item: 'item 3' },
@@ -180,23 +192,23 @@ test('a body that is larger than the heap of its reader is read item by item', a
   await file.appendFile(']},"source":"claude"}')
   const { size } = await file.stat()
   expect(size).toBeGreaterThan(HEAP_MB * 1_500_000)
-  const reading = await beginReading({ fd: file.fd, size }, { heapMb: HEAP_MB })
+  const reader = await openItemReader({ fd: file.fd, size }, { heapMb: HEAP_MB })
   let count = 0
-  for (let item = await reading.next(); item; item = await reading.next())
+  for (let item = await reader.next(); item; item = await reader.next())
     if (item.kind === 'conversation') count++
-  await reading.end()
+  await reader.close()
   expect(count).toBe(ITEMS)
 }, 60_000)
 
 describe('an import request', () => {
   const items = (text: string) => {
-    const { dry_run, items } = readImport(bytes(text))
+    const { dry_run, items } = readImport(toByteSource(bytes(text)), derivedId)
     const read = []
     for (let next = items.next(); !next.done; next = items.next()) read.push(next.value)
     return { dry_run, read }
   }
 
-  test('says the same in whatever order its keys come', () => {
+  test('is read the same way in whatever order its keys come', () => {
     const fields = [
       '"source":"claude"',
       '"dry_run": true',
@@ -214,17 +226,17 @@ describe('an import request', () => {
     }
   })
 
-  test('with broken JSON anywhere is refused before its first item', () => {
+  test('with malformed JSON anywhere is refused before its first item', () => {
     for (const text of [
       '{"source":"claude","data":[{},{"a":x}]}',
       '{"source":"claude","data":[{}]',
       '{"data":[{}],"source":"claude"}}',
       '{"source":"claude","data":[{}]}]',
     ])
-      expect(() => readImport(bytes(text)), text).toThrow(/JSON/)
+      expect(() => readImport(toByteSource(bytes(text)), derivedId), text).toThrow(/JSON/)
   })
 
-  test('whose data stops being of its source has failed from there, and keeps what came before', () => {
+  test('whose data is only partly of its source keeps the items before that, and reports the rest', () => {
     const { read } = items(
       '{"source":"lockstep","data":{"conversations":[{"id":1}],"agent_runs":5}}',
     )

@@ -1,5 +1,5 @@
-// A conversation that needs several changes, whose import stops after any of them and is repeated: it ends as if nothing had happened, and
-// until then nobody sees it in a list.
+// The import of a conversation that needs several changes is interrupted after any of them and repeated. The
+// result is the same as without the interruption, and until then no list shows the conversation.
 import * as fc from 'fast-check'
 import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'
@@ -13,47 +13,42 @@ import {
 } from '@lockstep/protocol/reduce/conversation'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import {
-  decideComplete,
-  decidePiece,
+  decideCompletion,
+  decideSlice,
   isUnfinished,
 } from '../../realtime/commands/import/decisions.ts'
 import { createImport } from '../../realtime/commands/import/import.ts'
-import { makeReady } from '../../realtime/commands/import/ready.ts'
-import { parsers } from '@lockstep/imports/sources'
+import { parsers } from '@lockstep/imports/sources/parsers'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Log } from '../../realtime/log/log.ts'
+import { normalized } from './normalized-items.ts'
 
 const context = { user_id: newId(), at: '2026-01-01T00:00:00.000Z', newId: () => newId() }
 
 class Account {
   held: HeldConversation
   changes = 0
-  #left: number
+  #changesLeft: number
 
-  /** @param left how many changes it takes before it stops */
-  constructor(left = Infinity) {
-    this.#left = left
+  /** @param changesLeft how many changes it accepts before the interruption */
+  constructor(changesLeft = Infinity) {
+    this.#changesLeft = changesLeft
   }
 
-  import(read: ReturnType<typeof conversation>): void {
-    for (const messages of read.pieces)
-      this.#take(
-        decidePiece(
-          this.held,
-          { about: read.about, messages, more: read.pieces.length > 1 },
-          context,
-        ),
-      )
-    this.#take(decideComplete(this.held, read.about))
+  import({ summary, slices }: ReturnType<typeof conversation>): void {
+    const isPartial = slices.length > 1
+    for (const messages of slices)
+      this.#apply(decideSlice(this.held, { summary, messages, isPartial }, context))
+    this.#apply(decideCompletion(this.held, summary))
   }
 
-  resume(): void {
-    this.#left = Infinity
+  endInterruption(): void {
+    this.#changesLeft = Infinity
   }
 
-  #take(decision: Decision | undefined): void {
-    if (!decision || this.#left === 0) return
-    this.#left--
+  #apply(decision: Decision | undefined): void {
+    if (!decision || this.#changesLeft === 0) return
+    this.#changesLeft--
     const seq = ++this.changes
     const envelope = {
       topic: 'conversations' as const,
@@ -73,7 +68,7 @@ function conversation(sizes: readonly number[], deleted_at: string | null) {
     content: `${n}`.padEnd(size * 100_000, 'x'),
     metadata: {} as JsonObject,
   }))
-  const given = {
+  const parsed = {
     key: 'k',
     title: 'T',
     metadata: {},
@@ -81,13 +76,13 @@ function conversation(sizes: readonly number[], deleted_at: string | null) {
     deleted_at,
     updated_at: '2025-01-01T00:00:00.000Z',
   }
-  const ready = makeReady('claude', { kind: 'conversation', conversation: given }, context.at)
-  if (ready.kind !== 'conversation') throw new Error(JSON.stringify(ready))
-  return ready
+  const item = normalized('claude', { kind: 'conversation', conversation: parsed })
+  if (item.kind !== 'conversation') throw new Error(JSON.stringify(item))
+  return item
 }
 
-test('an import that stops after any change is completed by repeating it, and hidden until then', () => {
-  let stopped = 0
+test('an import that is interrupted after any change is completed by repeating it, and hidden until then', () => {
+  let interrupted = 0
   const sizes = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 20, maxLength: 80 })
   fc.assert(
     fc.property(
@@ -95,55 +90,55 @@ test('an import that stops after any change is completed by repeating it, and hi
       fc.constantFrom(null, '2025-06-01T00:00:00.000Z'),
       fc.nat({ max: 5 }),
       (sizes, trashed, after) => {
-        const read = conversation(sizes, trashed)
+        const item = conversation(sizes, trashed)
         const [whole, account] = [new Account(), new Account(after)]
-        whole.import(read)
-        account.import(read)
+        whole.import(item)
+        account.import(item)
         if (isConversation(account.held) && account.changes < whole.changes) {
-          stopped++
+          interrupted++
           expect(isUnfinished(account.held)).toBe(true)
           expect(account.held.deleted_at).not.toBeNull()
         }
-        account.resume()
-        account.import(read)
+        account.endInterruption()
+        account.import(item)
         expect(account.held).toEqual(whole.held)
         expect(account.held).toMatchObject({
           message_count: sizes.length,
           deleted_at: trashed,
-          updated_at: read.about.updated_at,
+          updated_at: item.summary.updated_at,
         })
         expect(isUnfinished(account.held)).toBe(false)
         const { changes } = account
-        account.import(read)
+        account.import(item)
         expect(account.changes).toBe(changes)
       },
     ),
     { numRuns: 60 },
   )
-  expect(stopped).toBeGreaterThan(5)
+  expect(interrupted).toBeGreaterThan(5)
 }, 60_000)
 
-test('an item that breaks what writes it has failed and the others come; a database that went away ends the import', async () => {
+test('an item whose writing throws is reported and the others are imported; an unreachable database ends the import', async () => {
   const items = (titles: string[]) => {
-    const ready = titles.map((title) => {
+    const prepared = titles.map((title) => {
       const conversation = { key: title, title, metadata: {}, messages: [] }
-      return makeReady('claude', { kind: 'conversation', conversation }, context.at)
+      return normalized('claude', { kind: 'conversation', conversation })
     })
-    return () => Promise.resolve(ready.shift())
+    return () => Promise.resolve(prepared.shift())
   }
   const importWith = (fault: Error) => {
-    let asked = 0
+    let appends = 0
     const append = () =>
-      ++asked === 2 ? Promise.reject(fault) : Promise.resolve({ kind: 'unchanged' })
+      ++appends === 2 ? Promise.reject(fault) : Promise.resolve({ kind: 'unchanged' })
     const log = { append } as unknown as Log
-    const imports = createImport(
-      undefined as never,
+    const imports = createImport({
+      database: undefined as never,
       log,
-      undefined as never,
-      createLogger('silent'),
-    )
+      preferences: undefined as never,
+      logger: createLogger('silent'),
+    })
     const caller = { user_id: context.user_id, session_id: null, device: 'Node' }
-    return imports.bringIn(caller, false, items(['one', 'two', 'three']))
+    return imports.importItems(caller, false, items(['one', 'two', 'three']))
   }
   const expected = {
     created: 0,
@@ -151,13 +146,13 @@ test('an item that breaks what writes it has failed and the others come; a datab
     skipped: 2,
     failed: [{ item: 'two', reason: expect.any(String) }],
   }
-  expect(await importWith(new TypeError('of a value that nobody thought of'))).toEqual(expected)
+  expect(await importWith(new TypeError('of a value that nobody foresaw'))).toEqual(expected)
   expect(await importWith(new Fault('too_large'))).toEqual(expected)
-  for (const away of [new MongoNetworkError('gone'), new Fault('unavailable')])
-    await expect(importWith(away)).rejects.toMatchObject({ code: 'unavailable' })
+  for (const fault of [new MongoNetworkError('gone'), new Fault('unavailable')])
+    await expect(importWith(fault)).rejects.toMatchObject({ code: 'unavailable' })
 })
 
-test('an item that breaks what reads it has failed, and the others come', () => {
+test('an item whose parser throws is reported, and the others are parsed', () => {
   const lists = ['mapping', 'chat_messages', 'messages', 'chat']
   const breaks = {
     get(): never {

@@ -5,7 +5,7 @@ import { createImport } from '../../realtime/commands/import/import.ts'
 import { createPreferences } from '../../realtime/commands/preferences.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createLog, type Log } from '../../realtime/log/log.ts'
-import { migrate } from '../../realtime/operator/migrate.ts'
+import { migrateDocuments } from '../../realtime/operator/migrate-documents.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -53,13 +53,13 @@ const chat = (user_id: string, n: number) => ({
 /** The rest of it, in this process. */
 function repeat() {
   const documents = client.db().collection('chats').find<Document>({}).sort({ _id: 1 })
-  const imports = createImport(
+  const imports = createImport({
     database,
     log,
-    createPreferences(database, log),
-    createLogger('silent'),
-  )
-  return migrate(
+    preferences: createPreferences(database, log),
+    logger: createLogger('silent'),
+  })
+  return migrateDocuments(
     { database, log, imports },
     { documents, accountOf: (owner) => owner, dry_run: false, progress: () => undefined },
   )

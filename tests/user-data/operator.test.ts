@@ -121,7 +121,7 @@ describe('lockstep audit', () => {
         db
           .collection('changes')
           .updateOne({ ...prefix(p, 'conversations'), seq: 3 }, { $set: { at: new Date(0) } }),
-      /dated before/,
+      /dated before the previous/,
     ],
     [
       'content that was changed',
@@ -132,7 +132,7 @@ describe('lockstep audit', () => {
             { ...prefix(p, 'conversations'), entity_id: id, op: 'updated' },
             { $set: { 'data.title': 'Other' } },
           ),
-      /isn't what the log says/,
+      /the document differs from the log/,
     ],
     [
       'content that went without a word',
@@ -148,7 +148,7 @@ describe('lockstep audit', () => {
         db
           .collection('conversations')
           .updateOne({ _id: `${p.user.id}:${id}` as never }, { $set: { title: 'Other' } }),
-      /isn't what the log says/,
+      /the document differs from the log/,
     ],
     [
       'a message that was changed by hand',
@@ -156,7 +156,7 @@ describe('lockstep audit', () => {
         db
           .collection('messages')
           .updateOne({ user_id: p.user.id, conversation_id: id }, { $set: { content: 'Other' } }),
-      /messages aren't/,
+      /messages differ/,
     ],
     [
       'a document that is gone',
@@ -174,7 +174,7 @@ describe('lockstep audit', () => {
           created_at: new Date(),
           updated_at: new Date(),
         }),
-      /purged, but has messages/,
+      /purged, but it has messages/,
     ],
     [
       'preferences that were changed by hand',
@@ -182,7 +182,7 @@ describe('lockstep audit', () => {
         db
           .collection('users')
           .updateOne({ _id: p.user.id as never }, { $set: { preferences: { x: 1 } } }),
-      /isn't what the log says/,
+      /the document differs from the log/,
     ],
   ]
 
@@ -279,7 +279,7 @@ test('lockstep import takes archives, and says which file it can’t read and wh
     1,
     [{ file: archive, created: 2, updated: 0, skipped: 1, failed }],
   ])
-  expect(told).toMatch(/cut\.json.*not well-formed JSON, or is cut off.*repeat/)
+  expect(told).toMatch(/cut\.json.*not well-formed JSON, or it is cut off.*same command again/)
   expect((await bob.ask('listConversations')).items.map(({ title }) => title).toSorted()).toEqual([
     'Chat 1',
     'Chat 2',
@@ -401,6 +401,6 @@ test('Ctrl+C ends lockstep import between two conversations, and says that repea
   const written = () => db.collection('changes').countDocuments({ ...mine, topic: 'conversations' })
   await eventually(async () => (await written()) > 0, { within: 30_000, what: 'it has begun' })
   program.signal('SIGINT')
-  await program.line(/long\.json: .*What came before is in; repeating the command goes on/)
+  await program.line(/long\.json: .*has been imported\. Run the same command again to continue/)
   expect(await program.exited).toEqual({ code: 1, signal: null })
 })

@@ -1,9 +1,14 @@
-// Pure: what an imported piece changes. The ids of conversations and messages are the keys under which repeating an import changes nothing:
-// what is there stays as its owner made it, what is missing is added.
+// Pure decisions of an import. The ids of conversations and messages are derived from the source, so
+// repeating an import finds what is there: that stays as its owner made it, and what is missing is added.
 //
-// A conversation that doesn't fit into one change stays in the trash, marked, until its last piece is in: nobody ever finds half of one in
-// the list, and an import that stopped is completed by repeating it.
-import type { Run } from '@lockstep/protocol/agents'
+// A conversation that doesn't fit into one change is imported in slices. Until the last slice is in, the
+// conversation lies in the trash with the mark `UNFINISHED`, so that no list ever shows half of it. If the
+// import is interrupted, repeating it completes the conversation.
+//
+//   slice 1       `created`, in the trash and marked
+//   later slices  `updated`, with the messages that are missing
+//   completion    `restored` without the mark; or `updated`, if the source had it in the trash too
+import type { ImportedRun, ImportedSummary } from '@lockstep/imports/reading/normalize'
 import type { DecisionContext, DecisionOf } from '@lockstep/protocol/change'
 import {
   UNFINISHED,
@@ -23,30 +28,33 @@ import type { Message } from '@lockstep/protocol/message'
 import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import { previewOf } from '@lockstep/protocol/text'
-import type { About } from './ready.ts'
 
 export const isUnfinished = (held: HeldConversation): boolean =>
   isConversation(held) && UNFINISHED in held.metadata
 
-export interface Piece {
-  about: About
+export interface ConversationSlice {
+  summary: ImportedSummary
   messages: readonly Message[]
-  /** More pieces follow. */
-  more: boolean
+  /** The conversation has other slices. */
+  isPartial: boolean
 }
 
-/** `held` has those of the piece's messages that are there. Throws `id_taken` for what was purged. */
-export function decidePiece(
+/**
+ * `held` needs only those of the slice's messages that the conversation already has. Throws `id_taken` if
+ * the conversation was purged. Returns undefined if nothing is missing, or if its owner moved it to the
+ * trash.
+ */
+export function decideSlice(
   held: HeldConversation,
-  piece: Piece,
+  slice: ConversationSlice,
   context: DecisionContext,
 ): ConversationDecision | undefined {
-  if (held === undefined) return created(piece, context)
+  if (held === undefined) return decideCreation(slice, context)
   if (!isConversation(held))
-    throw new Fault('id_taken', { detail: 'It was here before and has been removed for ever' })
-  if (held.deleted_at !== null && !isUnfinished(held)) return undefined // its owner threw it away
+    throw new Fault('id_taken', { detail: 'This was here before and has been purged' })
+  if (held.deleted_at !== null && !isUnfinished(held)) return undefined
   const known = new Set(held.messages.map(({ id }) => id))
-  const missing = piece.messages.filter(({ id }) => !known.has(id))
+  const missing = slice.messages.filter(({ id }) => !known.has(id))
   if (missing.length === 0) return undefined
   checkLength(held.message_count + missing.length)
   const messages = missing.map((message, i) => ({
@@ -54,42 +62,45 @@ export function decidePiece(
     position: held.message_count + 1 + i,
   }))
   const { message_count, preview, updated_at } = held
+  const importedAt = slice.summary.updated_at
   const data: ConversationChanges['updated'] = {
     messages,
     message_count: message_count + messages.length,
     preview: previewOf(messages.at(-1)!.content),
-    updated_at: piece.about.updated_at > updated_at ? piece.about.updated_at : updated_at,
+    updated_at: importedAt > updated_at ? importedAt : updated_at,
   }
   const before = { messages: [], message_count, preview, updated_at }
   return { op: 'updated', ...next(held), data, before }
 }
 
-function created(
-  { about, messages, more }: Piece,
+function decideCreation(
+  { summary, messages, isPartial }: ConversationSlice,
   { user_id, at }: DecisionContext,
 ): ConversationDecision {
   const hidden = {
-    metadata: { ...about.metadata, [UNFINISHED]: true },
-    deleted_at: about.deleted_at ?? at,
+    metadata: { ...summary.metadata, [UNFINISHED]: true },
+    deleted_at: summary.deleted_at ?? at,
   }
-  const conversation: Conversation = {
-    ...about,
-    ...(more && hidden),
-    ...{
-      user_id,
-      version: 1,
-      message_count: messages.length,
-      preview: previewOf(messages.at(-1)?.content ?? ''),
-    },
-    ...{ messages: [...messages], has_more: false },
+  const data: Conversation = {
+    ...summary,
+    ...(isPartial && hidden),
+    user_id,
+    version: 1,
+    message_count: messages.length,
+    preview: previewOf(messages.at(-1)?.content ?? ''),
+    messages: [...messages],
+    has_more: false,
   }
-  return { op: 'created', entity_id: about.id, version: 1, data: { ...conversation } }
+  return { op: 'created', entity_id: summary.id, version: 1, data }
 }
 
-/** All pieces are in: takes the mark away, and the conversation out of the trash unless it was there before. */
-export function decideComplete(
+/**
+ * Decides what follows the last slice: removes the mark, and takes the conversation out of the trash
+ * unless it was in the trash in its source.
+ */
+export function decideCompletion(
   held: HeldConversation,
-  { deleted_at }: About,
+  { deleted_at }: ImportedSummary,
 ): ConversationDecision | undefined {
   if (!isConversation(held) || !isUnfinished(held)) return undefined
   const { [UNFINISHED]: _mark, ...metadata } = held.metadata
@@ -120,21 +131,21 @@ export function decideComplete(
 
 export const decideRunImport = (
   held: HeldRun,
-  run: Omit<Run, 'user_id' | 'version'>,
+  run: ImportedRun,
   { user_id }: DecisionContext,
 ): DecisionOf<'agents'> | undefined =>
   held
     ? undefined
     : { op: 'created', entity_id: run.id, version: 1, data: { ...run, user_id, version: 1 } }
 
-/** The patch that adds what `present` doesn't say; what it says stays. */
-export function fillIn(present: JsonObject, imported: JsonObject): JsonObject {
+/** The merge patch that adds the imported preferences that `present` doesn't have. */
+export function missingPreferences(present: JsonObject, imported: JsonObject): JsonObject {
   const patch: JsonObject = {}
   for (const [key, value] of Object.entries(imported)) {
     const held = Object.hasOwn(present, key) ? present[key] : undefined
     if (held === undefined) patch[key] = value
     else if (isObject(held) && isObject(value)) {
-      const inner = fillIn(held, value)
+      const inner = missingPreferences(held, value)
       if (Object.keys(inner).length > 0) patch[key] = inner
     }
   }

@@ -1,5 +1,6 @@
-// Brings in what users have elsewhere, item by item: an item that fails doesn't stop the others, and repeating an import, also one that was
-// interrupted, adds only what isn't there.
+// Imports what users have elsewhere, item by item. An item that fails doesn't stop the others. Repeating an
+// import, even one that was interrupted, adds only what is missing.
+import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -7,65 +8,86 @@ import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
-import type { Logger } from '../../observability/logger.ts'
 import type { Decided } from '../../log/append.ts'
 import type { Caller } from '../../log/entry.ts'
 import type { Log } from '../../log/log.ts'
 import type { NeedsOf, StateOf } from '../../log/state/states.ts'
+import type { Logger } from '../../observability/logger.ts'
 import type { Database } from '../../store/database.ts'
-import { toFault } from '../../store/faults.ts'
-import type { PreferencesUseCases } from '../preferences.ts'
+import { toServerFault } from '../../store/faults.ts'
 import {
   createConversationQuota,
   quotaReached,
   type ConversationQuota,
 } from '../conversation-quota.ts'
-import type { Body } from './body.ts'
-import { decideComplete, decidePiece, decideRunImport, fillIn, isUnfinished } from './decisions.ts'
-import { beginReading, importStopped } from './reading.ts'
-import type { Ready } from './ready.ts'
+import type { PreferencesUseCases } from '../preferences.ts'
+import {
+  decideCompletion,
+  decideRunImport,
+  decideSlice,
+  isUnfinished,
+  missingPreferences,
+} from './decisions.ts'
+import type { ImportBody } from './import-body.ts'
+import { importStopped, openItemReader } from './item-reader.ts'
 
 type Result = Answer<'importMe'>
-type Done = 'created' | 'updated' | 'skipped'
-type Of<Kind extends Ready['kind']> = Extract<Ready, { kind: Kind }>
+/** What an import did with one item. */
+type ItemOutcome = 'created' | 'updated' | 'skipped'
+type ItemOf<Kind extends NormalizedItem['kind']> = Extract<NormalizedItem, { kind: Kind }>
+type ImportableItem = Exclude<NormalizedItem, ItemOf<'failed'>>
 
-/** Failed items that a request may have: a file of nothing else would fill memory with reasons. */
-const MOST_FAILED = 10_000
+/** The most failed items in one request: more of their reasons would fill the memory. */
+const MAX_FAILED = 10_000
 
-/** Decides on one entity and answers with the decision, if anything changes. Appends it, unless this is a dry run. */
+/** Decides about one entity. Appends the decision, unless this is a dry run, and returns it. */
 type Apply = <T extends Topic>(
   entity: { topic: T; entity_id: string; needs?: NeedsOf[T] },
   decide: (state: StateOf[T], context: DecisionContext) => Decided<T> | undefined,
 ) => Promise<Decided<T> | undefined>
 
-interface Bounds {
+interface ImportItemsOptions {
+  /** Ends the import between two items. */
   stop?: AbortSignal
-  mostFailed?: number
+  maxFailed?: number
 }
 
 export interface ImportUseCases {
   /**
-   * A dry run tells the same counts and writes nothing. Throws `invalid` when it isn't an import, or not of its source; `unavailable`
-   * when the database went away half-way, or `stop` was aborted: that ends it between two items. Then it can be repeated.
+   * Imports the items of a request. A dry run returns the same counts and writes nothing. Throws `invalid`
+   * if the body isn't a request to import or its data isn't of its source, and `unavailable` if the
+   * database becomes unreachable or `stop` is aborted. Items before that stay imported, and repeating the
+   * import continues from there.
    */
-  run(caller: Caller, body: Body, stop?: AbortSignal): Promise<Result>
-  /** The same for items that were read elsewhere; `next` gives undefined at the end. Throws `invalid` when more than `mostFailed` fail. */
-  bringIn(
+  run(caller: Caller, body: ImportBody, stop?: AbortSignal): Promise<Result>
+  /**
+   * Imports items that were read elsewhere. `next` returns undefined after the last item. Throws `invalid`
+   * if more than `maxFailed` items fail, and `unavailable` as `run` does.
+   */
+  importItems(
     caller: Caller,
     dry_run: boolean,
-    next: () => Promise<Ready | undefined>,
-    options?: Bounds,
+    next: () => Promise<NormalizedItem | undefined>,
+    options?: ImportItemsOptions,
   ): Promise<Result>
 }
 
-export function createImport(
-  database: Database,
-  log: Log,
-  preferences: PreferencesUseCases,
-  logger: Logger,
-  quota: ConversationQuota = createConversationQuota(database, log),
-): ImportUseCases {
-  const appending =
+export interface ImportDeps {
+  database: Database
+  log: Log
+  preferences: PreferencesUseCases
+  logger: Logger
+  quota?: ConversationQuota
+}
+
+export function createImport({
+  database,
+  log,
+  preferences,
+  logger,
+  quota = createConversationQuota(database, log),
+}: ImportDeps): ImportUseCases {
+  const applyByAppending =
     (caller: Caller): Apply =>
     async (entity, decide) => {
       let decision: ReturnType<typeof decide>
@@ -78,7 +100,7 @@ export function createImport(
       return appended.kind === 'appended' ? decision : undefined
     }
 
-  const trying =
+  const applyWithoutAppending =
     ({ user_id }: Caller): Apply =>
     async (entity, decide) => {
       const state = await log.stateAtHead({ ...entity, user_id })
@@ -88,47 +110,50 @@ export function createImport(
   async function importConversation(
     apply: Apply,
     dry: boolean,
-    { about, pieces }: Of<'conversation'>,
-  ): Promise<Done> {
-    let done: Done = 'skipped'
-    let isHidden = pieces.length > 1
-    const conversation = { topic: 'conversations' as const, entity_id: about.id }
-    for (const [index, messages] of pieces.entries()) {
-      let unfinished = false
+    { summary, slices }: ItemOf<'conversation'>,
+  ): Promise<ItemOutcome> {
+    const isPartial = slices.length > 1
+    let outcome: ItemOutcome = 'skipped'
+    let needsCompletion = isPartial
+    const conversation = { topic: 'conversations' as const, entity_id: summary.id }
+    for (const [index, messages] of slices.entries()) {
+      let wasUnfinished = false
       const needs = { messages: messages.map(({ id }) => id), quota }
       const decision = await apply({ ...conversation, needs }, ({ held, isFull }, context) => {
         if (isFull && held === undefined) throw quotaReached()
-        unfinished = isUnfinished(held)
+        wasUnfinished = isUnfinished(held)
         if (index > 0 && !isConversation(held))
-          throw new Fault('id_taken', { detail: 'It was removed meanwhile' })
-        return decidePiece(held, { about, messages, more: pieces.length > 1 }, context)
+          throw new Fault('id_taken', { detail: 'It was removed during the import' })
+        return decideSlice(held, { summary, messages, isPartial }, context)
       })
-      if (unfinished) isHidden = true
-      if (decision?.op === 'created' || unfinished) done = 'created'
-      else if (decision && done === 'skipped') done = 'updated'
-      if (dry && done === 'created') break // the other pieces would need the first one
+      if (wasUnfinished) needsCompletion = true
+      if (decision?.op === 'created' || wasUnfinished) outcome = 'created'
+      else if (decision && outcome === 'skipped') outcome = 'updated'
+      // a dry run hasn't created the conversation that the other slices need
+      if (dry && outcome === 'created') break
     }
-    // only then: a command that changes nothing costs a majority read of all that waits to be projected
-    if (isHidden && !dry) await apply(conversation, ({ held }) => decideComplete(held, about))
-    return done
+    // not always: a command that changes nothing costs a majority read of all unprojected entries
+    if (needsCompletion && !dry)
+      await apply(conversation, ({ held }) => decideCompletion(held, summary))
+    return outcome
   }
 
-  async function importRun(apply: Apply, { run }: Of<'run'>): Promise<Done> {
+  async function importRun(apply: Apply, { run }: ItemOf<'run'>): Promise<ItemOutcome> {
     const decision = await apply({ topic: 'agents', entity_id: run.id }, (held, context) =>
       decideRunImport(held, run, context),
     )
     return decision ? 'created' : 'skipped'
   }
 
-  /** Preferences aren't an item of their own: they count only when they change. */
+  /** Preferences are no item of their own: they count only if they change. */
   async function importPreferences(
     caller: Caller,
     dry: boolean,
-    { preferences: given }: Of<'preferences'>,
-  ): Promise<Done | undefined> {
+    { preferences: imported }: ItemOf<'preferences'>,
+  ): Promise<ItemOutcome | undefined> {
     for (;;) {
       const { preferences: present, version } = await preferences.get(caller.user_id)
-      const patch = fillIn(present, given)
+      const patch = missingPreferences(present, imported)
       if (Object.keys(patch).length === 0) return undefined
       if (dry) return 'updated'
       try {
@@ -143,19 +168,20 @@ export function createImport(
     }
   }
 
-  const bringIn: ImportUseCases['bringIn'] = async (
+  const importItems: ImportUseCases['importItems'] = async (
     caller,
     dry,
     next,
-    { stop, mostFailed = Infinity } = {},
+    { stop, maxFailed = Infinity } = {},
   ) => {
-    const apply = dry ? trying(caller) : appending(caller)
+    const apply = dry ? applyWithoutAppending(caller) : applyByAppending(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
     const seen = new Set<string>()
-    const importItem = async (item: Exclude<Ready, Of<'failed'>>): Promise<Done | undefined> => {
+    const importItem = async (item: ImportableItem): Promise<ItemOutcome | undefined> => {
       if (item.kind === 'preferences') return importPreferences(caller, dry, item)
-      const { id } = item.kind === 'run' ? item.run : item.about
-      if (seen.has(id)) return 'skipped' // twice in one file
+      const { id } = item.kind === 'run' ? item.run : item.summary
+      // an export may hold the same item twice
+      if (seen.has(id)) return 'skipped'
       seen.add(id)
       return item.kind === 'run' ? importRun(apply, item) : importConversation(apply, dry, item)
     }
@@ -163,14 +189,14 @@ export function createImport(
       if (stop?.aborted) throw importStopped()
       const item = await next()
       if (!item) return result
-      if (result.failed.length >= mostFailed) throw tooManyFailed(mostFailed)
+      if (result.failed.length >= maxFailed) throw tooManyFailed(maxFailed)
       if (item.kind === 'failed') result.failed.push({ item: item.item, reason: item.reason })
       else
         try {
-          const done = await importItem(item)
-          if (done) result[done]++
+          const outcome = await importItem(item)
+          if (outcome) result[outcome]++
         } catch (error) {
-          const fault = toFault(error)
+          const fault = toServerFault(error)
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
           if (fault.code === 'internal')
             logger.error({ err: fault.cause ?? fault }, 'an item could not be imported')
@@ -181,26 +207,28 @@ export function createImport(
 
   return {
     async run(caller, body, stop) {
-      const reading = await beginReading(body, { stop })
+      const reader = await openItemReader(body, { stop })
       try {
-        return await bringIn(caller, reading.dry_run, () => reading.next(), {
+        return await importItems(caller, reader.dry_run, () => reader.next(), {
           stop,
-          mostFailed: MOST_FAILED,
+          maxFailed: MAX_FAILED,
         })
       } finally {
-        await reading.end()
+        await reader.close()
       }
     },
-    bringIn,
+    importItems,
   }
 }
 
-const tooManyFailed = (most: number): Fault =>
-  new Fault('invalid', { detail: `More than ${most} items failed. What came before is in` })
+const tooManyFailed = (max: number): Fault =>
+  new Fault('invalid', {
+    detail: `More than ${max} items failed. The items before them have been imported`,
+  })
 
-const nameOf = (item: Exclude<Ready, Of<'failed'>>): string =>
+const nameOf = (item: ImportableItem): string =>
   item.kind === 'conversation'
-    ? firstCharacters(item.about.title || item.about.id, 100)
+    ? firstCharacters(item.summary.title || item.summary.id, 100)
     : item.kind === 'run'
       ? item.run.id
       : 'preferences'

@@ -2,7 +2,7 @@
 // tell of them. So the state that its commands decide on is the user's document, and what has been
 // told last.
 import type { Op } from '@lockstep/protocol/change'
-import { lastAccountEntry } from '../../store/account-entries.ts'
+import { findLastAccountEntry } from '../../store/account-entries.ts'
 import type { ChangeDocument } from '../../store/changes.ts'
 import { findUser, type UserDocument } from '../../store/users.ts'
 import type { TopicState } from './topic-state.ts'
@@ -23,7 +23,7 @@ export const accountState: TopicState<AccountState, AccountNeeds> = {
   async load(database, { user_id }, entity_id, needs) {
     const user = needs.user ? await findUser(database, user_id) : null
     const lastEntry = needs.lastEntry
-      ? await lastAccountEntry(database, user_id, entity_id, needs.lastEntry.ops)
+      ? await findLastAccountEntry(database, user_id, entity_id, needs.lastEntry.ops)
       : null
     return { user: user ?? undefined, lastEntry: lastEntry ?? undefined }
   },

@@ -10,7 +10,7 @@ import {
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from '../../store/database.ts'
-import { streamingMessages } from '../../store/messages.ts'
+import { findStreamingMessageIds } from '../../store/messages.ts'
 import { fold, readProjected, type MessageSelection } from '../projected-conversation.ts'
 import { changedBy, entriesSince, undoAll } from '../undo.ts'
 import { tailOf, type HeadSnapshot, type TopicState } from './topic-state.ts'
@@ -74,7 +74,7 @@ async function loadStreaming(
   for (const { data } of entries) if (typeof data?.message_id === 'string') ids.add(data.message_id)
   for (;;) {
     const projected = await readProjected(database, head.user_id, id, { ids: [...ids], newest })
-    const streaming = await streamingMessages(database, head.user_id, id)
+    const streaming = await findStreamingMessageIds(database, head.user_id, id)
     if (streaming.every((message) => ids.has(message))) return fold(projected, entries).held
     for (const message of streaming) ids.add(message)
   }

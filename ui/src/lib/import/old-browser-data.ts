@@ -1,13 +1,13 @@
-// What the app before this one left in this browser: the only place where anything is read from, and then cleared out of, local storage.
+// The data that the app before Lockstep left in this browser's localStorage.
 
 const keys = { conversations: 'ai-chat-conversations', config: 'ai-mcp-ui-config' } as const
 
-export interface OldData {
+export interface OldBrowserData {
   conversations?: unknown
   config?: unknown
 }
 
-function parsed(text: string): unknown {
+function parseIfJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
@@ -15,22 +15,22 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Undefined when there is nothing, or the browser lets no page look. */
-export function findOldData(): OldData | undefined {
+/** Undefined if there is none, or if the browser doesn't let the page look. */
+export function findOldData(): OldBrowserData | undefined {
   try {
     const conversations = localStorage.getItem(keys.conversations)
     const config = localStorage.getItem(keys.config)
     if (conversations === null && config === null) return undefined
     return {
-      ...(conversations !== null && { conversations: parsed(conversations) }),
-      ...(config !== null && { config: parsed(config) }),
+      ...(conversations !== null && { conversations: parseIfJson(conversations) }),
+      ...(config !== null && { config: parseIfJson(config) }),
     }
   } catch {
     return undefined
   }
 }
 
-/** After an import that brought everything over. */
+/** To be called after an import that brought everything over. */
 export function clearOldData(): void {
   localStorage.removeItem(keys.conversations)
   localStorage.removeItem(keys.config)

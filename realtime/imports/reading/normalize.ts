@@ -1,0 +1,156 @@
+// Turns what a parser read into what the log accepts: ids that are the same in each import of the same
+// thing, times in order, sizes within the limits, and slices of messages that each fit into one change.
+// Everything that leaves this file is valid.
+import * as z from 'zod'
+import { Run } from '@lockstep/protocol/agents'
+import { Summary } from '@lockstep/protocol/conversations'
+import { DEFAULT_TITLE } from '@lockstep/protocol/decide/conversations'
+import { mergePatch, type JsonObject } from '@lockstep/protocol/free-form'
+import type { ImportSource } from '@lockstep/protocol/import'
+import { limits } from '@lockstep/protocol/limits'
+import { Message } from '@lockstep/protocol/message'
+import { byteLength, firstCharacters } from '@lockstep/protocol/text'
+import type { ParsedConversation, ParsedItem, ParsedMessage } from '../parsing/parsed-item.ts'
+
+/** A summary without the fields that depend on the account that receives the conversation. */
+const ImportedSummary = Summary.omit({
+  user_id: true,
+  version: true,
+  message_count: true,
+  preview: true,
+})
+export type ImportedSummary = z.infer<typeof ImportedSummary>
+
+const ImportedRun = Run.omit({ user_id: true, version: true })
+export type ImportedRun = z.infer<typeof ImportedRun>
+
+export type NormalizedItem =
+  /** At least one slice. The messages of each fit into one change. Positions count from 1. */
+  | { kind: 'conversation'; summary: ImportedSummary; slices: Message[][] }
+  | { kind: 'preferences'; preferences: JsonObject }
+  | { kind: 'run'; run: ImportedRun }
+  /** `item` names the item for a person. */
+  | { kind: 'failed'; item: string; reason: string }
+
+/** The most bytes of messages in one slice: a change may have 4 MB, and holds more than messages. */
+const SLICE_BYTES = limits.changeBytes * 0.75
+
+/** Where items come from. Users import from sources; operators also migrate a MongoDB collection. */
+export type Origin = ImportSource | 'mongodb'
+
+/** Derives a UUID from these parts: the same parts always give the same UUID. */
+export type DeriveId = (...parts: string[]) => string
+
+export interface NormalizeOptions {
+  source: Origin
+  /** The time of the import (ISO 8601), for items that have no time of their own. */
+  now: string
+  deriveId: DeriveId
+}
+
+/** An item that can't be made valid becomes a failed one. */
+export function normalizeItem(item: ParsedItem, options: NormalizeOptions): NormalizedItem {
+  if (item.kind === 'run') return normalizeRun(item.run)
+  if (item.kind !== 'conversation') return item
+  const { conversation } = item
+  try {
+    return normalizeConversation(conversation, options)
+  } catch (error) {
+    const issues = error instanceof z.ZodError ? error.issues : []
+    const [{ path, message } = { path: [], message: 'This could not be read' }] = issues
+    return {
+      kind: 'failed',
+      item: nameOf(conversation),
+      reason: `${path.join('.')} ${message}`.trim(),
+    }
+  }
+}
+
+const nameOf = ({ title, key }: ParsedConversation): string => firstCharacters(title || key, 100)
+
+function normalizeConversation(
+  parsed: ParsedConversation,
+  { source, now, deriveId }: NormalizeOptions,
+): NormalizedItem {
+  const idOf = (...keys: string[]) =>
+    source === 'lockstep' ? keys.at(-1)!.toLowerCase() : deriveId('import', source, ...keys)
+  const origin: JsonObject =
+    source === 'lockstep' ? {} : { imported_from: { source, id: firstCharacters(parsed.key, 200) } }
+  const createdAt =
+    parsed.created_at ?? parsed.messages.find(({ created_at }) => created_at)?.created_at ?? now
+  const messages = z
+    .array(Message)
+    .max(limits.messagesPerConversation)
+    .parse(normalizeMessages(parsed.messages, (key) => idOf(parsed.key, key), createdAt))
+  const newest = messages.reduce(
+    (latest, { created_at }) => (created_at > latest ? created_at : latest),
+    createdAt,
+  )
+  const summary = ImportedSummary.parse({
+    id: idOf(parsed.key),
+    title: firstCharacters(parsed.title ?? DEFAULT_TITLE, limits.titleMax),
+    metadata: mergePatch({}, { ...parsed.metadata, ...origin }),
+    pinned: parsed.pinned ?? false,
+    archived: parsed.archived ?? false,
+    created_at: createdAt,
+    updated_at: parsed.updated_at ?? newest,
+    deleted_at: parsed.deleted_at ?? null,
+  })
+  return { kind: 'conversation', summary, slices: toSlices(messages) }
+}
+
+/** A message without a time takes the time of the message before it. */
+function normalizeMessages(
+  parsed: readonly ParsedMessage[],
+  idOf: (key: string) => string,
+  conversationCreatedAt: string,
+): Message[] {
+  const known = new Set<string>()
+  let time = conversationCreatedAt
+  return parsed.map(({ key, replaces, metadata, ...message }, index) => {
+    const id = idOf(known.has(idOf(key)) ? `${key} ${index}` : key)
+    const replaced = replaces === undefined ? undefined : idOf(replaces)
+    const isReplacedKnown = replaced !== undefined && known.has(replaced)
+    time = message.created_at ?? time
+    known.add(id)
+    return {
+      id,
+      role: message.role,
+      content: message.content,
+      position: index + 1,
+      version: 1,
+      status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
+      replaces: isReplacedKnown ? replaced : null,
+      created_at: time,
+      updated_at: message.updated_at ?? time,
+      metadata: mergePatch({}, metadata),
+    }
+  })
+}
+
+function toSlices(messages: readonly Message[]): Message[][] {
+  const slices: Message[][] = [[]]
+  let left = SLICE_BYTES
+  for (const message of messages) {
+    const bytes = byteLength(JSON.stringify(message))
+    if (bytes > left && slices.at(-1)!.length > 0) {
+      slices.push([])
+      left = SLICE_BYTES
+    }
+    slices.at(-1)!.push(message)
+    left -= bytes
+  }
+  return slices
+}
+
+function normalizeRun(value: unknown): NormalizedItem {
+  const parsed = ImportedRun.safeParse(value)
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues as [z.core.$ZodIssue]
+    return { kind: 'failed', item: 'agent run', reason: `${path.join('.')} ${message}` }
+  }
+  const run = parsed.data
+  const isUnfinished = run.status === 'queued' || run.status === 'running'
+  const ended = { status: 'interrupted' as const, ended_at: run.ended_at ?? run.started_at }
+  return { kind: 'run', run: { ...run, ...(isUnfinished && ended) } }
+}

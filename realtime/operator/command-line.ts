@@ -1,0 +1,91 @@
+// Parses the command line of `lockstep`.
+import { parseArgs } from 'node:util'
+import { ImportSource } from '@lockstep/protocol/import'
+
+export const USAGE = `Usage: lockstep <command>
+
+  new-epoch
+      The last step of a restore from a backup. Restart the nodes afterwards.
+  audit <user | all> [--content]
+      Checks the log and prints it as JSON lines. Prints what people wrote only with --content.
+  import <user> <source> <file>… [--dry-run]
+      Imports JSON or ZIP files of any size, one after the other.
+      The source is one of: ${ImportSource.options.join(', ')}.
+      After an interruption, run the same command again.
+  migrate --from <mongodb url> [--collection <name>] [--users <file>] [--dry-run]
+      Migrates documents with embedded messages. The file is a JSON object that maps each user_id of
+      the documents to a username. After an interruption, run the same command again.
+
+A user is a username or an id. The command needs the settings of the nodes (MONGODB_URL, DATA_DIR, …).
+With the embedded database, stop the node first.
+`
+
+/** The command line is wrong. The message says why. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+}
+
+export type OperatorCommand =
+  | { name: 'help' }
+  | { name: 'new-epoch' }
+  | { name: 'audit'; user: string; content: boolean }
+  | { name: 'import'; user: string; source: ImportSource; files: string[]; dry_run: boolean }
+  | {
+      name: 'migrate'
+      from: string
+      collection: string
+      users: string | undefined
+      dry_run: boolean
+    }
+
+const options = {
+  help: { type: 'boolean', short: 'h' },
+  content: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+  from: { type: 'string' },
+  collection: { type: 'string' },
+  users: { type: 'string' },
+} as const
+
+function parseOptions(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+/** Throws `UsageError`. */
+export function readCommand(args: readonly string[]): OperatorCommand {
+  const { values, positionals } = parseOptions(args)
+  const [name, ...rest] = positionals
+  const {
+    from,
+    users,
+    collection = 'conversations',
+    content = false,
+    'dry-run': dry_run = false,
+  } = values
+  if (values.help || name === undefined) return { name: 'help' }
+  switch (name) {
+    case 'new-epoch':
+      if (rest.length > 0) throw new UsageError('new-epoch takes no arguments')
+      return { name }
+    case 'audit':
+      if (rest.length !== 1) throw new UsageError('audit takes one argument: a user, or all')
+      return { name, user: rest[0]!, content }
+    case 'import': {
+      const [user, sourceName, ...files] = rest
+      const source = ImportSource.safeParse(sourceName)
+      if (user === undefined || !source.success || files.length === 0)
+        throw new UsageError('import takes a user, a source and at least one file')
+      return { name, user, source: source.data, files, dry_run }
+    }
+    case 'migrate':
+      if (rest.length > 0 || from === undefined)
+        throw new UsageError('migrate takes no arguments, and needs --from with a MongoDB URL')
+      return { name, from, collection, users, dry_run }
+    default:
+      throw new UsageError(`There is no command called ${name}`)
+  }
+}

@@ -1,0 +1,14 @@
+// A logger that keeps its lines, so that a test can read them.
+import { Writable } from 'node:stream'
+import { pino } from 'pino'
+
+export function recordingLogger() {
+  const lines: string[] = []
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString())
+      done()
+    },
+  })
+  return { lines, logger: pino({ level: 'trace' }, stream) }
+}
