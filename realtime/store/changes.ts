@@ -211,7 +211,7 @@ export const readOutlines = (
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
       // two operands each: MongoDB 4.4 knows no more
-      word: {
+      label: {
         $ifNull: [
           '$data.agent',
           { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
