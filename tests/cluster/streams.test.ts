@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
-import type { FeedDocument } from '../../realtime/store/feed.ts'
 import { withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster, sum } from './cluster.ts'
 import { createUsers, bulkUsersEnv, inBatches } from './bulk-users.ts'
+import type { FeedDocument } from '../../realtime/store/documents.ts'
 
 /** A cluster on a database that nobody else has cursors on. */
 async function clusterOf(nodes: number, leases: number) {

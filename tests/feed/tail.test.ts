@@ -3,10 +3,10 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { startTail, type TailDeps, type TailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import type { ChangeStreamReader, StreamEvent } from '../../realtime/store/change-stream.ts'
-import type { Token } from '../../realtime/store/feed.ts'
+import type { ResumeToken } from '../../realtime/store/documents.ts'
 import { eventually } from '../harness/eventually.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 
 const timings: TailTimings = { idleMs: 60, muteMs: 60, saveMs: 0, retryMs: [1, 20] }
 const resumable = new Error('resumable')
@@ -25,7 +25,7 @@ class ScriptedServer {
   /** Events that a majority has: no stream shows more, and no majority read finds more. */
   committed = Infinity
   opened: (number | 'now')[] = []
-  open = (after: Token | undefined): ChangeStreamReader => {
+  open = (after: ResumeToken | undefined): ChangeStreamReader => {
     this.opened.push(after === undefined ? 'now' : Number(after))
     let at: number | undefined = after === undefined ? undefined : Number(after)
     let closed = false
@@ -48,7 +48,7 @@ class ScriptedServer {
         if (event) at++
         return event
       },
-      token: () => at as Token | undefined,
+      token: () => at as ResumeToken | undefined,
       close: () => {
         closed = true
         return Promise.resolve()
@@ -59,12 +59,12 @@ class ScriptedServer {
 
 function tailOf(
   server: ScriptedServer,
-  token?: Token,
+  token?: ResumeToken,
   also: Partial<TailDeps> = {},
   logger = createLogger('silent'),
 ) {
   const handed: number[] = []
-  const kept: Token[] = []
+  const kept: ResumeToken[] = []
   const failures: string[] = []
   const heard: string[] = []
   const tail = startTail(
@@ -132,7 +132,7 @@ test('FEED-2 a saved token resumes behind it, and is kept after the work is done
   const server = new ScriptedServer()
   server.events.push({ kind: 'change', entry: entry(1) }, { kind: 'change', entry: entry(2) })
   const order: string[] = []
-  await using run = tailOf(server, 1 as Token, {
+  await using run = tailOf(server, 1 as ResumeToken, {
     deliver: ({ seq }) => order.push(`change ${seq}`),
     saveToken: (token) => Promise.resolve(void order.push(`keep ${String(token)}`)),
   })
@@ -160,7 +160,7 @@ test('FEED-3 lost history ends in a stream from now and a comparison of heads', 
   const server = new ScriptedServer()
   server.events.push({ kind: 'change', entry: entry(1) })
   server.oldest = 1
-  await using run = tailOf(server, 0 as Token)
+  await using run = tailOf(server, 0 as ResumeToken)
   await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual([0, 'now'])
   expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
