@@ -229,8 +229,8 @@ export async function startServer(
 
   /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
-    const { startClusterLink: startLink } = await import('./redis/cluster-link.ts')
-    return startLink({
+    const { startClusterLink } = await import('./redis/cluster-link.ts')
+    return startClusterLink({
       url,
       deployment: await readDeploymentName(database),
       node: newId(),

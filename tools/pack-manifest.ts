@@ -64,7 +64,10 @@ const exported = (compiledPath: string) => ({
   default: `${compiledPath}.js`,
 })
 
-/** The manifest that goes into the tarball. */
+/**
+ * The manifest that goes into the tarball. It keeps the scripts: npm has to find them when it packs a
+ * folder in which an interrupted run has left this manifest.
+ */
 export function publishedManifest({ manifest, bundled }: PackageSource): Record<string, unknown> {
   const { exports, bin, ...rest } = manifest
   const {

@@ -15,6 +15,8 @@ const uiStamp = path.join(root, 'ui/dist/.built-from')
 const uiSources = [
   'ui',
   'protocol',
+  'clients',
+  'realtime/imports',
   'vite.config.ts',
   'svelte.config.js',
   'tsconfig.json',

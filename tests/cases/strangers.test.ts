@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
 import type { Device } from '../harness/device.ts'
-import { truth } from '../harness/follower.ts'
+import { storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -17,9 +17,9 @@ let alice: Person
 let bob: Person
 let before: unknown
 const everythingOf = async (person: Person) => [
-  await truth(person, 'conversations'),
-  await truth(person, 'preferences'),
-  await truth(person, 'account'),
+  await storedState(person, 'conversations'),
+  await storedState(person, 'preferences'),
+  await storedState(person, 'account'),
 ]
 beforeAll(async () => {
   alice = await signUp(shared.node, `${MARK}-1`)

@@ -5,7 +5,7 @@ import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import type { Cluster } from './cluster.ts'
 import { EngineTab } from './tab.ts'
@@ -122,7 +122,7 @@ export class Traffic implements AsyncDisposable {
       what: 'the database answers',
     })
     for (const device of this.devices) await device.follower.caughtUp(goal.seq, within)
-    const stored = await truth(this.person, 'conversations')
+    const stored = await storedState(this.person, 'conversations')
     for (const { follower } of this.devices) {
       expect(follower.state).toEqual(stored)
       expect(follower.applied).toEqual(follower.applied.map((_, i) => follower.applied[0]! + i))
@@ -255,7 +255,7 @@ class RoamingDevice {
   }
 
   static async of(person: Person, url: string, cluster: Cluster): Promise<RoamingDevice> {
-    const follower = await Follower.of(person, 'conversations')
+    const follower = await Follower.start(person, 'conversations')
     await follower.leave()
     await follower.join(person.at({ url }))
     return new RoamingDevice(person, follower, cluster)

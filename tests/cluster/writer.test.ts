@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { addressOf, freshDatabase, throughAddress, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'
 import { InterruptingProxy } from './interrupting-proxy.ts'
@@ -41,8 +41,8 @@ async function household() {
   expect(await cluster.holder()).not.toBe(mortal)
   const person = await signUp(steady)
   const { id } = await person.ask('createConversation')
-  const here = await Follower.of(person, 'conversations')
-  const there = await Follower.of(person.at(third), 'conversations')
+  const here = await Follower.start(person, 'conversations')
+  const there = await Follower.start(person.at(third), 'conversations')
   const writer = await person.at(mortal).device('conversations')
   const append = (content: string) => ({
     mutation_id: newId(),
@@ -52,7 +52,7 @@ async function household() {
   const entries = (mutation_id: string) =>
     client.db().collection('changes').find({ user_id: person.user.id, mutation_id }).toArray()
   const exact = async () => {
-    const stored = await truth(person, 'conversations')
+    const stored = await storedState(person, 'conversations')
     for (const follower of [here, there]) {
       await follower.caughtUp()
       expect(follower.state).toEqual(stored)

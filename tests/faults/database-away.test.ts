@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
 import { eventually, within } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 import { Wire } from '../harness/wire.ts'
@@ -19,7 +19,7 @@ test.each(['cut off', 'mute'])(
     await using steady = await startNode(database)
     await using lonely = await startNode({ url: throughAddress(database.url, wire.address) })
     const alice = await signUp(steady, 'alice')
-    await using follower = await Follower.of(alice.at(lonely), 'conversations')
+    await using follower = await Follower.start(alice.at(lonely), 'conversations')
     const { device } = follower
 
     if (fault === 'mute') wire.pause('down')
@@ -50,8 +50,8 @@ test.each(['cut off', 'mute'])(
     await follower.caughtUp(undefined, 15_000)
     expect(follower.device).toBe(device)
     expect(device.connected).toBe(true)
-    expect(follower.asked.loads).toBe(1)
-    expect(follower.state).toEqual(await truth(alice, 'conversations'))
+    expect(follower.requests.loads).toBe(1)
+    expect(follower.state).toEqual(await storedState(alice, 'conversations'))
     expect(follower.state.map(({ title }) => title)).toContain('Meanwhile, elsewhere')
   },
   40_000,

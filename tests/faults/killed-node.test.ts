@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Device } from '../harness/device.ts'
 import { freshDatabase } from '../harness/database.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { spawnNode, startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 
@@ -14,7 +14,7 @@ test('P1: a node that is killed with -9 takes nothing with it that it acked, and
   await using mortal = await spawnNode(database)
   const alice = await signUp(steady, 'alice')
   const { id } = await alice.ask('createConversation')
-  await using reader = await Follower.of(alice, 'conversations')
+  await using reader = await Follower.start(alice, 'conversations')
   const writer = await alice.at(mortal).device('conversations')
 
   const acked: string[] = []
@@ -48,6 +48,6 @@ test('P1: a node that is killed with -9 takes nothing with it that it acked, and
   ]
   await reader.caughtUp()
   expect(reader.state[0]?.messages.map(({ content }) => content)).toEqual(all)
-  expect(reader.state).toEqual(await truth(alice, 'conversations'))
-  expect(reader.asked).toMatchObject({ loads: 1, entities: 0 })
+  expect(reader.state).toEqual(await storedState(alice, 'conversations'))
+  expect(reader.requests).toMatchObject({ loads: 1, entities: 0 })
 })

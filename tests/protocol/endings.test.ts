@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -18,7 +18,7 @@ describe('a node that stops', () => {
   test('tells its devices in time, refuses new ones, finishes what it acked; devices go on elsewhere', async () => {
     const node = await startNode(shared.database, { options: { drainMs: 1_000 } })
     const alice = await signUp(node, 'alice')
-    await using follower = await Follower.of(alice, 'conversations')
+    await using follower = await Follower.start(alice, 'conversations')
     const { device } = follower
     const { seq } = await device.done('create', { title: 'Just in time' })
     const stopped = node.stop()
@@ -38,7 +38,7 @@ describe('a node that stops', () => {
       'Elsewhere',
       'Just in time',
     ])
-    expect(follower.state).toEqual(await truth(moved, 'conversations'))
+    expect(follower.state).toEqual(await storedState(moved, 'conversations'))
   })
 
   test('ends the connections of those who stay, and a second stop joins the first', async () => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -36,27 +36,27 @@ test('a head that comes after a change is not behind it', async () => {
 
 describe('a client that follows the rule', () => {
   test('finds by the head what it lost on the way, though nothing follows', async () => {
-    await using follower = await Follower.of(alice, 'conversations')
-    follower.lose((event) => event === 'change')
+    await using follower = await Follower.start(alice, 'conversations')
+    follower.dropEvents((event) => event === 'change')
     const writer = await alice.device('conversations')
     const { seq } = await writer.done('create', { title: 'Nobody told me' })
     await follower.device.until('change', (change) => change.seq === seq)
     expect(follower.cursor.seq).toBeLessThan(seq)
     await follower.caughtUp(seq)
-    expect(follower.asked.ranges).toBe(1)
-    expect(follower.state).toEqual(await truth(alice, 'conversations'))
+    expect(follower.requests.ranges).toBe(1)
+    expect(follower.state).toEqual(await storedState(alice, 'conversations'))
     writer.close()
   })
 
   test('finds by a jump in seq what it lost on the way', async () => {
-    await using follower = await Follower.of(alice, 'preferences')
+    await using follower = await Follower.start(alice, 'preferences')
     await using writer = await alice.device('preferences')
     let lost = 0
-    follower.lose((event) => event === 'change' && lost++ < 2)
+    follower.dropEvents((event) => event === 'change' && lost++ < 2)
     await writer.done('update', { patch: { a: 1 } })
     await writer.done('update', { patch: { b: 2 } })
     const { seq } = await writer.done('update', { patch: { c: 3 } })
     await follower.caughtUp(seq)
-    expect(follower.state).toEqual(await truth(alice, 'preferences'))
+    expect(follower.state).toEqual(await storedState(alice, 'preferences'))
   })
 })
