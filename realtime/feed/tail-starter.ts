@@ -1,5 +1,5 @@
-// Connects tails to the rest of the node: the stream that a tail reads, the devices and the projector
-// that it serves, and the resume token that it saves.
+// Connects tails to the rest of the node: the stream that a tail reads, the devices and the
+// projector that it serves, and the resume token that it saves.
 import { Counter, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'

@@ -9,10 +9,10 @@
 //      open from now ◀──── any other failure ◀───────────┘
 //
 // A stream that was opened from now must show an event before heads are compared. An entry that is
-// older than the start of the stream may still be on its way to a majority, and until it arrives, no
-// majority read finds it either. The events of a stream are ordered, so the first event proves that
-// all earlier entries can be read. The canary, a document that the tail writes itself, makes sure
-// that there is an event. It also shows whether a silent stream still works.
+// older than the start of the stream may still be on its way to a majority, and until it arrives,
+// no majority read finds it either. The events of a stream are ordered, so the first event proves
+// that all earlier entries can be read. The canary, a document that the tail writes itself, makes
+// sure that there is an event. It also shows whether a silent stream still works.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../concurrency/backoff.ts'
 import type { Logger } from '../observability/logger.ts'

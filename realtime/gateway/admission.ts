@@ -1,5 +1,5 @@
-// Admission decides who may join a namespace. A refusal reaches the client as a `connect_error` with
-// the problem as its `data`.
+// Admission decides who may join a namespace. A refusal reaches the client as a `connect_error`
+// with the problem as its `data`.
 import type { IncomingMessage } from 'node:http'
 import type { ExtendedError } from 'socket.io'
 import * as z from 'zod'

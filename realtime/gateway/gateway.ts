@@ -1,6 +1,6 @@
-// The gateway owns delivery, and it is the only part that knows Socket.IO. Whatever the feed brings,
-// each device gets the log of its topic without a gap, without a repetition, and without a byte of
-// another user.
+// The gateway owns delivery, and it is the only part that knows Socket.IO. Whatever the feed
+// brings, each device gets the log of its topic without a gap, without a repetition, and without a
+// byte of another user.
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -73,7 +73,9 @@ export interface Gateway {
    * the user has no device here. Returns a function that ends it.
    */
   follow(user_id: string, topic: Topic): () => void
-  /** Ends every socket of these sessions in all namespaces: on this node at once, then on others. */
+  /**
+   * Ends every socket of these sessions in all namespaces: on this node at once, then on others.
+   */
   disconnectSessions(sessionIds: readonly string[]): void
   /** The sessions of the user that have a socket on any node. */
   onlineSessions(user_id: string): Promise<Set<string>>
@@ -88,8 +90,8 @@ export interface Gateway {
    */
   drain(reconnectWithinMs: number): Promise<void>
   /**
-   * Waits for the running commands and closes all sockets. The HTTP server stays open. A second call
-   * joins the first.
+   * Waits for the running commands and closes all sockets. The HTTP server stays open. A second
+   * call joins the first.
    */
   stop(): Promise<void>
 }
@@ -260,8 +262,8 @@ export function startGateway(deps: GatewayDeps): Gateway {
 }
 
 /**
- * Ends the transports that do not recover by themselves: one that takes nothing occupies memory, and
- * one that answers no ping keeps its device online.
+ * Ends the transports that do not recover by themselves: one that takes nothing occupies memory,
+ * and one that answers no ping keeps its device online.
  */
 async function endDeadTransports(
   registry: ConnectionRegistry,

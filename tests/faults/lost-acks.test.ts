@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 const portOf = ({ url }: { url: string }) => Number(new URL(url).port)
 
-test('a device whose acks get lost again and again repeats its commands, on either node: each counts once, in order', async () => {
+test('a device whose acks get lost repeats its commands on either node, and each counts once, in order', async () => {
   await using first = await Wire.to({ port: portOf(shared.nodes[0]!) })
   await using second = await Wire.to({ port: portOf(shared.nodes[1]!) })
   const wires = [first, second]
@@ -34,7 +34,7 @@ test('a device whose acks get lost again and again repeats its commands, on eith
         device.close()
         break
       }
-      // The command gets through, its ack doesn't: the line goes dead first.
+      // The command arrives. Its ack does not, because the line goes dead first.
       wire.pause('down')
       device.socket.emit('append', payload, () => undefined)
       await reader.device.until('change', ({ mutation_id }) => mutation_id === payload.mutation_id)
@@ -51,7 +51,7 @@ test('a device whose acks get lost again and again repeats its commands, on eith
   expect(reader.state).toEqual(await storedState(alice, 'conversations'))
 })
 
-test('a device whose line is cut at any moment holds what the database holds when it is back', async () => {
+test('a device whose line is cut at any moment holds what the database holds after it reconnects', async () => {
   await using wire = await Wire.to({ port: portOf(shared.node) })
   const bob = await signUp(shared.node, 'bob')
   const distant = bob.at({ url: `http://${wire.address}` })

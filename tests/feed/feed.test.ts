@@ -1,4 +1,4 @@
-// The feed on a real database: changes are inserted as the log inserts them, and must reach `deliver`.
+// The feed on a real database. Changes are inserted as the log does, and must reach `deliver`.
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -45,7 +45,7 @@ function feedOn(database: Database, also: Partial<FeedDeps> = {}) {
   }
 }
 
-test('each inserted change is delivered in order, as devices see it, and offered for projection', async () => {
+test('each inserted change is delivered in order, in the form for devices, and offered for projection', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   await using run = feedOn(store.database)
@@ -64,7 +64,7 @@ test('each inserted change is delivered in order, as devices see it, and offered
   expect(run.comparisons()).toBe(1)
 })
 
-test('FEED-2 a node that comes back goes on where it stopped', async () => {
+test('FEED-2 a node that starts again continues where it stopped', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   const user_id = newId()
@@ -84,7 +84,7 @@ test('FEED-2 a node that comes back goes on where it stopped', async () => {
   await eventually(() => again.seqs().includes(2))
 })
 
-test('FEED-3 a dead token ends in a stream from now and a comparison of heads', async () => {
+test('FEED-3 after a dead token, a stream is opened from now and heads are compared', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   await saveResumeToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
@@ -96,7 +96,7 @@ test('FEED-3 a dead token ends in a stream from now and a comparison of heads', 
   await eventually(() => run.delivered.length === 1)
 })
 
-test('FEED-3 a dropped collection ends in a stream from now and a comparison of heads', async () => {
+test('FEED-3 after the collection was dropped, a stream is opened from now and heads are compared', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   await using run = feedOn(store.database)
@@ -109,7 +109,7 @@ test('FEED-3 a dropped collection ends in a stream from now and a comparison of 
   await eventually(() => run.delivered.length === 2)
 })
 
-test('a token kept under a later lease is not moved back by an earlier holder', async () => {
+test('an earlier holder cannot replace the token that a later holder has saved', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   const token = (name: string) => ({ _data: name }) as Token
@@ -120,7 +120,7 @@ test('a token kept under a later lease is not moved back by an earlier holder', 
   expect(await readResumeToken(store.database, 'r')).toEqual(token('six'))
 })
 
-test('a database has one name for its deployment, whoever asks first; a copy of it gets another', async () => {
+test('a database has one deployment name, whichever node asks first, and a copy can get another name', async () => {
   await using home = freshDatabase()
   await using other = freshDatabase()
   await using store = await openTestDatabase(home.url)

@@ -13,14 +13,14 @@ beforeAll(async () => {
   await alice.ask('createConversation')
 })
 
-test.each(topics)('/%s tells the head now and then', async (topic) => {
+test.each(topics)('/%s receives the head regularly', async (topic) => {
   await using device = await alice.device(topic)
   const { epoch, to } = await device.next('sync')
   for (let beat = 1; beat <= 3; beat++)
     expect(await device.next('head')).toEqual({ epoch, seq: to })
 })
 
-test('a head that comes after a change is not behind it', async () => {
+test('a head that arrives after a change is not below it', async () => {
   await using device = await alice.device('conversations')
   const { seq } = await device.done('create', {})
   await device.until('head', (head) => head.seq >= seq)
@@ -35,7 +35,7 @@ test('a head that comes after a change is not behind it', async () => {
 })
 
 describe('a client that follows the rule', () => {
-  test('finds by the head what it lost on the way, though nothing follows', async () => {
+  test('learns of a lost change by the head, even if no change follows', async () => {
     await using follower = await Follower.start(alice, 'conversations')
     follower.dropEvents((event) => event === 'change')
     const writer = await alice.device('conversations')
@@ -48,7 +48,7 @@ describe('a client that follows the rule', () => {
     writer.close()
   })
 
-  test('finds by a jump in seq what it lost on the way', async () => {
+  test('learns of a lost change by a jump in seq', async () => {
     await using follower = await Follower.start(alice, 'preferences')
     await using writer = await alice.device('preferences')
     let lost = 0
