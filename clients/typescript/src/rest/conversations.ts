@@ -1,5 +1,6 @@
 // REST reads of conversations. Writes go through the engine's outbox, over sockets.
 import { Fault } from '@lockstep/protocol/errors'
+import { isId } from '@lockstep/protocol/ids'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import type { Call, CallOptions } from './call.ts'
 
@@ -19,6 +20,8 @@ export async function getConversation(
   id: string,
   query: Omit<WindowQuery, 'state'>,
 ): Promise<Answer<'getConversation'>> {
+  // What isn't an id names nothing. The server would call it malformed.
+  if (!isId(id)) throw new Fault('not_found', { detail: 'There is no such conversation' })
   const ask = (state: 'active' | 'trash') =>
     call('getConversation', { params: { id }, query: { ...query, state } })
   return ask('active').catch((error: unknown) => {
