@@ -1,17 +1,14 @@
-// Compares what is installed and built with what should be. Every start asks this. The answers
-// depend on content and never on file times, because a checkout changes those. This is plain
-// JavaScript without dependencies: it runs before anything is installed, on whatever Node there is.
+// Compares the present state with the required one: the questions that each start asks. They are
+// answered by content and never by file times, because a checkout changes those. Plain JavaScript
+// without dependencies: it runs before anything is installed, on any version of Node.
 import { createHash } from 'crypto'
 import fs from 'fs'
 import path from 'path'
 
 /**
- * Whether the installed packages are those of the lock. Optional packages, such as those of other
- * platforms, may be missing.
- * @param {{ packages: Record<string, { version?: string, optional?: boolean, dev?: boolean,
- * devOptional?: boolean }> }} lock package-lock.json
- * @param {{ packages: Record<string, { version?: string }> }} installed
- * node_modules/.package-lock.json, which npm writes last
+ * Whether an installed tree is what the lock says, optional packages (those of other platforms) aside.
+ * @param {{ packages: Record<string, { version?: string, optional?: boolean, dev?: boolean, devOptional?: boolean }> }} lock package-lock.json
+ * @param {{ packages: Record<string, { version?: string }> }} installed node_modules/.package-lock.json, which npm writes last
  * @param {{ withoutDev: boolean }} options withoutDev: development packages may be missing
  */
 export function installedMatches(lock, installed, options) {
@@ -24,8 +21,7 @@ export function installedMatches(lock, installed, options) {
 }
 
 /**
- * A hash of the names and contents of files and folders below `root`. A name that doesn't exist
- * counts as an empty folder.
+ * A hash over names and content of files and folders (below `root`; those that don't exist count as empty).
  * @param {string} root
  * @param {string[]} names
  * @param {string[]} [leaveOut] paths below `root`
@@ -54,7 +50,7 @@ function addContent(hash, root, name, leaveOut) {
 }
 
 /**
- * The commands that no folder of a search path has.
+ * Those of the commands that no folder of a search path has.
  * @param {string[]} commands
  * @param {string} searchPath as in the variable PATH
  */
@@ -76,7 +72,7 @@ function isExecutable(file) {
 }
 
 /**
- * Whether this version of Node runs TypeScript without a build.
+ * Whether this version of Node runs TypeScript as it is.
  * @param {string} version such as "v24.1.0" or "24.1.0"
  */
 export function runsTypeScript(version) {

@@ -1,6 +1,6 @@
-// Where the bundle of the server is and whether it is current. Each state of the sources has a
-// folder of its own; the file that `npm start` runs imports the newest. Plain JavaScript without
-// dependencies, as every start asks this on whatever Node there is.
+// Where the bundle of the server is and whether it is current. Each state of the sources has its
+// own folder; the file that `npm start` runs imports the newest. Plain JavaScript without
+// dependencies, because every start asks this on any version of Node.
 import fs from 'fs'
 import path from 'path'
 import { fileURLToPath } from 'url'
@@ -10,8 +10,7 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const sources = ['realtime', 'protocol', 'tools/bundle-server.ts', 'package-lock.json']
 
 /**
- * @returns `folder`: of the bundle for the present sources; `start`: the file that `npm start`
- * runs, with
+ * @returns `folder`: of the bundle for the present sources; `start`: the file that `npm start` runs, with
  *   `startText` in it when the bundle is current
  */
 export function serverBundle() {

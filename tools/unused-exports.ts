@@ -1,7 +1,8 @@
-// Lists exports that no other file imports: each is either dead or needn't be exported. The check
+// Lists exports that no other file imports: each is either dead or less public than it says. It
 // walks syntax trees without a type checker. A name counts as used if some file imports that name
-// from its file; importing a namespace uses all of its names. A type also counts as used if its own
-// file mentions it, because callers of an exported function may need the type.
+// from that file; importing a whole namespace uses all of its names. A type may be exported for
+// callers of another export that mentions it, so it also counts as used if its own file mentions
+// it.
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -10,7 +11,7 @@ import { workspaceFile } from './workspace-packages.ts'
 const folders = ['protocol', 'realtime', 'ui/src', 'clients', 'tests', 'tools']
 const configFiles = ['eslint.config.js', 'vite.config.ts', 'vitest.config.ts', 'svelte.config.js']
 
-/** Files that a person, a browser, a tool or another project loads: no file here imports them. */
+/** Files that a person, a browser or a tool starts. Nothing imports them. */
 const entries = [
   /^realtime\/(main|cli)\.ts$/,
   /^ui\/src\/main\.ts$/,
@@ -22,15 +23,15 @@ const entries = [
 ]
 
 interface Module {
-  /** Exported name -> the line of its first declaration. */
+  /** Name -> line of its first declaration. */
   exported: Map<string, number>
-  /** The names that the file imports from other files; `*` stands for all of them. */
+  /** The names that are imported from elsewhere; `*` stands for all. */
   imported: { from: string; name: string }[]
 }
 
 const everything = '*'
 
-/** The scripts of a Svelte component; any other file as it is. */
+/** The script parts of a Svelte component; other files as they are. */
 function scriptOf(file: string, text: string): string {
   if (!file.endsWith('.svelte')) return text
   return [...text.matchAll(/<script[^>]*>([\s\S]*?)<\/script>/g)]
@@ -69,7 +70,7 @@ function readModule(file: string, text: string): Module {
   return module
 }
 
-/** The file that an import means; undefined for a package from elsewhere. */
+/** The file that an import means; undefined for packages from elsewhere. */
 const fileOf = (importer: string, specifier: string): string | undefined =>
   specifier.startsWith('.')
     ? path.posix.join(path.posix.dirname(importer), specifier)
@@ -93,7 +94,7 @@ function exportedNames(node: ts.Node): ts.Identifier[] {
   return name !== undefined && ts.isIdentifier(name) ? [name] : []
 }
 
-/** The names that a declaration binds: one, or those in its pattern. */
+/** The names that a declaration binds: its own, or those in its pattern. */
 function boundNames(name: ts.BindingName): ts.Identifier[] {
   if (ts.isIdentifier(name)) return [name]
   return name.elements.flatMap((element) =>
@@ -101,7 +102,7 @@ function boundNames(name: ts.BindingName): ts.Identifier[] {
   )
 }
 
-/** What a syntax node imports, and from where. Without a specifier, it imports nothing. */
+/** The names that a node imports, and from where. Without a specifier, it imports nothing. */
 function importsOf(node: ts.Node): { specifier?: ts.Node; names: string[] } {
   if (ts.isImportDeclaration(node)) {
     const bindings = node.importClause?.namedBindings
@@ -131,7 +132,7 @@ const originalName = (specifier: ts.ImportSpecifier | ts.ExportSpecifier): strin
 
 /**
  * The exports that no other file imports, as `file:line name`, in the order of the files.
- * @param texts the text of each file by its path in the repository (with `/`)
+ * @param texts path in the repository (with `/`) -> the file's text
  */
 export function unusedExports(texts: Map<string, string>): string[] {
   const modules = new Map([...texts].map(([file, text]) => [file, readModule(file, text)]))
@@ -148,7 +149,7 @@ export function unusedExports(texts: Map<string, string>): string[] {
     )
 }
 
-/** The text of every source file by its path in the repository. */
+/** Every source file below the repository's folders, by its path there. */
 function readSources(root: string): Map<string, string> {
   const found = folders
     .filter((folder) => fs.existsSync(path.join(root, folder)))

@@ -20,7 +20,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import type { RedisLease } from '../redis/lease.ts'
 import type { Publisher } from '../redis/publisher.ts'
-import type { Token } from '../store/feed.ts'
+import type { ResumeToken } from '../store/documents.ts'
 import type { BucketRange, TailRole } from './tail-starter.ts'
 import type { Tail } from './tail.ts'
 
@@ -58,8 +58,8 @@ export interface LeasedRangeDeps {
   lease: RedisLease
   /** True if the node's fair share of leases allows it to acquire or keep this one. */
   mayHold(): boolean
-  startTail(token: Token | undefined, role: TailRole): Tail
-  readToken(): Promise<Token | undefined>
+  startTail(token: ResumeToken | undefined, role: TailRole): Tail
+  readToken(): Promise<ResumeToken | undefined>
   /** The highest generation known to the database. */
   keptGeneration(): Promise<number>
   compareHeads(): Promise<void>

@@ -1,4 +1,5 @@
-// Bad input gets a problem of the table and changes nothing; the server stays up and says so without repeating what was sent.
+// Bad input gets a problem of the table and changes nothing; the server stays up and says so
+// without repeating what was sent.
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'

@@ -1,4 +1,5 @@
-// Another user's things do not exist. That every route and command says so is shown in tests/attacks; here is what goes beyond asking for them.
+// Another user's things do not exist. That every route and command says so is shown in
+// tests/attacks; here is what goes beyond asking for them.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
-import type { FeedDocument } from '../../realtime/store/feed.ts'
 import { withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster, sum } from './cluster.ts'
 import { createUsers, bulkUsersEnv, inBatches } from './bulk-users.ts'
+import type { FeedDocument } from '../../realtime/store/documents.ts'
 
 /** Starts a cluster on a database on which nobody else has cursors. */
 async function startClusterOf(nodes: number, leases: number) {

@@ -7,12 +7,12 @@ import { startFeed, type FeedDeps } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Database } from '../../realtime/store/database.ts'
+import type { ResumeToken } from '../../realtime/store/documents.ts'
 import {
   readDeploymentName,
   readResumeToken,
   renameDeployment,
   saveResumeToken,
-  type Token,
 } from '../../realtime/store/feed.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -87,7 +87,7 @@ test('FEED-2 a node that starts again continues where it stopped', async () => {
 test('FEED-3 after a dead token, a stream is opened from now and heads are compared', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
-  await saveResumeToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
+  await saveResumeToken(store.database, '0/1', { _data: 'not a token' } as ResumeToken, 0)
   await using run = feedOn(store.database)
   await run.feed.ready
   expect(run.comparisons()).toBe(1)
@@ -112,7 +112,7 @@ test('FEED-3 after the collection was dropped, a stream is opened from now and h
 test('an earlier holder cannot replace the token that a later holder has saved', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
-  const token = (name: string) => ({ _data: name }) as Token
+  const token = (name: string) => ({ _data: name }) as ResumeToken
   await saveResumeToken(store.database, 'r', token('five'), 5)
   await saveResumeToken(store.database, 'r', token('four'), 4)
   expect(await readResumeToken(store.database, 'r')).toEqual(token('five'))

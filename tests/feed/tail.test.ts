@@ -4,10 +4,10 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { startTail, type TailDeps, type TailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import type { ChangeStreamReader, StreamEvent } from '../../realtime/store/change-stream.ts'
-import type { Token } from '../../realtime/store/feed.ts'
+import type { ResumeToken } from '../../realtime/store/documents.ts'
 import { eventually } from '../harness/eventually.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 
 const timings: TailTimings = { idleMs: 60, muteMs: 60, saveMs: 0, retryMs: [1, 20] }
 const resumable = new Error('resumable')
@@ -28,7 +28,7 @@ class ScriptedServer {
    */
   committed = Infinity
   opened: (number | 'now')[] = []
-  open = (after: Token | undefined): ChangeStreamReader => {
+  open = (after: ResumeToken | undefined): ChangeStreamReader => {
     this.opened.push(after === undefined ? 'now' : Number(after))
     let at: number | undefined = after === undefined ? undefined : Number(after)
     let closed = false
@@ -51,7 +51,7 @@ class ScriptedServer {
         if (event) at++
         return event
       },
-      token: () => at as Token | undefined,
+      token: () => at as ResumeToken | undefined,
       close: () => {
         closed = true
         return Promise.resolve()
@@ -62,12 +62,12 @@ class ScriptedServer {
 
 function tailOf(
   server: ScriptedServer,
-  token?: Token,
+  token?: ResumeToken,
   also: Partial<TailDeps> = {},
   logger = createLogger('silent'),
 ) {
   const delivered: number[] = []
-  const saved: Token[] = []
+  const saved: ResumeToken[] = []
   const failures: string[] = []
   const heard: string[] = []
   const tail = startTail(
@@ -136,7 +136,7 @@ test('FEED-2 a tail resumes after its saved token, and saves tokens after delive
   const server = new ScriptedServer()
   server.events.push({ kind: 'change', entry: entry(1) }, { kind: 'change', entry: entry(2) })
   const order: string[] = []
-  await using run = tailOf(server, 1 as Token, {
+  await using run = tailOf(server, 1 as ResumeToken, {
     deliver: ({ seq }) => order.push(`change ${seq}`),
     saveToken: (token) => Promise.resolve(void order.push(`keep ${String(token)}`)),
   })
@@ -164,7 +164,7 @@ test('FEED-3 after lost history, a stream is opened from now and heads are compa
   const server = new ScriptedServer()
   server.events.push({ kind: 'change', entry: entry(1) })
   server.oldest = 1
-  await using run = tailOf(server, 0 as Token)
+  await using run = tailOf(server, 0 as ResumeToken)
   await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual([0, 'now'])
   expect(run.heard).toEqual(['compare after 2 streams', 'ready'])

@@ -14,7 +14,7 @@ const secrets = {
   MONGODB_ROOT_PASSWORD: 'root',
 }
 
-/** The file as docker-compose reads it, with these variables and no others. */
+/** Runs docker-compose's own parser on the file, with these variables and no others. */
 async function compose(variables: Record<string, string>): Promise<Composition> {
   await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-compose-'))
   const file = path.join(folder.path, 'variables')
@@ -47,7 +47,7 @@ interface Composition {
 }
 
 describe('docker-compose.yml', () => {
-  it('is valid for docker-compose and starts two nodes that share the database, Redis and the secret', async () => {
+  it('is understood by docker-compose, and makes two nodes that share the database, Redis and the secret', async () => {
     const { services } = await compose(secrets)
     const [one, two] = [services['lockstep-1'], services['lockstep-2']]
     expect(one?.environment).toMatchObject({
@@ -65,7 +65,7 @@ describe('docker-compose.yml', () => {
     },
   )
 
-  it('publishes only the load balancer, and keeps the databases in an internal network', async () => {
+  it('publishes the load balancer only, and keeps the databases in a network without outside access', async () => {
     const { services, networks } = await compose(secrets)
     const published = Object.keys(services).filter((name) => services[name]?.ports !== undefined)
     expect(published).toEqual(['balancer'])
@@ -75,7 +75,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('takes its variables from deploy/new-env.sh, which creates new secrets each time', async () => {
+  it('can be fed by deploy/new-env.sh, which makes other secrets each time', async () => {
     const script = path.join(root, 'deploy/new-env.sh')
     const [first, second] = await Promise.all([1, 2].map(() => promisify(execFile)('sh', [script])))
     for (const name of Object.keys(secrets)) {
@@ -85,7 +85,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('gives a stopping node enough time, and takes it out of the balancer before the node refuses connections', async () => {
+  it('gives a stopping node the time it needs, and takes it out of the balancer before it refuses connections', async () => {
     const { services } = await compose(secrets)
     expect(services['lockstep-1']?.stop_grace_period).toBe('30s')
     expect(shutdownTimings.total).toBeLessThan(30_000)
@@ -97,7 +97,7 @@ describe('docker-compose.yml', () => {
     )
   })
 
-  it('disconnects a node that reads too slowly from Redis long before Redis runs out of memory', async () => {
+  it('disconnects a node that reads too slowly from Redis, long before its memory is full', async () => {
     const { services } = await compose(secrets)
     const command = [services.valkey?.command ?? []].flat().join(' ')
     const megabytes = (option: string) =>

@@ -4,7 +4,7 @@ import { unusedExports } from '../../tools/unused-exports.ts'
 const unusedIn = (files: Record<string, string>): string[] =>
   unusedExports(new Map(Object.entries(files)))
 
-it('names each export that no file imports, with its file and line', () => {
+it('names exports that are imported nowhere, with their file and line', () => {
   const files = {
     'protocol/a.ts':
       'export const used = 1\n\nexport function planted() {}\nexport interface Shape {}\nexport type T = used',
@@ -14,7 +14,7 @@ it('names each export that no file imports, with its file and line', () => {
   expect(unusedIn(files)).toEqual(['protocol/a.ts:3 planted', 'protocol/a.ts:4 Shape'])
 })
 
-it('distinguishes files that export the same name, and follows names that are renamed on import', () => {
+it('distinguishes files that export the same name, and names that are renamed on import', () => {
   const files = {
     'realtime/a.ts': 'export const open = 1',
     'realtime/b.ts': 'const close = 2\nexport { close as open }',
@@ -37,7 +37,7 @@ it('counts namespaces, dynamic imports, import types, re-exports and Svelte comp
   expect(unusedIn(files)).toEqual(['ui/src/d.ts:1 five', 'ui/src/use.ts:2 Six'])
 })
 
-it('counts a type, but not a value, as used if its own file mentions it', () => {
+it('allows an exported type that another export mentions, but not such a value', () => {
   const files = {
     'realtime/a.ts': `export interface Options {}
       export const start = (options: Options) => limit
