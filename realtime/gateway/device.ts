@@ -69,7 +69,7 @@ export type DeviceState =
 
 /**
  * After this many reads in a row that find nothing of what the feed has announced, the device
- * becomes live all the same. The next `head` repairs what it may lack.
+ * becomes live nevertheless. The next `head` repairs what it may lack.
  */
 const MAX_EMPTY_READS = 5
 
