@@ -11,8 +11,8 @@
 //                                  the buffer is full
 //
 //      joining: the rooms are joined and changes are buffered; the head is being read.
-//      syncing: the device is caught up from the log; changes are buffered meanwhile. If the network
-//               takes too little, the device becomes lagging.
+//      syncing: the device is caught up from the log; changes are buffered meanwhile. If the
+//               network takes too little, the device becomes lagging.
 //      live:    changes are emitted as they arrive, and buffered while the network is busy.
 //      lagging: nothing is buffered; the log has everything.
 //      gone:    reached from every state by `leave`.
@@ -69,7 +69,7 @@ export type DeviceState =
 
 /**
  * After this many reads in a row that find nothing of what the feed has announced, the device
- * becomes live all the same. The next `head` repairs what it may lack.
+ * becomes live nevertheless. The next `head` repairs what it may lack.
  */
 const MAX_EMPTY_READS = 5
 

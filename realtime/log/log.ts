@@ -5,14 +5,9 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
-import {
-  readLast,
-  readChangesWithoutBefore,
-  readUnapplied,
-  topicKey,
-  type ChangeDocument,
-} from '../store/changes.ts'
+import { readLast, readChangesWithoutBefore, readUnapplied, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { append, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'

@@ -13,7 +13,7 @@ import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import type { Device } from '../harness/device.ts'
-import { request, signUp, type Person, type Reply } from '../harness/person.ts'
+import { request, signUp, type Person, type HttpResponse } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { commandPayloads, owner, routeRequests, SECRET, strangers } from './valid-requests.ts'
@@ -127,7 +127,7 @@ describe('the owner succeeds, and another user with the same request, before and
     const expected = strangers[name] ?? 'not_found'
     const stranger = async ({ cookie }: Person, headers: Record<string, string> = {}) => {
       const was = await truth()
-      const reply: Reply = await send(name, ask, { cookie, ...headers })
+      const reply: HttpResponse = await send(name, ask, { cookie, ...headers })
       if (expected === 'own') expect(reply.status).toBeLessThan(300)
       else expect(reply).toMatchObject(refused(expected))
       if (ask.params) expect(reply.body).toEqual((await send(name, neverWas, { cookie })).body)
