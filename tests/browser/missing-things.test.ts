@@ -1,6 +1,6 @@
-// One bad thing never takes down the rest: a bad address, a purged conversation, or code of the page
-// that can't be loaded. Each row of the first table is an address that leads nowhere; whatever the
-// page then says, the list of conversations stays and works.
+// One bad thing never takes down the rest: a bad address, a purged conversation, or code of the
+// page that can't be loaded. Each row of the first table is an address that leads nowhere. Whatever
+// the page then says, the list of conversations stays and works.
 import { expect, test } from 'vitest'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
