@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 const head = async () => (await alice.ask('listConversations')).seq
 
-test('a repeated create with the same id changes nothing and answers the same', async () => {
+test('repeating a create with the same id changes nothing and returns the same', async () => {
   const body = {
     id: newId(),
     title: 'Once',
@@ -43,7 +43,7 @@ test('a create with an id from the trash is refused', async () => {
   })
 })
 
-test('a repeated append with the same message id changes nothing and answers the same', async () => {
+test('repeating an append with the same message id changes nothing and returns the same', async () => {
   const { id } = await alice.ask('createConversation')
   await using device = await alice.device('conversations')
   const payload = { conversation_id: id, message: { id: newId(), role: 'user', content: 'once' } }
@@ -56,7 +56,7 @@ test('a repeated append with the same message id changes nothing and answers the
   expect(version).toBe(2)
 })
 
-test('a repeated delete and restore change nothing', async () => {
+test('repeating a delete or a restore changes nothing', async () => {
   const { id } = await alice.ask('createConversation')
   const twice = async (method: string, path: string) => {
     const replies = [await alice.rest(method, path), await alice.rest(method, path)]
@@ -73,7 +73,7 @@ test('a repeated delete and restore change nothing', async () => {
   })
 })
 
-test('a request repeated with its Idempotency-Key gives the first outcome', async () => {
+test('repeating a request with its Idempotency-Key returns the first outcome', async () => {
   const headers = { 'idempotency-key': newId() }
   const body = { title: 'Without an id' }
   const first = await alice.rest('POST', '/conversations', body, headers)
