@@ -6,7 +6,8 @@ import type { Embedded } from '@lockstep/embedded-mongo'
 
 // `npm start` enables the cache itself; other ways of starting do not.
 enableCompileCache()
-const { ConfigError, readConfig } = await import('./config/config.ts')
+const { ConfigError } = await import('./config/config-error.ts')
+const { readConfig } = await import('./config/config.ts')
 const { createLogger } = await import('./observability/logger.ts')
 
 let embedded: Promise<Embedded> | undefined

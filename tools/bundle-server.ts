@@ -45,7 +45,8 @@ export async function bundleServer(): Promise<string> {
   const { folder, start, startText, isCurrent } = serverBundle()
   if (isCurrent) return folder
   fs.mkdirSync(path.dirname(folder), { recursive: true })
-  // Built beside and moved there whole: another process may be doing the same.
+  // The bundle is built beside its final folder and then renamed, because another process may be
+  // building the same one.
   const building = fs.mkdtempSync(`${folder}-`)
   try {
     await build({

@@ -13,7 +13,7 @@ import ts from 'typescript'
 interface Candidate {
   name: string
   declaration: ts.Declaration
-  /** Accesses within this node are the member's own affair. */
+  /** Accesses within this node don't count. */
   owner: ts.Node
   /** The type that has the member, to find the interfaces through which it may be used. */
   type: ts.Type
@@ -41,7 +41,10 @@ class Uses {
   readonly #throughInterfaces = new Map<string, Set<ts.Node>>()
   /** Names that are read where the type isn't known: in templates, in type arguments, of `any`. */
   readonly #names: Set<string>
-  /** Constants and interfaces that are passed on as a whole, so that any member may be read. */
+  /**
+   * Constants and interfaces that are passed on as a whole, so that any of their members may be
+   * read.
+   */
   readonly #wholes = new Set<ts.Node>()
 
   constructor(checker: ts.TypeChecker, names: Iterable<string>) {

@@ -1,10 +1,10 @@
 // The settings of a server, read once from the environment. All invalid settings are reported
 // together and by name. The contract lists the settings.
-import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import * as z from 'zod'
+import { ConfigError } from './config-error.ts'
+import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
 import {
   findMissingSettings,
   hostUserSettings,
@@ -28,13 +28,11 @@ export interface Config extends HostConfig {
   production: boolean
   assistant?: { baseUrl: string; apiKey?: string; model: string }
   logLevel: string
-  trustProxy: boolean | string
+  /** As for `createProxyTrust`. */
+  trustProxy: boolean | number | string
+  /** The origins whose pages may show the page in a frame. Default: none. */
+  frameAncestors?: readonly string[]
   logRetentionDays: number
-}
-
-/** Some settings are invalid. The message has one line for each of them. */
-export class ConfigError extends Error {
-  override name = 'ConfigError'
 }
 
 const list = z.string().transform((value) =>
@@ -52,19 +50,29 @@ const origin = z
   })
 const addressRanges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
-function isTrustedProxyList(value: string): boolean {
-  if (value === 'true' || value === 'false') return true
+/** A number of proxies in a row. */
+const isHops = (value: string): boolean => /^[1-9]\d?$/.test(value)
+
+function isTrustSetting(value: string): boolean {
+  if (value === 'true' || value === 'false' || isHops(value)) return true
   return value.split(',').every((item) => {
-    const [address = '', bits] = item.trim().split('/')
-    return (
-      addressRanges.has(item.trim()) ||
-      (isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits)))
-    )
+    const [address = '', bits, ...rest] = item.trim().split('/')
+    const version = isIP(address)
+    const isRange =
+      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+    return addressRanges.has(item.trim()) || (version !== 0 && isRange && rest.length === 0)
   })
 }
 
+function toTrustSetting(value: string): Config['trustProxy'] {
+  if (value === 'true' || value === 'false') return value === 'true'
+  return isHops(value) ? Number(value) : value
+}
+
 const secrets = list.pipe(
-  z.array(z.string().min(32, 'must have 32 characters or more each')).min(1, 'must not be empty'),
+  z
+    .array(z.string().min(SECRET_MIN_LENGTH, 'must have 32 characters or more each'))
+    .min(1, 'must not be empty'),
 )
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
@@ -85,8 +93,12 @@ const Environment = z.object({
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
   TRUST_PROXY: z
     .string()
-    .refine(isTrustedProxyList, 'must be true, false or addresses such as 10.0.0.0/8, uniquelocal')
+    .refine(
+      isTrustSetting,
+      'must be true, false, a number of proxies, or addresses such as 10.0.0.0/8, uniquelocal',
+    )
     .default('false'),
+  FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
@@ -151,6 +163,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
 
   const settings = result.data
   const dataDir = resolve(settings.DATA_DIR)
+  if (!settings.MONGODB_URL) prepareDataDir(dataDir)
   return {
     host: settings.HOST,
     port: settings.PORT,
@@ -168,35 +181,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
         }
       : undefined,
     logLevel: settings.LOG_LEVEL,
-    trustProxy:
-      settings.TRUST_PROXY === 'true'
-        ? true
-        : settings.TRUST_PROXY === 'false'
-          ? false
-          : settings.TRUST_PROXY,
+    trustProxy: toTrustSetting(settings.TRUST_PROXY),
+    frameAncestors: settings.FRAME_ANCESTORS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }
-}
-
-/**
- * The session secret that was generated at the first start. It is written to a file of its own and
- * then linked to its final path, so that two processes which start together read the same secret.
- */
-function keptSecret(dataDir: string): string {
-  const path = join(dataDir, 'session-secret')
-  const temporaryPath = `${path}.${process.pid}`
-  try {
-    if (!existsSync(path)) {
-      mkdirSync(dataDir, { recursive: true })
-      writeFileSync(temporaryPath, randomBytes(32).toString('hex'), { mode: 0o600 })
-      linkSync(temporaryPath, path)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new ConfigError(`DATA_DIR: ${dataDir} cannot be written (${(error as Error).message})`)
-  } finally {
-    rmSync(temporaryPath, { force: true })
-  }
-  return readFileSync(path, 'utf8')
 }

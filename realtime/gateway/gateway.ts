@@ -46,8 +46,8 @@ export interface GatewayDeps {
     /** When each of the sessions expires. Sessions that are no longer alive are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
-  /** Takes the headers `Origin` and `Host` of a handshake. */
-  originAllowed(origin: string | undefined, host: string | undefined): boolean
+  /** Whether the page that sent this handshake may use the server. */
+  originAllowed(request: IncomingMessage): boolean
   log: Pick<Log, 'heads' | 'range'>
   execute: Execute
   toFault(error: unknown): Fault
@@ -143,7 +143,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
       logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
     else
       logger.info(
-        { topic: nsp.name.slice(1), code: fault.code, address: handshake.address },
+        {
+          topic: nsp.name.slice(1),
+          code: fault.code,
+          address: handshake.address,
+          ...(fault.code === 'forbidden_origin' && {
+            origin: handshake.headers.origin,
+            host: handshake.headers.host,
+          }),
+        },
         'a handshake was refused',
       )
   }
@@ -167,7 +175,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     namespace.use(
       createAdmission({
         identify: (cookieHeader, request) => sessions.identify(cookieHeader, request),
-        originAllowed: (origin, host) => deps.originAllowed(origin, host),
+        originAllowed: (request) => deps.originAllowed(request),
         toFault,
         isDraining: () => isDraining,
         socketCount: (user_id) => registry.connectionsOf(user_id, topic).size,

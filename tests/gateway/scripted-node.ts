@@ -76,7 +76,8 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
       identify: (cookie) => sessions.identify(cookie),
       alive: (ids) => sessions.alive(ids),
     },
-    originAllowed: (origin) => origin === undefined || origin === 'https://here.example',
+    originAllowed: ({ headers: { origin } }) =>
+      origin === undefined || origin === 'https://here.example',
     log,
     execute: options.execute ?? (() => Promise.reject(new Fault('not_found'))),
     toFault: (error) => (error instanceof Fault ? error : new Fault('internal', {}, error)),

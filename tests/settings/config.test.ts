@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ConfigError, readConfig } from '../../realtime/config/config.ts'
+import { ConfigError } from '../../realtime/config/config-error.ts'
+import { readConfig } from '../../realtime/config/config.ts'
 
 let DATA_DIR: string
 beforeAll(async () => {
@@ -46,7 +47,8 @@ describe('settings', () => {
       SESSION_SECRET: 'short',
       ASSISTANT_BASE_URL: 'ftp://x',
       LOG_LEVEL: 'loud',
-      TRUST_PROXY: '1',
+      TRUST_PROXY: '10.0.0.0/33',
+      FRAME_ANCESTORS: 'intranet.example.org',
       LOG_RETENTION_DAYS: '0',
     })
     for (const name of [
@@ -59,6 +61,7 @@ describe('settings', () => {
       'ASSISTANT_MODEL',
       'LOG_LEVEL',
       'TRUST_PROXY',
+      'FRAME_ANCESTORS',
       'LOG_RETENTION_DAYS',
     ])
       expect(invalid).toContain(`${name}: `)
@@ -206,5 +209,8 @@ describe('settings', () => {
       'uniquelocal, 10.0.0.0/8',
     )
     expect(readConfig({ DATA_DIR, TRUST_PROXY: 'true' }).trustProxy).toBe(true)
+    expect(readConfig({ DATA_DIR, TRUST_PROXY: '2' }).trustProxy).toBe(2)
+    for (const TRUST_PROXY of ['0', '-1', '10.0.0.0/33', '::1/129', '10.0.0.0/8/8', 'proxy'])
+      expect(invalidSettings({ TRUST_PROXY }), TRUST_PROXY).toMatch(/^TRUST_PROXY: /)
   })
 })

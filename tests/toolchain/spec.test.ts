@@ -1,5 +1,5 @@
-// protocol/SPEC.md says what other programs may rely on, protocol/*.ts implements it: their tables
-// must not differ.
+// protocol/SPEC.md says what other programs may rely on, and protocol/*.ts implements it. Their
+// tables must not differ.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -26,7 +26,7 @@ function tableOf(heading: string): string[][] {
 
 const plain = (cell = ''): string => cell.replaceAll('`', '')
 
-/** The names of a shape such as `{a, b?: [c], d}`, those in inner braces left out. */
+/** The names in a shape such as `{a, b?: [c], d}`, except those in inner braces. */
 function fieldsIn(cell: string): string[] {
   const inner = /`\{(.*?)\}`(?!\])/.exec(cell)?.[1] ?? ''
   return inner
@@ -36,7 +36,7 @@ function fieldsIn(cell: string): string[] {
     .filter((field) => field !== '')
 }
 
-/** The names of an object's fields, with `?` after those that may be left out. */
+/** The names of an object's fields, with `?` after optional ones. */
 const fieldsOf = (schema: z.ZodObject): string[] =>
   Object.entries(schema.shape).map(([name, field]) =>
     (field as z.ZodType).isOptional() ? `${name}?` : name,
@@ -99,7 +99,7 @@ it('has the events of the sockets with their fields', () => {
 })
 
 it('has each op of each topic, with the fields of its data', () => {
-  /** These carry a whole entity, whose fields are among the shapes. */
+  /** These carry a whole entity, whose fields are among the shapes of SPEC.md. */
   const whole = ['conversations created', 'conversations restored', 'agents created']
   const described = tableOf('Changes').map(([topic, op, data]) => {
     const name = `${plain(topic)} ${plain(op)}`
