@@ -37,7 +37,7 @@ const HEADS_PER_QUERY = 200
  * Changes in (after, to]. `more`: the head is further. `reset`: this log can't continue from
  * `after`.
  */
-export interface Range {
+export interface LogRange {
   epoch: string
   head: number
   to: number
@@ -69,7 +69,7 @@ export interface Log {
    * Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes
    * alone.
    */
-  range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<Range>
+  range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<LogRange>
   /**
    * Brings the documents up to the present head and returns that head: reads then see every
    * acknowledged write (LOG-6). Throws `unavailable` when only a newer version of the server can

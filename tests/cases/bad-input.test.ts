@@ -1,5 +1,5 @@
-// Bad input gets an error of the contract and changes nothing. The server keeps running, and its log
-// doesn't repeat what was sent.
+// Bad input gets an error of the contract and changes nothing. The server keeps running, and its
+// log doesn't repeat what was sent.
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'

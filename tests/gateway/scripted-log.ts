@@ -1,7 +1,7 @@
 // A log in memory. The test decides when a read happens, so that what a device sees depends only on
 // the order of the test's steps.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { Log, Range } from '../../realtime/log/log.ts'
+import type { Log, LogRange } from '../../realtime/log/log.ts'
 
 export const EPOCH = 'epoch-1'
 
@@ -55,7 +55,7 @@ export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
     )
   }
 
-  async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<Range> {
+  async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<LogRange> {
     this.reads++
     await this.beforeRead()
     const all = this.changesOf(user_id, topic)

@@ -46,7 +46,9 @@ interface Question {
   hint?: string
 }
 
-/** Collects all operations on the sharded collections, of all clients that are opened from now on. */
+/**
+ * Collects all operations on the sharded collections, of all clients that are opened from now on.
+ */
 function watched(): Question[] {
   const questions: Question[] = []
   const note = ({ commandName: name, command }: CommandStartedEvent) => {

@@ -1,5 +1,5 @@
-// What the documentation promises: its examples run as pasted, the tests that it names exist, and its
-// list of metrics is complete.
+// What the documentation promises: its examples run as pasted, the tests that it names exist, and
+// its list of metrics is complete.
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
