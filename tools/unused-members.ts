@@ -5,7 +5,7 @@
 // TypeScript resolves each access to the declarations that it may mean. A class or an object may
 // also be used through an interface that it satisfies, so an access to an interface's member counts
 // for every class, object and interface with a member of that name that is assignable to it. Svelte
-// components aren't part of the program; every word in one counts as a use.
+// components aren't part of the program: every name that one reads counts as a use.
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -83,6 +83,8 @@ class Uses {
     if (!symbol?.declarations) return void this.#names.add(name)
     for (const declaration of symbol.declarations) {
       this.#accesses.set(declaration, [...(this.#accesses.get(declaration) ?? []), at])
+      // A constant that is read from a module's namespace goes on under a local name.
+      if (ts.isVariableDeclaration(declaration)) this.#wholes.add(declaration)
       const { parent } = declaration
       if (!parent || !(ts.isInterfaceDeclaration(parent) || ts.isTypeLiteralNode(parent))) continue
       const parents = this.#throughInterfaces.get(name) ?? new Set()

@@ -20,7 +20,10 @@ const defined = pages.flatMap((page) =>
   [...read(page).matchAll(/^- \*\*([A-Z]+-?\d+)\*\*/gm)].map(([, rule = '']) => rule),
 )
 
-/** The texts that a test file gives to `test`, `it` and `describe`, their `.each` and `.skipIf` included. */
+/**
+ * The texts that a test file gives to `test`, `it` and `describe`, their `.each` and `.skipIf`
+ * included.
+ */
 function namesIn(file: string): string[] {
   const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest)
   const names: string[] = []

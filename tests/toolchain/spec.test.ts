@@ -13,7 +13,10 @@ import { Delta, Draining, Head, Presence, RangeRequest, Sync } from '@lockstep/p
 
 const spec = readFileSync(path.join(import.meta.dirname, '../../protocol/SPEC.md'), 'utf8')
 
-/** The rows of the table in a section, without its head. A cell that is empty in the first column repeats the one above it. */
+/**
+ * The rows of the table in a section, without its head. A cell that is empty in the first column
+ * repeats the one above it.
+ */
 function tableOf(heading: string): string[][] {
   const [, section = ''] = spec.split(new RegExp(`^#+ ${heading}$`, 'm'))
   const [text = ''] = section.split(/^#+ /m)

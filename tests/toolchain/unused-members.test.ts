@@ -77,6 +77,8 @@ it('names members of exported constants, unless the constant is used as a whole'
       export const x = (key: 'a') => [limits.used, table[key], { ...spread }]`,
   }
   expect(unusedIn(files)).toEqual(['a.ts:1 limits.unused'])
+  const namespace = "import * as a from './a.ts'\nexport const { limits } = a"
+  expect(unusedIn({ ...files, 'c.ts': namespace })).toEqual([])
 })
 
 it('counts destructuring, named access by index and type arguments', () => {

@@ -1,5 +1,6 @@
-// Streamed text that the log doesn't have yet, by the message or run it belongs to. It may be lost, doubled or out of order: only what
-// follows the durable text without a gap is shown, and durable text always wins.
+// Streamed text that the log doesn't have yet, by the message or run it belongs to. It may be lost,
+// doubled or out of order: only what follows the durable text without a gap is shown, and durable
+// text always wins. Thinking at an offset takes back the streamed text from there on.
 import type { Delta } from '@lockstep/protocol/sync'
 
 const MOST_STREAMS = 32
@@ -12,7 +13,10 @@ interface Stream {
   text: string
   /** Pieces beyond the end of `text`. */
   strays: { offset: number; text: string }[]
-  /** The model thinks before it says what comes at `offset`; `since`: when that began, on this page's clock (`performance.now()`). */
+  /**
+   * The model thinks before it says what comes at `offset`; `since`: when that began, on this
+   * page's clock (`performance.now()`).
+   */
   thinking?: { offset: number; since: number }
 }
 
@@ -22,7 +26,12 @@ export class StreamedText {
   /** @param durable length of the durable text. True when what is shown may have changed. */
   add(key: string, { run_id, offset, text, thinking_ms }: Delta, durable: number): boolean {
     let stream = this.#streams.get(key)
-    if (!stream || stream.run_id !== run_id || stream.offset + stream.text.length < durable) {
+    const isStale =
+      !stream ||
+      stream.run_id !== run_id ||
+      stream.offset + stream.text.length < durable ||
+      stream.offset > durable // the durable text was taken back
+    if (!stream || isStale) {
       const strays = stream?.run_id === run_id ? stream.strays : []
       stream = { run_id, offset: durable, text: '', strays }
       this.#streams.delete(key)
@@ -31,7 +40,12 @@ export class StreamedText {
         this.#streams.delete(this.#streams.keys().next().value!)
     }
     if (thinking_ms !== undefined) {
-      const isKnown = stream.thinking?.offset === offset
+      const takesBack = offset < stream.offset + stream.text.length
+      if (takesBack) {
+        stream.text = stream.text.slice(0, Math.max(0, offset - stream.offset))
+        stream.strays = []
+      }
+      const isKnown = !takesBack && stream.thinking?.offset === offset
       if (!isKnown) stream.thinking = { offset, since: performance.now() - thinking_ms }
       return !isKnown
     }
@@ -48,7 +62,9 @@ export class StreamedText {
     return durable + stream.text.slice(durable.length - stream.offset)
   }
 
-  /** When the model began to think, unless more than the `length` that is shown has been said since. */
+  /**
+   * When the model began to think, unless more than the `length` that is shown has been said since.
+   */
   thinkingSince(key: string, length: number): number | undefined {
     const thinking = this.#streams.get(key)?.thinking
     return thinking && length <= thinking.offset ? thinking.since : undefined
