@@ -70,7 +70,7 @@ class StreamLostError extends Error {
   override name = 'StreamLostError'
 }
 
-/** @param token the place after which to resume; undefined: from now */
+/** @param token resume after this position; undefined: begin now */
 export function startTail(
   token: ResumeToken | undefined,
   deps: TailDeps,

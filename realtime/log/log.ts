@@ -19,7 +19,7 @@ import { watchUnprojected } from './unprojected.ts'
 
 /**
  * About how large one answer to a catch-up is (bytes of JSON). A device on a slow line receives
- * this much in seconds, and after a broken connection it goes on from the last answer that it
+ * this much in seconds, and after a broken connection it continues after the last answer that it
  * received completely.
  */
 const RANGE_BYTES = 128 * 1024
