@@ -1,4 +1,4 @@
-# A Lockstep node. The image brings its own Node, which runs the TypeScript as it is: only the page is built.
+# A Lockstep node. The image's own Node runs the TypeScript without a build; only the page is built.
 FROM node:24-slim AS source
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -8,7 +8,7 @@ COPY realtime/imports/package.json realtime/imports/
 COPY clients/typescript/package.json clients/typescript/
 
 FROM source AS page
-# --ignore-scripts: leaves out the pinned Node of development machines, which the image's own replaces.
+# --ignore-scripts leaves out the pinned Node of development machines; the image has its own.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build

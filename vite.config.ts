@@ -1,4 +1,5 @@
-// Builds the demo UI into ui/dist, which the server serves. In development Vite serves the UI itself and passes the API on.
+// Builds the demo UI into ui/dist, which the server serves. In development Vite serves the UI
+// itself and passes the API on.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
@@ -9,7 +10,10 @@ const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
 const apiPaths =
   '^/(auth|users|conversations|agents|agent-runs|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
 
-/** The server speaks WebSocket only: the client's other transports, which it can't leave out by itself, stay out of the page. */
+/**
+ * The server speaks WebSocket only: the client's other transports, which it can't leave out by
+ * itself, stay out of the page.
+ */
 function onlyWebSockets(): Plugin {
   const others = /engine\.io-client\/build\/[^/]+\/transports\/(polling|webtransport)[^/]*\.js$/
   return {
@@ -22,7 +26,10 @@ function onlyWebSockets(): Plugin {
   }
 }
 
-/** Each text file also as .br and .gz, so that the server sends it compressed without doing it each time. */
+/**
+ * Each text file also as .br and .gz, so that the server sends it compressed without doing it each
+ * time.
+ */
 function compressed(): Plugin {
   const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }
   return {

@@ -1,5 +1,6 @@
-// All tests by one command. The projects run one after the other, so that neither type checks nor a Chromium take the cores
-// away from tests that measure time: first the repository itself, then what needs no browser, then the browser.
+// All tests by one command. The projects run one after the other, so that neither type checks nor a
+// Chromium take the cores away from tests that measure time: first the repository itself, then what
+// needs no browser, then the browser.
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,8 @@ import { SlowFirstSequencer } from './tools/slow-first-sequencer.ts'
 
 // The many processes of a run share what they compiled.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache')
-// Databases of tests live in memory where there is enough of it: they outlive processes, no test cuts the power, and disks are slow to sync.
+// Databases of tests live in memory where there is enough of it: they outlive processes, no test
+// cuts the power, and disks are slow to sync.
 if (process.env.LOCKSTEP_TESTS_IN === undefined && freeBytes('/dev/shm') > 4e9) {
   const folder = mkdtempSync('/dev/shm/lockstep-tests-')
   process.env.LOCKSTEP_TESTS_IN = process.env.TMPDIR = folder
@@ -29,7 +31,10 @@ const browser = 'tests/browser/**/*.test.ts'
 const bench = 'tests/bench/**/*.bench.ts'
 const globalSetup = ['tests/harness/global-setup.ts']
 
-/** Node itself runs the TypeScript, as it does in production; and files share a worker, which loads the house once for all of them. */
+/**
+ * Node itself runs the TypeScript, as it does in production; and files share a worker, which loads
+ * the house once for all of them.
+ */
 const asItShips = { isolate: false, experimental: { viteModuleRunner: false, nodeLoader: false } }
 
 /** Only for `npm run bench`, one after the other. */
@@ -70,7 +75,8 @@ export default defineConfig({
         test: {
           name: 'fast',
           ...asItShips,
-          // one more than cores: tests of faults mostly wait for leases and restarts. With two more, all take a third more of the processors.
+          // one more than cores: tests of faults mostly wait for leases and restarts. With two
+          // more, all take a third more of the processors.
           maxWorkers: 3,
           include: ['tests/**/*.test.ts'],
           exclude: [toolchain, browser],

@@ -1,4 +1,5 @@
-// The health check: initiates the replica set if nobody did yet; healthy means that this member takes writes.
+// The health check. It initiates the replica set if that wasn't done yet. Healthy means that this
+// member accepts writes.
 const notYetInitialized = 94
 try {
   rs.status()

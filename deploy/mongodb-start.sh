@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Starts the image's own entry point as a replica set with access control. A replica set wants a key that its members share;
-# a set of one shares it with nobody, so each start makes a new one. More members need the same key file on each.
+# Starts the image's own entry point as a replica set with access control. The members of a replica
+# set must share a key. A set of one member shares it with nobody, so each start creates a new key. With
+# more members, each needs the same key file.
 set -euo pipefail
 key=/tmp/replica-set.key
 head --bytes 512 /dev/urandom | base64 --wrap 0 >"$key"

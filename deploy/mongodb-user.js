@@ -1,4 +1,5 @@
-// Run by the image once, when the data volume is empty: the user that Lockstep signs in as, with no right beyond its database.
+// The image runs this once, when the data volume is empty. It creates the user that Lockstep signs
+// in as, with rights on Lockstep's database only.
 db.getSiblingDB('lockstep').createUser({
   user: 'lockstep',
   pwd: process.env.LOCKSTEP_PASSWORD,

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Prints an environment file for docker-compose.yml with new secrets: sh deploy/new-env.sh > .env
-# Keep it: MongoDB takes its passwords into the data volume at the first start, and a new SESSION_SECRET signs everybody out.
+# Keep the file: MongoDB stores its passwords in the data volume at the first start, and a new
+# SESSION_SECRET signs everybody out.
 set -eu
 secret() { head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 cat <<END
@@ -8,13 +9,14 @@ SESSION_SECRET=$(secret)
 MONGODB_PASSWORD=$(secret)
 MONGODB_ROOT_PASSWORD=$(secret)
 
-# The address that people open, and what the load balancer answers to (a domain name gets a certificate by itself):
+# The address that people open, and the one that the load balancer serves. A domain name gets a
+# certificate automatically.
 PUBLIC_ORIGIN=http://localhost:8080
 SITE_ADDRESS=:80
 HTTP_PORT=8080
 HTTPS_PORT=8443
 
-# Any OpenAI-compatible server; empty: the built-in demo agent.
+# Any OpenAI-compatible server. If empty, the built-in demo agent answers.
 ASSISTANT_BASE_URL=
 ASSISTANT_API_KEY=
 ASSISTANT_MODEL=

@@ -65,9 +65,9 @@ export type AccountCommands = {
   [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]>
 }
 
-/** Commands that only tell the other devices something for the moment. */
+/** Commands that only inform the other devices for the moment. The log doesn't record them. */
 export const unloggedAccountCommands = {
-  /** Which conversation this device shows; null: none. */
+  /** The conversation that this device shows; null if it shows none. */
   viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>

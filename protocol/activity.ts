@@ -4,7 +4,9 @@ import { Seq, Version } from './cursor.ts'
 import { Time, Uuid } from './scalars.ts'
 import { Topic } from './topics.ts'
 
-/** One line of the user's audit trail: an entry of the log, with a summary instead of its content. */
+/**
+ * One line of the user's audit trail: an entry of the log, with a summary instead of its content.
+ */
 export const Activity = z
   .object({
     at: Time,

@@ -8,8 +8,8 @@ import type { Message } from './message.ts'
 type Link = Pick<Message, 'id' | 'position' | 'replaces'>
 
 /**
- * The first version of `message`: there its thread left the others. If `byId` lacks the version
- * before, the search ends.
+ * The first version of `message`: its thread branches off there. If `byId` lacks an earlier
+ * version, the search ends.
  */
 function firstVersion<M extends Link>(message: M, byId: ReadonlyMap<string, M>): M {
   let first = message

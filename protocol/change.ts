@@ -1,9 +1,9 @@
 // A change is one entry of a user's log as devices see it; a decision is what a command wants to
-// append. Both are unions over (topic, op): whoever has checked `topic` and `op` knows the type of
-// `data`, and of `before`.
+// append. Both are unions over (topic, op): code that has checked `topic` and `op` knows the type
+// of `data`, and of `before`.
 //
-// A newer server may send an op that this version doesn't know. Such a change tells that an entity
-// has changed, and not how (LOG-8, CLIENT-2). Therefore changes come from the wire and the database
+// A newer server may send an op that this version doesn't know. Such a change says that an entity
+// has changed, but not how (LOG-8, CLIENT-2). Therefore changes come from the wire and the database
 // as `WireChange`, and `isKnown` in known-change.ts narrows them.
 import * as z from 'zod'
 import { accountChanges } from './account.ts'
@@ -52,9 +52,9 @@ export const Actor = z
 export type Actor = z.infer<typeof Actor>
 
 /**
- * A change as it travels and is stored: `data` follows `op`, but nobody has looked yet whether this
- * version knows the op. `stripped`: a purge or retention removed the content, and `data` is absent.
- * Relays pass it on as it is; `isKnown` narrows it.
+ * A change as it travels and is stored. The form of `data` depends on `op`, but this version may
+ * not know the op. `stripped`: a purge or retention removed the content, and `data` is absent.
+ * Relays pass the change on as it is; `isKnown` narrows it.
  */
 export const WireChange = z
   .object({

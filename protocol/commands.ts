@@ -1,6 +1,7 @@
 // The one table of commands. Over sockets a command is an event of its topic's namespace;
-// `commandRoutes` says which route does the same over HTTP. The types below demand a handler
-// (realtime/commands/commands.ts), a decision (decide/) and an attack (tests/attacks) of each.
+// `commandRoutes` says which route does the same over HTTP. For each command, the types below
+// require a handler (realtime/commands/commands.ts), a decision (decide/) and an attack
+// (tests/attacks).
 import type * as z from 'zod'
 import { accountCommands, unloggedAccountCommands } from './account.ts'
 import { agentCommands } from './agents.ts'
@@ -36,7 +37,7 @@ type PayloadsOf<Table extends Record<Topic, Record<string, z.ZodObject>>> = {
 export type CommandPayloads = PayloadsOf<typeof commands>
 export type UnloggedPayloads = PayloadsOf<typeof unloggedCommands>
 
-/** The route that does the same over HTTP; null: there is none. */
+/** The route that does the same over HTTP; null if there is none. */
 export const commandRoutes: {
   [T in Topic]: { [Name in keyof CommandPayloads[T]]: RouteName | null }
 } = {

@@ -78,7 +78,7 @@ export type ConversationChanges = {
   [Op in keyof typeof conversationChanges]: z.infer<(typeof conversationChanges)[Op]>
 }
 
-/** The fields of a conversation that `updated` names only when they change. */
+/** The fields of a conversation that `updated` contains only if they changed. */
 export type ConversationFields = Pick<
   ConversationChanges['updated'],
   'title' | 'metadata' | 'pinned' | 'archived'
@@ -111,7 +111,9 @@ const one = { conversation_id: Uuid }
 export const ConversationCreate = z
   .strictObject({ id: Uuid.optional(), ...content })
   .meta({ id: 'ConversationCreate' })
-/** The moment to which a conversation is brought back: after the change `seq` of the topic. */
+/**
+ * The moment to which a conversation is brought back: right after the change `seq` of the topic.
+ */
 export const Rewind = z.strictObject({ seq: Seq.min(1) }).meta({ id: 'Rewind' })
 export const ConversationUpdate = z
   .strictObject({ ...content, ...flags })

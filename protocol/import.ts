@@ -1,7 +1,9 @@
 // The request that imports another product's export, and its result.
 import * as z from 'zod'
 
-/** The product that an export comes from. `browser`: the localStorage of the app before Lockstep. */
+/**
+ * The product that an export comes from. `browser`: the localStorage of the app before Lockstep.
+ */
 export const ImportSource = z.enum([
   'lockstep',
   'browser',

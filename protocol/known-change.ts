@@ -26,10 +26,10 @@ const ops: { [T in Topic]: Record<Op<T>, true> } = {
 }
 
 /**
- * Narrows a change that came from the wire or the database; nothing else does. False for an op of a
- * newer server: a reducer would miss what the change did, so its entity has to be loaded. `data` is
- * trusted to be what the schema of the op says, because the server that wrote the change has
- * decided it: parsing all data again with each read would cost more than it tells.
+ * Narrows a change that came from the wire or the database. It is the only way to do so. False for
+ * an op of a newer server: a reducer would miss what the change did, so its entity has to be
+ * loaded. `data` is trusted to match the schema of the op, because the server that wrote the change
+ * decided it. Parsing all data again on every read would cost more than it would reveal.
  */
 export const isKnown = (change: WireChange): change is Change => isKnownOp(change)
 

@@ -30,18 +30,18 @@ import { Topic } from './topics.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** With `{name}` for what `params` has. */
+  /** Contains `{name}` for each field of `params`. */
   path: string
   summary: string
-  /** Who may ask: anybody, or who is signed in (the default). */
+  /** Present if anybody may send the request. By default, only signed-in users may. */
   open?: true
   params?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
-  /** The answer: its usual status and shape; 204 has none. */
+  /** The usual status of the response, and the shape of its body. A 204 has no body. */
   status: 200 | 201 | 202 | 204
   answer?: z.ZodType
-  /** What the answer is written in, when it isn't JSON. */
+  /** The media type of the response, if it isn't JSON. */
   media?: 'text/markdown'
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// `lockstep <command>`: what operators do by hand, with the settings of the nodes.
+// The entry point of `lockstep <command>`, with which operators maintain a deployment by hand. It
+// uses the same settings as the nodes.
 import { once } from 'node:events'
 import { runProgram } from './program.ts'
 

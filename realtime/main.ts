@@ -1,10 +1,13 @@
-// Read the settings, start, wait for a signal. The exit code is 0 after an orderly stop, 1 when something is wrong at start.
+// The entry point of a node: reads the settings, starts the server and waits for a signal to stop.
+// The exit code is 0 after an orderly stop, and 1 if the start or the stop failed.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 
-enableCompileCache() // where npm start did not
-const { ConfigError, readConfig } = await import('./config/config.ts')
+// `npm start` enables the cache itself; other ways of starting do not.
+enableCompileCache()
+const { ConfigError } = await import('./config/config-error.ts')
+const { readConfig } = await import('./config/config.ts')
 const { createLogger } = await import('./observability/logger.ts')
 
 let embedded: Promise<Embedded> | undefined
@@ -13,13 +16,14 @@ try {
   const atTerminal = process.stdout.isTTY
   const { terminalStream } = await import('./observability/terminal.ts')
   const logger = createLogger(config.logLevel, atTerminal ? terminalStream : undefined)
-  const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database broke')
-  // before the server is imported: its thread loads while this one does
+  const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database failed')
+  // The database starts before the server is imported, so that both threads load at the same time.
   if (!config.mongodbUrl) {
     const { startEmbedded } = await import('@lockstep/embedded-mongo')
     embedded = startEmbedded({ dataDir: join(config.dataDir, 'db'), onFault })
   }
-  embedded?.catch(() => undefined) // told where it is awaited
+  // A failure is reported where the promise is awaited.
+  embedded?.catch(() => undefined)
   const { startServer } = await import('./server.ts')
   const mongodbUrl = config.mongodbUrl ?? (await embedded!).url
   const server = await startServer(
@@ -27,7 +31,7 @@ try {
     {
       logger,
       ofProcess: true,
-      // a line for each request would push the address out of sight
+      // At a terminal, a line per request would push the address out of sight.
       requestLogLevel: atTerminal ? 'debug' : 'info',
     },
   )
@@ -43,14 +47,16 @@ try {
     stopAll().then(
       () => process.exit(0),
       (error: unknown) => {
-        logger.error({ err: error }, 'could not stop in order')
+        logger.error({ err: error }, 'the server could not stop in an orderly way')
         process.exit(1)
       },
     )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'))
+  process.on('unhandledRejection', (error) =>
+    logger.error({ err: error }, 'a rejected promise was not handled'),
+  )
 } catch (error) {
   const lines =
     error instanceof ConfigError

@@ -1,10 +1,12 @@
-// `lockstep <command>` as a function: reads the command line, opens the database that the settings name, does it, and closes everything.
+// The command `lockstep <command>` as a function: reads the command line, opens the database that
+// the settings name, runs the command and closes everything.
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
-import { ConfigError, readConfig } from './config/config.ts'
+import { ConfigError } from './config/config-error.ts'
+import { readConfig } from './config/config.ts'
 import { createShutdown } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
@@ -17,8 +19,8 @@ import { migrateSchema } from './store/migrations.ts'
 const logger = createLogger('silent')
 
 /**
- * Answers the exit code: 0 when all is well, 1 when something was found or failed, 2 when the command line can't be understood. Never
- * rejects: what went wrong has been told.
+ * Returns the exit code: 0 if all is well, 1 if the command failed or found a fault, 2 if the
+ * command line is invalid. Never rejects: errors are written to the terminal.
  */
 export async function runProgram(
   args: readonly string[],
@@ -48,16 +50,16 @@ async function run(
   env: NodeJS.ProcessEnv,
   terminal: OperatorTerminal,
 ): Promise<boolean> {
-  const stops = createShutdown(logger)
+  const shutdown = createShutdown(logger)
   try {
     const { mongodbUrl, dataDir } = readConfig(env)
     const embedded = mongodbUrl === undefined ? await startDatabase(join(dataDir, 'db')) : undefined
-    if (embedded) stops.add('embedded database', () => embedded.stop())
+    if (embedded) shutdown.add('embedded database', () => embedded.stop())
     const database = await openDatabase(mongodbUrl ?? embedded!.url)
-    stops.add('database', () => database.close())
+    shutdown.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
     const log = createLog(database, logger)
-    stops.add('log', () => log.stop())
+    shutdown.add('log', () => log.stop())
     const imports = createImport({
       database,
       log,
@@ -66,7 +68,7 @@ async function run(
     })
     return await runCommand(command, { database, log, imports }, terminal)
   } finally {
-    await stops.run()
+    await shutdown.run()
   }
 }
 

@@ -1,12 +1,11 @@
 // The composition root: it creates every part and gives it what it needs. A server is a value, so
 // that n of them can live in one process.
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
-import { onlyHttps, originAllowed } from './auth/origin.ts'
+import { createOriginCheck, onlyHttps } from './auth/origin.ts'
+import { createProxyTrust } from './auth/proxy-trust.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
@@ -30,6 +29,7 @@ import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/a
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
+import { listen } from './http/listen.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
@@ -186,7 +186,7 @@ export async function startServer(
     const gateway = startGateway({
       httpServer: http.server,
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
-      originAllowed: (origin, host) => originAllowed(origin, host, config.publicOrigins),
+      originAllowed: createOriginCheck(config.publicOrigins, createProxyTrust(config.trustProxy)),
       log,
       execute: createExecute(commands),
       toFault: toServerFault,
@@ -275,20 +275,3 @@ const commandHandlers = ({
   },
   account: { revoke: account.revoke },
 })
-
-function listen(server: Server, { host, port }: Config): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const refuse = (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`PORT: ${port} is in use: stop the other program or set another`)
-          : error,
-      )
-    server.once('error', refuse)
-    server.listen(port, host, () => {
-      server.off('error', refuse)
-      const { port: given } = server.address() as AddressInfo
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${given}`)
-    })
-  })
-}

@@ -1,6 +1,7 @@
-// Bundles the programs of realtime/ with everything that they import, because loading several hundred
-// modules one by one takes a node longer than all its other work at start. The bundle belongs to
-// this checkout: it stays in node_modules/.cache and names the checkout's folders by their paths.
+// Bundles the programs of realtime/ with everything that they import, because loading several
+// hundred modules one by one takes a node longer than all its other work at start. The bundle
+// belongs to this checkout: it stays in node_modules/.cache and names the checkout's folders by
+// their paths.
 import fs from 'node:fs'
 import path from 'node:path'
 import { build, type Plugin } from 'rolldown'
@@ -8,7 +9,9 @@ import { serverBundle, root } from './server-bundle.mjs'
 
 const KEPT = 4
 
-/** Name in the bundle -> source. Workers are programs too: a thread starts with a file of its own. */
+/**
+ * Name in the bundle -> source. Workers are programs too: a thread starts with a file of its own.
+ */
 const programs: Readonly<Record<string, string>> = {
   main: 'realtime/main.ts',
   lockstep: 'realtime/cli.ts',
@@ -18,8 +21,9 @@ const programs: Readonly<Record<string, string>> = {
 }
 
 /**
- * A bundled module is no longer where its source is. What it says about its own location is replaced:
- * its folder by the source's path, the file of a worker by the worker's name in the bundle.
+ * A bundled module is no longer where its source is. What it says about its own location is
+ * replaced: its folder by the source's path, the file of a worker by the worker's name in the
+ * bundle.
  */
 const locations: Plugin = {
   name: 'locations',
@@ -45,7 +49,8 @@ export async function bundleServer(): Promise<string> {
   const { folder, start, startText, isCurrent } = serverBundle()
   if (isCurrent) return folder
   fs.mkdirSync(path.dirname(folder), { recursive: true })
-  // Built beside and moved there whole: another process may be doing the same.
+  // The bundle is built beside its final folder and then renamed, because another process may be
+  // building the same one.
   const building = fs.mkdtempSync(`${folder}-`)
   try {
     await build({
@@ -73,7 +78,10 @@ export async function bundleServer(): Promise<string> {
   return folder
 }
 
-/** A server that still runs from an older bundle loads some of its modules late, so the newest few stay. */
+/**
+ * A server that still runs from an older bundle loads some of its modules late, so the newest few
+ * stay.
+ */
 function removeOld(parent: string): void {
   const folders = fs
     .readdirSync(parent, { withFileTypes: true })

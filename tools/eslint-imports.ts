@@ -1,4 +1,4 @@
-// What the ESLint rules about imports share: which nodes import, and which file an import means.
+// Shared by the ESLint rules about imports: which nodes import, and which file an import means.
 import path from 'node:path'
 import type { Rule } from 'eslint'
 import { workspaceFile } from './workspace-packages.ts'

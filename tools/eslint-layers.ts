@@ -1,6 +1,6 @@
 // ESLint rule: import directions. The table below is the architecture. An import that the table
-// doesn't allow is an error, and so is a source folder that the table doesn't name. Type-only imports
-// count like any other: a layer must not even know the shapes of a layer above it.
+// doesn't allow is an error, and so is a source folder that the table doesn't name. Type-only
+// imports count like any other: a layer must not even know the shapes of a layer above it.
 import path from 'node:path'
 import type { Rule } from 'eslint'
 import { fileOf, importedFile, importListeners } from './eslint-imports.ts'

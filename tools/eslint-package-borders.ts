@@ -5,7 +5,9 @@ import type { Rule } from 'eslint'
 import { fileOf, importListeners } from './eslint-imports.ts'
 import { packageFolders } from './workspace-packages.ts'
 
-/** Tests of a package's internals import these folders directly: the package doesn't export them. */
+/**
+ * Tests of a package's internals import these folders directly: the package doesn't export them.
+ */
 const openToTests = ['clients/typescript/src/', 'realtime/embedded/', 'realtime/imports/']
 
 /** The folder of the workspace package that a file belongs to; the repository's own is ''. */

@@ -1,5 +1,6 @@
-// What is there, compared with what should be: the questions that each start asks, answered by content and never by file times,
-// as a checkout changes those. Plain JavaScript without dependencies: it runs before anything is installed, on whatever Node there is.
+// Compares the present state with the required one: the questions that each start asks. They are
+// answered by content and never by file times, because a checkout changes those. Plain JavaScript
+// without dependencies: it runs before anything is installed, on any version of Node.
 import { createHash } from 'crypto'
 import fs from 'fs'
 import path from 'path'

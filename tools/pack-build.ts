@@ -55,7 +55,7 @@ function copyInto(target: string, file: string): void {
   if (destination !== file) fs.copyFileSync(file, destination)
 }
 
-/** What the compiler makes of a package and of those that are bundled into it. */
+/** The compiler's output for a package and for those that are bundled into it. */
 function emitFiles(
   { folder, manifest, bundled }: PackageSource,
   parsed: Map<string, ts.SourceFile | undefined>,
@@ -125,8 +125,8 @@ function rewritten(destination: string, text: string, { bundled }: PackageSource
 }
 
 /**
- * A source map contains the text of its source; where that was on the building machine says
- * nothing.
+ * A source map contains the text of its source, so the path of the source on the building machine
+ * is useless.
  */
 function withNeutralSources(text: string): string {
   const map = JSON.parse(text) as { sources: string[] }

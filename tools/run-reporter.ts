@@ -1,6 +1,6 @@
-// Tells how far a run is, which files took longest, and, as its last line, "N passed, N failed, N skipped" for
-// readers that know no test runner. Whatever makes the run fail counts as failed: tests, files that don't load,
-// hooks, errors outside of any test.
+// Reports the progress of a run, the files that took longest and, as its last line, "N passed, N
+// failed, N skipped" for readers that know no test runner. Everything that makes the run fail
+// counts as failed: tests, files that don't load, hooks, and errors outside of any test.
 import path from 'node:path'
 import type { SerializedError } from 'vitest'
 import type { Reporter, TestModule, TestRunEndReason, TestSpecification } from 'vitest/node'
@@ -42,7 +42,7 @@ class RunReporter implements Reporter {
         count[state === 'pending' ? 'skipped' : state] += 1
       }
     }
-    // Such as a global set-up that threw, or no test found.
+    // For example, a global set-up that threw, or a run without tests.
     if (reason !== 'passed' && count.failed === 0) count.failed = 1
     printSlowest(modules)
     print(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)

@@ -1,6 +1,6 @@
-// Where the bundle of the server is and whether it is current. Each state of the sources has a folder
-// of its own; the file that `npm start` runs imports the newest. Plain JavaScript without dependencies,
-// as every start asks this on whatever Node there is.
+// Where the bundle of the server is and whether it is current. Each state of the sources has its
+// own folder; the file that `npm start` runs imports the newest. Plain JavaScript without
+// dependencies, because every start asks this on any version of Node.
 import fs from 'fs'
 import path from 'path'
 import { fileURLToPath } from 'url'

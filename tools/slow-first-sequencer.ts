@@ -1,5 +1,6 @@
-// The order of test files: first those that mostly wait (for leases, restarts, a Chromium), so that none of them is left alone at the end.
-// Within both, as Vitest has it: by how long they took, or by size where that isn't known, as in a fresh clone.
+// The order of test files. Files that mostly wait (for leases, restarts, a Chromium) come first, so
+// that none of them runs alone at the end. Within both groups the order is Vitest's own: by
+// duration, or by size if the duration isn't known, as in a fresh clone.
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const slow =

@@ -1,6 +1,8 @@
-// Lists exports that no other file imports: each is either dead or less public than it says. A walk over syntax trees, no type
-// checker: a name counts as used when some file imports that name from that file, a whole namespace counts as all of its names.
-// A type may be exported for those who call what mentions it: it counts as used when its own file mentions it.
+// Lists exports that no other file imports: each is either dead or less public than it says. It
+// walks syntax trees without a type checker. A name counts as used if some file imports that name
+// from that file; importing a whole namespace uses all of its names. A type may be exported for
+// callers of another export that mentions it, so it also counts as used if its own file mentions
+// it.
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -9,7 +11,7 @@ import { workspaceFile } from './workspace-packages.ts'
 const folders = ['protocol', 'realtime', 'ui/src', 'clients', 'tests', 'tools']
 const configFiles = ['eslint.config.js', 'vite.config.ts', 'vitest.config.ts', 'svelte.config.js']
 
-/** Started by a person, a browser or a tool: nobody imports them. */
+/** Files that a person, a browser or a tool starts. Nothing imports them. */
 const entries = [
   /^realtime\/(main|cli)\.ts$/,
   /^ui\/src\/main\.ts$/,
@@ -23,7 +25,7 @@ const entries = [
 interface Module {
   /** Name -> line of its first declaration. */
   exported: Map<string, number>
-  /** What is imported from elsewhere; the name `*` stands for all. */
+  /** The names that are imported from elsewhere; `*` stands for all. */
   imported: { from: string; name: string }[]
 }
 
@@ -100,7 +102,7 @@ function boundNames(name: ts.BindingName): ts.Identifier[] {
   )
 }
 
-/** What a node imports, and from where; no specifier: nothing. */
+/** The names that a node imports, and from where. Without a specifier, it imports nothing. */
 function importsOf(node: ts.Node): { specifier?: ts.Node; names: string[] } {
   if (ts.isImportDeclaration(node)) {
     const bindings = node.importClause?.namedBindings

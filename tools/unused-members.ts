@@ -5,7 +5,7 @@
 // TypeScript resolves each access to the declarations that it may mean. A class or an object may
 // also be used through an interface that it satisfies, so an access to an interface's member counts
 // for every class, object and interface with a member of that name that is assignable to it. Svelte
-// components aren't part of the program; every word in one counts as a use.
+// components aren't part of the program: every name that one reads counts as a use.
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -13,7 +13,7 @@ import ts from 'typescript'
 interface Candidate {
   name: string
   declaration: ts.Declaration
-  /** Accesses within this node are the member's own affair. */
+  /** Accesses within this node don't count. */
   owner: ts.Node
   /** The type that has the member, to find the interfaces through which it may be used. */
   type: ts.Type
@@ -41,7 +41,10 @@ class Uses {
   readonly #throughInterfaces = new Map<string, Set<ts.Node>>()
   /** Names that are read where the type isn't known: in templates, in type arguments, of `any`. */
   readonly #names: Set<string>
-  /** Constants and interfaces that are passed on as a whole, so that any member may be read. */
+  /**
+   * Constants and interfaces that are passed on as a whole, so that any of their members may be
+   * read.
+   */
   readonly #wholes = new Set<ts.Node>()
 
   constructor(checker: ts.TypeChecker, names: Iterable<string>) {
@@ -80,6 +83,8 @@ class Uses {
     if (!symbol?.declarations) return void this.#names.add(name)
     for (const declaration of symbol.declarations) {
       this.#accesses.set(declaration, [...(this.#accesses.get(declaration) ?? []), at])
+      // A constant that is read from a module's namespace goes on under a local name.
+      if (ts.isVariableDeclaration(declaration)) this.#wholes.add(declaration)
       const { parent } = declaration
       if (!parent || !(ts.isInterfaceDeclaration(parent) || ts.isTypeLiteralNode(parent))) continue
       const parents = this.#throughInterfaces.get(name) ?? new Set()

@@ -114,6 +114,36 @@ export function decideExtend(
   return { op: 'extended', ...next(conversation), data, before }
 }
 
+/**
+ * Takes back all text of the message, which goes on streaming: its producer has learned that the
+ * text was thinking. undefined: there is none. Throws `not_found` when this run doesn't write it.
+ */
+export function decideRetract(
+  held: HeldConversation,
+  { message_id, run_id }: Pick<ReplyPiece, 'message_id' | 'run_id'>,
+  context: DecisionContext,
+): ConversationDecision | undefined {
+  const conversation = live(held)
+  const message = streamedBy(conversation, { message_id, run_id })
+  if (!message) throw new Fault('not_found', { detail: 'This reply is not being written any more' })
+  if (message.content === '') return undefined
+  const { message_count, preview, updated_at } = conversation
+  const retracted: Message = {
+    ...message,
+    content: '',
+    version: message.version + 1,
+    updated_at: context.at,
+  }
+  const data: ConversationChanges['updated'] = {
+    messages: [retracted],
+    message_count,
+    preview,
+    updated_at,
+  }
+  const before = { messages: [message], message_count, preview, updated_at }
+  return { op: 'updated', ...next(conversation), data, before }
+}
+
 export interface ReplyEnding {
   message_id: string
   run_id: string

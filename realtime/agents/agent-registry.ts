@@ -3,8 +3,8 @@
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import { agentsOf, chooseAgent, type AgentSettings } from './agent-settings.ts'
 import { createDemoProvider } from './demo.ts'
-import type { OpenAiSettings } from './openai.ts'
-import type { Provider, ProviderEvent, ProviderMessage } from './provider.ts'
+import { createOpenAiProvider, type OpenAiSettings } from './openai.ts'
+import type { ProviderEvent, ProviderMessage } from './provider.ts'
 
 export interface AgentRegistryDeps {
   preferences: Pick<PreferencesUseCases, 'get'>
@@ -33,7 +33,7 @@ export function createAgentRegistry({
   const demoProvider = createDemoProvider(demo)
   const providers = {
     demo: demoProvider,
-    assistant: assistant ? lazyOpenAiProvider(assistant) : demoProvider,
+    assistant: assistant ? createOpenAiProvider(assistant) : demoProvider,
   }
 
   return {
@@ -47,21 +47,6 @@ export function createAgentRegistry({
     async *stream({ provider, instructions, model, temperature }, readThread, signal) {
       const messages = await readThread()
       yield* providers[provider].stream({ instructions, model, temperature, signal, messages })
-    },
-  }
-}
-
-/**
- * Loads the client library in the background: a server with only the demo agent never loads it, and
- * no start waits for it.
- */
-function lazyOpenAiProvider(settings: OpenAiSettings): Provider {
-  const loading = import('./openai.ts').then(({ createOpenAiProvider }) =>
-    createOpenAiProvider(settings),
-  )
-  return {
-    async *stream(request) {
-      yield* (await loading).stream(request)
     },
   }
 }

@@ -1,22 +1,39 @@
 // The provider for any server that speaks OpenAI's chat completions API. Its address and key come
-// only from the settings of this server, and no reason and no log line ever contains them. A
-// request is repeated only as long as no event has arrived.
+// only from the settings of this server. No reason contains either of them, and no log line
+// contains the key. A request is repeated only as long as nothing of the answer has arrived.
+//
+// An answer ends with `[DONE]`, with the end of the body after a reason to finish, or when the
+// connection stays silent for `settleMs` after one. A reason to finish by itself ends nothing: some
+// servers send one with each chunk, and text may follow it.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { OpenAI } from 'openai'
-import { Stream } from 'openai/streaming'
+import { alternating } from './alternating-roles.ts'
+import { endingOf, finishReason, noteOf } from './finish-reasons.ts'
+import { readAnswer } from './openai-answer.ts'
+import { ChunkReader } from './openai-chunk.ts'
+import { ApiError, ConnectionError, mayRefuseUsage, toProviderFault } from './openai-faults.ts'
 import {
   ProviderFault,
   type ProviderEvent,
   type Provider,
   type ProviderRequest,
+  type ReasonCode,
   type Usage,
 } from './provider.ts'
-import { mayRefuseUsage, toProviderFault } from './openai-faults.ts'
-import { ThinkTagParser } from './think-tags.ts'
+import { replyTimings } from './timings.ts'
 
 export interface OpenAiSettings {
   baseUrl: string
   apiKey?: string
+}
+
+export interface OpenAiOptions {
+  /** The pause before the second attempt; each further pause is twice as long (ms). */
+  pauseMs?: number
+  /** How long an answer with a reason to finish waits for more text (ms). */
+  settleMs?: number
+  /** How long to wait while the server loads the model (ms). */
+  loadingMs?: number
+  fetch?: typeof globalThis.fetch
 }
 
 const ATTEMPTS = 3
@@ -24,26 +41,24 @@ const ATTEMPTS = 3
  * If the server asks for a longer pause than this, the reply fails and the user may ask again (ms).
  */
 const MAX_PAUSE_MS = 10_000
+/** While the model is loaded, the server is asked again at least this often (ms). */
+const MAX_LOADING_PAUSE_MS = 3_000
+/** An error's body is read up to this size (UTF-16 units). */
+const MAX_ERROR_BODY = 64 * 1024
 
-/**
- * @param pauseMs the pause before the second attempt; each further pause is twice as long
- * @param usageMs how long to wait for the token counts after a complete answer if the server keeps
- * the   connection open
- */
 export function createOpenAiProvider(
   { baseUrl, apiKey }: OpenAiSettings,
-  { pauseMs = 500, usageMs = 500 } = {},
+  {
+    pauseMs = 500,
+    settleMs = 10_000,
+    // ends before the limit of the first event, to give the better reason
+    loadingMs = replyTimings.firstEventMs - 10_000,
+    fetch = globalThis.fetch,
+  }: OpenAiOptions = {},
 ): Provider {
-  const client = new OpenAI({
-    baseURL: baseUrl,
-    apiKey: apiKey ?? 'none', // the client library insists on a key
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    maxRetries: 0,
-    timeout: 30 * 60_000, // the producer has its own deadlines
-    logLevel: 'off',
-  })
+  const url = new URL(baseUrl)
+  url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
+  const address = url.origin + url.pathname
   /**
    * Some servers refuse `stream_options`. Once the server has answered a request without it, no
    * further request has it.
@@ -51,6 +66,8 @@ export function createOpenAiProvider(
   let supportsUsage = true
 
   async function* stream(request: ProviderRequest): AsyncGenerator<ProviderEvent> {
+    const { signal } = request
+    const loadedBy = performance.now() + loadingMs
     let pause = pauseMs
     let includeUsage = supportsUsage
     for (let attempt = 1; ; attempt++) {
@@ -63,121 +80,152 @@ export function createOpenAiProvider(
         }
         return
       } catch (error) {
-        const fault = toProviderFault(error)
-        if (begun || request.signal.aborted) throw fault
+        const fault = toProviderFault(error, address)
+        if (begun || signal.aborted) throw fault
         if (includeUsage && mayRefuseUsage(error)) {
           includeUsage = false
           attempt -= 1
           continue
         }
+        const isLoading =
+          fault.code === 'loading' ||
+          (fault.response?.status === 503 && fault.retryAfterMs !== undefined)
         const wait = fault.retryAfterMs ?? pause * (0.75 + Math.random() / 2)
-        if (!fault.retryable || attempt >= ATTEMPTS || wait > MAX_PAUSE_MS) throw fault
-        await sleep(wait, undefined, { signal: request.signal })
-        pause *= 2
+        const goesOn = isLoading
+          ? performance.now() + wait < loadedBy
+          : fault.retryable && attempt < ATTEMPTS && wait <= MAX_PAUSE_MS
+        if (!goesOn) throw fault
+        await sleep(wait, undefined, { signal })
+        pause = isLoading ? Math.min(pause * 2, MAX_LOADING_PAUSE_MS) : pause * 2
       }
     }
   }
 
   async function* attemptOnce(
-    { signal, ...request }: ProviderRequest,
+    request: ProviderRequest,
     includeUsage: boolean,
   ): AsyncGenerator<ProviderEvent> {
-    const { model, temperature, instructions, messages } = request
     const connection = new AbortController()
-    const response = await client.chat.completions
-      .create(
-        {
-          model,
-          ...(temperature !== undefined && { temperature }),
-          messages: instructions
-            ? [{ role: 'system', content: instructions }, ...messages]
-            : [...messages],
-          stream: true,
-          ...(includeUsage && { stream_options: { include_usage: true } }),
-        },
-        { signal: AbortSignal.any([signal, connection.signal]) },
-      )
-      .asResponse()
-    const doneLine = { seen: false }
-    const chunks = Stream.fromSSEResponse<OpenAI.ChatCompletionChunk>(
-      watchForDoneLine(response, doneLine),
-      connection,
-      client,
-    )
-    const thinkTags = new ThinkTagParser()
+    const response = await ask(request, includeUsage, connection)
+    const reader = new ChunkReader()
     let finish: string | undefined
-    let usageTimer: NodeJS.Timeout | undefined
+    /** A reason to finish that text followed was none, so this answer's others prove less. */
+    let hasFinishedEarly = false
+    let done = false
+    let hasText = false
+    let settled: NodeJS.Timeout | undefined
     try {
-      for await (const chunk of chunks) {
-        const choice = chunk.choices?.[0]
-        yield* eventsOf(choice?.delta, thinkTags)
-        if (choice?.finish_reason) {
-          finish = choice.finish_reason
-          // an abort ends the chunks without an error
-          usageTimer ??= setTimeout(() => connection.abort(), usageMs)
+      for await (const part of readAnswer(response)) {
+        if (part.kind === 'done') {
+          done = true
+          break
         }
-        if (chunk.usage) yield { kind: 'usage', usage: usageOf(chunk.usage) }
+        const { choices, usage } = part.chunk
+        const choice: unknown = Array.isArray(choices) ? choices[0] : undefined
+        for (const event of reader.read(choice)) {
+          if (finish !== undefined) hasFinishedEarly = true
+          finish = undefined
+          clearTimeout(settled)
+          hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
+          yield event
+        }
+        const reason = finishReason(
+          (choice as { finish_reason?: unknown } | undefined)?.finish_reason,
+        )
+        // a plain reason that follows a telling one at the same end doesn't take it back
+        if (reason !== undefined && (finish === undefined || endingOf(reason) !== 'usual')) {
+          finish = reason
+          clearTimeout(settled)
+          settled = setTimeout(() => connection.abort(), settleMs)
+        }
+        const counts = usageOf(usage)
+        if (counts) yield { kind: 'usage', usage: counts }
       }
     } catch (error) {
-      // after a finish reason the answer is complete and only lacks its token counts
-      if (finish === undefined) throw error
+      const isSettled = connection.signal.aborted && !request.signal.aborted
+      // after a reason to finish the answer is complete, whatever happens to the connection
+      if (!isSettled && (finish === undefined || hasFinishedEarly)) throw error
     } finally {
-      clearTimeout(usageTimer)
+      clearTimeout(settled)
+      connection.abort()
     }
-    yield* thinkTags.end()
-    // a dropped connection looks like the end of the chunks; only a finish reason or `[DONE]`
-    // proves the end
-    if (finish === undefined && !doneLine.seen)
-      throw new ProviderFault('closed_early', { retryable: true })
-    if (finish === 'content_filter') throw new ProviderFault('filtered')
-    if (finish === 'length') yield { kind: 'truncated', code: 'cut' }
+    for (const event of reader.end()) {
+      hasText = event.kind === 'text' || (hasText && event.kind === 'thinking')
+      yield event
+    }
+    // a dropped connection may look like the end of the body
+    if (finish === undefined && !done) throw fault('closed_early', response, true)
+    const ending = finish === undefined ? 'usual' : endingOf(finish)
+    if (ending === 'error') throw fault('broken', response, true)
+    if (ending === 'filtered' && !hasText) throw fault('filtered', response, false)
+    const code = noteOf[ending]
+    if (code) yield { kind: 'truncated', code }
   }
+
+  async function ask(
+    { instructions, messages, model, temperature, signal }: ProviderRequest,
+    includeUsage: boolean,
+    connection: AbortController,
+  ): Promise<Response> {
+    const body = {
+      model,
+      temperature,
+      messages: alternating(instructions, messages),
+      stream: true,
+      ...(includeUsage && { stream_options: { include_usage: true } }),
+    }
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: {
+        accept: 'text/event-stream, application/json',
+        'content-type': 'application/json',
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      },
+      body: JSON.stringify(body),
+      signal: AbortSignal.any([signal, connection.signal]),
+    }).catch((cause: unknown) => {
+      throw new ConnectionError('no response', { cause })
+    })
+    if (response.ok) return response
+    throw new ApiError(response, await errorBody(response))
+  }
+
+  const fault = (
+    code: ReasonCode,
+    { status, headers }: Response,
+    retryable: boolean,
+  ): ProviderFault =>
+    new ProviderFault(code, {
+      retryable,
+      response: { address, status, content_type: headers.get('content-type') ?? '' },
+    })
 
   return { stream }
 }
 
-/**
- * Passes a response through and notes whether it contained the line `data: [DONE]`, which the
- * client library doesn't tell.
- */
-function watchForDoneLine({ body, headers }: Response, doneLine: { seen: boolean }): Response {
-  const decoder = new TextDecoder('latin1')
-  let line = ''
-  const watcher = new TransformStream<Uint8Array, Uint8Array>({
-    transform(bytes, controller) {
-      line += decoder.decode(bytes)
-      doneLine.seen ||= /^data: ?\[DONE\]/m.test(line)
-      // the first 16 characters are enough to recognise the line
-      line = line.slice(line.lastIndexOf('\n') + 1).slice(0, 16)
-      controller.enqueue(bytes)
-    },
-  })
-  return new Response(body?.pipeThrough(watcher), { headers })
+/** The parsed body, or its text if it isn't JSON. */
+async function errorBody(response: Response): Promise<unknown> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes, { stream: true })
+    if (text.length > MAX_ERROR_BODY) break
+  }
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
 }
 
-/** The fields in which servers send text. Nothing guarantees their types. */
-interface CompatibleDelta {
-  content?: unknown
-  refusal?: unknown
-  reasoning_content?: unknown
-  reasoning?: unknown
-}
-
-/** Servers use different names for reasoning text; OpenAI's own API has none. */
-function* eventsOf(
-  delta: CompatibleDelta | undefined,
-  thinkTags: ThinkTagParser,
-): Generator<ProviderEvent> {
-  const { reasoning_content, reasoning, content, refusal } = delta ?? {}
-  const thinking = reasoning_content ?? reasoning
-  const text = content ?? refusal
-  if (typeof thinking === 'string' && thinking !== '') yield { kind: 'thinking', text: thinking }
-  if (typeof text === 'string' && text !== '') yield* thinkTags.parse(text)
-}
-
-function usageOf(usage: OpenAI.CompletionUsage): Usage {
-  const { prompt_tokens, completion_tokens, completion_tokens_details } = usage
-  const reasoning_tokens = completion_tokens_details?.reasoning_tokens
+function usageOf(usage: unknown): Usage | undefined {
+  if (typeof usage !== 'object' || usage === null) return undefined
+  const { prompt_tokens, completion_tokens, completion_tokens_details } = usage as Record<
+    string,
+    unknown
+  >
+  const details = completion_tokens_details as { reasoning_tokens?: unknown } | null | undefined
+  const reasoning_tokens = details?.reasoning_tokens
   return Object.fromEntries(
     Object.entries({ prompt_tokens, completion_tokens, reasoning_tokens }).filter(
       ([, count]) => typeof count === 'number' && Number.isFinite(count),

@@ -5,6 +5,9 @@
 //                            └─ after durableMs ─► sink.extend   (up to #durable; retried)
 //   end(request) ─► last extend ─► flushed ─► sink.finish        (unless the lease is lost)
 //
+// If all text so far turns out to have been thinking, what the log has of it is retracted
+// (sink.retract) before new text is shown or written.
+//
 // A reply never streams for ever, whatever the provider does, whoever else ends the reply and
 // however long the database is away: each wait has a deadline, and a producer whose write was
 // refused never writes again.
@@ -36,10 +39,12 @@ export interface ProducedEnding {
  */
 export interface TextSink {
   extend(offset: number, text: string): Promise<void>
+  /** Takes back all text: the next offset is 0 again. May be repeated. */
+  retract(): Promise<void>
   finish(ending: ProducedEnding): Promise<void>
   /**
    * Shows the text that starts at `offset` to the devices, or that the model has been thinking at
-   * `offset` for `thinkingMs`. It may get lost.
+   * `offset` for `thinkingMs`, which takes back what was shown from `offset` on. It may get lost.
    */
   delta(offset: number, text: string, thinkingMs?: number): void
 }
@@ -82,6 +87,8 @@ export class Producer {
   #halfPair = ''
   #shown = 0
   #durable = 0
+  /** The log may have text that turned out to be thinking. */
+  #mustRetract = false
   #deltaTimer: NodeJS.Timeout | undefined
   #writeTimer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
@@ -139,8 +146,7 @@ export class Producer {
     void this.#read()
     const request = await this.#endRequest.promise
     await this.#writing
-    const refused =
-      !request.alreadyEnded && this.#durable < this.#text.length && !(await this.#write())
+    const refused = !request.alreadyEnded && this.#hasUnwritten && !(await this.#write())
     this.#flush.resolve()
     await request.endedBy?.catch(() => undefined)
     if (this.#leaseLost) return undefined
@@ -185,7 +191,11 @@ export class Producer {
       this.#addText('', true)
       const code = error instanceof ProviderFault ? error.code : 'internal'
       this.#logger.warn(
-        { reason: code, err: code === 'internal' ? error : undefined },
+        {
+          reason: code,
+          provider: error instanceof ProviderFault ? error.response : undefined,
+          err: code === 'internal' ? error : undefined,
+        },
         'the provider failed',
       )
       this.end({ status: 'failed', code })
@@ -200,6 +210,8 @@ export class Producer {
       case 'usage':
         this.#usage = event.usage
         return
+      case 'text_was_thinking':
+        return this.#turnIntoThinking()
       case 'truncated':
         this.#truncation = event.code
         return
@@ -217,7 +229,31 @@ export class Producer {
     this.#thought.to = now
     if (now - this.#thought.shown < THINKING_SHOWN_MS) return
     this.#thought.shown = now
-    this.#sink.delta(this.#text.length, '', Math.round(now - this.#thought.from))
+    this.#showThinking()
+  }
+
+  #turnIntoThinking(): void {
+    const now = performance.now()
+    const from = this.#thought?.from ?? this.#firstTextAt ?? now
+    this.#thinking += this.#text + this.#halfPair
+    this.#thought = { from, to: now, shown: now }
+    this.#mustRetract = this.#durable > 0 || this.#writing !== undefined
+    this.#text = ''
+    this.#halfPair = ''
+    this.#bytes = 0
+    this.#shown = 0
+    this.#firstTextAt = undefined
+    if (!this.#mustRetract) return this.#showThinking()
+    clearTimeout(this.#writeTimer)
+    this.#writeTimer = undefined
+    this.#scheduleWrite()
+  }
+
+  /** Tells the devices that the model has been thinking up to the end of the text. */
+  #showThinking(): void {
+    if (!this.#thought || this.#leaseLost) return
+    const { from, to } = this.#thought
+    this.#sink.delta(this.#text.length, '', Math.round(to - from))
   }
 
   /**
@@ -242,16 +278,21 @@ export class Producer {
 
   #showText(): void {
     this.#deltaTimer = undefined
-    if (this.#leaseLost || this.#shown >= this.#text.length) return
+    if (this.#leaseLost || this.#mustRetract || this.#shown >= this.#text.length) return
     const offset = this.#shown
     this.#shown = this.#text.length
     this.#sink.delta(offset, this.#text.slice(offset))
   }
 
+  get #hasUnwritten(): boolean {
+    return this.#mustRetract || this.#durable < this.#text.length
+  }
+
   #scheduleWrite(): void {
-    if (this.#ended || this.#writeTimer || this.#writing || this.#durable >= this.#text.length)
-      return
-    const due = Math.max(this.#lastWrite, this.#firstTextAt ?? 0) + this.#timings.durableMs
+    if (this.#ended || this.#writeTimer || this.#writing || !this.#hasUnwritten) return
+    const due = this.#mustRetract
+      ? 0
+      : Math.max(this.#lastWrite, this.#firstTextAt ?? 0) + this.#timings.durableMs
     this.#writeTimer = setTimeout(
       () => {
         this.#writeTimer = undefined
@@ -267,15 +308,28 @@ export class Producer {
   /** Writes the text so far to the log. Resolves to false if it couldn't be written. */
   async #write(): Promise<boolean> {
     this.#lastWrite = performance.now()
+    let outcome = this.#mustRetract ? await this.#retract() : 'done'
     const offset = this.#durable
     const text = this.#text.slice(offset)
-    const outcome = await this.#persist(() => this.#sink.extend(offset, text))
-    if (outcome === 'done') this.#durable = offset + text.length
+    if (outcome === 'done' && text !== '') {
+      outcome = await this.#persist(() => this.#sink.extend(offset, text))
+      if (outcome === 'done') this.#durable = offset + text.length
+    }
     // refused: the reply has ended, or its conversation is in the trash, where the reply can still
     // be ended
     if (outcome === 'refused') this.end({ status: 'stopped', alreadyEnded: true })
     if (outcome === 'gave up') this.loseLease()
     return outcome === 'done'
+  }
+
+  async #retract(): Promise<'done' | 'refused' | 'gave up'> {
+    const outcome = await this.#persist(() => this.#sink.retract())
+    if (outcome !== 'done') return outcome
+    this.#mustRetract = false
+    this.#durable = 0
+    this.#sink.delta(0, '', this.#thought && Math.round(this.#thought.to - this.#thought.from))
+    this.#showText()
+    return outcome
   }
 
   /**

@@ -25,11 +25,13 @@ export interface Usage {
 }
 
 /**
- * `usage` and `truncated` come after the text. `truncated` means that the answer reached a limit of
- * the model and lacks its end.
+ * `usage` may come at any time and holds until the next one. `truncated` comes after the text and
+ * means that the answer lacks its end. `text_was_thinking` means that all text before it was
+ * thinking, which only its end showed; it comes at most once.
  */
 export type ProviderEvent =
   | { kind: 'thinking' | 'text'; text: string }
+  | { kind: 'text_was_thinking' }
   | { kind: 'usage'; usage: Usage }
   | { kind: 'truncated'; code: ReasonCode }
 
@@ -52,11 +54,16 @@ export const reasons = {
     'This server’s account with the assistant has run out of credit. Ask the operator of this server.',
   unknown_model:
     'The assistant doesn’t know this model. Choose another one in the agent’s settings.',
+  wrong_address:
+    'The assistant’s address leads to something else. Ask the operator of this server to check ASSISTANT_BASE_URL; it usually ends with “/v1”.',
+  loading: 'The assistant’s model is still being loaded. Wait a moment and try again.',
   too_long:
     'This conversation is too long for the model. Start a new one, or choose a model with a larger context.',
   refused: 'The assistant refused the request. Check the agent’s model and temperature.',
   filtered:
     'The assistant withheld its answer because of its content rules. Rephrase the question.',
+  withheld:
+    'The assistant’s content rules ended this answer early. Rephrase the question to get the rest.',
   busy: 'The assistant is busy right now. Wait a moment and try again.',
   broken: 'The assistant had an internal error. Try again.',
   malformed: 'The assistant sent an answer that can’t be read. Try again.',
@@ -76,6 +83,22 @@ export const reasons = {
 } as const
 export type ReasonCode = keyof typeof reasons
 
+/** Where a request went and what came back, for the operator's log. Contains no key and no text. */
+export interface ProviderResponse {
+  /** The address that was asked, without user, password and query. */
+  address: string
+  /** undefined if no response came. */
+  status?: number
+  content_type?: string
+}
+
+export interface ProviderFaultOptions {
+  retryable?: boolean
+  retryAfterMs?: number
+  response?: ProviderResponse
+  cause?: unknown
+}
+
 /** The provider ended the text early or never sent any. */
 export class ProviderFault extends Error {
   readonly code: ReasonCode
@@ -83,19 +106,15 @@ export class ProviderFault extends Error {
   readonly retryable: boolean
   /** How long the provider asks to wait; undefined if it doesn't say. */
   readonly retryAfterMs: number | undefined
+  /** undefined if the provider doesn't send requests. */
+  readonly response: ProviderResponse | undefined
 
-  constructor(
-    code: ReasonCode,
-    {
-      retryable = false,
-      retryAfterMs,
-      cause,
-    }: { retryable?: boolean; retryAfterMs?: number; cause?: unknown } = {},
-  ) {
-    super(code, { cause })
+  constructor(code: ReasonCode, options: ProviderFaultOptions = {}) {
+    super(code, { cause: options.cause })
     this.name = 'ProviderFault'
     this.code = code
-    this.retryable = retryable
-    this.retryAfterMs = retryAfterMs
+    this.retryable = options.retryable ?? false
+    this.retryAfterMs = options.retryAfterMs
+    this.response = options.response
   }
 }

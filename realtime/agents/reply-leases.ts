@@ -4,13 +4,8 @@
 import { newId } from '@lockstep/protocol/ids'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
-import {
-  dropLease,
-  findHeldLeases,
-  renewLeases,
-  takeLease,
-  type LeaseDocument,
-} from '../store/leases.ts'
+import type { LeaseDocument } from '../store/documents.ts'
+import { dropLease, findHeldLeases, renewLeases, takeLease } from '../store/leases.ts'
 import type { ReplyTimings } from './timings.ts'
 
 /**

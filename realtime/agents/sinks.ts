@@ -20,8 +20,14 @@ export function messageSink(
   showDelta: ShowDelta,
 ): ReplySink {
   const { user_id, conversation_id: entity_id, message_id, run_id } = address
+  /** Tells apart two writes at the same offset, one before and one after a retraction. */
+  let cause: string | undefined
   return {
-    extend: (offset, text) => replies.extend(address, { offset, text }),
+    extend: (offset, text) => replies.extend(address, { offset, text }, cause),
+    async retract() {
+      await replies.retract(address)
+      cause = 'producer after retraction'
+    },
     finish: (ending) => replies.finish(address, ending),
     delta(offset, text, thinking_ms) {
       const delta = { entity_id, message_id, run_id, offset, text, thinking_ms }
@@ -31,16 +37,33 @@ export function messageSink(
   }
 }
 
+/** The output of a run only grows: after a retraction new text follows the retracted text. */
 export function runSink(
   runs: Runs,
   { user_id, run_id }: Pick<ReplyAddress, 'user_id' | 'run_id'>,
   showDelta: ShowDelta,
 ): ReplySink {
+  /** Where the text begins in the output. */
+  let base = 0
+  let written = 0
   return {
-    extend: (offset, text) => runs.extend(user_id, run_id, { offset, text }),
+    async extend(offset, text) {
+      await runs.extend(user_id, run_id, { offset: base + offset, text })
+      written = Math.max(written, base + offset + text.length)
+    },
+    retract() {
+      base = written
+      return Promise.resolve()
+    },
     finish: (ending) => runs.finish(user_id, run_id, ending),
     delta: (offset, text, thinking_ms) =>
-      showDelta(user_id, 'agents', { entity_id: run_id, run_id, offset, text, thinking_ms }),
+      showDelta(user_id, 'agents', {
+        entity_id: run_id,
+        run_id,
+        offset: base + offset,
+        text,
+        thinking_ms,
+      }),
     isOpen: () => runs.isOpen(user_id, run_id),
   }
 }
@@ -53,6 +76,9 @@ export function sequentialSink(sinks: readonly ReplySink[]): ReplySink {
   return {
     async extend(offset, text) {
       for (const sink of sinks) await sink.extend(offset, text)
+    },
+    async retract() {
+      for (const sink of sinks) await sink.retract()
     },
     async finish(ending) {
       for (const sink of sinks)

@@ -1,6 +1,9 @@
-// Many local models write their reasoning into the answer, as `<think>…</think>` at its very
-// beginning. That is thinking and not text, wherever the provider's chunks cut the tags. A tag
-// further on is ordinary text.
+// Many local models write their reasoning into the answer. It is thinking and not text, wherever
+// the provider's chunks cut the tags:
+//   - `<think>…</think>` at the very beginning of the answer, or
+//   - everything before a line that is only `</think>`, because the server's template has already
+//     written the opening tag. Only this line shows that the text before it was thinking.
+// Any other tag, such as one in a code block or within a sentence, is ordinary text.
 import type { ProviderEvent } from './provider.ts'
 
 const OPEN = '<think>'
@@ -11,10 +14,14 @@ const CLOSE = '</think>'
  * next chunk.
  */
 export class ThinkTagParser {
-  #state: 'start' | 'thinking' | 'after thinking' | 'text' = 'start'
-  #held = '';
+  #state: 'start' | 'unopened' | 'thinking' | 'after thinking' | 'text' = 'start'
+  #held = ''
+  /** What is known of the line that isn't complete, without `#held`. Only used while 'unopened'. */
+  #line = ''
+  /** The marker that opened the code block in which the text is; '' outside of one. */
+  #fence = '';
 
-  /** Yields nothing, thinking, text, or thinking and then text. */
+  /** Yields what is known to be thinking or text. */
   *parse(chunk: string): Generator<ProviderEvent> {
     let text = this.#held + chunk
     this.#held = ''
@@ -23,7 +30,7 @@ export class ThinkTagParser {
       if (start.length < OPEN.length && OPEN.startsWith(start)) return void (this.#held = text)
       const thinks = start.startsWith(OPEN)
       if (thinks) text = start.slice(OPEN.length)
-      this.#state = thinks ? 'thinking' : 'text'
+      this.#state = thinks ? 'thinking' : 'unopened'
     }
     if (this.#state === 'thinking') {
       const close = text.indexOf(CLOSE)
@@ -33,6 +40,14 @@ export class ThinkTagParser {
       text = text.slice(end + CLOSE.length)
       this.#state = 'after thinking'
     }
+    if (this.#state === 'unopened') {
+      const { before, rest } = this.#readLines(text)
+      if (before !== '') yield { kind: 'text', text: before }
+      if (rest === undefined) return
+      yield { kind: 'text_was_thinking' }
+      text = rest
+      this.#state = 'after thinking'
+    }
     if (this.#state === 'after thinking') {
       text = text.trimStart() // the blank lines between thinking and text belong to neither
       if (text !== '') this.#state = 'text'
@@ -40,12 +55,55 @@ export class ThinkTagParser {
     if (text !== '') yield { kind: 'text', text }
   }
 
-  /** Must be called at the end of the answer: what was held back wasn't a tag. */
+  /** Must be called at the end of the answer: what was held back wasn't an opening tag. */
   *end(): Generator<ProviderEvent> {
     const text = this.#held
     this.#held = ''
+    if (this.#state === 'unopened' && isClosingLine(text))
+      return yield { kind: 'text_was_thinking' }
     if (text !== '') yield { kind: this.#state === 'thinking' ? 'thinking' : 'text', text }
   }
+
+  /**
+   * The text before a closing line, and the rest after it if there is such a line. Holds back the
+   * beginning of a line that may become one.
+   */
+  #readLines(text: string): { before: string; rest?: string } {
+    let at = 0
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', at)) {
+      const line = this.#line + text.slice(at, end)
+      if (this.#fence === '' && isClosingLine(line))
+        return { before: text.slice(0, at), rest: text.slice(end + 1) }
+      if (this.#fence === '' && line.trimStart().startsWith(OPEN)) {
+        // the author writes about the tags: from here on, all of it is text
+        this.#state = 'text'
+        return { before: text }
+      }
+      this.#noteFence(line)
+      this.#line = ''
+      at = end + 1
+    }
+    if (this.#fence === '' && this.#line === '' && mayBecomeClosingLine(text.slice(at))) {
+      this.#held = text.slice(at)
+      return { before: text.slice(0, at) }
+    }
+    this.#line += text.slice(at)
+    return { before: text }
+  }
+
+  #noteFence(line: string): void {
+    const [, marker = '', info = ''] = /^ {0,3}(`{3,}|~{3,})(.*)$/.exec(line) ?? []
+    if (this.#fence === '') this.#fence = marker
+    else if (marker.startsWith(this.#fence) && info.trim() === '') this.#fence = ''
+  }
+}
+
+/** Four spaces would make the line code. */
+const isClosingLine = (line: string): boolean => /^ {0,3}<\/think>[ \t\r]*$/.test(line)
+
+function mayBecomeClosingLine(beginning: string): boolean {
+  if (beginning === '' || /^( {4}| *\t)/.test(beginning)) return false
+  return CLOSE.startsWith(beginning.trimStart()) || isClosingLine(beginning)
 }
 
 /** The length of the longest end of `text` that is a beginning of the closing tag. */

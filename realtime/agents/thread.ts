@@ -24,12 +24,15 @@ export function threadOf(
   for (const { role, content, status } of before.reverse()) {
     if (role === 'tool' || status === 'streaming' || content.trim() === '') continue
     units += content.length
-    if (units > THREAD_UNITS && thread.length > 0) break
+    if (units > THREAD_UNITS && thread.length > 0) {
+      // no thread begins in the middle of a turn
+      while (thread.at(-1)?.role === 'assistant' && thread.length > 1) thread.pop()
+      break
+    }
     thread.push({ role, content })
   }
   thread.reverse()
-  // many servers only accept a thread whose first and last message is the user's
-  while (thread[0]?.role === 'assistant' && thread.length > 1) thread.shift()
+  // the last message is the one to be answered, and many servers insist that it is the user's
   if (thread.at(-1)?.role !== 'user')
     thread.push({ role: 'user', content: thread.length > 0 ? 'Please continue.' : 'Please begin.' })
   return thread

@@ -1,7 +1,7 @@
 // A user whom the host app has signed in. Only issuer and subject identify the user. Names and mail
 // addresses can pass to another person, who would then get the account.
 import { limits } from '@lockstep/protocol/limits'
-import type { HostIdentity } from '../store/users.ts'
+import type { HostIdentity } from '../store/documents.ts'
 
 export interface HostUser extends HostIdentity {
   /**

@@ -8,6 +8,9 @@
 // program that reaches the port can: sign up and sign in. Servers that others can reach should
 // therefore set PUBLIC_ORIGIN.
 
+import type { IncomingMessage } from 'node:http'
+import type { ProxyTrust } from './proxy-trust.ts'
+
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Whether a request of this method may change something, so that its Origin counts. */
@@ -16,8 +19,7 @@ export const changesState = (method: string): boolean => !safeMethods.has(method
 /**
  * Whether a page of this origin may use the server. A request without an origin comes from a
  * program and may. The origin `null` (sandboxed frames, local files) is foreign.
- * @param host the Host header as the browser sent it; behind a proxy that rewrites it, `allowed` is
- *   needed
+ * @param host the host as the browser sent it
  * @param allowed the origins in PUBLIC_ORIGIN; if empty, the request's own host with either scheme
  * @param scheme the scheme that the browser used, if a trusted proxy says so; the origin must have
  * it
@@ -39,6 +41,17 @@ export function originAllowed(
   const isPlainHost = host !== undefined && !/[/\\?#@]/.test(host)
   return isPlainHost && URL.canParse(ownOrigin) && new URL(ownOrigin).origin === page.origin
 }
+
+/** Whether the page that sent this request, or opened this socket, may use the server. */
+export type OriginCheck = (request: IncomingMessage) => boolean
+
+/** @param allowed the origins in PUBLIC_ORIGIN; if empty, the host that the visitor's browser used */
+export const createOriginCheck =
+  (allowed: readonly string[], trust: ProxyTrust): OriginCheck =>
+  (request) => {
+    const { host, scheme } = trust.siteOf(request)
+    return originAllowed(request.headers.origin, host, allowed, scheme)
+  }
 
 /** Whether every page is served over https, as far as PUBLIC_ORIGIN says. */
 export const onlyHttps = (allowed: readonly string[]): boolean =>

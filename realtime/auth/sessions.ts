@@ -3,15 +3,15 @@
 import { newId } from '@lockstep/protocol/ids'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
+import type { HostIdentity, SessionDocument } from '../store/documents.ts'
 import {
   findLiveSessions,
   findSession,
   insertSession,
   renewSessions,
-  type SessionDocument,
   type SessionTimes,
 } from '../store/sessions.ts'
-import { findUser, type HostIdentity } from '../store/users.ts'
+import { findUser } from '../store/users.ts'
 import {
   createSessionCookie,
   SESSION_SECONDS,

@@ -6,9 +6,10 @@ import { newId } from '@lockstep/protocol/ids'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
-import { deleteUser, findClosing, markClosing, type UserDocument } from '../store/users.ts'
+import { deleteUser, findClosing, markClosing } from '../store/users.ts'
 import { eraseContent, findClosedSince } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
+import type { UserDocument } from '../store/documents.ts'
 import type { SessionSockets } from './session-sockets.ts'
 
 /**

@@ -12,18 +12,21 @@ import type { AccountNeeds, AccountState } from '../log/state/account-state.ts'
  */
 export type CommandIdentity = readonly [name: string, ...fields: string[]]
 
-/** An entry that tells of a command: a new one or, for a repeated command, the first one. */
+/** An entry that describes a command. For a repeated command, it is the first one. */
 export interface Told {
   entity_id: string
   epoch: string
   seq: number
   version: number
-  /** false: it is the first one. */
+  /** False if the entry existed already. */
   changed: boolean
 }
 
 export interface AccountLog {
-  /** Appends what `decide` makes of the state. undefined: there was nothing to tell. */
+  /**
+   * Appends the decision that `decide` makes on the state. Resolves to undefined if `decide`
+   * decided nothing.
+   */
   tell(
     context: CommandContext,
     identity: CommandIdentity,

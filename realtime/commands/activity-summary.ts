@@ -25,7 +25,7 @@ const inSentence = (names: readonly string[]): string => {
 const counted = (count: number): string => (count === 1 ? '1 message' : `${count} messages`)
 
 function written(messages: number, edited: number | null): string[] {
-  // what they replaced was too much to keep: nobody can say which of them were there before
+  // the replaced values were too large to store, so nobody can tell new messages from edited ones
   if (edited === null) return [`wrote ${counted(messages)}`]
   const added = messages - edited
   return [
@@ -47,7 +47,7 @@ const updatedConversation: Sentence = ({ fields, messages, edited }) => {
 
 const closed: Sentence = () => 'Closed the account'
 
-/** Demands a sentence of every op. An op of a newer server has none and is shown by its name. */
+/** Requires a sentence for every op. An op of a newer server has none, so its name is shown. */
 const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
   conversations: {
     created: ({ messages }) => (messages ? `Created with ${counted(messages)}` : 'Created'),

@@ -10,13 +10,13 @@ import type { Database } from '../store/database.ts'
 import { summariseEntry } from './activity-summary.ts'
 
 type Page = Answer<'listActivity'>
-/** By topic: everything from this `seq` on has been shown. */
+/** By topic: all entries from this `seq` on have been shown. */
 type Positions = z.infer<typeof Positions>
 
 export interface ActivityUseCases {
   /**
-   * Newest first; entries of the same moment by topic. Throws `invalid` for a foreign cursor, or
-   * one of other topics.
+   * Newest first; entries of the same moment are ordered by topic. Throws `invalid` for a cursor
+   * that this server didn't make, or that was made for other topics.
    */
   list(user_id: string, query: Asked<'listActivity'>['query']): Promise<Page>
 }

@@ -51,8 +51,8 @@ interface AnyHandler {
 }
 
 /**
- * For sockets, which name their command at run time. A name without a schema never comes here: the
- * gateway rejects it.
+ * For sockets, which name their command at run time. A name without a schema never arrives here,
+ * because the gateway rejects it.
  */
 export function createExecute(handlers: CommandHandlers): Execute {
   const table: Record<Topic, Record<string, AnyHandler['run']>> = handlers

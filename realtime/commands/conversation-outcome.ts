@@ -10,10 +10,7 @@ import { byteLength } from '@lockstep/protocol/text'
 import type { Appended } from '../log/append.ts'
 import { outcomeOf, type Outcome } from './outcome.ts'
 
-/**
- * A conversation with a window of its messages, and the head of the topic from which a client goes
- * on.
- */
+/** A conversation with a window of its messages, and the head from which a client continues. */
 export type ConversationAtHead = Conversation & { epoch: string; seq: number }
 
 /** What the answer to a command contains besides the summary. */

@@ -39,7 +39,7 @@ export function countingQuota(
   const counted = new Map<string, { count: number; seq: number }>()
   return {
     async isFull(user_id, seq) {
-      if (seq < most) return false // each took a change
+      if (seq < most) return false // each change added at most one
       const known = counted.get(user_id)
       const since = known ? Math.abs(seq - known.seq) : Infinity
       if (known && known.count + since < most) return false
@@ -55,5 +55,5 @@ export function countingQuota(
 
 export const quotaReached = (): Fault =>
   new Fault('invalid', {
-    detail: 'You have as many conversations as there may be: purge some first',
+    detail: 'You have the maximum number of conversations: purge some first',
   })

@@ -35,7 +35,7 @@ export const NEWEST = 100
 
 export interface Conversations {
   /**
-   * Runs one of the commands that only their decision tells apart. Throws the faults that the
+   * Runs one of the commands that differ only in their decision. Throws the faults that the
    * contract lists.
    */
   change<N extends Name>(

@@ -1,5 +1,5 @@
-// Page cursors of lists. They are opaque to clients, and say after which item the last page ended,
-// and in which list: a cursor of another list means nothing.
+// Page cursors of lists. They are opaque to clients. A cursor says which list it belongs to and
+// after which item the last page ended. In another list it is invalid.
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import { fingerprintOf } from '../log/entry.ts'

@@ -1,6 +1,6 @@
-// Work that is due without a request: the trash is purged after 30 days, what is purged stays
-// purged, and old entries lose their content. Every step is idempotent, so all nodes may do it.
-// Each node starts at a random moment.
+// Work that is due without a request: the trash is purged after 30 days, purged content is removed
+// again if it was written back, and old entries lose their content. Every step is idempotent, so
+// all nodes may do it. Each node starts at a random moment.
 import { repeatEvery } from '../concurrency/repeat.ts'
 import { derivedId } from '../log/entry.ts'
 import { sweep } from '../log/projection/conversations.ts'

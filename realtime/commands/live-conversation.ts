@@ -1,12 +1,9 @@
 // A conversation that can be read and written is there and not in the trash. For everybody else it
 // is `not_found`.
 import { Fault } from '@lockstep/protocol/errors'
-import {
-  readConversation,
-  type ConversationDocument,
-  type LiveConversationDocument,
-} from '../store/conversations.ts'
+import { readConversation } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
+import type { ConversationDocument, LiveConversationDocument } from '../store/documents.ts'
 
 export const isLive = (
   document: ConversationDocument | null | undefined,

@@ -9,7 +9,8 @@ import { usernameFrom, type HostUser } from '../auth/host-user.ts'
 import type { Log } from '../log/log.ts'
 import { deleteHeads } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
-import { findUserOfHost, insertUser, type UserDocument } from '../store/users.ts'
+import type { UserDocument } from '../store/documents.ts'
+import { findUserOfHost, insertUser } from '../store/users.ts'
 
 interface NewAccountDeps {
   database: Database

@@ -4,14 +4,14 @@ import type { Appended } from '../log/append.ts'
 /** What a command did. */
 export interface Outcome<Data = unknown> {
   /**
-   * The entity's summary, the preferences, or the run, as they are after the command; as they are
-   * now, if it was repeated.
+   * The entity's summary, the preferences or the run, as they are after the command. For a repeated
+   * command, as they are now.
    */
   data: Data
   epoch: string
   /**
-   * Position of the command's change; of the first one, if it was repeated; of the head, if there
-   * was nothing to change.
+   * The position of the command's change: of the first one if the command was repeated, or of the
+   * head if there was nothing to change.
    */
   seq: number
   /** Version of the entity after that change. */

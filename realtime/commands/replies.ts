@@ -8,6 +8,7 @@ import {
   decideExtend,
   decideFinish,
   decideReply,
+  decideRetract,
   decideStop,
   decideStopRequest,
   type ReplyEnding,
@@ -73,6 +74,8 @@ export interface Replies {
     piece: Pick<ReplyPiece, 'offset' | 'text'>,
     cause?: string,
   ): Promise<void>
+  /** Takes back all text. Throws `not_found` when this run doesn't write the message any more. */
+  retract(address: ReplyAddress): Promise<void>
   /** Ends the message for its run, once; also in the trash. Throws `not_found` after a purge. */
   finish(
     address: ReplyAddress,
@@ -164,6 +167,14 @@ export function createReplies(database: Database, log: Log): Replies {
       const context = byServer(user_id, 'extended', cause, run_id, offset)
       const entity = { conversation_id, messages: [message_id] }
       await append(context, entity, ['extended', piece], (held) => decideExtend(held, piece))
+    },
+
+    async retract({ user_id, conversation_id, message_id, run_id }) {
+      const context = byServer(user_id, 'retracted', run_id)
+      const entity = { conversation_id, messages: [message_id] }
+      await append(context, entity, ['retracted', run_id], (held, decisionContext) =>
+        decideRetract(held, { message_id, run_id }, decisionContext),
+      )
     },
 
     async finish(

@@ -1,4 +1,4 @@
-// A conversation as it was, and bringing it back to that.
+// Reads a conversation as it was at an earlier moment, and brings it back to that state.
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import { decideRewind } from '@lockstep/protocol/decide/rewind'
 import { Fault } from '@lockstep/protocol/errors'
@@ -15,8 +15,8 @@ import {
 
 export interface RewindUseCases {
   /**
-   * The conversation as it was at a `seq` or a time, also one in the trash. Throws `not_found` for
-   * what the log can't tell.
+   * The conversation as it was at a `seq` or a time, even if it is in the trash now. Throws
+   * `not_found` if the log can't tell.
    */
   at(
     user_id: string,
@@ -24,9 +24,9 @@ export interface RewindUseCases {
     query: Asked<'getConversationAt'>['query'],
   ): Promise<Answer<'getConversationAt'>>
   /**
-   * Brings the conversation back to what it was, by one change. Throws `not_found` as `at` does,
-   * and in the trash; `already_replying`; `too_large` above 4 MB, or when more messages have been
-   * edited since then than a request may contain.
+   * Brings the conversation back to an earlier state by one change. Throws `not_found` in the same
+   * cases as `at`, and for a conversation in the trash; `already_replying`; `too_large` above 4 MB,
+   * or if more messages have been edited since then than a request may contain.
    */
   back(
     context: CommandContext,

@@ -1,34 +1,38 @@
-// Settings from the environment (contract.md, "Settings"). Every fault is found at once and named; nothing is read later.
-import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// The settings of a server, read once from the environment. All invalid settings are reported
+// together and by name. The contract lists the settings.
 import { isIP } from 'node:net'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import * as z from 'zod'
-import { hostConfig, hostEnvironment, hostFaults, type HostConfig } from './host-users.ts'
+import { ConfigError } from './config-error.ts'
+import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
+import {
+  findMissingSettings,
+  hostUserSettings,
+  toHostConfig,
+  type HostConfig,
+} from './host-users.ts'
 
 export interface Config extends HostConfig {
   host: string
-  /** 0: any free port. */
+  /** 0 stands for any free port. */
   port: number
-  /** Allowed origins of pages; empty: the own host only. */
+  /** The origins whose pages may connect. Empty: only the server's own host. */
   publicOrigins: string[]
-  /** Unset: the embedded engine in `dataDir`. */
+  /** Undefined: the embedded database runs in `dataDir`. */
   mongodbUrl?: string
-  /** Unset: a single node. */
+  /** Undefined: there is a single node. */
   redisUrl?: string
   dataDir: string
-  /** Newest first: the first seals, all unseal. */
+  /** Newest first. The first one seals cookies; all of them unseal. */
   sessionSecrets: string[]
   production: boolean
   assistant?: { baseUrl: string; apiKey?: string; model: string }
   logLevel: string
-  trustProxy: boolean | string
+  /** As for `createProxyTrust`. */
+  trustProxy: boolean | number | string
+  /** The origins whose pages may show the page in a frame. Default: none. */
+  frameAncestors?: readonly string[]
   logRetentionDays: number
-}
-
-/** Settings that can't be used; `message` has one line for each fault. */
-export class ConfigError extends Error {
-  override name = 'ConfigError'
 }
 
 const list = z.string().transform((value) =>
@@ -44,23 +48,33 @@ const origin = z
   .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
     error: 'must be origins such as https://chat.example.org',
   })
-const ranges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
+const addressRanges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
-function isTrust(value: string): boolean {
-  if (value === 'true' || value === 'false') return true
+/** A number of proxies in a row. */
+const isHops = (value: string): boolean => /^[1-9]\d?$/.test(value)
+
+function isTrustSetting(value: string): boolean {
+  if (value === 'true' || value === 'false' || isHops(value)) return true
   return value.split(',').every((item) => {
-    const [address = '', bits] = item.trim().split('/')
-    return (
-      ranges.has(item.trim()) ||
-      (isIP(address) !== 0 && (bits === undefined || /^\d{1,3}$/.test(bits)))
-    )
+    const [address = '', bits, ...rest] = item.trim().split('/')
+    const version = isIP(address)
+    const isRange =
+      bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+    return addressRanges.has(item.trim()) || (version !== 0 && isRange && rest.length === 0)
   })
 }
 
+function toTrustSetting(value: string): Config['trustProxy'] {
+  if (value === 'true' || value === 'false') return value === 'true'
+  return isHops(value) ? Number(value) : value
+}
+
 const secrets = list.pipe(
-  z.array(z.string().min(32, 'must have 32 characters or more each')).min(1, 'must not be empty'),
+  z
+    .array(z.string().min(SECRET_MIN_LENGTH, 'must have 32 characters or more each'))
+    .min(1, 'must not be empty'),
 )
-const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 
 const Environment = z.object({
   HOST: z.string().default('127.0.0.1'),
@@ -76,68 +90,80 @@ const Environment = z.object({
   ASSISTANT_BASE_URL: url(/^https?$/, 'an http(s) address').optional(),
   ASSISTANT_API_KEY: z.string().optional(),
   ASSISTANT_MODEL: z.string().optional(),
-  LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
+  LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
   TRUST_PROXY: z
     .string()
-    .refine(isTrust, 'must be true, false or addresses such as 10.0.0.0/8, uniquelocal')
+    .refine(
+      isTrustSetting,
+      'must be true, false, a number of proxies, or addresses such as 10.0.0.0/8, uniquelocal',
+    )
     .default('false'),
+  FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
     .min(1)
     .default(90),
   NODE_ENV: z.string().optional(),
-  ...hostEnvironment(secrets),
+  ...hostUserSettings(secrets),
 })
 
 const thisMachine: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'])
-/** What 32 random characters have at least, hexadecimal ones too, but for one in a hundred million. */
-const DISTINCT = 7
+/**
+ * A secret with fewer different characters is guessable. Only one in a hundred million secrets of
+ * 32 random characters has so few, even if they are hexadecimal.
+ */
+const MIN_DISTINCT_CHARACTERS = 7
 
-/** What may do for a try, but not where strangers come. */
-function productionFaults(environment: Record<string, string | undefined>): string[] {
+/** Finds settings that suffice for trying Lockstep out but are unsafe in production. */
+function findUnsafeSettings(environment: Record<string, string | undefined>): string[] {
   const { SESSION_SECRET, PUBLIC_ORIGIN = '' } = environment
-  const faults: string[] = []
-  const random = '32 random characters or more, such as what "openssl rand -hex 32" gives'
+  const invalid: string[] = []
+  const random = '32 random characters or more, such as the output of "openssl rand -hex 32"'
   if (!SESSION_SECRET)
-    faults.push(`SESSION_SECRET: is required when NODE_ENV=production (${random})`)
+    invalid.push(`SESSION_SECRET: is required when NODE_ENV=production (${random})`)
   for (const name of ['SESSION_SECRET', 'TRUSTED_USER_SECRET'])
     if (environment[name]?.split(',').some((secret) => isGuessable(secret.trim())))
-      faults.push(`${name}: can be guessed: it must be ${random}`)
+      invalid.push(`${name}: can be guessed; it must be ${random}`)
   const origins = PUBLIC_ORIGIN.split(',').map((value) => value.trim())
   const plain = origins.filter(
     (value) => URL.canParse(value) && new URL(value).protocol === 'http:',
   )
   if (plain.some((value) => !thisMachine.has(new URL(value).hostname)))
-    faults.push(
-      'PUBLIC_ORIGIN: must be https when NODE_ENV=production, but on localhost: cookies would travel in the clear',
+    invalid.push(
+      'PUBLIC_ORIGIN: must be https when NODE_ENV=production, except on localhost; otherwise cookies would travel unencrypted',
     )
-  return faults
+  return invalid
 }
 
-/** A few characters, or a piece that is repeated, over and over. */
+/** True for a secret of few different characters, or one that only repeats a shorter text. */
 const isGuessable = (secret: string): boolean =>
   secret !== '' &&
-  (new Set(secret).size < DISTINCT || (secret + secret).indexOf(secret, 1) < secret.length)
+  (new Set(secret).size < MIN_DISTINCT_CHARACTERS ||
+    (secret + secret).indexOf(secret, 1) < secret.length)
 
-/** Reads the settings; empty variables count as unset. Throws `ConfigError`. May make the session secret and keep it in `DATA_DIR`. */
+/**
+ * Reads the settings. An empty variable counts as unset. If there is no session secret, generates
+ * one and keeps it in `DATA_DIR`. Throws `ConfigError`.
+ */
 export function readConfig(environment: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   )
   const result = Environment.safeParse(given)
-  const faults = result.success
+  const invalid = result.success
     ? []
     : result.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`)
   const production = environment.NODE_ENV === 'production'
-  if (production) faults.push(...productionFaults(environment))
+  if (production) invalid.push(...findUnsafeSettings(environment))
   if (environment.ASSISTANT_BASE_URL && !environment.ASSISTANT_MODEL)
-    faults.push('ASSISTANT_MODEL: is required with ASSISTANT_BASE_URL')
-  faults.push(...hostFaults(given))
-  if (!result.success || faults.length > 0) throw new ConfigError(faults.join('\n'))
+    invalid.push('ASSISTANT_MODEL: is required with ASSISTANT_BASE_URL')
+  invalid.push(...findMissingSettings(given))
+  if (!result.success || invalid.length > 0) throw new ConfigError(invalid.join('\n'))
 
   const settings = result.data
   const dataDir = resolve(settings.DATA_DIR)
+  if (!settings.MONGODB_URL) prepareDataDir(dataDir)
   return {
     host: settings.HOST,
     port: settings.PORT,
@@ -155,32 +181,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
         }
       : undefined,
     logLevel: settings.LOG_LEVEL,
-    trustProxy:
-      settings.TRUST_PROXY === 'true'
-        ? true
-        : settings.TRUST_PROXY === 'false'
-          ? false
-          : settings.TRUST_PROXY,
+    trustProxy: toTrustSetting(settings.TRUST_PROXY),
+    frameAncestors: settings.FRAME_ANCESTORS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
-    ...hostConfig(settings),
+    ...toHostConfig(settings),
   }
-}
-
-/** The secret made at the first start. It is written aside and then linked, so that of two starting processes both read the same. */
-function keptSecret(dataDir: string): string {
-  const path = join(dataDir, 'session-secret')
-  const aside = `${path}.${process.pid}`
-  try {
-    if (!existsSync(path)) {
-      mkdirSync(dataDir, { recursive: true })
-      writeFileSync(aside, randomBytes(32).toString('hex'), { mode: 0o600 })
-      linkSync(aside, path)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
-      throw new ConfigError(`DATA_DIR: ${dataDir} can't be written (${(error as Error).message})`)
-  } finally {
-    rmSync(aside, { force: true })
-  }
-  return readFileSync(path, 'utf8')
 }

@@ -1,36 +1,37 @@
-// The settings by which a host app brings its own users: all unset, nothing of it is there.
+// The settings with which a host app brings its own users, through a trusted proxy or OpenID
+// Connect. If none of them is set, users sign up and in by password.
 import * as z from 'zod'
 
 export interface HostConfig {
-  /** Nobody signs up or in by password. */
+  /** True: nobody signs up or in by password. */
   withoutPasswords?: boolean
   trustedProxy?: TrustedProxySettings
   oidc?: OidcSettings
 }
 
 export interface TrustedProxySettings {
-  /** Header with the user's stable id, in lower case. */
+  /** The name of the header with the user's stable id, in lower case. */
   userHeader: string
-  /** Header with a name for new accounts. */
+  /** The name of the header with a username for new accounts, in lower case. */
   nameHeader?: string
-  /** Any of them is right. */
+  /** The proxy may send any of them. */
   secrets: readonly string[]
 }
 
 export interface OidcSettings {
-  /** https, or http on this machine. */
+  /** An https address, or an http address on this machine. */
   issuer: string
   clientId: string
-  /** Unset: a public client. */
+  /** Undefined: this is a public client. */
   clientSecret?: string
-  /** For the button. */
+  /** The provider's name on the sign-in button. */
   name?: string
 }
 
 const thisMachine: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
 const header = z
   .string()
-  .regex(/^(?!lockstep-)[\w-]+$/i, "must be the name of a header, and none of Lockstep's own")
+  .regex(/^(?!lockstep-)[\w-]+$/i, "must be the name of a header, and not one of Lockstep's own")
   .toLowerCase()
   .optional()
 
@@ -40,8 +41,8 @@ function isSafe(address: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && thisMachine.has(hostname))
 }
 
-/** Their part of the environment. @param secrets 32+ characters each, comma-separated */
-export const hostEnvironment = (secrets: z.ZodType<string[], string>) => ({
+/** The schemas of these settings. @param secrets the schema of comma-separated secrets */
+export const hostUserSettings = (secrets: z.ZodType<string[], string>) => ({
   PASSWORD_SIGN_IN: z.enum(['true', 'false'], { error: 'must be true or false' }).optional(),
   TRUSTED_USER_HEADER: header,
   TRUSTED_USER_SECRET: secrets.optional(),
@@ -54,10 +55,10 @@ export const hostEnvironment = (secrets: z.ZodType<string[], string>) => ({
   OIDC_CLIENT_SECRET: z.string().optional(),
   OIDC_NAME: z.string().max(60).optional(),
 })
-type HostEnvironment = z.output<z.ZodObject<ReturnType<typeof hostEnvironment>>>
+type HostUserSettings = z.output<z.ZodObject<ReturnType<typeof hostUserSettings>>>
 
-/** First name: needs the second one. */
-const needs = [
+/** The first setting requires the second one. */
+const requirements = [
   ['TRUSTED_USER_HEADER', 'TRUSTED_USER_SECRET'],
   ['TRUSTED_USER_SECRET', 'TRUSTED_USER_HEADER'],
   ['TRUSTED_NAME_HEADER', 'TRUSTED_USER_HEADER'],
@@ -68,10 +69,10 @@ const needs = [
   ['OIDC_NAME', 'OIDC_ISSUER'],
 ] as const
 
-/** What doesn't go together, by name. */
-export function hostFaults(given: Record<string, unknown>): string[] {
-  const faults = needs.filter(([has, wants]) => given[has] && !given[wants])
-  const lines = faults.map(([has, wants]) => `${wants}: is required with ${has}`)
+/** Finds settings that are required by others and missing. Returns one line for each. */
+export function findMissingSettings(given: Record<string, unknown>): string[] {
+  const missing = requirements.filter(([set, required]) => given[set] && !given[required])
+  const lines = missing.map(([set, required]) => `${required}: is required with ${set}`)
   if (given.PASSWORD_SIGN_IN === 'false' && !given.TRUSTED_USER_HEADER && !given.OIDC_ISSUER)
     lines.push(
       'PASSWORD_SIGN_IN: false leaves no way to sign in without TRUSTED_USER_HEADER or OIDC_ISSUER',
@@ -79,8 +80,8 @@ export function hostFaults(given: Record<string, unknown>): string[] {
   return [...new Set(lines)]
 }
 
-/** Passwords are off where a host brings the users, unless they are asked for. */
-export function hostConfig(settings: HostEnvironment): HostConfig {
+/** Passwords are off if a host app brings the users, unless they are explicitly enabled. */
+export function toHostConfig(settings: HostUserSettings): HostConfig {
   const {
     TRUSTED_USER_HEADER: userHeader,
     TRUSTED_USER_SECRET: secrets = [],

@@ -1,5 +1,5 @@
-// The feed of a node brings every committed change to the node's devices: through a tail of its own,
-// or, in a cluster, through the tail of the node that holds the lease.
+// The feed of a node brings every committed change to the node's devices: through a tail of its
+// own, or, in a cluster, through the tail of the node that holds the lease.
 import { Gauge } from 'prom-client'
 import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
@@ -26,7 +26,7 @@ export interface Feed {
 /** Starts a feed with leases if there is a link to other nodes, otherwise one that tails alone. */
 export function startFeed(deps: FeedDeps): Feed {
   const { link } = deps
-  const feed = link ? startLeasedFeed({ ...deps, link }) : startSingleFeed(deps)
+  const feed: Feed = link ? startLeasedFeed({ ...deps, link }) : startSingleFeed(deps)
   new Gauge({
     name: 'lockstep_feed_ready',
     help: '1 while changes reach this node',

@@ -6,11 +6,25 @@ import { retryUntilDone } from '../concurrency/retry.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import { createRedisLease } from '../redis/lease.ts'
 import { readGeneration, readLeaseCount, readResumeToken } from '../store/feed.ts'
-import type { Feed, FeedDeps } from './feed.ts'
-import { HolderBeat, LeasedRange, leasedRangeTimings } from './leased-range.ts'
-import { bucketRanges, createTailStarter, type BucketRange } from './tail-starter.ts'
+import {
+  HolderBeat,
+  LeasedRange,
+  leasedRangeTimings,
+  type LeasedRangeTimings,
+} from './leased-range.ts'
+import {
+  bucketRanges,
+  createTailStarter,
+  type BucketRange,
+  type TailStarterDeps,
+} from './tail-starter.ts'
 
-export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
+export interface LeasedFeedDeps extends TailStarterDeps {
+  link: ClusterLink
+  leaseTimings?: LeasedRangeTimings
+}
+
+export function startLeasedFeed(deps: LeasedFeedDeps) {
   const {
     database,
     link,
@@ -55,7 +69,9 @@ export function startLeasedFeed(deps: FeedDeps & { link: ClusterLink }): Feed {
     return range
   }
 
-  /** The lease and the tail are checked independently: a Redis that hangs must not stop the tail. */
+  /**
+   * The lease and the tail are checked independently: a Redis that hangs must not stop the tail.
+   */
   function maintain(check: () => Promise<void>): void {
     const job = () =>
       check().finally(() => {

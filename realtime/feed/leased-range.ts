@@ -12,15 +12,15 @@
 //        └── no beat for beatTimeoutMs, ──▶ isolated
 //            or Redis is away              (tails for its own devices)
 //
-// Beats follow the changes on the same connection. A missing beat, a beat of a new holder, or a beat
-// that reports losses means that changes may have been lost; the node then compares heads.
+// Beats follow the changes on the same connection. A missing beat, a beat of a new holder, or a
+// beat that reports losses means that changes may have been lost; the node then compares heads.
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
 import type { RedisLease } from '../redis/lease.ts'
 import type { Publisher } from '../redis/publisher.ts'
-import type { Token } from '../store/feed.ts'
+import type { ResumeToken } from '../store/documents.ts'
 import type { BucketRange, TailRole } from './tail-starter.ts'
 import type { Tail } from './tail.ts'
 
@@ -34,8 +34,8 @@ export interface LeasedRangeTimings {
   /** After this time without a beat, the node tails for itself. Longer than a takeover takes. */
   beatTimeoutMs: number
   /**
-   * A holder whose stream is not ready for this long releases the lease and leaves it to other nodes
-   * for as long.
+   * A holder whose stream is not ready for this long releases the lease and leaves it to other
+   * nodes for as long.
    */
   unreadyMs: number
 }
@@ -58,8 +58,8 @@ export interface LeasedRangeDeps {
   lease: RedisLease
   /** True if the node's fair share of leases allows it to acquire or keep this one. */
   mayHold(): boolean
-  startTail(token: Token | undefined, role: TailRole): Tail
-  readToken(): Promise<Token | undefined>
+  startTail(token: ResumeToken | undefined, role: TailRole): Tail
+  readToken(): Promise<ResumeToken | undefined>
   /** The highest generation known to the database. */
   keptGeneration(): Promise<number>
   compareHeads(): Promise<void>
@@ -73,8 +73,8 @@ export const HolderBeat = z.object({
   node: z.string(),
   generation: z.int(),
   /**
-   * Grows when changes may have been lost: the stream started from now, or a message was not sent or
-   * not taken by Redis.
+   * Grows when changes may have been lost: the stream started from now, or a message was not sent
+   * or not taken by Redis.
    */
   losses: z.int(),
   /** Counts the beats of this node. */
@@ -132,8 +132,8 @@ export class LeasedRange {
   }
 
   /**
-   * Acquires, renews or releases the lease. It waits for Redis. Must not run twice at the same time.
-   * Rejects if Redis or the database is away.
+   * Acquires, renews or releases the lease. It waits for Redis. Must not run twice at the same
+   * time. Rejects if Redis or the database is away.
    */
   async maintainLease(): Promise<void> {
     const { lease, link, mayHold, timings, logger } = this.#deps

@@ -1,5 +1,5 @@
-// Connects tails to the rest of the node: the stream that a tail reads, the devices and the projector
-// that it serves, and the resume token that it saves.
+// Connects tails to the rest of the node: the stream that a tail reads, the devices and the
+// projector that it serves, and the resume token that it saves.
 import { Counter, Histogram } from 'prom-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -7,9 +7,10 @@ import { BUCKETS, toChange } from '../log/entry.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { isResumable, openChangeStream } from '../store/change-stream.ts'
-import type { ChangeDocument } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import { writeCanary, saveResumeToken, type Token } from '../store/feed.ts'
+import type { ChangeDocument } from '../store/documents.ts'
+import type { ResumeToken } from '../store/documents.ts'
+import { writeCanary, saveResumeToken } from '../store/feed.ts'
 import { startTail, tailTimings, type Tail } from './tail.ts'
 
 export interface TailStarterDeps {
@@ -96,7 +97,7 @@ export function createTailStarter(deps: TailStarterDeps) {
 
   return (
     range: BucketRange,
-    token: Token | undefined,
+    token: ResumeToken | undefined,
     role: TailRole,
     onReadyChange: (isReady: boolean) => void,
   ): Tail =>

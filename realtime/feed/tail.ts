@@ -9,16 +9,16 @@
 //      open from now ◀──── any other failure ◀───────────┘
 //
 // A stream that was opened from now must show an event before heads are compared. An entry that is
-// older than the start of the stream may still be on its way to a majority, and until it arrives, no
-// majority read finds it either. The events of a stream are ordered, so the first event proves that
-// all earlier entries can be read. The canary, a document that the tail writes itself, makes sure
-// that there is an event. It also shows whether a silent stream still works.
+// older than the start of the stream may still be on its way to a majority, and until it arrives,
+// no majority read finds it either. The events of a stream are ordered, so the first event proves
+// that all earlier entries can be read. The canary, a document that the tail writes itself, makes
+// sure that there is an event. It also shows whether a silent stream still works.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../concurrency/backoff.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ChangeStreamReader } from '../store/change-stream.ts'
-import type { ChangeDocument } from '../store/changes.ts'
-import type { Token } from '../store/feed.ts'
+import type { ResumeToken } from '../store/documents.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 
 export interface TailTimings {
   /** After this time without an event, the canary is written. */
@@ -42,13 +42,13 @@ export type StreamFailure = 'resumed' | 'restarted' | 'mute'
 
 export interface TailDeps {
   /** Opens a stream after the token, or from now. */
-  openStream(after: Token | undefined): ChangeStreamReader
+  openStream(after: ResumeToken | undefined): ChangeStreamReader
   isResumable(error: unknown): boolean
   writeCanary(): Promise<void>
   /** Receives the changes in order. Must not wait. */
   deliver(entry: ChangeDocument): void
   /** Everything up to the token has been delivered. */
-  saveToken(token: Token): Promise<void>
+  saveToken(token: ResumeToken): Promise<void>
   /**
    * A stream that was opened from now has shown its first event. Changes before it may be missing,
    * and they can be read now.
@@ -70,9 +70,9 @@ class StreamLostError extends Error {
   override name = 'StreamLostError'
 }
 
-/** @param token the place after which to resume; undefined: from now */
+/** @param token resume after this position; undefined: begin now */
 export function startTail(
-  token: Token | undefined,
+  token: ResumeToken | undefined,
   deps: TailDeps,
   logger: Logger,
   timings = tailTimings,
@@ -215,10 +215,10 @@ function watchForMuteness(deps: TailDeps, timings: TailTimings, onMute: () => vo
  * replays more, which is harmless.
  */
 function createTokenSaver(deps: TailDeps, everyMs: number, logger: Logger) {
-  let saved: Token | undefined
+  let saved: ResumeToken | undefined
   let isSaving = false
   let nextAt = 0
-  return (token: Token) => {
+  return (token: ResumeToken) => {
     if (isSaving || performance.now() < nextAt || isSameToken(token, saved)) return
     isSaving = true
     deps
@@ -232,7 +232,7 @@ function createTokenSaver(deps: TailDeps, everyMs: number, logger: Logger) {
   }
 }
 
-const isSameToken = (a: Token | undefined, b: Token | undefined) =>
+const isSameToken = (a: ResumeToken | undefined, b: ResumeToken | undefined) =>
   JSON.stringify(a) === JSON.stringify(b)
 
 const pause = (ms: number, signal: AbortSignal) =>

@@ -1,5 +1,5 @@
-// Admission decides who may join a namespace. A refusal reaches the client as a `connect_error` with
-// the problem as its `data`.
+// Admission decides who may join a namespace. A refusal reaches the client as a `connect_error`
+// with the problem as its `data`.
 import type { IncomingMessage } from 'node:http'
 import type { ExtendedError } from 'socket.io'
 import * as z from 'zod'
@@ -18,7 +18,8 @@ export interface AdmissionDeps {
     cookieHeader: string | undefined,
     request?: IncomingMessage,
   ): Promise<ConnectionIdentity | undefined>
-  originAllowed(origin: string | undefined, host: string | undefined): boolean
+  /** Whether the page that sent this handshake may use the server. */
+  originAllowed(request: IncomingMessage): boolean
   toFault(error: unknown): Fault
   isDraining(): boolean
   /** The number of sockets that the user has in this namespace. */
@@ -37,12 +38,12 @@ export function createAdmission(deps: AdmissionDeps) {
   const joins = new KeyedTokenBuckets(settings.joins)
 
   async function admit(socket: TopicSocket): Promise<HandshakeData> {
-    const { auth, headers } = socket.handshake
+    const { auth } = socket.handshake
     const { success, data } = ProtocolNumber.safeParse(auth)
     if (!success || !settings.protocols.includes(data.protocol))
       throw new Fault('protocol_unsupported')
     const { since, user_id } = parse(Handshake, auth)
-    if (!deps.originAllowed(headers.origin, headers.host)) throw new Fault('forbidden_origin')
+    if (!deps.originAllowed(socket.request)) throw new Fault('forbidden_origin')
     if (deps.isDraining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
     const identity = await identify(socket)
     if (!identity || (user_id !== undefined && user_id !== identity.user_id))

@@ -1,5 +1,5 @@
-// The changes that wait for a device. Their number and size are limited. When the limit is exceeded,
-// the buffer forgets all of them, because the device can be caught up from the log.
+// The changes that wait for a device. Their number and size are limited. When the limit is
+// exceeded, the buffer forgets all of them, because the device can be caught up from the log.
 import type { WireChange } from '@lockstep/protocol/change'
 
 export interface ChangeBufferLimits {

@@ -1,4 +1,5 @@
-// The connections of this node by user and topic. Changes and deltas reach the devices through here.
+// The connections of this node by user and topic. Changes and deltas reach the devices through
+// here.
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'

@@ -11,8 +11,8 @@
 //                                  the buffer is full
 //
 //      joining: the rooms are joined and changes are buffered; the head is being read.
-//      syncing: the device is caught up from the log; changes are buffered meanwhile. If the network
-//               takes too little, the device becomes lagging.
+//      syncing: the device is caught up from the log; changes are buffered meanwhile. If the
+//               network takes too little, the device becomes lagging.
 //      live:    changes are emitted as they arrive, and buffered while the network is busy.
 //      lagging: nothing is buffered; the log has everything.
 //      gone:    reached from every state by `leave`.
@@ -20,7 +20,7 @@ import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Delta, ServerEvents } from '@lockstep/protocol/sync'
-import type { Range } from '../log/log.ts'
+import type { LogRange } from '../log/log.ts'
 import { ChangeBuffer, type ChangeBufferLimits } from './change-buffer.ts'
 
 /** Where a device's events go. */
@@ -41,7 +41,7 @@ export interface DeviceDeps {
   /** Reads the head of the topic from the database. */
   readHead(): Promise<Cursor>
   /** Reads the changes after `seq` from the log, as many as one answer holds. */
-  readRange(seq: number): Promise<Range>
+  readRange(seq: number): Promise<LogRange>
   /** Waits before the `attempt`-th repetition (from 1) of a failed read. */
   pause(attempt: number): Promise<void>
   onStateChange(from: DeviceState['name'] | undefined, to: DeviceState['name']): void
@@ -69,7 +69,7 @@ export type DeviceState =
 
 /**
  * After this many reads in a row that find nothing of what the feed has announced, the device
- * becomes live all the same. The next `head` repairs what it may lack.
+ * becomes live nevertheless. The next `head` repairs what it may lack.
  */
 const MAX_EMPTY_READS = 5
 
@@ -187,7 +187,7 @@ export class Device {
   }
 
   /** Emits a range of the log. Returns true if the log has more after it. */
-  #emitSync(state: Syncing, { epoch, head, to, changes, more, reset }: Range): boolean {
+  #emitSync(state: Syncing, { epoch, head, to, changes, more, reset }: LogRange): boolean {
     if (reset || epoch !== state.cursor.epoch) {
       state.cursor = { epoch, seq: head }
       this.#emitEmptySync(state.cursor, true)

@@ -1,6 +1,6 @@
-// The gateway owns delivery, and it is the only part that knows Socket.IO. Whatever the feed brings,
-// each device gets the log of its topic without a gap, without a repetition, and without a byte of
-// another user.
+// The gateway owns delivery, and it is the only part that knows Socket.IO. Whatever the feed
+// brings, each device gets the log of its topic without a gap, without a repetition, and without a
+// byte of another user.
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -46,8 +46,8 @@ export interface GatewayDeps {
     /** When each of the sessions expires. Sessions that are no longer alive are left out. */
     alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
   }
-  /** Takes the headers `Origin` and `Host` of a handshake. */
-  originAllowed(origin: string | undefined, host: string | undefined): boolean
+  /** Whether the page that sent this handshake may use the server. */
+  originAllowed(request: IncomingMessage): boolean
   log: Pick<Log, 'heads' | 'range'>
   execute: Execute
   toFault(error: unknown): Fault
@@ -73,7 +73,9 @@ export interface Gateway {
    * the user has no device here. Returns a function that ends it.
    */
   follow(user_id: string, topic: Topic): () => void
-  /** Ends every socket of these sessions in all namespaces: on this node at once, then on others. */
+  /**
+   * Ends every socket of these sessions in all namespaces: on this node at once, then on others.
+   */
   disconnectSessions(sessionIds: readonly string[]): void
   /** The sessions of the user that have a socket on any node. */
   onlineSessions(user_id: string): Promise<Set<string>>
@@ -88,8 +90,8 @@ export interface Gateway {
    */
   drain(reconnectWithinMs: number): Promise<void>
   /**
-   * Waits for the running commands and closes all sockets. The HTTP server stays open. A second call
-   * joins the first.
+   * Waits for the running commands and closes all sockets. The HTTP server stays open. A second
+   * call joins the first.
    */
   stop(): Promise<void>
 }
@@ -141,7 +143,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
       logger.error({ err: fault.cause ?? fault }, 'a handshake failed unexpectedly')
     else
       logger.info(
-        { topic: nsp.name.slice(1), code: fault.code, address: handshake.address },
+        {
+          topic: nsp.name.slice(1),
+          code: fault.code,
+          address: handshake.address,
+          ...(fault.code === 'forbidden_origin' && {
+            origin: handshake.headers.origin,
+            host: handshake.headers.host,
+          }),
+        },
         'a handshake was refused',
       )
   }
@@ -165,7 +175,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
     namespace.use(
       createAdmission({
         identify: (cookieHeader, request) => sessions.identify(cookieHeader, request),
-        originAllowed: (origin, host) => deps.originAllowed(origin, host),
+        originAllowed: (request) => deps.originAllowed(request),
         toFault,
         isDraining: () => isDraining,
         socketCount: (user_id) => registry.connectionsOf(user_id, topic).size,
@@ -260,8 +270,8 @@ export function startGateway(deps: GatewayDeps): Gateway {
 }
 
 /**
- * Ends the transports that do not recover by themselves: one that takes nothing occupies memory, and
- * one that answers no ping keeps its device online.
+ * Ends the transports that do not recover by themselves: one that takes nothing occupies memory,
+ * and one that answers no ping keeps its device online.
  */
 async function endDeadTransports(
   registry: ConnectionRegistry,

@@ -31,8 +31,8 @@ export interface HeadComparison {
   /** Catches up the user's devices in the topic that are behind this head of the database. */
   compareWith(user_id: string, topic: Topic, head: Cursor): void
   /**
-   * Sends every device its head and catches up the devices that are behind. It works in batches that
-   * are spread over the interval. Never rejects.
+   * Sends every device its head and catches up the devices that are behind. It works in batches
+   * that are spread over the interval. Never rejects.
    */
   sendHeads(intervalMs: number): Promise<void>
   stop(): void

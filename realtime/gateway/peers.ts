@@ -1,5 +1,5 @@
-// The peers are the other nodes of the deployment. This file decides what the gateway tells them and
-// asks them, and what it looks up again after they could not be heard.
+// The peers are the other nodes of the deployment. This file decides what the gateway tells them
+// and asks them, and what it looks up again after they could not be heard.
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -78,7 +78,9 @@ export interface PeersDeps {
   onChange(user_id: string, change: WireChange): void
 }
 
-/** Sets the adapter of the server, and must therefore be called before its namespaces are created. */
+/**
+ * Sets the adapter of the server, and must therefore be called before its namespaces are created.
+ */
 export function connectPeers(deps: PeersDeps): Peers {
   const { io, link, registry, headReader, headComparison, logger } = deps
   const relay = createRelay({ link, onMessage, onSubscribed, logger })

@@ -1,6 +1,6 @@
 // Which connections a user has, on this node and on the others, and what each of them looks at.
-// Only connections of the topic `account` count and are told. Nothing is stored. Each node tells the
-// others about its own connections:
+// Only connections of the topic `account` count and are told. Nothing is stored. Each node tells
+// the others about its own connections:
 //
 //      update      one connection has come, gone, or looks at something else
 //      snapshot    all connections of one user on one node; sent together with the question for the

@@ -1,8 +1,8 @@
-// Sends messages about a user to the other nodes that have devices of this user, through Socket.IO's
-// sharded Redis adapter. Used as intended, the adapter would write a broadcast to all sockets of the
-// room directly, past the devices' state machines, and it would publish before it served its own
-// node. Here it only carries messages: a message from another node is handed to the gateway, and a
-// message never comes back to its sender.
+// Sends messages about a user to the other nodes that have devices of this user, through
+// Socket.IO's sharded Redis adapter. Used as intended, the adapter would write a broadcast to all
+// sockets of the room directly, past the devices' state machines, and it would publish before it
+// served its own node. Here it only carries messages: a message from another node is handed to the
+// gateway, and a message never comes back to its sender.
 import { createShardedAdapter } from '@socket.io/redis-adapter'
 import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'

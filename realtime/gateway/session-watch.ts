@@ -17,16 +17,16 @@ export interface SessionWatchDeps {
 
 export interface SessionWatch {
   /**
-   * Whether the session is alive, according to a read that begins after this call. Calls of the same
-   * moment share the read. A database that is away counts as yes.
+   * Whether the session is alive, according to a read that begins after this call. Calls of the
+   * same moment share the read. A database that is away counts as yes.
    */
   isAlive(session_id: string): Promise<boolean>
   /** Ends the connection when its session expires, unless the session has been prolonged. */
   watch(connection: Connection): void
   unwatch(connection: Connection): void
   /**
-   * Reads the sessions of all connections and ends the connections whose session is gone. A database
-   * that is away ends none. Never rejects.
+   * Reads the sessions of all connections and ends the connections whose session is gone. A
+   * database that is away ends none. Never rejects.
    */
   checkAll(connections: Iterable<Connection>): Promise<void>
 }

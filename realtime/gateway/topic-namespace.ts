@@ -1,5 +1,5 @@
-// The namespace of a topic. The namespaces of all topics are served alike; they differ only in their
-// commands.
+// The namespace of a topic. The namespaces of all topics are served alike; they differ only in
+// their commands.
 import type { ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Semaphore } from '../concurrency/semaphore.ts'

@@ -3,8 +3,8 @@
 // limits here are what keeps the memory of the server flat. A slow device is not a dead one: what
 // counts is that bytes keep moving, not how long they take.
 //
-// It relies on the events `packetCreate`, `packet` and `flush` of engine.io, on the event `ready` of
-// its transport, and on `writeQueueSize` of Node.
+// It relies on the events `packetCreate`, `packet` and `flush` of engine.io, on the event `ready`
+// of its transport, and on `writeQueueSize` of Node.
 import type { Socket as TcpSocket } from 'node:net'
 import type { Socket } from 'socket.io'
 import { Semaphore } from '../concurrency/semaphore.ts'
@@ -83,8 +83,8 @@ export class DeviceTransport {
   }
 
   /**
-   * For how long the network has taken nothing although the transport is busy (ms). The precision is
-   * the time between two calls.
+   * For how long the network has taken nothing although the transport is busy (ms). The precision
+   * is the time between two calls.
    */
   stuckMs(): number {
     if (!this.isBusy()) {

@@ -28,7 +28,7 @@ export const asyncApiDocument = (): object => (made ??= describe())
 interface Event {
   summary: string
   schema: z.ZodType
-  /** The namespaces that send it; absent: all. */
+  /** The namespaces that send the event. All of them do if this is absent. */
   topics?: readonly Topic[]
 }
 
@@ -90,7 +90,7 @@ function describe(): object {
       title: 'Lockstep, live',
       version: '1',
       description:
-        'One namespace a topic, authenticated by the session cookie. The REST side is at /openapi.json.',
+        'One namespace per topic, authenticated by the session cookie. The REST side is at /openapi.json.',
     },
     defaultContentType: 'application/json',
     channels,

@@ -15,7 +15,7 @@ export type Authenticate = (
   reply: FastifyReply,
 ) => Promise<Identity | undefined>
 
-export const isSecure = (request: FastifyRequest): boolean => request.protocol === 'https'
+export const isSecure = ({ site }: FastifyRequest): boolean => site.scheme === 'https'
 
 export const authenticateByCookie =
   (sessions: Sessions): Authenticate =>

@@ -10,8 +10,9 @@ import fastify, {
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
-import { changesState, onlyHttps, originAllowed } from '../auth/origin.ts'
+import { changesState, createOriginCheck, onlyHttps } from '../auth/origin.ts'
 import type { Oidc } from '../auth/oidc.ts'
+import { createProxyTrust } from '../auth/proxy-trust.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { TrustedProxy } from '../auth/trusted-proxy.ts'
 import type { AccountUseCases } from '../commands/account.ts'
@@ -21,6 +22,7 @@ import type { Metrics } from '../observability/metrics.ts'
 import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import { parseJsonBodies } from './body-parsers.ts'
+import { createCors } from './cors.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
@@ -30,7 +32,7 @@ import { httpSettings, type HttpSettings } from './settings.ts'
 import { serveUi } from './static-ui.ts'
 
 export interface HttpDeps {
-  config: Pick<Config, 'publicOrigins' | 'trustProxy'>
+  config: Pick<Config, 'publicOrigins' | 'trustProxy' | 'frameAncestors'>
   handlers: Handlers
   sessions: Sessions
   /** Other ways to sign in than by password. */
@@ -76,10 +78,13 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     settings = httpSettings,
   } = deps
   const { timings } = settings
+  const trust = createProxyTrust(config.trustProxy)
+  const originAllowed = createOriginCheck(config.publicOrigins, trust)
+  const cors = createCors(config.publicOrigins)
   const stopping = new AbortController()
   const app = fastify({
     logger: false,
-    trustProxy: config.trustProxy,
+    trustProxy: (address, hop) => trust.trusts(address, hop),
     bodyLimit: limits.bodyBytes,
     requestTimeout: timings.request,
     keepAliveTimeout: timings.idle,
@@ -96,6 +101,11 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     frameworkErrors: (error, request, reply) => void sendFault(error, request, reply),
   })
   app.decorateRequest('identity', null)
+  app.decorateRequest('site', {
+    getter() {
+      return trust.siteOf(this.raw)
+    },
+  })
   app.setErrorHandler(sendFault)
   app.setNotFoundHandler(() => {
     throw new Fault('not_found', { detail: 'There is nothing at this address' })
@@ -105,6 +115,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   await protectPages(app, config)
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
+    cors.setHeaders(request, reply)
+    if (cors.isPreflight(request)) return void reply.status(204).send()
     done(isForeign(request) ? new Fault('forbidden_origin') : undefined)
   })
   const requestLimits = createRequestLimits(settings)
@@ -149,6 +161,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     reply: FastifyReply,
   ): FastifyReply {
     const fault = frameworkFault(error, request) ?? toFault(error)
+    cors.setHeaders(request, reply) // fastify calls no hook for an address that it can't read
     if (fault.code === 'internal')
       logger.error({ err: fault.cause ?? error, request_id: request.id }, 'request failed')
     // fastify closes the connection if it hasn't read the whole body; the client would then see a
@@ -157,22 +170,24 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     return sendProblem(reply, fault)
   }
 
-  function isForeign({ method, headers, protocol }: FastifyRequest): boolean {
-    if (!changesState(method)) return false
-    const schemeIsKnown = config.trustProxy && headers['x-forwarded-proto'] !== undefined
-    return !originAllowed(
-      headers.origin,
-      headers.host,
-      config.publicOrigins,
-      schemeIsKnown ? protocol : undefined,
+  function isForeign({ raw, site, id }: FastifyRequest): boolean {
+    if (!changesState(raw.method ?? '') || originAllowed(raw)) return false
+    const { origin } = raw.headers
+    logger.warn(
+      { request_id: id, origin, host: site.host, scheme: site.scheme },
+      'a request from a foreign origin was refused',
     )
+    return true
   }
 }
 
-/** Pages may load, run and contact only what comes from this server. */
+/**
+ * Pages may load, run and contact only what comes from this server. They may be shown in a frame
+ * only by the origins in FRAME_ANCESTORS.
+ */
 async function protectPages(
   app: FastifyInstance,
-  { publicOrigins }: Pick<Config, 'publicOrigins'>,
+  { publicOrigins, frameAncestors = [] }: HttpDeps['config'],
 ): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -187,10 +202,11 @@ async function protectPages(
         fontSrc: ["'self'"],
         connectSrc: ["'self'"],
         formAction: ["'self'"],
-        frameAncestors: ["'none'"],
+        frameAncestors: frameAncestors.length > 0 ? [...frameAncestors] : ["'none'"],
       },
     },
-    frameguard: { action: 'deny' },
+    // X-Frame-Options can't name origins; browsers prefer the policy above
+    frameguard: frameAncestors.length > 0 ? false : { action: 'deny' },
     hsts: onlyHttps(publicOrigins),
     referrerPolicy: { policy: 'same-origin' },
   })

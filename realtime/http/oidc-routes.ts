@@ -33,7 +33,7 @@ export function serveOidc(
 
   app.get(OIDC_PATH, (request, reply) =>
     redirecting(reply, async () => {
-      const { location, cookie } = await oidc.begin(request.host)
+      const { location, cookie } = await oidc.begin(request.site.host ?? '')
       reply.header('set-cookie', cookie)
       return location
     }),

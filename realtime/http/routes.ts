@@ -8,6 +8,7 @@ import { limits } from '@lockstep/protocol/limits'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import { deviceName } from '../auth/device-name.ts'
+import type { VisitedSite } from '../auth/proxy-trust.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
@@ -31,6 +32,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The signed-in user; null on open routes and before the request is authenticated. */
     identity: Identity | null
+    /** The scheme and host that the visitor's browser used. */
+    readonly site: VisitedSite
   }
 }
 

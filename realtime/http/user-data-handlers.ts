@@ -1,4 +1,4 @@
-// Routes by which users look at and take along what is theirs.
+// Handlers of the routes that show, export and import a user's data.
 import type { ActivityUseCases } from '../commands/activity.ts'
 import type { ExportUseCases } from '../commands/export.ts'
 import type { ImportUseCases } from '../commands/import/import.ts'

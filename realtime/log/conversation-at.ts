@@ -1,4 +1,4 @@
-// A conversation as it was at a moment, seen backwards from its documents (undo.ts).
+// A conversation as it was at a moment, derived backwards from its documents (undo.ts).
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { findLastEntryAt, readUndoable, type HistoryPoint } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
@@ -15,8 +15,8 @@ export interface WindowAt {
 
 /**
  * The conversation at a moment, with a window of the messages that it had. `seq` is the position of
- * its last change until then. Throws `not_found` when the conversation didn't exist yet or is
- * purged, when the log no longer reaches back to the moment, and for a `seq` that is still to come.
+ * its last change up to then. Throws `not_found` if the conversation didn't exist yet or is purged,
+ * if the log no longer reaches back to the moment, and for a `seq` above the head.
  */
 export async function conversationAt(
   database: Database,

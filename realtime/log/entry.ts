@@ -6,7 +6,8 @@ import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
-import { changeId, storedBytes, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { changeId, storedBytes, topicKey } from '../store/changes.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 
 /** Largest entry as it is stored. A document and an event of the change stream may have 16 MB. */
 const ENTRY_BYTES = 12 * 1024 * 1024

@@ -4,8 +4,9 @@
 import { Fault } from '@lockstep/protocol/errors'
 import { isKnownOp } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
-import { readChangesWithoutBefore, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { readChangesWithoutBefore, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 import { readHead } from '../store/heads.ts'
 
 /** How many topics are kept. One whose entries are all projected costs about 200 bytes. */

@@ -5,14 +5,9 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
-import {
-  readLast,
-  readChangesWithoutBefore,
-  readUnapplied,
-  topicKey,
-  type ChangeDocument,
-} from '../store/changes.ts'
+import { readLast, readChangesWithoutBefore, readUnapplied, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { append, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'
@@ -24,7 +19,7 @@ import { watchUnprojected } from './unprojected.ts'
 
 /**
  * About how large one answer to a catch-up is (bytes of JSON). A device on a slow line receives
- * this much in seconds, and after a broken connection it goes on from the last answer that it
+ * this much in seconds, and after a broken connection it continues after the last answer that it
  * received completely.
  */
 const RANGE_BYTES = 128 * 1024
@@ -42,7 +37,7 @@ const HEADS_PER_QUERY = 200
  * Changes in (after, to]. `more`: the head is further. `reset`: this log can't continue from
  * `after`.
  */
-export interface Range {
+export interface LogRange {
   epoch: string
   head: number
   to: number
@@ -74,7 +69,7 @@ export interface Log {
    * Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes
    * alone.
    */
-  range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<Range>
+  range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<LogRange>
   /**
    * Brings the documents up to the present head and returns that head: reads then see every
    * acknowledged write (LOG-6). Throws `unavailable` when only a newer version of the server can

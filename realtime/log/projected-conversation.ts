@@ -8,9 +8,9 @@ import {
   reduceConversation,
   type HeldConversation,
 } from '@lockstep/protocol/reduce/conversation'
-import type { ChangeDocument } from '../store/changes.ts'
-import { readConversation, toSummary, type ConversationDocument } from '../store/conversations.ts'
+import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument, ConversationDocument } from '../store/documents.ts'
 import { readMessages, readWindow, toMessage } from '../store/messages.ts'
 import { toChange } from './entry.ts'
 

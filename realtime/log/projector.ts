@@ -15,8 +15,8 @@ import { KeyedQueue } from './keyed-queue.ts'
 /** How long entries are collected before they are projected (ms). */
 const COALESCE_MS = 30
 /**
- * The same for a tail of nothing but streamed text (ms): a reply writes one entry a second, and its
- * documents only this often.
+ * The same for a tail that contains only streamed text (ms). A reply writes one entry a second, and
+ * its documents only this often.
  */
 export const STREAMING_MS = 10_000
 /** Wait after a failure (ms). The next reader projects anyway. */
@@ -30,7 +30,7 @@ const projections: Record<Topic, Project> = {
   account: () => Promise.resolve(),
 }
 
-/** True when the documents lack nothing but text of running replies. */
+/** True if the documents lack only text of running replies. */
 export const onlyStreams = ({ tail }: TopicHead): boolean =>
   tail.every(({ op }) => op === 'extended')
 

@@ -1,6 +1,6 @@
-// Undoing the log of a conversation, entry after entry, with the values that each one replaced. It
-// starts from the documents and goes backwards. So a moment can be seen as long as everything since
-// then has its content, whatever became of the entries before it.
+// Undoes the log of a conversation, entry by entry, with the values that each entry replaced. It
+// starts from the documents and goes backwards. So a moment can be shown as long as all later
+// entries have their content, whatever has become of earlier ones.
 import type { DataOf } from '@lockstep/protocol/change'
 import type { Conversation, ConversationBefore } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
@@ -9,7 +9,7 @@ import type { Message } from '@lockstep/protocol/message'
 import { findLastEntryAt, readUndoable, type ReversibleEntry } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 
-/** The part of an entry's data that undoing needs, and that the database is asked for. */
+/** The fields of an entry's data that undoing needs. Only these are read from the database. */
 interface UndoData {
   updated: { messages?: Pick<Message, 'id'>[] }
   extended: Pick<DataOf<'conversations', 'extended'>, 'message_id' | 'offset'>
@@ -19,14 +19,14 @@ interface UndoData {
   purged: object
 }
 
-/** An entry with what undoing it needs: a union over `op`. */
+/** An entry with the data that undoing it needs: a union over `op`. */
 type Replaced = {
   [O in keyof ConversationBefore]: { op: O; before: ConversationBefore[O]; data: UndoData[O] }
 }[keyof ConversationBefore]
 
 /**
- * Narrows what came from the database. False for a stripped entry, one whose `before` was too large
- * to keep, and the first one.
+ * Narrows an entry that came from the database. False for a stripped entry, for one whose `before`
+ * was too large to store, and for the first one.
  */
 const isUndoable = (entry: ReversibleEntry): entry is ReversibleEntry & Replaced =>
   !entry.stripped &&
@@ -39,8 +39,8 @@ export const wasNotThere = () =>
   new Fault('not_found', { detail: 'There is no such conversation at that moment' })
 
 /**
- * How to read the entries of a conversation in (seq, head], newest first. Throws `not_found` when
- * the conversation wasn't there at `seq`.
+ * How to read the entries of a conversation in (seq, head], newest first. Throws `not_found` if the
+ * conversation didn't exist at `seq`.
  */
 export async function entriesSince(
   database: Database,
@@ -54,7 +54,7 @@ export async function entriesSince(
 }
 
 /**
- * Ids of the messages that were there before these entries, newest first, and that the entries
+ * The ids of messages that existed before these entries (newest first) and that the entries
  * changed.
  */
 export async function changedBy(
@@ -75,8 +75,8 @@ export async function changedBy(
 }
 
 /**
- * The conversation before these entries, newest first. Throws `not_found` when an entry has lost
- * what undoing it needs.
+ * The conversation before these entries, which are ordered newest first. Throws `not_found` if an
+ * entry has lost the data that undoing it needs.
  */
 export async function undoAll(
   held: Conversation,
@@ -88,8 +88,8 @@ export async function undoAll(
 }
 
 /**
- * Pure: the conversation before the entry that made it what it is. `held` may have any of the
- * messages. Throws `not_found` when the entry has lost what undoing it needs.
+ * Pure: the conversation before its newest entry. `held` may have any of the messages. Throws
+ * `not_found` if the entry has lost the data that undoing it needs.
  */
 export function undo(held: Conversation, entry: ReversibleEntry): Conversation {
   if (!isUndoable(entry)) throw wasNotThere()
@@ -128,7 +128,7 @@ function replacedBy(held: Conversation, entry: Replaced): Partial<Conversation> 
   }
 }
 
-/** The message with this id becomes what it was. One that isn't held stays unheld. */
+/** Gives the message with this id its former value. A message that isn't held stays unheld. */
 function withMessage(
   { messages }: Conversation,
   id: string,

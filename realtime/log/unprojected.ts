@@ -1,6 +1,6 @@
-// Entries that nobody has projected: their writer died before it could. A node that sees entries
-// pass checks a moment later whether they have been projected, and at its start it looks at what
-// the node before it may have left.
+// Projects entries whose writer died before it could project them. A node that sees entries in the
+// feed checks a moment later whether they have been projected. When it starts, it also looks for
+// entries that the node before it may have left.
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import { readRecent, topicKey } from '../store/changes.ts'
@@ -9,9 +9,9 @@ import { readHeads } from '../store/heads.ts'
 import type { HeadCache } from './head-cache.ts'
 import { onlyStreams, STREAMING_MS, type Projector } from './projector.ts'
 
-/** How long another node may take to project what it wrote before this one does (ms). */
+/** How long another node may take to project its entries before this node does (ms). */
 const ABANDONED_MS = 2_000
-/** How far back a node looks at its start (ms). */
+/** How far back a node looks when it starts (ms). */
 const LOOK_BACK_MS = 300_000
 /** Topics that are checked by one query. */
 const TOPICS_PER_CHECK = 200
@@ -23,7 +23,7 @@ interface SeenEntry {
 }
 
 export interface UnprojectedWatch {
-  /** This entry has passed. */
+  /** Notes an entry that this node has seen in the feed. */
   note(entry: SeenEntry): void
   /** Schedules the projection of recent entries that lack one. Never rejects. */
   lookBack(): Promise<void>
@@ -56,7 +56,7 @@ export function watchUnprojected({
     for (const [key, entry] of candidates) {
       if ((applied.get(key) ?? entry.seq) >= entry.seq) continue
       const head = await heads.refresh(entry.user_id, entry.topic)
-      // its writer projects streamed text late, and then all at once
+      // its writer projects streamed text late, and then all of it together
       if (onlyStreams(head) && Date.now() - head.at < 2 * STREAMING_MS) note(entry)
       else projector.schedule(head, 0)
     }

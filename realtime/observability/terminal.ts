@@ -1,5 +1,5 @@
-// Log lines for a person at a terminal: time, level, message, then what else the line says. Programs
-// that collect logs read JSON; they never get these.
+// Log lines for a person at a terminal: time, level, message, then what else the line says.
+// Programs that collect logs read JSON; they never get these.
 import { inspect, styleText } from 'node:util'
 
 type Style = Parameters<typeof styleText>[0]

@@ -1,6 +1,7 @@
 import type { Caller } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
-import { findUser, findUserByName, type UserDocument } from '../store/users.ts'
+import type { UserDocument } from '../store/documents.ts'
+import { findUser, findUserByName } from '../store/users.ts'
 
 /** Finds an account by id or username. Undefined: there is none, or it is being deleted. */
 export async function findAccount(

@@ -1,5 +1,5 @@
-// Compares the documents of one user and topic with the fold of the log, one entity at a time. Where the log
-// has lost its content (a purge, retention), only the version can be compared.
+// Compares the documents of one user and topic with the fold of the log, one entity at a time.
+// Where the log has lost its content (a purge, retention), only the version can be compared.
 import { equalJson } from '@lockstep/protocol/free-form'
 import {
   isConversation,
@@ -12,9 +12,10 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { readRun } from '../store/agent-runs.ts'
-import { readEntity, type ChangeDocument } from '../store/changes.ts'
+import { readEntity } from '../store/changes.ts'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 import { readMessagesInRange } from '../store/messages.ts'
 import { readPreferences } from '../store/preferences.ts'
 import { readAllMessages } from './read-all-messages.ts'

@@ -1,9 +1,11 @@
-// Reads the logs of users to the end and checks what must hold in each: `seq` has no gaps, time never goes
-// back, each change increases its entity's version by 1, and the documents equal the fold of the log.
+// Reads the logs of users to the end and checks what must hold in each: `seq` has no gaps, time
+// never goes back, each change increases its entity's version by 1, and the documents equal the
+// fold of the log.
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
-import { changeId, readChanges, topicKey, type ChangeDocument } from '../store/changes.ts'
+import { changeId, readChanges, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 import { usersWithLogs } from '../store/heads.ts'
 import { checkDocuments } from './audit-documents.ts'
 
@@ -95,7 +97,10 @@ async function* entriesOf(
   }
 }
 
-/** The version after the first change, if not 1: preferences exist, empty, before their first change. */
+/**
+ * The version after the first change, if not 1: preferences exist, empty, before their first
+ * change.
+ */
 const FIRST_VERSION: Partial<Record<Topic, number>> = { preferences: 2 }
 
 function* faultsOf(
@@ -113,7 +118,8 @@ function* faultsOf(
   if (last && entry.at < last.at) yield 'is dated before the previous entry'
   if (!entry.data && !entry.stripped && entry.op !== 'closed')
     yield 'has no content, but is not marked as stripped'
-  // account documents are written before their entry, so a crash may lose an entry but never adds one
+  // account documents are written before their entry, so a crash may lose an entry but never adds
+  // one
   const next = entity ? entity.version + 1 : (FIRST_VERSION[topic] ?? 1)
   if (
     topic === 'account' || entry.op === 'closed'

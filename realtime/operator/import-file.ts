@@ -1,5 +1,5 @@
-// Imports a file of any size into an account. The file, or what an archive holds, is read as a stream, item
-// by item, in this process.
+// Imports a file of any size into an account. The file, or what an archive holds, is read as a
+// stream, item by item, in this process.
 import { openAsBlob } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { ExportCutter } from '@lockstep/imports/cutting/export-cutter'

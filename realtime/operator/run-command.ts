@@ -1,13 +1,13 @@
-// Runs an operator's command on an open database. `print` receives the results, one line of JSON each;
-// `tell` receives messages for people.
+// Runs an operator's command on an open database. `print` receives the results, one line of JSON
+// each; `tell` receives messages for people.
 import { readFile } from 'node:fs/promises'
 import * as z from 'zod'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { ImportUseCases } from '../commands/import/import.ts'
 import type { Log } from '../log/log.ts'
-import type { ChangeDocument } from '../store/changes.ts'
 import { openDatabase, type Database } from '../store/database.ts'
+import type { ChangeDocument } from '../store/documents.ts'
 import { renameDeployment } from '../store/feed.ts'
 import { renewEpochs } from '../store/heads.ts'
 import { asOperator, findAccount } from './accounts.ts'
@@ -22,8 +22,8 @@ export interface OperatorTerminal {
   /** Writes a message for a person. */
   tell: (line: string) => void
   /**
-   * Until disposed, the first Ctrl+C calls `stop` instead of ending the process. The second one ends the
-   * process.
+   * Until disposed, the first Ctrl+C calls `stop` instead of ending the process. The second one
+   * ends the process.
    */
   onInterrupt: (stop: () => void) => Disposable
 }
@@ -35,8 +35,8 @@ export interface OperatorDeps {
 }
 
 /**
- * Returns false if the command found or had a problem, which it has told. Throws `UsageError` for a user
- * that doesn't exist.
+ * Returns false if the command found or had a problem, which it has told. Throws `UsageError` for a
+ * user that doesn't exist.
  */
 export async function runCommand(
   command: Exclude<OperatorCommand, { name: 'help' }>,

@@ -1,7 +1,7 @@
 // The link of a node to the other nodes of its deployment, through Redis. Each node publishes a
-// heartbeat and must receive it itself. Only this echo proves that publishing, Redis and subscribing
-// all work, whether Redis refuses connections, leaves them half-open, hangs or is flooded. The
-// heartbeats of the other nodes tell which nodes are alive.
+// heartbeat and must receive it itself. Only this echo proves that publishing, Redis and
+// subscribing all work, whether Redis refuses connections, leaves them half-open, hangs or is
+// flooded. The heartbeats of the other nodes tell which nodes are alive.
 import { Gauge, Counter } from 'prom-client'
 import type { Redis } from 'ioredis'
 import * as z from 'zod'
@@ -78,8 +78,8 @@ export interface ClusterLinkDeps {
 }
 
 /**
- * Connects to Redis. Resolves when the first echo has arrived, or after `echoTimeoutMs` without one: the
- * node then works alone until Redis can be reached.
+ * Connects to Redis. Resolves when the first echo has arrived, or after `echoTimeoutMs` without
+ * one: the node then works alone until Redis can be reached.
  */
 export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLink> {
   const { url, deployment, node, logger, metrics, timings = defaultTimings } = deps

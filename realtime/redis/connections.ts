@@ -17,8 +17,8 @@ const common: RedisOptions = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   retryStrategy: (attempt) => LEAST_RETRY_MS + backoffMs(attempt, RETRY_MS),
-  // A demoted primary answers READONLY for ever. Before Redis 7, the answer to a script has the word
-  // in the middle of its message.
+  // A demoted primary answers READONLY for ever. Before Redis 7, the answer to a script has the
+  // word in the middle of its message.
   reconnectOnError: (error) => error.message.includes('READONLY'),
 }
 

@@ -1,6 +1,6 @@
 // A lease in Redis. At most one node holds a lease, with one exception: a holder that was paused
-// may believe for a moment that it still holds a lease which another node has taken. Everything that
-// relies on a lease must tolerate such a moment. Each new holder gets a higher generation.
+// may believe for a moment that it still holds a lease which another node has taken. Everything
+// that relies on a lease must tolerate such a moment. Each new holder gets a higher generation.
 import type { Redis } from 'ioredis'
 
 /**
@@ -42,8 +42,8 @@ export interface RedisLease {
 }
 
 /**
- * @param key names the lease; with a hash tag, so that its generation is in the same slot of a Redis
- *   cluster
+ * @param key names the lease; with a hash tag, so that its generation is in the same slot of a
+ *   Redis cluster
  * @param ttlMs time after which the lease of a dead holder is free
  */
 export function createRedisLease(

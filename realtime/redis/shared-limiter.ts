@@ -1,5 +1,5 @@
-// Rate limits that count over all nodes. While Redis is away or does not answer, each node counts by
-// itself, because a request must not wait for Redis.
+// Rate limits that count over all nodes. While Redis is away or does not answer, each node counts
+// by itself, because a request must not wait for Redis.
 import {
   RateLimiterMemory,
   RateLimiterRedis,

@@ -1,6 +1,6 @@
 // The channels to which this node subscribes. The invariant: after a reconnection, all of them are
-// subscribed again before anybody learns that Redis is back. The resubscription of ioredis cannot be
-// awaited, and its offline queue grows with every device that joins or leaves.
+// subscribed again before anybody learns that Redis is back. The resubscription of ioredis cannot
+// be awaited, and its offline queue grows with every device that joins or leaves.
 import type { Redis } from 'ioredis'
 import type { Logger } from '../observability/logger.ts'
 

@@ -1,13 +1,14 @@
-// What the account's use cases ask of the log beyond appending: the newest entry of an entity, and the removal of a whole user.
+// Queries for the use cases of accounts: an entity's newest entry, and the removal of everything
+// that a user has.
 import type { Collection } from 'mongodb'
-import type { ChangeDocument } from './changes.ts'
 import type { Database } from './database.ts'
+import type { ChangeDocument } from './documents.ts'
 import { idsFilter, userFilter } from './shard-key.ts'
 
-/** Ids deleted at once: a deletion of any size stays within an operation's deadline. */
-const BATCH = 1_000
+/** How many documents one operation deletes, so that each stays within its deadline. */
+const BATCH_SIZE = 1_000
 
-/** The newest entry of topic `account` about a session or the user, one of these ops if told. */
+/** The newest entry of the topic `account` about a session or the user, of any op or of these. */
 export const findLastAccountEntry = (
   { changes }: Database,
   user_id: string,
@@ -20,8 +21,9 @@ export const findLastAccountEntry = (
   )
 
 /**
- * Removes everything of a user but the account's document, the heads, and the entries that close the topics: those must stay, as nothing
- * can be appended behind them. Repeating it removes what a node that had stalled wrote back.
+ * Removes everything of a user except the account's document, the heads and the `closed` entries,
+ * which must stay so that nothing can be appended after them. Repeating this removes what a paused
+ * node has written meanwhile.
  */
 export async function eraseContent(database: Database, user_id: string): Promise<void> {
   await erase(database.changes, user_id, { op: { $ne: 'closed' } })
@@ -42,7 +44,7 @@ async function erase(collection: unknown, user_id: string, also: object = {}): P
   for (;;) {
     const found = await owned
       .find(filter)
-      .limit(BATCH)
+      .limit(BATCH_SIZE)
       .project<{ _id: string }>({ _id: 1 })
       .toArray()
     if (found.length === 0) return
@@ -59,7 +61,7 @@ export async function findClosedSince({ heads }: Database, since: Date): Promise
   return [...new Set(found.map(({ user_id }) => user_id))]
 }
 
-/** For a sign-up that lost the race for its name. */
+/** For a sign-up whose username was taken by a concurrent one. */
 export async function deleteHeads({ heads }: Database, user_id: string): Promise<void> {
   await heads.deleteMany({ user_id })
 }

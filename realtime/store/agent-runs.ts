@@ -1,23 +1,13 @@
-// Runs of agents as documents: the projection of topic `agents`. Written only by the projector.
+// Runs of agents as documents: the projection of the topic `agents`. Only the projector writes
+// them.
 import type { FindCursor } from 'mongodb'
 import type { Run, RunStatus } from '@lockstep/protocol/agents'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
 import { ignoreDuplicateKey } from './conversations.ts'
 import type { Database } from './database.ts'
+import type { LiveRunDocument } from './documents.ts'
 import { readPage, type DocumentPage } from './paging.ts'
 import { idIndexHint, idFilter, userFilter } from './shard-key.ts'
-
-export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
-  /** `<user>:<id>` */
-  _id: string
-  started_at: Date
-  ended_at: Date | null
-  /** Of the change that last wrote it. */
-  seq: number
-}
-/** A deleted run keeps its id and version, nothing else. */
-export type RunDocument =
-  LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
 
 const runKey = (user_id: string, id: string): string => `${user_id}:${id}`
 
@@ -41,7 +31,7 @@ export async function readRun(
   return 'deleted' in document ? { id, version: document.version, deleted: true } : toRun(document)
 }
 
-/** Writes a run as it is after change `seq`; leaves a newer one alone. */
+/** Writes a run as of change `seq`, unless a newer one is stored. */
 export async function writeRun(
   { agent_runs }: Database,
   user_id: string,
@@ -67,11 +57,11 @@ export interface RunListQuery {
   agent?: string
   status?: RunStatus
   conversation_id?: string
-  /** Where the page before ended. */
+  /** The last item of the previous page. */
   after?: { at: Date; _id: string }
 }
 
-/** Newest `started_at` first; ties by id. */
+/** Newest `started_at` first, then by id. */
 export async function listRuns(
   { agent_runs }: Database,
   user_id: string,
@@ -87,7 +77,7 @@ export async function listRuns(
   return readPage(newest as FindCursor<LiveRunDocument>, limit)
 }
 
-/** All that aren't deleted, in order of `_id`, behind `after`. */
+/** All runs that aren't deleted and whose `_id` is above `after`, in order of `_id`. */
 export async function readAllRuns(
   { agent_runs }: Database,
   user_id: string,
@@ -102,7 +92,7 @@ export async function readAllRuns(
   return found as LiveRunDocument[]
 }
 
-/** Runs of all users that have not ended and began before `before`. */
+/** Runs of all users that began before `before` and have not ended. */
 export async function findUnfinishedRuns(
   { agent_runs }: Database,
   before: Date,

@@ -1,38 +1,50 @@
-// The one change stream of a tail: inserts into `changes`, and the canary's beats, through a single cursor. What goes wrong with it is
-// sorted here into what can be resumed and what can't.
+// The change stream of a tail: inserts into `changes` and writes of the canary, through one cursor.
+// Its errors are divided into those after which it can be resumed and those after which it can't.
 import {
   MongoServerError,
   type ChangeStream,
   type ChangeStreamDocument,
   type Document,
 } from 'mongodb'
-import type { ChangeDocument } from './changes.ts'
 import type { Database } from './database.ts'
+import type { ChangeDocument, ResumeToken } from './documents.ts'
 import { toServerFault } from './faults.ts'
-import { canaryId, type Token } from './feed.ts'
+import { canaryId } from './feed.ts'
 
-/** How long the server holds an idle request (ms); an event ends it at once. */
+/** How long MongoDB waits for an event before it answers that there is none (ms). */
 const AWAIT_MS = 1_000
 
 export interface ChangeStreamOptions {
   range: string
-  /** Buckets from (inclusive) and to (exclusive); absent: all. */
+  /** The buckets in [from, to). Absent: all buckets. */
   buckets?: readonly [from: number, to: number]
-  /** Resume behind it; absent: from now. */
-  after?: Token
+  /** Continue after this token. Absent: begin now. */
+  after?: ResumeToken
 }
 
-/** `lost`: the stream can't vouch any more for what it shows (the collection was dropped or renamed, the stream invalidated). */
+/**
+ * `lost`: the stream may have missed changes, because the collection was dropped or renamed, or the
+ * stream was invalidated.
+ */
 export type StreamEvent =
   { kind: 'change'; entry: ChangeDocument } | { kind: 'canary' } | { kind: 'lost'; what: string }
 
 export interface ChangeStreamReader {
-  /** Calls back once when the server has opened the stream: whatever is written from then on will be seen. */
+  /**
+   * Calls back once, when the server has opened the stream. Everything written from then on will be
+   * seen.
+   */
   onOpen(callback: () => void): void
-  /** The next event; undefined when none came for a while. The first call opens the stream. Rejects when it fails or is closed. */
+  /**
+   * The next event, or undefined if none came for a while. The first call opens the stream. Rejects
+   * if the stream fails or is closed.
+   */
   next(): Promise<StreamEvent | undefined>
-  /** Behind what `next` gave last, or further when the server said so. */
-  token(): Token | undefined
+  /**
+   * Points after the event that `next` returned last, or further if the server has sent a later
+   * token.
+   */
+  token(): ResumeToken | undefined
   close(): Promise<void>
 }
 
@@ -49,7 +61,7 @@ export function openChangeStream(
   }
   const ends = { 'ns.coll': 'changes', operationType: { $in: ['drop', 'rename'] } }
   const invalidated = { operationType: { $in: ['dropDatabase', 'invalidate'] } }
-  // devices never see what a change replaced
+  // `before` is for rewind only, and may be large
   const stages = [
     { $match: { $or: [inserts, canary, ends, invalidated] } },
     { $project: { 'fullDocument.before': 0 } },
@@ -59,7 +71,8 @@ export function openChangeStream(
     ...(after !== undefined && { resumeAfter: after }),
   })
   const opened = Promise.withResolvers<void>()
-  // the answer to the opening brings a token, or else a first event; `tryNext` would wait for the first of the two only
+  // the server's first answer brings either a token or an event, and `tryNext` returns only for
+  // events
   stream.once('resumeTokenChanged', () => opened.resolve())
   return {
     onOpen: (callback) => void opened.promise.then(callback),
@@ -85,7 +98,10 @@ function toEvent(event: ChangeStreamDocument): StreamEvent {
   return { kind: 'lost', what: event.operationType }
 }
 
-/** True: the server was away, go on behind the token. False: history is lost (286), the token is dead, or the stream was refused. */
+/**
+ * True if the server was only unreachable: continue after the token. False if the history is lost
+ * (error 286), the token is invalid, or the server refused the stream.
+ */
 export function isResumable(error: unknown): boolean {
   if (error instanceof MongoServerError && error.hasErrorLabel('ResumableChangeStreamError'))
     return true

@@ -1,61 +1,36 @@
-// The log as documents. Inserts only, but for stripping content; `_id` orders a user's topic and makes the insert a compare-and-swap.
+// The log as documents. Entries are only inserted; nothing is changed except that content is
+// stripped. `_id` orders a user's topic and makes the insert a compare-and-swap.
 import { BSON, MongoServerError, type FindCursor } from 'mongodb'
-import type { Actor } from '@lockstep/protocol/change'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
+import type { ChangeDocument } from './documents.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
 
-export interface ChangeDocument {
-  /** `<user>:<topic>:<seq, 12 digits>` */
-  _id: string
-  user_id: string
-  topic: Topic
-  seq: number
-  epoch: string
-  /** Hash of the user mod 1024; a feed's lease covers a range of buckets. */
-  bucket: number
-  at: Date
-  op: string
-  entity_id: string
-  version: number
-  actor: Actor
-  /** Unique per user and topic: a repeated command finds its first outcome. */
-  mutation_id: string
-  /** Hash of the command: the same `mutation_id` with another command is refused. */
-  fingerprint: string
-  /** Of an update, the names of what it wrote: they stay when the content goes. Entries of before there was this have none. */
-  fields?: string[]
-  data?: Record<string, unknown>
-  /** The values it replaced, for rewind; never on the wire. Absent when they were too much: rewind ends there. */
-  before?: Record<string, unknown>
-  /** Its content was removed by a purge or by retention. */
-  stripped?: true
-  /** Stripped because it is older than retention. */
-  expired?: true
-}
-
 const DIGITS = 12
-/** Beyond every `seq`. */
+/** At least as large as any `seq`. */
 export const MAX_SEQ = 10 ** DIGITS - 1
 
 export const topicKey = (user_id: string, topic: string): string => `${user_id}:${topic}`
 export const changeId = (key: string, seq: number): string =>
   `${key}:${String(seq).padStart(DIGITS, '0')}`
 
-/** A topic's entries in (after, upTo]. */
+/** Selects a topic's entries in (after, upTo]. */
 const entriesIn = (key: string, after: number, upTo: number) => ({
   user_id: userIdOf(key),
   _id: { $gt: changeId(key, after), $lte: changeId(key, upTo) },
 })
 
-/** The entity of a topic with this id. */
+/** Selects an entity's entries. */
 const entityOf = (key: string, entity_id: string): EntityQuery => ({
   user_id: userIdOf(key),
   topic: key.slice(key.lastIndexOf(':') + 1) as Topic,
   entity_id,
 })
 
-/** Inserts one entry; false when its `_id` or its `mutation_id` is taken (the server names only one of the two). */
+/**
+ * Inserts one entry. False if its `_id` or its `mutation_id` is taken: the server doesn't report
+ * which of the two, if both are.
+ */
 export async function insertChange({ changes }: Database, entry: ChangeDocument): Promise<boolean> {
   try {
     await changes.insertOne(entry)
@@ -66,7 +41,10 @@ export async function insertChange({ changes }: Database, entry: ChangeDocument)
   }
 }
 
-/** Entries in (after, upTo], in order, read as they are asked for: one may have megabytes. */
+/**
+ * Entries in (after, upTo], in order. Each is read only when it is needed, because it may have
+ * megabytes.
+ */
 export const readChanges = (
   { changes }: Database,
   key: string,
@@ -78,16 +56,16 @@ export const readChanges = (
     .sort({ _id: 1 })
     .limit(limit)
 
-/** The same without what each replaced, which nobody but rewind needs and which may be larger than the rest. */
+/** The same without `before`, which only rewind needs and which may be larger than the rest. */
 export const readChangesWithoutBefore = (
   ...query: Parameters<typeof readChanges>
 ): FindCursor<ChangeDocument> => readChanges(...query).project<ChangeDocument>({ before: 0 })
 
-/** Bytes of an entry as it is stored: numbers and lists take more there than in JSON. */
+/** The size of an entry in BSON, where numbers and lists take more bytes than in JSON. */
 export const storedBytes = (entry: ChangeDocument): number =>
   BSON.calculateObjectSize(entry, { ignoreUndefined: true })
 
-/** The newest entry, without its content. */
+/** The newest entry of a topic, without its content. */
 export const readLast = ({ changes }: Database, key: string) =>
   changes
     .find(entriesIn(key, 0, MAX_SEQ), idIndexHint)
@@ -101,7 +79,10 @@ export const readLast = ({ changes }: Database, key: string) =>
     })
     .next()
 
-/** Entries made after `since`, oldest first, as names of what they are about; those whose content has gone were projected long ago. */
+/**
+ * The positions of entries made after `since`, oldest first. Stripped entries are left out, because
+ * they were projected long ago.
+ */
 export const readRecent = ({ changes }: Database, since: Date) =>
   changes
     .find({ at: { $gt: since }, data: { $exists: true } })
@@ -113,7 +94,7 @@ export const readRecent = ({ changes }: Database, since: Date) =>
       seq: 1,
     })
 
-/** A place in a topic: behind the entry `seq`, or behind all entries made until `time`. */
+/** A point in a topic's history: after the entry `seq`, or after all entries made until `time`. */
 export type HistoryPoint = { seq: number } | { time: Date }
 
 interface EntityQuery {
@@ -122,7 +103,7 @@ interface EntityQuery {
   entity_id: string
 }
 
-/** The last entry of an entity at a moment. */
+/** The last entry of an entity at a point in its history. */
 export const findLastEntryAt = (
   { changes }: Database,
   entity: EntityQuery,
@@ -143,7 +124,10 @@ export const readEntity = ({ changes }: Database, entity: EntityQuery): Promise<
     .sort({ seq: 1 })
     .toArray()
 
-/** Entries of an entity in (after, upTo], newest first, with what undoing them needs, read as they are asked for: one may have megabytes. */
+/**
+ * Entries of an entity in (after, upTo], newest first, with what undoing them needs, read as they
+ * are asked for: one may have megabytes.
+ */
 export const readUndoable = (
   { changes }: Database,
   entity: EntityQuery,
@@ -163,7 +147,10 @@ export type ReversibleEntry = Pick<
   'op' | 'version' | 'stripped' | 'before' | 'data'
 >
 
-/** What an entry tells of itself without its content: names of what it wrote, and counts and a word that are null once that is gone. */
+/**
+ * An entry without its content: the names of the fields it wrote, and counts and a label, which are
+ * null once the content has been stripped.
+ */
 export type EntryOutline = Pick<
   ChangeDocument,
   'seq' | 'at' | 'topic' | 'op' | 'entity_id' | 'version' | 'actor' | 'stripped'
@@ -171,7 +158,7 @@ export type EntryOutline = Pick<
   fields: string[] | null
   messages: number | null
   edited: number | null
-  /** A status, an agent's id, a device's name. */
+  /** An agent's id, a status or a device's name. */
   label: string | null
 }
 
@@ -184,7 +171,7 @@ const namesOf = (field: string) => ({
 })
 const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: field }, null] })
 
-/** Outlines of the newest entries below `before`, newest first; of one entity, if told. */
+/** Outlines of the newest entries below `before`, newest first, of all entities or of one. */
 export const readOutlines = (
   { changes }: Database,
   key: string,
@@ -210,8 +197,8 @@ export const readOutlines = (
       fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
-      // two operands each: MongoDB 4.4 knows no more
-      word: {
+      // two operands each, because MongoDB 4.4 accepts no more
+      label: {
         $ifNull: [
           '$data.agent',
           { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
@@ -220,13 +207,16 @@ export const readOutlines = (
     })
     .toArray()
 
-/** Topics whose log is beyond what its head has applied, and how far; few, as projections follow within milliseconds. */
+/**
+ * Finds topics whose log has entries that aren't projected, and the `seq` of the last one. There
+ * are few, because projections follow within milliseconds.
+ */
 export async function readUnapplied(
   database: Database,
   heads: readonly { _id: string; applied: number }[],
 ): Promise<{ key: string; seq: number }[]> {
   if (heads.length === 0) return []
-  // `seq` has no gaps, so what is beyond begins with the next one
+  // `seq` has no gaps, so unprojected entries begin with the next one
   const next = new Map(heads.map(({ _id, applied }) => [changeId(_id, applied + 1), _id]))
   const found = await database.changes
     .find(idsFilter([...next.keys()]))
@@ -243,7 +233,10 @@ export const findMutation = (
   mutation_id: string,
 ) => changes.findOne({ user_id, topic, mutation_id })
 
-/** Takes the content out of an entity's entries up to `seq` (a purge). Another topic's entity may have the same id: clients choose ids. */
+/**
+ * Strips an entity's entries up to `upTo`, for a purge. The topic counts too: clients choose ids,
+ * so another topic's entity may have the same id.
+ */
 export async function stripEntity(
   { changes }: Database,
   entity: EntityQuery,
@@ -255,7 +248,10 @@ export async function stripEntity(
   )
 }
 
-/** Takes the content out of entries older than `before`, a batch at a time; answers how many. They stay as audit. */
+/**
+ * Strips at most `limit` entries that are older than `before`, and returns how many. The stripped
+ * entries remain as an audit trail.
+ */
 export async function expireContent(
   { changes }: Database,
   before: Date,

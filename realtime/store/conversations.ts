@@ -1,39 +1,16 @@
-// Conversations as documents: the projection that other programs may read. Written only by the projector.
+// Conversations as documents: a projection that other programs may read. Only the projector writes
+// them.
 import type { FindCursor } from 'mongodb'
 import type { Summary } from '@lockstep/protocol/conversations'
-import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Tombstone } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from './database.ts'
+import type {
+  ConversationDocument,
+  LiveConversationDocument,
+  TombstoneDocument,
+} from './documents.ts'
 import { readPage, type DocumentPage } from './paging.ts'
 import { idIndexHint, idFilter, userFilter } from './shard-key.ts'
-
-export interface LiveConversationDocument {
-  /** `<user>:<id>`: ids of different users can't collide. */
-  _id: string
-  user_id: string
-  title: string
-  message_count: number
-  preview: string
-  metadata: JsonObject
-  pinned: boolean
-  archived: boolean
-  created_at: Date
-  updated_at: Date
-  deleted_at: Date | null
-  version: number
-  /** Of the change that last wrote it. */
-  seq: number
-}
-/** A purged conversation keeps its id and version, nothing else. */
-export interface TombstoneDocument {
-  _id: string
-  user_id: string
-  version: number
-  seq: number
-  purged: true
-  purged_at: Date
-}
-export type ConversationDocument = LiveConversationDocument | TombstoneDocument
 
 export const conversationIdOf = (_id: string): string => _id.slice(_id.indexOf(':') + 1)
 const conversationKey = (user_id: string, id: string): string => `${user_id}:${id}`
@@ -49,7 +26,7 @@ export function toSummary(document: LiveConversationDocument): Summary {
   }
 }
 
-/** Reads any of the user's conversations by id: live, in the trash, or purged. */
+/** Reads any of the user's conversations: live, in the trash or purged. */
 export async function readConversation(
   { conversations }: Database,
   user_id: string,
@@ -58,7 +35,7 @@ export async function readConversation(
   return conversations.findOne(idFilter(conversationKey(user_id, id)))
 }
 
-/** Writes a conversation as it is after change `seq`; leaves a newer one alone. */
+/** Writes a conversation as of change `seq`, unless a newer one is stored. */
 export async function writeConversation(
   database: Database,
   held: Summary | Tombstone,
@@ -87,7 +64,10 @@ export async function writeConversation(
   await ignoreDuplicateKey(database.conversations.replaceOne(guard, document, { upsert: true }))
 }
 
-/** A guarded upsert that meets a newer document fails to insert a second one: that is the guard at work. */
+/**
+ * Awaits an upsert that is guarded by `seq`. If a newer document is stored, the guard doesn't
+ * match, and the upsert fails with a duplicate key: nothing has to be written then.
+ */
 export async function ignoreDuplicateKey(write: Promise<unknown>): Promise<void> {
   await write.catch((error: { code?: unknown }) => {
     if (error.code !== 11000) throw error
@@ -97,9 +77,9 @@ export async function ignoreDuplicateKey(write: Promise<unknown>): Promise<void>
 export interface ConversationListQuery {
   state: 'active' | 'archived' | 'trash'
   limit: number
-  /** Where the page before ended. */
+  /** The last item of the previous page. */
   after?: { updated_at: Date; _id: string }
-  /** Keep only these ids, or those whose title contains the text. */
+  /** Only conversations with one of these ids, or whose title contains the text. */
   matching?: { ids: string[]; text: string }
 }
 
@@ -109,7 +89,7 @@ const states = {
   trash: { deleted_at: { $ne: null } },
 }
 
-/** Newest `updated_at` first; ties by id. */
+/** Newest `updated_at` first, then by id. */
 export async function listConversations(
   { conversations }: Database,
   user_id: string,
@@ -138,11 +118,11 @@ export async function listConversations(
   return readPage(newest as FindCursor<LiveConversationDocument>, page.limit)
 }
 
-/** How many aren't purged. */
+/** Counts the conversations that aren't purged. */
 export const countConversations = ({ conversations }: Database, user_id: string): Promise<number> =>
   conversations.countDocuments({ user_id, purged: { $exists: false } })
 
-/** All that aren't purged, in order of `_id`, behind `after`. */
+/** All conversations that aren't purged and whose `_id` is above `after`, in order of `_id`. */
 export async function readAllConversations(
   { conversations }: Database,
   user_id: string,
@@ -159,7 +139,7 @@ export async function readAllConversations(
 
 export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 
-/** What has been in the trash since before `before`, oldest first. */
+/** Conversations that were moved to the trash before `before`, oldest first. */
 export const findTrashedBefore = ({ conversations }: Database, before: Date, limit: number) =>
   conversations
     .find({ deleted_at: { $type: 'date', $lt: before } })
@@ -168,7 +148,7 @@ export const findTrashedBefore = ({ conversations }: Database, before: Date, lim
     .project<{ _id: string; user_id: string; version: number }>({ user_id: 1, version: 1 })
     .toArray()
 
-/** What was purged after `after`. */
+/** Conversations that were purged after `after`, oldest first. */
 export const findPurgedSince = ({ conversations }: Database, after: Date, limit: number) =>
   conversations
     .find({ purged_at: { $type: 'date', $gt: after } })

@@ -1,21 +1,25 @@
-// The connection, the collections and their indexes. Only this folder knows the mongodb driver.
+// The connections to the database, its collections and their indexes. Only this folder uses the
+// mongodb driver.
 import { MongoClient, type Collection, type Db, type MongoClientOptions } from 'mongodb'
-import type { ChangeDocument } from './changes.ts'
-import type { ConversationDocument } from './conversations.ts'
-import type { FeedDocument } from './feed.ts'
-import type { HeadDocument } from './heads.ts'
-import type { MessageDocument } from './messages.ts'
-import type { LeaseDocument } from './leases.ts'
-import type { RunDocument } from './agent-runs.ts'
-import type { SessionDocument } from './sessions.ts'
-import type { UserDocument } from './users.ts'
+import type {
+  ChangeDocument,
+  ConversationDocument,
+  FeedDocument,
+  HeadDocument,
+  LeaseDocument,
+  MessageDocument,
+  RunDocument,
+  SessionDocument,
+  UserDocument,
+} from './documents.ts'
 
 /**
- * How long requests wait for a database that is away or mute (ms). The driver has no deadline for an operation as a whole (`timeoutMS`
- * does nothing since version 7), so each thing that it may wait for has one: with its one retry an operation fails within about 7 s, and
- * within 2 s once the driver has noticed.
+ * How long requests wait for a database that is unreachable or doesn't answer (ms). The driver has
+ * no deadline for an operation as a whole (`timeoutMS` has no effect since version 7), so each
+ * thing that an operation may wait for has one. With its single retry, an operation fails within
+ * about 7 s, and within 2 s once the driver has noticed the failure.
  */
-const prompt: MongoClientOptions = {
+const deadlines: MongoClientOptions = {
   serverSelectionTimeoutMS: 2_000,
   connectTimeoutMS: 2_000,
   socketTimeoutMS: 5_000,
@@ -25,9 +29,15 @@ const prompt: MongoClientOptions = {
 
 export interface Database {
   client: MongoClient
-  /** Majority reads from the primary, `{w: 'majority', j: true}` writes; an operation fails soon when the database is away. */
+  /**
+   * Reads from the primary with majority concern, writes with `{w: 'majority', j: true}`.
+   * Operations fail within seconds if the database is unreachable.
+   */
   db: Db
-  /** The same database over connections that may be silent for long: for the change stream and for building indexes. */
+  /**
+   * The same database over connections that may be silent for long, for change streams and index
+   * builds.
+   */
   dbWithoutTimeout: Db
   changes: Collection<ChangeDocument>
   heads: Collection<HeadDocument>
@@ -41,7 +51,10 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** Connects; the database's name comes from the URL (default `lockstep`). Rejects when the server isn't there within 10 s. */
+/**
+ * Connects. The URL names the database (default `lockstep`). Rejects if the server can't be reached
+ * within 10 s.
+ */
 export async function openDatabase(url: string): Promise<Database> {
   const options: MongoClientOptions = {
     appName: 'lockstep',
@@ -55,7 +68,7 @@ export async function openDatabase(url: string): Promise<Database> {
   }
   const untimed = new MongoClient(url, { ...options, minPoolSize: 1 })
   await untimed.connect()
-  const client = new MongoClient(url, { ...options, minPoolSize: 2, ...prompt })
+  const client = new MongoClient(url, { ...options, minPoolSize: 2, ...deadlines })
   await client.connect()
   const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1] ?? 'lockstep'
   const db = client.db(name)
@@ -78,21 +91,21 @@ export async function openDatabase(url: string): Promise<Database> {
   }
 }
 
-/** Makes what is missing; safe to run from many nodes at once. */
+/** Creates the indexes that are missing. Many nodes may run this at once. */
 export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<void> {
-  const make = (collection: string, indexes: Parameters<Collection['createIndexes']>[0]) =>
+  const create = (collection: string, indexes: Parameters<Collection['createIndexes']>[0]) =>
     dbWithoutTimeout.collection(collection).createIndexes(indexes)
   await Promise.all([
-    make('changes', [
+    create('changes', [
       { key: { user_id: 1, topic: 1, mutation_id: 1 }, unique: true, name: 'mutation' },
       { key: { user_id: 1, entity_id: 1, seq: 1 }, name: 'entity' },
       { key: { at: 1 }, partialFilterExpression: { data: { $exists: true } }, name: 'retention' },
     ]),
-    make('heads', [
+    create('heads', [
       { key: { user_id: 1 }, name: 'user' },
       { key: { at: 1 }, partialFilterExpression: { closed: true }, name: 'closed' },
     ]),
-    make('users', [
+    create('users', [
       { key: { username: 1 }, unique: true, name: 'username' },
       { key: { closing: 1 }, partialFilterExpression: { closing: true }, name: 'closing' },
       {
@@ -102,11 +115,11 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'host',
       },
     ]),
-    make('sessions', [
+    create('sessions', [
       { key: { user_id: 1 }, name: 'user' },
       { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
     ]),
-    make('conversations', [
+    create('conversations', [
       { key: { user_id: 1, updated_at: -1, _id: -1 }, name: 'list' },
       {
         key: { deleted_at: 1 },
@@ -119,7 +132,7 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'purged',
       },
     ]),
-    make('messages', [
+    create('messages', [
       { key: { user_id: 1, conversation_id: 1, position: 1 }, name: 'thread' },
       {
         key: { status: 1, user_id: 1, conversation_id: 1 },
@@ -127,7 +140,7 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'streaming',
       },
     ]),
-    make('agent_runs', [
+    create('agent_runs', [
       { key: { user_id: 1, started_at: -1, _id: -1 }, name: 'list' },
       {
         key: { started_at: 1 },

@@ -1,4 +1,4 @@
-// Driver errors become faults of the table here, once, for both boundaries.
+// Turns errors of the driver into faults of the contract, for HTTP and sockets alike.
 import {
   MongoClientClosedError,
   MongoNetworkError,
@@ -14,7 +14,10 @@ import { Fault } from '@lockstep/protocol/errors'
 
 const RETRY_MS = 1_000
 
-/** Faults stay; a database that is away, electing or too slow is `unavailable`; everything else is `internal`, with its cause for the log. */
+/**
+ * A fault stays as it is. If the database is unreachable, electing or too slow, the fault is
+ * `unavailable`. Everything else is `internal`, with the error as its cause for the log.
+ */
 export function toServerFault(error: unknown): Fault {
   if (error instanceof Fault) return error
   if (isDatabaseUnavailable(error))
@@ -26,8 +29,9 @@ export function toServerFault(error: unknown): Fault {
   return new Fault('internal', {}, error)
 }
 
-// NotWritablePrimary, interruptions of a stepdown or shutdown, a cursor that a restart took away, a majority that can't be read yet, and
-// write concerns that weren't satisfied in time
+// errors that pass: NotWritablePrimary, interruptions by a stepdown or a shutdown, a cursor that a
+// restart has removed, a majority that can't be read yet, and write concerns that weren't satisfied
+// in time
 const passing = new Set([
   6, 7, 43, 50, 64, 89, 91, 112, 133, 134, 175, 189, 237, 262, 9001, 10107, 11600, 11602, 13435,
   13436,
@@ -38,22 +42,24 @@ const unreachable = [
   MongoSystemError, // server selection
   MongoOperationTimeoutError,
   MongoNotConnectedError,
-  MongoServerClosedError, // a member that left the replica set while something waited for it
+  MongoServerClosedError, // a member left the replica set while something waited for it
   MongoStalePrimaryError,
   MongoTopologyClosedError,
   MongoClientClosedError,
 ]
 
-/** The driver's errors of its connection pools have no public classes. */
+/** The driver exports no classes for the errors of its connection pools. */
 const pooled = new Set(['MongoPoolClosedError', 'MongoWaitQueueTimeoutError'])
 
-/** Nothing but the database itself is at fault: it is away, electing or too slow, for everybody. */
+/**
+ * Whether the database itself is at fault: it is unreachable, electing or too slow, for everybody.
+ */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof MongoServerError)
     return passing.has(Number(error.code)) || error.hasErrorLabel('RetryableWriteError')
   return unreachable.some((kind) => error instanceof kind) || isUnwrapped(error)
 }
 
-/** A connection that broke while something was written to it: the driver passes on what the system said. */
+/** If a connection breaks during a write, the driver throws the system's error unwrapped. */
 const isUnwrapped = (error: unknown): boolean =>
   error instanceof Error && (('syscall' in error && 'errno' in error) || pooled.has(error.name))

@@ -1,60 +1,49 @@
-// What the feed keeps in the database: where each tail stands, the canary that proves a stream alive, the number of leases, and the name
-// under which the nodes of this database find each other in a Redis that others use too.
-import type { ResumeToken } from 'mongodb'
+// What the feed keeps in the database: where each tail stands, the canary that proves that a change
+// stream is alive, the number of leases, and the name of this deployment. Nodes use that name to
+// tell their messages from those of other deployments on the same Redis.
 import { newId } from '@lockstep/protocol/ids'
 import type { Database } from './database.ts'
-
-/** Where a change stream stands; only MongoDB knows what is inside. */
-export type Token = ResumeToken
-
-export interface FeedDocument {
-  /** `tail:<range>`, `canary:<range>`, `leases` or `deployment` */
-  _id: string
-  /** A tail's token and the lease's generation under which it was saved. */
-  token?: Token
-  generation?: number
-  /** A canary's counter. */
-  beat?: number
-  /** How many leases the buckets are split into. */
-  count?: number
-  /** The deployment's name. */
-  name?: string
-  at?: Date
-}
+import type { ResumeToken } from './documents.ts'
 
 export const canaryId = (range: string): string => `canary:${range}`
 
 export async function readResumeToken(
   { feed }: Database,
   range: string,
-): Promise<Token | undefined> {
-  const kept = await feed.findOne({ _id: `tail:${range}` })
-  return kept?.token ?? undefined
+): Promise<ResumeToken | undefined> {
+  const saved = await feed.findOne({ _id: `tail:${range}` })
+  return saved?.token ?? undefined
 }
 
-/** Keeps the token, unless a later holder of the lease has kept one: an old holder that wakes up must not move it back. */
+/**
+ * Saves the token, unless a later holder of the lease has saved one: an earlier holder that was
+ * only paused must not move it back.
+ */
 export async function saveResumeToken(
   { feed }: Database,
   range: string,
-  token: Token,
+  token: ResumeToken,
   generation: number,
 ): Promise<void> {
   const _id = `tail:${range}`
-  const kept = { token, generation, at: new Date() }
+  const saved = { token, generation, at: new Date() }
   const { matchedCount } = await feed.updateOne(
     { _id, generation: { $lte: generation } },
-    { $set: kept },
+    { $set: saved },
   )
-  if (matchedCount === 0) await feed.updateOne({ _id }, { $setOnInsert: kept }, { upsert: true })
+  if (matchedCount === 0) await feed.updateOne({ _id }, { $setOnInsert: saved }, { upsert: true })
 }
 
-/** A generation that is higher than any kept one: after Redis lost its counter, the database still knows it. */
+/**
+ * The highest generation under which a token was saved. If Redis loses its counter, the counter
+ * continues from here.
+ */
 export async function readGeneration({ feed }: Database, range: string): Promise<number> {
-  const kept = await feed.findOne({ _id: `tail:${range}` }, { projection: { generation: 1 } })
-  return kept?.generation ?? 0
+  const saved = await feed.findOne({ _id: `tail:${range}` }, { projection: { generation: 1 } })
+  return saved?.generation ?? 0
 }
 
-/** Writes what a living stream must show next. */
+/** Writes the canary: a change stream that is alive must show this write. */
 export async function writeCanary({ feed }: Database, range: string): Promise<void> {
   await feed.updateOne(
     { _id: canaryId(range) },
@@ -63,13 +52,16 @@ export async function writeCanary({ feed }: Database, range: string): Promise<vo
   )
 }
 
-/** How many leases the buckets are split into; 1 unless an operator wrote `{_id: 'leases', count: n}`. */
+/**
+ * How many leases the buckets are split into. It is 1 unless an operator has stored `{_id:
+ * 'leases', count: n}`.
+ */
 export async function readLeaseCount({ feed }: Database): Promise<number> {
-  const kept = await feed.findOne({ _id: 'leases' })
-  return Math.max(1, Math.floor(kept?.count ?? 1))
+  const stored = await feed.findOne({ _id: 'leases' })
+  return Math.max(1, Math.floor(stored?.count ?? 1))
 }
 
-/** The name of the deployment whose database this is, made by whoever asks first. */
+/** The name of the deployment that owns this database. The first node to ask creates it. */
 export async function readDeploymentName({ feed }: Database): Promise<string> {
   await feed.updateOne(
     { _id: 'deployment' },
@@ -79,10 +71,12 @@ export async function readDeploymentName({ feed }: Database): Promise<string> {
   return (await feed.findOne({ _id: 'deployment' }))!.name!
 }
 
-/** A copy of a database is another deployment. Its nodes notice when they start. */
+/**
+ * Makes this database a deployment of its own, after it was copied. Nodes see it when they start.
+ */
 export async function renameDeployment({ feed }: Database): Promise<void> {
   await feed.updateOne({ _id: 'deployment' }, { $set: { name: newName() } }, { upsert: true })
 }
 
-/** Unique, and short: it stands before each message. */
+/** Short, because it is part of each message. */
 const newName = () => newId().slice(-12)

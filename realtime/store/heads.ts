@@ -1,22 +1,9 @@
 import { topicKey } from './changes.ts'
 import type { Database } from './database.ts'
+import type { HeadDocument } from './documents.ts'
 import { idsFilter, idFilter } from './shard-key.ts'
 
-/**
- * Where the projection of a topic stands. The log's real head is its last entry: `applied` only says up to where the documents
- * follow it. `at`: of the last applied entry; `closed`: the account is gone, nothing can follow.
- */
-export interface HeadDocument {
-  /** `<user>:<topic>` */
-  _id: string
-  user_id: string
-  applied: number
-  epoch: string
-  at: Date
-  closed?: true
-}
-
-/** Makes the heads of a new user, all with the same epoch. Repeating it changes nothing. */
+/** Creates the heads of a new user, all with the same epoch. Repeating this changes nothing. */
 export async function createHeads(
   { heads }: Database,
   user_id: string,
@@ -41,7 +28,7 @@ export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument
 export const readHeads = ({ heads }: Database, keys: readonly string[]): Promise<HeadDocument[]> =>
   heads.find(idsFilter(keys)).toArray()
 
-/** The projection has followed the log up to `seq`; never moves backwards. */
+/** Records that the projection has reached `seq`. Never moves a head backwards. */
 export async function advanceHead(
   { heads }: Database,
   key: string,
@@ -55,13 +42,16 @@ export async function advanceHead(
   })
 }
 
-/** Restarts the logs of all users: no cursor from before means anything any more. Answers how many topics there are. */
+/**
+ * Gives all logs another epoch, which makes all earlier cursors invalid. Returns the number of
+ * logs.
+ */
 export async function renewEpochs({ heads }: Database, epoch: string): Promise<number> {
   const { matchedCount } = await heads.updateMany({}, { $set: { epoch } })
   return matchedCount
 }
 
-/** Users that have logs, closed accounts included, in order of id, behind `after`. */
+/** The ids of users that have logs, including closed accounts, in order, above `after`. */
 export async function usersWithLogs(
   { heads }: Database,
   after: string,

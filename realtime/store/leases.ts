@@ -1,24 +1,13 @@
-// Leases of running replies and runs: who produces what, renewed and judged by the database's clock alone, so that nodes whose clocks
-// differ agree. The collection holds nothing but what runs now.
+// Leases on running replies and runs: which process produces them. Only the database's clock
+// counts, so that nodes whose clocks differ agree. The collection holds only leases of what is
+// running now.
 import type { Database } from './database.ts'
+import type { LeaseDocument } from './documents.ts'
 import { idsFilter, idFilter, userFilter } from './shard-key.ts'
-
-export interface LeaseDocument {
-  /** `<user>:<id of the lease>` */
-  _id: string
-  user_id: string
-  run_id: string
-  conversation_id: string | null
-  message_id: string | null
-  /** The node's process that produces it. */
-  owner: string
-  /** When the lease ends unless renewed. */
-  expires_at: Date
-}
 
 const inMs = (ms: number) => ({ $add: ['$$NOW', ms] })
 
-/** Makes a new lease that lasts `ms`. */
+/** Creates a lease that lasts `ms`. */
 export async function takeLease(
   { replies }: Database,
   { _id, ...lease }: Omit<LeaseDocument, 'expires_at'>,
@@ -29,7 +18,7 @@ export async function takeLease(
   })
 }
 
-/** Renews an owner's leases for `ms` from now; answers how many of them it still holds. */
+/** Renews an owner's leases for `ms` from now. Returns how many of them it still holds. */
 export async function renewLeases(
   { replies }: Database,
   owner: string,
@@ -42,7 +31,7 @@ export async function renewLeases(
   return renewed.matchedCount
 }
 
-/** Which of these leases the owner holds. */
+/** Returns the ids of those leases that the owner still holds. */
 export async function findHeldLeases(
   { replies }: Database,
   owner: string,
@@ -58,7 +47,7 @@ export const findExpiredLeases = ({ replies }: Database, limit: number): Promise
     .limit(limit)
     .toArray()
 
-/** Takes an expired lease over; false when it was renewed, or another node was first. */
+/** Takes an expired lease over. False if it was renewed, or another node has taken it. */
 export async function claimLease(
   { replies }: Database,
   { _id, owner, expires_at }: LeaseDocument,
@@ -75,7 +64,7 @@ export async function dropLease({ replies }: Database, _id: string, owner: strin
   await replies.deleteOne({ ...idFilter(_id), owner })
 }
 
-/** How many replies and runs a user has running, at most `limit`. */
+/** Counts a user's running replies and runs, up to `limit`. */
 export async function countRunning(
   { replies }: Database,
   user_id: string,
@@ -85,7 +74,7 @@ export async function countRunning(
   return (await ids.toArray()).length
 }
 
-/** Of these runs, those that somebody holds a lease for. */
+/** Returns the ids of those runs that have a lease. */
 export async function findLeasedRuns(
   { replies }: Database,
   run_ids: readonly string[],

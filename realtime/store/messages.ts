@@ -1,21 +1,12 @@
-// Messages as documents, one each, so that an append costs the same in the first and in the ten-thousandth.
+// Messages as documents, one each, so that the cost of an append doesn't grow with the
+// conversation. Only the projector writes them.
 import type { AnyBulkWriteOperation } from 'mongodb'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
+import type { MessageDocument } from './documents.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter } from './shard-key.ts'
-
-export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
-  /** `<user>:<conversation>:<id>` */
-  _id: string
-  user_id: string
-  conversation_id: string
-  created_at: Date
-  updated_at: Date
-  /** Of the change that last wrote it. */
-  seq: number
-}
 
 const messageKey = (user_id: string, conversation_id: string, id: string): string =>
   `${user_id}:${conversation_id}:${id}`
@@ -53,7 +44,7 @@ export const readMessages = (
   ids: readonly string[],
 ) => messages.find(idsFilter(ids.map((id) => messageKey(user_id, conversation_id, id)))).toArray()
 
-/** The newest messages, or those before a position, as many as a page may have; in order of position. */
+/** One page of the newest messages, or of those before a position, in order of position. */
 export async function readWindow(
   { messages }: Database,
   user_id: string,
@@ -80,7 +71,7 @@ export async function readMessagesInRange(
   return found.map(toMessage)
 }
 
-/** How the messages of a conversation hang together, in order of position, without what they say. */
+/** The messages of a conversation without their content, in order of position. */
 export async function readLinks(
   { messages }: Database,
   user_id: string,
@@ -94,7 +85,7 @@ export async function readLinks(
   return found.map(({ _id, ...link }) => ({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link }))
 }
 
-/** Writes messages as they are after the changes `seq`; leaves newer ones alone. */
+/** Writes each message as of change `seq`, unless a newer one is stored. */
 export async function writeMessages(
   { messages }: Database,
   user_id: string,
@@ -130,7 +121,9 @@ export async function deleteMessages(
   await messages.deleteMany({ user_id, conversation_id })
 }
 
-/** Conversations that have a message with this text; case doesn't count. */
+/**
+ * Returns the ids of conversations with a message that contains this text, in upper or lower case.
+ */
 export const findConversationsWithText = (
   { messages }: Database,
   user_id: string,
@@ -141,7 +134,7 @@ export const findConversationsWithText = (
     content: { $regex: escapeRegex(text), $options: 'i' },
   })
 
-/** undefined: there is no such message. */
+/** Undefined: there is no such message. */
 export async function readMessageStatus(
   { messages }: Database,
   user_id: string,
@@ -152,7 +145,7 @@ export async function readMessageStatus(
   return (await messages.findOne(message, { projection: { status: 1 } }))?.status
 }
 
-/** Ids of the conversation's messages that stream. */
+/** Returns the ids of the conversation's messages that are streaming. */
 export async function findStreamingMessageIds(
   { messages }: Database,
   user_id: string,
@@ -164,7 +157,7 @@ export async function findStreamingMessageIds(
   return (await found.toArray()).map(({ _id }) => _id.slice(_id.lastIndexOf(':') + 1))
 }
 
-/** Messages of all users that stream; few, as they end within minutes. */
+/** Streaming messages of all users. There are few, because replies end within minutes. */
 export const findAllStreamingMessages = (
   { messages }: Database,
   limit: number,

@@ -1,15 +1,20 @@
-// The shape of what is stored, as a number. The invariant: each migration runs to its end, one after the other and by one node at a time,
-// before any node that needs it serves, while nodes of the version before still do. So a migration only adds, or rewrites what both
-// versions read; what the older one can't live with waits for the release after, which raises `minimum`.
+// The version of the stored data, and the migrations that raise it. The invariant: migrations run
+// to their end, one after the other and on one node at a time, before any node that needs them
+// serves. Meanwhile nodes of the previous version still serve. So a migration only adds data, or
+// rewrites data in a way that both versions can read. A change that the previous version can't read
+// waits for the release after, which raises `minimum`.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ensureIndexes, type Database } from './database.ts'
 
-/** One step, known by its place: the first one makes version 1. */
+/** One step. Its index counts: the first migration leads to version 1. */
 export interface SchemaMigration {
   name: string
-  /** Repeatable: a node that dies half-way is followed by one that begins it again, and one that only stalled goes on beside it. */
+  /**
+   * Must be repeatable, and able to run twice at once: if a node dies half-way, another one begins
+   * again, and if the first was only paused, both run.
+   */
   run(database: Database): Promise<void>
-  /** The oldest version that can still serve afterwards; the same as before when absent. */
+  /** The oldest version that can still serve afterwards. Absent: it doesn't change. */
   minimum?: number
 }
 
@@ -20,29 +25,37 @@ const migrations: readonly SchemaMigration[] = [
 
 interface SchemaDocument {
   _id: 'schema'
-  /** How many migrations have ended. */
+  /** How many migrations have been completed. */
   version: number
-  /** A program that knows fewer must not touch the database. */
+  /** A program that knows fewer migrations must not use the database. */
   minimum: number
-  /** Who migrates, and until when unless prolonged; by the database's clock. */
+  /**
+   * The node that migrates, and when its lease ends unless it is renewed, by the database's clock.
+   */
   owner: string | null
   until: Date | null
 }
 
-/** How long a dead migrator keeps others waiting, and how often a living one says that it is (ms). */
+/**
+ * How long other nodes wait for a node that died while it migrated, and how often a living one
+ * renews its lease (ms).
+ */
 const LEASE_MS = 10_000
 const RENEW_MS = 3_000
-/** Between two looks at somebody else's progress (ms). */
+/** How often a waiting node looks whether the migration is complete (ms). */
 const POLL_MS = 100
 
-/** Brings the database up to what this program knows, or waits until another node has. Throws when it is newer than that allows. */
+/**
+ * Migrates the database to the version of this program, or waits until another node has done so.
+ * Throws if the database requires a newer program.
+ */
 export async function migrateSchema(
   database: Database,
   { owner, steps = migrations }: { owner: string; steps?: readonly SchemaMigration[] },
 ): Promise<void> {
   const schema = database.db.collection<SchemaDocument>('schema')
-  const prolonged = [{ $set: { owner, until: { $add: ['$$NOW', LEASE_MS] } } }]
-  const renew = () => schema.updateOne({ _id: 'schema', owner }, prolonged)
+  const renewed = [{ $set: { owner, until: { $add: ['$$NOW', LEASE_MS] } } }]
+  const renew = () => schema.updateOne({ _id: 'schema', owner }, renewed)
 
   await schema.updateOne(
     { _id: 'schema' },
@@ -53,18 +66,18 @@ export async function migrateSchema(
     const { version, minimum } = (await schema.findOne({ _id: 'schema' }))!
     if (minimum > steps.length)
       throw new Error(
-        `The database needs schema ${minimum}, this version of Lockstep knows ${steps.length}: update it`,
+        `The database requires schema ${minimum}, but this version of Lockstep only knows ${steps.length}: update Lockstep`,
       )
     const step = steps[version]
     if (!step) return
     const free = { $or: [{ owner: null }, { $expr: { $lt: ['$until', '$$NOW'] } }] }
-    const taken = await schema.updateOne({ _id: 'schema', version, ...free }, prolonged)
+    const taken = await schema.updateOne({ _id: 'schema', version, ...free }, renewed)
     if (taken.modifiedCount === 0) await sleep(POLL_MS)
     else await advance(step, version + 1)
   }
 
   async function advance(step: SchemaMigration, version: number): Promise<void> {
-    // a renewal that fails is repeated by the next; should the lock be lost all the same, the step is only begun twice
+    // if a renewal fails, the next one follows soon; if the lease is lost, the step just runs twice
     const timer = setInterval(() => void renew().catch(() => undefined), RENEW_MS)
     try {
       await step.run(database)
@@ -77,7 +90,10 @@ export async function migrateSchema(
     }
   }
 
-  /** Records and releases at once, unless the lock is somebody else's by now, who then says when the step has ended. */
+  /**
+   * Records the result and releases the lease in one write. If another node has the lease by now,
+   * that node records the result instead.
+   */
   async function release(done: Partial<SchemaDocument>): Promise<void> {
     await schema.updateOne(
       { _id: 'schema', owner },

@@ -1,15 +1,19 @@
-// Pages of documents that may be large: an answer has a bound in bytes too, and what is beyond it is on the next page.
+// Pages of documents that may be large: a page ends at its limit or at about 4 MB, whichever comes
+// first.
 import type { FindCursor } from 'mongodb'
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength } from '@lockstep/protocol/text'
 
 export interface DocumentPage<T> {
   items: T[]
-  /** There are others behind these. */
+  /** More documents follow. */
   more: boolean
 }
 
-/** At most `limit` documents of about 4 MB together, but at least one. They are decoded as they are asked for, so no more is. */
+/**
+ * Reads at most `limit` documents and about 4 MB, but at least one document. The driver decodes
+ * each document only when it is read.
+ */
 export async function readPage<T>(cursor: FindCursor<T>, limit: number): Promise<DocumentPage<T>> {
   const items: T[] = []
   let bytes = 0

@@ -1,8 +1,9 @@
-// Preferences live in the user's document, beside the `seq` that last wrote them. Written only by the projector.
+// Preferences are part of the user's document, with the `seq` of the change that last wrote them.
+// Only the projector writes them.
 import type { Preferences } from '@lockstep/protocol/preferences'
 import type { Database } from './database.ts'
 
-/** undefined: there is no such user. */
+/** Undefined: there is no such user. */
 export async function readPreferences(
   { users }: Database,
   user_id: string,
@@ -14,7 +15,7 @@ export async function readPreferences(
   return user ? { preferences: user.preferences, version: user.preferences_version } : undefined
 }
 
-/** Writes them as they are after change `seq`; leaves newer ones alone. */
+/** Writes the preferences as of change `seq`, unless newer ones are stored. */
 export async function writePreferences(
   { users }: Database,
   user_id: string,

@@ -1,16 +1,7 @@
-// Sessions as documents: a session is alive exactly as long as its document says, whatever cookies are around.
+// Sessions as documents. A session is valid exactly as long as its document says, whatever its
+// cookie says.
 import type { Database } from './database.ts'
-
-export interface SessionDocument {
-  _id: string
-  user_id: string
-  /** A readable name. */
-  device: string
-  created_at: Date
-  last_seen_at: Date
-  /** Dead from then on; the TTL index removes it a little later. */
-  expires_at: Date
-}
+import type { SessionDocument } from './documents.ts'
 
 export async function insertSession(
   { sessions }: Database,
@@ -36,7 +27,7 @@ export const findSessionsOf = (
     .sort({ created_at: -1, _id: -1 })
     .toArray()
 
-/** Those of these that are alive. */
+/** Finds those of these sessions that have not ended. */
 export const findLiveSessions = (
   { sessions }: Database,
   ids: readonly string[],
@@ -49,7 +40,10 @@ export const findLiveSessions = (
 
 export type SessionTimes = Pick<SessionDocument, '_id' | 'last_seen_at' | 'expires_at'>
 
-/** Pushes the end of sessions forward, but of those of which that has been done after `before`. Never brings a removed one back. */
+/**
+ * Extends sessions to `expires_at`, except those that were extended after `before`. A session that
+ * has been removed stays removed.
+ */
 export async function renewSessions(
   { sessions }: Database,
   ids: readonly string[],
@@ -61,7 +55,7 @@ export async function renewSessions(
   )
 }
 
-/** True when it was there, and this user's. */
+/** False if this user has no such session. */
 export async function deleteSession(
   { sessions }: Database,
   user_id: string,
@@ -71,7 +65,10 @@ export async function deleteSession(
   return deletedCount === 1
 }
 
-/** Ends all sessions of a user but one; answers the ids of those it found, the dead ones included. */
+/**
+ * Removes all sessions of a user, except one if given. Returns the ids of the removed ones,
+ * including those that had ended.
+ */
 export async function deleteSessionsOf(
   { sessions }: Database,
   user_id: string,

@@ -1,31 +1,8 @@
-// Accounts as documents: authoritative at once, unlike what follows the log. `preferences*` belong to the projector.
+// Accounts as documents. Unlike projections, they are written before the log and are always
+// current. Only the fields `preferences*` belong to the projector.
 import { MongoServerError } from 'mongodb'
-import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Database } from './database.ts'
-
-/** Who a user is to the host app that brings it; unique. */
-export interface HostIdentity {
-  issuer: string
-  /** Stable, and never given to somebody else by the issuer. */
-  subject: string
-}
-
-export interface UserDocument {
-  _id: string
-  /** Unique, folded to lower case. */
-  username: string
-  /** Users whom a host brings have none. */
-  password_hash?: string
-  host?: HostIdentity
-  preferences: JsonObject
-  preferences_version: number
-  preferences_seq: number
-  /** Of the account as an entity: +1 with each change of name or password. */
-  version: number
-  created_at: Date
-  /** Its deletion has begun and will be finished, by whoever finds this; nobody can sign in any more. */
-  closing?: true
-}
+import type { HostIdentity, UserDocument } from './documents.ts'
 
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
@@ -40,13 +17,16 @@ export const findUserOfHost = (
   { issuer, subject }: HostIdentity,
 ): Promise<UserDocument | null> => users.findOne({ 'host.subject': subject, 'host.issuer': issuer })
 
-/** False when the name is taken, or the host's user has an account. */
+/** False if the username is taken, or the host's user already has an account. */
 export const insertUser = ({ users }: Database, user: UserDocument): Promise<boolean> =>
   unlessTaken(async () => {
     await users.insertOne(user)
   })
 
-/** Gives the user another name, once: a name it has already leaves `version` alone. False when the name is taken. */
+/**
+ * Renames a user. If the user has this name already, `version` doesn't change. False if the name is
+ * taken.
+ */
 export const renameUser = (
   { users }: Database,
   user_id: string,
@@ -69,7 +49,7 @@ async function unlessTaken(write: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** False when the hash isn't `from` any more: somebody else was first. */
+/** Replaces the hash `from`. False if it has been replaced meanwhile. */
 export async function replacePassword(
   { users }: Database,
   user_id: string,
@@ -82,7 +62,7 @@ export async function replacePassword(
   return matchedCount === 1
 }
 
-/** From here on the account is gone for everybody. */
+/** From here on, nobody can use the account. */
 export async function markClosing({ users }: Database, user_id: string): Promise<void> {
   await users.updateOne({ _id: user_id }, { $set: { closing: true } })
 }

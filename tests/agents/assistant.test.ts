@@ -82,6 +82,43 @@ test('the reply has the text, the thinking, the duration and the token counts', 
   expect(asked()).toEqual(['Why?'])
 })
 
+test('thinking that only its end shows is taken back from the message, on all devices', async () => {
+  const conversation = await open('Why?')
+  const message = await reply(conversation, {}, async (answer) => {
+    for (const text of ['Two and two ', 'make ', 'four.']) {
+      answer.text(text)
+      await new Promise((resolve) => setTimeout(resolve, 120))
+    }
+    answer.text('\n</think>\n\n')
+    for (const text of ['The sum ', 'is 4.']) {
+      answer.text(text)
+      await new Promise((resolve) => setTimeout(resolve, 120))
+    }
+    answer.finish()
+  })
+  expect(message).toMatchObject({
+    content: 'The sum is 4.',
+    status: 'complete',
+    metadata: { thinking: 'Two and two make four.', thinking_ms: expect.any(Number) },
+  })
+  const pieces = conversation.device.changes.flatMap(({ op, data }) => {
+    const { text, messages } = (data ?? {}) as { text?: string; messages?: Message[] }
+    if (op === 'extended') return [text]
+    return messages?.some(({ id, version }) => id === message.id && version > 1) ? ['⌫'] : []
+  })
+  expect(pieces.join('')).toMatch(/^Two and two .*⌫The sum is 4\.$/)
+})
+
+test('after a failed reply the next one is asked for with alternating roles', async () => {
+  const conversation = await open('One')
+  const failed = await reply(conversation, {}, (answer) => answer.refuse(401))
+  expect(failed).toMatchObject({ status: 'failed', content: '' })
+  const { device, id } = conversation
+  await device.done('append', { conversation_id: id, message: { role: 'user', content: 'Two' } })
+  await reply(conversation, {}, says('Three'))
+  expect(asked()).toEqual(['One\n\nTwo'])
+})
+
 test('a regenerated reply reads the thread before the first version, and earlier versions stay', async () => {
   const conversation = await open('One')
   const first = await reply(conversation, {}, says('A'))

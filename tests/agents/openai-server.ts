@@ -43,6 +43,16 @@ export class Answer {
     )
   }
 
+  /** Responds with a whole body: JSON, or a string as it is. */
+  respond(
+    status: number,
+    body: unknown,
+    headers: Record<string, string> = { 'content-type': 'application/json' },
+  ): void {
+    this.#response.writeHead(status, headers)
+    this.#response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  }
+
   text(content: string): void {
     this.chunk({ choices: [{ index: 0, delta: { content } }] })
   }
@@ -69,6 +79,10 @@ export class Answer {
     if (!this.#response.headersSent)
       this.#response.writeHead(status, { 'content-type': 'text/event-stream' })
     this.#response.write(bytes)
+  }
+
+  get isOpen(): boolean {
+    return !this.#response.writableEnded
   }
 
   /** Ends the body properly at any point. */

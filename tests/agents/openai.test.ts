@@ -26,7 +26,7 @@ const request: ProviderRequest = {
 async function answerOf(server: { url: string }, asked: Partial<ProviderRequest> = {}) {
   const provider = createOpenAiProvider(
     { baseUrl: server.url, apiKey },
-    { pauseMs: 1, usageMs: 100 },
+    { pauseMs: 1, settleMs: 100 },
   )
   const pieces: ProviderEvent[] = []
   try {
@@ -78,7 +78,7 @@ test.each(['reasoning_content', 'reasoning'] as const)('takes thinking from `%s`
   ])
 })
 
-test('a server that refuses `stream_options` gets no more of them', async () => {
+test('a server that refuses `stream_options` is not sent them again', async () => {
   const picky: Script = (answer) =>
     answer.question.body.stream_options ? answer.refuse(400) : hello(answer)
   await using server = await OpenAiServer.start(picky)
@@ -94,7 +94,7 @@ test('a server that refuses `stream_options` gets no more of them', async () => 
   ])
 })
 
-test('a request that is refused for another reason does not end the counting of tokens', async () => {
+test('a request that is refused for another reason does not stop the counting of tokens', async () => {
   const strict: Script = (answer) =>
     answer.question.body.temperature === 2 ? answer.refuse(400) : hello(answer)
   await using server = await OpenAiServer.start(strict)
@@ -183,7 +183,6 @@ describe('after the first token no request is repeated', () => {
       'broken',
       (answer) => answer.chunk({ error: { message: 'overloaded' } }),
     ],
-    ['its content rules', 'filtered', (answer) => answer.finish('content_filter')],
   ]
   test.each(endings)('%s: %s', async (_name, code, ending) => {
     await using server = await OpenAiServer.start(async (answer) => {
@@ -330,7 +329,7 @@ const brief = {
 
 test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
   [
-    'a letter at a time',
+    'one letter at a time',
     'too_slow',
     /^Halfz+$/,
     (answer) => answer.text('Half'),
@@ -354,7 +353,7 @@ test.each<[string, keyof typeof brief, RegExp, begins: Drip, Drip]>([
   ['a frame that never ends', 'stalled', /^Half$/, (answer) => answer.text('Half'), inFrame],
   ['a refusal that never ends', 'no_answer', /^$/, (answer) => answer.raw('z', 500), inFrame],
 ])(
-  'one that drips %s ends by the clock: failed, %s, and is hung up on',
+  'a response that drips %s fails at its deadline: %s, %s, and its connection is closed',
   async (_what, code, text, begin, drop) => {
     const hungUp = Promise.withResolvers<void>()
     await using server = await OpenAiServer.start(async (answer) => {

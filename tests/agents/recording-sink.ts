@@ -25,6 +25,7 @@ const refused = () => new Fault('not_found')
 export class RecordingSink implements TextSink {
   text = ''
   shown = ''
+  retractions = 0
   ending: ProducedEnding | undefined
   readonly writes: { at: number; text: string }[] = []
   readonly deltas: { offset: number; text: string }[] = []
@@ -40,13 +41,22 @@ export class RecordingSink implements TextSink {
     this.text += text.slice(this.text.length - offset)
     this.writes.push({ at: performance.now(), text })
   }
+  async retract(): Promise<void> {
+    await this.beforeWrite()
+    if (this.ending) throw refused()
+    this.text = ''
+    this.retractions++
+  }
   async finish(ending: ProducedEnding): Promise<void> {
     await this.beforeWrite()
     this.ending ??= ending
   }
   delta(offset: number, text: string, thinkingMs?: number): void {
     expect(text.isWellFormed()).toBe(true)
-    if (thinkingMs !== undefined) return void this.thinking.push({ offset, text, thinkingMs })
+    if (thinkingMs !== undefined) {
+      this.shown = this.shown.slice(0, offset)
+      return void this.thinking.push({ offset, text, thinkingMs })
+    }
     this.deltas.push({ offset, text })
     expect(offset).toBe(this.shown.length)
     this.shown += text

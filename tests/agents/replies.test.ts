@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Message } from '@lockstep/protocol/message'
 import type { Delta } from '@lockstep/protocol/sync'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -40,7 +40,7 @@ test.concurrent(
   async () => {
     await using asked = await asking('/demo rate 150 think 0.1')
     const { person, id, device } = asked
-    await using phone = await Follower.of(await person.signIn(), 'conversations')
+    await using phone = await Follower.start(await person.signIn(), 'conversations')
     const { data, seq } = await device.done<{ message_count: number; preview: string }>('reply', {
       conversation_id: id,
     })
@@ -77,7 +77,7 @@ test.concurrent(
       preview: message.content.slice(0, 140),
     })
     await phone.caughtUp()
-    expect(phone.state).toEqual(await truth(person, 'conversations'))
+    expect(phone.state).toEqual(await storedState(person, 'conversations'))
   },
 )
 
@@ -103,14 +103,14 @@ test.concurrent(
 test.concurrent('a device that joins in the middle or was away holds the same text', async () => {
   await using asked = await asking('/demo long rate 4000 silent')
   const { person, id, device } = asked
-  await using sleeper = await Follower.of(person, 'conversations')
+  await using sleeper = await Follower.start(person, 'conversations')
   await device.done('reply', { conversation_id: id })
   await device.until('change', ({ op }) => op === 'extended')
   await sleeper.leave()
-  await using late = await Follower.of(person, 'conversations')
+  await using late = await Follower.start(person, 'conversations')
   await over(person, id)
   await sleeper.join()
-  const expected = await truth(person, 'conversations')
+  const expected = await storedState(person, 'conversations')
   for (const follower of [late, sleeper]) {
     await follower.caughtUp()
     expect(follower.state).toEqual(expected)

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { Run } from '@lockstep/protocol/agents'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -20,7 +20,7 @@ const ended = (person: Person, id: string): Promise<Run> =>
 test.concurrent('a run is queued, runs, grows and completes live on every device', async () => {
   const person = await signUp(shared.node)
   await using device = await person.device('agents')
-  await using phone = await Follower.of(await person.signIn(), 'agents')
+  await using phone = await Follower.start(await person.signIn(), 'agents')
   const input = '/demo code fast think 0.1'
   const run = await person.ask('createRun', { body: { agent: 'demo', input } })
   expect(run).toMatchObject({
@@ -48,7 +48,7 @@ test.concurrent('a run is queued, runs, grows and completes live on every device
     offset: 0,
   })
   await phone.caughtUp()
-  expect(phone.state).toEqual(await truth(person, 'agents'))
+  expect(phone.state).toEqual(await storedState(person, 'agents'))
 })
 
 test.concurrent('the same id is the same run: 202, then 200', async () => {

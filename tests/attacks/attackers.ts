@@ -1,4 +1,4 @@
-// The attackers: people who pretend to be the owner, and values that should do harm.
+// The attackers: people who pretend to be the owner, and values that should cause harm.
 import { createSessionCookie } from '../../realtime/auth/session-cookie.ts'
 import { createSeals } from '../../realtime/auth/seals.ts'
 import type { Database } from '../../realtime/store/database.ts'
@@ -6,7 +6,7 @@ import type { Person } from '../harness/person.ts'
 
 export const SEALED_WITH = 'what the nodes of these tests seal cookies with'
 
-/** What an impostor sends to be taken for the owner. */
+/** The credentials with which an impostor pretends to be the owner. */
 export interface Disguise {
   cookie?: string
   /** The user whose state the client claims to hold. */
@@ -25,7 +25,7 @@ const sealedFor = async ({ session }: Person, seconds: number) => ({
   cookie: `lockstep_session=${await createSeals([SEALED_WITH]).seal({ session_id: session.id, sealed_at: Date.now() }, seconds)}`,
 })
 
-/** Every one of them is `unauthenticated`, whatever they request. */
+/** Each of them is `unauthenticated`, whatever the request. */
 export const impostors: Record<string, (scene: Scene) => Promise<Disguise>> = {
   'who has no cookie': async () => ({}),
   'who has a cookie of junk': async () => ({ cookie: 'lockstep_session=junk' }),
@@ -69,8 +69,8 @@ export const impostors: Record<string, (scene: Scene) => Promise<Disguise>> = {
 }
 
 /**
- * The same cookie, made the same way, of the present: what makes the others nobody is their age and
- * their secret alone.
+ * Valid cookies that are made in the same way as those above. They prove that the impostors are
+ * refused only because of their age or their secret.
  */
 export const wellMade = async ({ alice }: Pick<Scene, 'alice'>): Promise<Disguise[]> => [
   { cookie: await sealedBy(SEALED_WITH, alice) },
@@ -88,8 +88,8 @@ export const injections: readonly unknown[] = [
 export const LONG = 'x'.repeat(300_000)
 
 /**
- * `value` with `put` in the place of each of its ends, one at a time, and beside the fields of each
- * of its objects; with the place's path.
+ * Yields variants of `value`: each has `put` in the place of one leaf, or its fields added to one
+ * of the objects. `path` says where.
  */
 export function* altered(
   value: unknown,
@@ -111,8 +111,8 @@ export function* altered(
 }
 
 /**
- * Every injection in one of the places of `value` at least, and one in each of its places: all in
- * all would say no more.
+ * Variants of `value` in which every injection occurs at least once and every place is injected at
+ * least once. All combinations would show nothing more.
  */
 export function injected(value: unknown): { path: string[]; value: unknown }[] {
   const variants = injections.map((put) => [...altered(value, put)])
@@ -124,9 +124,10 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
 }
 
 /**
- * All that there is of a user: the log, but for what the server itself added to it, the account,
- * and its sessions. Documents follow the log. What entries hold is left out, as a purge takes it at
- * its own pace; that nothing else does is shown in tests/store/driver.test.ts.
+ * Everything that belongs to a user: the account, its sessions and the log, except for entries that
+ * the server itself added. Documents follow the log and are left out. So is the content of entries,
+ * because a purge removes it at its own pace; tests/store/driver.test.ts shows that nothing else
+ * removes it.
  */
 export async function truthOf(
   { changes, users, sessions }: Database,

@@ -13,7 +13,7 @@ import { gatewaySettings } from '../../realtime/gateway/settings.ts'
 import { httpSettings } from '../../realtime/http/settings.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import type { Device } from '../harness/device.ts'
-import { request, signUp, type Person, type Reply } from '../harness/person.ts'
+import { request, signUp, type Person, type HttpResponse } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { commandPayloads, owner, routeRequests, SECRET, strangers } from './valid-requests.ts'
@@ -127,7 +127,7 @@ describe('the owner succeeds, and another user with the same request, before and
     const expected = strangers[name] ?? 'not_found'
     const stranger = async ({ cookie }: Person, headers: Record<string, string> = {}) => {
       const was = await truth()
-      const reply: Reply = await send(name, ask, { cookie, ...headers })
+      const reply: HttpResponse = await send(name, ask, { cookie, ...headers })
       if (expected === 'own') expect(reply.status).toBeLessThan(300)
       else expect(reply).toMatchObject(refused(expected))
       if (ask.params) expect(reply.body).toEqual((await send(name, neverWas, { cookie })).body)
@@ -237,14 +237,12 @@ describe('the owner’s own program', () => {
     before = await truthOf(database, alice!.user.id)
   })
 
-  /**
-   * What free-form objects and messages hold is too large; everything else that is too long is not
-   * valid.
-   */
+  /** Content of free-form objects and messages is too large; any other long text is invalid. */
   const tooLong = (path: string[]): ErrorCode =>
     ['content', 'input', 'note'].includes(path.at(-1)!) ? 'too_large' : 'invalid'
   /**
-   * Exports of other products are taken as they are and cleaned (tests/user-data/sources.test.ts).
+   * Exports of other products are accepted in any form and cleaned
+   * (tests/user-data/sources.test.ts).
    */
   const isForeign = (name: string, path: string[]) => name === 'importMe' && path[0] === 'data'
 
@@ -257,7 +255,7 @@ describe('the owner’s own program', () => {
       ...[...altered(value, LONG)].map((bad) => ({ ...bad, code: tooLong(bad.path) })),
     ].filter(({ path }) => !isForeign(name, path))
 
-  test.each(names)('with something bad in any place of %s is refused', async (name) => {
+  test.each(names)('with a harmful value in any place of %s is refused', async (name) => {
     const { params = {}, query = {}, body } = requests.get(name)!
     const attempts: { code: ErrorCode; path: string[]; ask: Asked }[] = []
     for (const { path, value, code } of body === undefined ? [] : places(body, name))
@@ -301,7 +299,7 @@ describe('the owner’s own program', () => {
     expect(await truthOf(database, alice!.user.id)).toEqual(before)
   })
 
-  test.each(all)('with something bad in any place of %s %s is refused', async (topic, name) => {
+  test.each(all)('with a harmful value in any place of %s %s is refused', async (topic, name) => {
     await using device = await alice!.device(topic)
     const attempt = async ({ path, value, code }: ReturnType<typeof places>[number]) =>
       expect([path, await device.send(name, value)]).toMatchObject([path, unacked(code)])
@@ -313,7 +311,7 @@ describe('the owner’s own program', () => {
 test('nobody received a byte of another user’s data in all that time, while owners received theirs', async () => {
   await using hers = await alice!.device('preferences')
   await alice!.ask('putPreferences', { body: { note: SECRET } })
-  // his own change comes last on the same feed: what was meant for him before it has come too
+  // Bob's own change comes last on the same feed, so everything sent to him earlier has arrived.
   const { seq } = await bob!.ask('putPreferences', { body: { fence: newId() } })
   await listeners.preferences.until('change', (change) => change.seq === seq)
   await hers.until('change', ({ data }) => JSON.stringify(data).includes(SECRET))

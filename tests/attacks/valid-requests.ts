@@ -7,7 +7,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
-import { signUp, type Person, type Question } from '../harness/person.ts'
+import { signUp, type Person, type RouteRequest } from '../harness/person.ts'
 
 /**
  * Part of everything that the owner has, and of no request. A response that contains it shows the
@@ -63,7 +63,7 @@ const edited = async (of: Person) => {
 }
 const message = { role: 'user', content: 'more', metadata: { note: 'b' } } as const
 
-export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Question<Name>> } = {
+export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<RouteRequest<Name>> } = {
   register: async () => ({ body: { username: `newcomer-${newId()}`, password: 'correct horse' } }),
   login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
   getSignInMethods: async () => ({}),

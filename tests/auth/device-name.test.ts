@@ -34,7 +34,7 @@ test.each([
   ['Mozilla/5.0', 'Unknown device'],
   ['', 'Unknown device'],
   [undefined, 'Unknown device'],
-])(/* prettier-ignore */ '%s is %s', (agent, name) => {
+])('%s is %s', (agent, name) => {
   expect(deviceName(agent)).toBe(name)
 })
 

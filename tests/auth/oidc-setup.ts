@@ -6,9 +6,9 @@ import type { User } from '@lockstep/protocol/account'
 import { newId } from '@lockstep/protocol/ids'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { freshDatabase } from '../harness/database.ts'
-import { keptLog } from '../harness/kept-log.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
 import { startNode, type NodeSettings, type TestNode } from '../harness/node.ts'
-import { request, type Reply } from '../harness/person.ts'
+import { request, type HttpResponse } from '../harness/person.ts'
 import { client, OidcProvider } from './oidc-provider.ts'
 
 /** The public origin of the nodes. Browsers of this file send its requests to the node itself. */
@@ -31,7 +31,7 @@ export interface OidcSetup {
  */
 export function setUpOidc(): OidcSetup {
   const home = freshDatabase()
-  const { lines, logger } = keptLog()
+  const { lines, logger } = recordingLogger()
   const setup = {
     lines,
     start: ({ options, ...settings } = {}) =>
@@ -71,7 +71,7 @@ export class Browser {
     this.#url = url
   }
 
-  async get<Body = Record<string, unknown>>(address: string): Promise<Reply<Body>> {
+  async get<Body = Record<string, unknown>>(address: string): Promise<HttpResponse<Body>> {
     const cookie = Array.from(this.cookies, ([name, value]) => `${name}=${value}`).join('; ')
     const reply = await request<Body>(
       address.replace(/^\/|^https:\/\/chat\.example\.org\//, `${this.#url}/`),

@@ -11,7 +11,7 @@ import type { SignInResult } from '../../realtime/commands/sign-in.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Device } from '../harness/device.ts'
-import { keptLog } from '../harness/kept-log.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
 import { startNode } from '../harness/node.ts'
 import { cookieOf, Person, request, signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -22,7 +22,7 @@ const [secret, next] = [
   'the one after it, during a rotation of them',
 ]
 const trustedProxy = { userHeader: 'x-user', nameHeader: 'x-name', secrets: [next, secret] }
-const { lines, logger } = keptLog()
+const { lines, logger } = recordingLogger()
 const shared = sharedNodes(2, { trustedProxy, withoutPasswords: true, options: { logger } })
 let database: Database
 beforeAll(async () => {

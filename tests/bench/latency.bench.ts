@@ -1,4 +1,5 @@
-// How long a change takes: to its ack, and to the other device; beside the bare insert that it can't be faster than.
+// How long a change takes to its ack and to another device. The floor is a plain insert, which an
+// ack can't beat.
 import { MongoClient } from 'mongodb'
 import { test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -21,7 +22,7 @@ test('a change, from the writer to the other device', async () => {
   const large = await appends(person, 10_000)
   const again = await bareInserts(database.url)
   printTimes(`A change, one after the other (${COUNT} each)`, [
-    { what: 'floor: bare insert, w: majority, j: true', samples: [...floor, ...again] },
+    { what: 'floor: plain insert, w: majority, j: true', samples: [...floor, ...again] },
     { what: 'append to 10 messages: ack', samples: small.acks },
     { what: 'append to 10 messages: on the other device', samples: small.seen },
     { what: 'append to 10,000 messages: ack', samples: large.acks },

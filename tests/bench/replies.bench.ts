@@ -1,5 +1,5 @@
-// Streamed replies: how long a token takes from the provider's hand to a device, alone and with 49 others, what the node pays for a reply,
-// and what the database sees.
+// Streamed replies: the time of a token from the provider to a device, with one reply and with
+// fifty; the node's CPU time per reply; the writes to the database.
 import { readFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,13 +15,13 @@ import { percentile, print, printTimes } from './table.ts'
 
 const TOKENS_PER_SECOND = 100
 const SECONDS = 12
-/** Of each user: replies at the same time, and devices. */
+/** The number of devices of each user, and of replies at the same time. */
 const REPLIES = 5
 const DEVICES = 3
 
 const now = () => performance.timeOrigin + performance.now()
 
-/** Each token is the moment at which it was said. */
+/** The text of each token is the time at which the provider sent it. */
 async function dictate(answer: Answer): Promise<void> {
   const began = now()
   for (let said = 0; said < TOKENS_PER_SECOND * SECONDS; said++) {
@@ -33,9 +33,9 @@ async function dictate(answer: Answer): Promise<void> {
 }
 
 class Observer {
-  /** Of each token: from the provider to the device (ms). */
+  /** The time of each token from the provider to the device (ms). */
   readonly ages: number[] = []
-  /** Between two deltas of the same reply on the same device (ms). */
+  /** The time between two deltas of the same reply on the same device (ms). */
   readonly gaps: number[] = []
 
   watch(device: Device): Promise<void> {
@@ -101,7 +101,7 @@ async function start(person: Person): Promise<void> {
   await device.done('reply', { conversation_id: id })
 }
 
-/** Counts every document that is written, by collection. */
+/** Counts the documents that are written, by collection. */
 async function countWrites(url: string) {
   const client = await MongoClient.connect(url)
   const byCollection = new Map<string, number>()
@@ -117,7 +117,7 @@ async function countWrites(url: string) {
   return { byCollection, [Symbol.asyncDispose]: close }
 }
 
-/** Processor time of the node's process so far; the kernel counts in hundredths. */
+/** The CPU time of the node's process so far; the kernel counts hundredths of a second. */
 function cpuSeconds({ process }: NodeProcess): number {
   const fields = readFileSync(`/proc/${process.pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
   return (Number(fields[11]) + Number(fields[12])) / 100

@@ -1,4 +1,5 @@
-// What coming back costs: one device that was away for long, and a thousand that come back at the same moment.
+// The cost of returning: one device that was away for long, and a thousand devices that return at
+// the same moment.
 import { readFileSync } from 'node:fs'
 import { test } from 'vitest'
 import { freshDatabase } from '../harness/database.ts'
@@ -10,7 +11,7 @@ const AWAY = 3_000
 const DEVICES = 1_000
 const PEOPLE = 100
 
-test('coming back', async () => {
+test('returning devices', async () => {
   await using database = freshDatabase()
   await using node = await spawnNode(database, { LOG_LEVEL: 'silent' })
   await longAway(node)
@@ -83,7 +84,7 @@ async function time(act: () => Promise<unknown>): Promise<number> {
   return performance.now() - start
 }
 
-/** What the kernel says the node's process holds in memory. */
+/** The resident memory of the node's process, as the kernel counts it. */
 function residentMegabytes({ process: { pid } }: NodeProcess): number {
   const [, pages] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')
   return Math.round((Number(pages) * 4096) / 2 ** 20)

@@ -1,4 +1,5 @@
-// npm run bench: measurements, each beside a floor that is taken in the same run, as machines differ and are busy with other things.
+// npm run bench: runs the measurements. Each is compared with a floor that is measured in the same
+// run, because machines differ and are busy with other things.
 import { spawn } from 'node:child_process'
 
 const vitest = spawn('vitest', ['run', '--project', 'bench', ...process.argv.slice(2)], {

@@ -1,5 +1,5 @@
-// How cost grows with nodes: what goes over each node's line to Redis, with its own users and with everyone's, and how many streams the
-// database serves.
+// How cost grows with the number of nodes: the traffic on each node's line to Redis, by its own
+// users and by all users, and the number of streams that the database serves.
 import { Redis } from 'ioredis'
 import { Registry } from 'prom-client'
 import { test } from 'vitest'
@@ -21,7 +21,7 @@ const USERS_PER_NODE = 100
 const CHANGES = 5
 const TABS = 1_000
 const FLOOD = 10_000
-/** How long an idle line is watched (ms). */
+/** How long an idle line is measured (ms). */
 const IDLE_MS = 4_000
 
 interface Line {
@@ -39,7 +39,7 @@ test('Redis traffic and change streams on 1, 2 and 4 nodes', async () => {
   )
 })
 
-test('what an idle tab costs', async () => {
+test('the cost of an idle tab', async () => {
   await using cluster = await Cluster.start(1, { env: () => bulkUsersEnv })
   const [node] = cluster.nodes as [(typeof cluster.nodes)[0]]
   const admin = new Redis(cluster.redis.url)
@@ -62,10 +62,10 @@ test('what an idle tab costs', async () => {
   const after = await look()
   const kilobytes = (from: number, to: number) => ((to - from) / 1024 / TABS).toFixed(1)
   print(`${TABS} tabs of as many users, each on all four topics over one connection`, [
-    { what: 'memory of the node, KB a tab', value: kilobytes(before.node, after.node) },
-    { what: 'memory of Redis, KB a user of a node', value: kilobytes(before.redis, after.redis) },
+    { what: 'memory of the node, KB per tab', value: kilobytes(before.node, after.node) },
+    { what: 'memory of Redis, KB per user of a node', value: kilobytes(before.redis, after.redis) },
     {
-      what: 'tabs that came in a second, this process included',
+      what: 'tabs that joined per second, this process included',
       value: ((TABS / ms) * 1000).toFixed(0),
     },
     { what: 'change streams', value: await readMetric(node, 'lockstep_feed_tails') },
@@ -74,7 +74,7 @@ test('what an idle tab costs', async () => {
   admin.disconnect()
 })
 
-test('what one lease can carry', async () => {
+test('the rate that one lease can carry', async () => {
   await using home = freshDatabase()
   await using connection = await openTestDatabase(home.url)
   const { database } = connection
@@ -107,7 +107,7 @@ test('what one lease can carry', async () => {
   const rate = (ms: number) => ((FLOOD / ms) * 1000).toFixed(0)
   print(`${FLOOD} changes of 200 bytes at once, database and node on this machine`, [
     { what: 'floor: one bulk insert, changes/s', value: rate(inserted - insert) },
-    { what: 'inserted and handed over by one tail, changes/s', value: rate(done - insert) },
+    { what: 'inserted and delivered by one tail, changes/s', value: rate(done - insert) },
   ])
 })
 
@@ -186,7 +186,7 @@ async function measure(size: number, where: string) {
   }
 }
 
-/** What went over each line meanwhile. */
+/** The bytes that each line carried in the meantime. */
 async function over(read: () => Line[], act: () => Promise<unknown>): Promise<Line[]> {
   const before = read()
   await act()

@@ -1,4 +1,5 @@
-// How long a second `npm start` takes to its first answered request, beside an npm script that does nothing but answer.
+// The time from a second `npm start` to its first response, compared with an npm script that only
+// responds.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ const STARTS = 7
 const root = new URL('../..', import.meta.url).pathname
 const script = `require('http').createServer((_, res) => res.end()).listen(0, '127.0.0.1', function () { console.log('is at http://127.0.0.1:' + this.address().port) })`
 
-test('starting', async () => {
+test('npm start', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'lockstep-start-'))
   try {
     await writeFile(
@@ -38,7 +39,10 @@ async function several(act: () => Promise<number>): Promise<number[]> {
   return samples
 }
 
-/** Milliseconds to the first answer. It has ended, in order, before this resolves. */
+/**
+ * Milliseconds to the first response. The process has stopped in an orderly way before this
+ * resolves.
+ */
 async function start(cwd: string, env: Record<string, string | undefined>): Promise<number> {
   const begun = performance.now()
   await using npm = await startProcess({
@@ -50,7 +54,7 @@ async function start(cwd: string, env: Record<string, string | undefined>): Prom
   const [url] = /http:\/\/\S+/.exec(await npm.line(/is at http:/, { within: 60_000 })) ?? []
   await fetch(`${url}/healthz`)
   const took = performance.now() - begun
-  // npm would leave its child behind
+  // npm would leave its child running.
   const children = await readFile(`/proc/${npm.pid}/task/${npm.pid}/children`, 'utf8')
   for (const pid of children.trim().split(' ')) process.kill(Number(pid), 'SIGTERM')
   await npm.exited

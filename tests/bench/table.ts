@@ -1,6 +1,6 @@
-// Figures of a run, and how they are printed.
+// Percentiles and tables for the measurements of a run.
 
-/** The value below which a share of the samples lies (milliseconds or whatever they are). */
+/** The value below which a share of the samples lies, in the unit of the samples. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = samples.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
@@ -11,7 +11,7 @@ export interface Timed {
   samples: readonly number[]
 }
 
-/** Prints p50 and p95 of each row (ms) and its ratio to the first one, the floor. */
+/** Prints p50 and p95 of each row (ms) and the ratio to the first row, which is the floor. */
 export function printTimes(title: string, rows: readonly Timed[]): void {
   const floor = percentile(rows[0]?.samples ?? [], 0.5)
   print(
@@ -26,7 +26,7 @@ export function printTimes(title: string, rows: readonly Timed[]): void {
   )
 }
 
-/** Prints rows that have the same columns. */
+/** Prints rows with the same columns. */
 export function print(title: string, rows: readonly Record<string, string | number>[]): void {
   const columns = Object.keys(rows[0] ?? {})
   const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column])))]
@@ -37,7 +37,7 @@ export function print(title: string, rows: readonly Record<string, string | numb
   process.stdout.write(`\n${title}\n${head}\n${'-'.repeat(head!.length)}\n${body.join('\n')}\n`)
 }
 
-/** Milliseconds that each of `count` runs took, one after the other. */
+/** The duration of each of `count` runs, one after the other (ms). */
 export async function timed(
   count: number,
   act: (index: number) => Promise<unknown>,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -15,8 +15,8 @@ test('a device that was away during creates, edits and deletes comes back equal 
     await alice.ask('createConversation', {
       body: { id, messages: [{ id: newId(), role: 'user', content: 'old' }] },
     })
-  await using sleeper = await Follower.of(alice, 'conversations')
-  await using settings = await Follower.of(alice, 'preferences')
+  await using sleeper = await Follower.start(alice, 'conversations')
+  await using settings = await Follower.start(alice, 'preferences')
   await sleeper.leave()
   await settings.leave()
 
@@ -47,15 +47,15 @@ test('a device that was away during creates, edits and deletes comes back equal 
   await settings.join()
   await sleeper.caughtUp()
   await settings.caughtUp()
-  expect(sleeper.state).toEqual(await truth(alice, 'conversations'))
-  expect(settings.state).toEqual(await truth(alice, 'preferences'))
+  expect(sleeper.state).toEqual(await storedState(alice, 'conversations'))
+  expect(settings.state).toEqual(await storedState(alice, 'preferences'))
   const titles = Object.fromEntries(sleeper.state.map(({ id, title }) => [id, title]))
   expect(titles).toEqual({
     [kept]: 'Renamed',
     [trashed]: 'New conversation',
     [created]: 'While you slept',
   })
-  expect(sleeper.asked.loads).toBe(1)
+  expect(sleeper.requests.loads).toBe(1)
   // One of three and then ten more, each once and in order.
   expect(sleeper.applied).toEqual([4, 5, 6, 7, 8, 9, 10])
 })
@@ -64,7 +64,7 @@ test('a device that slept through more than one piece of the log is caught up al
   const alice = await signUp(shared.node, 'alice')
   const id = newId()
   await alice.ask('createConversation', { body: { id } })
-  await using sleeper = await Follower.of(alice, 'conversations')
+  await using sleeper = await Follower.start(alice, 'conversations')
   await sleeper.leave()
 
   await using awake = await alice.device('conversations')
@@ -74,8 +74,8 @@ test('a device that slept through more than one piece of the log is caught up al
 
   await sleeper.join()
   await sleeper.caughtUp()
-  expect(sleeper.state).toEqual(await truth(alice, 'conversations'))
+  expect(sleeper.state).toEqual(await storedState(alice, 'conversations'))
   expect(sleeper.state[0]?.messages.map(({ content }) => content)).toEqual(contents)
   expect(sleeper.applied).toEqual(contents.map((_, index) => index + 2))
-  expect(sleeper.asked.loads).toBe(1)
+  expect(sleeper.requests.loads).toBe(1)
 })

@@ -1,12 +1,13 @@
-// Bad input gets a problem of the table and changes nothing; the server stays up and says so without repeating what was sent.
+// Bad input gets a problem of the table and changes nothing; the server stays up and says so
+// without repeating what was sent.
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { truth } from '../harness/follower.ts'
+import { storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'
-import { keptLog } from '../harness/kept-log.ts'
-import { request, signUp, type Person, type Reply } from '../harness/person.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
+import { request, signUp, type Person, type HttpResponse } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
-const { lines, logger } = keptLog()
+const { lines, logger } = recordingLogger()
 const shared = sharedNodes(1, { options: { logger } })
 let alice: Person
 let id: string
@@ -14,14 +15,14 @@ let before: unknown
 beforeAll(async () => {
   alice = await signUp(shared.node, 'alice')
   id = (await alice.ask('createConversation', { body: { title: 'Untouched' } })).id
-  before = await truth(alice, 'conversations')
+  before = await storedState(alice, 'conversations')
 })
 
 afterEach(async () => {
-  expect(await truth(alice, 'conversations')).toEqual(before)
+  expect(await storedState(alice, 'conversations')).toEqual(before)
 })
 
-function refuses(reply: Reply, status: number, code: string) {
+function refuses(reply: HttpResponse, status: number, code: string) {
   expect(reply).toMatchObject({
     status,
     body: { type: expect.any(String), title: expect.any(String), status, code },
@@ -71,7 +72,7 @@ describe('a request is refused', () => {
       expect(await device.refused('update', { conversation_id: id, ...bad })).toMatchObject({
         code: 'invalid',
       })
-    expect(await truth(alice, 'conversations')).toEqual(before)
+    expect(await storedState(alice, 'conversations')).toEqual(before)
   })
 
   test('when an id in its path is no UUID', async () => {

@@ -1,4 +1,5 @@
-// Who has as much as there may be is told so, and goes on with what is there.
+// A user or a conversation that has reached a maximum gets a clear refusal, and everything that
+// exists stays usable.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
@@ -14,7 +15,7 @@ import { sharedNodes } from '../harness/shared-node.ts'
 const MOST = 5
 const shared = sharedNodes(1, { options: { conversationsPerUser: MOST } })
 
-test('a user with all conversations there may be can change and purge them, and make no other', async () => {
+test('a user with the maximum number of conversations can change and purge them, and create no other', async () => {
   const alice = await signUp(shared.node, 'alice')
   const key = { 'idempotency-key': newId() }
   const made = []
@@ -53,7 +54,7 @@ test('a user with all conversations there may be can change and purge them, and 
   expect((await bob.rest('POST', '/conversations', {})).status).toBe(201)
 })
 
-test('whether a user is full is known without counting each time, and never wrongly', async () => {
+test('whether a user has reached the maximum is known without counting each time, and is never wrong', async () => {
   const changes = fc.array(fc.constantFrom('create', 'create', 'create', 'purge', 'other'), {
     minLength: 50,
     maxLength: 400,
@@ -83,7 +84,7 @@ test('whether a user is full is known without counting each time, and never wron
   expect(counted).toBeLessThan(5)
 })
 
-describe('a conversation with all messages there may be', () => {
+describe('a conversation with the maximum number of messages', () => {
   const id = newId()
   const context = { user_id: newId(), at: '2026-01-01T00:00:00.000Z', newId: () => newId() }
   const held = (message_count: number): Conversation => ({
@@ -162,14 +163,14 @@ describe('a conversation with all messages there may be', () => {
       1,
       (it) => decideSlice(it, { summary: about, messages: [message], isPartial: false }, context),
     ],
-  ])('takes no more by %s', (_what, added, decide) => {
+  ])('accepts no more messages by %s', (_what, added, decide) => {
     expect(decide(held(full - added))).toMatchObject({ data: { message_count: full } })
     expect(() => decide(held(full - added + 1))).toThrow(
       expect.objectContaining({ code: 'invalid' }) as Error,
     )
   })
 
-  test('still takes another title', () => {
+  test('still accepts another title', () => {
     expect(
       decideConversations.update(held(full), { conversation_id: id, title: 'x' }, context),
     ).toBeDefined()

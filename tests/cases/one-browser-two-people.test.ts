@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { truth } from '../harness/follower.ts'
+import { storedState } from '../harness/follower.ts'
 import { signIn, signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -14,17 +14,17 @@ test('alice creates, bob signs in on the same browser and sees none of it; alice
     body: { id, title: 'Her plans', messages: [{ role: 'user', content: 'hi' }] },
   })
   await alice.ask('putPreferences', { body: { theme: 'dark' } })
-  const hers = await truth(alice, 'conversations')
+  const hers = await storedState(alice, 'conversations')
   expect(hers).toMatchObject([{ id, title: 'Her plans', messages: [{ content: 'hi' }] }])
 
   // One browser has one cookie: signing in as bob replaces it.
   await alice.ask('logout')
   const asBob = await signIn(shared.node, bob.user.username, bob.password)
-  expect(await truth(asBob, 'conversations')).toEqual([])
-  expect(await truth(asBob, 'preferences')).toEqual({ preferences: {}, version: 1 })
+  expect(await storedState(asBob, 'conversations')).toEqual([])
+  expect(await storedState(asBob, 'preferences')).toEqual({ preferences: {}, version: 1 })
 
   await asBob.ask('logout')
   const again = await alice.signIn()
-  expect(await truth(again, 'conversations')).toEqual(hers)
-  expect(await truth(again, 'preferences')).toMatchObject({ preferences: { theme: 'dark' } })
+  expect(await storedState(again, 'conversations')).toEqual(hers)
+  expect(await storedState(again, 'preferences')).toMatchObject({ preferences: { theme: 'dark' } })
 })

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 const head = async () => (await alice.ask('listConversations')).seq
 
-test('a repeated create with the same id changes nothing and answers the same', async () => {
+test('a repeated create with the same id changes nothing and gets the same answer', async () => {
   const body = {
     id: newId(),
     title: 'Once',
@@ -43,7 +43,7 @@ test('a create with an id from the trash is refused', async () => {
   })
 })
 
-test('a repeated append with the same message id changes nothing and answers the same', async () => {
+test('a repeated append with the same message id changes nothing and gets the same answer', async () => {
   const { id } = await alice.ask('createConversation')
   await using device = await alice.device('conversations')
   const payload = { conversation_id: id, message: { id: newId(), role: 'user', content: 'once' } }

@@ -1,9 +1,10 @@
-// Another user's things do not exist. That every route and command says so is shown in tests/attacks; here is what goes beyond asking for them.
+// Another user's things do not exist. That every route and command says so is shown in
+// tests/attacks; here is what goes beyond asking for them.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
 import type { Device } from '../harness/device.ts'
-import { truth } from '../harness/follower.ts'
+import { storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -16,9 +17,9 @@ let alice: Person
 let bob: Person
 let before: unknown
 const everythingOf = async (person: Person) => [
-  await truth(person, 'conversations'),
-  await truth(person, 'preferences'),
-  await truth(person, 'account'),
+  await storedState(person, 'conversations'),
+  await storedState(person, 'preferences'),
+  await storedState(person, 'account'),
 ]
 beforeAll(async () => {
   alice = await signUp(shared.node, `${MARK}-1`)

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Conversation, Summary } from '@lockstep/protocol/conversations'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -17,8 +17,8 @@ beforeAll(async () => {
 const SOON = 1_000
 
 test('each browser sees what the other creates, renames, writes and deletes within a second', async () => {
-  await using here = await Follower.of(first, 'conversations')
-  await using there = await Follower.of(second, 'conversations')
+  await using here = await Follower.start(first, 'conversations')
+  await using there = await Follower.start(second, 'conversations')
   for (const [writer, reader] of [
     [here, there],
     [there, here],
@@ -42,13 +42,15 @@ test('each browser sees what the other creates, renames, writes and deletes with
     })
     await told('delete', { conversation_id: id })
     expect(seen()?.deleted_at).toEqual(expect.any(String))
-    expect(reader.state).toEqual(await truth(first, 'conversations'))
+    expect(reader.state).toEqual(await storedState(first, 'conversations'))
   }
-  expect([here.asked, there.asked]).toEqual(Array(2).fill({ loads: 1, ranges: 0, entities: 0 }))
+  expect([here.requests, there.requests]).toEqual(
+    Array(2).fill({ loads: 1, ranges: 0, entities: 0 }),
+  )
 })
 
 test('a change over HTTP reaches the devices like one of theirs', async () => {
-  await using there = await Follower.of(second, 'conversations')
+  await using there = await Follower.start(second, 'conversations')
   const { id } = await first.ask('createConversation', { body: { title: 'By curl' } })
   const { version } = await first.ask('putConversation', { params: { id }, body: { pinned: true } })
   await there.caughtUp(undefined, SOON)
@@ -60,8 +62,8 @@ test('a change over HTTP reaches the devices like one of theirs', async () => {
 })
 
 test('each browser follows when the theme is changed in the other', async () => {
-  await using here = await Follower.of(first, 'preferences')
-  await using there = await Follower.of(second, 'preferences')
+  await using here = await Follower.start(first, 'preferences')
+  await using there = await Follower.start(second, 'preferences')
   const dark = await here.device.done('update', { patch: { theme: 'dark', density: 'compact' } })
   await there.caughtUp(dark.seq, SOON)
   expect(there.state.preferences).toEqual({ theme: 'dark', density: 'compact' })
@@ -73,8 +75,8 @@ test('each browser follows when the theme is changed in the other', async () => 
 test('two tabs that append at once have both messages, in the same order', async () => {
   const id = newId()
   await first.ask('createConversation', { body: { id } })
-  await using here = await Follower.of(first, 'conversations')
-  await using there = await Follower.of(second, 'conversations')
+  await using here = await Follower.start(first, 'conversations')
+  await using there = await Follower.start(second, 'conversations')
   const append = (tab: typeof here, content: string) =>
     tab.device.done('append', { conversation_id: id, message: { role: 'user', content } })
 
@@ -95,5 +97,5 @@ test('two tabs that append at once have both messages, in the same order', async
   expect(messages(here).map(({ position }) => position)).toEqual(
     contents.map((_, index) => index + 1),
   )
-  expect(here.state).toEqual(await truth(first, 'conversations'))
+  expect(here.state).toEqual(await storedState(first, 'conversations'))
 })

@@ -1,5 +1,5 @@
-// Many people at once: their accounts and sessions are written to the database as sign-up writes them, but for the passwords, whose
-// hashing would take longer than all that is to be measured.
+// Creates many users at once. Their accounts and sessions are written to the database as a sign-up
+// does, except for the passwords: hashing them would take longer than everything to be measured.
 import type { Session, User } from '@lockstep/protocol/account'
 import { newId } from '@lockstep/protocol/ids'
 import { createSessions } from '../../realtime/auth/sessions.ts'
@@ -9,24 +9,24 @@ import { openDatabase } from '../../realtime/store/database.ts'
 import { insertUser } from '../../realtime/store/users.ts'
 import { Person } from '../harness/person.ts'
 
-/** What the nodes of a crowd must be started with. */
-export const bulkUsersEnv = { SESSION_SECRET: 'the secret of a crowd that only exists in tests' }
+/** Settings of the nodes that serve these users. */
+export const bulkUsersEnv = { SESSION_SECRET: 'a secret that is only used for the users of tests' }
 const AT_ONCE = 50
 
-/** @param home the address of the node that each of them talks to */
+/** @param nodeUrl the address of the node that the user with this index talks to */
 export async function createUsers(
   databaseUrl: string,
   count: number,
-  home: (index: number) => string,
+  nodeUrl: (index: number) => string,
 ): Promise<Person[]> {
   const database = await openDatabase(databaseUrl)
   const logger = createLogger('silent')
   const log = createLog(database, logger)
   const sessions = createSessions({ database, secrets: [bulkUsersEnv.SESSION_SECRET], logger })
-  const make = async (index: number): Promise<Person> => {
+  const createUser = async (index: number): Promise<Person> => {
     const _id = newId()
     const at = new Date()
-    const user: User = { id: _id, username: `one-of-many-${_id}`, created_at: at.toISOString() }
+    const user: User = { id: _id, username: `bulk-user-${_id}`, created_at: at.toISOString() }
     const { username } = user
     const unused = {
       password_hash: '',
@@ -42,17 +42,17 @@ export async function createUsers(
     const opened = await sessions.open(_id, 'test')
     const session: Session = { id: opened._id, device: opened.device, created_at: at.toISOString() }
     const [cookie] = (await sessions.cookie.issue(opened._id, false)).split(';')
-    return new Person(home(index), { user, session }, cookie!, '')
+    return new Person(nodeUrl(index), { user, session }, cookie!, '')
   }
   try {
-    return await inBatches(count, make)
+    return await inBatches(count, createUser)
   } finally {
     await log.stop()
     await database.close()
   }
 }
 
-/** `act` for each index below `count`, some tens at a time; results in order. */
+/** Calls `act` for each index below `count`, some tens at a time. Returns the results in order. */
 export async function inBatches<T>(
   count: number,
   act: (index: number) => Promise<T>,

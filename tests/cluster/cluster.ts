@@ -1,5 +1,6 @@
-// A cluster as it is deployed: nodes in processes of their own on one database and one Redis. What a test breaks it can mend, at the same
-// addresses; what it started ends with it.
+// A cluster as it is deployed: each node is a process of its own, and all share one database and
+// one Redis. A test can repair what it has broken, at the same addresses. Everything stops with the
+// test.
 import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { freshDatabase } from '../harness/database.ts'
@@ -10,19 +11,19 @@ import { TestRedis } from '../harness/redis.ts'
 type Env = Record<string, string | undefined>
 
 export interface ClusterOptions {
-  /** Of the database; a fresh one of the tests' shared server when absent. */
+  /** Default: a fresh database on the tests' shared server. */
   databaseUrl?: string
-  /** How many of the feed the database was told to have; 1 unless told. */
+  /** The number of leases that the database was configured with. Default: 1. */
   leases?: number
-  /** Other settings, or other ways to the database and to Redis, for the node of this index. */
+  /** Further settings of the node with this index, such as other addresses of its services. */
   env?: (index: number, redis: TestRedis) => Env | Promise<Env>
 }
 
-/** A figure of a node's `/metrics`, summed over labels. */
+/** The value of a node's metric, summed over its labels. */
 export const readMetric = async (node: { url: string }, name: string): Promise<number> =>
   (await readMetrics(node))(name)
 
-/** All of a node's figures, asked for once. */
+/** Reads all metrics of a node once. */
 async function readMetrics({ url }: { url: string }): Promise<(name: string) => number> {
   const text = await (await fetch(`${url}/metrics`)).text()
   return (name) => metricIn(text, name)
@@ -36,8 +37,7 @@ function metricIn(text: string, name: string): number {
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0)
 }
 
-/** The sum of a figure over nodes. */
-export const sum = (figures: readonly number[]): number => figures.reduce((a, b) => a + b, 0)
+export const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
 
 export class Cluster implements AsyncDisposable {
   readonly #stack = new AsyncDisposableStack()
@@ -45,7 +45,7 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: NodeProcess[] = []
   readonly databaseUrl: string
   redis!: TestRedis
-  /** An address that leads to any node that lives, as a load balancer's does. */
+  /** A load balancer: its address leads to any node that is alive. */
   balancer!: { url: string }
 
   private constructor(options: ClusterOptions) {
@@ -53,7 +53,7 @@ export class Cluster implements AsyncDisposable {
     this.databaseUrl = options.databaseUrl ?? this.#stack.use(freshDatabase()).url
   }
 
-  /** Starts `size` nodes, the first one alone: so it holds the lease, unless something happens to it. */
+  /** Starts `size` nodes. The first one starts alone and therefore holds the lease. */
   static async start(size: number, options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(options)
     try {
@@ -85,7 +85,7 @@ export class Cluster implements AsyncDisposable {
     return spawnNode({ url: this.databaseUrl }, env)
   }
 
-  /** What the nodes said of their faults: the reason, when a test fails. */
+  /** The failed requests in the nodes' logs, to explain why a test fails. */
   faultLines(): string[] {
     return this.nodes.flatMap(({ process }) =>
       process.output.filter((line) => line.includes('request failed')),
@@ -100,46 +100,49 @@ export class Cluster implements AsyncDisposable {
     return this.nodes.filter((other) => other !== node)
   }
 
-  /** Starts the node anew, at its address, after it has ended. */
+  /** Starts a node that has exited again, at the same address. */
   async respawn(node: NodeProcess): Promise<NodeProcess> {
     const index = this.nodes.indexOf(node)
     return (this.nodes[index] = await this.#spawn(index, new URL(node.url).port))
   }
 
-  /** The node that holds the lease; waits until there is exactly one. */
+  /** Returns the node that holds the lease. Waits until there is exactly one. */
   holder(within = 8_000): Promise<NodeProcess> {
-    const look = async () => {
+    const findHolder = async () => {
       const alive = this.alive()
       const held = await Promise.all(
         alive.map((node) => readMetric(node, 'lockstep_feed_leases_held')),
       )
       return sum(held) === 1 ? alive[held.indexOf(1)] : undefined
     }
-    return eventually(look, { within, what: 'one node holds the lease' })
+    return eventually(findHolder, { within, what: 'one node holds the lease' })
   }
 
-  /** Of every living node, in order. */
+  /** The value of a metric on each node that is alive, in the order of `nodes`. */
   metricOfEach(name: string): Promise<number[]> {
     return Promise.all(this.alive().map((node) => readMetric(node, name)))
   }
 
-  /** Every node is ready, hears Redis and knows the others, and one of them tails for all. */
+  /**
+   * Waits until every node is ready, reaches Redis and knows the others, and each lease has one
+   * tail.
+   */
   async untilHealthy(within = 30_000): Promise<void> {
     const { leases = 1 } = this.#options
     await eventually(
       async () => {
         const alive = this.alive()
         for (const { url } of alive) if ((await fetch(`${url}/readyz`)).status !== 200) return false
-        const figures = await Promise.all(alive.map(readMetrics))
-        const totalOf = (name: string) => sum(figures.map((figureOf) => figureOf(name)))
-        const knownToAll = figures.every((figureOf) => figureOf('lockstep_nodes') === alive.length)
+        const metrics = await Promise.all(alive.map(readMetrics))
+        const totalOf = (name: string) => sum(metrics.map((valueOf) => valueOf(name)))
+        const isKnownToAll = metrics.every((valueOf) => valueOf('lockstep_nodes') === alive.length)
         const isHeard = totalOf('lockstep_redis_heard') === alive.length
         const isTailed =
           totalOf('lockstep_feed_tails') === leases &&
           totalOf('lockstep_feed_leases_held') === leases
-        return knownToAll && isHeard && isTailed
+        return isKnownToAll && isHeard && isTailed
       },
-      { within, what: 'the cluster is whole again' },
+      { within, what: 'the cluster is healthy' },
     )
   }
 
@@ -148,21 +151,21 @@ export class Cluster implements AsyncDisposable {
   }
 }
 
-/** Leads each connection to the next target that takes it. */
+/** Connects each client to the next target that accepts the connection. */
 async function startBalancer(targets: () => readonly { url: string }[]) {
   let turn = 0
   const open = new Set<Socket>()
-  const lead = (near: Socket, left: readonly { url: string }[]): void => {
-    const [first, ...rest] = left
-    if (!first) return void near.destroy()
-    const far = connect(Number(new URL(first.url).port), '127.0.0.1')
-    const next = () => lead(near, rest)
-    far.once('error', next)
-    far.once('connect', () => {
-      far.off('error', next)
+  const forward = (client: Socket, candidates: readonly { url: string }[]): void => {
+    const [first, ...rest] = candidates
+    if (!first) return void client.destroy()
+    const node = connect(Number(new URL(first.url).port), '127.0.0.1')
+    const tryNext = () => forward(client, rest)
+    node.once('error', tryNext)
+    node.once('connect', () => {
+      node.off('error', tryNext)
       for (const [one, other] of [
-        [near, far],
-        [far, near],
+        [client, node],
+        [node, client],
       ] as const) {
         open.add(one)
         one.on('error', () => undefined)
@@ -171,14 +174,14 @@ async function startBalancer(targets: () => readonly { url: string }[]) {
           other.destroy()
         })
       }
-      near.pipe(far).pipe(near)
+      client.pipe(node).pipe(client)
     })
   }
-  const server: Server = createServer((near) => {
-    near.on('error', () => undefined)
+  const server: Server = createServer((client) => {
+    client.on('error', () => undefined)
     const all = targets()
     const from = all.length > 0 ? turn++ % all.length : 0
-    lead(near, [...all.slice(from), ...all.slice(0, from)])
+    forward(client, [...all.slice(from), ...all.slice(0, from)])
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

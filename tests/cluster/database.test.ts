@@ -1,4 +1,5 @@
-// The database of a whole cluster is killed and comes back: nodes stay, say that they aren't ready, and go on where they stood.
+// The database of a cluster is killed and comes back. The nodes stay, report that they are not
+// ready, and continue where they stopped.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import { Cluster } from './cluster.ts'
 import { Traffic } from './traffic.ts'
 
 test(
-  'P1 P2 P4: killed with -9 under load, it costs no acked change; nodes say that they are not ready until it is back',
+  'P1 P2 P4: a database killed under load loses no acked change, and nodes are not ready until it is back',
   { timeout: 120_000 },
   async () => {
     await using stack = new AsyncDisposableStack()
@@ -42,7 +43,7 @@ test(
       within: 30_000,
     })
     await traffic.untilAcked()
-    // and once more, so short that nobody may notice
+    // Once more, so shortly that no node may notice.
     await engine.process.kill()
     engine = await startEmbeddedProcess(directory, ['--port', String(port)])
     await traffic.untilAcked(10, 30_000)

@@ -1,4 +1,4 @@
-// What must be true on all nodes at once: who is signed out, whose account is gone, how often was guessed, who is there.
+// What must hold on all nodes at once: sign-outs, deleted accounts, rate limits and presence.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => cluster?.[Symbol.asyncDispose]())
 
-test('GATE-6: a revoked session loses its sockets on every node and topic at once, and is nobody anywhere', async () => {
+test('GATE-6: a revoked session loses its sockets on every node and topic at once, and no node accepts it', async () => {
   const alice = await signUp(cluster.nodes[0]!)
   const phone = await alice.signIn()
   const sockets = await Promise.all(
@@ -31,7 +31,7 @@ test('GATE-6: a revoked session loses its sockets on every node and topic at onc
   expect(own.connected).toBe(true)
 })
 
-test('a deleted account is gone from every node at once', async () => {
+test('a deleted account is gone on every node at once', async () => {
   const bob = await signUp(cluster.nodes[0]!)
   const sockets = await Promise.all(
     cluster.nodes.map((node) => bob.at(node).device('conversations')),
@@ -48,7 +48,7 @@ test('a deleted account is gone from every node at once', async () => {
   }
 })
 
-test('guesses are counted over all nodes together', async () => {
+test('password attempts are counted over all nodes together', async () => {
   const carol = await signUp(cluster.nodes[0]!)
   const guess = (n: number) =>
     request(`${cluster.nodes[n % 3]!.url}/auth/login`, 'POST', {
@@ -61,7 +61,7 @@ test('guesses are counted over all nodes together', async () => {
 })
 
 test(
-  'who was on a node that dies is gone for the others within 30 s, and back when back',
+  'a device on a node that dies goes offline for the others within 30 s, and online when it reconnects',
   { timeout: 60_000 },
   async () => {
     const [steady, mortal] = cluster.nodes as [(typeof cluster.nodes)[0], (typeof cluster.nodes)[0]]

@@ -1,4 +1,5 @@
-// The node that tails for all dies, sleeps, or goes: another takes over, and the devices of every node get all.
+// The holder of the lease dies, pauses or stops. Another node takes over, and the devices of all
+// nodes get every change.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster, readMetric } from './cluster.ts'
@@ -12,7 +13,7 @@ afterAll(() => cluster?.[Symbol.asyncDispose]())
 afterEach(() => cluster.untilHealthy())
 
 test(
-  'P1 P2: killed with -9, the holder is followed within 5 s and nobody misses anything',
+  'P1 P2: when the holder is killed, another node takes over within 5 s and no device misses a change',
   { timeout: 90_000 },
   async () => {
     const holder = await cluster.holder()
@@ -31,7 +32,7 @@ test(
   },
 )
 
-test('a holder that stops gives its lease away at once', { timeout: 90_000 }, async () => {
+test('a holder that stops releases its lease at once', { timeout: 90_000 }, async () => {
   const holder = await cluster.holder()
   await using traffic = await Traffic.start(cluster)
   traffic.startWriting()
@@ -46,13 +47,13 @@ test('a holder that stops gives its lease away at once', { timeout: 90_000 }, as
 })
 
 test(
-  'two nodes that believe they hold the lease do no harm: one slept through its end and wakes',
+  'two nodes that believe they hold the lease do no harm: one was paused past its expiry',
   { timeout: 90_000 },
   async () => {
     const holder = await cluster.holder()
     await using traffic = await Traffic.start(cluster)
     holder.process.signal('SIGSTOP')
-    // the sleeping one can't be asked
+    // The paused node cannot be asked.
     const awake = cluster.others(holder)
     const heir = await eventually(
       async () => {
@@ -62,7 +63,7 @@ test(
       },
       { within: 8_000, what: 'another node holds the lease' },
     )
-    for (let n = 0; n < 30; n++) await traffic.writeOnce(awake[n % 2]!, `while it sleeps ${n}`)
+    for (let n = 0; n < 30; n++) await traffic.writeOnce(awake[n % 2]!, `while it is paused ${n}`)
     holder.process.signal('SIGCONT')
     traffic.startWriting()
     await traffic.untilAcked(30)
@@ -73,7 +74,7 @@ test(
 )
 
 test(
-  'one change as the holder dies, with none behind it that would show the gap, arrives within its lease',
+  'a single change at the death of the holder, with none after it to show the gap, arrives in time',
   { timeout: 90_000 },
   async () => {
     const holder = await cluster.holder()

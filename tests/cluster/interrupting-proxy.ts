@@ -1,41 +1,44 @@
-// A line to the database that goes dead right behind a certain write: the database has it, and either its answer never comes, or nothing
-// else ever follows it.
+// A proxy to the database that goes dead directly after a certain write. The database has received
+// the write, and then either its answer never arrives, or no further request does.
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
-/** What is held back once the trap has closed: answers, or further requests. */
-export type Held = 'answers' | 'requests'
+/** What the proxy holds back after the interruption: answers, or further requests. */
+export type HeldTraffic = 'answers' | 'requests'
 
 export class InterruptingProxy implements AsyncDisposable {
   readonly #server: Server
-  readonly #links = new Set<{ near: Socket; far: Socket }>()
-  #bait: { bytes: Buffer; held: Held; closed: () => void } | undefined
-  #held: Held | undefined
+  readonly #pairs = new Set<{ client: Socket; database: Socket }>()
+  #trigger: { bytes: Buffer; held: HeldTraffic; interrupted: () => void } | undefined
+  #held: HeldTraffic | undefined
 
   private constructor(target: { host: string; port: number }) {
-    this.#server = createServer((near) => this.#join(near, connect(target)))
+    this.#server = createServer((client) => this.#join(client, connect(target)))
   }
 
   static async startFor(target: { host: string; port: number }): Promise<InterruptingProxy> {
-    const trap = new InterruptingProxy(target)
-    trap.#server.listen(0, '127.0.0.1')
-    await once(trap.#server, 'listening')
-    return trap
+    const proxy = new InterruptingProxy(target)
+    proxy.#server.listen(0, '127.0.0.1')
+    await once(proxy.#server, 'listening')
+    return proxy
   }
 
   get address(): string {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** Closes behind the next request that contains `text`; resolves then. */
-  interruptAfter(text: string, held: Held): Promise<void> {
-    return new Promise((closed) => (this.#bait = { bytes: Buffer.from(text), held, closed }))
+  /** Interrupts the traffic after the next request that contains `text`. Resolves then. */
+  interruptAfter(text: string, held: HeldTraffic): Promise<void> {
+    return new Promise((interrupted) => {
+      this.#trigger = { bytes: Buffer.from(text), held, interrupted }
+    })
   }
 
-  /** Lets everything through again, for whoever connects anew. */
+  /** Ends all connections and lets new ones through. */
   restore(): void {
-    this.#held = this.#bait = undefined
-    for (const { near, far } of this.#links) [near, far].forEach((end) => end.destroy())
+    this.#held = this.#trigger = undefined
+    for (const { client, database } of this.#pairs)
+      for (const end of [client, database]) end.destroy()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -44,27 +47,27 @@ export class InterruptingProxy implements AsyncDisposable {
     await once(this.#server, 'close')
   }
 
-  #join(near: Socket, far: Socket): void {
-    const link = { near, far }
-    this.#links.add(link)
-    near.on('data', (bytes) => {
+  #join(client: Socket, database: Socket): void {
+    const pair = { client, database }
+    this.#pairs.add(pair)
+    client.on('data', (bytes) => {
       if (this.#held === 'requests') return
-      far.write(bytes)
-      const bait = this.#bait
-      if (!bait?.bytes || !bytes.includes(bait.bytes)) return
-      this.#bait = undefined
-      this.#held = bait.held
-      bait.closed()
+      database.write(bytes)
+      const trigger = this.#trigger
+      if (!trigger || !bytes.includes(trigger.bytes)) return
+      this.#trigger = undefined
+      this.#held = trigger.held
+      trigger.interrupted()
     })
-    far.on('data', (bytes) => {
-      if (this.#held !== 'answers') near.write(bytes)
+    database.on('data', (bytes) => {
+      if (this.#held !== 'answers') client.write(bytes)
     })
-    for (const end of [near, far]) {
+    for (const end of [client, database]) {
       end.on('error', () => undefined)
       end.on('close', () => {
-        this.#links.delete(link)
-        near.destroy()
-        far.destroy()
+        this.#pairs.delete(pair)
+        client.destroy()
+        database.destroy()
       })
     }
   }

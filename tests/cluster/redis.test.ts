@@ -1,4 +1,5 @@
-// Redis dies, forgets, freezes, hangs up and chokes: service goes on, nothing is lost or doubled, and the figures say what is so.
+// Redis dies, loses its data, hangs, closes connections and becomes slow. The service continues,
+// nothing is lost or duplicated, and the metrics tell the state.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Redis } from 'ioredis'
 import { eventually } from '../harness/eventually.ts'
@@ -13,7 +14,7 @@ import { Traffic } from './traffic.ts'
 const TIMEOUT = { timeout: 90_000 }
 
 let cluster: Cluster
-/** Each node's way to Redis. */
+/** Each node's connection to Redis. */
 const wires: Wire[] = []
 beforeAll(async () => {
   const env = async (index: number, { port }: { port: number }) => {
@@ -32,8 +33,8 @@ const each = (value: number) => cluster.nodes.map(() => value)
 const readiness = () =>
   Promise.all(cluster.nodes.map(async ({ url }) => (await fetch(`${url}/readyz`)).status))
 
-/** Every node says that it works alone, and is ready all the same. */
-const alone = () =>
+/** Waits until every node reports that it works without Redis and is ready nevertheless. */
+const untilIsolated = () =>
   eventually(
     async () => {
       expect(await cluster.metricOfEach('lockstep_redis_heard')).toEqual(each(0))
@@ -47,7 +48,7 @@ const alone = () =>
   )
 
 test(
-  'FEED-5: killed, it is done without; started again empty, it is used again',
+  'FEED-5: the nodes work without a Redis that was killed, and use it again when it has restarted empty',
   TIMEOUT,
   async () => {
     await using traffic = await Traffic.start(cluster)
@@ -55,7 +56,7 @@ test(
     await traffic.untilAcked()
     await cluster.redis.kill()
     await traffic.untilAcked()
-    await alone()
+    await untilIsolated()
     await traffic.untilAcked()
     await cluster.redis.restart()
     await traffic.untilAcked()
@@ -64,7 +65,7 @@ test(
   },
 )
 
-test('restarted empty in a moment, it takes nothing away', TIMEOUT, async () => {
+test('short restarts of an empty Redis lose nothing', TIMEOUT, async () => {
   await using traffic = await Traffic.start(cluster)
   traffic.startWriting()
   for (let round = 0; round < 3; round++) {
@@ -75,13 +76,13 @@ test('restarted empty in a moment, it takes nothing away', TIMEOUT, async () => 
   await traffic.stopAndVerify()
 })
 
-test('frozen, with every connection open, it holds up nobody', TIMEOUT, async () => {
+test('a Redis that hangs with all connections open delays no node', TIMEOUT, async () => {
   await using traffic = await Traffic.start(cluster)
   traffic.startWriting()
   await traffic.untilAcked()
   cluster.redis.freeze()
   try {
-    await alone()
+    await untilIsolated()
     await traffic.untilAcked()
   } finally {
     cluster.redis.thaw()
@@ -90,7 +91,7 @@ test('frozen, with every connection open, it holds up nobody', TIMEOUT, async ()
   await traffic.stopAndVerify()
 })
 
-test('one that hangs up on everybody again and again loses nothing', TIMEOUT, async () => {
+test('a Redis that closes all connections again and again loses nothing', TIMEOUT, async () => {
   const admin = new Redis(cluster.redis.url)
   await using traffic = await Traffic.start(cluster)
   traffic.startWriting()
@@ -108,7 +109,7 @@ test('one that hangs up on everybody again and again loses nothing', TIMEOUT, as
 })
 
 test(
-  'FEED-5: one that is slow delays, up to where it is done without, and doubles nothing',
+  'FEED-5: a slow Redis delays changes until the nodes work without it, and duplicates nothing',
   TIMEOUT,
   async () => {
     await using traffic = await Traffic.start(cluster)
@@ -117,12 +118,12 @@ test(
       for (const wire of wires) wire.delay(500)
       await traffic.untilAcked(20)
       await traffic.untilDelivered()
-      // there and back it takes longer than a command may: nobody can hold the lease
+      // A round trip takes longer than a command may, so no node can hold the lease.
       for (const wire of wires) wire.delay(1_200)
       const unheld = async () =>
         expect(await cluster.metricOfEach('lockstep_feed_leases_held')).toEqual(each(0))
       await eventually(unheld, { within: 15_000, what: 'the lease is lost' })
-      // and longer than an echo may
+      // A round trip takes longer than an echo may.
       for (const wire of wires) wire.delay(1_800)
       await traffic.untilAcked(20)
     } finally {
@@ -134,7 +135,7 @@ test(
 )
 
 test(
-  'one that takes nothing more: what it doesn’t take in time is dropped, counted, and found in the log',
+  'messages that Redis does not take in time are dropped and counted, and the changes are read from the log',
   TIMEOUT,
   async () => {
     const holder = await cluster.holder()
@@ -151,7 +152,7 @@ test(
         sum(await cluster.metricOfEach('lockstep_redis_lost_total')) > lost
       await eventually(dropped, {
         within: 15_000,
-        what: 'what Redis does not take is dropped and counted',
+        what: 'messages that Redis does not take are counted as lost',
       })
     } finally {
       cluster.redis.thaw()
@@ -161,34 +162,36 @@ test(
   },
 )
 
-describe('one change at the worst moment, with none behind it that would show the gap, arrives all the same', () => {
+describe('a single change at the worst moment, with none after it to show the gap, arrives when', () => {
   const rounds = 3
-  const worst = async (
+  const verifyArrival = async (
     fault: () => Promise<unknown>,
-    mend: () => Promise<unknown> = () => Promise.resolve(),
+    repair: () => Promise<unknown> = () => Promise.resolve(),
   ) => {
     await using traffic = await Traffic.start(cluster)
     for (let round = 0; round < rounds; round++) {
       await traffic.writeDuringFault(cluster.nodes[round % 3]!, `round ${round}`, fault)
-      await mend()
+      await repair()
       await cluster.untilHealthy()
     }
     await traffic.stopAndVerify()
   }
 
-  test('GATE-3: subscribers are hung up on', TIMEOUT, async () => {
+  test('GATE-3: Redis closes the connections of subscribers', TIMEOUT, async () => {
     const admin = new Redis(cluster.redis.url)
     try {
-      await worst(() => admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
+      await verifyArrival(() => admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub'))
     } finally {
       admin.disconnect()
     }
   })
 
-  test('GATE-3: Redis is restarted empty', TIMEOUT, () => worst(() => cluster.redis.restart()))
+  test('GATE-3: Redis is restarted empty', TIMEOUT, () =>
+    verifyArrival(() => cluster.redis.restart()),
+  )
 
-  test('GATE-3: Redis is gone and stays away', TIMEOUT, () =>
-    worst(
+  test('GATE-3: Redis is killed and stays away', TIMEOUT, () =>
+    verifyArrival(
       () => cluster.redis.kill(),
       () => cluster.redis.restart(),
     ),
@@ -196,7 +199,7 @@ describe('one change at the worst moment, with none behind it that would show th
 })
 
 test(
-  'FEED-5: a node that starts while Redis cannot be reached serves all the same',
+  'FEED-5: a node that starts while Redis cannot be reached serves nevertheless',
   TIMEOUT,
   async () => {
     const nowhere = `redis://127.0.0.1:${await freePort()}`
@@ -214,7 +217,7 @@ test(
 )
 
 test(
-  'another deployment on the same Redis has feed and neighbours of its own',
+  'another deployment on the same Redis has its own feed and knows only its own nodes',
   TIMEOUT,
   async () => {
     await using database = freshDatabase()

@@ -1,4 +1,5 @@
-// A node that is told to stop ends in order and in time, whatever else is mute: whoever told it would kill it in the end.
+// A node that receives a stop signal exits in an orderly way and in time, even if its services do
+// not answer. After that time it would be killed.
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -11,10 +12,10 @@ import { signUp } from '../harness/person.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
 
-/** What docs/operating.md promises (ms). */
+/** The time that docs/operating.md promises (ms). */
 const DEADLINE_MS = 30_000
 
-test('steps that never end take no more than the total, and those behind them are begun all the same', async () => {
+test('steps that never end take no longer than the total, and the remaining steps are started nevertheless', async () => {
   const begun: string[] = []
   const stops = createShutdown(createLogger('silent'), { step: 1_000, total: 500 })
   for (const name of ['last', 'e', 'd', 'c', 'b', 'first'])
@@ -22,17 +23,17 @@ test('steps that never end take no more than the total, and those behind them ar
       begun.push(name)
       return new Promise<void>(() => undefined)
     })
-  const long = new AbortController()
+  const waiting = new AbortController()
   const ended = Promise.all([stops.run(), stops.run()]).then(() => 'ended')
   expect(
-    await Promise.race([ended, pause(4_000, 'waits for each step', { signal: long.signal })]),
+    await Promise.race([ended, pause(4_000, 'waits for each step', { signal: waiting.signal })]),
   ).toBe('ended')
-  long.abort()
+  waiting.abort()
   expect(begun).toEqual(['first', 'b', 'c', 'd', 'e', 'last'])
 })
 
 test(
-  'with a database and a Redis that are mute, and told twice, it ends once, with code 0, in time',
+  'with a database and a Redis that do not answer, a node that gets two signals stops once, with code 0, in time',
   { timeout: 90_000 },
   async () => {
     await using home = freshDatabase()
@@ -43,26 +44,26 @@ test(
     const person = await signUp(node)
     const device = await person.device('conversations')
     const { id: conversation_id } = await person.ask('createConversation')
-    const message = { role: 'user', content: 'to be projected' }
+    const message = { role: 'user', content: 'not projected yet' }
     await device.done('append', { conversation_id, message })
 
     wire.pause('down')
     redis.freeze()
     device.socket.emit('append', { mutation_id: newId(), conversation_id, message })
     const asked = person.rest('GET', '/conversations').catch(() => undefined)
-    const told = performance.now()
+    const signalledAt = performance.now()
     node.process.signal('SIGTERM')
     await device.next('draining', 15_000)
     node.process.signal('SIGTERM')
     expect(await node.process.exited).toEqual({ code: 0, signal: null })
-    expect(performance.now() - told).toBeLessThan(DEADLINE_MS)
+    expect(performance.now() - signalledAt).toBeLessThan(DEADLINE_MS)
     expect(device.inbox.all('draining')).toHaveLength(1)
     expect(shutdownTimings.total).toBeLessThan(DEADLINE_MS)
     await asked
   },
 )
 
-test('a node that leaves takes devices until load balancers may know, and only then sends them away', async () => {
+test('a node that stops accepts devices until load balancers have noticed, and only then asks them to move', async () => {
   await using home = freshDatabase()
   await using node = await startNode(home, { options: { leaveMs: 3_000 } })
   const person = await signUp(node)

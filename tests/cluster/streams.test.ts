@@ -1,18 +1,19 @@
-// FEED-1 as the database sees it: the number of change streams follows the leases, never the users, the devices or the nodes.
+// FEED-1 as the database sees it: the number of change streams equals the number of leases, and
+// never depends on users, devices or nodes.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import { expect, test } from 'vitest'
-import type { FeedDocument } from '../../realtime/store/feed.ts'
 import { withDatabase } from '../harness/database.ts'
 import { startEmbeddedProcess } from '../harness/embedded-process.ts'
 import { eventually } from '../harness/eventually.ts'
 import { Cluster, sum } from './cluster.ts'
 import { createUsers, bulkUsersEnv, inBatches } from './bulk-users.ts'
+import type { FeedDocument } from '../../realtime/store/documents.ts'
 
-/** A cluster on a database that nobody else has cursors on. */
-async function clusterOf(nodes: number, leases: number) {
+/** Starts a cluster on a database on which nobody else has cursors. */
+async function startClusterOf(nodes: number, leases: number) {
   await using starting = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'lockstep-streams-'))
   starting.defer(() => rm(directory, { recursive: true, force: true }))
@@ -28,7 +29,7 @@ async function clusterOf(nodes: number, leases: number) {
   return {
     cluster,
     databaseUrl,
-    /** Cursors that are open at the database, those of reads that run right now included. */
+    /** The number of open cursors, including those of reads that are running. */
     async cursors(): Promise<number> {
       const status = await client.db('admin').command({ serverStatus: 1 })
       return Number((status.metrics as { cursor: { open: { total: unknown } } }).cursor.open.total)
@@ -38,10 +39,10 @@ async function clusterOf(nodes: number, leases: number) {
 }
 
 test(
-  'FEED-1: 2,000 users on two nodes need the one stream that nobody needs too',
+  'FEED-1: 2,000 users on two nodes need one stream, as no user at all does',
   { timeout: 120_000 },
   async () => {
-    await using home = await clusterOf(2, 1)
+    await using home = await startClusterOf(2, 1)
     const { cluster, databaseUrl, cursors } = home
     await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
     const people = await createUsers(databaseUrl, 2_000, (i) => cluster.nodes[i % 2]!.url)
@@ -50,7 +51,7 @@ test(
     await eventually(async () => expect(await cursors()).toBe(1), { within: 10_000 })
     expect(sum(await cluster.metricOfEach('lockstep_feed_tails'))).toBe(1)
 
-    // and each hears its own, from whichever node it was written
+    // Each device gets its own user's change, on whichever node it was written.
     const some = Array.from({ length: 20 }, (_, i) => i * 97)
     for (const i of some) {
       const elsewhere = cluster.nodes[(i + 1) % 2]!
@@ -64,8 +65,8 @@ test(
 )
 
 test('FEED-1: three leases on two nodes are three streams', { timeout: 60_000 }, async () => {
-  await using home = await clusterOf(2, 3)
-  // the first node has all three until it hears of the second and hands one over
+  await using home = await startClusterOf(2, 3)
+  // The first node holds all three leases until it knows the second one and releases one.
   const tails = async () => (await home.cluster.metricOfEach('lockstep_feed_tails')).toSorted()
   await eventually(async () => expect(await tails()).toEqual([1, 2]), { within: 10_000 })
   await eventually(async () => expect(await home.cursors()).toBe(3), { within: 10_000 })

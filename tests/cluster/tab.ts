@@ -1,11 +1,11 @@
-// A tab with the real client engine, behind the load balancer: nobody tells it which node to go to.
+// A tab with the real client engine. It connects through the load balancer, which chooses its node.
 import type { Person } from '../harness/person.ts'
 import { eventually } from '../harness/eventually.ts'
 import { createEngine, type Engine } from '@lockstep/client'
 
 export class EngineTab implements AsyncDisposable {
   readonly engine: Engine
-  /** When it was last seen to lose its node, and to be live again (`performance.now()`). */
+  /** When it last lost its node, and when it was last live again (`performance.now()`). */
   lostAt = -Infinity
   liveAt = -Infinity
 
@@ -19,7 +19,7 @@ export class EngineTab implements AsyncDisposable {
     })
   }
 
-  /** Opens it at a conversation; resolves when it is live. */
+  /** Opens a tab at a conversation. Resolves when it is live. */
   static async open(person: Person, origin: string, conversation_id: string): Promise<EngineTab> {
     const tab = new EngineTab(person, origin)
     await tab.engine.start()
@@ -32,7 +32,10 @@ export class EngineTab implements AsyncDisposable {
     return eventually(() => this.engine.connection === 'live', { within, what: 'the tab is live' })
   }
 
-  /** Writes a message; resolves to its `mutation_id` when it was acked, however often it had to be sent. Rejects when it was refused. */
+  /**
+   * Writes a message. Resolves to its `mutation_id` when it is acked, however often it had to be
+   * sent. Rejects if it is refused.
+   */
   async write(conversation_id: string, content: string): Promise<string> {
     const { mutation_id, outcome } = this.engine.conversations.append(conversation_id, {
       role: 'user',

@@ -1,25 +1,32 @@
-// One person's life on a cluster while things break: a device on every node, and writers over HTTP and sockets that repeat what was not
-// acked, under the same key, wherever a node answers. In the end it must be exact: P1 and P2 of the contract.
+// The traffic of one person on a cluster while things break: a device on every node, and writers
+// over HTTP and sockets. A writer repeats a request that was not acked under the same key, on
+// whichever node answers. In the end, everything must be exact (P1 and P2 of the contract).
 import { setTimeout as pause } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import { expect } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import type { Cluster } from './cluster.ts'
 import { EngineTab } from './tab.ts'
 
-/** Between two writes of one writer (ms): faults are hit by some of them, and the nodes have time left to live. */
-const PACE_MS = 250
-/** Between two nodes that a device tries (ms). */
+/**
+ * Pause between two writes of a writer (ms). Some writes hit the fault, and the nodes stay
+ * responsive.
+ */
+const WRITE_PAUSE_MS = 250
+/** Pause between two nodes that a device tries (ms). */
 const RETRY_MS = 25
-/** Longer than Redis may be unheard, or a holder dead, before others act on it; much shorter than the 25 s between two heads (ms). */
-const LONELY_MS = 9_000
-/** A request that hangs is a failure too (ms). */
-const PATIENCE_MS = 15_000
-/** A connection that could not be made, or ended before the answer. */
-const broken = new Set(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'])
+/**
+ * How long a single change may take while there is a fault (ms). It is longer than the nodes need
+ * to notice a dead Redis or holder, and much shorter than the 25 s between two heads.
+ */
+const DURING_FAULT_MS = 9_000
+/** A request that takes longer has failed (ms). */
+const REQUEST_TIMEOUT_MS = 15_000
+/** The connection could not be made, or it ended before the answer. */
+const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'])
 
 interface Acked {
   mutation_id: string
@@ -33,9 +40,9 @@ export class Traffic implements AsyncDisposable {
   readonly devices: RoamingDevice[] = []
   readonly tabs: EngineTab[] = []
   readonly acked: Acked[] = []
-  /** Answers and errors after which no client may repeat its request. */
+  /** Answers and errors after which a client must not repeat its request. */
   readonly failures: string[] = []
-  /** How often a request had to be repeated, by what it got. */
+  /** How often requests had to be repeated, by the answer that they got. */
   readonly repeated = new Map<string, number>()
   #writing = true
   #writers: Promise<void>[] = []
@@ -46,7 +53,7 @@ export class Traffic implements AsyncDisposable {
     this.conversation_id = conversation_id
   }
 
-  /** A new person with a device on each node; nothing is written before `write`. */
+  /** Signs up a person with a device on each node. Writing begins with `startWriting`. */
   static async start(cluster: Cluster): Promise<Traffic> {
     const person = await signUp(cluster.balancer)
     const { id } = await person.ask('createConversation')
@@ -56,7 +63,7 @@ export class Traffic implements AsyncDisposable {
     return traffic
   }
 
-  /** Opens so many tabs of the person at the load balancer. */
+  /** Opens tabs of the person at the load balancer. */
   async openTabs(tabs: number): Promise<void> {
     for (let i = 0; i < tabs; i++)
       this.tabs.push(
@@ -64,7 +71,7 @@ export class Traffic implements AsyncDisposable {
       )
   }
 
-  /** Begins to write, over HTTP to all nodes in turn, from each device and each tab. */
+  /** Starts to write over HTTP to all nodes in turn, from each device, and from each tab. */
   startWriting(): void {
     this.#writers = [this.#repeat('http', (acked) => this.#overHttp(acked))]
     for (const [index, device] of this.devices.entries())
@@ -75,17 +82,20 @@ export class Traffic implements AsyncDisposable {
       this.#writers.push(this.#inTab(`tab-${index}`, tab))
   }
 
-  /** Resolves when so many more writes were acked. */
+  /** Resolves when `count` more writes have been acked. */
   async untilAcked(count = 10, within = 20_000): Promise<void> {
     const goal = this.acked.length + count
     await eventually(() => this.acked.length >= goal || this.failures.length > 0, {
       within,
       what: `${count} more writes`,
     })
-    this.#noneFailed()
+    this.#verifyNoFailure()
   }
 
-  /** One write that a node acks, repeated as long as it says `unavailable`; rejects for any other answer. */
+  /**
+   * Writes once, and repeats the write while the node answers `unavailable`. Rejects for other
+   * errors.
+   */
   async writeOnce(node: { url: string }, text: string): Promise<Acked> {
     const acked = { mutation_id: newId(), text }
     for (let answer = ''; answer !== 'ok';) {
@@ -96,33 +106,36 @@ export class Traffic implements AsyncDisposable {
     return acked
   }
 
-  /** One write while `fault` happens, and none behind it that would show the gap: every device has it long before the next `head`. */
+  /**
+   * Writes once while `fault` happens, with no later change that would show a gap. Resolves when
+   * every device has the change, which must be long before the next `head`.
+   */
   async writeDuringFault(
     node: { url: string },
     text: string,
     fault: () => Promise<unknown>,
   ): Promise<void> {
     await Promise.all([fault(), this.writeOnce(node, text)])
-    await this.untilDelivered(LONELY_MS)
+    await this.untilDelivered(DURING_FAULT_MS)
   }
 
-  /** Resolves when every device has what the database has now. */
+  /** Resolves when every device has what the database has at the time of the call. */
   async untilDelivered(within = 20_000): Promise<void> {
     const { seq } = await this.person.ask('listConversations')
     for (const { follower } of this.devices) await follower.caughtUp(seq, within)
   }
 
-  /** Stops writing, and checks that everything is exact: devices, documents and log. */
+  /** Stops writing, and verifies that the devices, the documents and the log agree exactly. */
   async stopAndVerify(within = 20_000): Promise<void> {
     this.#writing = false
     await Promise.all(this.#writers)
-    this.#noneFailed()
+    this.#verifyNoFailure()
     const goal = await eventually(() => this.person.ask('listConversations'), {
       within,
       what: 'the database answers',
     })
     for (const device of this.devices) await device.follower.caughtUp(goal.seq, within)
-    const stored = await truth(this.person, 'conversations')
+    const stored = await storedState(this.person, 'conversations')
     for (const { follower } of this.devices) {
       expect(follower.state).toEqual(stored)
       expect(follower.applied).toEqual(follower.applied.map((_, i) => follower.applied[0]! + i))
@@ -139,16 +152,16 @@ export class Traffic implements AsyncDisposable {
         messages.slice(-shown.length),
       )
     }
-    await this.#inLogOnce(goal.seq)
+    await this.#verifyLog(goal.seq)
     const texts = messages.map(({ content }) => content)
     expect(texts.toSorted()).toEqual(this.acked.map(({ text }) => text).toSorted())
   }
 
-  #noneFailed(): void {
+  #verifyNoFailure(): void {
     expect(this.failures, this.cluster.faultLines().join('\n')).toEqual([])
   }
 
-  async #inLogOnce(head: number): Promise<void> {
+  async #verifyLog(head: number): Promise<void> {
     await using client = await MongoClient.connect(this.cluster.databaseUrl)
     const entries = await client
       .db()
@@ -168,7 +181,7 @@ export class Traffic implements AsyncDisposable {
     await Promise.all(this.tabs.map((tab) => tab[Symbol.asyncDispose]()))
   }
 
-  /** Writes one after the other, each until it is acked. */
+  /** Writes again and again, and repeats each write until it is acked. */
   async #repeat(name: string, act: (write: Acked) => Promise<string>): Promise<void> {
     for (let n = 0; this.#writing; n++) {
       const write = { mutation_id: newId(), text: `${name} ${n}` }
@@ -177,12 +190,12 @@ export class Traffic implements AsyncDisposable {
         if (answer === 'ok') this.acked.push(write)
         else if (answer.startsWith('failed')) return void this.failures.push(answer)
         else this.repeated.set(answer, (this.repeated.get(answer) ?? 0) + 1)
-        await pause(PACE_MS)
+        await pause(WRITE_PAUSE_MS)
       }
     }
   }
 
-  /** As `#repeat`, but it is the engine that repeats. */
+  /** Like `#repeat`, except that the client engine repeats the writes. */
   async #inTab(name: string, tab: EngineTab): Promise<void> {
     for (let n = 0; this.#writing; n++) {
       const text = `${name} ${n}`
@@ -191,7 +204,7 @@ export class Traffic implements AsyncDisposable {
       } catch (error) {
         return void this.failures.push((error as Error).message)
       }
-      await pause(PACE_MS)
+      await pause(WRITE_PAUSE_MS)
     }
   }
 
@@ -211,14 +224,14 @@ export class Traffic implements AsyncDisposable {
           cookie: this.person.cookie,
           'idempotency-key': mutation_id,
         },
-        signal: AbortSignal.timeout(PATIENCE_MS),
+        signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       })
       const body = await response.text()
       if (response.status === 200) return 'ok'
       return response.status === 503 ? 'unavailable' : `failed: ${response.status} ${body}`
     } catch (error) {
       const code = String(((error as Error).cause as { code?: unknown } | undefined)?.code)
-      return broken.has(code) ? code : `failed: ${String(error)} ${code}`
+      return connectionErrors.has(code) ? code : `failed: ${String(error)} ${code}`
     }
   }
 
@@ -237,25 +250,25 @@ export class Traffic implements AsyncDisposable {
   }
 }
 
-/** A device that goes to another node when its own is gone, or says that it is about to. */
+/** A device that moves to another node when its node is gone or is draining. */
 class RoamingDevice {
   readonly follower: Follower<'conversations'>
-  /** How long it was without a node, each time (ms). */
+  /** How long the device was without a node, each time (ms). */
   readonly away: number[] = []
   readonly #cluster: Cluster
   readonly #person: Person
   #stopped = false
-  readonly #wandering: Promise<void>
+  readonly #roaming: Promise<void>
 
   private constructor(person: Person, follower: Follower<'conversations'>, cluster: Cluster) {
     this.#person = person
     this.follower = follower
     this.#cluster = cluster
-    this.#wandering = this.#wander()
+    this.#roaming = this.#roam()
   }
 
   static async of(person: Person, url: string, cluster: Cluster): Promise<RoamingDevice> {
-    const follower = await Follower.of(person, 'conversations')
+    const follower = await Follower.start(person, 'conversations')
     await follower.leave()
     await follower.join(person.at({ url }))
     return new RoamingDevice(person, follower, cluster)
@@ -264,16 +277,16 @@ class RoamingDevice {
   async stop(): Promise<void> {
     this.#stopped = true
     await this.follower.leave()
-    await this.#wandering
+    await this.#roaming
   }
 
-  async #wander(): Promise<void> {
-    const for_ever = 3_600_000
+  async #roam(): Promise<void> {
+    const forever = 3_600_000
     while (!this.#stopped) {
       const { device } = this.follower
       await Promise.race([
-        device.disconnected(for_ever),
-        device.until('draining', () => true, for_ever),
+        device.disconnected(forever),
+        device.until('draining', () => true, forever),
       ])
       if (this.#stopped) return
       const since = performance.now()
@@ -290,7 +303,7 @@ class RoamingDevice {
       try {
         if (node) return await this.follower.join(this.#person.at(node))
       } catch {
-        // refused, or gone too: the next one
+        // This node refused the device or is gone as well. The next one is tried.
       }
       await pause(RETRY_MS)
     }

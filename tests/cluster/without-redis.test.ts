@@ -1,11 +1,11 @@
-// What must hold on all nodes holds without Redis too: they hear of it from the log.
+// Without Redis, sign-outs and deletions reach all nodes through the log.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { topics } from '@lockstep/protocol/topics'
 import { eventually } from '../harness/eventually.ts'
 import { signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'
 
-/** Much shorter than the 25 s between two looks at the sessions of all sockets (ms). */
+/** Much shorter than the 25 s between two checks of all sessions (ms). */
 const SOON_MS = 8_000
 
 let cluster: Cluster
@@ -21,7 +21,7 @@ afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
 })
 
-test('signing up and in are not held up by a Redis that does not answer', async () => {
+test('a Redis that does not answer does not delay sign-up and sign-in', async () => {
   const began = performance.now()
   const person = await signUp(cluster.nodes[0]!)
   await person.signIn(cluster.nodes[1])

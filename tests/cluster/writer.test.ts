@@ -1,11 +1,11 @@
-// The node that writes dies at the two worst moments: when its insert is in and its ack isn't out, and when its ack is out and its
-// documents haven't followed.
+// A node dies at the two worst moments of a write: after the insert and before the ack, and after
+// the ack and before the projection.
 import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { addressOf, freshDatabase, throughAddress, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp } from '../harness/person.ts'
 import { Cluster } from './cluster.ts'
 import { InterruptingProxy } from './interrupting-proxy.ts'
@@ -13,26 +13,28 @@ import { InterruptingProxy } from './interrupting-proxy.ts'
 const MORTAL = 1
 
 let database: TestDatabase
-let trap: InterruptingProxy
+let proxy: InterruptingProxy
 let cluster: Cluster
 let client: MongoClient
 beforeAll(async () => {
   database = freshDatabase()
-  trap = await InterruptingProxy.startFor(addressOf(database.url))
-  const throughTrap = throughAddress(database.url, trap.address)
-  const env = (index: number) => (index === MORTAL ? { MONGODB_URL: throughTrap } : {})
+  proxy = await InterruptingProxy.startFor(addressOf(database.url))
+  const throughProxy = throughAddress(database.url, proxy.address)
+  const env = (index: number) => (index === MORTAL ? { MONGODB_URL: throughProxy } : {})
   cluster = await Cluster.start(3, { databaseUrl: database.url, env })
   client = await MongoClient.connect(database.url)
 }, 60_000)
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]()
   await client?.close()
-  await trap?.[Symbol.asyncDispose]()
+  await proxy?.[Symbol.asyncDispose]()
   await database?.[Symbol.asyncDispose]()
 })
 
-/** A person whose devices are on the nodes that stay, and who writes on the one that dies. */
-async function household() {
+/**
+ * Signs up a person whose devices are on the nodes that stay, and who writes on the one that dies.
+ */
+async function setUp() {
   const [steady, mortal, third] = cluster.nodes as [
     (typeof cluster.nodes)[0],
     (typeof cluster.nodes)[0],
@@ -41,8 +43,8 @@ async function household() {
   expect(await cluster.holder()).not.toBe(mortal)
   const person = await signUp(steady)
   const { id } = await person.ask('createConversation')
-  const here = await Follower.of(person, 'conversations')
-  const there = await Follower.of(person.at(third), 'conversations')
+  const here = await Follower.start(person, 'conversations')
+  const there = await Follower.start(person.at(third), 'conversations')
   const writer = await person.at(mortal).device('conversations')
   const append = (content: string) => ({
     mutation_id: newId(),
@@ -52,7 +54,7 @@ async function household() {
   const entries = (mutation_id: string) =>
     client.db().collection('changes').find({ user_id: person.user.id, mutation_id }).toArray()
   const exact = async () => {
-    const stored = await truth(person, 'conversations')
+    const stored = await storedState(person, 'conversations')
     for (const follower of [here, there]) {
       await follower.caughtUp()
       expect(follower.state).toEqual(stored)
@@ -64,26 +66,25 @@ async function household() {
 }
 
 test(
-  'P1: killed between insert and ack, it has written once, and the repetition elsewhere finds that',
+  'P1: after a kill between insert and ack, a repetition on another node finds the change, written once',
   { timeout: 60_000 },
   async () => {
-    const { steady, mortal, person, here, there, writer, append, entries, exact } =
-      await household()
+    const { steady, mortal, person, here, there, writer, append, entries, exact } = await setUp()
     await writer.done('append', append('before'))
     const payload = append('in, but not acked')
-    const closed = trap.interruptAfter('in, but not acked', 'answers')
+    const interrupted = proxy.interruptAfter('in, but not acked', 'answers')
     const answer = writer.command('append', payload).then(
       () => 'acked',
       () => 'gone',
     )
-    await closed
+    await interrupted
     const { seq } = await here.device.until(
       'change',
       ({ mutation_id }) => mutation_id === payload.mutation_id,
     )
     await there.device.until('change', ({ mutation_id }) => mutation_id === payload.mutation_id)
     await mortal.process.kill()
-    trap.restore()
+    proxy.restore()
     expect(await answer).toBe('gone')
     const retry = await person.at(steady).device('conversations')
     expect(await retry.done('append', payload)).toMatchObject({ seq })
@@ -96,10 +97,10 @@ test(
 )
 
 test(
-  'P1 LOG-6: killed between ack and projection, it leaves documents that follow without it, read or unread',
+  'P1 LOG-6: after a kill between ack and projection, another node projects the change, even without a reader',
   { timeout: 60_000 },
   async () => {
-    const { mortal, person, id, here, writer, append, exact } = await household()
+    const { mortal, person, id, here, writer, append, exact } = await setUp()
     const key = `${person.user.id}:conversations`
     const applied = async () =>
       (await client
@@ -108,17 +109,17 @@ test(
         .findOne({ _id: key }))!.applied
     const written = ['before', 'acked, but not projected']
     await writer.done('append', append(written[0]!))
-    const closed = trap.interruptAfter(written[1]!, 'requests')
+    const interrupted = proxy.interruptAfter(written[1]!, 'requests')
     const { seq } = await writer.done('append', append(written[1]!))
-    await closed
+    await interrupted
     await here.device.until('change', (change) => change.seq === seq)
     expect(await applied()).toBeLessThan(seq)
     await mortal.process.kill()
-    trap.restore()
-    // nobody reads over HTTP: the node that holds the tail has seen the entry
+    proxy.restore()
+    // Nobody reads over HTTP. The node that tails has seen the entry.
     await eventually(async () => (await applied()) === seq, {
       within: 10_000,
-      what: 'the documents follow',
+      what: 'the change is projected',
     })
     const documents = client
       .db()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checkNodeVersion } from '../../realtime/embedded/node-version.ts'
 import { freshDatabase } from '../harness/database.ts'
-import { startProcess, type OwnedProcess } from '../harness/processes.ts'
+import { startProcess, type TestProcess } from '../harness/processes.ts'
 
 const sourceFile = (path: string): string => new URL(`../../${path}`, import.meta.url).pathname
 
@@ -14,7 +14,7 @@ function startWithout(
   matches: RegExp,
   args: readonly string[],
   env: Record<string, string | undefined> = {},
-): Promise<OwnedProcess> {
+): Promise<TestProcess> {
   const hooks = `
     import { registerHooks } from 'node:module'
     registerHooks({

@@ -1,32 +1,32 @@
 import { expect, inject, test } from 'vitest'
 import { addressOf, freshDatabase, throughAddress } from '../harness/database.ts'
 import { eventually, within } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 import { Wire } from '../harness/wire.ts'
 
-/** One operation waits at most 7 s, the first time; a busy machine gets some more. */
-const QUICKLY = 10_000
-/** Commands that wait for each other, as they are of one topic. */
+/** The first operation waits at most 7 s. A busy machine gets some more time. */
+const ANSWERS_WITHIN_MS = 10_000
+/** Commands of one topic, which wait for each other. */
 const AT_ONCE = 20
 
 test.each(['cut off', 'mute'])(
-  'while its database is %s a node answers unavailable, keeps its devices, and brings them what they missed without a reload',
+  'while its database is %s, a node answers unavailable and keeps its devices; they catch up without a reload',
   async (fault) => {
     await using database = freshDatabase()
     await using wire = await Wire.to(addressOf(inject('mongodbUrl')))
     await using steady = await startNode(database)
     await using lonely = await startNode({ url: throughAddress(database.url, wire.address) })
     const alice = await signUp(steady, 'alice')
-    await using follower = await Follower.of(alice.at(lonely), 'conversations')
+    await using follower = await Follower.start(alice.at(lonely), 'conversations')
     const { device } = follower
 
     if (fault === 'mute') wire.pause('down')
     else wire.cut()
-    const command = () => device.command('create', { title: 'Nowhere to put it' })
+    const command = () => device.command('create', { title: 'Cannot be stored' })
     const [acks, rest, ready] = await within(
-      QUICKLY,
+      ANSWERS_WITHIN_MS,
       'answers without a database',
       Promise.all([
         Promise.all(Array.from({ length: AT_ONCE }, command)),
@@ -40,19 +40,22 @@ test.each(['cut off', 'mute'])(
     expect(rest.headers.get('retry-after')).toMatch(/^\d+$/)
     expect(ready.status).toBe(503)
     expect((await alice.at(lonely).rest('GET', '/healthz')).status).toBe(200)
-    await alice.ask('createConversation', { body: { title: 'Meanwhile, elsewhere' } })
+    await alice.ask('createConversation', { body: { title: 'Created on another node' } })
 
     wire.restore()
     wire.resume('down')
-    await eventually(async () => (await device.command('create', { title: 'Back again' })).ok, {
-      within: 15_000,
-    })
+    await eventually(
+      async () => (await device.command('create', { title: 'After the fault' })).ok,
+      {
+        within: 15_000,
+      },
+    )
     await follower.caughtUp(undefined, 15_000)
     expect(follower.device).toBe(device)
     expect(device.connected).toBe(true)
-    expect(follower.asked.loads).toBe(1)
-    expect(follower.state).toEqual(await truth(alice, 'conversations'))
-    expect(follower.state.map(({ title }) => title)).toContain('Meanwhile, elsewhere')
+    expect(follower.requests.loads).toBe(1)
+    expect(follower.state).toEqual(await storedState(alice, 'conversations'))
+    expect(follower.state.map(({ title }) => title)).toContain('Created on another node')
   },
   40_000,
 )

@@ -1,4 +1,4 @@
-// The feed on a real database: changes are inserted as the log inserts them, and must reach `deliver`.
+// The feed on a real database. Changes are inserted as the log does, and must reach `deliver`.
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -7,12 +7,12 @@ import { startFeed, type FeedDeps } from '../../realtime/feed/feed.ts'
 import { tailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Database } from '../../realtime/store/database.ts'
+import type { ResumeToken } from '../../realtime/store/documents.ts'
 import {
   readDeploymentName,
   readResumeToken,
   renameDeployment,
   saveResumeToken,
-  type Token,
 } from '../../realtime/store/feed.ts'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -45,7 +45,7 @@ function feedOn(database: Database, also: Partial<FeedDeps> = {}) {
   }
 }
 
-test('each inserted change is delivered in order, as devices see it, and offered for projection', async () => {
+test('each inserted change is delivered in order, in the form for devices, and offered for projection', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   await using run = feedOn(store.database)
@@ -64,7 +64,7 @@ test('each inserted change is delivered in order, as devices see it, and offered
   expect(run.comparisons()).toBe(1)
 })
 
-test('FEED-2 a node that comes back goes on where it stopped', async () => {
+test('FEED-2 a node that starts again continues where it stopped', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   const user_id = newId()
@@ -84,10 +84,10 @@ test('FEED-2 a node that comes back goes on where it stopped', async () => {
   await eventually(() => again.seqs().includes(2))
 })
 
-test('FEED-3 a dead token ends in a stream from now and a comparison of heads', async () => {
+test('FEED-3 after a dead token, a stream is opened from now and heads are compared', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
-  await saveResumeToken(store.database, '0/1', { _data: 'not a token' } as Token, 0)
+  await saveResumeToken(store.database, '0/1', { _data: 'not a token' } as ResumeToken, 0)
   await using run = feedOn(store.database)
   await run.feed.ready
   expect(run.comparisons()).toBe(1)
@@ -96,7 +96,7 @@ test('FEED-3 a dead token ends in a stream from now and a comparison of heads', 
   await eventually(() => run.delivered.length === 1)
 })
 
-test('FEED-3 a dropped collection ends in a stream from now and a comparison of heads', async () => {
+test('FEED-3 after the collection was dropped, a stream is opened from now and heads are compared', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
   await using run = feedOn(store.database)
@@ -109,10 +109,10 @@ test('FEED-3 a dropped collection ends in a stream from now and a comparison of 
   await eventually(() => run.delivered.length === 2)
 })
 
-test('a token kept under a later lease is not moved back by an earlier holder', async () => {
+test('an earlier holder cannot replace the token that a later holder has saved', async () => {
   await using home = freshDatabase()
   await using store = await openTestDatabase(home.url)
-  const token = (name: string) => ({ _data: name }) as Token
+  const token = (name: string) => ({ _data: name }) as ResumeToken
   await saveResumeToken(store.database, 'r', token('five'), 5)
   await saveResumeToken(store.database, 'r', token('four'), 4)
   expect(await readResumeToken(store.database, 'r')).toEqual(token('five'))
@@ -120,7 +120,7 @@ test('a token kept under a later lease is not moved back by an earlier holder', 
   expect(await readResumeToken(store.database, 'r')).toEqual(token('six'))
 })
 
-test('a database has one name for its deployment, whoever asks first; a copy of it gets another', async () => {
+test('a database has one deployment name, whichever node asks first, and a copy can get another name', async () => {
   await using home = freshDatabase()
   await using other = freshDatabase()
   await using store = await openTestDatabase(home.url)

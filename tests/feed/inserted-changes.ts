@@ -1,9 +1,9 @@
-// Changes as the log inserts them, without the log.
+// Inserts changes as the log does, without the log.
 import { newId } from '@lockstep/protocol/ids'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 
-/** A connection that closes when it goes out of scope. */
+/** Opens a database that is closed when it goes out of scope. */
 export async function openTestDatabase(url: string) {
   const database = await openDatabase(url)
   return { database, [Symbol.asyncDispose]: () => database.close() }

@@ -1,4 +1,5 @@
-// Feeds of several nodes on one database and one Redis: one of them tails for all, and another when that one is gone.
+// The feeds of several nodes on one database and one Redis. One node tails for all, and when it has
+// gone, another one does.
 import { Registry } from 'prom-client'
 import { expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -15,13 +16,13 @@ import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
 import { insertChange, openTestDatabase } from './inserted-changes.ts'
 
-const linkTimes: ClusterLinkTimings = {
+const linkTimings: ClusterLinkTimings = {
   heartbeatMs: 50,
   echoTimeoutMs: 300,
   reconnectMs: 1_000,
   nodeTimeoutMs: 500,
 }
-const chargeTimes: LeasedRangeTimings = {
+const leaseTimings: LeasedRangeTimings = {
   checkMs: 50,
   ttlMs: 400,
   beatMs: 100,
@@ -50,7 +51,7 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
     node: newId(),
     logger,
     metrics: new Registry(),
-    timings: linkTimes,
+    timings: linkTimings,
   })
   const own: string[] = []
   const published: string[] = []
@@ -66,7 +67,7 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
     logger,
     metrics,
     tailTimings: { ...tailTimings, saveMs: 0, idleMs: 300 },
-    leaseTimings: chargeTimes,
+    leaseTimings: leaseTimings,
   })
   return {
     feed,
@@ -84,7 +85,8 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
 }
 
 async function startNodes(size: number, leases = 1) {
-  await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
+  // If a start fails, the stack stops what has been started.
+  await using started = new AsyncDisposableStack()
   const home = started.use(freshDatabase())
   const { database } = started.use(await openTestDatabase(home.url))
   if (leases > 1) await database.feed.insertOne({ _id: 'leases', count: leases })
@@ -133,7 +135,7 @@ test('FEED-1 one node tails and publishes for all', async () => {
   expect(cluster.others(holder).flatMap(({ own }) => own)).toEqual([])
 })
 
-test('a holder that stops is followed at once, from where it stood', async () => {
+test('when a holder stops, another node takes over at once and continues where it stopped', async () => {
   await using cluster = await startNodes(2)
   const holder = await cluster.holder()
   const [other] = cluster.others(holder) as [Node]
@@ -143,14 +145,14 @@ test('a holder that stops is followed at once, from where it stood', async () =>
   expect(await cluster.holder()).toBe(other)
 })
 
-test('a holder that vanishes is followed when its lease is over; what nobody saw is replayed', async () => {
+test('when a holder disappears, another node takes over after the lease has expired and replays what was missed', async () => {
   await using cluster = await startNodes(2)
   const holder = await cluster.holder()
   const [other] = cluster.others(holder) as [Node]
   holder.wire.cut()
   const key = await cluster.change()
   await eventually(() => other.published.includes(key), { within: 5_000 })
-  // the one that was cut off serves its own devices meanwhile
+  // Meanwhile the node that was cut off serves its own devices.
   await eventually(() => holder.own.includes(key))
   const next = await cluster.change()
   await eventually(() => holder.own.includes(next))
@@ -159,12 +161,12 @@ test('a holder that vanishes is followed when its lease is over; what nobody saw
   await eventually(async () => (await cluster.tails()) === 1, { within: 8_000 })
 })
 
-test('FEED-5 nodes that cannot see Redis tail for themselves, and stop when it is back and one tails for all', async () => {
+test('FEED-5 nodes that cannot reach Redis tail for themselves until Redis is back and one node tails for all', async () => {
   await using cluster = await startNodes(2)
   await cluster.holder()
   await cluster.redis.kill()
   await eventually(async () => (await cluster.tails()) === 2)
-  // A stream that is being opened doesn't see what was written before: heads are compared for that.
+  // A stream that is being opened does not show earlier changes. For those, heads are compared.
   const keys: string[] = []
   await eventually(async () => {
     keys.push(await cluster.change())
@@ -180,7 +182,7 @@ test('FEED-5 nodes that cannot see Redis tail for themselves, and stop when it i
   await eventually(() => cluster.nodes.every(({ feed }) => feed.isHealthy()))
 })
 
-test('a Redis that hangs stops nobody', async () => {
+test('a Redis that hangs stops no feed', async () => {
   await using cluster = await startNodes(2)
   await cluster.holder()
   const before = cluster.nodes.map(({ comparisons }) => comparisons())

@@ -78,7 +78,9 @@ async function startScriptedNode(name: string, log: ScriptedLog, nodes: Receiver
     receiveBeat: (beat: HolderBeat) => range.receiveBeat(beat),
     offerNewest,
     comparisons: () => comparisons,
-    /** From now on, the node believes that it holds the lease under this generation, or not at all. */
+    /**
+     * From now on, the node believes that it holds the lease under this generation, or not at all.
+     */
     believe: (generation: number | undefined) => (heldGeneration = generation),
     /** The lease is free, and the node acquires it under this generation. */
     async acquire(generation: number) {

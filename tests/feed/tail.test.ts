@@ -1,12 +1,13 @@
-// The tail's supervisor against a scripted stream: whatever the stream does, each change is handed over or heads are compared.
+// The tail on a scripted stream. Whatever the stream does, each change is delivered, or heads are
+// compared.
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { startTail, type TailDeps, type TailTimings } from '../../realtime/feed/tail.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import type { ChangeStreamReader, StreamEvent } from '../../realtime/store/change-stream.ts'
-import type { Token } from '../../realtime/store/feed.ts'
+import type { ResumeToken } from '../../realtime/store/documents.ts'
 import { eventually } from '../harness/eventually.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 
 const timings: TailTimings = { idleMs: 60, muteMs: 60, saveMs: 0, retryMs: [1, 20] }
 const resumable = new Error('resumable')
@@ -14,18 +15,20 @@ const historyLost = new Error('286')
 
 const entry = (seq: number) => ({ seq }) as ChangeDocument
 
-/** A server with one oplog; tokens are positions in it. */
+/** A database server with one oplog. Tokens are positions in it. */
 class ScriptedServer {
   readonly events: StreamEvent[] = []
-  /** Thrown by the next reads of any stream, one each. */
+  /** Each of the next reads of any stream throws one of them. */
   failures: Error[] = []
-  /** Tokens below it are lost. */
+  /** Tokens below this position are lost. */
   oldest = 0
   mute = false
-  /** Events that a majority has: no stream shows more, and no majority read finds more. */
+  /**
+   * How many events a majority has. No stream shows more, and no majority read finds more.
+   */
   committed = Infinity
   opened: (number | 'now')[] = []
-  open = (after: Token | undefined): ChangeStreamReader => {
+  open = (after: ResumeToken | undefined): ChangeStreamReader => {
     this.opened.push(after === undefined ? 'now' : Number(after))
     let at: number | undefined = after === undefined ? undefined : Number(after)
     let closed = false
@@ -35,7 +38,7 @@ class ScriptedServer {
       next: async () => {
         await new Promise((resolve) => setTimeout(resolve, 1))
         if (closed) throw new Error('closed')
-        if (this.mute) return new Promise(() => undefined) // a half-open connection
+        if (this.mute) return new Promise(() => undefined) // A half-open connection never answers.
         const failure = this.failures.shift()
         if (failure) throw failure
         opened.resolve()
@@ -48,7 +51,7 @@ class ScriptedServer {
         if (event) at++
         return event
       },
-      token: () => at as Token | undefined,
+      token: () => at as ResumeToken | undefined,
       close: () => {
         closed = true
         return Promise.resolve()
@@ -59,12 +62,12 @@ class ScriptedServer {
 
 function tailOf(
   server: ScriptedServer,
-  token?: Token,
+  token?: ResumeToken,
   also: Partial<TailDeps> = {},
   logger = createLogger('silent'),
 ) {
-  const handed: number[] = []
-  const kept: Token[] = []
+  const delivered: number[] = []
+  const saved: ResumeToken[] = []
   const failures: string[] = []
   const heard: string[] = []
   const tail = startTail(
@@ -76,9 +79,9 @@ function tailOf(
         server.events.push({ kind: 'canary' })
         return Promise.resolve()
       },
-      deliver: ({ seq }) => handed.push(seq),
-      saveToken: (saved) => {
-        kept.push(saved)
+      deliver: ({ seq }) => delivered.push(seq),
+      saveToken: (savedToken) => {
+        saved.push(savedToken)
         return Promise.resolve()
       },
       onStartedFromNow: () => heard.push(`compare after ${server.opened.length} streams`),
@@ -89,37 +92,38 @@ function tailOf(
     logger,
     timings,
   )
-  return { tail, handed, kept, failures, heard, [Symbol.asyncDispose]: () => tail.stop() }
+  return { tail, delivered, saved, failures, heard, [Symbol.asyncDispose]: () => tail.stop() }
 }
 
-test('a first start opens the stream, then compares heads and is ready, once the stream shows the canary', async () => {
+test('at its first start, the tail compares heads and is ready once the stream has shown the canary', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual(['now'])
   expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
   server.events.push({ kind: 'change', entry: entry(1) })
-  await eventually(() => run.handed.length === 1)
+  await eventually(() => run.delivered.length === 1)
 })
 
-test('heads are compared no earlier than a majority has what was written before the stream', async () => {
+test('heads are not compared before a majority has what was written before the stream', async () => {
   const server = new ScriptedServer()
-  server.events.push({ kind: 'change', entry: entry(1) }) // in no stream from now, and in no majority read yet
+  // No stream from now and no majority read shows it yet.
+  server.events.push({ kind: 'change', entry: entry(1) })
   server.committed = 0
   await using run = tailOf(server)
   await eventually(() => server.events.some(({ kind }) => kind === 'canary'))
-  await eventually(() => run.kept.length > 0) // idle batches come all the same
+  await eventually(() => run.saved.length > 0) // Idle batches arrive nevertheless.
   expect(run.heard).toEqual([])
   server.committed = Infinity
   await eventually(() => run.tail.isReady())
   expect(run.heard).toEqual(['compare after 1 streams', 'ready'])
 })
 
-test('a stream from now that breaks before it shows anything leaves the comparison to the one that follows it', async () => {
+test('if a stream from now fails before its first event, heads are compared after the next stream shows one', async () => {
   const server = new ScriptedServer()
   server.committed = 0
   await using run = tailOf(server)
-  await eventually(() => run.kept.length > 0)
+  await eventually(() => run.saved.length > 0)
   server.failures.push(resumable)
   await eventually(() => run.failures.length > 0)
   server.committed = Infinity
@@ -128,48 +132,48 @@ test('a stream from now that breaks before it shows anything leaves the comparis
   expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
 })
 
-test('FEED-2 a saved token resumes behind it, and is kept after the work is done and on idle batches', async () => {
+test('FEED-2 a tail resumes after its saved token, and saves tokens after delivery and on idle batches', async () => {
   const server = new ScriptedServer()
   server.events.push({ kind: 'change', entry: entry(1) }, { kind: 'change', entry: entry(2) })
   const order: string[] = []
-  await using run = tailOf(server, 1 as Token, {
+  await using run = tailOf(server, 1 as ResumeToken, {
     deliver: ({ seq }) => order.push(`change ${seq}`),
     saveToken: (token) => Promise.resolve(void order.push(`keep ${String(token)}`)),
   })
-  await eventually(() => order.includes('keep 3')) // behind the canary
+  await eventually(() => order.includes('keep 3')) // The position after the canary.
   expect(order.slice(0, 2)).toEqual(['change 2', 'keep 2'])
   expect(run.heard).toEqual(['ready'])
 })
 
-test('a resumable failure goes on behind the last event', async () => {
+test('after a resumable failure, the stream continues after the last event', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => run.tail.isReady())
   server.events.push({ kind: 'change', entry: entry(1) })
-  await eventually(() => run.handed.length === 1)
+  await eventually(() => run.delivered.length === 1)
   server.failures.push(resumable, resumable, resumable)
   server.events.push({ kind: 'change', entry: entry(2) })
-  await eventually(() => run.handed.length === 2)
+  await eventually(() => run.delivered.length === 2)
   await eventually(() => run.tail.isReady())
   expect(run.failures).toEqual(['resumed', 'resumed', 'resumed'])
   expect(run.tail.restarts()).toBe(0)
   expect(server.opened.filter((after) => after === 'now')).toHaveLength(1)
 })
 
-test('FEED-3 lost history ends in a stream from now and a comparison of heads', async () => {
+test('FEED-3 after lost history, a stream is opened from now and heads are compared', async () => {
   const server = new ScriptedServer()
   server.events.push({ kind: 'change', entry: entry(1) })
   server.oldest = 1
-  await using run = tailOf(server, 0 as Token)
+  await using run = tailOf(server, 0 as ResumeToken)
   await eventually(() => run.tail.isReady())
   expect(server.opened).toEqual([0, 'now'])
   expect(run.heard).toEqual(['compare after 2 streams', 'ready'])
   expect(run.failures).toEqual(['restarted'])
   server.events.push({ kind: 'change', entry: entry(2) })
-  await eventually(() => run.handed.includes(2))
+  await eventually(() => run.delivered.includes(2))
 })
 
-test('FEED-3 an invalidated stream ends in a stream from now and a comparison of heads', async () => {
+test('FEED-3 after an invalidated stream, a stream is opened from now and heads are compared', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => run.tail.isReady())
@@ -184,7 +188,7 @@ test('FEED-3 an invalidated stream ends in a stream from now and a comparison of
   ])
 })
 
-test('FEED-3 a stream that opens but stays mute is replaced, even when its connection never answers', async () => {
+test('FEED-3 a mute stream is replaced, even if its connection never answers', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => run.tail.isReady())
@@ -196,7 +200,7 @@ test('FEED-3 a stream that opens but stays mute is replaced, even when its conne
   expect(run.heard.filter((what) => what.startsWith('compare')).length).toBeGreaterThanOrEqual(2)
 })
 
-test('a stream without changes stays, as long as it shows the canary', async () => {
+test('a stream without changes is kept as long as it shows the canary', async () => {
   const server = new ScriptedServer()
   await using run = tailOf(server)
   await eventually(() => server.events.filter(({ kind }) => kind === 'canary').length > 4)
@@ -204,7 +208,7 @@ test('a stream without changes stays, as long as it shows the canary', async () 
   expect(server.opened).toEqual(['now'])
 })
 
-test('a database that takes no canary says nothing about the stream', async () => {
+test('a failed write of the canary does not count as a mute stream', async () => {
   const server = new ScriptedServer()
   let beats = 0
   await using run = tailOf(server, undefined, {
@@ -214,7 +218,7 @@ test('a database that takes no canary says nothing about the stream', async () =
   expect(run.failures).toEqual([])
 })
 
-test('FEED-4 failures with no event between them are errors, back off, and the tail is not ready meanwhile', async () => {
+test('FEED-4 failures without an event between them are logged as errors and back off, and the tail is not ready', async () => {
   const server = new ScriptedServer()
   server.failures = Array.from({ length: 5 }, () => new Error('not resumable'))
   const lines: { level: number; losses?: number }[] = []
@@ -235,7 +239,7 @@ test('FEED-4 failures with no event between them are errors, back off, and the t
   expect(lines.flatMap(({ losses }) => losses ?? [])).toEqual([2, 3, 4, 5])
 })
 
-test('stopping ends a stream that never answers', async () => {
+test('stop ends a stream that never answers', async () => {
   const server = new ScriptedServer()
   const run = tailOf(server)
   await eventually(() => run.tail.isReady())

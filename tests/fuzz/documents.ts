@@ -1,12 +1,17 @@
 // Compares a user's documents with the fold of the log. Documents are what other programs may read,
 // and what a device receives that loads over HTTP.
 import type { Collection, Db } from 'mongodb'
-import { toRun, type RunDocument } from '../../realtime/store/agent-runs.ts'
-import { toSummary, type ConversationDocument } from '../../realtime/store/conversations.ts'
-import { toMessage, type MessageDocument } from '../../realtime/store/messages.ts'
-import type { UserDocument } from '../../realtime/store/users.ts'
+import { toRun } from '../../realtime/store/agent-runs.ts'
+import { toSummary } from '../../realtime/store/conversations.ts'
+import { toMessage } from '../../realtime/store/messages.ts'
 import { assertEqual } from './compare.ts'
 import type { FoldedLog } from './folded-log.ts'
+import type {
+  ConversationDocument,
+  MessageDocument,
+  RunDocument,
+  UserDocument,
+} from '../../realtime/store/documents.ts'
 
 /** Throws if a document doesn't agree with the log (yet). */
 export async function checkDocuments(database: Db, user_id: string, log: FoldedLog): Promise<true> {

@@ -15,8 +15,8 @@ import { noPreferences, reducePreferences } from '@lockstep/protocol/reduce/pref
 import { isRun, reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { toChange } from '../../realtime/log/entry.ts'
-import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import { assertEqual, seqsBetween } from './compare.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 
 /**
  * The state of one entity, by topic. The preferences and the account are single entities, whose key

@@ -146,7 +146,7 @@ export class FuzzCluster implements AsyncDisposable {
       case 'freeze-redis':
         return this.#redis!.freeze(fault.ms)
       case 'delay-answers':
-        return this.#wire.hesitate(fault.every, fault.ms)
+        return this.#wire.delayEvery(fault.every, fault.ms)
     }
   }
 

@@ -7,10 +7,10 @@ import { Collection } from 'mongodb'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { decideConversations } from '@lockstep/protocol/decide/conversations'
 import { ConnectionRegistry } from '../../realtime/gateway/connection-registry.ts'
-import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import { historyKinds, playAndCheck } from './histories.ts'
 import type { Step } from './steps.ts'
 import { FuzzCluster } from './fuzz-cluster.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 
 const WITHOUT_BUG_MS = 15_000
 const WITH_BUG_MS = 1_500

@@ -1,45 +1,45 @@
-// The end of an account: a device is told of it, and its connection ends behind that.
+// When an account is closed, its devices are told, and then their connections end.
 import { expect, test } from 'vitest'
 import { startScriptedNode, type ScriptedNode } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
 
-function close(house: ScriptedNode, user_id: string) {
-  const closed = house.log.append(user_id, {
+function close(node: ScriptedNode, user_id: string) {
+  const closed = node.log.append(user_id, {
     topic: 'account',
     op: 'closed',
     entity_id: user_id,
     data: {},
   })
-  house.gateway.deliver(user_id, closed)
+  node.gateway.deliver(user_id, closed)
   return closed
 }
 
-test('P1 a live device hears it last, then its whole connection ends, once', async () => {
-  await using house = await startScriptedNode()
-  const { cookie, user_id } = house.sessions.signIn()
-  const stranger = await house.join('account', house.sessions.signIn().cookie)
-  const device = await house.join('account', cookie)
-  const closed = close(house, user_id)
+test('P1 a live device gets the change last, then its transport ends, once', async () => {
+  await using node = await startScriptedNode()
+  const { cookie, user_id } = node.sessions.signIn()
+  const stranger = await node.join('account', node.sessions.signIn().cookie)
+  const device = await node.join('account', cookie)
+  const closed = close(node, user_id)
   await device.next('disconnect')
   expect(device.seen.slice(1)).toEqual([
     { event: 'change', payload: closed },
     { event: 'disconnect', payload: 'io server disconnect' },
   ])
   expect(stranger.socket.connected).toBe(true)
-  expect(await house.metric('lockstep_sockets_ended_total')).toBe(1)
-  expect(await house.metric('lockstep_sockets')).toBe(1)
+  expect(await node.metric('lockstep_sockets_ended_total')).toBe(1)
+  expect(await node.metric('lockstep_sockets')).toBe(1)
 })
 
-test('P1 GATE-3 a device that is being caught up hears it with the rest, then its connection ends', async () => {
-  await using house = await startScriptedNode()
-  const { cookie, user_id } = house.sessions.signIn()
-  const renamed = house.log.append(user_id, { topic: 'account', op: 'renamed' })
+test('P1 GATE-3 a device that is being caught up gets the change in its sync, then its transport ends', async () => {
+  await using node = await startScriptedNode()
+  const { cookie, user_id } = node.sessions.signIn()
+  const renamed = node.log.append(user_id, { topic: 'account', op: 'renamed' })
   const gate = Promise.withResolvers<void>()
   const reading = Promise.withResolvers<void>()
-  const device = house.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
-  house.log.beforeRead = () => (reading.resolve(), gate.promise)
+  const device = node.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
+  node.log.beforeRead = () => (reading.resolve(), gate.promise)
   await reading.promise
-  const closed = close(house, user_id)
+  const closed = close(node, user_id)
   gate.resolve()
   await device.next('disconnect')
   const sync = {
@@ -54,18 +54,18 @@ test('P1 GATE-3 a device that is being caught up hears it with the rest, then it
     { event: 'sync', payload: sync },
     { event: 'disconnect', payload: 'io server disconnect' },
   ])
-  expect(await house.metric('lockstep_sockets')).toBe(0)
+  expect(await node.metric('lockstep_sockets')).toBe(0)
 })
 
-test('devices that have not joined the account, or can’t be told, end within a second all the same', async () => {
-  await using house = await startScriptedNode()
-  const { cookie, user_id } = house.sessions.signIn()
-  const other = await house.join('conversations', cookie)
-  house.log.beforeRead = () => new Promise(() => undefined)
-  const stuck = house.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
-  await expect.poll(() => house.metric('lockstep_sockets')).toBe(2)
-  close(house, user_id)
+test('devices of other topics, and devices that cannot be told, are ended within a second', async () => {
+  await using node = await startScriptedNode()
+  const { cookie, user_id } = node.sessions.signIn()
+  const other = await node.join('conversations', cookie)
+  node.log.beforeRead = () => new Promise(() => undefined)
+  const stuck = node.connect('account', cookie, { protocol: 1, since: { epoch: EPOCH, seq: 0 } })
+  await expect.poll(() => node.metric('lockstep_sockets')).toBe(2)
+  close(node, user_id)
   await Promise.all([other.next('disconnect', 1_000), stuck.next('disconnect', 1_000)])
   expect(other.eventNames()).toEqual(['sync', 'disconnect'])
-  expect(await house.metric('lockstep_sockets')).toBe(0)
+  expect(await node.metric('lockstep_sockets')).toBe(0)
 })

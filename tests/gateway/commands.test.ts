@@ -1,4 +1,4 @@
-// What devices ask of the server: commands, ranges, and everything that isn't one.
+// What devices request: commands, ranges, and events that are neither.
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -6,8 +6,8 @@ import type { Execute } from '../../realtime/commands/commands.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startScriptedNode } from './scripted-node.ts'
 
-/** Remembers what it was asked to do. */
-function recorder(
+/** An `execute` that records its calls. */
+function recordCommands(
   answer: Execute = () =>
     Promise.resolve({ data: { done: true }, seq: 7, version: 3, changed: true }),
 ) {
@@ -19,11 +19,11 @@ function recorder(
   return { calls, execute }
 }
 
-test('a command is parsed, executed as its session, and its outcome acked', async () => {
-  const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const { cookie, user_id, session_id } = house.sessions.signIn()
-  const client = await house.join('conversations', cookie)
+test('a command is parsed, executed for its session, and acked with its outcome', async () => {
+  const { calls, execute } = recordCommands()
+  await using node = await startScriptedNode({ execute })
+  const { cookie, user_id, session_id } = node.sessions.signIn()
+  const client = await node.join('conversations', cookie)
   const [mutation_id, conversation_id] = [newId(), newId()]
   const ack = await client.request('delete', {
     mutation_id: mutation_id.toUpperCase(),
@@ -43,15 +43,15 @@ test('a command is parsed, executed as its session, and its outcome acked', asyn
 test.for([
   ['without a mutation_id', 'delete', { conversation_id: newId() }],
   ['with an unknown field', 'delete', { conversation_id: newId(), mutation_id: newId(), extra: 1 }],
-  ['with something else than an object', 'delete', 'everything'],
-  ['with nothing', 'delete', null],
-  ["of another topic's", 'revoke', { session_id: newId(), mutation_id: newId() }],
+  ['with a payload that is not an object', 'delete', 'everything'],
+  ['with the payload null', 'delete', null],
+  ['of another topic', 'revoke', { session_id: newId(), mutation_id: newId() }],
   ['that does not exist', 'nonsense', {}],
-  ['named like a property of all objects', 'constructor', {}],
+  ['with the name of a property that every object has', 'constructor', {}],
 ] as const)('a command %s is invalid and executes nothing', async ([, name, payload]) => {
-  const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const { calls, execute } = recordCommands()
+  await using node = await startScriptedNode({ execute })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   expect(await client.request(name, payload)).toMatchObject({
     ok: false,
     error: { code: 'invalid', status: 422 },
@@ -59,10 +59,10 @@ test.for([
   expect(calls).toEqual([])
 })
 
-test('a command without an ack, or with too many arguments, executes nothing and breaks nothing', async () => {
-  const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+test('a command without an ack or with too many arguments executes nothing and breaks nothing', async () => {
+  const { calls, execute } = recordCommands()
+  await using node = await startScriptedNode({ execute })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const payload = { conversation_id: newId(), mutation_id: newId() }
   client.socket.emit('delete', payload)
   client.socket.emit('delete')
@@ -74,14 +74,14 @@ test('a command without an ack, or with too many arguments, executes nothing and
   expect(await client.request('delete', payload)).toMatchObject({ ok: true })
 })
 
-test('faults reach the ack as problems, anything else as internal without a word', async () => {
+test('a fault reaches the ack as a problem; any other error reaches it as internal, without details', async () => {
   const thrown: unknown[] = [
     new Fault('version_conflict', { current: { id: 'x' } }),
     new Error('password=secret'),
   ]
-  const { execute } = recorder(() => Promise.reject(thrown.shift()))
-  await using house = await startScriptedNode({ execute })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const { execute } = recordCommands(() => Promise.reject(thrown.shift()))
+  await using node = await startScriptedNode({ execute })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const ask = () => client.request('delete', { conversation_id: newId(), mutation_id: newId() })
   expect(await ask()).toMatchObject({
     ok: false,
@@ -92,11 +92,11 @@ test('faults reach the ack as problems, anything else as internal without a word
   expect(JSON.stringify(broken)).not.toContain('secret')
 })
 
-test('range gives both ends, and refuses more than 500 changes', async () => {
-  await using house = await startScriptedNode()
-  const { cookie, user_id } = house.sessions.signIn()
-  const changes = Array.from({ length: 6 }, () => house.log.append(user_id))
-  const client = await house.join('conversations', cookie)
+test('range includes both ends and refuses more than 500 changes', async () => {
+  await using node = await startScriptedNode()
+  const { cookie, user_id } = node.sessions.signIn()
+  const changes = Array.from({ length: 6 }, () => node.log.append(user_id))
+  const client = await node.join('conversations', cookie)
   expect(await client.request('range', { from: 2, to: 4 })).toEqual({
     ok: true,
     data: { changes: changes.slice(1, 4), more: false, reset: false },
@@ -116,13 +116,13 @@ test('range gives both ends, and refuses more than 500 changes', async () => {
     })
 })
 
-test('a socket that asks too fast is told to wait, and is served again later', async () => {
-  const { calls, execute } = recorder()
-  await using house = await startScriptedNode({
+test('a socket that sends commands too fast is told to wait and is served again later', async () => {
+  const { calls, execute } = recordCommands()
+  await using node = await startScriptedNode({
     execute,
     settings: { events: { rate: 20, burst: 3 } },
   })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const ask = () => client.request('delete', { conversation_id: newId(), mutation_id: newId() })
   const answers = await Promise.all(Array.from({ length: 6 }, ask))
   const refused = answers.filter(({ ok }) => !ok)
@@ -135,10 +135,10 @@ test('a socket that asks too fast is told to wait, and is served again later', a
 })
 
 test('commands of one socket start in the order they were sent', async () => {
-  const { calls, execute } = recorder()
-  await using house = await startScriptedNode({ execute })
-  const { cookie } = house.sessions.signIn()
-  const client = house.connect('conversations', cookie)
+  const { calls, execute } = recordCommands()
+  await using node = await startScriptedNode({ execute })
+  const { cookie } = node.sessions.signIn()
+  const client = node.connect('conversations', cookie)
   const ids = Array.from({ length: 20 }, () => newId())
   const asked = ids.map((mutation_id) =>
     client.request('delete', { conversation_id: newId(), mutation_id }),

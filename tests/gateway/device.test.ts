@@ -3,25 +3,25 @@ import { describe, expect, test } from 'vitest'
 import { deviceOn, follow, logOf, names, syncs, USER } from './scripted-device.ts'
 import { changeOf, EPOCH, ScriptedLog } from './scripted-log.ts'
 
-/** A log that answers later than it is read: with its heads, or with pieces. */
-class Answering extends ScriptedLog {
+/** A log whose heads or ranges are read at once and returned later, when `answer` resolves. */
+class LateLog extends ScriptedLog {
   readonly answer = Promise.withResolvers<void>()
-  readonly #late: 'heads' | 'range'
+  readonly #lateRead: 'heads' | 'range'
 
-  constructor(late: 'heads' | 'range') {
+  constructor(lateRead: 'heads' | 'range') {
     super()
-    this.#late = late
+    this.#lateRead = lateRead
   }
 
   override async heads(keys: readonly string[]) {
     const found = await super.heads(keys)
-    if (this.#late === 'heads') await this.answer.promise
+    if (this.#lateRead === 'heads') await this.answer.promise
     return found
   }
 
   override async range(...asked: Parameters<ScriptedLog['range']>) {
     const found = await super.range(...asked)
-    if (this.#late === 'range') await this.answer.promise
+    if (this.#lateRead === 'range') await this.answer.promise
     return found
   }
 }
@@ -37,7 +37,7 @@ describe('joining', () => {
     expect(run.device.state).toBe('live')
   })
 
-  test('with a cursor: everything behind it, in pieces', async () => {
+  test('with a cursor: everything after it, in several syncs', async () => {
     const log = logOf(5)
     log.rangeLimit = 2
     const run = deviceOn(log)
@@ -66,13 +66,13 @@ describe('joining', () => {
     expect(names(run.emitted)).toEqual(['sync', 'change'])
   })
 
-  test('GATE-1 what arrives while the log is read follows the sync, once', async () => {
+  test('GATE-1 changes that arrive while the log is read follow the sync, once', async () => {
     const log = logOf(2)
     const run = deviceOn(log)
     void run.device.join({ epoch: EPOCH, seq: 0 })
-    await run.read() // the head is 2
+    await run.read() // The head is 2.
     run.device.offer(log.append(USER))
-    await run.read() // the log is read up to 3
+    await run.read() // The log is read up to 3.
     const fourth = log.append(USER)
     run.device.offer(fourth)
     run.device.offer(fourth)
@@ -85,13 +85,13 @@ describe('joining', () => {
     ['range', { epoch: EPOCH, seq: 0 }, [1, 2]],
     ['heads', undefined, []],
   ] as const)(
-    'GATE-1 what comes between a reading of its %s and the answer is kept for it',
+    'GATE-1 a change that arrives between the read of %s and its answer is buffered',
     async ([late, since, caughtUp]) => {
-      const log = new Answering(late)
+      const log = new LateLog(late)
       for (let i = 0; i < 2; i++) log.append(USER)
       const run = deviceOn(log)
       void run.device.join(since)
-      await run.readAll() // all that is to be read has been read
+      await run.readAll() // The log has been read but has not answered.
       const third = log.append(USER)
       run.device.offer(third)
       log.answer.resolve()
@@ -103,15 +103,15 @@ describe('joining', () => {
     },
   )
 
-  test('a database that is away delays the sync and loses nothing', async () => {
+  test('a database that is away delays the sync, and nothing is lost', async () => {
     const log = logOf(2)
     const run = deviceOn(log)
-    run.awayFromNow(true)
+    run.setAway(true)
     void run.device.join({ epoch: EPOCH, seq: 0 })
     await run.read()
     await run.read()
     expect(run.emitted).toEqual([])
-    run.awayFromNow(false)
+    run.setAway(false)
     await run.readAll()
     expect(follow(run.emitted, { epoch: EPOCH, seq: 0 }).at?.seq).toBe(2)
   })
@@ -143,7 +143,7 @@ describe('live', () => {
     expect(names(run.emitted)).toEqual(['change'])
   })
 
-  test('GATE-3 a gap is caught up by a sync', async () => {
+  test('GATE-3 a gap is filled by a sync', async () => {
     const log = logOf(2)
     const run = await live(log)
     log.append(USER)
@@ -153,7 +153,7 @@ describe('live', () => {
     expect(run.device.state).toBe('live')
   })
 
-  test('GATE-5 a head above what it has catches it up, an equal one does not', async () => {
+  test('GATE-5 a head above its cursor makes the device catch up, an equal head does not', async () => {
     const log = logOf(2)
     const run = await live(log)
     expect(run.device.catchUpTo({ epoch: EPOCH, seq: 2 })).toBe(false)
@@ -163,7 +163,7 @@ describe('live', () => {
     expect(syncs(run.emitted)).toMatchObject([{ from: 2, to: 3 }])
   })
 
-  test('a log that was restarted is a reset', async () => {
+  test('a log with a new epoch causes a reset', async () => {
     const log = logOf(2)
     const run = await live(log)
     log.epoch = 'epoch-2'
@@ -172,11 +172,12 @@ describe('live', () => {
     expect(syncs(run.emitted)).toMatchObject([{ epoch: 'epoch-2', from: 3, reset: true }])
   })
 
-  test('GATE-4 a slow device keeps a few changes waiting, then none, and is caught up in one sync when it drains', async () => {
+  test('GATE-4 a slow device first buffers changes, then drops them, and gets one sync when the network is free', async () => {
     const log = logOf(1)
     const run = await live(log)
     run.pause()
-    for (let i = 0; i < 5; i++) run.device.offer(log.append(USER)) // one is taken, four wait
+    // The network takes one, four are buffered.
+    for (let i = 0; i < 5; i++) run.device.offer(log.append(USER))
     expect(run.device.state).toBe('live')
     for (let i = 0; i < 50; i++) run.device.offer(log.append(USER))
     expect(run.device.state).toBe('lagging')
@@ -187,7 +188,7 @@ describe('live', () => {
     expect(follow(run.emitted, { epoch: EPOCH, seq: 1 }).at?.seq).toBe(56)
   })
 
-  test('text deltas go only to a device that is up to date', async () => {
+  test('deltas go only to a device that is up to date', async () => {
     const log = logOf(1)
     const run = await live(log)
     const delta = {
@@ -199,11 +200,11 @@ describe('live', () => {
     run.device.sendDelta(delta)
     run.pause()
     run.device.offer(log.append(USER))
-    run.device.sendDelta(delta) // the network is busy
+    run.device.sendDelta(delta) // The network is busy.
     run.drain()
     log.append(USER)
     run.device.catchUpTo({ epoch: EPOCH, seq: 3 })
-    run.device.sendDelta(delta) // it is being caught up
+    run.device.sendDelta(delta) // The device is being caught up.
     expect(names(run.emitted)).toEqual(['delta', 'change'])
   })
 })

@@ -1,3 +1,4 @@
+// Sockets that send more events than a user may send.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Execute } from '../../realtime/commands/commands.ts'
@@ -9,40 +10,40 @@ const ask = (client: SocketClient) =>
 const refused = { ok: false, error: { code: 'rate_limited' } }
 const slow = { rate: 0.1, burst: 4 }
 
-test('events that want no answer count like others', async () => {
-  await using house = await startScriptedNode({ execute, settings: { events: slow } })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+test('events without an ack count like others', async () => {
+  await using node = await startScriptedNode({ execute, settings: { events: slow } })
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   for (let i = 0; i < 4; i++) client.socket.emit('delete', {})
   expect(await ask(client)).toMatchObject(refused)
 })
 
-test('all sockets of one user share what the user may do; others have their own', async () => {
-  await using house = await startScriptedNode({ execute, settings: { eventsPerUser: slow } })
-  const { cookie } = house.sessions.signIn()
+test('all sockets of one user share a limit, and each user has a limit of their own', async () => {
+  await using node = await startScriptedNode({ execute, settings: { eventsPerUser: slow } })
+  const { cookie } = node.sessions.signIn()
   const clients = await Promise.all(
     ['conversations', 'conversations', 'agents', 'account'].map((topic) =>
-      house.join(topic, cookie),
+      node.join(topic, cookie),
     ),
   )
   for (const client of clients)
     expect(await client.request('range', { from: 1, to: 1 })).toMatchObject({ ok: true })
   for (const client of clients)
     expect(await client.request('range', { from: 1, to: 1 })).toMatchObject(refused)
-  const other = await house.join('conversations', house.sessions.signIn().cookie)
+  const other = await node.join('conversations', node.sessions.signIn().cookie)
   expect(await ask(other)).toMatchObject({ ok: true })
 })
 
 test.each([true, false])(
-  'a socket that goes on after many refusals is ended (with acks: %s)',
+  'a socket that continues after many refusals is ended (with acks: %s)',
   async (withAcks) => {
-    await using house = await startScriptedNode({
+    await using node = await startScriptedNode({
       execute,
       settings: { events: slow, refusals: 20 },
     })
-    const { cookie } = house.sessions.signIn()
+    const { cookie } = node.sessions.signIn()
     const [flooding, quiet] = [
-      await house.join('conversations', cookie),
-      await house.join('conversations', cookie),
+      await node.join('conversations', cookie),
+      await node.join('conversations', cookie),
     ]
     const acks = withAcks ? [() => undefined] : []
     for (let i = 0; i < 24; i++) flooding.socket.emit('delete', {}, ...acks)
@@ -50,22 +51,22 @@ test.each([true, false])(
     expect(flooding.socket.connected).toBe(true)
     flooding.socket.emit('delete', {}, ...acks)
     await flooding.next('disconnect')
-    expect(await house.metric('lockstep_sockets_ended_total')).toBe(1)
+    expect(await node.metric('lockstep_sockets_ended_total')).toBe(1)
     expect(await ask(quiet)).toMatchObject({ ok: true })
   },
 )
 
-test('refusals that something was accepted between end nobody', async () => {
+test('refusals do not end a socket if a command is accepted between them', async () => {
   let proceed = (): void => undefined
   const slowly: Execute = async (...command) => {
     await new Promise<void>((resolve) => (proceed = resolve))
     return execute(...command)
   }
-  await using house = await startScriptedNode({
+  await using node = await startScriptedNode({
     execute: slowly,
     settings: { inFlight: 1, refusals: 5 },
   })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   for (let round = 0; round < 4; round++) {
     const first = ask(client)
     for (let i = 0; i < 5; i++) expect(await ask(client)).toMatchObject(refused)

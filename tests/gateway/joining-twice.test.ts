@@ -1,4 +1,5 @@
-// A connection that joins a namespace again: whatever it sends, there is one state machine a socket, and nothing stays behind.
+// A transport that joins a namespace again. Whatever it sends, there is one state machine per
+// socket, and no connection is left over.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually, within } from '../harness/eventually.ts'
@@ -8,10 +9,10 @@ import { ScriptedSessions, startScriptedNode, type ScriptedNode } from './script
 const JOIN = '40/account,{"protocol":1}'
 const LEAVE = '41/account,'
 
-/** Sessions whose look-ups wait until the test lets them go on. */
-class Held extends ScriptedSessions {
-  readonly identifying = hold()
-  readonly verifying = hold()
+/** Sessions whose reads wait until the test lets them continue. */
+class HeldSessions extends ScriptedSessions {
+  readonly identifying = createBarrier()
+  readonly verifying = createBarrier()
 
   override async identify(cookie: string | undefined) {
     await this.identifying.pass()
@@ -24,31 +25,31 @@ class Held extends ScriptedSessions {
   }
 }
 
-function hold() {
-  let gate = Promise.withResolvers<void>()
-  gate.resolve()
+function createBarrier() {
+  let opened = Promise.withResolvers<void>()
+  opened.resolve()
   let reached = Promise.withResolvers<void>()
   return {
-    close: () => void ((gate = Promise.withResolvers()), (reached = Promise.withResolvers())),
-    open: () => gate.resolve(),
-    /** Resolves when somebody has come to the closed gate. */
+    close: () => void ((opened = Promise.withResolvers()), (reached = Promise.withResolvers())),
+    open: () => opened.resolve(),
+    /** Resolves when a read has reached the closed barrier. */
     reached: () => reached.promise,
     async pass() {
       reached.resolve()
-      await gate.promise
+      await opened.promise
     },
   }
 }
 
-async function heldHouse() {
-  const sessions = new Held()
-  const house = await startScriptedNode({ sessions })
-  return { house, sessions, ...sessions.signIn() }
+async function startHeldNode() {
+  const sessions = new HeldSessions()
+  const node = await startScriptedNode({ sessions })
+  return { node, sessions, ...sessions.signIn() }
 }
 
-/** Sockets in any state. */
-const sockets = (house: ScriptedNode) => house.metric('lockstep_sockets')
-/** The events that a raw connection has been sent, in order. */
+/** The number of sockets, in whatever state. */
+const sockets = (node: ScriptedNode) => node.metric('lockstep_sockets')
+/** The events that a raw socket has received, in order. */
 const events = ({ inbox }: RawSocket): [name: string, payload: { seq?: number }][] =>
   inbox
     .all<string>('frame')
@@ -56,77 +57,77 @@ const events = ({ inbox }: RawSocket): [name: string, payload: { seq?: number }]
 const answers = ({ inbox }: RawSocket) =>
   inbox.all<string>('frame').filter((frame) => frame.startsWith('43/'))
 
-test('GATE-8 two joins of which none has been answered end the connection, and leave nothing', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
-  await using house = started
-  const witness = await house.join('account', cookie)
+test('GATE-8 a second join before the answer to the first ends the transport and leaves nothing over', async () => {
+  const { node: started, sessions, cookie, user_id } = await startHeldNode()
+  await using node = started
+  const witness = await node.join('account', cookie)
   sessions.identifying.close()
-  using raw = await RawSocket.open(house.url, { cookie })
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send(JOIN)
   await sessions.identifying.reached()
   raw.send(JOIN)
-  await within(2_000, 'the end of the connection', raw.closed)
+  await within(2_000, 'the end of the transport', raw.closed)
   sessions.identifying.open()
   expect(events(raw)).toEqual([])
 
   witness.socket.disconnect()
-  await eventually(async () => (await sockets(house)) === 0)
-  expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
+  await eventually(async () => (await sockets(node)) === 0)
+  expect(await node.gateway.onlineSessions(user_id)).toEqual(new Set())
   expect(witness.eventNames()).toEqual(['sync', 'disconnect'])
 })
 
-test('a join after one that was refused is answered like a first one', async () => {
-  const { house: started, cookie, user_id } = await heldHouse()
-  await using house = started
-  using raw = await RawSocket.open(house.url, { cookie })
+test('a join after a refused one is answered like a first one', async () => {
+  const { node: started, cookie, user_id } = await startHeldNode()
+  await using node = started
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send('40/account,{"protocol":99}')
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('44/account,'))
   raw.send(JOIN)
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
-  expect(await sockets(house)).toBe(1)
-  expect((await house.gateway.onlineSessions(user_id)).size).toBe(1)
+  expect(await sockets(node)).toBe(1)
+  expect((await node.gateway.onlineSessions(user_id)).size).toBe(1)
 })
 
-test('GATE-2 a device that leaves and comes again before its first sync gets one sync and each change once', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
-  await using house = started
+test('GATE-2 a device that leaves and joins again before its first sync gets one sync, and each change once', async () => {
+  const { node: started, sessions, cookie, user_id } = await startHeldNode()
+  await using node = started
   sessions.verifying.close()
-  using raw = await RawSocket.open(house.url, { cookie })
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send(JOIN)
   await sessions.verifying.reached()
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 0)
+  await eventually(async () => (await sockets(node)) === 0)
   raw.send(JOIN)
-  await eventually(async () => (await sockets(house)) === 1)
-  const early = house.log.append(user_id, { topic: 'account' })
-  house.gateway.deliver(user_id, early)
+  await eventually(async () => (await sockets(node)) === 1)
+  const early = node.log.append(user_id, { topic: 'account' })
+  node.gateway.deliver(user_id, early)
   sessions.verifying.open()
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
-  const late = house.log.append(user_id, { topic: 'account' })
-  house.gateway.deliver(user_id, late)
+  const late = node.log.append(user_id, { topic: 'account' })
+  node.gateway.deliver(user_id, late)
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["change"'))
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 0)
+  await eventually(async () => (await sockets(node)) === 0)
   expect(events(raw).map(([name, { seq }]) => [name, seq])).toEqual([
     ['sync', undefined],
     ['change', late.seq],
   ])
-  expect(await house.gateway.onlineSessions(user_id)).toEqual(new Set())
+  expect(await node.gateway.onlineSessions(user_id)).toEqual(new Set())
 })
 
-test('what a device asked before it left does not bring it back, and is not answered to who comes after it', async () => {
-  const { house: started, sessions, cookie, user_id } = await heldHouse()
-  await using house = started
-  const witness = await house.join('account', cookie)
+test('a request of a device that has left neither brings it back nor is answered to its successor', async () => {
+  const { node: started, sessions, cookie, user_id } = await startHeldNode()
+  await using node = started
+  const witness = await node.join('account', cookie)
   sessions.verifying.close()
-  using raw = await RawSocket.open(house.url, { cookie })
+  using raw = await RawSocket.open(node.url, { cookie })
   raw.send(JOIN)
   await sessions.verifying.reached()
   raw.send(`42/account,0["viewing",{"conversation_id":"${newId()}"}]`)
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 1)
+  await eventually(async () => (await sockets(node)) === 1)
   raw.send(JOIN)
-  await eventually(async () => (await sockets(house)) === 2)
+  await eventually(async () => (await sockets(node)) === 2)
   sessions.verifying.open()
   await raw.inbox.until<string>('frame', (frame) => frame.startsWith('42/account,["sync"'))
   raw.send('42/account,0["range",{"from":1,"to":1}]')
@@ -134,9 +135,9 @@ test('what a device asked before it left does not bring it back, and is not answ
   expect(answers(raw)).toEqual([expect.stringContaining('"changes"')])
 
   raw.send(LEAVE)
-  await eventually(async () => (await sockets(house)) === 1)
-  expect((await house.gateway.onlineSessions(user_id)).size).toBe(1)
-  // each connection that was told to be there was told to be gone
+  await eventually(async () => (await sockets(node)) === 1)
+  expect((await node.gateway.onlineSessions(user_id)).size).toBe(1)
+  // Every connection that was announced as online was announced as offline.
   const told = new Map<string, boolean>()
   await eventually(() => {
     for (const { event, payload } of witness.seen)

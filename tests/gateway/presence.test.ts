@@ -1,19 +1,19 @@
-// Who of a user's devices is there, and what it looks at.
+// Which devices of a user are online, and what they look at.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startScriptedNode } from './scripted-node.ts'
 
-test('devices learn who is there, who comes, who looks elsewhere and who goes', async () => {
-  await using house = await startScriptedNode()
-  const first = house.sessions.signIn()
-  const second = house.sessions.signIn(first.user_id)
-  const stranger = house.sessions.signIn()
-  const here = await house.join('account', first.cookie)
-  const alien = await house.join('account', stranger.cookie)
+test('devices learn which devices are online, and which of them come, look at something else and go', async () => {
+  await using node = await startScriptedNode()
+  const first = node.sessions.signIn()
+  const second = node.sessions.signIn(first.user_id)
+  const stranger = node.sessions.signIn()
+  const here = await node.join('account', first.cookie)
+  const alien = await node.join('account', stranger.cookie)
   const conversation_id = newId()
   expect(await here.request('viewing', { conversation_id })).toEqual({ ok: true, data: null })
 
-  const other = await house.join('account', second.cookie)
+  const other = await node.join('account', second.cookie)
   const device = 'Test on Linux'
   expect(await other.next('presence')).toEqual({
     session_id: first.session_id,

@@ -1,17 +1,18 @@
-// What passes from node to node. These tests also hold the pinned socket.io and its Redis adapter to what the relay takes for granted.
+// Messages between nodes. These tests also check what the relay assumes about the pinned versions
+// of socket.io and its Redis adapter.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { eventually } from '../harness/eventually.ts'
-import { startScriptedCluster, type Node } from './scripted-cluster.ts'
+import { startScriptedCluster, type ClusterNode } from './scripted-cluster.ts'
 import type { SocketClient } from './scripted-node.ts'
 import { EPOCH } from './scripted-log.ts'
 
 const delta = { entity_id: newId(), run_id: newId(), offset: 0, text: 'so' }
 
-/** Waits until what this node sends for the user arrives at that client of another node. */
-const carries = (from: Node, client: SocketClient, user_id: string) =>
+/** Waits until messages of this node about the user reach the client on another node. */
+const untilSubscribed = (from: ClusterNode, client: SocketClient, user_id: string) =>
   eventually(() => {
-    from.house.gateway.delta(user_id, 'conversations', delta)
+    from.gateway.delta(user_id, 'conversations', delta)
     return client.eventNames().includes('delta')
   })
 
@@ -19,13 +20,13 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const here = await a.house.join('conversations', cookie)
-  const there = await b.house.join('conversations', cookie)
-  await carries(a, there, user_id)
+  const here = await a.join('conversations', cookie)
+  const there = await b.join('conversations', cookie)
+  await untilSubscribed(a, there, user_id)
   for (let i = 0; i < 20; i++) {
     const next = cluster.log.append(user_id)
-    a.house.gateway.deliver(user_id, next)
-    a.house.gateway.deliver(user_id, next) // an adapter that writes to sockets itself would repeat it
+    a.gateway.deliver(user_id, next)
+    a.gateway.deliver(user_id, next) // An adapter that writes to sockets itself would repeat it.
   }
   for (const client of [here, there]) {
     for (let seq = 1; seq <= 20; seq++) expect((await client.next('change')).seq).toBe(seq)
@@ -36,37 +37,37 @@ test('GATE-2 a change reaches the devices of other nodes through their state mac
   }
 })
 
-test('GATE-3 a gap that Redis left is filled from the log', async () => {
+test('GATE-3 a gap is filled from the log if Redis has lost a change', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const there = await b.house.join('conversations', cookie)
-  cluster.log.append(user_id) // published by nobody
+  const there = await b.join('conversations', cookie)
+  cluster.log.append(user_id) // Nobody publishes it.
   const second = cluster.log.append(user_id)
   await eventually(() => {
-    a.house.gateway.deliver(user_id, second)
+    a.gateway.deliver(user_id, second)
     return there.eventNames().length > 1
   })
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
 })
 
-test('what was published before the subscription stood is found by comparing heads once it stands', async () => {
+test('a change published before the subscription is found by a comparison of heads afterwards', async () => {
   await using cluster = await startScriptedCluster(2)
   const [, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  b.wire.pause('down') // subscriptions are not confirmed
-  const there = await b.house.join('conversations', cookie)
+  b.wire.pause('down') // Subscriptions are not confirmed.
+  const there = await b.join('conversations', cookie)
   const missed = cluster.log.append(user_id)
   b.wire.resume('down')
   expect((await there.next('sync')).changes).toEqual([missed])
 })
 
-test('nodes without devices of the user are not bothered', async () => {
+test('nodes without devices of the user get no messages about the user', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const [stranger, mine] = [cluster.sessions.signIn(), await a.house.join('conversations', cookie)]
-  await b.house.join('conversations', stranger.cookie)
+  const [stranger, mine] = [cluster.sessions.signIn(), await a.join('conversations', cookie)]
+  await b.join('conversations', stranger.cookie)
   const channels = async () => {
     const found = (await a.link.commands.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
     return found.sort()
@@ -79,19 +80,19 @@ test('nodes without devices of the user are not bothered', async () => {
   await eventually(async () => expect(await channels()).toEqual([channelOf(stranger.user_id)]))
 })
 
-test('a Redis that hangs or dies delays no device of the own node', async () => {
+test('a Redis that hangs or dies does not delay the devices of the node itself', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const here = await a.house.join('conversations', cookie)
+  const here = await a.join('conversations', cookie)
   cluster.redis.freeze()
-  for (let i = 0; i < 5; i++) a.house.gateway.deliver(user_id, cluster.log.append(user_id))
+  for (let i = 0; i < 5; i++) a.gateway.deliver(user_id, cluster.log.append(user_id))
   for (let seq = 1; seq <= 5; seq++) expect((await here.next('change', 1_000)).seq).toBe(seq)
   cluster.redis.thaw()
   await cluster.redis.kill()
-  a.house.gateway.deliver(user_id, cluster.log.append(user_id))
+  a.gateway.deliver(user_id, cluster.log.append(user_id))
   expect((await here.next('change', 1_000)).seq).toBe(6)
-  const late = await a.house.join('conversations', cookie, { since: { epoch: EPOCH, seq: 2 } })
+  const late = await a.join('conversations', cookie, { since: { epoch: EPOCH, seq: 2 } })
   expect(late.eventNames()).toEqual(['sync'])
   await cluster.redis.restart()
 })
@@ -100,36 +101,33 @@ test('deltas reach devices on all nodes', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const there = await b.house.join('conversations', cookie)
-  await carries(a, there, user_id)
+  const there = await b.join('conversations', cookie)
+  await untilSubscribed(a, there, user_id)
   expect(await there.next('delta')).toEqual(delta)
 })
 
-test('GATE-6 a revocation closes sockets on every node, the own ones even without Redis', async () => {
+test('GATE-6 a revocation closes sockets on every node, and on the node itself even without Redis', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, session_id, user_id } = cluster.sessions.signIn()
   const other = cluster.sessions.signIn(user_id)
-  const [here, there] = [
-    await a.house.join('conversations', cookie),
-    await b.house.join('account', cookie),
-  ]
-  const stays = await b.house.join('account', other.cookie)
-  a.house.gateway.disconnectSessions([session_id])
+  const [here, there] = [await a.join('conversations', cookie), await b.join('account', cookie)]
+  const stays = await b.join('account', other.cookie)
+  a.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
   await there.next('disconnect')
   expect(stays.socket.connected).toBe(true)
   cluster.redis.freeze()
-  b.house.gateway.disconnectSessions([other.session_id])
+  b.gateway.disconnectSessions([other.session_id])
   await stays.next('disconnect', 1_000)
   cluster.redis.thaw()
 })
 
-test('P1 devices of a closed account are told so on every node, and then ended', async () => {
+test('P1 devices of a closed account are told on every node, and then disconnected', async () => {
   await using cluster = await startScriptedCluster(2)
   const [a, b] = cluster.nodes
   const { cookie, user_id } = cluster.sessions.signIn()
-  const clients = [await a.house.join('account', cookie), await b.house.join('account', cookie)]
+  const clients = [await a.join('account', cookie), await b.join('account', cookie)]
   const closed = cluster.log.append(user_id, {
     topic: 'account',
     op: 'closed',
@@ -137,7 +135,7 @@ test('P1 devices of a closed account are told so on every node, and then ended',
     data: {},
   })
   await eventually(() => {
-    a.house.gateway.deliver(user_id, closed) // again and again until the subscription stands
+    a.gateway.deliver(user_id, closed) // Repeated until the nodes have subscribed.
     return clients.every((client) => client.eventNames().includes('disconnect'))
   })
   for (const client of clients) {
@@ -146,44 +144,43 @@ test('P1 devices of a closed account are told so on every node, and then ended',
   }
 })
 
-test('who is online is asked of all nodes', async () => {
+test('all nodes are asked which sessions are online', async () => {
   await using cluster = await startScriptedCluster(3)
   const { nodes, sessions } = cluster
   const first = sessions.signIn()
   const second = sessions.signIn(first.user_id)
-  await nodes[0].house.join('conversations', first.cookie)
-  await nodes[1].house.join('agents', second.cookie)
-  for (const { house } of nodes)
-    expect(await house.gateway.onlineSessions(first.user_id)).toEqual(
+  await nodes[0].join('conversations', first.cookie)
+  await nodes[1].join('agents', second.cookie)
+  for (const { gateway } of nodes)
+    expect(await gateway.onlineSessions(first.user_id)).toEqual(
       new Set([first.session_id, second.session_id]),
     )
   await cluster.redis.kill()
   await eventually(() => !nodes[0].link.isConnected())
-  expect(await nodes[0].house.gateway.onlineSessions(first.user_id)).toEqual(
-    new Set([first.session_id]),
-  )
+  expect(await nodes[0].gateway.onlineSessions(first.user_id)).toEqual(new Set([first.session_id]))
 })
 
-test('P3 deployments that share a Redis hear nothing of each other, whatever ids their users have', async () => {
+test('P3 deployments that share a Redis receive nothing from each other, even if their users have the same ids', async () => {
   await using cluster = await startScriptedCluster(
     3,
     {},
     (index) => ['production', 'staging', 'staging'][index]!,
   )
-  const [production, staging, sibling] = cluster.nodes as [Node, Node, Node]
+  const [production, staging, sibling] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode]
   const { cookie, user_id, session_id } = cluster.sessions.signIn()
-  const here = await production.house.join('conversations', cookie)
-  const there = await staging.house.join('conversations', cookie)
-  const account = await staging.house.join('account', cookie)
-  await carries(sibling, there, user_id)
+  const here = await production.join('conversations', cookie)
+  const there = await staging.join('conversations', cookie)
+  const account = await staging.join('account', cookie)
+  await untilSubscribed(sibling, there, user_id)
   const strange = cluster.log.append(user_id)
-  production.house.gateway.deliver(user_id, strange)
-  production.house.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
-  await production.house.join('account', cookie)
+  production.gateway.deliver(user_id, strange)
+  production.gateway.delta(user_id, 'conversations', { ...delta, text: 'a stranger says so' })
+  await production.join('account', cookie)
   production.link.broadcast('feed', { strange })
-  production.house.gateway.disconnectSessions([session_id])
+  production.gateway.disconnectSessions([session_id])
   await here.next('disconnect')
-  sibling.house.gateway.deliver(user_id, cluster.log.append(user_id)) // whatever Redis was told before has come by then
+  // Everything published before it has arrived by then.
+  sibling.gateway.deliver(user_id, cluster.log.append(user_id))
   expect(await there.next('sync')).toMatchObject({ from: 0, to: 2 })
   const texts = there.seen.flatMap(({ event, payload }) =>
     event === 'delta' ? (payload as { text: string }).text : [],

@@ -1,8 +1,12 @@
-// Several gateways on one Redis, with the same scripted log and sessions.
+// Several scripted nodes on one Redis. They share one scripted log and its sessions.
 import { Registry } from 'prom-client'
 import { newId } from '@lockstep/protocol/ids'
 import { createLogger } from '../../realtime/observability/logger.ts'
-import { startClusterLink, type ClusterLinkTimings } from '../../realtime/redis/cluster-link.ts'
+import {
+  startClusterLink,
+  type ClusterLink,
+  type ClusterLinkTimings,
+} from '../../realtime/redis/cluster-link.ts'
 import { TestRedis } from '../harness/redis.ts'
 import { Wire } from '../harness/wire.ts'
 import {
@@ -20,23 +24,23 @@ const timings: ClusterLinkTimings = {
   nodeTimeoutMs: 1_500,
 }
 
-export interface Node {
-  house: ScriptedNode
-  link: Awaited<ReturnType<typeof startClusterLink>>
-  /** The node's way to Redis. */
+export interface ClusterNode extends ScriptedNode {
+  link: ClusterLink
+  /** The node's connection to Redis. */
   wire: Wire
 }
 
-/** @param deploymentOf which nodes belong together, by index; all do unless told */
+/** @param deploymentOf the deployment of each node by its index; by default, all have the same */
 export async function startScriptedCluster(
   size: number,
   options: ScriptedNodeOptions = {},
   deploymentOf = (_index: number) => 'one',
 ) {
-  await using started = new AsyncDisposableStack() // ends what has been started when the rest fails
+  // If a start fails, the stack stops what has been started.
+  await using started = new AsyncDisposableStack()
   const redis = started.use(await TestRedis.start())
   const shared = { log: new ScriptedLog(), sessions: new ScriptedSessions() }
-  const nodes: Node[] = []
+  const nodes: ClusterNode[] = []
   for (let i = 0; i < size; i++) {
     const wire = started.use(await Wire.to({ port: redis.port }))
     const link = await startClusterLink({
@@ -48,17 +52,14 @@ export async function startScriptedCluster(
       timings,
     })
     started.defer(() => link.stop())
-    nodes.push({
-      house: started.use(await startScriptedNode({ ...shared, ...options, also: { link } })),
-      link,
-      wire,
-    })
+    const node = started.use(await startScriptedNode({ ...shared, ...options, also: { link } }))
+    nodes.push({ ...node, link, wire })
   }
   const all = started.move()
   return {
     ...shared,
     redis,
-    nodes: nodes as [Node, Node, ...Node[]],
+    nodes: nodes as [ClusterNode, ClusterNode, ...ClusterNode[]],
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }

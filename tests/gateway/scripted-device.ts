@@ -1,4 +1,4 @@
-// The device's state machine alone, with a network and a log that move only when the test says so.
+// The device's state machine alone. Its network and its log move only when the test says so.
 import { expect } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
@@ -13,7 +13,7 @@ export type Emitted =
   | { event: 'change'; change: WireChange }
   | { event: 'head' | 'delta' }
 
-/** A device whose network and log move only when the test says so. */
+/** Creates a device on the log. */
 export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_000 }) {
   const emitted: Emitted[] = []
   const held: (() => void)[] = []
@@ -21,7 +21,7 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
   let paused = false
   let away = false
   let orphaned = false
-  /** How much the network takes before it is busy, when it isn't paused. */
+  /** Events that the network has taken since the last `pause` or `drain`. */
   let taken = 0
   const guarded = async <T>(read: () => Promise<T>): Promise<T> => {
     await new Promise<void>((resolve) => held.push(resolve))
@@ -56,21 +56,22 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
     device,
     emitted,
     settle,
-    /** Lets one read of the log happen. */
+    /** Lets one waiting read of the log happen. */
     async read() {
       held.shift()?.()
       await settle()
     },
-    /** Lets all reads happen until there are none. */
+    /** Lets reads happen until none is waiting. */
     async readAll() {
       for (let i = 0; i < 100 && held.length > 0; i++) await this.read()
       await settle()
     },
-    /** The network takes one more thing, then no more. */
+    /** The network takes one more event and is busy from then on. */
     pause() {
       paused = true
       taken = 0
     },
+    /** The network takes everything again. */
     drain() {
       paused = false
       taken = 0
@@ -78,12 +79,16 @@ export function deviceOn(log: ScriptedLog, limits = { changes: 4, bytes: 1_000_0
       waiting = []
       for (const callback of callbacks) callback()
     },
-    awayFromNow: (now: boolean) => (away = now),
+    /** From now on, reads fail, or succeed again. */
+    setAway: (isAway: boolean) => (away = isAway),
     orphaned: () => orphaned,
   }
 }
 
-/** What a client that follows its rule holds after these events. Fails on anything that isn't contiguous. */
+/**
+ * Follows the events as a client does that obeys its rule. Returns the client's cursor and the
+ * number of resets. Fails if the events are not contiguous.
+ */
 export function follow(emitted: readonly Emitted[], start: Cursor | undefined) {
   let at = start
   let resets = 0

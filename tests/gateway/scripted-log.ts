@@ -1,6 +1,7 @@
-// A log in memory whose reads the test lets happen: what a device sees then depends only on the order of the test's steps.
+// A log in memory. The test decides when a read happens, so that what a device sees depends only on
+// the order of the test's steps.
 import type { WireChange } from '@lockstep/protocol/change'
-import type { Log, Range } from '../../realtime/log/log.ts'
+import type { Log, LogRange } from '../../realtime/log/log.ts'
 
 export const EPOCH = 'epoch-1'
 
@@ -17,16 +18,17 @@ export const changeOf = (seq: number, also: Partial<WireChange> = {}): WireChang
   ...also,
 })
 
-/** The logs of any users and topics; each starts empty. */
+/** The logs of all users and topics. Each log starts empty. */
 export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
   readonly #changes = new Map<string, WireChange[]>()
-  /** Changes in one piece of `range`. */
+  /** The most changes that one call of `range` returns. */
   rangeLimit = 500
   epoch = EPOCH
-  /** Entries up to here are older than retention. */
+  /** Entries up to this `seq` are older than retention. */
   expiredSeq = 0
-  /** Reads wait for it, when set. */
+  /** Every read waits for this promise first. */
   beforeRead: () => Promise<void> = () => Promise.resolve()
+  /** How often `range` was called. */
   reads = 0
 
   changesOf(user_id: string, topic = 'conversations'): WireChange[] {
@@ -53,7 +55,7 @@ export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
     )
   }
 
-  async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<Range> {
+  async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<LogRange> {
     this.reads++
     await this.beforeRead()
     const all = this.changesOf(user_id, topic)

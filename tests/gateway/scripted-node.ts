@@ -1,4 +1,5 @@
-// A gateway on a real HTTP server with a scripted log and scripted sessions: sockets are real, everything behind them is the test's.
+// A gateway on a real HTTP server, with a scripted log and scripted sessions. The sockets are real;
+// the test controls everything that the gateway reads.
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo, Socket as NetSocket } from 'node:net'
@@ -15,23 +16,24 @@ import { gatewaySettings, type GatewaySettings } from '../../realtime/gateway/se
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { ScriptedLog } from './scripted-log.ts'
 
-type Overrides = Partial<Omit<GatewaySettings, 'timings'>> & {
+type SettingsOverrides = Partial<Omit<GatewaySettings, 'timings'>> & {
   timings?: Partial<GatewaySettings['timings']>
 }
 
 export interface ScriptedNodeOptions {
-  settings?: Overrides
+  settings?: SettingsOverrides
   log?: ScriptedLog
   execute?: Execute
   also?: Partial<GatewayDeps>
   sessions?: ScriptedSessions
 }
 
-/** Sessions by cookie `session=<id>`; a test signs in and revokes. */
+/** Sessions in memory. The cookie of a session is `session=<id>`. */
 export class ScriptedSessions {
   readonly #sessions = new Map<string, { user_id: string; expires_at: Date }>()
+  /** While true, every read fails as if the database were away. */
   away = false
-  /** Called with each question whether sessions are alive, before it is answered. */
+  /** Called before each read of whether sessions are alive. */
   onAlive: () => void = () => undefined
 
   signIn(user_id: string = newId(), expires_at = new Date(Date.now() + 3_600_000)) {
@@ -63,7 +65,7 @@ export class ScriptedSessions {
   }
 }
 
-/** Starts a gateway; `await using` stops it and its clients. */
+/** Starts a gateway. `await using` stops it and disconnects its clients. */
 export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
   const { log = new ScriptedLog(), sessions = new ScriptedSessions() } = options
   const httpServer = createServer((_request, response) => response.writeHead(404).end())
@@ -74,7 +76,8 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
       identify: (cookie) => sessions.identify(cookie),
       alive: (ids) => sessions.alive(ids),
     },
-    originAllowed: (origin) => origin === undefined || origin === 'https://here.example',
+    originAllowed: ({ headers: { origin } }) =>
+      origin === undefined || origin === 'https://here.example',
     log,
     execute: options.execute ?? (() => Promise.reject(new Fault('not_found'))),
     toFault: (error) => (error instanceof Fault ? error : new Fault('internal', {}, error)),
@@ -97,7 +100,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
   const { port } = httpServer.address() as AddressInfo
   const clients: SocketClient[] = []
 
-  const house = {
+  const node = {
     gateway,
     httpServer,
     log,
@@ -105,16 +108,16 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
     metrics,
     port,
     url: `http://127.0.0.1:${port}`,
-    /** A client on its way in. */
+    /** Returns a client that has begun to connect. */
     connect(
       topic: string,
       cookie: string | undefined,
       auth: object = { protocol: 1 },
       headers: object = {},
-      by = port,
+      throughPort = port,
     ): SocketClient {
       const extraHeaders = { ...(cookie && { cookie }), ...headers }
-      const socket = io(`http://127.0.0.1:${by}/${topic}`, {
+      const socket = io(`http://127.0.0.1:${throughPort}/${topic}`, {
         transports: ['websocket'],
         reconnection: false,
         forceNew: true,
@@ -125,9 +128,14 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
       clients.push(client)
       return client
     },
-    /** A client that has had its first `sync`. */
-    async join(topic: string, cookie: string, auth: object = {}, by = port): Promise<SocketClient> {
-      const client = house.connect(topic, cookie, { protocol: 1, ...auth }, {}, by)
+    /** Returns a client that has received its first `sync`. */
+    async join(
+      topic: string,
+      cookie: string,
+      auth: object = {},
+      throughPort = port,
+    ): Promise<SocketClient> {
+      const client = node.connect(topic, cookie, { protocol: 1, ...auth }, {}, throughPort)
       await client.next('sync')
       return client
     },
@@ -142,7 +150,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
       httpServer.close()
     },
   }
-  return house
+  return node
 }
 export type ScriptedNode = Awaited<ReturnType<typeof startScriptedNode>>
 
@@ -150,7 +158,7 @@ export type ScriptedNode = Awaited<ReturnType<typeof startScriptedNode>>
 export const tcpOf = (client: SocketClient) =>
   (client.socket.io.engine.transport as unknown as { ws: { _socket: NetSocket } }).ws._socket
 
-interface Inbox {
+interface EventPayloads {
   sync: Sync
   change: WireChange
   head: { epoch: string; seq: number }
@@ -161,7 +169,7 @@ interface Inbox {
   disconnect: string
 }
 
-/** Everything that happens to a socket, in order; tests take from it by kind. */
+/** A client socket that records everything it receives, in order. */
 export class SocketClient {
   readonly socket: Socket
   readonly seen: { event: string; payload: unknown }[] = []
@@ -170,30 +178,35 @@ export class SocketClient {
 
   constructor(socket: Socket) {
     this.socket = socket
-    const note = (event: string) => (payload: unknown) => {
+    const record = (event: string) => (payload: unknown) => {
       this.seen.push({ event, payload })
       this.#wake.resolve()
       this.#wake = Promise.withResolvers<void>()
     }
     for (const event of ['sync', 'change', 'head', 'delta', 'presence', 'draining'])
-      socket.on(event, note(event))
-    socket.on('connect_error', note('connect_error'))
-    socket.on('disconnect', note('disconnect'))
+      socket.on(event, record(event))
+    socket.on('connect_error', record('connect_error'))
+    socket.on('disconnect', record('disconnect'))
   }
 
-  /** The next event of this kind that wasn't taken yet; waits for it. */
-  async next<Event extends keyof Inbox>(event: Event, withinMs = 5_000): Promise<Inbox[Event]> {
+  /** Returns the next event of this kind that no earlier call has returned. Waits for it. */
+  async next<Event extends keyof EventPayloads>(
+    event: Event,
+    withinMs = 5_000,
+  ): Promise<EventPayloads[Event]> {
     const deadline = AbortSignal.timeout(withinMs)
-    const late = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve()))
+    const timeout = new Promise<void>((resolve) =>
+      deadline.addEventListener('abort', () => resolve()),
+    )
     for (;;) {
       const found = this.seen.find((item) => item.event === event && !this.#taken.has(item))
       if (found) {
         this.#taken.add(found)
-        return found.payload as Inbox[Event]
+        return found.payload as EventPayloads[Event]
       }
       if (deadline.aborted)
         throw new Error(`no ${event} within ${withinMs} ms; seen: ${this.eventNames().join(' ')}`)
-      await Promise.race([this.#wake.promise, late])
+      await Promise.race([this.#wake.promise, timeout])
     }
   }
 

@@ -5,35 +5,36 @@ import { eventually } from '../harness/eventually.ts'
 import { startScriptedNode } from './scripted-node.ts'
 
 test('GATE-6 a revocation closes all sockets of the session at once, and only those', async () => {
-  await using house = await startScriptedNode()
-  const revoked = house.sessions.signIn()
-  const kept = house.sessions.signIn(revoked.user_id)
+  await using node = await startScriptedNode()
+  const revoked = node.sessions.signIn()
+  const kept = node.sessions.signIn(revoked.user_id)
   const gone = [
-    await house.join('conversations', revoked.cookie),
-    await house.join('account', revoked.cookie),
+    await node.join('conversations', revoked.cookie),
+    await node.join('account', revoked.cookie),
   ]
-  const stays = await house.join('conversations', kept.cookie)
-  expect(await house.gateway.onlineSessions(revoked.user_id)).toEqual(
+  const stays = await node.join('conversations', kept.cookie)
+  expect(await node.gateway.onlineSessions(revoked.user_id)).toEqual(
     new Set([revoked.session_id, kept.session_id]),
   )
-  house.gateway.disconnectSessions([revoked.session_id])
+  node.gateway.disconnectSessions([revoked.session_id])
   for (const client of gone) await client.next('disconnect')
   expect(stays.socket.connected).toBe(true)
-  await eventually(async () => (await house.gateway.onlineSessions(revoked.user_id)).size === 1)
+  await eventually(async () => (await node.gateway.onlineSessions(revoked.user_id)).size === 1)
 })
 
-test('GATE-6 a session that is revoked while its socket joins gets no data and no command through', async () => {
+test('GATE-6 a session revoked while its socket joins receives no data and executes no command', async () => {
   let executed = 0
-  await using house = await startScriptedNode({
+  await using node = await startScriptedNode({
     execute: () => {
       executed++
       return Promise.reject(new Error('executed'))
     },
   })
-  const { cookie, session_id, user_id } = house.sessions.signIn()
-  house.log.append(user_id)
-  house.sessions.onAlive = () => house.sessions.revoke(session_id) // after the cookie was accepted
-  const client = house.connect('conversations', cookie, {
+  const { cookie, session_id, user_id } = node.sessions.signIn()
+  node.log.append(user_id)
+  // The cookie has been accepted by now.
+  node.sessions.onAlive = () => node.sessions.revoke(session_id)
+  const client = node.connect('conversations', cookie, {
     protocol: 1,
     since: { epoch: 'epoch-1', seq: 0 },
   })
@@ -43,38 +44,38 @@ test('GATE-6 a session that is revoked while its socket joins gets no data and n
   expect(executed).toBe(0)
 })
 
-test('sessions that vanish without a word are noticed by the regular check', async () => {
-  await using house = await startScriptedNode({ settings: { timings: { head: 50 } } })
-  const { cookie, session_id } = house.sessions.signIn()
-  const client = await house.join('conversations', cookie)
-  house.sessions.revoke(session_id)
+test('the regular check notices sessions that have disappeared without notice', async () => {
+  await using node = await startScriptedNode({ settings: { timings: { head: 50 } } })
+  const { cookie, session_id } = node.sessions.signIn()
+  const client = await node.join('conversations', cookie)
+  node.sessions.revoke(session_id)
   await client.next('disconnect')
 })
 
-test('a socket ends when its session expires, unless that was prolonged', async () => {
-  await using house = await startScriptedNode()
+test('a socket ends when its session expires, unless the session was prolonged', async () => {
+  await using node = await startScriptedNode()
   const soon = () => new Date(Date.now() + 200)
   const [used, idle] = [
-    house.sessions.signIn(newId(), soon()),
-    house.sessions.signIn(newId(), soon()),
+    node.sessions.signIn(newId(), soon()),
+    node.sessions.signIn(newId(), soon()),
   ]
-  const stays = await house.join('conversations', used.cookie)
-  house.sessions.prolong(used.session_id, new Date(Date.now() + 3_600_000))
-  const goes = await house.join('conversations', idle.cookie)
+  const stays = await node.join('conversations', used.cookie)
+  node.sessions.prolong(used.session_id, new Date(Date.now() + 3_600_000))
+  const goes = await node.join('conversations', idle.cookie)
   await goes.next('disconnect')
   expect(stays.socket.connected).toBe(true)
-  expect(await house.metric('lockstep_sockets_ended_total')).toBe(1)
+  expect(await node.metric('lockstep_sockets_ended_total')).toBe(1)
 })
 
 test('a database that is away closes no socket', async () => {
-  await using house = await startScriptedNode({ settings: { timings: { head: 20 } } })
-  const { cookie, user_id } = house.sessions.signIn()
-  const client = await house.join('conversations', cookie)
-  house.sessions.away = true
+  await using node = await startScriptedNode({ settings: { timings: { head: 20 } } })
+  const { cookie, user_id } = node.sessions.signIn()
+  const client = await node.join('conversations', cookie)
+  node.sessions.away = true
   let asked = 0
-  house.sessions.onAlive = () => asked++
+  node.sessions.onAlive = () => asked++
   await eventually(() => asked > 3)
-  house.gateway.deliver(user_id, house.log.append(user_id))
+  node.gateway.deliver(user_id, node.log.append(user_id))
   await client.next('change')
   expect(client.socket.connected).toBe(true)
 })

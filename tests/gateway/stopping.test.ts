@@ -1,49 +1,49 @@
-// How a node lets go of its devices.
+// How a node that stops disconnects its devices.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startScriptedNode, tcpOf } from './scripted-node.ts'
 
-test('draining tells every device to move, takes no new ones, and ends when they are gone', async () => {
-  await using house = await startScriptedNode()
-  const { cookie } = house.sessions.signIn()
-  const clients = [await house.join('conversations', cookie), await house.join('account', cookie)]
-  const drained = house.gateway.drain(5_000)
+test('draining asks every device to move, refuses new ones, and ends when all are gone', async () => {
+  await using node = await startScriptedNode()
+  const { cookie } = node.sessions.signIn()
+  const clients = [await node.join('conversations', cookie), await node.join('account', cookie)]
+  const drained = node.gateway.drain(5_000)
   for (const client of clients) {
     expect(await client.next('draining')).toEqual({ reconnect_within_ms: 5_000 })
     client.socket.disconnect()
   }
-  expect((await house.connect('conversations', cookie).next('connect_error')).data?.code).toBe(
+  expect((await node.connect('conversations', cookie).next('connect_error')).data?.code).toBe(
     'unavailable',
   )
   for (const client of clients) client.socket.disconnect()
   await drained
 })
 
-test('stopping answers the commands that run, then closes every socket; stopping twice is stopping once', async () => {
+test('stop waits for the running commands and closes every socket; a second stop joins the first', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
-  await using house = await startScriptedNode({
+  await using node = await startScriptedNode({
     execute: async () => {
       await promise
       return { data: null, seq: 1, version: 1, changed: true }
     },
   })
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   const asked = client.request('delete', { conversation_id: newId(), mutation_id: newId() })
-  await client.request('range', { from: 1, to: 1 }) // the command before it has begun
-  const stopped = Promise.all([house.gateway.stop(), house.gateway.stop()])
+  await client.request('range', { from: 1, to: 1 }) // The command before it has begun.
+  const stopped = Promise.all([node.gateway.stop(), node.gateway.stop()])
   resolve()
   expect(await asked).toMatchObject({ ok: true, seq: 1 })
   await client.next('disconnect')
   await stopped
 })
 
-test('stopping ends connections whose device answers no more', async () => {
-  await using house = await startScriptedNode()
-  const client = await house.join('conversations', house.sessions.signIn().cookie)
+test('stop ends transports whose device no longer answers', async () => {
+  await using node = await startScriptedNode()
+  const client = await node.join('conversations', node.sessions.signIn().cookie)
   tcpOf(client).pause()
-  await house.gateway.stop()
+  await node.gateway.stop()
   const open = await new Promise((resolve) =>
-    house.httpServer.getConnections((_error, count) => resolve(count)),
+    node.httpServer.getConnections((_error, count) => resolve(count)),
   )
   expect(open).toBe(0)
 })

@@ -1,4 +1,4 @@
-// A database of its own for each group of nodes: tests run in parallel on one MongoDB without meeting each other.
+// Each group of nodes gets a database of its own, so that tests run in parallel on one MongoDB.
 import { randomBytes } from 'node:crypto'
 import { MongoClient } from 'mongodb'
 import { inject } from 'vitest'
@@ -9,14 +9,14 @@ export interface TestDatabase extends AsyncDisposable {
   url: string
 }
 
-/** A fresh, empty database; dropped when it goes out of scope. */
+/** An empty database. It is dropped at the end of its scope. */
 export function freshDatabase(server = inject('mongodbUrl')): TestDatabase {
   const name = inject('databasePrefix') + randomBytes(6).toString('hex')
   const url = withDatabase(server, name)
   return { name, url, [Symbol.asyncDispose]: () => drop(url) }
 }
 
-/** `url` with another database's name. Credentials stay looked up where they were. */
+/** `url` with another database's name. The credentials are still checked against the old one. */
 export function withDatabase(url: string, name: string): string {
   const parts = /^(mongodb(?:\+srv)?:\/\/[^/?]+)(?:\/([^?]*))?(?:\?(.*))?$/.exec(url)
   if (!parts) throw new Error(`not a MongoDB URL: ${url}`)
@@ -27,7 +27,7 @@ export function withDatabase(url: string, name: string): string {
   return `${server}/${name}${query && `?${query}`}`
 }
 
-/** `url` by way of another address: a wire's. The driver then doesn't look for the set's own addresses. */
+/** `url` with the address of a wire. The driver then ignores the addresses of the replica set. */
 export function throughAddress(url: string, address: string): string {
   const [head = '', query = ''] = url.split('?')
   const search = new URLSearchParams(query)

@@ -1,4 +1,5 @@
-// A scripted device: a bare socket.io-client on one namespace that does nothing by itself. Whatever comes is in its inbox.
+// A scripted device: a plain socket.io-client in one namespace that does nothing by itself.
+// Everything that it receives is in its inbox.
 import { Manager, type Socket } from 'socket.io-client'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
@@ -12,17 +13,19 @@ import { Inbox } from './inbox.ts'
 export interface DeviceOptions {
   since?: Cursor
   user_id?: string
-  /** Other than the own protocol number, or anything a client may send in the handshake. */
+  /** Fields that replace those of the handshake, or are added to them. */
   auth?: Record<string, unknown>
   headers?: Record<string, string>
   transports?: ('websocket' | 'polling')[]
-  /** Joins by the connection of another device. */
+  /** Joins over the connection of this device. */
   beside?: Device
-  /** Doesn't wait for the first `sync`: accepted is enough. */
+  /** Resolves when the handshake is accepted, without waiting for the first `sync`. */
   early?: boolean
 }
 
-/** The server refused a handshake; `data` is the problem, absent when the connection never came to be. */
+/**
+ * The server rejected a handshake. `data` is the problem; it is absent if no connection was made.
+ */
 export class Refused extends Error {
   readonly data: Problem | undefined
   constructor(error: Error) {
@@ -33,20 +36,20 @@ export class Refused extends Error {
 
 type Payload<Event extends keyof ServerEvents> = Parameters<ServerEvents[Event]>[0]
 
-/** A joined device. It leaves when it goes out of scope. */
+/** A joined device. It disconnects at the end of its scope. */
 export class Device implements AsyncDisposable {
   readonly topic: string
   readonly socket: Socket
   readonly inbox = new Inbox()
-  /** Every packet's text as it came over the connection, of all namespaces that share it. */
+  /** The text of every packet of the connection, for all namespaces that share it. */
   readonly packets: string[]
   readonly #manager: Manager
-  readonly #guest: boolean
+  readonly #sharesConnection: boolean
 
   private constructor(topic: string, manager: Manager, socket: Socket, beside: Device | undefined) {
     this.topic = topic
     this.#manager = manager
-    this.#guest = beside !== undefined
+    this.#sharesConnection = beside !== undefined
     this.socket = socket
     this.packets = beside ? beside.packets : []
     socket.onAny((event: string, payload: unknown) => this.inbox.put(event, payload))
@@ -87,12 +90,12 @@ export class Device implements AsyncDisposable {
     return this.socket.connected
   }
 
-  /** The next of this event that hasn't been taken yet. */
+  /** The next payload of this event that `next` hasn't returned yet. */
   next<Event extends keyof ServerEvents>(event: Event, ms?: number): Promise<Payload<Event>> {
     return this.inbox.next<Payload<Event>>(event, ms)
   }
 
-  /** The first of this event that fits, whenever it comes or came. */
+  /** The first payload of this event that fits, also among earlier ones. */
   until<Event extends keyof ServerEvents>(
     event: Event,
     fits: (payload: Payload<Event>) => boolean,
@@ -101,7 +104,7 @@ export class Device implements AsyncDisposable {
     return this.inbox.until<Payload<Event>>(event, fits, ms)
   }
 
-  /** Every change so far: those of each `sync` and those that came one by one, in order. */
+  /** Every change so far in order, whether it came alone or in a `sync`. */
   get changes(): WireChange[] {
     return this.inbox.received.flatMap(({ event, payload }) => {
       if (event === 'sync') return (payload as Sync).changes
@@ -109,24 +112,24 @@ export class Device implements AsyncDisposable {
     })
   }
 
-  /** Resolves with the reason when the server, or the wire, has ended this device's connection. */
+  /** Resolves to the reason once the server or the line has ended this device's connection. */
   disconnected(ms?: number): Promise<string> {
     return this.inbox.until<string>('disconnect', () => true, ms)
   }
 
-  /** Sends a command and gives its ack; a `mutation_id` is added unless there is one. */
+  /** Sends a command and resolves to its ack. Adds a `mutation_id` unless the payload has one. */
   command<Data = Record<string, unknown>>(name: string, payload: object = {}): Promise<Ack<Data>> {
     return this.send<Ack<Data>>(name, { mutation_id: newId(), ...payload })
   }
 
-  /** The outcome of a command that has to be accepted. */
+  /** Sends a command that must succeed. */
   async done<Data = Record<string, unknown>>(name: string, payload: object = {}) {
     const ack = await this.command<Data>(name, payload)
     if (!ack.ok) throw new Error(`${name} was refused: ${JSON.stringify(ack.error)}`)
     return { data: ack.data, seq: ack.seq!, version: ack.version! }
   }
 
-  /** The problem of a command that has to be refused. */
+  /** Sends a command that must fail, and resolves to its problem. */
   async refused(name: string, payload: object = {}): Promise<Problem> {
     const ack = await this.command(name, payload)
     if (ack.ok) throw new Error(`${name} was accepted: ${JSON.stringify(ack)}`)
@@ -137,14 +140,17 @@ export class Device implements AsyncDisposable {
     return this.send<Ack<RangeAnswer>>('range', { from, to })
   }
 
-  /** Emits anything with an ack, and gives what it was called with. */
+  /** Emits any event and resolves to the argument of its ack. */
   send<T>(event: string, ...args: unknown[]): Promise<T> {
     return this.socket.timeout(10_000).emitWithAck(event, ...args) as Promise<T>
   }
 
-  /** Ends the connection as a closed tab does (one that is beside another only leaves); nothing under way is waited for. */
+  /**
+   * Ends the connection as a closed tab does, without waiting for acks. A device that joined beside
+   * another one only leaves its namespace.
+   */
   close(): void {
-    if (this.#guest) this.socket.disconnect()
+    if (this.#sharesConnection) this.socket.disconnect()
     else this.#manager._close()
   }
 

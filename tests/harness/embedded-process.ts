@@ -1,13 +1,13 @@
 // The embedded database as a process of its own, so that a test can kill it and start it again on
 // the same data.
-import { startProcess, type OwnedProcess } from './processes.ts'
+import { startProcess, type TestProcess } from './processes.ts'
 import { programPath } from './programs.ts'
 
 /** A running embedded database. It is killed when it goes out of scope. */
 export interface EmbeddedProcess extends AsyncDisposable {
   /** The connection string, without the name of a database. */
   url: string
-  process: OwnedProcess
+  process: TestProcess
 }
 
 /**

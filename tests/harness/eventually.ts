@@ -1,18 +1,22 @@
-// Waiting without sleeping: a condition is asked again until it holds or its deadline has passed.
+// Waiting for conditions: a condition is checked again until it holds or its deadline has passed.
 import { setTimeout as pause } from 'node:timers/promises'
 
-export interface Patience {
-  /** Milliseconds until the wait fails; 15,000 unless told: a slow machine is no failure. */
+export interface EventuallyOptions {
+  /** Milliseconds until the wait fails. The default of 15,000 allows for a slow machine. */
   within?: number
-  /** What is waited for, for the failure's message. */
+  /** Describes the condition in the error's message. */
   what?: string
 }
 
 /**
- * Asks `condition` every few milliseconds, and the more rarely the longer it takes, until it neither throws nor gives false or undefined, and gives what it gave. Fails at
- * the deadline with the last error (an assertion keeps its diff), or with what was waited for.
+ * Calls `condition` every few milliseconds, and less often the longer it takes, until it neither
+ * throws nor returns false or undefined. Resolves to what it returned. At the deadline, rejects
+ * with the last error (an assertion keeps its diff), or with a description of the condition.
  */
-export async function eventually<T>(condition: () => T | Promise<T>, patience: Patience = {}) {
+export async function eventually<T>(
+  condition: () => T | Promise<T>,
+  patience: EventuallyOptions = {},
+) {
   const { within = 15_000, what = condition.toString() } = patience
   const began = Date.now()
   const deadline = began + within
@@ -24,19 +28,21 @@ export async function eventually<T>(condition: () => T | Promise<T>, patience: P
     } catch (error) {
       failure = error
     }
-    if (Date.now() > deadline) throw late(failure, within, what)
+    if (Date.now() > deadline) throw timeoutError(failure, within, what)
     await pause(wait)
   }
 }
 
-function late(failure: unknown, within: number, what: string): Error {
+function timeoutError(failure: unknown, within: number, what: string): Error {
   const message = `did not come true within ${within} ms: ${what}`
   if (!(failure instanceof Error)) return new Error(message)
   failure.message = `${failure.message}\n(${message})`
   return failure
 }
 
-/** The outcome of `work`, or a failure that names `what` when it takes longer than `ms`. */
+/**
+ * Resolves as `work` does. Rejects with an error that names `what` if that takes longer than `ms`.
+ */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
   const timeout = new AbortController()
   const deadline = pause(ms, undefined, { signal: timeout.signal }).then(() => {

@@ -1,5 +1,11 @@
-// The contract's model client: a device that follows the client's rule of contract.md and nothing else, by the reducers of protocol/.
-// Tests take it where they ask what any correct client would hold. It never sleeps and never polls.
+// A model client: a device that follows the client's rule of protocol/SPEC.md and nothing else,
+// with the reducers of protocol/. Tests use it to ask what any correct client would hold. It never
+// polls.
+//
+//   load over HTTP -> join with that cursor -> sync / change with seq = last + 1: apply
+//                                              gap, or a head above the cursor: request the range
+//                                              unknown entity or version jump:  load the entity
+//                                              reset or another epoch:          load everything
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { RangeAnswer, Sync } from '@lockstep/protocol/sync'
@@ -7,31 +13,31 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { limits } from '@lockstep/protocol/limits'
 import type { Device, DeviceOptions } from './device.ts'
 import { eventually } from './eventually.ts'
-import { holdings, type Holding, type States } from './holdings.ts'
+import { followedTopics, type FollowedStateOf, type States } from './followed-state.ts'
 import type { Person } from './person.ts'
 
-/** A device that keeps itself up to date. It leaves when it goes out of scope. */
+/** A device that keeps itself up to date. It disconnects at the end of its scope. */
 export class Follower<T extends Topic> implements AsyncDisposable {
   readonly person: Person
   readonly topic: T
-  /** Every `seq` that it has applied, in order. */
+  /** Every `seq` that was applied, in order. */
   readonly applied: number[] = []
-  /** How often it has loaded everything over HTTP, asked for a range, and loaded one entity. */
-  readonly asked = { loads: 0, ranges: 0, entities: 0 }
+  /** How often the follower loaded everything, requested a range and loaded one entity. */
+  readonly requests = { loads: 0, ranges: 0, entities: 0 }
   device!: Device
   cursor!: Cursor
-  #held!: Holding<T>
+  #state!: FollowedStateOf<T>
   #work: Promise<void> = Promise.resolve()
   #failure: unknown
-  #lost: (event: string) => boolean = () => false
+  #isDropped: (event: string) => boolean = () => false
 
   private constructor(person: Person, topic: T) {
     this.person = person
     this.topic = topic
   }
 
-  /** Loads over HTTP, then joins from where that stands. */
-  static async of<T extends Topic>(
+  /** Loads the topic over HTTP, then joins with the cursor of that response. */
+  static async start<T extends Topic>(
     person: Person,
     topic: T,
     options: DeviceOptions = {},
@@ -42,12 +48,12 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     return follower
   }
 
-  /** What it holds now, in a form that two holders of the same have equal. */
+  /** The state now, in an order in which equal states are deeply equal. */
   get state(): States[T] {
-    return this.#held.state()
+    return this.#state.state()
   }
 
-  /** Joins again from where it stands, also at another node (`person.at(node)`). */
+  /** Joins again with the current cursor, if need be at another node (`person.at(node)`). */
   async join(person: Person = this.person, options: DeviceOptions = {}): Promise<void> {
     this.device = await person.device(this.topic, {
       since: this.cursor,
@@ -55,7 +61,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
       ...options,
     })
     const { device } = this
-    // What had come before this line is in the inbox already.
+    // Events that arrived before this line are in the inbox already.
     const seen = device.inbox.received.splice(0)
     device.socket.onAny((event: string, payload: unknown) => this.#take(device, event, payload))
     for (const { event, payload } of seen) {
@@ -64,20 +70,23 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     }
   }
 
-  /** From now on, events of which this is true don't reach it, as if the network had lost them. */
-  lose(lost: (event: string) => boolean): void {
-    this.#lost = lost
+  /** From now on, drops the events for which this is true, as if the network had lost them. */
+  dropEvents(isDropped: (event: string) => boolean): void {
+    this.#isDropped = isDropped
   }
 
-  /** Goes away, as a device that falls asleep. */
+  /** Disconnects, as a device that falls asleep. */
   async leave(): Promise<void> {
     this.device.close()
     await this.#work
   }
 
-  /** Resolves when it holds everything up to `seq` (default: what the database holds now). Fails when it broke, or after `ms`. */
+  /**
+   * Resolves once everything up to `seq` is applied (default: the head now). Rejects if following
+   * failed, or after `ms`.
+   */
   async caughtUp(seq?: number, ms = 15_000): Promise<void> {
-    const goal = seq ?? (await holdings[this.topic].load(this.person)).cursor.seq
+    const goal = seq ?? (await followedTopics[this.topic].load(this.person)).cursor.seq
     const reached = async () => {
       await this.#work
       if (this.#failure !== undefined) return true
@@ -85,7 +94,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     }
     await eventually(reached, { within: ms, what: `${this.topic} caught up to ${goal}` }).catch(
       (error: Error) => {
-        throw new Error(`${error.message}; stands at ${this.cursor.seq}`, { cause: error })
+        throw new Error(`${error.message}; its cursor is at ${this.cursor.seq}`, { cause: error })
       },
     )
     if (this.#failure !== undefined) throw this.#failure
@@ -95,10 +104,12 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     await this.leave()
   }
 
-  /** One after the other: what comes during a load waits for its end. */
+  /**
+   * Handles events one after the other, so that those that arrive during a load wait for its end.
+   */
   #take(device: Device, event: string, payload: unknown): void {
-    if (this.#lost(event)) return
-    const act = async () => {
+    if (this.#isDropped(event)) return
+    const handle = async () => {
       if (this.#failure !== undefined) return
       if (event === 'sync') await this.#sync(payload as Sync)
       else if (event === 'change')
@@ -106,7 +117,7 @@ export class Follower<T extends Topic> implements AsyncDisposable {
       else if (event === 'head' && (payload as Cursor).seq > this.cursor.seq)
         await this.#fill((payload as Cursor).seq)
     }
-    this.#work = this.#work.then(act).catch((error: unknown) => {
+    this.#work = this.#work.then(handle).catch((error: unknown) => {
       if (device.connected) this.#failure = error
     })
   }
@@ -126,11 +137,11 @@ export class Follower<T extends Topic> implements AsyncDisposable {
     }
   }
 
-  /** Asks for what is missing up to `to`. */
+  /** Requests the missing changes up to `to`. */
   async #fill(to: number): Promise<void> {
     while (this.cursor.seq < to) {
       const from = this.cursor.seq + 1
-      this.asked.ranges++
+      this.requests.ranges++
       const ack = await this.device.range(from, Math.min(to, from + limits.rangeMax - 1))
       if (!ack.ok) throw new Error(`range: ${JSON.stringify(ack.error)}`)
       const { changes, reset }: RangeAnswer = ack.data
@@ -144,22 +155,22 @@ export class Follower<T extends Topic> implements AsyncDisposable {
   async #apply(change: WireChange): Promise<void> {
     if (change.seq !== this.cursor.seq + 1)
       throw new Error(`change ${change.seq} after ${this.cursor.seq}`)
-    if (!this.#held.apply(change)) {
-      this.asked.entities++
-      await this.#held.loadEntity(this.person, change)
+    if (!this.#state.apply(change)) {
+      this.requests.entities++
+      await this.#state.loadEntity(this.person, change)
     }
     this.cursor = { ...this.cursor, seq: change.seq }
     this.applied.push(change.seq)
   }
 
   async #load(): Promise<void> {
-    this.asked.loads++
-    this.#held = await holdings[this.topic].load(this.person)
-    this.cursor = this.#held.cursor
+    this.requests.loads++
+    this.#state = await followedTopics[this.topic].load(this.person)
+    this.cursor = this.#state.cursor
   }
 }
 
-/** What the database holds, as a device that has just loaded it. */
-export async function truth<T extends Topic>(person: Person, topic: T): Promise<States[T]> {
-  return (await holdings[topic].load(person)).state()
+/** The state in the database, as a device sees it that has just loaded the topic. */
+export async function storedState<T extends Topic>(person: Person, topic: T): Promise<States[T]> {
+  return (await followedTopics[topic].load(person)).state()
 }

@@ -1,5 +1,6 @@
-// One MongoDB for the whole run: the real replica set that MONGODB_URL names, else the embedded engine as a process of its own.
-// Nothing of the run is left behind: databases of its name are dropped, its processes killed, its directory removed.
+// One MongoDB for the whole run: the real replica set that MONGODB_URL names, else the embedded
+// engine as a process of its own. The teardown drops the run's databases, kills its processes and
+// removes its directory.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -8,22 +9,25 @@ import { join } from 'node:path'
 import { MongoClient } from 'mongodb'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedProcess } from './embedded-process.ts'
-import { killNoted, NOTES } from './processes.ts'
+import { killRecorded, PID_DIRECTORY } from './processes.ts'
 import { prepareBundle } from './programs.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Of the MongoDB that all tests share. */
+    /** The address of the MongoDB that all tests share. */
     mongodbUrl: string
-    /** What the names of this run's databases begin with. */
+    /** The beginning of the names of this run's databases. */
     databasePrefix: string
   }
 }
 
-/** Vitest calls it once per project, before its first test; what it gives is called after the last. */
+/**
+ * Vitest calls this once per project before its first test, and the returned function after the
+ * last.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'lockstep-test-'))
-  const notes = (process.env[NOTES] ??= join(directory, 'processes'))
+  const notes = (process.env[PID_DIRECTORY] ??= join(directory, 'processes'))
   mkdirSync(notes, { recursive: true })
 
   await prepareBundle()
@@ -41,7 +45,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       if (external) await dropDatabases(url, databasePrefix)
     } finally {
       await engine?.process.kill()
-      if (notes.startsWith(directory)) killNoted(notes)
+      if (notes.startsWith(directory)) killRecorded(notes)
       await rm(directory, { recursive: true, force: true })
     }
   }

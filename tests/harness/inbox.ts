@@ -1,4 +1,4 @@
-// What a device has been sent, in order, kept for ever; and waiting for what is still to come.
+// The events that a device has received, in order, and waiting for those that are still to come.
 import { within } from './eventually.ts'
 
 export interface Received {
@@ -6,7 +6,7 @@ export interface Received {
   payload: unknown
 }
 
-/** An inbox. `next` gives each item once, per event; `received` is everything there ever was. */
+/** `next` returns each item of an event once; `received` keeps everything. */
 export class Inbox {
   readonly received: Received[] = []
   readonly #taken = new Map<string, number>()
@@ -17,12 +17,12 @@ export class Inbox {
     for (const look of [...this.#waiting]) look()
   }
 
-  /** Everything of one event, in order. */
+  /** The payloads of one event, in order. */
   all<T>(event: string): T[] {
     return this.received.flatMap((item) => (item.event === event ? [item.payload as T] : []))
   }
 
-  /** The next of this event that `next` hasn't given yet; fails after `ms`. */
+  /** The next payload of this event that `next` hasn't returned yet. Rejects after `ms`. */
   next<T>(event: string, ms = 15_000): Promise<T> {
     return this.#look(`the next ${event}`, ms, () => {
       const at = this.received.findIndex(
@@ -34,7 +34,7 @@ export class Inbox {
     })
   }
 
-  /** The first item of this event that fits, also one that came before; fails after `ms`. */
+  /** The first payload of this event that fits, also among earlier ones. Rejects after `ms`. */
   until<T>(event: string, fits: (payload: T) => boolean, ms = 15_000): Promise<T> {
     return this.#look(`a ${event} where ${fits.toString()}`, ms, () => {
       const found = this.all<T>(event).find(fits)
@@ -58,9 +58,12 @@ export class Inbox {
       const last = this.received
         .slice(-8)
         .map(({ event, payload }) => `${event} ${JSON.stringify(payload)?.slice(0, 200)}`)
-      throw new Error(`${(error as Error).message}; came last:\n${last.join('\n') || 'nothing'}`, {
-        cause: error,
-      })
+      throw new Error(
+        `${(error as Error).message}; the last events were:\n${last.join('\n') || 'nothing'}`,
+        {
+          cause: error,
+        },
+      )
     } finally {
       this.#waiting.delete(look)
     }

@@ -1,18 +1,19 @@
-// Lockstep nodes for tests: in this process, as many as wanted on one database, or as a process of its own that can be killed.
+// Nodes for tests: any number in this process on one database, or in processes of their own that
+// can be killed.
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../../realtime/config/config.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { startServer, type ServerConfig, type ServerOptions } from '../../realtime/server.ts'
-import { startProcess, type OwnedProcess } from './processes.ts'
+import { startProcess, type TestProcess } from './processes.ts'
 import { programPath } from './programs.ts'
 
-/** All nodes of a run seal and unseal the same cookies. */
+/** All nodes of a run use one secret, so that each of them accepts every cookie. */
 const SECRET = 'a secret that only the tests of Lockstep know'
 
-/** Sign-ups are many in tests, and their passwords no secrets. */
-const CHEAP = 4
+/** A low cost, because tests sign up often and their passwords are no secrets. */
+const PASSWORD_COST = 4
 
 export interface TestNode extends AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
@@ -22,7 +23,7 @@ export interface TestNode extends AsyncDisposable {
 
 export type NodeSettings = Partial<Config> & { options?: ServerOptions }
 
-/** Starts a node in this process, on a port of its own; it stops when it goes out of scope. */
+/** Starts a node in this process, on a free port. It stops at the end of its scope. */
 export async function startNode(
   database: { url: string },
   settings: NodeSettings = {},
@@ -33,7 +34,7 @@ export async function startNode(
     port: 0,
     publicOrigins: [],
     mongodbUrl: database.url,
-    dataDir: join(tmpdir(), 'lockstep-test-nothing-is-written-here'),
+    dataDir: join(tmpdir(), 'lockstep-test-unused-data-dir'),
     sessionSecrets: [SECRET],
     production: false,
     logLevel: process.env.TEST_LOG ?? 'silent',
@@ -42,15 +43,23 @@ export async function startNode(
     ...overrides,
   }
   const logger = createLogger(config.logLevel)
-  const server = await startServer(config, { logger, passwordCost: CHEAP, drainMs: 50, ...options })
+  const server = await startServer(config, {
+    logger,
+    passwordCost: PASSWORD_COST,
+    drainMs: 50,
+    ...options,
+  })
   return { url: server.url, stop: () => server.stop(), [Symbol.asyncDispose]: () => server.stop() }
 }
 
 export interface NodeProcess extends TestNode {
-  process: OwnedProcess
+  process: TestProcess
 }
 
-/** Starts a node as `npm start` does; `env` is added to its environment. When it goes out of scope it is killed, not stopped. */
+/**
+ * Starts a node as `npm start` does, with `env` added to its environment. At the end of its scope
+ * it is killed, not stopped.
+ */
 export async function spawnNode(
   database: { url: string },
   env: Record<string, string | undefined> = {},

@@ -1,4 +1,5 @@
-// A person with an account, in one browser: a cookie, REST, and as many devices as wanted. A second browser is another `Person`.
+// A user in one browser: a cookie, HTTP requests and any number of devices. A second browser of the
+// same user is another `Person`.
 import { randomBytes } from 'node:crypto'
 import type { Session, User } from '@lockstep/protocol/account'
 import { parse } from '@lockstep/protocol/errors'
@@ -8,19 +9,19 @@ import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
 import { Device, type DeviceOptions } from './device.ts'
 
-export interface Reply<Body = Record<string, unknown>> {
+export interface HttpResponse<Body = Record<string, unknown>> {
   status: number
   body: Body
   headers: Headers
 }
 
-/** Anything that `fetch` takes as a body is sent as it is, everything else as JSON. */
+/** Sends a request. Strings and bytes are sent as they are, any other body as JSON. */
 export async function request<Body = Record<string, unknown>>(
   url: string,
   method: string,
   body?: unknown,
   headers: Record<string, string> = {},
-): Promise<Reply<Body>> {
+): Promise<HttpResponse<Body>> {
   const raw = body === undefined || typeof body === 'string' || body instanceof Uint8Array
   const sent = raw ? (body as string | undefined) : JSON.stringify(body)
   const type = sent === undefined ? undefined : { 'content-type': 'application/json' }
@@ -39,10 +40,10 @@ export async function request<Body = Record<string, unknown>>(
   }
 }
 
-type Wants<Part> = Part extends undefined ? undefined : Part
-/** What a route is asked with; parts that it has not are left out. */
-export type Question<Name extends RouteName> = {
-  [Part in keyof Asking<Name>]?: Wants<Asking<Name>[Part]>
+type PresentPart<Part> = Part extends undefined ? undefined : Part
+/** The parts of a request to a route. A part that the route doesn't have is left out. */
+export type RouteRequest<Name extends RouteName> = {
+  [Part in keyof Asking<Name>]?: PresentPart<Asking<Name>[Part]>
 } & { headers?: Record<string, string> }
 
 export class Person {
@@ -72,14 +73,14 @@ export class Person {
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
-  ): Promise<Reply<Body>> {
+  ): Promise<HttpResponse<Body>> {
     return request<Body>(this.url + path, method, body, { cookie: this.cookie, ...headers })
   }
 
-  /** A request of the table of routes that has to succeed; the answer is checked against the table. */
+  /** A request to a route that must succeed. The response is checked against the routes' table. */
   async ask<Name extends RouteName>(
     name: Name,
-    question: Question<Name> = {} as Question<Name>,
+    routeRequest: RouteRequest<Name> = {} as RouteRequest<Name>,
   ): Promise<Answer<Name>> {
     const { method, path } = routes[name]
     const {
@@ -87,7 +88,7 @@ export class Person {
       query = {},
       body,
       headers,
-    } = question as Record<string, Record<string, string> | undefined>
+    } = routeRequest as Record<string, Record<string, string> | undefined>
     const given = Object.entries(query).filter(([, value]) => value !== undefined)
     const search = new URLSearchParams(Object.fromEntries(given)).toString()
     const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => params[key]!)
@@ -108,19 +109,19 @@ export class Person {
     return new Person(node.url, this, this.cookie, this.password)
   }
 
-  /** Another browser of the same person. */
+  /** Signs the same user in with another browser. */
   signIn(node: { url: string } = this): Promise<Person> {
     return signIn(node, this.user.username, this.password)
   }
 }
 
-/** Makes an account; the name is made unique. */
+/** Creates an account; a suffix makes its name unique. */
 export function signUp(node: { url: string }, name = 'person'): Promise<Person> {
   const username = `${name}-${randomBytes(5).toString('hex')}`
   return enter(node, '/auth/register', username, newId())
 }
 
-/** Signs in as somebody who has an account, in a browser of its own. */
+/** Signs in to an existing account, in a browser of its own. */
 export function signIn(node: { url: string }, username: string, password: string): Promise<Person> {
   return enter(node, '/auth/login', username, password)
 }
@@ -140,7 +141,7 @@ async function enter(
   return new Person(node.url, reply.body, cookieOf(reply.headers), password)
 }
 
-/** The `Cookie` header for the cookies that an answer sets. */
+/** The `Cookie` header for the cookies that a response sets. */
 export function cookieOf(headers: Headers): string {
   return headers
     .getSetCookie()

@@ -1,5 +1,6 @@
-// Child processes of a test. The invariant: whatever happens to a test or its worker, no child outlives the run. Each notes its pid and
-// birth in a directory; a worker that exits kills its own, and the run's teardown kills what a killed worker left behind.
+// Child processes of tests. The invariant: whatever happens to a test or its worker, no child
+// outlives the run. Each child's pid and start time are recorded in a directory. A worker that
+// exits kills its own children, and the run's teardown kills what a killed worker left behind.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,13 +8,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { eventually } from './eventually.ts'
 
-/** Name of the environment variable that tells workers where to note their children; set by the run's set-up. */
-export const NOTES = 'LOCKSTEP_TEST_PROCESSES'
+/** The environment variable with the directory where workers record their children. */
+export const PID_DIRECTORY = 'LOCKSTEP_TEST_PROCESSES'
 
-export interface Start {
+export interface ProcessOptions {
   command: string
   args: readonly string[]
-  /** Added to the own environment; undefined removes a variable. */
+  /** Variables to add to this process's environment; undefined removes one. */
   env?: Record<string, string | undefined>
   cwd?: string
 }
@@ -23,20 +24,20 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** A running child. It is killed when it goes out of scope (`await using`). */
-export class OwnedProcess implements AsyncDisposable {
+/** A running child process. It is killed at the end of its scope (`await using`). */
+export class TestProcess implements AsyncDisposable {
   readonly child: ChildProcess
-  /** Every line it has written to stdout and stderr. */
+  /** Every line that the process has written to stdout and stderr. */
   readonly output: string[] = []
-  /** How it ended. */
+  /** Resolves when the process has ended. */
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 
-  constructor(child: ChildProcess, forget: () => void) {
+  constructor(child: ChildProcess, onExit: () => void) {
     this.child = child
     for (const stream of [child.stdout!, child.stderr!])
       createInterface({ input: stream }).on('line', (line) => this.output.push(line))
     this.exited = once(child, 'exit').then(([code, signal]) => {
-      forget()
+      onExit()
       return { code: code as number | null, signal: signal as NodeJS.Signals | null }
     })
   }
@@ -49,7 +50,7 @@ export class OwnedProcess implements AsyncDisposable {
     return this.child.exitCode === null && this.child.signalCode === null
   }
 
-  /** The first line that `matches`; fails early when the process ends without it. */
+  /** The first line that `matches`. Rejects early if the process ends without writing it. */
   async line(matches: RegExp, { within }: { within?: number } = {}): Promise<string> {
     const find = () => this.output.find((line) => matches.test(line))
     const found = await eventually(() => find() ?? (this.alive ? undefined : null), {
@@ -66,7 +67,7 @@ export class OwnedProcess implements AsyncDisposable {
     this.child.kill(name)
   }
 
-  /** kill -9, and waits for the end. */
+  /** Kills the process (SIGKILL) and waits for its end. */
   async kill(): Promise<void> {
     if (this.alive) this.child.kill('SIGKILL')
     await this.exited
@@ -78,7 +79,12 @@ export class OwnedProcess implements AsyncDisposable {
 }
 
 /** Starts a program that belongs to this test run. */
-export async function startProcess({ command, args, env = {}, cwd }: Start): Promise<OwnedProcess> {
+export async function startProcess({
+  command,
+  args,
+  env = {},
+  cwd,
+}: ProcessOptions): Promise<TestProcess> {
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
@@ -86,33 +92,40 @@ export async function startProcess({ command, args, env = {}, cwd }: Start): Pro
   })
   running.add(child)
   const spawned = once(child, 'spawn')
-  const owned = new OwnedProcess(child, () => {
+  const owned = new TestProcess(child, () => {
     running.delete(child)
-    if (note) rmSync(note, { force: true })
+    if (record) rmSync(record, { force: true })
   })
   await spawned
-  const note = noteOf(child.pid!)
-  if (note) writeFileSync(note, birthOf(child.pid!))
+  const record = recordOf(child.pid!)
+  if (record) writeFileSync(record, startTimeOf(child.pid!))
   return owned
 }
 
-/** Kills every process that is still noted in this directory, and only those: a pid that somebody else got meanwhile has another birth. */
-export function killNoted(directory: string): void {
+/**
+ * Kills every process that is still recorded in this directory. The start time excludes a process
+ * that has since got the same pid.
+ */
+export function killRecorded(directory: string): void {
   for (const name of readdirSync(directory)) {
     const pid = Number(name)
-    if (readFileSync(join(directory, name), 'utf8') === birthOf(pid)) process.kill(pid, 'SIGKILL')
+    if (readFileSync(join(directory, name), 'utf8') === startTimeOf(pid))
+      process.kill(pid, 'SIGKILL')
   }
 }
 
-function noteOf(pid: number): string | undefined {
-  const directory = process.env[NOTES]
+function recordOf(pid: number): string | undefined {
+  const directory = process.env[PID_DIRECTORY]
   if (!directory) return undefined
   mkdirSync(directory, { recursive: true })
   return join(directory, String(pid))
 }
 
-/** When the process began, in the kernel's ticks; a text that no living process has where it can't be told. */
-function birthOf(pid: number): string {
+/**
+ * The start time of a process in the kernel's ticks. If it can't be read, a text that matches no
+ * running process.
+ */
+function startTimeOf(pid: number): string {
   try {
     // Field 22; the second one is the program's name in parentheses and may contain anything.
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')[19]!

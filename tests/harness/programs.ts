@@ -1,5 +1,5 @@
-// The server's programs as users start them: bundled, as `npm start` does. The run's set-up bundles them once and
-// leaves the folder in the environment of the workers.
+// The server's programs as users start them: bundled, as `npm start` does. The run's set-up bundles
+// them once and passes the folder to the workers in the environment.
 import { join } from 'node:path'
 import { bundleServer } from '../../tools/bundle-server.ts'
 

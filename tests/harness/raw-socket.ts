@@ -1,12 +1,15 @@
-// A bare WebSocket below Socket.IO: for frames that no client library would send.
+// A plain WebSocket below Socket.IO, for frames that no client library would send.
 import { once } from 'node:events'
 import { within } from './eventually.ts'
 import { Inbox } from './inbox.ts'
 
-/** A connection that has been opened; it speaks Engine.IO 4 by hand. It closes when it goes out of scope. */
+/**
+ * An open connection; the test writes the frames of Engine.IO 4 itself. It closes at the end of its
+ * scope.
+ */
 export class RawSocket implements Disposable {
   readonly #socket: WebSocket
-  /** Every text frame, as event `frame`. */
+  /** Every text frame, as an event named `frame`. */
   readonly inbox = new Inbox()
   /** Resolves when the connection has ended, whoever ended it. */
   readonly closed: Promise<unknown>
@@ -20,13 +23,13 @@ export class RawSocket implements Disposable {
 
   static async open(url: string, headers: Record<string, string>): Promise<RawSocket> {
     const address = `${url.replace(/^http/, 'ws')}/socket.io/?EIO=4&transport=websocket`
-    // Node's WebSocket takes headers; the browsers' type, which TypeScript has for it, doesn't.
+    // Node's WebSocket accepts headers, but TypeScript has the browsers' type for it.
     const raw = new RawSocket(new WebSocket(address, { headers } as unknown as string[]))
     await within(15_000, 'opening a WebSocket', once(raw.#socket, 'open'))
     return raw
   }
 
-  /** Opens and joins a namespace, by the frames that Socket.IO 5 uses for that. */
+  /** Opens a connection and joins a namespace with the frames of Socket.IO's protocol 5. */
   static async join(url: string, cookie: string, topic: string): Promise<RawSocket> {
     const raw = await RawSocket.open(url, { cookie })
     raw.send(`40/${topic},{"protocol":1}`)

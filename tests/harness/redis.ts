@@ -1,31 +1,32 @@
-// A real Redis, without persistence, that a test can freeze, kill and start again empty on the same port.
+// A real Redis without persistence. A test can freeze it, kill it and restart it empty on the same
+// port.
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { startProcess, type OwnedProcess } from './processes.ts'
+import { startProcess, type TestProcess } from './processes.ts'
 
-/** A running redis-server; it ends when it goes out of scope. */
+/** A running redis-server. It is killed at the end of its scope. */
 export class TestRedis implements AsyncDisposable {
   readonly port: number
   readonly host: string
-  #process: OwnedProcess
+  #process: TestProcess
 
-  private constructor(host: string, port: number, process: OwnedProcess) {
+  private constructor(host: string, port: number, process: TestProcess) {
     this.host = host
     this.port = port
     this.#process = process
   }
 
-  /** On a free port, unless told where. */
+  /** Starts Redis, by default on a free port. */
   static async start(host = '127.0.0.1', port?: number): Promise<TestRedis> {
-    const own = port ?? (await freePort())
-    return new TestRedis(host, own, await launch(host, own))
+    const chosen = port ?? (await freePort())
+    return new TestRedis(host, chosen, await launch(host, chosen))
   }
 
   get url(): string {
     return `redis://${this.host}:${this.port}`
   }
 
-  /** Stops answering without closing a connection, like a machine that hangs. */
+  /** Stops Redis from responding without closing a connection, like a machine that hangs. */
   freeze(): void {
     this.#process.signal('SIGSTOP')
   }
@@ -34,12 +35,12 @@ export class TestRedis implements AsyncDisposable {
     this.#process.signal('SIGCONT')
   }
 
-  /** kill -9; `restart` brings it back. */
+  /** Kills Redis (SIGKILL); `restart` starts it again. */
   kill(): Promise<void> {
     return this.#process.kill()
   }
 
-  /** Comes back on the same port and knows nothing. */
+  /** Starts Redis again on the same port, without data. */
   async restart(): Promise<void> {
     await this.kill()
     this.#process = await launch(this.host, this.port)
@@ -50,14 +51,14 @@ export class TestRedis implements AsyncDisposable {
   }
 }
 
-async function launch(host: string, port: number): Promise<OwnedProcess> {
+async function launch(host: string, port: number): Promise<TestProcess> {
   const args = ['--port', String(port), '--bind', host, '--save', '', '--appendonly', 'no']
   const owned = await startProcess({ command: 'redis-server', args })
   await owned.line(/Ready to accept connections/)
   return owned
 }
 
-/** A port that nobody listens on. */
+/** A port on which no program listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -1,22 +1,26 @@
-// One node on a fresh database for all tests of a file; each test makes people of its own, who never meet.
+// Nodes on a fresh database that all tests of a file share. Each test signs up people of its own,
+// so the tests don't affect each other.
 import { afterAll, beforeAll } from 'vitest'
 import { freshDatabase, type TestDatabase } from './database.ts'
 import { startNode, type NodeSettings, type TestNode } from './node.ts'
 
-export interface Shared {
+export interface SharedNodes {
   database: TestDatabase
   /** The first node. */
   node: TestNode
-  /** All nodes, in the order in which they were started. */
+  /** All nodes, in the order of their start. */
   nodes: TestNode[]
 }
 
-/** Starts `count` nodes before the file's tests and stops them after; the fields are there once the tests run. */
-export function sharedNodes(count = 1, settings: NodeSettings = {}): Shared {
-  const shared = {} as Shared
+/**
+ * Starts `count` nodes before the tests of a file and stops them afterwards. The fields are set
+ * once the tests run.
+ */
+export function sharedNodes(count = 1, settings: NodeSettings = {}): SharedNodes {
+  const shared = {} as SharedNodes
   beforeAll(async () => {
     shared.database = freshDatabase()
-    // One after the other: the first one makes the indexes.
+    // One after the other, because the first node creates the indexes.
     shared.nodes = []
     for (let i = 0; i < count; i++) shared.nodes.push(await startNode(shared.database, settings))
     shared.node = shared.nodes[0]!

@@ -1,4 +1,4 @@
-// The harness itself: a wire that didn't cut would let every fault test pass.
+// The harness itself needs tests: with a wire that doesn't cut, every fault test would pass.
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -33,7 +33,7 @@ async function dial(wire: Wire): Promise<Socket & { heard: () => string }> {
   return Object.assign(socket, { heard: () => text })
 }
 
-/** A reset is an error first, which `once` would throw. */
+/** `once` would throw the error that a reset causes first. */
 const closing = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
 
 test('a wire carries bytes both ways, and counts them', async () => {
@@ -45,7 +45,7 @@ test('a wire carries bytes both ways, and counts them', async () => {
   expect(wire.connections).toBe(1)
 })
 
-test('slowed down, it carries everything, but no faster', async () => {
+test('a limited wire carries everything, and no faster than its limit', async () => {
   await using wire = await Wire.to({ port })
   wire.limit('down', 1_000_000)
   const socket = await dial(wire)
@@ -55,7 +55,7 @@ test('slowed down, it carries everything, but no faster', async () => {
   expect(performance.now() - start).toBeGreaterThan(300)
 })
 
-test('cut, it drops what there is and refuses what comes, until it is restored', async () => {
+test('a cut wire drops its connections and refuses new ones until it is restored', async () => {
   await using wire = await Wire.to({ port })
   const socket = await dial(wire)
   const closed = closing(socket)
@@ -68,7 +68,7 @@ test('cut, it drops what there is and refuses what comes, until it is restored',
   await eventually(() => again.heard() === 'back')
 })
 
-test('paused, it holds bytes back without closing, and loses none', async () => {
+test('a paused wire holds bytes back without closing, and loses none', async () => {
   await using wire = await Wire.to({ port })
   const socket = await dial(wire)
   socket.write('a')
@@ -81,7 +81,7 @@ test('paused, it holds bytes back without closing, and loses none', async () => 
   await eventually(() => socket.heard() === 'ab')
 })
 
-test('delayed, it keeps the order, also when the delay ends in between', async () => {
+test('a delayed wire keeps the order, even if the delay ends in between', async () => {
   await using wire = await Wire.to({ port })
   const socket = await dial(wire)
   wire.delay(60)
@@ -94,7 +94,7 @@ test('delayed, it keeps the order, also when the delay ends in between', async (
   expect(performance.now() - start).toBeGreaterThan(50)
 })
 
-test('flooded, it delivers what nobody sent', async () => {
+test('a flooded wire delivers bytes that nobody sent', async () => {
   await using wire = await Wire.to({ port })
   const socket = await dial(wire)
   wire.flood('down', Buffer.from('noise'))
@@ -102,7 +102,7 @@ test('flooded, it delivers what nobody sent', async () => {
   expect(received).toBe(0)
 })
 
-test('a process of a test can be killed and says how it ended', async () => {
+test('a test can kill its process, which reports how it ended', async () => {
   await using owned = await startProcess({
     command: process.execPath,
     args: ['-e', 'console.log("up"); setInterval(() => {}, 1e3)'],

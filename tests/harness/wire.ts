@@ -1,9 +1,9 @@
-// A cable between two programs on this machine that a test can cut, delay, slow down, pause and flood. It is a TCP proxy and knows nothing of
-// what goes through it.
+// A TCP proxy between two programs on this machine. A test can cut it, delay it, slow it down,
+// pause it and flood it. It knows nothing of the protocol that goes through it.
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 
-/** Which way bytes go: `up` from the program that connected, `down` to it. */
+/** The direction of bytes: `up` from the program that connected, `down` to it. */
 export type Direction = 'up' | 'down'
 
 interface Link {
@@ -16,18 +16,18 @@ export interface Target {
   port: number
 }
 
-/** One cable with any number of connections through it. It closes when it goes out of scope. */
+/** One proxy for any number of connections. It closes at the end of its scope. */
 export class Wire implements AsyncDisposable {
   readonly #server: Server
   readonly #target: Target
   readonly #links = new Set<Link>()
   readonly #paused = new Set<Direction>()
-  readonly #pace = { up: Infinity, down: Infinity }
+  readonly #bytesPerSecond = { up: Infinity, down: Infinity }
   #delay = 0
-  #hesitation = { every: Infinity, ms: 0 }
+  #chunkDelay = { every: Infinity, ms: 0 }
   #cut = false
   #port = 0
-  /** Bytes that have gone through, by direction. */
+  /** The number of bytes carried so far, by direction. */
   readonly bytes = { up: 0, down: 0 }
 
   constructor(target: Target) {
@@ -35,7 +35,7 @@ export class Wire implements AsyncDisposable {
     this.#server = createServer((near) => this.#join(near))
   }
 
-  /** Opens a cable to a port; it listens on a port of its own. */
+  /** Opens a proxy to a port; it listens on a port of its own. */
   static async to(target: Target): Promise<Wire> {
     const wire = new Wire(target)
     wire.#server.listen(0, '127.0.0.1')
@@ -48,28 +48,28 @@ export class Wire implements AsyncDisposable {
     return this.#port
   }
 
-  /** `host:port` of its near end. */
+  /** `host:port` at which the proxy listens. */
   get address(): string {
     return `127.0.0.1:${this.#port}`
   }
 
-  /** How many connections go through it now. */
+  /** The number of connections now. */
   get connections(): number {
     return this.#links.size
   }
 
-  /** Drops every connection with a reset and refuses new ones. */
+  /** Resets every connection and refuses new ones. */
   cut(): void {
     this.#cut = true
     this.drop()
   }
 
-  /** Lets new connections through again. */
+  /** Accepts new connections again. */
   restore(): void {
     this.#cut = false
   }
 
-  /** Drops every connection with a reset; new ones are let through. */
+  /** Resets every connection; new ones are accepted. */
   drop(): void {
     for (const { near, far } of this.#links) {
       near.resetAndDestroy()
@@ -78,7 +78,8 @@ export class Wire implements AsyncDisposable {
   }
 
   /**
-   * Stops carrying bytes without closing anything: to the sender its peer looks like a slow reader, to the receiver like a dead line.
+   * Stops carrying bytes without closing anything. To the sender, its peer looks like a slow
+   * reader; to the receiver, like a dead line.
    */
   pause(direction: Direction): void {
     this.#paused.add(direction)
@@ -90,25 +91,26 @@ export class Wire implements AsyncDisposable {
     for (const link of this.#links) sender(link, direction).resume()
   }
 
-  /** Every byte comes this many milliseconds later, in order; 0: at once. */
+  /** Delays every byte by this many milliseconds and keeps the order; 0 means no delay. */
   delay(ms: number): void {
     this.#delay = ms
   }
 
   /**
-   * On each connection, every so many-th piece that comes down, and what is behind it, comes this many milliseconds later: a reader of
-   * several connections gets answers in another order than it asked.
+   * On each connection, delays every n-th chunk that comes down (`every`), and the chunks after it,
+   * by `ms`. A reader of several connections then gets responses in another order than it sent the
+   * requests.
    */
-  hesitate(every: number, ms: number): void {
-    this.#hesitation = { every, ms }
+  delayEvery(every: number, ms: number): void {
+    this.#chunkDelay = { every, ms }
   }
 
-  /** Carries no more than so many bytes a second on each connection. */
+  /** Carries at most this many bytes a second on each connection. */
   limit(direction: Direction, bytesPerSecond: number): void {
-    this.#pace[direction] = bytesPerSecond
+    this.#bytesPerSecond[direction] = bytesPerSecond
   }
 
-  /** Writes bytes of nobody's into every connection. */
+  /** Writes bytes that nobody sent into every connection. */
   flood(direction: Direction, bytes: Uint8Array): void {
     for (const link of this.#links) receiver(link, direction).write(bytes)
   }
@@ -132,7 +134,7 @@ export class Wire implements AsyncDisposable {
     for (const direction of ['up', 'down'] as const) this.#carry(link, direction)
     for (const end of [near, link.far]) {
       end.setNoDelay(true)
-      // A reset of one end is the reset of the other: `close` follows and tells.
+      // A reset of one end resets the other one: `close` follows and does that.
       end.on('error', () => undefined)
       end.on('close', () => {
         this.#links.delete(link)
@@ -145,7 +147,7 @@ export class Wire implements AsyncDisposable {
   #carry(link: Link, direction: Direction): void {
     const from = sender(link, direction)
     const to = receiver(link, direction)
-    // The receiver's back pressure is passed on, as a real cable does.
+    // The receiver's back pressure is passed on to the sender.
     const holds = new Set<object>()
     const hold = () => {
       const reason = {}
@@ -159,24 +161,25 @@ export class Wire implements AsyncDisposable {
     const write = (bytes: Buffer) => {
       if (!to.write(bytes)) to.once('drain', hold())
     }
-    // Nothing is due before what came before it, and each timer does the oldest thing that waits: so the order stays.
+    // No action is due before an earlier one, and each timer runs the oldest waiting action, so the
+    // order is kept.
     const waiting: (() => void)[] = []
     let due = 0
-    const inOrder = (act: () => void, hesitation = 0) => {
-      const delay = this.#delay + hesitation
+    const inOrder = (act: () => void, chunkDelay = 0) => {
+      const delay = this.#delay + chunkDelay
       if (delay === 0 && waiting.length === 0) return act()
       const now = performance.now()
       due = Math.max(due, now + delay)
       waiting.push(act)
       setTimeout(() => waiting.shift()!(), due - now)
     }
-    let pieces = 0
+    let chunks = 0
     from.on('data', (bytes: Buffer) => {
       this.bytes[direction] += bytes.length
-      const ms = (bytes.length / this.#pace[direction]) * 1_000
+      const ms = (bytes.length / this.#bytesPerSecond[direction]) * 1_000
       if (ms > 0) setTimeout(hold(), ms)
-      const hesitates = direction === 'down' && ++pieces % this.#hesitation.every === 0
-      inOrder(() => write(bytes), hesitates ? this.#hesitation.ms : 0)
+      const isDelayed = direction === 'down' && ++chunks % this.#chunkDelay.every === 0
+      inOrder(() => write(bytes), isDelayed ? this.#chunkDelay.ms : 0)
     })
     from.on('end', () => inOrder(() => to.end()))
     if (this.#paused.has(direction)) from.pause()

@@ -105,7 +105,8 @@ describe('the log', () => {
       title: 'two',
       if_version: 1,
     })
-    // to `a` the title still is "one": renaming to it is no no-op, and version 2 no conflict
+    // `a` still believes that the title is "one", yet renaming to it is a change, and version 2 is
+    // no conflict
     const back = await a.conversations.change('update', by(user), {
       conversation_id: id,
       title: 'one',
@@ -114,7 +115,7 @@ describe('the log', () => {
     expect(back).toMatchObject({ changed: true, version: 3, data: { title: 'one' } })
   })
 
-  test('LOG-4: a repeated command whose condition fails by now gets its first outcome', async () => {
+  test('LOG-4: a repeated command gets its first outcome even if its condition would fail now', async () => {
     const { conversations } = fixture.node()
     const user = await fixture.user()
     const id = newId()
@@ -159,7 +160,7 @@ describe('the log', () => {
     expect(await entriesOf(fixture.database, user)).toHaveLength(1)
   })
 
-  test('a command that has waited for its turn too long is unavailable, and writes nothing', async () => {
+  test('a command that has waited in the queue for too long is unavailable, and writes nothing', async () => {
     const { log, conversations } = fixture.node()
     const user = await fixture.user()
     const begun = Promise.withResolvers<void>()

@@ -1,5 +1,5 @@
-// A node runs beside one of a newer version, which writes ops that this one doesn't know. This one
-// must not take such an entry for projected.
+// A node runs beside a node of a newer version, which writes ops that the older one doesn't know.
+// The older node must not treat such an entry as projected.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -35,7 +35,7 @@ async function withNewer() {
   const user = await fixture.user()
   const id = newId()
   const [writer, side] = [fixture.node(), fixture.node()]
-  await side.log.projectToHead(user, 'conversations') // it remembers a head that is about to be old
+  await side.log.projectToHead(user, 'conversations') // its cached head is about to be stale
   await writer.conversations.change('create', by(user), { id, title: 'Known' })
   const entry = await writtenByNewer(user, 'conversations', id)
   return { user, id, entry, ...side }
@@ -54,7 +54,7 @@ test('LOG-8: documents follow the log up to the unknown entry, and whatever need
   }
 })
 
-test('LOG-8: a command decides nothing without the unknown entry, and appends nothing after it', async () => {
+test('LOG-8: a command is not decided without the unknown entry, and appends nothing after it', async () => {
   const { user, id, conversations } = await withNewer()
   const rename = { conversation_id: id, title: 'Renamed' }
   await expect(conversations.change('update', by(user), rename)).rejects.toMatchObject(unavailable)
@@ -82,7 +82,7 @@ test('LOG-8: devices get the unknown entry, and other topics and users are serve
   expect(await log.projectToHead(other, 'conversations')).toMatchObject({ seq: 1 })
 })
 
-test('LOG-8: once a newer node has projected the entry, this node goes on', async () => {
+test('LOG-8: once a newer node has projected the entry, this node continues', async () => {
   const { user, id, entry, log, conversations } = await withNewer()
   await expect(log.projectToHead(user, 'conversations')).rejects.toMatchObject(unavailable)
   await fixture.database.conversations.updateOne(
@@ -104,7 +104,7 @@ test('LOG-8: once a newer node has projected the entry, this node goes on', asyn
   expect(await applied(user, 'conversations')).toBe(3)
 })
 
-test('LOG-8: at its start a node projects what another node wrote and did not project, without a reader', async () => {
+test('LOG-8: a node that starts projects entries that another node left unprojected, without waiting for a reader', async () => {
   const { user, id, entry } = await withNewer()
   const other = await fixture.user()
   const { epoch } = await fixture.node().log.head(other, 'conversations')
@@ -126,7 +126,7 @@ test('LOG-8: at its start a node projects what another node wrote and did not pr
   await log.projectAbandoned()
   await eventually(async () => expect(await applied(other, 'conversations')).toBe(1))
   await eventually(async () =>
-    expect(await applied(user, 'conversations'), 'up to what is not known').toBe(1),
+    expect(await applied(user, 'conversations'), 'up to the unknown entry').toBe(1),
   )
   expect(await fixture.database.conversations.findOne({ user_id: other })).toMatchObject({
     title: 'Known',
@@ -134,7 +134,7 @@ test('LOG-8: at its start a node projects what another node wrote and did not pr
   })
 })
 
-test('nothing in topic account, whose entries only tell, waits for a newer node', async () => {
+test('the topic account never waits for a newer node, because its entries only inform devices', async () => {
   const user = await fixture.user()
   await writtenByNewer(user, 'account', user)
   const { log } = fixture.node()

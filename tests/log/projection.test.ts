@@ -85,7 +85,7 @@ describe('documents', () => {
     )
   })
 
-  test('LOG-5: documents that lag behind in part are brought up to the log, whatever part it is', async () => {
+  test('LOG-5: documents of which any part lags behind the log are brought up to it', async () => {
     const { log, conversations } = fixture.node()
     await fc.assert(
       fc.asyncProperty(
@@ -99,7 +99,8 @@ describe('documents', () => {
           await log.projectToHead(user, 'conversations')
           const before = await documentsOf(user)
           const entries = await entriesOf(fixture.database, user)
-          // as a node leaves them that dies between the messages and their conversation
+          // the documents that a node leaves if it dies after the messages and before their
+          // conversation
           await fixture.database.conversations.deleteMany({ user_id: user })
           await projectConversations(
             fixture.database,
@@ -114,7 +115,7 @@ describe('documents', () => {
     )
   })
 
-  test('LOG-5: what a node that stalled writes late replaces nothing that is newer', async () => {
+  test('LOG-5: late writes of a node that stalled replace nothing newer', async () => {
     const { log, conversations } = fixture.node()
     const user = await fixture.user()
     const id = newId()
@@ -176,7 +177,7 @@ describe('documents', () => {
     })
   })
 
-  test('heads are those of the logs, however far their documents are behind', async () => {
+  test('heads are those of the logs, however far the documents lag behind', async () => {
     const { log, conversations } = fixture.node()
     const users = [await fixture.user(), await fixture.user(), await fixture.user()]
     const keys = users.map((user) => `${user}:conversations`)
@@ -226,7 +227,7 @@ describe('housekeeping', () => {
   const keep = (conversations: Conversations) =>
     startHousekeeping(fixture.database, conversations, { logRetentionDays: 90, logger })
 
-  test('purges what has been in the trash for 30 days, and nothing that was restored', async () => {
+  test('purges conversations that have been in the trash for 30 days, unless they were restored', async () => {
     const user = await fixture.user()
     const { log, conversations } = fixture.node()
     const [gone, kept, live] = [newId(), newId(), newId()]
@@ -238,7 +239,7 @@ describe('housekeeping', () => {
     const housekeeping = keep(conversations)
     await housekeeping.run(Date.now() + (TRASH_DAYS - 1) * DAY)
     expect((await conversations.list(user, { limit: 9, state: 'trash' })).items).toHaveLength(2)
-    // restored a moment ago: the document that housekeeping finds still says otherwise
+    // restored a moment ago: the document that housekeeping reads still has it in the trash
     await conversations.change('restore', by(user), { conversation_id: kept })
     await housekeeping.run(Date.now() + (TRASH_DAYS + 1) * DAY)
     expect((await conversations.list(user, { limit: 9, state: 'trash' })).items).toEqual([])

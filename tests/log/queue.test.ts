@@ -1,4 +1,4 @@
-// Commands of one user and topic wait for each other. When the database is away for one, it is away
+// Commands of one user and topic are queued. If the database is away for one of them, it is away
 // for all of them.
 import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'
@@ -6,7 +6,7 @@ import { KeyedQueue } from '../../realtime/log/keyed-queue.ts'
 
 const away = () => new MongoNetworkError('no server')
 
-/** A job that records that it ran, and ends when the test says so. */
+/** A job that records that it ran, and ends when the test lets it. */
 function job(ran: string[], name: string) {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const run = () => {
@@ -16,7 +16,7 @@ function job(ran: string[], name: string) {
   return { run, end: () => resolve(name), fail: reject }
 }
 
-test('jobs of one key run one after the other, those of different keys side by side', async () => {
+test('jobs of one key run one after the other, jobs of different keys run at the same time', async () => {
   const queue = new KeyedQueue()
   const ran: string[] = []
   const [a, b, c] = [job(ran, 'a'), job(ran, 'b'), job(ran, 'c')]
@@ -40,7 +40,7 @@ test('a job that fails does not affect those after it', async () => {
   await expect(second).resolves.toBe('done')
 })
 
-test('when the database is away for one job, those that wait for it fail at once, and later ones are tried', async () => {
+test('when the database is away for one job, the jobs that wait for it fail at once, and later jobs are tried', async () => {
   const queue = new KeyedQueue()
   const ran: string[] = []
   const [first, elsewhere] = [job(ran, 'first'), job(ran, 'elsewhere')]

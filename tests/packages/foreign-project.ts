@@ -1,5 +1,5 @@
-// A project of somebody else: outside of the repository, with nothing but the tarballs of
-// `npm run pack` and what those depend on.
+// A project outside of the repository that has only the tarballs of `npm run pack` and their
+// dependencies.
 import { execFile } from 'node:child_process'
 import { existsSync, globSync, readFileSync, realpathSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -38,8 +38,8 @@ export async function createForeignProject(): Promise<ForeignProject> {
 }
 
 /**
- * What the repository has locked, so that the project gets the same versions, and from npm's cache:
- * the registry doesn't have to be asked. npm leaves out whatever the project doesn't need.
+ * Installs the versions that the repository has locked, and takes them from npm's cache, so that
+ * the registry isn't needed. npm leaves out packages that the project doesn't need.
  */
 function lockOfRegistryPackages(): string {
   const { packages } = JSON.parse(readFileSync(path.join(root, 'package-lock.json'), 'utf8')) as {

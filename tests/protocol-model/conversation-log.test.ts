@@ -23,7 +23,7 @@ import {
 const fold = (held: HeldConversation, changes: OneConversation['changes']) =>
   changes.reduce(reduceConversation, held)
 
-/** What a client with only the newest `size` messages holds. */
+/** The part that a client with only the newest `size` messages holds. */
 function windowOf(held: HeldConversation, size: number): HeldConversation {
   if (!isConversation(held)) return held
   const messages = size === 0 ? [] : held.messages.slice(-size)
@@ -56,7 +56,7 @@ describe('whatever commands come, the log of a conversation', () => {
           expect(new Set(held.messages.map(({ id }) => id)).size).toBe(held.messages.length)
           expect(held.has_more).toBe(false)
           const last = held.messages.at(-1)
-          // The preview of a message that streams follows when it is finished.
+          // The preview of a streaming message is updated when the message is finished.
           if (last?.status !== 'streaming')
             expect(held.preview).toBe(previewOf(last?.content ?? ''))
           for (const { replaces } of held.messages)
@@ -79,7 +79,7 @@ describe('whatever commands come, the log of a conversation', () => {
     )
   })
 
-  test('gives a holder of some messages exactly its part of what a holder of all has', () => {
+  test('gives a holder of some messages exactly the same versions of them as a holder of all messages', () => {
     fc.assert(
       fc.property(steps, fc.nat(), fc.nat({ max: 5 }), (taken, a, size) => {
         const { changes, states, held } = OneConversation.of(taken)
@@ -99,7 +99,7 @@ describe('whatever commands come, the log of a conversation', () => {
     )
   })
 
-  test('holds nothing of a conversation that it was not given, until a change carries it whole', () => {
+  test('leaves a conversation that is not held unheld, until a change carries the whole conversation', () => {
     fc.assert(
       fc.property(steps, fc.nat(), (taken, a) => {
         const { changes, held } = OneConversation.of(taken)
@@ -139,7 +139,7 @@ describe('a copy that a device has kept', () => {
   const put = (messages: Conversation['messages'], held: HeldConversation, log: OneConversation) =>
     log.decide({ name: 'update', payload: { conversation_id: CONVERSATION, messages } }, held)
 
-  test('erases nothing when it is PUT, however old it is', () => {
+  test('erases nothing when it is PUT, however stale it is', () => {
     fc.assert(
       fc.property(steps, fc.nat(), (taken, a) => {
         const log = OneConversation.of(taken)
@@ -151,7 +151,7 @@ describe('a copy that a device has kept', () => {
     )
   })
 
-  test('that is new changes nothing, as a GET that is PUT back', () => {
+  test('changes nothing when it is current, as when the result of a GET is PUT back', () => {
     fc.assert(
       fc.property(steps, (taken) => {
         const log = OneConversation.of(taken)
@@ -173,7 +173,7 @@ describe('a copy that a device has kept', () => {
 })
 
 describe('a decision', () => {
-  test('is the same for a holder of only the messages that it names', () => {
+  test('has the same effect for a holder of only the messages that it names', () => {
     fc.assert(
       fc.property(steps, steps, (taken, [, ...more]) => {
         const log = OneConversation.of(taken)
@@ -213,7 +213,7 @@ const isRepeatable = (step: Step) =>
   ['create', 'delete', 'restore'].includes(step.name) ||
   (step.name === 'append' && step.payload.message.id !== undefined)
 
-/** What a command decides, without the ids of new things: they are different each time. */
+/** What a command decides, without the ids of new entities, which differ each time. */
 function outcome(log: OneConversation, command: Command, held: HeldConversation): unknown {
   try {
     const decision = log.decide(command, held)

@@ -13,7 +13,7 @@ const leaf = (nulls: boolean) =>
     fc.string({ maxLength: 3 }),
     ...(nulls ? [fc.constant(null)] : []),
   )
-/** Few keys and shallow, so that a document and a patch meet. */
+/** Few keys and shallow nesting, so that a document and a patch often have keys in common. */
 const objects = (nulls: boolean) =>
   fc.letrec<{ object: JsonObject }>((tie) => ({
     object: fc.dictionary(
@@ -57,7 +57,7 @@ describe('a merge patch', () => {
     )
   })
 
-  test('leaves no null outside of arrays where there was none', () => {
+  test('adds no null outside of arrays', () => {
     const hasNull = (value: unknown): boolean =>
       value === null ||
       (typeof value === 'object' &&
@@ -70,7 +70,7 @@ describe('a merge patch', () => {
     )
   })
 
-  test('can be taken back by its inverse', () => {
+  test('can be undone by its inverse', () => {
     fc.assert(
       fc.property(document, patch, (before, changes) => {
         const after = mergePatch(before, changes)
@@ -81,7 +81,7 @@ describe('a merge patch', () => {
     )
   })
 
-  test('says the same as its inverse from any document to any other', () => {
+  test('has an inverse that leads from any document to any other', () => {
     fc.assert(
       fc.property(document, document, (from, to) => {
         expect(mergePatch(to, inversePatch(from, to))).toEqual(from)
@@ -124,23 +124,26 @@ describe('a free-form object', () => {
     ['a key that contains a dot', { deep: { 'a.b': 1 } }],
     ['a key with NUL', { 'a\0': 1 }],
     ['a prototype', JSON.parse('{"list": [{"__proto__": {"admin": true}}]}')],
-    ['what the database would take for one of its types', { a: [{ _bsontype: 'ObjectId' }] }],
+    [
+      'a key that the database would interpret as one of its types',
+      { a: [{ _bsontype: 'ObjectId' }] },
+    ],
     ['half a surrogate pair in a value', { a: ['\ud83d'] }],
     ['half a surrogate pair in a key', { '\ude00': 1 }],
     ['more than 20 levels', nested(21)],
     ['a list', []],
     ['null', null],
     ['a text', 'a'],
-    ['a number that is not JSON', { a: Number.NaN }],
+    ['a number that JSON does not have', { a: Number.NaN }],
     ['undefined inside', { a: undefined }],
     ['bytes', new Uint8Array(2)],
     ['bytes inside', { a: [Buffer.from('ab')] }],
-    ['a time that is no text', { a: new Date() }],
+    ['a time that is not a string', { a: new Date() }],
   ])('may not be or have %s', (_what, value) => {
     expect(code(value)).toEqual(['invalid'])
   })
 
-  test('may have 20 levels and 64 KB, not a byte more', () => {
+  test('may have at most 20 levels and exactly 64 KB', () => {
     expect(code(nested(20))).toBeUndefined()
     expect(code(ofBytes(limits.freeFormBytes))).toBeUndefined()
     expect(code(ofBytes(limits.freeFormBytes + 1))).toEqual([{ limit_bytes: limits.freeFormBytes }])

@@ -1,4 +1,4 @@
-// contract.md, "PUT with `messages` merges by id", one rule a test.
+// contract.md, "PUT with `messages` merges by id": one test per rule.
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Conversation } from '@lockstep/protocol/conversations'
 import type { MessageInput } from '@lockstep/protocol/message'
@@ -32,7 +32,7 @@ describe('a PUT of messages', () => {
     expect(conversation().messages.map(({ position }) => position)).toEqual([1, 2, 3, 4])
   })
 
-  test('appends a message without an id each time, under a new id', () => {
+  test('appends a message without an id every time, under a new id', () => {
     put({ role: 'user', content: 'same' })
     put({ role: 'user', content: 'same' })
     expect(contents()).toEqual(['one', 'two', 'same', 'same'])
@@ -55,7 +55,7 @@ describe('a PUT of messages', () => {
     expect(conversation().version).toBe(2)
   })
 
-  test('edits a known id without a version when its content differs, and only then', () => {
+  test('edits a known id without a version only when its content differs', () => {
     put(message(1, 'one', { metadata: { ignored: true } }))
     expect(conversation().version).toBe(1)
     put(message(1, 'other', { metadata: { taken: true } }))
@@ -94,7 +94,7 @@ describe('a PUT of messages', () => {
     expect(contents()).toEqual(['one', 'two'])
   })
 
-  test('merges the metadata of an edited message and keeps its role, position and birth', () => {
+  test('merges the metadata of an edited message and keeps its role, position and time of creation', () => {
     put(message(1, 'a', { metadata: { keep: 1, drop: 2 } }))
     const before = conversation().messages[0]!
     put(
@@ -115,7 +115,7 @@ describe('a PUT of messages', () => {
     })
   })
 
-  test('takes a replacement of a message of this conversation only', () => {
+  test('accepts a replacement only for a message of this conversation', () => {
     expect(put(message(3, 'again', { replaces: messageId(1) }))).toBeUndefined()
     expect(conversation().messages[2]?.replaces).toBe(messageId(1))
     expect(put(message(4, 'foreign', { replaces: messageId(8) }))).toMatchObject({
@@ -143,7 +143,7 @@ describe('fields of a PUT', () => {
     expect(conversation()).toMatchObject({ title: 'From one tab', pinned: true, version: 3 })
   })
 
-  test('conflict with a version that is not the present one, also when nothing would change', () => {
+  test('conflict if the version is not the present one, even when nothing would change', () => {
     set({ title: 'New' })
     expect(set({ title: 'Newer', if_version: 1 })).toMatchObject({ code: 'version_conflict' })
     expect(set({ title: 'New', if_version: 1 })).toMatchObject({ code: 'version_conflict' })
@@ -158,7 +158,7 @@ describe('fields of a PUT', () => {
     expect(conversation().updated_at > updated_at).toBe(true)
   })
 
-  test('merge metadata, whose result counts for its limit', () => {
+  test('merge metadata, and the limit applies to the result', () => {
     const half = 'x'.repeat(40_000)
     expect(set({ metadata: { a: half } })).toBeUndefined()
     expect(set({ metadata: { b: half } })).toMatchObject({
@@ -175,12 +175,12 @@ describe('the life of a conversation', () => {
     log.take({ name, payload: { conversation_id: CONVERSATION } })
   const create = () => log.take({ name: 'create', payload: { id: CONVERSATION, title: 'Again' } })
 
-  test('a create of an id that lives changes nothing', () => {
+  test('a create with the id of a live conversation changes nothing', () => {
     expect(create()).toBeUndefined()
     expect(log.changes).toHaveLength(1)
   })
 
-  test('an append of an id that is there changes nothing, whatever its text', () => {
+  test('an append with an existing id changes nothing, whatever its text', () => {
     log.take({
       name: 'append',
       payload: { conversation_id: CONVERSATION, message: message(1, 'other') },
@@ -188,7 +188,7 @@ describe('the life of a conversation', () => {
     expect(log.changes).toHaveLength(1)
   })
 
-  test('in the trash it can be restored or purged, not changed nor created again', () => {
+  test('in the trash it can be restored or purged, but neither changed nor created again', () => {
     plain('delete')
     expect(put(message(3, 'three'))).toMatchObject({ code: 'not_found' })
     expect(create()).toMatchObject({ code: 'id_taken' })
@@ -198,7 +198,7 @@ describe('the life of a conversation', () => {
     expect(conversation()).toMatchObject({ deleted_at: null, message_count: 2, version: 3 })
   })
 
-  test('purged it is gone for ever, and its id stays taken', () => {
+  test('a purged conversation is gone for ever, and its id stays taken', () => {
     plain('purge')
     expect(log.held).toEqual({
       id: CONVERSATION,

@@ -1,5 +1,5 @@
 // The model: the log of one conversation in memory. Sequences of commands write it through decide
-// and reduce, as on the server. Ids come from small pools, so that commands meet each other's
+// and reduce, as on the server. Ids come from small pools, so that commands often name each other's
 // entities.
 import * as fc from 'fast-check'
 import type { DecisionContext, WireChange } from '@lockstep/protocol/change'
@@ -43,7 +43,7 @@ export function frozen<T>(value: T): T {
 /** One conversation's log: `held` is always the fold of `changes`. */
 export class OneConversation {
   readonly changes: WireChange[] = []
-  /** The state before each change, and at the end the present state. */
+  /** The state before each change, and the present state last. */
   readonly states: HeldConversation[] = [undefined]
   /** The decision of each change, at the same index. */
   readonly decisions: ConversationDecision[] = []
@@ -70,8 +70,8 @@ export class OneConversation {
   }
 
   /**
-   * Takes a step: a refused one and one that would change nothing append nothing. Gives the
-   * refusal.
+   * Takes a step. A step that is refused or would change nothing appends nothing. Returns the
+   * refusal, if any.
    */
   take(step: Step): Fault | undefined {
     try {
@@ -112,7 +112,7 @@ export class OneConversation {
     this.states.push(frozen(reduceConversation(this.held, this.changes.at(-1)!)))
   }
 
-  /** What the producer of a reply appends. */
+  /** The steps of the producer of a reply. */
   #stream(step: Step): ConversationDecision | undefined {
     const { held } = this
     if (step.name === 'begin') {

@@ -1,4 +1,4 @@
-// The logs of preferences, runs and the account: what holds for every topic, held by these too.
+// The logs of preferences, runs and the account have the same properties as every other log.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { agentChanges, type AgentChanges, type Run } from '@lockstep/protocol/agents'
@@ -54,7 +54,7 @@ describe('the log of preferences', () => {
     { maxLength: 12 },
   )
 
-  test('counts versions from 2, skips what changes nothing, and can be taken back change by change', () => {
+  test('counts versions from 2, skips commands that change nothing, and can be undone change by change', () => {
     fc.assert(
       fc.property(patches, (given) => {
         let held = frozen(noPreferences)
@@ -82,7 +82,7 @@ describe('the log of preferences', () => {
     )
   })
 
-  test('refuses a version that is not the present one, with what is there', () => {
+  test('refuses a version that is not the present one, with the present state', () => {
     const held = { preferences: { theme: 'dark' }, version: 4 }
     const stale = () => decidePreferences(held, { patch: {}, if_version: 3 }, context)
     expect(stale).toThrow(
@@ -138,7 +138,7 @@ describe('the log of a run', () => {
     )
   })
 
-  test('ends once: text after the end and a second end change nothing', () => {
+  test('ends once: later text and a second end change nothing', () => {
     const begun = reduceRun(undefined, toChange('agents', 1, decide(undefined, 'begin')!))
     const ended = reduceRun(begun, toChange('agents', 2, decide(begun, 'finish')!)) as Run
     expect(ended.status).toBe('complete')
@@ -158,7 +158,7 @@ describe('the log of a run', () => {
 })
 
 describe('streamed text', () => {
-  test('is the same whatever pieces come twice or overlap, as long as none is missing before them', () => {
+  test('is the same even if pieces repeat or overlap, as long as no earlier piece is missing', () => {
     const twice = fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 20 })
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), twice, (text, pairs) => {
@@ -176,7 +176,7 @@ describe('streamed text', () => {
     )
   })
 
-  test('is left as it is by a piece that would leave a hole', () => {
+  test('is not changed by a piece that would leave a gap', () => {
     expect(extend('abc', 4, 'e')).toBe('abc')
   })
 })
@@ -205,7 +205,7 @@ describe('the log of the account', () => {
     fc.constant({ op: 'password_changed', entity_id: USER, data: {} }),
   )
 
-  test('gives the same when it is replayed from anywhere before on', () => {
+  test('gives the same state when any earlier part is replayed', () => {
     const nobody: HeldAccount = { username: 'alice', sessions: [], closed: false }
     const byId = ({ sessions, ...rest }: HeldAccount) => ({
       ...rest,
@@ -224,14 +224,14 @@ describe('the log of the account', () => {
     )
   })
 
-  test('ends with its closing', () => {
+  test('ends with the entry `closed`', () => {
     const held = { username: 'alice', sessions: [session(1)], closed: false }
     const closed = toChange('account', 9, { op: 'closed', entity_id: USER, version: 2, data: {} })
     expect(reduceAccount(held, closed)).toEqual({ ...held, closed: true })
   })
 })
 
-test('the closing of the account, an entry of every topic, changes nothing of what the others hold', () => {
+test('the entry `closed`, which every topic of a deleted account gets, changes no state of the other topics', () => {
   const closed = (topic: Topic) =>
     toChange(topic, 9, { op: 'closed', entity_id: USER, version: 99, data: {} })
   const preferences = frozen({ preferences: { theme: 'dark' }, version: 3 })

@@ -10,7 +10,7 @@ import { messageId } from './one-conversation.ts'
 const anyText = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }))
 
 describe('text', () => {
-  test('has the bytes that UTF-8 gives it', () => {
+  test('is measured in bytes of UTF-8', () => {
     fc.assert(fc.property(anyText, (text) => byteLength(text) === Buffer.byteLength(text)))
   })
 
@@ -41,7 +41,7 @@ describe('a time', () => {
     expect(Time.parse(given)).toBe(folded)
   })
 
-  test('is folded to what sorts as text and is a time itself, or refused, whatever its offset', () => {
+  test('is converted to a valid time that sorts as text, or refused, whatever its offset', () => {
     const two = (max: number) => fc.nat({ max }).map((n) => String(n).padStart(2, '0'))
     const year = fc.oneof(
       fc.constantFrom('0000', '0001', '9999'),
@@ -89,7 +89,7 @@ describe('a time', () => {
 })
 
 describe('an id', () => {
-  test('is folded to lower case, and nothing but a UUID', () => {
+  test('is converted to lower case, and must be a UUID', () => {
     expect(Uuid.parse('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11')).toBe(
       'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
     )
@@ -105,7 +105,7 @@ describe('an id', () => {
       expect(Uuid.safeParse(other).success).toBe(false)
   })
 
-  test('that is made is a UUIDv7 which sorts by its time', () => {
+  test('is made as a UUIDv7, which sorts by its time', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 48 - 2 }), (now) => {
         const [early, late] = [newId(now), newId(now + 1)]
@@ -122,7 +122,7 @@ describe('an id', () => {
 describe('messages of a request', () => {
   const message = { role: 'user', content: 'hi' }
 
-  test('name each id at most once, whatever its case', () => {
+  test('contain each id at most once, whatever its case', () => {
     const twice = [
       { ...message, id: messageId(10) },
       { ...message, id: messageId(10).toUpperCase() },
@@ -142,7 +142,7 @@ describe('messages of a request', () => {
     expect(MessageInput.safeParse(ofBytes(limits.messageBytes + 1)).success).toBe(false)
   })
 
-  test('may be what a GET gave, and have no field that nobody knows', () => {
+  test('may be the result of a GET, but have no unknown field', () => {
     const read = {
       ...message,
       id: messageId(1),

@@ -1,4 +1,5 @@
-// Whatever comes over a socket, the server stays up, changes nothing, and goes on serving the others.
+// Whatever arrives over a socket, the server stays up, changes nothing and continues to serve
+// others.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
@@ -12,7 +13,7 @@ let eve: Person
 let alice: Person
 let witness: Device
 let before: number
-/** Whatever eve had executed would move it. */
+/** Any command of eve's that was executed would move her head. */
 const head = async () => (await eve.ask('listConversations')).seq
 beforeAll(async () => {
   eve = await signUp(shared.node, 'eve')
@@ -38,7 +39,7 @@ describe('an event', () => {
     'constructor',
     'toString',
     '',
-  ])('that nobody defined is invalid: %s', async (event) => {
+  ])('that is not defined is invalid: %s', async (event) => {
     await using device = await eve.device('conversations')
     const ack = await device.send(event, { mutation_id: newId() })
     expect(ack).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
@@ -51,14 +52,14 @@ describe('an event', () => {
       expect(await device.refused(name, {})).toMatchObject({ code: 'invalid' })
   })
 
-  test('without an ack, or with one that is no function, executes nothing', async () => {
+  test('without an ack, or with an ack that is not a function, executes nothing', async () => {
     await using device = await eve.device('conversations')
     const payload = () => ({ mutation_id: newId(), title: 'Nobody asked' })
     device.socket.emit('create', payload())
     device.socket.emit('create', payload(), 'ack')
     device.socket.emit('create', payload(), { call: 'me' })
     device.socket.emit('create')
-    // What was sent before is handled before.
+    // Frames are handled in the order in which they were sent.
     expect(await device.range(1, 1)).toMatchObject({ ok: true })
     expect(await head()).toBe(before)
   })
@@ -71,7 +72,7 @@ describe('an event', () => {
     [[[]]],
     [[{}, {}]],
     [[{ mutation_id: 1 }, 'more']],
-  ])('with a payload that is none is invalid: %j', async (args) => {
+  ])('with a malformed payload is invalid: %j', async (args) => {
     await using device = await eve.device('conversations')
     expect(await device.send('create', ...args)).toMatchObject({
       ok: false,
@@ -79,7 +80,7 @@ describe('an event', () => {
     })
   })
 
-  test('with binary attachments is invalid, wherever they are', async () => {
+  test('with binary attachments is invalid, wherever the attachments are', async () => {
     await using device = await eve.device('conversations')
     const bytes = new Uint8Array([1, 2, 3])
     for (const payload of [bytes, { title: bytes }, { metadata: { bytes } }, { id: bytes }])
@@ -151,7 +152,7 @@ describe('a frame', () => {
     ],
   ] as const
 
-  test.each(frames)('that is %s harms nobody', async (_what, sent) => {
+  test.each(frames)('that is %s affects nobody else', async (_what, sent) => {
     using raw = await RawSocket.join(shared.node.url, eve.cookie, 'conversations')
     for (const frame of sent) raw.send(frame as string)
     await witness.done('create', { title: 'In between' })
@@ -166,7 +167,7 @@ describe('a frame', () => {
     await raw.closed
   })
 
-  test('just below 2 MB is taken', async () => {
+  test('just below 2 MB is accepted', async () => {
     await using device = await alice.device('conversations')
     const content = 'x'.repeat(limits.messageBytes - 100)
     const messages = Array.from({ length: 7 }, () => ({ role: 'user', content }))
@@ -175,7 +176,7 @@ describe('a frame', () => {
 })
 
 describe('a connection', () => {
-  test('of another Engine.IO version is refused', async () => {
+  test('with another Engine.IO version is rejected', async () => {
     for (const query of [
       'EIO=3&transport=websocket',
       'EIO=4&transport=websocket&sid=nobody',
@@ -187,7 +188,7 @@ describe('a connection', () => {
     }
   })
 
-  test('without a cookie learns nothing by waiting', async () => {
+  test('without a cookie receives nothing, however long it waits', async () => {
     using early = await RawSocket.open(shared.node.url, {})
     early.send('42/conversations,1["range",{"from":1,"to":2}]')
     using late = await RawSocket.open(shared.node.url, {})
@@ -198,7 +199,7 @@ describe('a connection', () => {
     expect(frames.filter((frame) => frame.startsWith('42') || frame.startsWith('43'))).toEqual([])
   })
 
-  test('that asks for another path of Socket.IO finds none', async () => {
+  test('to another path of Socket.IO is not found', async () => {
     expect((await eve.rest('GET', '/socket.io/socket.io.js')).status).toBeGreaterThanOrEqual(400)
   })
 })

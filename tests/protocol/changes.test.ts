@@ -1,4 +1,5 @@
-// Each row of contract.md's table of changes: what a command makes, a second device is sent.
+// Each row of the table of changes in protocol/SPEC.md: a second device receives the change that a
+// command makes.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { accountChanges } from '@lockstep/protocol/account'
 import { WireChange } from '@lockstep/protocol/change'
@@ -25,21 +26,24 @@ const schemas: Partial<Record<Topic, Record<string, { parse(data: unknown): unkn
   account: accountChanges,
 }
 
-/** The change with this `seq` as the device got it; it and its data have to be what protocol/ describes, and nothing else. */
-async function heard(device: Device, seq: number): Promise<WireChange> {
+/**
+ * The change with this `seq` as the device received it. Throws unless it and its data are exactly
+ * what protocol/ describes.
+ */
+async function received(device: Device, seq: number): Promise<WireChange> {
   const change = await device.until('change', (candidate) => candidate.seq === seq)
   expect(WireChange.strict().parse(change)).toEqual(change)
   expect(schemas[change.topic]![change.op]!.parse(change.data)).toEqual(change.data)
   return change
 }
 
-test('the envelope says who did what to which entity, and carries nothing that is not for the wire', async () => {
+test('the envelope names actor, op and entity, and has no field that is not for the wire', async () => {
   await using here = await alice.device('conversations')
   await using there = await other.device('conversations')
   const { epoch } = await there.next('sync')
   const mutation_id = newId()
   const { seq, version } = await here.done('create', { mutation_id, title: 'Hello' })
-  const change = await heard(there, seq)
+  const change = await received(there, seq)
   expect(change).toMatchObject({
     topic: 'conversations',
     epoch,
@@ -50,7 +54,7 @@ test('the envelope says who did what to which entity, and carries nothing that i
   })
   expect(change.actor).toEqual({ session_id: alice.session.id, device: alice.session.device })
   expect(Math.abs(Date.parse(change.at) - Date.now())).toBeLessThan(60_000)
-  expect(await heard(here, seq)).toEqual(change)
+  expect(await received(here, seq)).toEqual(change)
 })
 
 describe('of a conversation', () => {
@@ -64,7 +68,7 @@ describe('of a conversation', () => {
   })
   const made = async (name: string, payload: object) => {
     const { seq, version } = await here.done(name, { conversation_id: id, ...payload })
-    const change = await heard(there, seq)
+    const change = await received(there, seq)
     expect(change).toMatchObject({ entity_id: id, version, seq })
     return change
   }
@@ -72,7 +76,7 @@ describe('of a conversation', () => {
     id = newId()
     const messages = [{ id: newId(), role: 'user', content: 'first' }]
     const { seq } = await here.done('create', { id, title: 'Table', messages, metadata: { a: 1 } })
-    const created = await heard(there, seq)
+    const created = await received(there, seq)
     const {
       epoch: _epoch,
       seq: _seq,
@@ -123,7 +127,7 @@ describe('of a conversation', () => {
     expect(purged).toMatchObject({ op: 'purged', data: {} })
   })
 
-  test('purged: its earlier changes have lost their content in a range, and say so', async () => {
+  test('purged: a range has the earlier changes without their content, marked as stripped', async () => {
     const gone = newId()
     const { seq } = await here.done('create', {
       id: gone,
@@ -131,8 +135,8 @@ describe('of a conversation', () => {
       messages: [{ role: 'user', content: 'secret' }],
     })
     const purged = await here.done('purge', { conversation_id: gone })
-    await heard(there, purged.seq)
-    // Stripping is swept after the purge, off the critical path.
+    await received(there, purged.seq)
+    // Entries are stripped some time after the purge.
     await eventually(async () => {
       const ack = await there.range(seq, purged.seq)
       const changes = ack.ok ? ack.data.changes : []
@@ -144,12 +148,12 @@ describe('of a conversation', () => {
   })
 })
 
-test('of the preferences: updated with the patch, as it was given', async () => {
+test('of the preferences: updated, with the patch as it was sent', async () => {
   await using here = await alice.device('preferences')
   await using there = await other.device('preferences')
   const patch = { theme: 'dark', agents: { demo: { temperature: 0.5 } }, none: null }
   const { seq, version } = await here.done('update', { patch })
-  const change = await heard(there, seq)
+  const change = await received(there, seq)
   expect(change).toMatchObject({
     op: 'updated',
     entity_id: alice.user.id,
@@ -158,24 +162,24 @@ test('of the preferences: updated with the patch, as it was given', async () => 
   })
 })
 
-test('of the account: sessions come and go, the name and the password change', async () => {
+test('of the account: session_created, session_revoked, renamed, password_changed', async () => {
   const carol = await signUp(shared.node, 'carol')
   await using device = await carol.device('account')
   const { to } = await device.next('sync')
   const second = await carol.signIn()
-  expect(await heard(device, to + 1)).toMatchObject({
+  expect(await received(device, to + 1)).toMatchObject({
     op: 'session_created',
     entity_id: second.session.id,
     data: { session: second.session },
   })
   await carol.ask('renameMe', { body: { username: `${carol.user.username}-2` } })
-  expect(await heard(device, to + 2)).toMatchObject({
+  expect(await received(device, to + 2)).toMatchObject({
     op: 'renamed',
     entity_id: carol.user.id,
     data: { username: `${carol.user.username}-2` },
   })
   await second.ask('logout')
-  expect(await heard(device, to + 3)).toMatchObject({
+  expect(await received(device, to + 3)).toMatchObject({
     op: 'session_revoked',
     entity_id: second.session.id,
     data: { session_id: second.session.id },
@@ -184,7 +188,7 @@ test('of the account: sessions come and go, the name and the password change', a
     body: { current_password: carol.password, new_password: newId() },
   })
   const changed = await device.until('change', ({ op }) => op === 'password_changed')
-  expect(await heard(device, changed.seq)).toMatchObject({
+  expect(await received(device, changed.seq)).toMatchObject({
     op: 'password_changed',
     entity_id: carol.user.id,
     data: {},

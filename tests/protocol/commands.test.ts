@@ -59,7 +59,7 @@ describe('an ack', () => {
     })
   })
 
-  test('comes no sooner than the database holds the change: whoever reads next sees it, on any node', async () => {
+  test('comes after the database has the change: the next read sees it, on any node', async () => {
     const id = newId()
     await device.done('create', { id })
     for (const node of shared.nodes)
@@ -70,7 +70,7 @@ describe('an ack', () => {
       }
   })
 
-  test('API-4: of a command that would change nothing has the present state, and nothing is written', async () => {
+  test('API-4: to a command that would change nothing has the current state, and nothing is written', async () => {
     const id = newId()
     const { data, version } = await device.done('create', { id, title: 'Same' })
     const before = await headOf(alice)
@@ -85,7 +85,7 @@ describe('an ack', () => {
 })
 
 describe('API-3: a mutation_id', () => {
-  test('is required, and has to be a UUID', async () => {
+  test('is required and must be a UUID', async () => {
     for (const mutation_id of [undefined, null, '', 'x', 1, { $ne: 1 }]) {
       const ack = await device.send('create', { title: 'No', mutation_id })
       expect(ack).toMatchObject({
@@ -95,7 +95,7 @@ describe('API-3: a mutation_id', () => {
     }
   })
 
-  test('that is repeated gives the first outcome and changes nothing', async () => {
+  test('that is repeated returns the first outcome and changes nothing', async () => {
     const mutation_id = newId()
     const first = await device.done('create', { mutation_id, title: 'Once' })
     const before = await headOf(alice)
@@ -108,7 +108,7 @@ describe('API-3: a mutation_id', () => {
     expect(await headOf(alice)).toBe(before)
   })
 
-  test('that is repeated after later changes still gives the first seq', async () => {
+  test('that is repeated after later changes still returns the first seq', async () => {
     const id = newId()
     await device.done('create', { id })
     const append = {
@@ -126,7 +126,7 @@ describe('API-3: a mutation_id', () => {
     expect((await read(id)).messages.map(({ content }) => content)).toEqual(['once', 'later'])
   })
 
-  test('that another command has used is invalid, and nothing is changed', async () => {
+  test('of another command is invalid, and nothing changes', async () => {
     const mutation_id = newId()
     const { data } = await device.done('create', { mutation_id, title: 'First' })
     const id = data.id as string
@@ -142,7 +142,7 @@ describe('API-3: a mutation_id', () => {
     expect(await read(id)).toEqual(before)
   })
 
-  test('of somebody else, or of another topic, is another one', async () => {
+  test('of another user or another topic is independent', async () => {
     const mutation_id = newId()
     await device.done('create', { mutation_id, title: 'Mine' })
     const bob = await signUp(shared.node, 'bob')
@@ -156,7 +156,7 @@ describe('API-3: a mutation_id', () => {
     ).toBeGreaterThan(1)
   })
 
-  test('is the same over HTTP and sockets: what one began the other does not repeat', async () => {
+  test('is shared by HTTP and sockets: a command sent over both is executed once', async () => {
     const mutation_id = newId()
     const id = newId()
     await alice.rest(
@@ -188,7 +188,7 @@ describe('API-3: a mutation_id', () => {
     )
   })
 
-  test('that comes on two nodes at the same time counts once, and both are told the same', async () => {
+  test('that arrives at two nodes at the same time is executed once, with the same ack', async () => {
     await using second = await alice.at(shared.nodes[1]!).device('conversations')
     const before = await headOf(alice)
     for (let round = 1; round <= 10; round++) {
@@ -204,7 +204,7 @@ describe('API-3: a mutation_id', () => {
 })
 
 describe('commands at the same time', () => {
-  test('on two nodes are all done, each once, in one order for all', async () => {
+  test('at two nodes are all executed, each once, in one order for all devices', async () => {
     const bob = await signUp(shared.node, 'bob')
     const id = newId()
     await bob.ask('createConversation', { body: { id } })
@@ -235,7 +235,7 @@ describe('commands at the same time', () => {
     }
   })
 
-  test('of one socket are done in the order in which they were sent', async () => {
+  test('of one socket are executed in the order in which they were sent', async () => {
     const id = newId()
     const sent = [device.done('create', { id })]
     for (let n = 1; n <= 20; n++)
@@ -251,7 +251,7 @@ describe('commands at the same time', () => {
 })
 
 describe('a refused command', () => {
-  test('changes nothing: unknown things, unknown fields, wrong types, operators, what is too large', async () => {
+  test('changes nothing: unknown entities and fields, wrong types, operators, values that are too large', async () => {
     const id = newId()
     await device.done('create', { id, title: 'Steady' })
     const before = await read(id)
@@ -294,7 +294,7 @@ describe('a refused command', () => {
     expect(problem).toMatchObject({ status: 413, limit_bytes: 256 * 1024 })
   })
 
-  test('can be repeated with the same mutation_id once its reason is gone', async () => {
+  test('can be repeated with the same mutation_id once the reason for the refusal is gone', async () => {
     const id = newId()
     const payload = { mutation_id: newId(), conversation_id: id, title: 'Later' }
     expect(await device.refused('update', payload)).toMatchObject({ code: 'not_found' })

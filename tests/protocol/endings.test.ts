@@ -1,10 +1,10 @@
-// How connections end: the node stops, or the session does.
+// How connections end: the node stops, or the session ends.
 import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
@@ -15,10 +15,10 @@ const everywhere = (person: Person) => Promise.all(topics.map((topic) => person.
 const online = (devices: { connected: boolean }[]) => devices.map(({ connected }) => connected)
 
 describe('a node that stops', () => {
-  test('tells its devices in time, refuses new ones, finishes what it acked; devices go on elsewhere', async () => {
+  test('warns its devices, refuses new ones and projects what it acked; devices continue at another node', async () => {
     const node = await startNode(shared.database, { options: { drainMs: 1_000 } })
     const alice = await signUp(node, 'alice')
-    await using follower = await Follower.of(alice, 'conversations')
+    await using follower = await Follower.start(alice, 'conversations')
     const { device } = follower
     const { seq } = await device.done('create', { title: 'Just in time' })
     const stopped = node.stop()
@@ -38,10 +38,10 @@ describe('a node that stops', () => {
       'Elsewhere',
       'Just in time',
     ])
-    expect(follower.state).toEqual(await truth(moved, 'conversations'))
+    expect(follower.state).toEqual(await storedState(moved, 'conversations'))
   })
 
-  test('ends the connections of those who stay, and a second stop joins the first', async () => {
+  test('disconnects the devices that stay, and a second stop waits for the first', async () => {
     const node = await startNode(shared.database, { options: { drainMs: 100 } })
     const alice = await signUp(node, 'alice')
     const devices = await everywhere(alice)
@@ -51,7 +51,7 @@ describe('a node that stops', () => {
 })
 
 describe('a session that ends', () => {
-  test('by its user elsewhere, over HTTP or a socket: its sockets are closed at once, in all namespaces', async () => {
+  test('because its user revoked it, over HTTP or a socket, loses its sockets at once, in all namespaces', async () => {
     const alice = await signUp(shared.node, 'alice')
     await using account = await alice.device('account')
     for (const revoke of [
@@ -69,7 +69,7 @@ describe('a session that ends', () => {
     expect(account.connected).toBe(true)
   })
 
-  test('by a changed password: all others are closed, the own one stays', async () => {
+  test('because of a changed password loses its sockets; the session that changed it stays', async () => {
     const alice = await signUp(shared.node, 'alice')
     const other = await everywhere(await alice.signIn())
     const own = await everywhere(alice)
@@ -80,7 +80,7 @@ describe('a session that ends', () => {
     for (const device of own) device.close()
   })
 
-  test('with the account: every socket is closed within a second, each device is told why, and nobody can sign in any more', async () => {
+  test('with its account loses every socket within a second; each device learns why, and nobody can sign in any more', async () => {
     const alice = await signUp(shared.node, 'alice')
     const devices = [...(await everywhere(alice)), ...(await everywhere(await alice.signIn()))]
     await alice.ask('deleteMe', { body: { password: alice.password } })
@@ -93,7 +93,7 @@ describe('a session that ends', () => {
     await expect(alice.signIn()).rejects.toThrow('invalid_credentials')
   })
 
-  test('in the database alone, as when no node could be told: its sockets are closed with the next look', async () => {
+  test('only in the database, as if no node had been told, loses its sockets at the next check', async () => {
     const alice = await signUp(shared.node, 'alice')
     const devices = await everywhere(alice)
     const other = await (await alice.signIn()).device('account')
@@ -104,7 +104,7 @@ describe('a session that ends', () => {
     other.close()
   })
 
-  test('by its time: its sockets are closed then', async () => {
+  test('by expiry loses its sockets at that time', async () => {
     const alice = await signUp(shared.node, 'alice')
     await using client = await MongoClient.connect(shared.database.url)
     const sessions = client.db().collection<{ _id: string; expires_at: Date }>('sessions')

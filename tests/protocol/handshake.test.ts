@@ -27,13 +27,13 @@ describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
   const code = (problem: object | string | undefined) =>
     problem && (problem as { code: string }).code
 
-  test('is accepted with a cookie, and answered by a sync before anything else', async () => {
+  test('is accepted with a cookie, and followed by a sync before anything else', async () => {
     await using device = await alice.device(topic, { user_id: alice.user.id })
     await device.next('sync')
     expect(device.inbox.received[0]?.event).toBe('sync')
   })
 
-  test('is unauthenticated without a cookie, with a foreign one, and with one that was tampered with', async () => {
+  test('is unauthenticated without a cookie, with a foreign cookie and with a changed cookie', async () => {
     expect(await refusal(topic, undefined)).toMatchObject({ code: 'unauthenticated', status: 401 })
     for (const cookie of [
       'lockstep_session=',
@@ -50,7 +50,7 @@ describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
     })
   })
 
-  test('is protocol_unsupported for any number but one that is served, whoever asks', async () => {
+  test('is protocol_unsupported for every number that is not served, with or without a cookie', async () => {
     for (const protocol of [0, 2, -1, 99, 1.5, null, 'x', undefined, {}, [2]])
       expect(code(await refusal(topic, alice.cookie, { auth: { protocol } }))).toBe(
         'protocol_unsupported',
@@ -60,7 +60,7 @@ describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
     )
   })
 
-  test('is invalid when its cursor or user_id is none', async () => {
+  test('is invalid if its cursor or user_id is malformed', async () => {
     const cursors = [
       { epoch: 'e' },
       { seq: 1 },
@@ -80,7 +80,7 @@ describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
       })
   })
 
-  test('is forbidden_origin from a foreign page, not from the own one nor an allowed one', async () => {
+  test('is forbidden_origin from a foreign page, and accepted from the own and an allowed origin', async () => {
     for (const origin of [
       'https://evil.example',
       'null',
@@ -96,7 +96,7 @@ describe.each(topics)('GATE-9: a handshake at /%s', (topic) => {
   })
 })
 
-test('the own host is the allowed origin when none is configured', async () => {
+test("the server's own host is the allowed origin if none is configured", async () => {
   await using node = await startNode(shared.database)
   await using device = await alice.at(node).device('account', { headers: { origin: node.url } })
   expect(device.connected).toBe(true)
@@ -106,7 +106,7 @@ test('the own host is the allowed origin when none is configured', async () => {
   await expect(foreign).rejects.toMatchObject({ data: { code: 'forbidden_origin' } })
 })
 
-test('a cookie sealed with another secret is worth nothing', async () => {
+test('a cookie sealed with another secret is unauthenticated', async () => {
   await using other = await startNode(shared.database, {
     sessionSecrets: ['another secret, as long as it has to be'],
   })
@@ -127,7 +127,7 @@ describe('nodes of two neighbouring versions side by side', () => {
     alice.at(node).device('preferences', { auth: { protocol } })
   const unsupported = { data: { code: 'protocol_unsupported' } }
 
-  test('the newer one serves its own number and the one before, and no other', async () => {
+  test('the newer node serves its own number and the one before, and no other', async () => {
     for (const protocol of [PROTOCOL, PROTOCOL + 1]) {
       await using device = await at(next, protocol)
       expect(device.connected).toBe(true)
@@ -136,12 +136,12 @@ describe('nodes of two neighbouring versions side by side', () => {
       await expect(at(next, protocol)).rejects.toMatchObject(unsupported)
   })
 
-  test('the older one refuses the newer number, and what only looks like one that it serves', async () => {
+  test('the older node rejects the newer number, and values that only resemble a served number', async () => {
     for (const protocol of [PROTOCOL + 1, String(PROTOCOL), [PROTOCOL]])
       await expect(at(shared.node, protocol)).rejects.toMatchObject(unsupported)
   })
 
-  test('devices of both hear of each other, whichever node they are at', async () => {
+  test("devices of both versions receive each other's changes, at whichever node they are", async () => {
     await using older = await at(shared.node, PROTOCOL)
     await using moved = await at(next, PROTOCOL)
     await using newer = await at(next, PROTOCOL + 1)
@@ -153,21 +153,21 @@ describe('nodes of two neighbouring versions side by side', () => {
   })
 })
 
-describe('what is no topic', () => {
-  test.each(['', 'nothing', 'conversations/x', 'admin'])('is refused: /%s', async (name) => {
+describe('a namespace that is no topic', () => {
+  test.each(['', 'nothing', 'conversations/x', 'admin'])('is rejected: /%s', async (name) => {
     expect(await refusal(name, alice.cookie)).toBeDefined()
     await using device = await alice.device('account')
     expect(device.connected).toBe(true)
   })
 
-  test('is refused by the transport too: there is no polling', async () => {
+  test("can't be reached by polling, because there is no such transport", async () => {
     await expect(alice.device('account', { transports: ['polling'] })).rejects.toBeInstanceOf(
       Refused,
     )
   })
 })
 
-describe('too many', () => {
+describe('too many handshakes', () => {
   let node: TestNode
   beforeAll(async () => {
     const gateway = { ...gatewaySettings, joins: { rate: 1, burst: 3 } }
@@ -175,7 +175,7 @@ describe('too many', () => {
   })
   afterAll(() => node.stop())
 
-  test('handshakes of one user are rate_limited and told when to come again; others are not', async () => {
+  test('of one user are rate_limited, with the time to wait; those of other users are accepted', async () => {
     const eager = (await signUp(shared.node, 'eager')).at(node)
     const devices = await Promise.all([1, 2, 3].map(() => eager.device('account')))
     const data = { code: 'rate_limited', status: 429, retry_after_ms: expect.any(Number) }

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { topics } from '@lockstep/protocol/topics'
 import { gatewaySettings } from '../../realtime/gateway/settings.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
@@ -13,14 +13,14 @@ beforeAll(async () => {
   await alice.ask('createConversation')
 })
 
-test.each(topics)('/%s tells the head now and then', async (topic) => {
+test.each(topics)('/%s receives the head regularly', async (topic) => {
   await using device = await alice.device(topic)
   const { epoch, to } = await device.next('sync')
   for (let beat = 1; beat <= 3; beat++)
     expect(await device.next('head')).toEqual({ epoch, seq: to })
 })
 
-test('a head that comes after a change is not behind it', async () => {
+test('a head that arrives after a change is not below it', async () => {
   await using device = await alice.device('conversations')
   const { seq } = await device.done('create', {})
   await device.until('head', (head) => head.seq >= seq)
@@ -35,28 +35,28 @@ test('a head that comes after a change is not behind it', async () => {
 })
 
 describe('a client that follows the rule', () => {
-  test('finds by the head what it lost on the way, though nothing follows', async () => {
-    await using follower = await Follower.of(alice, 'conversations')
-    follower.lose((event) => event === 'change')
+  test('learns of a lost change by the head, even if no change follows', async () => {
+    await using follower = await Follower.start(alice, 'conversations')
+    follower.dropEvents((event) => event === 'change')
     const writer = await alice.device('conversations')
     const { seq } = await writer.done('create', { title: 'Nobody told me' })
     await follower.device.until('change', (change) => change.seq === seq)
     expect(follower.cursor.seq).toBeLessThan(seq)
     await follower.caughtUp(seq)
-    expect(follower.asked.ranges).toBe(1)
-    expect(follower.state).toEqual(await truth(alice, 'conversations'))
+    expect(follower.requests.ranges).toBe(1)
+    expect(follower.state).toEqual(await storedState(alice, 'conversations'))
     writer.close()
   })
 
-  test('finds by a jump in seq what it lost on the way', async () => {
-    await using follower = await Follower.of(alice, 'preferences')
+  test('learns of a lost change by a jump in seq', async () => {
+    await using follower = await Follower.start(alice, 'preferences')
     await using writer = await alice.device('preferences')
     let lost = 0
-    follower.lose((event) => event === 'change' && lost++ < 2)
+    follower.dropEvents((event) => event === 'change' && lost++ < 2)
     await writer.done('update', { patch: { a: 1 } })
     await writer.done('update', { patch: { b: 2 } })
     const { seq } = await writer.done('update', { patch: { c: 3 } })
     await follower.caughtUp(seq)
-    expect(follower.state).toEqual(await truth(alice, 'preferences'))
+    expect(follower.state).toEqual(await storedState(alice, 'preferences'))
   })
 })

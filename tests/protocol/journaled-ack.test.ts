@@ -4,12 +4,12 @@ import { MongoClient, type CommandStartedEvent, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Ack } from '@lockstep/protocol/sync'
-import type { ChangeDocument } from '../../realtime/store/changes.ts'
 import { addressOf, freshDatabase, throughAddress, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode, type TestNode } from '../harness/node.ts'
 import { signUp } from '../harness/person.ts'
 import { Wire } from '../harness/wire.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 
 /** The commands that insert into the log, as the driver sends them. */
 const inserts: Document[] = []

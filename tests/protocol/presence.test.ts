@@ -12,7 +12,7 @@ beforeAll(async () => {
   other = await alice.signIn()
 })
 
-test('a device is told who comes, where they look, and who goes', async () => {
+test('a device learns who connects, what they view and who disconnects', async () => {
   await using watcher = await alice.device('account')
   const of = (person: Person, online: boolean) => (presence: Presence) =>
     presence.session_id === person.session.id && presence.online === online
@@ -41,7 +41,7 @@ test('a device is told who comes, where they look, and who goes', async () => {
   })
 })
 
-test('a device that comes later is told who is there and where they look', async () => {
+test('a device that joins later learns who is online and what they view', async () => {
   await using first = await alice.device('account')
   const conversation_id = newId()
   await first.command('viewing', { conversation_id })
@@ -76,7 +76,7 @@ test('two tabs of one browser are two connections of one session', async () => {
   tabs[1]!.close()
 })
 
-test('nobody else is told, and only /account is', async () => {
+test("presence goes to the user's own devices, and only in /account", async () => {
   const bob = await signUp(shared.node, 'bob')
   await using stranger = await bob.device('account')
   await using elsewhere = await alice.device('conversations')

@@ -5,7 +5,7 @@ import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
-/** More than fit in one range. */
+/** More changes than fit into one range. */
 const HEAD = 510
 const AT_ONCE = 170
 let alice: Person
@@ -13,7 +13,7 @@ let device: Device
 beforeAll(async () => {
   alice = await signUp(shared.node, 'alice')
   device = await alice.device('preferences')
-  // as many as one device may send at once, from as many as it takes
+  // Each device sends as many commands as one device may send at once.
   for (let n = 1; n <= HEAD; n += AT_ONCE) {
     await using writer = await alice.device('preferences')
     const patches = Array.from({ length: AT_ONCE }, (_, index) => ({ n: n + index }))
@@ -27,7 +27,7 @@ const range = async (from: number, to: number, by = device): Promise<RangeAnswer
   if (!ack.ok) throw new Error(JSON.stringify(ack.error))
   return ack.data
 }
-/** The answers that a range needs: each goes on behind the last for as long as there is more. */
+/** The acks for a whole range: each request continues after the last change while there is more. */
 const whole = async (from: number, to: number, by = device): Promise<RangeAnswer[]> => {
   const answer = await range(from, to, by)
   return answer.more ? [answer, ...(await whole(answer.changes.at(-1)!.seq + 1, to, by))] : [answer]
@@ -36,38 +36,38 @@ const seqs = ({ changes }: RangeAnswer) => changes.map(({ seq }) => seq)
 const all = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index)
 
-test('GATE-10: a range has both its ends, in order', async () => {
+test('GATE-10: a range includes both its ends, in order', async () => {
   const answer = await range(3, 7)
   expect(seqs(answer)).toEqual([3, 4, 5, 6, 7])
   expect(answer).toMatchObject({ more: false, reset: false })
   expect(seqs(await range(9, 9))).toEqual([9])
 })
 
-test('its changes are those that came live', async () => {
+test('its changes equal those that arrived live', async () => {
   await device.until('change', ({ seq }) => seq === HEAD)
   const live = device.inbox.all('change')
   const asked = [...(await whole(1, 500)), ...(await whole(501, HEAD))]
   expect(asked.flatMap(({ changes }) => changes)).toEqual(live)
 })
 
-test('500 changes may be asked for at once; as many come as fit a piece', async () => {
+test('500 changes may be requested at once; an ack has as many as fit into it', async () => {
   const pieces = await whole(1, 500)
   expect(pieces.flatMap(seqs)).toEqual(all(1, 500))
   expect(pieces[0]!.changes.length).toBeGreaterThan(100)
 })
 
-test('up to the head is what there is when more is asked for', async () => {
+test('a range that reaches beyond the head ends at the head', async () => {
   const answer = await range(HEAD - 2, HEAD + 100)
   expect(seqs(answer)).toEqual([HEAD - 2, HEAD - 1, HEAD])
   expect(answer).toMatchObject({ more: false, reset: false })
 })
 
-test('the one behind the head is empty; further on no device can stand', async () => {
+test('a range that starts right after the head is empty; one that starts later is a reset', async () => {
   expect(await range(HEAD + 1, HEAD + 1)).toEqual({ changes: [], more: false, reset: false })
   expect(await range(HEAD + 2, HEAD + 3)).toMatchObject({ changes: [], reset: true })
 })
 
-test('large changes come in pieces, a whole change at least, with more until the end', async () => {
+test('large changes come in several acks of at least one change, with more until the last', async () => {
   const content = 'x'.repeat(250_000)
   for (let i = 0; i < 4; i++)
     await alice.ask('createConversation', { body: { messages: [{ role: 'user', content }] } })
@@ -77,7 +77,7 @@ test('large changes come in pieces, a whole change at least, with more until the
   expect(pieces.flatMap(seqs)).toEqual(all(1, 4))
 })
 
-describe('what is no range', () => {
+describe('a malformed range', () => {
   test.each([
     [1, 501],
     [0, 5],
@@ -93,7 +93,7 @@ describe('what is no range', () => {
     expect(ack).toMatchObject({ ok: false, error: { code: 'invalid', status: 422 } })
   })
 
-  test('is invalid with a field that nobody knows, and without a payload', async () => {
+  test('is invalid with an unknown field and without a payload', async () => {
     for (const args of [[{ from: 1, to: 2, $where: '1' }], [], [1, 2], [null], ['1-2']])
       expect(await device.send('range', ...args)).toMatchObject({
         ok: false,

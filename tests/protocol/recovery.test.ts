@@ -5,13 +5,13 @@ import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 
-test('GATE-7: a connection that was lost is never recovered by Socket.IO; the cursor brings what it missed', async () => {
+test('GATE-7: Socket.IO never recovers a lost connection; the cursor brings what the device missed', async () => {
   const alice = await signUp(shared.node, 'alice')
   await using writer = await alice.device('conversations')
   await using reader = await alice.device('conversations')
   const { seq } = await writer.done('create', { title: 'seen' })
   const { epoch } = await reader.until('change', (change) => change.seq === seq)
-  // the server gives no private session id, the one thing by which a client could ask for a recovery
+  // The server sends no private session id, without which a client can't request a recovery.
   expect(reader.socket).not.toHaveProperty('_pid', expect.anything())
 
   reader.socket.io.engine.close()

@@ -46,7 +46,7 @@ test.each([
   [0, [1, 2, 3]],
   [1, [2, 3]],
   [2, [3]],
-])('since %i: everything behind it, up to the head', async (seq, expected) => {
+])('since %i: everything after it, up to the head', async (seq, expected) => {
   const { epoch } = await alice.ask('getMe')
   await using device = await alice.device('conversations', { since: { epoch, seq } })
   const sync = await firstSync(device)
@@ -83,7 +83,7 @@ test.each([0, 1, 3, 99])('a cursor of a foreign epoch means reset (seq %i)', asy
   expect(sync.epoch).not.toBe('another')
 })
 
-test('a distance of more than one piece comes in several syncs, with more but in the last', async () => {
+test("changes that don't fit into one sync come in several, all with more except the last", async () => {
   const bob = await signUp(shared.node, 'bob')
   const { epoch } = await bob.ask('getMe')
   const content = 'x'.repeat(100_000)
@@ -101,7 +101,7 @@ test('a distance of more than one piece comes in several syncs, with more but in
   }
 })
 
-test('what is written while devices join comes once and in order, whichever way it comes', async () => {
+test('changes that are made while devices join arrive once and in order, live or in a sync', async () => {
   const bob = await signUp(shared.node, 'bob')
   const { epoch } = await bob.ask('getMe')
   const total = 60

@@ -37,7 +37,7 @@ async function linkTo(url: string, node: string) {
   }
 }
 
-test('nodes hear each other, and know who lives', async () => {
+test('nodes receive each other’s messages and know which nodes are alive', async () => {
   await using redis = await TestRedis.start()
   using a = await linkTo(redis.url, 'a')
   const b = await linkTo(redis.url, 'b')
@@ -51,12 +51,12 @@ test('nodes hear each other, and know who lives', async () => {
   await eventually(() => a.link.aliveNodes().has('b'))
   let gone = 0
   a.link.onNodeGone(() => gone++)
-  b.link.stop() // it says so
+  b.link.stop() // It announces its stop.
   await eventually(() => gone === 1)
   expect(a.link.aliveNodes()).toEqual(new Set(['a']))
 })
 
-test('a node that dies without a word is noticed', async () => {
+test('a node that dies without notice is noticed', async () => {
   await using redis = await TestRedis.start()
   await using wire = await Wire.to({ port: redis.port })
   using a = await linkTo(redis.url, 'a')
@@ -67,7 +67,7 @@ test('a node that dies without a word is noticed', async () => {
   await eventually(() => a.link.isConnected())
 })
 
-test('the silence of others counts from when Redis can be heard: they come back in their own time', async () => {
+test('after Redis was away, the other nodes get the full timeout to be heard again', async () => {
   await using redis = await TestRedis.start()
   await using wire = await Wire.to({ port: redis.port })
   using a = await linkTo(redis.url, 'a')
@@ -88,14 +88,14 @@ test('the silence of others counts from when Redis can be heard: they come back 
   expect(gone[0]! - heard[0]!).toBeGreaterThanOrEqual(timings.nodeTimeoutMs)
 })
 
-test('without Redis a link starts all the same, and hears when it comes', async () => {
+test('without Redis, a link starts and publishing fails at once', async () => {
   const port = await freePort()
   using alone = await linkTo(`redis://127.0.0.1:${port}`, 'a')
   expect(alone.link.isConnected()).toBe(false)
   await expect(alone.link.publisher.publish('x', 'y')).rejects.toThrow()
 })
 
-test('a Redis that is killed and comes back empty is heard again, with all subscriptions', async () => {
+test('after Redis was killed and restarted empty, all subscriptions are restored', async () => {
   await using redis = await TestRedis.start()
   using a = await linkTo(redis.url, 'a')
   const heard: string[] = []
@@ -114,7 +114,7 @@ test('a Redis that is killed and comes back empty is heard again, with all subsc
   await eventually(() => heard.includes('after') && heard.includes('too'))
 })
 
-test('a Redis that hangs is noticed without a connection being closed, and heard again when it wakes', async () => {
+test('a Redis that hangs is noticed although no connection closes, and the link recovers when it continues', async () => {
   await using redis = await TestRedis.start()
   using a = await linkTo(redis.url, 'a')
   redis.freeze()
@@ -124,7 +124,7 @@ test('a Redis that hangs is noticed without a connection being closed, and heard
   await eventually(() => a.link.isConnected() && a.regained() > before, { within: 8_000 })
 })
 
-test('half-open connections are made anew', async () => {
+test('half-open connections are replaced', async () => {
   await using redis = await TestRedis.start()
   await using wire = await Wire.to({ port: redis.port })
   using a = await linkTo(`redis://${wire.address}`, 'a')
@@ -136,7 +136,7 @@ test('half-open connections are made anew', async () => {
   await eventually(() => a.link.isConnected(), { within: 8_000 })
 })
 
-test('a lost connection means that something may have been missed, even when it is back before anybody noticed', async () => {
+test('a lost connection is reported as recovered, even if it was away only for a moment', async () => {
   await using redis = await TestRedis.start()
   using a = await linkTo(redis.url, 'a')
   const before = a.regained()
@@ -145,7 +145,7 @@ test('a lost connection means that something may have been missed, even when it 
   await eventually(() => a.regained() > before && a.link.isConnected())
 })
 
-test('what Redis does not take is dropped and counted, not kept', async () => {
+test('messages that Redis does not take are dropped and counted, not kept', async () => {
   await using redis = await TestRedis.start()
   using a = await linkTo(redis.url, 'a')
   redis.freeze()
@@ -164,11 +164,11 @@ test('what Redis does not take is dropped and counted, not kept', async () => {
   ).toBeGreaterThan(20)
 })
 
-describe('a failover to another address is followed, as the name is resolved anew', () => {
+describe('the link follows a failover to another address, because it resolves the name again', () => {
   const NAME = 'redis.test'
 
-  /** Two at one port of two addresses, and a name that leads to the first. */
-  async function pair() {
+  /** Starts two servers on one port of two addresses, and a name that leads to the first. */
+  async function startPair() {
     await using started = new AsyncDisposableStack()
     const first = started.use(await TestRedis.start())
     const second = started.use(await TestRedis.start('127.0.0.2', first.port))
@@ -193,7 +193,7 @@ describe('a failover to another address is followed, as the name is resolved ane
     }
   }
 
-  /** What this Redis says, asked past every name. */
+  /** Sends a command to this server by its address. */
   async function ask(redis: TestRedis, ...command: [string, ...string[]]): Promise<unknown> {
     const admin = new Redis(redis.url)
     try {
@@ -204,7 +204,7 @@ describe('a failover to another address is followed, as the name is resolved ane
   }
 
   test('after the old primary has died', async () => {
-    await using redis = await pair()
+    await using redis = await startPair()
     using a = await linkTo(redis.url, 'a')
     await eventually(() => a.link.isConnected())
     redis.fail()
@@ -216,8 +216,8 @@ describe('a failover to another address is followed, as the name is resolved ane
     await eventually(() => a.link.isConnected(), { within: 10_000 })
   })
 
-  test('while the old primary lives on as a replica that answers READONLY', async () => {
-    await using redis = await pair()
+  test('while the old primary is alive as a replica that answers READONLY', async () => {
+    await using redis = await startPair()
     using a = await linkTo(redis.url, 'a')
     const lease = createRedisLease(a.link.commands, '{it}', 'a', 60_000)
     await eventually(async () => (await lease.acquire(0)) === 1)

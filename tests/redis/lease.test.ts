@@ -17,7 +17,7 @@ afterAll(async () => {
   await server.kill()
 })
 
-test('one node holds it, the other gets it when it is released, under a higher generation', async () => {
+test('one node holds a lease; after its release, another node gets it under a higher generation', async () => {
   const [a, b] = [
     createRedisLease(redis, 'one', 'a', 5_000),
     createRedisLease(redis, 'one', 'b', 5_000),
@@ -28,14 +28,14 @@ test('one node holds it, the other gets it when it is released, under a higher g
   expect(await a.renew()).toBe(true)
   expect(await b.renew()).toBe(false)
   expect([a.heldGeneration(), b.heldGeneration()]).toEqual([generation, undefined])
-  await b.release() // not its own: nothing happens
+  await b.release() // It does not hold the lease, so nothing happens.
   expect(await a.renew()).toBe(true)
   await a.release()
   expect(a.heldGeneration()).toBeUndefined()
   expect(await b.acquire(0)).toBe(generation + 1)
 })
 
-test('a holder that dies is followed when its time is over; when it wakes it knows that it has lost', async () => {
+test('an expired lease goes to another node, and the former holder knows that it has lost it', async () => {
   const [a, b] = [
     createRedisLease(redis, 'two', 'a', 150),
     createRedisLease(redis, 'two', 'b', 150),
@@ -46,7 +46,7 @@ test('a holder that dies is followed when its time is over; when it wakes it kno
   expect(await a.renew()).toBe(false)
 })
 
-test('a Redis that lost everything gives no generation twice, when the database knows the last', async () => {
+test('a Redis that has lost its data gives no generation twice if the database knows the last one', async () => {
   const a = createRedisLease(redis, 'three', 'a', 5_000)
   await a.acquire(0)
   await redis.flushall()
@@ -54,7 +54,7 @@ test('a Redis that lost everything gives no generation twice, when the database 
   expect(await createRedisLease(redis, 'three', 'b', 5_000).acquire(41)).toBe(42)
 })
 
-test('limits count for all nodes together, and each node by itself while Redis is away', async () => {
+test('limits count over all nodes together, and per node while Redis is away', async () => {
   const rule = { points: 2, seconds: 60 }
   const link = { prefix: 'one', commands: redis, isConnected: () => true }
   const [a, b] = [
@@ -65,17 +65,19 @@ test('limits count for all nodes together, and each node by itself while Redis i
   await b.consume('somebody')
   await expect(a.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   const away = new Redis(1, { lazyConnect: true, enableOfflineQueue: false })
-  const alone = createSharedLimiter({ prefix: 'one', commands: away, isConnected: () => true })(
-    'guesses',
-    rule,
-  )
-  await alone.consume('somebody')
-  const deaf = createSharedLimiter({ prefix: 'one', commands: redis, isConnected: () => false })(
-    'guesses',
-    rule,
-  )
-  await deaf.consume('somebody')
-  await deaf.consume('somebody')
-  await expect(deaf.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
+  const withoutRedis = createSharedLimiter({
+    prefix: 'one',
+    commands: away,
+    isConnected: () => true,
+  })('guesses', rule)
+  await withoutRedis.consume('somebody')
+  const disconnected = createSharedLimiter({
+    prefix: 'one',
+    commands: redis,
+    isConnected: () => false,
+  })('guesses', rule)
+  await disconnected.consume('somebody')
+  await disconnected.consume('somebody')
+  await expect(disconnected.consume('somebody')).rejects.toMatchObject({ remainingPoints: 0 })
   away.disconnect()
 })

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import { keptLog } from '../harness/kept-log.ts'
+import { recordingLogger } from '../harness/recording-logger.ts'
 import { request } from '../harness/person.ts'
 import { alice, serveHttp } from './http-fixture.ts'
 
 test('the access log has the user, the route and the status of a request, and nothing of its content', async () => {
-  const { lines, logger } = keptLog()
+  const { lines, logger } = recordingLogger()
   {
     await using http = await serveHttp(
       {

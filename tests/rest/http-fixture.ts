@@ -11,7 +11,7 @@ import type { Handlers } from '../../realtime/http/route-handler.ts'
 import { createHttp, type HttpDeps } from '../../realtime/http/http.ts'
 import { createLogger } from '../../realtime/observability/logger.ts'
 import { createMetrics } from '../../realtime/observability/metrics.ts'
-import type { Reply } from '../harness/person.ts'
+import type { HttpResponse } from '../harness/person.ts'
 
 export const alice: Identity = {
   user_id: newId(),
@@ -63,7 +63,7 @@ export const echo: Handlers = {
   getConversation: () => Promise.reject(new Fault('not_found')),
 }
 
-export function expectProblem(reply: Reply, code: string, status: number): void {
+export function expectProblem(reply: HttpResponse, code: string, status: number): void {
   expect(reply.body).toMatchObject({
     code,
     status,

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ConfigError, readConfig } from '../../realtime/config/config.ts'
+import { ConfigError } from '../../realtime/config/config-error.ts'
+import { readConfig } from '../../realtime/config/config.ts'
 
 let DATA_DIR: string
 beforeAll(async () => {
@@ -12,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => rm(DATA_DIR, { recursive: true, force: true }))
 
 const SESSION_SECRET = 'thirty-two characters or more, yes'.replace(',', '')
-const faultsOf = (environment: Record<string, string>): string => {
+const invalidSettings = (environment: Record<string, string>): string => {
   try {
     readConfig({ DATA_DIR, ...environment })
   } catch (error) {
@@ -37,8 +38,8 @@ describe('settings', () => {
     expect(config.assistant).toBeUndefined()
   })
 
-  test('that are wrong are all named at once', () => {
-    const faults = faultsOf({
+  test('that are invalid are all named at once', () => {
+    const invalid = invalidSettings({
       PORT: 'http',
       PUBLIC_ORIGIN: 'https://a.example,b.example/path',
       MONGODB_URL: 'localhost',
@@ -46,7 +47,8 @@ describe('settings', () => {
       SESSION_SECRET: 'short',
       ASSISTANT_BASE_URL: 'ftp://x',
       LOG_LEVEL: 'loud',
-      TRUST_PROXY: '1',
+      TRUST_PROXY: '10.0.0.0/33',
+      FRAME_ANCESTORS: 'intranet.example.org',
       LOG_RETENTION_DAYS: '0',
     })
     for (const name of [
@@ -59,16 +61,17 @@ describe('settings', () => {
       'ASSISTANT_MODEL',
       'LOG_LEVEL',
       'TRUST_PROXY',
+      'FRAME_ANCESTORS',
       'LOG_RETENTION_DAYS',
     ])
-      expect(faults).toContain(`${name}: `)
+      expect(invalid).toContain(`${name}: `)
   })
 
   test('never print a secret', () => {
-    expect(faultsOf({ SESSION_SECRET: 'hunter2' })).not.toContain('hunter2')
+    expect(invalidSettings({ SESSION_SECRET: 'hunter2' })).not.toContain('hunter2')
   })
 
-  test('make a secret once and keep it for this user only', async () => {
+  test('generate a secret once, in a file that only this user can read', async () => {
     const [first, again] = [readConfig({ DATA_DIR }), readConfig({ DATA_DIR })]
     expect(first.sessionSecrets[0]).toMatch(/^[0-9a-f]{64}$/)
     expect(again.sessionSecrets).toEqual(first.sessionSecrets)
@@ -83,9 +86,9 @@ describe('settings', () => {
     ])
   })
 
-  test('of production insist on a secret', () => {
-    expect(faultsOf({ NODE_ENV: 'production' })).toContain('SESSION_SECRET: is required')
-    expect(faultsOf({ NODE_ENV: 'production', SESSION_SECRET })).toBe('')
+  test('in production require a secret', () => {
+    expect(invalidSettings({ NODE_ENV: 'production' })).toContain('SESSION_SECRET: is required')
+    expect(invalidSettings({ NODE_ENV: 'production', SESSION_SECRET })).toBe('')
   })
 
   const proxy = { TRUSTED_USER_HEADER: 'X-User', TRUSTED_USER_SECRET: SESSION_SECRET }
@@ -95,7 +98,7 @@ describe('settings', () => {
     PUBLIC_ORIGIN: 'https://chat.example',
   }
 
-  test('leave users to passwords unless a host app brings them', () => {
+  test('make users sign in by password unless a host app brings them', () => {
     expect(readConfig({ DATA_DIR })).toMatchObject({
       withoutPasswords: false,
       trustedProxy: undefined,
@@ -147,46 +150,49 @@ describe('settings', () => {
     ['OIDC_ISSUER: must be an https address', { ...oidc, OIDC_ISSUER: 'http://id.example' }],
     ['PASSWORD_SIGN_IN: false leaves no way', { PASSWORD_SIGN_IN: 'false' }],
     ['PASSWORD_SIGN_IN: must be true or false', { PASSWORD_SIGN_IN: 'no' }],
-  ])('of host users that don’t go together are refused: %s', (fault, environment) => {
-    expect(faultsOf(environment)).toContain(fault)
-  })
+  ])(
+    'for the users of a host app are refused if they do not fit together: %s',
+    (fault, environment) => {
+      expect(invalidSettings(environment)).toContain(fault)
+    },
+  )
 
-  test('take a provider without https on this machine only', () => {
+  test('accept a provider without https on this machine only', () => {
     const OIDC_ISSUER = 'http://localhost:8080/realms/demo'
     expect(readConfig({ DATA_DIR, ...oidc, OIDC_ISSUER }).oidc?.issuer).toBe(OIDC_ISSUER)
   })
 
   test.each([
     ['one character', 'x'.repeat(64)],
-    ['a few', 'abcabd'.repeat(8)],
-    ['a word, over and over', 'correct-horse-battery'.repeat(2)],
-    ['one of them guessable', `${SESSION_SECRET},${'0'.repeat(32)}`],
-  ])('of production refuse a secret of %s, by name and without printing it', (_what, secret) => {
-    const faults = faultsOf({ NODE_ENV: 'production', SESSION_SECRET: secret })
-    expect(faults).toMatch(/^SESSION_SECRET: can be guessed/)
-    expect(faults).not.toContain(secret.slice(0, 8))
-    expect(faultsOf({ SESSION_SECRET: secret })).toBe('')
+    ['few characters', 'abcabd'.repeat(8)],
+    ['a repeated word', 'correct-horse-battery'.repeat(2)],
+    ['several parts, one of them guessable', `${SESSION_SECRET},${'0'.repeat(32)}`],
+  ])('in production refuse a secret of %s, by name and without printing it', (_what, secret) => {
+    const invalid = invalidSettings({ NODE_ENV: 'production', SESSION_SECRET: secret })
+    expect(invalid).toMatch(/^SESSION_SECRET: can be guessed/)
+    expect(invalid).not.toContain(secret.slice(0, 8))
+    expect(invalidSettings({ SESSION_SECRET: secret })).toBe('')
   })
 
-  test('of production take any random secret', () => {
+  test('in production accept any random secret', () => {
     for (let i = 0; i < 1_000; i++) {
       const secret = randomBytes(16)
         .toString(i % 2 ? 'hex' : 'base64url')
         .padEnd(32, 'x')
-      expect(faultsOf({ NODE_ENV: 'production', SESSION_SECRET: secret })).toBe('')
+      expect(invalidSettings({ NODE_ENV: 'production', SESSION_SECRET: secret })).toBe('')
     }
   })
 
-  test('of production refuse plain http, but on this machine', () => {
-    const faults = (PUBLIC_ORIGIN: string) =>
-      faultsOf({ NODE_ENV: 'production', SESSION_SECRET, PUBLIC_ORIGIN })
+  test('in production refuse http, except on this machine', () => {
+    const invalid = (PUBLIC_ORIGIN: string) =>
+      invalidSettings({ NODE_ENV: 'production', SESSION_SECRET, PUBLIC_ORIGIN })
     for (const plain of [
       'http://chat.example.org',
       'http://192.168.1.2:3000',
       'https://a.example,http://b.example',
       'http://localhost.example',
     ])
-      expect(faults(plain), plain).toMatch(/^PUBLIC_ORIGIN: must be https/)
+      expect(invalid(plain), plain).toMatch(/^PUBLIC_ORIGIN: must be https/)
     for (const fine of [
       'https://chat.example.org',
       'http://localhost:8080',
@@ -194,8 +200,8 @@ describe('settings', () => {
       'http://[::1]:3000',
       'https://a.example,http://localhost:8080',
     ])
-      expect(faults(fine), fine).toBe('')
-    expect(faultsOf({ PUBLIC_ORIGIN: 'http://chat.example.org' })).toBe('')
+      expect(invalid(fine), fine).toBe('')
+    expect(invalidSettings({ PUBLIC_ORIGIN: 'http://chat.example.org' })).toBe('')
   })
 
   test('trust a proxy by its addresses', () => {
@@ -203,5 +209,8 @@ describe('settings', () => {
       'uniquelocal, 10.0.0.0/8',
     )
     expect(readConfig({ DATA_DIR, TRUST_PROXY: 'true' }).trustProxy).toBe(true)
+    expect(readConfig({ DATA_DIR, TRUST_PROXY: '2' }).trustProxy).toBe(2)
+    for (const TRUST_PROXY of ['0', '-1', '10.0.0.0/33', '::1/129', '10.0.0.0/8/8', 'proxy'])
+      expect(invalidSettings({ TRUST_PROXY }), TRUST_PROXY).toMatch(/^TRUST_PROXY: /)
   })
 })

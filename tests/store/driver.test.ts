@@ -1,5 +1,6 @@
-// Watched at the driver, while nodes do all that they can do. What a sharded cluster needs: whatever is asked about a user's documents says
-// whose they are, so that one shard answers it. And what an audit trail needs: entries of the log are never changed, but for their content's end.
+// Watched at the driver, while nodes do all that they can do. What a sharded cluster needs:
+// whatever is asked about a user's documents says whose they are, so that one shard answers it. And
+// what an audit trail needs: entries of the log are never changed, but for their content's end.
 import { MongoClient, type CommandStartedEvent, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -45,7 +46,9 @@ interface Question {
   hint?: string
 }
 
-/** Everything that is asked of the sharded collections from now on, by any client that is opened. */
+/**
+ * Everything that is asked of the sharded collections from now on, by any client that is opened.
+ */
 function watched(): Question[] {
   const questions: Question[] = []
   const note = ({ commandName: name, command }: CommandStartedEvent) => {

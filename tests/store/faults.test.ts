@@ -1,4 +1,5 @@
-// What the driver throws while a database is away, electing or restarting is `unavailable`: the client repeats it. Nothing else is.
+// What the driver throws while a database is away, electing or restarting is `unavailable`: the
+// client repeats it. Nothing else is.
 import * as driver from 'mongodb'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'

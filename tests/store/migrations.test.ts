@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { migrateSchema, type SchemaMigration } from '../../realtime/store/migrations.ts'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
-import { insertUser, type HostIdentity, type UserDocument } from '../../realtime/store/users.ts'
+import type { HostIdentity, UserDocument } from '../../realtime/store/documents.ts'
+import { insertUser } from '../../realtime/store/users.ts'
 import { openTestDatabase } from '../feed/inserted-changes.ts'
 import { freshDatabase, type TestDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -212,7 +213,7 @@ test('a program older than the minimum refuses to start, in one sentence, and ch
   await schema().insertOne({ _id: 'schema', version: 99, minimum: 98, owner: null, until: null })
   const started = spawnNode({ url: home.url })
   await expect(started).rejects.toThrow(
-    /The database needs schema 98, this version of Lockstep knows \d+: update it/,
+    /The database requires schema 98, but this version of Lockstep only knows \d+: update Lockstep/,
   )
   expect(await schema().findOne()).toMatchObject({ version: 99, minimum: 98 })
 })

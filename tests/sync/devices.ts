@@ -5,7 +5,10 @@ import { FakeServer } from './fake-server.ts'
 import { FakeWire } from './fake-wire.ts'
 import { VirtualTime } from './virtual-time.ts'
 
-/** Longer than a device that has known nothing but bad wires waits for one answer; virtual milliseconds. */
+/**
+ * The longest time that a device may wait for one answer after only bad connections; virtual
+ * milliseconds.
+ */
 const PATIENT = 600_000
 
 export interface Device {
@@ -18,7 +21,7 @@ export class House {
   readonly time = new VirtualTime()
   readonly server = new FakeServer(this.time.now)
   readonly devices: Device[] = []
-  /** How far the devices' clocks of the day are ahead; milliseconds. */
+  /** How far the devices' wall clocks are ahead; milliseconds. */
   clockAhead = 0
 
   constructor() {
@@ -29,7 +32,7 @@ export class House {
     beat()
   }
 
-  /** A new device that has been started, and is live unless `live` is false. */
+  /** Starts a new device. Waits until it is live unless `live` is false. */
   async device({
     live = true,
     random = () => 0.5,
@@ -52,7 +55,9 @@ export class House {
     return device
   }
 
-  /** Lets time pass until nothing is under way on any device that is online, nor on the wire. */
+  /**
+   * Lets time pass until nothing is in flight, neither on a device that is online nor on the wire.
+   */
   async quiet(): Promise<void> {
     const isQuiet = ({ engine }: Device) =>
       engine.connection === 'live' &&

@@ -1,5 +1,5 @@
-// A server in memory, made of the protocol's own decisions and reducers: what devices must agree with. Pages and pieces are small, so that
-// few changes suffice to need several.
+// A server in memory, built from the protocol's own decisions and reducers. Devices must agree with
+// it. Pages and syncs are small, so that a few changes need several of them.
 import type { Run } from '@lockstep/protocol/agents'
 import type { AnyDecision, WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
@@ -30,11 +30,11 @@ const PAGE = 3
 
 interface Log {
   changes: WireChange[]
-  /** Cursors before it are too old. */
+  /** Cursors below this `seq` are too old. */
   oldest: number
 }
 
-/** What a connected device hears. */
+/** Receives the events of a connected device. */
 export type Listener = (
   event: 'change' | 'head' | 'delta' | 'presence' | 'draining',
   payload: unknown,
@@ -46,9 +46,9 @@ export class FakeServer {
   preferences = noPreferences
   readonly runs: Run[] = []
   readonly sessions = new Map<string, { id: string; device: string; created_at: string }>()
-  /** Every command that was acked, by `mutation_id`. */
+  /** The ack of every acked command, by `mutation_id`. */
   readonly acked = new Map<string, Ack>()
-  /** The next answer to a command instead of doing it. */
+  /** The next command fails with this fault instead of being executed. */
   refuseNext: Fault | undefined
   signedInAs: { id: string; username: string; created_at: string } = user
   requests: string[] = []
@@ -77,7 +77,7 @@ export class FakeServer {
 
   // ── Sockets ──
 
-  /** Everything after the cursor at once, then what happens. */
+  /** Returns the changes after the cursor. The listener receives later events. */
   join(topic: Topic, since: Cursor | undefined, listener: Listener): Sync[] {
     this.#rooms.get(topic)!.add(listener)
     const { epoch, seq: head } = this.head(topic)
@@ -113,7 +113,7 @@ export class FakeServer {
     return { changes: found, more: from - 1 + found.length < changes.length, reset: false }
   }
 
-  /** A command as the gateway takes it. */
+  /** Executes a command, as the gateway does. */
   command(topic: Topic, name: string, payload: Record<string, unknown>): Ack {
     const { mutation_id, ...command } = payload as { mutation_id: string }
     try {
@@ -174,7 +174,7 @@ export class FakeServer {
     return { ok: true, data: null, seq: this.head(topic).seq, version: held?.version ?? 1 }
   }
 
-  /** What the server itself appends. */
+  /** Appends a change that the server makes by itself. */
   append(
     topic: Topic,
     { op, entity_id, version, data }: AnyDecision,
@@ -182,7 +182,8 @@ export class FakeServer {
   ): WireChange {
     const seq = this.head(topic).seq + 1
     const actor = { session_id: null, device: 'test' }
-    // Through JSON, as on a wire: devices must not share objects with the server or each other.
+    // Copies through JSON, as a wire does: devices must not share objects with the server or each
+    // other.
     const change = JSON.parse(
       JSON.stringify({
         topic,
@@ -208,16 +209,18 @@ export class FakeServer {
     return change
   }
 
-  // ── What breaks ──
+  // ── Faults ──
 
-  /** As after a restore: cursors mean nothing any more. */
+  /** Restarts the logs, as a restore does: earlier cursors mean nothing any more. */
   newEpoch(): void {
     this.epoch = newId()
     for (const log of Object.values(this.#logs))
       log.changes = log.changes.map((change) => ({ ...change, epoch: this.epoch }))
   }
 
-  /** Entries of this topic up to now lose their content; `resets`: devices that stand before it must load again. */
+  /**
+   * Strips all entries of this topic. With `resets`, devices with an older cursor must load again.
+   */
   expire(topic: Topic, resets: boolean): void {
     const log = this.#logs[topic]
     log.changes = log.changes.map(stripped)
@@ -259,7 +262,7 @@ export class FakeServer {
     return all.map(summaryOf).sort(byTime)
   }
 
-  /** Cursors are positions. */
+  /** The cursors of these pages are positions. */
   #runsPage(query: URLSearchParams) {
     const matching = this.runs
       .filter((run) =>

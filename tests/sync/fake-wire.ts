@@ -1,4 +1,5 @@
-// The wire between one device and the fake server. It can be cut, slow, and lose, double or reorder what it carries.
+// The wire between one device and the fake server. It can be cut or slow, and it can lose,
+// duplicate or reorder frames.
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Ack, Handshake, RangeRequest } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -7,11 +8,11 @@ import { statusOf, type FakeServer, type Listener } from './fake-server.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 export interface Faults {
-  /** Milliseconds that a frame or a request takes, each way; a random one reorders them. */
+  /** Milliseconds that a frame or a request takes, each way. Random delays reorder frames. */
   delay(what: string): number
   /** Whether this frame is lost. */
   drops(what: string): boolean
-  /** Whether this frame comes twice. */
+  /** Whether this frame arrives twice. */
   doubles(what: string): boolean
 }
 
@@ -82,7 +83,7 @@ export class FakeWire {
     this.#online = true
   }
 
-  /** Delivers later, perhaps never, perhaps twice. */
+  /** Delivers later, perhaps twice, perhaps never. */
   carry(what: string, deliver: () => void): void {
     if (this.faults.drops(what)) return
     this.#time.setTimeout(deliver, this.faults.delay(what))
@@ -102,7 +103,7 @@ class FakeSocket implements SocketLike {
   readonly #topic: Topic
   readonly #auth: () => Handshake
   readonly #listeners = new Map<string, ((payload: unknown) => void)[]>()
-  /** Counts the connections: a frame of an earlier one arrives nowhere. */
+  /** Counts the connections: a frame of an earlier connection arrives nowhere. */
   #connection = 0
   #connected = false
   #leave = () => {}
@@ -148,7 +149,7 @@ class FakeSocket implements SocketLike {
     this.#leave()
   }
 
-  /** The connection breaks. */
+  /** Breaks the connection. */
   drop(): void {
     if (!this.#connected) return
     this.disconnect()

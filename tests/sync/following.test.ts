@@ -1,4 +1,4 @@
-// The client's rule of the contract, rule by rule.
+// The client's rules in the contract, one by one.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { WireChange } from '@lockstep/protocol/change'
@@ -37,7 +37,7 @@ test('CLIENT-1: a lost last change is noticed by the next head', async () => {
   expect(preferred(device)).toBe(1)
 })
 
-test('nudging finds a lost last change at once', async () => {
+test('a nudge finds a lost last change at once', async () => {
   await using house = new House()
   const device = await house.device()
   device.wire.faults = { ...noFaults, drops: (what) => what === 'change' }
@@ -47,7 +47,7 @@ test('nudging finds a lost last change at once', async () => {
   expect(preferred(device)).toBe(1)
 })
 
-test('CLIENT-1: changes in the wrong order and twice are applied once and in order', async () => {
+test('CLIENT-1: changes that arrive twice or in the wrong order are applied once and in order', async () => {
   await using house = new House()
   const device = await house.device()
   let delay = 100
@@ -59,7 +59,7 @@ test('CLIENT-1: changes in the wrong order and twice are applied once and in ord
   expect(device.engine.preferences.version).toBe(5)
 })
 
-test('a device that comes back is caught up in pieces without loading again', async () => {
+test('a device that comes back is caught up by several syncs without loading again', async () => {
   await using house = new House()
   const device = await house.device()
   device.wire.goOffline()
@@ -71,7 +71,7 @@ test('a device that comes back is caught up in pieces without loading again', as
   expect(house.server.requests).toEqual([])
 })
 
-test('when a promised piece never comes it is asked for', async () => {
+test('a promised sync that never arrives is requested', async () => {
   await using house = new House()
   const device = await house.device()
   device.wire.goOffline()
@@ -85,7 +85,7 @@ test('when a promised piece never comes it is asked for', async () => {
   await house.time.until(() => preferred(device) === 30, 30_000)
 })
 
-test('CLIENT-7: a cursor older than the log loads everything anew', async () => {
+test('CLIENT-7: with a cursor older than the log, everything is loaded again', async () => {
   await using house = new House()
   const device = await house.device()
   const { id } = device.engine.conversations.create({ title: 'kept' })
@@ -102,7 +102,7 @@ test('CLIENT-7: a cursor older than the log loads everything anew', async () => 
   expect(device.engine.conversations.get(id)?.title).toBe('renamed')
 })
 
-test('CLIENT-7: a restarted log loads everything anew and goes on from there', async () => {
+test('CLIENT-7: after a restart of the log, everything is loaded again and followed from there', async () => {
   await using house = new House()
   const device = await house.device()
   prefer(house, 1)
@@ -127,7 +127,7 @@ test('CLIENT-3: changes that arrive during the first load are in it or applied a
   expect(preferred(device)).toBe(20)
 })
 
-test('CLIENT-2: a change of a conversation that is on no loaded page brings it', async () => {
+test('CLIENT-2: a change of a conversation that is on no loaded page loads the conversation', async () => {
   await using house = new House()
   const writer = await house.device()
   const ids = Array.from(
@@ -142,7 +142,7 @@ test('CLIENT-2: a change of a conversation that is on no loaded page brings it',
   expect(reader.engine.conversations.list('active').items[0]?.title).toBe('first again')
 })
 
-test('CLIENT-2: the content that retention took is loaded, the purged is not', async () => {
+test('CLIENT-2: content that retention removed is loaded, purged content is not', async () => {
   await using house = new House()
   const device = await house.device()
   const [kept, gone] = ['kept', 'gone'].map(

@@ -1,4 +1,5 @@
-// A server of the next version says things that this client doesn't know. It must hold what the server holds all the same.
+// A server of the next version sends changes and fields that this client doesn't know. The client
+// must hold the server's state nevertheless.
 import { expect, test } from 'vitest'
 import type { WireChange } from '@lockstep/protocol/change'
 import { newId } from '@lockstep/protocol/ids'
@@ -22,7 +23,7 @@ async function talking(house: House) {
 test('CLIENT-2: a change of an unknown kind loads its conversation, which then follows the log again', async () => {
   await using house = new House()
   const { engine, id, held } = await talking(house)
-  // only that server knows what it does
+  // Only a newer server knows what this op does.
   house.server.conversations.set(id, { ...held, title: 'merged', version: held.version + 1 })
   house.server.append('conversations', {
     op: 'merged',
@@ -44,7 +45,7 @@ test('CLIENT-2: a change of an unknown kind loads its conversation, which then f
   expect(engine.conversations.get(id)).toMatchObject({ title: 'after', version: held.version + 2 })
 })
 
-test('a field that is unknown does not keep the others of its change from being applied, and nothing is loaded', async () => {
+test('a change with an unknown field is applied in its other fields, and nothing is loaded', async () => {
   await using house = new House()
   const { engine, id, held } = await talking(house)
   const { message_count, preview, updated_at } = held
@@ -60,7 +61,7 @@ test('a field that is unknown does not keep the others of its change from being 
   expect(house.server.requests).toEqual([])
 })
 
-test('CLIENT-2: preferences and account are loaded for changes of an unknown kind, too', async () => {
+test('CLIENT-2: preferences and account are loaded for changes of an unknown kind too', async () => {
   await using house = new House()
   const { engine } = await house.device()
   const { server } = house
@@ -79,7 +80,7 @@ test('CLIENT-2: preferences and account are loaded for changes of an unknown kin
   expect(engine.account.user?.username).toBe('grace')
 })
 
-test('no reducer takes a change of an unknown kind for one that it knows', () => {
+test('no reducer treats a change of an unknown kind as one that it knows', () => {
   const at = '2030-01-01T00:00:00.000Z'
   const change: WireChange = {
     topic: 'agents',

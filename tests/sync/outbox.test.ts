@@ -1,4 +1,5 @@
-// Commands before the server has confirmed them: shown at once, sent until answered, never shown or done twice.
+// Commands that the server has not confirmed yet: shown at once, sent until answered, and never
+// shown or executed twice.
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { House, type Device } from './devices.ts'
@@ -49,7 +50,7 @@ test('CLIENT-5: an echo that overtakes its ack, and one that comes long after it
   }
 })
 
-test('CLIENT-6: after a lost ack the same command is sent again and done once', async () => {
+test('CLIENT-6: after a lost ack the same command is sent again and executed once', async () => {
   await using house = new House()
   const device = await house.device()
   const id = await chat(house, device)
@@ -79,7 +80,7 @@ test('CLIENT-5: an echo is as good as an ack', async () => {
   })
 })
 
-test('the commands of one conversation arrive in order over a wire that has none', async () => {
+test('the commands of one conversation arrive in order over a wire that reorders frames', async () => {
   await using house = new House()
   const device = await house.device()
   const id = await chat(house, device)
@@ -110,7 +111,7 @@ test('offline, commands queue in order, show as queued, and drain on return', as
   })
 })
 
-test('CLIENT-4: the messages of others come before the own unsent ones', async () => {
+test('CLIENT-4: the messages of other devices come before this device’s unsent ones', async () => {
   await using house = new House()
   const [mine, other] = [await house.device(), await house.device()]
   const id = await chat(house, mine)
@@ -124,7 +125,7 @@ test('CLIENT-4: the messages of others come before the own unsent ones', async (
   expect(said(mine, id)).toEqual(['theirs', 'mine'])
 })
 
-test('what can be repeated is repeated, no earlier than the server asks for', async () => {
+test('a retryable command is repeated, no earlier than the server allows', async () => {
   for (const code of ['rate_limited', 'unavailable'] as const) {
     await using house = new House()
     const device = await house.device()
@@ -137,7 +138,7 @@ test('what can be repeated is repeated, no earlier than the server asks for', as
   }
 })
 
-test('a clock of the day that is set back delays nothing that waits', async () => {
+test('setting the wall clock back delays no waiting command', async () => {
   await using house = new House()
   const device = await house.device()
   house.server.refuseNext = new Fault('unavailable', { retry_after_ms: 7_000 })
@@ -171,7 +172,7 @@ test('a refused message stays with its reason, blocks nothing, and can be sent a
   expect(said(device, id)).toEqual(['big'])
 })
 
-test('editing a refused message sends it anew', async () => {
+test('editing a refused message sends it again', async () => {
   await using house = new House()
   const device = await house.device()
   const id = await chat(house, device)
@@ -184,7 +185,7 @@ test('editing a refused message sends it anew', async () => {
   expect(device.engine.outbox).toEqual([])
 })
 
-test('CLIENT-4: a refused field falls back to what the server has', async () => {
+test('CLIENT-4: a refused field falls back to the server’s value', async () => {
   await using house = new House()
   const device = await house.device()
   const id = await chat(house, device)
@@ -195,7 +196,7 @@ test('CLIENT-4: a refused field falls back to what the server has', async () => 
   expect(device.engine.conversations.get(id)?.title).toBe('chat')
 })
 
-test('a conflict carries what is there now; overwriting keeps mine, discarding takes theirs', async () => {
+test('a conflict carries the current state; overwriting keeps my value, discarding takes theirs', async () => {
   await using house = new House()
   const [mine, other] = [await house.device(), await house.device()]
   const id = await chat(house, mine)
@@ -218,7 +219,7 @@ test('a conflict carries what is there now; overwriting keeps mine, discarding t
   }
 })
 
-test('an edit of a version that another device has passed becomes a conflict, not a silent loss', async () => {
+test('an edit of an outdated version becomes a conflict, not a silent loss', async () => {
   await using house = new House()
   const [mine, other] = [await house.device(), await house.device()]
   const id = await chat(house, mine)
@@ -239,7 +240,7 @@ test('an edit of a version that another device has passed becomes a conflict, no
   expect(said(other, id)).toEqual(['mine'])
 })
 
-/** What it settles with, as time passes. */
+/** Lets time pass until the promise settles, and returns its value. */
 async function outcome<T>(house: House, promise: Promise<T>): Promise<T> {
   let settled: { value: T } | undefined
   void promise.then((value) => (settled = { value }))

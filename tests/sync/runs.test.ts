@@ -1,10 +1,10 @@
-// The history of runs as pages use it: lists by filter, read in pages, without holes.
+// The history of runs as pages use it: filtered lists that are read in pages and have no holes.
 import { expect, test } from 'vitest'
 import type { Run } from '@lockstep/protocol/agents'
 import { newId } from '@lockstep/protocol/ids'
 import { House } from './devices.ts'
 
-/** One a minute; every tenth failed. The newest first. */
+/** One run per minute, newest first; every tenth failed. */
 function manyRuns(count: number): Run[] {
   return Array.from({ length: count }, (_, index) => {
     const started_at = new Date(Date.UTC(2026, 0, 1, 0, count - index)).toISOString()
@@ -48,7 +48,7 @@ test('a filter finds runs that no page has brought yet', async () => {
   expect(agents.list({ status: 'failed', agent: 'demo' }).items).toEqual([])
 })
 
-test('what a filter or a link brings from further down leaves no hole in the list of all', async () => {
+test('runs from further down that a filter or a link loads leave no hole in the list of all runs', async () => {
   await using house = new House()
   const { agents, runs } = await withRuns(house, 120)
   void agents.loadMore({ status: 'failed' })
@@ -78,7 +78,7 @@ test('a run that ends moves from one filter to the other', async () => {
   expect([agents.list(running).items.length, agents.list(stopped).items.length]).toEqual([0, 1])
 })
 
-test('after a load of everything the lists that were shown are there again', async () => {
+test('after everything is loaded again, the lists that were shown are complete again', async () => {
   await using house = new House()
   const { agents, wire } = await withRuns(house, 120)
   const failed = { status: 'failed' } as const

@@ -1,11 +1,12 @@
-// Whose state it is, and the connection's comings and goings.
+// Sessions and connections: whose state a device holds, and when it connects, reconnects and gives
+// up.
 import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { House } from './devices.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 
-/** A good wire that tells of the frames of one kind. */
+/** A wire without faults that reports the frames of one kind. */
 const watching = (kind: string, tell: () => void): Faults => ({
   ...noFaults,
   drops(what) {
@@ -25,7 +26,7 @@ test('without a session the engine is signed out, and starts once there is one',
   expect(device.engine.state).toMatchObject({ name: 'ready', user: { username: 'ada' } })
 })
 
-test('CLIENT-8: a revoked device forgets everything at once, also what it has not sent', async () => {
+test('CLIENT-8: a revoked device forgets everything at once, including its unsent changes', async () => {
   await using house = new House()
   const [device, other] = [await house.device(), await house.device()]
   device.engine.conversations.create({ title: 'kept on the server' })
@@ -42,7 +43,7 @@ test('CLIENT-8: a revoked device forgets everything at once, also what it has no
   expect(other.engine.account.sessions).toHaveLength(1)
 })
 
-test('the end of an account is told by its topic: no other loads anything for it', async () => {
+test('the topic account announces the end of an account, and no other topic loads anything because of it', async () => {
   await using house = new House()
   const { engine } = await house.device()
   const { server } = house
@@ -67,7 +68,7 @@ test('CLIENT-8: when the cookie has become another user, state and outbox are dr
   expect(house.server.preferences.preferences).toEqual({})
 })
 
-test('a start while the server is away waits and says so', async () => {
+test('an engine that starts while the server is away waits, and its state says so', async () => {
   await using house = new House()
   const device = await house.device({ live: false })
   device.wire.goOffline()
@@ -78,7 +79,7 @@ test('a start while the server is away waits and says so', async () => {
   await house.time.until(() => device.engine.connection === 'live', 1_000)
 })
 
-test('reconnects are spread over a growing time of at most ten seconds', async () => {
+test('reconnects are spread over a growing interval of at most ten seconds', async () => {
   await using house = new House()
   const tries: number[] = []
   const device = await house.device({ random: () => 0.999 })
@@ -92,7 +93,7 @@ test('reconnects are spread over a growing time of at most ten seconds', async (
   expect(waits.slice(1, 6)).toEqual([2, 4, 8, 10, 10])
 })
 
-test('a draining node is left within its time', async () => {
+test('a device leaves a draining node in time', async () => {
   await using house = new House()
   const device = await house.device()
   let joins = 0
@@ -116,21 +117,21 @@ test('a mute connection is given up and the command arrives over the next one', 
   expect(house.server.preferences.preferences).toEqual({ a: 1 })
 })
 
-test('a connection that dies while nobody has anything to say is given up', async () => {
+test('an idle connection that dies is given up', async () => {
   await using house = new House()
   const device = await house.device()
   device.wire.faults = { ...noFaults, drops: () => true }
   await house.time.until(() => device.engine.connection !== 'live', 90_000)
 })
 
-describe('a slow wire, which a large change takes a minute to pass', () => {
+describe('a slow wire that needs a minute for a large change', () => {
   const MINUTE = 60_000
   const slow = (...kinds: string[]): Faults => ({
     ...noFaults,
     delay: (what) => (kinds.includes(what) ? MINUTE : 5),
   })
 
-  test('is no dead one to a device that comes back', async () => {
+  test('does not count as dead when a device comes back', async () => {
     await using house = new House()
     const device = await house.device()
     device.wire.goOffline()
@@ -146,7 +147,7 @@ describe('a slow wire, which a large change takes a minute to pass', () => {
     await house.time.until(() => device.engine.connection === 'live', MINUTE)
   })
 
-  test('is no dead one to a command whose answer waits behind the change', async () => {
+  test('does not count as dead while a command’s answer queues after the change', async () => {
     await using house = new House()
     const device = await house.device()
     device.wire.faults = slow('change', 'head', 'ack', 'sync')
@@ -155,7 +156,7 @@ describe('a slow wire, which a large change takes a minute to pass', () => {
     await expect(outcome).resolves.toMatchObject({ ok: true })
   })
 
-  test('is a dead one as soon as any other once answers have come quickly again', async () => {
+  test('counts as dead as soon as any other wire once answers are fast again', async () => {
     await using house = new House()
     const device = await house.device()
     device.wire.faults = slow('change', 'head', 'ack', 'sync')
@@ -171,7 +172,7 @@ describe('a slow wire, which a large change takes a minute to pass', () => {
   })
 })
 
-test('a refusal for good stops the engine and says why', async () => {
+test('a permanent refusal stops the engine, and its state says why', async () => {
   await using house = new House()
   const device = await house.device()
   house.server.refuseNext = new Fault('protocol_unsupported')
@@ -180,7 +181,7 @@ test('a refusal for good stops the engine and says why', async () => {
   expect(device.engine.state).toMatchObject({ problem: { code: 'protocol_unsupported' } })
 })
 
-test('presence follows the other connections and is forgotten with the own one', async () => {
+test('presence follows the other connections and is forgotten when this device’s own connection ends', async () => {
   await using house = new House()
   const device = await house.device()
   const other = { session_id: newId(), connection_id: 'c1', device: 'phone' }

@@ -1,4 +1,4 @@
-// Requests of the client over a line that is slow, and over one that is dead: only the second is given up.
+// Requests of the client over a slow line and over a dead line. Only the dead line is given up.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createCall, type CallOptions } from '../../clients/typescript/src/rest/call.ts'
 
@@ -9,7 +9,7 @@ const pass = (seconds: number) => vi.advanceTimersByTimeAsync(seconds * 1_000)
 const unavailable = { code: 'unavailable', message: 'The server does not answer' }
 const text = JSON.stringify({ items: [{ title: 'A long one' }], next_cursor: null })
 
-/** A server whose answer the test lets come. */
+/** A server whose response is controlled by the test. */
 function server(status = 200) {
   const head = Promise.withResolvers<Response>()
   let body!: ReadableStreamDefaultController<Uint8Array>
@@ -39,7 +39,7 @@ function server(status = 200) {
   }
 }
 
-test('an answer that comes in drops, for minutes, is taken', async () => {
+test('a response that trickles in for minutes is accepted', async () => {
   const { asked, begin, send, end, hungUp } = server()
   const answer = asked()
   await pass(14)
@@ -61,7 +61,7 @@ test.each<[string, until: (one: ReturnType<typeof server>) => void]>([
   ['before its first piece', ({ begin }) => begin()],
   ['in the middle', ({ begin, send }) => (begin(), send(text.slice(0, 9)))],
 ])(
-  'an answer that stops %s is given up after 15 s of silence, and hung up on',
+  'a response that stops %s is given up after 15 s of silence, and its request is aborted',
   async (_when, until) => {
     const one = server()
     const answer = one.asked()
@@ -75,7 +75,7 @@ test.each<[string, until: (one: ReturnType<typeof server>) => void]>([
   },
 )
 
-test('a problem that stops in the middle is given up too, for what its status says', async () => {
+test('a problem that stops in the middle is given up too, with the fault that its status stands for', async () => {
   const { asked, begin, send, hungUp } = server(503)
   const answer = asked()
   begin()
@@ -85,7 +85,7 @@ test('a problem that stops in the middle is given up too, for what its status sa
   expect(hungUp()).toBe(true)
 })
 
-test('while a large body goes out, nothing has to come for minutes', async () => {
+test('while a large body is sent, the server may be silent for minutes', async () => {
   const { call, begin, send, end } = server()
   const answer = call('importMe', { body: { source: 'lockstep', data: {} } })
   await pass(299)
@@ -95,7 +95,7 @@ test('while a large body goes out, nothing has to come for minutes', async () =>
   expect(await answer).toEqual({})
 })
 
-test('who no longer wants it hangs up at once', async () => {
+test('a caller that aborts ends the request at once', async () => {
   const { asked, begin, hungUp } = server()
   const page = new AbortController()
   const answer = asked({ signal: page.signal })

@@ -1,5 +1,6 @@
-// A reply on its way to devices that lose, double and disorder its pieces, come in the middle of it or are away: each shows at any moment a
-// beginning of the reply, never a shorter one than before, and in the end what the server holds.
+// Streams a reply to devices that lose, duplicate and reorder its deltas, join in the middle or are
+// offline for a while. At any moment each device shows a beginning of the reply, never a shorter
+// one than before, and in the end the whole reply as the server holds it.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -12,10 +13,10 @@ const RUNS = Number(process.env.SYNC_RUNS ?? 30)
 const seed = Number(process.env.SYNC_SEED ?? Date.now() % 2 ** 31)
 
 const REPLY = 'reply'
-/** Each beginning of it is unlike what follows: what is repeated or left out shows. */
+/** Every part of this text is unique, so repeated or missing parts are noticed. */
 const whole = Array.from({ length: 120 }, (_, n) => `${n}🌱`).join(' ')
 
-/** A reply as the server makes one: shown in deltas, made durable in longer pieces. */
+/** A reply as the server makes one: shown in deltas and made durable in longer parts. */
 class Reply {
   readonly #server: FakeServer
   readonly #id: string
@@ -100,7 +101,7 @@ class Reply {
   }
 }
 
-/** Notes whatever the device shows of the reply. */
+/** Records every text of the reply that the device shows. */
 function watch({ engine: { conversations } }: Device, id: string) {
   const seen: string[] = ['']
   const look = () => {
@@ -139,7 +140,7 @@ const plan = fc.record({
   badness: fc.constantFrom(0.2, 0.6, 1),
 })
 
-test(`CLIENT-1 streamed text never goes back nor repeats, whatever becomes of its pieces (seed ${seed})`, async () => {
+test(`CLIENT-1 streamed text neither shrinks nor repeats, whatever happens to its deltas (seed ${seed})`, async () => {
   const run = fc.asyncProperty(plan, async ({ steps, rolls, badness }) => {
     await using house = new House()
     const random = () => rolls.next().value

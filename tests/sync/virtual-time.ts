@@ -1,4 +1,5 @@
-// Time that only passes when a test lets it: seconds of backoff take no time, and every run takes the same turns.
+// Time that only passes when a test lets it. So seconds of backoff take no real time, and every run
+// is the same.
 import type { Clock } from '@lockstep/client'
 
 interface Timer {
@@ -33,7 +34,7 @@ export class VirtualTime implements Clock {
   /** Lets time pass until the condition holds. Fails after `limit` virtual milliseconds. */
   async until(condition: () => boolean, limit = 120_000): Promise<void> {
     if (!(await this.#until(condition, this.#now + limit)))
-      throw new Error(`still not so after ${limit} ms: ${condition}`)
+      throw new Error(`did not come true within ${limit} ms: ${condition}`)
   }
 
   async #until(condition: () => boolean, end: number): Promise<boolean> {

@@ -1,4 +1,4 @@
-// Lists in pages, messages in windows, and text that streams over them.
+// Paged lists, windows of messages, and the text that streams into them.
 import { expect, test } from 'vitest'
 import { House, type Device } from './devices.ts'
 import { noFaults } from './fake-wire.ts'
@@ -47,7 +47,7 @@ test('older messages go before the window, page by page', async () => {
   expect(reader.engine.conversations.get(id)?.has_more).toBe(false)
 })
 
-test('CLIENT-3: an edit of an older message that crosses its page is in neither way lost', async () => {
+test('CLIENT-3: an edit of an older message that is made while its page loads is never lost', async () => {
   for (const slow of ['response', 'change']) {
     await using house = new House()
     const { writer, reader, id, messages } = await longChat(house)
@@ -62,7 +62,7 @@ test('CLIENT-3: an edit of an older message that crosses its page is in neither 
   }
 })
 
-test('a conversation that does not exist is not found, one in the trash opens', async () => {
+test('a conversation that does not exist is not found, and one in the trash can be opened', async () => {
   await using house = new House()
   const { writer, reader, id } = await longChat(house)
   writer.engine.conversations.delete(id)
@@ -80,7 +80,7 @@ test('a conversation that does not exist is not found, one in the trash opens', 
   )
 })
 
-test('windows of conversations closed long ago are let go', async () => {
+test('windows of conversations closed long ago are discarded', async () => {
   await using house = new House()
   const device = await house.device()
   const { conversations } = device.engine
@@ -99,7 +99,7 @@ test('windows of conversations closed long ago are let go', async () => {
   ])
 })
 
-test('lists are read page by page and are live from then on', async () => {
+test('lists are read page by page and stay live', async () => {
   await using house = new House()
   const writer = await house.device()
   for (let i = 0; i < 7; i++) writer.engine.conversations.create({ title: `${i}` })
@@ -134,7 +134,7 @@ test('a snapshot stays the same object while nothing changes, and so do messages
   expect(after.messages[0]).toBe(before.messages[0])
 })
 
-test('streamed text shows as far as it is whole, and durable text replaces it', async () => {
+test('streamed text shows up to its first gap, and durable text replaces it', async () => {
   await using house = new House()
   const { reader, id } = await longChat(house)
   const { server } = house

@@ -21,7 +21,7 @@ it.each([
   ['a comment of 100 columns', 'a.ts', `// ${'x '.repeat(48)}x`],
   ['a short comment after a long line', 'a.ts', `const a = '${long}'\n// short`],
   ['a long string', 'a.ts', `const a = '${long}'`],
-  ['an address, which has no place to wrap at', 'a.ts', `// https://x.test/${'x'.repeat(100)}`],
+  ['an address, which cannot be wrapped', 'a.ts', `// https://x.test/${'x'.repeat(100)}`],
   ['long markup', 'a.svelte', `<p>${long}</p>`],
 ])('%s is not', (_, file, code) => {
   expect(lint(commentWidth, file, code)).toEqual([])

@@ -14,7 +14,7 @@ const secrets = {
   MONGODB_ROOT_PASSWORD: 'root',
 }
 
-/** docker-compose's own reading of the file, with these variables and no others. */
+/** Runs docker-compose's own parser on the file, with these variables and no others. */
 async function compose(variables: Record<string, string>): Promise<Composition> {
   await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-compose-'))
   const file = path.join(folder.path, 'variables')
@@ -65,7 +65,7 @@ describe('docker-compose.yml', () => {
     },
   )
 
-  it('publishes the load balancer only, and keeps the databases in a network without a way out', async () => {
+  it('publishes the load balancer only, and keeps the databases in a network without outside access', async () => {
     const { services, networks } = await compose(secrets)
     const published = Object.keys(services).filter((name) => services[name]?.ports !== undefined)
     expect(published).toEqual(['balancer'])
@@ -85,7 +85,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('gives a node that stops the time it needs, and takes it out of the balancer before it refuses anybody', async () => {
+  it('gives a stopping node the time it needs, and takes it out of the balancer before it refuses connections', async () => {
     const { services } = await compose(secrets)
     expect(services['lockstep-1']?.stop_grace_period).toBe('30s')
     expect(shutdownTimings.total).toBeLessThan(30_000)
@@ -97,7 +97,7 @@ describe('docker-compose.yml', () => {
     )
   })
 
-  it('hangs up on a node that reads too slowly from Redis, long before its memory is full', async () => {
+  it('disconnects a node that reads too slowly from Redis, long before its memory is full', async () => {
     const { services } = await compose(secrets)
     const command = [services.valkey?.command ?? []].flat().join(' ')
     const megabytes = (option: string) =>
@@ -107,7 +107,7 @@ describe('docker-compose.yml', () => {
     expect(memory).toBeGreaterThan(2 * hard)
   })
 
-  it('mounts only files that are there', async () => {
+  it('mounts only files that exist', async () => {
     const text = await readFile(path.join(root, 'docker-compose.yml'), 'utf8')
     const mounted = [...text.matchAll(/- (\.\/deploy\/[^:]+):/g)].map(([, file = '']) => file)
     expect(mounted.length).toBeGreaterThan(0)

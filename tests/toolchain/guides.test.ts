@@ -17,7 +17,7 @@ const demandedBy = (guide: Guide): string[] => {
   return [...new Set([...files, ...guide.consequences])].sort()
 }
 
-// one after the other on one copy, as a check costs seconds
+// one after the other on one copy, because each check takes seconds
 describe('the guide', () => {
   test('to a new command: its schemas make the compiler name every other file', () => {
     follow(command, 'Write the schemas')
@@ -30,7 +30,7 @@ describe('the guide', () => {
     expect(Object.keys(program.errors())).toEqual(demandedBy(topic))
   })
 
-  test('both leave nothing for the compiler to complain of', () => {
+  test('after both, the compiler finds no error', () => {
     follow(topic, 'Write its parts')
     follow(topic, 'Follow the compiler')
     expect(program.errors()).toEqual({})

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { importCircles, importPath } from '../../tools/eslint-import-circles.ts'
 import { lint } from './lint.ts'
 
-describe('the way along imports from one file to another', () => {
+describe('the path along imports from one file to another', () => {
   const imports: Record<string, string[]> = {
     'a.ts': ['b.ts', 'c.ts'],
     'b.ts': ['d.ts'],
@@ -21,7 +21,7 @@ describe('the way along imports from one file to another', () => {
     expect(pathOf('loop.ts', 'loop.ts')).toEqual(['loop.ts'])
   })
 
-  it('does not exist against the direction of the imports', () => {
+  it('does not go against the direction of the imports', () => {
     expect(pathOf('a.ts', 'loop.ts')).toBeUndefined()
     expect(pathOf('not-there.ts', 'a.ts')).toBeUndefined()
   })

@@ -35,7 +35,7 @@ describe('installed dependencies', () => {
   const zod = { 'node_modules/zod': { version: '4.0.0' } }
   const vite = { 'node_modules/vite': { version: '8.0.0' } }
 
-  it('match the lock when all are there in its versions, those of other platforms aside', () => {
+  it('match the lock when all are installed in its versions, except those of other platforms', () => {
     expect(installedMatches(lock, { packages: { ...zod, ...vite } }, { withoutDev: false })).toBe(
       true,
     )
@@ -57,7 +57,7 @@ describe('installed dependencies', () => {
 })
 
 describe('the hash of sources', () => {
-  it('changes with content, names and new files, and not with file times or what is left out', async () => {
+  it('changes with content, names and new files, but not with file times or excluded files', async () => {
     await using folder = await scratch()
     const file = (name: string) => path.join(folder.path, name)
     const hash = () => contentHash(folder.path, ['ui', 'lock.json', 'not-there'], ['ui/dist'])
@@ -82,7 +82,7 @@ describe('the hash of sources', () => {
 })
 
 describe('programs of the system', () => {
-  it('are missing when no folder of the search path has them as something executable', async () => {
+  it('are missing when no folder of the search path contains an executable of that name', async () => {
     await using folder = await scratch()
     await writeFile(path.join(folder.path, 'runs'), '')
     await chmod(path.join(folder.path, 'runs'), 0o755)
@@ -101,7 +101,7 @@ describe('programs of the system', () => {
     })
   }
 
-  it('are named in one sentence, with the command that installs them, where there is no apt-get', async () => {
+  it('are named in one sentence, with the command that installs them, on a system without apt-get', async () => {
     const { status, stderr } = await prepare('redis-server')
     expect(stderr).toMatch(
       /^\[lockstep\] .*chromium-headless-shell, docker-compose.*apt-get install .*\n$/,
@@ -110,7 +110,7 @@ describe('programs of the system', () => {
     expect(status).toBe(1)
   })
 
-  it('need no Chromium without a window where there is one with windows', async () => {
+  it('do not include a headless Chromium if a full one is installed', async () => {
     expect(await prepare('redis-server', 'docker-compose', 'chromium')).toMatchObject({
       status: 0,
       stderr: '',
@@ -139,7 +139,7 @@ describe('the scripts of package.json', () => {
     },
   )
 
-  it('npm test is all that .ci/run does, whatever the folder it is called from', async () => {
+  it('.ci/run only runs npm test, whatever folder it is called from', async () => {
     await using folder = await scratch()
     const repository = path.join(folder.path, 'clone')
     await mkdir(repository)

@@ -1,5 +1,5 @@
 // The rules of SPEC.md and ARCHITECTURE.md have ids, so that code and tests can name them. Each id
-// is defined once, what cites an id cites one that exists, and each rule has a test that names it.
+// is defined once, every cited id exists, and each rule has a test that names it.
 import { globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -20,7 +20,10 @@ const defined = pages.flatMap((page) =>
   [...read(page).matchAll(/^- \*\*([A-Z]+-?\d+)\*\*/gm)].map(([, rule = '']) => rule),
 )
 
-/** The texts that a test file gives to `test`, `it` and `describe`, their `.each` and `.skipIf` included. */
+/**
+ * The texts that a test file gives to `test`, `it` and `describe`, their `.each` and `.skipIf`
+ * included.
+ */
 function namesIn(file: string): string[] {
   const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest)
   const names: string[] = []
@@ -60,7 +63,7 @@ it('each id that code, tests and pages cite is defined', () => {
   expect(cited.filter(({ rule }) => !defined.includes(rule))).toEqual([])
 })
 
-it('each rule is cited by the name of a test', () => {
+it('each rule is named by a test', () => {
   const cited = new Set(files('tests/**/*.test.ts').flatMap(namesIn).flatMap(idsIn))
   expect(defined.filter((rule) => !cited.has(rule))).toEqual([])
 })

@@ -5,7 +5,9 @@ import path from 'node:path'
 import ts from 'typescript'
 
 const root = path.join(import.meta.dirname, '../..')
-/** The guides are about these. The rest knows nothing of single commands and topics. */
+/**
+ * The folders that the guides are about. The others know nothing of individual commands and topics.
+ */
 const checked = ['protocol', 'realtime', 'clients/typescript/src', 'tests/attacks']
 const unconcerned =
   /^realtime\/(embedded|imports|redis|auth|feed|observability|config|lifecycle|operator)\//
@@ -20,7 +22,10 @@ export interface GuideStep {
 
 export interface Guide {
   steps: GuideStep[]
-  /** Files whose errors only follow from those of the steps, by the paragraph `Consequences: …`. */
+  /**
+   * Files whose errors only result from those of the steps, listed in the paragraph `Consequences:
+   * …`.
+   */
   consequences: string[]
 }
 
@@ -59,7 +64,9 @@ export class ScratchProgram {
     this.#host = this.#createHost()
   }
 
-  /** Throws when the file lacks the lines that the step changes: then the guide is outdated. */
+  /**
+   * Throws if the file lacks the lines that the step changes, because then the guide is outdated.
+   */
   take({ file, diff }: GuideStep): void {
     const name = path.join(root, file)
     const without = (sign: string) =>

@@ -1,5 +1,5 @@
-// protocol/SPEC.md says what other programs may rely on, protocol/*.ts implements it: their tables
-// must not differ.
+// protocol/SPEC.md says what other programs may rely on, and protocol/*.ts implements it. Their
+// tables must not differ.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -13,7 +13,10 @@ import { Delta, Draining, Head, Presence, RangeRequest, Sync } from '@lockstep/p
 
 const spec = readFileSync(path.join(import.meta.dirname, '../../protocol/SPEC.md'), 'utf8')
 
-/** The rows of the table in a section, without its head. A cell that is empty in the first column repeats the one above it. */
+/**
+ * The rows of the table in a section, without its head. A cell that is empty in the first column
+ * repeats the one above it.
+ */
 function tableOf(heading: string): string[][] {
   const [, section = ''] = spec.split(new RegExp(`^#+ ${heading}$`, 'm'))
   const [text = ''] = section.split(/^#+ /m)
@@ -26,7 +29,7 @@ function tableOf(heading: string): string[][] {
 
 const plain = (cell = ''): string => cell.replaceAll('`', '')
 
-/** The names of a shape such as `{a, b?: [c], d}`, those in inner braces left out. */
+/** The names in a shape such as `{a, b?: [c], d}`, except those in inner braces. */
 function fieldsIn(cell: string): string[] {
   const inner = /`\{(.*?)\}`(?!\])/.exec(cell)?.[1] ?? ''
   return inner
@@ -36,7 +39,7 @@ function fieldsIn(cell: string): string[] {
     .filter((field) => field !== '')
 }
 
-/** The names of an object's fields, with `?` after those that may be left out. */
+/** The names of an object's fields, with `?` after optional ones. */
 const fieldsOf = (schema: z.ZodObject): string[] =>
   Object.entries(schema.shape).map(([name, field]) =>
     (field as z.ZodType).isOptional() ? `${name}?` : name,
@@ -99,7 +102,7 @@ it('has the events of the sockets with their fields', () => {
 })
 
 it('has each op of each topic, with the fields of its data', () => {
-  /** These carry a whole entity, whose fields are among the shapes. */
+  /** These carry a whole entity, whose fields are among the shapes of SPEC.md. */
   const whole = ['conversations created', 'conversations restored', 'agents created']
   const described = tableOf('Changes').map(([topic, op, data]) => {
     const name = `${plain(topic)} ${plain(op)}`

@@ -1,4 +1,4 @@
-// The type checks as tests, so that one run tells everything.
+// Runs the type checks as tests, so that one run reports everything.
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -7,7 +7,9 @@ import { it } from 'vitest'
 const root = path.resolve(import.meta.dirname, '../..')
 const resolve = createRequire(import.meta.url).resolve
 
-/** Runs a checker's script and resolves to what it complains about: an empty string, or its whole output. */
+/**
+ * Runs a checker's script. Resolves to its whole output if it fails, otherwise to an empty string.
+ */
 function complaints(script: string, args: string[]): Promise<string> {
   return new Promise((done) => {
     execFile(

@@ -4,7 +4,7 @@ import { unusedExports } from '../../tools/unused-exports.ts'
 const unusedIn = (files: Record<string, string>): string[] =>
   unusedExports(new Map(Object.entries(files)))
 
-it('names what is exported and imported nowhere, with its place', () => {
+it('names exports that are imported nowhere, with their file and line', () => {
   const files = {
     'protocol/a.ts':
       'export const used = 1\n\nexport function planted() {}\nexport interface Shape {}\nexport type T = used',
@@ -14,7 +14,7 @@ it('names what is exported and imported nowhere, with its place', () => {
   expect(unusedIn(files)).toEqual(['protocol/a.ts:3 planted', 'protocol/a.ts:4 Shape'])
 })
 
-it('tells apart files that export the same name, and names that are renamed on import', () => {
+it('distinguishes files that export the same name, and names that are renamed on import', () => {
   const files = {
     'realtime/a.ts': 'export const open = 1',
     'realtime/b.ts': 'const close = 2\nexport { close as open }',
@@ -37,7 +37,7 @@ it('counts namespaces, dynamic imports, import types, re-exports and Svelte comp
   expect(unusedIn(files)).toEqual(['ui/src/d.ts:1 five', 'ui/src/use.ts:2 Six'])
 })
 
-it('lets a type be exported for the callers of what mentions it, but not a value', () => {
+it('allows an exported type that another export mentions, but not such a value', () => {
   const files = {
     'realtime/a.ts': `export interface Options {}
       export const start = (options: Options) => limit
@@ -49,7 +49,7 @@ it('lets a type be exported for the callers of what mentions it, but not a value
   expect(unusedIn(files)).toEqual(['realtime/a.ts:3 limit', 'realtime/a.ts:4 Id'])
 })
 
-it('leaves alone what a person or a tool starts', () => {
+it('ignores files that a person or a tool starts', () => {
   expect(
     unusedIn({ 'realtime/main.ts': 'export const a = 1', 'vite.config.ts': 'export const b = 1' }),
   ).toEqual([])

@@ -2,7 +2,7 @@ import ts from 'typescript'
 import { expect, it } from 'vitest'
 import { unusedMembers } from '../../tools/unused-members.ts'
 
-/** What is unused in a program of these files, whose names may lie in any folder. */
+/** The unused members in a program of these files, whose names may lie in any folder. */
 function unusedIn(files: Record<string, string>, components: string[] = []): string[] {
   const options: ts.CompilerOptions = {
     noLib: true,
@@ -39,7 +39,7 @@ it('names members of classes that nothing outside the class reads', () => {
   expect(unusedIn(files)).toEqual(['a.ts:3 Door.inner', 'a.ts:4 Door.shut'])
 })
 
-it('tells apart members of the same name of different classes', () => {
+it('distinguishes members of the same name in different classes', () => {
   const files = {
     'a.ts': `class A { up = 1 }
       class B { up = 1 }
@@ -48,7 +48,7 @@ it('tells apart members of the same name of different classes', () => {
   expect(unusedIn(files)).toEqual(['a.ts:1 A.up'])
 })
 
-it('counts a use through an interface for whatever satisfies it, and for nothing else', () => {
+it('counts a use through an interface for everything that satisfies it, and for nothing else', () => {
   const files = {
     'a.ts': `interface Stoppable { stop(): void }
       class Server { stop() {} }
@@ -59,7 +59,7 @@ it('counts a use through an interface for whatever satisfies it, and for nothing
   expect(unusedIn(files)).toEqual(['a.ts:3 Brake.stop'])
 })
 
-it('names functions of interfaces that nobody calls, and leaves their data alone', () => {
+it('names functions of interfaces that nobody calls, and ignores data', () => {
   const files = {
     'a.ts': `export interface Feed { stop(): void; pause: () => void; size: number }
       export const end = ({ stop }: Feed) => stop()`,
@@ -77,6 +77,8 @@ it('names members of exported constants, unless the constant is used as a whole'
       export const x = (key: 'a') => [limits.used, table[key], { ...spread }]`,
   }
   expect(unusedIn(files)).toEqual(['a.ts:1 limits.unused'])
+  const namespace = "import * as a from './a.ts'\nexport const { limits } = a"
+  expect(unusedIn({ ...files, 'c.ts': namespace })).toEqual([])
 })
 
 it('counts destructuring, named access by index and type arguments', () => {
@@ -88,7 +90,7 @@ it('counts destructuring, named access by index and type arguments', () => {
   expect(unusedIn(files)).toEqual([])
 })
 
-it('leaves alone what another package asks for', () => {
+it('ignores members that another package requires', () => {
   const files = {
     'node_modules/runner/runner.d.ts': `export interface Reporter { onEnd(): void }
       export interface Server<Events> { events: Events }`,
@@ -100,7 +102,7 @@ it('leaves alone what another package asks for', () => {
   expect(unusedIn(files)).toEqual([])
 })
 
-it('counts what Svelte components read', () => {
+it('counts the members that Svelte components read', () => {
   const files = {
     'a.ts': `export class List { read = 1; bound = 2; not = 3 }
       export const words = { all: 1 }`,

@@ -1,4 +1,5 @@
-// What the documentation promises: its examples run as they are pasted, the tests that it names exist, and operators find what there is.
+// What the documentation promises: its examples run as they are pasted, the tests that it names
+// exist, and operators find what there is.
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

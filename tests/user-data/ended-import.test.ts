@@ -1,5 +1,5 @@
-// An import doesn't take other users' time: its reading ends when its client has left, when its node stops,
-// and when it exceeds a limit.
+// An import doesn't take other users' time: its reading ends when its client has left, when its
+// node stops, and when it exceeds a limit.
 import { mkdtempDisposable, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

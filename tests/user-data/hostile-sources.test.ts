@@ -1,5 +1,5 @@
-// Exports in which one value after the other is replaced by a hostile one, such as break programs that look
-// names up in plain objects or treat any value as text.
+// Exports in which one value after the other is replaced by a hostile one, such as break programs
+// that look names up in plain objects or treat any value as text.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { ImportSource } from '@lockstep/protocol/import'

@@ -1,5 +1,5 @@
-// An export is cut into fragments while it arrives. However it is chunked, the fragments are the same, and
-// together they hold what the export holds.
+// An export is cut into fragments while it arrives. However it is chunked, the fragments are the
+// same, and together they hold what the export holds.
 import { mkdtempDisposable, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

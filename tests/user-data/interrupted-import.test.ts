@@ -1,5 +1,6 @@
-// The import of a conversation that needs several changes is interrupted after any of them and repeated. The
-// result is the same as without the interruption, and until then no list shows the conversation.
+// The import of a conversation that needs several changes is interrupted after any of them and
+// repeated. The result is the same as without the interruption, and until then no list shows the
+// conversation.
 import * as fc from 'fast-check'
 import { MongoNetworkError } from 'mongodb'
 import { expect, test } from 'vitest'

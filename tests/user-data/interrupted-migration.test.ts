@@ -1,4 +1,5 @@
-// A migration that is killed in the middle is repeated and goes on: everything is there, nothing twice, and all of it verified.
+// A migration that is killed in the middle is repeated and goes on: everything is there, nothing
+// twice, and all of it verified.
 import { MongoClient, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createImport } from '../../realtime/commands/import/import.ts'

@@ -1,253 +1,34 @@
-// The `lockstep` command beside a node that serves: in this process, but for what makes it one that a shell can use.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// The `lockstep` command beside a node that serves.
+import { writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
-import { MongoClient, ObjectId, type Collection, type Db, type Document } from 'mongodb'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { newId } from '@lockstep/protocol/ids'
-import { runProgram } from '../../realtime/program.ts'
-import { programPath } from '../harness/programs.ts'
+import { MongoClient, ObjectId } from 'mongodb'
+import { expect, test } from 'vitest'
 import { freshDatabase } from '../harness/database.ts'
 import { eventually } from '../harness/eventually.ts'
-import { signUp, type Person } from '../harness/person.ts'
-import { startProcess } from '../harness/processes.ts'
-import { sharedNodes } from '../harness/shared-node.ts'
+import { signUp } from '../harness/person.ts'
+import { operatorFixture } from './operator-fixture.ts'
 
-const shared = sharedNodes()
-let folder: string
-let client: MongoClient
-let db: Db
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'lockstep-operator-'))
-  client = await MongoClient.connect(shared.database.url)
-  db = client.db()
-})
-afterAll(async () => {
-  await client.close()
-  await rm(folder, { recursive: true })
-})
+const { shared, lockstep, lockstepProcess, createUsedAccount, collection, pathOf } =
+  operatorFixture()
 
-interface Ran {
-  code: number
-  lines: Record<string, unknown>[]
-  told: string
-}
-
-const settings = () => ({ MONGODB_URL: shared.database.url, DATA_DIR: folder, NODE_ENV: 'test' })
-const never = { [Symbol.dispose]: () => undefined }
-
-/** Runs `lockstep` with these arguments on the nodes' database. */
-async function lockstep(...args: string[]): Promise<Ran> {
-  const printed: string[] = []
-  const told: string[] = []
-  const code = await runProgram(args, settings(), {
-    print: (line) => void printed.push(line),
-    tell: (line) => void told.push(line),
-    onInterrupt: () => never,
-  })
-  const lines = printed.filter((line) => line.startsWith('{'))
-  return {
-    code,
-    lines: lines.map((line) => JSON.parse(line) as Record<string, unknown>),
-    told: told.join('\n'),
-  }
-}
-
-/** The same as a process of its own. */
-const lockstepProcess = (...args: string[]) =>
-  startProcess({
-    command: process.execPath,
-    args: [programPath('lockstep'), ...args],
-    env: settings(),
-  })
-
-/** An account in which each kind of thing has happened. */
-async function livedIn(name: string): Promise<{ person: Person; id: string; purged: string }> {
-  const person = await signUp(shared.node, name)
-  const [id, trashed, purged] = [newId(), newId(), newId()]
-  for (const one of [id, trashed, purged])
-    await person.ask('createConversation', {
-      body: { id: one, messages: [{ role: 'user', content: 'SECRET' }] },
-    })
-  await person.ask('putConversation', {
-    params: { id },
-    body: { title: 'T', metadata: { a: 1 }, messages: [{ role: 'assistant', content: 'x' }] },
-  })
-  await person.ask('deleteConversation', { params: { id: trashed } })
-  await person.ask('purgeConversation', { params: { id: purged } })
-  await person.ask('putPreferences', { body: { theme: 'dark' } })
-  await person.ask('putPreferences', { body: { theme: null } })
-  await (await person.signIn()).ask('logout')
-  await person.ask('renameMe', { body: { username: `${person.user.username}-2` } })
-  return { person, id, purged }
-}
-
-describe('lockstep audit', () => {
-  test('writes every entry as a line and finds nothing wrong with an account in use', async () => {
-    const { person } = await livedIn('audited')
-    const { code, lines, told } = await lockstep('audit', person.user.id)
-    expect(told).toMatch(/^1 users, \d+ entries, 0 faults$/m)
-    expect(code).toBe(0)
-    const { items } = await person.ask('listActivity', { query: { limit: 200 } })
-    const placeOf = ({ topic, seq, op, version }: Record<string, unknown>) =>
-      [topic, seq, op, version].join(' ')
-    expect(lines.map(placeOf).toSorted()).toEqual(items.map(placeOf).toSorted())
-    expect(JSON.stringify(lines)).not.toContain('SECRET')
-    const whole = await lockstep('audit', `${person.user.username}-2`, '--content')
-    expect(JSON.stringify(whole.lines)).toContain('SECRET')
-  })
-
-  type Damage = (person: Person, id: string, purged: string) => Promise<unknown>
-  const prefix = (person: Person, topic: string) => ({ user_id: person.user.id, topic })
-  const damages: [string, Damage, RegExp][] = [
-    [
-      'a missing entry',
-      (p) => db.collection('changes').deleteOne({ ...prefix(p, 'conversations'), seq: 2 }),
-      /seq 3 follows 1/,
-    ],
-    [
-      'a version that nothing explains',
-      (p) =>
-        db
-          .collection('changes')
-          .updateOne({ ...prefix(p, 'preferences'), seq: 2 }, { $set: { version: 7 } }),
-      /version 7 where 3 was expected/,
-    ],
-    [
-      'an entry that is dated back',
-      (p) =>
-        db
-          .collection('changes')
-          .updateOne({ ...prefix(p, 'conversations'), seq: 3 }, { $set: { at: new Date(0) } }),
-      /dated before the previous/,
-    ],
-    [
-      'content that was changed',
-      (p, id) =>
-        db
-          .collection('changes')
-          .updateOne(
-            { ...prefix(p, 'conversations'), entity_id: id, op: 'updated' },
-            { $set: { 'data.title': 'Other' } },
-          ),
-      /the document differs from the log/,
-    ],
-    [
-      'content that went without a word',
-      (p) =>
-        db
-          .collection('changes')
-          .updateOne({ ...prefix(p, 'conversations'), seq: 1 }, { $unset: { data: '' } }),
-      /has no content/,
-    ],
-    [
-      'a document that was changed by hand',
-      (p, id) =>
-        db
-          .collection('conversations')
-          .updateOne({ _id: `${p.user.id}:${id}` as never }, { $set: { title: 'Other' } }),
-      /the document differs from the log/,
-    ],
-    [
-      'a message that was changed by hand',
-      (p, id) =>
-        db
-          .collection('messages')
-          .updateOne({ user_id: p.user.id, conversation_id: id }, { $set: { content: 'Other' } }),
-      /messages differ/,
-    ],
-    [
-      'a document that is gone',
-      (p, id) => db.collection('conversations').deleteOne({ _id: `${p.user.id}:${id}` as never }),
-      /there is no document/,
-    ],
-    [
-      'a purged message that came back',
-      (p, _, id) =>
-        db.collection('messages').insertOne({
-          _id: `${p.user.id}:${id}:x` as never,
-          user_id: p.user.id,
-          conversation_id: id,
-          position: 1,
-          created_at: new Date(),
-          updated_at: new Date(),
-        }),
-      /purged, but it has messages/,
-    ],
-    [
-      'preferences that were changed by hand',
-      (p) =>
-        db
-          .collection('users')
-          .updateOne({ _id: p.user.id as never }, { $set: { preferences: { x: 1 } } }),
-      /the document differs from the log/,
-    ],
-  ]
-
-  describe('of an account that is damaged and repaired again', () => {
-    let damaged: Awaited<ReturnType<typeof livedIn>>
-    let whole: [Collection, Document[]][]
-    const its = () => ({
-      $or: [{ user_id: damaged.person.user.id }, { _id: damaged.person.user.id as never }],
-    })
-    beforeAll(async () => {
-      damaged = await livedIn('damaged')
-      await damaged.person.ask('listConversations') // the documents have followed
-      const collections = ['changes', 'conversations', 'messages', 'users'].map((name) =>
-        db.collection(name),
-      )
-      whole = await Promise.all(
-        collections.map(
-          async (of) => [of, await of.find(its()).toArray()] as [Collection, Document[]],
-        ),
-      )
-    })
-    afterEach(async () => {
-      for (const [collection, documents] of whole) {
-        await collection.deleteMany(its())
-        if (documents.length > 0) await collection.insertMany(documents)
-      }
-      expect((await lockstep('audit', damaged.person.user.id)).code).toBe(0)
-    })
-
-    test.each(damages)('finds %s', async (_, damage, fault) => {
-      await damage(damaged.person, damaged.id, damaged.purged)
-      const { code, told } = await lockstep('audit', damaged.person.user.id)
-      expect(told).toMatch(fault)
-      expect(code).toBe(1)
-    })
-  })
-
-  test('of all users has them all, those that are gone too', async () => {
-    const [stays, goes] = [await livedIn('stays'), await livedIn('goes')]
-    await goes.person.ask('deleteMe', { body: { password: goes.person.password } })
-    const { code, lines } = await lockstep('audit', 'all')
-    expect(code).toBe(0)
-    const users = new Set(lines.map(({ user_id }) => user_id))
-    expect(users).toContain(stays.person.user.id)
-    expect(users).toContain(goes.person.user.id)
-  })
-})
-
-test('lockstep new-epoch makes every device load again, and another deployment of the database', async () => {
+test('lockstep new-epoch makes all devices load again, and gives the deployment another name', async () => {
   const alice = await signUp(shared.node, 'alice')
   const before = await alice.ask('listConversations')
-  const deployment = () => db.collection<{ _id: string }>('feed').findOne({ _id: 'deployment' })
+  const deployment = () => collection<{ _id: string }>('feed').findOne({ _id: 'deployment' })
   const copied = await deployment()
   const { code, told } = await lockstep('new-epoch')
   expect([code, told]).toEqual([0, expect.stringMatching(/^\d+ logs have a new epoch/)])
-  const heads = await db.collection('heads').find({ user_id: alice.user.id }).toArray()
+  const heads = await collection('heads').find({ user_id: alice.user.id }).toArray()
   expect(heads).toHaveLength(4)
   for (const { epoch } of heads) expect(epoch).not.toBe(before.epoch)
-  // a copy that uses the same Redis doesn't speak to the nodes of the original
+  // the nodes of a copied database ignore those of the original on the same Redis
   expect(await deployment()).not.toEqual(copied)
 })
 
-test('lockstep import brings files into an account, once', async () => {
-  const [alice, bob] = [(await livedIn('alice')).person, await signUp(shared.node, 'bob')]
-  const file = join(folder, 'export.json')
+test('lockstep import imports a file into an account, once', async () => {
+  const [alice, bob] = [(await createUsedAccount('alice')).person, await signUp(shared.node, 'bob')]
+  const file = pathOf('export.json')
   await writeFile(file, JSON.stringify((await alice.rest('GET', '/users/me/export')).body))
   const tried = await lockstep('import', bob.user.username, 'lockstep', file, '--dry-run')
   expect((await bob.ask('listConversations')).items).toEqual([])
@@ -260,7 +41,7 @@ test('lockstep import brings files into an account, once', async () => {
   ])
 })
 
-test('lockstep import takes archives, and says which file it can’t read and what is in already', async () => {
+test('lockstep import reads archives, and names the file that it can’t read', async () => {
   const bob = await signUp(shared.node, 'bob')
   const chat = (n: number) => ({
     uuid: `c${n}`,
@@ -270,7 +51,7 @@ test('lockstep import takes archives, and says which file it can’t read and wh
   const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false, zip64: true })
   await writer.add('conversations-001.json', new TextReader(JSON.stringify([chat(2), 7])))
   await writer.add('conversations-000.json', new TextReader(JSON.stringify([chat(1), chat(1)])))
-  const [archive, cut] = [join(folder, 'export.zip'), join(folder, 'cut.json')]
+  const [archive, cut] = [pathOf('export.zip'), pathOf('cut.json')]
   await writeFile(archive, Buffer.from(await (await writer.close()).arrayBuffer()))
   await writeFile(cut, JSON.stringify([chat(3), chat(4)]).slice(0, -10))
   const { code, lines, told } = await lockstep('import', bob.user.username, 'claude', archive, cut)
@@ -287,7 +68,7 @@ test('lockstep import takes archives, and says which file it can’t read and wh
   ])
 })
 
-test('lockstep migrate brings over documents with embedded messages, verifies them, and can be repeated', async () => {
+test('lockstep migrate migrates documents with embedded messages, verifies them, and can be repeated', async () => {
   await using old = freshDatabase()
   const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
   const bobs = new ObjectId()
@@ -316,7 +97,7 @@ test('lockstep migrate brings over documents with embedded messages, verifies th
     document(bobs, 4),
     document('nobody-knows', 5),
   ])
-  const users = join(folder, 'users.json')
+  const users = pathOf('users.json')
   await writeFile(users, JSON.stringify({ [bobs.toHexString()]: bob.user.username }))
   const run = (...more: string[]) =>
     lockstep('migrate', '--from', old.url, '--collection', 'chats', '--users', users, ...more)
@@ -359,7 +140,7 @@ test('lockstep migrate brings over documents with embedded messages, verifies th
   expect(differing.lines.at(-1)).toMatchObject({ verified: 3, failed: 1 })
 }, 60_000)
 
-test('lockstep says what is wrong with its command line, and how it is used', async () => {
+test('lockstep says what is wrong with its command line, and prints its usage', async () => {
   expect((await lockstep('--help')).code).toBe(0)
   for (const args of [
     ['nonsense'],
@@ -374,7 +155,7 @@ test('lockstep says what is wrong with its command line, and how it is used', as
   }
 })
 
-test('lockstep as a process writes lines to stdout and words to stderr', async () => {
+test('lockstep as a process writes results to stdout and messages to stderr', async () => {
   const alice = await signUp(shared.node, 'alice')
   const program = await lockstepProcess('audit', alice.user.id)
   const [printed, told] = await Promise.all([
@@ -387,9 +168,9 @@ test('lockstep as a process writes lines to stdout and words to stderr', async (
   expect(told).toBe(`1 users, ${lines.length} entries, 0 faults\n`)
 })
 
-test('Ctrl+C ends lockstep import between two conversations, and says that repeating it goes on', async () => {
+test('Ctrl+C ends lockstep import between two conversations, and says that repeating it continues', async () => {
   const bob = await signUp(shared.node, 'bob')
-  const file = join(folder, 'long.json')
+  const file = pathOf('long.json')
   const chat = (n: number) => ({
     uuid: `c${n}`,
     name: `Chat ${n}`,
@@ -398,8 +179,11 @@ test('Ctrl+C ends lockstep import between two conversations, and says that repea
   await writeFile(file, JSON.stringify(Array.from({ length: 2_000 }, (_, n) => chat(n))))
   const program = await lockstepProcess('import', bob.user.id, 'claude', file)
   const mine = { user_id: bob.user.id }
-  const written = () => db.collection('changes').countDocuments({ ...mine, topic: 'conversations' })
-  await eventually(async () => (await written()) > 0, { within: 30_000, what: 'it has begun' })
+  const written = () => collection('changes').countDocuments({ ...mine, topic: 'conversations' })
+  await eventually(async () => (await written()) > 0, {
+    within: 30_000,
+    what: 'the import has begun',
+  })
   program.signal('SIGINT')
   await program.line(/long\.json: .*has been imported\. Run the same command again to continue/)
   expect(await program.exited).toEqual({ code: 1, signal: null })

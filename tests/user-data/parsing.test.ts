@@ -1,5 +1,5 @@
-// What holds for each source: ids that don't change, parsers that accept any JSON, metadata within its limits,
-// and trees of messages that keep their threads.
+// What holds for each source: ids that don't change, parsers that accept any JSON, metadata within
+// its limits, and trees of messages that keep their threads.
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { flattenTree, type TreeNode } from '@lockstep/imports/parsing/message-tree'

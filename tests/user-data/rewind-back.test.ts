@@ -11,7 +11,7 @@ import { previewOf } from '@lockstep/protocol/text'
 import { toEntry } from '../../realtime/log/entry.ts'
 import { changedBy, undo } from '../../realtime/log/undo.ts'
 import { eventually } from '../harness/eventually.ts'
-import { Follower, truth } from '../harness/follower.ts'
+import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import {
@@ -197,7 +197,7 @@ describe('bringing a conversation back', () => {
 
   test('is one change that every device follows; what came later stays, and the state in between can be seen', async () => {
     const { id, params, seq } = await spoilt()
-    await using phone = await Follower.of(await alice.signIn(), 'conversations')
+    await using phone = await Follower.start(await alice.signIn(), 'conversations')
     const { body, status } = await back(id, seq)
     expect(status).toBe(200)
     expect(body).toMatchObject({
@@ -214,7 +214,7 @@ describe('bringing a conversation back', () => {
     ])
     expect(body.metadata).toEqual({ a: { b: 1 } })
     await phone.caughtUp(seq + 2)
-    expect(phone.state).toEqual(await truth(alice, 'conversations'))
+    expect(phone.state).toEqual(await storedState(alice, 'conversations'))
     const between = await alice.ask('getConversationAt', { params, query: { seq: seq + 1 } })
     expect(between).toMatchObject({
       title: 'Bad',

@@ -1,4 +1,5 @@
-// Export, then import into an empty account: whatever somebody owns, the other account then owns the same.
+// Export, then import into an empty account: whatever somebody owns, the other account then owns
+// the same.
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { FreeForm } from '@lockstep/protocol/scalars'

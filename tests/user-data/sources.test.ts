@@ -1,5 +1,5 @@
-// Small samples of what each product exports, with the oddities that occur in the wild, and what an import
-// makes of them.
+// Small samples of what each product exports, with the oddities that occur in the wild, and what an
+// import makes of them.
 import { describe, expect, test } from 'vitest'
 import { branchOf } from '@lockstep/protocol/branch'
 import { firstConversationIn, itemsIn, NOW } from './normalized-items.ts'

@@ -1,5 +1,5 @@
-// An import that is hung up on, or whose node is killed, in the midst of it: nobody sees half a conversation, and repeating it gives everything
-// once.
+// An import that is hung up on, or whose node is killed, in the midst of it: nobody sees half a
+// conversation, and repeating it gives everything once.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { spawnNode } from '../harness/node.ts'
@@ -28,7 +28,10 @@ function conversations() {
   ]
 }
 
-/** Sends them to `url` and calls `interrupt` when the large one has begun to come; gives what stands then. */
+/**
+ * Sends them to `url` and calls `interrupt` when the large one has begun to come; gives what stands
+ * then.
+ */
 async function interrupted(
   alice: Person,
   data: ReturnType<typeof conversations>,

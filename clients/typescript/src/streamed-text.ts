@@ -1,6 +1,7 @@
 // Streamed text that the log doesn't have yet, by the message or run that it belongs to. A piece
 // may get lost, come twice or come out of order. Therefore only text that follows the durable text
-// without a gap is shown, and durable text always wins.
+// without a gap is shown, and durable text always wins. Thinking at an offset takes back the
+// streamed text from there on.
 import type { Delta } from '@lockstep/protocol/sync'
 
 const MAX_STREAMS = 32
@@ -35,7 +36,12 @@ export class StreamedText {
   add(key: string, { run_id, offset, text, thinking_ms }: Delta, durableLength: number): boolean {
     const stream = this.#current(key, run_id, durableLength)
     if (thinking_ms !== undefined) {
-      const isKnown = stream.thinking?.offset === offset
+      const takesBack = offset < stream.offset + stream.text.length
+      if (takesBack) {
+        stream.text = stream.text.slice(0, Math.max(0, offset - stream.offset))
+        stream.early = []
+      }
+      const isKnown = !takesBack && stream.thinking?.offset === offset
       if (!isKnown) stream.thinking = { offset, since: performance.now() - thinking_ms }
       return !isKnown
     }
@@ -69,11 +75,19 @@ export class StreamedText {
     this.#streams.clear()
   }
 
-  /** The stream of this run. It starts again at the durable text if that has overtaken it. */
+  /**
+   * The stream of this run. It starts again at the end of the durable text if that has overtaken
+   * it, or if durable text was taken back.
+   */
   #current(key: string, run_id: string, durableLength: number): Stream {
     const known = this.#streams.get(key)
     const isSameRun = known?.run_id === run_id
-    if (known && isSameRun && known.offset + known.text.length >= durableLength) return known
+    const isCurrent =
+      known &&
+      isSameRun &&
+      known.offset <= durableLength &&
+      known.offset + known.text.length >= durableLength
+    if (isCurrent) return known
     const early = known && isSameRun ? known.early : []
     const stream: Stream = { run_id, offset: durableLength, text: '', early }
     this.#streams.delete(key)

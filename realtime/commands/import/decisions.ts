@@ -1,9 +1,10 @@
-// Pure decisions of an import. The ids of conversations and messages are derived from the source, so
-// repeating an import finds what is there: that stays as its owner made it, and what is missing is added.
+// Pure decisions of an import. The ids of conversations and messages are derived from the source,
+// so repeating an import finds what is there: that stays as its owner made it, and what is missing
+// is added.
 //
-// A conversation that doesn't fit into one change is imported in slices. Until the last slice is in, the
-// conversation lies in the trash with the mark `UNFINISHED`, so that no list ever shows half of it. If the
-// import is interrupted, repeating it completes the conversation.
+// A conversation that doesn't fit into one change is imported in slices. Until the last slice is
+// in, the conversation lies in the trash with the mark `UNFINISHED`, so that no list ever shows
+// half of it. If the import is interrupted, repeating it completes the conversation.
 //
 //   slice 1       `created`, in the trash and marked
 //   later slices  `updated`, with the messages that are missing
@@ -40,9 +41,9 @@ export interface ConversationSlice {
 }
 
 /**
- * `held` needs only those of the slice's messages that the conversation already has. Throws `id_taken` if
- * the conversation was purged. Returns undefined if nothing is missing, or if its owner moved it to the
- * trash.
+ * `held` needs only those of the slice's messages that the conversation already has. Throws
+ * `id_taken` if the conversation was purged. Returns undefined if nothing is missing, or if its
+ * owner moved it to the trash.
  */
 export function decideSlice(
   held: HeldConversation,
@@ -95,8 +96,8 @@ function decideCreation(
 }
 
 /**
- * Decides what follows the last slice: removes the mark, and takes the conversation out of the trash
- * unless it was in the trash in its source.
+ * Decides what follows the last slice: removes the mark, and takes the conversation out of the
+ * trash unless it was in the trash in its source.
  */
 export function decideCompletion(
   held: HeldConversation,

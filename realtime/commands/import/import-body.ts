@@ -1,5 +1,5 @@
-// The body of an import request: small ones stay in memory, large ones go to a file that any thread of
-// the process can read.
+// The body of an import request: small ones stay in memory, large ones go to a file that any thread
+// of the process can read.
 import { readSync } from 'node:fs'
 import type { ByteSource } from '@lockstep/imports/reading/byte-source'
 
@@ -7,8 +7,8 @@ import type { ByteSource } from '@lockstep/imports/reading/byte-source'
 export type ImportBody = Uint8Array | { fd: number; size: number }
 
 /**
- * A body of up to this many bytes stays in memory and is read on the main thread, within milliseconds. A
- * larger one needs a file, a thread, and a place in the queue of large imports.
+ * A body of up to this many bytes stays in memory and is read on the main thread, within
+ * milliseconds. A larger one needs a file, a thread, and a place in the queue of large imports.
  */
 export const MAX_IN_MEMORY_BYTES = 1_000_000
 

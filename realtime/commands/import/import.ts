@@ -1,5 +1,5 @@
-// Imports what users have elsewhere, item by item. An item that fails doesn't stop the others. Repeating an
-// import, even one that was interrupted, adds only what is missing.
+// Imports what users have elsewhere, item by item. An item that fails doesn't stop the others.
+// Repeating an import, even one that was interrupted, adds only what is missing.
 import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
@@ -54,15 +54,15 @@ interface ImportItemsOptions {
 
 export interface ImportUseCases {
   /**
-   * Imports the items of a request. A dry run returns the same counts and writes nothing. Throws `invalid`
-   * if the body isn't a request to import or its data isn't of its source, and `unavailable` if the
-   * database becomes unreachable or `stop` is aborted. Items before that stay imported, and repeating the
-   * import continues from there.
+   * Imports the items of a request. A dry run returns the same counts and writes nothing. Throws
+   * `invalid` if the body isn't a request to import or its data isn't of its source, and
+   * `unavailable` if the database becomes unreachable or `stop` is aborted. Items before that stay
+   * imported, and repeating the import continues from there.
    */
   run(caller: Caller, body: ImportBody, stop?: AbortSignal): Promise<Result>
   /**
-   * Imports items that were read elsewhere. `next` returns undefined after the last item. Throws `invalid`
-   * if more than `maxFailed` items fail, and `unavailable` as `run` does.
+   * Imports items that were read elsewhere. `next` returns undefined after the last item. Throws
+   * `invalid` if more than `maxFailed` items fail, and `unavailable` as `run` does.
    */
   importItems(
     caller: Caller,

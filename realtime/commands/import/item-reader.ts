@@ -1,5 +1,5 @@
-// Reads the items of an import: a small one on the main thread, a large one in a worker thread. The thread
-// ends when the reader is closed or the import is stopped, whatever the thread is doing.
+// Reads the items of an import: a small one on the main thread, a large one in a worker thread. The
+// thread ends when the reader is closed or the import is stopped, whatever the thread is doing.
 import { once } from 'node:events'
 import { totalmem } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -13,19 +13,22 @@ import { MAX_IN_MEMORY_BYTES, sizeOf, toByteSource, type ImportBody } from './im
 import type { ReaderMessage } from './reader-thread.ts'
 
 /**
- * How long reading on the main thread may go on before other work gets its turn (ms). A small import may
- * have hundreds of thousands of items that fail, and these wait for no write.
+ * How long reading on the main thread may go on before other work gets its turn (ms). A small
+ * import may have hundreds of thousands of items that fail, and these wait for no write.
  */
 const MAX_TURN_MS = 10
 /** The memory of this machine or container. */
 const MEMORY_MB = Math.min(totalmem(), process.constrainedMemory() || Infinity) / 1024 ** 2
 /**
- * How large the heap of a reader thread may become (MB). The largest item, in all the forms that it goes
- * through, fits into 1.5 GB. On a machine with little memory, the heaps of two threads have to fit beside
- * the rest of the node: an item that is too large for them is refused and doesn't end the node.
+ * How large the heap of a reader thread may become (MB). The largest item, in all the forms that it
+ * goes through, fits into 1.5 GB. On a machine with little memory, the heaps of two threads have to
+ * fit beside the rest of the node: an item that is too large for them is refused and doesn't end
+ * the node.
  */
 const HEAP_MB = Math.min(1_536, Math.floor(MEMORY_MB * 0.35))
-/** V8's default would let garbage of many items fill the young generation before it is collected. */
+/**
+ * V8's default would let garbage of many items fill the young generation before it is collected.
+ */
 const YOUNG_GENERATION_MB = 8
 
 export interface ItemReader {
@@ -43,8 +46,8 @@ export interface ItemReaderOptions {
 }
 
 /**
- * Throws `invalid` if this isn't a request to import, `too_large` if an item takes too much memory, and
- * `unavailable` if it was stopped. `next()` throws the same faults.
+ * Throws `invalid` if this isn't a request to import, `too_large` if an item takes too much memory,
+ * and `unavailable` if it was stopped. `next()` throws the same faults.
  */
 export async function openItemReader(
   body: ImportBody,

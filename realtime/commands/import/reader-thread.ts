@@ -1,5 +1,6 @@
-// The worker thread that reads a large import, which would block all other users of the node for seconds.
-// It sends one item whenever it is asked for the next one. If its heap overflows, only this thread ends.
+// The worker thread that reads a large import, which would block all other users of the node for
+// seconds. It sends one item whenever it is asked for the next one. If its heap overflows, only
+// this thread ends.
 import { parentPort, workerData } from 'node:worker_threads'
 import { Fault } from '@lockstep/protocol/errors'
 import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
@@ -7,7 +8,10 @@ import { readImport } from '@lockstep/imports/reading/read-import'
 import { derivedId } from '../../log/entry.ts'
 import { toByteSource, type ImportBody } from './import-body.ts'
 
-/** The thread sends `begun` first, then one `item` per request, and `end` after the last. `fault` ends it. */
+/**
+ * The thread sends `begun` first, then one `item` per request, and `end` after the last. `fault`
+ * ends it.
+ */
 export type ReaderMessage =
   | { type: 'begun'; dry_run: boolean }
   | { type: 'item'; item: NormalizedItem }

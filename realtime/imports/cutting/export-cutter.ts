@@ -1,6 +1,6 @@
-// Cuts an export of any size into fragments, one for each item. It looks at the structure only, byte by
-// byte. Whoever parses a fragment finds what else is wrong with it. Memory holds one item at a time,
-// plus what its export holds outside the lists of items.
+// Cuts an export of any size into fragments, one for each item. It looks at the structure only,
+// byte by byte. Whoever parses a fragment finds what else is wrong with it. Memory holds one item
+// at a time, plus what its export holds outside the lists of items.
 //
 //   data   = export | item | [ export or item, … ]
 //   export = { …, "conversations": [ item, item, … ], … }
@@ -39,9 +39,9 @@ const itemListNames: Readonly<Record<ImportSource, readonly string[]>> = {
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
 
 /**
- * Cuts one JSON value, the `data` of an import: one fragment for each item, and one for what an export
- * holds outside its lists. The fragments don't depend on how the value is split into chunks. Chunks are
- * kept, not copied: don't reuse them.
+ * Cuts one JSON value, the `data` of an import: one fragment for each item, and one for what an
+ * export holds outside its lists. The fragments don't depend on how the value is split into chunks.
+ * Chunks are kept, not copied: don't reuse them.
  */
 export class ExportCutter {
   readonly #itemListNames: readonly string[]
@@ -62,7 +62,10 @@ export class ExportCutter {
   #listName = ''
   /** How many items each list of the current export has had so far. */
   #itemCounts = new Map<string, number>()
-  /** The last string among the keys and values of an export, and where it starts if it is still open. */
+  /**
+   * The last string among the keys and values of an export, and where it starts if it is still
+   * open.
+   */
   #lastString: ItemBuffer | undefined
   #stringStart: number | undefined
   /** The key whose value comes next. */
@@ -72,7 +75,10 @@ export class ExportCutter {
     this.#itemListNames = itemListNames[source]
   }
 
-  /** Returns the fragments that end in this chunk, in order. Throws `invalid` for what can't be JSON. */
+  /**
+   * Returns the fragments that end in this chunk, in order. Throws `invalid` for what can't be
+   * JSON.
+   */
   push(given: Uint8Array): Fragment[] {
     const chunk = this.#withoutByteOrderMark(given)
     this.#start = 0

@@ -1,6 +1,6 @@
-// Finds the JSON in a file that a person chose: the file itself, or what a ZIP archive holds. Nothing is
-// read before it is needed, so neither the size nor the number of the files matters. The caller passes
-// the library that reads archives, and loads it only if there is an archive.
+// Finds the JSON in a file that a person chose: the file itself, or what a ZIP archive holds.
+// Nothing is read before it is needed, so neither the size nor the number of the files matters. The
+// caller passes the library that reads archives, and loads it only if there is an archive.
 import { Fault } from '@lockstep/protocol/errors'
 
 /** One JSON value in UTF-8. */

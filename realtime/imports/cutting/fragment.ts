@@ -1,7 +1,7 @@
 /**
- * A part of an export, as `ExportCutter` cuts it: usually one item. `open`, `text` and `close` together
- * are an export of the same source that holds only this part. Fragments with the same non-empty `open`
- * can be joined into one export.
+ * A part of an export, as `ExportCutter` cuts it: usually one item. `open`, `text` and `close`
+ * together are an export of the same source that holds only this part. Fragments with the same
+ * non-empty `open` can be joined into one export.
  */
 export interface Fragment {
   open: string
@@ -14,7 +14,9 @@ export interface Fragment {
   isTooLarge: boolean
 }
 
-/** Joins fragments with the same `open` into one export: JSON in UTF-8, as a list of `Blob` parts. */
+/**
+ * Joins fragments with the same `open` into one export: JSON in UTF-8, as a list of `Blob` parts.
+ */
 export function joinFragments(
   fragments: readonly Fragment[],
 ): (string | Uint8Array<ArrayBuffer>)[] {

@@ -1,8 +1,8 @@
 import { limits } from '@lockstep/protocol/limits'
 
 /**
- * The most JSON values that one item may have. Even the smallest value takes twenty times its size in
- * memory, and a heap that overflows within JSON.parse ends the whole process.
+ * The most JSON values that one item may have. Even the smallest value takes twenty times its size
+ * in memory, and a heap that overflows within JSON.parse ends the whole process.
  */
 const MAX_VALUES = 2_500_000
 

@@ -1,5 +1,6 @@
-// Finds the structure of a JSON text without parsing it: brackets, commas, colons and the quotes around
-// strings. It looks at bytes only, so it handles hundreds of MB per second and holds none of the text.
+// Finds the structure of a JSON text without parsing it: brackets, commas, colons and the quotes
+// around strings. It looks at bytes only, so it handles hundreds of MB per second and holds none of
+// the text.
 import { Fault } from '@lockstep/protocol/errors'
 
 export const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]

@@ -1,5 +1,5 @@
-// Splits an import into requests that each take a moment. So the page can show progress, can stop between
-// two requests, and can import files of any size.
+// Splits an import into requests that each take a moment. So the page can show progress, can stop
+// between two requests, and can import files of any size.
 import { Fault } from '@lockstep/protocol/errors'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { ExportCutter } from './export-cutter.ts'

@@ -6,8 +6,8 @@ import type { ParsedConversation, ParsedItem } from './parsed-item.ts'
 
 /**
  * Parses an export that is a list of conversations, a single conversation, or an object with a list
- * under `conversations`. A conversation that `parse` doesn't recognize becomes a failed item. Throws
- * `invalid` for data of any other shape.
+ * under `conversations`. A conversation that `parse` doesn't recognize becomes a failed item.
+ * Throws `invalid` for data of any other shape.
  */
 export function* parseConversations(
   data: unknown,

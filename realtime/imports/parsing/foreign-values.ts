@@ -1,5 +1,5 @@
-// Reads single values of other products' exports. Each function accepts every form that is met in the
-// wild, and returns undefined or a default for the rest.
+// Reads single values of other products' exports. Each function accepts every form that is met in
+// the wild, and returns undefined or a default for the rest.
 import { isObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 

@@ -1,6 +1,7 @@
-// Flattens a conversation that is a tree of messages (regenerate, edit and resend) into one list. The list
-// keeps the invariant of `protocol/branch.ts`: the first answer to a message follows that message
-// directly, each other answer `replaces` the first one, and the thread that was open comes last.
+// Flattens a conversation that is a tree of messages (regenerate, edit and resend) into one list.
+// The list keeps the invariant of `protocol/branch.ts`: the first answer to a message follows that
+// message directly, each other answer `replaces` the first one, and the thread that was open comes
+// last.
 import type { ParsedMessage } from './parsed-item.ts'
 
 export interface TreeNode {

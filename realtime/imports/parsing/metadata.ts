@@ -1,5 +1,6 @@
-// Keeps the fields of an export that Lockstep has no field for, as metadata. Keys and values are changed
-// to what metadata allows. Fields that don't fit are listed by name, so that no loss goes unnoticed.
+// Keeps the fields of an export that Lockstep has no field for, as metadata. Keys and values are
+// changed to what metadata allows. Fields that don't fit are listed by name, so that no loss goes
+// unnoticed.
 import {
   isDeeperThan,
   isObject,
@@ -19,8 +20,8 @@ const MAX_DEPTH = limits.freeFormDepth - 4
 const MAX_NAMES = 50
 
 /**
- * Keeps all fields except those in `known` and those that are empty. `not_imported` lists the names of
- * fields that are too large or too deep. Small fields are kept first.
+ * Keeps all fields except those in `known` and those that are empty. `not_imported` lists the names
+ * of fields that are too large or too deep. Small fields are kept first.
  */
 export function toMetadata(fields: Fields, known: readonly string[] = []): JsonObject {
   const unknown = Object.entries(fields).filter(

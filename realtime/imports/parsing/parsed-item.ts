@@ -1,5 +1,6 @@
-// What each parser makes of its source: conversations as they were, named by the keys that their source
-// gave them. Ids, missing values and sizes are dealt with later, for all sources alike (`normalize.ts`).
+// What each parser makes of its source: conversations as they were, named by the keys that their
+// source gave them. Ids, missing values and sizes are dealt with later, for all sources alike
+// (`normalize.ts`).
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 
@@ -40,7 +41,7 @@ export type ParsedItem =
   | { kind: 'failed'; item: string; reason: string }
 
 /**
- * Parses an export, or a part of one. `first` is the index of the first item, from 0. Throws `invalid` if
- * the export isn't of this source at all. A broken item becomes one failed item.
+ * Parses an export, or a part of one. `first` is the index of the first item, from 0. Throws
+ * `invalid` if the export isn't of this source at all. A broken item becomes one failed item.
  */
 export type ParseExport = (data: unknown, first?: number) => Iterable<ParsedItem>

@@ -1,5 +1,5 @@
-// The envelope of an import request: everything except `data`, and where `data` lies. The keys may come
-// in any order. The data itself is only scanned.
+// The envelope of an import request: everything except `data`, and where `data` lies. The keys may
+// come in any order. The data itself is only scanned.
 import { Fault, parse } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
 import { ImportRequest, type ImportSource } from '@lockstep/protocol/import'

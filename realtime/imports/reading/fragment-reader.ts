@@ -1,4 +1,5 @@
-// Reads one fragment of an export after the other: parses its JSON, parses its items, normalizes them.
+// Reads one fragment of an export after the other: parses its JSON, parses its items, normalizes
+// them.
 import { Fault } from '@lockstep/protocol/errors'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { limits } from '@lockstep/protocol/limits'
@@ -8,9 +9,9 @@ import { parsers } from '../sources/parsers.ts'
 import { normalizeItem, type DeriveId, type NormalizedItem } from './normalize.ts'
 
 /**
- * Returns a function that reads an export's fragments in their order. It throws `invalid` for a fragment
- * that isn't JSON, and if the first fragment isn't of this source. A later fragment of another source is
- * one failed item instead, because earlier items may have been imported already.
+ * Returns a function that reads an export's fragments in their order. It throws `invalid` for a
+ * fragment that isn't JSON, and if the first fragment isn't of this source. A later fragment of
+ * another source is one failed item instead, because earlier items may have been imported already.
  */
 export function createFragmentReader(
   source: ImportSource,

@@ -1,6 +1,6 @@
-// Turns what a parser read into what the log accepts: ids that are the same in each import of the same
-// thing, times in order, sizes within the limits, and slices of messages that each fit into one change.
-// Everything that leaves this file is valid.
+// Turns what a parser read into what the log accepts: ids that are the same in each import of the
+// same thing, times in order, sizes within the limits, and slices of messages that each fit into
+// one change. Everything that leaves this file is valid.
 import * as z from 'zod'
 import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
@@ -32,10 +32,14 @@ export type NormalizedItem =
   /** `item` names the item for a person. */
   | { kind: 'failed'; item: string; reason: string }
 
-/** The most bytes of messages in one slice: a change may have 4 MB, and holds more than messages. */
+/**
+ * The most bytes of messages in one slice: a change may have 4 MB, and holds more than messages.
+ */
 const SLICE_BYTES = limits.changeBytes * 0.75
 
-/** Where items come from. Users import from sources; operators also migrate a MongoDB collection. */
+/**
+ * Where items come from. Users import from sources; operators also migrate a MongoDB collection.
+ */
 export type Origin = ImportSource | 'mongodb'
 
 /** Derives a UUID from these parts: the same parts always give the same UUID. */

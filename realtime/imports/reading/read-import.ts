@@ -13,7 +13,9 @@ import { readEnvelope, type Envelope } from './envelope.ts'
 import { createFragmentReader, parseFragment, parseJson } from './fragment-reader.ts'
 import type { DeriveId, NormalizedItem } from './normalize.ts'
 
-/** The most items in one import. The shortest item has two bytes, and each item takes microseconds. */
+/**
+ * The most items in one import. The shortest item has two bytes, and each item takes microseconds.
+ */
 const MAX_ITEMS = 1_000_000
 
 export interface ReadableImport {

@@ -1,6 +1,6 @@
-// The app that Lockstep replaces: two values of a browser's localStorage. Not all shapes that these had
-// over time are known. So every field without a counterpart is kept, as metadata of its conversation or
-// message, or among the preferences.
+// The app that Lockstep replaces: two values of a browser's localStorage. Not all shapes that these
+// had over time are known. So every field without a counterpart is kept, as metadata of its
+// conversation or message, or among the preferences.
 import { isObject } from '@lockstep/protocol/free-form'
 import { nameOf, notThisSource, parseItem } from '../parsing/conversation-list.ts'
 import {

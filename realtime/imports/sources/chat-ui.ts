@@ -1,5 +1,5 @@
-// chat-ui: conversations as its MongoDB stores them, in plain or extended JSON. Each message names all of
-// its `ancestors`.
+// chat-ui: conversations as its MongoDB stores them, in plain or extended JSON. Each message names
+// all of its `ancestors`.
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { chainNodes, flattenTree, type TreeNode } from '../parsing/message-tree.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'

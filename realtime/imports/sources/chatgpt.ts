@@ -1,5 +1,5 @@
-// ChatGPT: conversations.json, a list of conversations. The messages of each are a tree (`mapping`). Nodes
-// whose message is empty, such as the root, only connect the tree.
+// ChatGPT: conversations.json, a list of conversations. The messages of each are a tree
+// (`mapping`). Nodes whose message is empty, such as the root, only connect the tree.
 import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { flattenTree, type TreeNode } from '../parsing/message-tree.ts'

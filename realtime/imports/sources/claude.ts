@@ -1,5 +1,5 @@
-// Claude: conversations.json, a list of conversations with `chat_messages`. In newer exports each message
-// names the message that it answers.
+// Claude: conversations.json, a list of conversations with `chat_messages`. In newer exports each
+// message names the message that it answers.
 import { isObject } from '@lockstep/protocol/free-form'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { chainNodes, flattenTree, type TreeNode } from '../parsing/message-tree.ts'

@@ -1,5 +1,5 @@
-// LibreChat: one conversation per file. The messages are a flat list in which each names its parent, or
-// ("recursive") each message holds its `children`.
+// LibreChat: one conversation per file. The messages are a flat list in which each names its
+// parent, or ("recursive") each message holds its `children`.
 import { isObject } from '@lockstep/protocol/free-form'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { chainNodes, flattenTree, type TreeNode } from '../parsing/message-tree.ts'

@@ -1,5 +1,5 @@
-// Open WebUI: a list of chats. The messages of each are a tree in `chat.history`. `chat.messages` repeats
-// the open thread as a list, and is all that older exports have.
+// Open WebUI: a list of chats. The messages of each are a tree in `chat.history`. `chat.messages`
+// repeats the open thread as a list, and is all that older exports have.
 import { isObject } from '@lockstep/protocol/free-form'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { chainNodes, flattenTree, type TreeNode } from '../parsing/message-tree.ts'

@@ -1,7 +1,7 @@
 // How documents follow the log, topic by topic. A projection is idempotent, because every write is
 // guarded by `seq`. So any node may repeat any part of it at any time, even a node that was paused.
-import type { ChangeDocument } from '../../store/changes.ts'
 import type { Database } from '../../store/database.ts'
+import type { ChangeDocument } from '../../store/documents.ts'
 
 /**
  * Brings a user's documents of a topic up to the last of `entries`, which are contiguous and in

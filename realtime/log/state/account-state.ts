@@ -3,9 +3,9 @@
 // told last.
 import type { Op } from '@lockstep/protocol/change'
 import { findLastAccountEntry } from '../../store/account-entries.ts'
-import type { ChangeDocument } from '../../store/changes.ts'
-import { findUser, type UserDocument } from '../../store/users.ts'
+import { findUser } from '../../store/users.ts'
 import type { TopicState } from './topic-state.ts'
+import type { ChangeDocument, UserDocument } from '../../store/documents.ts'
 
 export interface AccountNeeds {
   /** The user's document. */

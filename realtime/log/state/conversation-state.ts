@@ -1,5 +1,5 @@
-// What commands decide on in a conversation. A command never loads a whole conversation: it gets
-// the summary and the messages that it needs, and the same reducers work on that.
+// The state that commands on a conversation decide on. A command never loads a whole conversation:
+// it gets the summary and the messages that it needs, and the same reducers work on that.
 import type { Conversation } from '@lockstep/protocol/conversations'
 import { live } from '@lockstep/protocol/decide/conversations'
 import { Fault } from '@lockstep/protocol/errors'
@@ -18,12 +18,12 @@ import { tailOf, type HeadSnapshot, type TopicState } from './topic-state.ts'
 export interface ConversationNeeds {
   /** Messages by id. */
   messages?: readonly string[]
-  /** How many of the newest messages, for an answer that shows them. */
+  /** How many of the newest messages the answer shows. */
   newest?: number
   /** Every message that is streaming. */
   streaming?: boolean
   /**
-   * What the conversation was after the change `seq`, with every message that has changed since.
+   * The conversation right after the change `seq`, with every message that has changed since.
    * Includes `streaming`.
    */
   asOf?: number
@@ -33,7 +33,7 @@ export interface ConversationNeeds {
 
 export interface ConversationState {
   held: HeldConversation
-  /** For `asOf`: the conversation then, or the Fault that says why nobody can tell. */
+  /** For `asOf`: the conversation at that moment, or the Fault that says why the log can't tell. */
   earlier?: Conversation | Fault
   /** For `quota`. */
   isFull?: boolean

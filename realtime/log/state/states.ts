@@ -1,5 +1,6 @@
-// The state of each topic, and what a command may need of it. This is where a cache of that state
-// belongs: every command's state is loaded through this table, with the head that it stands for.
+// The state of each topic, and the parts of it that a command may need. This is where a cache of
+// that state belongs: every command's state is loaded through this table, with the head that it
+// belongs to.
 import type { Topic } from '@lockstep/protocol/topics'
 import { accountState, type AccountNeeds, type AccountState } from './account-state.ts'
 import {

@@ -5,20 +5,20 @@ import type { Database } from '../../store/database.ts'
 import type { TopicHead } from '../head-cache.ts'
 
 /**
- * What loading needs to know of a head. `tail` is a copy: the projection shortens the original
- * meanwhile (LOG-5).
+ * The parts of a head that loading needs. `tail` is a copy, because the projection may shorten the
+ * original at the same time (LOG-5).
  */
 export type HeadSnapshot = Readonly<Pick<TopicHead, 'user_id' | 'seq' | 'tail'>>
 
 export interface TopicState<State, Needs> {
   /**
-   * The state of an entity at the head, with what `needs` names. Throws no Fault: those of a
-   * decision count only under LOG-4.
+   * The state of an entity at the head, with the parts that `needs` names. Throws no Fault: a
+   * decision's faults only count under LOG-4.
    */
   load(database: Database, head: HeadSnapshot, entity_id: string, needs: Needs): Promise<State>
-  /** The state after a change that the log has just taken. */
+  /** The state after a change that the log has just appended. */
   apply(state: State, change: WireChange): State
-  /** The version of the entity; 1 for one that isn't there. */
+  /** The version of the entity; 1 if it doesn't exist. */
   versionOf(state: State): number
 }
 

@@ -7,7 +7,9 @@ const loadZip = async () => {
   return { BlobReader, ZipReader }
 }
 
-/** Unpacks archives and keeps the order of the files. Throws `invalid`, naming the file at fault. */
+/**
+ * Unpacks archives and keeps the order of the files. Throws `invalid`, naming the file at fault.
+ */
 export async function exportFilesOf(files: readonly File[]): Promise<ExportFile[]> {
   return (await Promise.all(files.map((file) => exportFilesIn(file, file.name, loadZip)))).flat()
 }

@@ -1,5 +1,5 @@
-// Runs one import: sends one request after the other and adds up their results, until everything is sent
-// or somebody stops the import.
+// Runs one import: sends one request after the other and adds up their results, until everything is
+// sent or somebody stops the import.
 import { isRetryable } from '@lockstep/client'
 import type { ExportFile } from '@lockstep/imports/cutting/export-files'
 import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/request-batches'
@@ -33,9 +33,9 @@ const RETRY_MS = 2_000
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /**
- * Returns true when everything has been sent, and false if the import was stopped. Throws `invalid`, naming
- * the file, for what can't be read, and the fault of a request that keeps failing. Running the import
- * again is safe in each case.
+ * Returns true when everything has been sent, and false if the import was stopped. Throws
+ * `invalid`, naming the file, for what can't be read, and the fault of a request that keeps
+ * failing. Running the import again is safe in each case.
  */
 export async function runImport(files: readonly ExportFile[], run: ImportRun): Promise<boolean> {
   const { source, stop, progress } = run

@@ -1,5 +1,6 @@
-// Agents and their runs as runes. An agent is the server's, perhaps with the user's settings over it, or the user's own: settings live in
-// `preferences.agent_settings`, one object an agent id.
+// Agents and their runs as runes. An agent is either the server's, possibly with changes by the
+// user, or the user's own. Both kinds of settings are in `preferences.agent_settings`, by the
+// agent's id.
 import { listAgents } from '../services/agents.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import type { Agent } from '@lockstep/protocol/agents'
@@ -11,28 +12,28 @@ import { preferences } from './preferences.svelte.ts'
 const topic = engine.agents
 const track = createSubscriber((update) => topic.subscribe(update))
 
-/** What the editor edits. */
+/** The fields that the editor changes. */
 export interface AgentSettings {
   name: string
   description: string
   instructions: string
-  /** '' is the server's choice. */
+  /** Empty if the server chooses the model. */
   model: string
-  /** undefined is the model's own. */
+  /** Undefined for the model's default. */
   temperature: number | undefined
 }
 
 export interface AgentView extends AgentSettings {
   id: string
-  /** Made by the user: it can be removed. */
+  /** Made by the user, who can also remove it. */
   own: boolean
-  /** The user changed something of the server's agent. */
+  /** The user has changed something of the server's agent. */
   changed: boolean
 }
 
-/** What users make has a UUID; the server's agents have names for ids. */
+/** The ids of users' agents are UUIDs; the server's agents have names as ids. */
 const isOwn = (id: string): boolean => /^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(id)
-/** Empty counts as not given, as on the server. */
+/** An empty text counts as absent, as on the server. */
 const text = (value: Json | undefined, fallback: string): string =>
   typeof value === 'string' && value !== '' ? value : fallback
 
@@ -58,7 +59,10 @@ const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 class Agents {
-  /** The server's list, asked again after the settings that it answers with have changed; undefined: as the engine loaded it. */
+  /**
+   * The server's list, requested again after the settings have changed; undefined until then, when
+   * the engine's list counts.
+   */
   #served = $state.raw<readonly Agent[]>()
   #seen: string | undefined
 
@@ -76,16 +80,17 @@ class Agents {
     try {
       this.#served = await listAgents(engine.call)
     } catch {
-      // Without the server the settings over the old list are the best there is; the next change asks again.
+      // Without the server, the new settings over the old list are the best there is. The next
+      // change tries again.
     }
   }
 
-  /** The server's first, then the user's own by name. */
+  /** The server's agents first, then the user's own by name. */
   get all(): AgentView[] {
     track()
     const settings = preferences.agentSettings
     const served = new Map((this.#served ?? topic.agents).map((agent) => [agent.id, agent]))
-    // The server lists the user's own agents too, as they were when it was asked.
+    // The server's list also contains the user's own agents as of the request.
     const own = Object.entries(settings)
       .filter(([id, value]) => !served.has(id) && isObject(value))
       .map(([id, value]) => view(id, value as JsonObject))
@@ -106,13 +111,16 @@ class Agents {
     return this.get(id)?.name ?? id
   }
 
-  /** Whom a new reply is asked from; undefined: the server decides. */
+  /** The agent that a new reply is requested from; undefined if the server decides. */
   get preferred(): AgentView | undefined {
     const wanted = preferences.defaultAgent
     return wanted === undefined ? this.all[0] : (this.get(wanted) ?? this.all[0])
   }
 
-  /** Only what is given is written, so that the rest stays the server's; undefined takes a temperature away. */
+  /**
+   * Stores only the given fields, so that the others remain the server's. An undefined temperature
+   * is removed.
+   */
   save(id: string, changes: Partial<AgentSettings>): void {
     const entries = Object.entries(changes).map(([name, value]): [string, Json] => [
       name,
@@ -121,12 +129,12 @@ class Agents {
     preferences.update({ agent_settings: { [id]: Object.fromEntries(entries) } })
   }
 
-  /** Removes an own agent; a server's agent is as the server has it again. */
+  /** Removes a user's agent, or restores a server's agent to the server's settings. */
   reset(id: string): void {
     preferences.update({ agent_settings: { [id]: null } })
   }
 
-  /** Those that match, as far as they are loaded. */
+  /** The runs that match, as far as they are loaded. */
   runs(filter: RunFilter): RunsView {
     track()
     return topic.list(filter)

@@ -1,8 +1,8 @@
-// A logger whose lines a test reads afterwards.
+// A logger that keeps its lines, so that a test can read them.
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
 
-export function keptLog() {
+export function recordingLogger() {
   const lines: string[] = []
   const stream = new Writable({
     write(chunk: Buffer, _encoding, done) {

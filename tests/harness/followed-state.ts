@@ -1,4 +1,5 @@
-// What a device holds of each topic: how it is loaded over HTTP, what a change does to it, and when a change means "load the entity".
+// The state that a `Follower` has of each topic: how it is loaded over HTTP, how a change is
+// applied, and when a change means that the entity must be loaded (CLIENT-2).
 import type { Session } from '@lockstep/protocol/account'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
@@ -16,12 +17,12 @@ import type { Run } from '@lockstep/protocol/agents'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Person } from './person.ts'
 
-interface Held<State> {
+interface FollowedState<State> {
   cursor: Cursor
-  /** Applies a change; false: the entity has to be loaded instead. */
+  /** Applies a change. False means that the entity must be loaded instead. */
   apply(change: WireChange): boolean
   loadEntity(person: Person, change: WireChange): Promise<void>
-  /** In an order that doesn't depend on how it came to be. */
+  /** The state in an order that doesn't depend on the order of the changes. */
   state(): State
 }
 export interface States {
@@ -30,13 +31,13 @@ export interface States {
   agents: Run[]
   account: HeldAccount
 }
-export type Holding<T extends Topic> = Held<States[T]>
+export type FollowedStateOf<T extends Topic> = FollowedState<States[T]>
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
 const cursorOf = ({ epoch, seq }: Cursor): Cursor => ({ epoch, seq })
 
-/** A change can be applied to what is held at the version before it, or brings the whole entity. */
-const fits = (
+/** Whether a change can be applied: it brings the whole entity, or continues the held version. */
+const isApplicable = (
   held: { version: number } | undefined,
   change: WireChange,
   whole: readonly string[],
@@ -44,7 +45,7 @@ const fits = (
   !change.stripped &&
   (whole.includes(change.op) || (held !== undefined && change.version <= held.version + 1))
 
-class Conversations implements Held<Conversation[]> {
+class FollowedConversations implements FollowedState<Conversation[]> {
   readonly cursor: Cursor
   readonly #held = new Map<string, HeldConversation>()
 
@@ -53,8 +54,8 @@ class Conversations implements Held<Conversation[]> {
     for (const conversation of conversations) this.#held.set(conversation.id, conversation)
   }
 
-  /** When several pages are read, the first one's `seq` counts. */
-  static async load(person: Person): Promise<Conversations> {
+  /** Loads every page of every list; the `seq` of the first page counts. */
+  static async load(person: Person): Promise<FollowedConversations> {
     let cursor: Cursor | undefined
     const ids = new Set<string>()
     for (const state of ['active', 'archived', 'trash'] as const)
@@ -68,7 +69,7 @@ class Conversations implements Held<Conversation[]> {
         next = page.next_cursor
       }
     const loaded = await Promise.all([...ids].map((id) => loadConversation(person, id)))
-    return new Conversations(
+    return new FollowedConversations(
       cursor!,
       loaded.filter((conversation) => conversation !== undefined),
     )
@@ -76,7 +77,7 @@ class Conversations implements Held<Conversation[]> {
 
   apply(change: WireChange): boolean {
     const held = this.#held.get(change.entity_id)
-    if (change.op !== 'purged' && !fits(held, change, ['created']))
+    if (change.op !== 'purged' && !isApplicable(held, change, ['created']))
       return held !== undefined && change.version <= held.version
     this.#held.set(change.entity_id, reduceConversation(held, change))
     return true
@@ -93,7 +94,7 @@ class Conversations implements Held<Conversation[]> {
   }
 }
 
-/** The whole conversation, from the trash too; undefined when there is none. */
+/** The whole conversation, also from the trash; undefined if there is none. */
 async function loadConversation(person: Person, id: string): Promise<Conversation | undefined> {
   for (const state of [undefined, 'trash' as const]) {
     const path = `/conversations/${id}?limit=500${state ? `&state=${state}` : ''}`
@@ -117,7 +118,7 @@ async function loadConversation(person: Person, id: string): Promise<Conversatio
   return undefined
 }
 
-class PreferencesHeld implements Held<Preferences> {
+class FollowedPreferences implements FollowedState<Preferences> {
   readonly cursor: Cursor
   #held: Preferences
 
@@ -126,19 +127,19 @@ class PreferencesHeld implements Held<Preferences> {
     this.#held = held
   }
 
-  static async load(person: Person): Promise<PreferencesHeld> {
+  static async load(person: Person): Promise<FollowedPreferences> {
     const { epoch, seq, ...held } = await person.ask('getPreferences')
-    return new PreferencesHeld({ epoch, seq }, held)
+    return new FollowedPreferences({ epoch, seq }, held)
   }
 
   apply(change: WireChange): boolean {
-    if (!fits(this.#held, change, [])) return change.version <= this.#held.version
+    if (!isApplicable(this.#held, change, [])) return change.version <= this.#held.version
     this.#held = reducePreferences(this.#held, change)
     return true
   }
 
   async loadEntity(person: Person): Promise<void> {
-    this.#held = (await PreferencesHeld.load(person)).state()
+    this.#held = (await FollowedPreferences.load(person)).state()
   }
 
   state(): Preferences {
@@ -146,7 +147,7 @@ class PreferencesHeld implements Held<Preferences> {
   }
 }
 
-class Runs implements Held<Run[]> {
+class FollowedRuns implements FollowedState<Run[]> {
   readonly cursor: Cursor
   readonly #held = new Map<string, HeldRun>()
 
@@ -155,21 +156,21 @@ class Runs implements Held<Run[]> {
     for (const run of runs) this.#held.set(run.id, run)
   }
 
-  static async load(person: Person): Promise<Runs> {
+  static async load(person: Person): Promise<FollowedRuns> {
     let cursor: Cursor | undefined
     const runs: Run[] = []
     for (let next: string | undefined; ;) {
       const page = await person.ask('listRuns', { query: { limit: '200', cursor: next } })
       cursor ??= cursorOf(page)
       runs.push(...page.items)
-      if (!page.next_cursor) return new Runs(cursor, runs)
+      if (!page.next_cursor) return new FollowedRuns(cursor, runs)
       next = page.next_cursor
     }
   }
 
   apply(change: WireChange): boolean {
     const held = this.#held.get(change.entity_id)
-    if (change.op !== 'deleted' && !fits(held, change, ['created']))
+    if (change.op !== 'deleted' && !isApplicable(held, change, ['created']))
       return held !== undefined && change.version <= held.version
     this.#held.set(change.entity_id, reduceRun(held, change))
     return true
@@ -186,7 +187,7 @@ class Runs implements Held<Run[]> {
   }
 }
 
-class Account implements Held<HeldAccount> {
+class FollowedAccount implements FollowedState<HeldAccount> {
   readonly cursor: Cursor
   #held: HeldAccount
 
@@ -195,8 +196,8 @@ class Account implements Held<HeldAccount> {
     this.#held = held
   }
 
-  /** The name is at least as new as its `seq`, the sessions are at least as new as the name. */
-  static async load(person: Person): Promise<Account> {
+  /** The username is at least as new as its `seq`, and the sessions are at least as new as that. */
+  static async load(person: Person): Promise<FollowedAccount> {
     const { user, epoch, seq } = await person.ask('getMe')
     const { items } = await person.ask('listSessions')
     const sessions = items.map(({ id, device, created_at }): Session => ({
@@ -204,17 +205,17 @@ class Account implements Held<HeldAccount> {
       device,
       created_at,
     }))
-    return new Account({ epoch, seq }, { username: user.username, sessions, closed: false })
+    return new FollowedAccount({ epoch, seq }, { username: user.username, sessions, closed: false })
   }
 
-  /** Its changes say all there is: nothing has ever to be loaded for one. */
+  /** A change of this topic is always complete, so an entity never has to be loaded. */
   apply(change: WireChange): boolean {
     this.#held = reduceAccount(this.#held, change)
     return true
   }
 
   async loadEntity(person: Person): Promise<void> {
-    this.#held = (await Account.load(person)).state()
+    this.#held = (await FollowedAccount.load(person)).state()
   }
 
   state(): HeldAccount {
@@ -222,10 +223,12 @@ class Account implements Held<HeldAccount> {
   }
 }
 
-/** How each topic is loaded. */
-export const holdings: { [T in Topic]: { load(person: Person): Promise<Holding<T>> } } = {
-  conversations: Conversations,
-  preferences: PreferencesHeld,
-  agents: Runs,
-  account: Account,
+/** How a follower loads each topic. */
+export const followedTopics: {
+  [T in Topic]: { load(person: Person): Promise<FollowedStateOf<T>> }
+} = {
+  conversations: FollowedConversations,
+  preferences: FollowedPreferences,
+  agents: FollowedRuns,
+  account: FollowedAccount,
 }

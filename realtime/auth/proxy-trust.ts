@@ -1,0 +1,75 @@
+// Tells under which scheme and host a visitor's browser opened this server. A proxy in front of it
+// says so in `X-Forwarded-Proto` and `X-Forwarded-Host`. These headers count only if TRUST_PROXY
+// trusts the address that the request comes from, because anybody can send them.
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+
+/**
+ * The value of TRUST_PROXY: everybody, nobody, a number of proxies in a row, or a comma-separated
+ * list of addresses and ranges (`10.0.0.0/8`, `loopback`, `linklocal`, `uniquelocal`).
+ */
+export type TrustSetting = boolean | number | string
+
+/** The scheme and host that the visitor's browser used. */
+export interface VisitedSite {
+  /** Undefined if no trusted proxy reports it: the connection to this server may differ. */
+  scheme: 'http' | 'https' | undefined
+  host: string | undefined
+}
+
+export interface ProxyTrust {
+  /** Whether the headers of this address count. @param hop 0 for the direct connection */
+  trusts(address: string, hop: number): boolean
+  siteOf(request: IncomingMessage): VisitedSite
+}
+
+const namedRanges: Record<string, readonly string[]> = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  linklocal: ['169.254.0.0/16', 'fe80::/10'],
+  uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+}
+
+/** Throws for an address or a range that isn't valid. */
+export function createProxyTrust(setting: TrustSetting): ProxyTrust {
+  const trusts = trustsOf(setting)
+  return {
+    trusts,
+    siteOf({ headers, socket }) {
+      if (!trusts(socket.remoteAddress ?? '', 0)) return { scheme: undefined, host: headers.host }
+      const scheme = firstValue(headers['x-forwarded-proto'])?.toLowerCase()
+      return {
+        scheme: scheme === 'http' || scheme === 'https' ? scheme : undefined,
+        host: firstValue(headers['x-forwarded-host']) ?? headers.host,
+      }
+    },
+  }
+}
+
+function trustsOf(setting: TrustSetting): ProxyTrust['trusts'] {
+  if (typeof setting === 'boolean') return () => setting
+  if (typeof setting === 'number') return (_address, hop) => hop < setting
+  const trusted = new BlockList()
+  for (const item of setting.split(',').map((text) => text.trim()))
+    for (const range of namedRanges[item] ?? [item]) addRange(trusted, range)
+  return (address) => {
+    // an IPv4 client of a server that listens on IPv6
+    const plain = address.replace(/^::ffff:(?=[\d.]+$)/i, '')
+    const version = isIP(plain)
+    return version !== 0 && trusted.check(plain, version === 4 ? 'ipv4' : 'ipv6')
+  }
+}
+
+function addRange(list: BlockList, range: string): void {
+  const [address = '', bits] = range.split('/')
+  const version = isIP(address)
+  if (version === 0) throw new Error(`${range} is not an address`)
+  const family = version === 4 ? 'ipv4' : 'ipv6'
+  if (bits === undefined) list.addAddress(address, family)
+  else list.addSubnet(address, Number(bits), family)
+}
+
+/** Each proxy in a row appends its value, so the first one is what the visitor's browser used. */
+function firstValue(header: string | string[] | undefined): string | undefined {
+  const [first] = String(header ?? '').split(',')
+  return first?.trim() || undefined
+}

@@ -1,0 +1,82 @@
+// The folder of everything that a node without a database server keeps: the session secret and the
+// embedded database.
+import { randomBytes } from 'node:crypto'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { ConfigError } from './config-error.ts'
+
+/** Characters. A shorter session secret can't seal cookies. */
+export const SECRET_MIN_LENGTH = 32
+
+/** Creates the folder if it doesn't exist. Throws `ConfigError` if it can't be written. */
+export function prepareDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true })
+    accessSync(dataDir, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw unusable(dataDir, error)
+  }
+}
+
+/**
+ * The secret in `DATA_DIR`, which the first start makes. It is written to another file, flushed and
+ * then linked: of two processes that start at once both read the same secret, and a power failure
+ * leaves no empty one. Throws `ConfigError` if there can be no secret or if the stored one doesn't
+ * suffice, for example because somebody emptied the file.
+ */
+export function keptSecret(dataDir: string): string {
+  const path = join(dataDir, 'session-secret')
+  if (!existsSync(path)) makeSecret(dataDir, path)
+  const secret = readSecret(path)
+  if (secret.trim().length < SECRET_MIN_LENGTH)
+    throw new ConfigError(
+      `SESSION_SECRET: the secret kept in ${path} has fewer than ${SECRET_MIN_LENGTH} characters. ` +
+        'Restore the file, or delete it: the server then makes a new secret, and everybody has to ' +
+        'sign in again',
+    )
+  return secret
+}
+
+function makeSecret(dataDir: string, path: string): void {
+  prepareDataDir(dataDir)
+  const unlinked = `${path}.${process.pid}`
+  try {
+    const file = openSync(unlinked, 'w', 0o600)
+    try {
+      writeSync(file, randomBytes(32).toString('hex'))
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    linkSync(unlinked, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(dataDir, error)
+  } finally {
+    rmSync(unlinked, { force: true })
+  }
+}
+
+function readSecret(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError(
+      `SESSION_SECRET: the secret kept in ${path} can't be read (${(error as Error).message})`,
+    )
+  }
+}
+
+const unusable = (dataDir: string, error: unknown): ConfigError =>
+  new ConfigError(`DATA_DIR: ${dataDir} cannot be written (${(error as Error).message})`)

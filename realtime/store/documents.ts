@@ -1,0 +1,184 @@
+// The documents of each collection, as MongoDB stores them.
+import type { ResumeToken as MongoResumeToken } from 'mongodb'
+import type { Run } from '@lockstep/protocol/agents'
+import type { Actor } from '@lockstep/protocol/change'
+import type { JsonObject } from '@lockstep/protocol/free-form'
+import type { Message } from '@lockstep/protocol/message'
+import type { Topic } from '@lockstep/protocol/topics'
+
+/** An entry of the log. */
+export interface ChangeDocument {
+  /** `<user>:<topic>:<seq, 12 digits>` */
+  _id: string
+  user_id: string
+  topic: Topic
+  seq: number
+  epoch: string
+  /** A hash of the user id modulo 1024. A feed's lease covers a range of buckets. */
+  bucket: number
+  at: Date
+  op: string
+  entity_id: string
+  version: number
+  actor: Actor
+  /** Unique per user and topic, so that a repeated command finds its first outcome. */
+  mutation_id: string
+  /** A hash of the command. The same `mutation_id` with another command is refused. */
+  fingerprint: string
+  /**
+   * The names of the fields that an update wrote. They remain when the content is stripped. Entries
+   * from before this field was introduced don't have it.
+   */
+  fields?: string[]
+  data?: Record<string, unknown>
+  /**
+   * The values that the change replaced, for rewind. They are never sent to devices. Absent if they
+   * were too large: rewind can't go back beyond this entry.
+   */
+  before?: Record<string, unknown>
+  /** A purge or retention removed the content. */
+  stripped?: true
+  /** The entry was stripped because it is older than retention. */
+  expired?: true
+}
+
+/** How far the projection of a topic has come. The head of the log itself is its last entry. */
+export interface HeadDocument {
+  /** `<user>:<topic>` */
+  _id: string
+  user_id: string
+  /** The `seq` of the last entry that has been projected. */
+  applied: number
+  epoch: string
+  /** When that entry was made. */
+  at: Date
+  /** The account is closed: no entry can follow. */
+  closed?: true
+}
+
+/** A conversation's summary. Its messages are documents of their own. */
+export interface LiveConversationDocument {
+  /** `<user>:<id>`, because ids are unique per user only. */
+  _id: string
+  user_id: string
+  title: string
+  message_count: number
+  preview: string
+  metadata: JsonObject
+  pinned: boolean
+  archived: boolean
+  created_at: Date
+  updated_at: Date
+  deleted_at: Date | null
+  version: number
+  /** The `seq` of the change that last wrote this document. */
+  seq: number
+}
+
+/** All that remains of a purged conversation. */
+export interface TombstoneDocument {
+  _id: string
+  user_id: string
+  version: number
+  seq: number
+  purged: true
+  purged_at: Date
+}
+
+export type ConversationDocument = LiveConversationDocument | TombstoneDocument
+
+export interface MessageDocument extends Omit<Message, 'id' | 'created_at' | 'updated_at'> {
+  /** `<user>:<conversation>:<id>` */
+  _id: string
+  user_id: string
+  conversation_id: string
+  created_at: Date
+  updated_at: Date
+  /** The `seq` of the change that last wrote this document. */
+  seq: number
+}
+
+export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
+  /** `<user>:<id>` */
+  _id: string
+  started_at: Date
+  ended_at: Date | null
+  /** The `seq` of the change that last wrote this document. */
+  seq: number
+}
+
+/** Only the id and the version of a deleted run remain. */
+export type RunDocument =
+  LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
+
+/** The lease on a running reply or run. */
+export interface LeaseDocument {
+  /** `<user>:<id of the lease>` */
+  _id: string
+  user_id: string
+  run_id: string
+  conversation_id: string | null
+  message_id: string | null
+  /** The process that produces the reply. */
+  owner: string
+  /** When the lease ends, unless it is renewed. */
+  expires_at: Date
+}
+
+export interface SessionDocument {
+  _id: string
+  user_id: string
+  /** The device's name, for people. */
+  device: string
+  created_at: Date
+  last_seen_at: Date
+  /** When the session ends. The TTL index removes the document a little later. */
+  expires_at: Date
+}
+
+/** The identity of a user whom a host application signs in. Unique. */
+export interface HostIdentity {
+  issuer: string
+  /** Stable. The issuer never gives it to another user. */
+  subject: string
+}
+
+export interface UserDocument {
+  _id: string
+  /** Unique, folded to lower case. */
+  username: string
+  /** Absent for users whom a host application signs in. */
+  password_hash?: string
+  host?: HostIdentity
+  preferences: JsonObject
+  preferences_version: number
+  preferences_seq: number
+  /** The account's version: each change of the username or the password increases it by 1. */
+  version: number
+  created_at: Date
+  /**
+   * The deletion of the account has begun. Nobody can sign in any more. Any node that finds this
+   * finishes the deletion.
+   */
+  closing?: true
+}
+
+/** Where a change stream stands. Only MongoDB knows what it contains. */
+export type ResumeToken = MongoResumeToken
+
+/** State of the feed. Which fields a document has depends on its `_id`. */
+export interface FeedDocument {
+  /** `tail:<range>`, `canary:<range>`, `leases` or `deployment` */
+  _id: string
+  /** Of a tail: where its change stream stands. */
+  token?: ResumeToken
+  /** Of a tail: the generation of the lease under which the token was saved. */
+  generation?: number
+  /** Of a canary: how often it was written. */
+  beat?: number
+  /** Of `leases`: how many leases the buckets are split into. */
+  count?: number
+  /** Of `deployment`: its name. */
+  name?: string
+  at?: Date
+}
