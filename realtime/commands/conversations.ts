@@ -106,9 +106,17 @@ export function createConversations(
       return conversationOutcome(appended, options)
     } catch (error) {
       if (!(error instanceof Fault && error.code === 'version_conflict')) throw error
-      const current = await get(context.user_id, id)
+      const current = await getInAnyState(context.user_id, id)
       throw new Fault('version_conflict', { ...error.extra, current })
     }
+  }
+
+  async function getInAnyState(user_id: string, id: string): Promise<ConversationAtHead> {
+    // the trash may be so recent that the documents don't show it
+    await log.projectToHead(user_id, 'conversations')
+    const document = await readConversation(database, user_id, id)
+    const isTrashed = document !== null && 'deleted_at' in document && document.deleted_at !== null
+    return get(user_id, id, { state: isTrashed ? 'trash' : 'active' })
   }
 
   async function purgeTrashed(context: CommandContext, id: string, before: Date): Promise<void> {

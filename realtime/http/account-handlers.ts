@@ -1,8 +1,12 @@
 // Handlers of the routes under /auth and /users/me.
 import type { SignInMethods } from '@lockstep/protocol/account'
+import { Fault } from '@lockstep/protocol/errors'
 import type { AccountUseCases } from '../commands/account.ts'
 import type { PreferencesUseCases } from '../commands/preferences.ts'
 import type { Handlers } from './route-handler.ts'
+
+/** A session changes only once, when it ends. */
+const SESSION_VERSION = 1
 
 /** Handlers for signing up and signing in by password. */
 export const passwordHandlers = (account: AccountUseCases) =>
@@ -44,7 +48,12 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       return undefined
     },
     listSessions: (_input, { caller }) => account.listSessions(caller),
-    async revokeSession({ params }, { caller, identity, response }) {
+    async revokeSession({ params }, { caller, if_version, identity, response }) {
+      if (if_version !== undefined && if_version !== SESSION_VERSION) {
+        const { items } = await account.listSessions(caller)
+        const current = items.find(({ id }) => id === params.id)
+        if (current) throw new Fault('version_conflict', { current })
+      }
       await account.revoke(caller, { session_id: params.id })
       if (params.id === identity.session_id) response.signOut()
       return undefined
@@ -54,7 +63,9 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
 export const preferencesHandlers = (preferences: PreferencesUseCases) =>
   ({
     getPreferences: (_input, { caller }) => preferences.get(caller.user_id),
-    async putPreferences({ body }, { caller, if_version }) {
+    async putPreferences({ body }, { caller, if_version, only_if_absent }) {
+      if (only_if_absent)
+        throw new Fault('version_conflict', { current: await preferences.get(caller.user_id) })
       const { data, epoch, seq, changed } = await preferences.update(caller, {
         patch: body,
         if_version,

@@ -1,8 +1,13 @@
 // Handlers of the routes under /agents and /agent-runs.
+import { Fault } from '@lockstep/protocol/errors'
 import type { AgentUseCases } from '../commands/agents.ts'
 import type { Handlers } from './route-handler.ts'
 
 export function agentHandlers(agents: AgentUseCases) {
+  /** The fault of a request for another version. Throws `not_found` if there is no run. */
+  const conflict = async (user_id: string, run_id: string): Promise<Fault> =>
+    new Fault('version_conflict', { current: await agents.get(user_id, run_id) })
+
   return {
     listAgents: async (_input, { caller }) => ({
       items: await agents.agents(caller.user_id),
@@ -14,11 +19,21 @@ export function agentHandlers(agents: AgentUseCases) {
       return data
     },
     getRun: ({ params }, { caller }) => agents.get(caller.user_id, params.id),
-    async deleteRun({ params }, { caller }) {
-      await agents.delete(caller, { run_id: params.id })
+    async deleteRun({ params }, { conditional }) {
+      await agents.delete(conditional, { run_id: params.id }).catch(async (error: unknown) => {
+        throw error instanceof Fault && error.code === 'version_conflict'
+          ? await conflict(conditional.user_id, params.id)
+          : error
+      })
       return undefined
     },
-    stopRun: async ({ params }, { caller }) =>
-      (await agents.stop(caller, { run_id: params.id })).data,
+    async stopRun({ params }, { caller, if_version }) {
+      // compared before: whoever writes the run may change it between the request and its end
+      if (if_version !== undefined) {
+        const run = await agents.get(caller.user_id, params.id)
+        if (run.version !== if_version) throw new Fault('version_conflict', { current: run })
+      }
+      return (await agents.stop(caller, { run_id: params.id })).data
+    },
   } satisfies Handlers
 }

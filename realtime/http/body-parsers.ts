@@ -20,17 +20,18 @@ export function parseJsonBodies(app: FastifyInstance): void {
 export function spoolBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(contentTypes, (request: FastifyRequest, payload: Readable) => {
-    checkCharset(request)
+    checkContent(request)
     const length = Number(request.headers['content-length'])
     return spoolBody(payload, length, request.routeOptions.bodyLimit!)
   })
 }
 
 /**
- * Throws `invalid`: 415 for another charset, 400 for what isn't JSON. An empty body is undefined.
+ * Throws `invalid`: 415 for another charset or encoding, 400 for what isn't JSON. An
+ * empty body is undefined.
  */
 async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown> {
-  checkCharset(request)
+  checkContent(request)
   if (body.length === 0) return undefined
   try {
     return JSON.parse(utf8.decode(body)) as unknown
@@ -39,7 +40,14 @@ async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown
   }
 }
 
-function checkCharset({ headers }: FastifyRequest): void {
+/** Throws `invalid` (415) for another charset, and for a compressed body. */
+function checkContent({ headers }: FastifyRequest): void {
   const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers['content-type'] ?? '')?.[1]
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw unsupportedType()
+  const encoding = headers['content-encoding']?.trim()
+  if (encoding && encoding.toLowerCase() !== 'identity')
+    throw new Fault('invalid', {
+      status: 415,
+      detail: 'The body must not be compressed: send it without Content-Encoding',
+    })
 }

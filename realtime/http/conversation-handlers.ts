@@ -1,5 +1,6 @@
 // Handlers of the routes under /conversations.
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
+import { Fault } from '@lockstep/protocol/errors'
 import type { CommandHandlers } from '../commands/commands.ts'
 import type { ConversationOutcome } from '../commands/conversation-outcome.ts'
 import { NEWEST, type Conversations } from '../commands/conversations.ts'
@@ -28,6 +29,10 @@ export function conversationHandlers(
     return conversations.get(user_id, data.id, { state })
   }
 
+  /** The fault of a request for another version. Throws `not_found` if there is no conversation. */
+  const conflict = async (user_id: string, id: string): Promise<Fault> =>
+    new Fault('version_conflict', { current: await conversations.get(user_id, id) })
+
   return {
     listConversations: ({ query }, { caller }) => conversations.list(caller.user_id, query),
     async createConversation({ body }, { caller, response }) {
@@ -37,7 +42,8 @@ export function conversationHandlers(
     },
     getConversation: ({ params, query }, { caller }) =>
       conversations.get(caller.user_id, params.id, query),
-    async putConversation({ params, body }, { caller, if_version }) {
+    async putConversation({ params, body }, { caller, if_version, only_if_absent }) {
+      if (only_if_absent) throw await conflict(caller.user_id, params.id)
       const { title, metadata, pinned, archived, messages } = body as Partial<
         ConversationCommands['update']
       >
@@ -45,23 +51,31 @@ export function conversationHandlers(
       const update = { conversation_id: params.id, ...fields }
       return conversationOf(caller.user_id, await commands.update(caller, update, withNewest))
     },
-    async deleteConversation({ params }, { caller }) {
-      await commands.delete(caller, { conversation_id: params.id })
+    async deleteConversation({ params }, { conditional }) {
+      await commands.delete(conditional, { conversation_id: params.id })
       return undefined
     },
-    async restoreConversation({ params }, { caller }) {
+    async restoreConversation({ params }, { conditional }) {
       const target = { conversation_id: params.id }
-      return conversationOf(caller.user_id, await commands.restore(caller, target, withNewest))
+      const outcome = await commands.restore(conditional, target, withNewest)
+      return conversationOf(conditional.user_id, outcome)
     },
-    async purgeConversation({ params }, { caller }) {
-      await commands.purge(caller, { conversation_id: params.id })
+    async purgeConversation({ params }, { conditional }) {
+      await commands.purge(conditional, { conversation_id: params.id })
       return undefined
     },
     getConversationAt: ({ params, query }, { caller }) =>
       rewind.at(caller.user_id, params.id, query),
-    async rewindConversation({ params, body }, { caller }) {
+    async rewindConversation({ params, body }, { conditional }) {
       const target = { conversation_id: params.id, ...body }
-      return conversationOf(caller.user_id, await commands.rewind(caller, target, withNewest))
+      const outcome = await commands
+        .rewind(conditional, target, withNewest)
+        .catch(async (error: unknown) => {
+          throw error instanceof Fault && error.code === 'version_conflict'
+            ? await conflict(conditional.user_id, params.id)
+            : error
+        })
+      return conversationOf(conditional.user_id, outcome)
     },
   } satisfies Handlers
 }

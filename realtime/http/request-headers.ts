@@ -35,6 +35,16 @@ export function ifVersionOf(header: Header): number | undefined {
   return version
 }
 
+/**
+ * Whether `If-None-Match: *` is given: the request counts only if the entity doesn't exist. Throws
+ * `invalid` for an ETag, which makes no sense for a request that changes something.
+ */
+export function onlyIfAbsent(header: Header): boolean {
+  if (header === undefined) return false
+  if (String(header).trim() !== '*') throw invalid('If-None-Match', 'must be *')
+  return true
+}
+
 export const etagOf = (version: number): string => `"${version}"`
 
 /** Throws `unauthenticated` if the client holds the state of a user who isn't the signed-in one. */

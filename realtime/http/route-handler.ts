@@ -25,6 +25,10 @@ export interface SignedInContext extends RequestContext {
   caller: CommandContext
   /** The version in `If-Match`. */
   if_version: number | undefined
+  /** The `caller` of a command that counts only if its entity has the version in `If-Match`. */
+  conditional: CommandContext
+  /** `If-None-Match: *`: the request counts only if its entity doesn't exist. */
+  only_if_absent: boolean
 }
 
 /** Controls the parts of a response besides its body. */

@@ -12,7 +12,13 @@ import type { VisitedSite } from '../auth/proxy-trust.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
-import { checkLockstepUser, etagOf, ifVersionOf, mutationIdOf } from './request-headers.ts'
+import {
+  checkLockstepUser,
+  etagOf,
+  ifVersionOf,
+  mutationIdOf,
+  onlyIfAbsent,
+} from './request-headers.ts'
 import {
   spooledBodyRoutes,
   type ResponseControls,
@@ -158,7 +164,15 @@ function contextOf(
   if (!identity) return context
   const { user_id, session_id, device } = identity
   const if_version = ifVersionOf(headers['if-match'])
-  return { ...context, identity, if_version, caller: { user_id, session_id, device, mutation_id } }
+  const caller = { user_id, session_id, device, mutation_id }
+  return {
+    ...context,
+    identity,
+    caller,
+    if_version,
+    conditional: { ...caller, if_version },
+    only_if_absent: request.method === 'PUT' && onlyIfAbsent(headers['if-none-match']),
+  }
 }
 
 const responseControls = (

@@ -107,7 +107,11 @@ export async function append<T extends Topic>(
     if (head.hasUnknownOps) throw needsNewerServer()
     const state = await topicState.load(database, snapshotOf(head), entity_id, needs)
     const decisionContext = contextOf(head)
-    const attempt = attemptTo(head, () => request.decide(state, decisionContext))
+    const attempt = attemptTo(head, () => {
+      const decision = request.decide(state, decisionContext)
+      if (decision) checkVersion(context, topicState.versionOf(state))
+      return decision
+    })
     if (attempt.kind !== 'decided') {
       if (!fresh) {
         known = { head: await heads.refresh(user_id, topic), fresh: true }
@@ -187,6 +191,10 @@ type Attempt<Decision> =
   | { kind: 'decided'; decision: Decision }
   | { kind: 'nothing to do' }
   | { kind: 'refused'; fault: Fault }
+
+function checkVersion({ if_version }: CommandContext, version: number): void {
+  if (if_version !== undefined && if_version !== version) throw new Fault('version_conflict')
+}
 
 function attemptTo<Decision>(
   head: TopicHead,

@@ -28,6 +28,11 @@ export interface Caller {
 /** Who asks, and the key under which repeating the command changes nothing. */
 export interface CommandContext extends Caller {
   mutation_id: string
+  /**
+   * The version that the entity must have if the command changes it; otherwise the command is
+   * refused as `version_conflict`. A command that would change nothing succeeds with any version.
+   */
+  if_version?: number
 }
 
 const bucketOf = (user_id: string): number =>
