@@ -1,5 +1,6 @@
 // The entry point of a node: reads the settings, starts the server and waits for a signal to stop.
-// The exit code is 0 after an orderly stop, and 1 if the start or the stop failed.
+// The exit code is 0 after an orderly stop, and 1 if the start, the stop or the embedded database
+// failed.
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
@@ -16,7 +17,11 @@ try {
   const atTerminal = process.stdout.isTTY
   const { terminalStream } = await import('./observability/terminal.ts')
   const logger = createLogger(config.logLevel, atTerminal ? terminalStream : undefined)
-  const onFault = (error: Error) => logger.fatal({ err: error }, 'the embedded database failed')
+  // Without its database the process can't serve. It ends, so that a supervisor starts it anew.
+  const onFault = (error: Error) => {
+    logger.fatal({ err: error }, 'the embedded database failed')
+    process.exit(1)
+  }
   // The database starts before the server is imported, so that both threads load at the same time.
   if (!config.mongodbUrl) {
     const { startEmbedded } = await import('@lockstep/embedded-mongo')

@@ -80,7 +80,7 @@ test('a file from another product is checked first, and each item that can’t b
   }
   await page.getByLabel('Files').setInputFiles(malformed)
   await preview.click()
-  await waitForVisible(page.getByText('x.json is not JSON, or is cut off.'))
+  await waitForVisible(page.getByText('x.json is not JSON, or it is cut off.'))
 })
 
 test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {

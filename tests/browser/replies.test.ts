@@ -77,6 +77,14 @@ test('a reply that a limit cut off says so, and can be continued', async () => {
   await waitForVisible(threadText(page, 'Please continue.'))
 })
 
+test('a reply that content rules ended early says so, and can’t be continued', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const metadata = { reason: reasons.withheld, reason_code: 'withheld' }
+  const { page } = await openConversation(alice, 'Go on', { status: 'complete', metadata })
+  await waitForVisible(page.getByText(reasons.withheld, { exact: true }))
+  expect(await page.getByRole('button', { name: 'Continue' }).count()).toBe(0)
+})
+
 test('every device shows how long the model has been thinking, also a device that opens later', async () => {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app', { person: alice })

@@ -6,7 +6,7 @@ import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 
-test('a device that was away during creates, edits and deletes comes back equal to the database', async () => {
+test('a device that was offline during creates, edits and deletes ends up equal to the database', async () => {
   const alice = await signUp(shared.node, 'alice')
   const kept = newId()
   const trashed = newId()
@@ -56,11 +56,11 @@ test('a device that was away during creates, edits and deletes comes back equal 
     [created]: 'While you slept',
   })
   expect(sleeper.requests.loads).toBe(1)
-  // One of three and then ten more, each once and in order.
+  // one of three changes, and then ten more, each once and in order
   expect(sleeper.applied).toEqual([4, 5, 6, 7, 8, 9, 10])
 })
 
-test('a device that slept through more than one piece of the log is caught up all the same', async () => {
+test('a device that missed more of the log than one sync can carry is caught up too', async () => {
   const alice = await signUp(shared.node, 'alice')
   const id = newId()
   await alice.ask('createConversation', { body: { id } })

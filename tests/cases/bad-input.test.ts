@@ -1,5 +1,5 @@
-// Bad input gets a problem of the table and changes nothing; the server stays up and says so
-// without repeating what was sent.
+// Bad input gets an error of the contract and changes nothing. The server keeps running, and its
+// log doesn't repeat what was sent.
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { storedState } from '../harness/follower.ts'
 import { eventually } from '../harness/eventually.ts'
@@ -31,7 +31,7 @@ function refuses(reply: HttpResponse, status: number, code: string) {
 }
 
 describe('a request is refused', () => {
-  test('when it is of another content type', async () => {
+  test('if it has another content type', async () => {
     for (const type of [
       'text/plain',
       'application/x-www-form-urlencoded',
@@ -44,7 +44,7 @@ describe('a request is refused', () => {
       )
   })
 
-  test('when it is not what the table of routes says, or too large', async () => {
+  test('if it doesn’t match its route’s schema, or is too large', async () => {
     const message = { role: 'user', content: '' }
     for (const body of [
       { title: 5 },
@@ -52,14 +52,14 @@ describe('a request is refused', () => {
       { metadata: [] },
       { messages: {} },
       { messages: [1, 2].map(() => ({ id: '0190a0a0-0000-7000-8000-000000000000', ...message })) },
-      '{"title":"\\ud83d"}', // half a surrogate pair
+      '{"title":"\\ud83d"}', // half of a surrogate pair
     ])
       refuses(await alice.rest('PUT', `/conversations/${id}`, body), 422, 'invalid')
     const tooLarge = { messages: [{ ...message, content: 'x'.repeat(10 * 1024 * 1024) }] }
     refuses(await alice.rest('PUT', `/conversations/${id}`, tooLarge), 413, 'too_large')
   })
 
-  test('over a socket too, when it has a type of the database or is nested too deep', async () => {
+  test('also over a socket, if it contains a BSON type or is nested too deep', async () => {
     await using device = await alice.device('conversations')
     const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)])
     for (const bad of [
@@ -75,7 +75,7 @@ describe('a request is refused', () => {
     expect(await storedState(alice, 'conversations')).toEqual(before)
   })
 
-  test('when an id in its path is no UUID', async () => {
+  test('if an id in its path is not a UUID', async () => {
     for (const bad of ['x', '%24ne', `${id}x`, '..%2f..', '[object Object]'])
       for (const method of ['GET', 'PUT', 'DELETE']) {
         const reply = await alice.rest(
@@ -88,7 +88,7 @@ describe('a request is refused', () => {
       }
   })
 
-  test('when its query has what nobody knows', async () => {
+  test('if its query has unknown parameters', async () => {
     for (const query of [
       'limit=0',
       'limit=201',
@@ -103,7 +103,7 @@ describe('a request is refused', () => {
   })
 })
 
-test('none of it stops the server, and its log says so, repeating no text, no cookie and no password', async () => {
+test('bad input doesn’t stop the server, and its log repeats no text, cookie or password', async () => {
   const eve = await signUp(shared.node, 'eve')
   const secret = 'a-text-that-nobody-may-log'
   const body = { title: secret, messages: [{ role: 'user' as const, content: secret }] }

@@ -6,7 +6,7 @@ import { sharedNodes } from '../harness/shared-node.ts'
 const shared = sharedNodes()
 const live = topics.filter((topic) => topic !== 'agents')
 
-test("logging out closes that session's sockets and kills its cookie, even a copy of it", async () => {
+test("logging out closes the session's sockets and invalidates its cookie, even a copy of it", async () => {
   const alice = await signUp(shared.node, 'alice')
   const elsewhere = await alice.signIn()
   const copy = new Person(alice.url, alice, alice.cookie, alice.password)

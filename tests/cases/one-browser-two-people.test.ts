@@ -6,7 +6,7 @@ import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 
-test('alice creates, bob signs in on the same browser and sees none of it; alice again finds all of it', async () => {
+test('bob signs in on alice’s browser and sees nothing of hers; when alice signs in again, she finds everything', async () => {
   const alice = await signUp(shared.node, 'alice')
   const bob = await signUp(shared.node, 'bob')
   const id = newId()
@@ -17,7 +17,7 @@ test('alice creates, bob signs in on the same browser and sees none of it; alice
   const hers = await storedState(alice, 'conversations')
   expect(hers).toMatchObject([{ id, title: 'Her plans', messages: [{ content: 'hi' }] }])
 
-  // One browser has one cookie: signing in as bob replaces it.
+  // one browser has one cookie: signing in as bob replaces it
   await alice.ask('logout')
   const asBob = await signIn(shared.node, bob.user.username, bob.password)
   expect(await storedState(asBob, 'conversations')).toEqual([])

@@ -56,7 +56,7 @@ test('a repeated append with the same message id changes nothing and gets the sa
   expect(version).toBe(2)
 })
 
-test('a repeated delete and restore change nothing', async () => {
+test('repeating a delete or a restore changes nothing', async () => {
   const { id } = await alice.ask('createConversation')
   const twice = async (method: string, path: string) => {
     const replies = [await alice.rest(method, path), await alice.rest(method, path)]
@@ -73,7 +73,7 @@ test('a repeated delete and restore change nothing', async () => {
   })
 })
 
-test('a request repeated with its Idempotency-Key gives the first outcome', async () => {
+test('repeating a request with its Idempotency-Key returns the first outcome', async () => {
   const headers = { 'idempotency-key': newId() }
   const body = { title: 'Without an id' }
   const first = await alice.rest('POST', '/conversations', body, headers)

@@ -51,7 +51,7 @@ test('a PUT with an old copy and a new message adds the message and leaves the r
   expect((await read(id)).messages.map(({ content }) => content)).toEqual(['one', 'two', 'three'])
 })
 
-test('API-2: what a GET gave can be PUT back and changes nothing', async () => {
+test('API-2: a PUT of what a GET returned changes nothing', async () => {
   const { id } = await conversationOf('one')
   const got = await alice.rest('GET', path(id))
   const put = await alice.rest('PUT', path(id), got.body)
@@ -95,7 +95,7 @@ test('API-7: preferences with a stale If-Match get 409 with the preferences as t
   expect(refused.body).toMatchObject({ code: 'version_conflict', current })
 })
 
-test('a stale if_version on a socket gets the same problem', async () => {
+test('a stale if_version on a socket gets the same error', async () => {
   const { id, version } = await conversationOf('one')
   await alice.ask('putConversation', { params: { id }, body: { title: 'Newer' } })
   await using device = await alice.device('conversations')

@@ -1,5 +1,5 @@
-// Another user's things do not exist. That every route and command says so is shown in
-// tests/attacks; here is what goes beyond asking for them.
+// Another user's entities don't exist for a client. tests/attacks shows that for each route and
+// command. These are the cases beyond asking for an entity by its id.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { topics } from '@lockstep/protocol/topics'
@@ -33,13 +33,13 @@ beforeAll(async () => {
 })
 
 describe('API-1 P3: bob', () => {
-  test('finds nothing of hers by searching', async () => {
+  test('finds nothing of alice’s by searching', async () => {
     for (const state of ['active', 'archived', 'trash'] as const)
       expect((await bob.ask('listConversations', { query: { q: MARK, state } })).items).toEqual([])
     expect((await alice.ask('listConversations', { query: { q: MARK } })).items).toHaveLength(1)
   })
 
-  test('may use her id for a conversation of his own, which is another one', async () => {
+  test('may use the id of alice’s conversation for his own, which is another conversation', async () => {
     await using device = await bob.device('conversations')
     await device.done('create', {
       id: conversation,
@@ -54,7 +54,7 @@ describe('API-1 P3: bob', () => {
     expect(await everythingOf(alice)).toEqual(before)
   })
 
-  test('is never sent a byte of hers, while her other devices are sent it all', async () => {
+  test('never receives anything of alice’s, while her other devices receive everything', async () => {
     const stranger = await signUp(shared.node, 'bob')
     const join = async (person: Person): Promise<Device[]> => {
       const account = await person.device('account')
@@ -78,7 +78,7 @@ describe('API-1 P3: bob', () => {
     await (await alice.signIn()).ask('logout')
     const { seq } = await alice.ask('getMe')
     await hers[0]!.until('change', (change) => change.seq === seq)
-    // His own change comes last on the same feed: what was meant for him before it has come too.
+    // his own change is last on the same feed, so everything sent to him before has arrived too
     await stranger.ask('putPreferences', { body: { theme: 'dark' } })
     await his[2]!.until('change', ({ topic }) => topic === 'preferences')
 

@@ -13,7 +13,7 @@ beforeAll(async () => {
   second = await first.signIn()
 })
 
-/** One second is what the eye forgives. */
+/** How soon a change has to be visible (ms). */
 const SOON = 1_000
 
 test('each browser sees what the other creates, renames, writes and deletes within a second', async () => {
@@ -49,7 +49,7 @@ test('each browser sees what the other creates, renames, writes and deletes with
   )
 })
 
-test('a change over HTTP reaches the devices like one of theirs', async () => {
+test('a change over HTTP reaches all devices, like a change of a device', async () => {
   await using there = await Follower.start(second, 'conversations')
   const { id } = await first.ask('createConversation', { body: { title: 'By curl' } })
   const { version } = await first.ask('putConversation', { params: { id }, body: { pinned: true } })
@@ -61,7 +61,7 @@ test('a change over HTTP reaches the devices like one of theirs', async () => {
   })
 })
 
-test('each browser follows when the theme is changed in the other', async () => {
+test('each browser follows when the other changes the theme', async () => {
   await using here = await Follower.start(first, 'preferences')
   await using there = await Follower.start(second, 'preferences')
   const dark = await here.device.done('update', { patch: { theme: 'dark', density: 'compact' } })
@@ -72,7 +72,7 @@ test('each browser follows when the theme is changed in the other', async () => 
   expect(here.state.preferences).toEqual({ theme: 'light' })
 })
 
-test('two tabs that append at once have both messages, in the same order', async () => {
+test('two tabs that append at the same time end up with both messages, in the same order', async () => {
   const id = newId()
   await first.ask('createConversation', { body: { id } })
   await using here = await Follower.start(first, 'conversations')

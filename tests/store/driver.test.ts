@@ -1,6 +1,6 @@
-// Watched at the driver, while nodes do all that they can do. What a sharded cluster needs:
-// whatever is asked about a user's documents says whose they are, so that one shard answers it. And
-// what an audit trail needs: entries of the log are never changed, but for their content's end.
+// Watches the driver while nodes do everything that they can do. A sharded cluster needs each
+// operation on a user's documents to name the user, so that one shard answers it. An audit trail
+// needs entries of the log to stay unchanged, except that their content is stripped.
 import { MongoClient, type CommandStartedEvent, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
@@ -22,17 +22,17 @@ import { signUp, type Person } from '../harness/person.ts'
 
 const sharded = ['changes', 'heads', 'conversations', 'messages', 'agent_runs', 'replies']
 
-/** What goes over all users by its nature, seldom, and in batches by an index of its own. */
+/** Operations that concern all users: they are rare, work in batches and have their own index. */
 const sweeps = [
-  'find agent_runs {ended_at, started_at}', // runs that nobody produces
+  'find agent_runs {ended_at, started_at}', // abandoned runs
   'find changes {at, data}', // retention
   'find conversations {deleted_at}', // the trash
-  'find conversations {purged_at}', // purges, once more
-  'find heads {_id}', // an audit of everybody
-  'find heads {closed, at}', // deleted accounts, once more
-  'find messages {status}', // streams that nobody produces
-  'find replies {$expr}', // leases that are over
-  'find replies {run_id}', // and whether what streams has one
+  'find conversations {purged_at}', // purges, repeated
+  'find heads {_id}', // an audit of all users
+  'find heads {closed, at}', // account deletions, repeated
+  'find messages {status}', // abandoned replies
+  'find replies {$expr}', // expired leases
+  'find replies {run_id}', // leases of runs that stream
   'update heads {}', // new-epoch
 ]
 
@@ -40,14 +40,14 @@ interface Question {
   name: string
   collection: string
   filter: Document
-  /** What an update does. */
+  /** The operators of an update. */
   change?: unknown
   sort?: Map<string, unknown>
   hint?: string
 }
 
 /**
- * Everything that is asked of the sharded collections from now on, by any client that is opened.
+ * Collects all operations on the sharded collections, of all clients that are opened from now on.
  */
 function watched(): Question[] {
   const questions: Question[] = []
@@ -107,7 +107,7 @@ function namesUsers({ filter: { user_id } }: Question): boolean {
 const shapeOf = ({ name, collection, filter }: Question) =>
   `${name} ${collection} {${Object.keys(filter).join(', ')}}`
 
-/** Has done everything that a person can do, from two devices. */
+/** A person who does everything that is possible, on two devices. */
 async function livedIn(node: { url: string }): Promise<Person> {
   const person = await signUp(node)
   const said = (content: string) => ({ messages: [{ role: 'user' as const, content }] })
@@ -182,7 +182,7 @@ async function livedIn(node: { url: string }): Promise<Person> {
   return person
 }
 
-/** Has everything of somebody else's, by an import, and then nothing any more. */
+/** A person who imports another account's export and then deletes the account. */
 async function comeAndGone(node: { url: string }, data: unknown): Promise<Person> {
   const person = await signUp(node)
   expect(await person.ask('importMe', { body: { source: 'lockstep', data } })).toMatchObject({
@@ -192,7 +192,7 @@ async function comeAndGone(node: { url: string }, data: unknown): Promise<Person
   return person
 }
 
-/** What nodes and operators do for all users, all of it due, and what hardly ever happens. */
+/** Everything that nodes and operators do for all users, and operations that are rare. */
 async function sweepAll(url: string): Promise<void> {
   const logger = createLogger('silent')
   const database = await openDatabase(url)
@@ -213,7 +213,7 @@ async function sweepAll(url: string): Promise<void> {
   await housekeeping.run(Date.now() + 91 * 86_400_000)
   await createAccountDeletion({ database, log, devices }).finish()
   await renewEpochs(database, 'renewed')
-  await deleteHeads(database, newId()) // of a sign-up that was too late for its name
+  await deleteHeads(database, newId()) // of a sign-up whose username was taken
   await housekeeping.stop()
   await log.stop()
   await database.close()
@@ -244,7 +244,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => home[Symbol.asyncDispose]())
 
-test('every question says whose documents it asks for, but for the sweeps over all users', () => {
+test('each operation names the user, except the sweeps over all users', () => {
   const asked = new Set(questions.map(({ name, collection }) => `${name} ${collection}`))
   for (const name of ['find', 'update', 'delete'])
     for (const collection of sharded) expect(asked).toContain(`${name} ${collection}`)
@@ -252,7 +252,7 @@ test('every question says whose documents it asks for, but for the sweeps over a
   expect([...unnamed].toSorted()).toEqual(sweeps)
 })
 
-test('the log is append-only: a purge and retention take content out of entries, an account’s deletion takes its own, and nothing else happens', () => {
+test('the log is append-only: purges and retention strip entries, deleting an account deletes its entries, and nothing else changes', () => {
   const ofLog = questions.filter(({ collection }) => collection === 'changes')
   const does = (name: string) => ofLog.filter((question) => question.name === name)
   expect(
@@ -272,7 +272,7 @@ test('the log is append-only: a purge and retention take content out of entries,
   for (const { filter } of does('delete')) expect(JSON.stringify(filter)).toContain(gone.user.id)
 })
 
-test('every one of them is answered by an index, and ranges of `_id` without a sort', async () => {
+test('each operation uses an index, and ranges of `_id` need no sort', async () => {
   await using client = await MongoClient.connect(home.url)
   const named = questions.filter((question) => namesUsers(question) && question.name !== 'insert')
   const asked = new Map(

@@ -1,5 +1,5 @@
-// What the driver throws while a database is away, electing or restarting is `unavailable`: the
-// client repeats it. Nothing else is.
+// What the driver throws while a database is unreachable, electing or restarting becomes
+// `unavailable`, so that clients try again. No other error does.
 import * as driver from 'mongodb'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'

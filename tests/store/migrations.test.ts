@@ -1,4 +1,4 @@
-// Numbered migrations: once, in order, one node at a time, and never by a program that is too old.
+// Migrations run once, in order, on one node at a time, and never by a program that is too old.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { migrateSchema, type SchemaMigration } from '../../realtime/store/migrations.ts'
@@ -34,7 +34,7 @@ beforeEach(async () => {
   await schema().deleteMany({})
 })
 
-/** Steps that note when they begin and end. */
+/** Steps that record when they begin and end. */
 function scripted(...names: string[]) {
   const notes: string[] = []
   const steps: SchemaMigration[] = names.map((name) => ({
@@ -60,7 +60,7 @@ test('nodes that start together run each migration once, one after the other', a
   expect(notes).toHaveLength(6)
 })
 
-test('a newer program runs what is new only; an older one serves beside it while the minimum allows', async () => {
+test('a newer program runs only the new migrations; an older one still serves if the minimum allows it', async () => {
   const { notes, steps } = scripted('a', 'b')
   await all(steps.slice(0, 1))
   await all(steps)
@@ -68,7 +68,7 @@ test('a newer program runs what is new only; an older one serves beside it while
   await migrateSchema(nodes[0]!, { owner: newId(), steps: steps.slice(0, 1) })
 })
 
-test('a migration that failed is begun again by the next node', async () => {
+test('the next node begins a failed migration again', async () => {
   const { notes, steps } = scripted('a')
   const failing = [{ name: 'a', run: () => Promise.reject(new Error('no space')) }]
   await expect(migrateSchema(nodes[0]!, { owner: newId(), steps: failing })).rejects.toThrow(
@@ -78,7 +78,7 @@ test('a migration that failed is begun again by the next node', async () => {
   expect(notes).toEqual(['a begins', 'a ends'])
 })
 
-test('the lock of a node that died is taken over when its time is up, by the database’s clock', async () => {
+test('the lease of a node that died is taken over when it has expired, by the database’s clock', async () => {
   const { notes, steps } = scripted('a')
   const soon = new Date(Date.now() + 500)
   await schema().insertOne({ _id: 'schema', version: 0, minimum: 0, owner: 'dead', until: soon })
@@ -87,7 +87,7 @@ test('the lock of a node that died is taken over when its time is up, by the dat
   expect(notes).toEqual(['a begins', 'a ends'])
 })
 
-test('a database of before host users gets what keeps each of them to one account', async () => {
+test('a database from before host users gets the index that limits each of them to one account', async () => {
   const [{ users }] = nodes as [Database]
   await users.deleteMany({})
   await migrateSchema(nodes[0]!, { owner: newId() })
@@ -112,7 +112,7 @@ test('a database of before host users gets what keeps each of them to one accoun
   for (const name of ['d', 'e']) expect(await insertUser(nodes[0]!, user(name))).toBe(true)
 })
 
-test('a run that stalled until another took its lock records nothing, and leaves that lock alone', async () => {
+test('a migration that was paused until another node took its lease records nothing, and leaves that lease alone', async () => {
   const { notes, steps } = scripted('a', 'b')
   const [begun, awake] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const stalling: SchemaMigration[] = steps.map((step) => ({
@@ -131,14 +131,14 @@ test('a run that stalled until another took its lock records nothing, and leaves
   await eventually(() => notes.includes('a ends'))
   await nodes[0]!.db.command({ ping: 1 })
   expect(await schema().findOne()).toMatchObject({ version: 0, ...another })
-  await schema().updateOne({}, { $set: { until: new Date(0) } }) // that one died
+  await schema().updateOne({}, { $set: { until: new Date(0) } }) // as if its node had died
   await migrateSchema(nodes[1]!, { owner: newId(), steps })
   await stalled
   expect(notes).toEqual(['a begins', 'a ends', 'a begins', 'a ends', 'b begins', 'b ends'])
   expect(await schema().findOne()).toMatchObject({ version: 2, owner: null })
 })
 
-test('every step of today can run again, on a database that is in use', async () => {
+test('each current migration can run again on a database that is in use', async () => {
   await using used = freshDatabase()
   await using node = await startNode(used)
   const person = await signUp(node)
@@ -161,7 +161,7 @@ test('every step of today can run again, on a database that is in use', async ()
   expect(await person.ask('getConversation', { params: { id } })).toMatchObject({ id })
 })
 
-test('nodes of the version before serve, write and start while a migration runs, and after it', async () => {
+test('nodes of the previous version serve, write and start during a migration and after it', async () => {
   await using home = freshDatabase()
   await using old = await startNode(home)
   await using store = await openTestDatabase(home.url)
@@ -209,7 +209,7 @@ test('nodes of the version before serve, write and start while a migration runs,
   expect(items.map(({ id }) => id)).toEqual([third, second, first])
 })
 
-test('a program older than the minimum refuses to start, in one sentence, and changes nothing', async () => {
+test('a program older than the minimum refuses to start with one sentence, and changes nothing', async () => {
   await schema().insertOne({ _id: 'schema', version: 99, minimum: 98, owner: null, until: null })
   const started = spawnNode({ url: home.url })
   await expect(started).rejects.toThrow(
@@ -218,7 +218,7 @@ test('a program older than the minimum refuses to start, in one sentence, and ch
   expect(await schema().findOne()).toMatchObject({ version: 99, minimum: 98 })
 })
 
-test('a newer database whose minimum allows it is served as it is', async () => {
+test('a newer database whose minimum allows this program is served unchanged', async () => {
   await schema().insertOne({ _id: 'schema', version: 99, minimum: 1, owner: null, until: null })
   await using node = await startNode(home)
   expect((await fetch(`${node.url}/readyz`)).status).toBe(200)

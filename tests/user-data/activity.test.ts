@@ -38,7 +38,7 @@ describe('the activity of a user', () => {
     await alice.ask('deleteConversation', { params: { id } })
   })
 
-  test('has every change of the four topics, newest first, told in a sentence', async () => {
+  test('lists each change of the four topics, newest first, with a summary', async () => {
     const { items, next_cursor } = await alice.ask('listActivity')
     expect(next_cursor).toBeNull()
     expect(items.map(({ topic, op, summary }) => [topic, op, summary])).toEqual([
@@ -63,7 +63,7 @@ describe('the activity of a user', () => {
     )
   })
 
-  test('names the agent that a run was started of, unless its id says nothing to a person', async () => {
+  test('names the agent of a run, unless its id is a UUID', async () => {
     const dora = await signUp(shared.node, 'dora')
     const own = newId()
     await dora.ask('putPreferences', {
@@ -76,22 +76,22 @@ describe('the activity of a user', () => {
     expect(started).toEqual(['Started a run', 'Started a run of demo'])
   })
 
-  test('never quotes what was written', async () => {
+  test('never quotes content', async () => {
     expect(JSON.stringify(await alice.ask('listActivity'))).not.toContain('SECRET')
   })
 
-  test.each([1, 2, 3, 5])('comes in pages of %i without a gap or a repetition', async (limit) => {
+  test.each([1, 2, 3, 5])('comes in pages of %i without gaps or repetitions', async (limit) => {
     const { items } = await alice.ask('listActivity')
     expect(await allPages(alice, limit)).toEqual(items)
   })
 
-  test('can be asked for one topic', async () => {
+  test('can be limited to one topic', async () => {
     const { items } = await alice.ask('listActivity')
     const ofOne = items.filter(({ topic }) => topic === 'conversations')
     expect(await allPages(alice, 2, 'conversations')).toEqual(ofOne)
   })
 
-  test('pages on where it was while new changes come', async () => {
+  test('continues at the next page while new changes arrive', async () => {
     const bob = await signUp(shared.node, 'bob')
     for (const n of [1, 2, 3]) await bob.ask('putPreferences', { body: { n } })
     const before = await allPages(bob, 50)
@@ -102,7 +102,7 @@ describe('the activity of a user', () => {
     expect([...first.items, ...rest.items]).toEqual(before)
   })
 
-  test('refuses a cursor that it did not give', async () => {
+  test('refuses a cursor of another list', async () => {
     const { next_cursor } = await alice.ask('listActivity', {
       query: { limit: 1, topic: 'account' },
     })
@@ -122,7 +122,7 @@ describe('the activity of a user', () => {
       })
   })
 
-  test('still tells what happened when the content of its entries is gone', async () => {
+  test('still says what happened after the content of entries was stripped', async () => {
     const carol = await signUp(shared.node, 'carol')
     const messages = [{ role: 'user' as const, content: 'SECRET' }]
     const { id } = await carol.ask('createConversation', { body: { messages } })
@@ -140,7 +140,7 @@ describe('the activity of a user', () => {
         { user_id: carol.user.id },
         { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
       )
-    // as entries were before their fields were kept
+    // as entries were before `fields` was introduced
     await client
       .db()
       .collection('changes')

@@ -37,7 +37,7 @@ const at = (document: unknown, { $ref }: Reference): unknown =>
     .reduce((found, key) => (found as Record<string, unknown> | undefined)?.[key], document)
 
 describe('/asyncapi.json', () => {
-  test('is a valid document by the schema of AsyncAPI 3.0', async () => {
+  test('is valid by the schema of AsyncAPI 3.0', async () => {
     const ajv = new Ajv({
       strict: false,
       validateFormats: false,
@@ -51,7 +51,7 @@ describe('/asyncapi.json', () => {
     expect(validate({ ...document, operations: { x: { action: 'shout' } } })).toBe(false)
   })
 
-  test('has a channel for every topic, and an operation for every command', async () => {
+  test('has a channel for each topic and an operation for each command', async () => {
     const document = await fetched()
     expect(document).toMatchObject({
       asyncapi: '3.0.0',
@@ -71,7 +71,7 @@ describe('/asyncapi.json', () => {
       }
   })
 
-  test('says what each command takes, with the mutation_id of all that are logged', async () => {
+  test('gives the fields of each command, with a mutation_id if the command is logged', async () => {
     const { components } = await fetched()
     const append = components.messages['conversations.append']!.payload
     expect(append).toMatchObject({ type: 'object', additionalProperties: false })
@@ -79,7 +79,7 @@ describe('/asyncapi.json', () => {
     expect(components.messages['account.viewing']!.payload.required).toEqual(['conversation_id'])
   })
 
-  test('says what each op of a topic carries', async () => {
+  test('gives the data of each op of a topic', async () => {
     const { components } = await fetched()
     const ops = (
       components.messages['preferences.change']!.payload.oneOf as { title: string }[]
@@ -99,7 +99,7 @@ describe('/asyncapi.json', () => {
     ])
   })
 
-  test('leads every reference somewhere, and operations only to messages of their channel', async () => {
+  test('resolves all references, and operations refer only to messages of their channel', async () => {
     const document = await fetched()
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
       ([, $ref]) => $ref!,

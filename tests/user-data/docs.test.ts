@@ -1,5 +1,5 @@
-// What the documentation promises: its examples run as they are pasted, the tests that it names
-// exist, and operators find what there is.
+// What the documentation promises: its examples run as pasted, the tests that it names exist, and
+// its list of metrics is complete.
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,7 @@ const isHere = ([, , [command]]: (typeof examples)[number]) =>
   spawnSync(command!, ['--version']).error === undefined
 
 test.each(examples.filter(isHere))(
-  'the %s example runs as it is pasted',
+  'the %s example runs as pasted',
   async (language, name, [command, ...args], says) => {
     const page = await readFile(join(root, 'docs/using-the-api.md'), 'utf8')
     const [, code] = new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(page)!
@@ -56,7 +56,7 @@ test.each([
   }
 })
 
-test('with the rights that docs/operating.md gives it in Redis, a node has every metric that the page explains, and no other', async () => {
+test('a node with the Redis permissions of docs/operating.md has exactly the metrics that the page explains', async () => {
   const page = await readFile(join(root, 'docs/operating.md'), 'utf8')
   await using redis = await TestRedis.start()
   const admin = new Redis(redis.url)

@@ -18,7 +18,7 @@ interface Exported {
 }
 
 describe('an export', () => {
-  test('of an account that owns nothing is whole', async () => {
+  test('of an empty account is complete', async () => {
     const nobody = await signUp(shared.node, 'nobody')
     const { body, headers } = await nobody.rest('GET', '/users/me/export')
     expect(headers.get('content-type')).toMatch(/^application\/json/)
@@ -33,7 +33,7 @@ describe('an export', () => {
     })
   })
 
-  test('has the archive, the trash, and every message, but nothing that was purged', async () => {
+  test('contains the archive, the trash and all messages, but nothing that was purged', async () => {
     const many = Array.from({ length: 250 }, (_, n) => ({ role: 'user' as const, content: `${n}` }))
     const [long, archived, trashed, purged] = [newId(), newId(), newId(), newId()]
     await alice.ask('createConversation', { body: { id: long, messages: many } })
@@ -58,7 +58,7 @@ describe('an export', () => {
 })
 
 describe('a conversation as Markdown', () => {
-  test('has its title and what was said, the newest version of each message', async () => {
+  test('has its title and the newest version of each message', async () => {
     const [id, question, old] = [newId(), newId(), newId()]
     const messages = [
       { id: question, role: 'user' as const, content: 'What is **2 + 2**?' },
@@ -81,7 +81,7 @@ describe('a conversation as Markdown', () => {
     expect(body).not.toContain('Five.')
   })
 
-  test('is not there for what is in the trash or never was', async () => {
+  test('doesn’t exist for a conversation that is in the trash or never existed', async () => {
     const id = newId()
     await alice.ask('createConversation', { body: { id } })
     await alice.ask('deleteConversation', { params: { id } })

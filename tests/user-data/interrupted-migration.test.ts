@@ -1,5 +1,5 @@
-// A migration that is killed in the middle is repeated and goes on: everything is there, nothing
-// twice, and all of it verified.
+// A migration that is killed is repeated and continues. In the end everything is there, nothing is
+// there twice, and all of it has been verified.
 import { MongoClient, type Document } from 'mongodb'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createImport } from '../../realtime/commands/import/import.ts'
@@ -51,7 +51,7 @@ const chat = (user_id: string, n: number) => ({
   })),
 })
 
-/** The rest of it, in this process. */
+/** Runs the migration again, in this process. */
 function repeat() {
   const documents = client.db().collection('chats').find<Document>({}).sort({ _id: 1 })
   const imports = createImport({
@@ -66,7 +66,7 @@ function repeat() {
   )
 }
 
-test('what kill -9 interrupted is completed by the same command: nothing is missing, nothing there twice', async () => {
+test('a migration that kill -9 interrupted is completed by the same command: nothing is missing, and nothing is there twice', async () => {
   const alice = await signUp(shared.node, 'alice')
   await client
     .db()
@@ -82,7 +82,7 @@ test('what kill -9 interrupted is completed by the same command: nothing is miss
   })
   await eventually(async () => (await written()) > 5, {
     within: 30_000,
-    what: 'it is in the middle',
+    what: 'the migration has begun',
   })
   await cli.kill()
   const before = await written()
@@ -118,7 +118,7 @@ test('what kill -9 interrupted is completed by the same command: nothing is miss
   expect(titles.toSorted()).toEqual(Array.from({ length: CHATS }, (_, n) => `Chat ${n}`).toSorted())
   expect(await database.messages.countDocuments(mine)).toBe(CHATS * MESSAGES)
 
-  // a change of anything that has to be kept is seen
+  // a change of anything that a migration has to keep is found
   const changes: [object, object][] = [
     [{ metadata: { tags: ['y'] } }, {}],
     [{}, { pinned: true }],

@@ -16,7 +16,7 @@ export const itemsIn = (source: ImportSource, data: unknown): NormalizedItem[] =
   [...parsers[source](data)].map((item) => normalized(source, item))
 
 /** The conversations of an export, each with the contents of its open thread. */
-export function conversationsIn(source: ImportSource, data: unknown) {
+function conversationsIn(source: ImportSource, data: unknown) {
   return itemsIn(source, data).map((item) => {
     if (item.kind !== 'conversation') throw new Error(JSON.stringify(item))
     const messages = item.slices.flat()

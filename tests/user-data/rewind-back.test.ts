@@ -1,4 +1,4 @@
-// Bringing a conversation back to what it was: one new change, and nothing erased.
+// Rewinding a conversation to an earlier state: one new change, and nothing is erased.
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Conversation } from '@lockstep/protocol/conversations'
@@ -27,7 +27,7 @@ const rewind = (held: Conversation, then: Conversation) =>
   decideRewind(frozen(held), frozen(then), { user_id: USER, at, newId })
 const word = ({ content, status, metadata }: Message) => ({ content, status, metadata })
 
-/** What `held` has to become when it is brought back to `then`. */
+/** What `held` has to become when it is rewound to `then`. */
 function broughtBack(held: Conversation, then: Conversation): Conversation {
   const messages = held.messages.map((message) => {
     const earlier = then.messages.find(({ id }) => id === message.id)
@@ -51,7 +51,7 @@ function broughtBack(held: Conversation, then: Conversation): Conversation {
   return equalJson(after, held) ? held : { ...after, version: held.version + 1 }
 }
 
-test('any history can be brought back to any moment of it: what was there then is as it was, what came later stays', async () => {
+test('any history can be rewound to any point: what existed then is as it was, and what came later stays', async () => {
   let brought = 0
   await fc.assert(
     fc.asyncProperty(steps, async (history) => {
@@ -93,7 +93,7 @@ test('any history can be brought back to any moment of it: what was there then i
   expect(brought).toBeGreaterThan(100)
 })
 
-test('what doesn’t fit into one change can’t be brought back at once', () => {
+test('a rewind that doesn’t fit into one change is refused', () => {
   const text = (letter: string) => letter.repeat(250_000)
   const written = (n: number, content: string): Message => ({
     ...{ id: newId(), role: 'user', content, position: n + 1, version: 1, status: 'complete' },
@@ -135,7 +135,7 @@ test('what doesn’t fit into one change can’t be brought back at once', () =>
   expect(entry(rewind({ ...then, messages: edited(15) }, then)).data?.messages).toHaveLength(15)
 })
 
-test('an import that has ended since isn’t under way again', () => {
+test('a rewind to a point within an import doesn’t mark the conversation as unfinished again', () => {
   const then: Conversation = {
     ...{
       id: CONVERSATION,
@@ -162,7 +162,7 @@ test('an import that has ended since isn’t under way again', () => {
 
 const shared = sharedNodes()
 
-describe('bringing a conversation back', () => {
+describe('rewinding a conversation', () => {
   let alice: Person
   beforeAll(async () => {
     alice = await signUp(shared.node, 'alice')
@@ -172,7 +172,7 @@ describe('bringing a conversation back', () => {
     content,
     ...more,
   })
-  /** Two messages and a title that were good, and then weren't. */
+  /** A conversation whose title and two messages have been spoiled since `seq`. */
   async function spoilt() {
     const [id, first] = [newId(), newId()]
     const params = { id }
@@ -195,7 +195,7 @@ describe('bringing a conversation back', () => {
   const back = (id: string, seq: number, headers: Record<string, string> = {}) =>
     alice.rest('POST', `/conversations/${id}/rewind`, { seq }, headers)
 
-  test('is one change that every device follows; what came later stays, and the state in between can be seen', async () => {
+  test('is one change that all devices receive; what came later stays, and the state in between remains readable', async () => {
     const { id, params, seq } = await spoilt()
     await using phone = await Follower.start(await alice.signIn(), 'conversations')
     const { body, status } = await back(id, seq)
@@ -228,7 +228,7 @@ describe('bringing a conversation back', () => {
     })
   })
 
-  test('happens once for one Idempotency-Key or mutation_id, and changes nothing when it is what it was', async () => {
+  test('happens once for one Idempotency-Key or mutation_id, and changes nothing if the state is the same', async () => {
     const { id, params, seq } = await spoilt()
     const key = { 'idempotency-key': newId() }
     const first = await back(id, seq, key)
@@ -244,7 +244,7 @@ describe('bringing a conversation back', () => {
     expect(first.body.version).toBe(3)
   })
 
-  test('is refused while a message is being written, and leaves how a reply ended', async () => {
+  test('is refused while a message is streaming, and keeps the status of a reply', async () => {
     const { id, params } = await spoilt()
     await alice.ask('putConversation', {
       params,
@@ -265,7 +265,7 @@ describe('bringing a conversation back', () => {
     expect((body.messages as unknown[]).at(-1)).toEqual(stopped)
   })
 
-  test('is not possible to before it was there, to what is still to come, in the trash, or when it is purged', async () => {
+  test('is not possible to a point before the conversation existed or in the future, in the trash, or after a purge', async () => {
     const { id, params, seq } = await spoilt()
     const codes = []
     for (const moment of [seq + 1_000, ...(seq > 1 ? [seq - 1] : [])])
@@ -278,7 +278,7 @@ describe('bringing a conversation back', () => {
     expect((await back(id, 0)).body.code).toBe('invalid')
   })
 
-  test('is refused when more messages have been edited since than a request may have; later ones don’t count', async () => {
+  test('is refused if more messages have been edited since than a request may have; later messages don’t count', async () => {
     const id = newId()
     const many = Array.from({ length: 501 }, (_, n) => message(`${n}`, { id: newId() }))
     const halves = [many.slice(0, 500), many.slice(500)]
@@ -297,7 +297,7 @@ describe('bringing a conversation back', () => {
     ])
   })
 
-  test('finds its moments in the activity of that conversation alone', async () => {
+  test('finds its points in the activity of that conversation only', async () => {
     const [{ id }, other] = [await spoilt(), await spoilt()]
     const activity = (query: object) =>
       alice.ask('listActivity', { query: { entity_id: id, ...query } })

@@ -8,8 +8,8 @@ import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 import { frozen, OneConversation, steps } from '../protocol-model/one-conversation.ts'
 
-describe('undoing', () => {
-  test('any history, entry by entry, gives every state that there was', () => {
+describe('undoing entries', () => {
+  test('gives each earlier state of any history, entry by entry', () => {
     let undone = 0
     fc.assert(
       fc.property(steps, (history) => {
@@ -26,7 +26,7 @@ describe('undoing', () => {
     expect(undone).toBeGreaterThan(700)
   })
 
-  test('works on any window of the messages', () => {
+  test('works for any window of the messages', () => {
     fc.assert(
       fc.property(steps, fc.nat({ max: 5 }), (history, from) => {
         const log = OneConversation.of(history)
@@ -41,7 +41,7 @@ describe('undoing', () => {
 
 const shared = sharedNodes()
 
-describe('a conversation at a moment', () => {
+describe('a conversation at a point in its history', () => {
   let alice: Person
   beforeAll(async () => {
     alice = await signUp(shared.node, 'alice')
@@ -61,7 +61,7 @@ describe('a conversation at a moment', () => {
     return rest
   }
 
-  test('is what a GET gave then: through edits, titles, flags, the trash and back', async () => {
+  test('is what a GET returned then, through edits, titles, flags, the trash and back', async () => {
     const [id, first] = [newId(), newId()]
     const message = (content: string, more: object = {}) => ({
       role: 'user' as const,
@@ -90,7 +90,7 @@ describe('a conversation at a moment', () => {
       })
     await note()
     for (const deed of deeds) {
-      await alice.ask('createConversation', { body: {} }) // others change in between
+      await alice.ask('createConversation', { body: {} }) // other conversations change in between
       await deed()
       await note(deed === deeds[4] ? 'trash' : undefined)
     }
@@ -109,7 +109,7 @@ describe('a conversation at a moment', () => {
     expect(await at(id, { time: '2200-01-01T00:00:00.000Z' })).toMatchObject(await current(id))
   })
 
-  test('has a window of its messages, as long as there are more', async () => {
+  test('has a window of its messages, and says whether there are more', async () => {
     const id = newId()
     const messages = Array.from({ length: 10 }, (_, n) => ({
       role: 'user' as const,
@@ -125,7 +125,7 @@ describe('a conversation at a moment', () => {
     expect(oldest.has_more).toBe(false)
   })
 
-  test('can be brought back by a PUT: a new change, nothing erased', async () => {
+  test('can be restored by a PUT: a new change, and nothing is erased', async () => {
     const [id, first] = [newId(), newId()]
     const { seq } = await alice.ask('createConversation', {
       body: { id, title: 'Good', messages: [{ id: first, role: 'user', content: 'good' }] },
@@ -145,7 +145,7 @@ describe('a conversation at a moment', () => {
     expect((await at(id, { seq: seq + 1 })).title).toBe('Bad')
   })
 
-  test('is not there before it was made, in the future, for others, or when it is purged', async () => {
+  test('doesn’t exist before its creation, in the future, for other users, or after a purge', async () => {
     const [id, bob] = [newId(), await signUp(shared.node, 'bob')]
     const before = (await alice.ask('listConversations')).seq
     const { seq, created_at } = await alice.ask('createConversation', { body: { id } })
@@ -159,7 +159,7 @@ describe('a conversation at a moment', () => {
     expect(await status(id, `seq=${seq}`)).toBe(404)
   })
 
-  test('needs a moment, and one only', async () => {
+  test('needs exactly one of seq and time', async () => {
     for (const query of [
       '',
       'seq=0',
@@ -171,7 +171,7 @@ describe('a conversation at a moment', () => {
       expect([query, await status(newId(), query)]).toEqual([query, 422])
   })
 
-  test('is out of reach when the log has lost what came after it', async () => {
+  test('can’t be reached if later entries have lost their content', async () => {
     const [id, carol] = [newId(), await signUp(shared.node, 'carol')]
     const params = { id }
     await carol.ask('createConversation', { body: { id, title: '1' } })

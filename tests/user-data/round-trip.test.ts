@@ -1,5 +1,4 @@
-// Export, then import into an empty account: whatever somebody owns, the other account then owns
-// the same.
+// An export that is imported into an empty account gives that account equal data.
 import * as fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { FreeForm } from '@lockstep/protocol/scalars'
@@ -123,7 +122,7 @@ describe('an export', () => {
     )
   }, 60_000)
 
-  test('brings runs of agents along', async () => {
+  test('contains the runs of agents', async () => {
     const [alice, bob] = [await signUp(shared.node, 'alice'), await signUp(shared.node, 'bob')]
     const run = {
       id: newId(),
@@ -165,7 +164,7 @@ describe('an import', () => {
     return { id, title: 'Imported', messages, ...more }
   }
 
-  test('adds the messages that are missing, and leaves alone what its owner has made of the rest', async () => {
+  test('adds missing messages, and leaves alone what the owner has changed', async () => {
     const id = newId()
     await importInto(alice, { conversations: [exported(id, ['one', 'two'])] })
     await alice.ask('putConversation', {
@@ -181,7 +180,7 @@ describe('an import', () => {
     expect(await importInto(alice, newer)).toMatchObject({ ...nothingNew, skipped: 1 })
   })
 
-  test('leaves in the trash what its owner threw away, and says that what was removed for ever cannot come back', async () => {
+  test('leaves a conversation in the trash if its owner put it there, and reports that a purged one can’t come back', async () => {
     const [trashed, purged] = [newId(), newId()]
     const data = {
       conversations: [exported(trashed, ['x']), exported(purged, ['y'], { title: 'Gone' })],
@@ -199,7 +198,7 @@ describe('an import', () => {
     expect(await importInto(alice, data)).toEqual(again)
   })
 
-  test('keeps preferences that are set and adds those that are not', async () => {
+  test('keeps preferences that are set, and adds those that are missing', async () => {
     await alice.ask('putPreferences', { body: { theme: 'dark', agent: { name: 'x' } } })
     const data = {
       preferences: { theme: 'light', density: 'compact', agent: { name: 'y', heat: 1 } },
@@ -214,7 +213,7 @@ describe('an import', () => {
     expect(await importInto(alice, data)).toEqual({ ...nothingNew, skipped: 0 })
   })
 
-  test('fails item by item, with the reason, and the others come', async () => {
+  test('reports each failed item with its reason, and imports the others', async () => {
     const id = newId()
     const large = exported(newId(), ['x'.repeat(256 * 1024 + 1)], { title: 'Too long' })
     const nameless = { title: 'No id', messages: [] }
@@ -231,7 +230,7 @@ describe('an import', () => {
     expect((await alice.ask('getConversation', { params: { id } })).messages).toHaveLength(1)
   })
 
-  test('that has what no metadata may have keeps it under other names, and what is nested without end is told', async () => {
+  test('renames keys that metadata may not have, and reports what is nested too deep', async () => {
     const deep = (levels: number) => `${'{"state":['.repeat(levels)}1${']}'.repeat(levels)}`
     const one = (id: string, more: string) =>
       `{"id":"${id}","title":"${id}","messages":[{"role":"user","content":"${id}"}]${more}}`
@@ -260,7 +259,7 @@ describe('an import', () => {
     })
   })
 
-  test('larger than one change is never seen half, and is continued where it stopped', async () => {
+  test('that is larger than one change is never seen half, and continues where it was interrupted', async () => {
     const id = newId()
     const messages = Array.from({ length: 36 }, (_, n) => ({
       id: newId(),
@@ -300,7 +299,7 @@ describe('an import', () => {
     expect(await importInto(alice, { conversations })).toMatchObject({ ...nothingNew, skipped: 1 })
   }, 60_000)
 
-  test('of garbage is refused as a whole', async () => {
+  test('of data that is not an export is refused as a whole', async () => {
     const reply = (body: unknown) => alice.rest('POST', '/users/me/import', body)
     expect(await reply('{"source":"lockstep","data":')).toMatchObject({
       status: 400,

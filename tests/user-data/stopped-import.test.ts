@@ -1,5 +1,5 @@
-// An import that is hung up on, or whose node is killed, in the midst of it: nobody sees half a
-// conversation, and repeating it gives everything once.
+// The client of an import hangs up, or its node is killed: nobody sees half a conversation, and
+// repeating the import imports everything once.
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { spawnNode } from '../harness/node.ts'
@@ -8,10 +8,10 @@ import { sharedNodes } from '../harness/shared-node.ts'
 
 const shared = sharedNodes()
 const AROUND = 8
-/** Long enough for a slow change stream to tell of the large one before the last one is in. */
+/** Enough that the last one is not imported yet when a slow change stream shows the large one. */
 const BEHIND = 60
 
-/** Small conversations, and between them one that needs two changes. */
+/** Small conversations, and among them a large one that needs two changes. */
 function conversations() {
   const messages = (count: number, size: number) =>
     Array.from({ length: count }, (_, n) => ({
@@ -29,8 +29,8 @@ function conversations() {
 }
 
 /**
- * Sends them to `url` and calls `interrupt` when the large one has begun to come; gives what stands
- * then.
+ * Sends the import to `url`, and calls `interrupt` when the first change of the large conversation
+ * has been written. Returns what is stored after that.
  */
 async function interrupted(
   alice: Person,
@@ -75,7 +75,7 @@ async function repeated(alice: Person, data: ReturnType<typeof conversations>) {
   return result
 }
 
-test('an import whose sender hangs up ends after the conversation that is under way, and repeating it brings the rest', async () => {
+test('an import whose client hangs up ends after the current conversation, and repeating it imports the rest', async () => {
   const alice = await signUp(shared.node, 'alice')
   const data = conversations()
   await interrupted(alice, data, shared.node.url, (stop) => stop.abort())
@@ -84,7 +84,7 @@ test('an import whose sender hangs up ends after the conversation that is under 
   expect(created, 'the one that was hung up on stopped').toBeGreaterThan(0)
 })
 
-test('an import whose node is killed leaves no half conversation in a list, and is completed by repeating it elsewhere', async () => {
+test('an import whose node is killed leaves no half conversation in a list, and repeating it on another node completes it', async () => {
   await using doomed = await spawnNode(shared.database)
   const alice = await signUp(shared.node, 'alice')
   const data = conversations()

@@ -3,8 +3,10 @@
 // the text.
 import { Fault } from '@lockstep/protocol/errors'
 
-export const [QUOTE, COMMA, COLON, BACKSLASH] = [0x22, 0x2c, 0x3a, 0x5c]
-export const [LIST, LIST_END, OBJECT, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d]
+const BACKSLASH = 0x5c
+const OBJECT_END = 0x7d
+export const [QUOTE, COMMA, COLON] = [0x22, 0x2c, 0x3a]
+export const [LIST, LIST_END, OBJECT] = [0x5b, 0x5d, 0x7b]
 
 const isStructural = new Uint8Array(256)
 for (const byte of [QUOTE, COMMA, COLON, LIST, LIST_END, OBJECT, OBJECT_END]) isStructural[byte] = 1
