@@ -33,7 +33,10 @@ export async function apiReport(folder: string): Promise<string> {
   return format(text, { ...(await resolveConfig(reportFile)), parser: 'markdown' })
 }
 
-/** A program of the package's own declarations: the report prints names of other packages as they are. */
+/**
+ * A program of the package's own declarations: the report prints names of other packages as they
+ * are.
+ */
 function createProgram(files: readonly string[]): ts.Program {
   const options = { noLib: true, types: [] }
   const host = ts.createCompilerHost(options)

@@ -1,5 +1,5 @@
-// Compiles packages of this repository: JavaScript, declarations and source maps. Each file gets the
-// specifiers that hold where it lands in the tarball.
+// Compiles packages of this repository: JavaScript, declarations and source maps. Each file gets
+// the specifiers that hold where it lands in the tarball.
 import fs from 'node:fs'
 import path from 'node:path'
 import ts from 'typescript'
@@ -94,8 +94,9 @@ const formatted = (diagnostics: readonly ts.Diagnostic[]): string =>
   })
 
 /**
- * Where an emitted file belongs in `dist/`. The package's own files lose its folder and `src/`; those
- * of a bundled package go into a folder of its name. Undefined: it belongs to another package.
+ * Where an emitted file belongs in `dist/`. The package's own files lose its folder and `src/`;
+ * those of a bundled package go into a folder of its name. Undefined: it belongs to another
+ * package.
  */
 function destinationOf(file: string, { folder, bundled }: PackageSource): string | undefined {
   if (file.startsWith(`${folder}/`)) return file.slice(folder.length + 1).replace(/^src\//, '')
@@ -104,8 +105,8 @@ function destinationOf(file: string, { folder, bundled }: PackageSource): string
 }
 
 /**
- * `from './x.ts'`, `import('./x.ts')` and `new URL('./x.ts', …)`. The compiler rewrites only the first
- * two, and only in JavaScript.
+ * `from './x.ts'`, `import('./x.ts')` and `new URL('./x.ts', …)`. The compiler rewrites only the
+ * first two, and only in JavaScript.
  */
 const relativeSpecifier = /(\b(?:from|import|URL\()\s*\(?\s*)(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g
 

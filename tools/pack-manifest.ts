@@ -1,6 +1,7 @@
 // The packages of this repository that other projects can install, and their published manifests.
-// In the workspace, `exports` and `bin` name the TypeScript sources, so that nothing has to be built.
-// In a tarball they name the compiled files, because Node doesn't run TypeScript below node_modules.
+// In the workspace, `exports` and `bin` name the TypeScript sources, so that nothing has to be
+// built. In a tarball they name the compiled files, because Node doesn't run TypeScript below
+// node_modules.
 import fs from 'node:fs'
 import path from 'node:path'
 
@@ -65,8 +66,8 @@ const exported = (compiledPath: string) => ({
 })
 
 /**
- * The manifest that goes into the tarball. It keeps the scripts: npm has to find them when it packs a
- * folder in which an interrupted run has left this manifest.
+ * The manifest that goes into the tarball. It keeps the scripts: npm has to find them when it packs
+ * a folder in which an interrupted run has left this manifest.
  */
 export function publishedManifest({ manifest, bundled }: PackageSource): Record<string, unknown> {
   const { exports, bin, ...rest } = manifest

@@ -1,8 +1,8 @@
-// `npm run pack` writes a tarball of each package into `packed/`. It builds copies: the sources, which
-// running programs may be importing, stay as they are.
+// `npm run pack` writes a tarball of each package into `packed/`. It builds copies: the sources,
+// which running programs may be importing, stay as they are.
 //
-// `npm pack` in a package's folder gives the same tarball. npm packs that very folder, so its scripts
-// put the published form there (`prepack`) and take it away again (`postpack`). If that was
+// `npm pack` in a package's folder gives the same tarball. npm packs that very folder, so its
+// scripts put the published form there (`prepack`) and take it away again (`postpack`). If that was
 // interrupted, the next run of either takes it away.
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'

@@ -10,7 +10,7 @@ import {
   isOver,
   type Clock,
   type Engine,
-  type Sent,
+  type IssuedCommand,
 } from '@lockstep/client'
 import { signUp, type Person } from '../harness/person.ts'
 import { UnreliableLine } from './unreliable-line.ts'
@@ -25,12 +25,12 @@ const clock: Clock = {
 }
 
 /** A command that the device's user issued. */
-export interface IssuedCommand {
+export interface TrackedCommand {
   topic: Topic
   command: string
   /** The entity that it is about, as a `Ledger` calls it. */
   key: string
-  sent: Sent
+  sent: IssuedCommand
   /**
    * Whether a state shows the command's effect. The state at the acked `seq` must, also if the
    * command made no change (`changed`).
@@ -42,7 +42,7 @@ export class FuzzDevice {
   readonly person: Person
   readonly line = new UnreliableLine()
   readonly engine: Engine
-  readonly issued: IssuedCommand[] = []
+  readonly issued: TrackedCommand[] = []
   /** The `seq` values that the engine applied, in order, by topic. */
   readonly applied = new Map<Topic, number[]>()
   readonly topics: readonly Topic[]
@@ -78,10 +78,10 @@ export class FuzzDevice {
     topic: T,
     command: string,
     key: string,
-    sent: Sent,
+    sent: IssuedCommand,
     shows: (held: HeldOf[T], changed: boolean) => boolean,
   ): void {
-    this.issued.push({ topic, command, key, sent, shows: shows as IssuedCommand['shows'] })
+    this.issued.push({ topic, command, key, sent, shows: shows as TrackedCommand['shows'] })
   }
 
   /**

@@ -11,7 +11,7 @@ import {
   type SummaryView,
 } from '@lockstep/client'
 import { eventually } from '../harness/eventually.ts'
-import type { IssuedCommand, FuzzDevice } from './fuzz-device.ts'
+import type { FuzzDevice, TrackedCommand } from './fuzz-device.ts'
 import { assertEqual, seqsBetween } from './compare.ts'
 import { checkDocuments } from './documents.ts'
 import type { FoldedLog } from './folded-log.ts'
@@ -54,7 +54,7 @@ export async function checkInvariants(
  * already.
  */
 async function checkAcknowledged(
-  { topic, command, key, sent, shows }: IssuedCommand,
+  { topic, command, key, sent, shows }: TrackedCommand,
   log: FoldedLog,
 ): Promise<void> {
   const outcome = await sent.outcome

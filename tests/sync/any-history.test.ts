@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
-import type { Outcome, Sent } from '@lockstep/client'
+import type { CommandOutcome, IssuedCommand } from '@lockstep/client'
 import { House, type Device } from './devices.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 
@@ -106,8 +106,8 @@ function faultsOf(random: () => number, badness: number): Faults {
 }
 
 interface Noted {
-  sent: Sent
-  outcome?: Outcome
+  sent: IssuedCommand
+  outcome?: CommandOutcome
   /** The conversation whose message it writes. */
   within?: string
   isAppend: boolean
@@ -137,7 +137,7 @@ class History {
 
   #pick = (index: number): string | undefined => this.#ids[index % Math.max(1, this.#ids.length)]
 
-  #note(sent: Sent, within?: string, isAppend = false): void {
+  #note(sent: IssuedCommand, within?: string, isAppend = false): void {
     const record: Noted = { sent, within, isAppend }
     this.#sent.push(record)
     void sent.outcome.then((outcome) => (record.outcome = outcome))

@@ -1,6 +1,6 @@
-// The topic `account`: the name, the signed-in devices, and where they look. Its end is the end of the run.
+// Topic `account`: the username, the signed-in devices, and what they are viewing. When this
+// device's session or the account ends, the engine session ends too.
 import type {
-  AccountChanges,
   AccountCommands,
   ListedSession,
   Session,
@@ -8,13 +8,14 @@ import type {
   Viewing,
 } from '@lockstep/protocol/account'
 import type { WireChange } from '@lockstep/protocol/change'
+import { isKnown, isKnownOf } from '@lockstep/protocol/known-change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
-import { isKnown } from '@lockstep/protocol/known-change'
 import type { Presence } from '@lockstep/protocol/sync'
+import { createCommand } from './outgoing-command.ts'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './rest/call.ts'
-import type { TopicModel } from './topic-model.ts'
 import { TopicClient } from './topic-client.ts'
+import type { TopicModel } from './topic-model.ts'
 import { TopicReplica, type EngineSession } from './topic-replica.ts'
 import type { AccountTopic, IssuedCommand } from './views.ts'
 
@@ -23,44 +24,36 @@ const KEY = 'account'
 
 export interface AccountClientDeps {
   call: Call
-  onChange: () => void
-  /** This device may not go on: its session was revoked, or the account is closed. */
-  onExpelled: () => void
+  changed: () => void
+  /** This device is signed out: its session was revoked, or the account was closed. */
+  expelled: () => void
 }
 
-export interface SignedIn {
+export interface SignedInUser {
   user: User
   session: Session
 }
 
 export class AccountClient extends TopicClient<HeldAccount> implements AccountTopic {
   protected readonly topic: TopicReplica<HeldAccount>
-  #signedIn: SignedIn | undefined
+  #signedIn: SignedInUser | undefined
   #presence: ReadonlyMap<string, Presence> = new Map()
   #viewing: string | null | undefined
 
-  constructor({ call, onChange, onExpelled }: AccountClientDeps) {
+  constructor({ call, changed, expelled }: AccountClientDeps) {
     super()
-    const isExpulsion = ({ op, data }: WireChange) =>
-      op === 'closed' ||
-      (op === 'session_revoked' &&
-        (data as AccountChanges['session_revoked'] | undefined)?.session_id ===
-          this.#signedIn?.session.id)
-    this.topic = new TopicReplica(
-      accountModel(call),
-      {
-        presence: (presence) => this.#present(presence),
-        live: () => this.#viewing !== undefined && this.#tellViewing(),
-        down: () => this.#setPresence(new Map()),
-        applied: (change) => isExpulsion(change) && onExpelled(),
-      },
-      onChange,
-    )
+    this.topic = new TopicReplica(accountModel(call), {
+      changed,
+      presence: (presence) => this.#updatePresence(presence),
+      live: () => this.#viewing !== undefined && this.#sendViewing(),
+      down: () => this.#setPresence(new Map()),
+      applied: (change) => this.#isExpulsion(change) && expelled(),
+    })
   }
 
-  signedIn(signedIn: SignedIn, run: EngineSession): void {
+  signedIn(signedIn: SignedInUser, session: EngineSession): void {
     this.#signedIn = signedIn
-    this.begin(run)
+    this.begin(session)
   }
 
   override end(): void {
@@ -73,9 +66,8 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   get user(): User | undefined {
     const user = this.#signedIn?.user
     const held = this.topic.view(KEY)
-    return user && held && held.username !== user.username
-      ? { ...user, username: held.username }
-      : user
+    if (!user || !held || held.username === user.username) return user
+    return { ...user, username: held.username }
   }
   get session(): Session | undefined {
     return this.#signedIn?.session
@@ -100,21 +92,33 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
 
   revoke(session_id: string): IssuedCommand {
     const payload: AccountCommands['revoke'] = { session_id }
-    return this.topic.send({ name: 'revoke', payload, entity_id: KEY, message_ids: [] }, session_id)
+    const command = createCommand<HeldAccount>({
+      name: 'revoke',
+      payload,
+      entity_id: KEY,
+      predict: (held) =>
+        held && { ...held, sessions: held.sessions.filter(({ id }) => id !== session_id) },
+    })
+    return this.topic.send(command, session_id)
   }
 
   viewing(conversation_id: string | null): void {
     this.#viewing = conversation_id
-    this.#tellViewing()
+    this.#sendViewing()
   }
 
-  #tellViewing(): void {
-    this.topic.tell('viewing', {
-      conversation_id: this.#viewing ?? null,
-    } satisfies Viewing)
+  #sendViewing(): void {
+    const payload: Viewing = { conversation_id: this.#viewing ?? null }
+    this.topic.sendUnlogged('viewing', payload)
   }
 
-  #present(presence: Presence): void {
+  #isExpulsion(change: WireChange): boolean {
+    if (change.op === 'closed') return true
+    if (!isKnownOf('account', change) || change.op !== 'session_revoked') return false
+    return change.data?.session_id === this.#signedIn?.session.id
+  }
+
+  #updatePresence(presence: Presence): void {
     const others = new Map(this.#presence)
     if (presence.online) others.set(presence.connection_id, presence)
     else others.delete(presence.connection_id)
@@ -128,33 +132,27 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
 }
 
 function accountModel(call: Call): TopicModel<HeldAccount> {
-  // The cursor is of the first answer: what the second one knows beyond it comes again by the log, which does no harm.
+  // The cursor comes from the first response. Whatever the second one knows beyond it comes again
+  // with the log, which does no harm.
   const read = async () => {
     const { user, epoch, seq } = await getMe(call)
     const { items } = await listSessions(call)
-    return { held: { username: user.username, sessions: items, closed: false }, epoch, seq }
+    return { state: { username: user.username, sessions: items, closed: false }, epoch, seq }
   }
   return {
     topic: 'account',
     async loadAll(put) {
-      const { held, epoch, seq } = await read()
-      put(KEY, held)
+      const { state, epoch, seq } = await read()
+      put(KEY, state)
       return { epoch, seq }
     },
     loadOne: read,
     keyOf: () => KEY,
-    // Repeating these changes changes nothing, so they need no versions.
+    // Applying these changes twice changes nothing, so they need no versions.
     actionFor: (_held, change) =>
       change.stripped || !change.data || !isKnown(change) ? 'load' : 'apply',
     reduce: (held, change) => (held ? reduceAccount(held, change) : held),
     versionOf: () => Infinity,
     tombstone: () => undefined,
-    predict(held, { name, payload }) {
-      if (name !== 'revoke' || !held) return held
-      const { session_id } = payload as AccountCommands['revoke']
-      return { ...held, sessions: held.sessions.filter(({ id }) => id !== session_id) }
-    },
-    showsWhenFailed: () => false,
-    withoutVersionCheck: (command) => command,
   }
 }

@@ -1,54 +1,55 @@
-// The topic `agents`: the agents that can run, and the account's runs.
-import type { Agent, AgentCommands, Run as AgentRun } from '@lockstep/protocol/agents'
+// Topic `agents`: the agents that can run, and the user's runs.
+import type { Agent, AgentCommands, Run } from '@lockstep/protocol/agents'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isRun, reduceRun, type RunTombstone } from '@lockstep/protocol/reduce/run'
 import type { Delta } from '@lockstep/protocol/sync'
 import { deliveryOf } from './conversation-view.ts'
+import { createCommand, type OutgoingCommand } from './outgoing-command.ts'
+import { PagedLists } from './paged-lists.ts'
 import { getRun, listAgents, listRuns } from './rest/agents.ts'
 import type { Call } from './rest/call.ts'
-import { PagedLists } from './paged-lists.ts'
-import { actionByVersion, type OutgoingCommand, type TopicModel } from './topic-model.ts'
 import { StreamedText } from './streamed-text.ts'
 import { TopicClient } from './topic-client.ts'
+import { actionByVersion, type TopicModel } from './topic-model.ts'
 import { TopicReplica } from './topic-replica.ts'
 import {
   isOver,
   type AgentsTopic,
+  type IssuedCommand,
   type RunFilter,
   type RunsView,
   type RunView,
-  type IssuedCommand,
 } from './views.ts'
 
-type RunState = AgentRun | RunTombstone
+type RunState = Run | RunTombstone
 
 export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
   protected readonly topic: TopicReplica<RunState>
-  readonly #overlay = new StreamedText()
+  readonly #streamedText = new StreamedText()
   readonly #views = new Map<string, RunView | undefined>()
-  readonly #lists: PagedLists<RunFilter, AgentRun>
+  readonly #lists: PagedLists<RunFilter, Run>
   readonly #listViews = new Map<string, RunsView>()
   #agents: readonly Agent[] = []
 
-  constructor(call: Call, onChange: () => void) {
+  constructor(call: Call, changed: () => void) {
     super()
-    const changed = () => {
+    const listsChanged = () => {
       this.#listViews.clear()
       this.topic.notify()
     }
-    this.#lists = new PagedLists((query) => listRuns(call, query), {}, changed)
-    const hooks = {
-      invalidate: (id: string) => this.#invalidate(id),
-      delta: (delta: Delta) => this.#streamed(delta),
-    }
-    this.topic = new TopicReplica(this.#model(call), hooks, onChange)
+    this.#lists = new PagedLists((query) => listRuns(call, query), {}, listsChanged)
+    this.topic = new TopicReplica(this.#model(call), {
+      changed,
+      invalidate: (id) => this.#invalidate(id),
+      delta: (delta) => this.#stream(delta),
+    })
   }
 
   override end(): void {
     this.#agents = []
-    this.#lists.forget()
-    this.#overlay.clear()
+    this.#lists.clear()
+    this.#streamedText.clear()
     this.#views.clear()
     this.#listViews.clear()
     super.end()
@@ -76,8 +77,8 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
   }
 
   async open(run_id: string): Promise<RunView> {
-    const { entities, scope } = await this.topic.whenLoaded()
-    if (!this.topic.view(run_id)) await scope.race(entities.load(run_id))
+    const { entities, lifetime } = await this.topic.whenLoaded()
+    if (!this.topic.view(run_id)) await lifetime.race(entities.load(run_id))
     const view = this.get(run_id)
     if (!view) throw new Fault('not_found', { detail: 'There is no such run' })
     return view
@@ -93,22 +94,21 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
   }
 
   run(input: AgentCommands['run']): IssuedCommand {
-    const id = input.id ?? newId()
-    return this.#send('run', { ...input, id }, id)
+    return this.topic.send(runCommand({ ...input, id: input.id ?? newId() }))
   }
   stop(run_id: string): IssuedCommand {
-    return this.#send('stop', { run_id }, run_id)
+    const payload: AgentCommands['stop'] = { run_id }
+    return this.topic.send(createCommand({ name: 'stop', payload, entity_id: run_id }))
   }
   delete(run_id: string): IssuedCommand {
-    return this.#send('delete', { run_id }, run_id)
-  }
-
-  #send<Name extends keyof AgentCommands>(
-    name: Name,
-    payload: AgentCommands[Name],
-    entity_id: string,
-  ): IssuedCommand {
-    return this.topic.send({ name, payload, entity_id, message_ids: [] })
+    const payload: AgentCommands['delete'] = { run_id }
+    const command = createCommand<RunState>({
+      name: 'delete',
+      payload,
+      entity_id: run_id,
+      predict: (held) => held && { id: run_id, version: held.version + 1, deleted: true },
+    })
+    return this.topic.send(command)
   }
 
   #model(call: Call): TopicModel<RunState> {
@@ -122,33 +122,30 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
         this.#agents = agents
         return cursor
       },
-      loadOne: async (id) => ({ held: await getRun(call, id) }),
+      loadOne: async (id) => ({ state: await getRun(call, id) }),
       keyOf: (change) => change.entity_id,
       actionFor: (held, change) =>
         actionByVersion(held, change, {
-          whole: change.op === 'created',
-          last: change.op === 'deleted',
-          stands: isRun(held),
+          isWhole: change.op === 'created',
+          isLast: change.op === 'deleted',
+          isEntity: isRun(held),
         }),
       reduce: reduceRun,
       versionOf: ({ version }) => version,
       tombstone: (id, version) => (version > 0 ? { id, version, deleted: true } : undefined),
-      predict,
-      showsWhenFailed: ({ name }) => name === 'run',
-      withoutVersionCheck: (command) => command,
     }
   }
 
   #view(id: string): RunView | undefined {
-    const held = this.topic.view(id)
-    if (!held || !isRun(held)) return undefined
-    const entries = this.topic.entries(id)
-    const waiting = entries.find(({ status }) => status !== 'acked')
-    const output = isOver(held.status) ? held.output : this.#overlay.over(id, held.output)
+    const run = this.topic.view(id)
+    if (!run || !isRun(run)) return undefined
+    const commands = this.topic.commands(id)
+    const waiting = commands.find(({ status }) => status !== 'acked')
+    const output = isOver(run.status) ? run.output : this.#streamedText.append(id, run.output)
     return {
-      ...held,
+      ...run,
       output,
-      delivery: deliveryOf(entries),
+      delivery: deliveryOf(commands),
       ...(waiting && { mutation_id: waiting.mutation_id }),
     }
   }
@@ -158,7 +155,8 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
     const isListed = (run: RunView) =>
       (filter.agent === undefined || run.agent === filter.agent) &&
       (filter.status === undefined || run.status === filter.status) &&
-      // another list or a link has brought one from further down: between it and this list's end there may be others
+      // Another list or a link may have loaded a run from further down. Between that run and the
+      // end of this list there may be others, so it isn't shown yet.
       (cursor === null || last === undefined || newestFirst(run, last) <= 0)
     const items = [...this.topic.keys()].flatMap((id) => this.get(id) ?? []).filter(isListed)
     return { items: items.sort(newestFirst), more: cursor !== null, loading, loaded }
@@ -169,52 +167,49 @@ export class AgentsClient extends TopicClient<RunState> implements AgentsTopic {
     this.#listViews.clear()
   }
 
-  #streamed(delta: Delta): void {
-    const held = this.topic.entities?.get(delta.run_id)
-    if (!held || !isRun(held) || isOver(held.status)) return
-    if (!this.#overlay.add(delta.run_id, delta, held.output.length)) return
+  #stream(delta: Delta): void {
+    const run = this.topic.entities?.get(delta.run_id)
+    if (!run || !isRun(run) || isOver(run.status)) return
+    if (!this.#streamedText.add(delta.run_id, delta, run.output.length)) return
     this.#invalidate(delta.run_id)
     this.topic.notify()
   }
 }
 
-/** The same filter is the same list, however it was written. */
+function runCommand(payload: AgentCommands['run'] & { id: string }): OutgoingCommand<RunState> {
+  const { id, agent, input, conversation_id = null } = payload
+  return createCommand<RunState>({
+    name: 'run',
+    payload,
+    entity_id: id,
+    showsWhenFailed: true,
+    predict: (held, { user_id, at }) =>
+      held ?? {
+        id,
+        user_id,
+        agent,
+        input,
+        output: '',
+        status: 'queued',
+        conversation_id,
+        message_id: null,
+        started_at: at,
+        ended_at: null,
+        metadata: {},
+        version: 1,
+      },
+  })
+}
+
+/** The same filter gives the same key, however it was written. */
 const queryOf = ({ agent, status }: RunFilter): RunFilter => ({
   ...(agent !== undefined && { agent }),
   ...(status !== undefined && { status }),
 })
 
-/** As the server lists them. */
-const newestFirst = (a: AgentRun, b: AgentRun): number =>
-  a.started_at === b.started_at
-    ? a.id < b.id
-      ? 1
-      : a.id > b.id
-        ? -1
-        : 0
-    : a.started_at < b.started_at
-      ? 1
-      : -1
-
-function predict(
-  held: RunState | undefined,
-  { name, payload, entity_id }: OutgoingCommand,
-  { user_id, at }: { user_id: string; at: string },
-): RunState | undefined {
-  if (name === 'delete') return held && { id: entity_id, version: held.version + 1, deleted: true }
-  if (name !== 'run' || held) return held
-  const { agent, input, conversation_id = null } = payload as AgentCommands['run']
-  return {
-    ...{
-      id: entity_id,
-      user_id,
-      agent,
-      input,
-      output: '',
-      status: 'queued',
-      conversation_id,
-      message_id: null,
-    },
-    ...{ started_at: at, ended_at: null, metadata: {}, version: 1 },
-  }
+/** The order of the server's lists: ids break ties. */
+function newestFirst(a: Run, b: Run): number {
+  if (a.started_at !== b.started_at) return a.started_at < b.started_at ? 1 : -1
+  if (a.id === b.id) return 0
+  return a.id < b.id ? 1 : -1
 }

@@ -1,5 +1,5 @@
-// What `import … from '@lockstep/client'` gives: the engine, the types of everything it returns, and
-// the few values that a program needs beside it. Whatever isn't listed here is internal.
+// The package's main entry: the engine, the types of everything that it returns, and the few values
+// that a program needs besides. What isn't exported here is internal.
 export { createEngine } from './engine.ts'
 export type { Engine, EngineOptions, EngineState } from './engine.ts'
 export type { ConnectionState } from './connection-manager.ts'
@@ -11,20 +11,20 @@ export { isOver } from './views.ts'
 export type {
   AccountTopic,
   AgentsTopic,
+  CommandOutcome,
   ConversationFields,
   ConversationsTopic,
   ConversationView,
   Delivery,
+  IssuedCommand,
   ListState,
   ListView,
   MessageView,
-  CommandOutcome as Outcome,
   OutboxItem,
   PreferencesTopic,
   RunFilter,
   RunsView,
   RunView,
-  IssuedCommand as Sent,
   SummaryView,
   TopicView,
 } from './views.ts'

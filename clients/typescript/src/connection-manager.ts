@@ -1,152 +1,170 @@
-// All channels of an engine and the one decision when to try again. Reconnects are spread by full jitter; `nudge` doesn't wait.
+// All connections of an engine, and the one decision when to reconnect. Attempts are spread by full
+// jitter; `nudge` doesn't wait for them.
 import { errors } from '@lockstep/protocol/error-codes'
 import type { Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
+import type { Lifetime } from './lifetime.ts'
+import type { Connect } from './platform.ts'
 import {
   TopicConnection,
   type TopicConnectionListener,
   type TopicConnectionOwner,
 } from './topic-connection.ts'
-import type { Connect } from './platform.ts'
-import type { Lifetime } from './lifetime.ts'
 
-/** A connection that held this long was a good one: the next attempt after it starts from the shortest delay again. */
+/**
+ * After a connection that lasted so long, the delays start from the shortest again; milliseconds.
+ */
 const STEADY = 5_000
-/** What is awaited has failed when nothing at all has come for so long: the wire is dead though nobody closed it. */
-const PATIENCE = 15_000
-/** A slow wire is as silent, while a large change is on its way: so patience doubles with each silence, up to this. Nothing is awaited longer. */
-const LONGEST_PATIENCE = 240_000
-/** Not even a `head` for so long: something is asked, as nothing else shows whether the wire is dead. */
-const QUIET = 60_000
+/**
+ * When something is awaited and nothing at all arrives for so long, the network path is dead
+ * although nobody closed it; milliseconds.
+ */
+const MIN_SILENCE = 15_000
+/**
+ * A slow network path is as silent while a large change travels. Therefore each silence doubles the
+ * time that the next one may last, up to this. Nothing is awaited for longer; milliseconds.
+ */
+const MAX_SILENCE = 240_000
+/**
+ * A live server sends a `head` more often than this. Without one, a request finds out whether the
+ * network path is dead; milliseconds.
+ */
+const MAX_QUIET = 60_000
 
-/** `live`: every topic hears of every change. `connecting`: trying right now. `offline`: waiting for the next try. */
+/**
+ * `live`: every topic receives every change. `connecting`: an attempt is under way. `offline`: the
+ * engine waits for the next attempt.
+ */
 export type ConnectionState = 'live' | 'connecting' | 'offline'
 
 export interface ConnectionManagerDeps {
   changed(): void
-  /** The server refused for good (see `closes` in the table of faults). */
-  refused(fault: Fault): void
+  /** The server has refused this device for good (`closes` in the table of error codes). */
+  rejected(fault: Fault): void
 }
 
 export class ConnectionManager implements TopicConnectionOwner {
   readonly #connect: Connect
-  readonly #scope: Lifetime
-  readonly #listener: ConnectionManagerDeps
-  readonly #channels = new Map<Topic, TopicConnection>()
+  readonly #lifetime: Lifetime
+  readonly #deps: ConnectionManagerDeps
+  readonly #connections = new Map<Topic, TopicConnection>()
   #attempt = 0
   #liveSince = 0
   #cancelRetry: (() => void) | undefined
-  #moving = false
-  #patience = PATIENCE
+  #isMoving = false
+  #maxSilence = MIN_SILENCE
   #heardAt = 0
 
-  constructor(connect: Connect, scope: Lifetime, listener: ConnectionManagerDeps) {
+  constructor(connect: Connect, lifetime: Lifetime, deps: ConnectionManagerDeps) {
     this.#connect = connect
-    this.#scope = scope
-    this.#listener = listener
-    this.#watch()
+    this.#lifetime = lifetime
+    this.#deps = deps
+    this.#watchQuiet()
   }
 
-  /** Opens a topic's channel, and keeps it open until `close`. */
+  /** Opens a topic's connection and keeps it open until `close`. */
   open(topic: Topic, listener: TopicConnectionListener): TopicConnection {
-    const channel = new TopicConnection(topic, this.#connect, this.#scope, listener, this)
-    this.#channels.set(topic, channel)
-    if (!this.#cancelRetry) channel.join()
-    this.#listener.changed()
-    return channel
+    const connection = new TopicConnection(topic, this.#connect, this.#lifetime, listener, this)
+    this.#connections.set(topic, connection)
+    if (!this.#cancelRetry) connection.join()
+    this.#deps.changed()
+    return connection
   }
 
-  /** `expected`: how many channels there will be; topics open theirs when they have loaded. */
+  /**
+   * @param expected how many connections there will be: a topic opens its own when it has loaded
+   */
   state(expected: number): ConnectionState {
-    const channels = [...this.#channels.values()]
-    if (channels.length === expected && channels.every(({ status }) => status === 'live'))
-      return 'live'
+    const connections = [...this.#connections.values()]
+    const isLive = connections.every(({ status }) => status === 'live')
+    if (isLive && connections.length === expected) return 'live'
     return this.#cancelRetry ? 'offline' : 'connecting'
   }
 
-  /** Tries at once what is down. */
+  /** Reconnects at once whatever is down. */
   nudge(): void {
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
-    for (const channel of this.#channels.values()) channel.join()
-    this.#listener.changed()
+    for (const connection of this.#connections.values()) connection.join()
+    this.#deps.changed()
   }
 
   close(): void {
-    const channels = [...this.#channels.values()]
-    this.#channels.clear()
-    for (const channel of channels) channel.leave()
+    const connections = [...this.#connections.values()]
+    this.#connections.clear()
+    for (const connection of connections) connection.leave()
   }
 
   live(): void {
-    this.#liveSince = this.#scope.elapsed()
-    this.#listener.changed()
+    this.#liveSince = this.#lifetime.elapsed()
+    this.#deps.changed()
   }
 
-  down(channel: TopicConnection, fault: Fault | undefined): void {
-    if (this.#scope.ended || this.#channels.get(channel.topic) !== channel) return
-    if (fault && errors[fault.code].closes) return this.#listener.refused(fault)
-    this.#retry(fault?.extra.retry_after_ms)
-    this.#listener.changed()
+  down(connection: TopicConnection, fault: Fault | undefined): void {
+    const isCurrent = this.#connections.get(connection.topic) === connection
+    if (this.#lifetime.ended || !isCurrent) return
+    if (fault && errors[fault.code].closes) return this.#deps.rejected(fault)
+    this.#retryLater(fault?.extra.retry_after_ms)
+    this.#deps.changed()
   }
 
-  /** The node is about to stop: leave it within the time, not all devices at the same moment. */
+  /** The node is about to stop. Its devices leave it within the time, and not all at once. */
   draining(withinMs: number): void {
-    if (this.#moving) return
-    this.#moving = true
-    this.#scope.after(this.#scope.spread(withinMs * 0.9), () => {
-      this.#moving = false
+    if (this.#isMoving) return
+    this.#isMoving = true
+    this.#lifetime.after(this.#lifetime.spread(withinMs * 0.9), () => {
+      this.#isMoving = false
       this.#leaveAll()
       this.nudge()
     })
   }
 
   heard(): void {
-    this.#heardAt = this.#scope.elapsed()
+    this.#heardAt = this.#lifetime.elapsed()
   }
 
-  answered(ms: number): void {
+  acked(ms: number): void {
     this.heard()
-    if (ms < PATIENCE) this.#patience = PATIENCE
+    if (ms < MIN_SILENCE) this.#maxSilence = MIN_SILENCE
   }
 
   whenSilent(callback: () => void): () => void {
-    const since = this.#scope.elapsed()
+    const since = this.#lifetime.elapsed()
     let cancel = () => {}
     const wait = () => {
-      const due = Math.min(
-        Math.max(since, this.#heardAt) + this.#patience,
-        since + LONGEST_PATIENCE,
-      )
-      const left = due - this.#scope.elapsed()
-      if (left > 0) cancel = this.#scope.after(left, wait)
+      const silentAt = Math.max(since, this.#heardAt) + this.#maxSilence
+      const left = Math.min(silentAt, since + MAX_SILENCE) - this.#lifetime.elapsed()
+      if (left > 0) cancel = this.#lifetime.after(left, wait)
       else callback()
     }
     wait()
     return () => cancel()
   }
 
-  mute(): void {
-    this.#patience = Math.min(LONGEST_PATIENCE, this.#patience * 2)
+  silent(): void {
+    this.#maxSilence = Math.min(MAX_SILENCE, this.#maxSilence * 2)
     this.#leaveAll()
   }
 
-  #watch(): void {
-    const left = this.#heardAt + QUIET - this.#scope.elapsed()
-    if (left <= 0) [...this.#channels.values()].find(({ status }) => status === 'live')?.ask()
-    this.#scope.after(left > 0 ? left : QUIET, () => this.#watch())
+  #watchQuiet(): void {
+    const left = this.#heardAt + MAX_QUIET - this.#lifetime.elapsed()
+    if (left <= 0) {
+      const live = [...this.#connections.values()].find(({ status }) => status === 'live')
+      live?.probe()
+    }
+    this.#lifetime.after(left > 0 ? left : MAX_QUIET, () => this.#watchQuiet())
   }
 
   #leaveAll(): void {
-    for (const channel of this.#channels.values()) channel.leave()
+    for (const connection of this.#connections.values()) connection.leave()
   }
 
-  #retry(afterMs = 0): void {
+  #retryLater(afterMs = 0): void {
     if (this.#cancelRetry) return
-    if (this.#liveSince > 0 && this.#scope.elapsed() - this.#liveSince >= STEADY) this.#attempt = 0
+    const wasSteady = this.#liveSince > 0 && this.#lifetime.elapsed() - this.#liveSince >= STEADY
+    if (wasSteady) this.#attempt = 0
     this.#liveSince = 0
-    this.#cancelRetry = this.#scope.after(this.#scope.delay(this.#attempt++, afterMs), () =>
-      this.nudge(),
-    )
+    const delay = this.#lifetime.delay(this.#attempt++, afterMs)
+    this.#cancelRetry = this.#lifetime.after(delay, () => this.nudge())
   }
 }

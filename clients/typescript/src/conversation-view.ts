@@ -1,8 +1,9 @@
-// What is shown of a conversation: its state, the delivery of its commands, and streamed text over its messages.
+// What programs see of a conversation: its state, the delivery of its commands, and streamed text
+// after the text of its messages.
 import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
 import type { Message } from '@lockstep/protocol/message'
-import type { PendingCommand } from './outbox.ts'
+import type { PendingStatus } from './outbox.ts'
 import type { StreamedText } from './streamed-text.ts'
 import type {
   ConversationView,
@@ -13,70 +14,75 @@ import type {
   SummaryView,
 } from './views.ts'
 
-// A message that is confirmed and at rest is shown by the same object each time, so that a page renders only what changed.
-const atRest = new WeakMap<Message, MessageView>()
+/** What a view needs of a pending command. */
+interface Pending {
+  readonly mutation_id: string
+  readonly message_ids: readonly string[]
+  readonly status: PendingStatus
+}
+
+// A message that is confirmed and not streaming is shown by the same object each time, so that a
+// page renders only what has changed.
+const messageViews = new WeakMap<Message, MessageView>()
 
 export interface ConversationParts {
-  held: Conversation
-  entries: readonly PendingCommand[]
+  conversation: Conversation
+  commands: readonly Pending[]
   outbox: readonly OutboxItem[]
-  overlay: StreamedText
+  streamedText: StreamedText
   windowed: boolean
   loading: boolean
 }
 
 export function conversationView({
-  held,
-  entries,
+  conversation,
+  commands,
   outbox,
-  overlay,
+  streamedText,
   windowed,
   loading,
 }: ConversationParts): ConversationView {
   const waiting = new Map(
-    entries.flatMap((entry) =>
-      entry.status === 'acked' ? [] : entry.message_ids.map((id) => [id, entry] as const),
+    commands.flatMap((command) =>
+      command.status === 'acked' ? [] : command.message_ids.map((id) => [id, command] as const),
     ),
   )
-  const messages = held.messages.map((message) =>
-    messageView(message, waiting.get(message.id), overlay),
+  const messages = conversation.messages.map((message) =>
+    messageView(message, waiting.get(message.id), streamedText),
   )
-  return { ...held, messages, delivery: deliveryOf(entries), windowed, loading, outbox }
+  return { ...conversation, messages, delivery: deliveryOf(commands), windowed, loading, outbox }
 }
 
 export const summaryView = (
-  held: Conversation,
-  entries: readonly PendingCommand[],
-): SummaryView => ({
-  ...summaryOf(held),
-  delivery: deliveryOf(entries),
-})
+  conversation: Conversation,
+  commands: readonly Pending[],
+): SummaryView => ({ ...summaryOf(conversation), delivery: deliveryOf(commands) })
 
 function messageView(
   message: Message,
-  entry: PendingCommand | undefined,
-  overlay: StreamedText,
+  command: Pending | undefined,
+  streamedText: StreamedText,
 ): MessageView {
-  if (entry) return { ...message, delivery: deliveryOf([entry]), mutation_id: entry.mutation_id }
-  if (message.status === 'streaming') {
-    const content = overlay.over(message.id, message.content)
-    const thinking_since = overlay.thinkingSince(message.id, content.length)
-    return {
-      ...message,
-      content,
-      delivery: 'sent',
-      ...(thinking_since !== undefined && { thinking_since }),
-    }
+  if (command) {
+    const { mutation_id } = command
+    return { ...message, delivery: deliveryOf([command]), mutation_id }
   }
-  let view = atRest.get(message)
-  if (!view) atRest.set(message, (view = { ...message, delivery: 'sent' }))
+  if (message.status === 'streaming') {
+    const content = streamedText.append(message.id, message.content)
+    const thinking_since = streamedText.thinkingSince(message.id, content.length)
+    const thinking = thinking_since !== undefined && { thinking_since }
+    return { ...message, content, delivery: 'sent', ...thinking }
+  }
+  let view = messageViews.get(message)
+  if (!view) messageViews.set(message, (view = { ...message, delivery: 'sent' }))
   return view
 }
 
 const worstFirst = ['failed', 'queued', 'sending'] as const
 
-export function deliveryOf(entries: readonly PendingCommand[]): Delivery {
-  return worstFirst.find((status) => entries.some((entry) => entry.status === status)) ?? 'sent'
+/** The worst status of the commands. */
+export function deliveryOf(commands: readonly { readonly status: PendingStatus }[]): Delivery {
+  return worstFirst.find((status) => commands.some((one) => one.status === status)) ?? 'sent'
 }
 
 /** The list that shows a conversation. */
@@ -85,7 +91,7 @@ export function listOf({ deleted_at, archived }: Summary): ListState {
   return archived ? 'archived' : 'active'
 }
 
-/** Newest first; ids break ties, as in the server's lists. */
+/** The order of the server's lists: ids break ties. */
 export function newestFirst(a: Summary, b: Summary): number {
   if (a.updated_at !== b.updated_at) return a.updated_at < b.updated_at ? 1 : -1
   return a.id < b.id ? 1 : -1

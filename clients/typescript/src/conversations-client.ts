@@ -1,20 +1,25 @@
-// The topic `conversations` as pages use it.
+// Topic `conversations` as programs use it.
+import type { WireChange } from '@lockstep/protocol/change'
 import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import { isKnownOf } from '@lockstep/protocol/known-change'
 import type { MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Delta } from '@lockstep/protocol/sync'
+import { decidedCommand, undecidedCommand, updateCommand } from './conversation-commands.ts'
 import {
   conversationModel,
-  PAGE,
+  PAGE_LIMIT,
   withoutMessages,
   type ConversationState,
 } from './conversation-model.ts'
 import { conversationView, listOf, newestFirst, summaryView } from './conversation-view.ts'
-import { listConversations } from './rest/conversations.ts'
-import type { Call } from './rest/call.ts'
+import { MessageWindows } from './message-windows.ts'
+import { loadOlderMessages } from './older-messages.ts'
 import { PagedLists } from './paged-lists.ts'
+import type { Call } from './rest/call.ts'
+import { listConversations } from './rest/conversations.ts'
 import { StreamedText } from './streamed-text.ts'
 import { TopicClient } from './topic-client.ts'
 import { TopicReplica } from './topic-replica.ts'
@@ -22,67 +27,64 @@ import type {
   ConversationFields,
   ConversationsTopic,
   ConversationView,
+  IssuedCommand,
   ListState,
   ListView,
-  IssuedCommand,
   SummaryView,
 } from './views.ts'
-import { loadOlder, MessageWindows } from './message-windows.ts'
-
-type Commands = ConversationCommands
 
 export class ConversationsClient
   extends TopicClient<ConversationState>
   implements ConversationsTopic
 {
-  readonly #call: Call
   protected readonly topic: TopicReplica<ConversationState>
+  readonly #call: Call
   readonly #lists: PagedLists<{ state: ListState }, Summary>
   readonly #windows = new MessageWindows()
-  readonly #overlay = new StreamedText()
-  readonly #older = new Map<string, Promise<void>>()
+  readonly #streamedText = new StreamedText()
+  readonly #olderLoads = new Map<string, Promise<void>>()
   readonly #views = new Map<string, ConversationView | undefined>()
   readonly #summaries = new Map<string, SummaryView>()
-  #listViews: Partial<Record<ListState, ListView>> = {}
+  readonly #listViews = new Map<ListState, ListView>()
 
-  constructor(call: Call, onChange: () => void) {
+  constructor(call: Call, changed: () => void) {
     super()
     this.#call = call
-    const changed = () => {
-      this.#listViews = {}
+    const listsChanged = () => {
+      this.#listViews.clear()
       this.topic.notify()
     }
     const first: { state: ListState } = { state: 'active' }
-    this.#lists = new PagedLists((query) => listConversations(call, query), first, changed)
+    this.#lists = new PagedLists((query) => listConversations(call, query), first, listsChanged)
     const model = conversationModel({
       call,
-      toLoad: () => this.#windows.onlyOpen(),
+      keepOpen: () => this.#windows.keepOpen(),
       isWindowed: (id) => this.#windows.has(id),
       loadLists: (put) => this.#lists.load(put),
     })
-    const hooks = {
-      invalidate: (id: string) => this.#invalidate(id),
-      delta: (delta: Delta) => this.#streamed(delta),
-      applied: ({ op, data }: { op: string; data?: Record<string, unknown> }) => {
-        if (op === 'finished') this.#overlay.end(data?.message_id as string)
-      },
-    }
-    this.topic = new TopicReplica(model, hooks, onChange)
+    this.topic = new TopicReplica(model, {
+      changed,
+      invalidate: (id) => this.#invalidate(id),
+      delta: (delta) => this.#stream(delta),
+      applied: (change) => this.#endStream(change),
+    })
   }
 
   override end(): void {
-    this.#lists.forget()
-    this.#windows.forget()
-    this.#overlay.clear()
-    this.#older.clear()
+    this.#lists.clear()
+    this.#windows.clear()
+    this.#streamedText.clear()
+    this.#olderLoads.clear()
     this.#views.clear()
     this.#summaries.clear()
-    this.#listViews = {}
+    this.#listViews.clear()
     super.end()
   }
 
   list(state: ListState): ListView {
-    return (this.#listViews[state] ??= this.#listView(state))
+    const view = this.#listViews.get(state) ?? this.#listView(state)
+    this.#listViews.set(state, view)
+    return view
   }
 
   async loadMore(state: ListState): Promise<void> {
@@ -100,8 +102,8 @@ export class ConversationsClient
 
   async open(id: string): Promise<ConversationView> {
     this.#windows.open(id)
-    const { entities, scope } = await this.topic.whenLoaded()
-    if (entities.isLoading(id) || !this.#isComplete(id)) await scope.race(entities.load(id))
+    const { entities, lifetime } = await this.topic.whenLoaded()
+    if (entities.isLoading(id) || !this.#isComplete(id)) await lifetime.race(entities.load(id))
     const view = this.get(id)
     if (!view) throw new Fault('not_found', { detail: 'There is no such conversation' })
     return view
@@ -114,14 +116,14 @@ export class ConversationsClient
   }
 
   loadOlder(id: string): Promise<void> {
-    const load = async () => {
-      const { entities, scope } = await this.topic.whenLoaded()
-      await loadOlder(entities, scope, this.#call, id)
-    }
-    const present = this.#older.get(id)
+    const present = this.#olderLoads.get(id)
     if (present) return present
-    const loading = load().finally(() => this.#older.delete(id))
-    this.#older.set(id, loading)
+    const load = async () => {
+      const { entities, lifetime } = await this.topic.whenLoaded()
+      await loadOlderMessages(entities, lifetime, this.#call, id)
+    }
+    const loading = load().finally(() => this.#olderLoads.delete(id))
+    this.#olderLoads.set(id, loading)
     return loading
   }
 
@@ -134,21 +136,19 @@ export class ConversationsClient
     return { items, next_cursor }
   }
 
-  create(input: Commands['create'] = {}): IssuedCommand {
+  create(input: ConversationCommands['create'] = {}): IssuedCommand {
     const id = input.id ?? newId()
     const messages = input.messages?.map(withId)
-    return this.#send('create', { ...input, id, ...(messages && { messages }) }, id, messages)
+    const payload = { ...input, id, ...(messages && { messages }) }
+    return this.topic.send(decidedCommand('create', payload, id, messages))
   }
   update(
     id: string,
     fields: ConversationFields,
     { if_version }: { if_version?: number } = {},
   ): IssuedCommand {
-    return this.#send(
-      'update',
-      { conversation_id: id, ...fields, ...(if_version && { if_version }) },
-      id,
-    )
+    const condition = if_version !== undefined && { if_version }
+    return this.topic.send(updateCommand({ conversation_id: id, ...fields, ...condition }))
   }
   rename(id: string, title: string, options?: { if_version?: number }): IssuedCommand {
     return this.update(id, { title }, options)
@@ -162,7 +162,8 @@ export class ConversationsClient
 
   append(id: string, input: MessageInput): IssuedCommand {
     const message = withId(input)
-    return this.#send('append', { conversation_id: id, message }, id, [message])
+    const payload = { conversation_id: id, message }
+    return this.topic.send(decidedCommand('append', payload, id, [message]), message.id)
   }
 
   edit(
@@ -173,6 +174,7 @@ export class ConversationsClient
   ): IssuedCommand {
     const message = this.get(id)?.messages.find((message) => message.id === message_id)
     if (!message) throw new Fault('not_found', { detail: 'This message is not loaded' })
+    const { role, replaces, metadata } = message
     const refused = this.topic
       .itemsOf(id)
       .find(
@@ -180,76 +182,57 @@ export class ConversationsClient
           status === 'failed' && command === 'append' && message_ids[0] === message_id,
       )
     if (refused) {
-      const { role, replaces, metadata } = message
       refused.discard()
       return this.append(id, { id: message_id, role, content, replaces, metadata })
     }
-    const edited = {
-      id: message_id,
-      role: message.role,
-      content,
-      ...(version !== undefined && { version }),
-    }
-    return this.#send(
-      'update',
-      { conversation_id: id, messages: [edited] },
-      id,
-      [edited],
-      version !== undefined,
-    )
+    const condition = version !== undefined && { version }
+    const messages = [{ id: message_id, role, content, ...condition }]
+    return this.topic.send(updateCommand({ conversation_id: id, messages }), message_id)
   }
 
   delete(id: string): IssuedCommand {
-    return this.#send('delete', { conversation_id: id }, id)
+    return this.topic.send(decidedCommand('delete', { conversation_id: id }, id))
   }
   restore(id: string): IssuedCommand {
-    return this.#send('restore', { conversation_id: id }, id)
-  }
-  rewind(id: string, seq: number): IssuedCommand {
-    return this.#send('rewind', { conversation_id: id, seq }, id)
+    return this.topic.send(decidedCommand('restore', { conversation_id: id }, id))
   }
   purge(id: string): IssuedCommand {
-    return this.#send('purge', { conversation_id: id }, id)
+    return this.topic.send(decidedCommand('purge', { conversation_id: id }, id))
+  }
+  rewind(id: string, seq: number): IssuedCommand {
+    return this.topic.send(undecidedCommand('rewind', { conversation_id: id, seq }))
   }
   reply(id: string, options: { agent?: string; replaces?: string } = {}): IssuedCommand {
-    return this.#send('reply', { conversation_id: id, ...options }, id)
+    return this.topic.send(undecidedCommand('reply', { conversation_id: id, ...options }))
   }
   regenerate(id: string, message_id: string, options: { agent?: string } = {}): IssuedCommand {
     return this.reply(id, { ...options, replaces: message_id })
   }
   stop(id: string, message_id: string): IssuedCommand {
-    return this.#send('stop', { conversation_id: id, message_id }, id)
+    return this.topic.send(undecidedCommand('stop', { conversation_id: id, message_id }))
   }
 
-  #send<Name extends keyof Commands>(
-    name: Name,
-    payload: Commands[Name],
-    entity_id: string,
-    messages: readonly { id: string }[] = [],
-    insists = false,
-  ): IssuedCommand {
-    const message_ids = messages.map(({ id }) => id)
-    const id = name === 'create' ? entity_id : (message_ids[0] ?? entity_id)
-    return this.topic.send({ name, payload, entity_id, message_ids, checksVersion: insists }, id)
-  }
-
-  /** Nothing has to be loaded to show it: its window is here, or it exists only on this device so far. */
+  /**
+   * Nothing has to be loaded: the window is here, or only this device knows the conversation so
+   * far.
+   */
   #isComplete(id: string): boolean {
-    if (this.topic.entries(id).some(({ name }) => name === 'create')) return true
+    if (this.topic.commands(id).some(({ name }) => name === 'create')) return true
     const held = this.topic.entities?.get(id)
     if (!held) return false
-    return !isConversation(held) || !held.has_more || held.messages.length >= PAGE / 2
+    return !isConversation(held) || !held.has_more || held.messages.length >= PAGE_LIMIT / 2
   }
 
   #view(id: string): ConversationView | undefined {
-    const held = this.topic.view(id)
-    if (!held || !isConversation(held)) return undefined
+    const conversation = this.topic.view(id)
+    if (!conversation || !isConversation(conversation)) return undefined
+    const hasWindow = conversation.messages.length > 0 || !conversation.has_more
     return conversationView({
-      held,
-      entries: this.topic.entries(id),
+      conversation,
+      commands: this.topic.commands(id),
       outbox: this.topic.itemsOf(id),
-      overlay: this.#overlay,
-      windowed: this.#windows.has(id) && (held.messages.length > 0 || !held.has_more),
+      streamedText: this.#streamedText,
+      windowed: this.#windows.has(id) && hasWindow,
       loading: this.topic.entities?.isLoading(id) ?? false,
     })
   }
@@ -257,10 +240,13 @@ export class ConversationsClient
   #listView(state: ListState): ListView {
     const items: SummaryView[] = []
     for (const id of this.topic.keys()) {
-      const held = this.topic.view(id)
-      if (!held || !isConversation(held) || listOf(held) !== state) continue
+      const conversation = this.topic.view(id)
+      if (!conversation || !isConversation(conversation) || listOf(conversation) !== state) continue
       let summary = this.#summaries.get(id)
-      if (!summary) this.#summaries.set(id, (summary = summaryView(held, this.topic.entries(id))))
+      if (!summary) {
+        summary = summaryView(conversation, this.topic.commands(id))
+        this.#summaries.set(id, summary)
+      }
       items.push(summary)
     }
     const { cursor, loading, loaded } = this.#lists.of({ state })
@@ -270,19 +256,24 @@ export class ConversationsClient
   #invalidate(id: string): void {
     this.#views.delete(id)
     this.#summaries.delete(id)
-    this.#listViews = {}
+    this.#listViews.clear()
   }
 
-  #streamed(delta: Delta): void {
+  #stream(delta: Delta): void {
     const { entity_id, message_id } = delta
     const held = this.topic.entities?.get(entity_id)
-    if (message_id === undefined || !held || !isConversation(held) || !this.#windows.has(entity_id))
-      return
+    if (message_id === undefined || !held || !isConversation(held)) return
+    if (!this.#windows.has(entity_id)) return
     const message = held.messages.findLast(({ id }) => id === message_id)
     if (message && message.status !== 'streaming') return
-    if (!this.#overlay.add(message_id, delta, message?.content.length ?? 0)) return
+    if (!this.#streamedText.add(message_id, delta, message?.content.length ?? 0)) return
     this.#views.delete(entity_id)
     this.topic.notify()
+  }
+
+  #endStream(change: WireChange): void {
+    if (!isKnownOf('conversations', change) || change.op !== 'finished' || !change.data) return
+    this.#streamedText.end(change.data.message_id)
   }
 }
 

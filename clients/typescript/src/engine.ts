@@ -1,19 +1,25 @@
-// The client engine: one user's state on this device, kept in lockstep with the server. Usable without a framework, in browsers and
-// in Node. Nothing of the user's outlives it: state and outbox are in memory only.
+// The client engine: one user's state on this device, kept in lockstep with the server. It needs no
+// framework and runs in browsers and in Node. State and outbox live in memory only, so that nothing
+// of the user's is left when the engine ends.
+//
+//   stopped --start--> starting --somebody is signed in--> ready
+//      ^                   |                                 |
+//      |                   +--nobody is--> signed-out <------+ session ended
+//      +--stop, or the server refuses for good: from every state
 import type { Session, User } from '@lockstep/protocol/account'
 import { errors } from '@lockstep/protocol/error-codes'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Problem } from '@lockstep/protocol/problem'
-import type { Topic as TopicName } from '@lockstep/protocol/topics'
+import type { Topic } from '@lockstep/protocol/topics'
 import { AccountClient } from './account-client.ts'
 import { AgentsClient } from './agents-client.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
-import { createCall, type Call } from './rest/call.ts'
+import { Lifetime } from './lifetime.ts'
 import { Notifier } from './notifier.ts'
 import { systemClock, type Clock, type Connect } from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
-import { Lifetime } from './lifetime.ts'
+import { createCall, type Call } from './rest/call.ts'
 import { connectBySocketIo } from './socket-io.ts'
 import type { EngineSession } from './topic-replica.ts'
 import type {
@@ -28,23 +34,24 @@ export interface EngineOptions {
   /** The server, `https://host[:port]`; '' in a page that the server itself delivers. */
   origin: string
   fetch?: typeof fetch
-  /** Makes a namespace's socket; default: socket.io-client, all namespaces over one WebSocket. */
+  /** Makes a namespace's socket. Default: socket.io-client, all namespaces over one WebSocket. */
   connect?: Connect
-  /** Sent with each HTTP request and, in Node, with the WebSocket's: the session cookie. */
+  /** Sent with each HTTP request and, in Node, with each WebSocket's: the session cookie. */
   headers?: () => Record<string, string>
-  /** What to follow; default: everything. `account` is always followed. */
-  topics?: readonly TopicName[]
+  /** The topics to follow. Default: all. `account` is always followed. */
+  topics?: readonly Topic[]
   clock?: Clock
-  /** 0 ≤ x < 1; jitter. */
+  /** A random number, 0 ≤ x < 1, for the delays before reconnects. */
   random?: () => number
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the Unix epoch. */
   now?: () => number
 }
 
 /**
- * `starting`: asking the server who is signed in, as long as it takes. `signed-out`: nobody, or not any more; state and outbox are gone, sign
- * in (`call`) and `start` again. `stopped`: not started, stopped, or refused for good (`problem`: `protocol_unsupported` means a
- * reload of the page is due).
+ * `starting`: the engine asks the server who is signed in, as long as it takes. `signed-out`:
+ * nobody is, or not any more. State and outbox are gone; sign in with `call` and `start` again.
+ * `stopped`: not started, stopped, or refused by the server for good. Then `problem` says why;
+ * `protocol_unsupported` means that the page has to be reloaded.
  */
 export type EngineState =
   | { readonly name: 'starting' }
@@ -53,34 +60,45 @@ export type EngineState =
   | { readonly name: 'stopped'; readonly problem?: Problem }
 
 export interface Engine {
-  /** Asks who is signed in, loads and goes live. Resolves when it is `ready`, `signed-out` or `stopped`; topics load behind it. */
+  /**
+   * Asks the server who is signed in, loads the topics and goes live. Resolves as soon as the state
+   * is `ready`, `signed-out` or `stopped`; the topics load afterwards.
+   */
   start(): Promise<EngineState>
   /** Ends sockets, timers and requests. Unsent commands are dropped (see `unsent`). */
   stop(): Promise<void>
   readonly state: EngineState
   readonly connection: ConnectionState
-  /** Commands that the server has not confirmed and that closing now would lose; failed ones count. */
+  /** How many commands would be lost if the engine stopped now. Failed ones count. */
   readonly unsent: number
-  /** Of all topics, in the order of issue. */
+  /** The pending commands of all topics, in the order in which they were issued. */
   readonly outbox: readonly OutboxItem[]
   readonly conversations: ConversationsTopic
   readonly preferences: PreferencesTopic
   readonly account: AccountTopic
   readonly agents: AgentsTopic
-  /** Any route of the REST API, typed. Throws Fault; `unauthenticated` also signs the engine out. */
+  /**
+   * Requests any route of the REST API. Throws Fault; `unauthenticated` also signs the engine out.
+   */
   readonly call: Call
-  /** Called after `state`, `connection`, `unsent` or `outbox` changed (topics have their own). Returns the unsubscriber. */
+  /**
+   * Calls `listener` after `state`, `connection`, `unsent` or `outbox` has changed. Each topic has
+   * a `subscribe` of its own. Returns the function that ends this.
+   */
   subscribe(listener: () => void): () => void
-  /** The tab is looked at again or the network is back: reconnect at once, or check that nothing was missed. Cheap. */
+  /**
+   * For when the user returns to the tab or the network is back: reconnects at once, or checks that
+   * no change was missed. Cheap.
+   */
   nudge(): void
 }
 
-/** An engine, not yet started. */
+/** An engine that isn't started yet. */
 export function createEngine(options: EngineOptions): Engine {
   return new LocalEngine(options)
 }
 
-type Followed = ConversationsClient | PreferencesClient | AgentsClient | AccountClient
+type FollowedTopic = ConversationsClient | PreferencesClient | AgentsClient | AccountClient
 
 class LocalEngine implements Engine {
   readonly conversations: ConversationsClient
@@ -90,34 +108,33 @@ class LocalEngine implements Engine {
   readonly call: Call
   readonly #options: EngineOptions
   readonly #notifier = new Notifier()
-  readonly #followed: readonly Followed[]
+  readonly #topics: readonly FollowedTopic[]
   #state: EngineState = { name: 'stopped' }
-  #scope: Lifetime | undefined
-  #connection: ConnectionManager | undefined
+  #lifetime: Lifetime | undefined
+  #connections: ConnectionManager | undefined
   #starting: Promise<EngineState> | undefined
   #retryNow = () => {}
-  #waiting = false
+  #isWaiting = false
 
   constructor(options: EngineOptions) {
     this.#options = options
     this.call = this.#createCall(options)
-    const onChange = () => this.#notifier.changed()
-    // What the topics ask for ends with the run; what a page asks for doesn't: signing out is such a request.
-    const call: Call = (route, ask, options) =>
-      this.call(route, ask, { signal: this.#scope?.signal, ...options })
-    this.conversations = new ConversationsClient(call, onChange)
-    this.preferences = new PreferencesClient(call, onChange)
-    this.agents = new AgentsClient(call, onChange)
+    const changed = () => this.#notifier.changed()
+    // The topics' own requests end with the session. Those of the page don't: signing out is one.
+    const call: Call = (route, request, options) =>
+      this.call(route, request, { signal: this.#lifetime?.signal, ...options })
+    this.conversations = new ConversationsClient(call, changed)
+    this.preferences = new PreferencesClient(call, changed)
+    this.agents = new AgentsClient(call, changed)
     this.account = new AccountClient({
       call,
-      onChange,
-      onExpelled: () => this.#end({ name: 'signed-out' }),
+      changed,
+      expelled: () => this.#end({ name: 'signed-out' }),
     })
-    const { topics = ['conversations', 'preferences', 'agents'] } = options
-    const optional = (['conversations', 'preferences', 'agents'] as const).filter((name) =>
-      topics.includes(name),
-    )
-    this.#followed = [...optional.map((name) => this[name]), this.account]
+    const optional = ['conversations', 'preferences', 'agents'] as const
+    const { topics = optional } = options
+    const followed = optional.filter((name) => topics.includes(name)).map((name) => this[name])
+    this.#topics = [...followed, this.account]
   }
 
   get state(): EngineState {
@@ -125,17 +142,16 @@ class LocalEngine implements Engine {
   }
 
   get connection(): ConnectionState {
-    return (
-      this.#connection?.state(this.#followed.length) ?? (this.#waiting ? 'offline' : 'connecting')
-    )
+    if (this.#connections) return this.#connections.state(this.#topics.length)
+    return this.#isWaiting ? 'offline' : 'connecting'
   }
 
   get unsent(): number {
-    return this.#followed.reduce((sum, { unsent }) => sum + unsent, 0)
+    return this.#topics.reduce((sum, { unsent }) => sum + unsent, 0)
   }
 
   get outbox(): readonly OutboxItem[] {
-    const items = this.#followed.flatMap(({ outbox }) => outbox)
+    const items = this.#topics.flatMap(({ outbox }) => outbox)
     return items.sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? -1 : 1))
   }
 
@@ -156,101 +172,94 @@ class LocalEngine implements Engine {
 
   nudge(): void {
     this.#retryNow()
-    this.#connection?.nudge()
-    for (const topic of this.#followed) topic.check()
+    this.#connections?.nudge()
+    for (const topic of this.#topics) topic.check()
   }
 
   async #start(): Promise<EngineState> {
     const { clock = systemClock, random = Math.random, now = Date.now } = this.#options
-    const scope = new Lifetime(clock, random, now)
-    this.#scope = scope
-    this.#set({ name: 'starting' })
-    for (let attempt = 0; !scope.ended; attempt++) {
+    const lifetime = new Lifetime(clock, random, now)
+    this.#lifetime = lifetime
+    this.#setState({ name: 'starting' })
+    for (let attempt = 0; !lifetime.ended; attempt++) {
       try {
-        const { user, session } = await this.call('getMe', {}, { signal: scope.signal })
-        if (!scope.ended) this.#begin(scope, user, session)
+        const { user, session } = await this.call('getMe', {}, { signal: lifetime.signal })
+        if (!lifetime.ended) this.#begin(lifetime, user, session)
         break
       } catch (error) {
         if (!(error instanceof Fault)) throw error
-        if (scope.ended) break
+        if (lifetime.ended) break
         if (errors[error.code].closes) {
-          this.#refused(error)
+          this.#rejected(error)
           break
         }
-        await this.#waitToAskAgain(scope, attempt, error.extra.retry_after_ms)
+        await this.#waitForRetry(lifetime, attempt, error.extra.retry_after_ms)
       }
     }
     return this.#state
   }
 
-  async #waitToAskAgain(scope: Lifetime, attempt: number, floor = 0): Promise<void> {
-    this.#waiting = true
+  async #waitForRetry(lifetime: Lifetime, attempt: number, floor = 0): Promise<void> {
+    this.#isWaiting = true
     this.#notifier.changed()
     await Promise.race([
-      scope.sleep(scope.delay(attempt, floor)),
+      lifetime.sleep(lifetime.delay(attempt, floor)),
       new Promise<void>((resolve) => (this.#retryNow = resolve)),
     ])
-    this.#waiting = false
+    this.#isWaiting = false
     this.#notifier.changed()
   }
 
-  #begin(scope: Lifetime, user: User, session: Session): void {
-    const { connect, origin, headers } = this.#options
-    const refused = (fault: Fault) => this.#refused(fault)
-    const connection = new ConnectionManager(connect ?? connectBySocketIo(origin, headers), scope, {
-      changed: () => this.#notifier.changed(),
-      refused,
-    })
-    this.#connection = connection
-    this.#set({ name: 'ready', user, session })
-    const run: EngineSession = {
-      user_id: user.id,
-      session_id: session.id,
-      scope,
-      connection,
-      refused,
-    }
-    for (const topic of this.#followed) {
-      if (topic instanceof AccountClient) topic.signedIn({ user, session }, run)
-      else topic.begin(run)
+  #begin(lifetime: Lifetime, user: User, session: Session): void {
+    const { origin, headers, connect = connectBySocketIo(origin, headers) } = this.#options
+    const rejected = (fault: Fault) => this.#rejected(fault)
+    const changed = () => this.#notifier.changed()
+    const connections = new ConnectionManager(connect, lifetime, { changed, rejected })
+    this.#connections = connections
+    this.#setState({ name: 'ready', user, session })
+    const engineSession: EngineSession = { user_id: user.id, lifetime, connections, rejected }
+    for (const topic of this.#topics) {
+      if (topic instanceof AccountClient) topic.signedIn({ user, session }, engineSession)
+      else topic.begin(engineSession)
     }
   }
 
-  #refused(fault: Fault): void {
+  /** The server has refused this device for good. */
+  #rejected(fault: Fault): void {
     if (fault.code === 'unauthenticated') this.#end({ name: 'signed-out' })
     else this.#end({ name: 'stopped', problem: toProblem(fault) })
   }
 
   #end(state: EngineState): void {
-    this.#scope?.end()
-    this.#scope = undefined
-    this.#connection?.close()
-    this.#connection = undefined
-    for (const topic of this.#followed) topic.end()
-    this.#set(state)
+    this.#lifetime?.end()
+    this.#lifetime = undefined
+    this.#connections?.close()
+    this.#connections = undefined
+    for (const topic of this.#topics) topic.end()
+    this.#setState(state)
   }
 
-  #set(state: EngineState): void {
+  #setState(state: EngineState): void {
     this.#state = state
     this.#notifier.changed()
   }
 
-  #createCall({ origin, headers = () => ({}), fetch: ask = fetch }: EngineOptions): Call {
+  #createCall({ origin, headers = () => ({}), fetch: request = fetch }: EngineOptions): Call {
     const call = createCall({
       origin,
       headers,
-      // Not a method call: a browser's fetch insists on its own `this`.
-      fetch: (...args) => ask(...args),
+      // A function call and not a method call: a browser's fetch accepts no foreign `this`.
+      fetch: (...args) => request(...args),
       userId: () => (this.#state.name === 'ready' ? this.#state.user.id : undefined),
     })
-    return async (...asked) => {
-      const scope = this.#scope
+    return async (...args) => {
+      const lifetime = this.#lifetime
       try {
-        return await call(...asked)
+        return await call(...args)
       } catch (error) {
-        const isSignOut =
-          error instanceof Fault && error.code === 'unauthenticated' && this.#state.name === 'ready'
-        if (isSignOut && this.#scope === scope) this.#end({ name: 'signed-out' })
+        const isSignedOut = error instanceof Fault && error.code === 'unauthenticated'
+        if (isSignedOut && this.#state.name === 'ready' && this.#lifetime === lifetime)
+          this.#end({ name: 'signed-out' })
         throw error
       }
     }

@@ -1,49 +1,51 @@
-// The confirmed state of a topic: its entities as the server's log made them. Entities that the log alone can't give are loaded; changes
-// that arrive meanwhile are kept and applied after the load, so that an older answer never covers a newer change.
+// The confirmed state of a topic: its entities as the server's log made them. An entity whose state
+// doesn't follow from the log alone is loaded. Changes that arrive during the load are kept and
+// applied after it, so that an older response never covers a newer change.
 import type { WireChange } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { createDeferred, type Deferred } from './deferred.ts'
+import type { Lifetime } from './lifetime.ts'
 import { isRetryable } from './rest/call.ts'
 import type { TopicModel } from './topic-model.ts'
-import type { Lifetime } from './lifetime.ts'
 
-const MOST_LOADS = 4
+const MAX_LOADS_AT_ONCE = 4
 
-interface Load<Held> {
-  kept: WireChange[]
-  /** The version that made it necessary: an older answer won't do. */
-  needed: number
-  done: Deferred<Held | undefined>
+interface Load<State> {
+  changes: WireChange[]
+  /** The version that made the load necessary. An older response won't do. */
+  minVersion: number
+  done: Deferred<State | undefined>
 }
 
 export interface EntitiesDeps {
   changed(key: string): void
-  /** An answer came of another log than the one that is followed. */
-  otherLog(epoch: string | undefined): boolean
+  /** Reports the epoch of a response. True if it isn't the epoch of the log that is followed. */
+  isOtherLog(epoch: string | undefined): boolean
 }
 
-export class Entities<Held extends object> {
-  readonly #model: TopicModel<Held>
-  readonly #port: EntitiesDeps
-  readonly #scope: Lifetime
+export class Entities<State extends object> {
+  readonly #model: TopicModel<State>
+  readonly #deps: EntitiesDeps
+  readonly #lifetime: Lifetime
   readonly #waiting: string[] = []
   readonly #watchers = new Map<string, Set<(change?: WireChange) => void>>()
-  #held = new Map<string, Held>()
-  #loads = new Map<string, Load<Held>>()
+  #states = new Map<string, State>()
+  #loads = new Map<string, Load<State>>()
   #running = 0
-  /** Counts the reloads: what was asked for before one is worthless after it. */
   #generation = 0
 
-  constructor(model: TopicModel<Held>, port: EntitiesDeps, scope: Lifetime) {
+  constructor(model: TopicModel<State>, deps: EntitiesDeps, lifetime: Lifetime) {
     this.#model = model
-    this.#port = port
-    this.#scope = scope
+    this.#deps = deps
+    this.#lifetime = lifetime
   }
 
+  /** Counts the calls of `replaceAll`. A response to a request from before one is worthless. */
   get generation(): number {
     return this.#generation
   }
 
+  /** How many entities are being loaded. */
   get loading(): number {
     return this.#loads.size
   }
@@ -52,59 +54,65 @@ export class Entities<Held extends object> {
     return this.#loads.has(key)
   }
 
-  get(key: string): Held | undefined {
-    return this.#held.get(key)
+  get(key: string): State | undefined {
+    return this.#states.get(key)
   }
 
   keys(): IterableIterator<string> {
-    return this.#held.keys()
+    return this.#states.keys()
   }
 
-  /** Everything anew. */
-  replaceAll(held: Map<string, Held>): void {
-    const before = this.#held
+  /** The whole topic was loaded again. */
+  replaceAll(states: Map<string, State>): void {
+    const before = this.#states
     this.#generation++
-    this.#held = new Map()
+    this.#states = new Map()
     const loads = this.#loads
     this.#loads = new Map()
     this.#waiting.length = 0
-    for (const [key, value] of held) this.set(key, value)
-    for (const key of before.keys()) if (!held.has(key)) this.#port.changed(key)
+    for (const [key, state] of states) this.set(key, state)
+    for (const key of before.keys()) if (!states.has(key)) this.#deps.changed(key)
     for (const key of this.#watchers.keys()) this.#notify(key)
     for (const [key, { done }] of loads) done.resolve(this.load(key))
   }
 
-  /** `change`: what made it so, if it was the log. */
-  set(key: string, held: Held, change?: WireChange): void {
-    this.#held.set(key, this.#model.trim?.(key, held) ?? held)
-    this.#port.changed(key)
+  /** @param change the change of the log that led to `state`, if one did */
+  set(key: string, state: State, change?: WireChange): void {
+    this.#states.set(key, this.#model.trim?.(key, state) ?? state)
+    this.#deps.changed(key)
     this.#notify(key, change)
   }
 
-  /** Takes what a page of a list has, unless something is known of the entity: that is as new, or will be by the log. */
-  offer(key: string, held: Held): void {
-    if (!this.#held.has(key) && !this.#loads.has(key)) this.set(key, held)
+  /**
+   * Takes a state from a page of a list, unless the entity is known: the log keeps that one
+   * current.
+   */
+  offer(key: string, state: State): void {
+    if (!this.#states.has(key) && !this.#loads.has(key)) this.set(key, state)
   }
 
-  /** The next change of the log. */
+  /** Takes the next change of the log. */
   follow(change: WireChange): void {
     const key = this.#model.keyOf(change)
     const load = this.#loads.get(key)
     if (load) {
-      load.kept.push(change)
-      load.needed = Math.max(load.needed, change.version)
+      load.changes.push(change)
+      load.minVersion = Math.max(load.minVersion, change.version)
     }
-    const held = this.#held.get(key)
-    const following = this.#model.actionFor(held, change)
-    if (following === 'load') return void (load ?? this.load(key, change.version))
-    if (following === 'ignore') return
+    const held = this.#states.get(key)
+    const action = this.#model.actionFor(held, change)
+    if (action === 'load') return void (load ?? this.load(key, change.version))
+    if (action === 'ignore') return
     const reduced = this.#model.reduce(held, change)
-    if (following === 'end') this.#loads.delete(key)
+    if (action === 'end') this.#loads.delete(key)
     if (reduced) this.set(key, reduced, change)
-    if (following === 'end') load?.done.resolve(reduced)
+    if (action === 'end') load?.done.resolve(reduced)
   }
 
-  /** Calls `watcher` with each change that was applied to the entity, and without one when it was set otherwise. */
+  /**
+   * Calls `watcher` with each change that was applied to the entity, and without one if its state
+   * was replaced. Returns the function that ends this.
+   */
   watch(key: string, watcher: (change?: WireChange) => void): () => void {
     const watchers = this.#watchers.get(key) ?? new Set()
     this.#watchers.set(key, watchers.add(watcher))
@@ -118,71 +126,76 @@ export class Entities<Held extends object> {
     for (const watcher of this.#watchers.get(key) ?? []) watcher(change)
   }
 
-  /** Reads an entity, once at a time and as often as it takes. Resolves with what is held then; undefined when it is gone. */
-  load(key: string, needed = 0): Promise<Held | undefined> {
+  /**
+   * Reads an entity, as often as it takes; calls during a load share it. Resolves with the state
+   * that is held then, which is undefined if the server doesn't have the entity.
+   */
+  load(key: string, minVersion = 0): Promise<State | undefined> {
     const present = this.#loads.get(key)
     if (present) return present.done.promise
-    const load: Load<Held> = { kept: [], needed, done: createDeferred() }
+    const load: Load<State> = { changes: [], minVersion, done: createDeferred() }
     this.#loads.set(key, load)
-    this.#port.changed(key)
+    this.#deps.changed(key)
     this.#waiting.push(key)
-    // Behind the batch of changes at hand: one of them may be the entity's end.
-    queueMicrotask(() => this.#next())
+    // After the changes that arrived together: one of them may be the entity's end.
+    queueMicrotask(() => this.#startLoads())
     return load.done.promise
   }
 
-  #next(): void {
-    while (this.#running < MOST_LOADS && this.#waiting.length > 0) {
+  #startLoads(): void {
+    while (this.#running < MAX_LOADS_AT_ONCE && this.#waiting.length > 0) {
       const key = this.#waiting.shift()!
       const load = this.#loads.get(key)
       if (!load) continue
       this.#running++
       void this.#run(key, load).finally(() => {
         this.#running--
-        if (!this.#scope.ended) this.#next()
+        if (!this.#lifetime.ended) this.#startLoads()
       })
     }
   }
 
-  async #run(key: string, load: Load<Held>): Promise<void> {
-    const isCurrent = () => !this.#scope.ended && this.#loads.get(key) === load
+  async #run(key: string, load: Load<State>): Promise<void> {
+    const isCurrent = () => !this.#lifetime.ended && this.#loads.get(key) === load
     for (let attempt = 0; isCurrent(); attempt++) {
-      load.kept.length = 0
-      const answer = await this.#ask(key)
+      load.changes.length = 0
+      const response = await this.#read(key)
       if (!isCurrent()) return
-      if (answer && answer !== 'gone' && this.#port.otherLog(answer.epoch)) return
-      if (answer && this.#finish(key, load, answer === 'gone' ? undefined : answer.held)) return
-      await this.#scope.sleep(this.#scope.delay(attempt))
+      if (response && response !== 'gone' && this.#deps.isOtherLog(response.epoch)) return
+      const state = response === 'gone' ? undefined : response?.state
+      if (response && this.#finish(key, load, state)) return
+      await this.#lifetime.sleep(this.#lifetime.delay(attempt))
     }
   }
 
-  /** undefined: ask again later. */
-  async #ask(key: string) {
+  /** Undefined means: try again later. */
+  async #read(key: string) {
     try {
-      return await this.#model.loadOne(key, this.#held.get(key))
+      return await this.#model.loadOne(key, this.#states.get(key))
     } catch (error) {
-      if (error instanceof Fault && error.code === 'not_found') return 'gone' as const
       if (!(error instanceof Fault)) throw error
       return isRetryable(error) ? undefined : ('gone' as const)
     }
   }
 
-  /** False when the answer doesn't lead to the present: it has to be asked for again. */
-  #finish(key: string, load: Load<Held>, answer: Held | undefined): boolean {
-    let candidate = answer
-    for (const change of load.kept) {
-      const following = this.#model.actionFor(candidate, change)
-      if (following === 'load') return false
-      if (following !== 'ignore') candidate = this.#model.reduce(candidate, change)
+  /**
+   * False if the response and the kept changes don't lead to the present: the entity is read again.
+   */
+  #finish(key: string, load: Load<State>, response: State | undefined): boolean {
+    let state = response
+    for (const change of load.changes) {
+      const action = this.#model.actionFor(state, change)
+      if (action === 'load') return false
+      if (action !== 'ignore') state = this.#model.reduce(state, change)
     }
-    const present = this.#held.get(key)
-    const needed = Math.max(load.needed, present ? this.#model.versionOf(present) : 0)
-    candidate ??= this.#model.tombstone(key, needed)
-    if (candidate && this.#model.versionOf(candidate) < needed) return false
+    const present = this.#states.get(key)
+    const minVersion = Math.max(load.minVersion, present ? this.#model.versionOf(present) : 0)
+    state ??= this.#model.tombstone(key, minVersion)
+    if (state && this.#model.versionOf(state) < minVersion) return false
     this.#loads.delete(key)
-    if (candidate) this.set(key, candidate)
-    this.#port.changed(key)
-    load.done.resolve(candidate)
+    if (state) this.set(key, state)
+    this.#deps.changed(key)
+    load.done.resolve(state)
     return true
   }
 }

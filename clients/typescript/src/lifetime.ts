@@ -1,17 +1,17 @@
-// The lifetime of one signed-in run of the engine. Whatever waits, waits on its scope, so that ending it leaves no timer, no request
-// and no late answer behind.
+// The time from one start of the engine to its stop or sign-out. Everything that waits does so
+// through its lifetime: when that ends, no timer, request or late response is left.
 import { Fault } from '@lockstep/protocol/errors'
 import type { Clock } from './platform.ts'
 
 const FIRST_DELAY = 1_000
-const LONGEST_DELAY = 10_000
+const MAX_DELAY = 10_000
 
 export class Lifetime {
   readonly #abort = new AbortController()
   readonly #clock: Clock
   readonly #random: () => number
   readonly #timers = new Set<() => void>()
-  /** Milliseconds since the epoch: for what is shown and stored. Waits go by `elapsed`. */
+  /** Milliseconds since the Unix epoch, for times that are shown or stored. Waits use `elapsed`. */
   readonly now: () => number
 
   constructor(clock: Clock, random: () => number, now: () => number) {
@@ -20,11 +20,12 @@ export class Lifetime {
     this.now = now
   }
 
-  /** See Clock. */
+  /** See `Clock`. */
   elapsed(): number {
     return this.#clock.elapsed()
   }
 
+  /** Aborts when the lifetime ends. */
   get signal(): AbortSignal {
     return this.#abort.signal
   }
@@ -33,7 +34,10 @@ export class Lifetime {
     return this.#abort.signal.aborted
   }
 
-  /** Runs `callback` in `ms` milliseconds unless it is cancelled or the scope ends. Returns the canceller. */
+  /**
+   * Calls `callback` in `ms` milliseconds, unless it is cancelled or the lifetime ends before.
+   * Returns the function that cancels it.
+   */
   after(ms: number, callback: () => void): () => void {
     if (this.ended) return () => {}
     const cancel = () => {
@@ -48,7 +52,7 @@ export class Lifetime {
     return cancel
   }
 
-  /** Resolves in `ms` milliseconds, or when the scope ends: look at `ended` behind it. */
+  /** Resolves in `ms` milliseconds, or when the lifetime ends: check `ended` afterwards. */
   sleep(ms: number): Promise<void> {
     if (this.ended) return Promise.resolve()
     return new Promise((resolve) => {
@@ -61,7 +65,7 @@ export class Lifetime {
     })
   }
 
-  /** The same promise, but it rejects with Fault `unavailable` when the scope ends first. */
+  /** Settles like `promise`, but rejects with Fault `unavailable` if the lifetime ends first. */
   race<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const ended = () => reject(new Fault('unavailable', { detail: 'The engine was stopped' }))
@@ -71,9 +75,12 @@ export class Lifetime {
     })
   }
 
-  /** Full jitter: a delay in milliseconds before attempt 0, 1, 2, …, at least `floor`; thousands of devices must not return at once. */
+  /**
+   * The delay in milliseconds before attempt 0, 1, 2, …, at least `floor`. It is random from zero
+   * up (full jitter), because thousands of devices must not return at once.
+   */
   delay(attempt: number, floor = 0): number {
-    return floor + this.spread(Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** Math.min(attempt, 10)))
+    return floor + this.spread(Math.min(MAX_DELAY, FIRST_DELAY * 2 ** Math.min(attempt, 10)))
   }
 
   /** A random share of `ms`. */

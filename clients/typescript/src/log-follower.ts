@@ -1,153 +1,166 @@
-// Follows one topic's log: hands on each change once, in the order of `seq`, without a gap. Gaps are asked for, what can't be followed
-// any more is loaded anew. It knows nothing of what the changes mean.
+// Follows one topic's log: it passes on each change once, in the order of `seq`, without a gap. It
+// knows nothing of what the changes mean.
+//
+//   load over HTTP --> holds everything up to its cursor
+//     change with seq = cursor + 1 .......... passes it on
+//     change further ahead, or a head ....... keeps it and requests the range in between
+//     change not ahead ...................... ignores it
+//     other epoch, reset, fruitless ranges .. loads again
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { limits } from '@lockstep/protocol/limits'
 import type { Head, RangeAnswer, RangeRequest, Sync } from '@lockstep/protocol/sync'
 import type { Lifetime } from './lifetime.ts'
 
-/** Changes kept while they can't be applied. What comes beyond is asked for later. */
-const MOST_KEPT = 2_000
-/** Ranges in a row without what the server said was there; then loading anew is the remedy. */
-const MOST_FRUITLESS = 4
+/** Changes that are kept while they can't be passed on. Further ones are requested later. */
+const MAX_KEPT = 2_000
+/**
+ * After so many ranges in a row without the changes that should be there, loading helps instead.
+ */
+const MAX_FRUITLESS = 4
 
 export interface LogFollowerDeps {
-  /** Replaces the state by what the server has now, and gives the cursor that it stands for. Throws Fault. */
+  /** Replaces the state with the server's and resolves with its cursor. Throws Fault. */
   load(): Promise<Cursor>
-  /** The next changes of the log. */
+  /** Takes the next changes of the log. */
   apply(changes: readonly WireChange[]): void
-  /** Throws when there is no answer. */
+  /** Rejects if no answer comes. */
   range(request: RangeRequest): Promise<RangeAnswer>
-  /** Whether `range` can be asked right now. */
+  /** Whether a range can be requested now. */
   connected(): boolean
-  /** The state was loaded; `before` is where it stood until then. */
+  /** The state was loaded. `before`: the cursor until then. */
   loaded(before: Cursor | undefined): void
-  /** False: loading again won't help (the engine is being ended). */
+  /** The load has failed. False: loading again won't help, because the engine is stopping. */
   failed(error: unknown): boolean
 }
 
 export class LogFollower {
-  readonly #port: LogFollowerDeps
-  readonly #scope: Lifetime
+  readonly #deps: LogFollowerDeps
+  readonly #lifetime: Lifetime
   readonly #kept = new Map<number, WireChange>()
   #cursor: Cursor | undefined
-  #loading = false
-  #catchingUp = false
-  /** Counts the loads: what was asked for before one is worthless after it. */
+  #isLoading = false
+  #isCatchingUp = false
+  /** Counts the loads. An answer to a request from before a load is worthless. */
   #loads = 0
-  /** The server has said that it will send what is behind this. */
-  #promised = -1
+  /** The server has announced that it will send everything up to this `seq`. */
+  #announced = -1
   /** The highest `seq` that is known to exist. */
-  #heard = 0
-  /** The epoch that the socket spoke of last. */
+  #head = 0
+  /** The epoch that the socket has named last. */
   #heardEpoch: string | undefined
 
-  constructor(port: LogFollowerDeps, scope: Lifetime) {
-    this.#port = port
-    this.#scope = scope
+  constructor(deps: LogFollowerDeps, lifetime: Lifetime) {
+    this.#deps = deps
+    this.#lifetime = lifetime
   }
 
-  /** The last change applied. */
+  /** Every change up to here was passed on. */
   get cursor(): Cursor | undefined {
     return this.#cursor
   }
 
-  /** Where to go on from; undefined while loading, since what is held is about to be replaced. */
+  /**
+   * Where a new connection starts. Undefined during a load, which is about to replace the state.
+   */
   get since(): Cursor | undefined {
-    return this.#loading ? undefined : this.#cursor
+    return this.#isLoading ? undefined : this.#cursor
   }
 
+  /** Nothing is known to be missing. */
   get settled(): boolean {
     return (
       this.#cursor !== undefined &&
-      !this.#loading &&
-      !this.#catchingUp &&
-      this.#promised < this.#cursor.seq &&
-      this.#heard <= this.#cursor.seq
+      !this.#isLoading &&
+      !this.#isCatchingUp &&
+      this.#announced < this.#cursor.seq &&
+      this.#head <= this.#cursor.seq
     )
   }
 
-  /** Loads over HTTP, as often as it takes; what arrives meanwhile is kept and applied after it. */
+  /** Loads over HTTP, as often as it takes. Changes that arrive meanwhile are kept until then. */
   async reload(): Promise<void> {
-    if (this.#loading) return
-    this.#loading = true
-    this.#promised = -1
-    this.#heard = 0
-    for (let attempt = 0; !this.#scope.ended; attempt++) {
+    if (this.#isLoading) return
+    this.#isLoading = true
+    this.#announced = -1
+    this.#head = 0
+    for (let attempt = 0; !this.#lifetime.ended; attempt++) {
       try {
         this.#heardEpoch = undefined
         const before = this.#cursor
-        const loaded = await this.#port.load()
-        if (this.#scope.ended) return
+        const loaded = await this.#deps.load()
+        if (this.#lifetime.ended) return
         this.#cursor = loaded
         this.#loads++
-        // The answer may be older than a restart of the log that the socket has told of since.
-        const restarted = this.#heardEpoch !== undefined && this.#heardEpoch !== loaded.epoch
-        if (!restarted) {
-          this.#loading = false
-          this.#port.loaded(before)
-          this.#drain()
+        // The socket may have told of a restart of the log since the response was made.
+        const isOutdated = this.#heardEpoch !== undefined && this.#heardEpoch !== loaded.epoch
+        if (!isOutdated) {
+          this.#isLoading = false
+          this.#deps.loaded(before)
+          this.#passOn()
           return void this.#catchUp()
         }
       } catch (error) {
-        if (!this.#port.failed(error)) return
+        if (!this.#deps.failed(error)) return
       }
-      await this.#scope.sleep(this.#scope.delay(attempt))
+      await this.#lifetime.sleep(this.#lifetime.delay(attempt))
     }
   }
 
   onSync({ epoch, to, changes, more, reset }: Sync): void {
-    if (!this.#sameLog(epoch)) return
-    if (reset && !this.#loading) return void this.reload()
-    if (more) this.#promised = Math.max(this.#promised, to)
+    if (!this.#isSameLog(epoch)) return
+    if (reset && !this.#isLoading) return void this.reload()
+    if (more) this.#announced = Math.max(this.#announced, to)
     this.#accept(changes, to)
   }
 
   onChange(change: WireChange): void {
-    this.#promised = -1 // as with a head: neither is sent before the last piece
-    if (this.#sameLog(change.epoch)) this.#accept([change], change.seq)
+    // Like a `head`, a change is only sent after the last part of a `sync`.
+    this.#announced = -1
+    if (this.#isSameLog(change.epoch)) this.#accept([change], change.seq)
     else this.#keep(change)
   }
 
   onHead({ epoch, seq }: Head): void {
-    this.#promised = -1
-    if (this.#sameLog(epoch)) this.#accept([], seq)
+    this.#announced = -1
+    if (this.#isSameLog(epoch)) this.#accept([], seq)
   }
 
-  /** This change exists: asks for it unless it is here. */
+  /** The change with this `seq` exists: requests it if it isn't here. */
   expect(seq: number): void {
     this.#accept([], seq)
   }
 
-  /** Asks the server whether there is anything new. */
+  /** Asks the server whether there are newer changes. */
   async check(): Promise<void> {
-    if (!this.#cursor || this.#loading || !this.#port.connected()) return
-    const from = this.#cursor.seq + 1
-    await this.#ask(from, from)
+    if (!this.#cursor || this.#isLoading || !this.#deps.connected()) return
+    const next = this.#cursor.seq + 1
+    await this.#requestRange(next, next)
   }
 
-  /** False when the log was restarted: what is held is of another one, and is loaded anew. */
-  #sameLog(epoch: string): boolean {
+  /** False if the log was restarted: what is held belongs to another log, and is loaded again. */
+  #isSameLog(epoch: string): boolean {
     this.#heardEpoch = epoch
-    if (this.#loading || !this.#cursor || this.#cursor.epoch === epoch) return true
+    if (this.#isLoading || !this.#cursor || this.#cursor.epoch === epoch) return true
     void this.reload()
     return false
   }
 
   #keep(change: WireChange): void {
-    const isNews = this.#loading || change.seq > (this.#cursor?.seq ?? 0)
-    if (isNews && this.#kept.size < MOST_KEPT) this.#kept.set(change.seq, change)
+    const isNew = this.#isLoading || change.seq > (this.#cursor?.seq ?? 0)
+    if (isNew && this.#kept.size < MAX_KEPT) this.#kept.set(change.seq, change)
   }
 
   #accept(changes: readonly WireChange[], head: number): void {
     for (const change of changes) this.#keep(change)
-    this.#heard = Math.max(this.#heard, head)
-    this.#drain()
+    this.#head = Math.max(this.#head, head)
+    this.#passOn()
     void this.#catchUp()
   }
 
-  #drain(): void {
-    if (this.#loading || !this.#cursor) return
+  /** Passes on the kept changes that are next. */
+  #passOn(): void {
+    if (this.#isLoading || !this.#cursor) return
     const { epoch, seq } = this.#cursor
     const next: WireChange[] = []
     for (let at = seq + 1; ; at++) {
@@ -160,35 +173,39 @@ export class LogFollower {
       if (at <= last || change.epoch !== epoch) this.#kept.delete(at)
     if (next.length === 0) return
     this.#cursor = { epoch, seq: last }
-    this.#port.apply(next)
+    this.#deps.apply(next)
   }
 
+  /** Requests ranges until nothing is missing up to the head. */
   async #catchUp(): Promise<void> {
-    if (this.#catchingUp) return
-    this.#catchingUp = true
+    if (this.#isCatchingUp) return
+    this.#isCatchingUp = true
     let fruitless = 0
-    while (!this.#scope.ended && !this.#loading && this.#cursor && this.#heard > this.#cursor.seq) {
-      if (!this.#port.connected()) break // the next connection starts with everything after the cursor
-      if (this.#promised >= this.#cursor.seq) break // it is on its way, and asking would only bring it twice
+    const isBehind = () => this.#cursor !== undefined && this.#head > this.#cursor.seq
+    while (!this.#lifetime.ended && !this.#isLoading && this.#cursor && isBehind()) {
+      // The next connection starts with everything after the cursor.
+      if (!this.#deps.connected()) break
+      // The changes are on their way. A request would only bring them twice.
+      if (this.#announced >= this.#cursor.seq) break
       const from = this.#cursor.seq + 1
-      const to = Math.min(this.#heard, from + limits.rangeMax - 1)
-      const answered = await this.#ask(from, to)
-      if (this.#scope.ended || this.#loading) break
+      const to = Math.min(this.#head, from + limits.rangeMax - 1)
+      const answered = await this.#requestRange(from, to)
+      if (this.#lifetime.ended || this.#isLoading) break
       if (this.#cursor.seq >= from) fruitless = 0
-      else if (answered && ++fruitless >= MOST_FRUITLESS) void this.reload()
-      else await this.#scope.sleep(this.#scope.delay(fruitless))
+      else if (answered && ++fruitless >= MAX_FRUITLESS) void this.reload()
+      else await this.#lifetime.sleep(this.#lifetime.delay(fruitless))
     }
-    this.#catchingUp = false
+    this.#isCatchingUp = false
   }
 
-  /** Both ends included. False: no answer. */
-  async #ask(from: number, to: number): Promise<boolean> {
+  /** Both ends are included. False if no answer came. */
+  async #requestRange(from: number, to: number): Promise<boolean> {
     const loads = this.#loads
-    const answer = await this.#port.range({ from, to }).catch(() => undefined)
-    if (this.#scope.ended || this.#loading || this.#loads !== loads) return false
-    if (!answer) return false
+    const answer = await this.#deps.range({ from, to }).catch(() => undefined)
+    if (this.#lifetime.ended || this.#isLoading || this.#loads !== loads || !answer) return false
     const { changes, more, reset } = answer
-    if (reset || changes.some(({ epoch }) => epoch !== this.#cursor?.epoch)) void this.reload()
+    const isOtherLog = changes.some(({ epoch }) => epoch !== this.#cursor?.epoch)
+    if (reset || isOtherLog) void this.reload()
     else this.#accept(changes, more ? to + 1 : (changes.at(-1)?.seq ?? 0))
     return true
   }

@@ -1,14 +1,13 @@
-// What a Node process needs beside the engine, and a page doesn't, because a browser brings it: a
-// place for the session cookie.
+// What a Node program needs besides the engine: a browser keeps the session cookie, Node doesn't.
 import type { EngineOptions } from './client.ts'
 
-/** The options of `createEngine` that keep cookies. */
+/** Options of `createEngine`. */
 export type CookieJar = Required<Pick<EngineOptions, 'fetch' | 'headers'>>
 
 /**
  * Keeps one server's cookies in memory, for one engine: `createEngine({ origin, ...cookieJar() })`.
- * Two engines with a jar each are two devices, signed in independently. The cookies are gone when the
- * process ends; nothing is written to disk.
+ * Two engines with a jar each are two devices, signed in independently. The cookies are gone when
+ * the process ends; nothing is written to disk.
  */
 export function cookieJar(): CookieJar {
   const cookies = new Map<string, string>()

@@ -1,23 +1,24 @@
-// Tells listeners that something changed, once for everything that changed in the same turn.
+// Tells listeners that something has changed: once for all changes of the same turn.
 export class Notifier {
   readonly #listeners = new Set<() => void>()
-  readonly #also: (() => void) | undefined
+  readonly #onChange: (() => void) | undefined
   #scheduled = false
 
-  /** @param also called at once, each time */
-  constructor(also?: () => void) {
-    this.#also = also
+  /** @param onChange called at each change, at once */
+  constructor(onChange?: () => void) {
+    this.#onChange = onChange
   }
 
   subscribe(listener: () => void): () => void {
-    // A wrapper: subscribing the same function twice means being told twice, and each unsubscriber ends its own.
+    // A function of its own for each call: a listener that subscribes twice is told twice, and each
+    // returned function ends only its own subscription.
     const own = () => listener()
     this.#listeners.add(own)
     return () => this.#listeners.delete(own)
   }
 
   changed(): void {
-    this.#also?.()
+    this.#onChange?.()
     if (this.#scheduled) return
     this.#scheduled = true
     queueMicrotask(() => {

@@ -1,51 +1,42 @@
-// A waiting command as pages see it.
-import type { OutgoingCommand, TopicModel } from './topic-model.ts'
-import type { PendingCommand, Outbox } from './outbox.ts'
+// A pending command as programs see it.
+import type { Topic } from '@lockstep/protocol/topics'
+import type { Outbox, PendingCommand } from './outbox.ts'
 import type { OutboxItem } from './views.ts'
 
-// The same entry is shown by the same object each time.
-const items = new WeakMap<PendingCommand, OutboxItem>()
+// The same command is shown by the same object each time.
+const items = new WeakMap<object, OutboxItem>()
 
-/** Those of `entries` that the server has not confirmed. */
-export function outboxItems<Held extends object>(
-  entries: readonly PendingCommand[],
-  outbox: Outbox | undefined,
-  {
-    topic,
-    withoutVersionCheck: overwriting,
-  }: Pick<TopicModel<Held>, 'topic' | 'withoutVersionCheck'>,
+/** Those of `commands` that the server has not confirmed. */
+export function outboxItems<State extends object>(
+  commands: readonly PendingCommand<State>[],
+  outbox: Outbox<State>,
+  topic: Topic,
 ): readonly OutboxItem[] {
-  return entries.flatMap((entry) => {
-    const { status } = entry
-    if (!outbox || status === 'acked') return []
-    let item = items.get(entry)
-    if (!item)
-      items.set(
-        entry,
-        (item = itemOf({ ...entry, status }, outbox, topic, () => overwriting(entry))),
-      )
+  return commands.flatMap((command) => {
+    const { status } = command
+    if (status === 'acked') return []
+    let item = items.get(command)
+    if (!item) items.set(command, (item = itemOf({ ...command, status }, outbox, topic)))
     return item
   })
 }
 
-function itemOf(
-  {
-    name,
+function itemOf<State extends object>(
+  command: PendingCommand<State> & { status: OutboxItem['status'] },
+  outbox: Outbox<State>,
+  topic: Topic,
+): OutboxItem {
+  const { name, mutation_id, entity_id, message_ids, at, status, problem } = command
+  return {
+    topic,
+    command: name,
     mutation_id,
     entity_id,
     message_ids,
     at,
     status,
     problem,
-  }: PendingCommand & { status: OutboxItem['status'] },
-  outbox: Outbox,
-  topic: OutboxItem['topic'],
-  overwriting: () => OutgoingCommand,
-): OutboxItem {
-  return {
-    ...{ topic, command: name, mutation_id, entity_id, message_ids, at, status, problem },
-    retry: ({ overwrite = false } = {}) =>
-      outbox.retry(mutation_id, overwrite ? overwriting() : undefined),
+    retry: ({ overwrite = false } = {}) => outbox.retry(mutation_id, overwrite),
     discard: () => outbox.discard(mutation_id),
   }
 }

@@ -1,114 +1,121 @@
-// Commands that the server has not confirmed: sent in order within an entity, again under the same `mutation_id` until the server has
-// answered, and kept until their change has come by the log, so that the view never falls back in between.
+// The commands that the server has not confirmed. The commands of one entity are sent in order.
+// Each is sent again under the same `mutation_id` until the server has answered, and it stays here
+// until its change has arrived, so that the view never falls back in between.
+//
+//   queued --send--> sending --ack--> acked --its change arrives--> gone
+//     ^                |  \
+//     |  no answer, or |   \--refused for good--> failed --retry--> queued
+//     +--refused for now                             \--discard--> gone
 import { errors } from '@lockstep/protocol/error-codes'
-import { Fault, toProblem } from '@lockstep/protocol/errors'
-import type { Problem } from '@lockstep/protocol/problem'
+import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import type { Problem } from '@lockstep/protocol/problem'
 import type { Ack } from '@lockstep/protocol/sync'
 import { createDeferred } from './deferred.ts'
-import { faultFromProblem } from './rest/call.ts'
-import type { OutgoingCommand } from './topic-model.ts'
 import type { Lifetime } from './lifetime.ts'
+import type { OutgoingCommand } from './outgoing-command.ts'
+import { faultFromProblem } from './rest/call.ts'
 import type { CommandOutcome, IssuedCommand } from './views.ts'
 
-const MOST_UNDER_WAY = 16
-/** `internal` may be a fault that this command meets each time. */
-const MOST_INTERNAL = 6
+const MAX_SENDING = 16
+/** The fault behind `internal` may meet this command each time. */
+const MAX_INTERNAL_FAULTS = 6
 
-/** `acked`: done, its change is still to come. */
-export type PendingCommandStatus = 'queued' | 'sending' | 'failed' | 'acked'
+/** `acked`: the server has done it, and its change is still to arrive. */
+export type PendingStatus = 'queued' | 'sending' | 'failed' | 'acked'
 
-export interface PendingCommand extends OutgoingCommand {
+export interface PendingCommand<State extends object> extends OutgoingCommand<State> {
   readonly mutation_id: string
-  /** ISO time of issue. */
+  /** ISO time at which the command was issued. */
   readonly at: string
-  readonly status: PendingCommandStatus
+  readonly status: PendingStatus
   readonly problem?: Problem
-  /** Of `acked`. */
+  /** From the ack. */
   readonly seq?: number
   readonly version?: number
 }
 
-interface Slot {
-  entry: PendingCommand
+/** A place in the queue. Its command is replaced whenever the command's status changes. */
+interface Slot<State extends object> {
+  command: PendingCommand<State>
   attempt: number
-  /** Not to be sent before; by the scope's `elapsed`. */
+  /** The command isn't sent before; by the lifetime's `elapsed`. */
   notBefore: number
   settle: (outcome: CommandOutcome) => void
 }
 
-export interface OutboxDeps {
-  /** Throws when the answer can't be known. */
-  request(command: string, payload: object): Promise<Ack>
+export interface OutboxDeps<State extends object> {
+  /** Rejects if nobody can tell whether the server has received the command. */
+  request(name: string, payload: object): Promise<Ack>
   connected(): boolean
   changed(entity_id: string): void
-  /** An ack came: perhaps its change was here before it, perhaps it never comes by itself. */
-  acked(entry: PendingCommand): void
-  refusedForGood(fault: Fault): void
+  /** An ack came. The command's change may have come before it, and may never come by itself. */
+  acked(command: PendingCommand<State>): void
+  /** The server has refused this device for good. */
+  rejected(fault: Fault): void
 }
 
-export class Outbox {
-  readonly #port: OutboxDeps
-  readonly #scope: Lifetime
-  #slots: Slot[] = []
+export class Outbox<State extends object> {
+  readonly #deps: OutboxDeps<State>
+  readonly #lifetime: Lifetime
+  #slots: Slot<State>[] = []
   #pausedUntil = 0
-  #wake: (() => void) | undefined
+  #cancelWake: (() => void) | undefined
 
-  constructor(port: OutboxDeps, scope: Lifetime) {
-    this.#port = port
-    this.#scope = scope
+  constructor(deps: OutboxDeps<State>, lifetime: Lifetime) {
+    this.#deps = deps
+    this.#lifetime = lifetime
   }
 
-  /** In the order of issue. */
-  get commands(): readonly PendingCommand[] {
-    return this.#slots.map(({ entry }) => entry)
+  /** In the order in which they were issued. */
+  get commands(): readonly PendingCommand<State>[] {
+    return this.#slots.map(({ command }) => command)
   }
 
-  commandsOf(entity_id: string): readonly PendingCommand[] {
-    return this.#slots.flatMap(({ entry }) => (entry.entity_id === entity_id ? entry : []))
+  commandsOf(entity_id: string): readonly PendingCommand<State>[] {
+    return this.commands.filter((command) => command.entity_id === entity_id)
   }
 
-  add(command: OutgoingCommand, id: string): IssuedCommand {
+  /** @param id what the caller knows the command's subject by */
+  add(command: OutgoingCommand<State>, id: string): IssuedCommand {
     const { promise, resolve } = createDeferred<CommandOutcome>()
-    const at = new Date(this.#scope.now()).toISOString()
-    const entry: PendingCommand = {
+    const pending: PendingCommand<State> = {
       ...command,
-      mutation_id: newId(this.#scope.now()),
-      at,
+      mutation_id: newId(this.#lifetime.now()),
+      at: new Date(this.#lifetime.now()).toISOString(),
       status: 'queued',
     }
-    this.#slots.push({ entry, attempt: 0, notBefore: 0, settle: resolve })
-    this.#port.changed(entry.entity_id)
+    this.#slots.push({ command: pending, attempt: 0, notBefore: 0, settle: resolve })
+    this.#deps.changed(pending.entity_id)
     this.flush()
-    return { id, mutation_id: entry.mutation_id, outcome: promise }
+    return { id, mutation_id: pending.mutation_id, outcome: promise }
   }
 
-  /** Sends what may be sent now. */
+  /** Sends the commands that may be sent now. */
   flush(): void {
-    if (!this.#port.connected() || this.#scope.ended) return
-    const now = this.#scope.elapsed()
-    const busy = new Set(
-      this.#slots.flatMap(({ entry }) => (entry.status === 'sending' ? entry.entity_id : [])),
-    )
-    let underWay = busy.size
+    if (!this.#deps.connected() || this.#lifetime.ended) return
+    const now = this.#lifetime.elapsed()
+    const sending = this.commands.filter(({ status }) => status === 'sending')
+    const busy = new Set(sending.map(({ entity_id }) => entity_id))
+    let count = busy.size
     let wakeAt = Infinity
     for (const slot of [...this.#slots]) {
-      const { status, entity_id } = slot.entry
+      const { status, entity_id } = slot.command
       if (status !== 'queued' || busy.has(entity_id)) continue
       busy.add(entity_id)
       const due = Math.max(slot.notBefore, this.#pausedUntil)
       if (due > now) wakeAt = Math.min(wakeAt, due)
-      else if (underWay < MOST_UNDER_WAY) {
-        underWay++
+      else if (count < MAX_SENDING) {
+        count++
         void this.#send(slot)
       }
     }
-    this.#wake?.()
-    this.#wake =
-      wakeAt === Infinity ? undefined : this.#scope.after(wakeAt - now, () => this.flush())
+    this.#cancelWake?.()
+    this.#cancelWake =
+      wakeAt === Infinity ? undefined : this.#lifetime.after(wakeAt - now, () => this.flush())
   }
 
-  /** The change of a command came by the log. */
+  /** The change of a command has arrived. */
   confirm(mutation_id: string, seq: number, version: number): void {
     const slot = this.#find(mutation_id)
     if (!slot) return
@@ -116,103 +123,117 @@ export class Outbox {
     this.flush()
   }
 
-  /** Lets go of acked commands that `isHere` says the state contains; `undone` may object. */
+  /**
+   * Removes the acked commands whose change is part of the held state.
+   * @param isApplied whether it is, for one command
+   * @param stateOf the held state of an entity
+   */
   removeApplied(
-    isHere: (entry: PendingCommand) => boolean,
-    undone: (entry: PendingCommand) => Problem | undefined,
+    isApplied: (command: PendingCommand<State>) => boolean,
+    stateOf: (entity_id: string) => State | undefined,
   ): void {
     for (const slot of [...this.#slots]) {
-      const { entry } = slot
-      if (entry.status !== 'acked' || !isHere(entry)) continue
-      const problem = entry.checksVersion ? undone(entry) : undefined
+      const { command } = slot
+      if (command.status !== 'acked' || !isApplied(command)) continue
+      const problem = command.findIgnoredEdit?.(stateOf(command.entity_id))
       if (problem) this.#fail(slot, problem)
-      else this.#remove(slot, { ok: true, seq: entry.seq, version: entry.version })
+      else this.#remove(slot, { ok: true, seq: command.seq, version: command.version })
     }
   }
 
-  /** @param command takes the place of the present one, under a new `mutation_id` */
-  retry(mutation_id: string, command?: OutgoingCommand): void {
-    const slot = this.#find(mutation_id)
-    if (!slot || (slot.entry.status !== 'failed' && slot.entry.status !== 'queued')) return
+  /**
+   * Sends a failed command again, or a queued one now.
+   * @param overwrite drops the version that the command requires. It is another command then, and
+   *   gets a new `mutation_id`.
+   */
+  retry(mutation_id: string, overwrite: boolean): void {
+    const slot = this.#findAtRest(mutation_id)
+    if (!slot) return
     slot.attempt = 0
     slot.notBefore = 0
     this.#pausedUntil = 0
-    const renewed = command && { ...command, mutation_id: newId(this.#scope.now()) }
-    this.#become(slot, { ...renewed, status: 'queued', problem: undefined })
+    if (overwrite) {
+      const { at, status, withoutVersionCheck } = slot.command
+      const renewed = newId(this.#lifetime.now())
+      slot.command = { ...withoutVersionCheck(), mutation_id: renewed, at, status }
+    }
+    this.#update(slot, { status: 'queued', problem: undefined })
     this.flush()
   }
 
+  /** Removes a failed or queued command. */
   discard(mutation_id: string): void {
-    const slot = this.#find(mutation_id)
-    if (!slot || (slot.entry.status !== 'failed' && slot.entry.status !== 'queued')) return
+    const slot = this.#findAtRest(mutation_id)
+    if (!slot) return
     this.#remove(slot, { ok: false, reason: 'discarded' })
     this.flush()
   }
 
-  /** The engine ends or signs out. */
+  /** The engine stops or is signed out: removes all commands. */
   drop(): void {
     for (const { settle } of this.#slots.splice(0)) settle({ ok: false, reason: 'dropped' })
   }
 
-  async #send(slot: Slot): Promise<void> {
-    this.#become(slot, { status: 'sending' })
-    const { name, payload, mutation_id } = slot.entry
-    const ack = await this.#port.request(name, { ...payload, mutation_id }).catch(() => undefined)
-    if (this.#scope.ended || slot.entry.mutation_id !== mutation_id || !this.#slots.includes(slot))
-      return
-    if (!ack) this.#again(slot, undefined, this.#scope.delay(slot.attempt))
-    else if (ack.ok) {
-      this.#become(slot, {
-        status: 'acked',
-        problem: undefined,
-        seq: ack.seq,
-        version: ack.version,
-      })
-      if (!slot.entry.checksVersion) slot.settle({ ok: true, seq: ack.seq, version: ack.version })
-      this.#port.acked(slot.entry)
-    } else this.#refused(slot, ack.error)
+  async #send(slot: Slot<State>): Promise<void> {
+    this.#update(slot, { status: 'sending' })
+    const { name, payload, mutation_id } = slot.command
+    const ack = await this.#deps.request(name, { ...payload, mutation_id }).catch(() => undefined)
+    const isCurrent = slot.command.mutation_id === mutation_id && this.#slots.includes(slot)
+    if (this.#lifetime.ended || !isCurrent) return
+    if (!ack) this.#sendAgain(slot, undefined, this.#lifetime.delay(slot.attempt))
+    else if (!ack.ok) this.#handleRefusal(slot, ack.error)
+    else {
+      const { seq, version } = ack
+      this.#update(slot, { status: 'acked', problem: undefined, seq, version })
+      // Whether the edit was made shows only when its change has arrived.
+      if (!slot.command.findIgnoredEdit) slot.settle({ ok: true, seq, version })
+      this.#deps.acked(slot.command)
+    }
     this.flush()
   }
 
-  #refused(slot: Slot, problem: Problem): void {
+  #handleRefusal(slot: Slot<State>, problem: Problem): void {
     const fault = faultFromProblem(problem)
     const { closes, retryable } = errors[fault.code]
-    if (closes) return this.#port.refusedForGood(fault)
-    if (!retryable || (fault.code === 'internal' && slot.attempt >= MOST_INTERNAL))
-      return this.#fail(slot, problem)
-    const delay = this.#scope.delay(slot.attempt, problem.retry_after_ms)
-    // The limit is the user's, not the command's: the others would only meet it too.
-    if (fault.code === 'rate_limited') this.#pausedUntil = this.#scope.elapsed() + delay
-    this.#again(slot, problem, delay)
+    if (closes) return this.#deps.rejected(fault)
+    const isHopeless = fault.code === 'internal' && slot.attempt >= MAX_INTERNAL_FAULTS
+    if (!retryable || isHopeless) return this.#fail(slot, problem)
+    const delay = this.#lifetime.delay(slot.attempt, problem.retry_after_ms)
+    // The limit is the user's and not the command's: it would refuse the other commands too.
+    if (fault.code === 'rate_limited') this.#pausedUntil = this.#lifetime.elapsed() + delay
+    this.#sendAgain(slot, problem, delay)
   }
 
-  #again(slot: Slot, problem: Problem | undefined, delay: number): void {
+  #sendAgain(slot: Slot<State>, problem: Problem | undefined, delay: number): void {
     slot.attempt++
-    slot.notBefore = this.#port.connected() ? this.#scope.elapsed() + delay : 0
-    this.#become(slot, { status: 'queued', problem })
+    slot.notBefore = this.#deps.connected() ? this.#lifetime.elapsed() + delay : 0
+    this.#update(slot, { status: 'queued', problem })
   }
 
-  #fail(slot: Slot, problem: Problem): void {
-    this.#become(slot, { status: 'failed', problem })
+  #fail(slot: Slot<State>, problem: Problem): void {
+    this.#update(slot, { status: 'failed', problem })
     slot.settle({ ok: false, reason: 'failed', problem })
   }
 
-  #become(slot: Slot, change: Partial<PendingCommand>): void {
-    slot.entry = { ...slot.entry, ...change }
-    this.#port.changed(slot.entry.entity_id)
+  #update(slot: Slot<State>, fields: Partial<PendingCommand<State>>): void {
+    slot.command = { ...slot.command, ...fields }
+    this.#deps.changed(slot.command.entity_id)
   }
 
-  #remove(slot: Slot, outcome: CommandOutcome): void {
+  #remove(slot: Slot<State>, outcome: CommandOutcome): void {
     this.#slots = this.#slots.filter((other) => other !== slot)
-    this.#port.changed(slot.entry.entity_id)
+    this.#deps.changed(slot.command.entity_id)
     slot.settle(outcome)
   }
 
-  #find(mutation_id: string): Slot | undefined {
-    return this.#slots.find(({ entry }) => entry.mutation_id === mutation_id)
+  #find(mutation_id: string): Slot<State> | undefined {
+    return this.#slots.find(({ command }) => command.mutation_id === mutation_id)
+  }
+
+  /** A command that isn't being sent: one that is can't be taken back. */
+  #findAtRest(mutation_id: string): Slot<State> | undefined {
+    const slot = this.#find(mutation_id)
+    const isAtRest = slot?.command.status === 'failed' || slot?.command.status === 'queued'
+    return isAtRest ? slot : undefined
   }
 }
-
-/** The problem of a version that was passed meanwhile; `current`: the thing as it is now. */
-export const conflictWith = (current: unknown): Problem =>
-  toProblem(new Fault('version_conflict', { current }))

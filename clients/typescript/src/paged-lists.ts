@@ -1,56 +1,59 @@
-// The lists of a topic (all runs, the failed ones; conversations in the trash): how far each has been read from the server. What is in
-// them follows from the entities.
+// The lists of a topic (all runs, the failed runs, the conversations in the trash): how far each
+// has been read from the server. Which entities a list shows follows from the entities themselves.
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 
-const PAGE = 50
+const PAGE_LIMIT = 50
 
+/** A page of the server. */
 export interface ListedPage<Item> extends Cursor {
   items: Item[]
   next_cursor: string | null
 }
 
 export interface ListProgress<Item> {
-  /** Where the next page starts; null: there is none. */
+  /** Where the next page starts. Undefined: at the beginning; null: there is no next page. */
   cursor: string | null | undefined
   loading: boolean
   loaded: boolean
-  /** The last one of the last page. */
+  /** The last item of the last page. */
   last?: Item
 }
 
-/** `Query`: what tells one list of the topic from another; always with its fields in the same order. */
+type ReadPage<Query, Item> = (
+  query: Query & { limit: number; cursor?: string },
+) => Promise<ListedPage<Item>>
+
+/** `Query` identifies a list of the topic. Its fields always have the same order. */
 export class PagedLists<Query extends object, Item> {
-  readonly #read: (query: Query & { limit: number; cursor?: string }) => Promise<ListedPage<Item>>
+  readonly #read: ReadPage<Query, Item>
   readonly #first: Query
   readonly #changed: () => void
-  #progress = new Map<string, { query: Query; progress: ListProgress<Item> }>()
+  #lists = new Map<string, { query: Query; progress: ListProgress<Item> }>()
 
-  /** `first`: the list that is always there. */
-  constructor(
-    read: (query: Query & { limit: number; cursor?: string }) => Promise<ListedPage<Item>>,
-    first: Query,
-    changed: () => void,
-  ) {
+  /** @param first the list that is always loaded */
+  constructor(read: ReadPage<Query, Item>, first: Query, changed: () => void) {
     this.#read = read
     this.#first = first
     this.#changed = changed
   }
 
   of(query: Query): Readonly<ListProgress<Item>> {
-    return this.#of(query)
+    return this.#progressOf(query)
   }
 
-  /** The first pages anew. The cursor is of the first answer: what changed since is in the log behind it. */
+  /**
+   * Reads the first page of each list that was loaded, and of the first list. Resolves with the
+   * cursor of the first response: later changes come with the log.
+   */
   async load(put: (item: Item) => void): Promise<Cursor> {
-    const loaded = [...this.#progress.values()]
-      .filter(({ progress }) => progress.loaded)
-      .map(({ query }) => query)
-    const shown = new Map([this.#first, ...loaded].map((query) => [keyOf(query), query]))
+    const loaded = [...this.#lists.values()].filter(({ progress }) => progress.loaded)
+    const queries = [this.#first, ...loaded.map(({ query }) => query)]
+    const distinct = new Map(queries.map((query) => [keyOf(query), query]))
     const lists = new Map<string, { query: Query; progress: ListProgress<Item> }>()
     let cursor: Cursor | undefined
-    for (const [key, query] of shown) {
-      const page = await this.#read({ ...query, limit: PAGE })
+    for (const [key, query] of distinct) {
+      const page = await this.#read({ ...query, limit: PAGE_LIMIT })
       cursor ??= { epoch: page.epoch, seq: page.seq }
       page.items.forEach(put)
       const progress = {
@@ -61,31 +64,31 @@ export class PagedLists<Query extends object, Item> {
       }
       lists.set(key, { query, progress })
     }
-    this.#progress = lists
+    this.#lists = lists
     this.#changed()
     return cursor!
   }
 
-  /** The next page; undefined when there is none, or it is under way, or became worthless by a load of everything. */
+  /**
+   * Reads the next page. Resolves with undefined if there is none, if one is being read already, or
+   * if `load` has made this one worthless.
+   */
   async next(query: Query): Promise<{ items: Item[]; epoch: string } | undefined> {
-    const progress = this.#of(query)
+    const progress = this.#progressOf(query)
     if (progress.loading || progress.cursor === null) return undefined
     progress.loading = true
     this.#changed()
     try {
       const { cursor } = progress
-      const page = await this.#read({
-        ...query,
-        limit: PAGE,
-        ...(cursor !== undefined && { cursor }),
-      })
-      if (this.#of(query) !== progress) return undefined
+      const position = { limit: PAGE_LIMIT, ...(cursor !== undefined && { cursor }) }
+      const page = await this.#read({ ...query, ...position })
+      if (this.#progressOf(query) !== progress) return undefined
       progress.cursor = page.next_cursor
       progress.last = page.items.at(-1) ?? progress.last
       progress.loaded = true
       return page
     } catch (error) {
-      // A cursor of a log that was restarted, or of a server that has changed: begin again.
+      // The logs were restarted or the server has changed, and doesn't accept the cursor any more.
       if (error instanceof Fault && error.code === 'invalid') progress.cursor = undefined
       throw error
     } finally {
@@ -94,16 +97,16 @@ export class PagedLists<Query extends object, Item> {
     }
   }
 
-  forget(): void {
-    this.#progress.clear()
+  clear(): void {
+    this.#lists.clear()
   }
 
-  #of(query: Query): ListProgress<Item> {
+  #progressOf(query: Query): ListProgress<Item> {
     const key = keyOf(query)
-    const known = this.#progress.get(key)
+    const known = this.#lists.get(key)
     if (known) return known.progress
     const progress: ListProgress<Item> = { cursor: undefined, loading: false, loaded: false }
-    this.#progress.set(key, { query, progress })
+    this.#lists.set(key, { query, progress })
     return progress
   }
 }

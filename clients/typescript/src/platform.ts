@@ -1,31 +1,38 @@
-// What the engine needs from outside, so that tests can script it: sockets and time.
+// What the engine needs from its platform, so that tests can replace it: sockets and time.
 import type { Handshake } from '@lockstep/protocol/sync'
 
 /**
- * One namespace's socket, as socket.io-client has it. Events: `connect`, `connect_error` (an Error, with `data` when the server refused),
- * `disconnect`, and the server's. It must not reconnect by itself: the engine does.
+ * One namespace's socket, with the methods of socket.io-client's sockets. Besides the server's
+ * events it emits `connect_error` (an Error, with the server's problem as `data` if the server
+ * refused) and `disconnect`. It doesn't reconnect by itself, because the engine decides when to.
  */
 export interface SocketLike {
   on(event: string, listener: (payload: unknown) => void): unknown
-  emit(event: string, payload: unknown, ack: (answer: unknown) => void): unknown
-  /** Starts one attempt; asks `auth` anew. */
+  /** `ack` is called at most once. */
+  emit(event: string, payload: unknown, ack: (response: unknown) => void): unknown
+  /** Starts one attempt. */
   connect(): unknown
   disconnect(): unknown
 }
 
-/** Makes a socket, not yet connected, for a namespace (`/conversations`, …). `auth` gives the handshake of each attempt. */
+/**
+ * Makes the socket of a namespace (`/conversations`, …), not yet connected. `auth` is called at
+ * each attempt and returns its handshake.
+ */
 export type Connect = (namespace: string, auth: () => Handshake) => SocketLike
 
-/** The timers of the platform, or of a test, and the clock that they go by. */
+/** Timers, and the clock that they go by. */
 export interface Clock {
+  /** Returns what `clearTimeout` takes. */
   setTimeout(callback: () => void, ms: number): unknown
   clearTimeout(timer: unknown): void
-  /** Milliseconds since some moment. Nobody sets this clock, as people and networks set the one of the day. */
+  /** Milliseconds since some moment. Unlike the time of day, nobody can set this clock. */
   elapsed(): number
 }
 
 export const systemClock: Clock = {
   setTimeout: (callback, ms) => setTimeout(callback, ms),
+  // `unknown`, because each platform has its own type; it comes from the line above.
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
   elapsed: () => performance.now(),
 }

@@ -1,21 +1,27 @@
-// Streamed text that the log doesn't have yet, by the message or run it belongs to. It may be lost,
-// doubled or out of order: only what follows the durable text without a gap is shown, and durable
-// text always wins. Thinking at an offset takes back the streamed text from there on.
+// Streamed text that the log doesn't have yet, by the message or run that it belongs to. A piece
+// may get lost, come twice or come out of order. Therefore only text that follows the durable text
+// without a gap is shown, and durable text always wins. Thinking at an offset takes back the
+// streamed text from there on.
 import type { Delta } from '@lockstep/protocol/sync'
 
-const MOST_STREAMS = 32
-const MOST_STRAYS = 200
+const MAX_STREAMS = 32
+const MAX_EARLY_PIECES = 200
+
+interface Piece {
+  offset: number
+  text: string
+}
 
 interface Stream {
   run_id: string
-  /** Text from `offset` on; offsets count UTF-16 units of the whole. */
+  /** `text` begins here. All offsets count UTF-16 units of the whole text. */
   offset: number
   text: string
-  /** Pieces beyond the end of `text`. */
-  strays: { offset: number; text: string }[]
+  /** Pieces that begin after the end of `text`. */
+  early: Piece[]
   /**
-   * The model thinks before it says what comes at `offset`; `since`: when that began, on this
-   * page's clock (`performance.now()`).
+   * The model is thinking before it writes what comes at `offset`. `since`: when that began, on
+   * this device's clock (`performance.now()`).
    */
   thinking?: { offset: number; since: number }
 }
@@ -23,54 +29,44 @@ interface Stream {
 export class StreamedText {
   readonly #streams = new Map<string, Stream>()
 
-  /** @param durable length of the durable text. True when what is shown may have changed. */
-  add(key: string, { run_id, offset, text, thinking_ms }: Delta, durable: number): boolean {
-    let stream = this.#streams.get(key)
-    const isStale =
-      !stream ||
-      stream.run_id !== run_id ||
-      stream.offset + stream.text.length < durable ||
-      stream.offset > durable // the durable text was taken back
-    if (!stream || isStale) {
-      const strays = stream?.run_id === run_id ? stream.strays : []
-      stream = { run_id, offset: durable, text: '', strays }
-      this.#streams.delete(key)
-      this.#streams.set(key, stream)
-      if (this.#streams.size > MOST_STREAMS)
-        this.#streams.delete(this.#streams.keys().next().value!)
-    }
+  /**
+   * Takes a piece. True if what is shown may have changed.
+   * @param durableLength of the text that the log has
+   */
+  add(key: string, { run_id, offset, text, thinking_ms }: Delta, durableLength: number): boolean {
+    const stream = this.#current(key, run_id, durableLength)
     if (thinking_ms !== undefined) {
       const takesBack = offset < stream.offset + stream.text.length
       if (takesBack) {
         stream.text = stream.text.slice(0, Math.max(0, offset - stream.offset))
-        stream.strays = []
+        stream.early = []
       }
       const isKnown = !takesBack && stream.thinking?.offset === offset
       if (!isKnown) stream.thinking = { offset, since: performance.now() - thinking_ms }
       return !isKnown
     }
     const before = stream.text.length
-    if (stream.strays.length < MOST_STRAYS) stream.strays.push({ offset, text })
-    absorb(stream)
+    if (stream.early.length < MAX_EARLY_PIECES) stream.early.push({ offset, text })
+    joinPieces(stream)
     return stream.text.length > before
   }
 
-  /** `durable` with the streamed text behind it. */
-  over(key: string, durable: string): string {
+  /** `durable`, followed by the streamed text. */
+  append(key: string, durable: string): string {
     const stream = this.#streams.get(key)
     if (!stream || stream.offset > durable.length) return durable
     return durable + stream.text.slice(durable.length - stream.offset)
   }
 
   /**
-   * When the model began to think, unless more than the `length` that is shown has been said since.
+   * When the model began to think; undefined if it has written more than the shown `length` since.
    */
   thinkingSince(key: string, length: number): number | undefined {
     const thinking = this.#streams.get(key)?.thinking
     return thinking && length <= thinking.offset ? thinking.since : undefined
   }
 
-  /** The text is complete. */
+  /** The log has the whole text. */
   end(key: string): void {
     this.#streams.delete(key)
   }
@@ -78,16 +74,37 @@ export class StreamedText {
   clear(): void {
     this.#streams.clear()
   }
+
+  /**
+   * The stream of this run. It starts again at the end of the durable text if that has overtaken
+   * it, or if durable text was taken back.
+   */
+  #current(key: string, run_id: string, durableLength: number): Stream {
+    const known = this.#streams.get(key)
+    const isSameRun = known?.run_id === run_id
+    const isCurrent =
+      known &&
+      isSameRun &&
+      known.offset <= durableLength &&
+      known.offset + known.text.length >= durableLength
+    if (isCurrent) return known
+    const early = known && isSameRun ? known.early : []
+    const stream: Stream = { run_id, offset: durableLength, text: '', early }
+    this.#streams.delete(key)
+    this.#streams.set(key, stream)
+    if (this.#streams.size > MAX_STREAMS) this.#streams.delete(this.#streams.keys().next().value!)
+    return stream
+  }
 }
 
-/** Takes in every stray that touches the end of the text. */
-function absorb(stream: Stream): void {
-  stream.strays.sort((a, b) => a.offset - b.offset)
-  const beyond: Stream['strays'] = []
-  for (const piece of stream.strays) {
+/** Appends every early piece that touches the end of the text. */
+function joinPieces(stream: Stream): void {
+  stream.early.sort((a, b) => a.offset - b.offset)
+  const stillEarly: Piece[] = []
+  for (const piece of stream.early) {
     const end = stream.offset + stream.text.length
-    if (piece.offset > end) beyond.push(piece)
+    if (piece.offset > end) stillEarly.push(piece)
     else stream.text += piece.text.slice(end - piece.offset)
   }
-  stream.strays = beyond
+  stream.early = stillEarly
 }

@@ -1,10 +1,10 @@
-// What pages see alike of every topic.
+// What the public interfaces of all topics have in common.
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { EngineSession, TopicReplica } from './topic-replica.ts'
 import type { OutboxItem, TopicView } from './views.ts'
 
-export abstract class TopicClient<Held extends object> implements TopicView {
-  protected abstract readonly topic: TopicReplica<Held>
+export abstract class TopicClient<State extends object> implements TopicView {
+  protected abstract readonly topic: TopicReplica<State>
 
   get loaded(): boolean {
     return this.topic.loaded
@@ -26,14 +26,14 @@ export abstract class TopicClient<Held extends object> implements TopicView {
   }
 
   /** Somebody has signed in. */
-  begin(run: EngineSession): void {
-    this.topic.begin(run)
+  begin(session: EngineSession): void {
+    this.topic.begin(session)
   }
   /** Forgets everything. */
   end(): void {
     this.topic.end()
   }
-  /** Looks whether something was missed. */
+  /** Checks whether a change was missed. */
   check(): void {
     this.topic.check()
   }

@@ -1,42 +1,51 @@
-// One namespace's socket: attempts, requests, and the events of the server. A request that was sent ends once: with the server's answer,
-// or as `Lost` when it can't be known any more whether the server did it.
+// One topic's connection: attempts, requests, and the events of the server. A request that was sent
+// ends once: with the server's ack, or with `ConnectionLost` if nobody can tell any more whether
+// the server has handled it.
+//
+//   down --join--> joining --first sync--> live
+//     ^               |                      |
+//     +--refused, silent, closed or left-----+
 import type { Fault } from '@lockstep/protocol/errors'
-import type { Ack, Draining, Handshake, ServerEvents } from '@lockstep/protocol/sync'
+import type { Ack, Handshake, ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import { createDeferred } from './deferred.ts'
-import { faultFromProblem } from './rest/call.ts'
-import type { Connect, SocketLike } from './platform.ts'
 import type { Lifetime } from './lifetime.ts'
+import type { Connect, SocketLike } from './platform.ts'
+import { faultFromProblem } from './rest/call.ts'
 
-/** No answer came: the server may or may not have done it. */
-class Lost extends Error {}
+/** No ack came: the server may have handled the request, or not. */
+class ConnectionLost extends Error {}
 
-/** What a channel tells the topic that listens to it. */
+type TopicEvents = Omit<ServerEvents, 'draining'>
+
+/** What a connection needs from its topic. */
 export interface TopicConnectionListener {
   /** The handshake of the next attempt. */
   handshake(): Handshake
-  on: { [Event in Exclude<keyof ServerEvents, 'draining'>]?: ServerEvents[Event] }
-  /** The first `sync` of a connection has been handled: commands can flow. */
+  on: Partial<TopicEvents>
+  /** The first `sync` has been handled: commands can be sent. */
   live(): void
   down?(): void
   /** Has to send a request that changes nothing. */
-  ask(): void
+  probe(): void
 }
 
-/** What a channel tells the connection that owns it. */
+/** What a connection needs from the manager of all connections. */
 export interface TopicConnectionOwner {
   live(): void
-  /** It ended or never came to be; `fault` when the server refused. */
-  down(channel: TopicConnection, fault: Fault | undefined): void
+  /** The connection ended or didn't come about. `fault`: why the server refused, if it did. */
+  down(connection: TopicConnection, fault: Fault | undefined): void
   draining(withinMs: number): void
-  /** Something came. */
+  /** Something has arrived. */
   heard(): void
-  /** An answer came, after `ms` milliseconds. */
-  answered(ms: number): void
-  /** Calls back once nothing has come over any channel for too long, from now on, or in minutes. Returns the canceller. */
+  /** An ack has arrived, after `ms` milliseconds. */
+  acked(ms: number): void
+  /**
+   * Calls back when nothing has arrived over any connection for too long. Returns the canceller.
+   */
   whenSilent(callback: () => void): () => void
-  /** It was silent while something was awaited. */
-  mute(): void
+  /** The server was silent although something was awaited. */
+  silent(): void
 }
 
 type Status = 'down' | 'joining' | 'live'
@@ -44,93 +53,98 @@ type Status = 'down' | 'joining' | 'live'
 export class TopicConnection {
   readonly topic: Topic
   readonly #socket: SocketLike
-  readonly #scope: Lifetime
+  readonly #lifetime: Lifetime
   readonly #listener: TopicConnectionListener
   readonly #owner: TopicConnectionOwner
-  readonly #unanswered = new Set<(lost: Lost) => void>()
+  readonly #unanswered = new Set<(lost: ConnectionLost) => void>()
   #status: Status = 'down'
   #cancelJoin = () => {}
 
   constructor(
     topic: Topic,
     connect: Connect,
-    scope: Lifetime,
+    lifetime: Lifetime,
     listener: TopicConnectionListener,
     owner: TopicConnectionOwner,
   ) {
     this.topic = topic
-    this.#scope = scope
+    this.#lifetime = lifetime
     this.#listener = listener
     this.#owner = owner
     this.#socket = connect(`/${topic}`, () => listener.handshake())
     this.#socket.on('connect_error', (error) => this.#refused(error))
-    this.#socket.on('disconnect', () => this.#ended(undefined))
-    this.#hear('sync')
-    this.#hear('change')
-    this.#hear('head')
-    this.#hear('delta')
-    this.#hear('presence')
-    this.#socket.on('draining', (payload) => {
-      this.#owner.draining((payload as Draining).reconnect_within_ms)
-    })
+    this.#socket.on('disconnect', () => this.#end(undefined))
+    this.#on('draining', ({ reconnect_within_ms }) => owner.draining(reconnect_within_ms))
+    const { on } = listener
+    this.#on('sync', (sync) =>
+      this.#hear(() => {
+        on.sync?.(sync)
+        if (this.#status === 'joining') this.#becomeLive()
+      }),
+    )
+    this.#on('change', (change) => this.#hear(() => on.change?.(change)))
+    this.#on('head', (head) => this.#hear(() => on.head?.(head)))
+    this.#on('delta', (delta) => this.#hear(() => on.delta?.(delta)))
+    this.#on('presence', (presence) => this.#hear(() => on.presence?.(presence)))
   }
 
   get status(): Status {
     return this.#status
   }
 
-  /** One attempt; nothing happens while one is under way or has succeeded. */
+  /** Starts an attempt, unless one is under way or has succeeded. */
   join(): void {
     if (this.#status !== 'down') return
     this.#status = 'joining'
-    this.#cancelJoin = this.#owner.whenSilent(() => this.#owner.mute())
+    this.#cancelJoin = this.#owner.whenSilent(() => this.#owner.silent())
     this.#socket.connect()
   }
 
-  /** Ends the attempt or the connection; the owner hears of it. */
+  /** Ends the attempt or the connection. The owner is told. */
   leave(): void {
     if (this.#status === 'down') return
-    this.#ended(undefined)
+    this.#end(undefined)
     this.#socket.disconnect()
   }
 
-  /** Throws Lost, also at once when the channel isn't live. */
+  /** Rejects with ConnectionLost, at once if the connection isn't live. */
   request(event: string, payload: object): Promise<Ack> {
-    if (this.#status !== 'live') return Promise.reject(new Lost('not connected'))
+    if (this.#status !== 'live') return Promise.reject(new ConnectionLost('not connected'))
     const { promise, resolve, reject } = createDeferred<Ack>()
-    const sentAt = this.#scope.elapsed()
+    const sentAt = this.#lifetime.elapsed()
     const settle = (act: () => void) => {
       cancel()
       this.#unanswered.delete(lose)
       act()
     }
-    const lose = (lost: Lost) => settle(() => reject(lost))
-    const cancel = this.#owner.whenSilent(() => this.#owner.mute())
+    const lose = (lost: ConnectionLost) => settle(() => reject(lost))
+    const cancel = this.#owner.whenSilent(() => this.#owner.silent())
     this.#unanswered.add(lose)
-    this.#socket.emit(event, payload, (answer) => {
-      this.#owner.answered(this.#scope.elapsed() - sentAt)
-      settle(() => resolve(answer as Ack))
+    this.#socket.emit(event, payload, (ack) => {
+      this.#owner.acked(this.#lifetime.elapsed() - sentAt)
+      settle(() => resolve(ack as Ack)) // as above
     })
     return promise
   }
 
-  /** Finds out whether the server is there. */
-  ask(): void {
-    this.#listener.ask()
+  /** Finds out whether the server still answers. */
+  probe(): void {
+    this.#listener.probe()
   }
 
-  #hear<Event extends 'sync' | 'change' | 'head' | 'delta' | 'presence'>(event: Event): void {
-    this.#socket.on(event, (payload) => {
-      // A socket that was left may still hand over what it had received.
-      if (this.#status === 'down' || this.#scope.ended) return
-      this.#owner.heard()
-      const listener = this.#listener.on[event] as ((payload: unknown) => void) | undefined
-      listener?.(payload)
-      if (event === 'sync' && this.#status === 'joining') this.#joined()
-    })
+  #on<Event extends keyof ServerEvents>(event: Event, handle: ServerEvents[Event]): void {
+    // The server's payloads are what the contract says: pages don't load a validator for them.
+    this.#socket.on(event, handle as (payload: unknown) => void)
   }
 
-  #joined(): void {
+  #hear(handle: () => void): void {
+    // After `leave`, the socket may still hand over what it had received before.
+    if (this.#status === 'down' || this.#lifetime.ended) return
+    this.#owner.heard()
+    handle()
+  }
+
+  #becomeLive(): void {
     this.#cancelJoin()
     this.#status = 'live'
     this.#owner.live()
@@ -138,15 +152,16 @@ export class TopicConnection {
   }
 
   #refused(error: unknown): void {
-    const problem = (error as { data?: unknown }).data
-    this.#ended(problem === undefined ? undefined : faultFromProblem(problem))
+    const hasProblem = typeof error === 'object' && error !== null && 'data' in error
+    const problem = hasProblem ? error.data : undefined
+    this.#end(problem === undefined ? undefined : faultFromProblem(problem))
   }
 
-  #ended(fault: Fault | undefined): void {
+  #end(fault: Fault | undefined): void {
     if (this.#status === 'down') return
     this.#cancelJoin()
     this.#status = 'down'
-    for (const lose of [...this.#unanswered]) lose(new Lost('disconnected'))
+    for (const lose of [...this.#unanswered]) lose(new ConnectionLost('disconnected'))
     this.#listener.down?.()
     this.#owner.down(this, fault)
   }

@@ -1,73 +1,63 @@
-// What makes a topic: how its changes fold, what its commands will do, and how it is loaded. Everything else is alike in all topics.
-import type { WireChange, DecisionContext } from '@lockstep/protocol/change'
+// What differs between the topics: how their entities are loaded and how changes fold into them.
+// Everything else is the same for all topics.
+import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
-import type { Problem } from '@lockstep/protocol/problem'
 import { isKnown } from '@lockstep/protocol/known-change'
 import type { Topic } from '@lockstep/protocol/topics'
 
-/** One command as it waits to be sent. */
-export interface OutgoingCommand {
-  readonly name: string
-  /** The fields of the wire, without `mutation_id`. */
-  readonly payload: object
-  readonly entity_id: string
-  readonly message_ids: readonly string[]
-  /** It names a version that it expects of a message: accepted may mean that nothing was done, see `leftUndone`. */
-  readonly checksVersion?: boolean
-}
-
-/** What a read over HTTP gave, and of which log. */
-export interface LoadedEntity<Held> {
-  held: Held
-  /** Absent where the route doesn't tell. */
+/** An entity that was read over HTTP. */
+export interface LoadedEntity<State> {
+  state: State
+  /** The epoch of the log that the response belongs to. Absent if the route doesn't tell. */
   epoch?: string
 }
 
-/** `end`: apply it, nothing of the entity is left then. */
+/**
+ * What to do with a change that is next in the log. `apply`: reduce it. `end`: reduce it, and
+ * nothing of the entity is left afterwards. `load`: the change alone doesn't give the new state, so
+ * the entity has to be loaded. `ignore`: the held state already contains it.
+ */
 export type ChangeAction = 'ignore' | 'apply' | 'load' | 'end'
 
-export interface TopicModel<Held extends object> {
+/** `State`: what this device holds of one entity. */
+export interface TopicModel<State extends object> {
   readonly topic: Topic
-  /** Reads what the topic starts with, on and on `put`, and gives the first answer's cursor. Throws Fault. */
-  loadAll(put: (key: string, held: Held) => void): Promise<Cursor>
-  /** Reads one entity. Throws Fault; `not_found` when it isn't there any more. */
-  loadOne(key: string, held: Held | undefined): Promise<LoadedEntity<Held>>
+  /**
+   * Reads everything that the topic starts with and passes each entity to `put`. Resolves with the
+   * cursor of the first response: whatever changed later comes with the log. Throws Fault.
+   */
+  loadAll(put: (key: string, state: State) => void): Promise<Cursor>
+  /** Reads one entity. Throws Fault; `not_found` if the server doesn't have it any more. */
+  loadOne(key: string, held: State | undefined): Promise<LoadedEntity<State>>
+  /** The key of the entity that a change belongs to. */
   keyOf(change: WireChange): string
   /** The client's rule for a change that is next in the log. */
-  actionFor(held: Held | undefined, change: WireChange): ChangeAction
-  reduce(held: Held | undefined, change: WireChange): Held | undefined
-  versionOf(held: Held): number
-  /** What stands for an entity that the server has no more. */
-  tombstone(key: string, version: number): Held | undefined
-  /** What the command will make of it, or the same. May throw Fault: it will probably be refused. */
-  predict(
-    held: Held | undefined,
-    command: OutgoingCommand,
-    context: DecisionContext,
-  ): Held | undefined
-  /** What is shown of a command that was refused: its effect (a message that can be sent again), or nothing. */
-  showsWhenFailed(command: OutgoingCommand): boolean
-  /** Of a command that `insists` and was accepted: why its effect isn't there, if it isn't. */
-  findIgnoredEdit?(held: Held | undefined, command: OutgoingCommand): Problem | undefined
-  /** The same command without the version that it insisted on. */
-  withoutVersionCheck(command: OutgoingCommand): OutgoingCommand
-  /** What of an entity is worth keeping in memory. */
-  trim?(key: string, held: Held): Held
+  actionFor(held: State | undefined, change: WireChange): ChangeAction
+  reduce(held: State | undefined, change: WireChange): State | undefined
+  versionOf(state: State): number
+  /** The state that stands for an entity which the server doesn't have any more. */
+  tombstone(key: string, version: number): State | undefined
+  /** The part of a state that is worth its memory. */
+  trim?(key: string, state: State): State
 }
 
 /**
- * The client's rule for entities with versions. `whole`: the change carries all that is to be held; `last`: nothing of the entity is left
- * behind it; `stands`: what is held is the entity, and not what is left of it.
+ * The client's rule for entities with versions.
+ * @param change next in the log
+ * @param isWhole the change carries the entity's whole state
+ * @param isLast nothing of the entity is left after the change
+ * @param isEntity `held` is the entity itself and not its tombstone
  */
 export function actionByVersion(
   held: { version: number } | undefined,
   change: WireChange,
-  { whole, last, stands }: { whole: boolean; last: boolean; stands: boolean },
+  { isWhole, isLast, isEntity }: { isWhole: boolean; isLast: boolean; isEntity: boolean },
 ): ChangeAction {
-  if (change.op === 'closed') return 'ignore' // the account is gone, as topic `account` tells: nothing is left to load
+  // The account was closed, as topic `account` tells as well. There is nothing left to load.
+  if (change.op === 'closed') return 'ignore'
   if (held && change.version <= held.version) return 'ignore'
-  if (last) return 'end'
+  if (isLast) return 'end'
   if (change.stripped || !change.data || !isKnown(change)) return 'load'
-  if (whole) return 'apply'
-  return held && stands && change.version === held.version + 1 ? 'apply' : 'load'
+  if (isWhole) return 'apply'
+  return held && isEntity && change.version === held.version + 1 ? 'apply' : 'load'
 }

@@ -1,5 +1,15 @@
-// One topic on this device, whichever it is: the confirmed state that follows the log, the outbox over it, and what both together look
-// like. It outlives sign-outs; what belongs to one signed-in run is made anew by `begin`.
+// One topic on this device: the confirmed state that follows the log, the outbox, and what both
+// together look like. The replica outlives sign-outs; `begin` makes everything anew that belongs to
+// one engine session.
+//
+//   begin --> loading over HTTP --> loaded, connection joining --first sync--> live
+//                    ^                                 ^                         |
+//                    |                                 +-----connection ends-----+
+//                    +--other epoch, or the log can't be followed (see LogFollower)
+//   end: from every state; nothing of the user is left
+//
+//   a change of the log --> LogFollower --> Entities --> Outbox.confirm --> views
+//   a command of the page --> Outbox --> views (predicted) --> connection
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { errors } from '@lockstep/protocol/error-codes'
@@ -7,31 +17,34 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { RangeAnswer } from '@lockstep/protocol/sync'
 import { PROTOCOL } from '@lockstep/protocol/version'
-import { createDeferred, type Deferred } from './deferred.ts'
-import type { TopicConnection, TopicConnectionListener } from './topic-connection.ts'
 import type { ConnectionManager } from './connection-manager.ts'
+import { createDeferred, type Deferred } from './deferred.ts'
 import { Entities } from './entities.ts'
-import { faultFromProblem } from './rest/call.ts'
-import type { OutgoingCommand, TopicModel } from './topic-model.ts'
+import type { Lifetime } from './lifetime.ts'
+import { LogFollower } from './log-follower.ts'
 import { Notifier } from './notifier.ts'
 import { outboxItems } from './outbox-item.ts'
 import { Outbox, type PendingCommand } from './outbox.ts'
-import { LogFollower } from './log-follower.ts'
-import type { Lifetime } from './lifetime.ts'
-import type { OutboxItem, IssuedCommand } from './views.ts'
+import type { OutgoingCommand } from './outgoing-command.ts'
+import { faultFromProblem } from './rest/call.ts'
+import type { TopicConnection, TopicConnectionListener } from './topic-connection.ts'
+import type { TopicModel } from './topic-model.ts'
+import type { IssuedCommand, OutboxItem } from './views.ts'
 
-/** One signed-in run of the engine. */
+/** The time in which the engine is signed in, from `ready` to the stop or the sign-out. */
 export interface EngineSession {
   readonly user_id: string
-  readonly session_id: string
-  readonly scope: Lifetime
-  readonly connection: ConnectionManager
-  /** The server refused for good. */
-  refused(fault: Fault): void
+  readonly lifetime: Lifetime
+  readonly connections: ConnectionManager
+  /** The server has refused this device for good. */
+  rejected(fault: Fault): void
 }
 
-export interface TopicDeps {
-  /** What is shown of this entity may have become another. */
+/** What a topic does besides: its own events, and its own views. */
+export interface TopicReplicaDeps {
+  /** Something of the topic has changed. Called each time, at once. */
+  changed(): void
+  /** What is shown of this entity may have changed. */
   invalidate?(key: string): void
   /** A change was applied. */
   applied?(change: WireChange): void
@@ -41,270 +54,283 @@ export interface TopicDeps {
   down?(): void
 }
 
-interface Parts<Held extends object> {
-  run: EngineSession
-  replica: LogFollower
-  entities: Entities<Held>
-  outbox: Outbox
+/** Everything that belongs to one engine session. */
+interface SessionParts<State extends object> {
+  session: EngineSession
+  follower: LogFollower
+  entities: Entities<State>
+  outbox: Outbox<State>
   firstLoad: Deferred<void>
-  channel?: TopicConnection
+  connection?: TopicConnection
 }
 
-/** How long the change of an acked command may take to come by the log before it is asked for; milliseconds. */
-const PATIENCE = 2_000
+/**
+ * How long after a command's ack its change may take to arrive by itself. Afterwards it is
+ * requested; milliseconds.
+ */
+const CHANGE_AFTER_ACK = 2_000
 
-export class TopicReplica<Held extends object> {
-  readonly model: TopicModel<Held>
-  readonly #hooks: TopicDeps
+export class TopicReplica<State extends object> {
+  readonly #model: TopicModel<State>
+  readonly #deps: TopicReplicaDeps
   readonly #notifier: Notifier
-  readonly #views = new Map<string, Held | undefined>()
-  #parts: Parts<Held> | undefined
-  #outbox: readonly OutboxItem[] | undefined
+  readonly #views = new Map<string, State | undefined>()
+  #parts: SessionParts<State> | undefined
+  #outboxItems: readonly OutboxItem[] | undefined
 
-  constructor(model: TopicModel<Held>, hooks: TopicDeps, onChange: () => void) {
-    this.model = model
-    this.#hooks = hooks
-    this.#notifier = new Notifier(onChange)
+  constructor(model: TopicModel<State>, deps: TopicReplicaDeps) {
+    this.#model = model
+    this.#deps = deps
+    this.#notifier = new Notifier(() => deps.changed())
   }
 
-  begin(run: EngineSession): void {
-    const { scope } = run
-    const connected = () => this.#parts?.channel?.status === 'live'
-    const request = (name: string, payload: object) => this.#parts!.channel!.request(name, payload)
-    const outbox = new Outbox(
+  begin(session: EngineSession): void {
+    const { lifetime } = session
+    const changed = (key: string) => this.#changed(key)
+    const connected = () => this.#parts?.connection?.status === 'live'
+    const request = (name: string, payload: object) =>
+      this.#parts!.connection!.request(name, payload)
+    const outbox = new Outbox<State>(
       {
         request,
         connected,
-        changed: (key) => this.changed(key),
+        changed,
         acked: ({ seq = 0 }) => {
-          this.#land()
-          scope.after(PATIENCE, () => replica.expect(seq))
+          this.#removeApplied()
+          lifetime.after(CHANGE_AFTER_ACK, () => follower.expect(seq))
         },
-        refusedForGood: (fault) => run.refused(fault),
+        rejected: (fault) => session.rejected(fault),
       },
-      scope,
+      lifetime,
     )
-    const otherLog = (epoch: string | undefined) => {
+    const isOtherLog = (epoch: string | undefined) => {
       const isOther =
-        epoch !== undefined && replica.cursor !== undefined && epoch !== replica.cursor.epoch
-      if (isOther) void replica.reload()
+        epoch !== undefined && follower.cursor !== undefined && epoch !== follower.cursor.epoch
+      if (isOther) void follower.reload()
       return isOther
     }
-    const entities = new Entities(
-      this.model,
-      { changed: (key) => this.changed(key), otherLog },
-      scope,
-    )
-    const replica = new LogFollower(
+    const entities = new Entities(this.#model, { changed, isOtherLog }, lifetime)
+    const follower = new LogFollower(
       {
         connected,
         load: () => this.#load(),
         apply: (changes) => this.#apply(changes),
-        range: async (asked) => {
-          const ack = await request('range', asked)
+        range: async (range) => {
+          const ack = await request('range', range)
           if (!ack.ok) throw faultFromProblem(ack.error)
+          // What the contract's table of commands says of the ack's `data`.
           return ack.data as RangeAnswer
         },
         loaded: (before) => this.#loaded(before),
         failed: (error) => {
           if (!(error instanceof Fault)) throw error
-          if (errors[error.code].closes) run.refused(error)
-          return !scope.ended
+          if (errors[error.code].closes) session.rejected(error)
+          return !lifetime.ended
         },
       },
-      scope,
+      lifetime,
     )
-    this.#parts = { run, replica, entities, outbox, firstLoad: createDeferred() }
-    void replica.reload()
+    this.#parts = { session, follower, entities, outbox, firstLoad: createDeferred() }
+    void follower.reload()
   }
 
   end(): void {
     this.#parts?.outbox.drop()
     this.#parts = undefined
     this.#views.clear()
-    this.#outbox = undefined
+    this.#outboxItems = undefined
     this.#notifier.changed()
   }
 
-  /** The confirmed state of this run; undefined while there is none. */
-  get entities(): Entities<Held> | undefined {
+  /** The confirmed state; undefined while nobody is signed in. */
+  get entities(): Entities<State> | undefined {
     return this.#parts?.entities
   }
 
-  /** This run, once the topic is loaded. Rejects with Fault `unavailable` when the engine isn't running or stops. */
-  async whenLoaded(): Promise<{ entities: Entities<Held>; scope: Lifetime; user_id: string }> {
+  /**
+   * Waits until the topic is loaded. Rejects with Fault `unavailable` if nobody is signed in, or if
+   * the engine stops before.
+   */
+  async whenLoaded(): Promise<{ entities: Entities<State>; lifetime: Lifetime }> {
     if (!this.#parts) throw new Fault('unavailable', { detail: 'Nobody is signed in' })
-    const { entities, run, firstLoad } = this.#parts
-    await run.scope.race(firstLoad.promise)
-    return { entities, scope: run.scope, user_id: run.user_id }
+    const { entities, session, firstLoad } = this.#parts
+    await session.lifetime.race(firstLoad.promise)
+    return { entities, lifetime: session.lifetime }
   }
 
   get cursor(): Cursor | undefined {
-    return this.#parts?.replica.cursor
+    return this.#parts?.follower.cursor
   }
   get loaded(): boolean {
     return this.cursor !== undefined
   }
   get settled(): boolean {
-    const { replica, entities, outbox } = this.#parts ?? {}
-    if (!replica || !entities || !outbox) return false
-    return (
-      replica.settled &&
-      entities.loading === 0 &&
-      outbox.commands.every(({ status }) => status === 'failed')
-    )
+    if (!this.#parts) return false
+    const { follower, entities, outbox } = this.#parts
+    const isSent = outbox.commands.every(({ status }) => status === 'failed')
+    return follower.settled && entities.loading === 0 && isSent
   }
-  /** Commands that closing would lose. */
+  /** How many commands would be lost if the engine stopped now. */
   get unsent(): number {
-    return this.#parts?.outbox.commands.filter(({ status }) => status !== 'acked').length ?? 0
+    return this.commands().filter(({ status }) => status !== 'acked').length
   }
   get outbox(): readonly OutboxItem[] {
-    this.#outbox ??= outboxItems(this.entries(), this.#parts?.outbox, this.model)
-    return this.#outbox
+    this.#outboxItems ??= this.#itemsOf(this.commands())
+    return this.#outboxItems
   }
 
   subscribe(listener: () => void): () => void {
     return this.#notifier.subscribe(listener)
   }
 
-  /** What the commands leave of, or make of an entity, if it is shown at all. */
-  view(key: string): Held | undefined {
+  /** The entity's state after all its pending commands; undefined if there is nothing to show. */
+  view(key: string): State | undefined {
     if (!this.#views.has(key)) this.#views.set(key, this.#predict(key))
     return this.#views.get(key)
   }
 
-  /** Of everything that is held or about to be made. */
+  /** The keys of all entities that are held or that a pending command will create. */
   keys(): Set<string> {
     return new Set([
       ...(this.#parts?.entities.keys() ?? []),
-      ...this.entries().map(({ entity_id }) => entity_id),
+      ...this.commands().map(({ entity_id }) => entity_id),
     ])
   }
 
-  entries(key?: string): readonly PendingCommand[] {
+  /** The pending commands, of one entity or of all. */
+  commands(key?: string): readonly PendingCommand<State>[] {
     const outbox = this.#parts?.outbox
     return (key === undefined ? outbox?.commands : outbox?.commandsOf(key)) ?? []
   }
 
   itemsOf(key: string): readonly OutboxItem[] {
-    return outboxItems(this.entries(key), this.#parts?.outbox, this.model)
+    return this.#itemsOf(this.commands(key))
   }
 
-  /** Shows the command's effect and sends it. `id`: what the caller wants to know it by. */
-  send(command: OutgoingCommand, id = command.entity_id): IssuedCommand {
+  /**
+   * Shows the command's effect and sends it.
+   * @param id what the caller knows the command's subject by
+   */
+  send(command: OutgoingCommand<State>, id = command.entity_id): IssuedCommand {
     if (this.#parts) return this.#parts.outbox.add(command, id)
     return { id, mutation_id: newId(), outcome: Promise.resolve({ ok: false, reason: 'dropped' }) }
   }
 
-  /** A request that changes nothing that is logged; nothing happens while disconnected. */
-  tell(name: string, payload: object): void {
-    this.#parts?.channel?.request(name, payload).catch(() => undefined)
+  /** Sends a request that isn't logged. Does nothing while disconnected. */
+  sendUnlogged(name: string, payload: object): void {
+    this.#parts?.connection?.request(name, payload).catch(() => undefined)
   }
 
-  /** Looks whether something was missed, and sends what waits. */
+  /** Checks whether a change was missed, and sends what waits. */
   check(): void {
-    void this.#parts?.replica.check()
+    void this.#parts?.follower.check()
     this.#parts?.outbox.flush()
   }
 
   reload(): void {
-    void this.#parts?.replica.reload()
+    void this.#parts?.follower.reload()
   }
 
-  /** Something is shown differently that isn't an entity. */
+  /** Something has changed that isn't an entity. */
   notify(): void {
     this.#notifier.changed()
   }
 
-  changed(key: string): void {
+  #changed(key: string): void {
     this.#views.delete(key)
-    this.#outbox = undefined
-    this.#hooks.invalidate?.(key)
+    this.#outboxItems = undefined
+    this.#deps.invalidate?.(key)
     this.#notifier.changed()
   }
 
+  #itemsOf(commands: readonly PendingCommand<State>[]): readonly OutboxItem[] {
+    return this.#parts ? outboxItems(commands, this.#parts.outbox, this.#model.topic) : []
+  }
+
   async #load(): Promise<Cursor> {
-    const { entities, outbox, run } = this.#parts!
-    const held = new Map<string, Held>()
+    const { entities, outbox, session } = this.#parts!
+    const states = new Map<string, State>()
     const ackedBefore = new Set(outbox.commands.filter(({ status }) => status === 'acked'))
-    const cursor = await this.model.loadAll((key, value) => held.set(key, value))
-    if (run.scope.ended) return cursor
-    entities.replaceAll(held)
-    this.#land((entry) => ackedBefore.has(entry))
+    const cursor = await this.#model.loadAll((key, state) => states.set(key, state))
+    if (session.lifetime.ended) return cursor
+    entities.replaceAll(states)
+    this.#removeApplied((command) => ackedBefore.has(command))
     return cursor
   }
 
   #loaded(before: Cursor | undefined): void {
     const parts = this.#parts!
-    // An ack of another log can't be waited for in this one.
-    const isOtherLog = before !== undefined && before.epoch !== parts.replica.cursor?.epoch
-    this.#land(() => isOtherLog)
-    parts.firstLoad.resolve()
-    parts.channel ??= parts.run.connection.open(
-      this.model.topic,
-      this.#listener(parts.run, parts.replica),
+    const { session, follower, firstLoad } = parts
+    // The change of an ack from another log never arrives in this one.
+    const isOtherLog = before !== undefined && before.epoch !== follower.cursor?.epoch
+    this.#removeApplied(() => isOtherLog)
+    firstLoad.resolve()
+    parts.connection ??= session.connections.open(
+      this.#model.topic,
+      this.#connectionListener(session.user_id, follower),
     )
     this.#notifier.changed()
   }
 
-  #listener(run: EngineSession, replica: LogFollower): TopicConnectionListener {
+  #connectionListener(user_id: string, follower: LogFollower): TopicConnectionListener {
     return {
-      handshake: () => ({ protocol: PROTOCOL, since: replica.since, user_id: run.user_id }),
+      handshake: () => ({ protocol: PROTOCOL, since: follower.since, user_id }),
       on: {
-        sync: (sync) => replica.onSync(sync),
-        change: (change) => replica.onChange(change),
-        head: (head) => replica.onHead(head),
-        delta: this.#hooks.delta,
-        presence: this.#hooks.presence,
+        sync: (sync) => follower.onSync(sync),
+        change: (change) => follower.onChange(change),
+        head: (head) => follower.onHead(head),
+        delta: this.#deps.delta,
+        presence: this.#deps.presence,
       },
       live: () => {
         this.#parts?.outbox.flush()
-        this.#hooks.live?.()
+        this.#deps.live?.()
       },
-      down: () => this.#hooks.down?.(),
-      ask: () => void replica.check(),
+      down: () => this.#deps.down?.(),
+      probe: () => void follower.check(),
     }
   }
 
   #apply(changes: readonly WireChange[]): void {
     for (const change of changes) {
-      const { entities, outbox } = this.#parts ?? {}
-      if (!entities || !outbox) return // one of them was the end: the account was closed, this session revoked
+      // A change may have ended the session: the account was closed, or this session revoked.
+      if (!this.#parts) return
+      const { entities, outbox } = this.#parts
       entities.follow(change)
-      // Behind the state: the command's effect must not be gone for a moment.
+      // After the state, so that the command's effect is never gone in between.
       if (change.mutation_id !== undefined)
         outbox.confirm(change.mutation_id, change.seq, change.version)
-      this.#hooks.applied?.(change)
+      this.#deps.applied?.(change)
     }
-    this.#land()
+    this.#removeApplied()
     this.#notifier.changed()
   }
 
-  #land(isHere = (_entry: PendingCommand) => false): void {
-    const { entities, outbox, replica } = this.#parts ?? {}
-    const here = replica?.cursor?.seq ?? 0
-    outbox?.removeApplied(
-      (entry) => isHere(entry) || entry.seq === undefined || entry.seq <= here,
-      (entry) => this.model.findIgnoredEdit?.(entities?.get(entry.entity_id), entry),
+  /** @param isApplied for commands whose position doesn't tell */
+  #removeApplied(isApplied: (command: PendingCommand<State>) => boolean = () => false): void {
+    if (!this.#parts) return
+    const { entities, outbox, follower } = this.#parts
+    const applied = follower.cursor?.seq ?? 0
+    outbox.removeApplied(
+      (command) => isApplied(command) || command.seq === undefined || command.seq <= applied,
+      (key) => entities.get(key),
     )
   }
 
-  #predict(key: string): Held | undefined {
+  #predict(key: string): State | undefined {
     if (!this.#parts) return undefined
-    const { entities, outbox, run } = this.#parts
-    let held = entities.get(key)
-    for (const entry of outbox.commandsOf(key)) {
-      if (entry.status === 'failed' && !this.model.showsWhenFailed(entry)) continue
+    const { entities, outbox, session } = this.#parts
+    let state = entities.get(key)
+    for (const command of outbox.commandsOf(key)) {
+      if (command.status === 'failed' && !command.showsWhenFailed) continue
+      const context = { user_id: session.user_id, at: command.at, newId: () => newId() }
       try {
-        held = this.model.predict(held, entry, {
-          user_id: run.user_id,
-          at: entry.at,
-          newId: () => newId(),
-        })
+        state = command.predict(state, context)
       } catch (error) {
-        if (!(error instanceof Fault)) throw error // a Fault: the server will say it, the view waits for it
+        // A Fault: the server will probably refuse the command. The view waits until it does.
+        if (!(error instanceof Fault)) throw error
       }
     }
-    return held
+    return state
   }
 }

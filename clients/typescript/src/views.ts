@@ -1,16 +1,17 @@
-// What a page sees of the topics: immutable snapshots (a new object when something changed, the same one while nothing did) and the
-// commands. Everything here shows the confirmed state with the unsent commands already applied.
-import type { Agent, Run, RunStatus } from '@lockstep/protocol/agents'
+// What a program sees of the topics: snapshots and commands. A snapshot is immutable: a new object
+// if something has changed, and otherwise the same one. It shows the confirmed state with the
+// effects of the pending commands.
 import type { ListedSession, Session, User } from '@lockstep/protocol/account'
-import type { Cursor } from '@lockstep/protocol/cursor'
+import type { Agent, Run, RunStatus } from '@lockstep/protocol/agents'
 import type { Summary } from '@lockstep/protocol/conversations'
-import type { Problem } from '@lockstep/protocol/problem'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message, MessageInput } from '@lockstep/protocol/message'
+import type { Problem } from '@lockstep/protocol/problem'
 import type { Presence } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 
-/** A command that the server has not confirmed yet, in the order of issue. A snapshot: statuses change by new objects. */
+/** A command that the server has not confirmed. A snapshot: another status is another object. */
 export interface OutboxItem {
   readonly mutation_id: string
   readonly topic: Topic
@@ -20,86 +21,103 @@ export interface OutboxItem {
   readonly entity_id: string
   /** The messages that the command writes. */
   readonly message_ids: readonly string[]
-  /** ISO time of issue. */
+  /** ISO time at which the command was issued. */
   readonly at: string
   readonly status: 'queued' | 'sending' | 'failed'
   /**
-   * `failed`: why. `version_conflict` carries `current`, the entity (or, of an edit, the message) as it is now: offer
-   * `retry({ overwrite: true })` (keep mine) or `discard()` (take theirs). `queued`: why the last attempt has to be repeated, if there was one.
+   * Of a failed command: why it failed. `version_conflict` carries `current`, the entity (for an
+   * edit, the message) as it is now. Offer the user `retry({ overwrite: true })` to keep their
+   * version, or `discard()` to accept the other one. Of a queued command: why the last attempt has
+   * to be repeated, if there was one.
    */
   readonly problem?: Problem
-  /** Sends a failed command again, or a waiting one now. `overwrite` drops the version that it insisted on. */
+  /**
+   * Sends a failed command again, or a queued one now. `overwrite` drops the version that the
+   * command requires.
+   */
   retry(options?: { overwrite?: boolean }): void
-  /** Forgets a queued or failed command. One that is being sent can't be taken back: nothing happens. */
+  /** Removes a queued or failed command. Does nothing to one that is being sent. */
   discard(): void
 }
 
-/** How a command ended. `discarded`: by the user; `dropped`: the engine was stopped or signed out before it was confirmed. */
+/**
+ * How a command ended. `discarded`: by the user. `dropped`: the engine was stopped or signed out
+ * before the server confirmed the command.
+ */
 export type CommandOutcome =
   | { ok: true; seq?: number; version?: number }
   | { ok: false; reason: 'failed'; problem: Problem }
   | { ok: false; reason: 'discarded' | 'dropped' }
 
-/** What a command gives at once. The view shows its effect already. */
+/** What a command returns at once. Its effect shows already. */
 export interface IssuedCommand {
-  /** Of what was made or named: the conversation, of `append` and `edit` the message, the run, … */
+  /** The subject's id: the conversation, the run, for `append` and `edit` the message. */
   readonly id: string
   readonly mutation_id: string
-  /** Settles once, with the first of: confirmed, refused, discarded, dropped. Never rejects; stays pending while offline. */
+  /**
+   * Resolves once, when the command is confirmed, refused, discarded or dropped, whichever is
+   * first. It never rejects. It stays pending while the device is offline.
+   */
   readonly outcome: Promise<CommandOutcome>
 }
 
 /** What all topics have. */
 export interface TopicView {
-  /** True once the first load is done; it stays true while reconnecting. */
+  /** The first load is done. Stays true while reconnecting. */
   readonly loaded: boolean
-  /** The last change this device holds without a gap; undefined before the first load. */
+  /** This device holds every change up to here; undefined before the first load. */
   readonly cursor: Cursor | undefined
-  /** Nothing is known to be missing: the outbox is empty, nothing is loading, no gap is open. */
+  /**
+   * Nothing is known to be missing: the outbox is empty, nothing is loading, and no gap is open.
+   */
   readonly settled: boolean
+  /** In the order in which the commands were issued. */
   readonly outbox: readonly OutboxItem[]
-  /** Called (at most once a microtask) after any snapshot of the topic became another. Returns the unsubscriber. */
+  /**
+   * Calls `listener` after any snapshot of the topic has changed, at most once per microtask.
+   * Returns the function that ends this.
+   */
   subscribe(listener: () => void): () => void
 }
 
 export type ListState = 'active' | 'archived' | 'trash'
 
 export interface SummaryView extends Summary {
-  /** The worst of the commands that wait for this conversation. */
+  /** The worst status of the commands that are pending for this conversation. */
   readonly delivery: Delivery
 }
 
-/** `sent`: confirmed by the server. */
+/** `sent`: the server has confirmed it. */
 export type Delivery = 'sent' | 'sending' | 'queued' | 'failed'
 
 export interface ListView {
-  /** Newest `updated_at` first; pinned ones are not moved. */
+  /** Newest `updated_at` first. Pinned conversations are not moved. */
   readonly items: readonly SummaryView[]
-  /** There are older ones on the server: `loadMore`. */
+  /** The server may have older ones: `loadMore`. */
   readonly more: boolean
   readonly loading: boolean
   /** The first page is here. */
   readonly loaded: boolean
 }
 
-/** A message with streamed text merged into `content`. */
+/** A message. While it is streaming, `content` includes the text that the log doesn't have yet. */
 export interface MessageView extends Message {
   readonly delivery: Delivery
-  /** Of the newest command that writes it, unless it is `sent`. */
+  /** Of the newest command that writes the message, unless that was `sent`. */
   readonly mutation_id?: string
-  /** While the model thinks before what it says next: when that began, as `performance.now()` has it. */
+  /** While the model thinks before it writes on: when that began, as `performance.now()` counts. */
   readonly thinking_since?: number
 }
 
 export interface ConversationView extends SummaryView {
-  /** A window that reaches to the newest, by position. */
+  /** A window of messages by position. It reaches to the newest one. */
   readonly messages: readonly MessageView[]
   /** There are older messages before the window: `loadOlder`. */
   readonly has_more: boolean
-  /** False while only the summary is known: `open` loads the window. */
+  /** False if only the summary is known: `open` loads the window. */
   readonly windowed: boolean
   readonly loading: boolean
-  /** What waits for this conversation, in order. */
+  /** The commands that are pending for this conversation, in order. */
   readonly outbox: readonly OutboxItem[]
 }
 
@@ -112,22 +130,28 @@ export interface ConversationFields {
 }
 
 export interface ConversationsTopic extends TopicView {
-  /** `active` is loaded at start; the others by `loadMore`. */
   list(state: ListState): ListView
-  /** Loads the first or next page. Rejects with a Fault when the server can't be asked. */
+  /** Reads the first or next page. Rejects with a Fault if the server can't be reached. */
   loadMore(state: ListState): Promise<void>
-  /** As far as it is known; undefined when it isn't, or was purged. In the trash: with `deleted_at`. */
+  /**
+   * The conversation as far as it is known; in the trash with `deleted_at`. Undefined if it is
+   * unknown or was purged.
+   */
   get(id: string): ConversationView | undefined
   /**
-   * Loads the newest messages and keeps them live until as many `close`. Resolves with the window, waits while offline, rejects with
-   * Fault `not_found` (the page is then free to close it), or `unavailable` when the engine stops.
+   * Loads the newest messages and keeps them live until `close` was called as often. Waits while
+   * offline and resolves with the window. Rejects with Fault `not_found`, or `unavailable` if the
+   * engine stops. After a rejection, `close` is optional.
    */
   open(id: string): Promise<ConversationView>
-  /** The windows of the last 20 closed conversations stay. */
+  /** The windows of the 20 conversations that were closed last stay in memory. */
   close(id: string): void
-  /** Puts up to 100 older messages before the window. Rejects with a Fault when the server can't be asked. */
+  /**
+   * Puts up to 100 older messages before the window. Rejects with a Fault if the server can't be
+   * reached.
+   */
   loadOlder(id: string): Promise<void>
-  /** Asks the server for titles and texts that contain `q`; the answer isn't live. */
+  /** Asks the server for conversations whose title or text contains `q`. The result isn't live. */
   search(
     q: string,
     options?: { state?: ListState; cursor?: string; limit?: number; signal?: AbortSignal },
@@ -145,8 +169,9 @@ export interface ConversationsTopic extends TopicView {
   archive(id: string, archived: boolean): IssuedCommand
   append(id: string, message: MessageInput): IssuedCommand
   /**
-   * With the `version` that the user saw, an edit that meets a newer one fails with `version_conflict`; without, it wins. A message whose
-   * `append` was refused is sent anew. Throws Fault `not_found` when the message is before the window.
+   * With the `version` that the user saw, the edit of a message that has changed since fails with
+   * `version_conflict`. Without it, the edit wins. A message whose `append` was refused is appended
+   * again. Throws Fault `not_found` if the message is before the window.
    */
   edit(
     id: string,
@@ -156,44 +181,53 @@ export interface ConversationsTopic extends TopicView {
   ): IssuedCommand
   delete(id: string): IssuedCommand
   restore(id: string): IssuedCommand
-  /** Brings it back to what it was at a `seq`: only the server knows what that was, so it shows when the change comes. */
+  /**
+   * Returns the conversation to its state at `seq`. Only the server knows that state, so the effect
+   * shows when the change arrives.
+   */
   rewind(id: string, seq: number): IssuedCommand
   purge(id: string): IssuedCommand
-  /** Starts an assistant's reply to what is there. */
+  /** Starts an assistant's reply to the newest message, or another version of `replaces`. */
   reply(id: string, options?: { agent?: string; replaces?: string }): IssuedCommand
-  /** A reply that is another version of `message_id`. */
+  /** Starts a reply that is another version of `message_id`. */
   regenerate(id: string, message_id: string, options?: { agent?: string }): IssuedCommand
-  /** Stops the reply that streams into `message_id`. */
+  /** Stops the run that writes the reply `message_id`. */
   stop(id: string, message_id: string): IssuedCommand
 }
 
 export interface PreferencesTopic extends TopicView {
   readonly value: JsonObject
   readonly version: number
-  /** RFC 7396. */
+  /** Applies a merge patch (RFC 7396). */
   update(patch: JsonObject, options?: { if_version?: number }): IssuedCommand
 }
 
 export interface AccountTopic extends TopicView {
   readonly user: User | undefined
   readonly session: Session | undefined
-  /** Signed-in devices, newest first; `online` is live. */
+  /** The signed-in sessions, newest first. `online` is live. */
   readonly sessions: readonly ListedSession[]
-  /** The other open connections of this user, by `connection_id`; `viewing` is the conversation it looks at. */
+  /**
+   * The user's other open connections by `connection_id`. `viewing` is the conversation that the
+   * device shows.
+   */
   readonly presence: ReadonlyMap<string, Presence>
-  /** Signs a device out. */
+  /** Signs a session out. */
   revoke(session_id: string): IssuedCommand
-  /** Tells the other devices where this one looks; repeated by the engine after a reconnect. */
+  /**
+   * Tells the other devices which conversation this one shows. The engine repeats it after each
+   * reconnect.
+   */
   viewing(conversation_id: string | null): void
 }
 
-/** A run with streamed text merged into `output`. */
+/** A run. While it is running, `output` includes the text that the log doesn't have yet. */
 export interface RunView extends Run {
   readonly delivery: Delivery
   readonly mutation_id?: string
 }
 
-/** Without a field: any. */
+/** A field that is left out matches every run. */
 export interface RunFilter {
   readonly agent?: string
   readonly status?: RunStatus
@@ -202,7 +236,7 @@ export interface RunFilter {
 export interface RunsView {
   /** Newest `started_at` first. */
   readonly items: readonly RunView[]
-  /** There may be older ones on the server: `loadMore`. */
+  /** The server may have older ones: `loadMore`. */
   readonly more: boolean
   readonly loading: boolean
   /** The first page is here. */
@@ -213,12 +247,18 @@ export interface AgentsTopic extends TopicView {
   readonly agents: readonly Agent[]
   /** All runs, as far as they are loaded. */
   readonly runs: RunsView
-  /** Those of them that match; not loaded before `loadMore` was asked for them. */
+  /** The runs that match. They aren't loaded before `loadMore` was called with the same filter. */
   list(filter: RunFilter): RunsView
   get(run_id: string): RunView | undefined
-  /** Loads a run that isn't held. Rejects with Fault `not_found`, or when the server can't be asked. */
+  /**
+   * Loads a run that isn't held. Rejects with Fault `not_found`, or `unavailable` if the engine
+   * stops.
+   */
   open(run_id: string): Promise<RunView>
-  /** The next page of a list, of all runs unless told. Rejects with a Fault when the server can't be asked. */
+  /**
+   * Reads the next page of a list; without a filter, of all runs. Rejects with a Fault if the
+   * server can't be reached.
+   */
   loadMore(filter?: RunFilter): Promise<void>
   run(input: {
     id?: string
@@ -230,5 +270,5 @@ export interface AgentsTopic extends TopicView {
   delete(run_id: string): IssuedCommand
 }
 
-/** A run that will not change any more. */
+/** True for a run that won't change any more. */
 export const isOver = (status: RunStatus): boolean => status !== 'queued' && status !== 'running'

@@ -8,7 +8,10 @@ import { abortWhenSilent } from './abort-when-silent.ts'
 
 /** After so long without a byte of the response, the connection counts as dead; milliseconds. */
 const READ_SILENCE = 15_000
-/** The same for a write: nobody can see its body travel, and an import over a slow line takes minutes. */
+/**
+ * The same for a write: nobody can see its body travel, and an import over a slow line takes
+ * minutes.
+ */
 const WRITE_SILENCE = 300_000
 
 export interface CallOptions {
@@ -20,8 +23,8 @@ export interface CallOptions {
 }
 
 /**
- * Requests a route of the REST API and resolves with its response. Throws Fault: the server's problem,
- * or `unavailable` if there was no response.
+ * Requests a route of the REST API and resolves with its response. Throws Fault: the server's
+ * problem, or `unavailable` if there was no response.
  */
 export type Call = <Name extends RouteName>(
   route: Name,
@@ -86,8 +89,8 @@ function addressOf(path: string, params: unknown, query: unknown): string {
 }
 
 /**
- * The Fault that a problem from the server states. A body that isn't a problem (a proxy's error page,
- * for example) becomes `unavailable` or `internal`, by its status.
+ * The Fault that a problem from the server states. A body that isn't a problem (a proxy's error
+ * page, for example) becomes `unavailable` or `internal`, by its status.
  */
 export function faultFromProblem(problem: unknown, status = 500): Fault {
   const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>

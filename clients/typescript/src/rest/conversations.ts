@@ -1,4 +1,4 @@
-// REST reads of conversations. Writes go through the engine's outbox, over sockets.
+// REST reads of conversations. The commands go through the outbox, over sockets.
 import { Fault } from '@lockstep/protocol/errors'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import type { Call, CallOptions } from './call.ts'
@@ -6,23 +6,27 @@ import type { Call, CallOptions } from './call.ts'
 type ListQuery = NonNullable<Asking<'listConversations'>['query']>
 type WindowQuery = NonNullable<Asking<'getConversation'>['query']>
 
-/** A page of summaries, newest `updated_at` first; with `q`: those whose title or text contains it. */
+/**
+ * A page of summaries, newest `updated_at` first. With `q`, only conversations whose title or text
+ * contains it.
+ */
 export const listConversations = (call: Call, query: ListQuery, options?: CallOptions) =>
   call('listConversations', { query }, options)
 
 /**
- * A conversation with a window of its messages, live or in the trash. Throws `not_found`, also when it was moved between the two
- * requests: then the change that moved it is still to come.
+ * A conversation with a window of its messages, live or in the trash. Throws `not_found`, also if
+ * the conversation was moved between the two requests: the change that moved it is still to arrive
+ * then.
  */
 export async function getConversation(
   call: Call,
   id: string,
   query: Omit<WindowQuery, 'state'>,
 ): Promise<Answer<'getConversation'>> {
-  const ask = (state: 'active' | 'trash') =>
+  const read = (state: 'active' | 'trash') =>
     call('getConversation', { params: { id }, query: { ...query, state } })
-  return ask('active').catch((error: unknown) => {
-    if (error instanceof Fault && error.code === 'not_found') return ask('trash')
+  return read('active').catch((error: unknown) => {
+    if (error instanceof Fault && error.code === 'not_found') return read('trash')
     throw error
   })
 }

@@ -1,4 +1,4 @@
-// REST reads of preferences. Patches go through the engine's outbox, over sockets.
+// REST reads of preferences. Patches go through the outbox, over sockets.
 import type { Call } from './call.ts'
 
 /** All preferences of the user, their version, and the head of the topic. */
