@@ -49,7 +49,7 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
 ]
 
 /** The product whose items look like this one; undefined if none's do. */
-export function sourceOfItem(item: unknown): SourceId | undefined {
+function sourceOfItem(item: unknown): SourceId | undefined {
   return isObject(item) ? signs.find(([, matches]) => matches(item))?.[0] : undefined
 }
 
