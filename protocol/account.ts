@@ -54,9 +54,6 @@ export const accountChanges = {
   /** The account is deleted. No entry follows. */
   closed: z.object({}),
 }
-export type AccountChanges = {
-  [Op in keyof typeof accountChanges]: z.infer<(typeof accountChanges)[Op]>
-}
 
 export const accountCommands = {
   revoke: z.strictObject({ session_id: Uuid }),

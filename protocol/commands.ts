@@ -15,7 +15,7 @@ import type { Topic } from './topics.ts'
  * The payload of each command, without the `mutation_id` that the wire adds. One command is one
  * change of its topic's log.
  */
-export const commands = {
+const commands = {
   conversations: conversationCommands,
   preferences: preferencesCommands,
   agents: agentCommands,
@@ -23,7 +23,7 @@ export const commands = {
 } satisfies Record<Topic, Record<string, z.ZodObject>>
 
 /** Commands that change nothing in the log. They need no `mutation_id`. */
-export const unloggedCommands = {
+const unloggedCommands = {
   conversations: {},
   preferences: {},
   agents: {},

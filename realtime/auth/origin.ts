@@ -45,7 +45,9 @@ export function originAllowed(
 /** Whether the page that sent this request, or opened this socket, may use the server. */
 export type OriginCheck = (request: IncomingMessage) => boolean
 
-/** @param allowed the origins in PUBLIC_ORIGIN; if empty, the host that the visitor's browser used */
+/**
+ * @param allowed the origins in PUBLIC_ORIGIN; if empty, the host that the visitor's browser used
+ */
 export const createOriginCheck =
   (allowed: readonly string[], trust: ProxyTrust): OriginCheck =>
   (request) => {

@@ -35,8 +35,6 @@ export class OidcProvider implements AsyncDisposable {
   signsWithUnknownKey = false
   /** The methods by which a client may authenticate. */
   authMethods = ['client_secret_basic', 'client_secret_post']
-  /** The paths of all requests, in order. */
-  readonly requestedPaths: string[] = []
   /** Every value that must not appear in a log. */
   readonly secrets: string[] = [client.clientSecret]
   readonly #key = keys()
@@ -67,7 +65,6 @@ export class OidcProvider implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url!, this.issuer)
-    this.requestedPaths.push(url.pathname)
     if (this.unreachable === true || this.unreachable === url.pathname)
       return void request.socket.destroy()
     const send = (status: number, body: Json) =>

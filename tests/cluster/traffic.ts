@@ -34,21 +34,19 @@ interface Acked {
 }
 
 export class Traffic implements AsyncDisposable {
-  readonly cluster: Cluster
+  readonly #cluster: Cluster
   readonly person: Person
   readonly conversation_id: string
   readonly devices: RoamingDevice[] = []
   readonly tabs: EngineTab[] = []
   readonly acked: Acked[] = []
   /** Answers and errors after which a client must not repeat its request. */
-  readonly failures: string[] = []
-  /** How often requests had to be repeated, by the answer that they got. */
-  readonly repeated = new Map<string, number>()
+  readonly #failures: string[] = []
   #writing = true
   #writers: Promise<void>[] = []
 
   private constructor(cluster: Cluster, person: Person, conversation_id: string) {
-    this.cluster = cluster
+    this.#cluster = cluster
     this.person = person
     this.conversation_id = conversation_id
   }
@@ -67,7 +65,7 @@ export class Traffic implements AsyncDisposable {
   async openTabs(tabs: number): Promise<void> {
     for (let i = 0; i < tabs; i++)
       this.tabs.push(
-        await EngineTab.open(this.person, this.cluster.balancer.url, this.conversation_id),
+        await EngineTab.open(this.person, this.#cluster.balancer.url, this.conversation_id),
       )
   }
 
@@ -85,7 +83,7 @@ export class Traffic implements AsyncDisposable {
   /** Resolves when `count` more writes have been acked. */
   async untilAcked(count = 10, within = 20_000): Promise<void> {
     const goal = this.acked.length + count
-    await eventually(() => this.acked.length >= goal || this.failures.length > 0, {
+    await eventually(() => this.acked.length >= goal || this.#failures.length > 0, {
       within,
       what: `${count} more writes`,
     })
@@ -158,11 +156,11 @@ export class Traffic implements AsyncDisposable {
   }
 
   #verifyNoFailure(): void {
-    expect(this.failures, this.cluster.faultLines().join('\n')).toEqual([])
+    expect(this.#failures, this.#cluster.faultLines().join('\n')).toEqual([])
   }
 
   async #verifyLog(head: number): Promise<void> {
-    await using client = await MongoClient.connect(this.cluster.databaseUrl)
+    await using client = await MongoClient.connect(this.#cluster.databaseUrl)
     const entries = await client
       .db()
       .collection<{ _id: string; seq: number; mutation_id: string }>('changes')
@@ -188,8 +186,7 @@ export class Traffic implements AsyncDisposable {
       for (let answer = ''; answer !== 'ok';) {
         answer = await act(write)
         if (answer === 'ok') this.acked.push(write)
-        else if (answer.startsWith('failed')) return void this.failures.push(answer)
-        else this.repeated.set(answer, (this.repeated.get(answer) ?? 0) + 1)
+        else if (answer.startsWith('failed')) return void this.#failures.push(answer)
         await pause(WRITE_PAUSE_MS)
       }
     }
@@ -202,7 +199,7 @@ export class Traffic implements AsyncDisposable {
       try {
         this.acked.push({ mutation_id: await tab.write(this.conversation_id, text), text })
       } catch (error) {
-        return void this.failures.push((error as Error).message)
+        return void this.#failures.push((error as Error).message)
       }
       await pause(WRITE_PAUSE_MS)
     }
@@ -210,7 +207,7 @@ export class Traffic implements AsyncDisposable {
 
   #turn = 0
   async #overHttp(write: Acked): Promise<string> {
-    const { nodes } = this.cluster
+    const { nodes } = this.#cluster
     return this.#put(nodes[this.#turn++ % nodes.length]!.url, write)
   }
 

@@ -1,5 +1,5 @@
-// Whatever happens on whichever device, over whatever wire: when it is quiet again, all hold what the server holds, and what was
-// acked is there once.
+// Whatever happens on whichever device, over whatever wire: when it is quiet again, all hold what
+// the server holds, and what was acked is there once.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
@@ -278,7 +278,8 @@ class History {
     for (const device of devices) {
       const { engine } = device
       expect(engine.connection).toBe('live')
-      for (const item of [...engine.outbox]) item.discard() // what was refused still shows on this device alone
+      // A refused command still shows, on this device alone.
+      for (const item of [...engine.outbox]) item.discard()
       expect(engine.preferences.value).toEqual(server.preferences.preferences)
       expect(engine.conversations.cursor).toEqual(server.head('conversations'))
       for (const state of ['active', 'archived', 'trash'] as const) {

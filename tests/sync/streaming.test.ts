@@ -165,7 +165,10 @@ test(`CLIENT-1 streamed text neither shrinks nor repeats, whatever happens to it
     reply.begin()
     await house.time.pass(10)
     let late: ReturnType<typeof watch> | undefined
-    /** Deltas show at once on a device that missed none, and on one that did as soon as a durable piece has closed the gap. */
+    /**
+     * Deltas show at once on a device that missed none, and on one that did as soon as a durable
+     * piece has closed the gap.
+     */
     const prompt = new Set([watchers[0]!])
     for (const [n, { length, ms, keeps }] of steps.entries()) {
       if (n === 20) away.wire.goOffline()

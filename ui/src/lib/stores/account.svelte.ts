@@ -1,4 +1,5 @@
-// Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
+// Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay
+// in its memory.
 import { getSignInMethods, signIn, signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
@@ -65,12 +66,17 @@ class Account {
     await engine.start()
   }
 
-  /** Throws Fault when the server can't be reached: then the session would live on, so the user stays and is told. */
+  /**
+   * Throws Fault when the server can't be reached: then the session would live on, so the user
+   * stays and is told.
+   */
   async signOut(): Promise<void> {
     await this.#end('signed-out', () => signOut(engine.call))
   }
 
-  /** Deletes the account and everything of it. Throws Fault. @param password undefined: it has none */
+  /**
+   * Deletes the account and everything of it. Throws Fault. @param password undefined: it has none
+   */
   async remove(password: string | undefined): Promise<void> {
     await this.#end('deleted', () => engine.call('deleteMe', { body: { password } }))
   }
@@ -80,7 +86,8 @@ class Account {
     try {
       await request()
     } catch (error) {
-      // Without an answer nobody knows whether it was done. Being signed out then shows that it was.
+      // Without an answer nobody knows whether it was done. Being signed out then shows that it
+      // was.
       if (!(error instanceof Fault && error.code === 'unavailable')) requested = undefined
       throw error
     }
@@ -90,8 +97,8 @@ class Account {
 export const account = new Account()
 
 /**
- * Opens the sign-in page as a new document. If the session ended elsewhere, signing in leads back to
- * the present address.
+ * Opens the sign-in page as a new document. If the session ended elsewhere, signing in leads back
+ * to the present address.
  */
 export function leave(reason: Farewell): void {
   if (isLeaving) return
@@ -102,5 +109,7 @@ export function leave(reason: Farewell): void {
   )
 }
 
-/** True from the moment on that this document is given up: its unsent changes are nobody's any more. */
+/**
+ * True from the moment on that this document is given up: its unsent changes are nobody's any more.
+ */
 export const leaving = (): boolean => isLeaving

@@ -1,4 +1,5 @@
-// Whether this page is in lockstep: the engine's state as runes, and what a user is told about it. Short hiccups are not shown.
+// Whether this page is in lockstep: the engine's state as runes, and what a user is told about it.
+// Short hiccups are not shown.
 import { createSubscriber } from 'svelte/reactivity'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'

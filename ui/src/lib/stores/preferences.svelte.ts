@@ -1,5 +1,6 @@
-// The user's preferences as this interface reads them: one free-form object, followed by every device. Anything unknown or broken in it
-// (another program may write there) falls back to its default.
+// The user's preferences as this interface reads them: one free-form object, followed by every
+// device. Anything unknown or broken in it (another program may write there) falls back to its
+// default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
 import { engine } from './engine.ts'

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest'
+import { commandRoutes } from '@lockstep/protocol/commands'
+import { routePaths, type RouteName } from '@lockstep/protocol/route-paths'
+
+const pairs = Object.entries(commandRoutes).flatMap(([topic, commands]) =>
+  Object.entries<RouteName | null>(commands).map(([name, route]) => ({ topic, name, route })),
+)
+
+it.each(pairs.filter(({ route }) => route !== null))(
+  'the command $topic $name has a route that changes state',
+  ({ route }) => {
+    expect(routePaths[route!].method).not.toBe('GET')
+  },
+)
+
+it('append, reply and stop exist on sockets alone', () => {
+  const without = pairs.filter(({ route }) => route === null)
+  expect(without.map(({ topic, name }) => `${topic} ${name}`)).toEqual([
+    'conversations append',
+    'conversations reply',
+    'conversations stop',
+  ])
+})
