@@ -39,7 +39,8 @@ export class VirtualTime implements Clock {
 
   async #until(condition: () => boolean, end: number): Promise<boolean> {
     for (;;) {
-      await new Promise((resolve) => setImmediate(resolve)) // everything that needs no time has happened now
+      // Everything that needs no time has happened now
+      await new Promise((resolve) => setImmediate(resolve))
       if (condition()) return true
       let next: Timer | undefined
       for (const timer of this.#timers)

@@ -1,4 +1,5 @@
-// Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
+// Who is signed in, and on which devices. Signing out replaces the document, so that nothing of the
+// user's stays in its memory.
 import { getSignInMethods, signIn, signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
@@ -8,11 +9,11 @@ import { engine } from './engine.ts'
 const track = createSubscriber((update) => engine.account.subscribe(update))
 const trackEngine = createSubscriber((update) => engine.subscribe(update))
 
-/** Why somebody meets the sign-in page. */
+/** Why the sign-in page is shown. */
 export type Farewell = 'signed-out' | 'ended' | 'deleted'
 
 let isLeaving = false
-/** Its sockets end before its answer comes: what ends them is known. */
+/** The sockets end before the response to the deletion comes. This tells why they do. */
 let isDeleting = false
 
 class Account {
@@ -38,12 +39,12 @@ class Account {
     return [...engine.account.presence.values()].filter(({ online }) => online)
   }
 
-  /** Those that look at a conversation right now. */
+  /** The open pages that show a conversation right now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
   }
 
-  /** How to sign in here. Never rejects. */
+  /** How users sign in on this server. Never rejects. */
   signInMethods() {
     return getSignInMethods(engine.call)
   }
@@ -54,19 +55,25 @@ class Account {
     await engine.start()
   }
 
-  /** Throws Fault when the server can't be reached: then the session would live on, so the user stays and is told. */
+  /**
+   * Throws Fault if the server can't be reached. The session would live on, so the user stays and
+   * is told.
+   */
   async signOut(): Promise<void> {
     await signOut(engine.call)
     leave('signed-out')
   }
 
-  /** Deletes the account and everything of it. Throws Fault. @param password undefined: it has none */
+  /**
+   * Deletes the account and all its data. Throws Fault.
+   * @param password undefined if the account has none
+   */
   async remove(password: string | undefined): Promise<void> {
     isDeleting = true
     try {
       await engine.call('deleteMe', { body: { password } })
     } catch (error) {
-      // without an answer nobody knows whether it is done: being signed out then tells it
+      // Without a response nobody knows whether the account was deleted. A sign-out will tell.
       isDeleting = error instanceof Fault && error.code === 'unavailable'
       throw error
     }
@@ -82,5 +89,5 @@ export function leave(reason: Farewell): void {
   location.replace(`/app/sign-in?${isDeleting ? 'deleted' : reason}`)
 }
 
-/** True from the moment on that this document is given up: its unsent changes are nobody's any more. */
+/** True as soon as this document is being replaced: nobody owns its unsent changes any more. */
 export const leaving = (): boolean => isLeaving

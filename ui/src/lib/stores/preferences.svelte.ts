@@ -1,5 +1,5 @@
-// The user's preferences as this interface reads them: one free-form object, followed by every device. Anything unknown or broken in it
-// (another program may write there) falls back to its default.
+// The user's preferences as this page reads them: one free-form object that all devices share.
+// Another program may write to it as well, so whatever this page can't use falls back to a default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
 import { engine } from './engine.ts'
@@ -11,9 +11,11 @@ export type Theme = (typeof themes)[number]
 const densities = ['comfortable', 'compact'] as const
 export type Density = (typeof densities)[number]
 
-/** Read marks that are kept one by one; older conversations fall under the common `since`. */
+/**
+ * Conversations have a read mark each, up to this number. Older ones fall under the common `since`.
+ */
 const maxReadMarks = 300
-/** All preferences together may have 64 KB: a longer draft stays on its device. */
+/** All preferences together have at most 64 KB, so a longer draft stays on its device. */
 export const maxDraftLength = 6000
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -47,7 +49,7 @@ class Preferences {
     return oneOf(densities, this.value.density, 'comfortable')
   }
 
-  /** A BCP 47 tag for dates and times; undefined: the browser's. */
+  /** The BCP 47 tag of the language for dates and times; undefined for the browser's language. */
   get dateLanguage(): string | undefined {
     const { date_language } = this.value
     if (typeof date_language !== 'string' || date_language === '') return undefined
@@ -71,7 +73,7 @@ class Preferences {
     engine.preferences.update(patch)
   }
 
-  /** `id`: a conversation's, or `new`. */
+  /** @param id a conversation's, or `new` */
   draft(id: string): string {
     const draft = objectAt(this.value, 'drafts')[id]
     return typeof draft === 'string' ? draft : ''
@@ -82,7 +84,7 @@ class Preferences {
     this.update({ drafts: { [id]: text === '' ? null : text } })
   }
 
-  /** Whether messages came that no device of the user has shown. */
+  /** Whether there are messages that no device of the user has shown. */
   isUnread(conversation: { id: string; message_count: number; updated_at: string }): boolean {
     const read = objectAt(this.value, 'read')
     const seen = objectAt(read, 'counts')[conversation.id]
@@ -96,12 +98,12 @@ class Preferences {
     const counts: JsonObject = { [conversation.id]: conversation.message_count }
     const marks = Object.keys(objectAt(objectAt(this.value, 'read'), 'counts'))
     if (marks.length < maxReadMarks) return this.update({ read: { counts } })
-    // Everything up to now counts as read from here on, the marks start anew.
+    // From now on, everything up to this conversation's last change counts as read.
     for (const id of marks) if (id !== conversation.id) counts[id] = null
     this.update({ read: { since: conversation.updated_at, counts } })
   }
 
-  /** Everything is read. */
+  /** Marks everything as read. */
   markAllRead(now: string): void {
     const counts: JsonObject = {}
     for (const id of Object.keys(objectAt(objectAt(this.value, 'read'), 'counts')))
