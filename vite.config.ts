@@ -50,7 +50,23 @@ function compressed(): Plugin {
 export default defineConfig({
   root: 'ui',
   plugins: [svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
-  build: { outDir: 'dist', emptyOutDir: true, target: 'es2023' },
+  // One style sheet: a page that is opened later can't lack its styles.
+  build: {
+    outDir: 'dist',
+    emptyOutDir: true,
+    target: 'es2023',
+    cssCodeSplit: false,
+    // What several pages share is one file: small files compress badly and cost a request each.
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          groups: [
+            { name: 'shared', test: /\/ui\/src\/(?!lib\/components\/markdown)/, minShareCount: 2 },
+          ],
+        },
+      },
+    },
+  },
   server: {
     port: 5173,
     // changeOrigin stays off: the server compares a page's Origin with the Host it was asked for.

@@ -29,7 +29,7 @@ const mayImport = new Map<string, string[]>([
     operator: ['store', 'log', 'imports', 'commands'],
     feed: ['store', 'log', 'redis'],
     gateway: ['log', 'auth', 'commands', 'redis'],
-    http: ['auth', 'commands'],
+    http: ['log', 'auth', 'commands'],
   }).map(([layer, below]): [string, string[]] => [
     `realtime/${layer}`,
     ['protocol', ...[...sharedLayers, ...below].map((name) => `realtime/${name}`)],

@@ -6,9 +6,12 @@ import fs from 'fs'
 import path from 'path'
 
 /**
- * Whether an installed tree is what the lock says, optional packages (those of other platforms) aside.
- * @param {{ packages: Record<string, { version?: string, optional?: boolean, dev?: boolean, devOptional?: boolean }> }} lock package-lock.json
- * @param {{ packages: Record<string, { version?: string }> }} installed node_modules/.package-lock.json, which npm writes last
+ * Whether the installed packages are those of the lock. Optional packages, such as those of other
+ * platforms, may be missing.
+ * @param {{ packages: Record<string, { version?: string, optional?: boolean, dev?: boolean,
+ *   devOptional?: boolean }> }} lock package-lock.json
+ * @param {{ packages: Record<string, { version?: string }> }} installed
+ *   node_modules/.package-lock.json, which npm writes last
  * @param {{ withoutDev: boolean }} options withoutDev: development packages may be missing
  */
 export function installedMatches(lock, installed, options) {
@@ -21,7 +24,8 @@ export function installedMatches(lock, installed, options) {
 }
 
 /**
- * A hash over names and content of files and folders (below `root`; those that don't exist count as empty).
+ * A hash of the names and contents of files and folders below `root`. A name that doesn't exist
+ * counts as an empty folder.
  * @param {string} root
  * @param {string[]} names
  * @param {string[]} [leaveOut] paths below `root`
@@ -50,7 +54,7 @@ function addContent(hash, root, name, leaveOut) {
 }
 
 /**
- * Those of the commands that no folder of a search path has.
+ * The commands that no folder of a search path has.
  * @param {string[]} commands
  * @param {string} searchPath as in the variable PATH
  */
@@ -72,7 +76,7 @@ function isExecutable(file) {
 }
 
 /**
- * Whether this version of Node runs TypeScript as it is.
+ * Whether this version of Node runs TypeScript without a build.
  * @param {string} version such as "v24.1.0" or "24.1.0"
  */
 export function runsTypeScript(version) {

@@ -1,6 +1,8 @@
-// Runs before npm's scripts, so that each of them works in a fresh clone: `prepare.mjs [ui] [server] [system]`. Dependencies and a Node that
-// runs TypeScript are always seen to; `ui` builds the page that the server serves; `server` bundles the server itself; `system` installs the programs that tests drive.
-// What is up to date costs milliseconds and prints nothing. Plain JavaScript without dependencies, for whatever Node there is.
+// Runs before npm's scripts, so that each of them works in a fresh clone: `prepare.mjs [ui]
+// [server] [system]`. Dependencies and a Node that runs TypeScript are always seen to; `ui` builds
+// the page that the server serves; `server` bundles the server itself; `system` installs the
+// programs that tests drive. What is up to date costs milliseconds and prints nothing. Plain
+// JavaScript without dependencies, for whatever Node there is.
 import { spawnSync } from 'child_process'
 import fs from 'fs'
 import path from 'path'
@@ -29,7 +31,10 @@ const systemPrograms = new Map([
   ['chromium-headless-shell', 'chromium-headless-shell'],
   ['docker-compose', 'docker-compose'],
 ])
-/** Without recommended packages (docker-compose would bring a Docker daemon) Chromium has no font at all. */
+/**
+ * Without recommended packages (docker-compose would bring a Docker daemon) Chromium has no font at
+ * all.
+ */
 const alongWith = new Map([['chromium-headless-shell', ['fonts-liberation']]])
 /** What does as well, with twice the work: no reason to stop where the other can't be had. */
 const insteadOf = new Map([['chromium-headless-shell', 'chromium']])
@@ -55,7 +60,8 @@ function run(command, args, env = process.env) {
 }
 
 /**
- * npm by the Node that it was started with: the pinned one may not exist yet, or be deleted by this very run.
+ * npm by the Node that it was started with: the pinned one may not exist yet, or be deleted by this
+ * very run.
  * @param {string[]} args
  */
 function npm(args) {
@@ -77,7 +83,8 @@ function isInstalled(withoutDev) {
 }
 
 function installDependencies() {
-  // A production install has its own Node and a page built elsewhere; it must not be blown up to a development install.
+  // A production install has its own Node and a page built elsewhere; it must not be blown up to a
+  // development install.
   const withoutDev = process.env.NODE_ENV === 'production' && fs.existsSync(builtPage)
   if (isInstalled(withoutDev)) return
   const major = Number(process.versions.node.split('.')[0])
@@ -100,7 +107,10 @@ const canRunTypeScript = (node) => {
   return error === undefined && runsTypeScript(stdout)
 }
 
-/** npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there, if it works, is the one that they use. */
+/**
+ * npm puts node_modules/.bin first on the PATH of its scripts: the pinned Node there, if it works,
+ * is the one that they use.
+ */
 function ensureNode() {
   const isPinned = fs.existsSync(pinnedNode)
   if (
@@ -140,7 +150,10 @@ function buildUi() {
   fs.writeFileSync(uiStamp, hash)
 }
 
-/** Where development packages are missing (in production), the file in the bundle's place runs the sources. */
+/**
+ * Where development packages are missing (in production), the file in the bundle's place runs the
+ * sources.
+ */
 function bundleServer() {
   const { start, isCurrent } = serverBundle()
   if (isCurrent) return

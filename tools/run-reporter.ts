@@ -5,11 +5,15 @@ import path from 'node:path'
 import type { SerializedError } from 'vitest'
 import type { Reporter, TestModule, TestRunEndReason, TestSpecification } from 'vitest/node'
 
-/** Files between two lines of progress. A terminal has Vitest's own, which is rewritten in place. */
+/**
+ * Files between two lines of progress. A terminal has Vitest's own, which is rewritten in place.
+ */
 const FILES_PER_LINE = 10
 const SLOWEST = 10
 
-/** Vitest reporter; must be the last in the list, because it writes its last line when the run ends. */
+/**
+ * Vitest reporter; must be the last in the list, because it writes its last line when the run ends.
+ */
 class RunReporter implements Reporter {
   #files = 0
   #done = 0

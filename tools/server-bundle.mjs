@@ -10,7 +10,8 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '
 const sources = ['realtime', 'protocol', 'tools/bundle-server.ts', 'package-lock.json']
 
 /**
- * @returns `folder`: of the bundle for the present sources; `start`: the file that `npm start` runs, with
+ * @returns `folder`: of the bundle for the present sources; `start`: the file that `npm start`
+ * runs, with
  *   `startText` in it when the bundle is current
  */
 export function serverBundle() {

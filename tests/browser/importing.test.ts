@@ -83,6 +83,32 @@ test('a file from another product is checked first, and each item that can’t b
   await waitForVisible(page.getByText('x.json is not JSON, or it is cut off.'))
 })
 
+test('the product is told from the file, whatever was chosen', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
+  await page.getByLabel('Where it comes from').selectOption('LibreChat')
+  const chat = {
+    uuid: 'c1',
+    name: 'From Claude',
+    chat_messages: [{ uuid: 'm1', sender: 'human', text: 'Hello' }],
+  }
+  const fileOf = (content: unknown) => ({
+    name: 'export.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(content)),
+  })
+  await page.getByLabel('Files').setInputFiles(fileOf([chat]))
+  const preview = page.getByRole('button', { name: 'Look what would come' })
+  await preview.click()
+  await waitForVisible(page.getByText('These files come from Claude.'))
+  await waitForVisible(page.getByText('1would be created'))
+
+  await page.getByLabel('Files').setInputFiles(fileOf([{ title: 'Who knows' }]))
+  await preview.click()
+  await waitForVisible(page.getByText('Nothing in it can be imported.'))
+  expect(await page.getByText('nothing new').count()).toBe(0)
+})
+
 test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })

@@ -128,3 +128,15 @@ test('each window shows that the conversation is also open on another device', a
   for (const page of [left, right])
     await waitForVisible(page.getByText(/^Also open on /), SYNC_DEADLINE_MS)
 })
+
+test('a second tab of a browser is not another device', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const tab = await windows.open(shared.node.url, '/app', { person: alice })
+  const id = await startConversation(tab, 'In two tabs')
+  const secondTab = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  for (const page of [tab, secondTab])
+    await waitForVisible(page.getByText('Also open in another tab', { exact: true }))
+  expect(await tab.getByTitle(/other devices? open/).count()).toBe(0)
+  await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
+  await waitForVisible(tab.getByTitle('1 other device open'))
+})

@@ -74,3 +74,42 @@ test('if a conversation was deleted meanwhile, the user can restore it and send 
   const { messages } = await alice.ask('getConversation', { params: { id } })
   expect(messages.map(({ content }) => content)).toContain('Too late')
 })
+
+test('two messages written offline are counted as two, and get one reply without an error', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  const id = await startConversation(page, 'Before the tunnel')
+  await waitForReply(page)
+
+  wire.cut()
+  const status = page.getByRole('complementary').getByText(/waiting$/)
+  for (const [text, count] of [
+    ['First in the tunnel', 1],
+    ['Second in the tunnel', 2],
+  ] as const) {
+    const draftIsSaved = page.waitForFunction(
+      () => document.querySelector<HTMLTextAreaElement>('textarea')?.value !== '',
+    )
+    await page.getByRole('textbox', { name: 'Message' }).pressSequentially(text)
+    await draftIsSaved
+    await page.getByRole('textbox', { name: 'Message' }).press('Enter')
+    await waitForVisible(status.and(page.getByText(new RegExp(`· ${count} waiting$`))))
+  }
+
+  wire.restore()
+  await waitForVisible(page.getByRole('complementary').getByText('Live on all devices'), 30_000)
+  await expect
+    .poll(async () => {
+      const { messages } = await alice.ask('getConversation', { params: { id } })
+      return messages.map(({ role, status }) => `${role} ${status}`)
+    })
+    .toEqual([
+      'user complete',
+      'assistant complete',
+      'user complete',
+      'user complete',
+      'assistant complete',
+    ])
+  expect(await page.getByText(/being written already/).count()).toBe(0)
+})

@@ -125,3 +125,15 @@ test('a message without a reply offers to request one', async () => {
     ['assistant', 'complete'],
   ])
 })
+
+test('a reply that fails before its first text is not shown as being written', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await startConversation(page, '/demo fail now')
+  await waitForVisible(page.getByText(/^This reply failed/))
+  const list = page.getByRole('complementary')
+  await waitForVisible(list.getByText('The reply failed'))
+  await page.goto(`${shared.node.url}/app`)
+  await waitForVisible(list.getByText('No text', { exact: true }))
+  expect(await page.getByText('Writing…').count()).toBe(0)
+})

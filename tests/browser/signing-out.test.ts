@@ -45,3 +45,73 @@ test('deleting the account signs out every device', async () => {
   await waitForVisible(left.getByText('The account is deleted, with everything in it.'))
   await waitForVisible(right.getByText('This device was signed out.'))
 })
+
+test('the password can be changed, which signs out the other devices', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/settings/account', { person: alice })
+  const other = await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
+  await waitForVisible(other.getByText('Live on all devices').first())
+  await page.getByLabel('Present password').fill(alice.password)
+  await page.getByLabel('New password').fill('another horse battery staple')
+  await page.getByRole('button', { name: 'Change the password' }).click()
+  await waitForVisible(page.getByText('The password is changed; all other devices are signed out'))
+  expect(await page.getByText("can't be reached").count()).toBe(0)
+  expect(await page.getByLabel('New password').inputValue()).toBe('')
+  await waitForVisible(other.getByText('This device was signed out.'))
+})
+
+test('a user who signs out is told so, without an error on the way', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  const notices: string[] = []
+  await page.exposeFunction('reportNotice', (text: string) => notices.push(text))
+  await page.evaluate(() => {
+    const report = (window as unknown as { reportNotice: (text: string) => void }).reportNotice
+    new MutationObserver((changes) => {
+      for (const { addedNodes } of changes)
+        for (const node of addedNodes)
+          if (node instanceof HTMLElement && node.matches('.notice')) report(node.innerText)
+    }).observe(document.body, { childList: true, subtree: true })
+  })
+  await page.getByRole('button', { name: /^Account of/ }).click()
+  await page.getByRole('menuitem', { name: 'Sign out' }).click()
+  await waitForVisible(page.getByText('You are signed out. Nothing of yours is left'))
+  expect(notices).toEqual([])
+})
+
+test('signing in leads back to where the session ended, and to a link that was opened while signed out', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', { body: { title: 'Where I was' } })
+  const other = await alice.signIn()
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: other })
+  await waitForVisible(listedConversation(page, 'Where I was'))
+  await alice.ask('revokeSession', { params: { id: other.session.id } })
+  await waitForVisible(page.getByText('This device was signed out.'))
+  const signIn = async () => {
+    await page.getByLabel('Username').fill(alice.user.username)
+    await page.getByLabel('Password').fill(alice.password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+  }
+  await signIn()
+  await waitForVisible(page.getByRole('button', { name: 'Where I was, rename' }))
+  expect(new URL(page.url()).pathname).toBe(`/app/c/${id}`)
+
+  await page.context().clearCookies()
+  await page.goto(`${shared.node.url}/app/settings/devices`)
+  await signIn()
+  await waitForVisible(page.getByText('This device').first())
+  expect(new URL(page.url()).pathname).toBe('/app/settings/devices')
+})
+
+test('switching from signing in to signing up keeps neither the error nor the password', async () => {
+  const page = await windows.open(shared.node.url, '/app')
+  await page.getByLabel('Username').fill('nobody-here')
+  await page.getByLabel('Password').fill('the wrong password')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await waitForVisible(page.getByText('Username or password is wrong.'))
+  await page.getByRole('link', { name: 'Create an account' }).click()
+  await waitForVisible(page.getByRole('heading', { name: 'Create your account' }))
+  expect(await page.getByText('Username or password is wrong.').count()).toBe(0)
+  expect(await page.getByLabel('Password').inputValue()).toBe('')
+  expect(await page.getByLabel('Username').inputValue()).toBe('nobody-here')
+})

@@ -103,11 +103,46 @@ test('the history shows earlier states of a conversation and restores one on bot
   await chooseAction(left, 'Bad name', 'History')
   await left.getByRole('button', { name: 'Created with 1 message' }).click()
   await waitForVisible(left.getByRole('region', { name: 'As it was' }).getByText('Good words'))
-  await left.getByRole('button', { name: 'Restore this version' }).click()
+  await left.getByRole('button', { name: 'Restore title and texts' }).click()
   for (const page of [left, right]) {
     await waitForVisible(threadText(page, 'Good words'))
     await waitForVisible(listedConversation(page, 'Good name'))
   }
   await left.getByRole('button', { name: 'Undo' }).click()
   for (const page of [left, right]) await waitForVisible(threadText(page, 'Bad words'))
+})
+
+test('the history says what restoring keeps, and a branch goes on without what came later', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const messages = [{ role: 'user' as const, content: 'The only message then' }]
+  const { id } = await alice.ask('createConversation', { body: { title: 'Then', messages } })
+  const body = { title: 'Now', messages: [{ role: 'user' as const, content: 'Came later' }] }
+  await alice.ask('putConversation', { params: { id }, body })
+  const page = await windows.open(shared.node.url, `/app/c/${id}/history`, { person: alice })
+  await page.getByRole('button', { name: 'Created with 1 message' }).click()
+  await waitForVisible(page.getByText('The message that came later stays.'))
+  await page.getByRole('button', { name: 'Branch from here' }).click()
+  await waitForVisible(page.getByText('“Then (branch)” is a new chat'))
+  await waitForVisible(threadText(page, 'The only message then'))
+  expect(await threadText(page, 'Came later').count()).toBe(0)
+  const branched = page.url().split('/').at(-1)!
+  expect(branched).not.toBe(id)
+  expect(
+    (await alice.ask('getConversation', { params: { id: branched } })).messages.map(
+      ({ content }) => content,
+    ),
+  ).toEqual(['The only message then'])
+  const { message_count } = await alice.ask('getConversation', { params: { id } })
+  expect(message_count).toBe(2)
+})
+
+test('the undo of a delete is offered until the conversation is purged, on whichever device', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', { body: { title: 'Soon gone' } })
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await chooseAction(page, 'Soon gone', 'Delete')
+  await waitForVisible(page.getByRole('button', { name: 'Undo' }))
+  await alice.ask('purgeConversation', { params: { id } })
+  await waitForHidden(page.getByRole('button', { name: 'Undo' }), 2_000)
+  expect(await page.getByText('Moved to the trash').count()).toBe(0)
 })

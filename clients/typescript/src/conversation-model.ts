@@ -2,6 +2,7 @@
 // them.
 import type { Conversation, Summary } from '@lockstep/protocol/conversations'
 import type { Cursor } from '@lockstep/protocol/cursor'
+import { errors } from '@lockstep/protocol/error-codes'
 import { Fault } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
 import {
@@ -9,7 +10,7 @@ import {
   reduceConversation,
   type Tombstone,
 } from '@lockstep/protocol/reduce/conversation'
-import type { Call } from './rest/call.ts'
+import { isRetryable, type Call } from './rest/call.ts'
 import { getConversation } from './rest/conversations.ts'
 import { actionByVersion, type LoadedEntity, type TopicModel } from './topic-model.ts'
 
@@ -52,7 +53,9 @@ export function conversationModel({
       const open = await Promise.all(
         [...keepOpen()].map((id) =>
           loadOne(id, undefined).catch((error: unknown) => {
-            if (error instanceof Fault && error.code === 'not_found') return undefined
+            // One that can't be read must not keep the others from being loaded.
+            if (error instanceof Fault && !isRetryable(error) && !errors[error.code].closes)
+              return undefined
             throw error
           }),
         ),

@@ -24,7 +24,7 @@ export function navigate(to: string, { replace = false }: { replace?: boolean } 
 
 /**
  * The parameters of the current address. In `path`, `:name` stands for one segment. Returns
- * undefined if the current address does not match `path`.
+ * undefined if the current address does not match `path`, or has a segment that isn't UTF-8.
  */
 export function match(path: string): Record<string, string> | undefined {
   const expected = path.split('/')
@@ -32,10 +32,21 @@ export function match(path: string): Record<string, string> | undefined {
   if (expected.length !== actual.length) return undefined
   const parameters: Record<string, string> = {}
   for (const [index, segment] of expected.entries()) {
-    if (segment.startsWith(':')) parameters[segment.slice(1)] = decodeURIComponent(actual[index]!)
-    else if (segment !== actual[index]) return undefined
+    if (segment.startsWith(':')) {
+      const value = decoded(actual[index]!)
+      if (value === undefined) return undefined
+      parameters[segment.slice(1)] = value
+    } else if (segment !== actual[index]) return undefined
   }
   return parameters
+}
+
+function decoded(segment: string): string | undefined {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return undefined
+  }
 }
 
 function followLink(event: MouseEvent): void {

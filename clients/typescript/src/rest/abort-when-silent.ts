@@ -4,8 +4,11 @@
 export interface SilenceWatch {
   /** For `fetch`. Aborts after the silence, or when the caller's own signal does. */
   readonly signal: AbortSignal
-  /** The response, whose body is watched as well. */
-  watch(response: Response): Response
+  /**
+   * Reads the whole body; '' if there is none. It doesn't matter whether the response may have a
+   * body by its status: browsers give some of those that may not an empty stream.
+   */
+  readText(response: Response): Promise<string>
   /** Ends the watch; afterwards nothing aborts any more. */
   end(): void
 }
@@ -27,17 +30,17 @@ export function abortWhenSilent(ms: number, callersSignal?: AbortSignal): Silenc
   restart()
   return {
     signal: controller.signal,
-    watch(response) {
+    async readText({ body }) {
       restart()
-      const { body, status, headers } = response
-      if (!body) return response
-      const watched = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        transform(piece, stream) {
-          restart()
-          stream.enqueue(piece)
-        },
-      })
-      return new Response(body.pipeThrough(watched), { status, headers })
+      if (!body) return ''
+      const decoder = new TextDecoder()
+      const reader = body.getReader()
+      let text = ''
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        restart()
+        text += decoder.decode(piece.value, { stream: true })
+      }
+      return text + decoder.decode()
     },
     end() {
       clearTimeout(timer)

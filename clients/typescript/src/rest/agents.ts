@@ -1,5 +1,7 @@
 // REST reads of agents and their runs. The commands go through the outbox, over sockets.
-import type { Asking } from '@lockstep/protocol/rest'
+import { Fault } from '@lockstep/protocol/errors'
+import { isId } from '@lockstep/protocol/ids'
+import type { Answer, Asking } from '@lockstep/protocol/rest'
 import type { Call } from './call.ts'
 
 /** The agents that can run. */
@@ -10,4 +12,8 @@ export const listRuns = (call: Call, query: NonNullable<Asking<'listRuns'>['quer
   call('listRuns', { query })
 
 /** One run. Throws `not_found`. */
-export const getRun = (call: Call, id: string) => call('getRun', { params: { id } })
+export async function getRun(call: Call, id: string): Promise<Answer<'getRun'>> {
+  // What isn't an id names nothing. The server would call it malformed.
+  if (!isId(id)) throw new Fault('not_found', { detail: 'There is no such run' })
+  return call('getRun', { params: { id } })
+}

@@ -62,11 +62,10 @@ export function createCall({ origin, fetch, headers, userId }: CallDeps): Call {
         body: request.body === undefined ? undefined : JSON.stringify(request.body),
         signal: silence.signal,
       })
-      const { ok, status } = response
-      const body = silence.watch(response)
-      if (!ok) throw faultFromProblem(await body.json().catch(() => undefined), status)
+      const text = await silence.readText(response)
+      if (!response.ok) throw faultFromProblem(parseProblem(text), response.status)
       // The server answers as its table of routes says; its own tests check that.
-      return (status === 204 ? undefined : await body.json()) as Answer<typeof route>
+      return (text === '' ? undefined : JSON.parse(text)) as Answer<typeof route>
     } catch (error) {
       if (error instanceof Fault) throw error
       throw new Fault('unavailable', { detail: 'The server does not answer' }, error)
@@ -86,6 +85,15 @@ function addressOf(path: string, params: unknown, query: unknown): string {
     if (value !== undefined) search.set(name, String(value))
   const text = search.toString()
   return text === '' ? filled : `${filled}?${text}`
+}
+
+/** Undefined for what isn't JSON, such as a proxy's error page. */
+function parseProblem(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 // REST reads of conversations. The commands go through the outbox, over sockets.
 import { Fault } from '@lockstep/protocol/errors'
+import { isId } from '@lockstep/protocol/ids'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
 import type { Call, CallOptions } from './call.ts'
 
@@ -23,6 +24,8 @@ export async function getConversation(
   id: string,
   query: Omit<WindowQuery, 'state'>,
 ): Promise<Answer<'getConversation'>> {
+  // What isn't an id names nothing. The server would call it malformed.
+  if (!isId(id)) throw new Fault('not_found', { detail: 'There is no such conversation' })
   const read = (state: 'active' | 'trash') =>
     call('getConversation', { params: { id }, query: { ...query, state } })
   return read('active').catch((error: unknown) => {

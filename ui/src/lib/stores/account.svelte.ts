@@ -1,20 +1,23 @@
-// Who is signed in, and on which devices. Signing out replaces the document, so that nothing of the
-// user's stays in its memory.
+// Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay in its memory.
 import { getSignInMethods, signIn, signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Presence } from '@lockstep/protocol/sync'
+import { signInAddress } from '../return-address.ts'
 import { engine } from './engine.ts'
 
 const track = createSubscriber((update) => engine.account.subscribe(update))
 const trackEngine = createSubscriber((update) => engine.subscribe(update))
 
-/** Why the sign-in page is shown. */
+/** Why somebody meets the sign-in page. */
 export type Farewell = 'signed-out' | 'ended' | 'deleted'
 
 let isLeaving = false
-/** The sockets end before the response to the deletion comes. This tells why they do. */
-let isDeleting = false
+/**
+ * What the user has asked for on this page. The server closes the sockets before its answer comes,
+ * so the page may notice that it is signed out before it knows that the request succeeded.
+ */
+let requested: Farewell | undefined
 
 class Account {
   get user() {
@@ -39,12 +42,19 @@ class Account {
     return [...engine.account.presence.values()].filter(({ online }) => online)
   }
 
-  /** The open pages that show a conversation right now. */
+  /** How many other devices have a page open. The tabs of this browser are this device. */
+  get otherDevices(): number {
+    const devices = new Set(this.others.map(({ session_id }) => session_id))
+    if (this.session) devices.delete(this.session.id)
+    return devices.size
+  }
+
+  /** Those that look at a conversation right now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
   }
 
-  /** How users sign in on this server. Never rejects. */
+  /** How to sign in here. Never rejects. */
   signInMethods() {
     return getSignInMethods(engine.call)
   }
@@ -55,39 +65,42 @@ class Account {
     await engine.start()
   }
 
-  /**
-   * Throws Fault if the server can't be reached. The session would live on, so the user stays and
-   * is told.
-   */
+  /** Throws Fault when the server can't be reached: then the session would live on, so the user stays and is told. */
   async signOut(): Promise<void> {
-    await signOut(engine.call)
-    leave('signed-out')
+    await this.#end('signed-out', () => signOut(engine.call))
   }
 
-  /**
-   * Deletes the account and all its data. Throws Fault.
-   * @param password undefined if the account has none
-   */
+  /** Deletes the account and everything of it. Throws Fault. @param password undefined: it has none */
   async remove(password: string | undefined): Promise<void> {
-    isDeleting = true
+    await this.#end('deleted', () => engine.call('deleteMe', { body: { password } }))
+  }
+
+  async #end(farewell: Farewell, request: () => Promise<unknown>): Promise<void> {
+    requested = farewell
     try {
-      await engine.call('deleteMe', { body: { password } })
+      await request()
     } catch (error) {
-      // Without a response nobody knows whether the account was deleted. A sign-out will tell.
-      isDeleting = error instanceof Fault && error.code === 'unavailable'
+      // Without an answer nobody knows whether it was done. Being signed out then shows that it was.
+      if (!(error instanceof Fault && error.code === 'unavailable')) requested = undefined
       throw error
     }
-    leave('deleted')
+    leave(farewell)
   }
 }
 export const account = new Account()
 
-/** Opens the sign-in page as a new document. */
+/**
+ * Opens the sign-in page as a new document. If the session ended elsewhere, signing in leads back to
+ * the present address.
+ */
 export function leave(reason: Farewell): void {
   if (isLeaving) return
   isLeaving = true
-  location.replace(`/app/sign-in?${isDeleting ? 'deleted' : reason}`)
+  const farewell = requested ?? reason
+  location.replace(
+    signInAddress(farewell, farewell === 'ended' ? new URL(location.href) : undefined),
+  )
 }
 
-/** True as soon as this document is being replaced: nobody owns its unsent changes any more. */
+/** True from the moment on that this document is given up: its unsent changes are nobody's any more. */
 export const leaving = (): boolean => isLeaving

@@ -2,6 +2,7 @@
 // it. Short interruptions are not shown.
 import { createSubscriber } from 'svelte/reactivity'
 import { engine } from './engine.ts'
+import { preferences } from './preferences.svelte.ts'
 
 const track = createSubscriber((update) => engine.subscribe(update))
 
@@ -45,9 +46,21 @@ class ConnectionStore {
     return this.#shown
   }
 
+  /** Commands that closing the page now would lose. */
   get unsent(): number {
     track()
     return engine.unsent
+  }
+
+  /**
+   * What the user did and the server doesn't have yet: messages, names, settings, … Drafts and read
+   * marks, which the page saves by itself, don't count.
+   */
+  get waiting(): number {
+    track()
+    return engine.outbox.filter(
+      ({ status, mutation_id }) => status !== 'failed' && !preferences.isAutomatic(mutation_id),
+    ).length
   }
 
   get failed(): number {
@@ -57,7 +70,7 @@ class ConnectionStore {
 
   /** One line for the user. */
   get text(): string {
-    const waiting = this.unsent
+    const { waiting } = this
     if (this.#shown === 'live')
       return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
     if (this.#shown === 'starting') return 'Connecting'

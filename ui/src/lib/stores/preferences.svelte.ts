@@ -1,5 +1,5 @@
-// The user's preferences as this page reads them: one free-form object that all devices share.
-// Another program may write to it as well, so whatever this page can't use falls back to a default.
+// The user's preferences as this interface reads them: one free-form object, followed by every device. Anything unknown or broken in it
+// (another program may write there) falls back to its default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
 import { engine } from './engine.ts'
@@ -11,11 +11,9 @@ export type Theme = (typeof themes)[number]
 const densities = ['comfortable', 'compact'] as const
 export type Density = (typeof densities)[number]
 
-/**
- * Conversations have a read mark each, up to this number. Older ones fall under the common `since`.
- */
+/** Read marks that are kept one by one; older conversations fall under the common `since`. */
 const maxReadMarks = 300
-/** All preferences together have at most 64 KB, so a longer draft stays on its device. */
+/** In characters. All preferences together may have 64 KB, so a longer draft isn't saved. */
 export const maxDraftLength = 6000
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -31,6 +29,9 @@ const oneOf = <Name extends string>(
 ): Name => names.find((name) => name === value) ?? fallback
 
 class Preferences {
+  /** The mutation ids of unsent changes that the page makes by itself: drafts and read marks. */
+  readonly #automatic = new Set<string>()
+
   get value(): JsonObject {
     track()
     return engine.preferences.value
@@ -49,7 +50,7 @@ class Preferences {
     return oneOf(densities, this.value.density, 'comfortable')
   }
 
-  /** The BCP 47 tag of the language for dates and times; undefined for the browser's language. */
+  /** A BCP 47 tag for dates and times; undefined: the browser's. */
   get dateLanguage(): string | undefined {
     const { date_language } = this.value
     if (typeof date_language !== 'string' || date_language === '') return undefined
@@ -73,7 +74,18 @@ class Preferences {
     engine.preferences.update(patch)
   }
 
-  /** @param id a conversation's, or `new` */
+  /** Whether a command in the outbox is a change that the page made by itself. */
+  isAutomatic(mutation_id: string): boolean {
+    return this.#automatic.has(mutation_id)
+  }
+
+  #updateAutomatically(patch: JsonObject): void {
+    const { mutation_id, outcome } = engine.preferences.update(patch)
+    this.#automatic.add(mutation_id)
+    void outcome.then(() => this.#automatic.delete(mutation_id))
+  }
+
+  /** `id`: a conversation's, or `new`. */
   draft(id: string): string {
     const draft = objectAt(this.value, 'drafts')[id]
     return typeof draft === 'string' ? draft : ''
@@ -81,10 +93,10 @@ class Preferences {
 
   saveDraft(id: string, text: string): void {
     if (text === this.draft(id) || text.length > maxDraftLength) return
-    this.update({ drafts: { [id]: text === '' ? null : text } })
+    this.#updateAutomatically({ drafts: { [id]: text === '' ? null : text } })
   }
 
-  /** Whether there are messages that no device of the user has shown. */
+  /** Whether messages came that no device of the user has shown. */
   isUnread(conversation: { id: string; message_count: number; updated_at: string }): boolean {
     const read = objectAt(this.value, 'read')
     const seen = objectAt(read, 'counts')[conversation.id]
@@ -97,13 +109,13 @@ class Preferences {
     if (!this.isUnread(conversation)) return
     const counts: JsonObject = { [conversation.id]: conversation.message_count }
     const marks = Object.keys(objectAt(objectAt(this.value, 'read'), 'counts'))
-    if (marks.length < maxReadMarks) return this.update({ read: { counts } })
-    // From now on, everything up to this conversation's last change counts as read.
+    if (marks.length < maxReadMarks) return this.#updateAutomatically({ read: { counts } })
+    // Everything up to now counts as read from here on, the marks start anew.
     for (const id of marks) if (id !== conversation.id) counts[id] = null
-    this.update({ read: { since: conversation.updated_at, counts } })
+    this.#updateAutomatically({ read: { since: conversation.updated_at, counts } })
   }
 
-  /** Marks everything as read. */
+  /** Everything is read. */
   markAllRead(now: string): void {
     const counts: JsonObject = {}
     for (const id of Object.keys(objectAt(objectAt(this.value, 'read'), 'counts')))

@@ -4,8 +4,11 @@ import { connection } from '../../stores/connection.svelte.ts'
 import { confirmed, notify } from '../overlays/overlays.svelte.ts'
 
 export async function signOut(): Promise<void> {
-  const { unsent } = connection
-  const text = `${unsent} ${unsent === 1 ? 'change has' : 'changes have'} not reached the server yet and would be lost.`
+  const { unsent, waiting, failed } = connection
+  const lost = waiting + failed
+  const what =
+    lost === 0 ? 'Your last draft has' : lost === 1 ? '1 change has' : `${lost} changes have`
+  const text = `${what} not reached the server yet and would be lost.`
   if (unsent > 0 && !(await confirmed('Sign out now?', text, 'Sign out'))) return
   try {
     await account.signOut()

@@ -2,7 +2,7 @@
 // Each action that hides a conversation offers to undo it, except deleting it for ever.
 import type { SummaryView } from '@lockstep/client'
 import { navigate, route } from '../../router.svelte.ts'
-import { commands } from '../../stores/conversations.svelte.ts'
+import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
 
 const leaveIfOpen = (id: string): void => {
@@ -13,14 +13,22 @@ function moveToTrash(conversation: SummaryView): void {
   leaveIfOpen(conversation.id)
   commands.delete(conversation.id)
   notify('Moved to the trash', {
-    action: { label: 'Undo', run: () => void commands.restore(conversation.id) },
+    action: {
+      label: 'Undo',
+      run: () => void commands.restore(conversation.id),
+      isPossible: () => conversations.get(conversation.id) !== undefined,
+    },
   })
 }
 
 function setArchived(conversation: SummaryView, archived: boolean): void {
   commands.archive(conversation.id, archived)
   if (archived) leaveIfOpen(conversation.id)
-  const undo = { label: 'Undo', run: () => void commands.archive(conversation.id, !archived) }
+  const undo = {
+    label: 'Undo',
+    run: () => void commands.archive(conversation.id, !archived),
+    isPossible: () => conversations.get(conversation.id)?.deleted_at === null,
+  }
   notify(archived ? 'Archived' : 'Moved back to the chats', { action: undo })
 }
 

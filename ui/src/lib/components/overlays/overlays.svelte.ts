@@ -27,7 +27,14 @@ export interface Notice {
   id: number
   text: string
   kind: 'info' | 'error'
-  action?: { label: string; run: () => void }
+  action?: NoticeAction
+}
+
+export interface NoticeAction {
+  label: string
+  run: () => void
+  /** Reactive. As soon as the action isn't possible any more, the notice goes away. */
+  isPossible?: () => boolean
 }
 
 /** Where a menu opens: at a control, or at a point of the viewport in CSS pixels. */

@@ -1,0 +1,139 @@
+// One bad thing never takes down the rest: a bad address, a purged conversation, or code of the
+// page that can't be loaded. Each row of the first table is an address that leads nowhere. Whatever
+// the page then says, the list of conversations stays and works.
+import { expect, test } from 'vitest'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { Wire } from '../harness/wire.ts'
+import { fastReplies, sharedBrowser } from './browser-windows.ts'
+import {
+  composer,
+  listedConversation,
+  navigateTo,
+  startConversation,
+  waitForHidden,
+  waitForVisible,
+} from './user-actions.ts'
+
+const shared = sharedNodes(1, fastReplies)
+const windows = sharedBrowser()
+const unknownId = '0199aaaa-0000-7000-8000-00000000dead'
+
+const addresses: [path: string, text: string][] = [
+  ['/app/c/notauuid', 'This conversation is gone'],
+  [`/app/c/${unknownId}`, 'This conversation is gone'],
+  [`/app/c/${unknownId.slice(0, -1)}`, 'This conversation is gone'],
+  ['/app/c/%E0%A4%A', 'There is no such page'],
+  ['/app/nonsense', 'There is no such page'],
+  ['/app/c', 'There is no such page'],
+  ['/app/settingsx', 'There is no such page'],
+  ['/app/settings/nonsense', 'There is no such page'],
+  ['/app/settings/devices/more', 'There is no such page'],
+  ['/app/agents/nonsense', 'There is no such agent'],
+  ['/app/agents/a/b/c', 'There is no such page'],
+  ['/app/agents/runs/notauuid', 'This run is gone'],
+  [`/app/agents/runs/${unknownId}`, 'This run is gone'],
+]
+
+test('an address that leads nowhere says so, and everything else goes on', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await alice.ask('createConversation', { body: { title: 'Still here' } })
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await waitForVisible(listedConversation(page, 'Still here'))
+  for (const [path, text] of addresses) {
+    await navigateTo(page, path)
+    await waitForVisible(page.getByRole('main').getByText(text), 10_000).catch((error: unknown) => {
+      throw new Error(`${path} doesn't say “${text}”`, { cause: error })
+    })
+    expect(await composer(page).count(), path).toBe(0)
+    await waitForVisible(listedConversation(page, 'Still here'))
+    await waitForVisible(page.getByText('Live on all devices').first())
+  }
+})
+
+test.each(['/app/c/notauuid', '/app/nonsense'])(
+  'a page that is opened at %s has its list and is live',
+  async (path) => {
+    const alice = await signUp(shared.node, 'alice')
+    await alice.ask('createConversation', { body: { title: 'Still here' } })
+    const page = await windows.open(shared.node.url, path, { person: alice })
+    await waitForVisible(listedConversation(page, 'Still here'))
+    await waitForVisible(page.getByText('Live on all devices').first())
+    await waitForVisible(page.getByRole('main').getByRole('link', { name: /chats/ }))
+  },
+)
+
+test('a conversation that is purged elsewhere while it is open is gone, and what was being written is kept', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', {
+    body: { title: 'Gone', messages: [{ role: 'user', content: 'Hello' }] },
+  })
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  await waitForVisible(page.getByRole('region', { name: 'Messages' }).getByText('Hello'))
+  await composer(page).fill('Half a thought')
+  await alice.ask('deleteConversation', { params: { id } })
+  await alice.ask('purgeConversation', { params: { id } })
+  await waitForVisible(page.getByText('This conversation is gone'))
+  await waitForHidden(composer(page))
+  await waitForVisible(page.getByText('Half a thought'))
+  await page.getByRole('button', { name: 'Use it in a new chat' }).click()
+  await expect.poll(() => composer(page).inputValue()).toBe('Half a thought')
+})
+
+test('a page whose code isn’t here while offline says so, and opens with its styles when the connection is back', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  // The pages are loaded ahead; here that has not happened yet.
+  const blocked = /\/assets\/(SettingsPage|AgentsPages)-.*\.js/
+  await page.route(blocked, (route) => route.abort())
+  await waitForVisible(page.getByText('Live on all devices').first())
+  wire.cut()
+  await waitForVisible(page.getByRole('complementary').getByText('Offline'))
+  for (const path of ['/app/settings/appearance', '/app/agents']) {
+    await navigateTo(page, path)
+    await waitForVisible(page.getByText('This page isn’t here yet'))
+  }
+  await page.unroute(blocked)
+  wire.restore()
+  await waitForVisible(page.getByRole('heading', { name: 'Demo' }), 30_000)
+  const columns = await page
+    .getByRole('heading', { name: 'Demo' })
+    .evaluate((heading) => getComputedStyle(heading.closest('ul')!).display)
+  expect(columns).toBe('grid')
+})
+
+test('after a deployment, a page whose code the server no longer has is opened in the new version', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await waitForVisible(page.getByText('Live on all devices').first())
+  await page.route(/\/assets\/SettingsPage-.*\.js/, (route) => route.fulfill({ status: 404 }))
+  await navigateTo(page, '/app/settings/appearance')
+  await waitForVisible(page.getByRole('heading', { name: 'There is a newer version' }))
+  await page.unroute(/\/assets\/SettingsPage-.*\.js/)
+  await page.getByRole('button', { name: 'Reload' }).click()
+  await waitForVisible(page.getByRole('heading', { name: 'Language and region' }))
+})
+
+test('while the server is away in the middle of a reply, further messages can be queued', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  const id = await startConversation(page, '/demo code rate 4')
+  await waitForVisible(page.getByTestId('streaming'))
+  wire.cut()
+  await waitForVisible(page.getByRole('complementary').getByText(/^Offline/))
+  await composer(page).fill('Meanwhile')
+  await composer(page).press('Enter')
+  await waitForVisible(page.getByText('Waiting to be sent'))
+  wire.restore()
+  await expect
+    .poll(
+      async () => {
+        const { messages } = await alice.ask('getConversation', { params: { id } })
+        return messages.map(({ role, status }) => `${role} ${status}`)
+      },
+      { timeout: 60_000 },
+    )
+    .toEqual(['user complete', 'assistant complete', 'user complete', 'assistant complete'])
+})

@@ -1,0 +1,74 @@
+// Makes a new conversation from what another one was at some moment. The messages are copied with
+// ids of their own, in requests that stay below the server's limits however long the conversation
+// is.
+import type { Call } from '@lockstep/client'
+import { newId } from '@lockstep/protocol/ids'
+import { limits } from '@lockstep/protocol/limits'
+import type { Message, MessageInput } from '@lockstep/protocol/message'
+import { byteLength, firstCharacters } from '@lockstep/protocol/text'
+
+/** Bytes of messages in one request, well below what a request may have. */
+const batchBytes = 600_000
+const mark = ' (branch)'
+
+/**
+ * Creates the new conversation.
+ * @param seq the moment, as a position in the log
+ * @returns its id and title. Throws Fault; if only a later part failed, the new conversation stays
+ *   with what it has.
+ */
+export async function branchConversation(
+  call: Call,
+  conversation_id: string,
+  seq: number,
+): Promise<{ id: string; title: string }> {
+  const { title: original, metadata, messages } = await readAll(call, conversation_id, seq)
+  const title = firstCharacters(original, limits.titleMax - mark.length) + mark
+  const [first = [], ...rest] = batches(copies(messages))
+  const { id } = await call('createConversation', { body: { title, metadata, messages: first } })
+  for (const batch of rest)
+    await call('putConversation', { params: { id }, body: { messages: batch } })
+  return { id, title }
+}
+
+async function readAll(call: Call, id: string, seq: number) {
+  const limit = limits.messagesPerRequest
+  const newest = await call('getConversationAt', { params: { id }, query: { seq, limit } })
+  const messages = [...newest.messages]
+  for (let more = newest.has_more; more;) {
+    const before = messages[0]!.position
+    const older = await call('getConversationAt', { params: { id }, query: { seq, before, limit } })
+    messages.unshift(...older.messages)
+    more = older.has_more && older.messages.length > 0
+  }
+  return { title: newest.title, metadata: newest.metadata, messages }
+}
+
+function copies(messages: readonly Message[]): MessageInput[] {
+  const ids = new Map(messages.map(({ id }) => [id, newId()]))
+  return messages.map(({ id, role, content, status, replaces, created_at, metadata }) => ({
+    id: ids.get(id)!,
+    role,
+    content,
+    // A reply that was being written at that moment isn't written any further in the copy.
+    status: status === 'streaming' ? 'stopped' : status,
+    replaces: (replaces !== null && ids.get(replaces)) || null,
+    created_at,
+    metadata,
+  }))
+}
+
+function batches(messages: readonly MessageInput[]): MessageInput[][] {
+  const cut: MessageInput[][] = []
+  let bytes = Infinity
+  for (const message of messages) {
+    const size = byteLength(JSON.stringify(message))
+    if (bytes + size > batchBytes || cut.at(-1)!.length >= limits.messagesPerRequest) {
+      cut.push([])
+      bytes = 0
+    }
+    cut.at(-1)!.push(message)
+    bytes += size
+  }
+  return cut
+}

@@ -1,0 +1,30 @@
+// The line that a conversation's row shows under the title: the end of its newest message, or what
+// is known of a message that has no text.
+import type { MessageView, SummaryView } from '@lockstep/client'
+import { stripMarkdown } from '../markdown/strip-markdown.ts'
+
+const maxLength = 160
+
+/** For a newest message without text. */
+const statusTexts: Record<MessageView['status'], string> = {
+  streaming: 'Writing…',
+  complete: 'No text',
+  stopped: 'The reply was stopped',
+  interrupted: 'The reply was interrupted',
+  failed: 'The reply failed',
+}
+
+/**
+ * The preview as plain text.
+ * @param newest the newest message, if this page has the conversation's messages; the preview then
+ *   follows a reply that is being written. Without it, nobody knows why a preview is empty.
+ */
+export function previewText(
+  conversation: Pick<SummaryView, 'preview' | 'message_count'>,
+  newest: Pick<MessageView, 'content' | 'status'> | undefined,
+): string {
+  if (conversation.message_count === 0) return 'No messages yet'
+  const text =
+    newest?.status === 'streaming' ? newest.content.slice(-maxLength) : conversation.preview
+  return stripMarkdown(text) || statusTexts[newest?.status ?? 'complete']
+}

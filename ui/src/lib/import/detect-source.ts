@@ -1,0 +1,115 @@
+// Tells from a file which product exported it. Only as much is read as the first items take, so the
+// size of the file doesn't matter.
+import { ExportCutter } from '@lockstep/imports/cutting/export-cutter'
+import type { ExportFile } from '@lockstep/imports/cutting/export-files'
+import { joinFragments } from '@lockstep/imports/cutting/fragment'
+import { importSources, type ChoosableSource } from '@lockstep/imports/sources/catalog'
+import { Fault } from '@lockstep/protocol/errors'
+import { isObject } from '@lockstep/protocol/free-form'
+
+type SourceId = ChoosableSource['id']
+type Fields = Record<string, unknown>
+
+/** An item in which nothing speaks for a product, such as one without messages, says nothing. */
+const itemsToLookAt = 20
+
+const messagesOf = (value: unknown): Fields[] =>
+  (Array.isArray(value) ? value : isObject(value) ? Object.values(value) : []).filter(isObject)
+
+/**
+ * What only one product's items have. The order matters: a sign is looked for after those that are
+ * surer than it.
+ */
+const signs: readonly [SourceId, (item: Fields) => boolean][] = [
+  ['chatgpt', ({ mapping }) => isObject(mapping)],
+  ['claude', ({ chat_messages }) => Array.isArray(chat_messages)],
+  ['open-webui', ({ chat, history }) => isObject(chat) || isObject(history)],
+  [
+    'librechat',
+    ({ conversationId, messagesTree, messages }) =>
+      Array.isArray(messagesTree) ||
+      (typeof conversationId === 'string' &&
+        messagesOf(messages).some((message) => 'messageId' in message || 'sender' in message)),
+  ],
+  [
+    'chat-ui',
+    (item) =>
+      'rootMessageId' in item ||
+      'sessionId' in item ||
+      messagesOf(item.messages).some(({ from }) => typeof from === 'string'),
+  ],
+  [
+    'lockstep',
+    (item) =>
+      ('message_count' in item && 'version' in item) ||
+      messagesOf(item.messages).some((message) => 'position' in message && 'role' in message) ||
+      ('agent' in item && 'input' in item && 'output' in item),
+  ],
+  ['open-webui', ({ models, messages }) => Array.isArray(models) && Array.isArray(messages)],
+]
+
+/** The product whose items look like this one; undefined if none's do. */
+function sourceOfItem(item: unknown): SourceId | undefined {
+  return isObject(item) ? signs.find(([, matches]) => matches(item))?.[0] : undefined
+}
+
+/** The items in a fragment of an export: a list of them, an export with a list, or one item. */
+function itemsIn(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value.flatMap(itemsIn)
+  if (!isObject(value)) return []
+  const lists = [value.conversations, value.agent_runs].filter((list) => Array.isArray(list))
+  return lists.length > 0 ? lists.flat() : [value]
+}
+
+/**
+ * The product that exported the file. Undefined if it can't be told, also for what isn't JSON: the
+ * import itself then says what is wrong.
+ */
+export async function detectSource(file: ExportFile): Promise<SourceId | undefined> {
+  // All products have their lists of items at the same place; an export of Lockstep has one more
+  // list.
+  const cutter = new ExportCutter('lockstep')
+  const reader = file.stream().getReader()
+  let lookedAt = 0
+  try {
+    for (let isOver = false; !isOver && lookedAt < itemsToLookAt;) {
+      const { done, value } = await reader.read()
+      isOver = done
+      for (const fragment of done ? cutter.end() : cutter.push(value)) {
+        if (fragment.isTooLarge) continue
+        const text = await new Blob(joinFragments([fragment])).text()
+        for (const item of itemsIn(JSON.parse(text))) {
+          const source = sourceOfItem(item)
+          if (source) return source
+          lookedAt++
+        }
+      }
+    }
+  } catch {
+    return undefined
+  } finally {
+    await reader.cancel().catch(() => undefined)
+  }
+  return undefined
+}
+
+/**
+ * The product that exported the files, or `chosen` if the files don't tell. Throws a Fault if they
+ * come from different products.
+ */
+export async function sourceOf(files: readonly ExportFile[], chosen: SourceId): Promise<SourceId> {
+  let found: SourceId | undefined
+  for (const file of files) {
+    const source = await detectSource(file)
+    if (found && source && source !== found)
+      throw new Fault('invalid', {
+        detail: `These files come from ${nameOf(found)} and from ${nameOf(source)}: choose those of one product`,
+      })
+    found ??= source
+  }
+  return found ?? chosen
+}
+
+/** The product's name. */
+export const nameOf = (source: SourceId): string =>
+  importSources.find(({ id }) => id === source)?.name ?? source
