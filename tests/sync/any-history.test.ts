@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { CommandOutcome, IssuedCommand } from '@lockstep/client'
-import { House, type Device } from './devices.ts'
+import { SimulatedUser, type Device } from './simulated-user.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 
 const DEVICES = 3
@@ -114,7 +114,7 @@ interface Noted {
 }
 
 class History {
-  readonly house = new House()
+  readonly user = new SimulatedUser()
   readonly #ids: string[] = []
   readonly #sent: Noted[] = []
   readonly #opened = new Map<Device, string[]>()
@@ -122,17 +122,17 @@ class History {
   async run(steps: readonly Step[], wire: { seed: number; badness: number }): Promise<void> {
     const random = randomOf(wire.seed)
     for (let i = 0; i < DEVICES; i++) {
-      const device = await this.house.device({ random })
+      const device = await this.user.device({ random })
       device.wire.faults = faultsOf(random, wire.badness)
       this.#opened.set(device, [])
     }
-    for (const step of steps) await this.#step(step, this.house.devices[step.device]!)
-    for (const { wire, engine } of this.house.devices) {
+    for (const step of steps) await this.#step(step, this.user.devices[step.device]!)
+    for (const { wire, engine } of this.user.devices) {
       wire.faults = noFaults
       wire.goOnline()
       engine.nudge()
     }
-    await this.house.quiet()
+    await this.user.quiet()
   }
 
   #pick = (index: number): string | undefined => this.#ids[index % Math.max(1, this.#ids.length)]
@@ -145,7 +145,7 @@ class History {
 
   async #step(step: Step, device: Device): Promise<void> {
     const { engine, wire } = device
-    const { server, time } = this.house
+    const { server, time } = this.user
     const { conversations } = engine
     const id = 'what' in step ? this.#pick(step.what) : undefined
     switch (step.do) {
@@ -218,7 +218,7 @@ class History {
         return void (id && this.#reply(id, step.text))
       case 'epoch':
         server.newEpoch()
-        for (const device of this.house.devices) device.wire.cut() // nodes restart behind it
+        for (const device of this.user.devices) device.wire.cut() // nodes restart behind it
         return
       case 'expire':
         return server.expire('conversations', step.resets)
@@ -227,7 +227,7 @@ class History {
 
   /** A reply of the server: begun, extended, or finished, whichever is next. */
   #reply(id: string, text: string): void {
-    const { server, time } = this.house
+    const { server, time } = this.user
     const held = server.conversations.get(id)
     if (!isConversation(held) || held.deleted_at !== null) return
     const run_id = id
@@ -274,7 +274,7 @@ class History {
   }
 
   async check(): Promise<void> {
-    const { server, devices } = this.house
+    const { server, devices } = this.user
     for (const device of devices) {
       const { engine } = device
       expect(engine.connection).toBe('live')
@@ -302,12 +302,12 @@ class History {
       expect(pages).toBeLessThan(100)
       let done = false
       void conversations.loadMore(state).then(() => (done = true))
-      await this.house.time.until(() => done)
+      await this.user.time.until(() => done)
     }
   }
 
   #checkWindow({ engine: { conversations } }: Device, id: string): void {
-    const held = this.house.server.conversations.get(id)
+    const held = this.user.server.conversations.get(id)
     const view = conversations.get(id)
     if (!isConversation(held)) return expect(view).toBeUndefined()
     const messages = view!.messages.map(({ delivery: _delivery, ...message }) => message)
@@ -317,7 +317,7 @@ class History {
   }
 
   #checkAcked(): void {
-    const { server } = this.house
+    const { server } = this.user
     for (const { sent, outcome, within, isAppend } of this.#sent) {
       expect(outcome, 'every command ends').toBeDefined()
       const held = within === undefined || !isAppend ? undefined : server.conversations.get(within)
@@ -339,7 +339,7 @@ test(`after any history, quiet devices hold what the server holds, acked command
   await fc.assert(
     fc.asyncProperty(steps, wire, async (steps, wire) => {
       const history = new History()
-      await using _house = history.house
+      await using _house = history.user
       await history.run(steps, wire)
       await history.check()
     }),

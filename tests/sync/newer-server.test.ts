@@ -7,38 +7,38 @@ import { isConversation, reduceConversation } from '@lockstep/protocol/reduce/co
 import { isKnown } from '@lockstep/protocol/known-change'
 import { reduceRun } from '@lockstep/protocol/reduce/run'
 import { topics } from '@lockstep/protocol/topics'
-import { House } from './devices.ts'
+import { SimulatedUser } from './simulated-user.ts'
 
 /** A conversation on a device and on the server. */
-async function talking(house: House) {
-  const device = await house.device()
+async function talking(user: SimulatedUser) {
+  const device = await user.device()
   const { id } = device.engine.conversations.create({ title: 'before' })
-  await house.quiet()
-  const held = house.server.conversations.get(id)
+  await user.quiet()
+  const held = user.server.conversations.get(id)
   if (!isConversation(held)) throw new Error('it was not made')
-  house.server.requests = []
+  user.server.requests = []
   return { ...device, id, held }
 }
 
 test('CLIENT-2: a change of an unknown kind loads its conversation, which then follows the log again', async () => {
-  await using house = new House()
-  const { engine, id, held } = await talking(house)
+  await using user = new SimulatedUser()
+  const { engine, id, held } = await talking(user)
   // Only a newer server knows what this op does.
-  house.server.conversations.set(id, { ...held, title: 'merged', version: held.version + 1 })
-  house.server.append('conversations', {
+  user.server.conversations.set(id, { ...held, title: 'merged', version: held.version + 1 })
+  user.server.append('conversations', {
     op: 'merged',
     entity_id: id,
     version: held.version + 1,
     data: { with: newId() },
   })
-  await house.quiet()
+  await user.quiet()
   expect(engine.conversations.get(id)?.title).toBe('merged')
   expect(
-    house.server.requests.filter((request) => request.startsWith(`/conversations/${id}`)),
+    user.server.requests.filter((request) => request.startsWith(`/conversations/${id}`)),
   ).toHaveLength(1)
   engine.conversations.rename(id, 'after')
-  await house.quiet()
-  expect(house.server.conversations.get(id)).toMatchObject({
+  await user.quiet()
+  expect(user.server.conversations.get(id)).toMatchObject({
     title: 'after',
     version: held.version + 2,
   })
@@ -46,25 +46,25 @@ test('CLIENT-2: a change of an unknown kind loads its conversation, which then f
 })
 
 test('a change with an unknown field is applied in its other fields, and nothing is loaded', async () => {
-  await using house = new House()
-  const { engine, id, held } = await talking(house)
+  await using user = new SimulatedUser()
+  const { engine, id, held } = await talking(user)
   const { message_count, preview, updated_at } = held
   const data = { title: 'renamed', colour: { hue: 3 }, message_count, preview, updated_at }
-  house.server.append('conversations', {
+  user.server.append('conversations', {
     op: 'updated',
     entity_id: id,
     version: held.version + 1,
     data,
   })
-  await house.quiet()
+  await user.quiet()
   expect(engine.conversations.get(id)?.title).toBe('renamed')
-  expect(house.server.requests).toEqual([])
+  expect(user.server.requests).toEqual([])
 })
 
 test('CLIENT-2: preferences and account are loaded for changes of an unknown kind too', async () => {
-  await using house = new House()
-  const { engine } = await house.device()
-  const { server } = house
+  await using user = new SimulatedUser()
+  const { engine } = await user.device()
+  const { server } = user
   const version = server.preferences.version + 1
   server.preferences = { preferences: { theme: 'restored' }, version }
   server.append('preferences', { op: 'rolled_back', entity_id: newId(), version, data: { to: 1 } })
@@ -75,7 +75,7 @@ test('CLIENT-2: preferences and account are loaded for changes of an unknown kin
     version: 9,
     data: { with: newId() },
   })
-  await house.quiet()
+  await user.quiet()
   expect(engine.preferences.value).toEqual({ theme: 'restored' })
   expect(engine.account.user?.username).toBe('grace')
 })

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Run } from '@lockstep/protocol/agents'
 import { newId } from '@lockstep/protocol/ids'
-import { House } from './devices.ts'
+import { SimulatedUser } from './simulated-user.ts'
 
 /** One run per minute, newest first; every tenth failed. */
 function manyRuns(count: number): Run[] {
@@ -25,22 +25,22 @@ function manyRuns(count: number): Run[] {
   })
 }
 
-async function withRuns(house: House, count: number) {
+async function withRuns(user: SimulatedUser, count: number) {
   const runs = manyRuns(count)
-  house.server.runs.push(...runs)
-  const { engine, wire } = await house.device()
-  await house.quiet()
+  user.server.runs.push(...runs)
+  const { engine, wire } = await user.device()
+  await user.quiet()
   return { agents: engine.agents, runs, wire }
 }
 
 test('a filter finds runs that no page has brought yet', async () => {
-  await using house = new House()
-  const { agents, runs } = await withRuns(house, 120)
+  await using user = new SimulatedUser()
+  const { agents, runs } = await withRuns(user, 120)
   const failed = { status: 'failed' } as const
   expect(agents.list(failed)).toMatchObject({ loaded: false, more: true })
   expect(agents.list(failed).items).toHaveLength(5)
   void agents.loadMore(failed)
-  await house.quiet()
+  await user.quiet()
   expect(agents.list(failed).items.map(({ id }) => id)).toEqual(
     runs.filter(({ status }) => status === 'failed').map(({ id }) => id),
   )
@@ -49,44 +49,44 @@ test('a filter finds runs that no page has brought yet', async () => {
 })
 
 test('runs from further down that a filter or a link loads leave no hole in the list of all runs', async () => {
-  await using house = new House()
-  const { agents, runs } = await withRuns(house, 120)
+  await using user = new SimulatedUser()
+  const { agents, runs } = await withRuns(user, 120)
   void agents.loadMore({ status: 'failed' })
-  await house.quiet()
+  await user.quiet()
   const first = () => agents.runs.items.map(({ id }) => id)
   expect(first()).toEqual(runs.slice(0, 50).map(({ id }) => id))
   void agents.loadMore()
-  await house.quiet()
+  await user.quiet()
   expect(first()).toEqual(runs.slice(0, 100).map(({ id }) => id))
   void agents.loadMore()
-  await house.quiet()
+  await user.quiet()
   expect(first()).toEqual(runs.map(({ id }) => id))
   expect(agents.runs.more).toBe(false)
 })
 
 test('a run that ends moves from one filter to the other', async () => {
-  await using house = new House()
-  const { agents, runs } = await withRuns(house, 1)
+  await using user = new SimulatedUser()
+  const { agents, runs } = await withRuns(user, 1)
   const [run] = runs
   const [running, stopped] = [{ status: 'complete' } as const, { status: 'stopped' } as const]
   for (const filter of [running, stopped]) void agents.loadMore(filter)
-  await house.quiet()
+  await user.quiet()
   expect([agents.list(running).items.length, agents.list(stopped).items.length]).toEqual([1, 0])
   const data = { status: 'stopped', length: 0, ended_at: run!.started_at, metadata: {} }
-  house.server.append('agents', { op: 'finished', entity_id: run!.id, version: 4, data })
-  await house.quiet()
+  user.server.append('agents', { op: 'finished', entity_id: run!.id, version: 4, data })
+  await user.quiet()
   expect([agents.list(running).items.length, agents.list(stopped).items.length]).toEqual([0, 1])
 })
 
 test('after everything is loaded again, the lists that were shown are complete again', async () => {
-  await using house = new House()
-  const { agents, wire } = await withRuns(house, 120)
+  await using user = new SimulatedUser()
+  const { agents, wire } = await withRuns(user, 120)
   const failed = { status: 'failed' } as const
   void agents.loadMore(failed)
-  await house.quiet()
-  house.server.newEpoch()
+  await user.quiet()
+  user.server.newEpoch()
   wire.cut()
-  await house.quiet()
+  await user.quiet()
   expect(agents.list(failed)).toMatchObject({ loaded: true, more: false })
   expect(agents.list(failed).items).toHaveLength(12)
   expect(agents.runs.items).toHaveLength(50)

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { House } from './devices.ts'
+import { SimulatedUser } from './simulated-user.ts'
 import { noFaults, type Faults } from './fake-wire.ts'
 
 /** A wire without faults that reports the frames of one kind. */
@@ -16,26 +16,26 @@ const watching = (kind: string, tell: () => void): Faults => ({
 })
 
 test('without a session the engine is signed out, and starts once there is one', async () => {
-  await using house = new House()
-  const device = await house.device({ live: false })
-  house.server.sessions.delete(device.session_id)
-  await house.time.until(() => device.engine.state.name === 'signed-out')
-  house.server.signIn(device.session_id)
+  await using user = new SimulatedUser()
+  const device = await user.device({ live: false })
+  user.server.sessions.delete(device.session_id)
+  await user.time.until(() => device.engine.state.name === 'signed-out')
+  user.server.signIn(device.session_id)
   void device.engine.start()
-  await house.time.until(() => device.engine.connection === 'live')
+  await user.time.until(() => device.engine.connection === 'live')
   expect(device.engine.state).toMatchObject({ name: 'ready', user: { username: 'ada' } })
 })
 
 test('CLIENT-8: a revoked device forgets everything at once, including its unsent changes', async () => {
-  await using house = new House()
-  const [device, other] = [await house.device(), await house.device()]
+  await using user = new SimulatedUser()
+  const [device, other] = [await user.device(), await user.device()]
   device.engine.conversations.create({ title: 'kept on the server' })
-  await house.quiet()
+  await user.quiet()
   device.wire.faults = { ...noFaults, drops: (what) => what === 'command' }
   const unsent = device.engine.preferences.update({ secret: true })
   expect(other.engine.account.sessions).toHaveLength(2)
   other.engine.account.revoke(device.session_id)
-  await house.time.until(() => device.engine.state.name === 'signed-out')
+  await user.time.until(() => device.engine.state.name === 'signed-out')
   await expect(unsent.outcome).resolves.toEqual({ ok: false, reason: 'dropped' })
   expect(device.engine.conversations.list('active').items).toEqual([])
   expect(device.engine.preferences.value).toEqual({})
@@ -44,49 +44,49 @@ test('CLIENT-8: a revoked device forgets everything at once, including its unsen
 })
 
 test('the topic account announces the end of an account, and no other topic loads anything because of it', async () => {
-  await using house = new House()
-  const { engine } = await house.device()
-  const { server } = house
+  await using user = new SimulatedUser()
+  const { engine } = await user.device()
+  const { server } = user
   server.requests = []
   for (const topic of ['conversations', 'preferences', 'agents'] as const)
     server.append(topic, { op: 'closed', entity_id: server.signedInAs.id, version: 2, data: {} })
-  await house.quiet()
+  await user.quiet()
   expect(server.requests).toEqual([])
   server.append('account', { op: 'closed', entity_id: server.signedInAs.id, version: 2, data: {} })
-  await house.time.until(() => engine.state.name === 'signed-out')
+  await user.time.until(() => engine.state.name === 'signed-out')
 })
 
 test('CLIENT-8: when the cookie has become another user, state and outbox are dropped and nothing is sent', async () => {
-  await using house = new House()
-  const device = await house.device()
+  await using user = new SimulatedUser()
+  const device = await user.device()
   device.wire.goOffline()
   const unsent = device.engine.preferences.update({ secret: true })
-  house.server.signedInAs = { ...house.server.signedInAs, id: newId(), username: 'eve' }
+  user.server.signedInAs = { ...user.server.signedInAs, id: newId(), username: 'eve' }
   device.wire.goOnline()
-  await house.time.until(() => device.engine.state.name === 'signed-out')
+  await user.time.until(() => device.engine.state.name === 'signed-out')
   await expect(unsent.outcome).resolves.toEqual({ ok: false, reason: 'dropped' })
-  expect(house.server.preferences.preferences).toEqual({})
+  expect(user.server.preferences.preferences).toEqual({})
 })
 
 test('an engine that starts while the server is away waits, and its state says so', async () => {
-  await using house = new House()
-  const device = await house.device({ live: false })
+  await using user = new SimulatedUser()
+  const device = await user.device({ live: false })
   device.wire.goOffline()
-  await house.time.until(() => device.engine.connection === 'offline')
+  await user.time.until(() => device.engine.connection === 'offline')
   expect(device.engine.state).toEqual({ name: 'starting' })
   device.wire.goOnline()
   device.engine.nudge()
-  await house.time.until(() => device.engine.connection === 'live', 1_000)
+  await user.time.until(() => device.engine.connection === 'live', 1_000)
 })
 
 test('reconnects are spread over a growing interval of at most ten seconds', async () => {
-  await using house = new House()
+  await using user = new SimulatedUser()
   const tries: number[] = []
-  const device = await house.device({ random: () => 0.999 })
-  await house.time.pass(10_000)
-  device.wire.faults = watching('refusal', () => tries.push(house.time.now()))
+  const device = await user.device({ random: () => 0.999 })
+  await user.time.pass(10_000)
+  device.wire.faults = watching('refusal', () => tries.push(user.time.now()))
   device.wire.goOffline()
-  await house.time.pass(60_000)
+  await user.time.pass(60_000)
   const waits = tries
     .filter((_, i) => i % 4 === 0)
     .map((at, i, all) => Math.round((at - (all[i - 1] ?? at)) / 1_000))
@@ -94,34 +94,34 @@ test('reconnects are spread over a growing interval of at most ten seconds', asy
 })
 
 test('a device leaves a draining node in time', async () => {
-  await using house = new House()
-  const device = await house.device()
+  await using user = new SimulatedUser()
+  const device = await user.device()
   let joins = 0
   device.wire.faults = watching('sync', () => joins++)
-  house.server.emit('account', 'draining', { reconnect_within_ms: 1_000 })
-  await house.time.until(() => joins === 4, 1_000)
-  await house.time.until(() => device.engine.connection === 'live', 100)
+  user.server.emit('account', 'draining', { reconnect_within_ms: 1_000 })
+  await user.time.until(() => joins === 4, 1_000)
+  await user.time.until(() => device.engine.connection === 'live', 100)
 })
 
 test('a mute connection is given up and the command arrives over the next one', async () => {
-  await using house = new House()
-  const device = await house.device()
+  await using user = new SimulatedUser()
+  const device = await user.device()
   device.wire.faults = {
     ...noFaults,
     drops: (what) => what === 'command' || what === 'change' || what === 'head',
   }
   device.engine.preferences.update({ a: 1 })
-  await house.time.until(() => device.engine.connection !== 'live', 30_000)
+  await user.time.until(() => device.engine.connection !== 'live', 30_000)
   device.wire.faults = noFaults
-  await house.quiet()
-  expect(house.server.preferences.preferences).toEqual({ a: 1 })
+  await user.quiet()
+  expect(user.server.preferences.preferences).toEqual({ a: 1 })
 })
 
 test('an idle connection that dies is given up', async () => {
-  await using house = new House()
-  const device = await house.device()
+  await using user = new SimulatedUser()
+  const device = await user.device()
   device.wire.faults = { ...noFaults, drops: () => true }
-  await house.time.until(() => device.engine.connection !== 'live', 90_000)
+  await user.time.until(() => device.engine.connection !== 'live', 90_000)
 })
 
 describe('a slow wire that needs a minute for a large change', () => {
@@ -132,10 +132,10 @@ describe('a slow wire that needs a minute for a large change', () => {
   })
 
   test('does not count as dead when a device comes back', async () => {
-    await using house = new House()
-    const device = await house.device()
+    await using user = new SimulatedUser()
+    const device = await user.device()
     device.wire.goOffline()
-    house.server.append('preferences', {
+    user.server.append('preferences', {
       op: 'updated',
       entity_id: newId(),
       version: 2,
@@ -143,57 +143,57 @@ describe('a slow wire that needs a minute for a large change', () => {
     })
     device.wire.faults = slow('sync')
     device.wire.goOnline()
-    await house.time.until(() => device.engine.preferences.value.a === 1, 10 * MINUTE)
-    await house.time.until(() => device.engine.connection === 'live', MINUTE)
+    await user.time.until(() => device.engine.preferences.value.a === 1, 10 * MINUTE)
+    await user.time.until(() => device.engine.connection === 'live', MINUTE)
   })
 
   test('does not count as dead while a command’s answer queues after the change', async () => {
-    await using house = new House()
-    const device = await house.device()
+    await using user = new SimulatedUser()
+    const device = await user.device()
     device.wire.faults = slow('change', 'head', 'ack', 'sync')
     const { outcome } = device.engine.preferences.update({ a: 1 })
-    await house.time.until(() => device.engine.unsent === 0, 10 * MINUTE)
+    await user.time.until(() => device.engine.unsent === 0, 10 * MINUTE)
     await expect(outcome).resolves.toMatchObject({ ok: true })
   })
 
   test('counts as dead as soon as any other wire once answers are fast again', async () => {
-    await using house = new House()
-    const device = await house.device()
+    await using user = new SimulatedUser()
+    const device = await user.device()
     device.wire.faults = slow('change', 'head', 'ack', 'sync')
     device.engine.preferences.update({ a: 1 })
-    await house.time.until(() => device.engine.unsent === 0, 10 * MINUTE)
+    await user.time.until(() => device.engine.unsent === 0, 10 * MINUTE)
     device.wire.faults = noFaults
-    await house.quiet()
+    await user.quiet()
     device.engine.preferences.update({ a: 2 })
-    await house.quiet()
+    await user.quiet()
     device.wire.faults = { ...noFaults, drops: () => true }
     device.engine.preferences.update({ a: 3 })
-    await house.time.until(() => device.engine.connection !== 'live', 20_000)
+    await user.time.until(() => device.engine.connection !== 'live', 20_000)
   })
 })
 
 test('a permanent refusal stops the engine, and its state says why', async () => {
-  await using house = new House()
-  const device = await house.device()
-  house.server.refuseNext = new Fault('protocol_unsupported')
+  await using user = new SimulatedUser()
+  const device = await user.device()
+  user.server.refuseNext = new Fault('protocol_unsupported')
   device.engine.preferences.update({ a: 1 })
-  await house.time.until(() => device.engine.state.name === 'stopped')
+  await user.time.until(() => device.engine.state.name === 'stopped')
   expect(device.engine.state).toMatchObject({ problem: { code: 'protocol_unsupported' } })
 })
 
 test('presence follows the other connections and is forgotten when this device’s own connection ends', async () => {
-  await using house = new House()
-  const device = await house.device()
+  await using user = new SimulatedUser()
+  const device = await user.device()
   const other = { session_id: newId(), connection_id: 'c1', device: 'phone' }
   const viewing = newId()
-  house.server.emit('account', 'presence', { ...other, online: true, viewing })
-  await house.time.pass(10)
+  user.server.emit('account', 'presence', { ...other, online: true, viewing })
+  await user.time.pass(10)
   expect([...device.engine.account.presence.values()]).toMatchObject([{ viewing }])
-  house.server.emit('account', 'presence', { ...other, online: false })
-  await house.time.pass(10)
+  user.server.emit('account', 'presence', { ...other, online: false })
+  await user.time.pass(10)
   expect(device.engine.account.presence.size).toBe(0)
-  house.server.emit('account', 'presence', { ...other, online: true })
-  await house.time.pass(10)
+  user.server.emit('account', 'presence', { ...other, online: true })
+  await user.time.pass(10)
   device.wire.cut()
   expect(device.engine.account.presence.size).toBe(0)
 })

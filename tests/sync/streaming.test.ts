@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
-import { House, type Device } from './devices.ts'
+import { SimulatedUser, type Device } from './simulated-user.ts'
 import type { FakeServer } from './fake-server.ts'
 import type { Faults } from './fake-wire.ts'
 
@@ -25,10 +25,10 @@ class Reply {
   #durable = 0
   shown = 0
 
-  constructor(house: House, id: string) {
-    this.#server = house.server
+  constructor(user: SimulatedUser, id: string) {
+    this.#server = user.server
     this.#id = id
-    this.#now = () => new Date(house.time.now()).toISOString()
+    this.#now = () => new Date(user.time.now()).toISOString()
   }
 
   begin(): void {
@@ -113,10 +113,10 @@ function watch({ engine: { conversations } }: Device, id: string) {
   return { look, stop, seen, shown: () => seen.at(-1)! }
 }
 
-async function watched(house: House, device: Device, id: string) {
+async function watched(user: SimulatedUser, device: Device, id: string) {
   const watcher = watch(device, id)
   void device.engine.conversations.open(id)
-  await house.time.until(() => device.engine.conversations.get(id)?.windowed === true)
+  await user.time.until(() => device.engine.conversations.get(id)?.windowed === true)
   return watcher
 }
 
@@ -142,28 +142,28 @@ const plan = fc.record({
 
 test(`CLIENT-1 streamed text neither shrinks nor repeats, whatever happens to its deltas (seed ${seed})`, async () => {
   const run = fc.asyncProperty(plan, async ({ steps, rolls, badness }) => {
-    await using house = new House()
+    await using user = new SimulatedUser()
     const random = () => rolls.next().value
     const [steady, deaf, shaken, away] = [
-      await house.device(),
-      await house.device(),
-      await house.device(),
-      await house.device(),
+      await user.device(),
+      await user.device(),
+      await user.device(),
+      await user.device(),
     ]
     const { id } = steady.engine.conversations.create({
       messages: [{ role: 'user', content: 'count' }],
     })
-    await house.quiet()
+    await user.quiet()
     const watchers = [] as ReturnType<typeof watch>[]
     for (const device of [steady, deaf, shaken, away])
-      watchers.push(await watched(house, device, id))
+      watchers.push(await watched(user, device, id))
     deaf.wire.faults = { delay: () => 5, drops: (what) => what === 'delta', doubles: () => false }
     shaken.wire.faults = faulty(random, badness, false)
     away.wire.faults = faulty(random, badness, true)
 
-    const reply = new Reply(house, id)
+    const reply = new Reply(user, id)
     reply.begin()
-    await house.time.pass(10)
+    await user.time.pass(10)
     let late: ReturnType<typeof watch> | undefined
     /**
      * Deltas show at once on a device that missed none, and on one that did as soon as a durable
@@ -172,21 +172,21 @@ test(`CLIENT-1 streamed text neither shrinks nor repeats, whatever happens to it
     const prompt = new Set([watchers[0]!])
     for (const [n, { length, ms, keeps }] of steps.entries()) {
       if (n === 20) away.wire.goOffline()
-      if (n === 30) watchers.push((late = await watched(house, await house.device(), id)))
+      if (n === 30) watchers.push((late = await watched(user, await user.device(), id)))
       if (n === 40) away.wire.goOnline()
       reply.show(length)
       if (keeps === 0) {
         reply.keep()
         if (late) prompt.add(late)
       }
-      await house.time.pass(ms)
+      await user.time.pass(ms)
       for (const { look } of watchers) look()
       if (ms > 10) for (const { shown } of prompt) expect(shown()).toHaveLength(reply.shown)
     }
     reply.show(Infinity)
     reply.finish()
-    for (const { wire } of house.devices) wire.faults = { ...wire.faults, drops: () => false }
-    await house.quiet()
+    for (const { wire } of user.devices) wire.faults = { ...wire.faults, drops: () => false }
+    await user.quiet()
     for (const { look, stop, seen, shown } of watchers) {
       look()
       stop()
@@ -196,8 +196,8 @@ test(`CLIENT-1 streamed text neither shrinks nor repeats, whatever happens to it
       expect(lengths).toEqual(lengths.toSorted((a, b) => a - b))
       expect(shown()).toBe(whole)
     }
-    const held = house.server.conversations.get(id)
-    for (const { engine } of house.devices) {
+    const held = user.server.conversations.get(id)
+    for (const { engine } of user.devices) {
       const messages = engine.conversations
         .get(id)!
         .messages.map(({ delivery: _delivery, ...message }) => message)

@@ -1,6 +1,6 @@
 // Paged lists, windows of messages, and the text that streams into them.
 import { expect, test } from 'vitest'
-import { House, type Device } from './devices.ts'
+import { SimulatedUser, type Device } from './simulated-user.ts'
 import { noFaults } from './fake-wire.ts'
 
 const say = (content: string) => ({ role: 'user' as const, content })
@@ -9,17 +9,17 @@ const said = ({ engine }: Device, id: string) =>
 
 /** A conversation of ten messages, and a device that has its newest three open. */
 async function longChat(
-  house: House,
+  user: SimulatedUser,
 ): Promise<{ writer: Device; reader: Device; id: string; messages: string[] }> {
-  const writer = await house.device()
+  const writer = await user.device()
   const { id } = writer.engine.conversations.create({
     messages: Array.from({ length: 10 }, (_, i) => say(`${i + 1}`)),
   })
   void writer.engine.conversations.open(id)
-  await house.quiet()
-  const reader = await house.device()
+  await user.quiet()
+  const reader = await user.device()
   void reader.engine.conversations.open(id)
-  await house.quiet()
+  await user.quiet()
   expect(said(reader, id)).toEqual(['8', '9', '10'])
   return {
     writer,
@@ -29,18 +29,18 @@ async function longChat(
   }
 }
 
-async function settled(house: House, promise: Promise<unknown>): Promise<void> {
+async function settled(user: SimulatedUser, promise: Promise<unknown>): Promise<void> {
   let done = false
   void promise.then(() => (done = true))
-  await house.time.until(() => done)
+  await user.time.until(() => done)
 }
 
 test('older messages go before the window, page by page', async () => {
-  await using house = new House()
-  const { reader, id } = await longChat(house)
+  await using user = new SimulatedUser()
+  const { reader, id } = await longChat(user)
   for (const first of ['5', '2', '1']) {
     expect(reader.engine.conversations.get(id)?.has_more).toBe(true)
-    await settled(house, reader.engine.conversations.loadOlder(id))
+    await settled(user, reader.engine.conversations.loadOlder(id))
     expect(said(reader, id)![0]).toBe(first)
   }
   expect(said(reader, id)).toHaveLength(10)
@@ -49,47 +49,47 @@ test('older messages go before the window, page by page', async () => {
 
 test('CLIENT-3: an edit of an older message that is made while its page loads is never lost', async () => {
   for (const slow of ['response', 'change']) {
-    await using house = new House()
-    const { writer, reader, id, messages } = await longChat(house)
+    await using user = new SimulatedUser()
+    const { writer, reader, id, messages } = await longChat(user)
     reader.wire.faults = { ...noFaults, delay: (what) => (what === slow ? 500 : 5) }
     const older = reader.engine.conversations.loadOlder(id)
     if (slow === 'change') writer.engine.conversations.edit(id, messages[5]!, 'edited')
-    await house.time.pass(50)
+    await user.time.pass(50)
     if (slow === 'response') writer.engine.conversations.edit(id, messages[5]!, 'edited')
-    await settled(house, older)
-    await house.quiet()
+    await settled(user, older)
+    await user.quiet()
     expect(said(reader, id), `slow ${slow}`).toEqual(['5', 'edited', '7', '8', '9', '10'])
   }
 })
 
 test('a conversation that does not exist is not found, and one in the trash can be opened', async () => {
-  await using house = new House()
-  const { writer, reader, id } = await longChat(house)
+  await using user = new SimulatedUser()
+  const { writer, reader, id } = await longChat(user)
   writer.engine.conversations.delete(id)
-  await house.quiet()
-  const fresh = await house.device()
-  await settled(house, fresh.engine.conversations.open(id))
+  await user.quiet()
+  const fresh = await user.device()
+  await settled(user, fresh.engine.conversations.open(id))
   expect(fresh.engine.conversations.get(id)?.deleted_at).not.toBeNull()
   writer.engine.conversations.purge(id)
-  await house.quiet()
+  await user.quiet()
   expect(reader.engine.conversations.get(id)).toBeUndefined()
-  const late = await house.device()
+  const late = await user.device()
   await settled(
-    house,
+    user,
     expect(late.engine.conversations.open(id)).rejects.toMatchObject({ code: 'not_found' }),
   )
 })
 
 test('windows of conversations closed long ago are discarded', async () => {
-  await using house = new House()
-  const device = await house.device()
+  await using user = new SimulatedUser()
+  const device = await user.device()
   const { conversations } = device.engine
   const ids = Array.from(
     { length: 25 },
     () => conversations.create({ messages: [say('hello')] }).id,
   )
   for (const id of ids) void conversations.open(id)
-  await house.quiet()
+  await user.quiet()
   for (const id of ids) conversations.close(id)
   const windowed = ids.filter((id) => conversations.get(id)?.windowed)
   expect(windowed).toEqual(ids.slice(5))
@@ -100,45 +100,45 @@ test('windows of conversations closed long ago are discarded', async () => {
 })
 
 test('lists are read page by page and stay live', async () => {
-  await using house = new House()
-  const writer = await house.device()
+  await using user = new SimulatedUser()
+  const writer = await user.device()
   for (let i = 0; i < 7; i++) writer.engine.conversations.create({ title: `${i}` })
-  await house.quiet()
-  const reader = await house.device()
+  await user.quiet()
+  const reader = await user.device()
   const titles = () => reader.engine.conversations.list('active').items.map(({ title }) => title)
   expect(titles()).toHaveLength(3)
-  await settled(house, reader.engine.conversations.loadMore('active'))
-  await settled(house, reader.engine.conversations.loadMore('active'))
+  await settled(user, reader.engine.conversations.loadMore('active'))
+  await settled(user, reader.engine.conversations.loadMore('active'))
   expect(titles()).toHaveLength(7)
   expect(reader.engine.conversations.list('active').more).toBe(false)
   const [last] = reader.engine.conversations.list('active').items.slice(-1)
   writer.engine.conversations.archive(last!.id, true)
-  await house.quiet()
+  await user.quiet()
   expect(titles()).toHaveLength(6)
   expect(reader.engine.conversations.list('archived').items.map(({ id }) => id)).toEqual([last!.id])
 })
 
 test('a snapshot stays the same object while nothing changes, and so do messages at rest', async () => {
-  await using house = new House()
-  const { writer, reader, id } = await longChat(house)
+  await using user = new SimulatedUser()
+  const { writer, reader, id } = await longChat(user)
   const before = reader.engine.conversations.get(id)!
-  await house.time.pass(60_000)
+  await user.time.pass(60_000)
   expect(reader.engine.conversations.get(id)).toBe(before)
   expect(reader.engine.conversations.list('active')).toBe(
     reader.engine.conversations.list('active'),
   )
   writer.engine.conversations.append(id, say('11'))
-  await house.quiet()
+  await user.quiet()
   const after = reader.engine.conversations.get(id)!
   expect(after).not.toBe(before)
   expect(after.messages[0]).toBe(before.messages[0])
 })
 
 test('streamed text shows up to its first gap, and durable text replaces it', async () => {
-  await using house = new House()
-  const { reader, id } = await longChat(house)
-  const { server } = house
-  const now = new Date(house.time.now()).toISOString()
+  await using user = new SimulatedUser()
+  const { reader, id } = await longChat(user)
+  const { server } = user
+  const now = new Date(user.time.now()).toISOString()
   const reply = {
     id: 'reply',
     role: 'assistant',
@@ -159,7 +159,7 @@ test('streamed text shows up to its first gap, and durable text replaces it', as
       text,
     })
   const shown = async () => {
-    await house.time.pass(100)
+    await user.time.pass(100)
     return said(reader, id)!.at(-1)
   }
   delta(0, 'one ')

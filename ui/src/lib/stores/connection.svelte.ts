@@ -1,15 +1,15 @@
-// Whether this page is in lockstep: the engine's state as runes, and what a user is told about it.
-// Short hiccups are not shown.
+// Whether this page is in lockstep: the engine's state as runes, and what the user is told about
+// it. Short interruptions are not shown.
 import { createSubscriber } from 'svelte/reactivity'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 
 const track = createSubscriber((update) => engine.subscribe(update))
 
-/** A reconnect that takes no longer than this is nobody's business. */
+/** An interruption that is shorter than this is not shown. */
 const quietMs = 1200
 
-class Connection {
+class ConnectionStore {
   #shown = $state<'starting' | 'live' | 'connecting' | 'offline'>('starting')
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -41,7 +41,7 @@ class Connection {
     return engine.state
   }
 
-  /** Calm: follows a loss only after it has lasted. */
+  /** The engine's connection, except that a loss shows only after it has lasted. */
   get shown() {
     return this.#shown
   }
@@ -81,4 +81,4 @@ class Connection {
 
 const changes = (count: number): string => `${count} ${count === 1 ? 'change' : 'changes'}`
 
-export const connection = new Connection()
+export const connection = new ConnectionStore()

@@ -1,4 +1,4 @@
-// Conversations as runes: every read follows the engine's snapshots. Commands are the engine's own.
+// Conversations as runes: every read follows the engine's snapshots. The commands are the engine's.
 import { createSubscriber } from 'svelte/reactivity'
 import type { ConversationView, ListState, ListView } from '@lockstep/client'
 import { engine } from './engine.ts'
@@ -22,7 +22,7 @@ export const conversations = {
     track()
     return topic.get(id)
   },
-  /** What waits for this conversation, or failed. */
+  /** The commands that are pending for this conversation, or that failed. */
   outbox(id: string) {
     return this.get(id)?.outbox ?? []
   },

@@ -1,4 +1,4 @@
-// The one engine of this page. The stores are views on it; nothing else keeps the user's data.
+// The one engine of this page. The stores only show it: nothing else keeps the user's data.
 import { createEngine } from '@lockstep/client'
 
 export const engine = createEngine({ origin: '' })

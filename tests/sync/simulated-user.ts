@@ -1,4 +1,4 @@
-// Devices of one user around a fake server, in virtual time.
+// One user with several devices, around a fake server and in virtual time.
 import { newId } from '@lockstep/protocol/ids'
 import { createEngine, type Engine } from '@lockstep/client'
 import { FakeServer } from './fake-server.ts'
@@ -17,7 +17,7 @@ export interface Device {
   engine: Engine
 }
 
-export class House {
+export class SimulatedUser {
   readonly time = new VirtualTime()
   readonly server = new FakeServer(this.time.now)
   readonly devices: Device[] = []
