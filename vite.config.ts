@@ -31,7 +31,7 @@ function onlyWebSockets(): Plugin {
  * time.
  */
 function compressed(): Plugin {
-  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }
   return {
     name: 'compressed',
     apply: 'build',

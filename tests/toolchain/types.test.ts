@@ -1,4 +1,5 @@
-// Runs the type checks as tests, so that one run reports everything.
+// Runs the type checks as tests, so that one run reports everything. TypeScript 7 takes half as long
+// as TypeScript 6, which svelte-check and the lint rules still need.
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
@@ -25,7 +26,7 @@ it.concurrent(
   'server, protocol, client engine and tests have no type errors',
   async ({ expect }) => {
     expect(
-      await complaints(resolve('typescript/lib/tsc.js'), [
+      await complaints(path.join(resolve('typescript-7/package.json'), '../bin/tsc'), [
         '-p',
         'tsconfig.json',
         '--pretty',
