@@ -56,6 +56,8 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2023',
     cssCodeSplit: false,
+    // Every browser that runs the target's scripts knows modulepreload.
+    modulePreload: { polyfill: false },
     // What several pages share is one file: small files compress badly and cost a request each.
     rolldownOptions: {
       output: {

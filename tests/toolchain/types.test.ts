@@ -1,5 +1,5 @@
-// Runs the type checks as tests, so that one run reports everything. TypeScript 7 takes half as long
-// as TypeScript 6, which svelte-check and the lint rules still need.
+// Runs the type checks as tests, so that one run reports everything. TypeScript 7 takes half as
+// long as TypeScript 6, which svelte-check and the lint rules still need.
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
 import path from 'node:path'
