@@ -223,7 +223,7 @@ const settings = {
   gateway: { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } },
   agents: {
     demo: { tokensPerSecond: 5_000 },
-    timings: { ...replyTimings, renewMs: 50, sweepMs: 100, strayMs: 100 },
+    timings: { ...replyTimings, renewMs: 50, sweepMs: 100, straySweepMs: 100 },
   },
 }
 
