@@ -50,9 +50,9 @@ export interface EngineOptions {
 
 /**
  * `starting`: the engine asks the server who is signed in, as long as it takes; `problem` says why
- * the last attempt failed. `signed-out`: nobody is, or not any more. State and outbox are gone; sign in with `call` and `start` again.
- * `stopped`: not started, stopped, or refused by the server for good. Then `problem` says why;
- * `protocol_unsupported` means that the page has to be reloaded.
+ * the last attempt failed. `signed-out`: nobody is, or not any more. State and outbox are gone;
+ * sign in with `call` and `start` again. `stopped`: not started, stopped, or refused by the server
+ * for good. Then `problem` says why; `protocol_unsupported` means that the page has to be reloaded.
  */
 export type EngineState =
   | { readonly name: 'starting'; readonly problem?: Problem }
