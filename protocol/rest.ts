@@ -21,6 +21,7 @@ import {
   Rewind,
   Summary,
 } from './conversations.ts'
+import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult } from './import.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
@@ -147,6 +148,34 @@ export const routes = {
     body: FreeForm,
     status: 200,
     answer: Preferences.extend(at),
+  },
+  listDrafts: {
+    ...routePaths.listDrafts,
+    summary: 'Texts that were typed and not sent, ordered by id',
+    query: z.strictObject({ limit: limit(50, 200), cursor }),
+    status: 200,
+    answer: page(Draft),
+  },
+  getDraft: {
+    ...routePaths.getDraft,
+    summary: 'One draft',
+    params: id,
+    status: 200,
+    answer: Draft,
+  },
+  putDraft: {
+    ...routePaths.putDraft,
+    summary: 'Write a draft, or a piece of it; 201 when it is new',
+    params: id,
+    body: DraftWrite,
+    status: 200,
+    answer: DraftPosition,
+  },
+  deleteDraft: {
+    ...routePaths.deleteDraft,
+    summary: 'Remove a draft; nothing of it is kept',
+    params: id,
+    status: 204,
   },
   listSessions: {
     ...routePaths.listSessions,

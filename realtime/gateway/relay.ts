@@ -8,6 +8,7 @@ import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'
 import * as z from 'zod'
 import type { WireChange } from '@lockstep/protocol/change'
+import type { DraftNotice } from '@lockstep/protocol/drafts'
 import type { Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -22,6 +23,7 @@ import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
 export type NodeMessage = { topic: Topic; user_id: string } & (
   | { event: 'change'; payload: WireChange }
   | { event: 'delta'; payload: Delta }
+  | { event: 'draft'; payload: DraftNotice }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */
   | { event: 'who'; payload: PresenceSnapshot }

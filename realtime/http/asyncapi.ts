@@ -3,6 +3,7 @@
 import type * as z from 'zod'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
+import { DraftNotice } from '@lockstep/protocol/drafts'
 import {
   Ack,
   Delta,
@@ -43,6 +44,11 @@ const events: Record<string, Event> = {
   presence: {
     summary: 'A device comes, goes, or looks elsewhere',
     schema: Presence,
+    topics: ['account'],
+  },
+  draft: {
+    summary: 'A draft has changed, or is gone; may be lost',
+    schema: DraftNotice,
     topics: ['account'],
   },
   draining: { summary: 'This node is about to stop: connect again', schema: Draining },

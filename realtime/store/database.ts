@@ -4,6 +4,7 @@ import { MongoClient, type Collection, type Db, type MongoClientOptions } from '
 import type {
   ChangeDocument,
   ConversationDocument,
+  DraftDocument,
   FeedDocument,
   HeadDocument,
   LeaseDocument,
@@ -46,6 +47,7 @@ export interface Database {
   conversations: Collection<ConversationDocument>
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
+  drafts: Collection<DraftDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   close(): Promise<void>
@@ -83,6 +85,7 @@ export async function openDatabase(url: string): Promise<Database> {
     conversations: db.collection('conversations'),
     messages: db.collection('messages'),
     agent_runs: db.collection('agent_runs'),
+    drafts: db.collection('drafts'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     close: async () => {

@@ -16,6 +16,7 @@ export type {
   ConversationsTopic,
   ConversationView,
   Delivery,
+  DraftsFollower,
   IssuedCommand,
   ListState,
   ListView,
@@ -27,5 +28,6 @@ export type {
   RunView,
   SummaryView,
   TopicView,
+  WrittenDraft,
 } from './views.ts'
 export { Fault } from '@lockstep/protocol/errors'
