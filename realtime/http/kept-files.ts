@@ -1,6 +1,6 @@
-// Keeps the files of this node's build where every node finds them, for a day after the last node of
-// the build has ended. A page that was opened before a deployment can then load the rest of its code
-// from whichever node it reaches.
+// Keeps the files of this node's build where every node finds them, for a day after the last node
+// of the build has ended. A page that was opened before a deployment can then load the rest of its
+// code from whichever node it reaches.
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { promisify } from 'node:util'

@@ -1,5 +1,6 @@
-// A page that is open during a deployment goes on: what it loads later comes from the new node, which
-// was built from other sources in another folder and shares only the database with the old one.
+// A page that is open during a deployment goes on: what it loads later comes from the new node,
+// which was built from other sources in another folder and shares only the database with the old
+// one.
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
@@ -36,7 +37,7 @@ async function otherBuild() {
 
 test('an open page survives a deployment: further pages open in the same document, with their styles', async () => {
   await using build = await otherBuild()
-  await using database = await freshDatabase()
+  await using database = freshDatabase()
   await using older = await startNode(database, { options: { uiRoot: build.root } })
   await using newer = await startNode(database)
   const target = { port: Number(new URL(older.url).port) }

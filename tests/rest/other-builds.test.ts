@@ -1,5 +1,6 @@
 // Files of the page's other builds. Two nodes from two builds, in separate folders, share only the
-// database: each of them delivers the files of both, for a day after the last node of a build ended.
+// database: each of them delivers the files of both, for a day after the last node of a build
+// ended.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,7 +33,7 @@ async function buildOf(files: Record<string, string>) {
 test('two nodes of different builds deliver the files of both, and still after one of them is gone', async () => {
   await using older = await buildOf({ 'Page-aaa.js': 'older()', 'font-aaa.woff2': 'glyphs' })
   await using newer = await buildOf({ 'Page-bbb.js': 'newer()' })
-  await using database = await freshDatabase()
+  await using database = freshDatabase()
   await using first = await startNode(database, { options: { uiRoot: older.root } })
   await using second = await startNode(database, { options: { uiRoot: newer.root } })
   const expectBoth = async (url: string) => {
@@ -61,7 +62,7 @@ test('two nodes of different builds deliver the files of both, and still after o
 
 test('a build is kept for a day after its last node renewed it, each file stored once', async () => {
   await using build = await buildOf({ 'Page-aaa.js': 'run()', 'notes.txt': 'not served' })
-  await using fresh = await freshDatabase()
+  await using fresh = freshDatabase()
   const database = await openDatabase(fresh.url)
   await migrateSchema(database, { owner: newId() })
   let now = Date.now()
