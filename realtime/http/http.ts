@@ -29,7 +29,7 @@ import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
-import { serveUi } from './static-ui.ts'
+import { refuseUnknownAddress, routableUrl, serveUi } from './static-ui.ts'
 
 export interface HttpDeps {
   config: Pick<Config, 'publicOrigins' | 'trustProxy' | 'frameAncestors'>
@@ -96,6 +96,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     schemaController: {
       compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler },
     },
+    rewriteUrl: routableUrl,
+    routerOptions: { maxParamLength: HEADER_BYTES },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void sendFault(error, request, reply),
@@ -107,9 +109,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     },
   })
   app.setErrorHandler(sendFault)
-  app.setNotFoundHandler(() => {
-    throw new Fault('not_found', { detail: 'There is nothing at this address' })
-  })
+  app.setNotFoundHandler(refuseUnknownAddress(deps.uiRoot))
   parseJsonBodies(app)
   recordRequests(app, { logger, metrics, requestLogLevel })
   await protectPages(app, config)
