@@ -9,6 +9,7 @@ import type {
   HeadDocument,
   LeaseDocument,
   MessageDocument,
+  PageFileDocument,
   RunDocument,
   SessionDocument,
   UserDocument,
@@ -50,6 +51,7 @@ export interface Database {
   drafts: Collection<DraftDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
+  page_files: Collection<PageFileDocument>
   close(): Promise<void>
 }
 
@@ -88,6 +90,7 @@ export async function openDatabase(url: string): Promise<Database> {
     drafts: db.collection('drafts'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
+    page_files: db.collection('page_files'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -151,5 +154,6 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'running',
       },
     ]),
+    create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
   ])
 }
