@@ -2,11 +2,12 @@
 // typed is there again when the person returns to it, also without a connection.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Draft } from '@lockstep/protocol/drafts'
-import { newId } from '@lockstep/protocol/ids'
+import { isId, newId } from '@lockstep/protocol/ids'
 import { byteLength } from '@lockstep/protocol/text'
 import { notify } from '../components/overlays/overlays.svelte.ts'
 import { DraftField } from './draft-field.ts'
 import { engine } from './engine.ts'
+import { preferences } from './preferences.svelte.ts'
 
 /** What a page can still send while it closes (bytes, of all fields together). */
 const maxLastBytes = 60_000
@@ -60,8 +61,11 @@ export class DraftText {
 class Drafts {
   readonly #fields = new Map<string, { field: DraftField; view: DraftText }>()
 
+  #isMoving = false
+
   constructor() {
     engine.drafts.subscribe(() => this.#follow())
+    engine.preferences.subscribe(() => void this.#moveOldDrafts())
   }
 
   /** The field at a place; the same one each time. */
@@ -99,6 +103,23 @@ class Drafts {
     return Array.from(this.#fields.values(), ({ field }) => field).filter(
       ({ isUnsaved }) => isUnsaved,
     )
+  }
+
+  /** Earlier versions kept drafts in the preferences. */
+  async #moveOldDrafts(): Promise<void> {
+    const user_id = engine.account.user?.id
+    if (user_id === undefined || this.#isMoving || !engine.preferences.settled) return
+    this.#isMoving = true
+    try {
+      for (const [place, text] of Object.entries(preferences.oldDrafts)) {
+        // The same id on every device, so that none of them moves it twice.
+        await engine.drafts.write({ id: isId(place) ? place : user_id, place, text })
+        preferences.forgetOldDraft(place)
+      }
+    } catch {
+      // It is tried again with the next change of the preferences.
+    }
+    this.#isMoving = false
   }
 
   #follow(): void {

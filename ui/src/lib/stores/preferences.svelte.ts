@@ -14,8 +14,6 @@ export type Density = (typeof densities)[number]
 
 /** Read marks that are kept one by one; older conversations fall under the common `since`. */
 const maxReadMarks = 300
-/** In characters. All preferences together may have 64 KB, so a longer draft isn't saved. */
-export const maxDraftLength = 6000
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -30,7 +28,7 @@ const oneOf = <Name extends string>(
 ): Name => names.find((name) => name === value) ?? fallback
 
 class Preferences {
-  /** The mutation ids of unsent changes that the page makes by itself: drafts and read marks. */
+  /** The mutation ids of unsent changes that the page makes by itself: read marks. */
   readonly #automatic = new Set<string>()
 
   get value(): JsonObject {
@@ -86,15 +84,16 @@ class Preferences {
     void outcome.then(() => this.#automatic.delete(mutation_id))
   }
 
-  /** `id`: a conversation's, or `new`. */
-  draft(id: string): string {
-    const draft = objectAt(this.value, 'drafts')[id]
-    return typeof draft === 'string' ? draft : ''
+  /** Drafts that an earlier version kept here, by their place. */
+  get oldDrafts(): Readonly<Record<string, string>> {
+    const texts = Object.entries(objectAt(this.value, 'drafts'))
+    return Object.fromEntries(
+      texts.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    )
   }
 
-  saveDraft(id: string, text: string): void {
-    if (text === this.draft(id) || text.length > maxDraftLength) return
-    this.#updateAutomatically({ drafts: { [id]: text === '' ? null : text } })
+  forgetOldDraft(place: string): void {
+    this.#updateAutomatically({ drafts: { [place]: null } })
   }
 
   /** Whether messages came that no device of the user has shown. */

@@ -3,7 +3,7 @@
 // discarded, so the page shows the server's state again, and a notice tells the user.
 import type { OutboxItem } from '@lockstep/client'
 import { engine } from '../../stores/engine.ts'
-import { preferences } from '../../stores/preferences.svelte.ts'
+import { drafts } from '../../stores/drafts.svelte.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
 import { isRequestedReply, unsentText } from '../thread/pending-replies.ts'
 
@@ -63,8 +63,7 @@ async function rescueMessage(item: OutboxItem): Promise<void> {
     engine.conversations.restore(item.entity_id)
     item.retry()
   } else {
-    if (content)
-      preferences.saveDraft('new', [preferences.draft('new'), content].filter(Boolean).join('\n\n'))
+    if (content) drafts.add('new', content)
     item.discard()
   }
 }
