@@ -47,6 +47,9 @@ function compressed(): Plugin {
   }
 }
 
+const sharedSources =
+  /\/ui\/src\/(?!lib\/components\/markdown)(?!.*\/(OtherDrafts|UnknownPage|conversation-actions|fault-texts)\.)/
+
 export default defineConfig({
   root: 'ui',
   plugins: [svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
@@ -58,12 +61,13 @@ export default defineConfig({
     cssCodeSplit: false,
     // Every browser that runs the target's scripts knows modulepreload.
     modulePreload: { polyfill: false },
-    // What several pages share is one file: small files compress badly and cost a request each.
+    // What several pages share is one file: small files compress badly and cost a request each. What
+    // only later steps share doesn't belong to the first load.
     rolldownOptions: {
       output: {
         codeSplitting: {
           groups: [
-            { name: 'shared', test: /\/ui\/src\/(?!lib\/components\/markdown)/, minShareCount: 2 },
+            { name: 'shared', test: sharedSources, minShareCount: 2 },
           ],
         },
       },

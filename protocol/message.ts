@@ -23,6 +23,11 @@ export const Message = z
     status: MessageStatus,
     /** The message that this one is another version of (regenerate, edit and resend). */
     replaces: Uuid.nullable(),
+    /**
+     * The message that this one continues, if that isn't the one before it by position: its author
+     * was shown an older version of the thread. Absent otherwise.
+     */
+    follows: Uuid.optional(),
     created_at: Time,
     updated_at: Time,
     metadata: FreeForm,
@@ -42,6 +47,7 @@ export const MessageInput = z
     content: MessageContent,
     status: MessageStatus.optional(),
     replaces: Uuid.nullable().optional(),
+    follows: Uuid.nullable().optional(),
     version: Version.optional(),
     created_at: Time.optional(),
     metadata: FreeForm.optional(),

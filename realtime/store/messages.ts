@@ -1,6 +1,7 @@
 // Messages as documents, one each, so that the cost of an append doesn't grow with the
 // conversation. Only the projector writes them.
 import type { AnyBulkWriteOperation } from 'mongodb'
+import type { Link } from '@lockstep/protocol/branch'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
@@ -19,6 +20,7 @@ export function toMessage({
   version,
   status,
   replaces,
+  follows,
   created_at,
   updated_at,
   metadata,
@@ -31,6 +33,7 @@ export function toMessage({
     version,
     status,
     replaces,
+    ...(follows !== undefined && { follows }),
     created_at: created_at.toISOString(),
     updated_at: updated_at.toISOString(),
     metadata,
@@ -76,11 +79,15 @@ export async function readLinks(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
-): Promise<Pick<Message, 'id' | 'position' | 'replaces'>[]> {
+): Promise<Link[]> {
   const found = await messages
     .find({ user_id, conversation_id, position: { $gte: 1 } })
     .sort({ position: 1 })
-    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces'>>({ position: 1, replaces: 1 })
+    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces' | 'follows'>>({
+      position: 1,
+      replaces: 1,
+      follows: 1,
+    })
     .toArray()
   return found.map(({ _id, ...link }) => ({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link }))
 }

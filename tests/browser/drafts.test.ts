@@ -102,6 +102,8 @@ test('two devices that type at one place each keep their text and offer the othe
   await expect.poll(() => drafts(alice)).toHaveLength(1)
   await hasText(right, 'From the left\n\nFrom the right')
   // One device replaces the text while the other one has just written in it.
+  await right.reload()
+  await hasText(right, 'From the left\n\nFrom the right')
   await composer(left).fill('Left again')
   await hasText(right, 'Left again')
   await composer(right).fill('Right again')

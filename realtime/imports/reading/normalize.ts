@@ -111,10 +111,12 @@ function normalizeMessages(
 ): Message[] {
   const known = new Set<string>()
   let time = conversationCreatedAt
-  return parsed.map(({ key, replaces, metadata, ...message }, index) => {
+  return parsed.map(({ key, replaces, follows, metadata, ...message }, index) => {
     const id = idOf(known.has(idOf(key)) ? `${key} ${index}` : key)
     const replaced = replaces === undefined ? undefined : idOf(replaces)
     const isReplacedKnown = replaced !== undefined && known.has(replaced)
+    const followed = follows === undefined ? undefined : idOf(follows)
+    const isFollowedKnown = followed !== undefined && known.has(followed)
     time = message.created_at ?? time
     known.add(id)
     return {
@@ -125,6 +127,7 @@ function normalizeMessages(
       version: 1,
       status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
       replaces: isReplacedKnown ? replaced : null,
+      ...(!isReplacedKnown && isFollowedKnown && { follows: followed }),
       created_at: time,
       updated_at: message.updated_at ?? time,
       metadata: mergePatch({}, metadata),

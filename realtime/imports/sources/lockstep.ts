@@ -64,6 +64,7 @@ function parseConversation(item: unknown, index: number): ParsedItem {
         updated_at: message.updated_at,
         metadata: message.metadata ?? {},
         ...(message.replaces && { replaces: message.replaces }),
+        ...(message.follows && { follows: message.follows }),
       })),
     },
   }

@@ -58,6 +58,8 @@ export class DraftText {
   }
 }
 
+const track = createSubscriber((update) => engine.drafts.subscribe(update))
+
 class Drafts {
   readonly #fields = new Map<string, { field: DraftField; view: DraftText }>()
 
@@ -73,6 +75,12 @@ class Drafts {
     let known = this.#fields.get(place)
     if (!known) this.#fields.set(place, (known = this.#create(place)))
     return known.view
+  }
+
+  /** The place of a draft that the server has. Reactive. */
+  placeStartingWith(start: string): string | undefined {
+    track()
+    return engine.drafts.items.find(({ place }) => place.startsWith(start))?.place
   }
 
   /** Adds a text to the field at a place. */

@@ -14,6 +14,8 @@ export type Density = (typeof densities)[number]
 
 /** Read marks that are kept one by one; older conversations fall under the common `since`. */
 const maxReadMarks = 300
+/** Conversations whose picked version is remembered. */
+const maxShownVersions = 100
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -28,7 +30,8 @@ const oneOf = <Name extends string>(
 ): Name => names.find((name) => name === value) ?? fallback
 
 class Preferences {
-  /** The mutation ids of unsent changes that the page makes by itself: read marks. */
+  /** The mutation ids of unsent changes that the page makes by itself: read marks and picked
+   * versions. */
   readonly #automatic = new Set<string>()
 
   get value(): JsonObject {
@@ -94,6 +97,23 @@ class Preferences {
 
   forgetOldDraft(place: string): void {
     this.#updateAutomatically({ drafts: { [place]: null } })
+  }
+
+  /** The version of a message that the reader has picked in a conversation, on whichever device. */
+  shownVersion(conversation_id: string): string | undefined {
+    const picked = objectAt(this.value, 'shown_versions')[conversation_id]
+    return typeof picked === 'string' ? picked : undefined
+  }
+
+  /** Null: the newest thread is shown. */
+  showVersion(conversation_id: string, message_id: string | null): void {
+    if (message_id === (this.shownVersion(conversation_id) ?? null)) return
+    const shown: JsonObject = { [conversation_id]: message_id }
+    const others = Object.keys(objectAt(this.value, 'shown_versions')).sort()
+    // The ids of conversations rise with time: the oldest ones go.
+    for (const id of others.slice(0, Math.max(0, others.length + 1 - maxShownVersions)))
+      if (id !== conversation_id) shown[id] = null
+    this.#updateAutomatically({ shown_versions: shown })
   }
 
   /** Whether messages came that no device of the user has shown. */

@@ -3,7 +3,7 @@
 import type { SummaryView } from '@lockstep/client'
 import { navigate, route } from '../../router.svelte.ts'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
-import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
+import { confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
 
 const leaveIfOpen = (id: string): void => {
   if (route.path === `/app/c/${id}`) navigate('/app')
@@ -81,33 +81,4 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
       onselect: () => moveToTrash(conversation),
     },
   ]
-}
-
-/**
- * Renames a conversation. `original` is the title when the user began to type. If another device
- * has renamed the conversation since then, the user chooses which title to keep.
- */
-export async function rename(
-  conversation: SummaryView,
-  original: string,
-  typed: string,
-): Promise<void> {
-  const title = typed.trim()
-  if (title === '' || title === conversation.title) return
-  if (conversation.title !== original) {
-    const answer = await ask({
-      title: 'Renamed meanwhile',
-      text: 'Another device has given this conversation a new name while you were typing.',
-      compare: [
-        { label: 'Theirs', text: conversation.title },
-        { label: 'Yours', text: title },
-      ],
-      answers: [
-        { value: 'theirs', label: 'Keep theirs' },
-        { value: 'mine', label: 'Use mine', emphasis: 'primary' },
-      ],
-    })
-    if (answer !== 'mine') return
-  }
-  commands.rename(conversation.id, title)
 }
