@@ -80,6 +80,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getImport: async () => ({}),
   importMe: async () => ({
     body: {
       source: 'lockstep',
@@ -211,6 +212,7 @@ export const strangers: {
     revokeSession: 'not_found',
     listActivity: 'own',
     exportMe: 'own',
+    getImport: 'own',
     importMe: 'own',
     listConversations: 'own',
     createConversation: 'own',
