@@ -31,3 +31,4 @@ export type {
   WrittenDraft,
 } from './views.ts'
 export { Fault } from '@lockstep/protocol/errors'
+export type { Json } from '@lockstep/protocol/free-form'
