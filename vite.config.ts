@@ -48,7 +48,7 @@ function compressed(): Plugin {
 }
 
 const sharedSources =
-  /\/ui\/src\/(?!lib\/components\/markdown)(?!.*\/(OtherDrafts|UnknownPage|conversation-actions|fault-texts)\.)/
+  /\/ui\/src\/(?!lib\/components\/markdown)(?!.*\/(OtherDrafts|UnknownPage|conversation-actions|fault-texts|old-drafts|rename-conflict|sign-out)\.)/
 
 export default defineConfig({
   root: 'ui',
@@ -66,9 +66,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          groups: [
-            { name: 'shared', test: sharedSources, minShareCount: 2 },
-          ],
+          groups: [{ name: 'shared', test: sharedSources, minShareCount: 2 }],
         },
       },
     },

@@ -2,7 +2,7 @@
 // typed is there again when the person returns to it, also without a connection.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Draft } from '@lockstep/protocol/drafts'
-import { isId, newId } from '@lockstep/protocol/ids'
+import { newId } from '@lockstep/protocol/ids'
 import { byteLength } from '@lockstep/protocol/text'
 import { notify } from '../components/overlays/overlays.svelte.ts'
 import { DraftField } from './draft-field.ts'
@@ -115,18 +115,12 @@ class Drafts {
 
   /** Earlier versions kept drafts in the preferences. */
   async #moveOldDrafts(): Promise<void> {
-    const user_id = engine.account.user?.id
-    if (user_id === undefined || this.#isMoving || !engine.preferences.settled) return
+    if (this.#isMoving || !engine.preferences.settled) return
+    if (Object.keys(preferences.oldDrafts).length === 0) return
     this.#isMoving = true
-    try {
-      for (const [place, text] of Object.entries(preferences.oldDrafts)) {
-        // The same id on every device, so that none of them moves it twice.
-        await engine.drafts.write({ id: isId(place) ? place : user_id, place, text })
-        preferences.forgetOldDraft(place)
-      }
-    } catch {
-      // It is tried again with the next change of the preferences.
-    }
+    await import('./old-drafts.ts')
+      .then(({ moveOldDrafts }) => moveOldDrafts())
+      .catch(() => undefined)
     this.#isMoving = false
   }
 

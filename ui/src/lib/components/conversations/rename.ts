@@ -2,7 +2,6 @@
 // device gave it while the person was typing, or before this device was connected again.
 import type { SummaryView } from '@lockstep/client'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
-import { ask } from '../overlays/overlays.svelte.ts'
 
 interface Renaming {
   conversation_id: string
@@ -32,19 +31,9 @@ async function renameTo(renaming: Renaming): Promise<void> {
 }
 
 async function chooseTitle(renaming: Renaming, present: string): Promise<void> {
-  const answer = await ask({
-    title: 'Renamed meanwhile',
-    text: 'Another device has given this conversation a new name while you were typing.',
-    compare: [
-      { label: 'Theirs', text: present },
-      { label: 'Yours', text: renaming.title },
-    ],
-    answers: [
-      { value: 'theirs', label: 'Keep theirs' },
-      { value: 'mine', label: 'Use mine', emphasis: 'primary' },
-    ],
-  })
-  if (answer === 'mine') await renameTo({ ...renaming, original: present })
+  const { wantsOwnTitle } = await import('./rename-conflict.ts')
+  if (await wantsOwnTitle(present, renaming.title))
+    await renameTo({ ...renaming, original: present })
 }
 
 /**

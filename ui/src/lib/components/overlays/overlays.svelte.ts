@@ -63,6 +63,21 @@ export function openMenu(label: string, anchor: MenuAnchor, items: MenuItem[]): 
   overlays.menu = { label, anchor, items }
 }
 
+/** Opens a menu whose code is loaded when it is first opened. */
+export async function openLoadedMenu(
+  label: string,
+  anchor: MenuAnchor,
+  load: () => Promise<MenuItem[]>,
+): Promise<void> {
+  try {
+    openMenu(label, anchor, await load())
+  } catch {
+    notify('This menu needs the server, which does not answer. Try again in a moment.', {
+      kind: 'error',
+    })
+  }
+}
+
 let lastAnswer: Promise<unknown> = Promise.resolve()
 
 /**
