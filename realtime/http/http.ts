@@ -23,6 +23,7 @@ import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import { parseJsonBodies } from './body-parsers.ts'
 import { createCors } from './cors.ts'
+import type { KeptFiles } from './kept-files.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
@@ -43,6 +44,8 @@ export interface HttpDeps {
   isReady: () => Promise<boolean>
   /** The folder of the built UI. */
   uiRoot: string
+  /** The files of other builds. Absent: there is only this one. */
+  keptFiles?: Pick<KeptFiles, 'find'>
   logger: Logger
   metrics: Metrics
   /** Default: info. */
@@ -144,7 +147,9 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       done()
     })
   }
-  await app.register((scope) => serveUi(scope, deps.uiRoot))
+  await app.register((scope) =>
+    serveUi(scope, { root: deps.uiRoot, keptFiles: deps.keptFiles, requestLimits }),
+  )
   await app.ready()
   return { server: app.server, stop }
 

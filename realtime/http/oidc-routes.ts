@@ -29,7 +29,7 @@ export function serveOidc(
 ): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
-    requestLimits.countAddress(request.ip, 0)
+    requestLimits.countAddress(request.ip)
   })
 
   app.get<{ Querystring: Partial<Record<string, unknown>> }>(OIDC_PATH, (request, reply) => {

@@ -13,7 +13,7 @@ import type { HttpSettings } from './settings.ts'
 export interface RequestLimits {
   countUser(user_id: string, bytes: number): void
   /** For a request of somebody who isn't signed in. */
-  countAddress(address: string, bytes: number): void
+  countAddress(address: string, bytes?: number): void
 }
 
 /** A body of this size counts as one request more. */
@@ -27,7 +27,7 @@ export function createRequestLimits(
   return {
     countUser: (user_id, bytes) =>
       refuseIfPositive(users.take(user_id, 1 + bytes / BYTES_OF_REQUEST.user)),
-    countAddress: (address, bytes) =>
+    countAddress: (address, bytes = 0) =>
       refuseIfPositive(networks.take(networkOf(address), 1 + bytes / BYTES_OF_REQUEST.address)),
   }
 }

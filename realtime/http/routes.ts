@@ -127,7 +127,7 @@ export function serveRoutes(
   ): Promise<Identity> {
     const identity = await authenticate(request, reply)
     if (!identity) {
-      requestLimits.countAddress(request.ip, 0) // its body isn't read
+      requestLimits.countAddress(request.ip) // its body isn't read
       throw new Fault('unauthenticated')
     }
     requestLimits.countUser(identity.user_id, bytes)
