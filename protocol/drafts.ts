@@ -7,16 +7,16 @@ import { MessageContent } from './message.ts'
 import { ReadOnly, Text, Time, Uuid } from './scalars.ts'
 
 /** What the text is for, in the words of the program that wrote it. */
-const Place = Text.min(1).max(200)
+const Place = Text.min(1).max(200).describe('What the text is for: a name that the client chooses')
 
 /** Several drafts may have the same place: devices that wrote there without knowing of each other. */
 export const Draft = z
   .object({
-    id: Uuid,
+    id: Uuid.describe('The draft’s id'),
     place: Place,
-    text: MessageContent,
-    created_at: Time,
-    updated_at: Time,
+    text: MessageContent.describe('What was typed'),
+    created_at: Time.describe('When it was first written'),
+    updated_at: Time.describe('When it was last written'),
     version: Version,
   })
   .meta({ id: 'Draft' })
@@ -33,9 +33,9 @@ export type DraftPosition = z.infer<typeof DraftPosition>
 export const DraftWrite = z
   .strictObject({
     place: Place,
-    text: MessageContent,
-    offset: z.int().min(0).optional(),
-    removed: z.int().min(0).optional(),
+    text: MessageContent.describe('The whole text, or the piece that goes to `offset`'),
+    offset: z.int().min(0).optional().describe('Where the piece goes, in UTF-16 units'),
+    removed: z.int().min(0).optional().describe('How many UTF-16 units the piece replaces'),
     id: ReadOnly,
     created_at: ReadOnly,
     updated_at: ReadOnly,
@@ -50,6 +50,6 @@ export type DraftWrite = z.infer<typeof DraftWrite>
 
 /** A draft has this version now; null: it is gone. */
 export const DraftNotice = z
-  .object({ draft_id: Uuid, version: Version.nullable() })
+  .object({ draft_id: Uuid, version: Version.nullable().describe('Null: the draft is gone') })
   .meta({ id: 'DraftNotice' })
 export type DraftNotice = z.infer<typeof DraftNotice>
