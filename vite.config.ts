@@ -60,7 +60,13 @@ export default defineConfig({
     target: 'es2023',
     cssCodeSplit: false,
     // Every browser that runs the target's scripts knows modulepreload.
-    modulePreload: { polyfill: false },
+    // What a page that is opened later needs besides its own file is mostly here already. A list of
+    // it for each page would be part of the first load.
+    modulePreload: {
+      polyfill: false,
+      resolveDependencies: (_file, dependencies, { hostType }) =>
+        hostType === 'html' ? dependencies : [],
+    },
     // What several pages share is one file: small files compress badly and cost a request each. What
     // only later steps share doesn't belong to the first load.
     rolldownOptions: {
