@@ -21,12 +21,16 @@ export const ImportRequest = z.strictObject({
   dry_run: z.boolean().optional(),
 })
 
-/** How many items an import created, updated and skipped, and why others failed. */
+/**
+ * How many items an import created, updated and skipped, and why others failed. `incomplete` is
+ * there if some of those that were created or updated lack something.
+ */
 export const ImportResult = z
   .object({
     created: z.int(),
     updated: z.int(),
     skipped: z.int(),
     failed: z.array(z.object({ item: z.string(), reason: z.string() })),
+    incomplete: z.array(z.object({ item: z.string(), missing: z.array(z.string()) })).optional(),
   })
   .meta({ id: 'ImportResult' })
