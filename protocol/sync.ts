@@ -86,15 +86,13 @@ export type RangeAnswer = z.infer<typeof RangeAnswer>
  * The answer to a command. `seq` is the position of the command's change (of the first one, if it
  * was repeated), `version` the version of the entity after that change.
  */
-export const Ack = z.union([
-  z.object({
-    ok: z.literal(true),
-    data: z.unknown(),
-    seq: Seq.optional(),
-    version: Version.optional(),
-  }),
-  z.object({ ok: z.literal(false), error: Problem }),
-])
+export const Accepted = z.object({
+  ok: z.literal(true),
+  data: z.unknown(),
+  seq: Seq.optional(),
+  version: Version.optional(),
+})
+export const Ack = z.union([Accepted, z.object({ ok: z.literal(false), error: Problem })])
 export type Ack<Data = unknown> =
   { ok: true; data: Data; seq?: number; version?: number } | { ok: false; error: Problem }
 
