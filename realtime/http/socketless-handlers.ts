@@ -1,7 +1,7 @@
 // Handlers for devices that no WebSocket reaches, because something between them and this server
-// doesn't pass `Upgrade`. Such a device asks for the changes since its cursor every few seconds, and
-// sends the same commands as over a socket. The operator is told, because only the operator can
-// mend it.
+// doesn't pass `Upgrade`. Such a device asks for the changes since its cursor every few seconds,
+// and sends the same commands as over a socket. The operator is told, because only the operator
+// can mend it.
 import { wireCommands } from '@lockstep/protocol/commands'
 import { Fault, parse } from '@lockstep/protocol/errors'
 import type { Cursor } from '@lockstep/protocol/cursor'

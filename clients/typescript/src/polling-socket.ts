@@ -1,5 +1,5 @@
-// A topic's connection over plain HTTP, for where no WebSocket reaches the server. It behaves like a
-// socket that receives a `sync` every few seconds.
+// A topic's connection over plain HTTP, for where no WebSocket reaches the server. It behaves like
+// a socket that receives a `sync` every few seconds.
 import type { Ack, Handshake } from '@lockstep/protocol/sync'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'
@@ -49,7 +49,7 @@ export class PollingSocket implements SocketLike {
 
   /** @param failure the event that tells of a failure */
   async #poll(connection: number, failure: 'connect_error' | 'disconnect'): Promise<void> {
-    let isBehind = false
+    let isBehind: boolean
     try {
       const params = { topic: this.#topic }
       const { since: query } = this.#auth()
