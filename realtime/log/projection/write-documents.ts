@@ -1,6 +1,6 @@
 // Writes what the entries of any topics of any users do to the documents, by one command for each
 // collection.
-import type { Topic } from '@lockstep/protocol/topics'
+import { topics, type Topic } from '@lockstep/protocol/topics'
 import { writeRuns } from '../../store/agent-runs.ts'
 import { writeConversations } from '../../store/conversations.ts'
 import type { Database } from '../../store/database.ts'
@@ -35,10 +35,10 @@ export interface TopicEntries {
 export async function writeDocuments(
   database: Database,
   caches: StateCaches,
-  topics: readonly TopicEntries[],
+  all: readonly TopicEntries[],
 ): Promise<void> {
   const writes = noWrites()
-  await Promise.all([project('conversations'), project('preferences'), project('agents')])
+  await Promise.all(topics.map((topic) => project(topic)))
   await Promise.all([
     writeMessages(database, writes.messages),
     writeRuns(database, writes.runs),
@@ -48,7 +48,7 @@ export async function writeDocuments(
   for (const remove of writes.removals) await remove(database)
 
   function project<T extends Topic>(topic: T): Promise<void> {
-    const entities = topics
+    const entities = all
       .filter(({ head }) => head.topic === topic)
       .flatMap((entries) => byEntity(entries, topic))
     return projections[topic](database, entities, writes)
