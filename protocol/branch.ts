@@ -44,7 +44,8 @@ export function threadsIn<M extends Link>(messages: readonly M[]) {
 
 /**
  * The thread that ends with `tip` (default: the newest message), oldest message first. Before each
- * message comes the one that its first version continues. `messages` are ordered by position. In a window, the thread begins where the window does.
+ * message comes the one that its first version continues. `messages` are ordered by position. In a
+ * window, the thread begins where the window does.
  */
 export function branchOf<M extends Link>(
   messages: readonly M[],

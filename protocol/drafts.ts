@@ -9,7 +9,9 @@ import { ReadOnly, Text, Time, Uuid } from './scalars.ts'
 /** What the text is for, in the words of the program that wrote it. */
 const Place = Text.min(1).max(200).describe('What the text is for: a name that the client chooses')
 
-/** Several drafts may have the same place: devices that wrote there without knowing of each other. */
+/**
+ * Several drafts may have the same place: devices that wrote there without knowing of each other.
+ */
 export const Draft = z
   .object({
     id: Uuid.describe('The draft’s id'),
@@ -27,8 +29,8 @@ export const DraftPosition = Draft.omit({ text: true })
 export type DraftPosition = z.infer<typeof DraftPosition>
 
 /**
- * Replaces the whole text. With `offset`, `text` replaces only `removed` UTF-16 units from there on,
- * so that a long draft isn't sent again with each word.
+ * Replaces the whole text. With `offset`, `text` replaces only `removed` UTF-16 units from there
+ * on, so that a long draft isn't sent again with each word.
  */
 export const DraftWrite = z
   .strictObject({

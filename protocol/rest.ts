@@ -13,20 +13,16 @@ import {
   Username,
 } from './account.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
-import { Epoch, Seq } from './cursor.ts'
-import {
-  Conversation,
-  ConversationCreate,
-  ConversationUpdate,
-  Rewind,
-  Summary,
-} from './conversations.ts'
+import { Epoch } from './cursor.ts'
+import { Conversation, ConversationCreate, Rewind, Summary } from './conversations.ts'
 import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult, ImportState } from './import.ts'
+import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
+import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
 
 export interface Route {
@@ -46,46 +42,11 @@ export interface Route {
   media?: 'text/markdown'
 }
 
-const limit = (fallback: number, max: number) =>
-  z.coerce.number().int().min(1).max(max).default(fallback).describe('How many items at most')
-const cursor = z.string().max(1000).optional().describe('`next_cursor` of the page before')
-const before = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .optional()
-  .describe('Only messages before this position')
-const at = { epoch: Epoch, seq: Seq }
-const page = <T extends z.ZodType>(item: T) =>
-  z.object({
-    items: z.array(item).describe('One page'),
-    next_cursor: z.string().nullable().describe('The `cursor` of the next page; null at the end'),
-  })
-const id = z.strictObject({ id: Uuid.describe('The id of the entity') })
 const signedIn = z.object({
   user: User.describe('The user who is signed in'),
   session: Session.describe('The session of this browser or program'),
 })
 const conversation = Conversation.extend(at)
-
-/** Accepts a conversation as a GET returned it. Fields that a client may not set are ignored. */
-const ConversationPut = ConversationUpdate.extend({
-  ...Object.fromEntries(
-    [
-      'id',
-      'user_id',
-      'message_count',
-      'preview',
-      'has_more',
-      'created_at',
-      'updated_at',
-      'deleted_at',
-      'version',
-      'epoch',
-      'seq',
-    ].map((name) => [name, ReadOnly]),
-  ),
-})
 
 export const routes = {
   register: {
@@ -362,6 +323,34 @@ export const routes = {
   getRun: { ...routePaths.getRun, summary: 'One run', params: id, status: 200, answer: Run },
   deleteRun: { ...routePaths.deleteRun, summary: 'Remove a run', params: id, status: 204 },
   stopRun: { ...routePaths.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
+
+  readChanges: {
+    ...routePaths.readChanges,
+    summary: 'For a device that no WebSocket reaches: what changed in a topic since its cursor',
+    params: z.strictObject({ topic: Topic.describe('Whose changes') }),
+    query: z
+      .strictObject({
+        epoch: Epoch.optional().describe('Of the device’s cursor; absent: it has nothing yet'),
+        seq: z.coerce.number().int().min(0).optional().describe('Of the device’s cursor'),
+      })
+      .refine(({ epoch, seq }) => (epoch === undefined) === (seq === undefined), {
+        path: ['seq'],
+        message: 'must be given together with epoch',
+      }),
+    status: 200,
+    answer: Sync,
+  },
+  sendCommand: {
+    ...routePaths.sendCommand,
+    summary: 'For a device that no WebSocket reaches: a command, as a socket sends it',
+    params: z.strictObject({
+      topic: Topic.describe('Whose command'),
+      command: z.string().max(30).describe('Its name'),
+    }),
+    body: z.looseObject({}).describe('The fields of the command and its `mutation_id`'),
+    status: 200,
+    answer: Accepted,
+  },
 } as const satisfies Record<keyof typeof routePaths, Route>
 
 type Schema<Name extends RouteName, Part extends string> =

@@ -39,8 +39,8 @@ export type DecideConversation<Name extends DecidedConversationCommand> = (
 ) => ConversationDecision | undefined
 
 /**
- * Ids of the messages that a command edits or that its new messages replace or follow. An id may also be that
- * of a new message.
+ * Ids of the messages that a command edits or that its new messages replace or follow. An id may
+ * also be that of a new message.
  */
 export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
   return [

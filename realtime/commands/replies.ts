@@ -221,7 +221,7 @@ export function createReplies(database: Database, log: Log): Replies {
       await log.projectToHead(user_id, 'conversations')
       const chain: Message[] = []
       for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {
-        const [found] = await readMessages(database, user_id, conversation_id, [next])
+        const [found] = await readMessages(database, [{ user_id, conversation_id, id: next }])
         if (!found || found.position >= (chain.at(-1)?.position ?? Infinity)) break
         chain.push(toMessage(found))
       }
@@ -236,7 +236,7 @@ export function createReplies(database: Database, log: Log): Replies {
         if (branch.length >= limit) break
         const { follows } = threadsIn(messages).first(branch[0]!)
         if (follows === undefined || messages.some(({ id }) => id === follows)) break
-        const [followed] = await readMessages(database, user_id, conversation_id, [follows])
+        const [followed] = await readMessages(database, [{ user_id, conversation_id, id: follows }])
         if (!followed || followed.position >= messages[0]!.position) break
         messages = [...(await window(followed.position + 1)), ...messages]
       }

@@ -1,5 +1,5 @@
-// Drafts as documents. They aren't projected: the document is all there is. Its `version` makes each
-// write a compare-and-swap, so that two devices never replace each other's text unseen.
+// Drafts as documents. They aren't projected: the document is all there is. Its `version` makes
+// each write a compare-and-swap, so that two devices never replace each other's text unseen.
 import type { Draft } from '@lockstep/protocol/drafts'
 import type { Database } from './database.ts'
 import type { DraftDocument } from './documents.ts'

@@ -217,8 +217,8 @@ export interface DraftsFollower {
   /** As the server has them, ordered by id. */
   readonly items: readonly Draft[]
   /**
-   * Writes a draft. `base` is the draft as this device knows it; without one, the draft must be new.
-   * Throws Fault: `version_conflict` or `not_found` if another device was first.
+   * Writes a draft. `base` is the draft as this device knows it; without one, the draft must be
+   * new. Throws Fault: `version_conflict` or `not_found` if another device was first.
    * @param keepalive the page is about to close; the text may then have about 60 KB
    */
   write(draft: WrittenDraft, base?: Draft, options?: { keepalive?: boolean }): Promise<Draft>

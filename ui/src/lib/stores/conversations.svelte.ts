@@ -29,8 +29,8 @@ export const conversations = {
 }
 
 /**
- * Resolves when no command that writes this message waits or has failed: with true if the server has
- * the text or the person has discarded it, with false if the engine ended before.
+ * Resolves when no command that writes this message waits or has failed: with true if the server
+ * has the text or the person has discarded it, with false if the engine ended before.
  */
 export function whenSettled(message_id: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,8 +1,8 @@
 // The text of one field that is kept as a draft, in step with the user's other devices.
 //
-// The invariant: what was typed is in the field, in a draft on the server, or both. Each write names
-// the version that it continues. If another device was first, the text here becomes a draft of its
-// own at the same place, and the field shows one of them and offers the others.
+// The invariant: what was typed is in the field, in a draft on the server, or both. Each write
+// names the version that it continues. If another device was first, the text here becomes a draft
+// of its own at the same place, and the field shows one of them and offers the others.
 //
 //   typed ──pause──► saving ──► base (the draft that the field continues)
 //                      │ version_conflict, or the draft is gone
@@ -94,8 +94,8 @@ export class DraftField {
   }
 
   /**
-   * Takes the text out of the field. Its draft goes once `isKept` resolves with true: the server has
-   * the text by another way. Until then the draft stays, but nothing here shows it.
+   * Takes the text out of the field. Its draft goes once `isKept` resolves with true: the server
+   * has the text by another way. Until then the draft stays, but nothing here shows it.
    */
   take(isKept: Promise<boolean>): string {
     const text = this.#text
@@ -150,7 +150,9 @@ export class DraftField {
     await this.#remove(other)
   }
 
-  /** Saves what isn't saved yet. Resolves when the server has it, or when that isn't possible now. */
+  /**
+   * Saves what isn't saved yet. Resolves when the server has it, or when that isn't possible now.
+   */
   async save(): Promise<void> {
     this.#cancelTimer()
     if (this.#isSaving || !this.isUnsaved || this.#isRefused) return

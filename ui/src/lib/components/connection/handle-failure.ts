@@ -47,9 +47,9 @@ const isShownInThread = ({ entity_id, message_ids }: OutboxItem): boolean =>
   engine.conversations.get(entity_id)?.messages.some(({ id }) => message_ids.includes(id)) ?? false
 
 /**
- * For a refused message or edit that no thread shows, as when its conversation was deleted before it
- * arrived. The user can restore the conversation and send the message, or keep its text as
- * a draft.
+ * For a refused message or edit that no thread shows, as when its conversation was deleted before
+ * it arrived. The user can restore the conversation and send the message, or keep its text as a
+ * draft.
  */
 async function rescueMessage(item: OutboxItem): Promise<void> {
   const conversation = engine.conversations.get(item.entity_id)

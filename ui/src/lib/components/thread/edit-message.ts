@@ -5,7 +5,10 @@ import { commands, whenSettled } from '../../stores/conversations.svelte.ts'
 /** By mutation id. */
 const edits = new Map<string, string>()
 
-/** Resolves with true once the server has the text, or the person has discarded it. `version`: the message as it was edited. */
+/**
+ * Resolves with true once the server has the text, or the person has discarded it. `version`: the
+ * message as it was edited.
+ */
 export async function edit(
   conversation_id: string,
   { id, version, content: present }: { id: string; version: number; content: string },

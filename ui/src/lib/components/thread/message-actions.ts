@@ -1,5 +1,5 @@
-// The actions on the messages of one thread. Those that take a text resolve with true once the server
-// has it.
+// The actions on the messages of one thread. Those that take a text resolve with true once the
+// server has it.
 import type { MessageView } from '@lockstep/client'
 
 export interface MessageActions {
