@@ -4,7 +4,6 @@ import type { SummaryView } from '@lockstep/client'
 import { notify, openMenu, type MenuAnchor } from '../overlays/overlays.svelte.ts'
 
 export const loadConversationActions = () => import('./conversation-actions.ts')
-export const loadTitleEditor = () => import('./TitleEditor.svelte')
 
 /** Opens a conversation's menu. `onrename` opens the title's editor. */
 export async function openConversationMenu(
