@@ -6,13 +6,35 @@ export interface TextMatch {
   end: number
 }
 
-/** The matches in order, without overlaps. An empty query has none. */
+const wordsOf = (query: string): string[] => query.split(/\s+/u).filter((word) => word !== '')
+
+/** Whether the text has every word of the query, wherever. An empty query matches. */
+export function matchesEveryWord(text: string, query: string): boolean {
+  const haystack = text.toLocaleLowerCase()
+  return wordsOf(query.toLocaleLowerCase()).every((word) => haystack.includes(word))
+}
+
+/**
+ * The matches in order, without overlaps: of the whole query, or else of its words. An empty query
+ * has none.
+ */
 export function textMatches(text: string, query: string): TextMatch[] {
-  const needle = query.trim().toLocaleLowerCase()
   const haystack = text.toLocaleLowerCase()
   // Lower-casing changes the length of a few texts. Offsets would then be wrong, so there are no
   // matches.
-  if (needle === '' || haystack.length !== text.length) return []
+  if (haystack.length !== text.length) return []
+  const needle = query.trim().toLocaleLowerCase()
+  const whole = occurrences(haystack, needle)
+  if (whole.length > 0) return whole
+  const ofWords = wordsOf(needle).flatMap((word) => occurrences(haystack, word))
+  const matches: TextMatch[] = []
+  for (const match of ofWords.sort((a, b) => a.start - b.start || b.end - a.end))
+    if (match.start >= (matches.at(-1)?.end ?? 0)) matches.push(match)
+  return matches
+}
+
+function occurrences(haystack: string, needle: string): TextMatch[] {
+  if (needle === '') return []
   const matches: TextMatch[] = []
   let start = haystack.indexOf(needle)
   while (start >= 0) {

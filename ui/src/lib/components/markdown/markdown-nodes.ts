@@ -2,9 +2,28 @@
 // parser. Each token becomes an element created by name or a text node. Raw HTML is shown as text.
 // Only addresses that cannot run script become links.
 import type { MarkedToken, Token, Tokens } from 'marked'
-import { highlight } from './code-highlighting.svelte.ts'
+import { highlight } from './lazy-highlighting.svelte.ts'
+import type { MathToken } from './math-tokens.ts'
+import { renderMath } from './math.svelte.ts'
 
 type NodeOrText = Node | string
+
+/** Each of them is in a language of its own, so each finds its own direction. */
+const textBlocks: ReadonlySet<string> = new Set([
+  'p',
+  'h1',
+  'h2',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+  'blockquote',
+  'ul',
+  'ol',
+  'li',
+  'th',
+  'td',
+])
 
 function createElement(
   tag: string,
@@ -12,6 +31,8 @@ function createElement(
   attributes: Record<string, string> = {},
 ): HTMLElement {
   const element = document.createElement(tag)
+  if (textBlocks.has(tag)) element.dir = 'auto'
+  if (tag === 'pre') element.dir = 'ltr'
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
   element.append(...children)
   return element
@@ -95,13 +116,15 @@ function list({ ordered, start, items }: Tokens.List): NodeOrText {
     : createElement('ul', rows)
 }
 
-// The cast is safe: only marked's extensions create other tokens, and none is registered.
+// The cast is safe: only marked's extensions create other tokens, and formulas are the only one.
 const nodesOf = (tokens: readonly Token[]): NodeOrText[] =>
-  tokens.flatMap((token) => nodeOf(token as MarkedToken) ?? [])
+  tokens.flatMap((token) => nodeOf(token as MarkedToken | MathToken) ?? [])
 
 /** The node or text of one token; undefined for a token that shows nothing. */
-export function nodeOf(token: MarkedToken): NodeOrText | undefined {
+export function nodeOf(token: MarkedToken | MathToken): NodeOrText | undefined {
   switch (token.type) {
+    case 'math':
+      return renderMath(token.text, token.isDisplay, token.raw)
     case 'paragraph':
       return createElement('p', nodesOf(token.tokens))
     case 'heading':
