@@ -48,7 +48,6 @@ const compositionRoot = [
 const knownOnlyTo = new Map([
   ['mongodb', 'realtime/store'],
   ['bson', 'realtime/embedded'],
-  ['mingo', 'realtime/embedded'],
   ['node:sqlite', 'realtime/embedded'],
   ['socket.io', 'realtime/gateway'],
   ['socket.io-adapter', 'realtime/gateway'],
