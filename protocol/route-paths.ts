@@ -22,6 +22,7 @@ export const routePaths = {
   revokeSession: { method: 'DELETE', path: '/users/me/sessions/{id}' },
   listActivity: { method: 'GET', path: '/users/me/activity' },
   exportMe: { method: 'GET', path: '/users/me/export' },
+  getImport: { method: 'GET', path: '/users/me/import' },
   importMe: { method: 'POST', path: '/users/me/import' },
   listConversations: { method: 'GET', path: '/conversations' },
   createConversation: { method: 'POST', path: '/conversations' },
@@ -39,6 +40,8 @@ export const routePaths = {
   getRun: { method: 'GET', path: '/agent-runs/{id}' },
   deleteRun: { method: 'DELETE', path: '/agent-runs/{id}' },
   stopRun: { method: 'POST', path: '/agent-runs/{id}/stop' },
+  readChanges: { method: 'GET', path: '/topics/{topic}/changes' },
+  sendCommand: { method: 'POST', path: '/topics/{topic}/commands/{command}' },
 } as const satisfies Record<string, Place>
 
 export type RouteName = keyof typeof routePaths

@@ -29,7 +29,9 @@ import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/a
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
+import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
+import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
@@ -42,6 +44,7 @@ import { openDatabase, type Database } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeploymentName } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
+import { findPageFile, insertPageFiles, renewPageFiles } from './store/page-files.ts'
 
 const FINISH_DELETIONS_MS = 300_000
 /** How long running replies have to write their last text when the node stops (ms). */
@@ -64,6 +67,8 @@ export interface ServerOptions {
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
+  /** The folder of the built UI. Default: the one of this checkout. */
+  uiRoot?: string
   agents?: Pick<AgentsDeps, 'demo' | 'timings'>
 }
 
@@ -96,7 +101,11 @@ export async function startServer(
     const database = await openDatabase(config.mongodbUrl)
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
-    const log = createLog(database, logger)
+    // the gateway is created last, as it needs the commands, and they end sockets through it
+    const late: { gateway?: Gateway } = {}
+    const log = createLog(database, logger, {
+      onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
+    })
     stops.add('log', () => log.stop())
 
     // connected early and thus stopped late: what stops before it may still have to tell other
@@ -112,8 +121,6 @@ export async function startServer(
     })
     const passwords = createPasswords(options.passwordCost)
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
-    // the gateway is created last, as it needs the commands, and they end sockets through it
-    const late: { gateway?: Gateway } = {}
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       onlineSessions: async (user_id: string) =>
@@ -137,6 +144,7 @@ export async function startServer(
     })
     stops.add('agents', () => agents.stop(FINISH_REPLIES_MS))
     const commands = commandHandlers({ conversations, rewind, preferences, account, agents })
+    const execute = createExecute(commands)
     const housekeeping = startHousekeeping(database, conversations, {
       logRetentionDays: config.logRetentionDays,
       logger,
@@ -153,6 +161,18 @@ export async function startServer(
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const proxyTrust = createProxyTrust(config.trustProxy)
+    const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
+    const keptFiles = createKeptFiles({
+      uiRoot,
+      store: {
+        renew: (names, expires_at) => renewPageFiles(database, names, expires_at),
+        insert: (files, expires_at) => insertPageFiles(database, files, expires_at),
+        find: (name) => findPageFile(database, name),
+      },
+      logger,
+    })
+    stops.add('page files', () => keptFiles.stop())
     let serving = false
     const http = await createHttp({
       config,
@@ -165,6 +185,7 @@ export async function startServer(
         ...preferencesHandlers(preferences),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
+        ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
@@ -176,7 +197,8 @@ export async function startServer(
       toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
-      uiRoot: join(import.meta.dirname, '../ui/dist'),
+      uiRoot,
+      keptFiles,
       logger,
       metrics,
       requestLogLevel: options.requestLogLevel,
@@ -186,9 +208,10 @@ export async function startServer(
     const gateway = startGateway({
       httpServer: http.server,
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
-      originAllowed: createOriginCheck(config.publicOrigins, createProxyTrust(config.trustProxy)),
+      originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
+      addressOf: proxyTrust.addressOf,
       log,
-      execute: createExecute(commands),
+      execute,
       toFault: toServerFault,
       logger,
       metrics,
@@ -218,6 +241,8 @@ export async function startServer(
     void log.projectAbandoned()
     stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
+    // before a page can ask another node for them
+    await keptFiles.start()
     const url = await listen(http.server, config)
     serving = true
     // while a load balancer still sends devices here, refusing them would only send them in circles

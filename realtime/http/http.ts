@@ -23,9 +23,11 @@ import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import { parseJsonBodies } from './body-parsers.ts'
 import { createCors } from './cors.ts'
+import type { KeptFiles } from './kept-files.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
+import { createOpenAnswers } from './open-answers.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
@@ -43,6 +45,8 @@ export interface HttpDeps {
   isReady: () => Promise<boolean>
   /** The folder of the built UI. */
   uiRoot: string
+  /** The files of other builds. Absent: there is only this one. */
+  keptFiles?: Pick<KeptFiles, 'find'>
   logger: Logger
   metrics: Metrics
   /** Default: info. */
@@ -120,6 +124,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     done(isForeign(request) ? new Fault('forbidden_origin') : undefined)
   })
   const requestLimits = createRequestLimits(settings)
+  const openAnswers = createOpenAnswers(settings, metrics)
   await app.register((scope) => serveOperatorRoutes(scope, metrics, deps.isReady))
   await app.register((scope, _options, done) => {
     const { sessions, host } = deps
@@ -130,6 +135,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       sessions,
       authenticate,
       requestLimits,
+      openAnswers,
       handlers: deps.handlers,
       stopping: stopping.signal,
       settings,
@@ -144,7 +150,9 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       done()
     })
   }
-  await app.register((scope) => serveUi(scope, deps.uiRoot))
+  await app.register((scope) =>
+    serveUi(scope, { root: deps.uiRoot, keptFiles: deps.keptFiles, requestLimits }),
+  )
   await app.ready()
   return { server: app.server, stop }
 
@@ -153,6 +161,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     // without this, a connection that becomes idle after close() stays open until its client leaves
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
     await app.close().finally(() => clearInterval(sweep))
+    openAnswers.stop()
   }
 
   function sendFault(

@@ -9,6 +9,7 @@ import { routes, type Route } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import { deviceName } from '../auth/device-name.ts'
 import type { VisitedSite } from '../auth/proxy-trust.ts'
+import { networkOf } from '../auth/rate-limits.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
@@ -29,10 +30,11 @@ import {
 import { spoolBodies } from './body-parsers.ts'
 import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
+import { LargeBodies } from './large-bodies.ts'
+import type { OpenAnswers } from './open-answers.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { HttpSettings } from './settings.ts'
 import type { SpooledBody } from './spooled-body.ts'
-import { ImportQueue } from './import-queue.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -44,12 +46,15 @@ declare module 'fastify' {
 }
 
 const emptyObject = z.strictObject({})
+/** What these routes take is small, and most of them serve anybody. */
+const signInRoutes = /^\/auth\/|^\/users\/me\/password$/
 const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
 export interface RoutesDeps {
   sessions: Sessions
   authenticate: Authenticate
   requestLimits: RequestLimits
+  openAnswers: OpenAnswers
   handlers: Handlers
   /** Aborts when the node begins to stop, so that long requests end early. */
   stopping: AbortSignal
@@ -62,9 +67,9 @@ export interface RoutesDeps {
  */
 export function serveRoutes(
   app: FastifyInstance,
-  { sessions, authenticate, requestLimits, handlers, stopping, settings }: RoutesDeps,
+  { sessions, authenticate, requestLimits, openAnswers, handlers, stopping, settings }: RoutesDeps,
 ): void {
-  const importQueue = new ImportQueue(settings.largeImports)
+  const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
     if (!spooledRoutes.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
@@ -80,13 +85,20 @@ export function serveRoutes(
     app.route({
       method: route.method,
       url: route.path.replace(/\{(\w+)\}/g, ':$1'),
-      bodyLimit: spooledRoutes.has(name) ? limits.importBytes : limits.bodyBytes,
+      bodyLimit: bodyLimitOf(name, route),
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
-        if (route.open) requestLimits.countAddress(request.ip)
-        else request.identity = await identify(request, reply)
-        if (request.identity && spooledRoutes.has(name) && isLarge(request))
-          await importQueue.enter(request.identity.user_id, reply.raw)
+        const isSpooled = spooledRoutes.has(name)
+        const bytes = announcedBytes(request)
+        // what is larger than allowed will not be read
+        const counted = isSpooled ? 0 : Math.min(bytes, request.routeOptions.bodyLimit ?? 0)
+        if (route.open) requestLimits.countAddress(request.ip, counted)
+        else request.identity = await identify(request, reply, counted)
+        if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
+          largeBodies.admit(request.identity.user_id, bytes, reply.raw)
+        // an import takes turns with others' anyway, and lasts
+        const owner = request.identity?.user_id ?? networkOf(request.ip)
+        if (!isSpooled) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },
       preParsing: (request, _reply, payload, done) => {
         watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
@@ -114,13 +126,17 @@ export function serveRoutes(
     })
   }
 
-  async function identify(request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
+  async function identify(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    bytes: number,
+  ): Promise<Identity> {
     const identity = await authenticate(request, reply)
     if (!identity) {
-      requestLimits.countAddress(request.ip)
+      requestLimits.countAddress(request.ip) // its body isn't read
       throw new Fault('unauthenticated')
     }
-    requestLimits.countUser(identity.user_id)
+    requestLimits.countUser(identity.user_id, bytes)
     checkLockstepUser(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
       reply.header(
@@ -131,10 +147,16 @@ export function serveRoutes(
   }
 }
 
-/** Whether the body is too large to be handled in memory, or of unknown size. */
-const isLarge = ({ headers }: FastifyRequest): boolean =>
-  !(Number(headers['content-length'] ?? 0) <= MAX_IN_MEMORY_BYTES) ||
-  headers['transfer-encoding'] !== undefined
+function bodyLimitOf(name: RouteName, { path }: Route): number {
+  if (spooledRoutes.has(name)) return limits.importBytes
+  return signInRoutes.test(path) ? limits.signInBytes : limits.bodyBytes
+}
+
+/** The Content-Length; if there is none, the body may have as many bytes as the limit. */
+const announcedBytes = ({ headers, routeOptions }: FastifyRequest): number =>
+  headers['transfer-encoding'] === undefined
+    ? Number(headers['content-length'] ?? 0)
+    : (routeOptions.bodyLimit ?? limits.importBytes)
 
 function parseInput(route: Route, request: FastifyRequest, large: ImportBody | undefined) {
   return {

@@ -2,13 +2,17 @@
 // to them is revalidated each time. The server knows the addresses of the pages, so that any other
 // address is answered with 404: by the page for people, by a problem for programs.
 import { existsSync, readdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
+import type { KeptFiles, ServedFile } from './kept-files.ts'
+import type { RequestLimits } from './request-limits.ts'
 
 const PAGE = 'index.html'
+/** How the build names a file: every other name is looked up nowhere. */
+const ASSET_NAME = /^[\w-][\w.-]{0,120}$/
 const MISSING = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lockstep</title>
 <h1>The pages have not been built</h1><p>Run <code>npm run build</code> and restart the server. The API works without the pages.</p></html>`
 
@@ -30,11 +34,20 @@ const pageRoutes = [
   '/app/sign-up',
 ].flatMap((url) => [url, `${url}/`])
 
-/**
- * Serves one page at every address of a page, and the files beside it.
- * @param root the folder of the built UI
- */
-export async function serveUi(app: FastifyInstance, root: string): Promise<void> {
+export interface StaticUiDeps {
+  /** The folder of the built UI. */
+  root: string
+  /** The files of other builds. Absent: there is only this one. */
+  keptFiles?: Pick<KeptFiles, 'find'>
+  /** Look-ups of other builds' files are counted, because each one asks the database. */
+  requestLimits: Pick<RequestLimits, 'countAddress'>
+}
+
+/** Serves one page at every address of a page, and the files beside it. */
+export async function serveUi(
+  app: FastifyInstance,
+  { root, keptFiles, requestLimits }: StaticUiDeps,
+): Promise<void> {
   if (!existsSync(join(root, PAGE))) {
     const missing = (_request: unknown, reply: FastifyReply) =>
       reply.status(503).header('cache-control', 'no-store').type('text/html').send(MISSING)
@@ -52,11 +65,26 @@ export async function serveUi(app: FastifyInstance, root: string): Promise<void>
     reply.header('cache-control', 'no-cache').sendFile(PAGE)
   for (const url of ['/', ...pageRoutes]) app.get(url, page)
 
-  app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>
-    reply
-      .header('cache-control', 'public, max-age=31536000, immutable')
-      .sendFile(request.params['*'], join(root, 'assets')),
-  )
+  const assets = join(root, 'assets')
+  app.get<{ Params: { '*': string } }>('/assets/*', async (request, reply) => {
+    const name = request.params['*']
+    reply.header('cache-control', 'public, max-age=31536000, immutable')
+    const file = await keptFile(name, request)
+    if (!file) return reply.sendFile(name, assets)
+    if (file.encoding) reply.header('content-encoding', file.encoding)
+    return reply.header('vary', 'Origin, Accept-Encoding').type(file.mediaType).send(file.content)
+  })
+  /** A file that this build doesn't have. */
+  async function keptFile(name: string, request: FastifyRequest): Promise<ServedFile | undefined> {
+    if (!keptFiles || !ASSET_NAME.test(name)) return undefined
+    const isHere = await access(join(assets, name)).then(
+      () => true,
+      () => false,
+    )
+    if (isHere) return undefined
+    requestLimits.countAddress(request.ip)
+    return keptFiles.find(name, /\bbr\b/.test(request.headers['accept-encoding'] ?? ''))
+  }
   for (const entry of readdirSync(root, { withFileTypes: true }))
     if (entry.isFile() && entry.name !== PAGE && !/\.(br|gz)$/.test(entry.name))
       app.get(`/${encodeURI(entry.name)}`, (_request, reply) =>

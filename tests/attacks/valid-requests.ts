@@ -80,6 +80,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getImport: async () => ({}),
   importMe: async () => ({
     body: {
       source: 'lockstep',
@@ -129,6 +130,11 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   getRun: async (of) => on(runOf(of)),
   deleteRun: async (of) => on(runOf(of)),
   stopRun: async (of) => on(runOf(of)),
+  readChanges: async () => ({ params: { topic: 'conversations' }, query: {} }),
+  sendCommand: async (of) => ({
+    params: { topic: 'conversations', command: 'update' },
+    body: { ...(await its(of)), title: 'Other', mutation_id: newId() },
+  }),
 }
 
 const its = async (of: Person) => ({ conversation_id: (await conversation(of)).id })
@@ -211,6 +217,7 @@ export const strangers: {
     revokeSession: 'not_found',
     listActivity: 'own',
     exportMe: 'own',
+    getImport: 'own',
     importMe: 'own',
     listConversations: 'own',
     createConversation: 'own',
@@ -228,6 +235,8 @@ export const strangers: {
     getRun: 'not_found',
     deleteRun: 'not_found',
     stopRun: 'not_found',
+    readChanges: 'own',
+    sendCommand: 'not_found',
   },
   commands: {
     conversations: {

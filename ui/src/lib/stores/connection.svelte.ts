@@ -1,6 +1,7 @@
 // Whether this page is in lockstep: the engine's state as runes, and what the user is told about
 // it. Short interruptions are not shown.
 import { createSubscriber } from 'svelte/reactivity'
+import type { ConnectionState } from '@lockstep/client'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 
@@ -10,7 +11,7 @@ const track = createSubscriber((update) => engine.subscribe(update))
 const quietMs = 1200
 
 class ConnectionStore {
-  #shown = $state<'starting' | 'live' | 'connecting' | 'offline'>('starting')
+  #shown = $state<'starting' | ConnectionState>('starting')
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
@@ -22,7 +23,7 @@ class ConnectionStore {
     if (now === this.#shown) {
       clearTimeout(this.#timer)
       this.#timer = undefined
-    } else if (now === 'live') {
+    } else if (now === 'live' || now === 'polling') {
       clearTimeout(this.#timer)
       this.#timer = undefined
       this.#shown = now
@@ -31,7 +32,7 @@ class ConnectionStore {
         this.#timer = undefined
         this.#shown = engine.connection
       }
-      const isCalm = this.#shown === 'live' || this.#shown === 'starting'
+      const isCalm = this.isConnected || this.#shown === 'starting'
       this.#timer = setTimeout(show, isCalm ? quietMs : 0)
     }
   }
@@ -44,6 +45,11 @@ class ConnectionStore {
   /** The engine's connection, except that a loss shows only after it has lasted. */
   get shown() {
     return this.#shown
+  }
+
+  /** Whether the server can be reached, over whatever. */
+  get isConnected(): boolean {
+    return this.#shown === 'live' || this.#shown === 'polling'
   }
 
   /** Commands that closing the page now would lose. */
@@ -71,9 +77,11 @@ class ConnectionStore {
   /** One line for the user. */
   get text(): string {
     const { waiting } = this
-    if (this.#shown === 'live')
-      return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
+    if (this.#shown === 'live' && this.failed === 0) return 'Live on all devices'
     if (this.#shown === 'starting') return 'Connecting'
+    if (this.#shown === 'polling' && this.failed === 0)
+      return 'WebSockets are blocked · updates every few seconds'
+    if (this.isConnected) return `${changes(this.failed)} not saved`
     const state = this.#shown === 'connecting' ? 'Reconnecting' : 'Offline'
     return waiting > 0 ? `${state} · ${waiting} waiting` : state
   }
