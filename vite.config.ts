@@ -107,6 +107,8 @@ export default defineConfig({
       },
     },
   },
+  // The worker loads grammars when it needs them.
+  worker: { format: 'es' },
   server: {
     port: 5173,
     // changeOrigin stays off: the server compares a page's Origin with the Host it was asked for.
