@@ -1,5 +1,5 @@
-// Moves the focus among the items of a list with the arrow keys, Home and End. Only one item of such
-// a list is in the order of Tab, so that Tab leaves the list with one press.
+// Moves the focus among the items of a list with the arrow keys, Home and End. Only one item of
+// such a list is in the order of Tab, so that Tab leaves the list with one press.
 
 const steps: Readonly<Record<string, number>> = {
   ArrowDown: 1,

@@ -9,8 +9,8 @@ export const autoHeight =
   ({ focus = false }: { focus?: boolean; value?: string } = {}) =>
   (area: HTMLTextAreaElement) => {
     const fit = (): void => {
-      // While the field is measured, its surroundings keep their size. Otherwise what scrolls beside
-      // it would lose its position.
+      // While the field is measured, its surroundings keep their size. Otherwise what scrolls
+      // beside it would lose its position.
       const frame = area.parentElement
       frame?.style.setProperty('min-height', `${frame.offsetHeight}px`)
       area.style.setProperty('height', 'auto')

@@ -1,6 +1,6 @@
-// Renders formulas. KaTeX and its styles are loaded with the first one. Until then, and for a formula
-// that KaTeX doesn't understand, the source is readable as it was written. KaTeX makes elements and
-// sets their styles one by one, so the Content-Security-Policy needs no exception.
+// Renders formulas. KaTeX and its styles are loaded with the first one. Until then, and for a
+// formula that KaTeX doesn't understand, the source is readable as it was written. KaTeX makes
+// elements and sets their styles one by one, so the Content-Security-Policy needs no exception.
 import type katexType from 'katex'
 
 interface Formula {

@@ -1,4 +1,5 @@
-// Finds messages that may be far back in a conversation, and loads what is older until they are here.
+// Finds messages that may be far back in a conversation, and loads what is older until they are
+// here.
 import type { MessageView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
 import { matchesEveryWord } from '../elements/text-matches.ts'
