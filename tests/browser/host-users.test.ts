@@ -51,7 +51,7 @@ test('a user who signs in through the provider needs no password, not even to de
 
   provider.errorCode = 'access_denied'
   await signInLink.click()
-  await waitForVisible(page.getByText('The sign-in was cancelled.'))
+  await waitForVisible(page.getByText('Sign-in was cancelled.'))
   provider.errorCode = undefined
   await signInLink.click()
   await waitForVisible(composer(page))
@@ -60,10 +60,10 @@ test('a user who signs in through the provider needs no password, not even to de
   await waitForVisible(composer(page))
 
   await page.goto(`${node.url}/app/settings/account`)
-  await waitForVisible(page.getByRole('heading', { name: 'Delete the account' }))
+  await waitForVisible(page.getByRole('heading', { name: 'Delete account' }))
   await waitForHidden(page.getByRole('heading', { name: 'Password' }))
   expect(await page.locator('input[type=password]').count()).toBe(0)
-  await page.getByRole('button', { name: 'Delete the account' }).click()
+  await page.getByRole('button', { name: 'Delete account' }).click()
   await page.getByRole('button', { name: 'Delete everything' }).click()
-  await waitForVisible(page.getByText('The account is deleted, with everything in it.'))
+  await waitForVisible(page.getByText('Your account and everything in it has been deleted.'))
 })

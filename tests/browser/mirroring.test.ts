@@ -25,8 +25,7 @@ async function openSideBySide(path = '/app') {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, path, { person: alice })
   const right = await windows.open(shared.node.url, path, { person: await alice.signIn() })
-  for (const page of [left, right])
-    await waitForVisible(page.getByText('Live on all devices').first())
+  for (const page of [left, right]) await waitForVisible(page.getByText('In sync').first())
   return { alice, left, right }
 }
 
@@ -36,7 +35,7 @@ test('creating, renaming and deleting a conversation shows on the other device',
   await waitForVisible(listedConversation(right, 'Plan the trip'), SYNC_DEADLINE_MS)
 
   await chooseAction(right, 'Plan the trip', 'Rename')
-  const title = right.getByRole('textbox', { name: 'Title of the conversation' })
+  const title = right.getByRole('textbox', { name: 'Chat title' })
   await title.fill('Plan the journey')
   await title.press('Enter')
   await waitForVisible(listedConversation(left, 'Plan the journey'), SYNC_DEADLINE_MS)

@@ -3,6 +3,7 @@
 import { createSubscriber } from 'svelte/reactivity'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
+import { t } from '../texts.ts'
 
 const track = createSubscriber((update) => engine.subscribe(update))
 
@@ -72,13 +73,13 @@ class ConnectionStore {
   get text(): string {
     const { waiting } = this
     if (this.#shown === 'live')
-      return this.failed > 0 ? `${changes(this.failed)} not saved` : 'Live on all devices'
-    if (this.#shown === 'starting') return 'Connecting'
-    const state = this.#shown === 'connecting' ? 'Reconnecting' : 'Offline'
-    return waiting > 0 ? `${state} · ${waiting} waiting` : state
+      return this.failed > 0
+        ? t('connection.notSaved', { count: this.failed })
+        : t('connection.live')
+    if (this.#shown === 'starting') return t('connection.starting')
+    const state = t(this.#shown === 'connecting' ? 'connection.reconnecting' : 'connection.offline')
+    return waiting > 0 ? t('connection.waiting', { state, count: waiting }) : state
   }
 }
-
-const changes = (count: number): string => `${count} ${count === 1 ? 'change' : 'changes'}`
 
 export const connection = new ConnectionStore()

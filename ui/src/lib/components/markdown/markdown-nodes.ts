@@ -2,6 +2,7 @@
 // parser. Each token becomes an element created by name or a text node. Raw HTML is shown as text.
 // Only addresses that cannot run script become links.
 import type { MarkedToken, Token, Tokens } from 'marked'
+import { t } from '../../texts.ts'
 import { highlight } from './code-highlighting.svelte.ts'
 
 type NodeOrText = Node | string
@@ -57,10 +58,14 @@ function link(address: string, children: NodeOrText[]): NodeOrText {
 
 function code({ text, lang = '' }: Tokens.Code): NodeOrText {
   const name = /^[\w+#-]+/.exec(lang)?.[0].toLowerCase() ?? ''
-  const button = createElement('button', ['Copy'], { type: 'button', 'data-copy': '' })
-  const head = createElement('div', [createElement('span', [name || 'text']), button], {
-    class: 'code-head',
-  })
+  const button = createElement('button', [t('code.copy')], { type: 'button', 'data-copy': '' })
+  const head = createElement(
+    'div',
+    [createElement('span', [name || t('code.plainText')]), button],
+    {
+      class: 'code-head',
+    },
+  )
   const body = createElement('code', highlight(text, name) ?? [text])
   // An element that scrolls must be reachable with the keyboard.
   return createElement('div', [head, createElement('pre', [body], { tabindex: '0' })], {
@@ -131,7 +136,7 @@ export function nodeOf(token: MarkedToken): NodeOrText | undefined {
     case 'image':
       // Images are not loaded: the request would tell a foreign server who reads the message, and
       // when.
-      return link(decodeReferences(token.href), [decodeReferences(token.text) || 'Image'])
+      return link(decodeReferences(token.href), [decodeReferences(token.text) || t('code.image')])
     case 'text':
       return token.tokens
         ? createElement('span', nodesOf(token.tokens))
