@@ -2,20 +2,30 @@
 import type { Messages } from '@lingui/core'
 import type { CataloguePart } from './texts.ts'
 
-const options = { import: 'default', eager: true } as const
-/** The addresses of the parts by catalogue. */
-const addresses: Record<CataloguePart, Record<string, string>> = {
-  start: import.meta.glob<string>('../../texts/*.json', { ...options, query: '?part=start' }),
-  later: import.meta.glob<string>('../../texts/*.json', { ...options, query: '?part=later' }),
+type Addresses = Record<CataloguePart, Record<string, string>>
+/** The addresses of the parts by catalogue. The build reads the options, so they are literals. */
+const addresses: Addresses = {
+  start: import.meta.glob<string>('../../texts/*.json', {
+    query: '?part=start',
+    import: 'default',
+    eager: true,
+  }),
+  later: import.meta.glob<string>('../../texts/*.json', {
+    query: '?part=later',
+    import: 'default',
+    eager: true,
+  }),
 }
-const pseudoAddresses: Record<CataloguePart, Record<string, string>> = {
+const pseudoAddresses: Addresses = {
   start: import.meta.glob<string>('../../texts/en.json', {
-    ...options,
     query: '?part=start&pseudo',
+    import: 'default',
+    eager: true,
   }),
   later: import.meta.glob<string>('../../texts/en.json', {
-    ...options,
     query: '?part=later&pseudo',
+    import: 'default',
+    eager: true,
   }),
 }
 
