@@ -6,6 +6,9 @@ COPY protocol/package.json protocol/
 COPY realtime/embedded/package.json realtime/embedded/
 COPY realtime/imports/package.json realtime/imports/
 COPY clients/typescript/package.json clients/typescript/
+COPY clients/react/package.json clients/react/
+COPY clients/svelte/package.json clients/svelte/
+COPY clients/vue/package.json clients/vue/
 
 FROM source AS page
 # --ignore-scripts leaves out the pinned Node of development machines; the image has its own.

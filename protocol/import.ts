@@ -30,3 +30,9 @@ export const ImportResult = z
     failed: z.array(z.object({ item: z.string(), reason: z.string() })),
   })
   .meta({ id: 'ImportResult' })
+
+/**
+ * Where a user's import is. `position` 0: it is being read; n: it is the n-th of those that wait;
+ * null: the user has none on this node.
+ */
+export const ImportState = z.object({ position: z.int().nullable() }).meta({ id: 'ImportState' })

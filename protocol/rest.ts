@@ -22,7 +22,7 @@ import {
   Summary,
 } from './conversations.ts'
 import { Activity } from './activity.ts'
-import { ImportRequest, ImportResult } from './import.ts'
+import { ImportRequest, ImportResult, ImportState } from './import.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
@@ -177,6 +177,12 @@ export const routes = {
     summary: 'Everything the user owns, as one JSON document',
     status: 200,
     answer: z.looseObject({}),
+  },
+  getImport: {
+    ...routePaths.getImport,
+    summary: 'Where the user’s import is in the queue of this node',
+    status: 200,
+    answer: ImportState,
   },
   importMe: {
     ...routePaths.importMe,

@@ -22,6 +22,7 @@ export const routePaths = {
   revokeSession: { method: 'DELETE', path: '/users/me/sessions/{id}' },
   listActivity: { method: 'GET', path: '/users/me/activity' },
   exportMe: { method: 'GET', path: '/users/me/export' },
+  getImport: { method: 'GET', path: '/users/me/import' },
   importMe: { method: 'POST', path: '/users/me/import' },
   listConversations: { method: 'GET', path: '/conversations' },
   createConversation: { method: 'POST', path: '/conversations' },

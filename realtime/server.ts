@@ -29,6 +29,7 @@ import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/a
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
+import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
@@ -42,6 +43,7 @@ import { openDatabase, type Database } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeploymentName } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
+import { findPageFile, insertPageFiles, renewPageFiles } from './store/page-files.ts'
 
 const FINISH_DELETIONS_MS = 300_000
 /** How long running replies have to write their last text when the node stops (ms). */
@@ -64,6 +66,8 @@ export interface ServerOptions {
   leaveMs?: number
   http?: HttpSettings
   drainMs?: number
+  /** The folder of the built UI. Default: the one of this checkout. */
+  uiRoot?: string
   agents?: Pick<AgentsDeps, 'demo' | 'timings'>
 }
 
@@ -153,6 +157,17 @@ export async function startServer(
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
+    const keptFiles = createKeptFiles({
+      uiRoot,
+      store: {
+        renew: (names, expires_at) => renewPageFiles(database, names, expires_at),
+        insert: (files, expires_at) => insertPageFiles(database, files, expires_at),
+        find: (name) => findPageFile(database, name),
+      },
+      logger,
+    })
+    stops.add('page files', () => keptFiles.stop())
     let serving = false
     const http = await createHttp({
       config,
@@ -176,7 +191,8 @@ export async function startServer(
       toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
-      uiRoot: join(import.meta.dirname, '../ui/dist'),
+      uiRoot,
+      keptFiles,
       logger,
       metrics,
       requestLogLevel: options.requestLogLevel,
@@ -218,6 +234,8 @@ export async function startServer(
     void log.projectAbandoned()
     stops.add('devices', () => drain(options.drainMs ?? shutdownTimings.drain))
 
+    // before a page can ask another node for them
+    await keptFiles.start()
     const url = await listen(http.server, config)
     serving = true
     // while a load balancer still sends devices here, refusing them would only send them in circles

@@ -12,6 +12,9 @@ const sharedLayers = ['concurrency', 'observability', 'config', 'lifecycle']
 const mayImport = new Map<string, string[]>([
   ['protocol', []],
   ['clients/typescript', ['protocol']],
+  ['clients/react', ['clients/typescript']],
+  ['clients/svelte', ['clients/typescript']],
+  ['clients/vue', ['clients/typescript']],
   ['ui', ['protocol', 'clients/typescript', 'realtime/imports']],
   ['realtime/embedded', []],
   ['realtime/imports', ['protocol']],
@@ -44,8 +47,8 @@ const compositionRoot = [
   'realtime/cli.ts',
 ]
 
-/** Package (or npm scope) -> the only layer that may import it. */
-const knownOnlyTo = new Map([
+/** Package (or npm scope) -> the only layers that may import it. */
+const knownOnlyTo = new Map<string, string | string[]>([
   ['mongodb', 'realtime/store'],
   ['bson', 'realtime/embedded'],
   ['mingo', 'realtime/embedded'],
@@ -59,7 +62,9 @@ const knownOnlyTo = new Map([
   ['@fastify', 'realtime/http'],
   ['ioredis', 'realtime/redis'],
   ['socket.io-client', 'clients/typescript'],
-  ['svelte', 'ui'],
+  ['svelte', ['ui', 'clients/svelte']],
+  ['react', 'clients/react'],
+  ['vue', 'clients/vue'],
 ])
 
 /**
@@ -69,6 +74,9 @@ const knownOnlyTo = new Map([
 const onlyPackages = new Map([
   ['protocol', ['zod']],
   ['clients/typescript', ['socket.io-client']],
+  ['clients/react', ['react']],
+  ['clients/svelte', ['svelte']],
+  ['clients/vue', ['vue']],
 ])
 
 const innermostFirst = [...mayImport.keys()].sort((a, b) => b.length - a.length)
@@ -92,8 +100,9 @@ function fileFault(layer: string, file: string, target: string): string | undefi
 
 function packageFault(layer: string | undefined, source: string): string | undefined {
   const [scope = '', name] = source.split('/')
-  const owner = knownOnlyTo.get(scope)
-  if (owner !== undefined && owner !== layer) return `Only ${owner} may import ${source}.`
+  const owners = [knownOnlyTo.get(scope) ?? []].flat()
+  if (owners.length > 0 && !owners.includes(layer ?? ''))
+    return `Only ${owners.join(' and ')} may import ${source}.`
   const packageName = scope.startsWith('@') ? `${scope}/${name}` : scope
   if (onlyPackages.get(layer ?? '')?.includes(packageName) === false)
     return `${layer} must not import ${packageName}.`

@@ -1,9 +1,15 @@
 // Compiles packages of this repository: JavaScript, declarations and source maps. Each file gets
 // the specifiers that hold where it lands in the tarball.
+import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
-import ts from 'typescript'
-import { publishedManifest, root, type PackageSource } from './pack-manifest.ts'
+import {
+  publishedManifest,
+  root,
+  type BundledPackage,
+  type PackageSource,
+} from './pack-manifest.ts'
 
 export interface PackageBuilder {
   /**
@@ -16,18 +22,16 @@ export interface PackageBuilder {
 /** Path in the repository, with `/` and the emitted extension -> text. */
 type EmittedFiles = ReadonlyMap<string, string>
 
-/** Only a name for the compiler: its output is caught before it reaches the disk. */
-const outDir = path.join(root, 'dist')
+const compiler = path.join(root, 'node_modules/typescript-7/bin/tsc')
 
-/** A builder parses each source once, and compiles a package once that is bundled into another. */
+/** A builder compiles a package once that is bundled into another. */
 export function createPackageBuilder(): PackageBuilder {
-  const parsed = new Map<string, ts.SourceFile | undefined>()
   const emittedByFolder = new Map<string, EmittedFiles>()
 
   function emit(source: PackageSource): EmittedFiles {
     const known = emittedByFolder.get(source.folder)
     if (known) return known
-    const emitted = emitFiles(source, parsed)
+    const emitted = emitFiles(source)
     for (const folder of [source.folder, ...source.bundled.map(({ folder }) => folder)])
       emittedByFolder.set(folder, emitted)
     return emitted
@@ -56,42 +60,54 @@ function copyInto(target: string, file: string): void {
 }
 
 /** The compiler's output for a package and for those that are bundled into it. */
-function emitFiles(
-  { folder, manifest, bundled }: PackageSource,
-  parsed: Map<string, ts.SourceFile | undefined>,
-): EmittedFiles {
-  const options: ts.CompilerOptions = {
-    ...readOptions(folder),
-    paths: Object.fromEntries(
-      bundled.map(({ name, folder }) => [`${name}/*`, [path.join(root, folder, '*.ts')]]),
-    ),
-    outDir,
-    rootDir: root,
+function emitFiles({ folder, manifest, bundled }: PackageSource): EmittedFiles {
+  const scratch = fs.realpathSync(fs.mkdtempSync(path.join(tmpdir(), 'lockstep-compile-')))
+  try {
+    const config = path.join(scratch, 'tsconfig.json')
+    const outDir = path.join(scratch, 'out')
+    fs.writeFileSync(config, JSON.stringify(compilerConfig(folder, bundled, outDir)))
+    const { status, stdout } = spawnSync(process.execPath, [compiler, '-p', config], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    if (status !== 0) throw new Error(`${manifest.name} doesn't compile:\n${stdout}`)
+    return new Map(
+      fs
+        .readdirSync(outDir, { recursive: true, encoding: 'utf8' })
+        .filter((file) => fs.statSync(path.join(outDir, file)).isFile())
+        .map((file) => [file.split(path.sep).join('/'), readEmitted(path.join(outDir, file))]),
+    )
+  } finally {
+    fs.rmSync(scratch, { recursive: true })
   }
-  const host = ts.createCompilerHost(options)
-  const { getSourceFile } = host
-  host.getSourceFile = (file, ...rest) => {
-    if (!parsed.has(file)) parsed.set(file, getSourceFile(file, ...rest))
-    return parsed.get(file)
-  }
-  const rootNames = [folder, ...bundled.map(({ folder }) => folder)].flatMap(typeScriptFiles)
-  const program = ts.createProgram({ rootNames, options, host })
-  const files = new Map<string, string>()
-  const { diagnostics } = program.emit(undefined, (file, text) => {
-    files.set(path.relative(outDir, file).split(path.sep).join('/'), text)
-  })
-  const complaints = [...ts.getPreEmitDiagnostics(program), ...diagnostics]
-  if (complaints.length > 0)
-    throw new Error(`${manifest.name} doesn't compile:\n${formatted(complaints)}`)
-  return files
 }
 
-const formatted = (diagnostics: readonly ts.Diagnostic[]): string =>
-  ts.formatDiagnostics(diagnostics, {
-    getCurrentDirectory: () => root,
-    getCanonicalFileName: (file) => file,
-    getNewLine: () => '\n',
-  })
+/** The package's own settings if it has any: some packages may use less of the platform. */
+function compilerConfig(folder: string, bundled: readonly BundledPackage[], outDir: string) {
+  const own = path.join(root, folder, 'tsconfig.json')
+  return {
+    extends: fs.existsSync(own) ? own : path.join(root, 'tsconfig.json'),
+    compilerOptions: {
+      noEmit: false,
+      allowJs: false,
+      checkJs: false,
+      declaration: true,
+      sourceMap: true,
+      inlineSources: true,
+      rewriteRelativeImportExtensions: true,
+      incremental: false,
+      tsBuildInfoFile: null,
+      typeRoots: [path.join(root, 'node_modules/@types')],
+      paths: Object.fromEntries(
+        bundled.map(({ name, folder }) => [`${name}/*`, [path.join(root, folder, '*.ts')]]),
+      ),
+      outDir,
+      rootDir: root,
+    },
+    include: [],
+    files: [folder, ...bundled.map(({ folder }) => folder)].flatMap(typeScriptFiles),
+  }
+}
 
 /**
  * Where an emitted file belongs in `dist/`. The package's own files lose its folder and `src/`;
@@ -112,7 +128,7 @@ const relativeSpecifier = /(\b(?:from|import|URL\()\s*\(?\s*)(['"]\.{1,2}\/[^'"]
 
 /** The text with the specifiers that hold at `destination`. */
 function rewritten(destination: string, text: string, { bundled }: PackageSource): string {
-  if (destination.endsWith('.map')) return withNeutralSources(text)
+  if (destination.endsWith('.map')) return text
   let result = text.replace(relativeSpecifier, '$1$2.js$3')
   for (const { name, as } of bundled) {
     const specifier = new RegExp(`(['"])${name}/([^'"]+)\\1`, 'g')
@@ -125,35 +141,18 @@ function rewritten(destination: string, text: string, { bundled }: PackageSource
 }
 
 /**
- * A source map contains the text of its source, so the path of the source on the building machine
- * is useless.
+ * The text of an emitted file. A source map contains the text of its source, so the path of the
+ * source on the building machine is useless: only its path in the repository stays.
  */
-function withNeutralSources(text: string): string {
+function readEmitted(file: string): string {
+  const text = fs.readFileSync(file, 'utf8')
+  if (!file.endsWith('.map')) return text
   const map = JSON.parse(text) as { sources: string[] }
-  const sources = map.sources.map((source) => `lockstep:///${source.replace(/^(\.\.\/)+/, '')}`)
-  return JSON.stringify({ ...map, sources })
-}
-
-/** The package's own settings if it has any: some packages may use less of the platform. */
-function readOptions(folder: string): ts.CompilerOptions {
-  const own = path.join(root, folder, 'tsconfig.json')
-  const file = fs.existsSync(own) ? own : path.join(root, 'tsconfig.json')
-  const forced: ts.CompilerOptions = {
-    noEmit: false,
-    allowJs: false,
-    checkJs: false,
-    declaration: true,
-    sourceMap: true,
-    inlineSources: true,
-    rewriteRelativeImportExtensions: true,
-  }
-  const parsed = ts.getParsedCommandLineOfConfigFile(file, forced, {
-    ...ts.sys,
-    onUnRecoverableConfigFileDiagnostic: (diagnostic) => {
-      throw new Error(formatted([diagnostic]))
-    },
+  const sources = map.sources.map((source) => {
+    const inRepository = path.relative(root, path.resolve(path.dirname(file), source))
+    return `lockstep:///${inRepository.split(path.sep).join('/')}`
   })
-  return { ...parsed?.options, incremental: false, tsBuildInfoFile: undefined }
+  return JSON.stringify({ ...map, sources })
 }
 
 const typeScriptFiles = (folder: string): string[] =>

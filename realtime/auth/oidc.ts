@@ -22,6 +22,8 @@ const OIDC_COOKIE = 'lockstep_oidc'
 const SIGN_IN_SECONDS = 600
 /** The provider must answer each request within this time. */
 const TIMEOUT_SECONDS = 5
+/** The address travels in a cookie, which browsers limit. */
+const MAX_RETURN_LENGTH = 1_000
 
 /**
  * A sign-in that failed. `cancelled`: the user or the provider denied it. `unavailable`: the
@@ -41,13 +43,16 @@ export interface Oidc {
    * Begins a sign-in: returns the provider's address for the browser and a `Set-Cookie` value that
    * `finish` needs. Throws `OidcSignInError`.
    * @param host the request's Host header
+   * @param returnTo what `returnTo` gives back afterwards
    */
-  begin(host: string): Promise<{ location: string; cookie: string }>
+  begin(host: string, returnTo?: string): Promise<{ location: string; cookie: string }>
   /**
    * Finishes a sign-in and resolves to the user. Throws `OidcSignInError`.
    * @param search the query with which the browser came back, including its `?`
    */
   finish(cookieHeader: string | undefined, search: string): Promise<HostUser>
+  /** The address that the user wanted when the sign-in began, as the page named it. */
+  returnTo(cookieHeader: string | undefined): Promise<string | undefined>
   /** The `Set-Cookie` value that removes the cookie of `begin`. */
   readonly clearCookie: string
   /** The link on the sign-in page. */
@@ -59,6 +64,7 @@ interface PendingSignIn {
   state: string
   nonce: string
   code_verifier: string
+  return_to?: string
 }
 
 /**
@@ -105,8 +111,11 @@ export function createOidc(
       path: OIDC_PATH,
     })
 
+  const openPending = (cookieHeader: string | undefined) =>
+    seals.open<PendingSignIn>(parseCookie(cookieHeader ?? '')[OIDC_COOKIE] ?? '', SIGN_IN_SECONDS)
+
   return {
-    begin: (host) =>
+    begin: (host, returnTo = '') =>
       loggingFailure(async () => {
         const origin =
           publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
@@ -123,6 +132,7 @@ export function createOidc(
           code_challenge: await openid.calculatePKCECodeChallenge(code_verifier),
           code_challenge_method: 'S256',
         })
+        if (returnTo.length <= MAX_RETURN_LENGTH) pending.return_to = returnTo
         const sealed = await seals.seal(pending, SIGN_IN_SECONDS)
         return {
           location: location.href,
@@ -132,11 +142,7 @@ export function createOidc(
 
     finish: (cookieHeader, search) =>
       loggingFailure(async () => {
-        const pending = await seals.open<PendingSignIn>(
-          parseCookie(cookieHeader ?? '')[OIDC_COOKIE] ?? '',
-          SIGN_IN_SECONDS,
-        )
-        const { redirect_uri, state, nonce, code_verifier } = pending
+        const { redirect_uri, state, nonce, code_verifier } = await openPending(cookieHeader)
         if (!redirect_uri || !state || !nonce || !code_verifier)
           throw new OidcSignInError(
             'failed',
@@ -160,6 +166,8 @@ export function createOidc(
           names: await namesOf(config, claims, tokens.access_token, sub),
         }
       }),
+
+    returnTo: async (cookieHeader) => (await openPending(cookieHeader)).return_to || undefined,
 
     clearCookie: cookieOf('', 0, false),
     link: { name: settings.name ?? new URL(settings.issuer).host, href: OIDC_PATH },

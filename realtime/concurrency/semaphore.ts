@@ -23,36 +23,19 @@ export class Semaphore {
     try {
       return await job()
     } finally {
-      this.release()
+      const [next] = this.#waiting
+      if (next) next()
+      else this.#free++
     }
   }
 
-  /**
-   * Waits for a permit, which the caller must give back with `release`. Rejects with the signal's
-   * reason, and takes no permit, if the signal aborts before a permit is free.
-   */
-  async acquire(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
-    if (this.#free > 0) this.#free--
-    else await this.#wait(signal)
-  }
-
-  release(): void {
-    const [next] = this.#waiting
-    if (next) next()
-    else this.#free++
-  }
-
-  #wait(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
+  #wait(): Promise<void> {
+    return new Promise((resolve) => {
       const proceed = () => {
         this.#waiting.delete(proceed)
         resolve()
       }
       this.#waiting.add(proceed)
-      signal?.addEventListener('abort', () => {
-        if (this.#waiting.delete(proceed)) reject(signal.reason)
-      })
     })
   }
 }

@@ -29,6 +29,8 @@ export class DatabaseEngine {
   /** Lets drivers notice that the server at an address has been restarted. */
   readonly processId = new ObjectId()
   readonly startedAt = Date.now()
+  /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
+  address = ''
   readonly #timers: Set<NodeJS.Timeout>
   readonly #onFault: (error: Error) => void
 

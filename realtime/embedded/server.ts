@@ -56,6 +56,7 @@ export async function runServer(
   }
   let stopped: Promise<void> | undefined
   const bound = server.address()
+  engine.address = typeof bound === 'string' ? bound : `127.0.0.1:${bound!.port}`
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : undefined,
     stop: () => (stopped ??= shutDown(server, sockets, engine, stopping)),

@@ -51,4 +51,5 @@ export function recordRequests(app: FastifyInstance, deps: AccessLogDeps): void 
   })
 }
 
-const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0]!.slice(0, 200)
+const pathOf = (request: FastifyRequest): string =>
+  request.originalUrl.split('?', 1)[0]!.slice(0, 200)

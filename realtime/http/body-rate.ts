@@ -1,6 +1,6 @@
 // Ends requests whose body arrives too slowly. Otherwise somebody who sends a byte now and then
 // could hold a connection for as long as a whole request may take, and with a large body also one
-// of the few turns of the import queue.
+// of the few places for large bodies.
 import type { IncomingMessage } from 'node:http'
 import type { HttpSettings } from './settings.ts'
 

@@ -23,13 +23,14 @@ import { authenticateByCookie, authenticateByProxy } from './authenticate.ts'
 import type { Handlers } from './route-handler.ts'
 import { parseJsonBodies } from './body-parsers.ts'
 import { createCors } from './cors.ts'
+import type { KeptFiles } from './kept-files.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
-import { serveUi } from './static-ui.ts'
+import { refuseUnknownAddress, routableUrl, serveUi } from './static-ui.ts'
 
 export interface HttpDeps {
   config: Pick<Config, 'publicOrigins' | 'trustProxy' | 'frameAncestors'>
@@ -43,6 +44,8 @@ export interface HttpDeps {
   isReady: () => Promise<boolean>
   /** The folder of the built UI. */
   uiRoot: string
+  /** The files of other builds. Absent: there is only this one. */
+  keptFiles?: Pick<KeptFiles, 'find'>
   logger: Logger
   metrics: Metrics
   /** Default: info. */
@@ -96,6 +99,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     schemaController: {
       compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler },
     },
+    rewriteUrl: routableUrl,
+    routerOptions: { maxParamLength: HEADER_BYTES },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => void sendFault(error, request, reply),
@@ -107,9 +112,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     },
   })
   app.setErrorHandler(sendFault)
-  app.setNotFoundHandler(() => {
-    throw new Fault('not_found', { detail: 'There is nothing at this address' })
-  })
+  app.setNotFoundHandler(refuseUnknownAddress(deps.uiRoot))
   parseJsonBodies(app)
   recordRequests(app, { logger, metrics, requestLogLevel })
   await protectPages(app, config)
@@ -144,7 +147,9 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       done()
     })
   }
-  await app.register((scope) => serveUi(scope, deps.uiRoot))
+  await app.register((scope) =>
+    serveUi(scope, { root: deps.uiRoot, keptFiles: deps.keptFiles, requestLimits }),
+  )
   await app.ready()
   return { server: app.server, stop }
 

@@ -1,6 +1,7 @@
 // The two routes of a sign-in at an OpenID Connect provider. Browsers navigate to them, so each
 // response is a redirect. A failure is passed to the sign-in page as one of a few codes and never
-// as text, because anybody could make a link to the page with a text of their own.
+// as text, because anybody could make a link to the page with a text of their own. For the same
+// reason the address to return to is passed to the sign-in page, which leads to its own pages only.
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -31,36 +32,49 @@ export function serveOidc(
     requestLimits.countAddress(request.ip)
   })
 
-  app.get(OIDC_PATH, (request, reply) =>
-    redirecting(reply, async () => {
-      const { location, cookie } = await oidc.begin(request.site.host ?? '')
+  app.get<{ Querystring: Partial<Record<string, unknown>> }>(OIDC_PATH, (request, reply) => {
+    const wanted = request.query[RETURN]
+    const returnTo = typeof wanted === 'string' ? wanted : undefined
+    return redirecting(reply, returnTo, async () => {
+      const { location, cookie } = await oidc.begin(request.site.host ?? '', returnTo)
       reply.header('set-cookie', cookie)
       return location
-    }),
-  )
+    })
+  })
 
-  app.get(`${OIDC_PATH}/callback`, (request, reply) =>
-    redirecting(reply.header('set-cookie', oidc.clearCookie), async () => {
-      const { cookie, 'user-agent': agent } = request.headers
+  app.get(`${OIDC_PATH}/callback`, async (request, reply) => {
+    const { cookie, 'user-agent': agent } = request.headers
+    const returnTo = await oidc.returnTo(cookie)
+    return redirecting(reply.header('set-cookie', oidc.clearCookie), returnTo, async () => {
       const user = await oidc.finish(cookie, request.url.replace(/^[^?]*/, ''))
       const context = { address: request.ip, device: deviceName(agent), mutation_id: newId() }
       const { session } = await account.enter(context, user)
       reply.header('set-cookie', await sessions.cookie.issue(session.id, isSecure(request)))
-      return '/app'
-    }),
-  )
+      return returnTo === undefined ? '/app' : signInPage({}, returnTo)
+    })
+  })
 
   async function redirecting(
     reply: FastifyReply,
+    returnTo: string | undefined,
     findLocation: () => Promise<string>,
   ): Promise<FastifyReply> {
-    return reply.redirect(await findLocation().catch(failureLocation), 303)
+    const location = await findLocation().catch((error: unknown) =>
+      signInPage({ failed: failureOf(error) }, returnTo),
+    )
+    return reply.redirect(location, 303)
   }
 
-  function failureLocation(error: unknown): string {
-    if (error instanceof OidcSignInError) return `/app/sign-in?failed=${error.reason}`
+  function failureOf(error: unknown): string {
+    if (error instanceof OidcSignInError) return error.reason
     const { code } = toFault(error)
     if (code === 'internal') logger.error({ err: error }, 'a sign-in failed')
-    return `/app/sign-in?failed=${code === 'unavailable' ? 'unavailable' : 'failed'}`
+    return code === 'unavailable' ? 'unavailable' : 'failed'
   }
 }
+
+/** The query parameter with the address that the user wanted, here and on the sign-in page. */
+const RETURN = 'return'
+
+const signInPage = (query: Record<string, string>, returnTo: string | undefined): string =>
+  `/app/sign-in?${new URLSearchParams({ ...query, ...(returnTo !== undefined && { [RETURN]: returnTo }) }).toString()}`

@@ -44,9 +44,6 @@ export function frameworkFault(error: FastifyError, request: FastifyRequest): Fa
         status: 400,
         detail: 'The body is not as long as Content-Length says',
       })
-    case 'FST_ERR_BAD_URL':
-    case 'FST_ERR_MAX_PARAM_LENGTH':
-      return new Fault('invalid', { detail: 'The address is not valid' })
     default:
       // @fastify/static refuses paths that lead out of its folder with these statuses
       if ([400, 403, 404].includes(error.statusCode ?? 0)) return new Fault('not_found')

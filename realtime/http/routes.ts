@@ -29,10 +29,10 @@ import {
 import { spoolBodies } from './body-parsers.ts'
 import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
+import { LargeBodies } from './large-bodies.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { HttpSettings } from './settings.ts'
 import type { SpooledBody } from './spooled-body.ts'
-import { ImportQueue } from './import-queue.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -64,7 +64,7 @@ export function serveRoutes(
   app: FastifyInstance,
   { sessions, authenticate, requestLimits, handlers, stopping, settings }: RoutesDeps,
 ): void {
-  const importQueue = new ImportQueue(settings.largeImports)
+  const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
     if (!spooledRoutes.has(name)) serveRoute(app, name)
   app.register((scope, _options, done) => {
@@ -85,8 +85,9 @@ export function serveRoutes(
         reply.header('cache-control', 'no-store')
         if (route.open) requestLimits.countAddress(request.ip)
         else request.identity = await identify(request, reply)
-        if (request.identity && spooledRoutes.has(name) && isLarge(request))
-          await importQueue.enter(request.identity.user_id, reply.raw)
+        const bytes = spooledRoutes.has(name) ? announcedBytes(request) : 0
+        if (request.identity && bytes > MAX_IN_MEMORY_BYTES)
+          largeBodies.admit(request.identity.user_id, bytes, reply.raw)
       },
       preParsing: (request, _reply, payload, done) => {
         watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))
@@ -131,10 +132,11 @@ export function serveRoutes(
   }
 }
 
-/** Whether the body is too large to be handled in memory, or of unknown size. */
-const isLarge = ({ headers }: FastifyRequest): boolean =>
-  !(Number(headers['content-length'] ?? 0) <= MAX_IN_MEMORY_BYTES) ||
-  headers['transfer-encoding'] !== undefined
+/** The Content-Length; if there is none, the body may have as many bytes as the limit. */
+const announcedBytes = ({ headers, routeOptions }: FastifyRequest): number =>
+  headers['transfer-encoding'] === undefined
+    ? Number(headers['content-length'] ?? 0)
+    : (routeOptions.bodyLimit ?? limits.importBytes)
 
 function parseInput(route: Route, request: FastifyRequest, large: ImportBody | undefined) {
   return {

@@ -8,8 +8,8 @@ export interface HttpSettings {
    * Requests from one address without a sign-in, on this node. A whole office may share an address.
    */
   addressRate: TokenRate
-  /** A node handles at most this many large imports at a time, and at most one per user. */
-  largeImports: number
+  /** Large bodies may occupy this much of the disk at the same time (bytes), one per user. */
+  spooledBytes: number
   /** Milliseconds. */
   timings: {
     /** The headers of a request must have arrived within this time. */
@@ -36,7 +36,7 @@ export interface HttpSettings {
 export const httpSettings: HttpSettings = {
   userRate: { rate: 200, burst: 1_000 },
   addressRate: { rate: 200, burst: 1_000 },
-  largeImports: 2,
+  spooledBytes: 2 * 1024 ** 3,
   timings: { headers: 10_000, request: 300_000, idle: 75_000, check: 5_000, body: 10_000 },
   minBodyBytes: 160 * 1024,
 }

@@ -1,24 +1,57 @@
 // Serves the built UI. Files with a hash in their name may be cached for ever. The page that refers
-// to them is revalidated each time.
+// to them is revalidated each time. The server knows the addresses of the pages, so that any other
+// address is answered with 404: by the page for people, by a problem for programs.
 import { existsSync, readdirSync } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Fault } from '@lockstep/protocol/errors'
+import type { KeptFiles, ServedFile } from './kept-files.ts'
+import type { RequestLimits } from './request-limits.ts'
 
 const PAGE = 'index.html'
+/** How the build names a file: every other name is looked up nowhere. */
+const ASSET_NAME = /^[\w-][\w.-]{0,120}$/
 const MISSING = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lockstep</title>
 <h1>The pages have not been built</h1><p>Run <code>npm run build</code> and restart the server. The API works without the pages.</p></html>`
 
-/**
- * Serves one page at `/` and at every `/app/…`, where it does its own routing, and the files beside
- * it.
- * @param root the folder of the built UI
- */
-export async function serveUi(app: FastifyInstance, root: string): Promise<void> {
+/** The page does its own routing; at these addresses it has something to show. */
+const pageRoutes = [
+  '/app',
+  '/app/new',
+  '/app/c/:id',
+  '/app/c/:id/history',
+  '/app/agents',
+  '/app/agents/runs',
+  '/app/agents/runs/:id',
+  '/app/agents/:id',
+  '/app/settings',
+  ...['appearance', 'devices', 'activity', 'data', 'account'].map(
+    (name) => `/app/settings/${name}`,
+  ),
+  '/app/sign-in',
+  '/app/sign-up',
+].flatMap((url) => [url, `${url}/`])
+
+export interface StaticUiDeps {
+  /** The folder of the built UI. */
+  root: string
+  /** The files of other builds. Absent: there is only this one. */
+  keptFiles?: Pick<KeptFiles, 'find'>
+  /** Look-ups of other builds' files are counted, because each one asks the database. */
+  requestLimits: Pick<RequestLimits, 'countAddress'>
+}
+
+/** Serves one page at every address of a page, and the files beside it. */
+export async function serveUi(
+  app: FastifyInstance,
+  { root, keptFiles, requestLimits }: StaticUiDeps,
+): Promise<void> {
   if (!existsSync(join(root, PAGE))) {
     const missing = (_request: unknown, reply: FastifyReply) =>
       reply.status(503).header('cache-control', 'no-store').type('text/html').send(MISSING)
-    for (const url of ['/', '/app', '/app/*']) app.get(url, missing)
+    for (const url of ['/', ...pageRoutes]) app.get(url, missing)
     return
   }
   await app.register(fastifyStatic, {
@@ -30,16 +63,66 @@ export async function serveUi(app: FastifyInstance, root: string): Promise<void>
   })
   const page = (_request: unknown, reply: FastifyReply) =>
     reply.header('cache-control', 'no-cache').sendFile(PAGE)
-  for (const url of ['/', '/app', '/app/*']) app.get(url, page)
+  for (const url of ['/', ...pageRoutes]) app.get(url, page)
 
-  app.get<{ Params: { '*': string } }>('/assets/*', (request, reply) =>
-    reply
-      .header('cache-control', 'public, max-age=31536000, immutable')
-      .sendFile(request.params['*'], join(root, 'assets')),
-  )
+  const assets = join(root, 'assets')
+  app.get<{ Params: { '*': string } }>('/assets/*', async (request, reply) => {
+    const name = request.params['*']
+    reply.header('cache-control', 'public, max-age=31536000, immutable')
+    const file = await keptFile(name, request)
+    if (!file) return reply.sendFile(name, assets)
+    if (file.encoding) reply.header('content-encoding', file.encoding)
+    return reply.header('vary', 'Origin, Accept-Encoding').type(file.mediaType).send(file.content)
+  })
+  /** A file that this build doesn't have. */
+  async function keptFile(name: string, request: FastifyRequest): Promise<ServedFile | undefined> {
+    if (!keptFiles || !ASSET_NAME.test(name)) return undefined
+    const isHere = await access(join(assets, name)).then(
+      () => true,
+      () => false,
+    )
+    if (isHere) return undefined
+    requestLimits.countAddress(request.ip)
+    return keptFiles.find(name, /\bbr\b/.test(request.headers['accept-encoding'] ?? ''))
+  }
   for (const entry of readdirSync(root, { withFileTypes: true }))
     if (entry.isFile() && entry.name !== PAGE && !/\.(br|gz)$/.test(entry.name))
       app.get(`/${encodeURI(entry.name)}`, (_request, reply) =>
         reply.header('cache-control', 'public, max-age=3600').sendFile(entry.name),
       )
+}
+
+/** Whether a person asks: browsers name HTML when they navigate, programs don't. */
+const asksForPage = ({ method, headers }: FastifyRequest): boolean =>
+  (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.accept ?? '')
+
+/**
+ * Answers a request for an address that nothing has. A person gets the page, which says so.
+ * @param root the folder of the built UI
+ */
+export const refuseUnknownAddress =
+  (root: string) =>
+  async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const page = asksForPage(request) && (await readFile(join(root, PAGE)).catch(() => undefined))
+    if (page)
+      return reply.status(404).header('cache-control', 'no-store').type('text/html').send(page)
+    throw isReadable(request.originalUrl)
+      ? new Fault('not_found', { detail: 'There is nothing at this address' })
+      : new Fault('invalid', { detail: 'The address is not valid' })
+  }
+
+/** An address that nothing has. */
+const UNKNOWN = '/-'
+
+/** An address that isn't UTF-8 names nothing. As an unknown one, it passes all hooks. */
+export const routableUrl = ({ url = '' }: { url?: string }): string =>
+  isReadable(url) ? url : UNKNOWN
+
+function isReadable(url: string): boolean {
+  try {
+    decodeURIComponent(url.split('?', 1)[0]!)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -14,6 +14,8 @@ export const userDataHandlers = ({ activity, exports, imports }: UserDataUseCase
   ({
     listActivity: ({ query }, { caller }) => activity.list(caller.user_id, query),
     exportMe: (_asked, { caller }) => exports.everything(caller.user_id),
+    getImport: (_asked, { caller }) =>
+      Promise.resolve({ position: imports.positionOf(caller.user_id) ?? null }),
     importMe: ({ body }, { caller, response }) => imports.run(caller, body, response.abandoned()),
     getConversationMarkdown: ({ params }, { caller }) =>
       exports.markdown(caller.user_id, params.id),

@@ -8,6 +8,7 @@ import type {
   HeadDocument,
   LeaseDocument,
   MessageDocument,
+  PageFileDocument,
   RunDocument,
   SessionDocument,
   UserDocument,
@@ -48,6 +49,7 @@ export interface Database {
   agent_runs: Collection<RunDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
+  page_files: Collection<PageFileDocument>
   close(): Promise<void>
 }
 
@@ -85,6 +87,7 @@ export async function openDatabase(url: string): Promise<Database> {
     agent_runs: db.collection('agent_runs'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
+    page_files: db.collection('page_files'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -148,5 +151,6 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'running',
       },
     ]),
+    create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
   ])
 }

@@ -182,3 +182,12 @@ export interface FeedDocument {
   name?: string
   at?: Date
 }
+
+/** A file of a build of the page. The name is unique to its content. */
+export interface PageFileDocument {
+  _id: string
+  content: Buffer
+  encoding: 'br' | null
+  /** Each node of the build moves it on; afterwards the database removes the file. */
+  expires_at: Date
+}

@@ -21,6 +21,7 @@ export interface SchemaMigration {
 const migrations: readonly SchemaMigration[] = [
   { name: 'the first indexes', run: ensureIndexes },
   { name: 'users whom a host brings', run: ensureIndexes },
+  { name: 'files of the page', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

@@ -80,6 +80,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getImport: async () => ({}),
   importMe: async () => ({
     body: {
       source: 'lockstep',
@@ -184,26 +185,66 @@ export const commandPayloads: {
 }
 
 /**
- * The answer to another user with the same request. The default is `not_found`. `own`: the request
- * names nothing of the owner, and is done to the other user's own data.
+ * The answer to another user with the same request. `own`: the request names nothing of the owner,
+ * and is done to the other user's own data. `open`: the route serves people without a session.
  */
-export const strangers: Partial<Record<string, ErrorCode | 'own'>> = {
-  logout: 'own',
-  getMe: 'own',
-  renameMe: 'username_taken',
-  changePassword: 'invalid_credentials',
-  deleteMe: 'invalid_credentials',
-  getPreferences: 'own',
-  putPreferences: 'own',
-  listSessions: 'own',
-  listActivity: 'own',
-  exportMe: 'own',
-  importMe: 'own',
-  listConversations: 'own',
-  createConversation: 'own',
-  listAgents: 'own',
-  listRuns: 'own',
-  'conversations create': 'own',
-  'preferences update': 'own',
-  'account viewing': 'own',
+type AnswerToStranger = ErrorCode | 'own'
+
+/** A route or command without an answer here is a type error. */
+export const strangers: {
+  routes: Record<RouteName, AnswerToStranger | 'open'>
+  commands: {
+    [T in Topic]: Record<keyof (CommandPayloads[T] & UnloggedPayloads[T]), AnswerToStranger>
+  }
+} = {
+  routes: {
+    register: 'open',
+    login: 'open',
+    getSignInMethods: 'open',
+    logout: 'own',
+    getMe: 'own',
+    renameMe: 'username_taken',
+    changePassword: 'invalid_credentials',
+    deleteMe: 'invalid_credentials',
+    getPreferences: 'own',
+    putPreferences: 'own',
+    listSessions: 'own',
+    revokeSession: 'not_found',
+    listActivity: 'own',
+    exportMe: 'own',
+    getImport: 'own',
+    importMe: 'own',
+    listConversations: 'own',
+    createConversation: 'own',
+    getConversation: 'not_found',
+    putConversation: 'not_found',
+    deleteConversation: 'not_found',
+    restoreConversation: 'not_found',
+    purgeConversation: 'not_found',
+    getConversationAt: 'not_found',
+    rewindConversation: 'not_found',
+    getConversationMarkdown: 'not_found',
+    listAgents: 'own',
+    listRuns: 'own',
+    createRun: 'not_found',
+    getRun: 'not_found',
+    deleteRun: 'not_found',
+    stopRun: 'not_found',
+  },
+  commands: {
+    conversations: {
+      create: 'own',
+      update: 'not_found',
+      append: 'not_found',
+      delete: 'not_found',
+      restore: 'not_found',
+      rewind: 'not_found',
+      purge: 'not_found',
+      reply: 'not_found',
+      stop: 'not_found',
+    },
+    preferences: { update: 'own' },
+    agents: { run: 'not_found', stop: 'not_found', delete: 'not_found' },
+    account: { revoke: 'not_found', viewing: 'own' },
+  },
 }

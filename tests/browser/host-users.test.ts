@@ -67,3 +67,21 @@ test('a user who signs in through the provider needs no password, not even to de
   await page.getByRole('button', { name: 'Delete everything' }).click()
   await waitForVisible(page.getByText('Your account and everything in it has been deleted.'))
 })
+
+test('a user who followed a link while signed out is led to it, also when the first attempt fails', async () => {
+  const page = await windows.open(node.url, '/app/settings/devices?x=1')
+  const signInLink = page.getByRole('link', { name: 'Continue with Example' })
+  provider.errorCode = 'access_denied'
+  await signInLink.click()
+  await waitForVisible(page.getByText('Sign-in was cancelled.'))
+  provider.errorCode = undefined
+  await signInLink.click()
+  await waitForVisible(page.getByText('This device', { exact: true }))
+  expect(page.url()).toBe(`${node.url}/app/settings/devices?x=1`)
+})
+
+test('a foreign address to return to leads to the start page', async () => {
+  const page = await windows.open(node.url, '/auth/oidc?return=https://example.com/app/c')
+  await waitForVisible(composer(page))
+  expect(page.url()).toBe(`${node.url}/app`)
+})

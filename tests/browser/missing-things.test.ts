@@ -51,7 +51,7 @@ test('an address that leads nowhere says so, and everything else goes on', async
   }
 })
 
-test.each(['/app/c/notauuid', '/app/nonsense'])(
+test.each(['/app/c/notauuid', '/app/nonsense', '/nonsense', '/app/c/%E0%A4%A'])(
   'a page that is opened at %s has its list and is live',
   async (path) => {
     const alice = await signUp(shared.node, 'alice')
@@ -62,6 +62,31 @@ test.each(['/app/c/notauuid', '/app/nonsense'])(
     await waitForVisible(page.getByRole('main').getByRole('link', { name: /chats/ }))
   },
 )
+
+test('an address outside of the app says so to somebody who is signed out', async () => {
+  const page = await windows.open(shared.node.url, '/nonsense')
+  await waitForVisible(page.getByRole('heading', { name: 'Page not found' }))
+  await page.getByRole('link', { name: 'Back to chats' }).click()
+  await waitForVisible(page.getByRole('button', { name: 'Sign in' }))
+})
+
+test('a conversation that was never opened here can’t be shown while offline, which the page says, and it appears afterwards', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await alice.ask('createConversation', {
+    body: { title: 'Not opened', messages: [{ role: 'user', content: 'Hello from before' }] },
+  })
+  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const page = await windows.open(`http://${wire.address}`, '/app', { person: alice })
+  await waitForVisible(listedConversation(page, 'Not opened'))
+  await waitForVisible(page.getByText('Live on all devices').first())
+  wire.cut()
+  await waitForVisible(page.getByRole('complementary').getByText('Offline'))
+  await listedConversation(page, 'Not opened').click()
+  await waitForVisible(page.getByText('this chat’s messages aren’t on this device yet'))
+  wire.restore()
+  await waitForVisible(page.getByText('Hello from before').last(), 30_000)
+  await waitForHidden(page.getByText('this chat’s messages aren’t on this device yet'))
+})
 
 test('a conversation that is purged elsewhere while it is open is gone, and what was being written is kept', async () => {
   const alice = await signUp(shared.node, 'alice')

@@ -45,7 +45,10 @@ export class Cluster implements AsyncDisposable {
   readonly nodes: NodeProcess[] = []
   readonly databaseUrl: string
   redis!: TestRedis
-  /** A load balancer: its address leads to any node that is alive. */
+  /**
+   * A load balancer: its address leads to any node that is alive and has not been asked to stop. In
+   * production, a node keeps serving until load balancers have noticed that (`leave`).
+   */
   balancer!: { url: string }
 
   private constructor(options: ClusterOptions) {
@@ -73,7 +76,7 @@ export class Cluster implements AsyncDisposable {
     this.nodes.push(await this.#spawn(0))
     const others = Array.from({ length: size - 1 }, (_, i) => this.#spawn(i + 1))
     this.nodes.push(...(await Promise.all(others)))
-    const balancer = await startBalancer(() => this.alive())
+    const balancer = await startBalancer(() => this.alive().filter(({ isStopping }) => !isStopping))
     this.#stack.use(balancer)
     this.balancer = balancer
     await this.untilHealthy()

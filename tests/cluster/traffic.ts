@@ -119,8 +119,16 @@ export class Traffic implements AsyncDisposable {
 
   /** Resolves when every device has what the database has at the time of the call. */
   async untilDelivered(within = 20_000): Promise<void> {
-    const { seq } = await this.person.ask('listConversations')
+    const { seq } = await this.#stored()
     for (const { follower } of this.devices) await follower.caughtUp(seq, within)
+  }
+
+  /** Asks until a node answers: the line to a node that has just died fails once. */
+  #stored() {
+    return eventually(() => this.person.ask('listConversations'), {
+      within: 20_000,
+      what: 'the database answers',
+    })
   }
 
   /** Stops writing, and verifies that the devices, the documents and the log agree exactly. */
@@ -128,10 +136,7 @@ export class Traffic implements AsyncDisposable {
     this.#writing = false
     await Promise.all(this.#writers)
     this.#verifyNoFailure()
-    const goal = await eventually(() => this.person.ask('listConversations'), {
-      within,
-      what: 'the database answers',
-    })
+    const goal = await this.#stored()
     for (const device of this.devices) await device.follower.caughtUp(goal.seq, within)
     const stored = await storedState(this.person, 'conversations')
     for (const { follower } of this.devices) {

@@ -267,7 +267,7 @@ describe('what is not supported is refused with the code of a mongod', () => {
       9,
       () => freshCollection().updateOne({}, { $frob: { a: 1 } } as never),
     ],
-    ['a transaction', 20, () => transaction()],
+    ['a transaction', 263, () => transaction()],
     [
       'dropping an unknown index',
       27,
@@ -346,3 +346,24 @@ test('maxTimeMS ends a query that takes too long', async () => {
   await expect(slow).rejects.toMatchObject({ code: 50 })
   expect(await items.findOne({ _id: '0-1' }, { maxTimeMS: 10_000 })).toMatchObject({ _id: '0-1' })
 })
+
+test('a findOneAndUpdate whose outcome can’t be shown has changed nothing', async () => {
+  const items = freshCollection()
+  await items.insertOne({ _id: 'a', n: 1, list: [1] })
+  const projection = { 'list.$': 1 } as const
+  const options = { projection, returnDocument: 'after' } as const
+  await expect(
+    items.findOneAndUpdate({ _id: 'a' }, { $inc: { n: 1 } }, options),
+  ).rejects.toMatchObject({ code: 51246 })
+  expect(await items.findOne({ _id: 'a' })).toEqual({ _id: 'a', n: 1, list: [1] })
+})
+
+test('100,000 documents are deleted in a time like that of their insertion', async () => {
+  const items = freshCollection()
+  const page = Array.from({ length: 50_000 }, (_, n) => n)
+  const began = performance.now()
+  for (const half of ['a', 'b']) await items.insertMany(page.map((n) => ({ _id: `${half}${n}` })))
+  const before = performance.now()
+  expect(await items.deleteMany({})).toMatchObject({ deletedCount: 100_000 })
+  expect(performance.now() - before).toBeLessThan(3 * (before - began))
+}, 60_000)

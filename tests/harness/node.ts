@@ -54,6 +54,8 @@ export async function startNode(
 
 export interface NodeProcess extends TestNode {
   process: TestProcess
+  /** `stop` has been called. */
+  readonly isStopping: boolean
 }
 
 /**
@@ -80,9 +82,19 @@ export async function spawnNode(
     },
   })
   const [url] = /http:\/\/\S+/.exec(await owned.line(/ is at http:/, { within: 90_000 })) ?? []
+  let isStopping = false
   const stop = async () => {
+    isStopping = true
     owned.signal('SIGTERM')
     await owned.exited
   }
-  return { url: url!, process: owned, stop, [Symbol.asyncDispose]: () => owned.kill() }
+  return {
+    url: url!,
+    process: owned,
+    get isStopping() {
+      return isStopping
+    },
+    stop,
+    [Symbol.asyncDispose]: () => owned.kill(),
+  }
 }

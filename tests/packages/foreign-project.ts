@@ -16,20 +16,32 @@ export interface ForeignProject extends AsyncDisposable {
   write(name: string, text: string): Promise<string>
 }
 
-/** Packs every package and installs all tarballs together. */
-export async function createForeignProject(): Promise<ForeignProject> {
+export interface ForeignProjectOptions {
+  /** The packages of this repository that the project installs. Default: all. */
+  packages?: readonly string[]
+  /** Packages of the registry that it installs beside them. */
+  beside?: readonly string[]
+}
+
+/** Packs the packages and installs all tarballs together. */
+export async function createForeignProject({
+  packages = [],
+  beside = [],
+}: ForeignProjectOptions = {}): Promise<ForeignProject> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lockstep-foreign-project-'))
   const write = async (name: string, text: string): Promise<string> => {
     const file = path.join(folder, name)
     await writeFile(file, text)
     return file
   }
-  await run(process.execPath, [path.join(root, 'tools/pack.ts'), '--destination', folder])
+  const wanted = packages.flatMap((name) => ['--package', name])
+  const pack = path.join(root, 'tools/pack.ts')
+  await run(process.execPath, [pack, '--destination', folder, ...wanted])
   await write('package.json', JSON.stringify({ name: 'foreign', version: '1.0.0', type: 'module' }))
   await write('package-lock.json', lockOfRegistryPackages())
   const tarballs = globSync('*.tgz', { cwd: folder }).map((name) => `./${name}`)
   const options = ['--prefer-offline', '--no-audit', '--no-fund', '--ignore-scripts', '--silent']
-  await run('npm', ['install', ...options, ...tarballs], { cwd: folder })
+  await run('npm', ['install', ...options, ...tarballs, ...beside], { cwd: folder })
   return {
     folder,
     write,

@@ -193,7 +193,7 @@ describe('@lockstep/embedded-mongo', () => {
 })
 
 describe('every tarball', () => {
-  const names = ['client', 'protocol', 'embedded-mongo']
+  const names = ['client', 'react', 'svelte', 'vue', 'protocol', 'embedded-mongo']
 
   test.each(names)(
     '@lockstep/%s has what an installed package needs, and no more',

@@ -106,7 +106,7 @@ describe('large bodies', () => {
 
   test('that stall are ended and give their turn back', async () => {
     await using http = await serveWith({
-      largeImports: 1,
+      spooledBytes: 1.5 * MAX_IN_MEMORY_BYTES,
       timings: { ...httpSettings.timings, body: 300 },
     })
     using slow = await beginning(http)
@@ -117,7 +117,7 @@ describe('large bodies', () => {
   })
 
   test('whose sender disconnects give their turn back', async () => {
-    await using http = await serveWith({ largeImports: 1 })
+    await using http = await serveWith({ spooledBytes: 1.5 * MAX_IN_MEMORY_BYTES })
     const gone = await beginning(http)
     await eventually(async () => expect((await send(http.url, signedIn)).status).toBe(429))
     gone.socket.destroy()

@@ -23,7 +23,7 @@ describe('pages', () => {
 
   test('say so if they are not built, and the API works', async () => {
     await using http = await serveHttp(echo)
-    for (const path of ['/', '/app', '/app/x']) {
+    for (const path of ['/', '/app', '/app/c/x']) {
       const reply = await request<string>(http.url + path, 'GET')
       expect(reply.status).toBe(503)
       expect(reply.body).toContain('npm run build')
@@ -71,6 +71,55 @@ describe('pages', () => {
     } finally {
       await rm(uiRoot, { recursive: true })
     }
+  })
+})
+
+describe('an address that nothing has', () => {
+  const asPerson = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
+  const unknown = [
+    '/nonsense',
+    '/app/nonsense',
+    '/app/c',
+    '/app/c/a/b',
+    '/conversationsx',
+    '/assetsx',
+  ]
+  const malformed = ['/app/c/%E0%A4%A', '/%', '/conversations/%ff', '/app/%E0%A4%A?x=1']
+
+  test('is a page for people and a problem for programs', async () => {
+    const uiRoot = await mkdtemp(join(tmpdir(), 'lockstep-ui-'))
+    await writeFile(join(uiRoot, 'index.html'), '<!doctype html>the page')
+    try {
+      await using http = await serveHttp(echo, { uiRoot })
+      for (const path of [...unknown, ...malformed, `/app/c/${'x'.repeat(3_000)}/y`]) {
+        const { status, body, headers } = await request<string>(
+          http.url + path,
+          'GET',
+          undefined,
+          asPerson,
+        )
+        expect([path, status, body]).toEqual([path, 404, '<!doctype html>the page'])
+        expect(headers.get('content-type')).toMatch(/^text\/html/)
+        expect(headers.get('content-security-policy')).toContain("script-src 'self';")
+        for (const accept of ['application/json', '*/*']) {
+          const answer = await request(http.url + path, 'GET', undefined, { accept })
+          if (malformed.includes(path)) expectProblem(answer, 'invalid', 422)
+          else expectProblem(answer, 'not_found', 404)
+        }
+        expect((await request(http.url + path, 'POST', undefined, asPerson)).status).not.toBe(200)
+      }
+    } finally {
+      await rm(uiRoot, { recursive: true })
+    }
+  })
+
+  test('is a problem for everybody if the pages are not built', async () => {
+    await using http = await serveHttp(echo)
+    expectProblem(
+      await request(`${http.url}/nonsense`, 'GET', undefined, asPerson),
+      'not_found',
+      404,
+    )
   })
 })
 

@@ -73,10 +73,74 @@ test('an engine that starts while the server is away waits, and its state says s
   const device = await user.device({ live: false })
   device.wire.goOffline()
   await user.time.until(() => device.engine.connection === 'offline')
-  expect(device.engine.state).toEqual({ name: 'starting' })
+  expect(device.engine.state).toMatchObject({
+    name: 'starting',
+    problem: { code: 'unavailable', detail: expect.any(String) },
+  })
   device.wire.goOnline()
   device.engine.nudge()
   await user.time.until(() => device.engine.connection === 'live', 1_000)
+})
+
+test('start, stop and start in one turn leaves the engine started, as a framework that mounts twice does', async () => {
+  await using user = new SimulatedUser()
+  const { engine } = await user.device()
+  await engine.stop()
+  const first = engine.start()
+  const stopped = engine.stop()
+  const second = engine.start()
+  await user.time.until(() => engine.connection === 'live')
+  await stopped
+  expect(await first).toEqual({ name: 'stopped' })
+  expect(await second).toBe(engine.state)
+  expect(engine.state.name).toBe('ready')
+})
+
+test('a stop during a start ends it, whoever awaits it', async () => {
+  await using user = new SimulatedUser()
+  const { engine } = await user.device()
+  await engine.stop()
+  const starting = [engine.start(), engine.start()]
+  await engine.stop()
+  expect(await Promise.all(starting)).toEqual([{ name: 'stopped' }, { name: 'stopped' }])
+  expect(engine.state).toEqual({ name: 'stopped' })
+})
+
+test('a snapshot is the same object until something has changed, and subscribe needs no receiver', async () => {
+  await using user = new SimulatedUser()
+  const [device, other] = [await user.device(), await user.device()]
+  const { engine } = device
+  other.engine.account.viewing(newId())
+  device.wire.faults = { ...noFaults, drops: (what) => what === 'command' }
+  engine.conversations.create({ title: 'pending' })
+  await user.time.pass(1_000)
+  const read = () => [
+    engine.state,
+    engine.outbox,
+    engine.account.user,
+    engine.account.session,
+    engine.account.sessions,
+    engine.account.presence,
+    engine.account.outbox,
+    engine.conversations.cursor,
+    engine.conversations.list('active'),
+    engine.conversations.outbox,
+    engine.preferences.value,
+    engine.preferences.cursor,
+    engine.agents.agents,
+    engine.agents.runs,
+  ]
+  const before = read()
+  for (const [i, value] of read().entries()) expect(value).toBe(before[i])
+
+  let calls = 0
+  const { subscribe } = engine.preferences
+  const end = [subscribe(() => calls++), (0, engine.subscribe)(() => calls++)]
+  engine.preferences.update({ a: 1 })
+  await user.time.pass(10)
+  expect(calls).toBeGreaterThanOrEqual(2)
+  expect(engine.outbox).not.toBe(before[1])
+  end.forEach((unsubscribe) => unsubscribe())
 })
 
 test('reconnects are spread over a growing interval of at most ten seconds', async () => {

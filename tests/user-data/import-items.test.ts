@@ -12,7 +12,7 @@ import { readImport } from '@lockstep/imports/reading/read-import'
 import { parsers } from '@lockstep/imports/sources/parsers'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { toByteSource } from '../../realtime/commands/import/import-body.ts'
-import { openItemReader } from '../../realtime/commands/import/item-reader.ts'
+import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
 import { derivedId } from '../../realtime/log/entry.ts'
 
 const sources = Object.keys(parsers) as ImportSource[]
@@ -192,7 +192,7 @@ test('a body that is larger than the heap of its reader is read item by item', a
   await file.appendFile(']},"source":"claude"}')
   const { size } = await file.stat()
   expect(size).toBeGreaterThan(HEAP_MB * 1_500_000)
-  const reader = await openItemReader({ fd: file.fd, size }, { heapMb: HEAP_MB })
+  const reader = await createItemReaders()({ fd: file.fd, size }, { heapMb: HEAP_MB })
   let count = 0
   for (let item = await reader.next(); item; item = await reader.next())
     if (item.kind === 'conversation') count++

@@ -11,6 +11,7 @@ import type { WireChange } from '@lockstep/protocol/change'
 import { isKnown, isKnownOf } from '@lockstep/protocol/known-change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
 import type { Presence } from '@lockstep/protocol/sync'
+import { Memo } from './memo.ts'
 import { createCommand } from './outgoing-command.ts'
 import { getMe, listSessions } from './rest/account.ts'
 import type { Call } from './rest/call.ts'
@@ -39,6 +40,8 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   #signedIn: SignedInUser | undefined
   #presence: ReadonlyMap<string, Presence> = new Map()
   #viewing: string | null | undefined
+  readonly #user = new Memo<User>()
+  readonly #sessions = new Memo<readonly ListedSession[]>()
 
   constructor({ call, changed, expelled }: AccountClientDeps) {
     super()
@@ -67,7 +70,8 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
     const user = this.#signedIn?.user
     const held = this.topic.view(KEY)
     if (!user || !held || held.username === user.username) return user
-    return { ...user, username: held.username }
+    const { username } = held
+    return this.#user.get([user, username], () => ({ ...user, username }))
   }
   get session(): Session | undefined {
     return this.#signedIn?.session
@@ -77,17 +81,10 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   }
 
   get sessions(): readonly ListedSession[] {
-    const sessions: readonly (Session & Partial<ListedSession>)[] =
-      this.topic.view(KEY)?.sessions ?? []
-    const online = new Set(Array.from(this.#presence.values(), ({ session_id }) => session_id))
-    return sessions
-      .map((session) => ({
-        ...session,
-        last_seen_at: session.last_seen_at ?? session.created_at,
-        current: session.id === this.session?.id,
-        online: online.has(session.id) || session.id === this.session?.id,
-      }))
-      .sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
+    const [held, presence, current] = [this.topic.view(KEY), this.#presence, this.session]
+    return this.#sessions.get([held, presence, current], () =>
+      listed(held?.sessions ?? [], presence, current),
+    )
   }
 
   revoke(session_id: string): IssuedCommand {
@@ -129,6 +126,23 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
     this.#presence = presence
     this.topic.notify()
   }
+}
+
+/** The sessions as they are shown, newest first. */
+function listed(
+  sessions: readonly (Session & Partial<ListedSession>)[],
+  presence: ReadonlyMap<string, Presence>,
+  current: Session | undefined,
+): readonly ListedSession[] {
+  const online = new Set(Array.from(presence.values(), ({ session_id }) => session_id))
+  return sessions
+    .map((session) => ({
+      ...session,
+      last_seen_at: session.last_seen_at ?? session.created_at,
+      current: session.id === current?.id,
+      online: online.has(session.id) || session.id === current?.id,
+    }))
+    .sort((a, b) => (a.created_at < b.created_at ? 1 : -1))
 }
 
 function accountModel(call: Call): TopicModel<HeldAccount> {

@@ -29,3 +29,4 @@ export type {
   TopicView,
 } from './views.ts'
 export { Fault } from '@lockstep/protocol/errors'
+export type { Json } from '@lockstep/protocol/free-form'

@@ -16,6 +16,7 @@ import { AgentsClient } from './agents-client.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
 import { Lifetime } from './lifetime.ts'
+import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
 import { systemClock, type Clock, type Connect } from './platform.ts'
 import { PreferencesClient } from './preferences-client.ts'
@@ -48,13 +49,13 @@ export interface EngineOptions {
 }
 
 /**
- * `starting`: the engine asks the server who is signed in, as long as it takes. `signed-out`:
- * nobody is, or not any more. State and outbox are gone; sign in with `call` and `start` again.
- * `stopped`: not started, stopped, or refused by the server for good. Then `problem` says why;
- * `protocol_unsupported` means that the page has to be reloaded.
+ * `starting`: the engine asks the server who is signed in, as long as it takes; `problem` says why
+ * the last attempt failed. `signed-out`: nobody is, or not any more. State and outbox are gone;
+ * sign in with `call` and `start` again. `stopped`: not started, stopped, or refused by the server
+ * for good. Then `problem` says why; `protocol_unsupported` means that the page has to be reloaded.
  */
 export type EngineState =
-  | { readonly name: 'starting' }
+  | { readonly name: 'starting'; readonly problem?: Problem }
   | { readonly name: 'ready'; readonly user: User; readonly session: Session }
   | { readonly name: 'signed-out' }
   | { readonly name: 'stopped'; readonly problem?: Problem }
@@ -62,7 +63,8 @@ export type EngineState =
 export interface Engine {
   /**
    * Asks the server who is signed in, loads the topics and goes live. Resolves as soon as the state
-   * is `ready`, `signed-out` or `stopped`; the topics load afterwards.
+   * is `ready`, `signed-out` or `stopped`; the topics load afterwards. After a `stop`, it starts
+   * anew, even if an earlier start was still under way.
    */
   start(): Promise<EngineState>
   /** Ends sockets, timers and requests. Unsent commands are dropped (see `unsent`). */
@@ -83,9 +85,10 @@ export interface Engine {
   readonly call: Call
   /**
    * Calls `listener` after `state`, `connection`, `unsent` or `outbox` has changed. Each topic has
-   * a `subscribe` of its own. Returns the function that ends this.
+   * a `subscribe` of its own. Returns the function that ends this. It can be passed on without the
+   * engine.
    */
-  subscribe(listener: () => void): () => void
+  readonly subscribe: (listener: () => void) => () => void
   /**
    * For when the user returns to the tab or the network is back: reconnects at once, or checks that
    * no change was missed. Cheap.
@@ -109,10 +112,11 @@ class LocalEngine implements Engine {
   readonly #options: EngineOptions
   readonly #notifier = new Notifier()
   readonly #topics: readonly FollowedTopic[]
+  readonly #outbox = new Memo<readonly OutboxItem[]>()
   #state: EngineState = { name: 'stopped' }
   #lifetime: Lifetime | undefined
   #connections: ConnectionManager | undefined
-  #starting: Promise<EngineState> | undefined
+  #starting: Promise<EngineState> = Promise.resolve(this.#state)
   #retryNow = () => {}
   #isWaiting = false
 
@@ -151,17 +155,17 @@ class LocalEngine implements Engine {
   }
 
   get outbox(): readonly OutboxItem[] {
-    const items = this.#topics.flatMap(({ outbox }) => outbox)
-    return items.sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? -1 : 1))
+    const outboxes = this.#topics.map(({ outbox }) => outbox)
+    return this.#outbox.get(outboxes, () =>
+      outboxes.flat().sort((a, b) => (a.at === b.at ? 0 : a.at < b.at ? -1 : 1)),
+    )
   }
 
-  subscribe(listener: () => void): () => void {
-    return this.#notifier.subscribe(listener)
-  }
+  readonly subscribe = (listener: () => void): (() => void) => this.#notifier.subscribe(listener)
 
   start(): Promise<EngineState> {
     if (this.#state.name === 'ready') return Promise.resolve(this.#state)
-    this.#starting ??= this.#start().finally(() => (this.#starting = undefined))
+    if (this.#state.name !== 'starting') this.#starting = this.#start()
     return this.#starting
   }
 
@@ -183,20 +187,23 @@ class LocalEngine implements Engine {
     this.#setState({ name: 'starting' })
     for (let attempt = 0; !lifetime.ended; attempt++) {
       try {
-        const { user, session } = await this.call('getMe', {}, { signal: lifetime.signal })
-        if (!lifetime.ended) this.#begin(lifetime, user, session)
-        break
+        const me = this.call('getMe', {}, { signal: lifetime.signal })
+        const { user, session } = await lifetime.race(me)
+        if (lifetime.ended) break
+        this.#begin(lifetime, user, session)
+        return this.#state
       } catch (error) {
         if (!(error instanceof Fault)) throw error
         if (lifetime.ended) break
         if (errors[error.code].closes) {
           this.#rejected(error)
-          break
+          return this.#state
         }
+        this.#setState({ name: 'starting', problem: toProblem(error) })
         await this.#waitForRetry(lifetime, attempt, error.extra.retry_after_ms)
       }
     }
-    return this.#state
+    return { name: 'stopped' }
   }
 
   async #waitForRetry(lifetime: Lifetime, attempt: number, floor = 0): Promise<void> {

@@ -21,9 +21,7 @@ export abstract class TopicClient<State extends object> implements TopicView {
   get outbox(): readonly OutboxItem[] {
     return this.topic.outbox
   }
-  subscribe(listener: () => void): () => void {
-    return this.topic.subscribe(listener)
-  }
+  readonly subscribe = (listener: () => void): (() => void) => this.topic.subscribe(listener)
 
   /** Somebody has signed in. */
   begin(session: EngineSession): void {

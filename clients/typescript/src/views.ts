@@ -75,9 +75,9 @@ export interface TopicView {
   readonly outbox: readonly OutboxItem[]
   /**
    * Calls `listener` after any snapshot of the topic has changed, at most once per microtask.
-   * Returns the function that ends this.
+   * Returns the function that ends this. It can be passed on without the topic.
    */
-  subscribe(listener: () => void): () => void
+  readonly subscribe: (listener: () => void) => () => void
 }
 
 export type ListState = 'active' | 'archived' | 'trash'

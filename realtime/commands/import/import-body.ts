@@ -6,10 +6,7 @@ import type { ByteSource } from '@lockstep/imports/reading/byte-source'
 /** JSON in UTF-8: its bytes, or an open file of `size` bytes. */
 export type ImportBody = Uint8Array | { fd: number; size: number }
 
-/**
- * A body of up to this many bytes stays in memory and is read on the main thread, within
- * milliseconds. A larger one needs a file, a thread, and a place in the queue of large imports.
- */
+/** A body of up to this many bytes stays in memory. A larger one needs a file. */
 export const MAX_IN_MEMORY_BYTES = 1_000_000
 
 /** Small, because all items of a chunk, maybe tens of thousands, are cut and held at once. */

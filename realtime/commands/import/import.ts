@@ -1,6 +1,5 @@
 // Imports what users have elsewhere, item by item. An item that fails doesn't stop the others.
 // Repeating an import, even one that was interrupted, adds only what is missing.
-import type { NormalizedItem } from '@lockstep/imports/reading/normalize'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
@@ -8,6 +7,7 @@ import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import type { Answer } from '@lockstep/protocol/rest'
 import { firstCharacters } from '@lockstep/protocol/text'
 import type { Topic } from '@lockstep/protocol/topics'
+import { FairTurns, type FairTurnsOptions, type Turn } from '../../concurrency/fair-turns.ts'
 import type { Decided } from '../../log/append.ts'
 import type { Caller } from '../../log/entry.ts'
 import type { Log } from '../../log/log.ts'
@@ -29,13 +29,13 @@ import {
   missingPreferences,
 } from './decisions.ts'
 import type { ImportBody } from './import-body.ts'
-import { importStopped, openItemReader } from './item-reader.ts'
+import { createItemReaders, importStopped, type ReadItem } from './item-reader.ts'
 
 type Result = Answer<'importMe'>
 /** What an import did with one item. */
 type ItemOutcome = 'created' | 'updated' | 'skipped'
-type ItemOf<Kind extends NormalizedItem['kind']> = Extract<NormalizedItem, { kind: Kind }>
-type ImportableItem = Exclude<NormalizedItem, ItemOf<'failed'>>
+type ItemOf<Kind extends ReadItem['kind']> = Extract<ReadItem, { kind: Kind }>
+type ImportableItem = Exclude<ReadItem, ItemOf<'failed'>>
 
 /** The most failed items in one request: more of their reasons would fill the memory. */
 const MAX_FAILED = 10_000
@@ -50,16 +50,32 @@ interface ImportItemsOptions {
   /** Ends the import between two items. */
   stop?: AbortSignal
   maxFailed?: number
+  /** Called before each item. */
+  beforeItem?: () => Promise<void>
 }
+
+/** The work that users' imports share, so that nobody's keeps others' from going on. */
+const TURNS: FairTurnsOptions = { places: 2, sliceMs: 2_000 }
+/** The most imports that wait for their turn: of one user, and in all. */
+const MAX_WAITING = { ofUser: 4, inAll: 200 }
+/** An import that gets no turn within this time is refused (ms). */
+const MAX_WAIT_MS = 50_000
+const RETRY_MS = 10_000
 
 export interface ImportUseCases {
   /**
    * Imports the items of a request. A dry run returns the same counts and writes nothing. Throws
-   * `invalid` if the body isn't a request to import or its data isn't of its source, and
-   * `unavailable` if the database becomes unreachable or `stop` is aborted. Items before that stay
-   * imported, and repeating the import continues from there.
+   * `invalid` if the body isn't a request to import, its data isn't of its source or it takes too
+   * much of the processor, `rate_limited` if too many imports of this user wait, and `unavailable`
+   * if too many imports wait, the database becomes unreachable or `stop` is aborted. Items before
+   * that stay imported, and repeating the import continues from there.
    */
   run(caller: Caller, body: ImportBody, stop?: AbortSignal): Promise<Result>
+  /**
+   * The user's import that is nearest to its end: 0 if it is being read, n if n - 1 others come
+   * before it. Undefined: the user has no import here.
+   */
+  positionOf(user_id: string): number | undefined
   /**
    * Imports items that were read elsewhere. `next` returns undefined after the last item. Throws
    * `invalid` if more than `maxFailed` items fail, and `unavailable` as `run` does.
@@ -67,7 +83,7 @@ export interface ImportUseCases {
   importItems(
     caller: Caller,
     dry_run: boolean,
-    next: () => Promise<NormalizedItem | undefined>,
+    next: () => Promise<ReadItem | undefined>,
     options?: ImportItemsOptions,
   ): Promise<Result>
 }
@@ -78,6 +94,7 @@ export interface ImportDeps {
   preferences: PreferencesUseCases
   logger: Logger
   quota?: ConversationQuota
+  turns?: FairTurnsOptions
 }
 
 export function createImport({
@@ -86,7 +103,25 @@ export function createImport({
   preferences,
   logger,
   quota = createConversationQuota(database, log),
+  turns: turnsOptions = TURNS,
 }: ImportDeps): ImportUseCases {
+  const openReader = createItemReaders()
+  const turns = new FairTurns(turnsOptions)
+
+  async function takeTurn(user_id: string, stop: AbortSignal): Promise<Turn> {
+    if (turns.waiting(user_id) >= MAX_WAITING.ofUser)
+      throw new Fault('rate_limited', {
+        detail: 'Other imports of yours are waiting: try again when they have ended',
+        retry_after_ms: RETRY_MS,
+      })
+    if (turns.waiting() >= MAX_WAITING.inAll) throw tooManyImports()
+    try {
+      return await turns.take(user_id, AbortSignal.any([stop, AbortSignal.timeout(MAX_WAIT_MS)]))
+    } catch {
+      throw stop.aborted ? importStopped() : tooManyImports()
+    }
+  }
+
   const applyByAppending =
     (caller: Caller): Apply =>
     async (entity, decide) => {
@@ -116,13 +151,15 @@ export function createImport({
     let outcome: ItemOutcome = 'skipped'
     let needsCompletion = isPartial
     const conversation = { topic: 'conversations' as const, entity_id: summary.id }
-    for (const [index, messages] of slices.entries()) {
+    let index = 0
+    for await (const messages of slices) {
+      const isFirst = index++ === 0
       let wasUnfinished = false
       const needs = { messages: messages.map(({ id }) => id), quota }
       const decision = await apply({ ...conversation, needs }, ({ held, isFull }, context) => {
         if (isFull && held === undefined) throw quotaReached()
         wasUnfinished = isUnfinished(held)
-        if (index > 0 && !isConversation(held))
+        if (!isFirst && !isConversation(held))
           throw new Fault('id_taken', { detail: 'It was removed during the import' })
         return decideSlice(held, { summary, messages, isPartial }, context)
       })
@@ -172,7 +209,7 @@ export function createImport({
     caller,
     dry,
     next,
-    { stop, maxFailed = Infinity } = {},
+    { stop, maxFailed = Infinity, beforeItem } = {},
   ) => {
     const apply = dry ? applyWithoutAppending(caller) : applyByAppending(caller)
     const result: Result = { created: 0, updated: 0, skipped: 0, failed: [] }
@@ -187,6 +224,7 @@ export function createImport({
     }
     for (;;) {
       if (stop?.aborted) throw importStopped()
+      await beforeItem?.()
       const item = await next()
       if (!item) return result
       if (result.failed.length >= maxFailed) throw tooManyFailed(maxFailed)
@@ -206,20 +244,33 @@ export function createImport({
   }
 
   return {
-    async run(caller, body, stop) {
-      const reader = await openItemReader(body, { stop })
+    async run(caller, body, stop = new AbortController().signal) {
+      const turn = await takeTurn(caller.user_id, stop)
       try {
-        return await importItems(caller, reader.dry_run, () => reader.next(), {
-          stop,
-          maxFailed: MAX_FAILED,
-        })
+        const reader = await openReader(body, { stop })
+        try {
+          return await importItems(caller, reader.dry_run, () => reader.next(), {
+            stop,
+            maxFailed: MAX_FAILED,
+            beforeItem: () => turn.share(stop),
+          })
+        } finally {
+          await reader.close()
+        }
       } finally {
-        await reader.close()
+        turn.end()
       }
     },
+    positionOf: (user_id) => turns.positionOf(user_id),
     importItems,
   }
 }
+
+const tooManyImports = (): Fault =>
+  new Fault('unavailable', {
+    detail: 'Too many people are importing at the moment: try again in a minute',
+    retry_after_ms: RETRY_MS,
+  })
 
 const tooManyFailed = (max: number): Fault =>
   new Fault('invalid', {

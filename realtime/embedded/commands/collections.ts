@@ -63,8 +63,7 @@ export const drop: CommandDefinition = {
   run(request) {
     const { engine, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
-    // Since MongoDB 7.0, dropping a collection that doesn't exist is no error.
-    if (!collection) return { body: {} }
+    if (!collection) throw refusal('NamespaceNotFound', 'ns not found')
     const nIndexesWas = collection.indexes.length
     engine.writer.drop(collection)
     return { body: { nIndexesWas, ns: collection.ns } }

@@ -17,8 +17,8 @@ const REPLICA_SET_NAME = 'embedded'
 const electionId = new ObjectId('7fffffff0000000000000001')
 
 /** The version of MongoDB whose behaviour the server has. */
-const SERVER_VERSION = '7.0.0'
-const MAX_WIRE_VERSION = 21
+const SERVER_VERSION = '5.0.0'
+const MAX_WIRE_VERSION = 13
 
 /**
  * `hello` and its older name `isMaster`. A driver that watches the topology gets a stream of
@@ -61,7 +61,7 @@ function awaitChange(request: CommandRequest, ms: number): Promise<CommandReply>
 }
 
 function description(engine: DatabaseEngine, name: string): Doc {
-  const me = `${hostname()}:27017`
+  const me = engine.address
   const last = { ts: toTimestamp(engine.oplog.clock.now), t: Long.ONE }
   const now = new Date()
   return {
@@ -118,7 +118,7 @@ export const serverStatus = answering(['repl', 'metrics', 'locks', 'tcmalloc'], 
   localTime: new Date(),
   metrics: { cursor: { open: { total: new Long(engine.cursors.size) } } },
   storageEngine: { name: 'sqlite' },
-  repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [`${hostname()}:27017`] },
+  repl: { setName: REPLICA_SET_NAME, isWritablePrimary: true, hosts: [engine.address] },
 }))
 
 /** `connectionStatus`: no user is ever authenticated. */
@@ -139,7 +139,7 @@ export const getParameter = answering(
   (request) => {
     const all: Doc = {
       enableTestCommands: request.engine.settings.testCommands,
-      featureCompatibilityVersion: { version: '7.0' },
+      featureCompatibilityVersion: { version: '5.0' },
       requireApiVersion: false,
     }
     const everything = request.command.getParameter === '*'

@@ -116,8 +116,9 @@ function runWithDeadline(
 
 function checkCommon({ command }: CommandRequest, known: CommandDefinition): void {
   if (command.autocommit !== undefined || command.startTransaction !== undefined) {
+    // With `IllegalOperation`, the driver would advise to turn off retryable writes.
     throw refusal(
-      'IllegalOperation',
+      'OperationNotSupportedInTransaction',
       'Multi-document transactions are not supported by this server',
     )
   }

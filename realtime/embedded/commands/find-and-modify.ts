@@ -55,7 +55,8 @@ export const findAndModify: CommandDefinition = {
     const number = retry?.numberOf(0) ?? 0
     const repeated = retry?.find(number)
     if (repeated) return { body: { ...repeated, retriedStmtId: number } }
-    const outcome = modify(request, removing)
+    // An outcome that can't be shown must not have been written either.
+    const outcome = engine.writer.atomically(() => modify(request, removing))
     retry?.add(number, outcome)
     retry?.save()
     return { body: { ...outcome } }

@@ -134,11 +134,13 @@ export class Oplog {
     }
     this.#uncommitted = []
     this.#durable = last.time
-    while (this.#tail.length > MAX_TAIL_ENTRIES || this.#tailBytes > MAX_TAIL_BYTES) {
-      const gone = this.#tail.shift()!
-      this.#tailBytes -= gone.body?.length ?? 0
-      this.#tailStart = gone.time
+    let gone = 0
+    while (this.#tail.length - gone > MAX_TAIL_ENTRIES || this.#tailBytes > MAX_TAIL_BYTES) {
+      const oldest = this.#tail[gone++]!
+      this.#tailBytes -= oldest.body?.length ?? 0
+      this.#tailStart = oldest.time
     }
+    if (gone > 0) this.#tail.splice(0, gone)
     const woken = [...this.#waiting]
     this.#waiting.clear()
     for (const wake of woken) wake()

@@ -28,7 +28,8 @@ export function flattenTree(
   const byKey = new Map(nodes.map((node) => [node.key, node]))
   const open = new Set(keysToRoot(byKey, current))
   const withMessage = [...byKey.values()].filter(({ message }) => message !== undefined)
-  const children = Map.groupBy(withMessage, ({ parent }) => nearestMessage(byKey, parent))
+  const nearestMessage = nearestMessages(byKey)
+  const children = Map.groupBy(withMessage, ({ parent }) => nearestMessage(parent))
   const messages: ParsedMessage[] = []
   const placed = new Set<string>()
 
@@ -73,11 +74,27 @@ function* keysToRoot(
   }
 }
 
-/** The first key from `start` upwards whose node has a message. */
-function nearestMessage(
+/**
+ * Returns a function that finds the first key from `start` upwards whose node has a message. Each
+ * key is walked once for all calls: a chain of nodes without messages may be as long as the export,
+ * with as many messages at its end.
+ */
+function nearestMessages(
   byKey: ReadonlyMap<string, TreeNode>,
-  start: string | undefined,
-): string | undefined {
-  for (const key of keysToRoot(byKey, start)) if (byKey.get(key)!.message) return key
-  return undefined
+): (start: string | undefined) => string | undefined {
+  const found = new Map<string, string | undefined>()
+  return (start) => {
+    const walked: string[] = []
+    let nearest: string | undefined
+    for (const key of keysToRoot(byKey, start)) {
+      const isKnown = found.has(key)
+      if (isKnown || byKey.get(key)!.message) {
+        nearest = isKnown ? found.get(key) : key
+        break
+      }
+      walked.push(key)
+    }
+    for (const key of walked) found.set(key, nearest)
+    return nearest
+  }
 }

@@ -132,12 +132,14 @@ function normalizeMessages(
   })
 }
 
+/** A change of more messages than one request may have would hold up everybody who waits for it. */
 function toSlices(messages: readonly Message[]): Message[][] {
   const slices: Message[][] = [[]]
   let left = SLICE_BYTES
   for (const message of messages) {
     const bytes = byteLength(JSON.stringify(message))
-    if (bytes > left && slices.at(-1)!.length > 0) {
+    const { length } = slices.at(-1)!
+    if (length === limits.messagesPerRequest || (bytes > left && length > 0)) {
       slices.push([])
       left = SLICE_BYTES
     }

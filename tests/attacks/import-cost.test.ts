@@ -1,0 +1,174 @@
+// An import is the most expensive thing that a person can ask for. Whatever it holds, others don't
+// feel it: it is read in a thread, within a share of the processor, in turns with others' imports.
+import { describe, expect, test } from 'vitest'
+import { flattenTree, type TreeNode } from '@lockstep/imports/parsing/message-tree'
+import type { ImportSource } from '@lockstep/protocol/import'
+import { FairTurns } from '../../realtime/concurrency/fair-turns.ts'
+import { createItemReaders } from '../../realtime/commands/import/item-reader.ts'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
+
+const shared = sharedNodes()
+
+const request = (source: ImportSource, data: unknown): string => JSON.stringify({ source, data })
+const said = { author: { role: 'user' }, content: { parts: ['x'] } }
+
+/** A chain of empty nodes with as many messages at its end. */
+function combOf(nodes: number) {
+  const mapping: Record<string, unknown> = {}
+  for (let n = 0; n < nodes; n++)
+    mapping[`e${n}`] = { id: `e${n}`, parent: n > 0 ? `e${n - 1}` : null, message: null }
+  for (let n = 0; n < nodes; n++)
+    mapping[`m${n}`] = { id: `m${n}`, parent: `e${nodes - 1}`, message: said }
+  return [{ id: 'c', mapping }]
+}
+
+test('branches are found in time that grows with the number of nodes', () => {
+  const combed = (nodes: number): TreeNode[] => {
+    const node = (key: string, parent: string | undefined, message?: TreeNode['message']) =>
+      ({ key, parent, message }) satisfies TreeNode
+    return [
+      ...Array.from({ length: nodes }, (_, n) => node(`e${n}`, n > 0 ? `e${n - 1}` : undefined)),
+      ...Array.from({ length: nodes }, (_, n) =>
+        node(`m${n}`, `e${nodes - 1}`, { role: 'user', content: 'x', metadata: {} }),
+      ),
+    ]
+  }
+  const cpuOf = (nodes: number) => {
+    const tree = combed(nodes)
+    const before = process.threadCpuUsage()
+    expect(flattenTree(tree, undefined)).toHaveLength(nodes)
+    return process.threadCpuUsage(before).user / 1_000
+  }
+  cpuOf(2_000)
+  expect(cpuOf(50_000)).toBeLessThan(1_500)
+})
+
+/** Each is the most expensive kind of its source that is known. */
+const expensive: Record<string, () => string> = {
+  'a chain of empty parents with as many answers': () => request('chatgpt', combOf(9_000)),
+  'hundreds of thousands of items that fail': () =>
+    `{"source":"claude","data":[1${',1'.repeat(450_000)}]}`,
+  'one conversation of many small messages': () =>
+    request('claude', [
+      {
+        uuid: 'c',
+        chat_messages: Array.from({ length: 6_000 }, (_, n) => ({
+          uuid: `${n}`,
+          sender: 'human',
+          text: 'x',
+        })),
+      },
+    ]),
+  'one message of tens of thousands of keys': () =>
+    request('open-webui', [
+      { id: 'c', chat: { messages: [{ id: 'm', ...Object.fromEntries(keys(30_000)) }] } },
+    ]),
+  'brackets and nothing else': () => `{"source":"chat-ui","data":${'['.repeat(900_000)}`,
+}
+const keys = (count: number) => Array.from({ length: count }, (_, n) => [`k${n}`, n] as const)
+
+test.each(Object.entries(expensive))(
+  'importing %s takes no turn of the event loop from others',
+  async (_name, body) => {
+    const person = await signUp(shared.node)
+    const text = body()
+    const { result, longestMs } = await longestTurn(() =>
+      person.rest('POST', '/users/me/import', text),
+    )
+    expect([200, 400, 422]).toContain(result.status)
+    expect(longestMs).toBeLessThan(MAX_TURN_MS)
+  },
+)
+
+describe('reading an import', () => {
+  test('that takes more of the processor than its budget ends, and the person is told what to do', async () => {
+    const open = createItemReaders()
+    const body = Buffer.from(request('chatgpt', combOf(9_000)))
+    const reading = open(body, { budget: { perItem: () => 1, perImport: () => 1 } })
+    await expect(
+      reading.then(async (reader) => {
+        while (await reader.next());
+      }),
+    ).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('split the file') as string,
+    })
+  })
+
+  test('of an honest import takes a tenth of its budget', async () => {
+    const chats = Array.from({ length: 400 }, (_, n) => ({
+      uuid: `c${n}`,
+      name: `Chat ${n}`,
+      chat_messages: Array.from({ length: 20 }, (_, m) => ({
+        uuid: `${n} ${m}`,
+        sender: m % 2 ? 'assistant' : 'human',
+        text: 'A sentence that somebody has written, of some length. '.repeat(8),
+      })),
+    }))
+    const open = createItemReaders()
+    const body = Buffer.from(request('claude', chats))
+    const reader = await open(body, {
+      budget: {
+        perItem: (bytes) => (4_000 + bytes / 4_000) / 10,
+        perImport: (bytes) => (8_000 + bytes / 2_000) / 10,
+      },
+    })
+    let count = 0
+    for (let item = await reader.next(); item; item = await reader.next()) count++
+    await reader.close()
+    expect(count).toBe(400)
+  })
+})
+
+describe('turns', () => {
+  const never = new AbortController().signal
+
+  test('of two who fill every place end when a third waits, and everybody’s position is known', async () => {
+    let now = 0
+    const turns = new FairTurns({ places: 2, sliceMs: 100, now: () => now })
+    const first = await turns.take('a', never)
+    const second = await turns.take('b', never)
+    await first.share(never) // nobody waits: it goes on
+    const third = turns.take('c', never)
+    const again = turns.take('a', never)
+    expect(['a', 'b', 'c', 'd'].map((owner) => turns.positionOf(owner))).toEqual([
+      0,
+      0,
+      1,
+      undefined,
+    ])
+    expect(turns.waiting('a')).toBe(1)
+    await first.share(never) // its time isn't over
+    expect(turns.positionOf('c')).toBe(1)
+    now = 100
+    const shared = second.share(never)
+    const { end } = await third
+    expect(turns.positionOf('b')).toBe(2)
+    end()
+    await shared // 'a' has a place already, so its second import comes after its first
+    first.end()
+    ;(await again).end()
+    second.end()
+    expect(turns.waiting()).toBe(0)
+  })
+
+  test('that are given up while they wait leave no trace', async () => {
+    const turns = new FairTurns({ places: 1, sliceMs: 0 })
+    const first = await turns.take('a', never)
+    const gone = new AbortController()
+    const waiting = turns.take('b', gone.signal)
+    gone.abort(new Error('gone'))
+    await expect(waiting).rejects.toThrow('gone')
+    expect(turns.positionOf('b')).toBeUndefined()
+    const third = turns.take('c', never)
+    const leaving = new AbortController()
+    const shared = first.share(leaving.signal)
+    leaving.abort(new Error('left'))
+    await expect(shared).rejects.toThrow('left')
+    first.end()
+    ;(await third).end()
+    expect(turns.positionOf('c')).toBeUndefined()
+  })
+})
