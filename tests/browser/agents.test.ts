@@ -76,7 +76,7 @@ test('the server filters the history, so a filter also finds runs that are not l
   await page.getByLabel('Status').selectOption('Done')
   await waitForVisible(page.getByRole('link', { name: /code fast/ }))
   expect(await page.getByRole('link', { name: /fail now/ }).count()).toBe(0)
-  await page.getByLabel('Status').selectOption('In any state')
+  await page.getByLabel('Status').selectOption('Any status')
   await page.getByRole('button', { name: 'Show older' }).click()
   await waitForVisible(page.getByRole('link', { name: /code fast/ }))
   await waitForHidden(page.getByRole('button', { name: 'Show older' }))

@@ -152,7 +152,7 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     {
       name: 'agent',
       path: '/app/agents/0199aaaa-0000-7000-8000-000000000001',
-      ready: heading('What it is'),
+      ready: heading('Try it'),
     },
     {
       name: 'run',

@@ -106,7 +106,7 @@ test('the product is told from the file, whatever was chosen', async () => {
   await page.getByLabel('Files').setInputFiles(fileOf([{ title: 'Who knows' }]))
   await preview.click()
   await waitForVisible(page.getByText('Nothing in these files can be imported.'))
-  expect(await page.getByText('already here').count()).toBe(0)
+  expect(await page.getByText('Everything in these files is already here.').count()).toBe(0)
 })
 
 test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {

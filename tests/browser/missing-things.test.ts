@@ -47,7 +47,7 @@ test('an address that leads nowhere says so, and everything else goes on', async
     })
     expect(await composer(page).count(), path).toBe(0)
     await waitForVisible(listedConversation(page, 'Still here'))
-    await waitForVisible(page.getByText('In sync').first())
+    await waitForVisible(page.getByText('Live on all devices').first())
   }
 })
 
@@ -58,7 +58,7 @@ test.each(['/app/c/notauuid', '/app/nonsense', '/nonsense', '/app/c/%E0%A4%A'])(
     await alice.ask('createConversation', { body: { title: 'Still here' } })
     const page = await windows.open(shared.node.url, path, { person: alice })
     await waitForVisible(listedConversation(page, 'Still here'))
-    await waitForVisible(page.getByText('In sync').first())
+    await waitForVisible(page.getByText('Live on all devices').first())
     await waitForVisible(page.getByRole('main').getByRole('link', { name: /chats/ }))
   },
 )
@@ -112,7 +112,7 @@ test('a page whose code isn’t here while offline says so, and opens with its s
   // The pages are loaded ahead; here that has not happened yet.
   const blocked = /\/assets\/(SettingsPage|AgentsPages)-.*\.js/
   await page.route(blocked, (route) => route.abort())
-  await waitForVisible(page.getByText('In sync').first())
+  await waitForVisible(page.getByText('Live on all devices').first())
   wire.cut()
   await waitForVisible(page.getByRole('complementary').getByText('Offline'))
   for (const path of ['/app/settings/appearance', '/app/agents']) {
@@ -131,7 +131,7 @@ test('a page whose code isn’t here while offline says so, and opens with its s
 test('after a deployment, a page whose code the server no longer has is opened in the new version', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app', { person: alice })
-  await waitForVisible(page.getByText('In sync').first())
+  await waitForVisible(page.getByText('Live on all devices').first())
   await page.route(/\/assets\/SettingsPage-.*\.js/, (route) => route.fulfill({ status: 404 }))
   await navigateTo(page, '/app/settings/appearance')
   await waitForVisible(page.getByRole('heading', { name: 'A new version is available' }))

@@ -52,7 +52,7 @@ test('a message written offline is shown as waiting, and arrives when the connec
   await waitForVisible(threadText(online, 'Written in the tunnel'), 15_000)
   await waitForVisible(listedConversation(online, 'Renamed in the tunnel'))
   await waitForHidden(offline.getByText('Waiting to be sent'))
-  await waitForVisible(offline.getByRole('complementary').getByText('In sync'))
+  await waitForVisible(offline.getByRole('complementary').getByText('Live on all devices'))
 })
 
 test('if a conversation was deleted meanwhile, the user can restore it and send the waiting message', async () => {
@@ -98,7 +98,7 @@ test('two messages written offline are counted as two, and get one reply without
   }
 
   wire.restore()
-  await waitForVisible(page.getByRole('complementary').getByText('In sync'), 30_000)
+  await waitForVisible(page.getByRole('complementary').getByText('Live on all devices'), 30_000)
   await expect
     .poll(async () => {
       const { messages } = await alice.ask('getConversation', { params: { id } })

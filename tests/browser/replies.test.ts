@@ -98,7 +98,7 @@ test('every device shows how long the model has been thinking, also a device tha
   expect(Number(/\d+/.exec((await thinkingTime.textContent())!)![0])).toBeGreaterThanOrEqual(3)
   await right.getByRole('button', { name: 'Stop' }).click()
   for (const page of [left, right]) {
-    await waitForVisible(page.getByText(/^Thought for \d+(\.\d)? s$/))
+    await waitForVisible(page.getByText(/^Thought for \d+(\.\d)?s$/))
     await waitForHidden(page.getByText(/^Thinking…/))
   }
 })

@@ -67,11 +67,11 @@ describe.each(languages.map(({ tag }) => tag))('the catalogue %s', (language) =>
 
   test('is written in its script', () => {
     const script = language === 'ar' ? /\p{Script=Arabic}/u : /\p{Script=Latin}/u
-    // the product's name, and texts that only put values together
-    const others = new Set(['common.appName', 'common.pageTitle', 'common.server'])
+    // names of the product and of keys, and texts that only put values together
+    const others = /^common\.(appName|pageTitle|server)$|Keys?$/
     const bare = (message: string): string => message.replace(/\{[^{}]*\}/g, '')
     for (const [key, message] of messages)
-      if (!others.has(key) && /\p{L}/u.test(bare(english.get(key) ?? '')))
+      if (!others.test(key) && /\p{L}/u.test(bare(english.get(key) ?? '')))
         expect(message, key).toMatch(script)
   })
 })
@@ -87,6 +87,8 @@ test('every text is in use', () => {
 })
 
 test('the language is the wanted one, or the first of the browser that has a catalogue', () => {
+  expect(languageFor('ar', ['en-GB'])).toBe('ar')
+  expect(languageFor(undefined, ['fr-CH', 'ar-EG', 'en'])).toBe('ar')
   expect(languageFor('tlh', ['de', 'en-AU'])).toBe('en')
   expect(languageFor(undefined, ['de'])).toBe('en')
   expect(languageFor('en-XA', ['ar'])).toBe('en-XA')

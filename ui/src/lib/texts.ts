@@ -15,6 +15,7 @@ export type CataloguePart = 'start' | 'later'
 /** The languages that have a catalogue, with their names in themselves. */
 export const languages: readonly { tag: string; name: string; direction: 'ltr' | 'rtl' }[] = [
   { tag: 'en', name: 'English', direction: 'ltr' },
+  { tag: 'ar', name: 'العربية', direction: 'rtl' },
 ]
 /** English with foreign letters, for tests: text that is in no catalogue keeps its own. */
 const pseudoLanguage = 'en-XA'
