@@ -11,33 +11,43 @@ export const Username = z
   .regex(/^[a-z0-9._-]*$/, 'may only use a-z, 0-9, ".", "_" and "-"')
   .min(limits.usernameMin)
   .max(limits.usernameMax)
-export const Password = shortText(limits.passwordMax).refine(
-  (value) => Array.from(value).length >= limits.passwordMin,
-  `must have at least ${limits.passwordMin} characters`,
-)
+  .describe('The name to sign in with; unique, compared in lower case')
+export const Password = shortText(limits.passwordMax)
+  .refine(
+    (value) => Array.from(value).length >= limits.passwordMin,
+    `must have at least ${limits.passwordMin} characters`,
+  )
+  .describe('The new password, as text')
 
 /** `passwordless`: the user has no password here and signs in through the host app. */
 export const User = z
   .object({
-    id: Uuid,
-    username: z.string(),
-    created_at: Time,
-    passwordless: z.literal(true).optional(),
+    id: Uuid.describe('The user’s id'),
+    username: z.string().describe('The name to sign in with, in lower case'),
+    created_at: Time.describe('When the account was made'),
+    passwordless: z
+      .literal(true)
+      .optional()
+      .describe('Present if the user has no password here and signs in through the host app'),
   })
   .meta({ id: 'User' })
 export type User = z.infer<typeof User>
 
 /** A signed-in browser or program. `device` is a readable name made from its User-Agent. */
 export const Session = z
-  .object({ id: Uuid, device: z.string(), created_at: Time })
+  .object({
+    id: Uuid.describe('The session’s id'),
+    device: z.string().describe('A readable name of the browser or program'),
+    created_at: Time.describe('When the user signed in'),
+  })
   .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>
 
 /** A session in the list. `current`: it is the session that asks. `online`: it has a socket now. */
 export const ListedSession = Session.extend({
-  last_seen_at: Time,
-  current: z.boolean(),
-  online: z.boolean(),
+  last_seen_at: Time.describe('When the session last sent a request'),
+  current: z.boolean().describe('Whether this is the session that asks'),
+  online: z.boolean().describe('Whether the session has an open socket'),
 }).meta({
   id: 'ListedSession',
 })
@@ -47,16 +57,16 @@ export type ListedSession = z.infer<typeof ListedSession>
  * `data` of each `op`. The entity of the first two ops is the session, that of the others the user.
  */
 export const accountChanges = {
-  session_created: z.object({ session: Session }),
-  session_revoked: z.object({ session_id: Uuid }),
-  renamed: z.object({ username: z.string() }),
+  session_created: z.object({ session: Session.describe('The new session') }),
+  session_revoked: z.object({ session_id: Uuid.describe('The session that has ended') }),
+  renamed: z.object({ username: z.string().describe('The new name') }),
   password_changed: z.object({}),
   /** The account is deleted. No entry follows. */
   closed: z.object({}),
 }
 
 export const accountCommands = {
-  revoke: z.strictObject({ session_id: Uuid }),
+  revoke: z.strictObject({ session_id: Uuid.describe('The session to sign out') }),
 }
 export type AccountCommands = {
   [Name in keyof typeof accountCommands]: z.infer<(typeof accountCommands)[Name]>
@@ -64,8 +74,11 @@ export type AccountCommands = {
 
 /** Commands that only inform the other devices for the moment. The log doesn't record them. */
 export const unloggedAccountCommands = {
-  /** The conversation that this device shows; null if it shows none. */
-  viewing: z.strictObject({ conversation_id: Uuid.nullable() }),
+  viewing: z.strictObject({
+    conversation_id: Uuid.nullable().describe(
+      'The conversation that this device shows; null if it shows none',
+    ),
+  }),
 }
 export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 
@@ -75,14 +88,21 @@ export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
  */
 export const SignInMethods = z
   .object({
-    password: z.boolean(),
-    providers: z.array(z.object({ name: z.string(), href: z.string() })),
+    password: z.boolean().describe('Whether usernames and passwords sign in here'),
+    providers: z
+      .array(
+        z.object({
+          name: z.string().describe('What the button says'),
+          href: z.string().describe('The page that starts the sign-in'),
+        }),
+      )
+      .describe('Other sign-in services'),
   })
   .meta({ id: 'SignInMethods' })
 export type SignInMethods = z.infer<typeof SignInMethods>
 
 /** A password that is only compared with the stored one. It needs no particular form. */
-export const GivenPassword = Text.max(10_000)
+export const GivenPassword = Text.max(10_000).describe('The present password')
 
 /**
  * The bodies of sign-up and sign-in. Sign-in takes any text, so that its answer doesn't tell a
@@ -92,5 +112,8 @@ export const Credentials = z
   .strictObject({ username: Username, password: Password })
   .meta({ id: 'Credentials' })
 export const SignIn = z
-  .strictObject({ username: Text.max(1000).toLowerCase(), password: GivenPassword })
+  .strictObject({
+    username: Text.max(1000).toLowerCase().describe('The name to sign in with'),
+    password: GivenPassword,
+  })
   .meta({ id: 'SignIn' })

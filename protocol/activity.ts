@@ -9,13 +9,13 @@ import { Topic } from './topics.ts'
  */
 export const Activity = z
   .object({
-    at: Time,
+    at: Time.describe('When the change was made'),
     topic: Topic,
-    op: z.string(),
-    entity_id: Uuid,
-    version: Version,
+    op: z.string().describe('What was done'),
+    entity_id: Uuid.describe('What was changed: a conversation, a run, a session or the user'),
+    version: Version.describe('The version of the entity after the change'),
     seq: Seq,
-    actor: Actor,
-    summary: z.string(),
+    actor: Actor.describe('Who made the change'),
+    summary: z.string().describe('The change in a few words, without its content'),
   })
   .meta({ id: 'Activity' })

@@ -47,7 +47,10 @@ export type DataOf<T extends Topic, O extends Op<T>> = O extends keyof Schemas[T
 
 /** Who made a change. `session_id` is null for what the server does by itself. */
 export const Actor = z
-  .object({ session_id: Uuid.nullable(), device: z.string() })
+  .object({
+    session_id: Uuid.nullable().describe('The session that made the change; null for the server'),
+    device: z.string().describe('A readable name of the browser or program'),
+  })
   .meta({ id: 'Actor' })
 export type Actor = z.infer<typeof Actor>
 
@@ -61,14 +64,22 @@ export const WireChange = z
     topic: Topic,
     epoch: Epoch,
     seq: Seq,
-    at: Time,
-    op: z.string(),
-    entity_id: Uuid,
-    version: Version,
-    actor: Actor,
-    mutation_id: Uuid.optional(),
-    data: z.record(z.string(), z.unknown()).optional(),
-    stripped: z.literal(true).optional(),
+    at: Time.describe('When the change was made'),
+    op: z
+      .string()
+      .describe('What was done; a device loads the entity after an op it does not know'),
+    entity_id: Uuid.describe('What was changed: a conversation, a run, a session or the user'),
+    version: Version.describe('The version of the entity after the change'),
+    actor: Actor.describe('Who made the change'),
+    mutation_id: Uuid.optional().describe('The command that made the change'),
+    data: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe('What has changed; its form depends on `op`. Absent if `stripped`'),
+    stripped: z
+      .literal(true)
+      .optional()
+      .describe('Present if a purge or the retention has removed the content'),
   })
   .meta({ id: 'Change' })
 export type WireChange = z.infer<typeof WireChange>

@@ -64,12 +64,17 @@ export interface WireCommand {
   logged: boolean
 }
 
+const mutation_id = Uuid.describe('The command’s id: repeating it returns the first outcome')
+
 const wireCommandsOf = (topic: Topic): ReadonlyMap<string, WireCommand> => {
   const all = new Map<string, WireCommand>()
   for (const [name, payload] of Object.entries<z.ZodObject>(commands[topic]))
-    all.set(name, { schema: payload.extend({ mutation_id: Uuid }), logged: true })
+    all.set(name, { schema: payload.extend({ mutation_id }), logged: true })
   for (const [name, payload] of Object.entries<z.ZodObject>(unloggedCommands[topic]))
-    all.set(name, { schema: payload.extend({ mutation_id: Uuid.optional() }), logged: false })
+    all.set(name, {
+      schema: payload.extend({ mutation_id: mutation_id.optional() }),
+      logged: false,
+    })
   return all
 }
 

@@ -6,7 +6,7 @@ import { limits } from './limits.ts'
 import { Message, MessageInput, MessageInputs, MessageStatus } from './message.ts'
 import { FreeForm, shortText, Text, Time, Uuid } from './scalars.ts'
 
-const Title = shortText(limits.titleMax)
+const Title = shortText(limits.titleMax).describe('The title of the conversation')
 
 /** Key in the metadata of a conversation whose import isn't complete yet. */
 export const UNFINISHED = 'import_unfinished'
@@ -14,19 +14,19 @@ export const UNFINISHED = 'import_unfinished'
 /** A conversation in a list. Only a change of the title or of messages moves `updated_at`. */
 export const Summary = z
   .object({
-    id: Uuid,
-    user_id: Uuid,
+    id: Uuid.describe('The conversation’s id'),
+    user_id: Uuid.describe('The user to whom the conversation belongs'),
     title: Title,
-    message_count: z.int().min(0),
-    /** The first 140 characters of the last message. */
-    preview: z.string(),
+    message_count: z.int().min(0).describe('How many messages the conversation has'),
+    preview: z.string().describe('The first 140 characters of the last message'),
     metadata: FreeForm,
-    pinned: z.boolean(),
-    archived: z.boolean(),
-    created_at: Time,
-    updated_at: Time,
-    /** When the conversation went to the trash; null outside the trash. */
-    deleted_at: Time.nullable(),
+    pinned: z.boolean().describe('Whether the user has pinned the conversation'),
+    archived: z.boolean().describe('Whether the conversation is in the archive'),
+    created_at: Time.describe('When the conversation was created'),
+    updated_at: Time.describe('When its title or a message last changed'),
+    deleted_at: Time.nullable().describe(
+      'When the conversation went to the trash; null outside the trash',
+    ),
     version: Version,
   })
   .meta({ id: 'Summary' })
@@ -37,8 +37,8 @@ export type Summary = z.infer<typeof Summary>
  * messages exist before the window.
  */
 export const Conversation = Summary.extend({
-  messages: z.array(Message),
-  has_more: z.boolean(),
+  messages: z.array(Message).describe('A window of the messages, in order of position'),
+  has_more: z.boolean().describe('Whether there are older messages before the window'),
 }).meta({
   id: 'Conversation',
 })
@@ -49,28 +49,30 @@ export const conversationChanges = {
   created: Conversation,
   updated: z.object({
     title: Title.optional(),
-    /** The resulting object, not a patch. */
-    metadata: FreeForm.optional(),
-    pinned: z.boolean().optional(),
-    archived: z.boolean().optional(),
-    /** New and edited messages, each complete. */
-    messages: z.array(Message).optional(),
-    message_count: z.int(),
-    preview: z.string(),
-    updated_at: Time,
+    metadata: FreeForm.optional().describe('The resulting object, not a patch'),
+    pinned: z.boolean().optional().describe('Whether the user has pinned the conversation'),
+    archived: z.boolean().optional().describe('Whether the conversation is in the archive'),
+    messages: z.array(Message).optional().describe('New and edited messages, each complete'),
+    message_count: z.int().describe('How many messages the conversation has now'),
+    preview: z.string().describe('The first 140 characters of the last message'),
+    updated_at: Time.describe('When its title or a message last changed'),
   }),
-  /** New text of a streaming message from `offset` (UTF-16 units) on. */
-  extended: z.object({ message_id: Uuid, run_id: Uuid, offset: z.int().min(0), text: Text }),
+  extended: z.object({
+    message_id: Uuid.describe('The message that is being written'),
+    run_id: Uuid.describe('The run that writes it'),
+    offset: z.int().min(0).describe('Where `text` begins in `content`, in UTF-16 units'),
+    text: Text.describe('The new text'),
+  }),
   finished: z.object({
-    message_id: Uuid,
-    run_id: Uuid,
-    status: MessageStatus.exclude(['streaming']),
-    length: z.int().min(0),
-    metadata: FreeForm,
-    preview: z.string(),
-    updated_at: Time,
+    message_id: Uuid.describe('The message that was written'),
+    run_id: Uuid.describe('The run that wrote it'),
+    status: MessageStatus.exclude(['streaming']).describe('How the message ended'),
+    length: z.int().min(0).describe('The length of `content`, in UTF-16 units'),
+    metadata: FreeForm.describe('The metadata of the message'),
+    preview: z.string().describe('The first 140 characters of the last message'),
+    updated_at: Time.describe('When its title or a message last changed'),
   }),
-  deleted: z.object({ deleted_at: Time }),
+  deleted: z.object({ deleted_at: Time.describe('When the conversation went to the trash') }),
   restored: Summary,
   purged: z.object({}),
 }
@@ -102,19 +104,34 @@ export interface ConversationBefore {
 
 const content = {
   title: Title.optional(),
-  metadata: FreeForm.optional(),
-  messages: MessageInputs.optional(),
+  metadata: FreeForm.optional().describe(
+    'A merge patch (RFC 7396); of a new one, the whole object',
+  ),
+  messages: MessageInputs.optional().describe('New messages, and edits of those with a known id'),
 }
-const flags = { pinned: z.boolean().optional(), archived: z.boolean().optional() }
-const one = { conversation_id: Uuid }
+const flags = {
+  pinned: z.boolean().optional().describe('Pins the conversation, or not any more'),
+  archived: z.boolean().optional().describe('Moves it to the archive, or back'),
+}
+const one = { conversation_id: Uuid.describe('The conversation that the command is about') }
+const ifVersion = Version.optional().describe('The version that the conversation must have')
 
 export const ConversationCreate = z
-  .strictObject({ id: Uuid.optional(), ...content })
+  .strictObject({
+    id: Uuid.optional().describe(
+      'The id of the new conversation; the server makes one if it is absent',
+    ),
+    ...content,
+  })
   .meta({ id: 'ConversationCreate' })
 /**
  * The moment to which a conversation is brought back: right after the change `seq` of the topic.
  */
-export const Rewind = z.strictObject({ seq: Seq.min(1) }).meta({ id: 'Rewind' })
+export const Rewind = z
+  .strictObject({
+    seq: Seq.min(1).describe('The change of the topic after which the state was so'),
+  })
+  .meta({ id: 'Rewind' })
 export const ConversationUpdate = z
   .strictObject({ ...content, ...flags })
   .meta({ id: 'ConversationUpdate' })
@@ -122,14 +139,18 @@ export const ConversationUpdate = z
 /** The payload of each command, without its `mutation_id`. */
 export const conversationCommands = {
   create: ConversationCreate,
-  update: ConversationUpdate.extend({ ...one, if_version: Version.optional() }),
-  append: z.strictObject({ ...one, message: MessageInput }),
+  update: ConversationUpdate.extend({ ...one, if_version: ifVersion }),
+  append: z.strictObject({ ...one, message: MessageInput.describe('The message to append') }),
   delete: z.strictObject(one),
   restore: z.strictObject(one),
   rewind: Rewind.extend(one),
   purge: z.strictObject(one),
-  reply: z.strictObject({ ...one, agent: Text.max(100).optional(), replaces: Uuid.optional() }),
-  stop: z.strictObject({ ...one, message_id: Uuid }),
+  reply: z.strictObject({
+    ...one,
+    agent: Text.max(100).optional().describe('The agent that answers'),
+    replaces: Uuid.optional().describe('The message that the reply is another version of'),
+  }),
+  stop: z.strictObject({ ...one, message_id: Uuid.describe('The reply to stop') }),
 }
 export type ConversationCommands = {
   [Name in keyof typeof conversationCommands]: z.infer<(typeof conversationCommands)[Name]>

@@ -72,6 +72,20 @@ export function parse<T extends z.ZodType>(schema: T, input: unknown): z.output<
     detail: 'Some fields are not as the API describes them',
     issues: result.error.issues
       .slice(0, 20)
-      .map(({ path, message }) => ({ path: path.join('.'), message })),
+      .map((issue) => ({ path: pathOf(issue), message: messageOf(issue) })),
   })
+}
+
+/** Names that a client chose come back in a path only as far as a person would read them. */
+const MAX_PATH = 200
+const pathOf = ({ path }: z.core.$ZodIssue): string =>
+  path.join('.').slice(0, MAX_PATH).toWellFormed()
+
+/** Unknown fields are counted, not named: their names may be as long as the request. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'unrecognized_keys') return issue.message
+  const { length } = issue.keys
+  return length === 1
+    ? 'has a field that the API doesn’t know here'
+    : `has ${length} fields that the API doesn’t know here`
 }

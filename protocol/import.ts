@@ -4,30 +4,31 @@ import * as z from 'zod'
 /**
  * The product that an export comes from. `browser`: the localStorage of the app before Lockstep.
  */
-export const ImportSource = z.enum([
-  'lockstep',
-  'browser',
-  'chatgpt',
-  'claude',
-  'librechat',
-  'open-webui',
-  'chat-ui',
-])
+export const ImportSource = z
+  .enum(['lockstep', 'browser', 'chatgpt', 'claude', 'librechat', 'open-webui', 'chat-ui'])
+  .describe('The product that the export comes from')
 export type ImportSource = z.infer<typeof ImportSource>
 
 export const ImportRequest = z.strictObject({
   source: ImportSource,
-  data: z.unknown(),
-  dry_run: z.boolean().optional(),
+  data: z.unknown().describe('The export, as it is or in parts'),
+  dry_run: z.boolean().optional().describe('Only says what an import would do'),
 })
 
 /** How many items an import created, updated and skipped, and why others failed. */
 export const ImportResult = z
   .object({
-    created: z.int(),
-    updated: z.int(),
-    skipped: z.int(),
-    failed: z.array(z.object({ item: z.string(), reason: z.string() })),
+    created: z.int().describe('How many conversations are new'),
+    updated: z.int().describe('How many conversations got new messages'),
+    skipped: z.int().describe('How many were here already, unchanged'),
+    failed: z
+      .array(
+        z.object({
+          item: z.string().describe('The title or the number of the item'),
+          reason: z.string().describe('Why it can’t be imported'),
+        }),
+      )
+      .describe('The items that can’t be imported'),
   })
   .meta({ id: 'ImportResult' })
 
@@ -35,4 +36,13 @@ export const ImportResult = z
  * Where a user's import is. `position` 0: it is being read; n: it is the n-th of those that wait;
  * null: the user has none on this node.
  */
-export const ImportState = z.object({ position: z.int().nullable() }).meta({ id: 'ImportState' })
+export const ImportState = z
+  .object({
+    position: z
+      .int()
+      .nullable()
+      .describe(
+        '0 while it is being read, n as the n-th of those that wait, null without an import',
+      ),
+  })
+  .meta({ id: 'ImportState' })

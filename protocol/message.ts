@@ -3,11 +3,13 @@ import { Version } from './cursor.ts'
 import { limits } from './limits.ts'
 import { FreeForm, ReadOnly, sizedText, Time, Uuid } from './scalars.ts'
 
-const Role = z.enum(['user', 'assistant', 'system', 'tool'])
+const Role = z.enum(['user', 'assistant', 'system', 'tool']).describe('Who wrote the message')
 /** Only the server sets `streaming`. The other statuses are final. */
-export const MessageStatus = z.enum(['complete', 'streaming', 'stopped', 'interrupted', 'failed'])
+export const MessageStatus = z
+  .enum(['complete', 'streaming', 'stopped', 'interrupted', 'failed'])
+  .describe('How the message ended; `streaming` while it is being written')
 export type MessageStatus = z.infer<typeof MessageStatus>
-export const MessageContent = sizedText(limits.messageBytes)
+export const MessageContent = sizedText(limits.messageBytes).describe('The text of the message')
 
 /**
  * A message as it is stored and read. Positions are 1, 2, 3, … within the conversation and are
@@ -15,16 +17,17 @@ export const MessageContent = sizedText(limits.messageBytes)
  */
 export const Message = z
   .object({
-    id: Uuid,
+    id: Uuid.describe('The message’s id'),
     role: Role,
     content: MessageContent,
-    position: z.int().min(1),
+    position: z.int().min(1).describe('Its place in the conversation; never used again'),
     version: Version,
     status: MessageStatus,
-    /** The message that this one is another version of (regenerate, edit and resend). */
-    replaces: Uuid.nullable(),
-    created_at: Time,
-    updated_at: Time,
+    replaces: Uuid.nullable().describe(
+      'The message that this one is another version of (regenerate, edit and resend)',
+    ),
+    created_at: Time.describe('When the message was written'),
+    updated_at: Time.describe('When the message last changed'),
     metadata: FreeForm,
   })
   .meta({ id: 'Message' })
@@ -37,13 +40,17 @@ export type Message = z.infer<typeof Message>
  */
 export const MessageInput = z
   .strictObject({
-    id: Uuid.optional(),
+    id: Uuid.optional().describe(
+      'A known id makes this an edit; the server makes one if it is absent',
+    ),
     role: Role,
     content: MessageContent,
-    status: MessageStatus.optional(),
-    replaces: Uuid.nullable().optional(),
-    version: Version.optional(),
-    created_at: Time.optional(),
+    status: MessageStatus.optional().describe('How the message ended; default `complete`'),
+    replaces: Uuid.nullable()
+      .optional()
+      .describe('The message that this one is another version of'),
+    version: Version.optional().describe('The version that the message must have, for an edit'),
+    created_at: Time.optional().describe('When the message was written; default now'),
     metadata: FreeForm.optional(),
     position: ReadOnly,
     updated_at: ReadOnly,

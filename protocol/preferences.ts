@@ -6,11 +6,16 @@ import { FreeForm } from './scalars.ts'
 
 /** Version 1 is the empty object that every account starts with. */
 export const Preferences = z
-  .object({ preferences: FreeForm, version: Version })
+  .object({
+    preferences: FreeForm.describe('All preferences of the user'),
+    version: Version,
+  })
   .meta({ id: 'Preferences' })
 export type Preferences = z.infer<typeof Preferences>
 
-export const preferencesChanges = { updated: z.object({ patch: FreeForm }) }
+export const preferencesChanges = {
+  updated: z.object({ patch: FreeForm.describe('A merge patch (RFC 7396)') }),
+}
 export type PreferencesChanges = {
   [Op in keyof typeof preferencesChanges]: z.infer<(typeof preferencesChanges)[Op]>
 }
@@ -22,7 +27,10 @@ export interface PreferencesBefore {
 }
 
 export const preferencesCommands = {
-  update: z.strictObject({ patch: FreeForm, if_version: Version.optional() }),
+  update: z.strictObject({
+    patch: FreeForm.describe('A merge patch (RFC 7396)'),
+    if_version: Version.optional().describe('The version that the preferences must have'),
+  }),
 }
 export type PreferencesCommands = {
   [Name in keyof typeof preferencesCommands]: z.infer<(typeof preferencesCommands)[Name]>

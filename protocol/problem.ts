@@ -5,19 +5,26 @@ import { errorCodes } from './error-codes.ts'
 /** RFC 9457 problem details, as HTTP body (`application/problem+json`) and in a socket's ack. */
 export const Problem = z
   .looseObject({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    code: z.enum(errorCodes),
-    detail: z.string(),
-    /** `invalid`: the faulty fields. `path` is dotted. */
-    issues: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-    /** `version_conflict`: the entity as it is now. */
-    current: z.unknown().optional(),
-    /** `too_large`. */
-    limit_bytes: z.int().optional(),
-    /** `rate_limited` and `unavailable`. */
-    retry_after_ms: z.int().optional(),
+    type: z.string().describe('A URN that names the kind of the problem'),
+    title: z.string().describe('The kind of the problem in a few words'),
+    status: z.int().describe('The HTTP status; on sockets, the one that HTTP would have'),
+    code: z.enum(errorCodes).describe('What a program decides by'),
+    detail: z.string().describe('What happened, and what the person can do'),
+    issues: z
+      .array(
+        z.object({
+          path: z.string().describe('The field, dotted; empty for the whole'),
+          message: z.string().describe('What the field must be'),
+        }),
+      )
+      .optional()
+      .describe('`invalid`: the faulty fields, at most 20'),
+    current: z.unknown().optional().describe('`version_conflict`: the entity as it is now'),
+    limit_bytes: z.int().optional().describe('`too_large`: the limit'),
+    retry_after_ms: z
+      .int()
+      .optional()
+      .describe('`rate_limited` and `unavailable`: when to try again'),
   })
   .meta({ id: 'Problem' })
 export type Problem = z.infer<typeof Problem>

@@ -46,13 +46,25 @@ export interface Route {
 }
 
 const limit = (fallback: number, max: number) =>
-  z.coerce.number().int().min(1).max(max).default(fallback)
-const cursor = z.string().max(1000).optional()
+  z.coerce.number().int().min(1).max(max).default(fallback).describe('How many items at most')
+const cursor = z.string().max(1000).optional().describe('`next_cursor` of the page before')
+const before = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .optional()
+  .describe('Only messages before this position')
 const at = { epoch: Epoch, seq: Seq }
 const page = <T extends z.ZodType>(item: T) =>
-  z.object({ items: z.array(item), next_cursor: z.string().nullable() })
-const id = z.strictObject({ id: Uuid })
-const signedIn = z.object({ user: User, session: Session })
+  z.object({
+    items: z.array(item).describe('One page'),
+    next_cursor: z.string().nullable().describe('The `cursor` of the next page; null at the end'),
+  })
+const id = z.strictObject({ id: Uuid.describe('The id of the entity') })
+const signedIn = z.object({
+  user: User.describe('The user who is signed in'),
+  session: Session.describe('The session of this browser or program'),
+})
 const conversation = Conversation.extend(at)
 
 /** Accepts a conversation as a GET returned it. Fields that a client may not set are ignored. */
@@ -120,7 +132,7 @@ export const routes = {
       passwordless: ReadOnly,
     }),
     status: 200,
-    answer: z.object({ user: User }),
+    answer: z.object({ user: User.describe('The user with the new name') }),
   },
   changePassword: {
     ...routePaths.changePassword,
@@ -132,7 +144,9 @@ export const routes = {
     ...routePaths.deleteMe,
     summary:
       'Delete the account and all its content; one without a password needs a sign-in within the last 10 minutes',
-    body: z.strictObject({ password: GivenPassword.optional() }),
+    body: z.strictObject({
+      password: GivenPassword.optional().describe('The present password, if the account has one'),
+    }),
     status: 204,
   },
   getPreferences: {
@@ -152,7 +166,7 @@ export const routes = {
     ...routePaths.listSessions,
     summary: 'The signed-in devices',
     status: 200,
-    answer: z.object({ items: z.array(ListedSession), ...at }),
+    answer: z.object({ items: z.array(ListedSession).describe('Newest first'), ...at }),
   },
   revokeSession: {
     ...routePaths.revokeSession,
@@ -166,8 +180,8 @@ export const routes = {
     query: z.strictObject({
       limit: limit(50, 200),
       cursor,
-      topic: Topic.optional(),
-      entity_id: Uuid.optional(),
+      topic: Topic.optional().describe('Only changes of this topic'),
+      entity_id: Uuid.optional().describe('Only changes of this entity'),
     }),
     status: 200,
     answer: page(Activity),
@@ -199,8 +213,11 @@ export const routes = {
     query: z.strictObject({
       limit: limit(50, 200),
       cursor,
-      q: Text.max(500).optional(),
-      state: z.enum(['active', 'archived', 'trash']).default('active'),
+      q: Text.max(500).optional().describe('Only conversations whose title or text contains this'),
+      state: z
+        .enum(['active', 'archived', 'trash'])
+        .default('active')
+        .describe('The list: active, archived, or in the trash'),
     }),
     status: 200,
     answer: page(Summary).extend(at),
@@ -217,9 +234,9 @@ export const routes = {
     summary: 'A conversation with its newest messages, or those before a position',
     params: id,
     query: z.strictObject({
-      before: z.coerce.number().int().min(1).optional(),
+      before,
       limit: limit(100, 500),
-      state: z.enum(['active', 'trash']).optional(),
+      state: z.enum(['active', 'trash']).optional().describe('Where it has to be'),
     }),
     status: 200,
     answer: conversation,
@@ -258,9 +275,9 @@ export const routes = {
     params: id,
     query: z
       .strictObject({
-        seq: z.coerce.number().int().min(1).optional(),
-        time: Time.optional(),
-        before: z.coerce.number().int().min(1).optional(),
+        seq: z.coerce.number().int().min(1).optional().describe('After this change of the topic'),
+        time: Time.optional().describe('At this time'),
+        before,
         limit: limit(100, 500),
       })
       .refine(({ seq, time }) => (seq === undefined) !== (time === undefined), {
@@ -291,7 +308,7 @@ export const routes = {
     ...routePaths.listAgents,
     summary: 'The agents that can run',
     status: 200,
-    answer: z.object({ items: z.array(Agent) }),
+    answer: z.object({ items: z.array(Agent).describe('All agents') }),
   },
   listRuns: {
     ...routePaths.listRuns,
@@ -299,9 +316,9 @@ export const routes = {
     query: z.strictObject({
       limit: limit(50, 200),
       cursor,
-      agent: AgentId.optional(),
-      status: RunStatus.optional(),
-      conversation_id: Uuid.optional(),
+      agent: AgentId.optional().describe('Only runs of this agent'),
+      status: RunStatus.optional().describe('Only runs in this state'),
+      conversation_id: Uuid.optional().describe('Only runs that write into this conversation'),
     }),
     status: 200,
     answer: page(Run).extend(at),

@@ -63,6 +63,7 @@ export const ReadOnly = z
   .unknown()
   .transform((): unknown => undefined)
   .optional()
+  .describe('Read-only: accepted as it was read, and ignored')
 
 /** A frame of a socket may carry binary attachments, which look like objects. */
 function isPlain(value: object): boolean {
@@ -110,3 +111,4 @@ export const FreeForm = z
         params: { limit_bytes: limits.freeFormBytes },
       })
   })
+  .describe('Free-form JSON of the client')

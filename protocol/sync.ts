@@ -12,9 +12,19 @@ import { Uuid } from './scalars.ts'
  * holds; the server refuses it if the cookie is another user's.
  */
 export const Handshake = z
-  .object({ protocol: z.int(), since: Cursor.optional(), user_id: Uuid.optional() })
+  .object({
+    protocol: z.int().describe('The version of the protocol that the device speaks'),
+    since: Cursor.optional().describe('Where the device stands; absent to start at the head'),
+    user_id: Uuid.optional().describe('The user whose state the device holds'),
+  })
   .meta({ id: 'Handshake' })
 export type Handshake = z.infer<typeof Handshake>
+
+const changes = z.array(WireChange).describe('The changes, in order of `seq`')
+const more = z.boolean().describe('Whether the rest has to be requested')
+const reset = z
+  .boolean()
+  .describe('Whether the device must load over HTTP, because the log can’t be followed from there')
 
 /**
  * All changes in (from, to]. `more`: request the rest, or wait for the next `sync`, until `to` is
@@ -24,16 +34,18 @@ export type Handshake = z.infer<typeof Handshake>
 export const Sync = z
   .object({
     epoch: Epoch,
-    from: Seq,
-    to: Seq,
-    changes: z.array(WireChange),
-    more: z.boolean(),
-    reset: z.boolean(),
+    from: Seq.describe('The change before the first one of `changes`'),
+    to: Seq.describe('The head, when the answer was made'),
+    changes,
+    more,
+    reset,
   })
   .meta({ id: 'Sync' })
 export type Sync = z.infer<typeof Sync>
 
-export const Head = z.object({ epoch: Epoch, seq: Seq }).meta({ id: 'Head' })
+export const Head = z
+  .object({ epoch: Epoch, seq: Seq.describe('The newest change of the topic') })
+  .meta({ id: 'Head' })
 export type Head = z.infer<typeof Head>
 
 /**
@@ -43,58 +55,66 @@ export type Head = z.infer<typeof Head>
  */
 export const Delta = z
   .object({
-    entity_id: Uuid,
-    message_id: Uuid.optional(),
-    run_id: Uuid,
-    offset: z.int().min(0),
-    text: z.string(),
-    thinking_ms: z.int().min(0).optional(),
+    entity_id: Uuid.describe('The conversation; of a run without one, the run'),
+    message_id: Uuid.optional().describe('The message that is being written'),
+    run_id: Uuid.describe('The run that writes'),
+    offset: z.int().min(0).describe('Where `text` begins, in UTF-16 units'),
+    text: z.string().describe('The new text'),
+    thinking_ms: z.int().min(0).optional().describe('How long the model has been thinking'),
   })
   .meta({ id: 'Delta' })
 export type Delta = z.infer<typeof Delta>
 
 export const Presence = z
   .object({
-    session_id: Uuid,
-    connection_id: z.string(),
-    device: z.string(),
-    online: z.boolean(),
-    viewing: Uuid.nullable().optional(),
+    session_id: Uuid.describe('The session of the device'),
+    connection_id: z.string().describe('Names the connection while it lasts'),
+    device: z.string().describe('A readable name of the browser or program'),
+    online: z.boolean().describe('Whether the connection has come or gone'),
+    viewing: Uuid.nullable().optional().describe('The conversation that the device shows'),
   })
   .meta({ id: 'Presence' })
 export type Presence = z.infer<typeof Presence>
 
-export const Draining = z.object({ reconnect_within_ms: z.int() }).meta({ id: 'Draining' })
+export const Draining = z
+  .object({
+    reconnect_within_ms: z.int().describe('The time within which to connect to another node'),
+  })
+  .meta({ id: 'Draining' })
 export type Draining = z.infer<typeof Draining>
 
 /** Both ends are included; at most 500 changes. */
 export const RangeRequest = z
-  .strictObject({ from: z.int().min(1), to: z.int().min(1) })
+  .strictObject({
+    from: z.int().min(1).describe('The first `seq`'),
+    to: z.int().min(1).describe('The last `seq`, included'),
+  })
   .refine(
     ({ from, to }) => to >= from && to - from < limits.rangeMax,
     `must span 1 to ${limits.rangeMax} changes`,
   )
 export type RangeRequest = z.infer<typeof RangeRequest>
-export const RangeAnswer = z.object({
-  changes: z.array(WireChange),
-  more: z.boolean(),
-  reset: z.boolean(),
-})
+export const RangeAnswer = z.object({ changes, more, reset }).meta({ id: 'RangeAnswer' })
 export type RangeAnswer = z.infer<typeof RangeAnswer>
 
 /**
- * The answer to a command. `seq` is the position of the command's change (of the first one, if it
- * was repeated), `version` the version of the entity after that change.
+ * The answer to a command whose `data` has this schema. `seq` is the position of the command's
+ * change (of the first one, if it was repeated), `version` the version of the entity after that
+ * change.
  */
-export const Ack = z.union([
-  z.object({
-    ok: z.literal(true),
-    data: z.unknown(),
-    seq: Seq.optional(),
-    version: Version.optional(),
-  }),
-  z.object({ ok: z.literal(false), error: Problem }),
-])
+export const ackOf = (data: z.ZodType) =>
+  z.union([
+    z.object({
+      ok: z.literal(true).describe('The command was done'),
+      data,
+      seq: Seq.optional().describe('The change that the command made, the first time it came'),
+      version: Version.optional().describe('The version of the entity after that change'),
+    }),
+    z.object({
+      ok: z.literal(false).describe('The command was refused'),
+      error: Problem.describe('Why'),
+    }),
+  ])
 export type Ack<Data = unknown> =
   { ok: true; data: Data; seq?: number; version?: number } | { ok: false; error: Problem }
 

@@ -3,5 +3,5 @@
 import * as z from 'zod'
 
 export const topics = ['conversations', 'preferences', 'agents', 'account'] as const
-export const Topic = z.enum(topics)
+export const Topic = z.enum(topics).describe('The topic whose log has the change')
 export type Topic = z.infer<typeof Topic>

@@ -157,6 +157,7 @@ export async function startServer(
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const proxyTrust = createProxyTrust(config.trustProxy)
     const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
     const keptFiles = createKeptFiles({
       uiRoot,
@@ -202,7 +203,8 @@ export async function startServer(
     const gateway = startGateway({
       httpServer: http.server,
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
-      originAllowed: createOriginCheck(config.publicOrigins, createProxyTrust(config.trustProxy)),
+      originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
+      addressOf: proxyTrust.addressOf,
       log,
       execute: createExecute(commands),
       toFault: toServerFault,

@@ -1,11 +1,13 @@
-// Tells under which scheme and host a visitor's browser opened this server. A proxy in front of it
-// says so in `X-Forwarded-Proto` and `X-Forwarded-Host`. These headers count only if TRUST_PROXY
-// trusts the address that the request comes from, because anybody can send them.
+// Tells who a visitor is and under which scheme and host the visitor's browser opened this server.
+// A proxy in front of it says so in `X-Forwarded-For`, `-Proto` and `-Host`. These headers count
+// only if TRUST_PROXY trusts the address that the request comes from, because anybody can send
+// them. Each proxy appends the address that it sees, so addresses are believed from the right: as
+// far as the proxies are trusted that wrote them.
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
 /**
- * The value of TRUST_PROXY: everybody, nobody, a number of proxies in a row, or a comma-separated
+ * The value of TRUST_PROXY: one proxy, nobody, a number of proxies in a row, or a comma-separated
  * list of addresses and ranges (`10.0.0.0/8`, `loopback`, `linklocal`, `uniquelocal`).
  */
 export type TrustSetting = boolean | number | string
@@ -21,6 +23,8 @@ export interface ProxyTrust {
   /** Whether the headers of this address count. @param hop 0 for the direct connection */
   trusts(address: string, hop: number): boolean
   siteOf(request: IncomingMessage): VisitedSite
+  /** The visitor's address: the first one, seen from here, that isn't a trusted proxy's. */
+  addressOf(request: IncomingMessage): string
 }
 
 const namedRanges: Record<string, readonly string[]> = {
@@ -34,6 +38,11 @@ export function createProxyTrust(setting: TrustSetting): ProxyTrust {
   const trusts = trustsOf(setting)
   return {
     trusts,
+    addressOf({ headers, socket }) {
+      const addresses = [socket.remoteAddress ?? '', ...forwardedFor(headers)]
+      const visitor = addresses.findIndex((address, hop) => !trusts(address, hop))
+      return addresses.at(visitor)!
+    },
     siteOf({ headers, socket }) {
       if (!trusts(socket.remoteAddress ?? '', 0)) return { scheme: undefined, host: headers.host }
       const scheme = firstValue(headers['x-forwarded-proto'])?.toLowerCase()
@@ -46,7 +55,7 @@ export function createProxyTrust(setting: TrustSetting): ProxyTrust {
 }
 
 function trustsOf(setting: TrustSetting): ProxyTrust['trusts'] {
-  if (typeof setting === 'boolean') return () => setting
+  if (typeof setting === 'boolean') return trustsOf(Number(setting))
   if (typeof setting === 'number') return (_address, hop) => hop < setting
   const trusted = new BlockList()
   for (const item of setting.split(',').map((text) => text.trim()))
@@ -67,6 +76,14 @@ function addRange(list: BlockList, range: string): void {
   if (bits === undefined) list.addAddress(address, family)
   else list.addSubnet(address, Number(bits), family)
 }
+
+/** The addresses in `X-Forwarded-For`, the one that the nearest proxy wrote first. */
+const forwardedFor = (headers: IncomingMessage['headers']): string[] =>
+  String(headers['x-forwarded-for'] ?? '')
+    .split(',')
+    .map((address) => address.trim())
+    .filter(Boolean)
+    .reverse()
 
 /** Each proxy in a row appends its value, so the first one is what the visitor's browser used. */
 function firstValue(header: string | string[] | undefined): string | undefined {

@@ -1,7 +1,10 @@
 // Limits how often something may happen on this node. It is for events that are cheaper than a
 // count that all nodes share.
 
-/** Tokens return at `rate` per second, up to `burst`. Each event takes one token. */
+/**
+ * Tokens return at `rate` per second, up to `burst`. An event takes one token, or as many as it
+ * costs. Who has a token may take more than there are, and then waits until the debt is paid.
+ */
 export interface TokenRate {
   rate: number
   burst: number
@@ -17,11 +20,11 @@ export class TokenBucket {
     this.#tokens = rate.burst
   }
 
-  /** Takes a token and returns 0, or returns the time until there is one (ms). */
-  take(): number {
+  /** Takes tokens and returns 0, or returns the time until there is one (ms). */
+  take(cost = 1): number {
     this.#refill()
     if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) / this.#rate.rate) * 1000)
-    this.#tokens--
+    this.#tokens -= cost
     return 0
   }
 
@@ -51,12 +54,12 @@ export class KeyedTokenBuckets {
     this.#rate = rate
   }
 
-  /** Takes a token of this key and returns 0, or returns the time until there is one (ms). */
-  take(key: string): number {
+  /** Takes tokens of this key and returns 0, or returns the time until there is one (ms). */
+  take(key: string, cost = 1): number {
     let bucket = this.#buckets.get(key)
     if (!bucket) this.#buckets.set(key, (bucket = new TokenBucket(this.#rate)))
     if (this.#buckets.size > this.#sweepSize) this.#sweep()
-    return bucket.take()
+    return bucket.take(cost)
   }
 
   #sweep(): void {

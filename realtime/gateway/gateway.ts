@@ -48,6 +48,8 @@ export interface GatewayDeps {
   }
   /** Whether the page that sent this handshake may use the server. */
   originAllowed(request: IncomingMessage): boolean
+  /** The visitor's address. */
+  addressOf(request: IncomingMessage): string
   log: Pick<Log, 'heads' | 'range'>
   execute: Execute
   toFault(error: unknown): Fault
@@ -100,7 +102,7 @@ export interface Gateway {
 export function startGateway(deps: GatewayDeps): Gateway {
   const { sessions, log, logger, toFault, link, settings = gatewaySettings } = deps
   const { timings } = settings
-  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings)
+  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings, deps.addressOf)
   let isDraining = false
   let stopped: Promise<void> | undefined
 

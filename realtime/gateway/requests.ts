@@ -107,13 +107,15 @@ export function createRequests(deps: RequestDeps) {
       deps.answered(topic, name, code, (performance.now() - start) / 1000)
     try {
       if (waitMs > 0) throw new Fault('rate_limited', { retry_after_ms: waitMs })
+      const [payload] = args
+      if (payload instanceof Fault) throw payload // the frame's decoder has refused it
       if (args.length !== 1)
         throw new Fault('invalid', { detail: 'A command has one payload and an ack' })
       // a session that was revoked while it joined must not execute a command; its socket is about
       // to be closed
       if (!(await connection.sessionAlive)) return
-      if (event === 'range') await range(connection, args[0], answer)
-      else answer(await command(connection, event, args[0]))
+      if (event === 'range') await range(connection, payload, answer)
+      else answer(await command(connection, event, payload))
       done('ok')
     } catch (error) {
       const fault = deps.toFault(error)

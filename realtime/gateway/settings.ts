@@ -16,6 +16,8 @@ export interface GatewaySettings {
   eventsPerUser: TokenRate
   /** After this many refused events in a row, the next one ends the socket. */
   refusals: number
+  /** New transports from one address, on this node. */
+  connections: TokenRate
   /** Handshakes of one user on this node, in each namespace. */
   joins: TokenRate
   /** Sockets of one user in one namespace on this node. */
@@ -70,6 +72,7 @@ export const gatewaySettings: GatewaySettings = {
   events: { rate: 100, burst: 200 },
   eventsPerUser: { rate: 300, burst: 1_500 },
   refusals: 500,
+  connections: { rate: 200, burst: 20_000 },
   joins: { rate: 50, burst: 2_000 },
   socketsPerUser: 500,
   inFlight: 200,

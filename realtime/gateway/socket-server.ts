@@ -1,12 +1,15 @@
 // The Socket.IO server and the TCP sockets under it. Closing the server ends all of them within a
 // short time, even if a device no longer answers. Otherwise the HTTP server could not close.
-import type { Server as HttpServer } from 'node:http'
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Socket as TcpSocket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server, type Socket } from 'socket.io'
 import { Fault, toProblem } from '@lockstep/protocol/errors'
 import { limits } from '@lockstep/protocol/limits'
+import { networkOf } from '../auth/rate-limits.ts'
+import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { TopicServer } from './connection.ts'
+import { frameParser } from './frame-decoder.ts'
 import type { GatewaySettings } from './settings.ts'
 
 const PATH = '/socket.io/'
@@ -22,8 +25,10 @@ export interface SocketServer {
 
 export function openSocketServer(
   httpServer: HttpServer,
-  { timings }: GatewaySettings,
+  { timings, connections }: GatewaySettings,
+  addressOf: (request: IncomingMessage) => string,
 ): SocketServer {
+  const networks = new KeyedTokenBuckets(connections)
   const io: TopicServer = new Server(httpServer, {
     path: PATH,
     // It would only half-close a foreign upgrade. The listener below destroys it.
@@ -32,7 +37,11 @@ export function openSocketServer(
     serveClient: false,
     perMessageDeflate: false,
     httpCompression: false,
-    maxHttpBufferSize: limits.frameBytes,
+    // until the connection has joined a namespace (`admitLargeFrames`)
+    maxHttpBufferSize: limits.handshakeBytes,
+    parser: frameParser,
+    allowRequest: (request, decide) =>
+      decide(undefined, networks.take(networkOf(addressOf(request))) === 0),
     pingInterval: timings.ping,
     pingTimeout: timings.silence,
     connectTimeout: timings.connect,
@@ -71,4 +80,22 @@ export function openSocketServer(
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+/** Members of the library `ws` that it doesn't make public. */
+interface WebSocketInternals {
+  _receiver?: { _maxPayload?: number }
+}
+
+/**
+ * Lets a connection that has joined a namespace send frames of the full size. Throws if another
+ * version of the library no longer has the member that says how large a frame may be.
+ */
+export function admitLargeFrames({ transport }: Socket['conn']): void {
+  // Assertion: the member is private, so only the check below can prove it.
+  const { _receiver: receiver } = (transport as unknown as { socket: WebSocketInternals }).socket
+  if (!receiver) return // the connection has ended
+  if (typeof receiver._maxPayload !== 'number')
+    throw new Error('ws has changed: the limit of frames must be adapted to it')
+  receiver._maxPayload = limits.frameBytes
 }

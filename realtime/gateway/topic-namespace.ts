@@ -20,6 +20,7 @@ import type { EndReason, GatewayMetrics } from './metrics.ts'
 import type { Presence } from './presence.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { GatewaySettings } from './settings.ts'
+import { admitLargeFrames } from './socket-server.ts'
 import { transportOf } from './transport.ts'
 
 export interface TopicNamespaceDeps {
@@ -64,6 +65,7 @@ async function serveSocket(
   // The rooms are joined before the session and the log are read (GATE-1, GATE-6). Whatever happens
   // after a read then reaches the socket through a room.
   void socket.join([userRoom(identity.user_id), sessionRoom(identity.session_id)])
+  admitLargeFrames(socket.conn)
   const transport = transportOf(socket.conn, deps.settings.transport)
   const joined: JoinedSocket = { topic, identity, socket, transport }
   const sessionAlive = sessionWatch.isAlive(identity.session_id)

@@ -1,20 +1,26 @@
 // /asyncapi.json, made from the tables of changes and commands. So it describes what the sockets
 // take and send.
-import type * as z from 'zod'
+import * as z from 'zod'
+import { Run } from '@lockstep/protocol/agents'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
+import { Summary } from '@lockstep/protocol/conversations'
+import { Preferences } from '@lockstep/protocol/preferences'
+import { Uuid } from '@lockstep/protocol/scalars'
 import {
-  Ack,
+  ackOf,
   Delta,
   Draining,
   Handshake,
   Head,
   Presence,
+  RangeAnswer,
   RangeRequest,
   Sync,
 } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { PROTOCOL } from '@lockstep/protocol/version'
+import { SESSION_COOKIE } from '../auth/session-cookie.ts'
 import { SchemaComponents, type Schema } from './schema-components.ts'
 
 let made: object | undefined
@@ -48,38 +54,50 @@ const events: Record<string, Event> = {
   draining: { summary: 'This node is about to stop: connect again', schema: Draining },
 }
 
+/** `data` in the ack of a logged command: the entity after the change. */
+const ackData: Record<Topic, z.ZodType> = {
+  conversations: Summary.nullable().describe('The conversation; null after a purge'),
+  preferences: Preferences.describe('All preferences'),
+  agents: Run.nullable().describe('The run; null after it was deleted'),
+  account: z.object({ session_id: Uuid.describe('The session') }).describe('The session'),
+}
+
 function describe(): object {
   const components = new SchemaComponents()
   const messages: Schema = {
     handshake: message('`auth` of the handshake', components.add(Handshake, 'input')),
-    ack: message('The answer to a command', components.add(Ack, 'output')),
-    range: message('Asks for changes, both ends included', components.add(RangeRequest, 'input')),
+    range: message(
+      'Asks for changes, both ends included',
+      components.name('RangeRequest', components.add(RangeRequest, 'input')),
+    ),
+    rangeAck: message(
+      'The answer to `range`',
+      components.name(
+        'RangeAck',
+        components.add(ackOf(RangeAnswer.describe('The changes')), 'output'),
+      ),
+    ),
   }
   for (const [name, { summary, schema }] of Object.entries(events))
     messages[name] = message(summary, components.add(schema, 'output'), name)
   const channels: Schema = {}
   const operations: Schema = {}
   for (const topic of topics) {
+    Object.assign(messages, messagesOf(topic, components))
     const sent = [
       'change',
       ...Object.keys(events).filter((name) => events[name]!.topics?.includes(topic) ?? true),
     ]
     const received = ['handshake', 'range', ...wireCommands[topic].keys()]
-    messages[`${topic}.change`] = message(
-      'A change, live and in order',
-      changeOf(topic, components),
-      'change',
-    )
-    for (const [name, { schema }] of wireCommands[topic])
-      messages[`${topic}.${name}`] = message('A command', components.add(schema, 'input'), name)
     const own = (name: string) => (messages[`${topic}.${name}`] ? `${topic}.${name}` : name)
-    const referred = [...sent, ...received, 'ack'].map((name) => [
+    const referred = [...sent, ...received, 'ack', 'rangeAck'].map((name) => [
       name,
       reference('components', 'messages', own(name)),
     ])
     channels[topic] = {
       address: `/${topic}`,
       description: `Socket.IO namespace, path /socket.io, transport websocket, protocol ${PROTOCOL}`,
+      servers: [reference('servers', 'node')],
       messages: Object.fromEntries(referred),
     }
     Object.assign(operations, operationsOf(topic, sent, received))
@@ -93,16 +111,63 @@ function describe(): object {
         'One namespace per topic, authenticated by the session cookie. The REST side is at /openapi.json.',
     },
     defaultContentType: 'application/json',
+    servers: {
+      node: {
+        host: '{host}',
+        pathname: '/socket.io',
+        protocol: 'wss',
+        description: 'The address of the page, over Socket.IO 4',
+        variables: { host: { default: 'localhost:3000', description: 'Host and port' } },
+        security: [reference('components', 'securitySchemes', 'session')],
+      },
+    },
     channels,
     operations,
-    components: { messages, schemas: components.schemas },
+    components: {
+      messages,
+      schemas: components.schemas,
+      securitySchemes: {
+        session: {
+          type: 'httpApiKey',
+          in: 'cookie',
+          name: SESSION_COOKIE,
+          description: 'The cookie that sign-up and sign-in set',
+        },
+      },
+    },
+  }
+}
+
+/** The messages that are a topic's own: its changes, its commands and their acks. */
+function messagesOf(topic: Topic, components: SchemaComponents): Schema {
+  const ack = components.add(ackOf(ackData[topic]), 'output')
+  const commands = Array.from(wireCommands[topic], ([name, { schema }]) => {
+    const payload = components.name(
+      `${capitalized(topic)}${capitalized(name)}Command`,
+      components.add(schema, 'input'),
+    )
+    return [`${topic}.${name}`, message('A command', payload, name)]
+  })
+  return {
+    [`${topic}.change`]: message(
+      'A change, live and in order',
+      changeOf(topic, components),
+      'change',
+    ),
+    [`${topic}.ack`]: message(
+      'The answer to a command',
+      components.name(`${capitalized(topic)}Ack`, ack),
+    ),
+    ...Object.fromEntries(commands),
   }
 }
 
 function operationsOf(topic: Topic, sent: readonly string[], received: readonly string[]): Schema {
   const channel = reference('channels', topic)
   const inChannel = (name: string) => [reference('channels', topic, 'messages', name)]
-  const reply = { channel, messages: inChannel('ack') }
+  const replyTo = (name: string) => ({
+    reply: { channel, messages: inChannel(name === 'range' ? 'rangeAck' : 'ack') },
+  })
   return Object.fromEntries([
     ...sent.map((name) => [
       `${topic}.send.${name}`,
@@ -114,7 +179,7 @@ function operationsOf(topic: Topic, sent: readonly string[], received: readonly 
         action: 'receive',
         channel,
         messages: inChannel(name),
-        ...(name !== 'handshake' && { reply }),
+        ...(name !== 'handshake' && replyTo(name)),
       },
     ]),
   ])
@@ -128,12 +193,42 @@ const message = (summary: string, payload: Schema, name?: string) => ({
   payload,
 })
 
-/** The envelope of a change, with the data of each `op`. A stripped change has no `data`. */
+/**
+ * The changes of a topic: one whole schema for each op, so that generators make a union of them. A
+ * stripped change has no `data`.
+ */
 function changeOf(topic: Topic, components: SchemaComponents): Schema {
-  const ops = Object.entries<z.ZodType>(changeSchemas[topic]).map(([op, schema]) => ({
-    title: op,
-    properties: { op: { const: op }, data: components.add(schema, 'output') },
-  }))
-  const envelope = components.add(WireChange, 'output')
-  return { ...envelope, oneOf: ops }
+  components.add(WireChange, 'output')
+  const { properties, required } = components.schemas.Change as {
+    properties: Record<string, Schema>
+    required: string[]
+  }
+  const ops: [string, z.ZodType][] = [
+    ...Object.entries(changeSchemas[topic]),
+    ['closed', z.object({})],
+  ]
+  const schemas = ops.map(([op, data]) => {
+    const name = `${capitalized(topic)}${capitalized(op)}`
+    const ownData = components.name(`${name}Data`, components.add(data, 'output'))
+    return components.name(`${name}Change`, {
+      type: 'object',
+      title: op,
+      required,
+      properties: {
+        ...properties,
+        topic: { const: topic, description: properties.topic!.description },
+        op: { const: op, description: properties.op!.description },
+        data: { ...ownData, description: properties.data!.description },
+      },
+    })
+  })
+  return components.name(`${capitalized(topic)}Change`, {
+    description: 'The ops that this version knows. A device loads the entity after any other',
+    discriminator: 'op',
+    oneOf: schemas,
+  })
 }
+
+/** `session_created` -> `SessionCreated` */
+const capitalized = (name: string): string =>
+  name.replace(/(^|_)([a-z])/g, (_, _before, letter: string) => letter.toUpperCase())

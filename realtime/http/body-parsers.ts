@@ -4,6 +4,7 @@
 import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Fault } from '@lockstep/protocol/errors'
+import { excessOf } from '@lockstep/protocol/json-shape'
 import { unsupportedType } from './problems.ts'
 import { spoolBody } from './spooled-body.ts'
 
@@ -27,14 +28,25 @@ export function spoolBodies(app: FastifyInstance): void {
 }
 
 /**
- * Throws `invalid`: 415 for another charset or encoding, 400 for what isn't JSON. An
- * empty body is undefined.
+ * Throws `invalid`: 415 for another charset or encoding, 400 for what isn't JSON, 422 for what is
+ * nested too deep or has too many keys or values. An empty body is undefined.
  */
 async function parseJson(request: FastifyRequest, body: Buffer): Promise<unknown> {
   checkContent(request)
   if (body.length === 0) return undefined
+  const text = wellFormed(() => utf8.decode(body))
+  const excess = excessOf(text)
+  if (excess !== undefined)
+    throw new Fault('invalid', {
+      detail: `The body ${excess}`,
+      issues: [{ path: '', message: excess }],
+    })
+  return wellFormed(() => JSON.parse(text) as unknown)
+}
+
+function wellFormed<T>(read: () => T): T {
   try {
-    return JSON.parse(utf8.decode(body)) as unknown
+    return read()
   } catch {
     throw new Fault('invalid', { status: 400, detail: 'The body is not well-formed JSON' })
   }

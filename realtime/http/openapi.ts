@@ -114,12 +114,16 @@ function parameters(
   schema: z.ZodObject | undefined,
   components: SchemaComponents,
 ): object[] {
-  return Object.entries(schema?.shape ?? {}).map(([name, field]) => ({
-    name,
-    in: location,
-    required: location === 'path' || !z.safeParse(field, undefined).success,
-    schema: components.add(field as z.ZodType, 'input'),
-  }))
+  return Object.entries(schema?.shape ?? {}).map(([name, field]) => {
+    const { description, ...described } = components.add(field as z.ZodType, 'input')
+    return {
+      name,
+      in: location,
+      description,
+      required: location === 'path' || !z.safeParse(field, undefined).success,
+      schema: described,
+    }
+  })
 }
 
 const header = (name: string, description: string) => ({

@@ -1,16 +1,23 @@
-// Limits how often requests may be made on this node. Requests of signed-in users are counted by
-// user, so that nobody is kept out by other people behind the same address.
+// Limits what may be asked of this node. A request counts by its bytes as well, because parsing and
+// checking them is what it costs. Requests of signed-in users are counted by user, so that nobody
+// is kept out by other people behind the same address.
 import { Fault } from '@lockstep/protocol/errors'
 import { networkOf } from '../auth/rate-limits.ts'
 import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { HttpSettings } from './settings.ts'
 
-/** Both functions count one request and throw `rate_limited` if there have been too many. */
+/**
+ * Both functions count one request with a body of `bytes` and throw `rate_limited` if there has
+ * been too much.
+ */
 export interface RequestLimits {
-  countUser(user_id: string): void
+  countUser(user_id: string, bytes: number): void
   /** For a request of somebody who isn't signed in. */
-  countAddress(address: string): void
+  countAddress(address: string, bytes?: number): void
 }
+
+/** A body of this size counts as one request more. */
+const BYTES_OF_REQUEST = { user: 32 * 1024, address: 4 * 1024 }
 
 export function createRequestLimits(
   settings: Pick<HttpSettings, 'userRate' | 'addressRate'>,
@@ -18,8 +25,10 @@ export function createRequestLimits(
   const users = new KeyedTokenBuckets(settings.userRate)
   const networks = new KeyedTokenBuckets(settings.addressRate)
   return {
-    countUser: (user_id) => refuseIfPositive(users.take(user_id)),
-    countAddress: (address) => refuseIfPositive(networks.take(networkOf(address))),
+    countUser: (user_id, bytes) =>
+      refuseIfPositive(users.take(user_id, 1 + bytes / BYTES_OF_REQUEST.user)),
+    countAddress: (address, bytes = 0) =>
+      refuseIfPositive(networks.take(networkOf(address), 1 + bytes / BYTES_OF_REQUEST.address)),
   }
 }
 

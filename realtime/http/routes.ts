@@ -44,6 +44,8 @@ declare module 'fastify' {
 }
 
 const emptyObject = z.strictObject({})
+/** What these routes take is small, and most of them serve anybody. */
+const signInRoutes = /^\/auth\/|^\/users\/me\/password$/
 const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
 export interface RoutesDeps {
@@ -80,13 +82,16 @@ export function serveRoutes(
     app.route({
       method: route.method,
       url: route.path.replace(/\{(\w+)\}/g, ':$1'),
-      bodyLimit: spooledRoutes.has(name) ? limits.importBytes : limits.bodyBytes,
+      bodyLimit: bodyLimitOf(name, route),
       onRequest: async (request, reply) => {
         reply.header('cache-control', 'no-store')
-        if (route.open) requestLimits.countAddress(request.ip)
-        else request.identity = await identify(request, reply)
-        const bytes = spooledRoutes.has(name) ? announcedBytes(request) : 0
-        if (request.identity && bytes > MAX_IN_MEMORY_BYTES)
+        const isSpooled = spooledRoutes.has(name)
+        const bytes = announcedBytes(request)
+        // what is larger than allowed will not be read
+        const counted = isSpooled ? 0 : Math.min(bytes, request.routeOptions.bodyLimit ?? 0)
+        if (route.open) requestLimits.countAddress(request.ip, counted)
+        else request.identity = await identify(request, reply, counted)
+        if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
           largeBodies.admit(request.identity.user_id, bytes, reply.raw)
       },
       preParsing: (request, _reply, payload, done) => {
@@ -115,13 +120,17 @@ export function serveRoutes(
     })
   }
 
-  async function identify(request: FastifyRequest, reply: FastifyReply): Promise<Identity> {
+  async function identify(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    bytes: number,
+  ): Promise<Identity> {
     const identity = await authenticate(request, reply)
     if (!identity) {
-      requestLimits.countAddress(request.ip)
+      requestLimits.countAddress(request.ip) // its body isn't read
       throw new Fault('unauthenticated')
     }
-    requestLimits.countUser(identity.user_id)
+    requestLimits.countUser(identity.user_id, bytes)
     checkLockstepUser(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
       reply.header(
@@ -130,6 +139,11 @@ export function serveRoutes(
       )
     return identity
   }
+}
+
+function bodyLimitOf(name: RouteName, { path }: Route): number {
+  if (spooledRoutes.has(name)) return limits.importBytes
+  return signInRoutes.test(path) ? limits.signInBytes : limits.bodyBytes
 }
 
 /** The Content-Length; if there is none, the body may have as many bytes as the limit. */

@@ -37,6 +37,12 @@ export class SchemaComponents {
     return relink(root, renamed) as Schema
   }
 
+  /** Gives a schema a name of its own, and returns the reference to it. */
+  name(name: string, schema: Schema): Schema {
+    this.schemas[name] = schema
+    return { $ref: PREFIX + name }
+  }
+
   #nameFor(name: string, def: Schema, io: 'input' | 'output'): string {
     const present = this.schemas[name]
     const same =

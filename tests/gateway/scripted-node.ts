@@ -78,6 +78,7 @@ export async function startScriptedNode(options: ScriptedNodeOptions = {}) {
     },
     originAllowed: ({ headers: { origin } }) =>
       origin === undefined || origin === 'https://here.example',
+    addressOf: ({ socket }) => socket.remoteAddress ?? '',
     log,
     execute: options.execute ?? (() => Promise.reject(new Fault('not_found'))),
     toFault: (error) => (error instanceof Fault ? error : new Fault('internal', {}, error)),

@@ -167,10 +167,10 @@ describe('bodies that are too large', () => {
       return frame.slice(0, -1) + ' '.repeat(bytes - frame.length) + '}'
     }
     expect(
-      (await request(`${http.url}/auth/login`, 'POST', at(limits.bodyBytes), json)).status,
+      (await request(`${http.url}/auth/login`, 'POST', at(limits.signInBytes), json)).status,
     ).toBe(401)
     expect(
-      (await request(`${http.url}/auth/login`, 'POST', at(limits.bodyBytes + 1), json)).status,
+      (await request(`${http.url}/auth/login`, 'POST', at(limits.signInBytes + 1), json)).status,
     ).toBe(413)
   })
 })

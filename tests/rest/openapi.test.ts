@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { errors } from '@lockstep/protocol/error-codes'
 import { routes, type Route } from '@lockstep/protocol/rest'
 import { request } from '../harness/person.ts'
+import { undescribed } from './described.ts'
 import { serveHttp } from './http-fixture.ts'
 
 interface Document {
@@ -13,7 +14,7 @@ interface Document {
 interface Operation {
   operationId: string
   security?: unknown[]
-  parameters: { name: string; in: string; required?: boolean }[]
+  parameters: { name: string; in: string; required?: boolean; description?: string }[]
   requestBody?: object
   responses: Record<string, object>
 }
@@ -80,6 +81,15 @@ describe('/openapi.json', () => {
       expect(named('path')).toEqual([...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name))
       expect(named('query')).toEqual(Object.keys(route.query?.shape ?? {}))
     }
+  })
+
+  test('describes every field and every parameter', async () => {
+    const document = await fetched()
+    expect(undescribed(document)).toEqual([])
+    for (const [path, operations] of Object.entries(document.paths))
+      for (const { parameters = [] } of Object.values(operations))
+        for (const { name, description } of parameters)
+          expect(description, `${path} ${name}`).toEqual(expect.any(String))
   })
 
   test('has a schema for every reference', async () => {

@@ -1,9 +1,11 @@
 import specs from '@asyncapi/specs'
 import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
+import { changeSchemas } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { topics } from '@lockstep/protocol/topics'
 import { request } from '../harness/person.ts'
+import { undescribed } from '../rest/described.ts'
 import { serveHttp } from '../rest/http-fixture.ts'
 
 interface Reference {
@@ -20,10 +22,16 @@ interface Document {
   info: { title: string; version: string }
   channels: Record<string, { address: string; messages: Record<string, Reference> }>
   operations: Record<string, Operation>
+  servers: Record<string, object>
   components: {
-    messages: Record<string, { payload: Record<string, unknown> }>
+    messages: Record<string, { payload: Reference }>
     schemas: Record<string, object>
+    securitySchemes: Record<string, object>
   }
+}
+interface Change {
+  required: string[]
+  properties: { op: { const: string }; topic: object; data: Reference }
 }
 
 async function fetched(): Promise<Document> {
@@ -35,6 +43,9 @@ const at = (document: unknown, { $ref }: Reference): unknown =>
     .slice(2)
     .split('/')
     .reduce((found, key) => (found as Record<string, unknown> | undefined)?.[key], document)
+
+const payloadOf = (document: Document, message: string) =>
+  at(document, document.components.messages[message]!.payload) as Record<string, unknown>
 
 describe('/asyncapi.json', () => {
   test('is valid by the schema of AsyncAPI 3.0', async () => {
@@ -67,36 +78,53 @@ describe('/asyncapi.json', () => {
           action: 'receive',
           channel: { $ref: `#/channels/${topic}` },
         })
-        expect(operation.reply!.messages).toEqual([{ $ref: `#/channels/${topic}/messages/ack` }])
+        const ack = name === 'range' ? 'rangeAck' : 'ack'
+        expect(operation.reply!.messages).toEqual([{ $ref: `#/channels/${topic}/messages/${ack}` }])
       }
   })
 
   test('gives the fields of each command, with a mutation_id if the command is logged', async () => {
-    const { components } = await fetched()
-    const append = components.messages['conversations.append']!.payload
+    const document = await fetched()
+    const append = payloadOf(document, 'conversations.append')
     expect(append).toMatchObject({ type: 'object', additionalProperties: false })
     expect(append.required).toEqual(['conversation_id', 'message', 'mutation_id'])
-    expect(components.messages['account.viewing']!.payload.required).toEqual(['conversation_id'])
+    expect(payloadOf(document, 'account.viewing').required).toEqual(['conversation_id'])
   })
 
-  test('gives the data of each op of a topic', async () => {
-    const { components } = await fetched()
-    const ops = (
-      components.messages['preferences.change']!.payload.oneOf as { title: string }[]
-    ).map(({ title }) => title)
-    expect(ops).toEqual(['updated'])
-    const ofConversations = components.messages['conversations.change']!.payload.oneOf as {
-      title: string
-    }[]
-    expect(ofConversations.map(({ title }) => title)).toEqual([
-      'created',
-      'updated',
-      'extended',
-      'finished',
-      'deleted',
-      'restored',
-      'purged',
-    ])
+  test('gives every message a named schema, each op of a topic a whole one, and acks their data', async () => {
+    const document = await fetched()
+    for (const [name, { payload }] of Object.entries(document.components.messages))
+      expect(payload, name).toEqual({ $ref: expect.stringMatching(/^#\/components\/schemas\//) })
+    for (const topic of topics) {
+      const { discriminator, oneOf } = payloadOf(document, `${topic}.change`)
+      expect(discriminator).toBe('op')
+      const ops = (oneOf as Reference[]).map((one) => at(document, one) as Change)
+      expect(ops.map(({ properties }) => properties.op.const)).toEqual([
+        ...Object.keys(changeSchemas[topic]),
+        'closed',
+      ])
+      for (const { required, properties } of ops) {
+        expect(required).toEqual(expect.arrayContaining(['topic', 'epoch', 'seq', 'op']))
+        expect(properties.topic).toMatchObject({ const: topic })
+        expect(at(document, properties.data)).toBeTypeOf('object')
+      }
+      const ack = payloadOf(document, `${topic}.ack`).anyOf as { properties: { data?: object } }[]
+      expect(ack[0]!.properties.data).toMatchObject({ description: expect.any(String) })
+    }
+  })
+
+  test('says where a server is and how it authenticates', async () => {
+    const { servers, components } = await fetched()
+    expect(servers.node).toMatchObject({
+      protocol: 'wss',
+      pathname: '/socket.io',
+      security: [{ $ref: '#/components/securitySchemes/session' }],
+    })
+    expect(components.securitySchemes.session).toMatchObject({ type: 'httpApiKey', in: 'cookie' })
+  })
+
+  test('describes every field', async () => {
+    expect(undescribed(await fetched())).toEqual([])
   })
 
   test('resolves all references, and operations refer only to messages of their channel', async () => {

@@ -1,0 +1,190 @@
+// What one request or frame costs everybody else. Every route and command gets the most expensive
+// input that a search finds, valid or not, and nobody's turn of the event loop is held longer than
+// MAX_TURN_MS of processor time.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { wireCommands } from '@lockstep/protocol/commands'
+import { parse } from '@lockstep/protocol/errors'
+import { newId } from '@lockstep/protocol/ids'
+import { excessOf } from '@lockstep/protocol/json-shape'
+import { limits } from '@lockstep/protocol/limits'
+import { routes, type Route } from '@lockstep/protocol/rest'
+import type { RouteName } from '@lockstep/protocol/route-paths'
+import { topics } from '@lockstep/protocol/topics'
+import { httpSettings } from '../../realtime/http/settings.ts'
+import { startNode } from '../harness/node.ts'
+import { request, signUp, type Person } from '../harness/person.ts'
+import { RawSocket } from '../harness/raw-socket.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { costOf, mostExpensive, written, type Shape } from './expensive-json.ts'
+import { longestTurn, MAX_TURN_MS } from './turn-meter.ts'
+
+const often = { rate: 1e6, burst: 1e6 }
+const shared = sharedNodes(1, {
+  options: { http: { ...httpSettings, userRate: often, addressRate: often } },
+})
+/** Shapes that the search tries for each schema; more in `npm run fuzz`. */
+const STEPS = Math.ceil(Number(process.env.FUZZ_SEEDS ?? 120) / 10)
+const seed = Number(process.env.FUZZ_SEED ?? Date.now() & 0xffff)
+
+const table: Record<string, Route> = routes
+const withBody = (Object.keys(routes) as RouteName[]).filter(
+  (name) => table[name]!.body !== undefined && name !== 'importMe',
+)
+const schemas = [
+  ...withBody.map((name) => [`${name}`, table[name]!.body!] as const),
+  ...topics.flatMap((topic) =>
+    [...wireCommands[topic]].map(([name, { schema }]) => [`/${topic} ${name}`, schema] as const),
+  ),
+]
+const fields = ['metadata', 'messages', 'message', 'patch', 'title', 'content', 'input', 'password']
+
+const json = { 'content-type': 'application/json' }
+/** Encoded beforehand, because the client runs in this process too. */
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/** What the server does with a text before anything of it is used. */
+function judge(schema: (typeof schemas)[number][1], text: string): void {
+  if (excessOf(text) !== undefined) return
+  try {
+    parse(schema, JSON.parse(text))
+  } catch {
+    // refused, which costs as much
+  }
+}
+
+let [eve, alice]: Person[] = []
+beforeAll(async () => {
+  ;[eve, alice] = [await signUp(shared.node, 'eve'), await signUp(shared.node, 'alice')]
+})
+
+describe('judging a text', () => {
+  test.each(schemas)(
+    'of %s takes no longer than a turn, whatever it holds',
+    { timeout: 60_000 + STEPS * 1_000 },
+    (name, schema) => {
+      const search = { fields, maxBytes: limits.bodyBytes - 1_000, steps: STEPS, seed }
+      const { shape, ms } = mostExpensive(search, (shape) => {
+        const text = written(shape)
+        return costOf(() => judge(schema, text))
+      })
+      expect(ms, `${name}, seed ${seed}: ${JSON.stringify(shape)}`).toBeLessThan(MAX_TURN_MS)
+    },
+  )
+
+  test('accepts what a free-form object may hold, and refuses more by its keys, values or depth', () => {
+    const free = (form: Shape['form']) =>
+      written({ field: 'metadata', form, key: 1, bytes: limits.freeFormBytes - 20 })
+    for (const form of ['keys', 'numbers', 'lists', 'texts', 'escapes'] as const)
+      expect(excessOf(free(form)), form).toBeUndefined()
+    const keys = (count: number) => `{${Array.from({ length: count }, () => '"":1').join(',')}}`
+    expect(excessOf(keys(limits.jsonKeys))).toBeUndefined()
+    expect(excessOf(keys(limits.jsonKeys + 1))).toBe('must have at most 20000 keys in all')
+    expect(excessOf(`[${'0,'.repeat(limits.jsonValues)}0]`)).toMatch(/at most 60000 values/)
+    expect(excessOf('['.repeat(101))).toMatch(/not be nested deeper than 100/)
+    for (const text of [
+      '"[[{:,"',
+      '"\\"[[,:"',
+      '["\\\\",1]',
+      '{"a":"\\\\\\"{"}',
+      '"never ends [[[',
+    ])
+      expect(excessOf(text, 0), text).toBeUndefined()
+  })
+})
+
+describe('a stranger', () => {
+  const send = (path: string, body: string | Uint8Array) =>
+    request(shared.node.url + path, 'POST', body, json)
+
+  test.each(['/auth/login', '/auth/register'])(
+    'who sends 2 MB of keys to %s is refused before they are read, and no key comes back',
+    async (path) => {
+      const large = written({ field: undefined, form: 'keys', key: 5, bytes: 1_900_000 })
+      for (let n = 0; n < 20; n++) {
+        const { result, longestMs } = await longestTurn(() => send(path, bytesOf(large)))
+        expect(result).toMatchObject({
+          status: 413,
+          body: { code: 'too_large', limit_bytes: limits.signInBytes },
+        })
+        // the first one also loads what is loaded when it is needed
+        if (n > 0) expect(longestMs).toBeLessThan(MAX_TURN_MS)
+      }
+      const small = written({ field: undefined, form: 'keys', key: 9, bytes: 16_000 })
+      const { status, body } = await send(path, small)
+      expect(status).toBe(422)
+      expect(JSON.stringify(body).length).toBeLessThan(2_000)
+      expect(JSON.stringify(body)).not.toContain('0kkkkkkkk')
+    },
+  )
+
+  test('pays for bytes: large bodies use an address up sooner than small ones', async () => {
+    await using node = await startNode(shared.database, {
+      options: { http: { ...httpSettings, addressRate: { rate: 0.1, burst: 20 } } },
+    })
+    const body = JSON.stringify({ username: 'x'.repeat(16_000), password: '' })
+    const statuses = []
+    for (let n = 0; n < 6; n++)
+      statuses.push(
+        (
+          await request(`${node.url}/auth/login`, 'POST', body, {
+            'content-type': 'application/json',
+          })
+        ).status,
+      )
+    expect(statuses).toEqual([422, 422, 422, 422, 429, 429])
+  })
+
+  test('who sends large frames before joining loses the connection, and they are never parsed', async () => {
+    const connect = `40/conversations,${written({ field: 'token', form: 'keys', key: 5, bytes: 1_900_000 })}`
+    const sockets = await Promise.all(
+      Array.from({ length: 10 }, () => RawSocket.open(shared.node.url, {})),
+    )
+    const { longestMs } = await longestTurn(async () => {
+      for (const socket of sockets) socket.send(connect)
+      await Promise.all(sockets.map(({ closed }) => closed))
+    })
+    for (const { inbox } of sockets)
+      expect(inbox.all<string>('frame').every((frame) => frame.startsWith('0'))).toBe(true)
+    // the frames are made in this process too
+    expect(longestMs).toBeLessThan(MAX_TURN_MS * 10)
+  })
+})
+
+describe('a user', () => {
+  test('who sends too many keys in a frame is told so by the ack, and keeps the connection', async () => {
+    await using device = await eve!.device('conversations')
+    const metadata = Object.fromEntries(Array.from({ length: 20_001 }, (_, n) => [`k${n}`, 1]))
+    expect(await device.refused('create', { mutation_id: newId(), metadata })).toMatchObject({
+      code: 'invalid',
+      detail: expect.stringContaining('20000 keys') as string,
+    })
+    expect(device.connected).toBe(true)
+  })
+
+  test('who sends the costliest body to every route holds nobody’s turn', async () => {
+    const shapes: Shape[] = [
+      { field: undefined, form: 'keys', key: 90, bytes: 1_900_000 },
+      { field: 'metadata', form: 'keys', key: 1, bytes: 65_000 },
+      { field: 'messages', form: 'objects', key: 1, bytes: 200_000 },
+      { field: 'metadata', form: 'numbers', key: 1, bytes: 200_000 },
+    ]
+    for (const shape of shapes) {
+      const text = written(shape)
+      for (const name of withBody.filter((name) => !table[name]!.open)) {
+        const { method, path } = table[name]!
+        const filled = path.replaceAll(/\{\w+\}/g, newId())
+        const sent = bytesOf(text)
+        const ask = () => longestTurn(() => eve!.rest(method, filled, sent, json))
+        const attempts = [await ask(), await ask()]
+        for (const { result } of attempts)
+          expect([401, 404, 409, 413, 422, 200, 201, 202]).toContain(result.status)
+        const longestMs = Math.min(...attempts.map((attempt) => attempt.longestMs))
+        expect(longestMs, `${name} ${JSON.stringify(shape)}`).toBeLessThan(MAX_TURN_MS)
+      }
+    }
+  })
+})
+
+afterAll(async () => {
+  expect((await alice!.ask('getMe')).user.id).toBe(alice!.user.id)
+})
