@@ -47,7 +47,7 @@ test('a user who signs in through the provider needs no password, not even to de
   const page = await windows.open(node.url, '/app')
   const signInLink = page.getByRole('link', { name: 'Continue with Example' })
   await waitForVisible(signInLink)
-  expect(await page.getByLabel('Password').count()).toBe(0)
+  expect(await page.getByLabel('Your password').count()).toBe(0)
 
   provider.errorCode = 'access_denied'
   await signInLink.click()

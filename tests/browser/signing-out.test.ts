@@ -34,11 +34,11 @@ test('deleting the account signs out every device', async () => {
   const right = await windows.open(shared.node.url, '/app', { person: await alice.signIn() })
   await waitForVisible(right.getByText('Live on all devices').first())
 
-  await left.getByLabel('Password').fill('not the password')
+  await left.getByLabel('Your password').fill('not the password')
   await left.getByRole('button', { name: 'Delete account' }).click()
   await left.getByRole('button', { name: 'Delete everything' }).click()
   await waitForVisible(left.getByText('Incorrect password.'))
-  await left.getByLabel('Password').fill(alice.password)
+  await left.getByLabel('Your password').fill(alice.password)
   await left.getByRole('button', { name: 'Delete account' }).click()
   await left.getByRole('button', { name: 'Delete everything' }).click()
 

@@ -64,6 +64,15 @@ export function openMenu(label: string, anchor: MenuAnchor, items: MenuItem[]): 
   overlays.menu = { label, anchor, items }
 }
 
+/** Opens a menu as soon as its items are loaded. */
+export async function openLoadedMenu(
+  label: string,
+  anchor: MenuAnchor,
+  load: () => Promise<MenuItem[]>,
+): Promise<void> {
+  openMenu(label, anchor, await load())
+}
+
 let lastAnswer: Promise<unknown> = Promise.resolve()
 
 /**
