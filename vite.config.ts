@@ -9,7 +9,7 @@ import { texts } from './tools/vite-texts.ts'
 
 const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
 const apiPaths =
-  '^/(auth|users|conversations|agents|agent-runs|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
+  '^/(auth|users|conversations|agents|agent-runs|topics|healthz|readyz|metrics|openapi\\.json)(/|\\?|$)'
 
 /**
  * The server speaks WebSocket only: the client's other transports, which it can't leave out by
@@ -48,6 +48,22 @@ function compressed(): Plugin {
   }
 }
 
+/** What every visit of a signed-in user begins with. */
+const firstPages = /\/ui\/src\/(main\.ts|pages\/Shell\.svelte)$/
+
+/** Whether one of these files imports the module, directly or not, without waiting for a need. */
+function isNeededFirst(
+  id: string,
+  infoOf: (id: string) => { importers: readonly string[] } | null,
+): boolean {
+  const seen = new Set<string>([id])
+  for (const module of seen) {
+    if (firstPages.test(module)) return true
+    for (const importer of infoOf(module)?.importers ?? []) seen.add(importer)
+  }
+  return false
+}
+
 export default defineConfig({
   root: 'ui',
   plugins: [texts(), svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
@@ -65,17 +81,24 @@ export default defineConfig({
       resolveDependencies: (_file, dependencies, { hostType }) =>
         hostType === 'html' ? dependencies : [],
     },
-    // What several pages share is one file: small files compress badly and cost a request each.
+    // What the first pages share is one file: small files compress badly and cost a request each.
     rolldownOptions: {
       output: {
         codeSplitting: {
           groups: [
-            { name: 'shared', test: /\/ui\/src\/(?!lib\/components\/markdown)/, minShareCount: 2 },
+            {
+              name: (id, context) =>
+                isNeededFirst(id, (of) => context.getModuleInfo(of)) ? 'shared' : null,
+              test: /\/ui\/src\/(?!lib\/components\/markdown)/,
+              minShareCount: 2,
+            },
           ],
         },
       },
     },
   },
+  // The worker loads grammars when it needs them.
+  worker: { format: 'es' },
   server: {
     port: 5173,
     // changeOrigin stays off: the server compares a page's Origin with the Host it was asked for.

@@ -26,6 +26,7 @@ import { ImportRequest, ImportResult, ImportState } from './import.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
+import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
 
 export interface Route {
@@ -333,6 +334,34 @@ export const routes = {
   getRun: { ...routePaths.getRun, summary: 'One run', params: id, status: 200, answer: Run },
   deleteRun: { ...routePaths.deleteRun, summary: 'Remove a run', params: id, status: 204 },
   stopRun: { ...routePaths.stopRun, summary: 'Stop a run', params: id, status: 200, answer: Run },
+
+  readChanges: {
+    ...routePaths.readChanges,
+    summary: 'For a device that no WebSocket reaches: what changed in a topic since its cursor',
+    params: z.strictObject({ topic: Topic.describe('Whose changes') }),
+    query: z
+      .strictObject({
+        epoch: Epoch.optional().describe('Of the device’s cursor; absent: it has nothing yet'),
+        seq: z.coerce.number().int().min(0).optional().describe('Of the device’s cursor'),
+      })
+      .refine(({ epoch, seq }) => (epoch === undefined) === (seq === undefined), {
+        path: ['seq'],
+        message: 'must be given together with epoch',
+      }),
+    status: 200,
+    answer: Sync,
+  },
+  sendCommand: {
+    ...routePaths.sendCommand,
+    summary: 'For a device that no WebSocket reaches: a command, as a socket sends it',
+    params: z.strictObject({
+      topic: Topic.describe('Whose command'),
+      command: z.string().max(30).describe('Its name'),
+    }),
+    body: z.looseObject({}).describe('The fields of the command and its `mutation_id`'),
+    status: 200,
+    answer: Accepted,
+  },
 } as const satisfies Record<keyof typeof routePaths, Route>
 
 type Schema<Name extends RouteName, Part extends string> =

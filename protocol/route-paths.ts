@@ -40,6 +40,8 @@ export const routePaths = {
   getRun: { method: 'GET', path: '/agent-runs/{id}' },
   deleteRun: { method: 'DELETE', path: '/agent-runs/{id}' },
   stopRun: { method: 'POST', path: '/agent-runs/{id}/stop' },
+  readChanges: { method: 'GET', path: '/topics/{topic}/changes' },
+  sendCommand: { method: 'POST', path: '/topics/{topic}/commands/{command}' },
 } as const satisfies Record<string, Place>
 
 export type RouteName = keyof typeof routePaths

@@ -102,14 +102,17 @@ export type RangeAnswer = z.infer<typeof RangeAnswer>
  * change (of the first one, if it was repeated), `version` the version of the entity after that
  * change.
  */
+const acceptedOf = (data: z.ZodType) =>
+  z.object({
+    ok: z.literal(true).describe('The command was done'),
+    data,
+    seq: Seq.optional().describe('The change that the command made, the first time it came'),
+    version: Version.optional().describe('The version of the entity after that change'),
+  })
+export const Accepted = acceptedOf(z.unknown().describe('As the ack of the command has it'))
 export const ackOf = (data: z.ZodType) =>
   z.union([
-    z.object({
-      ok: z.literal(true).describe('The command was done'),
-      data,
-      seq: Seq.optional().describe('The change that the command made, the first time it came'),
-      version: Version.optional().describe('The version of the entity after that change'),
-    }),
+    acceptedOf(data),
     z.object({
       ok: z.literal(false).describe('The command was refused'),
       error: Problem.describe('Why'),

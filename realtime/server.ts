@@ -31,6 +31,7 @@ import type { RequestLogLevel } from './http/access-log.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
+import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
@@ -141,6 +142,7 @@ export async function startServer(
     })
     stops.add('agents', () => agents.stop(FINISH_REPLIES_MS))
     const commands = commandHandlers({ conversations, rewind, preferences, account, agents })
+    const execute = createExecute(commands)
     const housekeeping = startHousekeeping(database, conversations, {
       logRetentionDays: config.logRetentionDays,
       logger,
@@ -181,6 +183,7 @@ export async function startServer(
         ...preferencesHandlers(preferences),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
+        ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
@@ -206,7 +209,7 @@ export async function startServer(
       originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
       addressOf: proxyTrust.addressOf,
       log,
-      execute: createExecute(commands),
+      execute,
       toFault: toServerFault,
       logger,
       metrics,

@@ -11,6 +11,7 @@ import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Execute } from '../commands/commands.ts'
 import { backoffMs } from '../concurrency/backoff.ts'
 import { repeatEvery } from '../concurrency/repeat.ts'
+import { toRelease, type MemoryBudget } from '../concurrency/memory-budget.ts'
 import { Semaphore } from '../concurrency/semaphore.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -34,6 +35,12 @@ import { createSessionWatch } from './session-watch.ts'
 import { gatewaySettings, type GatewaySettings } from './settings.ts'
 import { openSocketServer } from './socket-server.ts'
 import { serveTopic } from './topic-namespace.ts'
+import type { DeviceTransport } from './transport.ts'
+
+/** How often the memory that transports hold is looked at (ms). */
+const MEMORY_CHECK_MS = 1_000
+/** A transport that holds no more than this isn't looked at. */
+const HELD_BYTES = 64 * 1024
 
 export interface GatewayDeps {
   httpServer: HttpServer
@@ -214,6 +221,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
       firstAfterMs: deadCheckMs,
       failed,
     }),
+    repeatEvery(MEMORY_CHECK_MS, () => endHoarders(registry, settings, gatewayMetrics), {
+      firstAfterMs: MEMORY_CHECK_MS,
+      failed,
+    }),
   ]
 
   async function stop(): Promise<void> {
@@ -287,4 +298,26 @@ async function endDeadTransports(
     gatewayMetrics.socketEnded(isStuck ? 'slow' : 'silent')
     transport.terminate()
   }
+}
+
+/** Ends the transports of users that make this node hold more memory than it has for that. */
+async function endHoarders(
+  registry: ConnectionRegistry,
+  { unread, unfinished }: GatewaySettings,
+  gatewayMetrics: GatewayMetrics,
+): Promise<void> {
+  const owners = new Map(
+    [...registry.connections()].map(({ transport, identity }) => [transport, identity.user_id]),
+  )
+  const end = (budget: MemoryBudget, bytesOf: (transport: DeviceTransport) => number) => {
+    const held = [...owners]
+      .map(([transport, owner]) => ({ transport, owner, bytes: bytesOf(transport) }))
+      .filter(({ bytes }) => bytes > HELD_BYTES)
+    for (const { transport } of toRelease(held, budget)) {
+      gatewayMetrics.socketEnded('memory')
+      transport.terminate()
+    }
+  }
+  end(unread, (transport) => transport.backlogBytes())
+  end(unfinished, (transport) => transport.unfinishedBytes())
 }

@@ -6,7 +6,8 @@ import type { Connection } from './connection.ts'
 import type { DeviceState } from './device.ts'
 
 /** Why the server ended a socket. */
-export type EndReason = 'slow' | 'silent' | 'revoked' | 'expired' | 'orphaned' | 'flooding'
+export type EndReason =
+  'slow' | 'silent' | 'memory' | 'revoked' | 'expired' | 'orphaned' | 'flooding'
 
 export interface GatewayMetrics {
   deviceStateChanged(

@@ -1,6 +1,7 @@
 // Every number of the gateway in one place. Tests make them smaller.
 import { PROTOCOL, servedBy } from '@lockstep/protocol/version'
 import type { TokenRate } from '../auth/token-bucket.ts'
+import type { MemoryBudget } from '../concurrency/memory-budget.ts'
 import type { ChangeBufferLimits } from './change-buffer.ts'
 import type { TransportLimits } from './transport.ts'
 
@@ -8,6 +9,9 @@ export interface GatewaySettings {
   /** The protocol numbers that are served. */
   protocols: readonly number[]
   transport: TransportLimits
+  /** What devices have not read, and what they have not finished sending (bytes). */
+  unread: MemoryBudget
+  unfinished: MemoryBudget
   /** Limits of the changes that wait for one device. */
   buffer: ChangeBufferLimits
   /** Events sent by one socket. */
@@ -68,6 +72,8 @@ export const gatewaySettings: GatewaySettings = {
     maxBytes: 32 * 1024 * 1024,
     slowestBytesPerSecond: 16 * 1024,
   },
+  unread: { perOwner: 48 * 1024 ** 2, inAll: 192 * 1024 ** 2 },
+  unfinished: { perOwner: 8 * 1024 ** 2, inAll: 64 * 1024 ** 2 },
   buffer: { changes: 512, bytes: 512 * 1024 },
   events: { rate: 100, burst: 200 },
   eventsPerUser: { rate: 300, burst: 1_500 },

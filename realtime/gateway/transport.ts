@@ -3,11 +3,12 @@
 // limits here are what keeps the memory of the server flat. A slow device is not a dead one: what
 // counts is that bytes keep moving, not how long they take.
 //
-// It relies on the events `packetCreate`, `packet` and `flush` of engine.io, on the event `ready`
-// of its transport, and on `writeQueueSize` of Node.
+// It relies on the events `packetCreate`, `packet` and `flush` of engine.io, and on the event
+// `ready` of its transport.
 import type { Socket as TcpSocket } from 'node:net'
 import type { Socket } from 'socket.io'
 import { Semaphore } from '../concurrency/semaphore.ts'
+import { TcpProgress } from '../observability/tcp-progress.ts'
 
 type EngineSocket = Socket['conn']
 type Packet = { type: string; data?: string | Buffer }
@@ -43,8 +44,9 @@ export class DeviceTransport {
   /** Bytes that engine.io has not handed to the TCP socket. */
   #queuedBytes = 0
   #waiting: (() => void)[] = []
-  /** What the network had taken when that last changed, and when the change was seen. */
-  #taken: { mark: string; at: number } | undefined
+  readonly #progress: TcpProgress
+  /** What the TCP socket had received when the newest packet was complete (bytes). */
+  #receivedBytes = 0
   #bytesSinceLastPing = 0
   /**
    * The first unanswered ping: when anything was last received, and how many bytes were sent
@@ -55,6 +57,7 @@ export class DeviceTransport {
   constructor(engineSocket: EngineSocket, limits: TransportLimits) {
     this.#limits = limits
     this.#tcp = engineSocket.request.socket
+    this.#progress = new TcpProgress(this.#tcp)
     engineSocket.on('packetCreate', (packet: Packet) => this.#sent(packet))
     // The TCP socket has got everything. From here on, its own buffer counts.
     engineSocket.on('flush', () => (this.#queuedBytes = 0))
@@ -87,13 +90,12 @@ export class DeviceTransport {
    * is the time between two calls.
    */
   stuckMs(): number {
-    if (!this.isBusy()) {
-      this.#taken = undefined
-      return 0
-    }
-    const mark = takenMark(this.#tcp)
-    if (this.#taken?.mark !== mark) this.#taken = { mark, at: performance.now() }
-    return performance.now() - this.#taken.at
+    return this.#progress.stuckMs(this.isBusy())
+  }
+
+  /** Bytes of a packet that has not arrived as a whole yet. */
+  unfinishedBytes(): number {
+    return this.#isClosed ? 0 : this.#tcp.bytesRead - this.#receivedBytes
   }
 
   /**
@@ -126,6 +128,7 @@ export class DeviceTransport {
   }
 
   #received({ type }: Packet): void {
+    this.#receivedBytes = this.#tcp.bytesRead
     if (type === 'pong') this.#ping = undefined
     else if (this.#ping) this.#ping.lastReceivedAt = performance.now()
   }
@@ -136,14 +139,4 @@ export class DeviceTransport {
     this.#waiting = []
     for (const callback of waiting) callback()
   }
-}
-
-/**
- * A mark that changes whenever the kernel takes bytes. The counters of the socket alone do not
- * suffice: they count whole writes, and one write may have megabytes.
- */
-function takenMark(tcp: TcpSocket): string {
-  // Assertion: `_handle` is not in the types of Node.
-  const { _handle: handle } = tcp as TcpSocket & { _handle?: { writeQueueSize?: number } | null }
-  return `${tcp.bytesWritten - tcp.writableLength} ${handle?.writeQueueSize}`
 }

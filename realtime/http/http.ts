@@ -27,6 +27,7 @@ import type { KeptFiles } from './kept-files.ts'
 import { recordRequests, type RequestLogLevel } from './access-log.ts'
 import { serveOperatorRoutes } from './operator-routes.ts'
 import { frameworkFault, refuseConnection, sendProblem } from './problems.ts'
+import { createOpenAnswers } from './open-answers.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
@@ -123,6 +124,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     done(isForeign(request) ? new Fault('forbidden_origin') : undefined)
   })
   const requestLimits = createRequestLimits(settings)
+  const openAnswers = createOpenAnswers(settings, metrics)
   await app.register((scope) => serveOperatorRoutes(scope, metrics, deps.isReady))
   await app.register((scope, _options, done) => {
     const { sessions, host } = deps
@@ -133,6 +135,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
       sessions,
       authenticate,
       requestLimits,
+      openAnswers,
       handlers: deps.handlers,
       stopping: stopping.signal,
       settings,
@@ -158,6 +161,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     // without this, a connection that becomes idle after close() stays open until its client leaves
     const sweep = setInterval(() => app.server.closeIdleConnections(), SWEEP_MS)
     await app.close().finally(() => clearInterval(sweep))
+    openAnswers.stop()
   }
 
   function sendFault(

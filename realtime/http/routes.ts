@@ -9,6 +9,7 @@ import { routes, type Route } from '@lockstep/protocol/rest'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import { deviceName } from '../auth/device-name.ts'
 import type { VisitedSite } from '../auth/proxy-trust.ts'
+import { networkOf } from '../auth/rate-limits.ts'
 import type { Identity, Sessions } from '../auth/sessions.ts'
 import { MAX_IN_MEMORY_BYTES, type ImportBody } from '../commands/import/import-body.ts'
 import { isSecure, type Authenticate } from './authenticate.ts'
@@ -30,6 +31,7 @@ import { spoolBodies } from './body-parsers.ts'
 import { watchBodyRate } from './body-rate.ts'
 import { refuseSlow } from './problems.ts'
 import { LargeBodies } from './large-bodies.ts'
+import type { OpenAnswers } from './open-answers.ts'
 import type { RequestLimits } from './request-limits.ts'
 import type { HttpSettings } from './settings.ts'
 import type { SpooledBody } from './spooled-body.ts'
@@ -52,6 +54,7 @@ export interface RoutesDeps {
   sessions: Sessions
   authenticate: Authenticate
   requestLimits: RequestLimits
+  openAnswers: OpenAnswers
   handlers: Handlers
   /** Aborts when the node begins to stop, so that long requests end early. */
   stopping: AbortSignal
@@ -64,7 +67,7 @@ export interface RoutesDeps {
  */
 export function serveRoutes(
   app: FastifyInstance,
-  { sessions, authenticate, requestLimits, handlers, stopping, settings }: RoutesDeps,
+  { sessions, authenticate, requestLimits, openAnswers, handlers, stopping, settings }: RoutesDeps,
 ): void {
   const largeBodies = new LargeBodies(settings.spooledBytes)
   for (const name of Object.keys(routes) as RouteName[])
@@ -93,6 +96,9 @@ export function serveRoutes(
         else request.identity = await identify(request, reply, counted)
         if (isSpooled && request.identity && bytes > MAX_IN_MEMORY_BYTES)
           largeBodies.admit(request.identity.user_id, bytes, reply.raw)
+        // an import takes turns with others' anyway, and lasts
+        const owner = request.identity?.user_id ?? networkOf(request.ip)
+        if (!isSpooled) await openAnswers.enter(owner, reply.raw, request.raw.socket)
       },
       preParsing: (request, _reply, payload, done) => {
         watchBodyRate(request.raw, settings, () => refuseSlow(request.raw.socket))

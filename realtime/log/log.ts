@@ -5,16 +5,23 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
-import { readLast, readChangesWithoutBefore, readUnapplied, topicKey } from '../store/changes.ts'
+import {
+  insertChanges,
+  readLast,
+  readChangesWithoutBefore,
+  readUnapplied,
+  topicKey,
+} from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
-import { append, type Appended, type AppendRequest } from './append.ts'
+import { append, type AppendDeps, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'
 import { HeadCache, needsNewerServer, type TopicHead } from './head-cache.ts'
+import { InsertQueue } from './insert-queue.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { Projector } from './projector.ts'
-import { states, type NeedsOf, type StateOf } from './state/states.ts'
+import { createStateCaches, states, type NeedsOf, type StateOf } from './state/states.ts'
 import { watchUnprojected } from './unprojected.ts'
 
 /**
@@ -96,7 +103,16 @@ export interface Log {
  */
 export function createLog(database: Database, logger: Logger): Log {
   const heads = new HeadCache(database)
-  const projector = new Projector(database, heads, logger)
+  const caches = createStateCaches()
+  const projector = new Projector({ database, heads, caches, logger })
+  const inserts = new InsertQueue((entries) => insertChanges(database, entries))
+  const appendDeps: AppendDeps = {
+    database,
+    heads,
+    caches,
+    insert: (entry) => inserts.insert(entry),
+    appended: (head) => projector.schedule(head),
+  }
   const queue = new KeyedQueue()
   const unprojected = watchUnprojected({ database, heads, projector, logger })
 
@@ -124,7 +140,7 @@ export function createLog(database: Database, logger: Logger): Log {
       return queue.run(key, async () => {
         const known = heads.peek(key)
         if (known && known.tail.length >= MAX_TAIL) await projector.project(known)
-        return append(database, heads, request, arrivedAt, (head) => projector.schedule(head))
+        return append(appendDeps, request, arrivedAt)
       })
     },
 

@@ -130,6 +130,11 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   getRun: async (of) => on(runOf(of)),
   deleteRun: async (of) => on(runOf(of)),
   stopRun: async (of) => on(runOf(of)),
+  readChanges: async () => ({ params: { topic: 'conversations' }, query: {} }),
+  sendCommand: async (of) => ({
+    params: { topic: 'conversations', command: 'update' },
+    body: { ...(await its(of)), title: 'Other', mutation_id: newId() },
+  }),
 }
 
 const its = async (of: Person) => ({ conversation_id: (await conversation(of)).id })
@@ -230,6 +235,8 @@ export const strangers: {
     getRun: 'not_found',
     deleteRun: 'not_found',
     stopRun: 'not_found',
+    readChanges: 'own',
+    sendCommand: 'not_found',
   },
   commands: {
     conversations: {

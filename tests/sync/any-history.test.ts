@@ -22,7 +22,7 @@ type Action =
   | { do: 'open' | 'close' | 'older' | 'more'; what: number }
   | { do: 'prefer'; key: string; value: number | null }
   | { do: 'pass'; ms: number }
-  | { do: 'cut' | 'offline' | 'online' | 'nudge' | 'drain' }
+  | { do: 'cut' | 'offline' | 'online' | 'block' | 'unblock' | 'nudge' | 'drain' }
   | { do: 'refuse'; code: 'unavailable' | 'rate_limited' | 'internal' | 'too_large' }
   | { do: 'reply'; what: number; text: string }
   | { do: 'epoch' }
@@ -68,7 +68,9 @@ const actions = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constantFrom('cut', 'offline', 'online', 'nudge', 'drain') }),
+    arbitrary: fc.record({
+      do: fc.constantFrom('cut', 'offline', 'online', 'block', 'unblock', 'nudge', 'drain'),
+    }),
   },
   {
     weight: 2,
@@ -130,6 +132,7 @@ class History {
     for (const { wire, engine } of this.user.devices) {
       wire.faults = noFaults
       wire.goOnline()
+      wire.unblockSockets()
       engine.nudge()
     }
     await this.user.quiet()
@@ -205,6 +208,10 @@ class History {
         return wire.cut()
       case 'offline':
         return wire.goOffline()
+      case 'block':
+        return wire.blockSockets()
+      case 'unblock':
+        return wire.unblockSockets()
       case 'online':
         return wire.goOnline()
       case 'nudge':

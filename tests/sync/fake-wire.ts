@@ -1,6 +1,7 @@
 // The wire between one device and the fake server. It can be cut or slow, and it can lose,
 // duplicate or reorder frames.
 import { Fault, toProblem } from '@lockstep/protocol/errors'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Ack, Handshake, RangeRequest } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { SocketLike } from '@lockstep/client'
@@ -24,7 +25,11 @@ export class FakeWire {
   readonly #time: VirtualTime
   readonly #session_id: string
   readonly #sockets = new Set<FakeSocket>()
+  /** How many requests came instead of what a socket would carry. */
+  polls = 0
   #online = true
+  /** Whether something on the way lets HTTP pass and no WebSocket. */
+  #blocksSockets = false
 
   constructor(server: FakeServer, time: VirtualTime, session_id: string) {
     this.#server = server
@@ -59,7 +64,12 @@ export class FakeWire {
       const holder = (init.headers as Record<string, string>)['lockstep-user']
       if (holder !== undefined && holder !== this.#server.signedInAs.id)
         throw new Fault('unauthenticated')
-      answer = Response.json(this.#server.get(pathname, searchParams, this.#session_id))
+      const topic = /^\/topics\/(.*)$/.exec(pathname)
+      answer = Response.json(
+        topic
+          ? this.#withoutSocket(topic[1]!, searchParams, init.body)
+          : this.#server.get(pathname, searchParams, this.#session_id),
+      )
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       answer = Response.json(toProblem(error), { status: statusOf(error) })
@@ -67,6 +77,19 @@ export class FakeWire {
     await this.#travel('response')
     init.signal?.throwIfAborted()
     return answer
+  }
+
+  get blocksSockets(): boolean {
+    return this.#blocksSockets
+  }
+
+  blockSockets(): void {
+    this.#blocksSockets = true
+    this.cut()
+  }
+
+  unblockSockets(): void {
+    this.#blocksSockets = false
   }
 
   /** Ends every connection; new ones succeed. */
@@ -88,6 +111,30 @@ export class FakeWire {
     if (this.faults.drops(what)) return
     this.#time.setTimeout(deliver, this.faults.delay(what))
     if (this.faults.doubles(what)) this.#time.setTimeout(deliver, this.faults.delay(what))
+  }
+
+  /** The two routes of a device that no WebSocket reaches. Throws Fault. */
+  #withoutSocket(path: string, query: URLSearchParams, body: unknown): unknown {
+    this.polls += 1
+    if (!this.#server.sessions.has(this.#session_id)) throw new Fault('unauthenticated')
+    const [name, , command] = path.split('/') // <topic>/changes or <topic>/commands/<command>
+    const topic = name as Topic
+    if (command === undefined) {
+      const listener = () => undefined
+      const epoch = query.get('epoch')
+      const since: Cursor | undefined =
+        epoch === null ? undefined : { epoch, seq: Number(query.get('seq')) }
+      const [first] = this.#server.join(topic, since, listener)
+      this.#server.leave(topic, listener)
+      return first
+    }
+    const payload = JSON.parse(String(body)) as Record<string, unknown>
+    const answer: Ack =
+      command === 'range'
+        ? { ok: true, data: this.#server.range(topic, payload as unknown as RangeRequest) }
+        : this.#server.command(topic, command, payload)
+    if (!answer.ok) throw new Fault(answer.error.code, answer.error)
+    return answer
   }
 
   async #travel(what: string): Promise<void> {
@@ -133,7 +180,7 @@ class FakeSocket implements SocketLike {
       if (this.#connection === connection) this.#tell(event, payload)
     }
     const refuse = (data?: object) => this.#wire.carry('refusal', arrive('connect_error', { data }))
-    if (!this.#wire.online) return refuse()
+    if (!this.#wire.online || this.#wire.blocksSockets) return refuse()
     if (!this.#server.sessions.has(this.#session_id) || auth.user_id !== this.#server.signedInAs.id)
       return refuse(toProblem(new Fault('unauthenticated')))
     this.#connected = true

@@ -32,10 +32,11 @@ const MAX_SILENCE = 240_000
 const MAX_QUIET = 60_000
 
 /**
- * `live`: every topic receives every change. `connecting`: an attempt is under way. `offline`: the
- * engine waits for the next attempt.
+ * `live`: every topic receives every change at once. `polling`: no WebSocket reaches the server, so
+ * commands travel over HTTP and changes arrive every few seconds. `connecting`: an attempt is under
+ * way. `offline`: the engine waits for the next attempt.
  */
-export type ConnectionState = 'live' | 'connecting' | 'offline'
+export type ConnectionState = 'live' | 'polling' | 'connecting' | 'offline'
 
 export interface ConnectionManagerDeps {
   changed(): void
@@ -74,7 +75,7 @@ export class ConnectionManager implements TopicConnectionOwner {
   /**
    * @param expected how many connections there will be: a topic opens its own when it has loaded
    */
-  state(expected: number): ConnectionState {
+  state(expected: number): Exclude<ConnectionState, 'polling'> {
     const connections = [...this.#connections.values()]
     const isLive = connections.every(({ status }) => status === 'live')
     if (isLive && connections.length === expected) return 'live'

@@ -15,6 +15,7 @@ import { AccountClient } from './account-client.ts'
 import { AgentsClient } from './agents-client.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
+import { HttpFallback } from './http-fallback.ts'
 import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
 import { Notifier } from './notifier.ts'
@@ -116,6 +117,7 @@ class LocalEngine implements Engine {
   #state: EngineState = { name: 'stopped' }
   #lifetime: Lifetime | undefined
   #connections: ConnectionManager | undefined
+  #fallback: HttpFallback | undefined
   #starting: Promise<EngineState> = Promise.resolve(this.#state)
   #retryNow = () => {}
   #isWaiting = false
@@ -146,7 +148,8 @@ class LocalEngine implements Engine {
   }
 
   get connection(): ConnectionState {
-    if (this.#connections) return this.#connections.state(this.#topics.length)
+    const state = this.#connections?.state(this.#topics.length)
+    if (state !== undefined) return state === 'live' && this.#fallback?.isUsed ? 'polling' : state
     return this.#isWaiting ? 'offline' : 'connecting'
   }
 
@@ -221,7 +224,12 @@ class LocalEngine implements Engine {
     const { origin, headers, connect = connectBySocketIo(origin, headers) } = this.#options
     const rejected = (fault: Fault) => this.#rejected(fault)
     const changed = () => this.#notifier.changed()
-    const connections = new ConnectionManager(connect, lifetime, { changed, rejected })
+    const call: Call = (route, request) => this.call(route, request, { signal: lifetime.signal })
+    this.#fallback = new HttpFallback(connect, { call, lifetime, changed })
+    const connections = new ConnectionManager(this.#fallback.connect, lifetime, {
+      changed,
+      rejected,
+    })
     this.#connections = connections
     this.#setState({ name: 'ready', user, session })
     const engineSession: EngineSession = { user_id: user.id, lifetime, connections, rejected }

@@ -1,6 +1,7 @@
 // Whether this page is in lockstep: the engine's state as runes, and what the user is told about
 // it. Short interruptions are not shown.
 import { createSubscriber } from 'svelte/reactivity'
+import type { ConnectionState } from '@lockstep/client'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 import { t } from '../texts.ts'
@@ -11,7 +12,7 @@ const track = createSubscriber((update) => engine.subscribe(update))
 const quietMs = 1200
 
 class ConnectionStore {
-  #shown = $state<'starting' | 'live' | 'connecting' | 'offline'>('starting')
+  #shown = $state<'starting' | ConnectionState>('starting')
   #timer: ReturnType<typeof setTimeout> | undefined
 
   constructor() {
@@ -23,7 +24,7 @@ class ConnectionStore {
     if (now === this.#shown) {
       clearTimeout(this.#timer)
       this.#timer = undefined
-    } else if (now === 'live') {
+    } else if (now === 'live' || now === 'polling') {
       clearTimeout(this.#timer)
       this.#timer = undefined
       this.#shown = now
@@ -32,7 +33,7 @@ class ConnectionStore {
         this.#timer = undefined
         this.#shown = engine.connection
       }
-      const isCalm = this.#shown === 'live' || this.#shown === 'starting'
+      const isCalm = this.isConnected || this.#shown === 'starting'
       this.#timer = setTimeout(show, isCalm ? quietMs : 0)
     }
   }
@@ -45,6 +46,11 @@ class ConnectionStore {
   /** The engine's connection, except that a loss shows only after it has lasted. */
   get shown() {
     return this.#shown
+  }
+
+  /** Whether the server can be reached, over whatever. */
+  get isConnected(): boolean {
+    return this.#shown === 'live' || this.#shown === 'polling'
   }
 
   /** Commands that closing the page now would lose. */
@@ -72,11 +78,10 @@ class ConnectionStore {
   /** One line for the user. */
   get text(): string {
     const { waiting } = this
-    if (this.#shown === 'live')
-      return this.failed > 0
-        ? t('connection.notSaved', { count: this.failed })
-        : t('connection.live')
+    if (this.#shown === 'live' && this.failed === 0) return t('connection.live')
     if (this.#shown === 'starting') return t('connection.starting')
+    if (this.#shown === 'polling' && this.failed === 0) return t('connection.polling')
+    if (this.isConnected) return t('connection.notSaved', { count: this.failed })
     const state = t(this.#shown === 'connecting' ? 'connection.reconnecting' : 'connection.offline')
     return waiting > 0 ? t('connection.waiting', { state, count: waiting }) : state
   }

@@ -1,34 +1,31 @@
-// The languages whose code is highlighted. Their names alone are larger than what a thread without
-// code needs, so they are loaded with the first code block.
-import type { LanguageFn } from 'highlight.js'
+// The languages whose code is highlighted, and the other names that people give them.
 
-type Load = () => Promise<{ default: LanguageFn }>
+const languages = [
+  'bash',
+  'c',
+  'cpp',
+  'csharp',
+  'css',
+  'diff',
+  'go',
+  'java',
+  'javascript',
+  'json',
+  'kotlin',
+  'markdown',
+  'php',
+  'python',
+  'ruby',
+  'rust',
+  'sql',
+  'swift',
+  'typescript',
+  'xml',
+  'yaml',
+] as const
+export type Language = (typeof languages)[number]
 
-const languages = new Map<string, Load>([
-  ['bash', () => import('highlight.js/lib/languages/bash')],
-  ['c', () => import('highlight.js/lib/languages/c')],
-  ['cpp', () => import('highlight.js/lib/languages/cpp')],
-  ['csharp', () => import('highlight.js/lib/languages/csharp')],
-  ['css', () => import('highlight.js/lib/languages/css')],
-  ['diff', () => import('highlight.js/lib/languages/diff')],
-  ['go', () => import('highlight.js/lib/languages/go')],
-  ['java', () => import('highlight.js/lib/languages/java')],
-  ['javascript', () => import('highlight.js/lib/languages/javascript')],
-  ['json', () => import('highlight.js/lib/languages/json')],
-  ['kotlin', () => import('highlight.js/lib/languages/kotlin')],
-  ['markdown', () => import('highlight.js/lib/languages/markdown')],
-  ['php', () => import('highlight.js/lib/languages/php')],
-  ['python', () => import('highlight.js/lib/languages/python')],
-  ['ruby', () => import('highlight.js/lib/languages/ruby')],
-  ['rust', () => import('highlight.js/lib/languages/rust')],
-  ['sql', () => import('highlight.js/lib/languages/sql')],
-  ['swift', () => import('highlight.js/lib/languages/swift')],
-  ['typescript', () => import('highlight.js/lib/languages/typescript')],
-  ['xml', () => import('highlight.js/lib/languages/xml')],
-  ['yaml', () => import('highlight.js/lib/languages/yaml')],
-])
-
-const aliases = new Map(
+const aliases = new Map<string, Language>(
   Object.entries({
     sh: 'bash',
     shell: 'bash',
@@ -60,10 +57,7 @@ const aliases = new Map(
     patch: 'diff',
   }),
 )
+for (const language of languages) aliases.set(language, language)
 
-/** Loads the grammar of a language that people call `name`; undefined if it isn't known. */
-export function grammarOf(name: string): { language: string; load: Load } | undefined {
-  const language = aliases.get(name) ?? name
-  const load = languages.get(language)
-  return load && { language, load }
-}
+/** The language that a block of code names, if its code can be highlighted. */
+export const languageNamed = (name: string): Language | undefined => aliases.get(name)
