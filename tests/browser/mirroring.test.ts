@@ -25,7 +25,8 @@ async function openSideBySide(path = '/app') {
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, path, { person: alice })
   const right = await windows.open(shared.node.url, path, { person: await alice.signIn() })
-  for (const page of [left, right]) await waitForVisible(page.getByText('Live on all devices').first())
+  for (const page of [left, right])
+    await waitForVisible(page.getByText('Live on all devices').first())
   return { alice, left, right }
 }
 
