@@ -126,7 +126,7 @@ test('each window shows that the conversation is also open on another device', a
   await startConversation(left, 'Look here')
   await listedConversation(right, 'Look here').click()
   for (const page of [left, right])
-    await waitForVisible(page.getByText(/^Also open on /), SYNC_DEADLINE_MS)
+    await waitForVisible(page.getByRole('main').getByText(/^Also open on /), SYNC_DEADLINE_MS)
 })
 
 test('a second tab of a browser is not another device', async () => {

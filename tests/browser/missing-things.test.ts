@@ -82,10 +82,10 @@ test('a conversation that was never opened here can’t be shown while offline, 
   wire.cut()
   await waitForVisible(page.getByRole('complementary').getByText('Offline'))
   await listedConversation(page, 'Not opened').click()
-  await waitForVisible(page.getByText('this chat’s messages aren’t on this device yet'))
+  await waitForVisible(page.getByText('this chat isn’t on this device yet'))
   wire.restore()
   await waitForVisible(page.getByText('Hello from before').last(), 30_000)
-  await waitForHidden(page.getByText('this chat’s messages aren’t on this device yet'))
+  await waitForHidden(page.getByText('this chat isn’t on this device yet'))
 })
 
 test('a conversation that is purged elsewhere while it is open is gone, and what was being written is kept', async () => {
