@@ -5,7 +5,6 @@ import { t } from '../../texts.ts'
 import { notify, openMenu, type MenuAnchor } from '../overlays/overlays.svelte.ts'
 
 export const loadConversationActions = () => import('./conversation-actions.ts')
-export const loadTitleEditor = () => import('./TitleEditor.svelte')
 
 /** Opens a conversation's menu. `onrename` opens the title's editor. */
 export async function openConversationMenu(
