@@ -8,6 +8,7 @@ import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'
 import * as z from 'zod'
 import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -21,6 +22,8 @@ import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
  */
 export type NodeMessage = { topic: Topic; user_id: string } & (
   | { event: 'change'; payload: WireChange }
+  /** Of a topic that changed a moment ago, for nodes that a change did not reach. */
+  | { event: 'head'; payload: Cursor }
   | { event: 'delta'; payload: Delta }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */

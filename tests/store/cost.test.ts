@@ -15,7 +15,8 @@ import { sentCommands } from '../harness/sent-commands.ts'
 import { by, createLogFixture } from '../log/log-fixture.ts'
 
 const NEVER = 2 ** 31 - 1
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: NEVER } }
+const never = { head: NEVER, quietHead: NEVER, announce: NEVER }
+const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, ...never } }
 const timings = { ...replyTimings, sweepMs: NEVER, straySweepMs: NEVER }
 const said = { role: 'user' as const, content: 'hello' }
 
