@@ -2,7 +2,6 @@
 // Chromium take the cores away from tests that measure time: first the repository itself, then what
 // needs no browser, then the browser.
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { SlowFirstSequencer } from './tools/slow-first-sequencer.ts'

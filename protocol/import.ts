@@ -15,7 +15,10 @@ export const ImportRequest = z.strictObject({
   dry_run: z.boolean().optional().describe('Only says what an import would do'),
 })
 
-/** How many items an import created, updated and skipped, and why others failed. */
+/**
+ * How many items an import created, updated and skipped, and why others failed. `incomplete` is
+ * there if some of those that were created or updated lack something.
+ */
 export const ImportResult = z
   .object({
     created: z.int().describe('How many conversations are new'),
@@ -29,6 +32,15 @@ export const ImportResult = z
         }),
       )
       .describe('The items that can’t be imported'),
+    incomplete: z
+      .array(
+        z.object({
+          item: z.string().describe('The title of the item'),
+          missing: z.array(z.string()).describe('The names of what is missing'),
+        }),
+      )
+      .optional()
+      .describe('The items that were imported without some of what they have'),
   })
   .meta({ id: 'ImportResult' })
 

@@ -217,7 +217,7 @@ export function createReplies(database: Database, log: Log): Replies {
       await log.projectToHead(user_id, 'conversations')
       const chain: Message[] = []
       for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {
-        const [found] = await readMessages(database, user_id, conversation_id, [next])
+        const [found] = await readMessages(database, [{ user_id, conversation_id, id: next }])
         if (!found || found.position >= (chain.at(-1)?.position ?? Infinity)) break
         chain.push(toMessage(found))
       }

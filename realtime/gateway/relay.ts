@@ -8,6 +8,7 @@ import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'
 import * as z from 'zod'
 import type { WireChange } from '@lockstep/protocol/change'
+import type { Cursor } from '@lockstep/protocol/cursor'
 import { Presence as PresenceEvent, type Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -21,6 +22,8 @@ import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
  */
 export type NodeMessage = { topic: Topic; user_id: string } & (
   | { event: 'change'; payload: WireChange }
+  /** Of a topic that changed a moment ago, for nodes that a change did not reach. */
+  | { event: 'head'; payload: Cursor }
   | { event: 'delta'; payload: Delta }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */
@@ -35,6 +38,7 @@ const payloads = {
     op: z.string(),
     entity_id: z.string(),
   }),
+  head: z.object({ epoch: z.string(), seq: z.int() }),
   delta: z.looseObject({ entity_id: z.string(), run_id: z.string(), offset: z.int() }),
   presence: z.object({ node: z.string(), presence: PresenceEvent }),
   who: z.object({ node: z.string(), present: z.array(PresenceEvent) }),
@@ -42,7 +46,7 @@ const payloads = {
 
 /** How a Socket.IO packet carries a message. */
 const EventPacket = z.object({
-  data: z.tuple([z.enum(['change', 'delta', 'presence', 'who']), z.unknown()]),
+  data: z.tuple([z.enum(['change', 'head', 'delta', 'presence', 'who']), z.unknown()]),
 })
 
 export interface Relay {

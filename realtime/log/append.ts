@@ -1,6 +1,6 @@
 // The one way into the log.
 //
-//   load the state at the head ─► decide ─► insert at head + 1 ─► the state after it
+//   load the state at the head ─► decide ─► insert at head + 1 ─► keep the state after it
 //        ▲                          │            │
 //        │                          │            └─ another entry was first
 //        │                          └─ refused, or nothing to do
@@ -14,12 +14,12 @@ import type { AnyDecision, DecisionContext, DecisionOf } from '@lockstep/protoco
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
-import { findMutation, insertChange, topicKey } from '../store/changes.ts'
+import { findMutation, topicKey } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { fingerprintOf, toChange, toEntry, type CommandContext } from './entry.ts'
 import { recordAppended, needsNewerServer, type TopicHead, type HeadCache } from './head-cache.ts'
-import { states, type NeedsOf, type StateOf } from './state/states.ts'
+import { states, type NeedsOf, type StateCaches, type StateOf } from './state/states.ts'
 
 /**
  * Milliseconds from a command's arrival. Within this time it waits for its turn, retries after
@@ -76,19 +76,27 @@ export interface Appended<T extends Topic> {
   version: number
 }
 
+export interface AppendDeps {
+  database: Database
+  heads: HeadCache
+  /** The states at these heads that earlier commands have left. */
+  caches: StateCaches
+  /** Inserts an entry. False if its `_id` or its `mutation_id` is taken. */
+  insert(entry: ChangeDocument): Promise<boolean>
+  /** Is told of each head with a new entry. */
+  appended(head: TopicHead): void
+}
+
 /**
  * Runs inside the topic's queue. Throws the decision's fault, `invalid` for a `mutation_id` that
  * another command used, or `unavailable` when the deadline passes or only a newer node can go on
  * (LOG-8).
  * @param arrivedAt when the command was queued, by `performance.now()`
- * @param appended is told of the head with the new entry
  */
 export async function append<T extends Topic>(
-  database: Database,
-  heads: HeadCache,
+  { database, heads, caches, insert, appended }: AppendDeps,
   request: AppendRequest<T>,
   arrivedAt: number,
-  appended: (head: TopicHead) => void,
 ): Promise<Appended<T>> {
   const { context, topic, entity_id, needs = {} } = request
   const { user_id } = context
@@ -98,6 +106,7 @@ export async function append<T extends Topic>(
     fingerprint: fingerprintOf(request.identity),
   }
   const topicState = states[topic]
+  const cache = caches[topic]
   const isLate = () => performance.now() - arrivedAt > DEADLINE_MS
   if (isLate()) throw tooManyChanges()
   let backoff = 1
@@ -105,7 +114,8 @@ export async function append<T extends Topic>(
   for (;;) {
     const { head, fresh } = known
     if (head.hasUnknownOps) throw needsNewerServer()
-    const state = await topicState.load(database, snapshotOf(head), entity_id, needs)
+    const kept = cache.get(head, entity_id)
+    const state = await topicState.load(database, snapshotOf(head), entity_id, needs, kept)
     const decisionContext = contextOf(head)
     const attempt = attemptTo(head, () => {
       const decision = request.decide(state, decisionContext)
@@ -137,14 +147,16 @@ export async function append<T extends Topic>(
       at: new Date(decisionContext.at),
     }
     const entry = toEntry(context, position, identity, attempt.decision)
-    const inserted = await insertChange(database, entry).catch((error: unknown) => {
+    const inserted = await insert(entry).catch((error: unknown) => {
       heads.forget(key) // nobody knows whether the entry is there: the next command looks
       throw error
     })
     if (inserted) {
+      const after = topicState.apply(state, toChange(entry))
       recordAppended(head, entry)
+      keep(head, entry.entity_id, after)
       appended(head)
-      return { kind: 'appended', ...outcomeOf(entry, topicState.apply(state, toChange(entry))) }
+      return { kind: 'appended', ...outcomeOf(entry, after) }
     }
     const first = await firstEntry(database, request, identity.fingerprint)
     if (first) return repeated(first)
@@ -152,6 +164,13 @@ export async function append<T extends Topic>(
     await sleep(Math.random() * backoff)
     backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)
     known = { head: await heads.refresh(user_id, topic), fresh: true }
+  }
+
+  /** Without a pause since `recordAppended`: head and states change together. */
+  function keep(head: TopicHead, id: string, state: StateOf[T]): void {
+    const kept = topicState.keep?.(state, head)
+    if (kept) cache.set(head, id, kept.state, kept.bytes)
+    else cache.delete(head, id)
   }
 
   /**

@@ -65,6 +65,7 @@ export class HeadCache {
    */
   async refresh(user_id: string, topic: Topic): Promise<TopicHead> {
     const key = topicKey(user_id, topic)
+    const before = this.#heads.get(key)?.seq
     const stored = await readHead(this.#database, key)
     if (!stored) {
       this.#heads.delete(key)
@@ -72,12 +73,20 @@ export class HeadCache {
     }
     const tail = await readChangesWithoutBefore(this.#database, key, stored.applied).toArray()
     const last = tail.at(-1)
+    const seq = last?.seq ?? stored.applied
+    const present = this.#heads.get(key)
+    // the known head is right, or this node has appended since: the states at it stay valid
+    if (present?.epoch === stored.epoch && (present.seq === seq || present.seq !== before)) {
+      recordProjected(present, stored.applied)
+      this.#remember(present)
+      return present
+    }
     const head: TopicHead = {
       key,
       user_id,
       topic,
       epoch: stored.epoch,
-      seq: last?.seq ?? stored.applied,
+      seq,
       at: (last?.at ?? stored.at).getTime(),
       applied: stored.applied,
       tail,
@@ -119,7 +128,7 @@ export function recordAppended(head: TopicHead, entry: ChangeDocument): void {
   if (entry.op === 'closed') head.closed = true
 }
 
-/** The documents have followed the log up to `seq`. */
+/** The documents have followed the log up to `seq`, as every majority read shows. */
 export function recordProjected(head: TopicHead, seq: number): void {
   head.applied = Math.max(head.applied, seq)
   head.tail = head.tail.filter((entry) => entry.seq > head.applied)

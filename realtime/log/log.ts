@@ -5,16 +5,23 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
-import { readLast, readChangesWithoutBefore, readUnapplied, topicKey } from '../store/changes.ts'
+import {
+  insertChanges,
+  readLast,
+  readChangesWithoutBefore,
+  readUnapplied,
+  topicKey,
+} from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
-import { append, type Appended, type AppendRequest } from './append.ts'
+import { append, type AppendDeps, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'
 import { HeadCache, needsNewerServer, type TopicHead } from './head-cache.ts'
+import { InsertQueue } from './insert-queue.ts'
 import { KeyedQueue } from './keyed-queue.ts'
 import { Projector } from './projector.ts'
-import { states, type NeedsOf, type StateOf } from './state/states.ts'
+import { createStateCaches, states, type NeedsOf, type StateOf } from './state/states.ts'
 import { watchUnprojected } from './unprojected.ts'
 
 /**
@@ -66,6 +73,11 @@ export interface Log {
   /** Heads of many topics; keys are `<user>:<topic>`. Unknown ones are left out. */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /**
+   * Heads of many topics as far as their projections have come, for half the look-ups. Such a head
+   * is older than the log's only within moments of a change.
+   */
+  projectedHeads(keys: readonly string[]): Promise<Map<string, Cursor>>
+  /**
    * Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes
    * alone.
    */
@@ -91,12 +103,33 @@ export interface Log {
   stop(): Promise<void>
 }
 
+export interface LogOptions {
+  /** Is told of each entry that this log has appended. */
+  onAppended?: (user_id: string, topic: Topic) => void
+}
+
 /**
  * @param database must have its indexes: their uniqueness is what makes the log a log
  */
-export function createLog(database: Database, logger: Logger): Log {
+export function createLog(
+  database: Database,
+  logger: Logger,
+  { onAppended }: LogOptions = {},
+): Log {
   const heads = new HeadCache(database)
-  const projector = new Projector(database, heads, logger)
+  const caches = createStateCaches()
+  const projector = new Projector({ database, heads, caches, logger })
+  const inserts = new InsertQueue((entries) => insertChanges(database, entries))
+  const appendDeps: AppendDeps = {
+    database,
+    heads,
+    caches,
+    insert: (entry) => inserts.insert(entry),
+    appended(head) {
+      projector.schedule(head)
+      onAppended?.(head.user_id, head.topic)
+    },
+  }
   const queue = new KeyedQueue()
   const unprojected = watchUnprojected({ database, heads, projector, logger })
 
@@ -124,7 +157,7 @@ export function createLog(database: Database, logger: Logger): Log {
       return queue.run(key, async () => {
         const known = heads.peek(key)
         if (known && known.tail.length >= MAX_TAIL) await projector.project(known)
-        return append(database, heads, request, arrivedAt, (head) => projector.schedule(head))
+        return append(appendDeps, request, arrivedAt)
       })
     },
 
@@ -144,6 +177,11 @@ export function createLog(database: Database, logger: Logger): Log {
         for (const { key, seq } of await readUnapplied(database, stored)) found.get(key)!.seq = seq
       }
       return found
+    },
+
+    async projectedHeads(keys) {
+      const stored = await readHeads(database, keys)
+      return new Map(stored.map(({ _id, epoch, applied }) => [_id, { epoch, seq: applied }]))
     },
 
     async range(user_id, topic, after, upTo) {

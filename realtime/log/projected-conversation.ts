@@ -10,7 +10,7 @@ import {
 } from '@lockstep/protocol/reduce/conversation'
 import { readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import type { ChangeDocument, ConversationDocument } from '../store/documents.ts'
+import type { ChangeDocument, ConversationDocument, MessageDocument } from '../store/documents.ts'
 import { readMessages, readWindow, toMessage } from '../store/messages.ts'
 import { toChange } from './entry.ts'
 
@@ -40,9 +40,19 @@ export async function readProjected(
   // the conversation first: a projector writes messages first, so these are never older than it
   const document = await readConversation(database, user_id, id)
   if (!document) return { held: undefined, seqs: new Map() }
-  const named = ids.length > 0 ? await readMessages(database, user_id, id, [...new Set(ids)]) : []
+  const wanted = [...new Set(ids)].map((one) => ({ user_id, conversation_id: id, id: one }))
+  const named = wanted.length > 0 ? await readMessages(database, wanted) : []
   const window = newest > 0 ? await readWindow(database, user_id, id, { limit: newest }) : []
-  const unique = new Map([...named, ...window].map((message) => [message._id, message]))
+  return toProjected(document, id, [...named, ...window])
+}
+
+/** A conversation whose documents have been read, in the order that `readProjected` has. */
+export function toProjected(
+  document: ConversationDocument,
+  id: string,
+  found: readonly MessageDocument[],
+): Projected {
+  const unique = new Map(found.map((message) => [message._id, message]))
   const read = [...unique.values()].sort((a, b) => a.position - b.position)
   const messages = read.map(toMessage)
   return {

@@ -3,18 +3,18 @@
 import type { FindCursor } from 'mongodb'
 import type { Run, RunStatus } from '@lockstep/protocol/agents'
 import type { HeldRun } from '@lockstep/protocol/reduce/run'
-import { ignoreDuplicateKey } from './conversations.ts'
 import type { Database } from './database.ts'
-import type { LiveRunDocument } from './documents.ts'
+import type { LiveRunDocument, RunDocument } from './documents.ts'
+import { writeGuarded, type WithoutId } from './guarded-writes.ts'
 import { readPage, type DocumentPage } from './paging.ts'
-import { idIndexHint, idFilter, userFilter } from './shard-key.ts'
+import { idIndexHint, idFilter, idsFilter, userFilter } from './shard-key.ts'
 
 const runKey = (user_id: string, id: string): string => `${user_id}:${id}`
+const runIdOf = (_id: string): string => _id.slice(_id.indexOf(':') + 1)
 
 export function toRun({ _id, seq: _seq, started_at, ended_at, ...rest }: LiveRunDocument): Run {
-  const id = _id.slice(_id.indexOf(':') + 1)
   return {
-    id,
+    id: runIdOf(_id),
     ...rest,
     started_at: started_at.toISOString(),
     ended_at: ended_at?.toISOString() ?? null,
@@ -27,29 +27,50 @@ export async function readRun(
   id: string,
 ): Promise<HeldRun> {
   const document = await agent_runs.findOne(idFilter(runKey(user_id, id)))
-  if (!document) return undefined
-  return 'deleted' in document ? { id, version: document.version, deleted: true } : toRun(document)
+  return document ? toHeldRun(document) : undefined
 }
 
-/** Writes a run as of change `seq`, unless a newer one is stored. */
-export async function writeRun(
+/** Reads any runs of any users. */
+export async function readRuns(
   { agent_runs }: Database,
-  user_id: string,
-  held: NonNullable<HeldRun>,
-  seq: number,
-): Promise<void> {
-  const guard = { ...idFilter(runKey(user_id, held.id)), seq: { $lt: seq } }
-  const document = () => {
-    if ('deleted' in held) return { user_id, version: held.version, seq, deleted: true as const }
-    const { id: _id, started_at, ended_at, ...rest } = held
-    return {
-      ...rest,
-      started_at: new Date(started_at),
-      ended_at: ended_at === null ? null : new Date(ended_at),
-      seq,
-    }
+  wanted: readonly { user_id: string; id: string }[],
+): Promise<{ user_id: string; held: NonNullable<HeldRun> }[]> {
+  const keys = wanted.map(({ user_id, id }) => runKey(user_id, id))
+  const found = await agent_runs.find(idsFilter(keys)).toArray()
+  return found.map((document) => ({ user_id: document.user_id, held: toHeldRun(document) }))
+}
+
+const toHeldRun = (document: RunDocument): NonNullable<HeldRun> =>
+  'deleted' in document
+    ? { id: runIdOf(document._id), version: document.version, deleted: true }
+    : toRun(document)
+
+/** A run as of change `seq`. */
+export interface RunWrite {
+  user_id: string
+  held: NonNullable<HeldRun>
+  seq: number
+}
+
+/** Writes each run, unless a newer one is stored. */
+export const writeRuns = ({ agent_runs }: Database, written: readonly RunWrite[]): Promise<void> =>
+  writeGuarded(
+    agent_runs,
+    written.map((write) => ({
+      filter: { ...idFilter(runKey(write.user_id, write.held.id)), seq: { $lt: write.seq } },
+      replacement: toDocument(write),
+    })),
+  )
+
+function toDocument({ user_id, held, seq }: RunWrite): WithoutId<RunDocument> {
+  if ('deleted' in held) return { user_id, version: held.version, seq, deleted: true }
+  const { id: _id, started_at, ended_at, ...rest } = held
+  return {
+    ...rest,
+    started_at: new Date(started_at),
+    ended_at: ended_at === null ? null : new Date(ended_at),
+    seq,
   }
-  await ignoreDuplicateKey(agent_runs.replaceOne(guard, document(), { upsert: true }))
 }
 
 export interface RunListQuery {

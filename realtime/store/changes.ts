@@ -1,12 +1,13 @@
 // The log as documents. Entries are only inserted; nothing is changed except that content is
 // stripped. `_id` orders a user's topic and makes the insert a compare-and-swap.
-import { BSON, MongoServerError, type FindCursor } from 'mongodb'
+import { BSON, MongoBulkWriteError, MongoServerError, type FindCursor } from 'mongodb'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
 
 const DIGITS = 12
+const DUPLICATE_KEY = 11000
 /** At least as large as any `seq`. */
 export const MAX_SEQ = 10 ** DIGITS - 1
 
@@ -28,17 +29,37 @@ const entityOf = (key: string, entity_id: string): EntityQuery => ({
 })
 
 /**
- * Inserts one entry. False if its `_id` or its `mutation_id` is taken: the server doesn't report
- * which of the two, if both are.
+ * What became of an entry. `taken`: its `_id` or its `mutation_id` is in the log already; the
+ * server doesn't report which of the two, if both are.
  */
-export async function insertChange({ changes }: Database, entry: ChangeDocument): Promise<boolean> {
+export type Inserted = { is: 'inserted' | 'taken' } | { is: 'uncertain'; error: unknown }
+
+/** Inserts entries by one command; each succeeds or fails by itself. Never rejects. */
+export async function insertChanges(
+  { changes }: Database,
+  entries: readonly ChangeDocument[],
+): Promise<Inserted[]> {
   try {
-    await changes.insertOne(entry)
-    return true
+    if (entries.length === 1) await changes.insertOne(entries[0]!)
+    else await changes.insertMany(entries, { ordered: false })
+    return entries.map(() => ({ is: 'inserted' }))
   } catch (error) {
-    if (error instanceof MongoServerError && error.code === 11000) return false
-    throw error
+    return outcomesOf(error, entries.length)
   }
+}
+
+function outcomesOf(error: unknown, count: number): Inserted[] {
+  const uncertain = { is: 'uncertain' as const, error }
+  if (!(error instanceof MongoBulkWriteError)) {
+    const taken = error instanceof MongoServerError && error.code === DUPLICATE_KEY
+    return Array.from({ length: count }, () => (taken ? { is: 'taken' } : uncertain))
+  }
+  // without a majority, even an entry that was inserted may be rolled back
+  const rest: Inserted = error.result.getWriteConcernError() ? uncertain : { is: 'inserted' }
+  const outcomes = Array.from({ length: count }, () => rest)
+  for (const { index, code, ...failed } of [error.writeErrors].flat())
+    outcomes[index] = code === DUPLICATE_KEY ? { is: 'taken' } : { is: 'uncertain', error: failed }
+  return outcomes
 }
 
 /**

@@ -4,13 +4,10 @@ import type { FindCursor } from 'mongodb'
 import type { Summary } from '@lockstep/protocol/conversations'
 import type { Tombstone } from '@lockstep/protocol/reduce/conversation'
 import type { Database } from './database.ts'
-import type {
-  ConversationDocument,
-  LiveConversationDocument,
-  TombstoneDocument,
-} from './documents.ts'
+import type { ConversationDocument, LiveConversationDocument } from './documents.ts'
+import { writeGuarded, type WithoutId } from './guarded-writes.ts'
 import { readPage, type DocumentPage } from './paging.ts'
-import { idIndexHint, idFilter, userFilter } from './shard-key.ts'
+import { idIndexHint, idFilter, idsFilter, userFilter } from './shard-key.ts'
 
 export const conversationIdOf = (_id: string): string => _id.slice(_id.indexOf(':') + 1)
 const conversationKey = (user_id: string, id: string): string => `${user_id}:${id}`
@@ -35,43 +32,51 @@ export async function readConversation(
   return conversations.findOne(idFilter(conversationKey(user_id, id)))
 }
 
-/** Writes a conversation as of change `seq`, unless a newer one is stored. */
-export async function writeConversation(
-  database: Database,
-  held: Summary | Tombstone,
-  seq: number,
-): Promise<void> {
-  const guard = { ...idFilter(conversationKey(held.user_id, held.id)), seq: { $lt: seq } }
-  if ('purged' in held) {
-    const tombstone: Omit<TombstoneDocument, '_id'> = {
+/** Reads the documents of any conversations of any users. */
+export const readConversations = (
+  { conversations }: Database,
+  wanted: readonly { user_id: string; id: string }[],
+): Promise<ConversationDocument[]> =>
+  conversations
+    .find(idsFilter(wanted.map(({ user_id, id }) => conversationKey(user_id, id))))
+    .toArray()
+
+/** A conversation as of change `seq`. */
+export interface ConversationWrite {
+  held: Summary | Tombstone
+  seq: number
+}
+
+/** Writes each conversation, unless a newer one is stored. */
+export const writeConversations = (
+  { conversations }: Database,
+  written: readonly ConversationWrite[],
+): Promise<void> =>
+  writeGuarded(
+    conversations,
+    written.map(({ held, seq }) => ({
+      filter: { ...idFilter(conversationKey(held.user_id, held.id)), seq: { $lt: seq } },
+      replacement: toDocument(held, seq),
+    })),
+  )
+
+function toDocument(held: Summary | Tombstone, seq: number): WithoutId<ConversationDocument> {
+  if ('purged' in held)
+    return {
       user_id: held.user_id,
       version: held.version,
       seq,
       purged: true,
       purged_at: new Date(),
     }
-    await ignoreDuplicateKey(database.conversations.replaceOne(guard, tombstone, { upsert: true }))
-    return
-  }
   const { id: _conversation, created_at, updated_at, deleted_at, ...rest } = held
-  const document = {
+  return {
     ...rest,
     created_at: new Date(created_at),
     updated_at: new Date(updated_at),
     deleted_at: deleted_at === null ? null : new Date(deleted_at),
     seq,
   }
-  await ignoreDuplicateKey(database.conversations.replaceOne(guard, document, { upsert: true }))
-}
-
-/**
- * Awaits an upsert that is guarded by `seq`. If a newer document is stored, the guard doesn't
- * match, and the upsert fails with a duplicate key: nothing has to be written then.
- */
-export async function ignoreDuplicateKey(write: Promise<unknown>): Promise<void> {
-  await write.catch((error: { code?: unknown }) => {
-    if (error.code !== 11000) throw error
-  })
 }
 
 export interface ConversationListQuery {

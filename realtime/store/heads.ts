@@ -28,18 +28,35 @@ export const readHead = ({ heads }: Database, key: string): Promise<HeadDocument
 export const readHeads = ({ heads }: Database, keys: readonly string[]): Promise<HeadDocument[]> =>
   heads.find(idsFilter(keys)).toArray()
 
-/** Records that the projection has reached `seq`. Never moves a head backwards. */
-export async function advanceHead(
+/** How far the projection of a topic has followed its log. */
+export interface HeadAdvance {
+  key: string
+  seq: number
+  at: Date
+  closed: boolean
+}
+
+/**
+ * Records how far projections have followed. Never moves a head backwards. A rollback may take it
+ * back, unless it is told to be `durable`: the documents are then projected once more.
+ */
+export async function advanceHeads(
   { heads }: Database,
-  key: string,
-  seq: number,
-  at: Date,
-  closed: boolean,
+  advances: readonly HeadAdvance[],
+  { durable }: { durable: boolean },
 ): Promise<void> {
-  await heads.updateOne(idFilter(key), {
-    $max: { applied: seq, at },
-    ...(closed && { $set: { closed: true as const } }),
-  })
+  await heads.bulkWrite(
+    advances.map(({ key, seq, at, closed }) => ({
+      updateOne: {
+        filter: idFilter(key),
+        update: {
+          $max: { applied: seq, at },
+          ...(closed && { $set: { closed: true as const } }),
+        },
+      },
+    })),
+    { ordered: false, ...(!durable && { writeConcern: { w: 1, journal: false } }) },
+  )
 }
 
 /**

@@ -1,12 +1,12 @@
 // Messages as documents, one each, so that the cost of an append doesn't grow with the
 // conversation. Only the projector writes them.
-import type { AnyBulkWriteOperation } from 'mongodb'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
+import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
-import { idsFilter, idFilter } from './shard-key.ts'
+import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
 
 const messageKey = (user_id: string, conversation_id: string, id: string): string =>
   `${user_id}:${conversation_id}:${id}`
@@ -37,12 +37,37 @@ export function toMessage({
   }
 }
 
+/** The conversation that a message belongs to. */
+interface MessageName {
+  user_id: string
+  conversation_id: string
+}
+
+/** Reads messages of any conversations. */
 export const readMessages = (
+  { messages }: Database,
+  wanted: readonly (MessageName & { id: string })[],
+): Promise<MessageDocument[]> =>
+  messages
+    .find(
+      idsFilter(
+        wanted.map(({ user_id, conversation_id, id }) => messageKey(user_id, conversation_id, id)),
+      ),
+    )
+    .toArray()
+
+/** The ids of a conversation's messages. */
+export async function readMessageIds(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
-  ids: readonly string[],
-) => messages.find(idsFilter(ids.map((id) => messageKey(user_id, conversation_id, id)))).toArray()
+): Promise<string[]> {
+  const prefix = `${user_id}:${conversation_id}`
+  const found = messages
+    .find({ user_id, _id: { $gt: `${prefix}:`, $lt: `${prefix};` } }, idIndexHint)
+    .project<{ _id: string }>({ _id: 1 })
+  return (await found.toArray()).map(({ _id }) => _id.slice(prefix.length + 1))
+}
 
 /** One page of the newest messages, or of those before a position, in order of position. */
 export async function readWindow(
@@ -85,33 +110,28 @@ export async function readLinks(
   return found.map(({ _id, ...link }) => ({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link }))
 }
 
-/** Writes each message as of change `seq`, unless a newer one is stored. */
-export async function writeMessages(
+/** A message as of change `seq`. */
+export interface MessageWrite extends MessageName {
+  message: Message
+  seq: number
+}
+
+/** Writes each message, unless a newer one is stored. */
+export const writeMessages = (
   { messages }: Database,
-  user_id: string,
-  conversation_id: string,
-  written: readonly { message: Message; seq: number }[],
-): Promise<void> {
-  const operations = written.map(({ message, seq }): AnyBulkWriteOperation<MessageDocument> => {
-    const { id, created_at, updated_at, ...rest } = message
-    const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
-    return {
-      replaceOne: {
+  written: readonly MessageWrite[],
+): Promise<void> =>
+  writeGuarded(
+    messages,
+    written.map(({ user_id, conversation_id, message, seq }) => {
+      const { id, created_at, updated_at, ...rest } = message
+      const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
+      return {
         filter: { ...idFilter(messageKey(user_id, conversation_id, id)), seq: { $lt: seq } },
         replacement: { user_id, conversation_id, ...rest, ...times, seq },
-        upsert: true,
-      },
-    }
-  })
-  if (operations.length === 0) return
-  try {
-    await messages.bulkWrite(operations, { ordered: false })
-  } catch (error) {
-    const failed = (error as { writeErrors?: { code: number }[] | { code: number } }).writeErrors
-    const faults = failed === undefined ? [] : [failed].flat()
-    if (faults.length === 0 || faults.some(({ code }) => code !== 11000)) throw error
-  }
-}
+      }
+    }),
+  )
 
 export async function deleteMessages(
   { messages }: Database,

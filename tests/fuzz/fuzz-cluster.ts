@@ -12,11 +12,13 @@ import { eventually } from '../harness/eventually.ts'
 import { spawnNode, startNode, type NodeProcess, type TestNode } from '../harness/node.ts'
 import { Wire } from '../harness/wire.ts'
 import type { ServerFault } from './steps.ts'
+import type { HeadDocument } from '../../realtime/store/documents.ts'
 import { UnstableRedis } from './unstable-redis.ts'
 
 /** The heartbeat is off, because it would hide that the live path lost a change. */
 const NEVER = 2 ** 31 - 1
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: NEVER } }
+const never = { head: NEVER, quietHead: NEVER, announce: NEVER }
+const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, ...never } }
 const MANY = { points: 1_000_000, seconds: 60 }
 const rateLimits = { guesses: MANY, guessesPerAddress: MANY, signUps: MANY }
 
@@ -135,6 +137,8 @@ export class FuzzCluster implements AsyncDisposable {
         return this.#failTails()
       case 'drop-database-connections':
         return this.#wire.drop()
+      case 'roll-back':
+        return this.#rollBack(fault.every)
       case 'kill-database':
         return this.#killDatabase()
       case 'kill-redis':
@@ -200,6 +204,21 @@ export class FuzzCluster implements AsyncDisposable {
     const { port } = addressOf(this.#embedded.url)
     await this.#embedded.process.kill()
     this.#embedded = await startEmbeddedProcess(this.#directory!, ['--port', String(port)])
+  }
+
+  /**
+   * Only heads are written without a majority (tests/store/driver.test.ts), so they are all that a
+   * rollback can lose. The nodes lose their connections to the old primary.
+   */
+  async #rollBack(every: number): Promise<void> {
+    const heads = this.database.collection<HeadDocument>('heads')
+    const open = await heads.find({ applied: { $gt: 0 }, closed: { $exists: false } }).toArray()
+    this.#wire.drop()
+    for (const [number, { _id, applied }] of open.entries()) {
+      if (number % every !== 0) continue
+      const lost = 1 + Math.floor(Math.random() * applied)
+      await heads.updateOne({ _id, applied }, { $set: { applied: applied - lost } })
+    }
   }
 
   /** Repairs every fault and waits until all nodes are ready. */

@@ -29,6 +29,11 @@ export type ServerFault =
   | { do: 'lose-history' | 'invalidate-token' }
   | { do: 'kill-redis' | 'restart-redis' | 'drop-redis-connections' }
   | { do: 'freeze-redis'; ms: number }
+  /**
+   * A failover that rolls back writes which no majority had: the newest ones of those documents
+   * whose number is a multiple of `every`, which also stands for shards that roll back apart.
+   */
+  | { do: 'roll-back'; every: number }
   /** From now on, every n-th response of the database on a connection (`every`) comes `ms` late. */
   | { do: 'delay-answers'; every: number; ms: number }
 
@@ -183,6 +188,7 @@ export const faulty = faultyOn(2, [
   some(6, { do: 'drop-database-connections' }),
   some(3, { do: 'lose-history' }),
   some(2, { do: 'invalidate-token' }),
+  some(4, { do: 'roll-back', every: 1 }, { do: 'roll-back', every: 2 }),
 ])
 
 /**
@@ -198,6 +204,7 @@ export const clustered = fc.oneof(
       some(3, { do: 'kill-redis' }, { do: 'restart-redis' }, { do: 'drop-redis-connections' }),
       some(2, { do: 'freeze-redis', ms: 500 }, { do: 'freeze-redis', ms: 4_500 }),
       some(2, { do: 'lose-history' }, { do: 'invalidate-token' }),
+      some(2, { do: 'roll-back', every: 1 }, { do: 'roll-back', every: 2 }),
     ]),
   },
 )

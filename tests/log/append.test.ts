@@ -71,7 +71,8 @@ describe('the log', () => {
   })
 
   test('LOG-5: a projection that ends while a command loads its state removes nothing from that state', async () => {
-    const { log, conversations } = fixture.node()
+    // the node that decides has no state of the conversation, and reads its document
+    const [{ log }, { conversations }] = [fixture.node(), fixture.node()]
     const user = await fixture.user()
     const id = newId()
     await conversations.change('create', by(user), { id })

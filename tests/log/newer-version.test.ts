@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Topic } from '@lockstep/protocol/topics'
 import { toEntry } from '../../realtime/log/entry.ts'
-import { insertChange, topicKey } from '../../realtime/store/changes.ts'
-import { advanceHead, readHead } from '../../realtime/store/heads.ts'
+import { insertChanges, topicKey } from '../../realtime/store/changes.ts'
+import { advanceHeads, readHead } from '../../realtime/store/heads.ts'
 import { eventually } from '../harness/eventually.ts'
 import { by, entriesOf, createLogFixture, type LogFixture } from './log-fixture.ts'
 
@@ -24,7 +24,7 @@ async function writtenByNewer(user: string, topic: Topic, entity_id: string) {
   const position = { topic, epoch, seq: seq + 1, at: new Date() }
   const decision = { op: 'folded', entity_id, version: 2, data: { title: 'Folded' } }
   const entry = toEntry(by(user), position, { mutation_id: newId(), fingerprint: 'f' }, decision)
-  expect(await insertChange(fixture.database, entry)).toBe(true)
+  expect(await insertChanges(fixture.database, [entry])).toEqual([{ is: 'inserted' }])
   return entry
 }
 const applied = async (user: string, topic: Topic) =>
@@ -89,7 +89,8 @@ test('LOG-8: once a newer node has projected the entry, this node continues', as
     { user_id: user },
     { $set: { title: 'Folded', version: 2, seq: 2 } },
   )
-  await advanceHead(fixture.database, topicKey(user, 'conversations'), entry.seq, entry.at, false)
+  const advance = { key: topicKey(user, 'conversations'), seq: entry.seq, at: entry.at }
+  await advanceHeads(fixture.database, [{ ...advance, closed: false }], { durable: true })
   expect(await conversations.get(user, id, {})).toMatchObject({
     title: 'Folded',
     version: 2,
@@ -118,10 +119,9 @@ test('LOG-8: a node that starts projects entries that another node left unprojec
     },
   }
   const position = { topic: 'conversations' as const, epoch, seq: 1, at: entry.at }
-  await insertChange(
-    fixture.database,
+  await insertChanges(fixture.database, [
     toEntry(by(other), position, { mutation_id: newId(), fingerprint: 'f' }, decision),
-  )
+  ])
   const { log } = fixture.node()
   await log.projectAbandoned()
   await eventually(async () => expect(await applied(other, 'conversations')).toBe(1))

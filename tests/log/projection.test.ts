@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { startHousekeeping, TRASH_DAYS } from '../../realtime/commands/housekeeping.ts'
-import { projectConversations } from '../../realtime/log/projection/conversations.ts'
+import { writeDocuments } from '../../realtime/log/projection/write-documents.ts'
+import { createStateCaches } from '../../realtime/log/state/states.ts'
+import type { ChangeDocument } from '../../realtime/store/documents.ts'
 import type { Conversations } from '../../realtime/commands/conversations.ts'
 import { eventually } from '../harness/eventually.ts'
 import { by, entriesOf, createLogFixture, logger, type LogFixture } from './log-fixture.ts'
@@ -46,6 +48,21 @@ async function live(
   }
 }
 
+/** Projects entries of the topic conversations, as a node does that has only read the log. */
+function project(
+  database: LogFixture['database'],
+  user_id: string,
+  entries: ChangeDocument[],
+): Promise<void> {
+  const last = entries.at(-1)!
+  const head = {
+    ...{ key: `${user_id}:conversations`, user_id, topic: 'conversations' as const },
+    ...{ epoch: last.epoch, seq: last.seq, at: last.at.getTime(), applied: 0 },
+    ...{ tail: entries, closed: false, hasUnknownOps: false },
+  }
+  return writeDocuments(database, createStateCaches(), [{ head, entries }])
+}
+
 /** The database of a node that stalls after its last read and before its first write. */
 function stalling(database: LogFixture['database']) {
   const reached = Promise.withResolvers<void>()
@@ -76,8 +93,7 @@ describe('documents', () => {
           const before = await documentsOf(user)
           const entries = await entriesOf(fixture.database, user)
           const [from, to] = [Math.min(x, y) % entries.length, Math.max(x, y) % entries.length]
-          if (from <= to)
-            await projectConversations(fixture.database, user, entries.slice(from, to + 1))
+          if (from <= to) await project(fixture.database, user, entries.slice(from, to + 1))
           expect(await documentsOf(user)).toEqual(before)
         },
       ),
@@ -102,12 +118,8 @@ describe('documents', () => {
           // the documents that a node leaves if it dies after the messages and before their
           // conversation
           await fixture.database.conversations.deleteMany({ user_id: user })
-          await projectConversations(
-            fixture.database,
-            user,
-            entries.slice(0, 1 + (cut % entries.length)),
-          )
-          await projectConversations(fixture.database, user, entries)
+          await project(fixture.database, user, entries.slice(0, 1 + (cut % entries.length)))
+          await project(fixture.database, user, entries)
           expect(await documentsOf(user)).toEqual(before)
         },
       ),
@@ -129,9 +141,9 @@ describe('documents', () => {
     await fixture.database.messages.deleteMany({ user_id: user })
 
     const stalled = stalling(fixture.database)
-    const late = projectConversations(stalled.database, user, entries)
+    const late = project(stalled.database, user, entries)
     await stalled.reached
-    await projectConversations(fixture.database, user, entries)
+    await project(fixture.database, user, entries)
     const edit = { ...message, content: 'second' }
     await conversations.change('update', by(user), {
       conversation_id: id,

@@ -42,6 +42,8 @@ interface Question {
   filter: Document
   /** The operators of an update. */
   change?: unknown
+  /** Of a write: how many members must have it. */
+  w?: unknown
   sort?: Map<string, unknown>
   hint?: string
 }
@@ -61,6 +63,7 @@ function watched(): Question[] {
         collection,
         filter,
         change: changes[i],
+        w: (command.writeConcern as Document | undefined)?.w,
         sort: command.sort as Question['sort'],
         hint: command.hint as string,
       })
@@ -220,7 +223,10 @@ async function sweepAll(url: string): Promise<void> {
 }
 
 const settings = {
-  gateway: { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } },
+  gateway: {
+    ...gatewaySettings,
+    timings: { ...gatewaySettings.timings, head: 100, quietHead: 100 },
+  },
   agents: {
     demo: { tokensPerSecond: 5_000 },
     timings: { ...replyTimings, renewMs: 50, sweepMs: 100, straySweepMs: 100 },
@@ -250,6 +256,21 @@ test('each operation names the user, except the sweeps over all users', () => {
     for (const collection of sharded) expect(asked).toContain(`${name} ${collection}`)
   const unnamed = new Set(questions.filter((question) => !namesUsers(question)).map(shapeOf))
   expect([...unnamed].toSorted()).toEqual(sweeps)
+})
+
+test('LOG-5: every write waits for a majority, except that of a head, which may be rolled back', () => {
+  const writes = questions.filter(({ name }) =>
+    ['insert', 'update', 'delete', 'findAndModify'].includes(name),
+  )
+  const withoutMajority = writes.filter(({ w }) => w !== 'majority')
+  expect(new Set(withoutMajority.map(({ name, collection }) => `${name} ${collection}`))).toEqual(
+    new Set(['update heads']),
+  )
+  expect(
+    new Set(withoutMajority.map(({ change }) => Object.keys(change as object).join())),
+  ).toEqual(
+    new Set(['$max']), // not that it is closed
+  )
 })
 
 test('the log is append-only: purges and retention strip entries, deleting an account deletes its entries, and nothing else changes', () => {

@@ -31,11 +31,11 @@ describe('the browser source', () => {
     expect(messages.map(({ role, content }) => [role, content])).toEqual([
       ['user', 'Hi'],
       ['assistant', 'Hello'],
-      ['assistant', ''],
+      ['assistant', '[No text]'],
       ['assistant', 'just text'],
     ])
     expect(messages.map(({ metadata }) => metadata)).toEqual([
-      { mood: 'good' },
+      { mood: 'good', imported_from: { id: 'm1' } },
       { thinkingTime: 3 },
       { content: { blocks: [1] } },
       {},

@@ -156,6 +156,7 @@ test('an item whose writing throws is reported and the others are imported; an u
 test('an item whose parser throws is reported, and the others are parsed', () => {
   const lists = ['mapping', 'chat_messages', 'messages', 'chat']
   const breaks = {
+    enumerable: true,
     get(): never {
       throw new RangeError('Maximum call stack size exceeded')
     },

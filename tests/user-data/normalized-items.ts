@@ -20,7 +20,8 @@ function conversationsIn(source: ImportSource, data: unknown) {
   return itemsIn(source, data).map((item) => {
     if (item.kind !== 'conversation') throw new Error(JSON.stringify(item))
     const messages = item.slices.flat()
-    return { ...item.summary, messages, thread: branchOf(messages).map(({ content }) => content) }
+    const thread = branchOf(messages).map(({ content }) => content)
+    return { ...item.summary, messages, thread, missing: item.missing }
   })
 }
 

@@ -76,11 +76,11 @@ describe('any source', () => {
     const anyKey = fc.oneof(fc.string(), fc.constantFrom('__proto__', '_bsontype', '$set', 'a.b'))
     fc.assert(
       fc.property(fc.dictionary(anyKey, fc.anything({ maxDepth: 3, key: anyKey })), (fields) => {
-        expect(FreeForm.safeParse(toMetadata(fields)).error).toBeUndefined()
+        expect(FreeForm.safeParse(toMetadata({}, fields)).error).toBeUndefined()
       }),
     )
     const deep = Array.from({ length: 50 }).reduce((inner) => ({ inner }), 1 as unknown)
-    const kept = toMetadata({ deep, big: 'x'.repeat(70_000), small: 1, broken: '\ud800' })
+    const kept = toMetadata({}, { deep, big: 'x'.repeat(70_000), small: 1, broken: '\ud800' })
     expect(FreeForm.safeParse(kept).success).toBe(true)
     expect(kept).toMatchObject({ small: 1, broken: '\ufffd', not_imported: ['big'] })
   })

@@ -215,19 +215,33 @@ describe('an import', () => {
 
   test('reports each failed item with its reason, and imports the others', async () => {
     const id = newId()
-    const large = exported(newId(), ['x'.repeat(256 * 1024 + 1)], { title: 'Too long' })
+    const roleless = { id: newId(), title: 'No role', messages: [{ id: newId(), content: 'x' }] }
     const nameless = { title: 'No id', messages: [] }
-    const data = { conversations: [large, nameless, exported(id, ['fine'])] }
+    const data = { conversations: [roleless, nameless, exported(id, ['fine'])] }
     const expected = {
       ...{ created: 1, updated: 0, skipped: 0 },
       failed: [
-        { item: 'Too long', reason: expect.stringMatching(/messages.*bytes/) },
+        { item: 'No role', reason: expect.stringMatching(/^messages.*role/) },
         { item: 'No id', reason: expect.stringMatching(/^id /) },
       ],
     }
     expect(await importInto(alice, data, true)).toEqual(expected)
     expect(await importInto(alice, data)).toEqual(expected)
     expect((await alice.ask('getConversation', { params: { id } })).messages).toHaveLength(1)
+  })
+
+  test('continues a message that is too long in further messages, once', async () => {
+    const id = newId()
+    const long = `${'ü'.repeat(200 * 1024)}\n${'x'.repeat(300 * 1024)}`
+    const data = { conversations: [exported(id, [long, 'After it'])] }
+    const created = { created: 1, updated: 0, skipped: 0, failed: [] }
+    expect(await importInto(alice, data)).toEqual(created)
+    expect(await importInto(alice, data)).toEqual({ ...created, created: 0, skipped: 1 })
+    const { messages } = await alice.ask('getConversation', { params: { id } })
+    const contents = messages.map(({ content }) => content)
+    expect(contents.slice(0, -1).join('')).toBe(long)
+    expect(contents.at(-1)).toBe('After it')
+    expect(new Set(messages.map(({ role }) => role)).size).toBe(1)
   })
 
   test('renames keys that metadata may not have, and reports what is nested too deep', async () => {

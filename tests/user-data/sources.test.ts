@@ -40,6 +40,7 @@ describe('chatgpt', () => {
     })
     expect(metadata).toEqual({
       gizmo_id: 'g-1',
+      hidden_messages: [{ id: 'root' }, { id: 'system' }],
       imported_from: { source: 'chatgpt', id: sample.conversation_id },
     })
     expect(messages.map(({ content }) => content)).toEqual([
@@ -87,10 +88,11 @@ describe('chatgpt', () => {
       '```python\nprint(1)\n```',
       '```\n1\n```',
       'Look',
-      '',
-      'Hmm',
+      '[Attachment]',
+      '(No answer)',
     ])
     expect(messages[3]!.metadata.parts).toEqual([{ asset_pointer: 'file-service://y' }])
+    expect(messages[4]).toMatchObject({ status: 'interrupted', metadata: { thinking: 'Hmm' } })
   })
 
   test('reports what is not a conversation, and continues', () => {
@@ -135,16 +137,19 @@ test('claude: text parts, other parts and attachments', () => {
     title: 'New conversation',
     updated_at: '2025-02-03T05:00:00.000Z',
   })
-  expect(metadata).toEqual({ imported_from: { source: 'claude', id: 'abc' } })
+  expect(metadata).toEqual({
+    account: { uuid: 'me' },
+    imported_from: { source: 'claude', id: 'abc' },
+  })
   expect(messages.map(({ role, content }) => [role, content])).toEqual([
-    ['user', 'Hello'],
+    ['user', 'Hello\n\nA'],
     ['assistant', 'Hi\n\nthere'],
   ])
   expect(messages[0]).toMatchObject({
     created_at: '2025-02-03T04:05:06.789Z',
     metadata: { attachments: [{ file_name: 'a.txt' }] },
   })
-  expect(messages[1]!.metadata.parts).toEqual([{ type: 'thinking', thinking: 'hm' }])
+  expect(messages[1]!.metadata).toMatchObject({ thinking: 'hm', text: 'short' })
 })
 
 test('librechat: a flat list with parents and a recursive list give the same result', () => {
@@ -221,6 +226,7 @@ test('open-webui: the tree, its open message, seconds and milliseconds', () => {
   expect(read.metadata).toMatchObject({ models: ['llama'], meta: { tags: ['t'] } })
   expect(read.messages.find(({ content }) => content === 'A1')!.metadata).toEqual({
     model: 'llama',
+    imported_from: { id: 'a' },
   })
   const old = firstConversationIn('open-webui', [
     {
@@ -271,7 +277,7 @@ test('chat-ui: extended JSON, ancestors, an empty root', () => {
   })
   expect(read.messages.at(-1)).toMatchObject({
     status: 'interrupted',
-    metadata: { reasoning: 'r' },
+    metadata: { thinking: 'r' },
   })
   const listed = firstConversationIn('chat-ui', {
     _id: 'old',

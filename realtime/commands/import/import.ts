@@ -39,6 +39,8 @@ type ImportableItem = Exclude<ReadItem, ItemOf<'failed'>>
 
 /** The most failed items in one request: more of their reasons would fill the memory. */
 const MAX_FAILED = 10_000
+/** The most items of which a result says what they lack. */
+const MAX_INCOMPLETE = 1_000
 
 /** Decides about one entity. Appends the decision, unless this is a dry run, and returns it. */
 type Apply = <T extends Topic>(
@@ -233,6 +235,7 @@ export function createImport({
         try {
           const outcome = await importItem(item)
           if (outcome) result[outcome]++
+          if (outcome === 'created' || outcome === 'updated') noteMissing(result, item)
         } catch (error) {
           const fault = toServerFault(error)
           if (fault.code === 'unavailable' || fault.code === 'unauthenticated') throw fault
@@ -266,6 +269,12 @@ export function createImport({
   }
 }
 
+function noteMissing(result: Result, item: ImportableItem): void {
+  if (item.kind !== 'conversation' || item.missing.length === 0) return
+  result.incomplete ??= []
+  if (result.incomplete.length < MAX_INCOMPLETE)
+    result.incomplete.push({ item: nameOf(item), missing: item.missing })
+}
 const tooManyImports = (): Fault =>
   new Fault('unavailable', {
     detail: 'Too many people are importing at the moment: try again in a minute',

@@ -12,11 +12,6 @@ export interface TreeNode {
   message: Omit<ParsedMessage, 'key' | 'replaces'> | undefined
 }
 
-/** For sources whose old exports are plain lists: makes each node a child of the node before it. */
-export function chainNodes(nodes: readonly TreeNode[]): TreeNode[] {
-  return nodes.map((node, i) => ({ ...node, parent: nodes[i - 1]?.key }))
-}
-
 /**
  * Returns each message once, even if the parents form a cycle.
  * @param current the key of the message shown last; the list ends with its thread

@@ -11,6 +11,8 @@ import { limits } from '@lockstep/protocol/limits'
 import { Message } from '@lockstep/protocol/message'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import type { ParsedConversation, ParsedItem, ParsedMessage } from '../parsing/parsed-item.ts'
+import { isSecretName } from '../parsing/secrets.ts'
+import { fitText } from './long-texts.ts'
 
 /** A summary without the fields that depend on the account that receives the conversation. */
 const ImportedSummary = Summary.omit({
@@ -26,7 +28,13 @@ export type ImportedRun = z.infer<typeof ImportedRun>
 
 export type NormalizedItem =
   /** At least one slice. The messages of each fit into one change. Positions count from 1. */
-  | { kind: 'conversation'; summary: ImportedSummary; slices: Message[][] }
+  | {
+      kind: 'conversation'
+      summary: ImportedSummary
+      slices: Message[][]
+      /** The names of what it lacks, without secrets, which are left out on purpose. */
+      missing: string[]
+    }
   | { kind: 'preferences'; preferences: JsonObject }
   | { kind: 'run'; run: ImportedRun }
   /** `item` names the item for a person. */
@@ -76,22 +84,26 @@ function normalizeConversation(
   parsed: ParsedConversation,
   { source, now, deriveId }: NormalizeOptions,
 ): NormalizedItem {
-  const idOf = (...keys: string[]) =>
-    source === 'lockstep' ? keys.at(-1)!.toLowerCase() : deriveId('import', source, ...keys)
-  const origin: JsonObject =
-    source === 'lockstep' ? {} : { imported_from: { source, id: firstCharacters(parsed.key, 200) } }
+  const isOwn = source === 'lockstep'
+  const idOf: IdOf = (key, copy) =>
+    isOwn && copy === undefined
+      ? key.toLowerCase()
+      : deriveId('import', source, parsed.key, copy === undefined ? key : `${key} ${copy}`)
+  const origin: JsonObject = isOwn
+    ? {}
+    : { imported_from: { source, id: firstCharacters(parsed.key, 200) } }
   const createdAt =
     parsed.created_at ?? parsed.messages.find(({ created_at }) => created_at)?.created_at ?? now
   const messages = z
     .array(Message)
     .max(limits.messagesPerConversation)
-    .parse(normalizeMessages(parsed.messages, (key) => idOf(parsed.key, key), createdAt))
+    .parse(normalizeMessages(parsed.messages, idOf, createdAt))
   const newest = messages.reduce(
     (latest, { created_at }) => (created_at > latest ? created_at : latest),
     createdAt,
   )
   const summary = ImportedSummary.parse({
-    id: idOf(parsed.key),
+    id: isOwn ? parsed.key.toLowerCase() : deriveId('import', source, parsed.key),
     title: firstCharacters(parsed.title ?? DEFAULT_TITLE, limits.titleMax),
     metadata: mergePatch({}, { ...parsed.metadata, ...origin }),
     pinned: parsed.pinned ?? false,
@@ -100,36 +112,66 @@ function normalizeConversation(
     updated_at: parsed.updated_at ?? newest,
     deleted_at: parsed.deleted_at ?? null,
   })
-  return { kind: 'conversation', summary, slices: toSlices(messages) }
+  const missing = isOwn ? [] : missingIn([summary, ...messages])
+  return { kind: 'conversation', summary, slices: toSlices(messages), missing }
 }
+
+/** The most names that an import's result has of one item. */
+const MAX_MISSING = 10
+
+function missingIn(parts: readonly { metadata: JsonObject }[]): string[] {
+  const names = new Set<string>()
+  for (const { metadata } of parts)
+    if (Array.isArray(metadata.not_imported))
+      for (const name of metadata.not_imported)
+        if (typeof name === 'string' && !isSecretName(name)) names.add(name)
+  return [...names].slice(0, MAX_MISSING)
+}
+
+/** The id of a message by its key. `copy` tells messages with one key apart. */
+type IdOf = (key: string, copy?: string) => string
 
 /** A message without a time takes the time of the message before it. */
 function normalizeMessages(
   parsed: readonly ParsedMessage[],
-  idOf: (key: string) => string,
+  idOf: IdOf,
   conversationCreatedAt: string,
 ): Message[] {
   const known = new Set<string>()
+  const messages: Message[] = []
   let time = conversationCreatedAt
-  return parsed.map(({ key, replaces, metadata, ...message }, index) => {
-    const id = idOf(known.has(idOf(key)) ? `${key} ${index}` : key)
+  for (const [index, { key, replaces, ...message }] of parsed.entries()) {
+    const id = known.has(idOf(key)) ? idOf(key, `${index}`) : idOf(key)
     const replaced = replaces === undefined ? undefined : idOf(replaces)
     const isReplacedKnown = replaced !== undefined && known.has(replaced)
     time = message.created_at ?? time
     known.add(id)
-    return {
-      id,
-      role: message.role,
-      content: message.content,
-      position: index + 1,
-      version: 1,
-      status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
-      replaces: isReplacedKnown ? replaced : null,
-      created_at: time,
-      updated_at: message.updated_at ?? time,
-      metadata: mergePatch({}, metadata),
-    }
-  })
+    const { pieces, lost } = fitText(message.content)
+    for (const [n, content] of pieces.entries())
+      messages.push({
+        id: n === 0 ? id : idOf(key, `${index} part ${n + 1}`),
+        role: message.role,
+        content,
+        position: messages.length + 1,
+        version: 1,
+        status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
+        replaces: n === 0 && isReplacedKnown ? replaced : null,
+        created_at: time,
+        updated_at: message.updated_at ?? time,
+        metadata: {
+          ...(n === 0 ? withLost(message.metadata, lost) : {}),
+          ...(pieces.length > 1 && { imported_part: { number: n + 1, of: pieces.length } }),
+        },
+      })
+  }
+  return messages
+}
+
+function withLost(metadata: JsonObject, lost: readonly string[]): JsonObject {
+  const merged = mergePatch({}, metadata)
+  if (lost.length === 0) return merged
+  const before = Array.isArray(merged.not_imported) ? merged.not_imported : []
+  return { ...merged, not_imported: [...before, ...lost] }
 }
 
 /** A change of more messages than one request may have would hold up everybody who waits for it. */

@@ -2,22 +2,14 @@
 // had over time are known. So every field without a counterpart is kept, as metadata of its
 // conversation or message, or among the preferences.
 import { isObject } from '@lockstep/protocol/free-form'
+import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { nameOf, notThisSource, parseItem } from '../parsing/conversation-list.ts'
-import {
-  firstOf,
-  partsText,
-  roleOf,
-  textOf,
-  timeOf,
-  type Fields,
-} from '../parsing/foreign-values.ts'
+import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
+import { firstOf, isEmpty, listOf, type Fields } from '../parsing/foreign-values.ts'
+import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { labelOf } from '../parsing/message-labels.ts'
 import { toMetadata } from '../parsing/metadata.ts'
-import type {
-  ParsedConversation,
-  ParsedItem,
-  ParsedMessage,
-  ParseExport,
-} from '../parsing/parsed-item.ts'
+import type { ParsedConversation, ParsedItem, ParseExport } from '../parsing/parsed-item.ts'
 
 export const parseBrowser: ParseExport = function* (data, first = 0) {
   if (!isObject(data) || (data.conversations === undefined && data.config === undefined))
@@ -28,10 +20,16 @@ export const parseBrowser: ParseExport = function* (data, first = 0) {
     yield parseItem(item, index, () => parseListItem(item, index))
   }
   const config = parseIfText(data.config)
-  const preferences = toMetadata({
-    ...(isObject(config) ? toMetadata(config) : { ai_mcp_ui_config: config }),
-    ai_chat_conversations: otherFields,
-  })
+  const known = new Set(['conversations', 'config'])
+  const others = Object.entries(data).filter(([name]) => !known.has(name))
+  const preferences = toMetadata(
+    {},
+    mergeFields(
+      ['', isObject(config) ? config : { ai_mcp_ui_config: config }],
+      ['', { ai_chat_conversations: otherFields }],
+      ['data', Object.fromEntries(others)],
+    ),
+  )
   if (Object.keys(preferences).length > 0) yield { kind: 'preferences', preferences }
 }
 
@@ -63,7 +61,7 @@ function findList(value: unknown, isInsideState = false): FoundList {
     const { state, ...aroundState } = value
     const { list, otherFields } = findList(state, true)
     const fields = { ...aroundState, ...(isObject(otherFields) && otherFields) }
-    return { list, otherFields: toMetadata(fields) }
+    return { list, otherFields: fields }
   }
   for (const name of ['conversations', 'chats', 'items'])
     if (typeof value[name] === 'object' && value[name] !== null) {
@@ -79,18 +77,6 @@ const listFromMap = (byId: Fields): unknown[] =>
     isObject(value) ? { ...value, id: value.id ?? id } : value,
   )
 
-const knownFields = [
-  'id',
-  'messages',
-  'history',
-  'metadata',
-  'archived',
-  'isArchived',
-  'pinned',
-  'isPinned',
-  'deleted_at',
-  'deletedAt',
-]
 /** The names that one kind of value has had. The first one present counts. */
 const titleNames = ['title', 'name']
 const createdNames = ['created_at', 'createdAt', 'created', 'timestamp', 'date', 'time']
@@ -102,57 +88,52 @@ function parseListItem(item: unknown, index: number): ParsedItem {
   const messages = isObject(item) ? firstOf(item, 'messages', 'history') : undefined
   if (!isObject(item) || (messages !== undefined && !Array.isArray(messages)))
     return { kind: 'failed', item: nameOf(item, index), reason: 'This is not a conversation' }
-  return {
-    kind: 'conversation',
-    conversation: parseConversation(item, (messages ?? []) as unknown[]),
-  }
+  return { kind: 'conversation', conversation: parseConversation(item) }
 }
 
-function parseConversation(fields: Fields, list: readonly unknown[]): ParsedConversation {
-  const title = textOf(firstOf(fields, ...titleNames))
+function parseConversation(fields: Fields): ParsedConversation {
+  const reader = new FieldReader(fields)
+  const name = isEmpty(fields.messages) ? 'history' : 'messages'
+  const list = listOf(reader.take(name))
   const created = firstOf(fields, ...createdNames)
-  const messages = list.map(parseMessage)
-  return {
-    key: textOf(fields.id) ?? JSON.stringify([title, created, messages[0]?.content.slice(0, 200)]),
+  const title = reader.takeTitle(...titleNames)
+  const drafts = chainDrafts(list.map(parseMessage))
+  const firstText = drafts[0]?.content.slice(0, 200)
+  return assembleConversation({
+    key: reader.takeText('id') ?? JSON.stringify([title, created, firstText]),
     title,
-    created_at: timeOf(created),
-    updated_at: timeOf(firstOf(fields, ...updatedNames)),
-    archived: firstOf(fields, 'archived', 'isArchived') === true,
-    pinned: firstOf(fields, 'pinned', 'isPinned') === true,
-    deleted_at: timeOf(firstOf(fields, 'deleted_at', 'deletedAt')),
-    metadata: toMetadata({
-      ...omit(fields, knownFields, titleNames, createdNames, updatedNames),
-      ...(isObject(fields.metadata) ? fields.metadata : { metadata: fields.metadata }),
-    }),
-    messages,
-  }
+    created_at: reader.takeTime(...createdNames),
+    updated_at: reader.takeTime(...updatedNames),
+    archived: reader.takeFlag('archived', 'isArchived'),
+    pinned: reader.takeFlag('pinned', 'isPinned'),
+    deleted_at: reader.takeTime('deleted_at', 'deletedAt'),
+    drafts,
+    current: undefined,
+    rest: withMetadata(reader),
+  })
 }
 
-function parseMessage(value: unknown, index: number): ParsedMessage {
-  const fields = isObject(value) ? value : { content: value }
-  const content = partsText(firstOf(fields, ...contentNames))
-  const role = firstOf(fields, ...roleNames)
-  const consumed = [
-    ...(content === '' ? [] : firstPresent(fields, contentNames)),
-    ...(typeof role === 'string' ? firstPresent(fields, roleNames) : []),
-  ]
-  const { metadata } = fields
-  return {
-    key: textOf(fields.id) ?? `#${index}`,
-    role: roleOf(role),
+function parseMessage(value: unknown, index: number): MessageDraft {
+  const message = new FieldReader(isObject(value) ? value : { content: value })
+  const content = message.takeContent(...contentNames)
+  const files = ['attachments', 'files', 'images', 'tool_calls', 'toolCalls'].flatMap((name) =>
+    listOf(message.peek(name)),
+  )
+  const draft: Omit<MessageDraft, 'rest'> = {
+    key: message.takeText('id') ?? `#${index}`,
+    role: message.takeRole(...roleNames),
     content,
-    created_at: timeOf(firstOf(fields, ...createdNames)),
-    updated_at: timeOf(firstOf(fields, ...updatedNames)),
-    metadata: toMetadata({
-      ...omit(fields, ['id', 'metadata'], consumed, createdNames, updatedNames),
-      ...(isObject(metadata) ? metadata : { metadata }),
-    }),
+    label:
+      labelOf(files) ??
+      (contentNames.some((name) => isObject(message.peek(name))) ? '[No text]' : undefined),
+    created_at: message.takeTime(...createdNames),
+    updated_at: message.takeTime(...updatedNames),
   }
+  return { ...draft, rest: withMetadata(message) }
 }
 
-/** The first name whose field is present, or none. */
-const firstPresent = (fields: Fields, names: readonly string[]): string[] =>
-  names.filter((name) => fields[name] !== undefined && fields[name] !== null).slice(0, 1)
-
-const omit = (fields: Fields, ...names: readonly (readonly string[])[]): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.flat().includes(name)))
+/** The rest, and beside it the fields of its `metadata`. */
+function withMetadata(reader: FieldReader): Fields {
+  const metadata = isObject(reader.peek('metadata')) ? reader.take('metadata') : {}
+  return mergeFields(['', metadata as Fields], ['message', reader.rest()])
+}

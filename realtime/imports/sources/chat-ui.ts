@@ -1,81 +1,85 @@
-// chat-ui: conversations as its MongoDB stores them, in plain or extended JSON. Each message names
-// all of its `ancestors`.
+// chat-ui: conversations as its MongoDB stores them, in plain or extended JSON, or the trace of one
+// conversation that its page exports. Each message names all of its `ancestors`.
+import { isObject } from '@lockstep/protocol/free-form'
+import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
-import { chainNodes, flattenTree, type TreeNode } from '../parsing/message-tree.ts'
+import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
+import { listOf, textOf, type Fields } from '../parsing/foreign-values.ts'
+import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
-import { toMetadata } from '../parsing/metadata.ts'
-import {
-  firstOf,
-  listOf,
-  objectsOf,
-  partsText,
-  roleOf,
-  textOf,
-  timeOf,
-  type Fields,
-} from '../parsing/foreign-values.ts'
+import { linksIn } from '../parsing/source-links.ts'
 
 export const parseChatUi: ParseExport = (data, first) =>
   parseConversations(data, parseConversation, first)
 
-const knownFields = [
-  '_id',
-  'id',
-  'title',
-  'messages',
-  'createdAt',
-  'updatedAt',
-  'rootMessageId',
-  'sessionId',
-  'userId',
-  'embeddingModel',
-]
-
 function parseConversation(fields: Fields): ParsedConversation | undefined {
-  if (!Array.isArray(fields.messages)) return undefined
-  const nodes = objectsOf(fields.messages).map(parseMessage)
+  const isTrace = isObject(fields.conversation) && !Array.isArray(fields.messages)
+  const trace = new FieldReader(isTrace ? fields : {})
+  const reader = new FieldReader(isTrace ? trace.take('conversation') : fields)
+  const list = reader.take('messages')
+  if (!Array.isArray(list)) return undefined
+  const known = new Set(list.map((message) => textOf(isObject(message) && message.id) ?? ''))
+  const drafts = list.map((message, index) => parseMessage(message, index, known))
   // older conversations are plain lists
-  const isTree = nodes.some(({ parent }) => parent !== undefined)
-  const chained = isTree ? nodes : chainNodes(nodes)
-  const created_at = timeOf(fields.createdAt)
-  return {
-    key: textOf(firstOf(fields, '_id', 'id')) ?? `${created_at} ${chained[0]?.key}`,
-    title: textOf(fields.title),
-    created_at,
-    updated_at: timeOf(fields.updatedAt),
-    metadata: toMetadata(fields, knownFields),
-    messages: flattenTree(chained, chained.at(-1)?.key),
-  }
+  const isTree = drafts.some(({ parent }) => parent !== undefined)
+  const key = reader.takeText('_id', 'id')
+  reader.takeLink('rootMessageId', known)
+  return assembleConversation({
+    key,
+    title: reader.takeTitle('title'),
+    created_at: reader.takeTime('createdAt'),
+    updated_at: reader.takeTime('updatedAt'),
+    current: undefined,
+    drafts: isTree ? drafts : chainDrafts(drafts),
+    rest: mergeFields(['', reader.rest()], ['trace', isTrace ? trace.rest() : {}]),
+  })
 }
 
-const knownInMessage = [
-  'id',
-  'from',
-  'role',
-  'content',
-  'ancestors',
-  'children',
-  'createdAt',
-  'updatedAt',
-  'interrupted',
-  'updates',
-]
-
-function parseMessage(fields: Fields, index: number): TreeNode {
-  const content = partsText(fields.content)
-  const isRoot = fields.from === 'system' && content === ''
-  return {
-    key: textOf(fields.id) ?? `#${index}`,
-    parent: textOf(listOf(fields.ancestors).at(-1)),
-    message: isRoot
-      ? undefined
-      : {
-          role: roleOf(firstOf(fields, 'from', 'role')),
-          content,
-          created_at: timeOf(fields.createdAt),
-          updated_at: timeOf(fields.updatedAt),
-          ...(fields.interrupted === true && { status: 'interrupted' }),
-          metadata: toMetadata(fields, knownInMessage),
-        },
+function parseMessage(value: unknown, index: number, known: ReadonlySet<string>): MessageDraft {
+  const message = new FieldReader(value)
+  const parent = message.takeLinks('ancestors', known).at(-1)
+  message.takeLinks('children', known)
+  const content = message.takeContent('content')
+  const thinking = message.takeText('reasoning')
+  const updates = listOf(message.peek('updates'))
+  message.replace('updates', unrepeated(updates, content, thinking ?? ''))
+  const files = listOf(message.peek('files'))
+  const draft: Omit<MessageDraft, 'rest'> = {
+    key: message.takeText('id') ?? `#${index}`,
+    parent,
+    role: message.takeRole('from', 'role'),
+    content,
+    label: labelOf(files) ?? (files.length > 0 ? '[File]' : labelOf(updates.filter(isTool))),
+    thinking: thinking === undefined ? [] : [thinking],
+    thinkingName: 'reasoning',
+    created_at: message.takeTime('createdAt'),
+    updated_at: message.takeTime('updatedAt'),
+    status: message.takeFlag('interrupted') ? 'interrupted' : undefined,
+    sources: linksIn([message.peek('webSearch'), updates]),
   }
+  return { ...draft, rest: message.rest() }
 }
+
+const isTool = (update: unknown): boolean => isObject(update) && update.type === 'tool'
+
+/** The steps in which a message was written, without those that repeat its text or thinking. */
+function unrepeated(updates: readonly unknown[], content: string, thinking: string): unknown[] {
+  const kinds: [type: string, text: string][] = [
+    ['stream', content],
+    ['finalAnswer', content],
+    ['reasoning', thinking],
+  ]
+  let left = updates
+  for (const [type, text] of kinds) {
+    const isKind = (update: unknown): update is Fields =>
+      isObject(update) && update.type === type && Object.keys(update).every(isTextField)
+    const said = left
+      .filter(isKind)
+      .map(({ token, text: whole }) => (textOf(token) ?? '') + (textOf(whole) ?? ''))
+    if (text.includes(said.join('').trim())) left = left.filter((update) => !isKind(update))
+  }
+  return [...left]
+}
+
+const isTextField = (name: string): boolean => ['type', 'subtype', 'token', 'text'].includes(name)

@@ -1,122 +1,98 @@
 // ChatGPT: conversations.json, a list of conversations. The messages of each are a tree
 // (`mapping`). Nodes whose message is empty, such as the root, only connect the tree.
-import { isObject, type JsonObject } from '@lockstep/protocol/free-form'
+import { isObject } from '@lockstep/protocol/free-form'
+import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
-import { flattenTree, type TreeNode } from '../parsing/message-tree.ts'
+import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
+import type { Fields } from '../parsing/foreign-values.ts'
+import type { MessageDraft } from '../parsing/message-draft.ts'
+import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
-import { toMetadata } from '../parsing/metadata.ts'
-import {
-  firstOf,
-  objectsOf,
-  partsText,
-  roleOf,
-  textOf,
-  timeOf,
-  type Fields,
-} from '../parsing/foreign-values.ts'
+import { linksIn } from '../parsing/source-links.ts'
+import { readContent } from './chatgpt-content.ts'
 
 export const parseChatgpt: ParseExport = (data, first) =>
   parseConversations(data, parseConversation, first)
 
-const knownFields = [
-  'mapping',
-  'title',
-  'create_time',
-  'update_time',
-  'is_archived',
-  'current_node',
-  'conversation_id',
-  'id',
-  'is_starred',
-]
-
 function parseConversation(fields: Fields): ParsedConversation | undefined {
-  const { mapping } = fields
-  const key = textOf(firstOf(fields, 'conversation_id', 'id'))
+  const reader = new FieldReader(fields)
+  const mapping = reader.take('mapping')
   if (!isObject(mapping)) return undefined
-  const nodes = Object.entries(mapping).map(([node, value]) =>
-    parseNode(node, isObject(value) ? value : {}),
-  )
-  const created_at = timeOf(fields.create_time)
-  const messages = flattenTree(nodes, textOf(fields.current_node))
-  return {
-    key: key ?? `${created_at} ${messages[0]?.key}`,
-    title: textOf(fields.title),
-    created_at,
-    updated_at: timeOf(fields.update_time),
-    archived: fields.is_archived === true,
-    pinned: fields.is_starred === true,
-    metadata: toMetadata(fields, knownFields),
-    messages,
-  }
-}
-
-function parseNode(key: string, { message, parent }: Fields): TreeNode {
-  const node = { key, parent: textOf(parent) }
-  if (!isObject(message)) return { ...node, message: undefined }
-  const { content, metadata } = parseContent(isObject(message.content) ? message.content : {})
-  if (content === '' && Object.keys(metadata).length === 0) return { ...node, message: undefined }
-  const author = isObject(message.author) ? message.author : {}
-  return {
-    ...node,
-    message: {
-      role: roleOf(author.role),
-      content,
-      created_at: timeOf(message.create_time),
-      updated_at: timeOf(message.update_time),
-      ...(message.status === 'in_progress' && { status: 'interrupted' as const }),
-      metadata: { ...messageMetadata(message), ...metadata },
-    },
-  }
-}
-
-function messageMetadata(message: Fields): JsonObject {
-  const given = isObject(message.metadata) ? message.metadata : {}
-  const author = isObject(message.author) ? message.author : {}
-  return toMetadata({
-    model: given.model_slug,
-    attachments: given.attachments,
-    hidden: given.is_visually_hidden_from_conversation === true ? true : undefined,
-    author: author.name,
-    recipient: message.recipient === 'all' ? undefined : message.recipient,
+  const known = new Set(Object.keys(mapping))
+  const key = reader.takeText('conversation_id', 'id')
+  reader.takeEqual('id', key)
+  // the time of pinning is kept among the rest
+  const isPinned = typeof reader.peek('pinned_time') === 'number'
+  return assembleConversation({
+    key,
+    title: reader.takeTitle('title'),
+    created_at: reader.takeTime('create_time'),
+    updated_at: reader.takeTime('update_time'),
+    archived: reader.takeFlag('is_archived'),
+    pinned: reader.takeFlag('is_starred') || isPinned,
+    current: reader.takeLink('current_node', known),
+    drafts: Object.entries(mapping).map(([node, value]) => parseNode(node, value, known)),
+    rest: reader.rest(),
   })
 }
 
-/** Reads content of any type. What isn't text (images, files) becomes metadata. */
-function parseContent(content: Fields): { content: string; metadata: JsonObject } {
-  const type = textOf(content.content_type) ?? 'text'
-  const parts = Array.isArray(content.parts) ? (content.parts as unknown[]) : []
-  const otherParts = objectsOf(parts).filter((part) => partsText(part) === '')
-  const contentType = type === 'text' ? undefined : type
-  const metadata = toMetadata({ content_type: contentType, parts: otherParts })
-  switch (type) {
-    case 'code':
-      return { content: fenced(partsText(content.text), textOf(content.language)), metadata }
-    case 'execution_output':
-      return { content: fenced(partsText(content.text)), metadata }
-    case 'thoughts': {
-      const thoughts = objectsOf(content.thoughts).map((thought) =>
-        partsText(firstOf(thought, 'content', 'summary')),
-      )
-      return { content: thoughts.join('\n\n'), metadata: thoughts.length > 0 ? metadata : {} }
-    }
-    case 'tether_quote':
-      return {
-        content: [partsText(content.title), partsText(content.url), partsText(content.text)]
-          .filter(Boolean)
-          .join('\n'),
-        metadata,
-      }
-    default: {
-      const text =
-        parts.length > 0
-          ? partsText(parts)
-          : partsText(firstOf(content, 'text', 'result', 'content', 'user_instructions'))
-      const isEmpty = text === '' && otherParts.length === 0
-      return { content: text, metadata: isEmpty ? {} : metadata }
-    }
+function parseNode(key: string, value: unknown, known: ReadonlySet<string>): MessageDraft {
+  const node = new FieldReader(value)
+  node.takeEqual('id', key)
+  const parent = node.takeLink('parent', known)
+  node.takeLinks('children', known)
+  const given = node.peek('message')
+  if (!isObject(given)) return { key, parent, role: 'system', content: '', rest: node.rest() }
+  node.take('message')
+  return { key, parent, ...parseMessage(key, given, node.rest()) }
+}
+
+function parseMessage(key: string, given: Fields, around: Fields): Omit<MessageDraft, 'key'> {
+  const message = new FieldReader(given)
+  message.takeEqual('id', key)
+  const author = readInner(message, 'author')
+  const metadata = readInner(message, 'metadata')
+  const content = readInner(message, 'content')
+  const role = author.takeRole('role')
+  const isFlaggedHidden = metadata.peek('is_visually_hidden_from_conversation') === true
+  const isAnalysis = role === 'assistant' && message.peek('channel') === 'analysis'
+  const { text, thinking, thinking_ms, label, isHidden } = readContent(content, metadata)
+  const sources = ['content_references', 'citations', 'search_result_groups']
+  return {
+    role,
+    content: isAnalysis ? '' : text,
+    label: isAnalysis ? undefined : (label ?? labelOf(metadata.peek('attachments'))),
+    // what tools say is never sent to a model, and may be too long for metadata
+    isHidden: isHidden || (isFlaggedHidden && role !== 'tool'),
+    thinking: isAnalysis && text !== '' ? [text] : thinking,
+    thinkingName: isAnalysis ? 'content.parts' : 'content.thoughts',
+    thinking_ms,
+    created_at: message.takeTime('create_time'),
+    updated_at: message.takeTime('update_time'),
+    model: metadata.takeText('model_slug'),
+    status: message.peek('status') === 'in_progress' ? 'interrupted' : undefined,
+    sources: linksIn(sources.map((name) => metadata.peek(name))),
+    rest: mergeFields(
+      ['node', around],
+      ['message', message.rest()],
+      ['content', content.rest()],
+      ['metadata', metadata.rest()],
+      ['author', readAuthor(author)],
+    ),
   }
 }
 
-const fenced = (text: string, language = ''): string =>
-  text === '' ? '' : `\`\`\`${language === 'unknown' ? '' : language}\n${text}\n\`\`\``
+/** Takes a field that is an object. */
+function readInner(reader: FieldReader, name: string): FieldReader {
+  const value = reader.peek(name)
+  return new FieldReader(isObject(value) ? reader.take(name) : {})
+}
+
+function readAuthor(author: FieldReader): Fields {
+  const name = author.takeText('name')
+  const rest = author.rest()
+  return {
+    ...(name !== undefined && { author: name }),
+    ...(Object.keys(rest).length > 0 && { author_fields: rest }),
+  }
+}

@@ -1,66 +1,76 @@
 // Claude: conversations.json, a list of conversations with `chat_messages`. In newer exports each
 // message names the message that it answers.
 import { isObject } from '@lockstep/protocol/free-form'
+import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
-import { chainNodes, flattenTree, type TreeNode } from '../parsing/message-tree.ts'
-import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
-import { toMetadata } from '../parsing/metadata.ts'
+import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
 import {
-  objectsOf,
-  partsText,
+  isRepeated,
+  joinTexts,
+  listOf,
   roleOf,
   textOf,
-  timeOf,
   type Fields,
 } from '../parsing/foreign-values.ts'
+import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { labelOf } from '../parsing/message-labels.ts'
+import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
+import { takePastedTexts } from '../parsing/pasted-texts.ts'
+import { linksIn } from '../parsing/source-links.ts'
+import { readParts } from './content-parts.ts'
 
 export const parseClaude: ParseExport = (data, first) =>
   parseConversations(data, parseConversation, first)
 
 function parseConversation(fields: Fields): ParsedConversation | undefined {
-  const key = textOf(fields.uuid)
-  if (key === undefined || !Array.isArray(fields.chat_messages)) return undefined
-  const nodes = objectsOf(fields.chat_messages).map(parseMessage)
-  const isTree = objectsOf(fields.chat_messages).some((message) => 'parent_message_uuid' in message)
-  const chained = isTree ? nodes : chainNodes(nodes)
-  return {
+  const reader = new FieldReader(fields)
+  const key = reader.takeText('uuid')
+  const list = reader.take('chat_messages')
+  if (key === undefined || !Array.isArray(list)) return undefined
+  const known = new Set(list.map((message) => textOf(isObject(message) && message.uuid) ?? ''))
+  const drafts = list.map((message, index) => parseMessage(message, index, known))
+  const isTree = list.some((message) => isObject(message) && 'parent_message_uuid' in message)
+  return assembleConversation({
     key,
-    title: textOf(fields.name) || undefined,
-    created_at: timeOf(fields.created_at),
-    updated_at: timeOf(fields.updated_at),
-    pinned: fields.is_starred === true,
-    metadata: toMetadata(fields, [
-      'uuid',
-      'name',
-      'created_at',
-      'updated_at',
-      'chat_messages',
-      'account',
-      'is_starred',
-      'current_leaf_message_uuid',
-    ]),
-    messages: flattenTree(chained, textOf(fields.current_leaf_message_uuid) ?? chained.at(-1)?.key),
-  }
+    title: reader.takeTitle('name'),
+    created_at: reader.takeTime('created_at'),
+    updated_at: reader.takeTime('updated_at'),
+    archived: reader.takeFlag('is_archived'),
+    pinned: reader.takeFlag('is_starred'),
+    current: reader.takeLink('current_leaf_message_uuid', known),
+    drafts: isTree ? drafts : chainDrafts(drafts),
+    rest: reader.rest(),
+  })
 }
 
-function parseMessage(fields: Fields, index: number): TreeNode {
-  const parts = objectsOf(fields.content)
-  const textParts = parts.filter(({ type }) => type === 'text' || type === undefined)
-  const otherParts = parts.filter((part) => !textParts.includes(part))
-  return {
-    key: textOf(fields.uuid) ?? `#${index}`,
-    parent: textOf(fields.parent_message_uuid),
-    message: {
-      role: roleOf(isObject(fields.sender) ? fields.sender.type : fields.sender),
-      content: partsText(textParts) || partsText(fields.text),
-      created_at: timeOf(fields.created_at),
-      updated_at: timeOf(fields.updated_at),
-      metadata: toMetadata({
-        parts: otherParts,
-        attachments: fields.attachments,
-        files: fields.files,
-        model: fields.model,
-      }),
-    },
+/** Stands in `text` for each part that isn't text. */
+const placeholder = /```\nThis block is not supported on your current device yet\.\n```/g
+
+function parseMessage(value: unknown, index: number, known: ReadonlySet<string>): MessageDraft {
+  const message = new FieldReader(value)
+  const parts = readParts(message.peek('content'))
+  const said = parts.text || message.takeContent('text')
+  const repeated = (textOf(message.peek('text')) ?? '').replaceAll(placeholder, '')
+  if (isRepeated(repeated, parts.text)) message.take('text')
+  const files = [...listOf(message.peek('attachments')), ...listOf(message.peek('files'))]
+  const label = labelOf(parts.others, files)
+  const pasted = takePastedTexts(message, 'attachments', 'files')
+  message.take('content')
+  const sender = message.peek('sender')
+  const role = isObject(sender) ? roleOf(sender.type) : message.takeRole('sender')
+  const draft = {
+    key: message.takeText('uuid') ?? `#${index}`,
+    parent: message.takeLink('parent_message_uuid', known),
+    role: role ?? 'assistant',
+    content: joinTexts([said, ...pasted]),
+    label,
+    thinking: parts.thinking,
+    thinkingName: 'content[].thinking',
+    thinking_ms: parts.thinking_ms,
+    created_at: message.takeTime('created_at'),
+    updated_at: message.takeTime('updated_at'),
+    model: message.takeText('model'),
+    sources: linksIn(parts.rest.map((part) => part.citations)),
   }
+  return { ...draft, rest: mergeFields(['', { content: parts.rest }], ['message', message.rest()]) }
 }

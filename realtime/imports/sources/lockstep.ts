@@ -1,17 +1,38 @@
 // Lockstep's own exports, one or a list of them.
 import * as z from 'zod'
+import { Run } from '@lockstep/protocol/agents'
 import { Summary } from '@lockstep/protocol/conversations'
-import { isObject } from '@lockstep/protocol/free-form'
+import { exceedsFreeForm, isObject, type JsonObject } from '@lockstep/protocol/free-form'
 import { Message } from '@lockstep/protocol/message'
-import { FreeForm } from '@lockstep/protocol/scalars'
+import { FreeForm, Text } from '@lockstep/protocol/scalars'
 import { nameOf, notThisSource } from '../parsing/conversation-list.ts'
-import { objectsOf, type Fields } from '../parsing/foreign-values.ts'
+import { isEmpty, objectsOf, type Fields } from '../parsing/foreign-values.ts'
+import { toMetadata } from '../parsing/metadata.ts'
 import type { ParsedItem, ParseExport } from '../parsing/parsed-item.ts'
 
-const ExportedMessage = Message.partial().required({ id: true, role: true, content: true })
+/** Another Lockstep may have had other limits. */
+const ExportedMessage = Message.partial()
+  .required({ id: true, role: true })
+  .extend({ content: Text })
+  .loose()
 const ExportedConversation = Summary.partial()
   .required({ id: true })
   .extend({ messages: z.array(ExportedMessage).default([]) })
+  .loose()
+
+/** The fields of an export. Those that describe the export itself aren't imported. */
+const documentFields = new Set([
+  'format',
+  'version',
+  'exported_at',
+  'user',
+  'preferences',
+  'conversations',
+  'agent_runs',
+])
+const messageFields = Object.keys(Message.shape)
+const conversationFields = [...Object.keys(Summary.shape), 'messages', 'has_more']
+const runFields = Object.keys(Run.shape)
 
 export const parseLockstep: ParseExport = function* (data, first = 0) {
   const documents = objectsOf(data)
@@ -24,7 +45,10 @@ export const parseLockstep: ParseExport = function* (data, first = 0) {
     if (isObject(document.preferences)) yield parsePreferences(document.preferences)
     for (const [index, item] of listIn(document, 'conversations').entries())
       yield parseConversation(item, first + index)
-    for (const run of listIn(document, 'agent_runs')) yield { kind: 'run', run }
+    for (const run of listIn(document, 'agent_runs')) yield { kind: 'run', run: withUnknown(run) }
+    for (const [name, value] of Object.entries(document))
+      if (areExports && !documentFields.has(name) && !isEmpty(value))
+        yield { kind: 'failed', item: name, reason: 'This version of Lockstep doesn’t know it' }
   }
 }
 
@@ -54,7 +78,7 @@ function parseConversation(item: unknown, index: number): ParsedItem {
       archived,
       pinned,
       deleted_at,
-      metadata,
+      metadata: keepUnknown(metadata, parsed.data, conversationFields),
       messages: messages.map((message) => ({
         key: message.id,
         role: message.role,
@@ -62,11 +86,24 @@ function parseConversation(item: unknown, index: number): ParsedItem {
         status: message.status,
         created_at: message.created_at,
         updated_at: message.updated_at,
-        metadata: message.metadata ?? {},
+        metadata: keepUnknown(message.metadata ?? {}, message, messageFields),
         ...(message.replaces && { replaces: message.replaces }),
       })),
     },
   }
+}
+
+/** Fields that this version doesn't know, such as those of a newer one, are kept as metadata. */
+function keepUnknown(metadata: JsonObject, item: Fields, known: readonly string[]): JsonObject {
+  const unknown = Object.fromEntries(Object.entries(item).filter(([name]) => !known.includes(name)))
+  if (Object.keys(unknown).length === 0) return metadata
+  const all = { ...toMetadata({}, unknown), ...metadata }
+  return exceedsFreeForm(all) ? toMetadata({}, { ...unknown, ...metadata }) : all
+}
+
+function withUnknown(run: unknown): unknown {
+  if (!isObject(run) || !isObject(run.metadata)) return run
+  return { ...run, metadata: keepUnknown(run.metadata as JsonObject, run, runFields) }
 }
 
 const failed = (item: string, { issues }: z.ZodError): ParsedItem => ({

@@ -1,34 +1,95 @@
 // Brings conversations and their messages up to the log. Messages are written first, so that a
 // conversation never counts messages that aren't there.
 import { summaryOf } from '@lockstep/protocol/decide/conversations'
-import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import type { Message } from '@lockstep/protocol/message'
+import { isConversation, type HeldConversation } from '@lockstep/protocol/reduce/conversation'
 import { stripEntity } from '../../store/changes.ts'
-import { writeConversation } from '../../store/conversations.ts'
+import { readConversations } from '../../store/conversations.ts'
 import type { Database } from '../../store/database.ts'
-import { deleteMessages, writeMessages } from '../../store/messages.ts'
-import { fold, readProjected } from '../projected-conversation.ts'
-import { byEntity, type Project } from './projection.ts'
+import type { MessageDocument } from '../../store/documents.ts'
+import { deleteMessages, readMessages } from '../../store/messages.ts'
+import { fold, toProjected, type Projected } from '../projected-conversation.ts'
+import { touchedBy } from '../state/kept-conversation.ts'
+import type { EntityEntries, Project, Writes } from './projection.ts'
 
-export const projectConversations: Project = async (database, user_id, entries) => {
-  for (const [id, group] of byEntity(entries)) {
-    const streamed = group.flatMap(({ data }) =>
+type ConversationEntries = EntityEntries<'conversations'>
+
+export const projectConversations: Project<'conversations'> = async (
+  database,
+  entities,
+  writes,
+) => {
+  const unknown: ConversationEntries[] = []
+  for (const entity of entities) {
+    const seqs = seqsOf(entity)
+    const held = entity.state?.held
+    if (held && hasAll(held, seqs.keys())) add(writes, entity, { held, seqs })
+    else unknown.push(entity)
+  }
+  if (unknown.length === 0) return
+  const stored = await readStored(database, unknown)
+  for (const entity of unknown)
+    add(writes, entity, fold(stored.get(keyOf(entity)) ?? nothing, entity.entries))
+}
+
+const nothing: Projected = { held: undefined, seqs: new Map() }
+const keyOf = ({ user_id, id }: { user_id: string; id: string }): string => `${user_id}:${id}`
+
+/** By message, the last of the entries that wrote it. */
+function seqsOf({ entries }: ConversationEntries): Map<string, number> {
+  const seqs = new Map<string, number>()
+  for (const entry of entries) for (const id of touchedBy(entry)) seqs.set(id, entry.seq)
+  return seqs
+}
+
+function hasAll(held: HeldConversation, ids: Iterable<string>): boolean {
+  if (!isConversation(held)) return true
+  const has = new Set(held.messages.map(({ id }) => id))
+  return [...ids].every((id) => has.has(id))
+}
+
+/** The documents that the entries change, of all entities by two look-ups. */
+async function readStored(
+  database: Database,
+  entities: readonly ConversationEntries[],
+): Promise<Map<string, Projected>> {
+  // the conversations first: a projector writes messages first, so these are never older
+  const conversations = await readConversations(database, entities)
+  const named = entities.flatMap(({ user_id, id: conversation_id, entries }) => {
+    // messages that an entry has whole are in it
+    const streamed = entries.flatMap(({ data }) =>
       typeof data?.message_id === 'string' ? [data.message_id] : [],
     )
-    const before = await readProjected(database, user_id, id, { ids: streamed })
-    const after = fold(before, group)
-    if (isConversation(after.held)) {
-      const first = group[0]!.seq
-      const written = after.held.messages.flatMap((message) => {
-        const seq = after.seqs.get(message.id)!
-        return seq >= first ? [{ message, seq }] : []
+    return [...new Set(streamed)].map((id) => ({ user_id, conversation_id, id }))
+  })
+  const found = named.length > 0 ? await readMessages(database, named) : []
+  const byConversation = Map.groupBy(found, ({ user_id, conversation_id: id }: MessageDocument) =>
+    keyOf({ user_id, id }),
+  )
+  return new Map(
+    conversations.map((document) => {
+      const id = document._id.slice(document.user_id.length + 1)
+      return [document._id, toProjected(document, id, byConversation.get(document._id) ?? [])]
+    }),
+  )
+}
+
+/** Adds the documents of a conversation as it is after the entries. */
+function add(writes: Writes, { user_id, id, entries }: ConversationEntries, after: Projected) {
+  const { held, seqs } = after
+  const [first, last] = [entries[0]!.seq, entries.at(-1)!]
+  if (isConversation(held)) {
+    const written = (message: Message) => (seqs.get(message.id) ?? 0) >= first
+    for (const message of held.messages.filter(written))
+      writes.messages.push({
+        user_id,
+        conversation_id: id,
+        message,
+        seq: seqs.get(message.id)!,
       })
-      await writeMessages(database, user_id, id, written)
-    }
-    const last = group.at(-1)!
-    const document = isConversation(after.held) ? summaryOf(after.held) : after.held
-    if (document) await writeConversation(database, document, last.seq)
-    if (last.op === 'purged') await sweep(database, user_id, id, last.seq)
-  }
+    writes.conversations.push({ held: summaryOf(held), seq: last.seq })
+  } else if (held) writes.conversations.push({ held, seq: last.seq })
+  if (last.op === 'purged') writes.removals.push((to) => sweep(to, user_id, id, last.seq))
 }
 
 /**

@@ -1,20 +1,25 @@
 import { reduceRun, type HeldRun } from '@lockstep/protocol/reduce/run'
-import { readRun, writeRun } from '../../store/agent-runs.ts'
+import { readRuns } from '../../store/agent-runs.ts'
 import { stripEntity } from '../../store/changes.ts'
 import { toChange } from '../entry.ts'
-import { byEntity, type Project } from './projection.ts'
+import type { Project } from './projection.ts'
 
 /**
- * Brings the runs up to the log of topic `agents`, one document each. A deleted run also loses its
+ * Brings runs up to the log of topic `agents`, one document each. A deleted run also loses its
  * content in the log.
  */
-export const projectRuns: Project = async (database, user_id, entries) => {
-  for (const [id, group] of byEntity(entries)) {
-    const before = await readRun(database, user_id, id)
-    const after = group.map(toChange).reduce<HeldRun>(reduceRun, before)
-    const last = group.at(-1)!
-    if (after && after !== before) await writeRun(database, user_id, after, last.seq)
+export const projectRuns: Project<'agents'> = async (database, entities, writes) => {
+  const unknown = entities.filter(({ state }) => !state)
+  const found = unknown.length > 0 ? await readRuns(database, unknown) : []
+  const stored = new Map(found.map(({ user_id, held }) => [`${user_id}:${held.id}`, held]))
+  for (const { user_id, id, entries, state } of entities) {
+    const before = state ?? stored.get(`${user_id}:${id}`)
+    const held = entries.map(toChange).reduce<HeldRun>(reduceRun, before)
+    const last = entries.at(-1)!
+    if (held && (state || held !== before)) writes.runs.push({ user_id, held, seq: last.seq })
     if (last.op === 'deleted')
-      await stripEntity(database, { user_id, topic: 'agents', entity_id: id }, last.seq)
+      writes.removals.push((to) =>
+        stripEntity(to, { user_id, topic: 'agents', entity_id: id }, last.seq),
+      )
   }
 }

@@ -13,6 +13,7 @@ import type { Database } from '../../store/database.ts'
 import { findStreamingMessageIds } from '../../store/messages.ts'
 import { fold, readProjected, type MessageSelection } from '../projected-conversation.ts'
 import { changedBy, entriesSince, undoAll } from '../undo.ts'
+import { completed, keptOf, type LackingMessages } from './kept-conversation.ts'
 import { tailOf, type HeadSnapshot, type TopicState } from './topic-state.ts'
 
 export interface ConversationNeeds {
@@ -37,17 +38,27 @@ export interface ConversationState {
   earlier?: Conversation | Fault
   /** For `quota`. */
   isFull?: boolean
+  /** What is known of the messages that `held` lacks. */
+  lacking?: LackingMessages
 }
 
 export const conversationState: TopicState<ConversationState, ConversationNeeds> = {
-  async load(database, head, id, { messages = [], newest, streaming, asOf, quota }) {
+  async load(database, head, id, needs, kept) {
+    const { messages = [], newest, streaming, asOf, quota } = needs
     const isFull = await quota?.isFull(head.user_id, head.seq)
     if (asOf !== undefined) return loadEarlier(database, head, id, { seq: asOf, newest })
+    if (kept)
+      return {
+        isFull,
+        ...(await completed(database, head.user_id, id, kept, { messages, newest, streaming })),
+      }
     const load = streaming ? loadStreaming : loadSelected
-    return { isFull, held: await load(database, head, id, { ids: messages, newest }) }
+    const held = await load(database, head, id, { ids: messages, newest })
+    return { isFull, held, lacking: held ? { stream: !streaming } : { ids: new Set() } }
   },
   apply: (state, change) => ({ ...state, held: reduceConversation(state.held, change) }),
   versionOf: ({ held }) => (isConversation(held) ? held.version : 1),
+  keep: ({ held, lacking }, head) => keptOf(held, lacking, head),
 }
 
 async function loadSelected(
@@ -92,7 +103,7 @@ async function loadEarlier(
     const changed = await changedBy(entries())
     if (changed.size > limits.messagesPerRequest) throw tooManyEdited()
     const held = await loadStreaming(database, head, id, { ids: [...changed], newest })
-    return { held, earlier: await undoAll(live(held), entries()) }
+    return { held, earlier: await undoAll(live(held), entries()), lacking: { stream: false } }
   } catch (error) {
     if (error instanceof Fault) return { held: undefined, earlier: error }
     throw error

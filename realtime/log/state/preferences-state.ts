@@ -5,10 +5,12 @@ import { toChange } from '../entry.ts'
 import type { TopicState } from './topic-state.ts'
 
 export const preferencesState: TopicState<Preferences, object> = {
-  async load(database, { user_id, tail }) {
+  async load(database, { user_id, tail }, _user, _needs, kept) {
+    if (kept) return kept
     const stored = (await readPreferences(database, user_id)) ?? noPreferences
     return tail.map(toChange).reduce(reducePreferences, stored)
   },
   apply: reducePreferences,
   versionOf: ({ version }) => version,
+  keep: (state) => ({ state, bytes: 2 * JSON.stringify(state).length }),
 }

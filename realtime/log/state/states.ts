@@ -1,6 +1,5 @@
-// The state of each topic, and the parts of it that a command may need. This is where a cache of
-// that state belongs: every command's state is loaded through this table, with the head that it
-// belongs to.
+// The state of each topic, the parts of it that a command may need, and the cache of states at the
+// head: every command's state is loaded through this table.
 import type { Topic } from '@lockstep/protocol/topics'
 import { accountState, type AccountNeeds, type AccountState } from './account-state.ts'
 import {
@@ -8,6 +7,7 @@ import {
   type ConversationNeeds,
   type ConversationState,
 } from './conversation-state.ts'
+import { EntityCache } from './entity-cache.ts'
 import { preferencesState } from './preferences-state.ts'
 import { runState } from './run-state.ts'
 import type { Preferences } from '@lockstep/protocol/preferences'
@@ -34,3 +34,15 @@ export const states: { [T in Topic]: TopicState<StateOf[T], NeedsOf[T]> } = {
   agents: runState,
   account: accountState,
 }
+
+/** The states at the head that one log keeps. */
+export type StateCaches = { readonly [T in Topic]: EntityCache<StateOf[T]> }
+
+const MB = 1024 * 1024
+
+export const createStateCaches = (): StateCaches => ({
+  conversations: new EntityCache(32 * MB),
+  preferences: new EntityCache(8 * MB),
+  agents: new EntityCache(8 * MB),
+  account: new EntityCache(0), // its states are documents that others write
+})

@@ -14,12 +14,24 @@ export interface TopicState<State, Needs> {
   /**
    * The state of an entity at the head, with the parts that `needs` names. Throws no Fault: a
    * decision's faults only count under LOG-4.
+   * @param kept what `keep` returned for the same head: only what it lacks is read
    */
-  load(database: Database, head: HeadSnapshot, entity_id: string, needs: Needs): Promise<State>
+  load(
+    database: Database,
+    head: HeadSnapshot,
+    entity_id: string,
+    needs: Needs,
+    kept?: State,
+  ): Promise<State>
   /** The state after a change that the log has just appended. */
   apply(state: State, change: WireChange): State
   /** The version of the entity; 1 if it doesn't exist. */
   versionOf(state: State): number
+  /**
+   * The part of a state at the head that is kept for the next command and for the projector, and
+   * about how many bytes it takes; undefined: it is read each time.
+   */
+  keep?(state: State, head: HeadSnapshot): { state: State; bytes: number } | undefined
 }
 
 export const tailOf = ({ tail }: HeadSnapshot, entity_id: string) =>

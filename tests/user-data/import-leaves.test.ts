@@ -1,0 +1,96 @@
+// Nothing of an export is lost in silence: each of its values is in the text, in the metadata, or
+// named in the `not_imported` of its message or conversation.
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { isObject } from '@lockstep/protocol/free-form'
+import type { ImportSource } from '@lockstep/protocol/import'
+import { FreeForm } from '@lockstep/protocol/scalars'
+import { parsers } from '@lockstep/imports/sources/parsers'
+import { generatedExports } from './generated-exports.ts'
+import { wordPattern } from './generated-values.ts'
+import { firstConversationIn } from './normalized-items.ts'
+
+type Conversation = ReturnType<typeof firstConversationIn>
+
+interface Leaf {
+  path: string[]
+  value: string | number
+}
+
+/** All texts and numbers in a value. */
+function* leavesIn(value: unknown, path: string[] = []): Iterable<Leaf> {
+  if (typeof value === 'string' || typeof value === 'number') yield { path, value }
+  else if (Array.isArray(value)) for (const inner of value) yield* leavesIn(inner, path)
+  else if (isObject(value))
+    for (const [key, inner] of Object.entries(value)) yield* leavesIn(inner, [...path, key])
+}
+
+/** Words that say who wrote a message, which its role tells. */
+const roles = new Set(['user', 'human', 'assistant', 'model', 'system', 'tool'])
+/** What a product writes around texts, and the kinds of parts that have nothing but a text. */
+const kinds = new Set(['text', 'thinking', 'think', 'error', 'voice_note', 'stream', 'finalAnswer'])
+
+/** Everything that a conversation says, and the names of what it lacks. */
+function saidBy({ title, metadata, messages, ...times }: Conversation) {
+  const all = [metadata, ...messages.map((message) => message.metadata)]
+  const names = all.flatMap(({ not_imported }) =>
+    Array.isArray(not_imported) ? not_imported.map(String) : [],
+  )
+  const texts = [
+    ...leavesIn([title, all, times, messages.map(({ metadata: _, ...message }) => message)]),
+  ]
+  return { text: texts.map(({ value }) => String(value)).join('\n'), names }
+}
+
+/** The key that metadata has instead of one that it can't have. */
+const asStored = (key: string): string => key.replace(/^\$/, '_').replaceAll('.', '_')
+
+function* lostIn(document: unknown, conversation: Conversation): Iterable<Leaf> {
+  const { text, names } = saidBy(conversation)
+  const isSaid = ({ path, value }: Leaf): boolean => {
+    const time = typeof value === 'number' && value > 1e9 ? value * 1000 : Date.parse(String(value))
+    if (time > 1e12 && text.includes(new Date(time).toISOString())) return true
+    const words = String(value).match(wordPattern)
+    if (words) return words.every((word) => text.includes(word))
+    const isKind = roles.has(String(value)) || kinds.has(String(value))
+    return text.includes(String(value)) || (isKind && path.length > 0)
+  }
+  const isNamed = ({ path }: Leaf): boolean =>
+    path.some((key) => names.some((name) => name.includes(key) || name.includes(asStored(key))))
+  for (const leaf of leavesIn(document)) if (!isSaid(leaf) && !isNamed(leaf)) yield leaf
+}
+
+test.each(Object.entries(generatedExports) as [ImportSource, fc.Arbitrary<unknown>][])(
+  '%s: every value of an export is found in what an import makes of it, or is named there',
+  (source, documents) => {
+    fc.assert(
+      fc.property(documents, (document) => {
+        const conversation = firstConversationIn(source, document)
+        expect([...lostIn(document, conversation)]).toEqual([])
+        for (const { role, content } of conversation.messages)
+          if (role === 'user' || role === 'assistant') expect(content.trim()).not.toBe('')
+        for (const { metadata } of [conversation, ...conversation.messages])
+          expect(FreeForm.safeParse(metadata).error).toBeUndefined()
+      }),
+      { numRuns: 60 },
+    )
+  },
+  60_000,
+)
+
+test('values that fit are kept, not named', () => {
+  const document = fc.sample(generatedExports.chatgpt, { seed: 1, numRuns: 40 })
+  const small = document.filter((each) => JSON.stringify(each).length < 10_000)
+  expect(small.length).toBeGreaterThan(3)
+  for (const each of small) expect(firstConversationIn('chatgpt', each).missing).toEqual([])
+})
+
+test('all names of what is lost are listed, however many there are', () => {
+  const fields = Object.fromEntries(
+    Array.from({ length: 300 }, (_, n) => [`field_${n}`, `x${n} `.repeat(5_000)]),
+  )
+  const [item] = parsers.claude([{ uuid: 'c', chat_messages: [], ...fields }])
+  const metadata = item?.kind === 'conversation' ? item.conversation.metadata : {}
+  for (const name of Object.keys(fields))
+    expect([...Object.keys(metadata), ...(metadata.not_imported as string[])]).toContain(name)
+})
