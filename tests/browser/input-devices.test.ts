@@ -191,7 +191,7 @@ test('G4: lists move by arrow keys, the composer is near, and the focus never fa
   await page.getByRole('button', { name: 'Edit', exact: true }).last().click()
   await page.getByRole('textbox', { name: 'Edit the message' }).press('Escape')
   await expect.poll(() => focused(page)).toBe('button Edit')
-  await page.getByRole('button', { name: 'Write it again' }).last().click()
+  await page.getByRole('button', { name: 'Regenerate' }).last().click()
   await waitForVisible(page.getByLabel('Version 2 of 2'))
   await waitForReply(page)
   await page.getByRole('button', { name: 'Earlier version' }).click()

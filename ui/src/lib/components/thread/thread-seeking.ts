@@ -2,6 +2,7 @@
 // here.
 import type { MessageView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
+import { t } from '../../texts.ts'
 import { matchesEveryWord } from '../elements/text-matches.ts'
 import { notify } from '../overlays/overlays.svelte.ts'
 
@@ -19,7 +20,7 @@ async function loadUntil(conversation_id: string, isReached: () => boolean): Pro
     while (!isReached() && commands.get(conversation_id)?.has_more)
       await commands.loadOlder(conversation_id)
   } catch {
-    notify('Older messages could not be loaded. Try again when you are online.', { kind: 'error' })
+    notify(t('thread.needsConnection'), { kind: 'error' })
   }
 }
 
