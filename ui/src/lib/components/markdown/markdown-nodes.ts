@@ -8,6 +8,7 @@ import { decodeReferences, learnReferences } from './character-references.ts'
 import { showCode } from './code-highlighting.ts'
 import { parseInlines, type Definitions, type Inline } from './inline-parser.ts'
 import { textChunks } from '../elements/text-chunks.ts'
+import { t } from '../../texts.ts'
 
 /** Elements within so many others are left out; their content is not. */
 const maxInlineDepth = 30
@@ -67,10 +68,14 @@ export const unformatted = (text: string): HTMLElement =>
 
 function codeBlock(text: string, info: string): HTMLElement {
   const name = /^[\w+#-]+/.exec(decodeReferences(info))?.[0].toLowerCase() ?? ''
-  const button = createElement('button', ['Copy'], { type: 'button', 'data-copy': '' })
-  const head = createElement('div', [createElement('span', [name || 'text']), button], {
-    class: 'code-head',
-  })
+  const button = createElement('button', [t('code.copy')], { type: 'button', 'data-copy': '' })
+  const head = createElement(
+    'div',
+    [createElement('span', [name || t('code.plainText')]), button],
+    {
+      class: 'code-head',
+    },
+  )
   const content = text.replace(/\n$/, '')
   const body = createElement('code', [])
   if (!showCode(body, content, name)) body.append(...chunksOf(content))
@@ -96,7 +101,7 @@ function inlineNode(token: Inline): Node | string {
     case 'image':
       // Images are not loaded: the request would tell a foreign server who reads the message, and
       // when.
-      return link(decodeReferences(token.href), [decodeReferences(token.text) || 'Image'])
+      return link(decodeReferences(token.href), [decodeReferences(token.text) || t('code.image')])
     case 'open':
       return token.tag === 'a'
         ? link(decodeReferences(token.href), [])
