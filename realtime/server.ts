@@ -42,7 +42,7 @@ import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
-import { readDeploymentName } from './store/feed.ts'
+import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
 import { findPageFile, insertPageFiles, renewPageFiles } from './store/page-files.ts'
 
@@ -255,9 +255,11 @@ export async function startServer(
   /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
     const { startClusterLink } = await import('./redis/cluster-link.ts')
+    const { name: deployment, messageKey } = await readDeployment(database)
     return startClusterLink({
       url,
-      deployment: await readDeploymentName(database),
+      deployment,
+      messageKey,
       node: newId(),
       logger,
       metrics,

@@ -17,7 +17,7 @@ import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
-import { createAdmission } from './admission.ts'
+import { createAdmission, createIdentityCache } from './admission.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import {
   sessionRoom,
@@ -182,11 +182,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
     answered: gatewayMetrics.commandAnswered,
   })
 
+  const identify = createIdentityCache(
+    (cookieHeader, request) => sessions.identify(cookieHeader, request),
+    settings,
+  )
   for (const topic of topics) {
     const namespace = io.of(`/${topic}`)
     namespace.use(
       createAdmission({
-        identify: (cookieHeader, request) => sessions.identify(cookieHeader, request),
+        identify,
         originAllowed: (request) => deps.originAllowed(request),
         toFault,
         isDraining: () => isDraining,

@@ -248,7 +248,8 @@ function migrate(db: DatabaseSync): void {
   db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
 }
 
-function heldByAnother(dataDir: string): Error {
+/** The error for a data directory that a server is using. */
+export function heldByAnother(dataDir: string): Error {
   return new Error(
     `The data directory ${dataDir} is in use by another process. Stop that process first, or start with another data directory.`,
   )
