@@ -44,6 +44,7 @@ const compositionRoot = [
   'realtime/server.ts',
   'realtime/main.ts',
   'realtime/program.ts',
+  'realtime/data-commands.ts',
   'realtime/cli.ts',
 ]
 
@@ -51,7 +52,6 @@ const compositionRoot = [
 const knownOnlyTo = new Map<string, string | string[]>([
   ['mongodb', 'realtime/store'],
   ['bson', 'realtime/embedded'],
-  ['mingo', 'realtime/embedded'],
   ['node:sqlite', 'realtime/embedded'],
   ['socket.io', 'realtime/gateway'],
   ['socket.io-adapter', 'realtime/gateway'],

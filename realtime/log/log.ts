@@ -14,6 +14,7 @@ import {
 } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
+import { isDiskFull } from '../store/faults.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { append, type AppendDeps, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'
@@ -73,14 +74,20 @@ export interface Log {
   /** Heads of many topics; keys are `<user>:<topic>`. Unknown ones are left out. */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /**
+   * Heads of many topics as far as their projections have come, for half the look-ups. Such a head
+   * is older than the log's only within moments of a change.
+   */
+  projectedHeads(keys: readonly string[]): Promise<Map<string, Cursor>>
+  /**
    * Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes
    * alone.
    */
   range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<LogRange>
   /**
    * Brings the documents up to the present head and returns that head: reads then see every
-   * acknowledged write (LOG-6). Throws `unavailable` when only a newer version of the server can
-   * (LOG-8).
+   * acknowledged write (LOG-6). If the database's disk is full, the head is the one that the
+   * documents are at: reads go on there, and devices get the rest from the log. Throws
+   * `unavailable` when only a newer version of the server can bring the documents up (LOG-8).
    */
   projectToHead(user_id: string, topic: Topic): Promise<Cursor>
   /**
@@ -98,10 +105,19 @@ export interface Log {
   stop(): Promise<void>
 }
 
+export interface LogOptions {
+  /** Is told of each entry that this log has appended. */
+  onAppended?: (user_id: string, topic: Topic) => void
+}
+
 /**
  * @param database must have its indexes: their uniqueness is what makes the log a log
  */
-export function createLog(database: Database, logger: Logger): Log {
+export function createLog(
+  database: Database,
+  logger: Logger,
+  { onAppended }: LogOptions = {},
+): Log {
   const heads = new HeadCache(database)
   const caches = createStateCaches()
   const projector = new Projector({ database, heads, caches, logger })
@@ -111,7 +127,10 @@ export function createLog(database: Database, logger: Logger): Log {
     heads,
     caches,
     insert: (entry) => inserts.insert(entry),
-    appended: (head) => projector.schedule(head),
+    appended(head) {
+      projector.schedule(head)
+      onAppended?.(head.user_id, head.topic)
+    },
   }
   const queue = new KeyedQueue()
   const unprojected = watchUnprojected({ database, heads, projector, logger })
@@ -162,6 +181,11 @@ export function createLog(database: Database, logger: Logger): Log {
       return found
     },
 
+    async projectedHeads(keys) {
+      const stored = await readHeads(database, keys)
+      return new Map(stored.map(({ _id, epoch, applied }) => [_id, { epoch, seq: applied }]))
+    },
+
     async range(user_id, topic, after, upTo) {
       const { epoch, seq: newest } = await headOf(user_id, topic)
       const none = { epoch, head: newest, changes: [], more: false }
@@ -183,7 +207,13 @@ export function createLog(database: Database, logger: Logger): Log {
       const head = await newestHead(user_id, topic)
       // copied: what is appended from here on is not this read's concern
       const { epoch, seq } = head
-      if (head.applied < seq) await projector.project(head)
+      if (head.applied < seq)
+        try {
+          await projector.project(head)
+        } catch (error) {
+          if (!isDiskFull(error)) throw error
+          return { epoch, seq: Math.min(head.applied, seq) }
+        }
       if (head.hasUnknownOps && head.applied < seq) throw needsNewerServer()
       return { epoch, seq }
     },

@@ -2,7 +2,6 @@
 // conversation. Only the projector writes them.
 import type { Link } from '@lockstep/protocol/branch'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
-import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
 import { writeGuarded } from './guarded-writes.ts'
@@ -149,16 +148,16 @@ export async function deleteMessages(
 }
 
 /**
- * Returns the ids of conversations with a message that contains this text, in upper or lower case.
+ * Returns the ids of conversations with a message whose text matches the pattern.
  */
 export const findConversationsWithText = (
   { messages }: Database,
   user_id: string,
-  text: string,
+  pattern: string,
 ): Promise<string[]> =>
   messages.distinct('conversation_id', {
     user_id,
-    content: { $regex: escapeRegex(text), $options: 'i' },
+    content: { $regex: pattern },
   })
 
 /** Undefined: there is no such message. */

@@ -6,6 +6,7 @@ import { joinFragments } from '@lockstep/imports/cutting/fragment'
 import { importSources, type ChoosableSource } from '@lockstep/imports/sources/catalog'
 import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
+import { t } from '../texts.ts'
 
 type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
@@ -103,7 +104,7 @@ export async function sourceOf(files: readonly ExportFile[], chosen: SourceId): 
     const source = await detectSource(file)
     if (found && source && source !== found)
       throw new Fault('invalid', {
-        detail: `These files come from ${nameOf(found)} and from ${nameOf(source)}: choose those of one product`,
+        detail: t('data.mixedSources', { first: nameOf(found), second: nameOf(source) }),
       })
     found ??= source
   }

@@ -4,7 +4,9 @@ import { createSubscriber } from 'svelte/reactivity'
 import type { Draft } from '@lockstep/protocol/drafts'
 import { newId } from '@lockstep/protocol/ids'
 import { byteLength } from '@lockstep/protocol/text'
+import { explainFault } from '../fault-texts.ts'
 import { notify } from '../components/overlays/overlays.svelte.ts'
+import { t } from '../texts.ts'
 import { DraftField } from './draft-field.ts'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
@@ -135,8 +137,8 @@ class Drafts {
       write: (draft, base, keepalive) => engine.drafts.write(draft, base, { keepalive }),
       delete: (draft) => engine.drafts.delete(draft),
       changed: () => listeners.forEach((update) => update()),
-      refused: ({ message }) =>
-        notify(`This text is not kept when you close the page: ${message}.`, { kind: 'error' }),
+      refused: (fault) =>
+        notify(t('composer.draftRefused', { reason: explainFault(fault) }), { kind: 'error' }),
       newId: () => newId(),
       now: () => performance.now(),
       setTimeout: (callback, ms) => setTimeout(callback, ms),

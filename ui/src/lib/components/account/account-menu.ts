@@ -1,7 +1,9 @@
-// The menu of the account.
+// What the menu of the account offers: unsaved changes, if there are any, and the ways to the
+// settings.
 import { navigate } from '../../router.svelte.ts'
 import { connection } from '../../stores/connection.svelte.ts'
 import { preferences, type Theme } from '../../stores/preferences.svelte.ts'
+import { t } from '../../texts.ts'
 import { failedCommands } from '../connection/failed-commands.ts'
 import type { MenuItem } from '../overlays/overlays.svelte.ts'
 import { signOut } from './sign-out.ts'
@@ -9,22 +11,22 @@ import { signOut } from './sign-out.ts'
 function failedCommandItems(): MenuItem[] {
   const failed = failedCommands()
   if (failed.length === 0) return []
-  const what = failed.length === 1 ? 'the unsaved change' : `${failed.length} unsaved changes`
+  const count = failed.length
   return [
     {
-      label: `Send ${what} again`,
+      label: t('account.sendAgain', { count }),
       icon: 'retry',
       onselect: () => failed.forEach((item) => item.retry()),
     },
     {
-      label: `Discard ${what}`,
+      label: t('account.discardUnsaved', { count }),
       icon: 'trash',
       danger: true,
       onselect: () => failed.forEach((item) => item.discard()),
     },
   ]
 }
-/** The items of the menu, with what can be done about unsaved changes first. */
+/** The items of the account's menu. */
 export function accountMenu(): MenuItem[] {
   const theme = (value: Theme, label: string, icon: MenuItem['icon']): MenuItem => ({
     label,
@@ -35,15 +37,24 @@ export function accountMenu(): MenuItem[] {
   return [
     ...failedCommandItems(),
     {
-      label: 'Settings',
+      label: t('account.settings'),
       icon: 'settings',
       separated: connection.failed > 0,
       onselect: () => navigate('/app/settings'),
     },
-    { label: 'Devices', icon: 'desktop', onselect: () => navigate('/app/settings/devices') },
-    { ...theme('system', 'Theme of the system', 'palette'), separated: true },
-    theme('light', 'Light theme', 'sun'),
-    theme('dark', 'Dark theme', 'moon'),
-    { label: 'Sign out', icon: 'signOut', separated: true, onselect: () => void signOut() },
+    {
+      label: t('account.devices'),
+      icon: 'desktop',
+      onselect: () => navigate('/app/settings/devices'),
+    },
+    { ...theme('system', t('account.systemTheme'), 'palette'), separated: true },
+    theme('light', t('account.lightTheme'), 'sun'),
+    theme('dark', t('account.darkTheme'), 'moon'),
+    {
+      label: t('account.signOut'),
+      icon: 'signOut',
+      separated: true,
+      onselect: () => void signOut(),
+    },
   ]
 }

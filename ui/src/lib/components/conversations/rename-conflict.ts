@@ -1,17 +1,18 @@
 // Asks which of two names a conversation should have.
+import { t } from '../../texts.ts'
 import { ask } from '../overlays/overlays.svelte.ts'
 
 export async function wantsOwnTitle(present: string, own: string): Promise<boolean> {
   const answer = await ask({
-    title: 'Renamed meanwhile',
-    text: 'Another device has given this conversation a new name while you were typing.',
+    title: t('chat.renamedTitle'),
+    text: t('chat.renamedText'),
     compare: [
-      { label: 'Theirs', text: present },
-      { label: 'Yours', text: own },
+      { label: t('chat.theirs'), text: present },
+      { label: t('chat.yours'), text: own },
     ],
     answers: [
-      { value: 'theirs', label: 'Keep theirs' },
-      { value: 'mine', label: 'Use mine', emphasis: 'primary' },
+      { value: 'theirs', label: t('chat.keepTheirs') },
+      { value: 'mine', label: t('chat.useMine'), emphasis: 'primary' },
     ],
   })
   return answer === 'mine'

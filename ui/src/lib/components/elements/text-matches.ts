@@ -1,4 +1,5 @@
-// Finds the matches of a search query in a text, without regard to case.
+// Finds the matches of a search query in a text, as the server's search does.
+import { searchPattern } from '@lockstep/protocol/search-text'
 
 export interface TextMatch {
   /** Offsets in UTF-16 code units; `end` is after the match. */
@@ -6,19 +7,43 @@ export interface TextMatch {
   end: number
 }
 
-/** The matches in order, without overlaps. An empty query has none. */
+/** A search asks for the same few words again and again. */
+const patterns = new Map<string, RegExp>()
+const maxPatterns = 50
+function patternOf(query: string): RegExp {
+  const known = patterns.get(query)
+  if (known) return known
+  if (patterns.size >= maxPatterns) patterns.clear()
+  const pattern = new RegExp(searchPattern(query), 'gu')
+  patterns.set(query, pattern)
+  return pattern
+}
+
+const wordsOf = (query: string): string[] => query.split(/\s+/u).filter((word) => word !== '')
+
+/**
+ * The matches in order, without overlaps: of the whole query, or else of its words. An empty query
+ * has none.
+ */
 export function textMatches(text: string, query: string): TextMatch[] {
-  const needle = query.trim().toLocaleLowerCase()
-  const haystack = text.toLocaleLowerCase()
-  // Lower-casing changes the length of a few texts. Offsets would then be wrong, so there are no
-  // matches.
-  if (needle === '' || haystack.length !== text.length) return []
+  const needle = query.trim()
+  if (needle === '') return []
+  const whole = occurrences(text, needle)
+  if (whole.length > 0) return whole
+  const ofWords = wordsOf(needle).flatMap((word) => occurrences(text, word))
   const matches: TextMatch[] = []
-  let start = haystack.indexOf(needle)
-  while (start >= 0) {
-    const end = start + needle.length
-    matches.push({ start, end })
-    start = haystack.indexOf(needle, end)
-  }
+  for (const match of ofWords.sort((a, b) => a.start - b.start || b.end - a.end))
+    if (match.start >= (matches.at(-1)?.end ?? 0)) matches.push(match)
   return matches
+}
+
+/** Whether the text has every word of the query, wherever. An empty query matches. */
+export const matchesEveryWord = (text: string, query: string): boolean =>
+  wordsOf(query).every((word) => occurrences(text, word).length > 0)
+
+function occurrences(text: string, needle: string): TextMatch[] {
+  return Array.from(text.matchAll(patternOf(needle)), ({ index, 0: match }) => ({
+    start: index,
+    end: index + match.length,
+  }))
 }

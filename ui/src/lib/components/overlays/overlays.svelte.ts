@@ -2,6 +2,7 @@
 // notices. Components only set this state; MenuHost.svelte and OverlayHost.svelte draw it. A list
 // of hundreds of rows therefore has no menu in each row.
 import type { IconName } from '../elements/icons.ts'
+import { t } from '../../texts.ts'
 
 export interface MenuItem {
   label: string
@@ -55,6 +56,11 @@ class Overlays {
   question = $state.raw<OpenQuestion>()
   isPaletteOpen = $state(false)
   notices = $state.raw<readonly Notice[]>([])
+
+  /** Whether something lies over the page that has the keyboard. */
+  get isOpen(): boolean {
+    return this.menu !== undefined || this.question !== undefined || this.isPaletteOpen
+  }
 }
 export const overlays = new Overlays()
 
@@ -63,7 +69,7 @@ export function openMenu(label: string, anchor: MenuAnchor, items: MenuItem[]): 
   overlays.menu = { label, anchor, items }
 }
 
-/** Opens a menu whose code is loaded when it is first opened. */
+/** Opens a menu as soon as its items are loaded. */
 export async function openLoadedMenu(
   label: string,
   anchor: MenuAnchor,
@@ -72,7 +78,7 @@ export async function openLoadedMenu(
   try {
     openMenu(label, anchor, await load())
   } catch {
-    notify('This menu needs the server, which does not answer. Try again in a moment.', {
+    notify(t('chat.menuMissing'), {
       kind: 'error',
     })
   }
@@ -107,7 +113,7 @@ function show<Answer extends string>(question: Question<Answer>): Promise<Answer
 /** Asks for confirmation of a drastic action. Resolves with true if the user confirms it. */
 export async function confirmed(title: string, text: string, label: string): Promise<boolean> {
   const answers = [
-    { value: 'no', label: 'Cancel' },
+    { value: 'no', label: t('common.cancel') },
     { value: 'yes', label, emphasis: 'danger' as const },
   ]
   return (await ask({ title, text, answers })) === 'yes'
