@@ -49,7 +49,7 @@ const payloads = {
 
 /** How a Socket.IO packet carries a message. */
 const EventPacket = z.object({
-  data: z.tuple([z.enum(['change', 'head', 'delta', 'presence', 'who']), z.unknown()]),
+  data: z.tuple([z.enum(['change', 'head', 'delta', 'draft', 'presence', 'who']), z.unknown()]),
 })
 
 export interface Relay {

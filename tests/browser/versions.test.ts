@@ -195,7 +195,7 @@ test('an edit or rename made offline doesn’t replace another device’s later 
   const live = () => waitForVisible(page.getByText('Live on all devices').first(), 20_000)
   const renameTo = async (title: string) => {
     await page.getByRole('button', { name: /, rename$/ }).click()
-    await page.getByRole('textbox', { name: 'Title of the conversation' }).fill(title)
+    await page.getByRole('textbox', { name: 'Chat title' }).fill(title)
     await page.keyboard.press('Enter')
   }
   await waitForVisible(threadText(page, 'The originl'))

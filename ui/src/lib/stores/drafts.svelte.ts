@@ -4,7 +4,6 @@ import { createSubscriber } from 'svelte/reactivity'
 import type { Draft } from '@lockstep/protocol/drafts'
 import { newId } from '@lockstep/protocol/ids'
 import { byteLength } from '@lockstep/protocol/text'
-import { explainFault } from '../fault-texts.ts'
 import { notify } from '../components/overlays/overlays.svelte.ts'
 import { t } from '../texts.ts'
 import { DraftField } from './draft-field.ts'
@@ -36,10 +35,6 @@ export class DraftText {
   get others(): readonly Draft[] {
     this.#track()
     return this.#field.others
-  }
-  get isUnsaved(): boolean {
-    this.#track()
-    return this.#field.isUnsaved
   }
   set focused(focused: boolean) {
     this.#field.focused = focused
@@ -138,7 +133,9 @@ class Drafts {
       delete: (draft) => engine.drafts.delete(draft),
       changed: () => listeners.forEach((update) => update()),
       refused: (fault) =>
-        notify(t('composer.draftRefused', { reason: explainFault(fault) }), { kind: 'error' }),
+        void import('../fault-texts.ts').then(({ explainFault }) =>
+          notify(t('composer.draftRefused', { reason: explainFault(fault) }), { kind: 'error' }),
+        ),
       newId: () => newId(),
       now: () => performance.now(),
       setTimeout: (callback, ms) => setTimeout(callback, ms),
