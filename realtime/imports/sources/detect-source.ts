@@ -1,11 +1,11 @@
 // Tells from a file which product exported it. Only as much is read as the first items take, so the
 // size of the file doesn't matter.
-import { ExportCutter } from '@lockstep/imports/cutting/export-cutter'
-import type { ExportFile } from '@lockstep/imports/cutting/export-files'
-import { joinFragments } from '@lockstep/imports/cutting/fragment'
-import { importSources, type ChoosableSource } from '@lockstep/imports/sources/catalog'
 import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
+import { ExportCutter } from '../cutting/export-cutter.ts'
+import type { ExportFile } from '../cutting/export-file.ts'
+import { joinFragments } from '../cutting/fragment.ts'
+import { importSources, type ChoosableSource } from './catalog.ts'
 
 type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
@@ -36,6 +36,7 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
     (item) =>
       'rootMessageId' in item ||
       'sessionId' in item ||
+      (isObject(item.conversation) && Array.isArray(item.conversation.messages)) ||
       messagesOf(item.messages).some(({ from }) => typeof from === 'string'),
   ],
   [
