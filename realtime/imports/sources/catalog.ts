@@ -14,12 +14,12 @@ export const importSources: readonly ChoosableSource[] = [
   {
     id: 'chatgpt',
     name: 'ChatGPT',
-    hint: 'Settings, Data controls, Export data: the ZIP file, or conversations.json from it',
+    hint: 'Settings, Data controls, Export data, or the privacy portal: the ZIP file as it is',
   },
   {
     id: 'claude',
     name: 'Claude',
-    hint: 'Settings, Privacy, Export data: the ZIP file, or conversations.json from it',
+    hint: 'Settings, Privacy, Export data: the ZIP file, or all of them if there are several',
   },
   {
     id: 'librechat',
@@ -29,9 +29,9 @@ export const importSources: readonly ChoosableSource[] = [
   {
     id: 'open-webui',
     name: 'Open WebUI',
-    hint: 'Settings, Data controls, Export chats: the JSON file',
+    hint: 'Settings, Data controls, Export chats: the JSON or ZIP file',
   },
-  { id: 'chat-ui', name: 'chat-ui', hint: 'Settings, Export: the JSON file' },
+  { id: 'chat-ui', name: 'chat-ui', hint: 'Settings, Export: the JSON or ZIP file' },
   {
     id: 'lockstep',
     name: 'Lockstep',
