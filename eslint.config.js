@@ -7,6 +7,7 @@ import { commentWidth } from './tools/eslint-comment-width.ts'
 import { importCircles } from './tools/eslint-import-circles.ts'
 import { layers } from './tools/eslint-layers.ts'
 import { packageBorders } from './tools/eslint-package-borders.ts'
+import { textsInCatalogues } from './tools/eslint-texts.ts'
 import svelteConfig from './svelte.config.js'
 
 /** Files that other tools load by their default export. */
@@ -26,6 +27,7 @@ export default defineConfig(
           'import-circles': importCircles,
           'package-borders': packageBorders,
           'comment-width': commentWidth,
+          'texts-in-catalogues': textsInCatalogues,
         },
       },
     },
@@ -79,7 +81,11 @@ export default defineConfig(
     // The rule reports every Date, Map and URL, also those that no template reads.
     rules: { 'svelte/prefer-svelte-reactivity': 'off' },
   },
-  { files: ['ui/**'], languageOptions: { globals: globals.browser } },
+  {
+    files: ['ui/**'],
+    languageOptions: { globals: globals.browser },
+    rules: { 'lockstep/texts-in-catalogues': 'error' },
+  },
   { files: ['deploy/*.js'], languageOptions: { globals: { db: false, quit: false, rs: false } } },
   { files: defaultExports, rules: { 'no-restricted-syntax': 'off' } },
   { files: ['tools/**', 'tests/**'], rules: { 'no-console': 'off' } },

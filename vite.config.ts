@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vite'
+import { texts } from './tools/vite-texts.ts'
 
 const target = process.env.LOCKSTEP_SERVER ?? 'http://127.0.0.1:3000'
 const apiPaths =
@@ -65,15 +66,21 @@ function isNeededFirst(
 
 export default defineConfig({
   root: 'ui',
-  plugins: [svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
+  plugins: [texts(), svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
   // One style sheet: a page that is opened later can't lack its styles.
   build: {
     outDir: 'dist',
     emptyOutDir: true,
     target: 'es2023',
     cssCodeSplit: false,
-    // Every browser that runs the target's scripts knows modulepreload.
-    modulePreload: { polyfill: false },
+    // Every browser that runs the target's scripts knows modulepreload. The document preloads what
+    // the first scripts import. Later pages are loaded ahead of their visit anyway, so the lists of
+    // what they import would only make the scripts larger.
+    modulePreload: {
+      polyfill: false,
+      resolveDependencies: (_file, dependencies, { hostType }) =>
+        hostType === 'html' ? dependencies : [],
+    },
     // What the first pages share is one file: small files compress badly and cost a request each.
     rolldownOptions: {
       output: {
@@ -90,6 +97,8 @@ export default defineConfig({
       },
     },
   },
+  // The worker loads grammars when it needs them.
+  worker: { format: 'es' },
   server: {
     port: 5173,
     // changeOrigin stays off: the server compares a page's Origin with the Host it was asked for.

@@ -2,13 +2,12 @@
 // Chromium take the cores away from tests that measure time: first the repository itself, then what
 // needs no browser, then the browser.
 import { mkdtempSync, rmSync, statfsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 import { SlowFirstSequencer } from './tools/slow-first-sequencer.ts'
 
 // The many processes of a run share what they compiled.
-process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache')
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-tests')
 // Databases of tests live in memory where there is enough of it: they outlive processes, no test
 // cuts the power, and disks are slow to sync.
 if (process.env.LOCKSTEP_TESTS_IN === undefined && freeBytes('/dev/shm') > 4e9) {

@@ -4,6 +4,9 @@
 import { once } from 'node:events'
 import { runProgram } from './program.ts'
 
+// Whatever this process writes is for its user alone.
+process.umask(0o077)
+
 process.exitCode = await runProgram(process.argv.slice(2), process.env, {
   async print(line) {
     if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain')

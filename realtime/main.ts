@@ -1,12 +1,13 @@
 // The entry point of a node: reads the settings, starts the server and waits for a signal to stop.
 // The exit code is 0 after an orderly stop, and 1 if the start, the stop or the embedded database
 // failed.
-import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
+import { useCompileCache } from './config/compile-cache.ts'
 
-// `npm start` enables the cache itself; other ways of starting do not.
-enableCompileCache()
+// Whatever this process writes is for its user alone.
+process.umask(0o077)
+useCompileCache(process.env)
 const { ConfigError } = await import('./config/config-error.ts')
 const { readConfig } = await import('./config/config.ts')
 const { createLogger } = await import('./observability/logger.ts')

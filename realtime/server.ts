@@ -42,7 +42,7 @@ import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
-import { readDeploymentName } from './store/feed.ts'
+import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
 import { findPageFile, insertPageFiles, renewPageFiles } from './store/page-files.ts'
 
@@ -101,7 +101,11 @@ export async function startServer(
     const database = await openDatabase(config.mongodbUrl)
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
-    const log = createLog(database, logger)
+    // the gateway is created last, as it needs the commands, and they end sockets through it
+    const late: { gateway?: Gateway } = {}
+    const log = createLog(database, logger, {
+      onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
+    })
     stops.add('log', () => log.stop())
 
     // connected early and thus stopped late: what stops before it may still have to tell other
@@ -117,8 +121,6 @@ export async function startServer(
     })
     const passwords = createPasswords(options.passwordCost)
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
-    // the gateway is created last, as it needs the commands, and they end sockets through it
-    const late: { gateway?: Gateway } = {}
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       onlineSessions: async (user_id: string) =>
@@ -253,9 +255,11 @@ export async function startServer(
   /** A single node doesn't load the Redis client. */
   async function linkTo(url: string, database: Database) {
     const { startClusterLink } = await import('./redis/cluster-link.ts')
+    const { name: deployment, messageKey } = await readDeployment(database)
     return startClusterLink({
       url,
-      deployment: await readDeploymentName(database),
+      deployment,
+      messageKey,
       node: newId(),
       logger,
       metrics,

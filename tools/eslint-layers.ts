@@ -51,7 +51,6 @@ const compositionRoot = [
 const knownOnlyTo = new Map<string, string | string[]>([
   ['mongodb', 'realtime/store'],
   ['bson', 'realtime/embedded'],
-  ['mingo', 'realtime/embedded'],
   ['node:sqlite', 'realtime/embedded'],
   ['socket.io', 'realtime/gateway'],
   ['socket.io-adapter', 'realtime/gateway'],

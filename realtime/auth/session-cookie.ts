@@ -30,6 +30,9 @@ export interface SessionCookie {
   read(header: string | undefined): Promise<SealedSession[]>
 }
 
+/** How many opened cookies are remembered. */
+const REMEMBERED = 20_000
+
 /** At most this many cookies of the name are examined. */
 const MAX_VALUES = 10
 
@@ -45,6 +48,28 @@ export function createSessionCookie(
   const seals = createSeals(secrets)
   const attributes = (secure: boolean, maxAge: number) =>
     ({ httpOnly: true, sameSite: 'lax', path: '/', secure: secure || onlySecure, maxAge }) as const
+
+  // Opening a seal derives keys, which costs more than anything else that a request needs, and
+  // requests and tabs bring the same cookies again and again. By value, in the order of last use.
+  const opened = new Map<string, SealedSession>()
+
+  function openedBefore(value: string): SealedSession | undefined {
+    const known = opened.get(value)
+    if (!known) return undefined
+    opened.delete(value)
+    if (now() >= known.sealed_at + SESSION_SECONDS * 1000) return undefined
+    opened.set(value, known)
+    return known
+  }
+
+  async function open(value: string): Promise<SealedSession | undefined> {
+    const { session_id, sealed_at } = await seals.open<SealedSession>(value, SESSION_SECONDS)
+    if (typeof session_id !== 'string' || typeof sealed_at !== 'number') return undefined
+    const session = { session_id, sealed_at }
+    opened.set(value, session)
+    if (opened.size > REMEMBERED) opened.delete(opened.keys().next().value!)
+    return session
+  }
 
   return {
     async issue(session_id, secure) {
@@ -64,9 +89,8 @@ export function createSessionCookie(
         .flatMap((pair) => parseCookie(pair)[SESSION_COOKIE] || [])
       const sessions: SealedSession[] = []
       for (const value of values.slice(0, MAX_VALUES)) {
-        const { session_id, sealed_at } = await seals.open<SealedSession>(value, SESSION_SECONDS)
-        if (typeof session_id === 'string' && typeof sealed_at === 'number')
-          sessions.push({ session_id, sealed_at })
+        const session = openedBefore(value) ?? (await open(value))
+        if (session) sessions.push(session)
       }
       return sessions
     },

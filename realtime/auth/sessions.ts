@@ -1,17 +1,18 @@
 // Knows who is signed in. The cookie only names a session. Each request reads the session from the
 // database, so a revocation takes effect at once on every node.
 import { newId } from '@lockstep/protocol/ids'
+import { BatchReader } from '../concurrency/batch-reader.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
 import type { HostIdentity, SessionDocument } from '../store/documents.ts'
 import {
   findLiveSessions,
-  findSession,
+  findSessions,
   insertSession,
   renewSessions,
   type SessionTimes,
 } from '../store/sessions.ts'
-import { findUser } from '../store/users.ts'
+import { findIdentities, type UserIdentity } from '../store/users.ts'
 import {
   createSessionCookie,
   SESSION_SECONDS,
@@ -74,6 +75,11 @@ export interface SessionsDeps {
 export function createSessions(deps: SessionsDeps): Sessions {
   const { database, secrets, logger, now = Date.now } = deps
   const cookie = createSessionCookie(secrets, now, deps.onlySecure)
+  // requests and tabs that come at about the same time share the look-ups
+  const sessions = new BatchReader<SessionDocument>((ids) =>
+    findSessions(database, ids, new Date(now())),
+  )
+  const users = new BatchReader<UserIdentity>((ids) => findIdentities(database, ids))
   const newExpiry = () => new Date(now() + SESSION_SECONDS * 1000)
 
   /** Runs in the background, because the expiry that it moves is weeks away. */
@@ -87,8 +93,8 @@ export function createSessions(deps: SessionsDeps): Sessions {
   }
 
   async function identityOf(sealed: SealedSession): Promise<Identity | undefined> {
-    const session = await findSession(database, sealed.session_id, new Date(now()))
-    const user = session && (await findUser(database, session.user_id))
+    const session = await sessions.read(sealed.session_id)
+    const user = session && (await users.read(session.user_id))
     if (!user || user.closing) return undefined
     renew([session], RENEW_MS)
     return {

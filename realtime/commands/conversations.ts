@@ -11,6 +11,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import type { MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
+import { searchPattern } from '@lockstep/protocol/search-text'
 import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
@@ -154,9 +155,11 @@ export function createConversations(
     const previous = cursor === undefined ? undefined : cursors.read(cursor)
     const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
-    const matching = q
-      ? { text: q, ids: await findConversationsWithText(database, user_id, q) }
-      : undefined
+    const pattern = q ? searchPattern(q) : undefined
+    const matching =
+      pattern === undefined
+        ? undefined
+        : { pattern, ids: await findConversationsWithText(database, user_id, pattern) }
     const { items, more } = await listConversations(database, user_id, {
       state,
       limit,

@@ -14,17 +14,30 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from './config-error.ts'
+import { makePrivate } from './private-files.ts'
 
 /** Characters. A shorter session secret can't seal cookies. */
 export const SECRET_MIN_LENGTH = 32
 
-/** Creates the folder if it doesn't exist. Throws `ConfigError` if it can't be written. */
+/** Folders that others need too, so that they can't become this server's own. */
+const SHARED = new Set(['/', homedir(), tmpdir(), process.cwd()])
+
+/**
+ * Creates the folder if it doesn't exist, and makes it and all that is in it this user's alone.
+ * Throws `ConfigError` if it can't be written or is a folder that others need.
+ */
 export function prepareDataDir(dataDir: string): void {
+  if (SHARED.has(dataDir))
+    throw new ConfigError(
+      `DATA_DIR: ${dataDir} can't be kept from others: set a folder of its own, such as ${join(dataDir, 'lockstep')}`,
+    )
   try {
-    mkdirSync(dataDir, { recursive: true })
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     accessSync(dataDir, constants.W_OK | constants.X_OK)
+    makePrivate(dataDir)
   } catch (error) {
     throw unusable(dataDir, error)
   }
@@ -38,6 +51,7 @@ export function prepareDataDir(dataDir: string): void {
  */
 export function keptSecret(dataDir: string): string {
   const path = join(dataDir, 'session-secret')
+  if (existsSync(dataDir)) prepareDataDir(dataDir)
   if (!existsSync(path)) makeSecret(dataDir, path)
   const secret = readSecret(path)
   if (secret.trim().length < SECRET_MIN_LENGTH)

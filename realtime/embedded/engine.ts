@@ -5,6 +5,7 @@ import { FailPoints } from './commands/fail-points.ts'
 import { Cursors } from './cursors/cursors.ts'
 import { Oplog } from './oplog/oplog.ts'
 import { RetryableWrites } from './session/retryable-writes.ts'
+import { pace } from './pace.ts'
 import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
 import { DocumentWriter } from './storage/document-writer.ts'
@@ -91,6 +92,7 @@ export class DatabaseEngine {
 
   #runGuarded(work: () => void): void {
     try {
+      pace.begin(Infinity)
       work()
     } catch (error) {
       this.#onFault(error as Error)

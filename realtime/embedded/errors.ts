@@ -1,6 +1,6 @@
 // MongoDB's errors by name and code. Every refusal leaves the server with the code and the name
 // that a mongod gives, so that a driver reacts to it exactly as it would to the real server.
-import type { Doc } from './bson/codec.ts'
+import type { Plain } from './bson/encode.ts'
 
 /** Codes that MongoDB has named. Some are only sent by fail points (`configureFailPoint`). */
 const codes = {
@@ -46,6 +46,7 @@ const codes = {
   ReadConcernMajorityNotAvailableYet: 134,
   CappedPositionLost: 136,
   StaleEpoch: 150,
+  ConversionFailure: 241,
   InvalidPipelineOperator: 168,
   CannotIndexParallelArrays: 171,
   QueryPlanKilled: 175,
@@ -62,7 +63,9 @@ const codes = {
   ChangeStreamFatalError: 280,
   ChangeStreamHistoryLost: 286,
   NoQueryExecutionPlans: 291,
+  QueryExceededMemoryLimitNoDiskUseAllowed: 292,
   APIVersionError: 322,
+  DataCorruptionDetected: 366,
   ReauthenticationRequired: 391,
   SocketException: 9001,
   NotWritablePrimary: 10107,
@@ -87,14 +90,14 @@ export type CodeName = keyof typeof codes
 export class ServerError extends Error {
   readonly code: number
   readonly codeName: string
-  readonly extra: Doc
+  readonly extra: Plain
   readonly labels: readonly string[]
 
   constructor(
     codeName: string,
     code: number,
     message: string,
-    extra: Doc = {},
+    extra: Plain = {},
     labels: readonly string[] = [],
   ) {
     super(message)
@@ -106,7 +109,7 @@ export class ServerError extends Error {
 }
 
 /** Builds the error of that name; the caller throws it. */
-export function refusal(codeName: CodeName, message: string, extra: Doc = {}): ServerError {
+export function refusal(codeName: CodeName, message: string, extra: Plain = {}): ServerError {
   return new ServerError(codeName, codes[codeName], message, extra)
 }
 

@@ -1,8 +1,9 @@
 // The package's public API: starts the database for this process. The server runs in a thread of
 // its own and listens at a unix socket that only the present user can open.
 import { mkdtemp, rm } from 'node:fs/promises'
+import { getCompileCacheDir } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { connectionString } from './connection-string.ts'
 import { checkNodeVersion } from './node-version.ts'
@@ -58,6 +59,7 @@ export async function startEmbedded({
     dataDir,
     socketPath,
     settings: { ...defaultSettings, ...settings },
+    compileCache: compileCacheFolder(),
   }
   const worker = new Worker(workerUrl(), { workerData })
   const removeSocketDir = (): Promise<void> => rm(socketDir, { recursive: true, force: true })
@@ -83,6 +85,12 @@ export async function startEmbedded({
     await removeSocketDir()
   }
   return { url: connectionString(socketPath), stop: () => (stopped ??= stop()) }
+}
+
+/** Node's own folder of compiled code is in a folder that was chosen for it. */
+function compileCacheFolder(): string | undefined {
+  const own = getCompileCacheDir()
+  return own === undefined ? undefined : dirname(own)
 }
 
 /** The worker's file: TypeScript in the workspace, JavaScript in the packed package. */

@@ -8,6 +8,8 @@ export interface WorkerData {
   readonly dataDir: string
   readonly socketPath: string
   readonly settings: ServerSettings
+  /** The folder of compiled code that the starting thread uses. Undefined: none. */
+  readonly compileCache: string | undefined
 }
 
 /**
@@ -19,12 +21,13 @@ export type WorkerMessage =
 
 const port = parentPort
 if (!port) throw new Error('worker.ts only runs in a worker thread')
-const { dataDir, socketPath, settings } = workerData as WorkerData
+const { dataDir, socketPath, settings, compileCache } = workerData as WorkerData
 const report = (message: WorkerMessage): void => port.postMessage(message)
 const reportFault = (error: unknown): void =>
   report({ type: 'fault', message: error instanceof Error ? error.message : String(error) })
 
-enableCompileCache() // A thread does not inherit the cache of its process.
+// A thread does not inherit the cache of its process.
+if (compileCache !== undefined) enableCompileCache(compileCache)
 
 try {
   const { runServer } = await import('./server.ts')

@@ -13,11 +13,8 @@ import type { GatewaySettings } from './settings.ts'
 const TOO_MANY_SOCKETS_RETRY_MS = 10_000
 
 export interface AdmissionDeps {
-  /** Whose cookie this is, or undefined. `request` is the one of the handshake. */
-  identify(
-    cookieHeader: string | undefined,
-    request?: IncomingMessage,
-  ): Promise<ConnectionIdentity | undefined>
+  /** Whose socket this is, or undefined; one identification serves all namespaces. */
+  identify: IdentifySocket
   /** Whether the page that sent this handshake may use the server. */
   originAllowed(request: IncomingMessage): boolean
   toFault(error: unknown): Fault
@@ -34,7 +31,6 @@ const ProtocolNumber = z.object({ protocol: z.number() })
 /** Creates the middleware of one namespace. */
 export function createAdmission(deps: AdmissionDeps) {
   const { settings } = deps
-  const identify = createIdentityCache(deps)
   const joins = new KeyedTokenBuckets(settings.joins)
 
   async function admit(socket: TopicSocket): Promise<HandshakeData> {
@@ -45,7 +41,7 @@ export function createAdmission(deps: AdmissionDeps) {
     const { since, user_id } = parse(Handshake, auth)
     if (!deps.originAllowed(socket.request)) throw new Fault('forbidden_origin')
     if (deps.isDraining()) throw new Fault('unavailable', { detail: 'This node is about to stop' })
-    const identity = await identify(socket)
+    const identity = await deps.identify(socket)
     if (!identity || (user_id !== undefined && user_id !== identity.user_id))
       throw new Fault('unauthenticated')
     const waitMs = joins.take(identity.user_id)
@@ -89,16 +85,24 @@ export function createAdmission(deps: AdmissionDeps) {
 
 const rateLimited = (retry_after_ms: number) => new Fault('rate_limited', { retry_after_ms })
 
+type IdentifySocket = (socket: TopicSocket) => Promise<ConnectionIdentity | undefined>
+
 /**
  * A device joins all namespaces over one transport at about the same time, with the same cookie.
  * The cookie is read once for all of them.
  */
-function createIdentityCache({ identify, settings }: AdmissionDeps) {
+export function createIdentityCache(
+  identify: (
+    cookieHeader: string | undefined,
+    request: IncomingMessage,
+  ) => Promise<ConnectionIdentity | undefined>,
+  settings: GatewaySettings,
+): IdentifySocket {
   const known = new WeakMap<
     TopicSocket['conn'],
     { until: number; identity: Promise<ConnectionIdentity | undefined> }
   >()
-  return (socket: TopicSocket): Promise<ConnectionIdentity | undefined> => {
+  return (socket) => {
     const now = performance.now()
     const recent = known.get(socket.conn)
     if (recent && recent.until > now) return recent.identity

@@ -135,6 +135,10 @@ export class Device {
 
   /** Sends the head of the database, so that the client can compare it with its cursor. */
   sendHead(head: Cursor): void {
+    const state = this.#state
+    // a head that was read from the projection may be older than what the device has
+    if (state.name === 'live' && head.epoch === state.cursor.epoch && head.seq < state.cursor.seq)
+      return
     if (this.#isUpToDate()) this.#deps.output.emit('head', head)
   }
 

@@ -17,7 +17,7 @@ import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
-import { createAdmission } from './admission.ts'
+import { createAdmission, createIdentityCache } from './admission.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
 import {
   sessionRoom,
@@ -26,7 +26,7 @@ import {
   type JoinedSocket,
   type TopicSocket,
 } from './connection.ts'
-import { createHeadComparison } from './head-comparison.ts'
+import { startHeadComparison } from './head-comparison.ts'
 import { createHeadReader } from './head-reader.ts'
 import { createGatewayMetrics, type EndReason, type GatewayMetrics } from './metrics.ts'
 import { connectPeers, withoutPeers } from './peers.ts'
@@ -57,7 +57,7 @@ export interface GatewayDeps {
   originAllowed(request: IncomingMessage): boolean
   /** The visitor's address. */
   addressOf(request: IncomingMessage): string
-  log: Pick<Log, 'heads' | 'range'>
+  log: Pick<Log, 'heads' | 'projectedHeads' | 'range'>
   execute: Execute
   toFault(error: unknown): Fault
   logger: Logger
@@ -75,6 +75,8 @@ export interface Gateway {
    * other nodes. Never waits.
    */
   deliver(user_id: string, change: WireChange, toAllNodes?: boolean): void
+  /** A change of this user and topic was appended here, whether or not the feed shows it. */
+  noteAppended(user_id: string, topic: Topic): void
   /** Sends streamed text to the user's devices on all nodes. It may be lost. */
   delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
   /**
@@ -118,11 +120,11 @@ export function startGateway(deps: GatewayDeps): Gateway {
   const registry = new ConnectionRegistry()
   const gatewayMetrics = createGatewayMetrics(deps.metrics, () => registry.connections())
   const headReader = createHeadReader(log)
-  const headComparison = createHeadComparison({
+  const headComparison = startHeadComparison({
     registry,
     log,
     logger,
-    graceMs: timings.grace,
+    timings,
     pause,
     onDeviceBehind: gatewayMetrics.deviceBehind,
   })
@@ -135,6 +137,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
         headComparison,
         logger,
         digestsEveryMs: timings.presence,
+        announceAfterMs: timings.announce,
         onChange: (user_id, change) => deps.onPeerChange?.(user_id, change),
       })
     : withoutPeers(registry)
@@ -179,11 +182,15 @@ export function startGateway(deps: GatewayDeps): Gateway {
     answered: gatewayMetrics.commandAnswered,
   })
 
+  const identify = createIdentityCache(
+    (cookieHeader, request) => sessions.identify(cookieHeader, request),
+    settings,
+  )
   for (const topic of topics) {
     const namespace = io.of(`/${topic}`)
     namespace.use(
       createAdmission({
-        identify: (cookieHeader, request) => sessions.identify(cookieHeader, request),
+        identify,
         originAllowed: (request) => deps.originAllowed(request),
         toFault,
         isDraining: () => isDraining,
@@ -211,10 +218,8 @@ export function startGateway(deps: GatewayDeps): Gateway {
   const failed = (error: unknown) => logger.error({ err: error }, 'a regular check failed')
   const deadCheckMs = Math.min(timings.slow, timings.pong) / 4
   const stopRepetitions = [
-    // It spreads its work over the interval itself.
-    repeatEvery(0, () => headComparison.sendHeads(timings.head), { failed }),
-    repeatEvery(timings.head, () => sessionWatch.checkAll(registry.connections()), {
-      firstAfterMs: timings.head,
+    repeatEvery(timings.sessions, () => sessionWatch.checkAll(registry.connections()), {
+      firstAfterMs: timings.sessions,
       failed,
     }),
     repeatEvery(deadCheckMs, () => endDeadTransports(registry, timings, gatewayMetrics), {
@@ -243,6 +248,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
   return {
     deliver(user_id, change, toAllNodes = true) {
       registry.offerChange(user_id, change)
+      headComparison.noteChange(user_id, change.topic)
       // A device of `account` ends as soon as it has been told (LOG-7). This ends the devices that
       // could not be told, and those of the other topics, which nothing else may end.
       if (change.op === 'closed' && change.topic === 'account')
@@ -251,8 +257,9 @@ export function startGateway(deps: GatewayDeps): Gateway {
             for (const connection of [...registry.connectionsOf(user_id, topic)])
               end(connection, 'orphaned')
         }, timings.farewell).unref()
-      if (toAllNodes) peers.send({ topic: change.topic, user_id, event: 'change', payload: change })
+      if (toAllNodes) peers.sendChange(user_id, change)
     },
+    noteAppended: headComparison.noteChange,
     delta(user_id, topic, delta) {
       registry.sendDelta(user_id, topic, delta)
       peers.send({ topic, user_id, event: 'delta', payload: delta })
@@ -268,7 +275,13 @@ export function startGateway(deps: GatewayDeps): Gateway {
       if (sessionIds.length === 0) return
       const rooms = sessionIds.map(sessionRoom)
       for (const topic of topics) io.of(`/${topic}`).local.in(rooms).disconnectSockets(true)
-      if (link) for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
+      if (!link) return
+      const tellPeers = () => {
+        for (const topic of topics) io.of(`/${topic}`).in(rooms).disconnectSockets(true)
+      }
+      tellPeers()
+      // once more, because Redis may have lost it without a sign
+      setTimeout(() => isDraining || tellPeers(), timings.announce).unref()
     },
     onlineSessions: peers.onlineSessions,
     compareHeads: headComparison.compareAll,

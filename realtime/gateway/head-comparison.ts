@@ -1,21 +1,27 @@
 // Compares the heads in the database with what this node's devices have, and catches up the devices
-// that are behind. It repairs whatever the feed or another node has lost (GATE-5).
+// that are behind. It repairs whatever the feed or another node has lost (GATE-5). So that a quiet
+// device costs nearly nothing, a topic is looked up often only while it is in use. It counts as in
+// use after a change that this node has heard of, appended, or been told of by a peer.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import type { Topic } from '@lockstep/protocol/topics'
+import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Log } from '../log/log.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import type { Connection } from './connection.ts'
+import { logKey, type Connection } from './connection.ts'
+import type { GatewaySettings } from './settings.ts'
 
 const HEADS_PER_BATCH = 500
+/** The topics in use are looked through this often in an interval. */
+const LOOKS_PER_INTERVAL = 10
 
 export interface HeadComparisonDeps {
   registry: ConnectionRegistry
-  log: Pick<Log, 'heads'>
+  log: Pick<Log, 'heads' | 'projectedHeads'>
   logger: Logger
-  /** How long a change may be on its way before its device counts as behind (ms). */
-  graceMs: number
+  /** `grace`: how long a change may be on its way before its device counts as behind. */
+  timings: Pick<GatewaySettings['timings'], 'grace' | 'head' | 'inUse' | 'quietHead'>
   /** Waits before the `attempt`-th repetition of a failed comparison. */
   pause(attempt: number): Promise<void>
   /** A device was behind although the feed should have served it. */
@@ -30,35 +36,43 @@ export interface HeadComparison {
   compareAll(): Promise<void>
   /** Catches up the user's devices in the topic that are behind this head of the database. */
   compareWith(user_id: string, topic: Topic, head: Cursor): void
-  /**
-   * Sends every device its head and catches up the devices that are behind. It works in batches
-   * that are spread over the interval. Never rejects.
-   */
-  sendHeads(intervalMs: number): Promise<void>
+  /** The same, after the time that a change may be on its way. The topic is in use. */
+  compareSoonWith(user_id: string, topic: Topic, head: Cursor): Promise<void>
+  /** The topic is in use: its devices get their next `head` within the short interval. */
+  noteChange(user_id: string, topic: Topic): void
   stop(): void
 }
 
-export function createHeadComparison(deps: HeadComparisonDeps): HeadComparison {
-  const { registry, log, logger } = deps
+/**
+ * From now on, each device gets heads regularly, and the devices that are behind are caught up. The
+ * work is done in batches that are spread over the interval.
+ */
+export function startHeadComparison(deps: HeadComparisonDeps): HeadComparison {
+  const { registry, log, logger, timings } = deps
+  /** The topics in use by key: until when, and when their heads are due (`performance.now()`). */
+  const inUse = new Map<string, { until: number; due: number }>()
   let comparing: Promise<void> | undefined
   let next: Promise<void> | undefined
   let isStopped = false
 
+  async function catchUp(behind: readonly (readonly [Connection, Cursor])[]): Promise<void> {
+    if (behind.length === 0) return
+    await sleep(timings.grace)
+    for (const [{ device }, head] of behind) if (device.catchUpTo(head)) deps.onDeviceBehind()
+  }
+
   /** Rejects if the database is away. */
   async function compareBatch(
-    keys: readonly string[],
+    heads: ReadonlyMap<string, Cursor>,
     visit?: (connection: Connection, head: Cursor) => void,
   ): Promise<void> {
-    const heads = await log.heads(keys)
     const behind: [Connection, Cursor][] = []
     for (const [key, head] of heads)
       for (const connection of registry.withKey(key)) {
         if (connection.device.lacks(head)) behind.push([connection, head])
         visit?.(connection, head)
       }
-    if (behind.length === 0) return
-    await sleep(deps.graceMs)
-    for (const [{ device }, head] of behind) if (device.catchUpTo(head)) deps.onDeviceBehind()
+    await catchUp(behind)
   }
 
   async function compareUntilDone(): Promise<void> {
@@ -66,7 +80,7 @@ export function createHeadComparison(deps: HeadComparisonDeps): HeadComparison {
       try {
         const keys = registry.keys()
         for (let from = 0; from < keys.length; from += HEADS_PER_BATCH)
-          await compareBatch(keys.slice(from, from + HEADS_PER_BATCH))
+          await compareBatch(await log.heads(keys.slice(from, from + HEADS_PER_BATCH)))
         return
       } catch (error) {
         logger.warn({ err: error, attempt }, 'heads could not be compared; trying again')
@@ -87,29 +101,80 @@ export function createHeadComparison(deps: HeadComparisonDeps): HeadComparison {
     return next
   }
 
+  function noteChange(user_id: string, topic: Topic): void {
+    const key = logKey(user_id, topic)
+    if (registry.withKey(key).size === 0) return
+    const now = performance.now()
+    const until = now + timings.inUse
+    const known = inUse.get(key)
+    if (known) known.until = until
+    else inUse.set(key, { until, due: now + timings.head })
+  }
+
+  async function sendHeads(
+    keys: readonly string[],
+    read: (keys: readonly string[]) => Promise<ReadonlyMap<string, Cursor>>,
+  ): Promise<void> {
+    try {
+      await compareBatch(await read(keys), ({ device }, head) => device.sendHead(head))
+    } catch (error) {
+      logger.debug({ err: error }, 'heads could not be read')
+    }
+  }
+
+  /** Sends the heads that are due before the next look. */
+  async function sendHeadsInUse(): Promise<void> {
+    const now = performance.now()
+    const due: string[] = []
+    for (const [key, topic] of inUse) {
+      if (topic.due > now + timings.head / LOOKS_PER_INTERVAL) continue
+      topic.due = now + timings.head
+      if (topic.until < now || registry.withKey(key).size === 0) inUse.delete(key)
+      else due.push(key)
+    }
+    for (let from = 0; from < due.length && !isStopped; from += HEADS_PER_BATCH)
+      await sendHeads(due.slice(from, from + HEADS_PER_BATCH), (keys) => log.heads(keys))
+  }
+
+  /**
+   * Sends a round of heads to all devices. How far the projection has come is the head of a quiet
+   * topic, and costs half of the look-ups.
+   */
+  async function sendAllHeads(): Promise<void> {
+    const keys = registry.keys()
+    const batches = Math.max(1, Math.ceil(keys.length / HEADS_PER_BATCH))
+    for (let batch = 0; batch < batches && !isStopped; batch++) {
+      const from = batch * HEADS_PER_BATCH
+      const quiet = keys.slice(from, from + HEADS_PER_BATCH).filter((key) => !inUse.has(key))
+      if (quiet.length > 0) await sendHeads(quiet, (some) => log.projectedHeads(some))
+      await sleep(timings.quietHead / batches, undefined, { ref: false })
+    }
+  }
+
+  const failed = (error: unknown) => logger.error({ err: error }, 'heads were not compared')
+  const lookMs = timings.head / LOOKS_PER_INTERVAL
+  const stopRepetitions = [
+    repeatEvery(lookMs, sendHeadsInUse, { firstAfterMs: lookMs, failed }),
+    repeatEvery(0, sendAllHeads, { failed }),
+  ]
+
   return {
     compareAll,
+    noteChange,
     compareWith(user_id, topic, head) {
       for (const { device } of registry.connectionsOf(user_id, topic))
         if (device.catchUpTo(head)) deps.onDeviceBehind()
     },
-    async sendHeads(intervalMs) {
-      const keys = registry.keys()
-      const batches = Math.max(1, Math.ceil(keys.length / HEADS_PER_BATCH))
-      for (let batch = 0; batch < batches && !isStopped; batch++) {
-        const from = batch * HEADS_PER_BATCH
-        try {
-          await compareBatch(keys.slice(from, from + HEADS_PER_BATCH), ({ device }, head) =>
-            device.sendHead(head),
-          )
-        } catch (error) {
-          logger.debug({ err: error }, 'heads could not be read')
-        }
-        await sleep(intervalMs / batches, undefined, { ref: false })
-      }
+    async compareSoonWith(user_id, topic, head) {
+      noteChange(user_id, topic)
+      const behind = [...registry.connectionsOf(user_id, topic)]
+        .filter(({ device }) => device.lacks(head))
+        .map((connection) => [connection, head] as const)
+      await catchUp(behind)
     },
     stop() {
       isStopped = true
+      for (const stopRepetition of stopRepetitions) void stopRepetition()
     },
   }
 }

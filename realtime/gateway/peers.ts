@@ -9,6 +9,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 import { repeatEvery } from '../concurrency/repeat.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
+import { createAnnouncements } from './announcements.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 import type { TopicServer } from './connection.ts'
 import type { HeadComparison } from './head-comparison.ts'
@@ -44,6 +45,8 @@ export interface Peers {
   presence: Presence
   /** Sends a message to the peers that have devices of the user in the topic. It may be lost. */
   send(message: NodeMessage): void
+  /** The same for a change. If it is lost without a sign, the peers learn of it a little later. */
+  sendChange(user_id: string, change: WireChange): void
   /** The sessions of the user that have a socket on this node or a peer. */
   onlineSessions(user_id: string): Promise<Set<string>>
   stop(): void
@@ -60,6 +63,7 @@ export function withoutPeers(registry: ConnectionRegistry): Peers {
       exchangeSnapshots: ignore,
     }),
     send: ignore,
+    sendChange: ignore,
     onlineSessions: (user_id) => Promise.resolve(registry.sessionIds(user_id)),
     stop: ignore,
   }
@@ -70,10 +74,12 @@ export interface PeersDeps {
   link: ClusterLink
   registry: ConnectionRegistry
   headReader: HeadReader
-  headComparison: Pick<HeadComparison, 'compareWith'>
+  headComparison: Pick<HeadComparison, 'compareWith' | 'compareSoonWith' | 'noteChange'>
   logger: Logger
   /** Interval at which digests are sent (ms). */
   digestsEveryMs: number
+  /** How long after a change its head is announced (ms). */
+  announceAfterMs: number
   /** A peer has sent this change. */
   onChange(user_id: string, change: WireChange): void
 }
@@ -98,7 +104,10 @@ export function connectPeers(deps: PeersDeps): Peers {
     switch (message.event) {
       case 'change':
         registry.offerChange(user_id, message.payload)
+        headComparison.noteChange(user_id, topic)
         return deps.onChange(user_id, message.payload)
+      case 'head':
+        return void headComparison.compareSoonWith(user_id, topic, message.payload)
       case 'delta':
         return registry.sendDelta(user_id, topic, message.payload)
       case 'presence':
@@ -153,6 +162,10 @@ export function connectPeers(deps: PeersDeps): Peers {
       })
   }
 
+  const announcements = createAnnouncements(deps.announceAfterMs, (user_id, topic, payload) =>
+    relay.send({ topic, user_id, event: 'head', payload }),
+  )
+
   let lostCount = 0
   const stopDigests = repeatEvery(
     deps.digestsEveryMs,
@@ -189,6 +202,11 @@ export function connectPeers(deps: PeersDeps): Peers {
   return {
     presence,
     send: relay.send,
+    sendChange(user_id, change) {
+      const { topic, epoch, seq } = change
+      relay.send({ topic, user_id, event: 'change', payload: change })
+      announcements.add(user_id, topic, { epoch, seq })
+    },
     async onlineSessions(user_id) {
       const here = registry.sessionIds(user_id)
       if (!link.isConnected()) return here
@@ -200,6 +218,9 @@ export function connectPeers(deps: PeersDeps): Peers {
       const elsewhere = await Promise.race([answered, sleep(ONLINE_ANSWER_MS, [], { ref: false })])
       return new Set([...here, ...elsewhere.flat()])
     },
-    stop: () => void stopDigests(),
+    stop() {
+      announcements.stop()
+      void stopDigests()
+    },
   }
 }

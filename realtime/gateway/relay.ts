@@ -8,7 +8,8 @@ import { MessageType, type ClusterMessage } from 'socket.io-adapter'
 import { PacketType } from 'socket.io-parser'
 import * as z from 'zod'
 import type { WireChange } from '@lockstep/protocol/change'
-import type { Delta } from '@lockstep/protocol/sync'
+import type { Cursor } from '@lockstep/protocol/cursor'
+import { Presence as PresenceEvent, type Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
 import type { ClusterLink } from '../redis/cluster-link.ts'
@@ -21,14 +22,32 @@ import type { PresenceSnapshot, PresenceUpdate } from './presence.ts'
  */
 export type NodeMessage = { topic: Topic; user_id: string } & (
   | { event: 'change'; payload: WireChange }
+  /** Of a topic that changed a moment ago, for nodes that a change did not reach. */
+  | { event: 'head'; payload: Cursor }
   | { event: 'delta'; payload: Delta }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */
   | { event: 'who'; payload: PresenceSnapshot }
 )
 
+const payloads = {
+  change: z.looseObject({
+    topic: Topic,
+    epoch: z.string(),
+    seq: z.int().positive(),
+    op: z.string(),
+    entity_id: z.string(),
+  }),
+  head: z.object({ epoch: z.string(), seq: z.int() }),
+  delta: z.looseObject({ entity_id: z.string(), run_id: z.string(), offset: z.int() }),
+  presence: z.object({ node: z.string(), presence: PresenceEvent }),
+  who: z.object({ node: z.string(), present: z.array(PresenceEvent) }),
+} satisfies Record<NodeMessage['event'], z.ZodType>
+
 /** How a Socket.IO packet carries a message. */
-const EventPacket = z.object({ data: z.tuple([z.string(), z.unknown()]) })
+const EventPacket = z.object({
+  data: z.tuple([z.enum(['change', 'head', 'delta', 'presence', 'who']), z.unknown()]),
+})
 
 export interface Relay {
   /** The adapter for the Socket.IO server. */
@@ -52,7 +71,7 @@ export function createRelay(deps: RelayDeps): Relay {
   const { link, logger } = deps
   const adapters = new Map<string, AdapterInternals>()
   const createAdapter = createShardedAdapter(publishingClient(link), subscribingClient(deps), {
-    channelPrefix: link.prefix,
+    channelPrefix: link.channelPrefix,
     subscriptionMode: 'dynamic',
   })
 
@@ -64,8 +83,13 @@ export function createRelay(deps: RelayDeps): Relay {
       adapters.set(namespace.name, internals)
       const handleMessage = internals.onMessage.bind(adapter)
       internals.onMessage = (message, offset) => {
-        if (message.type !== MessageType.BROADCAST) handleMessage(message, offset)
-        else if (message.uid !== internals.uid) deps.onMessage(toNodeMessage(message))
+        try {
+          if (message.type !== MessageType.BROADCAST) handleMessage(message, offset)
+          else if (message.uid !== internals.uid) deps.onMessage(toNodeMessage(message))
+        } catch (error) {
+          link.countMalformed()
+          logger.warn({ err: error }, 'a message from another node could not be read')
+        }
       }
       return adapter
     },
@@ -109,11 +133,14 @@ function internalsOf(adapter: object): AdapterInternals {
   return internals
 }
 
+/** Throws for what isn't a message of this version of the program. */
 function toNodeMessage({ nsp, data }: Extract<ClusterMessage, { type: MessageType.BROADCAST }>) {
   const [event, payload] = EventPacket.parse(data.packet).data
   const topic = Topic.parse(nsp.slice(1))
   const user_id = userOfRoom(data.opts.rooms[0] ?? '') ?? ''
-  // Assertion: every node of a deployment runs this program, so the event tells the payload's type.
+  payloads[event].parse(payload)
+  // Assertion: the event tells the payload's type, and its parser has seen the payload. What is
+  // inside of a change isn't parsed: a node has decided it, and it may have megabytes.
   return { topic, user_id, event, payload } as NodeMessage
 }
 
@@ -142,7 +169,10 @@ function subscribingClient({ link, onSubscribed }: RelayDeps) {
   const isSessionRoom = (channel: string) => channel.includes('#session:')
   return {
     on: (event: string, listener: (channel: Buffer, payload: Buffer) => void) =>
-      subscriber.on(event, listener),
+      subscriber.on(event, (channel: Buffer, sealed: Buffer) => {
+        const payload = link.open(String(channel), sealed)
+        if (payload) listener(channel, payload)
+      }),
     ssubscribe(channel: string) {
       if (isSessionRoom(channel)) return
       void subscriptions.add('sharded', channel).then(() => {

@@ -32,8 +32,16 @@ export interface GatewaySettings {
   catchUps: number
   /** Milliseconds. */
   timings: {
-    /** Interval at which each device gets a `head` and its session is checked. */
+    /** Interval at which the devices of a topic in use get a `head`. */
     head: number
+    /** For how long after its last change a topic counts as in use. */
+    inUse: number
+    /** The same interval for the devices of all other topics. */
+    quietHead: number
+    /** How long after a change a node tells its peers the head once more, if they missed it. */
+    announce: number
+    /** Interval at which the sessions of all sockets are checked. */
+    sessions: number
     /** Interval at which nodes compare what they know of each other's connections. */
     presence: number
     /** How long a change may be on its way before its device counts as behind. */
@@ -85,6 +93,11 @@ export const gatewaySettings: GatewaySettings = {
   catchUps: 16,
   timings: {
     head: 25_000,
+    inUse: 300_000,
+    // 10,000 tabs with four topics each then cost 80 look-ups of heads and 11 of sessions a second
+    quietHead: 500_000,
+    announce: 15_000,
+    sessions: 900_000,
     presence: 20_000,
     grace: 150,
     slow: 60_000,

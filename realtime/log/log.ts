@@ -73,6 +73,11 @@ export interface Log {
   /** Heads of many topics; keys are `<user>:<topic>`. Unknown ones are left out. */
   heads(keys: readonly string[]): Promise<Map<string, Cursor>>
   /**
+   * Heads of many topics as far as their projections have come, for half the look-ups. Such a head
+   * is older than the log's only within moments of a change.
+   */
+  projectedHeads(keys: readonly string[]): Promise<Map<string, Cursor>>
+  /**
    * Changes in (after, upTo ?? head], at most 500 and about 128 KB at a time. A larger change comes
    * alone.
    */
@@ -98,10 +103,19 @@ export interface Log {
   stop(): Promise<void>
 }
 
+export interface LogOptions {
+  /** Is told of each entry that this log has appended. */
+  onAppended?: (user_id: string, topic: Topic) => void
+}
+
 /**
  * @param database must have its indexes: their uniqueness is what makes the log a log
  */
-export function createLog(database: Database, logger: Logger): Log {
+export function createLog(
+  database: Database,
+  logger: Logger,
+  { onAppended }: LogOptions = {},
+): Log {
   const heads = new HeadCache(database)
   const caches = createStateCaches()
   const projector = new Projector({ database, heads, caches, logger })
@@ -111,7 +125,10 @@ export function createLog(database: Database, logger: Logger): Log {
     heads,
     caches,
     insert: (entry) => inserts.insert(entry),
-    appended: (head) => projector.schedule(head),
+    appended(head) {
+      projector.schedule(head)
+      onAppended?.(head.user_id, head.topic)
+    },
   }
   const queue = new KeyedQueue()
   const unprojected = watchUnprojected({ database, heads, projector, logger })
@@ -160,6 +177,11 @@ export function createLog(database: Database, logger: Logger): Log {
         for (const { key, seq } of await readUnapplied(database, stored)) found.get(key)!.seq = seq
       }
       return found
+    },
+
+    async projectedHeads(keys) {
+      const stored = await readHeads(database, keys)
+      return new Map(stored.map(({ _id, epoch, applied }) => [_id, { epoch, seq: applied }]))
     },
 
     async range(user_id, topic, after, upTo) {

@@ -8,6 +8,7 @@ import * as z from 'zod'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { connectRedis } from './connections.ts'
+import { createMessageSeals } from './message-seals.ts'
 import { createPublisher, type Publisher } from './publisher.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
 
@@ -34,6 +35,12 @@ export interface ClusterLink {
    * of Redis would not separate published messages.
    */
   readonly prefix: string
+  /** Begins every channel. Messages without an authentication code have other channels. */
+  readonly channelPrefix: string
+  /** The message in a channel; undefined, and counted, if no node of this deployment sent it. */
+  open(channel: string, sealed: Buffer): Buffer | undefined
+  /** Counts a message that a node of this deployment sent and that can't be understood. */
+  countMalformed(): void
   /** The id of this node. */
   readonly node: string
   readonly publisher: Publisher
@@ -70,6 +77,8 @@ export interface ClusterLinkDeps {
   url: string
   /** A name that only the nodes of one deployment share. */
   deployment: string
+  /** A secret that only the nodes of one deployment share. */
+  messageKey: string
   /** An id for this node that no other node has. */
   node: string
   logger: Logger
@@ -82,10 +91,12 @@ export interface ClusterLinkDeps {
  * one: the node then works alone until Redis can be reached.
  */
 export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLink> {
-  const { url, deployment, node, logger, metrics, timings = defaultTimings } = deps
+  const { url, deployment, messageKey, node, logger, metrics, timings = defaultTimings } = deps
   const { commands, subscriber, reconnect, stop } = connectRedis(url, logger)
   const prefix = `lockstep:${deployment}`
-  const publisher = createPublisher(commands)
+  const channelPrefix = `${prefix}:sealed`
+  const seals = createMessageSeals(messageKey)
+  const publisher = createPublisher(commands, seals)
   const subscriptions = createSubscriptions(subscriber, logger)
   const handlers = new Map<string, (message: unknown) => void>()
   const recoveredCallbacks: (() => void)[] = []
@@ -94,6 +105,12 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
   const echo = watchEcho(timings)
   /** The other nodes, and when each was heard last. */
   const otherNodes = new Map<string, number>()
+  const refused = new Counter({
+    name: 'lockstep_redis_refused_total',
+    help: 'Messages that were not from a node of this deployment, or not understood',
+    labelNames: ['reason'],
+    registers: [metrics],
+  })
   let sent = 0
 
   const isConnected = () => echo.isFresh()
@@ -101,18 +118,28 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
     callbacks.forEach((callback) => callback())
   const broadcast = (channel: string, message: object) => {
     publisher
-      .publish(`${prefix}:${channel}`, JSON.stringify(message))
+      .publish(`${channelPrefix}:${channel}`, JSON.stringify(message))
       .catch((error: unknown) => logger.debug({ err: error, channel }, 'a message was not sent'))
   }
   const onBroadcast = (channel: string, handler: (message: unknown) => void) => {
-    handlers.set(`${prefix}:${channel}`, handler)
-    void subscriptions.add('plain', `${prefix}:${channel}`)
+    handlers.set(`${channelPrefix}:${channel}`, handler)
+    void subscriptions.add('plain', `${channelPrefix}:${channel}`)
   }
 
-  subscriber.on('message', (channel: string, text: string) => {
+  const open = (channel: string, sealed: Buffer) => {
+    const message = seals.open(channel, sealed)
+    if (!message) refused.inc({ reason: 'forged' })
+    return message
+  }
+  const countMalformed = () => refused.inc({ reason: 'malformed' })
+  subscriber.on('messageBuffer', (channelName: Buffer, sealed: Buffer) => {
+    const channel = String(channelName)
+    const message = open(channel, sealed)
+    if (!message) return
     try {
-      handlers.get(channel)?.(JSON.parse(text))
+      handlers.get(channel)?.(JSON.parse(String(message)))
     } catch (error) {
+      countMalformed()
       logger.warn({ err: error, channel }, 'a message from another node could not be read')
     }
   })
@@ -144,7 +171,7 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
   }
   // An echo needs both connections. Whichever is ready last causes the first one.
   commands.once('ready', sendHeartbeat)
-  void subscriptions.add('plain', `${prefix}:nodes`).then(sendHeartbeat)
+  void subscriptions.add('plain', `${channelPrefix}:nodes`).then(sendHeartbeat)
   const timer = setInterval(sendHeartbeat, timings.heartbeatMs)
   registerMetrics(metrics, { isConnected, publisher, nodeCount: () => otherNodes.size + 1 })
 
@@ -153,6 +180,9 @@ export async function startClusterLink(deps: ClusterLinkDeps): Promise<ClusterLi
   clearTimeout(withoutEcho)
   return {
     prefix,
+    channelPrefix,
+    open,
+    countMalformed,
     node,
     publisher,
     subscriptions,

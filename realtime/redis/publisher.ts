@@ -2,6 +2,7 @@
 // dropped and counted, never kept. The log still has every change, and a holder's count of lost
 // messages tells the other nodes to look for changes there.
 import type { Redis } from 'ioredis'
+import type { MessageSeals } from './message-seals.ts'
 
 /** Bytes that may be on their way to Redis. */
 const MAX_PENDING_BYTES = 16 * 1024 * 1024
@@ -21,7 +22,7 @@ export interface Publisher {
   publishedCount(): number
 }
 
-export function createPublisher(redis: Redis): Publisher {
+export function createPublisher(redis: Redis, seals: MessageSeals): Publisher {
   let lost = 0
   let published = 0
   let pendingBytes = 0
@@ -44,8 +45,10 @@ export function createPublisher(redis: Redis): Publisher {
   }
 
   return {
-    publish: (channel, payload) => send(payload.length, () => redis.publish(channel, payload)),
-    spublish: (channel, payload) => send(payload.length, () => redis.spublish(channel, payload)),
+    publish: (channel, payload) =>
+      send(payload.length, () => redis.publish(channel, seals.seal(channel, payload))),
+    spublish: (channel, payload) =>
+      send(payload.length, () => redis.spublish(channel, seals.seal(channel, payload))),
     flush: async () => void (await redis.ping()),
     lostCount: () => lost,
     publishedCount: () => published,

@@ -84,8 +84,8 @@ export interface ConversationListQuery {
   limit: number
   /** The last item of the previous page. */
   after?: { updated_at: Date; _id: string }
-  /** Only conversations with one of these ids, or whose title contains the text. */
-  matching?: { ids: string[]; text: string }
+  /** Only conversations with one of these ids, or whose title matches the pattern. */
+  matching?: { ids: string[]; pattern: string }
 }
 
 const states = {
@@ -110,7 +110,7 @@ export async function listConversations(
     conditions.push({
       $or: [
         { _id: { $in: matching.ids.map((id) => conversationKey(user_id, id)) } },
-        { title: { $regex: escapeRegex(matching.text), $options: 'i' } },
+        { title: { $regex: matching.pattern } },
       ],
     })
   const filter = {
@@ -141,8 +141,6 @@ export async function readAllConversations(
     .toArray()
   return found as LiveConversationDocument[]
 }
-
-export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 
 /** Conversations that were moved to the trash before `before`, oldest first. */
 export const findTrashedBefore = ({ conversations }: Database, before: Date, limit: number) =>

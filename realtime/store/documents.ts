@@ -180,6 +180,7 @@ export interface FeedDocument {
   count?: number
   /** Of `deployment`: its name. */
   name?: string
+  message_key?: string
   at?: Date
 }
 

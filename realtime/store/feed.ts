@@ -1,6 +1,7 @@
 // What the feed keeps in the database: where each tail stands, the canary that proves that a change
-// stream is alive, the number of leases, and the name of this deployment. Nodes use that name to
-// tell their messages from those of other deployments on the same Redis.
+// stream is alive, the number of leases, and the name and key of this deployment. Nodes use them to
+// tell their messages from those of other deployments, and of anybody else, on the same Redis.
+import { randomBytes } from 'node:crypto'
 import { newId } from '@lockstep/protocol/ids'
 import type { Database } from './database.ts'
 import type { ResumeToken } from './documents.ts'
@@ -61,22 +62,36 @@ export async function readLeaseCount({ feed }: Database): Promise<number> {
   return Math.max(1, Math.floor(stored?.count ?? 1))
 }
 
-/** The name of the deployment that owns this database. The first node to ask creates it. */
-export async function readDeploymentName({ feed }: Database): Promise<string> {
+/** What only the nodes of the deployment that owns this database know. */
+export interface Deployment {
+  name: string
+  /** Authenticates the messages between its nodes. */
+  messageKey: string
+}
+
+/** The deployment that owns this database. The first node to ask makes it. */
+export async function readDeployment({ feed }: Database): Promise<Deployment> {
   await feed.updateOne(
     { _id: 'deployment' },
     { $setOnInsert: { name: newName() } },
     { upsert: true },
   )
-  return (await feed.findOne({ _id: 'deployment' }))!.name!
+  await feed.updateOne(
+    { _id: 'deployment', message_key: { $exists: false } },
+    { $set: { message_key: newKey() } },
+  )
+  const { name, message_key } = (await feed.findOne({ _id: 'deployment' }))!
+  return { name: name!, messageKey: message_key! }
 }
 
 /**
  * Makes this database a deployment of its own, after it was copied. Nodes see it when they start.
  */
 export async function renameDeployment({ feed }: Database): Promise<void> {
-  await feed.updateOne({ _id: 'deployment' }, { $set: { name: newName() } }, { upsert: true })
+  const $set = { name: newName(), message_key: newKey() }
+  await feed.updateOne({ _id: 'deployment' }, { $set }, { upsert: true })
 }
 
 /** Short, because it is part of each message. */
 const newName = () => newId().slice(-12)
+const newKey = () => randomBytes(32).toString('base64url')

@@ -1,7 +1,6 @@
 // Messages as documents, one each, so that the cost of an append doesn't grow with the
 // conversation. Only the projector writes them.
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
-import { escapeRegex } from './conversations.ts'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
 import { writeGuarded } from './guarded-writes.ts'
@@ -142,16 +141,16 @@ export async function deleteMessages(
 }
 
 /**
- * Returns the ids of conversations with a message that contains this text, in upper or lower case.
+ * Returns the ids of conversations with a message whose text matches the pattern.
  */
 export const findConversationsWithText = (
   { messages }: Database,
   user_id: string,
-  text: string,
+  pattern: string,
 ): Promise<string[]> =>
   messages.distinct('conversation_id', {
     user_id,
-    content: { $regex: escapeRegex(text), $options: 'i' },
+    content: { $regex: pattern },
   })
 
 /** Undefined: there is no such message. */

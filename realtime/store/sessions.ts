@@ -16,6 +16,16 @@ export const findSession = (
   now: Date,
 ): Promise<SessionDocument | null> => sessions.findOne({ _id, expires_at: { $gt: now } })
 
+/** Those of these sessions that have not ended, by id. */
+export async function findSessions(
+  { sessions }: Database,
+  ids: readonly string[],
+  now: Date,
+): Promise<Map<string, SessionDocument>> {
+  const found = await sessions.find({ _id: { $in: [...ids] }, expires_at: { $gt: now } }).toArray()
+  return new Map(found.map((session) => [session._id, session]))
+}
+
 /** Newest first. */
 export const findSessionsOf = (
   { sessions }: Database,

@@ -7,6 +7,24 @@ import type { HostIdentity, UserDocument } from './documents.ts'
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
 
+/** What tells who a user is. */
+export type UserIdentity = Pick<
+  UserDocument,
+  '_id' | 'username' | 'host' | 'closing' | 'created_at'
+>
+
+/** The identities of users by id. Users that don't exist are left out. */
+export async function findIdentities(
+  { users }: Database,
+  ids: readonly string[],
+): Promise<Map<string, UserIdentity>> {
+  const found = await users
+    .find({ _id: { $in: [...ids] } })
+    .project<UserIdentity>({ username: 1, host: 1, closing: 1, created_at: 1 })
+    .toArray()
+  return new Map(found.map((user) => [user._id, user]))
+}
+
 export const findUserByName = (
   { users }: Database,
   username: string,

@@ -1,5 +1,5 @@
 import { parseSetCookie } from 'cookie'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import {
   SESSION_COOKIE,
@@ -99,5 +99,25 @@ describe('the session cookie', () => {
       { session_id: two },
     ])
     expect(await read([...junk(100), headers[0]!])).toEqual([])
+  })
+
+  test('derives keys when it is read for the first time, and expires all the same', async () => {
+    let now = Date.now()
+    const cookie = createSessionCookie([first], () => now)
+    const id = newId()
+    const header = (await cookie.issue(id, false)).split(';')[0]!
+    const derive = vi.spyOn(crypto.subtle, 'deriveKey')
+    expect(await cookie.read(header)).toMatchObject([{ session_id: id }])
+    const once = derive.mock.calls.length
+    expect(once).toBeGreaterThan(0)
+    for (let time = 0; time < 10; time++)
+      expect(await cookie.read(header)).toMatchObject([{ session_id: id }])
+    expect(derive.mock.calls.length).toBe(once)
+    expect(await cookie.read(header.slice(0, -10))).toEqual([])
+    now += SESSION_SECONDS * 1_000
+    vi.setSystemTime(now + 120_000) // beyond the seal's tolerance of clocks
+    expect(await cookie.read(header)).toEqual([])
+    vi.useRealTimers()
+    derive.mockRestore()
   })
 })

@@ -104,7 +104,7 @@ describe.each([
 })
 
 test('a session with only a socket is renewed for 30 days, and its socket outlives the first expiry', async () => {
-  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } }
+  const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, sessions: 100 } }
   await using node = await startNode(fresh, { options: { gateway } })
   const alice = await signUp(node, 'alice')
   const ends = new Date(Date.now() + 1_000)

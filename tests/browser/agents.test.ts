@@ -18,7 +18,7 @@ test('an agent that is created and edited on one device appears on the other at 
 
   await left.getByLabel('Name').fill('Editor')
   await left.getByLabel('Instructions').fill('Be brief.')
-  await left.getByRole('switch', { name: 'Own temperature' }).click()
+  await left.getByRole('switch', { name: 'Custom temperature' }).click()
   await left.getByRole('button', { name: 'Save' }).click()
   await waitForVisible(right.getByRole('heading', { name: 'Editor' }), SYNC_DEADLINE_MS)
   const { preferences } = await alice.ask('getPreferences')
@@ -34,10 +34,8 @@ test('an edit that another device saves while the user is typing is offered, not
   await alice.ask('putPreferences', {
     body: { agent_settings: { demo: { name: 'Their name for it' } } },
   })
-  await waitForVisible(
-    page.getByText('Another device has changed this agent meanwhile', { exact: false }),
-  )
-  await page.getByRole('button', { name: 'Take over theirs' }).click()
+  await waitForVisible(page.getByText('This agent was changed on another device', { exact: false }))
+  await page.getByRole('button', { name: 'Use theirs' }).click()
   expect(await page.getByLabel('Name').inputValue()).toBe('Their name for it')
 })
 
@@ -56,10 +54,10 @@ test('a run is shown on both devices, can be stopped on the other one, and stays
   for (const page of [left, right])
     await waitForVisible(page.getByText('Stopped', { exact: true }), SYNC_DEADLINE_MS)
   await left.goto(`${shared.node.url}/app/agents/runs`)
-  await left.getByLabel('State').selectOption('Stopped')
+  await left.getByLabel('Status').selectOption('Stopped')
   await waitForVisible(left.getByRole('link', { name: /\/demo slow/ }))
-  await left.getByLabel('State').selectOption('Failed')
-  await waitForVisible(left.getByText('No run matches.'))
+  await left.getByLabel('Status').selectOption('Failed')
+  await waitForVisible(left.getByText('No runs match these filters.'))
 })
 
 test('the server filters the history, so a filter also finds runs that are not loaded yet', async () => {
@@ -75,10 +73,10 @@ test('the server filters the history, so a filter also finds runs that are not l
   const page = await windows.open(shared.node.url, '/app/agents/runs', { person: alice })
   await waitForVisible(page.getByRole('button', { name: 'Show older' }))
   expect(await page.getByRole('link', { name: /code fast/ }).count()).toBe(0)
-  await page.getByLabel('State').selectOption('Done')
+  await page.getByLabel('Status').selectOption('Done')
   await waitForVisible(page.getByRole('link', { name: /code fast/ }))
   expect(await page.getByRole('link', { name: /fail now/ }).count()).toBe(0)
-  await page.getByLabel('State').selectOption('In any state')
+  await page.getByLabel('Status').selectOption('Any status')
   await page.getByRole('button', { name: 'Show older' }).click()
   await waitForVisible(page.getByRole('link', { name: /code fast/ }))
   await waitForHidden(page.getByRole('button', { name: 'Show older' }))

@@ -152,7 +152,7 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     {
       name: 'agent',
       path: '/app/agents/0199aaaa-0000-7000-8000-000000000001',
-      ready: heading('What it is'),
+      ready: heading('Try it'),
     },
     {
       name: 'run',
@@ -168,6 +168,6 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     },
     { name: 'activity', path: '/app/settings/activity', ready: heading('Activity') },
     { name: 'data', path: '/app/settings/data', ready: heading('Export') },
-    { name: 'account', path: '/app/settings/account', ready: heading('Delete the account') },
+    { name: 'account', path: '/app/settings/account', ready: heading('Delete account') },
   ]
 }

@@ -47,11 +47,11 @@ test('a user who signs in through the provider needs no password, not even to de
   const page = await windows.open(node.url, '/app')
   const signInLink = page.getByRole('link', { name: 'Continue with Example' })
   await waitForVisible(signInLink)
-  expect(await page.getByLabel('Password').count()).toBe(0)
+  expect(await page.getByLabel('Your password').count()).toBe(0)
 
   provider.errorCode = 'access_denied'
   await signInLink.click()
-  await waitForVisible(page.getByText('The sign-in was cancelled.'))
+  await waitForVisible(page.getByText('Sign-in was cancelled.'))
   provider.errorCode = undefined
   await signInLink.click()
   await waitForVisible(composer(page))
@@ -60,12 +60,12 @@ test('a user who signs in through the provider needs no password, not even to de
   await waitForVisible(composer(page))
 
   await page.goto(`${node.url}/app/settings/account`)
-  await waitForVisible(page.getByRole('heading', { name: 'Delete the account' }))
+  await waitForVisible(page.getByRole('heading', { name: 'Delete account' }))
   await waitForHidden(page.getByRole('heading', { name: 'Password' }))
   expect(await page.locator('input[type=password]').count()).toBe(0)
-  await page.getByRole('button', { name: 'Delete the account' }).click()
+  await page.getByRole('button', { name: 'Delete account' }).click()
   await page.getByRole('button', { name: 'Delete everything' }).click()
-  await waitForVisible(page.getByText('The account is deleted, with everything in it.'))
+  await waitForVisible(page.getByText('Your account and everything in it has been deleted.'))
 })
 
 test('a user who followed a link while signed out is led to it, also when the first attempt fails', async () => {
@@ -73,7 +73,7 @@ test('a user who followed a link while signed out is led to it, also when the fi
   const signInLink = page.getByRole('link', { name: 'Continue with Example' })
   provider.errorCode = 'access_denied'
   await signInLink.click()
-  await waitForVisible(page.getByText('The sign-in was cancelled.'))
+  await waitForVisible(page.getByText('Sign-in was cancelled.'))
   provider.errorCode = undefined
   await signInLink.click()
   await waitForVisible(page.getByText('This device', { exact: true }))

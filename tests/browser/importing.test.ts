@@ -28,9 +28,9 @@ test('data that the old app left in this browser is found, imported and removed 
     JSON.stringify(oldConversations),
   )
   await page.goto(`${shared.node.url}/app/settings/data`)
-  await waitForVisible(page.getByText('2 conversations of the app before'))
-  await page.getByRole('button', { name: 'Look what would come' }).first().click()
-  await waitForVisible(page.getByText('would be created'))
+  await waitForVisible(page.getByText('2 chats from an earlier app'))
+  await page.getByRole('button', { name: 'Preview import' }).first().click()
+  await waitForVisible(page.getByText('will be created'))
   expect((await alice.ask('listConversations')).items).toEqual([])
 
   await page.getByRole('button', { name: 'Import now' }).click()
@@ -45,7 +45,7 @@ test('data that the old app left in this browser is found, imported and removed 
 test('a file from another product is checked first, and each item that can’t be imported is listed', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
-  await page.getByLabel('Where it comes from').selectOption('ChatGPT')
+  await page.getByLabel('Source').selectOption('ChatGPT')
   const message = {
     author: { role: 'user' },
     content: { content_type: 'text', parts: ['Hello from there'] },
@@ -64,15 +64,15 @@ test('a file from another product is checked first, and each item that can’t b
     buffer: Buffer.from(JSON.stringify([good, { id: 'broken' }])),
   }
   await page.getByLabel('Files').setInputFiles(file)
-  const preview = page.getByRole('button', { name: 'Look what would come' })
+  const preview = page.getByRole('button', { name: 'Preview import' })
   await preview.click()
-  await page.getByText('Why one item can’t be imported').click()
+  await page.getByText('Why 1 item can’t be imported').click()
   await page.getByRole('button', { name: 'Import now' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
   await waitForVisible(listedConversation(page, 'From ChatGPT'))
 
   await preview.click()
-  await waitForVisible(page.getByText('There is nothing new in it.'))
+  await waitForVisible(page.getByText('Everything in these files is already here.'))
   const malformed = {
     name: 'x.json',
     mimeType: 'application/json',
@@ -86,7 +86,7 @@ test('a file from another product is checked first, and each item that can’t b
 test('the product is told from the file, whatever was chosen', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
-  await page.getByLabel('Where it comes from').selectOption('LibreChat')
+  await page.getByLabel('Source').selectOption('LibreChat')
   const chat = {
     uuid: 'c1',
     name: 'From Claude',
@@ -98,15 +98,15 @@ test('the product is told from the file, whatever was chosen', async () => {
     buffer: Buffer.from(JSON.stringify(content)),
   })
   await page.getByLabel('Files').setInputFiles(fileOf([chat]))
-  const preview = page.getByRole('button', { name: 'Look what would come' })
+  const preview = page.getByRole('button', { name: 'Preview import' })
   await preview.click()
-  await waitForVisible(page.getByText('These files come from Claude.'))
-  await waitForVisible(page.getByText('1would be created'))
+  await waitForVisible(page.getByText('These files are from Claude'))
+  await waitForVisible(page.getByText('1will be created'))
 
   await page.getByLabel('Files').setInputFiles(fileOf([{ title: 'Who knows' }]))
   await preview.click()
-  await waitForVisible(page.getByText('Nothing in it can be imported.'))
-  expect(await page.getByText('nothing new').count()).toBe(0)
+  await waitForVisible(page.getByText('Nothing in these files can be imported.'))
+  expect(await page.getByText('Everything in these files is already here.').count()).toBe(0)
 })
 
 const jsonFile = (name: string, content: unknown) => ({
@@ -156,25 +156,25 @@ test('an import says what its items lack, and a thread shows thinking, sources a
       jsonFile('manifest.json', { data_files: [{ export_url: 'https://example.com' }] }),
       jsonFile('conversations.json', [chat]),
     ])
-  await page.getByRole('button', { name: 'Look what would come' }).click()
+  await page.getByRole('button', { name: 'Preview import' }).click()
   await waitForVisible(page.getByText(/Left out: manifest\.json only lists the files/))
-  await page.getByText('What one conversation lacks').click()
+  await page.getByText('What 1 chat will lack').click()
   await waitForVisible(page.getByText('Knotsscan'))
   await page.getByRole('button', { name: 'Import now' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
-  await waitForVisible(page.getByText('What one conversation lacks'))
+  await waitForVisible(page.getByText('What 1 imported chat lacks'))
 
   await listedConversation(page, 'Knots').click()
   await waitForVisible(threadText(page, 'A bowline.'))
   expect(await page.getByText('Knots first.').isVisible()).toBe(false)
-  await page.getByText('thoughts').click()
+  await page.getByText('Thoughts', { exact: true }).click()
   await waitForVisible(page.getByText('Knots first.'))
   await page.getByText('1 source').click()
   const link = page.getByRole('link', { name: 'The knot guide' })
   expect(await link.getAttribute('href')).toBe('https://example.com/knots')
   await page.getByText('Some of the original message wasn’t imported').click()
   await waitForVisible(page.getByRole('listitem').filter({ hasText: /^scan$/ }))
-  await page.getByText('Some of the original conversation wasn’t imported').click()
+  await page.getByText('Some of the original chat wasn’t imported').click()
   await waitForVisible(page.getByRole('listitem').filter({ hasText: 'api_key (secret)' }))
   expect(await page.getByText(/Sails|turn0search/).count()).toBe(0)
   expect(JSON.stringify((await alice.rest('GET', '/users/me/export')).body)).not.toContain(
@@ -201,12 +201,12 @@ test('a large import shows its progress, can be stopped between two requests, an
     new TextReader(JSON.stringify([chat(1), chat(2), { name: 'Broken' }])),
   )
   const buffer = Buffer.from(await (await writer.close()).arrayBuffer())
-  await page.getByLabel('Where it comes from').selectOption('Claude')
+  await page.getByLabel('Source').selectOption('Claude')
   await page
     .getByLabel('Files')
     .setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer })
-  await page.getByRole('button', { name: 'Look what would come' }).click()
-  await waitForVisible(page.getByText('3would be created'))
+  await page.getByRole('button', { name: 'Preview import' }).click()
+  await waitForVisible(page.getByText('3will be created'))
 
   const releaseSecond = Promise.withResolvers<void>()
   const secondIsHeld = Promise.withResolvers<void>()
@@ -235,11 +235,11 @@ test('a large import shows its progress, can be stopped between two requests, an
     (await alice.ask('listConversations')).items.map(({ title }) => title).toSorted()
   expect(await titles()).toEqual(['Chat 1', 'Chat 2'])
 
-  await page.getByRole('button', { name: 'Go on' }).click()
+  await page.getByRole('button', { name: 'Continue' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
   await waitForVisible(page.getByText('1created'))
-  await waitForVisible(page.getByText('2here already'))
-  await page.getByText('Why one item can’t be imported').click()
+  await waitForVisible(page.getByText('2already here'))
+  await page.getByText('Why 1 item can’t be imported').click()
   await waitForVisible(page.getByText('BrokenThis is not a conversation of that product'))
   expect(await titles()).toEqual(['Chat 1', 'Chat 2', 'Chat 3'])
 })

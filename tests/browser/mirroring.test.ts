@@ -36,7 +36,7 @@ test('creating, renaming and deleting a conversation shows on the other device',
   await waitForVisible(listedConversation(right, 'Plan the trip'), SYNC_DEADLINE_MS)
 
   await chooseAction(right, 'Plan the trip', 'Rename')
-  const title = right.getByRole('textbox', { name: 'Title of the conversation' })
+  const title = right.getByRole('textbox', { name: 'Chat title' })
   await title.fill('Plan the journey')
   await title.press('Enter')
   await waitForVisible(listedConversation(left, 'Plan the journey'), SYNC_DEADLINE_MS)
@@ -126,7 +126,7 @@ test('each window shows that the conversation is also open on another device', a
   await startConversation(left, 'Look here')
   await listedConversation(right, 'Look here').click()
   for (const page of [left, right])
-    await waitForVisible(page.getByText(/^Also open on /), SYNC_DEADLINE_MS)
+    await waitForVisible(page.getByRole('main').getByText(/^Also open on /), SYNC_DEADLINE_MS)
 })
 
 test('a second tab of a browser is not another device', async () => {

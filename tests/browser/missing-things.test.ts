@@ -20,19 +20,19 @@ const windows = sharedBrowser()
 const unknownId = '0199aaaa-0000-7000-8000-00000000dead'
 
 const addresses: [path: string, text: string][] = [
-  ['/app/c/notauuid', 'This conversation is gone'],
-  [`/app/c/${unknownId}`, 'This conversation is gone'],
-  [`/app/c/${unknownId.slice(0, -1)}`, 'This conversation is gone'],
-  ['/app/c/%E0%A4%A', 'There is no such page'],
-  ['/app/nonsense', 'There is no such page'],
-  ['/app/c', 'There is no such page'],
-  ['/app/settingsx', 'There is no such page'],
-  ['/app/settings/nonsense', 'There is no such page'],
-  ['/app/settings/devices/more', 'There is no such page'],
-  ['/app/agents/nonsense', 'There is no such agent'],
-  ['/app/agents/a/b/c', 'There is no such page'],
-  ['/app/agents/runs/notauuid', 'This run is gone'],
-  [`/app/agents/runs/${unknownId}`, 'This run is gone'],
+  ['/app/c/notauuid', 'This chat no longer exists'],
+  [`/app/c/${unknownId}`, 'This chat no longer exists'],
+  [`/app/c/${unknownId.slice(0, -1)}`, 'This chat no longer exists'],
+  ['/app/c/%E0%A4%A', 'Page not found'],
+  ['/app/nonsense', 'Page not found'],
+  ['/app/c', 'Page not found'],
+  ['/app/settingsx', 'Page not found'],
+  ['/app/settings/nonsense', 'Page not found'],
+  ['/app/settings/devices/more', 'Page not found'],
+  ['/app/agents/nonsense', 'This agent no longer exists'],
+  ['/app/agents/a/b/c', 'Page not found'],
+  ['/app/agents/runs/notauuid', 'This run no longer exists'],
+  [`/app/agents/runs/${unknownId}`, 'This run no longer exists'],
 ]
 
 test('an address that leads nowhere says so, and everything else goes on', async () => {
@@ -65,7 +65,7 @@ test.each(['/app/c/notauuid', '/app/nonsense', '/nonsense', '/app/c/%E0%A4%A'])(
 
 test('an address outside of the app says so to somebody who is signed out', async () => {
   const page = await windows.open(shared.node.url, '/nonsense')
-  await waitForVisible(page.getByRole('heading', { name: 'There is no such page' }))
+  await waitForVisible(page.getByRole('heading', { name: 'Page not found' }))
   await page.getByRole('link', { name: 'Back to chats' }).click()
   await waitForVisible(page.getByRole('button', { name: 'Sign in' }))
 })
@@ -82,10 +82,10 @@ test('a conversation that was never opened here can’t be shown while offline, 
   wire.cut()
   await waitForVisible(page.getByRole('complementary').getByText('Offline'))
   await listedConversation(page, 'Not opened').click()
-  await waitForVisible(page.getByText('this chat’s messages aren’t on this device yet'))
+  await waitForVisible(page.getByText('this chat isn’t on this device yet'))
   wire.restore()
   await waitForVisible(page.getByText('Hello from before').last(), 30_000)
-  await waitForHidden(page.getByText('this chat’s messages aren’t on this device yet'))
+  await waitForHidden(page.getByText('this chat isn’t on this device yet'))
 })
 
 test('a conversation that is purged elsewhere while it is open is gone, and what was being written is kept', async () => {
@@ -98,10 +98,10 @@ test('a conversation that is purged elsewhere while it is open is gone, and what
   await composer(page).fill('Half a thought')
   await alice.ask('deleteConversation', { params: { id } })
   await alice.ask('purgeConversation', { params: { id } })
-  await waitForVisible(page.getByText('This conversation is gone'))
+  await waitForVisible(page.getByText('This chat no longer exists'))
   await waitForHidden(composer(page))
   await waitForVisible(page.getByText('Half a thought'))
-  await page.getByRole('button', { name: 'Use it in a new chat' }).click()
+  await page.getByRole('button', { name: 'Use in a new chat' }).click()
   await expect.poll(() => composer(page).inputValue()).toBe('Half a thought')
 })
 
@@ -117,7 +117,7 @@ test('a page whose code isn’t here while offline says so, and opens with its s
   await waitForVisible(page.getByRole('complementary').getByText('Offline'))
   for (const path of ['/app/settings/appearance', '/app/agents']) {
     await navigateTo(page, path)
-    await waitForVisible(page.getByText('This page isn’t here yet'))
+    await waitForVisible(page.getByText('You’re offline'))
   }
   await page.unroute(blocked)
   wire.restore()
@@ -134,7 +134,7 @@ test('after a deployment, a page whose code the server no longer has is opened i
   await waitForVisible(page.getByText('Live on all devices').first())
   await page.route(/\/assets\/SettingsPage-.*\.js/, (route) => route.fulfill({ status: 404 }))
   await navigateTo(page, '/app/settings/appearance')
-  await waitForVisible(page.getByRole('heading', { name: 'There is a newer version' }))
+  await waitForVisible(page.getByRole('heading', { name: 'A new version is available' }))
   await page.unroute(/\/assets\/SettingsPage-.*\.js/)
   await page.getByRole('button', { name: 'Reload' }).click()
   await waitForVisible(page.getByRole('heading', { name: 'Language and region' }))

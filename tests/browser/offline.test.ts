@@ -33,7 +33,7 @@ test('a message written offline is shown as waiting, and arrives when the connec
   await sendMessage(offline, 'Written in the tunnel')
   await waitForVisible(offline.getByText('Waiting to be sent'))
   await chooseAction(offline, 'Before the tunnel', 'Rename')
-  const title = offline.getByRole('textbox', { name: 'Title of the conversation' })
+  const title = offline.getByRole('textbox', { name: 'Chat title' })
   await title.fill('Renamed in the tunnel')
   await title.press('Enter')
   await waitForVisible(offline.getByRole('complementary').getByText(/waiting$/))

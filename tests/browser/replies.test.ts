@@ -89,16 +89,16 @@ test('every device shows how long the model has been thinking, also a device tha
   const alice = await signUp(shared.node, 'alice')
   const left = await windows.open(shared.node.url, '/app', { person: alice })
   const id = await startConversation(left, '/demo think 60')
-  await waitForVisible(left.getByText(/^Thinking… [3-9] s$/), 10_000)
+  await waitForVisible(left.getByText(/^Thinking… [3-9]s$/), 10_000)
   const right = await windows.open(shared.node.url, `/app/c/${id}`, {
     person: await alice.signIn(),
   })
-  const thinkingTime = right.getByText(/^Thinking… \d+ s$/)
+  const thinkingTime = right.getByText(/^Thinking… \d+s$/)
   await waitForVisible(thinkingTime)
   expect(Number(/\d+/.exec((await thinkingTime.textContent())!)![0])).toBeGreaterThanOrEqual(3)
   await right.getByRole('button', { name: 'Stop' }).click()
   for (const page of [left, right]) {
-    await waitForVisible(page.getByText(/^thought for \d+(\.\d)? s$/))
+    await waitForVisible(page.getByText(/^Thought for \d+(\.\d)?s$/))
     await waitForHidden(page.getByText(/^Thinking…/))
   }
 })
@@ -111,7 +111,7 @@ test('a model that is only slow is not shown as thinking', async () => {
   expect(await page.getByText(/Thinking/).count()).toBe(0)
   await page.getByRole('button', { name: 'Stop' }).click()
   await waitForVisible(page.getByText('Stopped', { exact: true }))
-  expect(await page.getByText(/thought/).count()).toBe(0)
+  expect(await page.getByText(/thought/i).count()).toBe(0)
 })
 
 test('a message without a reply offers to request one', async () => {
@@ -132,7 +132,7 @@ test('a reply that fails before its first text is not shown as being written', a
   await startConversation(page, '/demo fail now')
   await waitForVisible(page.getByText(/^This reply failed/))
   const list = page.getByRole('complementary')
-  await waitForVisible(list.getByText('The reply failed'))
+  await waitForVisible(list.getByText('Reply failed'))
   await page.goto(`${shared.node.url}/app`)
   await waitForVisible(list.getByText('No text', { exact: true }))
   expect(await page.getByText('Writing…').count()).toBe(0)

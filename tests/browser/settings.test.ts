@@ -42,11 +42,11 @@ test('the language of dates and the default agent belong to the account, so ever
   })
   const days = right.getByRole('region', { name: 'Messages' })
   await waitForVisible(days.getByText('Yesterday'))
-  await left.getByLabel('Dates and times').selectOption('de')
+  await left.getByLabel('Date and time format').selectOption('de')
   await waitForVisible(days.getByText('Gestern'), SYNC_DEADLINE_MS)
   await waitForVisible(days.getByText('Heute'))
   await waitForVisible(right.getByRole('button', { name: 'Demo' }))
-  await left.getByLabel('Who answers in chats').selectOption('Editor')
+  await left.getByLabel('Default agent').selectOption('Editor')
   await waitForVisible(right.getByRole('button', { name: 'Editor' }), SYNC_DEADLINE_MS)
   expect((await alice.ask('getPreferences')).preferences).toMatchObject({
     date_language: 'de',
@@ -81,7 +81,7 @@ test('the activity lists each change with its device, as it happens', async () =
   const entry = page.getByRole('listitem').filter({ hasText: '“From the phone”' })
   await waitForVisible(entry.getByText('Safari on iPhone'))
   await page.getByLabel('Show').selectOption('Settings')
-  await waitForVisible(page.getByText('Nothing yet.'))
+  await waitForVisible(page.getByText('No activity yet.'))
   await phone.ask('putPreferences', { body: { theme: 'dark' } })
   await waitForVisible(
     page.getByRole('listitem').filter({ hasText: 'theme' }).getByText('Safari on iPhone'),

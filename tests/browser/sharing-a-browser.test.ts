@@ -28,7 +28,7 @@ test('bob sees nothing of alice’s data in the browser that they share, and ali
   expect(await page.content()).not.toContain('secret garden')
 
   await signUpAs(page, bob, password)
-  await waitForVisible(page.getByText('Your chats will be listed here'))
+  await waitForVisible(page.getByText('No chats yet.'))
   expect(await page.content()).not.toContain('secret garden')
   await page.goBack()
   await waitForVisible(composer(page))

@@ -77,4 +77,4 @@ export async function chooseAction(page: Page, title: string, action: string): P
 
 /** Waits until the thread shows a complete reply. */
 export const waitForReply = (page: Page): Promise<void> =>
-  waitForVisible(page.getByRole('button', { name: 'Write it again' }).last(), 30_000)
+  waitForVisible(page.getByRole('button', { name: 'Regenerate' }).last(), 30_000)

@@ -25,7 +25,7 @@ test('a reply and a question get new versions, and every version stays reachable
     person: await alice.signIn(),
   })
   await waitForReply(left)
-  await left.getByRole('button', { name: 'Write it again' }).last().click()
+  await left.getByRole('button', { name: 'Regenerate' }).last().click()
   for (const page of [left, right]) await waitForVisible(page.getByText('2 / 2'))
   await waitForReply(left)
 
@@ -54,7 +54,7 @@ test('if two devices rename a conversation, the user chooses the title', async (
   await alice.ask('putConversation', { params: { id }, body: { title: 'Their name' } })
   await waitForVisible(page.getByRole('button', { name: 'Their name, rename' }))
   await page.keyboard.press('Enter')
-  const question = page.getByRole('alertdialog', { name: 'Renamed meanwhile' })
+  const question = page.getByRole('alertdialog', { name: 'Renamed on another device' })
   await waitForVisible(question)
   await waitForVisible(question.getByText('Their name'))
   await page.getByRole('button', { name: 'Use mine' }).click()
@@ -79,7 +79,7 @@ test('if two devices edit a message, the user chooses the text', async () => {
   const question = page.getByRole('alertdialog', { name: 'Changed on another device' })
   await waitForVisible(question)
   await waitForVisible(question.getByText('Something else'))
-  await page.getByRole('button', { name: 'Replace it with mine' }).click()
+  await page.getByRole('button', { name: 'Replace with mine' }).click()
   await waitForVisible(threadText(page, 'The original'))
   await expect
     .poll(
@@ -101,8 +101,8 @@ test('the history shows earlier states of a conversation and restores one on bot
   })
   await waitForVisible(threadText(right, 'Bad words'))
   await chooseAction(left, 'Bad name', 'History')
-  await left.getByRole('button', { name: 'Created with 1 message' }).click()
-  await waitForVisible(left.getByRole('region', { name: 'As it was' }).getByText('Good words'))
+  await left.getByRole('button', { name: 'Started a chat' }).click()
+  await waitForVisible(left.getByRole('region', { name: 'This version' }).getByText('Good words'))
   await left.getByRole('button', { name: 'Restore title and texts' }).click()
   for (const page of [left, right]) {
     await waitForVisible(threadText(page, 'Good words'))
@@ -119,10 +119,10 @@ test('the history says what restoring keeps, and a branch goes on without what c
   const body = { title: 'Now', messages: [{ role: 'user' as const, content: 'Came later' }] }
   await alice.ask('putConversation', { params: { id }, body })
   const page = await windows.open(shared.node.url, `/app/c/${id}/history`, { person: alice })
-  await page.getByRole('button', { name: 'Created with 1 message' }).click()
-  await waitForVisible(page.getByText('The message that came later stays.'))
+  await page.getByRole('button', { name: 'Started a chat' }).click()
+  await waitForVisible(page.getByText('The later message stays.'))
   await page.getByRole('button', { name: 'Branch from here' }).click()
-  await waitForVisible(page.getByText('“Then (branch)” is a new chat'))
+  await waitForVisible(page.getByText('Created “Then (branch)”'))
   await waitForVisible(threadText(page, 'The only message then'))
   expect(await threadText(page, 'Came later').count()).toBe(0)
   const branched = page.url().split('/').at(-1)!
@@ -144,5 +144,5 @@ test('the undo of a delete is offered until the conversation is purged, on which
   await waitForVisible(page.getByRole('button', { name: 'Undo' }))
   await alice.ask('purgeConversation', { params: { id } })
   await waitForHidden(page.getByRole('button', { name: 'Undo' }), 2_000)
-  expect(await page.getByText('Moved to the trash').count()).toBe(0)
+  expect(await page.getByText('Moved to trash').count()).toBe(0)
 })

@@ -15,6 +15,7 @@ import {
 } from 'bson'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Doc } from '../../realtime/embedded/bson/doc.ts'
 import { compareValues, compoundKey, keyOf } from '../../realtime/embedded/bson/order.ts'
 
 /** Each value is strictly below the next. */
@@ -46,11 +47,14 @@ const ascending: unknown[] = [
   'é',
   '\uFFFD',
   '\u{1F600}',
-  {},
-  { a: new Int32(1) },
-  { a: new Int32(1), b: new Int32(0) },
-  { b: new Int32(0) },
-  { a: 'x' },
+  Doc.empty,
+  Doc.of([['a', new Int32(1)]]),
+  Doc.of([
+    ['a', new Int32(1)],
+    ['b', new Int32(0)],
+  ]),
+  Doc.of([['b', new Int32(0)]]),
+  Doc.of([['a', 'x']]),
   [],
   [new Int32(1)],
   [new Int32(1), new Int32(2)],

@@ -3,6 +3,8 @@
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { BSON, type Document } from 'mongodb'
+import { Doc } from '../../realtime/embedded/bson/doc.ts'
+import { encode } from '../../realtime/embedded/bson/encode.ts'
 
 /** One connection, which sends one command at a time. */
 export interface RawClient extends AsyncDisposable {
@@ -11,21 +13,34 @@ export interface RawClient extends AsyncDisposable {
    * error.
    */
   send(command: Document): Promise<Document>
+  /** The same with fields in exactly this order, and a reply with its exact bytes. */
+  sendDoc(command: Doc): Promise<Doc>
 }
 
-/** Connects to the unix socket of a connection string. */
+/** Connects to the address of a connection string. */
 export async function connectRaw(url: string): Promise<RawClient> {
-  const socket = createConnection(decodeURIComponent(new URL(url).host))
+  const { host } = new URL(url)
+  const [name, port] = host.split(':')
+  const socket =
+    port === undefined
+      ? createConnection(decodeURIComponent(host))
+      : createConnection(Number(port), name)
   await once(socket, 'connect')
+  const ask = async (body: Uint8Array): Promise<Buffer> => {
+    socket.write(message(body))
+    return (await frame(socket)).subarray(21)
+  }
   return {
     async send(command) {
-      socket.write(message({ ...command, $db: 'test' }))
       const {
         $clusterTime: _,
         operationTime: __,
         ...answer
-      } = BSON.deserialize((await frame(socket)).subarray(21))
+      } = BSON.deserialize(await ask(BSON.serialize({ ...command, $db: 'test' })))
       return answer
+    },
+    async sendDoc(command) {
+      return Doc.read(await ask(encode(command.with('$db', 'test'))))
     },
     async [Symbol.asyncDispose]() {
       socket.destroy()
@@ -34,8 +49,7 @@ export async function connectRaw(url: string): Promise<RawClient> {
   }
 }
 
-function message(command: Document): Buffer {
-  const body = BSON.serialize(command)
+function message(body: Uint8Array): Buffer {
   const head = Buffer.alloc(21)
   head.writeInt32LE(head.length + body.length, 0)
   head.writeInt32LE(1, 4)
@@ -44,10 +58,15 @@ function message(command: Document): Buffer {
 }
 
 async function frame(socket: Socket): Promise<Buffer> {
-  let bytes = Buffer.alloc(0)
-  while (bytes.length < 4 || bytes.length < bytes.readInt32LE(0)) {
+  const chunks: Buffer[] = []
+  let length = 0
+  for (;;) {
     const [chunk] = (await once(socket, 'data')) as [Buffer]
-    bytes = Buffer.concat([bytes, chunk])
+    chunks.push(chunk)
+    length += chunk.length
+    if (length < 4) continue
+    const all = Buffer.concat(chunks)
+    if (length >= all.readInt32LE(0)) return all
+    chunks.splice(0, chunks.length, all)
   }
-  return bytes
 }

@@ -9,7 +9,7 @@ import { createLogger } from '../../realtime/observability/logger.ts'
 import type { Database } from '../../realtime/store/database.ts'
 import type { ResumeToken } from '../../realtime/store/documents.ts'
 import {
-  readDeploymentName,
+  readDeployment,
   readResumeToken,
   renameDeployment,
   saveResumeToken,
@@ -120,16 +120,21 @@ test('an earlier holder cannot replace the token that a later holder has saved',
   expect(await readResumeToken(store.database, 'r')).toEqual(token('six'))
 })
 
-test('a database has one deployment name, whichever node asks first, and a copy can get another name', async () => {
+test('a database has one deployment name and key, whichever node asks first, and a copy can get others', async () => {
   await using home = freshDatabase()
   await using other = freshDatabase()
   await using store = await openTestDatabase(home.url)
   await using stranger = await openTestDatabase(other.url)
-  const names = new Set(
-    await Promise.all(Array.from({ length: 5 }, () => readDeploymentName(store.database))),
-  )
-  expect(names.size).toBe(1)
-  expect(names).not.toContain(await readDeploymentName(stranger.database))
+  const first = await Promise.all(Array.from({ length: 5 }, () => readDeployment(store.database)))
+  const { name, messageKey } = first[0]!
+  expect(messageKey.length).toBeGreaterThan(40)
+  for (const each of first) expect(each).toEqual({ name, messageKey })
+  const differs = async ({ database }: typeof store) => {
+    const read = await readDeployment(database)
+    expect(read.name).not.toBe(name)
+    expect(read.messageKey).not.toBe(messageKey)
+  }
+  await differs(stranger)
   await renameDeployment(store.database)
-  expect(names).not.toContain(await readDeploymentName(store.database))
+  await differs(store)
 })

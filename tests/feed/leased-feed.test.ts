@@ -48,6 +48,7 @@ async function startNode(database: Database, redis: TestRedis): Promise<Node> {
   const link = await startClusterLink({
     url,
     deployment: 'one',
+    messageKey: 'known to the nodes',
     node: newId(),
     logger,
     metrics: new Registry(),

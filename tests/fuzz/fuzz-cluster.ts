@@ -17,7 +17,8 @@ import { UnstableRedis } from './unstable-redis.ts'
 
 /** The heartbeat is off, because it would hide that the live path lost a change. */
 const NEVER = 2 ** 31 - 1
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: NEVER } }
+const never = { head: NEVER, quietHead: NEVER, announce: NEVER }
+const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, ...never } }
 const MANY = { points: 1_000_000, seconds: 60 }
 const rateLimits = { guesses: MANY, guessesPerAddress: MANY, signUps: MANY }
 

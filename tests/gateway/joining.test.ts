@@ -127,7 +127,9 @@ test("GATE-2 live changes come in order, once, and never another user's", async 
 })
 
 test('GATE-5 the loss of the newest change is noticed by the head of the database', async () => {
-  await using node = await startScriptedNode({ settings: { timings: { head: 100 } } })
+  await using node = await startScriptedNode({
+    settings: { timings: { head: 100, quietHead: 100 } },
+  })
   const { cookie, user_id } = node.sessions.signIn()
   const client = await node.join('conversations', cookie)
   const lost = node.log.append(user_id)

@@ -72,7 +72,7 @@ test('nodes without devices of the user get no messages about the user', async (
     const found = (await a.link.commands.call('PUBSUB', 'SHARDCHANNELS', '*user:*')) as string[]
     return found.sort()
   }
-  const channelOf = (user: string) => `lockstep:one#/conversations#user:${user}#`
+  const channelOf = (user: string) => `lockstep:one:sealed#/conversations#user:${user}#`
   await eventually(async () =>
     expect(await channels()).toEqual([channelOf(user_id), channelOf(stranger.user_id)].sort()),
   )

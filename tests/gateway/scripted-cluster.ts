@@ -26,6 +26,7 @@ const timings: ClusterLinkTimings = {
 
 export interface ClusterNode extends ScriptedNode {
   link: ClusterLink
+  linkMetrics: Registry
   /** The node's connection to Redis. */
   wire: Wire
 }
@@ -43,17 +44,19 @@ export async function startScriptedCluster(
   const nodes: ClusterNode[] = []
   for (let i = 0; i < size; i++) {
     const wire = started.use(await Wire.to({ port: redis.port }))
+    const linkMetrics = new Registry()
     const link = await startClusterLink({
       url: `redis://${wire.address}`,
       deployment: deploymentOf(i),
+      messageKey: 'known to the nodes',
       node: newId(),
       logger: createLogger('silent'),
-      metrics: new Registry(),
+      metrics: linkMetrics,
       timings,
     })
     started.defer(() => link.stop())
     const node = started.use(await startScriptedNode({ ...shared, ...options, also: { link } }))
-    nodes.push({ ...node, link, wire })
+    nodes.push({ ...node, link, linkMetrics, wire })
   }
   const all = started.move()
   return {

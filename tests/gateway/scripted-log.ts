@@ -19,7 +19,7 @@ export const changeOf = (seq: number, also: Partial<WireChange> = {}): WireChang
 })
 
 /** The logs of all users and topics. Each log starts empty. */
-export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
+export class ScriptedLog implements Pick<Log, 'heads' | 'projectedHeads' | 'range'> {
   readonly #changes = new Map<string, WireChange[]>()
   /** The most changes that one call of `range` returns. */
   rangeLimit = 500
@@ -53,6 +53,10 @@ export class ScriptedLog implements Pick<Log, 'heads' | 'range'> {
         return [key, { epoch: this.epoch, seq: this.changesOf(user_id, topic).length }] as const
       }),
     )
+  }
+
+  projectedHeads(keys: readonly string[]) {
+    return this.heads(keys)
   }
 
   async range(user_id: string, topic: string, after: number, upTo = Infinity): Promise<LogRange> {

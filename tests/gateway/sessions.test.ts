@@ -45,7 +45,7 @@ test('GATE-6 a session revoked while its socket joins receives no data and execu
 })
 
 test('the regular check notices sessions that have disappeared without notice', async () => {
-  await using node = await startScriptedNode({ settings: { timings: { head: 50 } } })
+  await using node = await startScriptedNode({ settings: { timings: { sessions: 50 } } })
   const { cookie, session_id } = node.sessions.signIn()
   const client = await node.join('conversations', cookie)
   node.sessions.revoke(session_id)
@@ -68,7 +68,7 @@ test('a socket ends when its session expires, unless the session was prolonged',
 })
 
 test('a database that is away closes no socket', async () => {
-  await using node = await startScriptedNode({ settings: { timings: { head: 20 } } })
+  await using node = await startScriptedNode({ settings: { timings: { sessions: 20 } } })
   const { cookie, user_id } = node.sessions.signIn()
   const client = await node.join('conversations', cookie)
   node.sessions.away = true

@@ -9,7 +9,10 @@ import { startNode } from '../harness/node.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } }
+const gateway = {
+  ...gatewaySettings,
+  timings: { ...gatewaySettings.timings, sessions: 100, quietHead: 100 },
+}
 const shared = sharedNodes(1, { options: { gateway } })
 const everywhere = (person: Person) => Promise.all(topics.map((topic) => person.device(topic)))
 const online = (devices: { connected: boolean }[]) => devices.map(({ connected }) => connected)

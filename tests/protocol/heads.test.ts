@@ -5,7 +5,10 @@ import { Follower, storedState } from '../harness/follower.ts'
 import { signUp, type Person } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
 
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } }
+const gateway = {
+  ...gatewaySettings,
+  timings: { ...gatewaySettings.timings, head: 100, quietHead: 100 },
+}
 const shared = sharedNodes(1, { options: { gateway } })
 let alice: Person
 beforeAll(async () => {

@@ -22,6 +22,7 @@ async function linkTo(url: string, node: string) {
   const link = await startClusterLink({
     url,
     deployment: 'one',
+    messageKey: 'known to the nodes',
     node,
     logger: createLogger('silent'),
     metrics,
@@ -99,7 +100,9 @@ test('after Redis was killed and restarted empty, all subscriptions are restored
   await using redis = await TestRedis.start()
   using a = await linkTo(redis.url, 'a')
   const heard: string[] = []
-  a.link.subscriber.on('smessage', (_channel: string, text: string) => heard.push(text))
+  a.link.subscriber.on('smessageBuffer', (channel: Buffer, sealed: Buffer) =>
+    heard.push(String(a.link.open(String(channel), sealed))),
+  )
   await a.link.subscriptions.add('sharded', 'room')
   await a.link.publisher.spublish('room', 'before')
   await eventually(() => heard.includes('before'))
@@ -209,7 +212,7 @@ describe('the link follows a failover to another address, because it resolves th
     await eventually(() => a.link.isConnected())
     redis.fail()
     await redis.first.kill()
-    const channel = 'lockstep:one:nodes'
+    const channel = 'lockstep:one:sealed:nodes'
     const moved = async () =>
       expect(await ask(redis.second, 'PUBSUB', 'NUMSUB', channel)).toEqual([channel, 1])
     await eventually(moved, { within: 10_000 })

@@ -32,6 +32,23 @@ const create = (person: Person, body: object = {}) => person.ask('createConversa
 const say = (content: string) => ({ role: 'user' as const, content })
 
 describe('GET /conversations', () => {
+  test('q finds titles and messages in any case and in any normal form', async () => {
+    const alice = await signUp(shared.node)
+    const forms = ['MAVİ', 'mavi', 'Mavı', 'Straße', 'CAFE\u0301']
+    for (const form of forms) {
+      await create(alice, { title: `a title with ${form}` })
+      await create(alice, { title: 'other', messages: [say(`words and ${form}.`)] })
+    }
+    for (const [q, count] of [
+      ['mavi', 6],
+      ['MAVİ', 6],
+      ['strasse', 2],
+      ['café', 2],
+      ['cafe', 0],
+    ] as const)
+      expect((await list(alice, { q })).items, q).toHaveLength(count)
+  })
+
   test('returns summaries, newest first, and the head', async () => {
     const alice = await signUp(shared.node)
     expect(await list(alice)).toEqual({

@@ -223,7 +223,10 @@ async function sweepAll(url: string): Promise<void> {
 }
 
 const settings = {
-  gateway: { ...gatewaySettings, timings: { ...gatewaySettings.timings, head: 100 } },
+  gateway: {
+    ...gatewaySettings,
+    timings: { ...gatewaySettings.timings, head: 100, quietHead: 100 },
+  },
   agents: {
     demo: { tokensPerSecond: 5_000 },
     timings: { ...replyTimings, renewMs: 50, sweepMs: 100, straySweepMs: 100 },

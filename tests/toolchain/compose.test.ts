@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { mkdtempDisposable, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
@@ -12,6 +12,7 @@ const secrets = {
   SESSION_SECRET: 's'.repeat(32),
   MONGODB_PASSWORD: 'app',
   MONGODB_ROOT_PASSWORD: 'root',
+  REDIS_PASSWORD: 'between',
 }
 
 /** Runs docker-compose's own parser on the file, with these variables and no others. */
@@ -41,6 +42,11 @@ interface Composition {
       networks: Record<string, null>
       stop_grace_period?: string
       command?: string | string[]
+      read_only?: boolean
+      cap_drop?: string[]
+      cap_add?: string[]
+      pids_limit?: number
+      security_opt?: string[]
     }
   >
   networks: Record<string, { internal?: boolean }>
@@ -52,7 +58,7 @@ describe('docker-compose.yml', () => {
     const [one, two] = [services['lockstep-1'], services['lockstep-2']]
     expect(one?.environment).toMatchObject({
       MONGODB_URL: expect.stringContaining('replicaSet=rs0') as string,
-      REDIS_URL: 'redis://valkey:6379',
+      REDIS_URL: 'redis://:between@valkey:6379',
       SESSION_SECRET: secrets.SESSION_SECRET,
     })
     expect(two).toEqual(one)
@@ -73,6 +79,35 @@ describe('docker-compose.yml', () => {
       const joined = Object.keys(services[name]?.networks ?? {})
       expect(joined.map((network) => networks[network]?.internal)).toEqual([true])
     }
+  })
+
+  it('gives no container more rights, files to write or processes than it needs', async () => {
+    const { services } = await compose(secrets)
+    for (const [name, service] of Object.entries(services)) {
+      expect(service, name).toMatchObject({
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+      })
+      expect(service.pids_limit, name).toBeGreaterThan(0)
+      expect(service.cap_add ?? []).not.toContain('ALL')
+    }
+    expect(services['lockstep-1']).not.toHaveProperty('cap_add')
+    // the password is in no command line, where other processes could read it
+    expect(JSON.stringify(services.valkey?.command)).not.toContain('between')
+    expect(services.valkey?.environment).toMatchObject({ REDISCLI_AUTH: 'between' })
+  })
+
+  it('gets a file of secrets that nobody else can read', async () => {
+    await using folder = await mkdtempDisposable(path.join(tmpdir(), 'lockstep-env-'))
+    await promisify(execFile)(
+      'sh',
+      ['-c', `umask 022; sh "$0" > .env`, path.join(root, 'deploy/new-env.sh')],
+      {
+        cwd: folder.path,
+      },
+    )
+    expect((await stat(path.join(folder.path, '.env'))).mode & 0o777).toBe(0o600)
   })
 
   it('can be fed by deploy/new-env.sh, which makes other secrets each time', async () => {

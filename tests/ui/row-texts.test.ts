@@ -1,13 +1,14 @@
 // The texts of a conversation's row that aren't the conversation's own.
 import { expect, test } from 'vitest'
+import './english-texts.ts'
 import { viewersText } from '../../ui/src/lib/components/account/viewers-text.ts'
 import { previewText } from '../../ui/src/lib/components/conversations/preview-text.ts'
 
 test.each([
   ['streaming', 'Writing…'],
-  ['failed', 'The reply failed'],
-  ['stopped', 'The reply was stopped'],
-  ['interrupted', 'The reply was interrupted'],
+  ['failed', 'Reply failed'],
+  ['stopped', 'Reply stopped'],
+  ['interrupted', 'Reply interrupted'],
   ['complete', 'No text'],
 ] as const)('a newest message that is %s and has no text is shown as %j', (status, text) => {
   expect(previewText({ preview: '', message_count: 2 }, { content: '', status })).toBe(text)

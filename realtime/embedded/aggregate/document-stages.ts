@@ -1,7 +1,9 @@
 // Stages that turn one document into one document. Aggregations and pipeline updates both use them.
-import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
-import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
+import { Doc, Field } from '../bson/doc.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
+import { locationRefusal } from '../errors.ts'
+import { compileExpression } from '../expression/compile.ts'
+import type { Expression, Variables } from '../expression/expression.ts'
 import { compileProjection } from '../query/projection.ts'
 
 /** Turns one document into another. */
@@ -24,9 +26,17 @@ export function compileDocumentStage(
     case '$project':
       return project(operand, variables)
     case '$replaceRoot':
-      if (!isDoc(operand) || !('newRoot' in operand))
-        throw refusal('BadValue', "'newRoot' must be specified in $replaceRoot")
-      return replaceRoot(compileExpression(operand.newRoot, variables))
+      if (!isDoc(operand))
+        throw locationRefusal(
+          40229,
+          `expected an object as specification for $replaceRoot stage, got ${typeOf(operand)}`,
+        )
+      if (operand.size !== 1 || !operand.has('newRoot'))
+        throw locationRefusal(
+          40414,
+          "BSON field '$replaceRoot.newRoot' is missing but a required field",
+        )
+      return replaceRoot(compileExpression(operand.get('newRoot'), variables))
     case '$replaceWith':
       return replaceRoot(compileExpression(operand, variables))
     default:
@@ -37,14 +47,14 @@ export function compileDocumentStage(
 /** Compiles a pipeline that may contain only such stages. */
 export function compileStages(stages: readonly unknown[], variables: Variables): DocumentTransform {
   const transforms = stages.map((stage) => {
-    const [name, ...more] = isDoc(stage) ? Object.keys(stage) : []
-    if (name === undefined || more.length > 0) {
+    if (!isDoc(stage) || stage.size !== 1) {
       throw locationRefusal(
         40323,
         'A pipeline stage specification object must contain exactly one field.',
       )
     }
-    const transform = compileDocumentStage(name, (stage as Doc)[name], variables)
+    const name = stage.firstName
+    const transform = compileDocumentStage(name, stage.get(name), variables)
     if (!transform) throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
     return transform
   })
@@ -53,7 +63,7 @@ export function compileStages(stages: readonly unknown[], variables: Variables):
 
 function project(operand: unknown, variables: Variables): DocumentTransform {
   if (!isDoc(operand)) throw locationRefusal(15969, '$project specification must be an object')
-  if (Object.keys(operand).length === 0)
+  if (operand.size === 0)
     throw locationRefusal(
       51272,
       'Invalid $project :: caused by :: projection specification must have at least one field',
@@ -66,12 +76,12 @@ function unsetSpec(operand: unknown): Doc {
   if (paths.length === 0 || paths.some((path) => typeof path !== 'string')) {
     throw locationRefusal(31002, '$unset specification must be a string or an array')
   }
-  return Object.fromEntries(paths.map((path) => [path as string, false]))
+  return Doc.of(paths.map((path) => [path as string, false] as const))
 }
 
-function replaceRoot(evaluate: Expression): DocumentTransform {
+function replaceRoot(expression: Expression): DocumentTransform {
   return (doc) => {
-    const root = evaluate(doc)
+    const root = expression.of(doc)
     if (isDoc(root)) return root
     throw locationRefusal(
       40228,
@@ -82,6 +92,11 @@ function replaceRoot(evaluate: Expression): DocumentTransform {
 
 function addFields(name: string, operand: unknown, variables: Variables): DocumentTransform {
   if (!isDoc(operand)) throw locationRefusal(40272, `${name} specification stage must be an object`)
+  if (operand.size === 0)
+    throw locationRefusal(
+      40177,
+      `Invalid ${name} :: caused by :: specification must have at least one field`,
+    )
   const tree: Assignments = new Map()
   insertAssignments(tree, operand, '', variables)
   return (doc) => assignAll(doc, tree, doc)
@@ -93,47 +108,63 @@ function insertAssignments(
   prefix: string,
   variables: Variables,
 ): void {
-  for (const [path, value] of Object.entries(spec)) {
-    const nested =
-      isDoc(value) &&
-      value._bsontype === undefined &&
-      Object.keys(value).length > 0 &&
-      !Object.keys(value)[0]!.startsWith('$')
-    if (nested) insertAssignments(tree, value, `${prefix}${path}.`, variables)
-    else insertAssignment(tree, `${prefix}${path}`.split('.'), compileExpression(value, variables))
+  for (const { name, value } of spec.fields) {
+    if (isDoc(value) && value.size === 0 && prefix !== '')
+      throw locationRefusal(40180, 'an empty object is not a valid value')
+    const isNested = isDoc(value) && value.size > 0 && !value.firstName.startsWith('$')
+    const path = `${prefix}${name}`
+    if (isNested) insertAssignments(tree, value, `${path}.`, variables)
+    else insertAssignment(tree, path.split('.'), path, compileExpression(value, variables))
   }
 }
 
-function insertAssignment(tree: Assignments, path: readonly string[], evaluate: Expression): void {
-  const [name, ...rest] = path as [string, ...string[]]
-  if (name === '' || name.startsWith('$'))
-    throw locationRefusal(
-      16979,
-      `FieldPath field names may not start with '$' or be empty: '${name}'`,
-    )
+function insertAssignment(
+  tree: Assignments,
+  parts: readonly string[],
+  path: string,
+  expression: Expression,
+): void {
+  const [name, ...rest] = parts as [string, ...string[]]
+  if (name === '') throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
+  if (name.startsWith('$'))
+    throw locationRefusal(16410, `FieldPath field names may not start with '$'.`)
   const present = tree.get(name)
   if (present && (rest.length === 0 || !(present instanceof Map)))
-    throw locationRefusal(31249, `Path collision at ${name}`)
+    throw locationRefusal(
+      40176,
+      `specification contains two conflicting paths. Cannot specify both '${path}' and another path of it`,
+    )
   if (rest.length === 0) {
-    tree.set(name, evaluate)
+    tree.set(name, expression)
     return
   }
   const inner: Assignments = (present as Assignments | undefined) ?? new Map()
   tree.set(name, inner)
-  insertAssignment(inner, rest, evaluate)
+  insertAssignment(inner, rest, path, expression)
 }
 
-function assignAll(value: Doc, tree: Assignments, root: Doc): Doc {
-  const result: Doc = { ...value }
-  for (const [name, node] of tree) {
-    const made = node instanceof Map ? assignBelow(getField(value, name), node, root) : node(root)
-    if (made === undefined) delete result[name]
-    else setField(result, name, made)
+function assignAll(doc: Doc, tree: Assignments, root: Doc): Doc {
+  const fields: Field[] = []
+  const added = new Map(tree)
+  for (const field of doc.fields) {
+    const node = added.get(field.name)
+    added.delete(field.name)
+    const value = node && assigned(node, field.value, root)
+    if (!node) fields.push(field)
+    else if (value !== undefined) fields.push(Field.of(field.name, value))
   }
-  return result
+  for (const [name, node] of added) {
+    const value = assigned(node, undefined, root)
+    if (value !== undefined) fields.push(Field.of(name, value))
+  }
+  return Doc.from(fields)
+}
+
+function assigned(node: Assignments | Expression, before: unknown, root: Doc): unknown {
+  return node instanceof Map ? assignBelow(before, node, root) : node.of(root)
 }
 
 function assignBelow(value: unknown, tree: Assignments, root: Doc): unknown {
   if (Array.isArray(value)) return value.map((element: unknown) => assignBelow(element, tree, root))
-  return assignAll(isDoc(value) ? value : {}, tree, root)
+  return assignAll(isDoc(value) ? value : Doc.empty, tree, root)
 }

@@ -1,134 +1,194 @@
 // The stage `$group`. Documents belong to one group if MongoDB's order of values calls their keys
-// equal, so 1 and 1.0 are one group. Accumulators that only pick or collect values are implemented
-// here, because they must return exactly what was stored; the others are mingo's.
-import { Context } from 'mingo/core'
-import * as accumulators from 'mingo/operators/accumulator'
-import * as expressionOperators from 'mingo/operators/expression'
-import type { Options } from 'mingo/types'
-import { isDoc, setField, type Doc } from '../bson/codec.ts'
+// equal, so 1 and 1.0 are one group.
+import { Int32 } from 'bson'
+import { Doc } from '../bson/doc.ts'
+import { valueBytes } from '../bson/encode.ts'
 import { compareValues, keyOf } from '../bson/order.ts'
+import { Sum } from '../bson/sum.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, type Expression, type Variables } from '../query/expression.ts'
-import { toBsonNumbers, toPlainNumbers } from '../query/number-types.ts'
+import { compileExpression } from '../expression/compile.ts'
+import { isNullish, type Expression, type Variables } from '../expression/expression.ts'
+import { pause } from '../pace.ts'
+import type { Flow } from './flow.ts'
 
-type Accumulate = (documents: readonly Doc[]) => unknown
-type MingoAccumulator = (
-  documents: readonly unknown[],
-  operand: unknown,
-  options: Partial<Options>,
-) => unknown
+/** Collects the values of one field of one group. */
+interface Accumulator {
+  /** Adds a value; undefined if it is missing. */
+  add(value: unknown): void
+  readonly result: unknown
+}
 
-const mingoAccumulators = accumulators as unknown as Record<string, MingoAccumulator | undefined>
-const context = Context.init({
-  accumulator: accumulators as never,
-  expression: expressionOperators as never,
-})
+const MAX_MEMORY_BYTES = 100 * 1024 * 1024
+const GROUP_BYTES = 128
 
-export function compileGroup(
-  operand: unknown,
-  variables: Variables,
-): (documents: Iterable<Doc>) => Iterable<Doc> {
+class Picked implements Accumulator {
+  readonly #isBetter: (value: unknown, best: unknown) => boolean
+  #best: unknown
+
+  constructor(isBetter: (value: unknown, best: unknown) => boolean) {
+    this.#isBetter = isBetter
+  }
+
+  add(value: unknown): void {
+    if (isNullish(value)) return
+    if (this.#best === undefined || this.#isBetter(value, this.#best)) this.#best = value
+  }
+
+  get result(): unknown {
+    return this.#best ?? null
+  }
+}
+
+function summing(result: (sum: Sum) => unknown): () => Accumulator {
+  return () => {
+    const sum = new Sum()
+    return {
+      add: (value) => sum.add(value),
+      get result() {
+        return result(sum)
+      },
+    }
+  }
+}
+
+function collecting(distinct: boolean): () => Accumulator {
+  return () => {
+    const values = new Map<unknown, unknown>()
+    return {
+      add(value) {
+        if (value === undefined) return
+        const key = distinct ? keyOf(value).toString('latin1') : values.size
+        if (!values.has(key)) values.set(key, value)
+      },
+      get result() {
+        return [...values.values()]
+      },
+    }
+  }
+}
+
+const makers: Record<string, () => Accumulator> = {
+  $sum: summing((sum) => sum.total),
+  $avg: summing((sum) => sum.average),
+  $min: () => new Picked((value, best) => compareValues(value, best) < 0),
+  $max: () => new Picked((value, best) => compareValues(value, best) > 0),
+  $push: collecting(false),
+  $addToSet: collecting(true),
+  $first: () => {
+    let [first, isSet]: [unknown, boolean] = [null, false]
+    return {
+      add(value) {
+        if (!isSet) [first, isSet] = [value, true]
+      },
+      get result() {
+        return first ?? null
+      },
+    }
+  },
+  $last: () => {
+    let last: unknown
+    return {
+      add(value) {
+        last = value
+      },
+      get result() {
+        return last ?? null
+      },
+    }
+  },
+  $mergeObjects: () => {
+    let merged = Doc.empty
+    return {
+      add(value) {
+        if (isNullish(value)) return
+        if (!isDoc(value))
+          throw locationRefusal(
+            40400,
+            `$mergeObjects requires object inputs, but input is of type ${typeOf(value)}`,
+          )
+        for (const field of value.fields) merged = merged.with(field.name, field.value)
+      },
+      get result() {
+        return merged
+      },
+    }
+  },
+}
+
+/** The accumulators that the engine claims. `$count` is a sum of ones. */
+export const accumulatorNames = [...Object.keys(makers), '$count']
+
+interface GroupField {
+  readonly name: string
+  readonly make: () => Accumulator
+  readonly operand: Expression
+  readonly collects: boolean
+}
+
+export function compileGroup(operand: unknown, variables: Variables): (documents: Flow) => Flow {
   if (!isDoc(operand))
     throw locationRefusal(15947, "a group's fields must be specified in an object")
-  if (!('_id' in operand)) throw locationRefusal(15955, 'a group specification must include an _id')
-  const identify = compileExpression(operand._id, variables)
-  const fields = Object.entries(operand)
-    .filter(([name]) => name !== '_id')
-    .map(([name, spec]) => [name, accumulatorOf(name, spec, variables)] as const)
+  if (!operand.has('_id')) throw locationRefusal(15955, 'a group specification must include an _id')
+  const identify = compileExpression(operand.get('_id'), variables)
+  const fields = operand.fields
+    .filter(({ name }) => name !== '_id')
+    .map(({ name, value }) => fieldOf(name, value, variables))
   return function* (documents) {
-    const groups = new Map<string, { id: unknown; members: Doc[] }>()
+    const groups = new Map<string, { id: unknown; accumulators: Accumulator[] }>()
+    let bytes = 0
     for (const doc of documents) {
-      const id = identify(doc) ?? null
+      if (doc === pause) {
+        yield pause
+        continue
+      }
+      const id = identify.of(doc) ?? null
       const key = keyOf(id).toString('latin1')
-      const group = groups.get(key)
-      if (group) group.members.push(doc)
-      else groups.set(key, { id, members: [doc] })
+      let group = groups.get(key)
+      if (!group) {
+        groups.set(key, (group = { id, accumulators: fields.map(({ make }) => make()) }))
+        bytes += GROUP_BYTES + key.length
+      }
+      for (const [at, field] of fields.entries()) {
+        const value = field.operand.of(doc)
+        if (field.collects && value !== undefined) bytes += valueBytes(value).length
+        group.accumulators[at]!.add(value)
+      }
+      if (bytes > MAX_MEMORY_BYTES)
+        throw refusal(
+          'QueryExceededMemoryLimitNoDiskUseAllowed',
+          "Exceeded memory limit for $group, but didn't allow external sort. Pass allowDiskUse:true to opt in.",
+        )
     }
-    for (const { id, members } of groups.values()) {
-      const result: Doc = { _id: id }
-      for (const [name, accumulate] of fields) setField(result, name, accumulate(members) ?? null)
-      yield result
-    }
+    for (const { id, accumulators } of groups.values())
+      yield Doc.of([
+        ['_id', id],
+        ...accumulators.map(({ result }, at): [string, unknown] => [fields[at]!.name, result]),
+      ])
   }
 }
 
-/** Accumulators whose operand is a single expression. */
-const singleOperandAccumulators = new Set([
-  '$sum',
-  '$avg',
-  '$stdDevPop',
-  '$stdDevSamp',
-  '$mergeObjects',
-])
-
-function accumulatorOf(name: string, spec: unknown, variables: Variables): Accumulate {
+function fieldOf(name: string, spec: unknown, variables: Variables): GroupField {
   if (name.includes('.'))
     throw locationRefusal(40235, `The field name '${name}' cannot contain '.'`)
-  const [operator, ...others] = isDoc(spec) ? Object.keys(spec) : []
-  if (!isDoc(spec) || operator === undefined || !operator.startsWith('$')) {
+  if (name.startsWith('$'))
+    throw locationRefusal(40236, `The field name '${name}' cannot be an operator name`)
+  if (!isDoc(spec) || !spec.firstName.startsWith('$'))
     throw locationRefusal(40234, `The field '${name}' must be an accumulator object`)
-  }
-  if (others.length > 0)
+  if (spec.size > 1)
     throw locationRefusal(40238, `The field '${name}' must specify one accumulator`)
-  if (operator === '$count') return (members) => toBsonNumbers(members.length)
-  const exact = exactAccumulator(operator, spec[operator], variables)
-  if (exact) return exact
-  const accumulate = operator === '$accumulator' ? undefined : mingoAccumulators[operator]
-  if (!accumulate) throw locationRefusal(15952, `unknown group operator '${operator}'`)
-  const simple = singleOperandAccumulators.has(operator)
-  const evaluate = simple ? compileExpression(spec[operator], variables) : undefined
-  const operand = simple ? '$value' : toPlainNumbers(spec[operator])
-  const input = (member: Doc): unknown =>
-    evaluate ? { value: toPlainNumbers(evaluate(member)) } : toPlainNumbers(member)
-  const options = {
-    context,
-    variables: toPlainNumbers(variables) as Record<string, unknown>,
-  } as Partial<Options>
-  return (members) => {
-    try {
-      return toBsonNumbers(accumulate(members.map(input), operand, options))
-    } catch (error) {
-      throw refusal('BadValue', error instanceof Error ? error.message : String(error))
-    }
+  const operator = spec.firstName
+  const operand = spec.get(operator)
+  if (operator === '$count') {
+    if (!isDoc(operand) || operand.size > 0)
+      throw refusal('TypeMismatch', '$count takes no arguments, i.e. $count:{}')
+    const one = compileExpression(new Int32(1))
+    return { name, make: makers.$sum!, operand: one, collects: false }
   }
-}
-
-/**
- * Accumulators that only pick or collect values, and therefore return them with their BSON types.
- */
-function exactAccumulator(
-  operator: string,
-  operand: unknown,
-  variables: Variables,
-): Accumulate | undefined {
-  if (!['$first', '$last', '$push', '$addToSet', '$min', '$max'].includes(operator))
-    return undefined
-  const evaluate: Expression = compileExpression(operand, variables)
-  const present = (members: readonly Doc[]): unknown[] =>
-    members.map(evaluate).filter((value) => value !== undefined)
-  switch (operator) {
-    case '$first':
-      return (members) => evaluate(members[0]!)
-    case '$last':
-      return (members) => evaluate(members.at(-1)!)
-    case '$push':
-      return present
-    case '$addToSet':
-      return (members) => [
-        ...new Map(
-          present(members).map((value) => [keyOf(value).toString('latin1'), value]),
-        ).values(),
-      ]
-    default: {
-      const sign = operator === '$min' ? 1 : -1
-      return (members) =>
-        present(members)
-          .filter((value) => value !== null)
-          .reduce(
-            (best, value) =>
-              best === undefined || sign * compareValues(value, best) < 0 ? value : best,
-            undefined,
-          )
-    }
-  }
+  const make = Object.hasOwn(makers, operator) ? makers[operator] : undefined
+  if (!make) throw locationRefusal(15952, `unknown group operator '${operator}'`)
+  if (Array.isArray(operand))
+    throw locationRefusal(40237, `The ${operator} accumulator is a unary operator`)
+  const collects = operator === '$push' || operator === '$addToSet'
+  return { name, make, operand: compileExpression(operand, variables), collects }
 }

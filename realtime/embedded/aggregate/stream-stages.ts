@@ -1,195 +1,227 @@
-// Stages that make several documents out of one or one out of several, and stages that look into
-// other collections.
-import { Int32 } from 'bson'
-import { getField, isDoc, setField, type Doc } from '../bson/codec.ts'
-import { compareValues } from '../bson/order.ts'
+// Stages that make several documents out of one or one out of several.
+import { Int32, Long } from 'bson'
+import { Doc } from '../bson/doc.ts'
+import { toNumber } from '../bson/numbers.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, valueAtPath } from '../query/expression.ts'
+import type { Variables } from '../expression/expression.ts'
+import { pause } from '../pace.ts'
+import { parseFilter } from '../query/filter.ts'
+import { compileFilter } from '../query/match.ts'
+import { parseSort, sortKeyOf, type SortPattern } from '../query/sort.ts'
+import { Sorter, type SortEntry } from '../query/sorter.ts'
+import { encode } from '../bson/encode.ts'
+import { compileDocumentStage } from './document-stages.ts'
+import type { StreamStage } from './flow.ts'
 import { compileGroup } from './group.ts'
-import { compileOutput } from './output.ts'
-import type { NestedPipelines, PipelineContext, StreamStage } from './stage.ts'
 
-const unsupportedStages = new Set([
-  '$bucket',
-  '$bucketAuto',
-  '$collStats',
-  '$currentOp',
-  '$densify',
-  '$fill',
-  '$geoNear',
-  '$graphLookup',
-  '$indexStats',
-  '$listSessions',
-  '$listLocalSessions',
-  '$planCacheStats',
-  '$redact',
-  '$sample',
-  '$search',
-  '$setWindowFields',
-  '$unionWith',
-])
+/** Stages that MongoDB 5.0 has and the engine doesn't claim. */
+const unsupportedStages = new Set(
+  '$bucket $bucketAuto $collStats $currentOp $facet $geoNear $graphLookup $indexStats $listLocalSessions $listSessions $lookup $merge $out $planCacheStats $redact $sample $search $setWindowFields $unionWith'.split(
+    ' ',
+  ),
+)
 
-/** Where a stage stands in its pipeline, and how it compiles the pipelines that it contains. */
-export interface StagePlacement {
-  readonly isLast: boolean
-  readonly nested: NestedPipelines
-}
+/** The stages that the engine claims, besides `$changeStream`. */
+export const stageNames = [
+  '$addFields',
+  '$count',
+  '$group',
+  '$limit',
+  '$match',
+  '$project',
+  '$replaceRoot',
+  '$replaceWith',
+  '$set',
+  '$skip',
+  '$sort',
+  '$sortByCount',
+  '$unset',
+  '$unwind',
+]
 
-/** Compiles such a stage; undefined if no stage has that name. */
-export function compileStreamStage(
-  name: string,
-  operand: unknown,
-  context: PipelineContext,
-  { isLast, nested }: StagePlacement,
-): StreamStage | undefined {
+/** Compiles a stage. */
+export function compileStage(stage: Doc, variables: Variables, allowDiskUse: boolean): StreamStage {
+  const name = stage.firstName
+  const operand = stage.get(name)
+  const transform = compileDocumentStage(name, operand, variables)
+  if (transform) return each((doc) => [transform(doc)])
   switch (name) {
+    case '$match': {
+      const matches = compileFilter(parseFilter(matchOf(operand), variables))
+      return each((doc) => (matches(doc) ? [doc] : []))
+    }
+    case '$sort':
+      return sorted(sortOf(operand), allowDiskUse)
+    case '$skip':
+      return sliced(countOf(name, operand), Infinity)
+    case '$limit':
+      return sliced(0, countOf(name, operand))
     case '$group':
-      return compileGroup(operand, context.variables)
+      return compileGroup(operand, variables)
     case '$sortByCount':
-      return sortByCount(operand, context)
+      return sortByCount(operand, variables)
     case '$count':
       return counted(operand)
     case '$unwind':
-      return unwind(operand)
-    case '$facet':
-      return facet(operand, context, nested)
-    case '$lookup':
-      return lookup(operand, context, nested)
-    case '$out':
-    case '$merge':
-      if (!isLast)
-        throw locationRefusal(40601, `${name} can only be the final stage in the pipeline`)
-      return compileOutput(name, operand, context)
+      return each(unwind(operand))
     case '$changeStream':
       throw locationRefusal(40602, '$changeStream is only valid as the first stage in a pipeline.')
-    case '$documents':
-      throw locationRefusal(40602, '$documents is only valid as the first stage in a pipeline.')
-    default:
-      if (unsupportedStages.has(name))
-        throw refusal('NotImplemented', `the stage ${name} is not supported`)
-      return undefined
+  }
+  if (unsupportedStages.has(name))
+    throw refusal('NotImplemented', `the stage ${name} is not supported`)
+  throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
+}
+
+/** The operand of `$match`. */
+export function matchOf(operand: unknown): Doc {
+  if (isDoc(operand)) return operand
+  throw locationRefusal(15959, 'the match filter must be an expression in an object')
+}
+
+/** The operand of `$sort`. */
+export function sortOf(operand: unknown): SortPattern {
+  if (!isDoc(operand)) throw locationRefusal(15973, 'the $sort key specification must be an object')
+  const pattern = parseSort(operand)
+  if (!pattern) throw locationRefusal(15976, '$sort stage must have at least one sort key')
+  return pattern
+}
+
+/** The operand of `$skip` and `$limit`. */
+export function countOf(name: '$skip' | '$limit', operand: unknown): number {
+  const count = toNumber(operand)
+  const [code, least] = name === '$limit' ? [5107201, 1] : [5107200, 0]
+  if (name === '$limit' && count === 0) throw locationRefusal(15958, 'the limit must be positive')
+  if (count !== undefined && Number.isInteger(count) && count >= least) return count
+  throw locationRefusal(code, `invalid argument to ${name} stage: ${String(operand)}`)
+}
+
+function each(turn: (doc: Doc) => Iterable<Doc>): StreamStage {
+  return function* (documents) {
+    for (const doc of documents) {
+      if (doc === pause) yield pause
+      else yield* turn(doc)
+    }
   }
 }
 
-function sortByCount(operand: unknown, context: PipelineContext): StreamStage {
-  const group = compileGroup({ _id: operand, count: { $sum: new Int32(1) } }, context.variables)
-  return (documents) => [...group(documents)].sort((a, b) => compareValues(b.count, a.count))
+interface SortedDoc extends SortEntry {
+  readonly doc: Doc
+}
+
+function sorted(pattern: SortPattern, allowDiskUse: boolean): StreamStage {
+  return function* (documents) {
+    const sorter = new Sorter<SortedDoc>(Infinity, allowDiskUse)
+    let number = 0
+    for (const doc of documents) {
+      if (doc === pause) {
+        yield pause
+        continue
+      }
+      const key = sortKeyOf(doc, pattern)
+      sorter.add({ key, number: number++, doc }, key.length + encode(doc).length)
+    }
+    for (let entry = sorter.next(); entry; entry = sorter.next()) yield entry.doc
+  }
+}
+
+function sliced(skip: number, limit: number): StreamStage {
+  return function* (documents) {
+    let at = 0
+    for (const doc of documents) {
+      if (doc !== pause && at++ < skip) continue
+      yield doc
+      if (doc !== pause && at - skip >= limit) return
+    }
+  }
+}
+
+function sortByCount(operand: unknown, variables: Variables): StreamStage {
+  const isPath = typeof operand === 'string' && operand.startsWith('$')
+  if (!isPath && !(isDoc(operand) && operand.firstName.startsWith('$')))
+    throw locationRefusal(
+      40149,
+      'the sortByCount field must be defined as a $-prefixed path or an expression inside an object',
+    )
+  const spec = Doc.of([
+    ['_id', operand],
+    ['count', Doc.of([['$sum', new Int32(1)]])],
+  ])
+  const group = compileGroup(spec, variables)
+  const order = sorted(sortOf(Doc.of([['count', new Int32(-1)]])), true)
+  return (documents) => order(group(documents))
 }
 
 function counted(operand: unknown): StreamStage {
-  if (
-    typeof operand !== 'string' ||
-    operand === '' ||
-    operand.startsWith('$') ||
-    operand.includes('.')
-  ) {
-    throw locationRefusal(40156, 'the count field must be a non-empty string without $ or .')
-  }
+  if (typeof operand !== 'string')
+    throw locationRefusal(40156, 'the count field must be a non-empty string')
+  if (operand === '') throw locationRefusal(40157, 'the count field must be a non-empty string')
+  if (operand.startsWith('$'))
+    throw locationRefusal(40158, 'the count field cannot be a $-prefixed path')
+  if (operand.includes('.')) throw locationRefusal(40160, "the count field cannot contain '.'")
   return function* (documents) {
     let count = 0
-    const iterator = documents[Symbol.iterator]()
-    while (!iterator.next().done) count++
-    if (count > 0) yield { [operand]: new Int32(count) }
+    for (const doc of documents) {
+      if (doc === pause) yield pause
+      else count++
+    }
+    if (count > 0) yield Doc.of([[operand, new Int32(count)]])
   }
 }
 
-function unwind(operand: unknown): StreamStage {
-  const spec: Doc = isDoc(operand) ? operand : { path: operand }
-  const { path, includeArrayIndex: indexField, preserveNullAndEmptyArrays: preserve } = spec
-  if (typeof path !== 'string' || !path.startsWith('$') || path.length < 2) {
+function unwind(operand: unknown): (doc: Doc) => Iterable<Doc> {
+  const spec = isDoc(operand) ? operand : Doc.of([['path', operand]])
+  for (const { name, value } of spec.fields) {
+    const expected = {
+      path: 'string',
+      includeArrayIndex: 'string',
+      preserveNullAndEmptyArrays: 'bool',
+    }
+    if (!Object.hasOwn(expected, name))
+      throw locationRefusal(28811, `unrecognized option to $unwind stage: ${name}`)
+    if (typeOf(value) !== expected[name as keyof typeof expected])
+      throw locationRefusal(
+        { path: 28808, includeArrayIndex: 28810, preserveNullAndEmptyArrays: 28809 }[name]!,
+        `expected a ${expected[name as keyof typeof expected]} for the ${name} option to $unwind stage, got ${typeOf(value)}`,
+      )
+  }
+  const [path, indexField] = [spec.get('path'), spec.get('includeArrayIndex')]
+  if (typeof path !== 'string') throw locationRefusal(28812, 'no path specified to $unwind stage')
+  if (!path.startsWith('$'))
     throw locationRefusal(
       28818,
-      `path option to $unwind stage should be prefixed with a '$': ${String(path)}`,
+      `path option to $unwind stage should be prefixed with a '$': ${path}`,
     )
-  }
-  const unexpected = Object.keys(spec).find(
-    (name) => !['path', 'includeArrayIndex', 'preserveNullAndEmptyArrays'].includes(name),
-  )
-  if (unexpected)
-    throw locationRefusal(28811, `unrecognized option to $unwind stage: ${unexpected}`)
+  if (typeof indexField === 'string' && (indexField === '' || indexField.startsWith('$')))
+    throw locationRefusal(
+      28822,
+      'includeArrayIndex option to $unwind stage should not be prefixed with a $',
+    )
+  const preserve = spec.get('preserveNullAndEmptyArrays') === true
   const parts = path.slice(1).split('.')
-  return function* (documents) {
-    for (const doc of documents) {
-      const value = valueAt(doc, parts)
-      const numbered = (result: Doc, index: number | null): Doc =>
-        typeof indexField === 'string'
-          ? { ...result, [indexField]: index === null ? null : new Int32(index) }
-          : result
-      if (Array.isArray(value) && value.length > 0) {
-        for (const [index, element] of value.entries())
-          yield numbered(withValue(doc, parts, element), index)
-      } else if (value !== undefined && value !== null && !Array.isArray(value)) {
-        yield numbered(doc, null)
-      } else if (preserve === true) {
-        yield numbered(Array.isArray(value) ? withValue(doc, parts, undefined) : doc, null)
-      }
+  const indexParts = typeof indexField === 'string' ? indexField.split('.') : undefined
+  const numbered = (doc: Doc, index: number | null): Doc =>
+    indexParts ? withValue(doc, indexParts, index === null ? null : Long.fromNumber(index)) : doc
+  return function* (doc) {
+    const value = valueAt(doc, parts)
+    if (Array.isArray(value) && value.length > 0) {
+      for (const [index, element] of value.entries())
+        yield numbered(withValue(doc, parts, element), index)
+    } else if (value !== undefined && value !== null && !Array.isArray(value)) {
+      yield numbered(doc, null)
+    } else if (preserve) {
+      yield numbered(Array.isArray(value) ? withValue(doc, parts, undefined) : doc, null)
     }
   }
 }
 
 function valueAt(doc: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (value, name) => (isDoc(value) ? getField(value, name) : undefined),
-    doc,
-  )
+  return path.reduce<unknown>((value, name) => (isDoc(value) ? value.get(name) : undefined), doc)
 }
 
 function withValue(doc: Doc, path: readonly string[], value: unknown): Doc {
   const [name, ...rest] = path as [string, ...string[]]
-  const result = { ...doc }
-  const inner = getField(doc, name)
-  const next = rest.length === 0 ? value : withValue(isDoc(inner) ? inner : {}, rest, value)
-  if (next === undefined) delete result[name]
-  else setField(result, name, next)
-  return result
-}
-
-function facet(operand: unknown, context: PipelineContext, nested: NestedPipelines): StreamStage {
-  if (!isDoc(operand) || Object.keys(operand).length === 0)
-    throw locationRefusal(40169, 'the $facet specification must be a non-empty object')
-  const facets = Object.entries(operand).map(([name, stages]) => {
-    if (!Array.isArray(stages))
-      throw locationRefusal(40170, `arguments to $facet must be arrays, ${name} is type object`)
-    return [name, nested.compile(stages as Doc[], context)] as const
-  })
-  return function* (documents) {
-    const all = [...documents]
-    const result: Doc = {}
-    for (const [name, stages] of facets)
-      setField(result, name, [...stages.reduce<Iterable<Doc>>((flow, stage) => stage(flow), all)])
-    yield result
-  }
-}
-
-function lookup(operand: unknown, context: PipelineContext, nested: NestedPipelines): StreamStage {
-  if (!isDoc(operand)) throw refusal('FailedToParse', 'the $lookup specification must be an Object')
-  const { from, localField, foreignField, as, pipeline = [], let: bindings = {} } = operand
-  if (typeof from !== 'string' || typeof as !== 'string')
-    throw refusal('FailedToParse', "$lookup needs 'from' and 'as' as strings")
-  if (!Array.isArray(pipeline) || !isDoc(bindings))
-    throw refusal('FailedToParse', "$lookup: 'pipeline' must be an array, 'let' an object")
-  const joins = typeof localField === 'string' && typeof foreignField === 'string'
-  if (!joins && operand.pipeline === undefined)
-    throw refusal(
-      'FailedToParse',
-      "$lookup requires either 'pipeline' or both 'localField' and 'foreignField' to be specified",
-    )
-  const evaluations = Object.entries(bindings).map(
-    ([name, value]) => [name, compileExpression(value, context.variables)] as const,
-  )
-  return function* (documents) {
-    for (const doc of documents) {
-      const bound = Object.fromEntries(evaluations.map(([name, evaluate]) => [name, evaluate(doc)]))
-      const matches = joins
-        ? [{ $match: equalTo(valueAtPath(doc, localField.split('.')), foreignField) }]
-        : []
-      const inner = { ...context, variables: { ...context.variables, ...bound } }
-      const joined = nested.collect([...matches, ...(pipeline as Doc[])], inner, from)
-      yield withValue(doc, as.split('.'), joined)
-    }
-  }
-}
-
-function equalTo(value: unknown, field: string): Doc {
-  return Array.isArray(value) ? { [field]: { $in: value } } : { [field]: { $eq: value ?? null } }
+  const inner = doc.get(name)
+  const next = rest.length === 0 ? value : withValue(isDoc(inner) ? inner : Doc.empty, rest, value)
+  return next === undefined ? doc.without(name) : doc.with(name, next)
 }

@@ -1,9 +1,9 @@
 // Builds BSON documents from parts that are BSON already, so that documents that only pass through
 // the server are never decoded.
-import { encode, type Doc } from './codec.ts'
+import { encode, type Plain } from './encode.ts'
 
 /** The encoded fields of a document without the length and the terminator around them. */
-export function fieldsIn(doc: Doc): Uint8Array {
+export function fieldsIn(doc: Plain): Uint8Array {
   const bytes = encode(doc)
   return bytes.subarray(4, bytes.length - 1)
 }

@@ -1,7 +1,9 @@
 // Arithmetic on BSON numbers by the rules of MongoDB's update operators: the wider type wins, an
 // int that overflows becomes a long, and a long that overflows is refused.
-import { Double, Int32, Long } from 'bson'
-import { typeOf } from './codec.ts'
+import { Double, Int32, Long, type Decimal128 } from 'bson'
+import { refusal } from '../errors.ts'
+import { addDecimals, decimalOf, multiplyDecimals } from './decimal.ts'
+import { typeOf } from './type-of.ts'
 
 const INT32_LIMIT = 2n ** 31n
 const INT64_LIMIT = 2n ** 63n
@@ -30,26 +32,37 @@ export function isNumeric(value: unknown): boolean {
   return type === 'int' || type === 'long' || type === 'double' || type === 'decimal'
 }
 
+/** An int or a long: an int if it fits and `long` doesn't hold; undefined if it is too large. */
+export function wholeOf(value: bigint, long: boolean): Int32 | Long | undefined {
+  if (!long && value >= -INT32_LIMIT && value < INT32_LIMIT) return new Int32(Number(value))
+  return value >= -INT64_LIMIT && value < INT64_LIMIT ? Long.fromBigInt(value) : undefined
+}
+
+/** A number other than a double as a decimal. How MongoDB rounds doubles isn't done here. */
+export function toDecimal(value: unknown): Decimal128 {
+  const type = typeOf(value)
+  if (type === 'decimal') return value as Decimal128
+  if (type === 'double')
+    throw refusal('NotImplemented', 'arithmetic of a decimal and a double is not supported')
+  return decimalOf(toBigInt(value))
+}
+
 /**
- * Adds or multiplies two numbers with the result type that MongoDB gives. Undefined if a long
- * overflows or if an operand is a decimal.
+ * Adds or multiplies two numbers with the result type that MongoDB's update operators give.
+ * Undefined if a long overflows.
  */
-export function arithmetic(
-  operator: '+' | '*',
-  a: unknown,
-  b: unknown,
-): Int32 | Long | Double | undefined {
+export function arithmetic(operator: '+' | '*', a: unknown, b: unknown): unknown {
   const types = [typeOf(a), typeOf(b)]
-  if (types.includes('decimal')) return undefined
+  if (types.includes('decimal')) {
+    const combine = operator === '+' ? addDecimals : multiplyDecimals
+    return combine(toDecimal(a), toDecimal(b))
+  }
   if (types.includes('double')) {
     const [x, y] = [toNumber(a)!, toNumber(b)!]
     return new Double(operator === '+' ? x + y : x * y)
   }
   const [x, y] = [toBigInt(a), toBigInt(b)]
-  const result = operator === '+' ? x + y : x * y
-  const fitsInt = result >= -INT32_LIMIT && result < INT32_LIMIT
-  if (fitsInt && !types.includes('long')) return new Int32(Number(result))
-  return result >= -INT64_LIMIT && result < INT64_LIMIT ? Long.fromBigInt(result) : undefined
+  return wholeOf(operator === '+' ? x + y : x * y, types.includes('long'))
 }
 
 /** An int or a long as a bigint. */

@@ -12,8 +12,9 @@ import type {
   ObjectId,
   Timestamp,
 } from 'bson'
-import { fieldsOf, typeOf, type Doc, type TypeName } from './codec.ts'
+import { FarDate, type DbPointer, type Doc } from './doc.ts'
 import { decimalKey, longKey, numberKey } from './number-key.ts'
+import { typeOf, type TypeName } from './type-of.ts'
 
 /**
  * The first byte of the key of each type. Values whose types share a byte are comparable with each
@@ -135,18 +136,26 @@ function writePayload(key: KeyWriter, type: TypeName, value: unknown): void {
     case 'bool':
       return key.byte(value === true ? 1 : 0)
     case 'date':
-      return writeInt64(key, BigInt(Math.trunc((value as Date).getTime())) ^ (1n << 63n))
+      return writeInt64(key, msOf(value as Date) ^ (1n << 63n))
     case 'timestamp':
       return writeInt64(key, (value as Timestamp).toBigInt())
     case 'regex':
-      return writeRegex(key, value as BSONRegExp | RegExp)
+      return writeRegex(key, value as BSONRegExp)
     case 'javascript':
       return key.text((value as Code).code)
     case 'javascriptWithScope':
       key.text((value as Code).code)
-      return writeObject(key, (value as Code).scope ?? {})
+      return writeObject(key, (value as Code).scope as unknown as Doc)
+    case 'dbPointer':
+      key.text((value as DbPointer).ns)
+      return key.raw((value as DbPointer).id)
     default:
   }
+}
+
+/** The milliseconds of a date since 1970. */
+export function msOf(date: Date): bigint {
+  return date instanceof FarDate ? date.ms : BigInt(date.getTime())
 }
 
 function writeInt64(key: KeyWriter, value: bigint): void {
@@ -156,11 +165,11 @@ function writeInt64(key: KeyWriter, value: bigint): void {
 }
 
 function writeObject(key: KeyWriter, value: Doc): void {
-  for (const [name, field] of Object.entries(fieldsOf(value))) {
-    const type = field === undefined ? 'undefined' : typeOf(field)
+  for (const field of value.fields) {
+    const type = typeOf(field.value)
     key.byte(canonicalTypes[type])
-    key.text(name)
-    writePayload(key, type, field)
+    key.text(field.name)
+    writePayload(key, type, field.value)
   }
   key.byte(0)
 }
@@ -179,9 +188,9 @@ function writeBinary(key: KeyWriter, value: Binary): void {
   key.raw(bytes)
 }
 
-function writeRegex(key: KeyWriter, value: BSONRegExp | RegExp): void {
-  key.text(value instanceof RegExp ? value.source : value.pattern)
-  key.text(value instanceof RegExp ? value.flags : value.options)
+function writeRegex(key: KeyWriter, value: BSONRegExp): void {
+  key.text(value.pattern)
+  key.text(value.options)
 }
 
 const scratch = new KeyWriter()

@@ -1,8 +1,10 @@
 // The command `aggregate`, which also opens change streams.
 import { parsePipeline, runPipeline } from '../aggregate/pipeline.ts'
-import { isDoc, type Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
+import { isTrue } from '../expression/truth.ts'
 import { checkCollation, optionalCount, variablesOf, type CommandDefinition } from './command.ts'
 import { openCursor } from './cursor-commands.ts'
 import { openStream } from './open-stream.ts'
@@ -11,41 +13,39 @@ export const aggregate: CommandDefinition = {
   fields: [
     'pipeline',
     'cursor',
-    'explain',
     'allowDiskUse',
     'bypassDocumentValidation',
     'collation',
     'hint',
     'let',
   ],
-  writes: false,
+  reads: true,
   run(request) {
     const { engine, command, db } = request
     checkCollation(command)
     const stages = stagesOf(command)
-    if (!isDoc(command.cursor))
+    const cursor = command.get('cursor')
+    if (!isDoc(cursor))
       throw refusal(
         'FailedToParse',
         "The 'cursor' option is required, except for aggregate with the explain argument",
       )
-    const batchSize = optionalCount(command.cursor, 'batchSize') ?? 101
-    const name = targetOf(command.aggregate)
+    const batchSize = optionalCount(cursor, 'batchSize') ?? 101
+    const name = targetOf(command.get('aggregate'))
     const ns = `${db}.${name ?? '$cmd.aggregate'}`
-    const [first] = stages
-    if (first && '$changeStream' in first) {
+    if (stages[0]?.firstName === '$changeStream') {
       const stream = openStream(request, stages, name)
       return openCursor(request, ns, stream, { batchSize, stream })
     }
-    const last = stages.at(-1)
-    const writes = last !== undefined && ('$out' in last || '$merge' in last)
-    if (writes && isDoc(command.readConcern) && command.readConcern.level === 'linearizable') {
+    if (name === undefined)
       throw refusal(
-        'InvalidOptions',
-        '$out and $merge cannot be used with the read concern linearizable',
+        'InvalidNamespace',
+        "{aggregate: 1} is not valid for this pipeline; only '$changeStream' can start it here",
       )
-    }
-    const pipeline = parsePipeline(stages, { engine, db, variables: variablesOf(command) })
-    const output = runPipeline(pipeline, name, command.hint)
+    const allowDiskUse = isTrue(command.get('allowDiskUse'))
+    const pipeline = parsePipeline(stages, variablesOf(command), allowDiskUse)
+    const collection = engine.catalog.find(db, name)
+    const output = runPipeline(pipeline, engine, collection, command.get('hint'))
     return openCursor(request, ns, output, { batchSize })
   },
 }
@@ -60,12 +60,13 @@ function targetOf(target: unknown): string | undefined {
 }
 
 function stagesOf(command: Doc): Doc[] {
-  if (!Array.isArray(command.pipeline))
+  const pipeline = command.get('pipeline')
+  if (!Array.isArray(pipeline))
     throw refusal('TypeMismatch', "'pipeline' option must be specified as an array")
-  return command.pipeline.map((stage: unknown) => {
+  return pipeline.map((stage: unknown) => {
     if (!isDoc(stage))
       throw refusal('TypeMismatch', "Each element of the 'pipeline' array must be an object")
-    if (Object.keys(stage).length !== 1) {
+    if (stage.size !== 1) {
       throw locationRefusal(
         40323,
         'A pipeline stage specification object must contain exactly one field.',

@@ -1,10 +1,12 @@
 // Commands on databases and collections: `create`, `drop`, `dropDatabase`, `renameCollection`,
 // `collMod`, `listCollections`, `listDatabases`.
-import { isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal } from '../errors.ts'
 import { samePattern } from '../plan/planner.ts'
-import { parseFilter, truthy } from '../query/filter.ts'
+import { isTrue } from '../expression/truth.ts'
+import { parseFilter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection } from '../storage/catalog.ts'
@@ -49,9 +51,7 @@ export const create: CommandDefinition = {
     const { engine, command, db } = request
     const name = collectionName(request)
     checkCollation(command)
-    const option = unsupported.find(
-      (field) => command[field] !== undefined && command[field] !== false,
-    )
+    const option = unsupported.find((field) => command.has(field) && command.get(field) !== false)
     if (option) throw refusal('NotImplemented', `the option '${option}' of create is not supported`)
     if (!engine.catalog.find(db, name)) engine.catalog.create(db, name)
     return { body: {} }
@@ -85,14 +85,16 @@ export const renameCollection: CommandDefinition = {
     const { engine, command } = request
     if (request.db !== 'admin')
       throw refusal('Unauthorized', 'renameCollection may only be run against the admin database.')
-    const [from, to] = [command.renameCollection, command.to].map((ns) => splitNamespace(ns))
+    const [from, to] = [command.get('renameCollection'), command.get('to')].map((ns) =>
+      splitNamespace(ns),
+    )
     const collection = engine.catalog.find(...from!)
     if (!collection)
       throw refusal('NamespaceNotFound', `Source collection ${from!.join('.')} does not exist`)
     const target = engine.catalog.find(...to!)
     if (target === collection)
       throw refusal('IllegalOperation', "Can't rename a collection to itself")
-    if (target && !truthy(command.dropTarget))
+    if (target && !isTrue(command.get('dropTarget')))
       throw refusal('NamespaceExists', 'target namespace exists')
     if (target) engine.writer.drop(target)
     engine.writer.rename(collection, ...to!)
@@ -122,29 +124,32 @@ export const collMod: CommandDefinition = {
     const collection = engine.catalog.find(db, collectionName(request))
     if (!collection) throw refusal('NamespaceNotFound', 'ns does not exist')
     const unexpected = ['changeStreamPreAndPostImages', 'validator', 'expireAfterSeconds'].find(
-      (field) => command[field] !== undefined,
+      (field) => command.has(field),
     )
     if (unexpected)
       throw refusal('NotImplemented', `the option '${unexpected}' of collMod is not supported`)
     const change = optionalDoc(command, 'index')
-    if (Object.keys(change).length === 0) return { body: {} }
+    if (change.size === 0) return { body: {} }
+    const given = change.get('keyPattern')
+    const pattern = isDoc(given) ? given : undefined
     const index = collection.indexes.find(({ name, keyPattern }) =>
-      change.name === undefined
-        ? isDoc(change.keyPattern) && samePattern(keyPattern, change.keyPattern)
-        : name === change.name,
+      change.has('name')
+        ? name === change.get('name')
+        : pattern && samePattern(keyPattern, pattern),
     )
     if (!index) throw refusal('IndexNotFound', `cannot find index for ns ${collection.ns}`)
-    const seconds = toNumber(change.expireAfterSeconds)
+    const expiry = change.get('expireAfterSeconds')
+    const seconds = toNumber(expiry)
     if (seconds === undefined) throw refusal('InvalidOptions', 'no expireAfterSeconds field')
     engine.catalog.replaceIndexSpec(
       collection,
       index,
-      parseIndexSpec({ ...index.source, expireAfterSeconds: change.expireAfterSeconds }),
+      parseIndexSpec(index.source.with('expireAfterSeconds', expiry)),
     )
     return {
       body: {
-        expireAfterSeconds_old: index.source.expireAfterSeconds ?? null,
-        expireAfterSeconds_new: change.expireAfterSeconds,
+        expireAfterSeconds_old: index.source.get('expireAfterSeconds') ?? null,
+        expireAfterSeconds_new: expiry,
       },
     }
   },
@@ -155,7 +160,7 @@ export const listCollections: CommandDefinition = {
   run(request) {
     const { engine, command, db } = request
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
-    const nameOnly = truthy(command.nameOnly)
+    const nameOnly = isTrue(command.get('nameOnly'))
     const described = engine.catalog.list(db).map((collection) => describe(collection, nameOnly))
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
     return openCursor(
@@ -169,24 +174,32 @@ export const listCollections: CommandDefinition = {
 
 function describe(collection: Collection, nameOnly: boolean): Doc {
   const { name, uuid, options, indexes } = collection
-  if (nameOnly) return { name, type: 'collection' }
-  return {
-    name,
-    type: 'collection',
-    options,
-    info: { readOnly: false, uuid },
-    idIndex: indexes[0]!.source,
-  }
+  const named = Doc.of([
+    ['name', name],
+    ['type', 'collection'],
+  ])
+  if (nameOnly) return named
+  return named
+    .with('options', options)
+    .with(
+      'info',
+      Doc.of([
+        ['readOnly', false],
+        ['uuid', uuid],
+      ]),
+    )
+    .with('idIndex', indexes[0]!.source)
 }
 
 export const listDatabases: CommandDefinition = {
   fields: ['filter', 'nameOnly', 'authorizedDatabases'],
   run({ engine, command }) {
     const matches = compileFilter(parseFilter(optionalDoc(command, 'filter')))
-    const nameOnly = truthy(command.nameOnly)
-    const databases = engine.catalog
-      .databaseNames()
-      .map((name): Doc => (nameOnly ? { name } : { name, sizeOnDisk: 0, empty: false }))
+    const nameOnly = isTrue(command.get('nameOnly'))
+    const databases = engine.catalog.databaseNames().map((name) => {
+      const named = Doc.of([['name', name]])
+      return nameOnly ? named : named.with('sizeOnDisk', 0).with('empty', false)
+    })
     const found = databases.filter((doc) => matches(doc))
     return { body: { databases: found, ...(nameOnly ? {} : { totalSize: 0, totalSizeMb: 0 }) } }
   },

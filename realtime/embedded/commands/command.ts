@@ -1,9 +1,12 @@
 // What every command is given and returns, and the checks that commands share.
-import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
+import { Binary } from 'bson'
+import { Doc } from '../bson/doc.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, type Variables } from '../query/expression.ts'
+import { compileExpression } from '../expression/compile.ts'
+import type { Variables } from '../expression/expression.ts'
 import type { CursorBatch } from '../wire/message.ts'
 
 /** What a command may know about the connection that it came over, and do to it. */
@@ -21,7 +24,7 @@ export interface CommandRequest {
   readonly command: Doc
   readonly name: string
   readonly db: string
-  readonly sequences: ReadonlyMap<string, Uint8Array[]>
+  readonly sequences: ReadonlyMap<string, readonly Doc[]>
   readonly connection: ClientConnection
   /** Aborted when the server stops. Commands that wait must end then. */
   readonly stopping: AbortSignal
@@ -29,7 +32,7 @@ export interface CommandRequest {
 
 /** A command's reply: its fields and, if there is a cursor, a batch of documents as BSON. */
 export interface CommandReply {
-  body: Doc
+  body: Record<string, unknown>
   cursor?: CursorBatch
   /** Makes the next reply to the same request. It is used if the client accepts several. */
   next?: () => Promise<CommandReply>
@@ -44,6 +47,8 @@ export interface CommandDefinition {
    * can repeat it safely.
    */
   readonly writes?: boolean
+  /** Whether the command reads documents, and so takes a read concern. */
+  readonly reads?: boolean
   /** Whatever it throws becomes the error reply. */
   run(request: CommandRequest): CommandReply | Promise<CommandReply>
 }
@@ -76,7 +81,7 @@ const generalFields = new Set([
  */
 export function checkFields(name: string, command: Doc, known: readonly string[] | 'any'): void {
   if (known === 'any') return
-  for (const field of Object.keys(command)) {
+  for (const { name: field } of command.fields) {
     if (field === name || generalFields.has(field) || known.includes(field)) continue
     throw locationRefusal(40415, `BSON field '${name}.${field}' is an unknown field.`)
   }
@@ -84,7 +89,7 @@ export function checkFields(name: string, command: Doc, known: readonly string[]
 
 /** The name of the collection that a command works on. */
 export function collectionName(request: CommandRequest): string {
-  const name = request.command[request.name]
+  const name = request.command.get(request.name)
   if (typeof name !== 'string') {
     throw refusal('InvalidNamespace', `collection name has invalid type ${typeOf(name)}`)
   }
@@ -95,12 +100,13 @@ export function collectionName(request: CommandRequest): string {
 
 /** A whole number of at least 0; undefined if the field is absent. */
 export function optionalCount(command: Doc, field: string): number | undefined {
-  if (command[field] === undefined || command[field] === null) return undefined
-  const number = toNumber(command[field])
+  const value = command.get(field)
+  if (value === undefined || value === null) return undefined
+  const number = toNumber(value)
   if (number === undefined)
     throw refusal(
       'TypeMismatch',
-      `BSON field '${field}' is the wrong type '${typeOf(command[field])}', expected types '[long, int, decimal, double]'`,
+      `BSON field '${field}' is the wrong type '${typeOf(value)}', expected types '[long, int, decimal, double]'`,
     )
   if (number < 0)
     throw locationRefusal(
@@ -112,8 +118,8 @@ export function optionalCount(command: Doc, field: string): number | undefined {
 
 /** The document in a field; an empty document if the field is absent. */
 export function optionalDoc(command: Doc, field: string): Doc {
-  const value = command[field]
-  if (value === undefined || value === null) return {}
+  const value = command.get(field)
+  if (value === undefined || value === null) return Doc.empty
   if (!isDoc(value))
     throw refusal(
       'TypeMismatch',
@@ -124,29 +130,44 @@ export function optionalDoc(command: Doc, field: string): Doc {
 
 /** The variables that expressions of this command can use as `$$name`. */
 export function variablesOf(command: Doc): Variables {
-  return withConstants({ NOW: new Date() }, optionalDoc(command, 'let'))
+  return withConstants(new Map([['NOW', new Date()]]), optionalDoc(command, 'let'))
 }
 
 /** Adds variables whose values are given as constant expressions. */
 export function withConstants(variables: Variables, given: Doc): Variables {
-  const values = Object.entries(given).map(([name, value]) => [
-    name,
-    compileExpression(value, variables)({}),
-  ])
-  return { ...variables, ...(Object.fromEntries(values) as Doc) }
+  const values = given.fields.map(
+    ({ name, value }) => [name, compileExpression(value, variables).of(Doc.empty)] as const,
+  )
+  return new Map([...variables, ...values])
 }
 
 /** Refuses every collation other than the binary comparison `simple`. */
 export function checkCollation(holder: Doc): void {
-  const { collation } = holder
-  if (isDoc(collation) && Object.keys(collation).length > 0 && collation.locale !== 'simple') {
-    throw refusal('NotImplemented', `collation '${String(collation.locale)}' is not supported`)
-  }
+  const collation = holder.get('collation')
+  if (isDoc(collation) && collation.size > 0 && collation.get('locale') !== 'simple')
+    throw refusal('NotImplemented', 'this collation is not supported')
 }
 
 /** The id of the command's session in hex; undefined if it has no session. */
 export function sessionOf(command: Doc): string | undefined {
-  return isDoc(command.lsid)
-    ? String((command.lsid.id as { toString(format: string): string }).toString('hex'))
-    : undefined
+  const session = command.get('lsid')
+  const id = isDoc(session) ? session.get('id') : undefined
+  return id instanceof Binary ? id.toString('hex') : undefined
+}
+
+/** The documents of a command, which come as an array in its body or in a sequence. */
+export function givenDocs(request: CommandRequest, field: string): readonly Doc[] {
+  const given = request.sequences.get(field) ?? request.command.get(field)
+  if (!Array.isArray(given))
+    throw locationRefusal(
+      40414,
+      `BSON field '${request.name}.${field}' is missing but a required field`,
+    )
+  return given.map((doc: unknown) => {
+    if (isDoc(doc)) return doc
+    throw refusal(
+      'TypeMismatch',
+      `BSON field '${request.name}.${field}' holds something that is no object`,
+    )
+  })
 }

@@ -1,10 +1,12 @@
 // Opens cursors, and the commands on open cursors: `getMore`, `killCursors`, `endSessions`. A
 // `getMore` on a change stream waits for the next commit.
 import { Long } from 'bson'
-import { isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import type { Plain } from '../bson/encode.ts'
 import { toBigInt } from '../bson/numbers.ts'
 import {
   takeBatch,
+  type Batch,
   type ChangeStreamSource,
   type DocumentSource,
   type OpenCursor,
@@ -34,13 +36,13 @@ export interface CursorOptions {
 }
 
 /** Replies with the first batch. The cursor stays open if more documents may follow. */
-export function openCursor(
+export async function openCursor(
   request: CommandRequest,
   ns: string,
   source: DocumentSource,
   { batchSize, singleBatch = false, noTimeout = false, stream }: CursorOptions,
-): CommandReply {
-  const { documents, finished } = takeBatch(source, batchSize)
+): Promise<CommandReply> {
+  const { documents, finished } = await takeBatch(source, batchSize)
   const closed = stream ? stream.ended : finished || singleBatch
   const id = closed
     ? Long.ZERO
@@ -55,65 +57,67 @@ function reply(
   ns: string,
   stream?: ChangeStreamSource,
 ): CommandReply {
-  const rest: Doc = { ...(stream ? { postBatchResumeToken: stream.resumeToken } : {}), id, ns }
+  const rest: Plain = { ...(stream ? { postBatchResumeToken: stream.resumeToken } : {}), id, ns }
   return { body: {}, cursor: { batchName, documents, rest } }
 }
 
 export const getMore: CommandDefinition = {
   fields: ['collection', 'batchSize', 'term', 'lastKnownCommittedOpTime'],
-  run(request) {
+  async run(request) {
     const { engine, command, db } = request
-    if (!(command.getMore instanceof Long))
+    const id = command.get('getMore')
+    if (!(id instanceof Long))
       throw refusal(
         'TypeMismatch',
         "BSON field 'getMore.getMore' is the wrong type, expected type 'long'",
       )
-    const cursor = engine.cursors.find(command.getMore)
-    if (!cursor)
-      throw refusal('CursorNotFound', `cursor id ${command.getMore.toString()} not found`)
-    const ns = `${db}.${String(command.collection)}`
+    const cursor = engine.cursors.find(id)
+    if (!cursor) throw refusal('CursorNotFound', `cursor id ${id.toString()} not found`)
+    const ns = `${db}.${String(command.get('collection'))}`
     if (ns !== cursor.ns)
       throw refusal(
         'Unauthorized',
         `Requested getMore on namespace '${ns}', but cursor belongs to a different namespace ${cursor.ns}`,
       )
-    if (cursor.busy)
-      throw refusal('CursorInUse', `cursor id ${command.getMore.toString()} is already in use`)
+    if (cursor.busy) throw refusal('CursorInUse', `cursor id ${id.toString()} is already in use`)
     cursor.usedAt = Date.now()
     const size = optionalCount(command, 'batchSize') || Infinity
     if (cursor.stream) return moreOfStream(request, cursor, cursor.stream, size)
-    if (command.maxTimeMS !== undefined)
+    if (command.has('maxTimeMS'))
       throw refusal(
         'BadValue',
         'cannot set maxTimeMS on getMore command for a non-awaitData cursor',
       )
-    const { documents, finished } = takeBatch(cursor.source, size)
+    const { documents, finished } = await takeBatchOrClose(request, cursor, size)
     if (finished) engine.cursors.close(cursor.id)
     return reply('nextBatch', documents, finished ? Long.ZERO : cursor.id, cursor.ns)
   },
 }
 
-function moreOfStream(
+async function moreOfStream(
   request: CommandRequest,
   cursor: OpenCursor,
   stream: ChangeStreamSource,
   size: number,
-): CommandReply | Promise<CommandReply> {
-  const { documents } = takeBatchOrClose(request, cursor, size)
+): Promise<CommandReply> {
+  const { documents } = await takeBatchOrClose(request, cursor, size)
   if (documents.length > 0 || stream.ended) return streamReply(request, cursor, stream, documents)
   return awaitMore(request, cursor, stream, size)
 }
 
-function takeBatchOrClose(
+async function takeBatchOrClose(
   { engine }: CommandRequest,
   cursor: OpenCursor,
   size: number,
-): { documents: Uint8Array[] } {
+): Promise<Batch> {
+  cursor.busy = true
   try {
-    return takeBatch(cursor.source, size)
+    return await takeBatch(cursor.source, size)
   } catch (error) {
     engine.cursors.close(cursor.id)
     throw error
+  } finally {
+    cursor.busy = false
   }
 }
 
@@ -149,7 +153,7 @@ async function awaitMore(
       if (stopping.aborted) throw refusal('InterruptedAtShutdown', 'interrupted at shutdown')
       if (!engine.cursors.find(cursor.id))
         throw refusal('CursorNotFound', `cursor id ${cursor.id.toString()} was killed`)
-      const { documents } = takeBatchOrClose(request, cursor, size)
+      const { documents } = await takeBatchOrClose(request, cursor, size)
       const late = performance.now() >= deadline || connection.closed.aborted
       if (documents.length > 0 || stream.ended || late)
         return streamReply(request, cursor, stream, documents)
@@ -164,7 +168,7 @@ export const killCursors: CommandDefinition = {
   fields: ['cursors'],
   run(request) {
     collectionName(request)
-    const { cursors } = request.command
+    const cursors = request.command.get('cursors')
     if (!Array.isArray(cursors))
       throw locationRefusal(
         40414,
@@ -183,9 +187,9 @@ export const killCursors: CommandDefinition = {
 export const endSessions: CommandDefinition = {
   fields: [],
   run(request) {
-    const sessions = request.command[request.name]
+    const sessions = request.command.get(request.name)
     for (const lsid of Array.isArray(sessions) ? sessions : []) {
-      const id = isDoc(lsid) ? sessionOf({ lsid }) : undefined
+      const id = sessionOf(Doc.of([['lsid', lsid]]))
       if (id !== undefined) request.engine.cursors.closeSession(id)
     }
     return { body: {} }

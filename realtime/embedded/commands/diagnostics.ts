@@ -2,13 +2,13 @@
 // that tests control it with.
 import { hostname } from 'node:os'
 import { Long, ObjectId } from 'bson'
-import { isDoc, type Doc } from '../bson/codec.ts'
+import type { Plain } from '../bson/encode.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { refusal } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
 import { planQuery } from '../plan/planner.ts'
-import { parseFilter } from '../query/filter.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message.ts'
 import type { CommandDefinition, CommandReply, CommandRequest } from './command.ts'
 import { selectionOf } from './find.ts'
@@ -30,16 +30,16 @@ export const hello: CommandDefinition = {
   fields: 'any',
   run(request) {
     const { command, connection, engine } = request
-    if (isDoc(command.client) && isDoc(command.client.application)) {
-      const { name } = command.client.application
-      if (typeof name === 'string') connection.appName = name
-    }
-    const awaited = toNumber(command.maxAwaitTimeMS)
-    const topology = command.topologyVersion
+    const client = command.get('client')
+    const application = isDoc(client) ? client.get('application') : undefined
+    const appName = isDoc(application) ? application.get('name') : undefined
+    if (typeof appName === 'string') connection.appName = appName
+    const awaited = toNumber(command.get('maxAwaitTimeMS'))
+    const topology = command.get('topologyVersion')
     if (awaited === undefined || !isDoc(topology))
       return { body: description(engine, request.name) }
-    const known =
-      topology.processId instanceof ObjectId && topology.processId.equals(engine.processId)
+    const processId = topology.get('processId')
+    const known = processId instanceof ObjectId && processId.equals(engine.processId)
     if (!known) return { body: description(engine, request.name) }
     return awaitChange(request, awaited)
   },
@@ -60,7 +60,7 @@ function awaitChange(request: CommandRequest, ms: number): Promise<CommandReply>
   })
 }
 
-function description(engine: DatabaseEngine, name: string): Doc {
+function description(engine: DatabaseEngine, name: string): Record<string, unknown> {
   const me = engine.address
   const last = { ts: toTimestamp(engine.oplog.clock.now), t: Long.ONE }
   const now = new Date()
@@ -90,7 +90,7 @@ function description(engine: DatabaseEngine, name: string): Doc {
 
 function answering(
   fields: readonly string[],
-  body: (request: CommandRequest) => Doc,
+  body: (request: CommandRequest) => Record<string, unknown>,
 ): CommandDefinition {
   return { fields, run: (request) => ({ body: body(request) }) }
 }
@@ -137,15 +137,13 @@ export const getParameter = answering(
     'acceptApiVersion2',
   ],
   (request) => {
-    const all: Doc = {
+    const all: Plain = {
       enableTestCommands: request.engine.settings.testCommands,
       featureCompatibilityVersion: { version: '5.0' },
       requireApiVersion: false,
     }
-    const everything = request.command.getParameter === '*'
-    const wanted = Object.keys(all).filter(
-      (name) => everything || request.command[name] !== undefined,
-    )
+    const everything = request.command.get('getParameter') === '*'
+    const wanted = Object.keys(all).filter((name) => everything || request.command.has(name))
     if (wanted.length === 0) throw refusal('InvalidOptions', 'no option found to get')
     return Object.fromEntries(wanted.map((name) => [name, all[name]]))
   },
@@ -168,24 +166,17 @@ export const noTransactions = answering(['recoveryToken'], () => {
 
 /** `explain` of `find`, `count` and `distinct`: which indexes the query would use. */
 export const explain = answering(['verbosity'], ({ engine, command, db }) => {
-  const inner = command.explain
+  const inner = command.get('explain')
   if (!isDoc(inner)) throw refusal('TypeMismatch', 'explain needs a command')
-  const [name] = Object.keys(inner) as [string]
-  const collection = engine.catalog.find(db, String(inner[name]))
+  const name = inner.firstName
+  const ns = `${db}.${String(inner.get(name))}`
+  const collection = engine.catalog.find(db, String(inner.get(name)))
   const filterField = name === 'find' ? 'filter' : 'query'
   if (!['find', 'count', 'distinct'].includes(name))
     throw refusal('NotImplemented', `explain of ${name} is not supported`)
   const selection = selectionOf(inner, filterField)
-  if (!collection)
-    return {
-      queryPlanner: { namespace: `${db}.${String(inner[name])}`, winningPlan: { stage: 'EOF' } },
-    }
-  const queryPlan = planQuery(
-    collection,
-    selection.filter ?? parseFilter({}),
-    selection.sort,
-    selection.hint,
-  )
+  if (!collection) return { queryPlanner: { namespace: ns, winningPlan: { stage: 'EOF' } } }
+  const queryPlan = planQuery(collection, selection.filter, selection.sort, selection.hint)
   const scan = queryPlan.scans
     ? queryPlan.scans.map(({ index, reverse }) => ({
         stage: 'IXSCAN',
@@ -195,7 +186,7 @@ export const explain = answering(['verbosity'], ({ engine, command, db }) => {
         direction: reverse ? 'backward' : 'forward',
       }))
     : [{ stage: 'COLLSCAN', direction: queryPlan.reverseNatural ? 'backward' : 'forward' }]
-  const access: Doc = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
-  const winningPlan: Doc = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
+  const access: Plain = scan.length === 1 ? scan[0]! : { stage: 'OR', inputStages: scan }
+  const winningPlan: Plain = queryPlan.sorted ? access : { stage: 'SORT', inputStage: access }
   return { queryPlanner: { namespace: collection.ns, winningPlan, rejectedPlans: [] } }
 })

@@ -1,11 +1,14 @@
 // The only way from a message to its reply: fail points, the checks that apply to all commands, and
 // the command itself. Whatever is thrown on that way becomes MongoDB's error document here.
 import { Binary, Long } from 'bson'
-import { isDoc, type Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
+import type { Plain } from '../bson/encode.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import type { DatabaseEngine } from '../engine.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { toTimestamp } from '../oplog/clock.ts'
+import { pace } from '../pace.ts'
 import type { WireMessage } from '../wire/message.ts'
 import {
   checkFields,
@@ -27,8 +30,9 @@ export function dispatch(
   const { command, name, db, sequences } = message
   const request: CommandRequest = { engine, command, name, db, sequences, connection, stopping }
   try {
+    if (message.problem) throw message.problem
     const freshWrite = (): boolean =>
-      command.txnNumber !== undefined && !engine.retryableWrites.isRepeated(command)
+      command.has('txnNumber') && !engine.retryableWrites.isRepeated(command)
     const failure = engine.failPoints.failureFor(name, connection.appName, freshWrite)
     if (failure) return runWithFailure(request, failure)
     const reply = run(request)
@@ -96,57 +100,73 @@ function run(request: CommandRequest): CommandReply | Promise<CommandReply> {
 }
 
 /**
- * Applies the command's `maxTimeMS`. A command runs without a pause, so the store needs only one
- * deadline at a time. The `maxTimeMS` of a `getMore` is no deadline: it says how long to wait for
- * events.
+ * Applies the command's `maxTimeMS`. The `maxTimeMS` of a `getMore` is no limit: it says how long
+ * to wait for events.
  */
 function runWithDeadline(
   request: CommandRequest,
   known: CommandDefinition,
 ): CommandReply | Promise<CommandReply> {
-  const { store } = request.engine
-  const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.maxTimeMS) ?? 0)
-  store.deadline = ms > 0 ? performance.now() + ms : Infinity
-  try {
-    return known.run(request)
-  } finally {
-    store.deadline = Infinity
-  }
+  const ms = request.name === 'getMore' ? 0 : (toNumber(request.command.get('maxTimeMS')) ?? 0)
+  pace.begin(ms > 0 ? ms : Infinity)
+  return known.run(request)
 }
 
 function checkCommon({ command }: CommandRequest, known: CommandDefinition): void {
-  if (command.autocommit !== undefined || command.startTransaction !== undefined) {
+  if (command.has('autocommit') || command.has('startTransaction')) {
     // With `IllegalOperation`, the driver would advise to turn off retryable writes.
     throw refusal(
       'OperationNotSupportedInTransaction',
       'Multi-document transactions are not supported by this server',
     )
   }
-  if (command.txnNumber !== undefined && !known.writes) {
+  if (command.has('txnNumber') && !known.writes) {
     throw refusal(
       'IllegalOperation',
       'Retryable writes are only supported by insert, update, delete and findAndModify',
     )
   }
-  if (isDoc(command.readConcern) && command.readConcern.level === 'snapshot') {
-    throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
-  }
-  if (command.apiVersion !== undefined && command.apiVersion !== '1') {
+  const concern = command.get('readConcern')
+  if (isDoc(concern)) checkReadConcern(concern, known.reads === true)
+  if (command.has('apiVersion') && command.get('apiVersion') !== '1') {
     throw refusal('APIVersionError', 'API version must be "1"')
   }
+}
+
+const readConcernLevels = ['local', 'available', 'majority', 'linearizable', 'snapshot']
+const readConcernFields = ['level', 'afterClusterTime', 'atClusterTime', 'provenance']
+
+/** Refuses a read concern that a single node can't keep, or that no server knows. */
+function checkReadConcern(concern: Doc, reads: boolean): void {
+  const unknown = concern.fields.find(({ name }) => !readConcernFields.includes(name))
+  if (unknown)
+    throw refusal('InvalidOptions', `Unrecognized option in readConcern: ${unknown.name}`)
+  const level = concern.get('level')
+  if (level === undefined) return
+  if (typeof level !== 'string')
+    throw refusal('TypeMismatch', '"level" had the wrong type. Expected string')
+  if (!readConcernLevels.includes(level))
+    throw refusal(
+      'FailedToParse',
+      "readConcern.level must be either 'local', 'majority', 'linearizable', 'available', or 'snapshot'",
+    )
+  if (level === 'snapshot' || concern.has('atClusterTime'))
+    throw refusal('InvalidOptions', 'read concern level snapshot is not supported')
+  if (!reads && level !== 'local')
+    throw refusal('InvalidOptions', `the command does not support read concern ${level}`)
 }
 
 function completed(request: CommandRequest, reply: CommandReply): CommandReply {
   reply.body.ok ??= 1
   const problem = commands.get(request.name)?.writes
-    ? writeConcernError(request.command.writeConcern)
+    ? writeConcernError(request.command.get('writeConcern'))
     : undefined
   if (problem) reply.body.writeConcernError = problem
   addClusterTime(request.engine, reply.body)
   return reply
 }
 
-function addClusterTime(engine: DatabaseEngine, body: Doc): void {
+function addClusterTime(engine: DatabaseEngine, body: Record<string, unknown>): void {
   const time = toTimestamp(engine.oplog.clock.now)
   body.$clusterTime = {
     clusterTime: time,
@@ -159,14 +179,15 @@ function addClusterTime(engine: DatabaseEngine, body: Doc): void {
  * The error for a write concern that a single node without named modes can't satisfy. The write
  * itself has been done.
  */
-function writeConcernError(concern: unknown): Doc | undefined {
-  if (!isDoc(concern) || concern.w === undefined || concern.w === 'majority') return undefined
-  const nodes = toNumber(concern.w)
+function writeConcernError(concern: unknown): Plain | undefined {
+  const w = isDoc(concern) ? concern.get('w') : undefined
+  if (w === undefined || w === 'majority') return undefined
+  const nodes = toNumber(w)
   if (nodes === undefined)
     return {
       code: 79,
       codeName: 'UnknownReplWriteConcern',
-      errmsg: `No write concern mode named '${String(concern.w)}' found in replica set configuration`,
+      errmsg: `No write concern mode named '${String(w)}' found in replica set configuration`,
     }
   if (nodes <= 1) return undefined
   return {
@@ -199,13 +220,13 @@ export function errorReply(
       ? error
       : refusal('InternalError', error instanceof Error ? error.message : String(error))
   const labels = [...known.labels]
-  if (request?.command.txnNumber !== undefined && retryableWriteCodes.has(known.code))
+  if (request?.command.has('txnNumber') && retryableWriteCodes.has(known.code))
     labels.push('RetryableWriteError')
   if (known.codeName === 'ChangeStreamFatalError' || known.codeName === 'ChangeStreamHistoryLost')
     labels.push('NonResumableChangeStreamError')
   if (request && atCursor && readsStream(request) && resumableCodes.has(known.code))
     labels.push('ResumableChangeStreamError')
-  const body: Doc = {
+  const body: Record<string, unknown> = {
     ok: 0,
     errmsg: known.message,
     code: known.code,
@@ -218,15 +239,11 @@ export function errorReply(
 }
 
 function readsStream({ engine, name, command }: CommandRequest): boolean {
-  if (name === 'aggregate')
-    return (
-      Array.isArray(command.pipeline) &&
-      isDoc(command.pipeline[0]) &&
-      '$changeStream' in command.pipeline[0]
-    )
-  return (
-    name === 'getMore' &&
-    command.getMore instanceof Long &&
-    engine.cursors.find(command.getMore)?.stream !== undefined
-  )
+  if (name === 'aggregate') {
+    const pipeline = command.get('pipeline')
+    const first: unknown = Array.isArray(pipeline) ? pipeline[0] : undefined
+    return isDoc(first) && first.firstName === '$changeStream'
+  }
+  const id = command.get('getMore')
+  return name === 'getMore' && id instanceof Long && engine.cursors.find(id)?.stream !== undefined
 }

@@ -1,9 +1,11 @@
 // The fail points that drivers' tests need. They make commands fail on demand, as in a mongod with
 // test commands enabled.
-import { isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { codeNameOf, refusal, ServerError } from '../errors.ts'
-import { truthy } from '../query/filter.ts'
+import { isTrue } from '../expression/truth.ts'
+import {} from '../query/filter.ts'
 
 /** What a fail point does to a command. */
 export interface InjectedFailure {
@@ -41,21 +43,22 @@ export class FailPoints {
 
   /** Carries out the command `configureFailPoint`. */
   configure(command: Doc): void {
-    const name = command.configureFailPoint
+    const name = command.get('configureFailPoint')
     if (typeof name !== 'string' || !failPointNames.has(name)) {
       throw refusal('BadValue', `there is no fail point named '${String(name)}'`)
     }
-    const { mode } = command
-    const skip = isDoc(mode) ? toNumber(mode.skip) : undefined
+    const mode = command.get('mode')
+    const skip = isDoc(mode) ? toNumber(mode.get('skip')) : undefined
     const times = timesOf(mode)
     if (times === undefined)
       throw refusal('BadValue', "mode must be 'off', 'alwaysOn', {times: n} or {skip: n}")
-    if (times > 0 && name === 'failCommand' && !isDoc(command.data))
+    const data = command.get('data')
+    if (times > 0 && name === 'failCommand' && !isDoc(data))
       throw refusal('BadValue', 'failCommand needs data')
     this.#armed.set(name, {
       remaining: times,
       skip: skip ?? 0,
-      data: isDoc(command.data) ? command.data : {},
+      data: isDoc(data) ? data : Doc.empty,
     })
   }
 
@@ -88,23 +91,26 @@ export class FailPoints {
 }
 
 function timesOf(mode: unknown): number | undefined {
-  if (isDoc(mode)) return mode.skip === undefined ? toNumber(mode.times) : Infinity
+  if (isDoc(mode)) return mode.get('skip') === undefined ? toNumber(mode.get('times')) : Infinity
   return mode === 'alwaysOn' ? Infinity : mode === 'off' ? 0 : undefined
 }
 
 function selects(data: Doc, name: string, appName: string | undefined): boolean {
-  if (!Array.isArray(data.failCommands) || !data.failCommands.includes(name)) return false
-  return data.appName === undefined || data.appName === appName
+  const names = data.get('failCommands')
+  if (!Array.isArray(names) || !names.includes(name)) return false
+  return (data.get('appName') ?? appName) === appName
 }
 
 function failureOf(data: Doc, atCursor: boolean): InjectedFailure {
-  const labels = Array.isArray(data.errorLabels) ? (data.errorLabels as string[]) : undefined
-  const code = toNumber(data.errorCode)
+  const given = data.get('errorLabels')
+  const labels = Array.isArray(given) ? (given as string[]) : undefined
+  const concernError = data.get('writeConcernError')
+  const code = toNumber(data.get('errorCode'))
   return {
-    blockMs: truthy(data.blockConnection) ? (toNumber(data.blockTimeMS) ?? 0) : 0,
-    closeConnection: truthy(data.closeConnection) ? 'instead' : undefined,
+    blockMs: isTrue(data.get('blockConnection')) ? (toNumber(data.get('blockTimeMS')) ?? 0) : 0,
+    closeConnection: isTrue(data.get('closeConnection')) ? 'instead' : undefined,
     error: code === undefined ? undefined : failure(code, labels ?? []),
-    writeConcernError: isDoc(data.writeConcernError) ? data.writeConcernError : undefined,
+    writeConcernError: isDoc(concernError) ? concernError : undefined,
     errorLabels: labels,
     atCursor,
   }
@@ -125,8 +131,8 @@ function failure(code: number, labels: string[]): ServerError {
  * done. The connection is closed in both cases.
  */
 function lostWrite(data: Doc): InjectedFailure {
-  const before = toNumber(data.failBeforeCommitExceptionCode)
-  const close = data.closeConnection === undefined || truthy(data.closeConnection)
+  const before = toNumber(data.get('failBeforeCommitExceptionCode'))
+  const close = data.get('closeConnection') === undefined || isTrue(data.get('closeConnection'))
   return {
     blockMs: 0,
     closeConnection: close ? (before === undefined ? 'after' : 'instead') : undefined,

@@ -1,11 +1,16 @@
 // The command `findAndModify`. It changes or deletes one document and returns the document as it
 // was before or after.
-import { decode, isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import type { Plain } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
-import { parseFilter, truthy } from '../query/filter.ts'
-import { compileProjection } from '../query/projection.ts'
-import type { SelectedRow, Selection } from '../query/select.ts'
+import { isTrue } from '../expression/truth.ts'
+import { parseFilter } from '../query/filter.ts'
+import { compileFilter } from '../query/match.ts'
+import type { MatchTrace } from '../query/path.ts'
+import { compileProjection, type Projection } from '../query/projection.ts'
+import type { Selection } from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
+import type { Collection } from '../storage/catalog.ts'
 import { parseUpdate } from '../update/update.ts'
 import {
   checkCollation,
@@ -15,7 +20,8 @@ import {
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
-import { insertBuilt, selectAll, usesPosition } from './update.ts'
+import { matchingRows } from './matching-rows.ts'
+import { insertBuilt, usesPosition } from './update.ts'
 
 export const findAndModify: CommandDefinition = {
   fields: [
@@ -33,20 +39,20 @@ export const findAndModify: CommandDefinition = {
     'let',
   ],
   writes: true,
-  run(request) {
+  async run(request) {
     const { engine, command } = request
     checkCollation(command)
-    const removing = truthy(command.remove)
-    if (removing === (command.update !== undefined))
+    const removing = isTrue(command.get('remove'))
+    if (removing === command.has('update'))
       throw refusal(
         'FailedToParse',
         removing
           ? 'Cannot specify both an update and remove=true'
           : 'Either an update or remove=true must be specified',
       )
-    if (removing && truthy(command.upsert))
+    if (removing && isTrue(command.get('upsert')))
       throw refusal('FailedToParse', 'Cannot specify both upsert=true and remove=true')
-    if (removing && truthy(command.new))
+    if (removing && isTrue(command.get('new')))
       throw refusal(
         'FailedToParse',
         "Cannot specify both new=true and remove=true; 'remove' always returns the deleted document",
@@ -55,64 +61,88 @@ export const findAndModify: CommandDefinition = {
     const number = retry?.numberOf(0) ?? 0
     const repeated = retry?.find(number)
     if (repeated) return { body: { ...repeated, retriedStmtId: number } }
-    // An outcome that can't be shown must not have been written either.
-    const outcome = engine.writer.atomically(() => modify(request, removing))
+    const outcome = await modify(request, removing)
     retry?.add(number, outcome)
     retry?.save()
     return { body: { ...outcome } }
   },
 }
 
-function modify(request: CommandRequest, removing: boolean): Doc {
+async function modify(request: CommandRequest, removing: boolean): Promise<Plain> {
   const { engine, command, db } = request
-  const name = collectionName(request)
   const variables = variablesOf(command)
   const fields = optionalDoc(command, 'fields')
-  const projection =
-    Object.keys(fields).length > 0 ? compileProjection(fields, variables) : undefined
+  const projection = fields.size > 0 ? compileProjection(fields, variables) : undefined
+  const u = command.get('update')
+  const change = removing ? undefined : parseUpdate(u, command.get('arrayFilters'), variables)
   const selection: Selection = {
     filter: parseFilter(optionalDoc(command, 'query'), variables),
-    sort: parseSort(command.sort ?? undefined),
+    sort: parseSort(command.get('sort') ?? undefined),
     limit: 1,
-    hint: command.hint,
-    positional: usesPosition(command.update) || projection?.positional === true,
+    hint: command.get('hint'),
+    positional: usesPosition(u) || projection?.positional === true,
   }
-  const collection = engine.catalog.find(db, name)
-  const found = collection ? selectAll(engine, collection, selection)[0] : undefined
-  const show = (bytes: Uint8Array | undefined): Doc | null => {
-    if (!bytes) return null
-    const doc = decode(bytes)
-    return projection ? projection.project(doc, found?.position) : doc
+  const matches = compileFilter(selection.filter)
+  for (;;) {
+    const collection = engine.catalog.find(db, collectionName(request))
+    const [found] = collection ? await matchingRows(engine, collection, selection) : []
+    const bytes = found && engine.documents.find(collection!, found.row)
+    const trace: MatchTrace = { index: undefined }
+    // The document may have changed while it was looked for.
+    if (found && !(bytes && matches(Doc.read(bytes), trace))) continue
+    const existing = found && { collection: collection!, row: found.row, before: Doc.read(bytes!) }
+    // An outcome that can't be shown must not have been written either.
+    return engine.writer.atomicallyOn(collection, () => {
+      if (!existing) return change ? upsert(request, selection, change, projection) : missing
+      if (!change) {
+        engine.writer.delete(existing.collection, existing.row, bytes!)
+        return { lastErrorObject: { n: 1 }, value: show(existing.before, projection, trace) }
+      }
+      return applyTo(request, existing, change, projection, trace)
+    })
   }
-  if (removing) {
-    if (found) engine.writer.delete(collection!, found.row, found.bytes)
-    return { lastErrorObject: { n: found ? 1 : 0 }, value: show(found?.bytes) }
-  }
-  return change(request, name, selection, found, show)
 }
 
-function change(
-  { engine, command, db }: CommandRequest,
-  name: string,
-  selection: Selection,
-  found: SelectedRow | undefined,
-  show: (bytes: Uint8Array | undefined) => Doc | null,
-): Doc {
-  const update = parseUpdate(command.update, command.arrayFilters, variablesOf(command))
-  if (found) {
-    const updated = update.apply(found.bytes, found.position)
-    if (updated) engine.writer.update(engine.collection(db, name), found.row, found.bytes, updated)
-    const shown = truthy(command.new) ? (updated?.bytes ?? found.bytes) : found.bytes
-    return { lastErrorObject: { n: 1, updatedExisting: true }, value: show(shown) }
-  }
-  if (!truthy(command.upsert))
-    return { lastErrorObject: { n: 0, updatedExisting: false }, value: null }
-  const doc = insertBuilt(engine, db, name, selection, update)
-  const fields = isDoc(command.fields)
-    ? compileProjection(command.fields, variablesOf(command))
-    : undefined
+const missing: Plain = { lastErrorObject: { n: 0 }, value: null }
+
+interface Existing {
+  readonly collection: Collection
+  readonly row: number
+  readonly before: Doc
+}
+
+function applyTo(
+  { engine, command }: CommandRequest,
+  { collection, row, before }: Existing,
+  change: ReturnType<typeof parseUpdate>,
+  projection: Projection | undefined,
+  trace: MatchTrace,
+): Plain {
+  const updated = change.apply(before, trace.index)
+  if (updated) engine.writer.update(collection, row, before, updated)
+  const shown = isTrue(command.get('new')) ? (updated?.doc ?? before) : before
   return {
-    lastErrorObject: { n: 1, updatedExisting: false, upserted: doc._id },
-    value: truthy(command.new) ? (fields ? fields.project(doc) : doc) : null,
+    lastErrorObject: { n: 1, updatedExisting: true },
+    value: show(shown, projection, trace),
   }
+}
+
+function upsert(
+  request: CommandRequest,
+  selection: Selection,
+  change: ReturnType<typeof parseUpdate>,
+  projection: Projection | undefined,
+): Plain {
+  const { command } = request
+  if (!isTrue(command.get('upsert')))
+    return { lastErrorObject: { n: 0, updatedExisting: false }, value: null }
+  const doc = insertBuilt(request, selection, change)
+  return {
+    lastErrorObject: { n: 1, updatedExisting: false, upserted: doc.get('_id') },
+    value: isTrue(command.get('new')) ? show(doc, projection, { index: undefined }) : null,
+  }
+}
+
+function show(doc: Doc, projection: Projection | undefined, { index }: MatchTrace): Doc {
+  return projection ? projection.project(doc, index) : doc
 }

@@ -1,13 +1,24 @@
 // The commands that only read with a filter: `find`, `count`, `distinct`.
-import { decode, isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { valueBytes } from '../bson/encode.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { keyOf } from '../bson/order.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { parseFilter, truthy } from '../query/filter.ts'
+import { pace, pause } from '../pace.ts'
+import { isTrue } from '../expression/truth.ts'
+import { parseFilter } from '../query/filter.ts'
 import { someValue } from '../query/path.ts'
 import { compileProjection } from '../query/projection.ts'
-import { documentSource, projectedSource, select, type Selection } from '../query/select.ts'
+import {
+  documentSource,
+  projectedSource,
+  select,
+  type SelectedRow,
+  type SelectedRows,
+  type Selection,
+} from '../query/select.ts'
 import { parseSort } from '../query/sort.ts'
 import {
   checkCollation,
@@ -45,95 +56,121 @@ const findFields = [
 
 export const find: CommandDefinition = {
   fields: findFields,
+  reads: true,
   run(request) {
     const { command, db } = request
     const name = collectionName(request)
     for (const option of ['tailable', 'awaitData', 'returnKey', 'showRecordId', 'min', 'max']) {
-      if (truthy(command[option]))
+      if (isTrue(command.get(option)))
         throw refusal('NotImplemented', `the option '${option}' of find is not supported`)
     }
     const source = sourceOf(request, name)
-    const singleBatch = truthy(command.singleBatch)
+    const singleBatch = isTrue(command.get('singleBatch'))
     const batchSize = optionalCount(command, 'batchSize') ?? 101
     return openCursor(request, `${db}.${name}`, source, {
       batchSize: singleBatch ? Infinity : batchSize,
       singleBatch,
-      noTimeout: truthy(command.noCursorTimeout),
+      noTimeout: isTrue(command.get('noCursorTimeout')),
     })
   },
 }
 
 function sourceOf(request: CommandRequest, name: string): DocumentSource {
   const { engine, command, db } = request
-  const variables = variablesOf(command)
   const spec = optionalDoc(command, 'projection')
-  const projection = Object.keys(spec).length > 0 ? compileProjection(spec, variables) : undefined
+  const projection = spec.size > 0 ? compileProjection(spec, variablesOf(command)) : undefined
   const selection: Selection = {
     ...selectionOf(command, 'filter'),
     positional: projection?.positional === true,
+    allowDiskUse: isTrue(command.get('allowDiskUse')),
   }
   const collection = engine.catalog.find(db, name)
   if (!collection) return documentSource([])
-  return projectedSource(select(engine.store, collection, selection), projection)
+  return projectedSource(select(engine, collection, selection), projection)
 }
 
 /** The filter, sort, skip, limit and hint of a command. */
 export function selectionOf(command: Doc, filterField: string): Selection {
   checkCollation(command)
+  const hint = command.get('hint')
   return {
     filter: parseFilter(optionalDoc(command, filterField), variablesOf(command)),
-    sort: parseSort(command.sort),
+    sort: parseSort(command.get('sort')),
     skip: optionalCount(command, 'skip'),
     limit: optionalCount(command, 'limit'),
-    hint: isDoc(command.hint) && Object.keys(command.hint).length === 0 ? undefined : command.hint,
+    hint: isDoc(hint) && hint.size === 0 ? undefined : hint,
   }
 }
 
 export const count: CommandDefinition = {
   fields: ['query', 'limit', 'skip', 'hint', 'collation', 'fields', 'let'],
-  run(request) {
+  reads: true,
+  async run(request) {
     const { engine, command, db } = request
     const collection = engine.catalog.find(db, collectionName(request))
     // For `count`, a negative limit means the same as a positive one.
-    const limit = Math.abs(toNumber(command.limit) ?? 0)
-    const selection = { ...selectionOf({ ...command, limit }, 'query'), limit }
+    const limit = Math.abs(toNumber(command.get('limit')) ?? 0)
+    const selection = { ...selectionOf(command.without('limit'), 'query'), limit }
     if (!collection) return { body: { n: 0 } }
     const { filter } = selection
     if (filter.kind === 'and' && filter.filters.length === 0) {
-      const rest = Math.max(0, engine.documents.count(collection) - (selection.skip ?? 0))
+      const all = await engine.documents.count(collection)
+      const rest = Math.max(0, all - (selection.skip ?? 0))
       return { body: { n: limit > 0 ? Math.min(limit, rest) : rest } }
     }
-    const rows = select(engine.store, collection, selection)
     let n = 0
-    while (rows.next()) n++
+    await eachRow(select(engine, collection, selection), () => n++)
     return { body: { n } }
   },
 }
 
+/** Visits all rows, in portions between which others have a turn. */
+async function eachRow(rows: SelectedRows, visit: (row: SelectedRow) => void): Promise<void> {
+  for (let row = rows.next(); row; row = rows.next()) {
+    if (row === pause) {
+      rows.pause()
+      await pace.rest()
+    } else {
+      visit(row)
+    }
+  }
+}
+
 export const distinct: CommandDefinition = {
   fields: ['key', 'query', 'collation', 'hint', 'let'],
-  run(request) {
+  reads: true,
+  async run(request) {
     const { engine, command, db } = request
-    const { key } = command
+    const key = command.get('key')
     if (typeof key !== 'string')
       throw locationRefusal(40414, "BSON field 'distinct.key' is missing but a required field")
     const collection = engine.catalog.find(db, collectionName(request))
     const selection = selectionOf(command, 'query')
     const values = new Map<string, unknown>()
-    if (collection) {
-      const rows = select(engine.store, collection, selection)
-      for (let row = rows.next(); row; row = rows.next()) collect(decode(row.bytes), key, values)
-    }
+    let bytes = 0
+    if (collection)
+      await eachRow(select(engine, collection, selection), (row) => {
+        bytes += collect(Doc.read(row.bytes), key, values)
+        if (bytes > MAX_DISTINCT_BYTES) throw locationRefusal(17217, 'distinct too big, 16mb cap')
+      })
     return { body: { values: [...values.values()] } }
   },
 }
 
-function collect(doc: Doc, key: string, values: Map<string, unknown>): void {
+const MAX_DISTINCT_BYTES = 16 * 1024 * 1024
+
+/** Adds the values that are new. Returns the number of their bytes. */
+function collect(doc: Doc, key: string, values: Map<string, unknown>): number {
+  let bytes = 0
   someValue(doc, key.split('.'), true, (value) => {
     if (value !== undefined && !Array.isArray(value)) {
       const name = keyOf(value).toString('latin1')
-      if (!values.has(name)) values.set(name, value)
+      if (!values.has(name)) {
+        values.set(name, value)
+        bytes += valueBytes(value).length
+      }
     }
     return false
   })
+  return bytes
 }

@@ -1,6 +1,8 @@
 // The commands `createIndexes`, `listIndexes` and `dropIndexes`.
-import { encode, isDoc, type Doc } from '../bson/codec.ts'
+import { encode } from '../bson/encode.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
+import { pace } from '../pace.ts'
 import { samePattern } from '../plan/planner.ts'
 import { documentSource } from '../query/select.ts'
 import type { Collection, Index } from '../storage/catalog.ts'
@@ -17,15 +19,16 @@ import { openCursor } from './cursor-commands.ts'
 /** `createIndexes` creates all the indexes or none of them. */
 export const createIndexes: CommandDefinition = {
   fields: ['indexes', 'commitQuorum', 'ignoreUnknownIndexOptions'],
-  run(request) {
+  async run(request) {
     const { engine, command, db } = request
     const name = collectionName(request)
-    if (!Array.isArray(command.indexes) || command.indexes.length === 0)
+    const given = command.get('indexes')
+    if (!Array.isArray(given) || given.length === 0)
       throw refusal('BadValue', 'Must specify at least one index to create')
-    const specs = command.indexes.map((spec: unknown) => {
+    const specs = given.map((spec: unknown) => {
       if (!isDoc(spec))
         throw refusal('TypeMismatch', 'The elements of the indexes array must be objects')
-      if (spec.name === undefined)
+      if (!spec.has('name'))
         throw refusal(
           'FailedToParse',
           "Error in specification: The 'name' field is a required property of an index specification",
@@ -34,11 +37,13 @@ export const createIndexes: CommandDefinition = {
     })
     const created = engine.catalog.find(db, name) === undefined
     const collection = engine.collection(db, name)
+    // Another client may be building the same index.
+    while (!collection.dropped && collection.indexes.some(isUnfinished)) await pace.rest()
     const before = collection.indexes.length
     const missing = specs.filter(
       (spec, at) => !exists(collection.indexes, spec) && !exists(specs.slice(0, at), spec),
     )
-    engine.writer.atomically(() => add(request, collection, missing))
+    await add(request, collection, missing)
     const note = missing.length === 0 ? { note: 'all indexes already exist' } : {}
     return {
       body: {
@@ -51,20 +56,25 @@ export const createIndexes: CommandDefinition = {
   },
 }
 
-function add(
+function isUnfinished(index: Index): boolean {
+  return index.builtTo !== Infinity
+}
+
+async function add(
   { engine }: CommandRequest,
   collection: Collection,
   specs: readonly IndexSpec[],
-): void {
+): Promise<void> {
   const added: Index[] = []
   try {
     for (const spec of specs) {
       const index = engine.catalog.addIndex(collection, spec)
       added.push(index)
-      engine.documents.build(collection, index)
+      await engine.documents.build(collection, index)
     }
+    for (const index of added) engine.catalog.finishIndex(index)
   } catch (error) {
-    collection.indexes.splice(collection.indexes.length - added.length, added.length)
+    for (const index of added) if (!index.dropped) engine.catalog.dropIndex(collection, index)
     throw error
   }
 }
@@ -104,12 +114,12 @@ function exists(present: readonly IndexSpec[], spec: IndexSpec): boolean {
 
 function sameOption(a: IndexSpec, b: IndexSpec, option: string): boolean {
   const value = (spec: IndexSpec): unknown =>
-    spec.source[option] === false ? undefined : spec.source[option]
+    spec.source.get(option) === false ? undefined : spec.source.get(option)
   return Buffer.compare(encode({ v: value(a) }), encode({ v: value(b) })) === 0
 }
 
 function show(spec: IndexSpec): string {
-  return JSON.stringify(spec.source)
+  return `{ name: "${spec.name}", key: { ${spec.fields.join(', ')} } }`
 }
 
 export const listIndexes: CommandDefinition = {
@@ -118,7 +128,9 @@ export const listIndexes: CommandDefinition = {
     const { command, db } = request
     const collection = existing(request)
     const batchSize = optionalCount(optionalDoc(command, 'cursor'), 'batchSize') ?? Infinity
-    const source = documentSource(collection.indexes.map(({ source: spec }) => spec))
+    const source = documentSource(
+      collection.indexes.filter((index) => !isUnfinished(index)).map(({ source: spec }) => spec),
+    )
     return openCursor(request, `${db}.$cmd.listIndexes.${collection.name}`, source, { batchSize })
   },
 }
@@ -137,7 +149,7 @@ export const dropIndexes: CommandDefinition = {
     const { engine, command } = request
     const collection = existing(request)
     const nIndexesWas = collection.indexes.length
-    const dropped = targets(collection, command.index)
+    const dropped = targets(collection, command.get('index'))
     engine.writer.atomically(() =>
       dropped.forEach((index) => engine.catalog.dropIndex(collection, index)),
     )
@@ -149,11 +161,11 @@ function targets(collection: Collection, wanted: unknown): Index[] {
   if (wanted === '*') return collection.indexes.filter((index) => index.name !== '_id_')
   if (Array.isArray(wanted)) return wanted.flatMap((name: unknown) => targets(collection, name))
   const found = collection.indexes.find((index) =>
-    isDoc(wanted) ? samePattern(index.keyPattern, wanted as Doc) : index.name === wanted,
+    isDoc(wanted) ? samePattern(index.keyPattern, wanted) : index.name === wanted,
   )
   if (!found) {
     const what = isDoc(wanted)
-      ? `can't find index with key: ${JSON.stringify(wanted)}`
+      ? `can't find index with key: { ${wanted.fields.map((field) => field.name).join(', ')} }`
       : `index not found with name [${String(wanted)}]`
     throw refusal('IndexNotFound', what)
   }

@@ -2,15 +2,18 @@
 // them.
 import { Timestamp } from 'bson'
 import { compileDocumentStage } from '../aggregate/document-stages.ts'
-import { decode, isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
 import { ChangeStream, type ChangeStreamSpec } from '../oplog/change-stream.ts'
 import { fromTimestamp } from '../oplog/clock.ts'
 import type { OplogEntry } from '../oplog/oplog.ts'
 import { parseToken } from '../oplog/token.ts'
-import type { Variables } from '../query/expression.ts'
-import { parseFilter, truthy } from '../query/filter.ts'
+import type { Variables } from '../expression/expression.ts'
+import { isTrue } from '../expression/truth.ts'
+import { parseFilter } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
+import { pause } from '../pace.ts'
 import { select } from '../query/select.ts'
 import { checkFields, optionalDoc, variablesOf, type CommandRequest } from './command.ts'
 
@@ -33,12 +36,12 @@ export function openStream(
   const [first, ...rest] = stages as [Doc, ...Doc[]]
   const spec = optionalDoc(first, '$changeStream')
   checkFields('$changeStream', spec, specFields)
-  if (truthy(spec.showExpandedEvents))
+  if (isTrue(spec.get('showExpandedEvents')))
     throw refusal('NotImplemented', 'showExpandedEvents is not supported')
-  if (spec.fullDocumentBeforeChange !== undefined && spec.fullDocumentBeforeChange !== 'off') {
+  if ((spec.get('fullDocumentBeforeChange') ?? 'off') !== 'off') {
     throw refusal('NotImplemented', 'pre-images are not supported')
   }
-  const all = truthy(spec.allChangesForCluster)
+  const all = isTrue(spec.get('allChangesForCluster'))
   if (all && (request.db !== 'admin' || collection !== undefined)) {
     throw refusal(
       'InvalidOptions',
@@ -54,29 +57,30 @@ export function openStream(
 }
 
 function startOf(spec: Doc): ChangeStreamSpec['start'] {
-  const given = ['resumeAfter', 'startAfter', 'startAtOperationTime'].filter(
-    (name) => spec[name] !== undefined,
+  const given = ['resumeAfter', 'startAfter', 'startAtOperationTime'].filter((name) =>
+    spec.has(name),
   )
   if (given.length > 1)
     throw refusal(
       'BadValue',
       `Only one type of resume option is allowed, but multiple were found: ${given.join(', ')}`,
     )
-  if (spec.startAtOperationTime !== undefined) {
-    if (!(spec.startAtOperationTime instanceof Timestamp))
+  const time = spec.get('startAtOperationTime')
+  if (time !== undefined) {
+    if (!(time instanceof Timestamp))
       throw refusal(
         'TypeMismatch',
         "BSON field '$changeStream.startAtOperationTime' is the wrong type, expected type 'timestamp'",
       )
-    return { time: fromTimestamp(spec.startAtOperationTime) }
+    return { time: fromTimestamp(time) }
   }
-  if (spec.startAfter !== undefined) return { token: parseToken(spec.startAfter), after: true }
-  if (spec.resumeAfter !== undefined) return { token: parseToken(spec.resumeAfter), after: false }
+  if (spec.has('startAfter')) return { token: parseToken(spec.get('startAfter')), after: true }
+  if (spec.has('resumeAfter')) return { token: parseToken(spec.get('resumeAfter')), after: false }
   return undefined
 }
 
 function lookupOf({ engine }: CommandRequest, spec: Doc): ChangeStreamSpec['lookup'] {
-  const mode = spec.fullDocument ?? 'default'
+  const mode = spec.get('fullDocument') ?? 'default'
   if (mode === 'default') return undefined
   if (mode !== 'updateLookup')
     throw refusal('NotImplemented', `fullDocument '${String(mode)}' is not supported`)
@@ -84,8 +88,10 @@ function lookupOf({ engine }: CommandRequest, spec: Doc): ChangeStreamSpec['look
     const collection = engine.catalog.find(entry.db, entry.coll)
     if (!collection || !entry.uuid || !Buffer.from(entry.uuid).equals(collection.uuid.value()))
       return null
-    const filter = parseFilter({ _id: { $eq: decode(entry.key!)._id } })
-    return select(engine.store, collection, { filter, limit: 1 }).next()?.bytes ?? null
+    const id = Doc.read(entry.key!).get('_id')
+    const filter = parseFilter(Doc.of([['_id', Doc.of([['$eq', id]])]]))
+    const found = select(engine, collection, { filter, limit: 1 }).next()
+    return found && found !== pause ? found.bytes : null
   }
 }
 
@@ -102,8 +108,8 @@ const documentStages = new Set([
 function transformOf(stages: readonly Doc[], variables: Variables): ChangeStreamSpec['transform'] {
   if (stages.length === 0) return undefined
   const steps = stages.map((stage) => {
-    const [name] = Object.keys(stage) as [string]
-    if (name === '$match') return matching(stage.$match, variables)
+    const name = stage.firstName
+    if (name === '$match') return matching(stage.get(name), variables)
     if (!documentStages.has(name)) {
       const known = name === '$redact' || name === '$changeStreamSplitLargeEvent'
       if (known) throw refusal('NotImplemented', `${name} is not supported`)
@@ -111,7 +117,7 @@ function transformOf(stages: readonly Doc[], variables: Variables): ChangeStream
         throw locationRefusal(40324, `Unrecognized pipeline stage name: '${name}'`)
       throw refusal('IllegalOperation', `${name} is not permitted in a $changeStream pipeline`)
     }
-    return compileDocumentStage(name, stage[name], variables)!
+    return compileDocumentStage(name, stage.get(name), variables)!
   })
   return (event) => {
     let current: Doc | undefined = event

@@ -1,8 +1,10 @@
 // Runs the statements of a write command. It stops or continues after a refusal, gives a repeated
 // statement its first outcome, and adds all outcomes up in one reply.
-import type { Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
+import type { Plain } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { refusal, ServerError } from '../errors.ts'
+import { pace } from '../pace.ts'
 import type { CommandReply, CommandRequest } from './command.ts'
 
 const MAX_STATEMENTS = 100_000
@@ -11,18 +13,18 @@ const MAX_STATEMENTS = 100_000
  * Runs `execute` for each statement. The outcome has `n` and may have `nModified` and `upserted`
  * (an `_id`). It is stored, so that a repeated statement gets the same outcome.
  */
-export function runStatements<T>(
+export async function runStatements(
   request: CommandRequest,
-  statements: readonly T[],
-  execute: (statement: T) => Doc,
-): CommandReply {
+  statements: readonly Doc[],
+  execute: (statement: Doc) => Plain | Promise<Plain>,
+): Promise<CommandReply> {
   if (statements.length === 0 || statements.length > MAX_STATEMENTS) {
     throw refusal(
       'InvalidLength',
       `Write batch sizes must be between 1 and ${MAX_STATEMENTS}. Got ${statements.length} operations.`,
     )
   }
-  const ordered = request.command.ordered !== false
+  const ordered = request.command.get('ordered') !== false
   const retry = request.engine.retryableWrites.open(request.command)
   const outcomes = new StatementResults()
   try {
@@ -34,13 +36,19 @@ export function runStatements<T>(
         continue
       }
       try {
-        const outcome = execute(statement)
+        const result = execute(statement)
+        const outcome = result instanceof Promise ? await result : result
         retry?.add(number, outcome)
         outcomes.add(at, outcome)
       } catch (error) {
         if (!(error instanceof ServerError)) throw error
         outcomes.refuse(at, error)
         if (ordered) break
+      }
+      if (pace.isDue && at < statements.length - 1) {
+        // What has been done is committed now, and with it must be its outcomes.
+        retry?.save()
+        await pace.rest()
       }
     }
   } finally {
@@ -52,11 +60,11 @@ export function runStatements<T>(
 class StatementResults {
   #n = 0
   #modified = 0
-  readonly #upserted: Doc[] = []
-  readonly #errors: Doc[] = []
+  readonly #upserted: Plain[] = []
+  readonly #errors: Plain[] = []
   readonly #retried: number[] = []
 
-  add(at: number, outcome: Doc, repeatedNumber?: number): void {
+  add(at: number, outcome: Plain, repeatedNumber?: number): void {
     this.#n += toNumber(outcome.n) ?? 0
     this.#modified += toNumber(outcome.nModified) ?? 0
     if (Object.hasOwn(outcome, 'upserted'))
@@ -68,7 +76,7 @@ class StatementResults {
     this.#errors.push({ index: at, code: error.code, ...error.extra, errmsg: error.message })
   }
 
-  body(withModified: boolean): Doc {
+  body(withModified: boolean): Record<string, unknown> {
     return {
       n: this.#n,
       ...(withModified ? { nModified: this.#modified } : {}),

@@ -1,86 +1,68 @@
 // The command `update`: replacements, operators and pipelines on one document or on many, with
 // upserts.
-import { decode, isDoc, type Doc } from '../bson/codec.ts'
-import type { DatabaseEngine } from '../engine.ts'
+import { Doc } from '../bson/doc.ts'
+import type { Plain } from '../bson/encode.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { parseFilter, truthy } from '../query/filter.ts'
-import { select, type SelectedRow, type Selection } from '../query/select.ts'
-import type { Collection } from '../storage/catalog.ts'
+import { isTrue } from '../expression/truth.ts'
+import { pace } from '../pace.ts'
+import { parseFilter } from '../query/filter.ts'
+import { compileFilter } from '../query/match.ts'
+import type { MatchTrace } from '../query/path.ts'
+import type { Selection } from '../query/select.ts'
 import { parseUpdate, type ParsedUpdate } from '../update/update.ts'
 import {
   checkCollation,
   checkFields,
   collectionName,
-  optionalDoc,
+  givenDocs,
   variablesOf,
   withConstants,
   type CommandDefinition,
   type CommandRequest,
 } from './command.ts'
+import { matchingRows } from './matching-rows.ts'
 import { runStatements } from './statements.ts'
 
 const statementFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint']
-
-/**
- * The statements of a command, which come as an array in its body or as a document sequence. An
- * unknown field in one statement refuses them all.
- */
-export function statementsOf(
-  request: CommandRequest,
-  field: string,
-  known: readonly string[],
-): Doc[] {
-  const statements = givenStatements(request, field)
-  for (const statement of statements) checkFields(field, statement, known)
-  return statements
-}
-
-function givenStatements(request: CommandRequest, field: string): Doc[] {
-  const sequence = request.sequences.get(field)
-  if (sequence) return sequence.map((bytes) => decode(bytes))
-  const given = request.command[field]
-  if (!Array.isArray(given))
-    throw locationRefusal(
-      40414,
-      `BSON field '${request.name}.${field}' is missing but a required field`,
-    )
-  return given.map((statement: unknown) => {
-    if (!isDoc(statement))
-      throw refusal(
-        'TypeMismatch',
-        `BSON field '${request.name}.${field}' holds something that is no object`,
-      )
-    return statement
-  })
-}
 
 export const update: CommandDefinition = {
   fields: ['updates', 'ordered', 'bypassDocumentValidation', 'let'],
   writes: true,
   run(request) {
-    const name = collectionName(request)
     const variables = variablesOf(request.command)
-    const statements = statementsOf(request, 'updates', statementFields)
+    const statements = givenDocs(request, 'updates')
+    // An unknown field in one statement refuses them all.
+    for (const statement of statements) checkFields('updates', statement, statementFields)
+    const { command } = request
     if (
-      request.command.txnNumber !== undefined &&
-      statements.some((statement) => statement.multi === true)
+      command.has('txnNumber') &&
+      statements.some((statement) => statement.get('multi') === true)
     ) {
       throw refusal('InvalidOptions', 'Cannot use retryable writes with multi=true')
     }
     return runStatements(request, statements, (statement) => {
       checkCollation(statement)
-      const parameters = isDoc(statement.c) ? withConstants(variables, statement.c) : variables
-      const change = parseUpdate(statement.u, statement.arrayFilters, parameters)
-      const multi = statement.multi === true
+      const constants = statement.get('c')
+      const parameters = isDoc(constants) ? withConstants(variables, constants) : variables
+      const u = statement.get('u')
+      const query = statement.get('q')
+      if (!isDoc(query))
+        throw locationRefusal(
+          40414,
+          "BSON field 'update.updates.q' is missing but a required field",
+        )
+      const multi = statement.get('multi') === true
+      const change = parseUpdate(u, statement.get('arrayFilters'), parameters)
       if (multi && change.replacement)
         throw refusal('FailedToParse', 'multi update is not supported for replacement-style update')
       const selection: Selection = {
-        filter: parseFilter(optionalDoc(statement, 'q'), parameters),
+        filter: parseFilter(query, parameters),
         limit: multi ? 0 : 1,
-        hint: statement.hint,
-        positional: usesPosition(statement.u),
+        hint: statement.get('hint'),
+        positional: usesPosition(u),
       }
-      return apply(request.engine, request.db, name, selection, change, truthy(statement.upsert))
+      return apply(request, selection, change, isTrue(statement.get('upsert')))
     })
   },
 }
@@ -88,60 +70,51 @@ export const update: CommandDefinition = {
 /** Whether a path of the update contains the positional operator `$`. */
 export function usesPosition(u: unknown): boolean {
   if (!isDoc(u)) return false
-  return Object.values(u).some(
-    (fields) => isDoc(fields) && Object.keys(fields).some((path) => /\.\$(\.|$)/.test(path)),
+  return u.fields.some(
+    ({ value }) => isDoc(value) && value.fields.some(({ name }) => /\.\$(\.|$)/.test(name)),
   )
 }
 
-function apply(
-  engine: DatabaseEngine,
-  db: string,
-  name: string,
+async function apply(
+  request: CommandRequest,
   selection: Selection,
   change: ParsedUpdate,
   upsert: boolean,
-): Doc {
-  const collection = engine.catalog.find(db, name)
-  const found = collection ? selectAll(engine, collection, selection) : []
+): Promise<Plain> {
+  const { engine, db } = request
+  const collection = engine.catalog.find(db, collectionName(request))
+  const found = collection ? await matchingRows(engine, collection, selection) : []
   if (found.length === 0) {
-    return upsert
-      ? { n: 1, nModified: 0, upserted: insertBuilt(engine, db, name, selection, change)._id }
-      : { n: 0, nModified: 0 }
+    if (!upsert) return { n: 0, nModified: 0 }
+    return { n: 1, nModified: 0, upserted: insertBuilt(request, selection, change).get('_id') }
   }
-  let modified = 0
-  for (const selected of found) {
-    const updated = change.apply(selected.bytes, selected.position)
-    if (!updated) continue
-    engine.writer.update(collection!, selected.row, selected.bytes, updated)
-    modified++
+  const matches = compileFilter(selection.filter)
+  let [matched, modified] = [0, 0]
+  for (const { row } of found) {
+    const bytes = collection!.dropped ? undefined : engine.documents.find(collection!, row)
+    const before = bytes && Doc.read(bytes)
+    const trace: MatchTrace = { index: undefined }
+    if (before && matches(before, trace)) {
+      matched++
+      const updated = change.apply(before, trace.index)
+      if (updated) {
+        engine.writer.update(collection!, row, before, updated)
+        modified++
+      }
+    }
+    if (selection.limit === 0 && pace.isDue) await pace.rest()
   }
-  return { n: found.length, nModified: modified }
+  return { n: matched, nModified: modified }
 }
 
 /** Inserts the document that an upsert builds, and returns it. */
 export function insertBuilt(
-  engine: DatabaseEngine,
-  db: string,
-  name: string,
-  selection: Selection,
+  request: CommandRequest,
+  { filter }: Selection,
   change: ParsedUpdate,
 ): Doc {
-  const built = change.build(selection.filter)
-  engine.writer.insertDoc(engine.collection(db, name), built.doc, built.bytes)
+  const { engine, db } = request
+  const built = change.build(filter)
+  engine.writer.insert(engine.collection(db, collectionName(request)), built.doc)
   return built.doc
-}
-
-/**
- * All selected rows. They are read before the first one is changed, so that an update can't select
- * its own results.
- */
-export function selectAll(
-  engine: DatabaseEngine,
-  collection: Collection,
-  selection: Selection,
-): SelectedRow[] {
-  const rows = select(engine.store, collection, selection)
-  const found: SelectedRow[] = []
-  for (let row = rows.next(); row; row = rows.next()) found.push(row)
-  return found
 }

@@ -2,14 +2,16 @@
 // minutes is closed.
 import { randomInt } from 'node:crypto'
 import { Long } from 'bson'
+import type { Plain } from '../bson/encode.ts'
+import { pace, pause } from '../pace.ts'
 
 const CURSOR_IDLE_MS = 10 * 60 * 1000
 const MAX_BATCH_BYTES = 16 * 1024 * 1024 - 64 * 1024
 
 /** A sequence of documents as BSON. */
 export interface DocumentSource {
-  /** The next document; undefined at the end. */
-  next(): Uint8Array | undefined
+  /** The next document; undefined at the end. `pause`: others should have a turn first. */
+  next(): Uint8Array | undefined | typeof pause
   /** Announces that the data may change before the next call of `next`. */
   pause(): void
 }
@@ -35,7 +37,7 @@ export interface ChangeStreamSource extends DocumentSource {
    */
   wait(ms: number): { done: Promise<void>; cancel: () => void }
   /** The token for resuming after everything that was returned so far. */
-  readonly resumeToken: Record<string, unknown>
+  readonly resumeToken: Plain
   /** Whether the stream was invalidated, so that nothing follows. */
   readonly ended: boolean
 }
@@ -47,11 +49,16 @@ export interface Batch {
 }
 
 /** Takes the next documents: at most `size`, and no more than fit into one message. */
-export function takeBatch(source: DocumentSource, size: number): Batch {
+export async function takeBatch(source: DocumentSource, size: number): Promise<Batch> {
   const documents: Uint8Array[] = []
   let bytes = 0
   while (documents.length < size && bytes < MAX_BATCH_BYTES) {
     const document = source.next()
+    if (document === pause) {
+      source.pause()
+      await pace.rest()
+      continue
+    }
     if (!document) return { documents, finished: true }
     documents.push(document)
     bytes += document.length + 12

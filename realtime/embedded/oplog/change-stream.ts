@@ -1,7 +1,9 @@
 // One open change stream: a position in the oplog, the namespaces that it covers, and a pipeline
 // for its events. It shows only durable entries, each once. Its resume token always covers
 // everything that it has returned or skipped.
-import { encode, type Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
+import { encode, identical, type Plain } from '../bson/encode.ts'
+import { isDoc } from '../bson/type-of.ts'
 import type { ChangeStreamSource } from '../cursors/cursors.ts'
 import { refusal } from '../errors.ts'
 import type { ClusterTime } from './clock.ts'
@@ -44,7 +46,7 @@ export class ChangeStream implements ChangeStreamSource {
   readonly #oplog: Oplog
   readonly #spec: ChangeStreamSpec
   #position: ClusterTime
-  #token: Doc
+  #token: Plain
   #invalidatedBy: OplogEntry | undefined
   #ended = false
   #examined = 0
@@ -93,7 +95,7 @@ export class ChangeStream implements ChangeStreamSource {
   }
 
   /** The token for resuming after everything that was returned so far. */
-  get resumeToken(): Doc {
+  get resumeToken(): Plain {
     return this.#token
   }
 
@@ -150,12 +152,12 @@ export class ChangeStream implements ChangeStreamSource {
     const original = decodeEvent(event)
     const shown = transform(original)
     if (shown === undefined || shown === original) return shown && event
-    const expected = original._id as Doc
-    if ((shown._id as Doc | undefined)?._data !== expected._data) {
+    const [expected, found] = [original.get('_id'), shown.get('_id')]
+    if (!identical(expected, found)) {
       throw refusal(
         'ChangeStreamFatalError',
         'Encountered an event whose _id field, which contains the resume token, was modified by the pipeline. Modifying the _id field of an event makes it impossible to resume the stream from that point. Only transformations that retain the unmodified _id field are allowed. ' +
-          `Expected: ${JSON.stringify({ _id: expected })} but found: ${JSON.stringify({ _id: shown._id })}`,
+          `Expected: ${showToken(expected)} but found: ${showToken(found)}`,
       )
     }
     return encode(shown)
@@ -174,7 +176,7 @@ export class ChangeStream implements ChangeStreamSource {
     if (entry.op !== 'rename' || !entry.body) return false
     const { db, coll } = this.#spec.scope
     const to = decodeEvent(entry.body)
-    return to.db === db && to.coll === coll
+    return to.get('db') === db && to.get('coll') === coll
   }
 
   #invalidates(entry: OplogEntry): boolean {
@@ -203,6 +205,10 @@ export class ChangeStream implements ChangeStreamSource {
     })
     return { done, cancel: () => cancel() }
   }
+}
+
+function showToken(token: unknown): string {
+  return JSON.stringify({ _id: { _data: isDoc(token) ? token.get('_data') : undefined } })
 }
 
 const internalDatabases = new Set(['admin', 'local', 'config'])

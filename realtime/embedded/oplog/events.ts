@@ -1,7 +1,8 @@
 // Change events, made from oplog entries. The event of an entry is encoded only once, however many
 // streams show it.
 import { embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
-import { decode, encode, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode, type Plain } from '../bson/encode.ts'
 import { toTimestamp } from './clock.ts'
 import type { OplogEntry, OplogOperation } from './oplog.ts'
 import { tokenOf } from './token.ts'
@@ -30,10 +31,10 @@ export function eventOf(entry: OplogEntry, lookedUp?: Uint8Array | null): Uint8A
   return bytes
 }
 
-/** The decoded event, which streams with a pipeline need. It is decoded only once. */
+/** The event as a document, which streams with a pipeline need. It is read only once. */
 export function decodeEvent(bytes: Uint8Array): Doc {
   let doc = decoded.get(bytes)
-  if (!doc) decoded.set(bytes, (doc = decode(bytes)))
+  if (!doc) decoded.set(bytes, (doc = Doc.read(bytes)))
   return doc
 }
 
@@ -42,12 +43,11 @@ export function invalidateEvent(entry: OplogEntry): Uint8Array {
   return encode(commonFields(entry, 'invalidate', tokenOf(entry.time, 'invalidate')))
 }
 
-function commonFields(entry: OplogEntry, operationType: string, token: Doc): Doc {
+function commonFields(entry: OplogEntry, operationType: string, token: Plain): Plain {
   return {
     _id: token,
     operationType,
     clusterTime: toTimestamp(entry.time),
-    wallTime: new Date(entry.wall),
   }
 }
 

@@ -1,6 +1,7 @@
 // The log of all changes in the order in which they happened. An entry is written in the
 // transaction of its change. Change streams see it only after that transaction is on disk.
 import type { Binary } from 'bson'
+import { checksumOf } from '../storage/checksum.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import { ClusterClock, type ClusterTime } from './clock.ts'
 
@@ -34,7 +35,7 @@ export interface Retention {
   readonly maxBytes: number
 }
 
-const columns = 'ts, wall, op, db, coll, uuid, key, body'
+const columns = 'ts, wall, op, db, coll, uuid, key, body, crc'
 const MAX_ENTRIES_PER_TRIM = 2000
 const MAX_TAIL_ENTRIES = 2000
 const MAX_TAIL_BYTES = 16 * 1024 * 1024
@@ -48,6 +49,7 @@ type EntryRow = [
   Uint8Array | null,
   Uint8Array | null,
   Uint8Array | null,
+  number | null,
 ]
 
 /** The oplog of one data directory. Its newest entries are also kept in memory. */
@@ -72,11 +74,16 @@ export class Oplog {
     // A new log begins with a no-op, so that the time of its own beginning is known.
     if (!last)
       store.run(
-        "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL)",
+        "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL, NULL)",
         this.clock.tick(),
         Date.now(),
       )
     this.#durable = this.#tailStart = this.clock.now
+    store.position = this.clock.now
+    // Every commit moves the mark of what is acknowledged.
+    store.beforeCommit(() => {
+      if (this.#uncommitted.length === 0) this.append('n', '', '', null, null, null)
+    })
     store.afterCommit(() => this.#publish())
   }
 
@@ -101,7 +108,7 @@ export class Oplog {
     }
     this.#totalBytes += 100 + (key?.length ?? 0) + (body?.length ?? 0)
     this.#store.run(
-      'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       entry.time,
       entry.wall,
       this.#totalBytes,
@@ -111,7 +118,9 @@ export class Oplog {
       entry.uuid,
       key,
       body,
+      body && checksumOf(body),
     )
+    this.#store.position = entry.time
     this.#uncommitted.push(entry)
   }
 
@@ -174,7 +183,7 @@ export class Oplog {
       this.#durable,
       limit,
     )
-    return rows.map(([ts, wall, op, db, coll, uuid, key, body]) => ({
+    return rows.map(([ts, wall, op, db, coll, uuid, key, body, checksum]) => ({
       time: ts,
       wall,
       op,
@@ -182,7 +191,7 @@ export class Oplog {
       coll,
       uuid,
       key,
-      body,
+      body: body && this.#store.checked(body, checksum, 'An entry of the oplog'),
     }))
   }
 

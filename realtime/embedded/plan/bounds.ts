@@ -1,6 +1,6 @@
 // Turns predicates into ranges of index keys. A range is never narrower than its predicate. Where
 // it is exactly as wide, it says so, and the documents need not be matched again.
-import { MaxKey, MinKey } from 'bson'
+import { BSONRegExp, MaxKey, MinKey } from 'bson'
 import { toNumber } from '../bson/numbers.ts'
 import { afterPrefix, bracketOf, inverted, keyOf } from '../bson/order.ts'
 import type { Filter } from '../query/filter.ts'
@@ -87,7 +87,7 @@ function isEmpty(interval: Interval): boolean {
 }
 
 function intervalsOf(predicate: IndexablePredicate): FieldBounds | undefined {
-  if (predicate.kind === 'regex') return prefixRange(predicate.pattern)
+  if (predicate.kind === 'regex') return prefixRange(predicate.pattern.prefix)
   if (predicate.kind === 'in') return manyPoints(predicate.values, predicate.patterns.length > 0)
   if (predicate.op === 'eq') return manyPoints([predicate.value], false)
   return range(predicate.op, predicate.value)
@@ -125,14 +125,11 @@ function range(op: 'gt' | 'gte' | 'lt' | 'lte', value: unknown): FieldBounds | u
  * `^literal…` narrows strings to those with this prefix. A stored regular expression can match as
  * well, so the bracket of regular expressions is included.
  */
-function prefixRange(pattern: RegExp): FieldBounds | undefined {
-  const found = /^\^([\w \-:/@,;=~#%&!"'<>]+)(.?)/.exec(pattern.source)
-  if (!found || /[im]/.test(pattern.flags) || pattern.source.includes('|')) return undefined
-  const literal = /[*?{]/.test(found[2] ?? '') ? found[1]!.slice(0, -1) : found[1]!
-  if (literal === '') return undefined
+function prefixRange(literal: string | undefined): FieldBounds | undefined {
+  if (literal === undefined) return undefined
   const key = keyOf(literal)
   const prefix = key.subarray(0, key.length - 2)
-  const regexes = Buffer.from([bracketOf(/x/)])
+  const regexes = Buffer.from([bracketOf(new BSONRegExp('x'))])
   return {
     intervals: [
       { from: Buffer.from(prefix), to: afterPrefix(Buffer.from(prefix)) },

@@ -1,7 +1,7 @@
 // Whether a sparse or partial index contains every document that a query can find. In case of doubt
 // the answer is no, and the index is not used.
-import { typeOf } from '../bson/codec.ts'
 import { bracketOf, compareValues, sameValue } from '../bson/order.ts'
+import { typeOf } from '../bson/type-of.ts'
 import type { Filter } from '../query/filter.ts'
 import type { Conjunction, IndexablePredicate } from './bounds.ts'
 

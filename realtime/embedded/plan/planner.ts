@@ -1,8 +1,9 @@
 // Chooses how to answer a filter and a sort: with ranges of one index, with the union of several,
 // or with a scan of the collection. The choice depends on nothing but the query and the indexes:
 // most equalities first, then a range, then an order that makes the sort unnecessary.
-import { isDoc, type Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { Filter } from '../query/filter.ts'
 import type { SortPattern } from '../query/sort.ts'
@@ -52,7 +53,7 @@ export function planQuery(
 ): QueryPlan {
   const hintedIndex = hint === undefined ? undefined : hinted(collection, hint)
   if (hintedIndex === 'natural')
-    return collectionScan(sort, isDoc(hint) && toNumber(hint.$natural) === -1)
+    return collectionScan(sort, isDoc(hint) && toNumber(hint.get('$natural')) === -1)
   const query = conjunctionOf(filter)
   const indexes = hintedIndex
     ? [hintedIndex]
@@ -100,8 +101,9 @@ function rank(found: Candidate): number {
 }
 
 function hinted(collection: Collection, hint: unknown): Index | 'natural' {
-  if (isDoc(hint) && hint.$natural !== undefined) return 'natural'
-  const found = collection.indexes.find((index) =>
+  if (isDoc(hint) && hint.has('$natural')) return 'natural'
+  const ready = collection.indexes.filter(({ builtTo }) => builtTo === Infinity)
+  const found = ready.find((index) =>
     typeof hint === 'string'
       ? index.name === hint
       : isDoc(hint) && samePattern(index.keyPattern, hint),
@@ -115,14 +117,17 @@ function hinted(collection: Collection, hint: unknown): Index | 'natural' {
 
 /** Whether two key patterns have the same fields with the same directions in the same order. */
 export function samePattern(a: Doc, b: Doc): boolean {
-  const [x, y] = [Object.entries(a), Object.entries(b)]
   return (
-    x.length === y.length &&
-    x.every(([name, value], at) => y[at]![0] === name && toNumber(value) === toNumber(y[at]![1]))
+    a.size === b.size &&
+    a.fields.every(({ name, value }, at) => {
+      const other = b.fields[at]!
+      return other.name === name && toNumber(value) === toNumber(other.value)
+    })
   )
 }
 
 function isUsable(index: Index, query: Conjunction): boolean {
+  if (index.builtTo !== Infinity) return false
   if (index.paths.some((path) => path.some((part) => /^\d+$/.test(part)))) return false
   if (index.sparse && !index.fields.some((field) => impliesPresence(query.predicates.get(field))))
     return false

@@ -3,6 +3,7 @@
 // by a cursor nor confuse it.
 import { refusal } from '../errors.ts'
 import type { Collection } from '../storage/catalog.ts'
+import type { Documents, StoredDocument } from '../storage/documents.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 import type { IndexScan, QueryPlan } from './planner.ts'
 
@@ -14,7 +15,15 @@ export interface StoredRow {
 
 /** Number of rows in the first chunk, unless the caller expects another number. */
 export const FIRST_CHUNK_ROWS = 16
-const MAX_CHUNK_ROWS = 512
+const MAX_CHUNK_ROWS = 256
+/** A chunk grows only while it is no larger than this. */
+const MAX_CHUNK_BYTES = 1024 * 1024
+
+/** Where documents are read from. */
+export interface StoredData {
+  readonly store: SqliteStore
+  readonly documents: Documents
+}
 
 interface ScanPosition {
   scan: number
@@ -25,7 +34,7 @@ interface ScanPosition {
 
 /** Yields the documents of a plan in order, each once. */
 export class Scanner {
-  readonly #store: SqliteStore
+  readonly #data: StoredData
   readonly #collection: Collection
   readonly #plan: QueryPlan
   readonly #yielded: Set<number> | undefined
@@ -37,12 +46,12 @@ export class Scanner {
 
   /** `expected` is the number of rows that the caller will probably take. */
   constructor(
-    store: SqliteStore,
+    data: StoredData,
     collection: Collection,
     plan: QueryPlan,
     expected = FIRST_CHUNK_ROWS,
   ) {
-    this.#store = store
+    this.#data = data
     this.#collection = collection
     this.#plan = plan
     this.#chunkRows = Math.max(1, Math.min(expected, MAX_CHUNK_ROWS))
@@ -79,7 +88,6 @@ export class Scanner {
   }
 
   #fill(): boolean {
-    this.#store.checkDeadline()
     if (this.#collection.dropped || this.#plan.scans?.some(({ index }) => index.dropped)) {
       throw refusal('QueryPlanKilled', 'collection or index dropped while a cursor was open on it')
     }
@@ -102,28 +110,30 @@ export class Scanner {
     return false
   }
 
-  #nextChunkRows(): number {
-    const size = this.#chunkRows
-    this.#chunkRows = Math.min(size * 4, MAX_CHUNK_ROWS)
-    return size
+  /** Chunks grow, but they stay small if the documents are large. */
+  #grow(rows: readonly StoredRow[]): void {
+    const bytes = rows.reduce((sum, row) => sum + row.bytes.length, 0)
+    const factor = bytes * 4 > MAX_CHUNK_BYTES ? MAX_CHUNK_BYTES / bytes : 4
+    this.#chunkRows = Math.max(1, Math.min(Math.floor(this.#chunkRows * factor), MAX_CHUNK_ROWS))
   }
 
   #fillFromCollection(): boolean {
     if (this.#readPosition.scan > 0) return false
     const reverse = this.#plan.reverseNatural
-    const limit = this.#nextChunkRows()
-    const rows = this.#store.rows<[number, Uint8Array]>(
-      `SELECT row, doc FROM ${this.#collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
+    const limit = this.#chunkRows
+    const rows = this.#data.store.rows<StoredDocument>(
+      `SELECT row, crc, doc FROM ${this.#collection.table} WHERE row ${reverse ? '<' : '>'} ? ORDER BY row ${reverse ? 'DESC' : ''} LIMIT ?`,
       this.#readPosition.row ?? (reverse ? Number.MAX_SAFE_INTEGER : -1),
       limit,
     )
-    this.#buffer = rows.map(([row, bytes]) => ({
-      row,
-      bytes,
+    this.#buffer = rows.map((stored) => ({
+      row: stored[0],
+      bytes: this.#data.documents.read(this.#collection, stored),
       key: undefined,
       scan: 0,
       interval: 0,
     }))
+    this.#grow(this.#buffer)
     this.#readPosition = {
       ...this.#readPosition,
       row: rows.at(-1)?.[0] ?? this.#readPosition.row,
@@ -135,15 +145,16 @@ export class Scanner {
   #fillFromIndex(scan: IndexScan): boolean {
     const { interval: number, key, row } = this.#readPosition
     const interval = scan.intervals[scan.reverse ? scan.intervals.length - 1 - number : number]!
-    const limit = this.#nextChunkRows()
+    const limit = this.#chunkRows
     const rows = this.#query(scan, interval.from, interval.to, key, row, limit)
-    this.#buffer = rows.map(([rowKey, rowNumber, bytes]) => ({
-      row: rowNumber,
-      bytes,
+    this.#buffer = rows.map(([rowKey, ...stored]) => ({
+      row: stored[0],
+      bytes: this.#data.documents.read(this.#collection, stored),
       key: rowKey,
       scan: this.#readPosition.scan,
       interval: number,
     }))
+    this.#grow(this.#buffer)
     const last = rows.at(-1)
     if (rows.length < limit)
       this.#readPosition = {
@@ -163,12 +174,12 @@ export class Scanner {
     key: Uint8Array | undefined,
     row: number | undefined,
     limit: number,
-  ): [Uint8Array, number, Uint8Array][] {
+  ): [Uint8Array, ...StoredDocument][] {
     const [sign, order] = scan.reverse ? ['<', 'DESC'] : ['>', 'ASC']
     const after = key === undefined ? '' : ` AND (k.key, k.row) ${sign} (?, ?)`
     const upTo = to === undefined ? '' : ' AND k.key < ?'
-    return this.#store.rows<[Uint8Array, number, Uint8Array]>(
-      `SELECT k.key, k.row, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
+    return this.#data.store.rows<[Uint8Array, ...StoredDocument]>(
+      `SELECT k.key, k.row, d.crc, d.doc FROM ${scan.index.table} k CROSS JOIN ${this.#collection.table} d ON d.row = k.row
        WHERE k.key >= ?${upTo}${after} ORDER BY k.key ${order}, k.row ${order} LIMIT ?`,
       from,
       ...(to === undefined ? [] : [to]),

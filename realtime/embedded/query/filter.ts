@@ -1,11 +1,15 @@
 // Parses MongoDB's query language into a tree, which the matcher compiles and the planner reads.
 // Whatever it doesn't know it refuses, so that no operator is ever ignored.
 import { BSONRegExp } from 'bson'
-import { isDoc, typeOf, type Doc, type TypeName } from '../bson/codec.ts'
+import { BsonUndefined, type Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc, typeOf, type TypeName } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import { compileExpression, type Expression, type Variables } from './expression.ts'
-import { bitMask, mod, toRegExp, typeNames } from './operands.ts'
+import { compileExpression } from '../expression/compile.ts'
+import type { Expression, Variables } from '../expression/expression.ts'
+import { isTrue } from '../expression/truth.ts'
+import type { Regex } from '../regex/regex.ts'
+import { bitMask, mod, toRegex, typeNames } from './operands.ts'
 
 export type Comparison = 'eq' | 'gt' | 'gte' | 'lt' | 'lte'
 export type BitTest = 'allSet' | 'allClear' | 'anySet' | 'anyClear'
@@ -15,10 +19,10 @@ export type Filter =
   | { kind: 'and' | 'or' | 'nor'; filters: Filter[] }
   | { kind: 'not'; filter: Filter }
   | { kind: 'compare'; path: string; op: Comparison; value: unknown }
-  | { kind: 'in'; path: string; values: unknown[]; patterns: RegExp[] }
+  | { kind: 'in'; path: string; values: unknown[]; patterns: Regex[] }
   | { kind: 'exists'; path: string }
   | { kind: 'type'; path: string; types: ReadonlySet<TypeName> }
-  | { kind: 'regex'; path: string; pattern: RegExp }
+  | { kind: 'regex'; path: string; pattern: Regex }
   | { kind: 'mod'; path: string; divisor: bigint; remainder: bigint }
   | { kind: 'size'; path: string; size: number }
   | { kind: 'bits'; path: string; test: BitTest; mask: bigint }
@@ -27,9 +31,9 @@ export type Filter =
   | { kind: 'never' }
 
 /** Parses a filter document. `variables` are the values of `$$name` in `$expr`. */
-export function parseFilter(query: Doc, variables: Variables = {}): Filter {
+export function parseFilter(query: Doc, variables: Variables = new Map()): Filter {
   const filters: Filter[] = []
-  for (const [name, operand] of Object.entries(query)) {
+  for (const { name, value: operand } of query.fields) {
     const parsed = name.startsWith('$')
       ? parseTopLevel(name, operand, variables)
       : parseField(name, operand, variables)
@@ -79,23 +83,28 @@ function parseLogical(
  * Whether an operand consists of operators (`{$gt: 1}`) instead of being a value to compare with.
  */
 export function isOperatorDoc(operand: unknown): operand is Doc {
-  return isDoc(operand) && (Object.keys(operand)[0] ?? '').startsWith('$')
+  return isDoc(operand) && operand.firstName.startsWith('$') && !isReference(operand)
+}
+
+/** Whether a document is a DBRef, whose fields have the names of operators. */
+function isReference(doc: Doc): boolean {
+  return ['$ref', '$id'].includes(doc.firstName) && doc.has('$ref') && doc.has('$id')
 }
 
 function parseField(path: string, operand: unknown, variables: Variables): Filter {
-  if (typeOf(operand) === 'regex') return { kind: 'regex', path, pattern: toRegExp(operand) }
-  if (!isOperatorDoc(operand)) return { kind: 'compare', path, op: 'eq', value: operand ?? null }
+  if (typeOf(operand) === 'regex') return { kind: 'regex', path, pattern: toRegex(operand) }
+  if (!isOperatorDoc(operand)) return parseComparison(path, 'eq', operand)
   return parseOperators(path, operand, variables)
 }
 
 /** Parses the operators `{$op: operand, …}` of one path. */
 export function parseOperators(path: string, operators: Doc, variables: Variables): Filter {
   const filters: Filter[] = []
-  for (const [name, operand] of Object.entries(operators)) {
+  for (const { name, value: operand } of operators.fields) {
     if (name === '$options') {
-      if (!('$regex' in operators)) throw refusal('BadValue', '$options needs a $regex')
+      if (!operators.has('$regex')) throw refusal('BadValue', '$options needs a $regex')
     } else if (name === '$regex') {
-      filters.push({ kind: 'regex', path, pattern: toRegExp(operand, operators.$options) })
+      filters.push({ kind: 'regex', path, pattern: toRegex(operand, operators.get('$options')) })
     } else {
       filters.push(parseOperator(path, name, operand, variables))
     }
@@ -125,7 +134,7 @@ function parseOperator(path: string, name: string, operand: unknown, variables: 
   switch (name) {
     case '$ne':
       if (typeOf(operand) === 'regex') throw refusal('BadValue', "Can't have regex as arg to $ne.")
-      return not({ kind: 'compare', path, op: 'eq', value: operand ?? null })
+      return not(parseComparison(path, 'eq', operand))
     case '$in':
       return parseIn(path, name, operand)
     case '$nin':
@@ -133,7 +142,7 @@ function parseOperator(path: string, name: string, operand: unknown, variables: 
     case '$not':
       return parseNot(path, operand, variables)
     case '$exists':
-      return truthy(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path })
+      return isTrue(operand) ? { kind: 'exists', path } : not({ kind: 'exists', path })
     case '$type':
       return { kind: 'type', path, types: typeNames(operand) }
     case '$mod':
@@ -161,28 +170,31 @@ function not(filter: Filter): Filter {
 function parseComparison(path: string, op: Comparison, operand: unknown): Filter {
   if (typeOf(operand) === 'regex' && op !== 'eq')
     throw refusal('BadValue', `Can't have RegEx as arg to predicate over field '${path}'.`)
-  return { kind: 'compare', path, op, value: operand ?? null }
+  if (operand === BsonUndefined.value) throw refusal('BadValue', 'cannot compare to undefined')
+  return { kind: 'compare', path, op, value: operand }
 }
 
 function parseIn(path: string, name: string, operand: unknown): Filter {
   if (!Array.isArray(operand)) throw refusal('BadValue', `${name} needs an array`)
-  const values = operand.map((value: unknown) => value ?? null)
+  const values: unknown[] = operand
+  if (values.includes(BsonUndefined.value))
+    throw refusal('BadValue', 'InMatchExpression equality cannot be undefined')
   if (values.some((value) => isOperatorDoc(value)))
     throw refusal('BadValue', `cannot nest $ under ${name}`)
   return {
     kind: 'in',
     path,
     values: values.filter((value) => typeOf(value) !== 'regex'),
-    patterns: values.filter((value) => typeOf(value) === 'regex').map((value) => toRegExp(value)),
+    patterns: values.filter((value) => typeOf(value) === 'regex').map((value) => toRegex(value)),
   }
 }
 
 function parseNot(path: string, operand: unknown, variables: Variables): Filter {
-  if (operand instanceof BSONRegExp) return not({ kind: 'regex', path, pattern: toRegExp(operand) })
+  if (operand instanceof BSONRegExp) return not({ kind: 'regex', path, pattern: toRegex(operand) })
   if (!isDoc(operand)) throw refusal('BadValue', '$not needs a regex or a document')
-  if (Object.keys(operand).length === 0) throw refusal('BadValue', '$not cannot be empty')
-  if (!isOperatorDoc(operand))
-    throw refusal('BadValue', `unknown operator: ${Object.keys(operand)[0]}`)
+  if (operand.size === 0) throw refusal('BadValue', '$not cannot be empty')
+  const { firstName } = operand
+  if (!isOperatorDoc(operand)) throw refusal('BadValue', `unknown operator: ${firstName}`)
   return not(parseOperators(path, operand, variables))
 }
 
@@ -198,11 +210,11 @@ function parseAll(path: string, operand: unknown, variables: Variables): Filter 
   if (!Array.isArray(operand)) throw refusal('BadValue', '$all needs an array')
   if (operand.length === 0) return { kind: 'never' }
   const filters = operand.map((entry: unknown): Filter => {
-    if (typeOf(entry) === 'regex') return { kind: 'regex', path, pattern: toRegExp(entry) }
-    if (!isOperatorDoc(entry)) return { kind: 'compare', path, op: 'eq', value: entry ?? null }
-    if (Object.keys(entry).join() !== '$elemMatch')
+    if (typeOf(entry) === 'regex') return { kind: 'regex', path, pattern: toRegex(entry) }
+    if (!isOperatorDoc(entry)) return parseComparison(path, 'eq', entry)
+    if (entry.size !== 1 || entry.firstName !== '$elemMatch')
       throw refusal('BadValue', 'no $ expressions in $all')
-    return parseElemMatch(path, entry.$elemMatch, variables)
+    return parseElemMatch(path, entry.get('$elemMatch'), variables)
   })
   return filters.length === 1 ? filters[0]! : { kind: 'and', filters }
 }
@@ -211,14 +223,8 @@ const logicalOperators = new Set(['$and', '$or', '$nor', '$expr', '$where'])
 
 function parseElemMatch(path: string, operand: unknown, variables: Variables): Filter {
   if (!isDoc(operand)) throw refusal('BadValue', '$elemMatch needs an Object')
-  const first = Object.keys(operand)[0] ?? ''
+  const first = operand.firstName
   const objects = !first.startsWith('$') || logicalOperators.has(first)
   const filter = objects ? parseFilter(operand, variables) : parseOperators('', operand, variables)
   return { kind: 'elemMatch', path, filter, objects }
-}
-
-/** Whether a value counts as true: every value except false, null, missing and numeric zero. */
-export function truthy(value: unknown): boolean {
-  if (value === undefined || value === null || value === false) return false
-  return toNumber(value) !== 0
 }

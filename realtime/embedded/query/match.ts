@@ -1,10 +1,13 @@
 // Compiles a parsed filter into a function. Comparisons stay within MongoDB's type brackets: `$gt:
 // 5` never matches a string, null matches a missing field, and NaN equals only itself.
-import { MaxKey, MinKey } from 'bson'
-import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
+import { MaxKey, MinKey, type BSONRegExp } from 'bson'
+import { BsonUndefined, type Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
 import { bracketOf, compareValues, keyOf } from '../bson/order.ts'
-import { truthy, type BitTest, type Comparison, type Filter } from './filter.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
+import { isTrue } from '../expression/truth.ts'
+import type { Regex } from '../regex/regex.ts'
+import type { BitTest, Comparison, Filter } from './filter.ts'
 import { bitsOf, textOf, wholePart } from './operands.ts'
 import { someValue, type MatchTrace, type ValueTest } from './path.ts'
 
@@ -29,7 +32,7 @@ export function compileFilter(filter: Filter): Matcher {
       return (value) => !inner(value)
     }
     case 'expr':
-      return (value) => truthy(filter.expression(value as Doc))
+      return (value) => isTrue(filter.expression.of(value as Doc))
     case 'never':
       return () => false
     default:
@@ -96,20 +99,21 @@ function elemMatch(path: readonly string[], matches: Matcher, objects: boolean):
   }
 }
 
-function matchesText(pattern: RegExp): ValueTest {
+/** A regular expression matches texts, and a stored regular expression that is the same. */
+function matchesText(regex: Regex): ValueTest {
   return (value) => {
     const text = textOf(value)
-    if (text !== undefined) return pattern.test(text)
-    return typeOf(value) === 'regex' && compareValues(value, pattern) === 0
+    if (text !== undefined) return regex.test(text)
+    if (typeOf(value) !== 'regex') return false
+    const { pattern, options } = value as BSONRegExp
+    return pattern === regex.source && options === [...regex.options].sort().join('')
   }
 }
 
 /** The test of a comparison operator with its operand. */
 function comparison(op: Comparison, operand: unknown): ValueTest {
   if (operand === null)
-    return op === 'gt' || op === 'lt'
-      ? () => false
-      : (value) => value === undefined || value === null
+    return op === 'gt' || op === 'lt' ? () => false : (value) => isNullish(value)
   if (op !== 'eq' && (operand instanceof MinKey || operand instanceof MaxKey))
     return extreme(op, operand)
   if (typeof operand === 'string' && op === 'eq')
@@ -133,9 +137,16 @@ function equalTo(value: unknown, operand: string): boolean {
   )
 }
 
-/** As operands, MinKey and MaxKey compare with values of every type. */
+/** As operands, MinKey is below and MaxKey above values of every other type. */
 function extreme(op: Comparison, operand: MinKey | MaxKey): ValueTest {
-  return (value) => bracketOf(value) !== bracketOf(operand) || op === 'gte' || op === 'lte'
+  const isBeyond = operand instanceof MaxKey ? op === 'lt' || op === 'lte' : op.startsWith('gt')
+  return (value) =>
+    bracketOf(value) === bracketOf(operand) ? op === 'gte' || op === 'lte' : isBeyond
+}
+
+/** Whether a value equals null to a query. */
+function isNullish(value: unknown): boolean {
+  return value === undefined || value === null || value === BsonUndefined.value
 }
 
 function holds(op: Comparison, order: number): boolean {
@@ -153,7 +164,7 @@ function holds(op: Comparison, order: number): boolean {
   }
 }
 
-function membership(values: readonly unknown[], patterns: readonly RegExp[]): ValueTest {
+function membership(values: readonly unknown[], patterns: readonly Regex[]): ValueTest {
   const texts = new Set(values.filter((value) => typeof value === 'string'))
   const others = new Set(
     values.filter((value) => typeof value !== 'string').map((value) => identity(value)),
@@ -161,7 +172,7 @@ function membership(values: readonly unknown[], patterns: readonly RegExp[]): Va
   const nullToo = values.includes(null)
   const expressions = patterns.map((pattern) => matchesText(pattern))
   return (value) => {
-    if (value === undefined || value === null) return nullToo
+    if (isNullish(value)) return nullToo
     if (
       typeof value === 'string' ? texts.has(value) : others.size > 0 && others.has(identity(value))
     )

@@ -1,53 +1,33 @@
 // Reads the operands of query operators that need checks: regular expressions, type names, bit
 // masks and `$mod`.
 import { Binary, BSONRegExp, BSONSymbol } from 'bson'
-import { typeOf, type TypeName } from '../bson/codec.ts'
 import { isNumeric, toBigInt, toNumber } from '../bson/numbers.ts'
+import { typeOf, type TypeName } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
+import { pace } from '../pace.ts'
+import { Regex } from '../regex/regex.ts'
 
-/** The operand of `$regex` as a JavaScript regular expression. Refuses what only PCRE supports. */
-export function toRegExp(operand: unknown, givenOptions?: unknown): RegExp {
+/** The operand of `$regex` as a regular expression. */
+export function toRegex(operand: unknown, givenOptions?: unknown): Regex {
   if (givenOptions !== undefined && typeof givenOptions !== 'string')
     throw refusal('BadValue', '$options has to be a string')
   const [source, own] = patternOf(operand)
   if (own !== '' && givenOptions !== undefined)
-    throw refusal('BadValue', 'options set in both $regex and $options')
-  const [pattern, inline] = inlineOptions(source)
-  const options = new Set([...(givenOptions ?? own), ...inline])
-  let flags = ''
+    throw locationRefusal(51075, 'options set in both $regex and $options')
+  const options = givenOptions ?? own
   for (const option of options) {
-    if (option === 'x') throw refusal('NotImplemented', "the option 'x' of $regex is not supported")
-    if (!'imsu'.includes(option))
-      throw refusal('BadValue', ` invalid flag in regex options: ${option}`)
-    if (option !== 'u') flags += option
+    if (!'imsx'.includes(option))
+      throw locationRefusal(51108, `invalid flag in regex options: ${option}`)
   }
-  return compile(pattern, flags)
+  if (source.includes('\0') || options.includes('\0'))
+    throw refusal('BadValue', 'Regular expression cannot contain an embedded null byte')
+  return new Regex(source, options, () => void pace.isDue)
 }
 
 function patternOf(operand: unknown): [string, string] {
   if (operand instanceof BSONRegExp) return [operand.pattern, operand.options]
-  if (operand instanceof RegExp) return [operand.source, operand.flags]
   if (typeof operand === 'string') return [operand, '']
   throw refusal('BadValue', '$regex has to be a string')
-}
-
-function inlineOptions(source: string): [string, string] {
-  const found = /^\(\?([imsx]+)\)/.exec(source)
-  return found ? [source.slice(found[0].length), found[1]!] : [source, '']
-}
-
-function compile(pattern: string, flags: string): RegExp {
-  try {
-    return new RegExp(pattern, `${flags}u`)
-  } catch {
-    // PCRE accepts escapes such as `\-`, which the `u` flag forbids. Without the flag they mean the
-    // same.
-    try {
-      return new RegExp(pattern, flags)
-    } catch (error) {
-      throw locationRefusal(51091, `Regular expression is invalid: ${String(error)}`)
-    }
-  }
 }
 
 /**

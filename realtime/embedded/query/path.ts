@@ -1,7 +1,7 @@
 // Finds the values at a dotted path of a document. The path leads through objects, through the
 // elements of arrays on the way and, if the operator asks for it, into the elements of an array at
 // its end. A path that leads nowhere yields undefined once.
-import { getField, isDoc } from '../bson/codec.ts'
+import { isDoc } from '../bson/type-of.ts'
 
 /**
  * What the positional operator `$` stands for: the index of the outermost array element that
@@ -40,7 +40,7 @@ function visit(
   for (let at = from; at < path.length; at++) {
     if (Array.isArray(value)) return visitArray(value, path, at, expandLeaf, test, trace)
     if (!isDoc(value)) return test(undefined)
-    value = getField(value, path[at]!)
+    value = value.get(path[at]!)
     if (value === undefined) return test(undefined)
   }
   if (!expandLeaf || path.length === 0 || !Array.isArray(value)) return test(value)

@@ -1,10 +1,13 @@
 // Projections: which fields of a document a reply contains. Included fields keep the order of the
 // document, and computed fields come last. An array on the way is projected element by element.
-import { fieldsOf, isDoc, setField, type Doc } from '../bson/codec.ts'
+import { Doc, Field } from '../bson/doc.ts'
 import { isNumeric } from '../bson/numbers.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import { compileExpression, type Expression, type Variables } from './expression.ts'
-import { parseFilter, truthy } from './filter.ts'
+import { compileExpression } from '../expression/compile.ts'
+import type { Expression, Variables } from '../expression/expression.ts'
+import { isTrue } from '../expression/truth.ts'
+import { parseFilter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import { sliceOf } from './slice.ts'
 
@@ -13,8 +16,8 @@ export type Projector = (doc: Doc, position?: number) => Doc
 
 type Leaf =
   | { kind: 'include' | 'exclude' | 'positional' }
-  | { kind: 'compute'; evaluate: Expression }
-  | { kind: 'array'; pick: (array: readonly unknown[]) => unknown[] | undefined }
+  | { kind: 'compute'; expression: Expression }
+  | { kind: 'slice' | 'elemMatch'; pick: (array: readonly unknown[]) => unknown[] | undefined }
 type Tree = Map<string, Tree | Leaf>
 
 /** A compiled projection. */
@@ -24,44 +27,45 @@ export interface Projection {
   readonly positional: boolean
 }
 
+/** What the fields of a projection have said so far about its kind. */
+interface Mode {
+  inclusive: boolean | undefined
+  id: boolean | undefined
+  positional: boolean
+}
+
 /**
  * Compiles the projection of a find, or a stage `$project` (`stage`), which can't contain
  * `field.$`, `$slice` or `$elemMatch`.
  */
 export function compileProjection(spec: Doc, variables: Variables, stage = false): Projection {
   const tree: Tree = new Map()
-  const state = {
-    inclusive: undefined as boolean | undefined,
-    id: undefined as boolean | undefined,
-    positional: false,
-  }
+  const mode: Mode = { inclusive: undefined, id: undefined, positional: false }
   for (const [path, value] of flatten(spec, '')) {
     const leaf = leafOf(path, value, variables, stage)
-    recordMode(state, path, leaf, stage)
+    recordMode(mode, path, leaf, value)
     insertLeaf(tree, leaf.kind === 'positional' ? path.slice(0, -2) : path, leaf)
   }
-  const inclusive = state.inclusive ?? (state.id === true && spec._id !== undefined)
-  if (inclusive && state.id !== false && !tree.has('_id')) tree.set('_id', { kind: 'include' })
+  const inclusive = mode.inclusive ?? mode.id === true
+  if (mode.positional && !inclusive)
+    throw locationRefusal(31395, 'positional projection cannot be used with exclusion')
+  if (inclusive && mode.id !== false && !tree.has('_id')) tree.set('_id', { kind: 'include' })
   return {
-    positional: state.positional,
-    project: (doc, position) => applyTree(doc, tree, inclusive, doc, position),
+    positional: mode.positional,
+    project: (doc, position) => project(doc, tree, { inclusive, root: doc, position }),
   }
 }
 
 function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
-  for (const [name, value] of Object.entries(spec)) {
+  for (const { name, value } of spec.fields) {
     if (name === '')
       throw locationRefusal(40352, 'FieldPath cannot be constructed with empty string')
-    const isNested =
-      isDoc(value) &&
-      !(Object.keys(value)[0] ?? '').startsWith('$') &&
-      value._bsontype === undefined
-    if (isNested && Object.keys(value).length === 0) {
+    const isNested = isDoc(value) && !value.firstName.startsWith('$')
+    if (isNested && value.size === 0)
       throw locationRefusal(
         51270,
         'An empty sub-projection is not a valid value. Found empty object at path',
       )
-    }
     if (isNested) yield* flatten(value, `${prefix}${name}.`)
     else yield [`${prefix}${name}`, value]
   }
@@ -69,29 +73,38 @@ function* flatten(spec: Doc, prefix: string): Generator<[string, unknown]> {
 
 function leafOf(path: string, value: unknown, variables: Variables, stage: boolean): Leaf {
   if (path.endsWith('.$')) {
-    if (stage) throw locationRefusal(31254, 'positional projection is only allowed in find')
+    if (stage)
+      throw locationRefusal(31324, 'Cannot use positional projection in aggregation projection')
+    if (path.slice(0, -2).includes('.'))
+      throw refusal('NotImplemented', `the positional projection '${path}' is not supported`)
     return { kind: 'positional' }
   }
-  if (path.startsWith('$') || path.includes('.$'))
+  const parts = path.split('.')
+  if (parts.at(-1) === '') throw locationRefusal(40353, "FieldPath must not end with a '.'.")
+  if (parts.includes(''))
+    throw locationRefusal(15998, 'FieldPath field names may not be empty strings.')
+  if (parts.some((part) => part.startsWith('$')))
     throw locationRefusal(
-      16979,
-      `FieldPath field names may not start with '$'. Consider using $getField or $setField.`,
+      16410,
+      "FieldPath field names may not start with '$'. Consider using $getField or $setField.",
     )
   if (typeof value === 'boolean' || isNumeric(value))
-    return { kind: truthy(value) ? 'include' : 'exclude' }
+    return { kind: isTrue(value) ? 'include' : 'exclude' }
   if (!stage && isDoc(value)) {
-    const [operator] = Object.keys(value)
-    if (operator === '$slice' && !isExpressionSlice(value.$slice))
-      return { kind: 'array', pick: sliceOf(value.$slice) }
-    if (operator === '$elemMatch')
-      return { kind: 'array', pick: elementOf(value.$elemMatch, variables) }
-    if (operator === '$meta') throw refusal('NotImplemented', '$meta is not supported')
+    const operand = value.get(value.firstName)
+    switch (value.firstName) {
+      case '$slice':
+        if (Array.isArray(operand) && !operand.every((entry) => isNumeric(entry))) break
+        return { kind: 'slice', pick: sliceOf(operand) }
+      case '$elemMatch':
+        if (path.includes('.'))
+          throw locationRefusal(31275, 'Cannot use $elemMatch projection on a nested field.')
+        return { kind: 'elemMatch', pick: elementOf(operand, variables) }
+    }
   }
-  return { kind: 'compute', evaluate: compileExpression(value, variables) }
-}
-
-function isExpressionSlice(operand: unknown): boolean {
-  return Array.isArray(operand) && !operand.every((entry) => isNumeric(entry))
+  if (isDoc(value) && value.firstName === '$meta')
+    throw refusal('NotImplemented', '$meta is not supported')
+  return { kind: 'compute', expression: compileExpression(value, variables) }
 }
 
 function elementOf(
@@ -99,109 +112,119 @@ function elementOf(
   variables: Variables,
 ): (array: readonly unknown[]) => unknown[] | undefined {
   if (!isDoc(operand)) throw locationRefusal(31274, 'elemMatch: Invalid argument, object required')
-  const matches = compileFilter(parseFilter({ field: { $elemMatch: operand } }, variables))
+  const filter = Doc.of([['field', Doc.of([['$elemMatch', operand]])]])
+  const matches = compileFilter(parseFilter(filter, variables))
   return (array) => {
-    const found = array.find((element) => matches({ field: [element] }))
+    const found = array.find((element) => matches(Doc.of([['field', [element]]])))
     return found === undefined ? undefined : [found]
   }
 }
 
-function recordMode(
-  state: { inclusive?: boolean; id?: boolean; positional: boolean },
-  path: string,
-  leaf: Leaf,
-  stage: boolean,
-): void {
-  if (leaf.kind === 'positional') state.positional = true
+function recordMode(mode: Mode, path: string, leaf: Leaf, value: unknown): void {
+  if (leaf.kind === 'positional') {
+    if (mode.positional)
+      throw locationRefusal(31276, 'Cannot specify more than one positional proj. per query.')
+    mode.positional = true
+  }
   if (path === '_id' && (leaf.kind === 'include' || leaf.kind === 'exclude')) {
-    state.id = leaf.kind === 'include'
+    mode.id = leaf.kind === 'include'
     return
   }
-  if (leaf.kind === 'array' || (leaf.kind === 'compute' && !stage && state.inclusive === false)) {
-    if (leaf.kind === 'compute')
-      throw locationRefusal(31254, `Cannot do inclusion on field ${path} in exclusion projection`)
-    return
-  }
+  if (leaf.kind === 'slice') return
   const inclusive = leaf.kind !== 'exclude'
-  if (state.inclusive !== undefined && state.inclusive !== inclusive) {
-    const [code, word, other] = inclusive
-      ? ([31253, 'inclusion', 'exclusion'] as const)
-      : ([31254, 'exclusion', 'inclusion'] as const)
-    throw locationRefusal(code, `Cannot do ${word} on field ${path} in ${other} projection`)
+  if (mode.inclusive === undefined || mode.inclusive === inclusive) {
+    mode.inclusive = inclusive
+    return
   }
-  state.inclusive = inclusive
+  if (leaf.kind === 'compute')
+    throw isDoc(value)
+      ? locationRefusal(31252, 'Cannot use expression other than $meta in exclusion projection')
+      : locationRefusal(31310, 'Cannot use an expression in an exclusion projection')
+  throw inclusive
+    ? locationRefusal(31253, `Cannot do inclusion on field ${path} in exclusion projection`)
+    : locationRefusal(31254, `Cannot do exclusion on field ${path} in inclusion projection`)
 }
 
 function insertLeaf(tree: Tree, path: string, leaf: Leaf): void {
   let level = tree
   const parts = path.split('.')
-  parts.forEach((part, at) => {
+  for (const [at, part] of parts.entries()) {
     const present = level.get(part)
-    const last = at === parts.length - 1
-    if (present && (last || !(present instanceof Map)))
-      throw locationRefusal(31249, `Path collision at ${path}`)
-    if (last) {
+    if (at === parts.length - 1) {
+      if (present) throw locationRefusal(31250, `Path collision at ${path}`)
       level.set(part, leaf)
       return
     }
-    const next: Tree = (present as Tree | undefined) ?? new Map()
+    if (present && !(present instanceof Map))
+      throw locationRefusal(
+        31249,
+        `Path collision at ${path} remaining portion ${parts.slice(at + 1).join('.')}`,
+      )
+    const next: Tree = present ?? new Map()
     level.set(part, next)
     level = next
-  })
-}
-
-function applyTree(value: Doc, tree: Tree, inclusive: boolean, root: Doc, position?: number): Doc {
-  const result: Doc = {}
-  for (const [name, field] of Object.entries(fieldsOf(value))) {
-    const node = tree.get(name)
-    const untouched = inclusive ? undefined : field
-    const kept = node ? applyNode(field, node, inclusive, root, position) : untouched
-    if (kept !== undefined) setField(result, name, kept)
   }
-  addComputed(result, tree, root, (name) => !Object.hasOwn(value, name))
-  return result
 }
 
-/** Adds the computed fields of the tree whose names are `wanted`. */
-function addComputed(
-  result: Doc,
-  tree: Tree,
-  root: Doc,
-  wanted: (name: string) => boolean = () => true,
-): void {
+/** What a projection works on. */
+interface Projecting {
+  readonly inclusive: boolean
+  readonly root: Doc
+  readonly position: number | undefined
+}
+
+function project(doc: Doc, tree: Tree, context: Projecting): Doc {
+  const kept: Field[] = []
+  for (const field of doc.fields) {
+    const node = tree.get(field.name)
+    if (!node) {
+      if (!context.inclusive) kept.push(field)
+    } else if (node instanceof Map) {
+      const value = projectBelow(field.value, node, context)
+      if (value !== undefined) kept.push(Field.of(field.name, value))
+    } else if (node.kind === 'include') {
+      kept.push(field)
+    } else {
+      const value = picked(field.value, node, context)
+      if (value !== undefined) kept.push(Field.of(field.name, value))
+    }
+  }
+  addComputed(kept, tree, context.root, doc)
+  return Doc.from(kept)
+}
+
+/** Adds the computed fields, and the objects of computed fields that the document lacks. */
+function addComputed(fields: Field[], tree: Tree, root: Doc, present: Doc): void {
   for (const [name, node] of tree) {
-    if (!wanted(name)) continue
+    if (node instanceof Map && present.has(name)) continue
     const value = computedValue(node, root)
-    if (value !== undefined) setField(result, name, value)
+    if (value !== undefined) fields.push(Field.of(name, value))
   }
 }
 
 function computedValue(node: Tree | Leaf, root: Doc): unknown {
-  if (!(node instanceof Map)) return node.kind === 'compute' ? node.evaluate(root) : undefined
-  const result: Doc = {}
-  addComputed(result, node, root)
-  return Object.keys(result).length > 0 ? result : undefined
+  if (!(node instanceof Map)) return node.kind === 'compute' ? node.expression.of(root) : undefined
+  const fields: Field[] = []
+  addComputed(fields, node, root, Doc.empty)
+  return fields.length > 0 || hasComputed(node) ? Doc.from(fields) : undefined
 }
 
-function applyNode(
-  value: unknown,
-  node: Tree | Leaf,
-  inclusive: boolean,
-  root: Doc,
-  position?: number,
-): unknown {
-  if (node instanceof Map) return applyToChildren(value, node, inclusive, root, position)
-  switch (node.kind) {
-    case 'include':
-      return value
-    case 'exclude':
-      return undefined
-    case 'compute':
-      return node.evaluate(root)
-    case 'array':
-      return Array.isArray(value) ? node.pick(value) : inclusive ? undefined : value
+function hasComputed(tree: Tree): boolean {
+  return [...tree.values()].some((node) =>
+    node instanceof Map ? hasComputed(node) : node.kind === 'compute',
+  )
+}
+
+function picked(value: unknown, leaf: Leaf, { position, inclusive }: Projecting): unknown {
+  switch (leaf.kind) {
+    case 'slice':
+      return Array.isArray(value) ? leaf.pick(value) : value
+    case 'elemMatch':
+      return Array.isArray(value) ? leaf.pick(value) : inclusive ? undefined : value
     case 'positional':
       return Array.isArray(value) ? matchedElement(value, position) : value
+    default:
+      return undefined
   }
 }
 
@@ -215,18 +238,11 @@ function matchedElement(array: readonly unknown[], position: number | undefined)
   return [array[position]]
 }
 
-function applyToChildren(
-  value: unknown,
-  tree: Tree,
-  inclusive: boolean,
-  root: Doc,
-  position?: number,
-): unknown {
-  if (Array.isArray(value)) {
+function projectBelow(value: unknown, tree: Tree, context: Projecting): unknown {
+  if (Array.isArray(value))
     return value
-      .map((element: unknown) => applyToChildren(element, tree, inclusive, root, position))
+      .map((element: unknown) => projectBelow(element, tree, context))
       .filter((element) => element !== undefined)
-  }
-  if (isDoc(value)) return applyTree(value, tree, inclusive, root, position)
-  return inclusive ? computedValue(tree, root) : value
+  if (isDoc(value)) return project(value, tree, context)
+  return context.inclusive ? computedValue(tree, context.root) : value
 }

@@ -1,16 +1,18 @@
 // Finds the rows that a filter, sort, skip and limit select. All reads and writes get from a query
 // to documents this way.
-import { decode, encode, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode } from '../bson/encode.ts'
 import type { DocumentSource } from '../cursors/cursors.ts'
+import { pace, pause } from '../pace.ts'
 import { planQuery, type QueryPlan } from '../plan/planner.ts'
-import { FIRST_CHUNK_ROWS, Scanner, type StoredRow } from '../plan/scanner.ts'
+import { FIRST_CHUNK_ROWS, Scanner, type StoredData, type StoredRow } from '../plan/scanner.ts'
 import type { Collection } from '../storage/catalog.ts'
-import type { SqliteStore } from '../storage/sqlite-store.ts'
 import type { Filter } from './filter.ts'
 import { compileFilter } from './match.ts'
 import type { MatchTrace } from './path.ts'
 import type { Projection } from './projection.ts'
 import { sortKeyOf, type SortPattern } from './sort.ts'
+import { Sorter, type SortEntry } from './sorter.ts'
 
 /** What to select. */
 export interface Selection {
@@ -22,6 +24,8 @@ export interface Selection {
   readonly hint?: unknown
   /** Whether the caller needs to know which array element matched. */
   readonly positional?: boolean
+  /** Whether a sort may hold more documents than fit into its memory. */
+  readonly allowDiskUse?: boolean
 }
 
 /**
@@ -34,37 +38,27 @@ export interface SelectedRow extends StoredRow {
 
 /** Selected rows in the order that was asked for. They are found as they are taken. */
 export interface SelectedRows {
-  next(): SelectedRow | undefined
+  next(): SelectedRow | undefined | typeof pause
   pause(): void
-  readonly plan: QueryPlan
 }
+
+/** How many rows are examined between two looks at the clock. */
+const ROWS_PER_CHECK = 32
 
 /** Starts a selection. It reads all rows first only if no index provides the sort order. */
 export function select(
-  store: SqliteStore,
+  data: StoredData,
   collection: Collection,
   selection: Selection,
 ): SelectedRows {
   const { sort, skip = 0 } = selection
   const limit = selection.limit || Infinity
   const queryPlan = planQuery(collection, selection.filter, sort, selection.hint)
-  const scanner = new Scanner(store, collection, queryPlan, expectedOf(queryPlan, limit + skip))
+  const scanner = new Scanner(data, collection, queryPlan, expectedOf(queryPlan, limit + skip))
   const matching = matchingRows(scanner, queryPlan, selection)
-  if (queryPlan.sorted) return sliced(matching, skip, limit, queryPlan)
-  let ordered: SelectedRows | undefined
-  return {
-    plan: queryPlan,
-    next() {
-      ordered ??= sliced(
-        inMemory(sortRows(matching, sort!, skip + limit), queryPlan),
-        skip,
-        limit,
-        queryPlan,
-      )
-      return ordered.next()
-    },
-    pause: () => scanner.pause(),
-  }
+  if (queryPlan.sorted) return sliced(matching, skip, limit)
+  const sorted = sortedRows(matching, data, collection, selection, skip + limit)
+  return sliced(sorted, skip, limit)
 }
 
 /**
@@ -84,62 +78,78 @@ function matchingRows(
   const matches = compileFilter(filter)
   const trace: MatchTrace = { index: undefined }
   const all = filter.kind === 'and' && filter.filters.length === 0
+  const isMatch = !all && (!queryPlan.exact || positional === true)
+  let examined = 0
   return {
-    plan: queryPlan,
     pause: () => scanner.pause(),
     next() {
-      for (let found = scanner.next(); found; found = scanner.next()) {
-        if (all || (queryPlan.exact && !positional)) return { ...found, position: undefined }
+      for (;;) {
+        if (++examined % ROWS_PER_CHECK === 0 && pace.isDue) return pause
+        const found = scanner.next()
+        if (!found) return undefined
+        if (!isMatch) return { ...found, position: undefined }
         trace.index = undefined
-        if (matches(decode(found.bytes), trace))
-          return { row: found.row, bytes: found.bytes, position: trace.index }
+        if (matches(Doc.read(found.bytes), trace)) return { ...found, position: trace.index }
+      }
+    },
+  }
+}
+
+function sliced(rows: SelectedRows, skip: number, limit: number): SelectedRows {
+  let [skipped, taken] = [0, 0]
+  return {
+    pause: () => rows.pause(),
+    next() {
+      while (skipped < skip) {
+        const row = rows.next()
+        if (!row || row === pause) return row
+        skipped++
+      }
+      if (taken >= limit) return undefined
+      const row = rows.next()
+      if (row && row !== pause) taken++
+      return row
+    },
+  }
+}
+
+/** A row that is being sorted. Only its key stays in memory; the document is read again. */
+interface SortedRow extends SortEntry {
+  readonly position: number | undefined
+}
+
+function sortedRows(
+  rows: SelectedRows,
+  { documents }: StoredData,
+  collection: Collection,
+  { sort, allowDiskUse }: Selection,
+  limit: number,
+): SelectedRows {
+  const sorter = new Sorter<SortedRow>(limit, allowDiskUse === true)
+  let isCollected = false
+  let taken = 0
+  const collect = (): typeof pause | undefined => {
+    for (let found = rows.next(); found; found = rows.next()) {
+      if (found === pause) return pause
+      const key = sortKeyOf(Doc.read(found.bytes), sort!)
+      const entry = { key, number: found.row, position: found.position }
+      sorter.add(entry, found.bytes.length + key.length)
+    }
+    isCollected = true
+    return undefined
+  }
+  return {
+    pause: () => rows.pause(),
+    next() {
+      if (!isCollected && collect()) return pause
+      if (++taken % ROWS_PER_CHECK === 0 && pace.isDue) return pause
+      for (let entry = sorter.next(); entry; entry = sorter.next()) {
+        const bytes = documents.find(collection, entry.number)
+        if (bytes) return { row: entry.number, bytes, position: entry.position }
       }
       return undefined
     },
   }
-}
-
-function sliced(
-  rows: SelectedRows,
-  skip: number,
-  limit: number,
-  queryPlan: QueryPlan,
-): SelectedRows {
-  let [skipped, taken] = [0, 0]
-  return {
-    plan: queryPlan,
-    pause: () => rows.pause(),
-    next() {
-      for (; skipped < skip; skipped++) if (!rows.next()) return undefined
-      return taken++ < limit ? rows.next() : undefined
-    },
-  }
-}
-
-function inMemory(rows: readonly SelectedRow[], queryPlan: QueryPlan): SelectedRows {
-  let at = 0
-  return { plan: queryPlan, pause: () => undefined, next: () => rows[at++] }
-}
-
-interface Keyed {
-  readonly key: Buffer
-  readonly found: SelectedRow
-}
-
-function sortRows(rows: SelectedRows, sort: SortPattern, limit: number): SelectedRow[] {
-  let kept: Keyed[] = []
-  const shrink = (): void => {
-    kept.sort((a, b) => Buffer.compare(a.key, b.key))
-    if (kept.length > limit) kept = kept.slice(0, limit)
-  }
-  for (let found = rows.next(); found; found = rows.next()) {
-    kept.push({ key: sortKeyOf(decode(found.bytes), sort), found })
-    // With a limit, only the first rows so far are kept: the top 10 of a million need little
-    // memory.
-    if (limit !== Infinity && kept.length >= 2 * limit + 1000) shrink()
-  }
-  shrink()
-  return kept.map(({ found }) => found)
 }
 
 /** The documents of a selection, projected if there is a projection. */
@@ -151,20 +161,21 @@ export function projectedSource(
     pause: () => rows.pause(),
     next() {
       const found = rows.next()
-      if (!found || !projection) return found?.bytes
-      return encode(projection.project(decode(found.bytes), found.position))
+      if (!found || found === pause) return found
+      if (!projection) return found.bytes
+      return encode(projection.project(Doc.read(found.bytes), found.position))
     },
   }
 }
 
 /** A source over documents that exist already. */
-export function documentSource(documents: Iterable<Doc>): DocumentSource {
-  const iterator = documents[Symbol.iterator]()
+export function documentSource(documents: readonly Doc[]): DocumentSource {
+  let at = 0
   return {
     pause: () => undefined,
     next() {
-      const { value, done } = iterator.next()
-      return done ? undefined : encode(value)
+      const doc = documents[at++]
+      return doc && encode(doc)
     },
   }
 }

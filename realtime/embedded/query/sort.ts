@@ -1,8 +1,9 @@
 // Sort patterns. A document sorts by the least of the keys that an index with the same pattern
 // would have for it. Sorting in memory and scanning an index therefore give the same order, for
 // arrays too.
-import { isDoc, type Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { locationRefusal, refusal, ServerError } from '../errors.ts'
 import { keysOf } from '../storage/index-keys.ts'
 
@@ -18,10 +19,10 @@ export interface SortPattern {
 export function parseSort(sort: unknown): SortPattern | undefined {
   if (sort === undefined) return undefined
   if (!isDoc(sort)) throw refusal('TypeMismatch', 'Expected field sort to be of type object')
-  const entries = Object.entries(sort)
+  const entries = sort.fields.map(({ name, value }) => [name, value] as const)
   if (entries.length === 0) return undefined
   const directions = entries.map(([field, direction]) => directionOf(field, direction))
-  if (sort.$natural !== undefined) {
+  if (sort.has('$natural')) {
     if (entries.length > 1)
       throw refusal('BadValue', '$natural sort cannot be set to a value other than -1 or 1.')
     return { fields: [], paths: [], descending: [], reverseNatural: directions[0] === -1 }
@@ -65,15 +66,4 @@ export function sortKeyOf(doc: Doc, pattern: SortPattern): Buffer {
     if (!(error instanceof ServerError)) throw error
     throw refusal('BadValue', 'cannot sort with keys that are parallel arrays')
   }
-}
-
-/** Sorts entries by their keys; entries with equal keys keep their order. */
-export function sortByKey<T>(
-  entries: readonly T[],
-  keyOf: (entry: T) => Buffer,
-  limit = Infinity,
-): T[] {
-  const keyed = entries.map((entry) => ({ entry, key: keyOf(entry) }))
-  keyed.sort((a, b) => Buffer.compare(a.key, b.key))
-  return keyed.slice(0, limit === Infinity ? undefined : limit).map(({ entry }) => entry)
 }

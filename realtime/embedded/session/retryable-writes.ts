@@ -2,8 +2,10 @@
 // write itself. A repeated statement therefore gets the first outcome and changes nothing, even
 // after a crash.
 import { Binary } from 'bson'
-import { decode, encode, isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode, type Plain } from '../bson/encode.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import type { SqliteStore } from '../storage/sqlite-store.ts'
 
@@ -14,15 +16,15 @@ interface SessionRecord {
   readonly id: Uint8Array
   txn: number
   at: number
-  results: Map<number, Doc>
+  results: Map<number, Plain>
 }
 
 /** The outcomes of the statements of one numbered write command. */
 export interface NumberedWrite {
   /** The stored outcome of a statement; undefined if the statement was not executed yet. */
-  find(statement: number): Doc | undefined
+  find(statement: number): Plain | undefined
   /** Records the outcome of a statement. */
-  add(statement: number, result: Doc): void
+  add(statement: number, result: Plain): void
   /** The number of the statement at a position of the command. */
   numberOf(position: number): number
   /** Stores the recorded outcomes in the open transaction. */
@@ -43,9 +45,10 @@ export class RetryableWrites {
    * that is older than the session's latest.
    */
   open(command: Doc): NumberedWrite | undefined {
-    if (command.txnNumber === undefined) return undefined
-    const lsid = isDoc(command.lsid) ? command.lsid.id : undefined
-    const txn = toNumber(command.txnNumber)
+    if (!command.has('txnNumber')) return undefined
+    const owner = command.get('lsid')
+    const lsid = isDoc(owner) ? owner.get('id') : undefined
+    const txn = toNumber(command.get('txnNumber'))
     if (!(lsid instanceof Binary) || txn === undefined) {
       throw refusal(
         'InvalidOptions',
@@ -71,16 +74,15 @@ export class RetryableWrites {
    */
   isRepeated(command: Doc): boolean {
     return (
-      command.autocommit === undefined &&
-      this.open(command)?.find(toNumber(command.stmtId) ?? 0) !== undefined
+      !command.has('autocommit') &&
+      this.open(command)?.find(toNumber(command.get('stmtId')) ?? 0) !== undefined
     )
   }
 
   #recordOf(session: SessionRecord, command: Doc): NumberedWrite {
-    const first = toNumber(command.stmtId) ?? 0
-    const numbers = Array.isArray(command.stmtIds)
-      ? command.stmtIds.map((id: unknown) => toNumber(id))
-      : undefined
+    const first = toNumber(command.get('stmtId')) ?? 0
+    const given = command.get('stmtIds')
+    const numbers = Array.isArray(given) ? given.map((id: unknown) => toNumber(id)) : undefined
     let added = false
     return {
       find: (statement) => session.results.get(statement),
@@ -139,8 +141,11 @@ export class RetryableWrites {
   }
 }
 
-function unpack(bytes: Uint8Array): Map<number, Doc> {
+function unpack(bytes: Uint8Array): Map<number, Plain> {
   return new Map(
-    Object.entries(decode(bytes)).map(([name, result]) => [Number(name.slice(1)), result as Doc]),
+    Doc.read(bytes).fields.map(({ name, value }) => [
+      Number(name.slice(1)),
+      Object.fromEntries((value as Doc).fields.map((field) => [field.name, field.value])),
+    ]),
   )
 }

@@ -2,7 +2,8 @@
 // here mirror them; both change in the same transaction.
 import { randomUUID } from 'node:crypto'
 import { Binary, UUID } from 'bson'
-import { decode, encode, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode } from '../bson/encode.ts'
 import { refusal } from '../errors.ts'
 import { parseIndexSpec, type IndexSpec } from './index-spec.ts'
 import type { SqliteStore } from './sqlite-store.ts'
@@ -14,6 +15,8 @@ export interface Index extends IndexSpec {
   multikey: boolean[]
   /** The index was dropped, so a cursor that is still scanning it must end. */
   dropped: boolean
+  /** The index has the keys of all rows up to this one; Infinity once it is ready. */
+  builtTo: number
 }
 
 /** A collection. Its `table` has one row per document, in the order of insertion. */
@@ -32,6 +35,12 @@ export interface Collection {
   dropped: boolean
 }
 
+const idIndex = Doc.of([
+  ['v', 2],
+  ['key', Doc.of([['_id', 1]])],
+  ['name', '_id_'],
+])
+
 /** The names and definitions in one data directory. */
 export class Catalog {
   readonly #databases = new Map<string, Map<string, Collection>>()
@@ -39,22 +48,18 @@ export class Catalog {
 
   constructor(store: SqliteStore) {
     this.#store = store
-    this.reload()
-  }
-
-  /** Reads everything from SQLite again, after a change of collections was rolled back. */
-  reload(): void {
-    this.#databases.clear()
+    const unfinished = store.rows<[number]>('SELECT id FROM indexes WHERE ready = 0')
+    for (const [id] of unfinished) this.#forgetIndex(id)
     const rows = this.#store.rows<[number, string, string, Uint8Array, Uint8Array]>(
       'SELECT id, db, name, uuid, options FROM collections',
     )
     for (const [id, db, name, uuid, options] of rows)
-      this.#load(id, db, name, uuid, decode(options))
+      this.#load(id, db, name, uuid, Doc.read(options))
   }
 
   #load(id: number, db: string, name: string, uuid: Uint8Array, options: Doc): Collection {
     const rows = this.#store.rows<[number, Uint8Array, number]>(
-      'SELECT id, spec, multikey FROM indexes WHERE collection = ? ORDER BY id',
+      'SELECT id, spec, multikey FROM indexes WHERE collection = ? AND ready = 1 ORDER BY id',
       id,
     )
     const table = `documents_${id}`
@@ -68,7 +73,7 @@ export class Catalog {
       table,
       options,
       indexes: rows.map(([indexId, spec, multikey]) =>
-        toIndex(indexId, parseIndexSpec(decode(spec)), multikey),
+        toIndex(indexId, parseIndexSpec(Doc.read(spec)), multikey, Infinity),
       ),
       nextRow: (last ?? 0) + 1,
       count: undefined,
@@ -103,7 +108,7 @@ export class Catalog {
   }
 
   /** Creates a collection with its index on `_id`. */
-  create(db: string, name: string, options: Doc = {}): Collection {
+  create(db: string, name: string, options = Doc.empty): Collection {
     checkNamespace(db, name)
     return this.#store.atomically(() => {
       const uuid = new UUID(randomUUID()).buffer
@@ -119,17 +124,19 @@ export class Catalog {
         db,
         name,
       )!
-      this.#store.run(`CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, doc BLOB NOT NULL)`)
+      this.#store.run(
+        `CREATE TABLE documents_${id} (row INTEGER PRIMARY KEY, crc INTEGER NOT NULL, doc BLOB NOT NULL)`,
+      )
       const collection = this.#load(id, db, name, uuid, options)
-      this.addIndex(collection, parseIndexSpec({ v: 2, key: { _id: 1 }, name: '_id_' }))
+      this.finishIndex(this.addIndex(collection, parseIndexSpec(idIndex)))
       return collection
     })
   }
 
-  /** Adds an empty index. The caller adds the keys of existing documents. */
+  /** Adds an empty index, which is used once its keys are complete (`finishIndex`). */
   addIndex(collection: Collection, spec: IndexSpec): Index {
     this.#store.run(
-      'INSERT INTO indexes (collection, spec, multikey) VALUES (?, ?, 0)',
+      'INSERT INTO indexes (collection, spec, multikey, ready) VALUES (?, ?, 0, 0)',
       collection.id,
       encode(spec.source),
     )
@@ -137,12 +144,24 @@ export class Catalog {
       'SELECT max(id) FROM indexes WHERE collection = ?',
       collection.id,
     )!
-    const index = toIndex(id, spec, 0)
+    const index = toIndex(id, spec, 0, 0)
     this.#store.run(
       `CREATE TABLE ${index.table} (key BLOB NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (key, row)) WITHOUT ROWID`,
     )
     collection.indexes.push(index)
     return index
+  }
+
+  /** Makes an index usable whose keys are complete. */
+  finishIndex(index: Index): void {
+    this.#store.run('UPDATE indexes SET ready = 1 WHERE id = ?', index.id)
+    index.builtTo = Infinity
+  }
+
+  #forgetIndex(id: number): void {
+    this.#store.forget(`keys_${id}`)
+    this.#store.run('DELETE FROM indexes WHERE id = ?', id)
+    this.#store.run(`DROP TABLE keys_${id}`)
   }
 
   /** Replaces the definition of an index (`collMod`). */
@@ -153,9 +172,7 @@ export class Catalog {
 
   /** Removes an index with its keys. */
   dropIndex(collection: Collection, index: Index): void {
-    this.#store.forget(index.table)
-    this.#store.run('DELETE FROM indexes WHERE id = ?', index.id)
-    this.#store.run(`DROP TABLE ${index.table}`)
+    this.#forgetIndex(index.id)
     index.dropped = true
     const at = collection.indexes.indexOf(index)
     if (at >= 0) collection.indexes.splice(at, 1)
@@ -190,12 +207,13 @@ export class Catalog {
   }
 }
 
-function toIndex(id: number, spec: IndexSpec, multikey: number): Index {
+function toIndex(id: number, spec: IndexSpec, multikey: number, builtTo: number): Index {
   return {
     ...spec,
     id,
     table: `keys_${id}`,
     dropped: false,
+    builtTo,
     multikey: spec.paths.map((_, at) => Math.floor(multikey / 2 ** at) % 2 === 1),
   }
 }

@@ -1,13 +1,19 @@
 // All changes of data go through this file. A document, its index keys and its oplog entry change
 // together or not at all.
 import { ObjectId } from 'bson'
-import { decode, encode, firstFieldName, type Doc } from '../bson/codec.ts'
+import { checkBson } from '../bson/check.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode } from '../bson/encode.ts'
+import { stamped, withIdFirst } from '../bson/stamp.ts'
 import { refusal } from '../errors.ts'
 import type { Oplog, OplogOperation } from '../oplog/oplog.ts'
 import { checkId, MAX_DOCUMENT_BYTES, type UpdatedDocument } from '../update/update.ts'
 import type { Catalog, Collection } from './catalog.ts'
 import type { Documents } from './documents.ts'
 import type { SqliteStore } from './sqlite-store.ts'
+
+/** How deeply a stored document may be nested. */
+const MAX_STORED_DEPTH = 180
 
 /** Changes documents and collections, and records the changes in the oplog. */
 export class DocumentWriter {
@@ -34,51 +40,54 @@ export class DocumentWriter {
     }
   }
 
-  /**
-   * Inserts a document as it came over the wire. A document without `_id` gets one as its first
-   * field.
-   */
-  insert(collection: Collection, given: Uint8Array): void {
-    let doc = decode(given)
-    let bytes = given
-    if (firstFieldName(given) !== '_id') {
-      const { _id: id = new ObjectId(), ...rest } = doc
-      doc = { _id: id, ...rest }
-      bytes = encode(doc)
+  /** Like `atomically`, for work on one existing collection that may fail after it has written. */
+  atomicallyOn<T>(collection: Collection | undefined, work: () => T): T {
+    try {
+      return this.atomically(work)
+    } catch (error) {
+      if (collection) collection.count = undefined
+      throw error
     }
-    this.insertDoc(collection, doc, bytes)
   }
 
-  /** Inserts a document whose value and bytes are both known. */
-  insertDoc(collection: Collection, doc: Doc, bytes: Uint8Array): void {
+  /**
+   * Inserts a document. One without `_id` gets one, and `_id` becomes the first field. An empty
+   * timestamp in it becomes the present time.
+   */
+  insert(collection: Collection, given: Doc): void {
+    const doc = stamped(withIdFirst(given, () => new ObjectId()))
+    const bytes = encode(doc)
     if (bytes.length > MAX_DOCUMENT_BYTES) {
       throw refusal(
         'BSONObjectTooLarge',
         `object to insert too large. size in bytes: ${bytes.length}, max size: ${MAX_DOCUMENT_BYTES}`,
       )
     }
-    checkId(doc._id)
+    const id = doc.get('_id')
+    checkId(id)
+    checkDepth(bytes)
     this.atomically(() => {
       this.#documents.insert(collection, doc, bytes)
-      this.#log('i', collection, doc._id, bytes)
+      this.#log('i', collection, id, bytes)
     })
   }
 
-  /** Stores an updated document. `before` is the document as it was, as BSON. */
-  update(collection: Collection, row: number, before: Uint8Array, updated: UpdatedDocument): void {
+  /** Stores an updated document. `before` is the document as it was. */
+  update(collection: Collection, row: number, before: Doc, updated: UpdatedDocument): void {
+    checkDepth(updated.bytes)
+    const id = updated.doc.get('_id')
     this.atomically(() => {
-      this.#documents.replace(collection, row, decode(before), updated.doc, updated.bytes)
-      if (updated.description)
-        this.#log('u', collection, updated.doc._id, encode(updated.description))
-      else this.#log('r', collection, updated.doc._id, updated.bytes)
+      this.#documents.replace(collection, row, before, updated.doc, updated.bytes)
+      if (updated.description) this.#log('u', collection, id, encode(updated.description))
+      else this.#log('r', collection, id, updated.bytes)
     })
   }
 
   delete(collection: Collection, row: number, bytes: Uint8Array): void {
-    const doc = decode(bytes)
+    const doc = Doc.read(bytes)
     this.atomically(() => {
       this.#documents.delete(collection, row, doc)
-      this.#log('d', collection, doc._id, null)
+      this.#log('d', collection, doc.get('_id'), null)
     })
   }
 
@@ -121,4 +130,9 @@ export class DocumentWriter {
       body,
     )
   }
+}
+
+function checkDepth(bytes: Uint8Array): void {
+  if (checkBson(bytes) > MAX_STORED_DEPTH)
+    throw refusal('Overflow', `Document exceeds maximum nesting depth of ${MAX_STORED_DEPTH}`)
 }

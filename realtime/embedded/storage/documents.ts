@@ -1,12 +1,23 @@
 // Writes documents together with their index keys. Everything that can refuse a write (uniqueness,
 // parallel arrays) is checked before the first row changes.
 import { ObjectId } from 'bson'
-import { decode, typeOf, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
+import { typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
+import { pace } from '../pace.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import { keysOf, type IndexKey, type KeySet } from './index-keys.ts'
+import { checksumOf } from './checksum.ts'
 import type { SqliteStore } from './sqlite-store.ts'
+
+/** A stored document: its row, its checksum, its bytes. */
+export type StoredDocument = [row: number, checksum: number | null, bytes: Uint8Array]
+
+/** The indexes that have keys of a row: an index that is being built has those of some rows. */
+function indexesOf(collection: Collection, row: number): Index[] {
+  return collection.indexes.filter(({ builtTo }) => row <= builtTo)
+}
 
 const noKeys: KeySet = { keys: [], multikey: [] }
 
@@ -23,10 +34,17 @@ export class Documents {
 
   /** Inserts a document. If it throws a duplicate-key error, nothing has changed. */
   insert(collection: Collection, doc: Doc, bytes: Uint8Array): void {
-    const keySets = collection.indexes.map((index) => [index, this.#keySet(index, doc)] as const)
-    for (const [index, { keys }] of keySets) this.#checkUnique(collection, index, keys, undefined)
     const row = collection.nextRow
-    this.#store.run(`INSERT INTO ${collection.table} (row, doc) VALUES (?, ?)`, row, bytes)
+    const keySets = indexesOf(collection, row).map(
+      (index) => [index, this.#keySet(index, doc)] as const,
+    )
+    for (const [index, { keys }] of keySets) this.#checkUnique(collection, index, keys, undefined)
+    this.#store.run(
+      `INSERT INTO ${collection.table} (row, crc, doc) VALUES (?, ?, ?)`,
+      row,
+      checksumOf(bytes),
+      bytes,
+    )
     for (const [index, set] of keySets) this.#addKeys(index, set, set.keys, row)
     collection.nextRow = row + 1
     if (collection.count !== undefined) collection.count++
@@ -34,7 +52,7 @@ export class Documents {
 
   /** Replaces the document of a row. Only the keys that differ are written. */
   replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
-    const changes = collection.indexes.map((index) => {
+    const changes = indexesOf(collection, row).map((index) => {
       const [old, now] = [this.#keySet(index, before), this.#keySet(index, after)]
       return {
         index,
@@ -44,7 +62,12 @@ export class Documents {
       }
     })
     for (const { index, added } of changes) this.#checkUnique(collection, index, added, row)
-    this.#store.run(`UPDATE ${collection.table} SET doc = ? WHERE row = ?`, bytes, row)
+    this.#store.run(
+      `UPDATE ${collection.table} SET doc = ?, crc = ? WHERE row = ?`,
+      bytes,
+      checksumOf(bytes),
+      row,
+    )
     for (const { index, now, removed, added } of changes) {
       for (const key of removed)
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
@@ -54,7 +77,7 @@ export class Documents {
 
   /** Deletes a row and its keys. */
   delete(collection: Collection, row: number, doc: Doc): void {
-    for (const index of collection.indexes) {
+    for (const index of indexesOf(collection, row)) {
       for (const key of this.#keySet(index, doc).keys) {
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
       }
@@ -64,30 +87,60 @@ export class Documents {
   }
 
   /**
-   * Adds the keys of all existing documents to a new index. Throws a duplicate-key error if they
-   * are not unique.
+   * Adds the keys of all existing documents to a new index, in portions between which others have
+   * a turn. Throws a duplicate-key error if they are not unique.
    */
-  build(collection: Collection, index: Index): void {
-    let last = -1
+  async build(collection: Collection, index: Index): Promise<void> {
     for (;;) {
-      const rows = this.#store.rows<[number, Uint8Array]>(
-        `SELECT row, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 500`,
-        last,
+      if (index.dropped) throw refusal('IndexNotFound', 'the index was dropped while it was built')
+      const rows = this.#store.rows<StoredDocument>(
+        `SELECT row, crc, doc FROM ${collection.table} WHERE row > ? ORDER BY row LIMIT 100`,
+        index.builtTo,
       )
       if (rows.length === 0) return
-      for (const [row, bytes] of rows) {
-        const set = this.#keySet(index, decode(bytes))
+      for (const stored of rows) {
+        const [row] = stored
+        const set = this.#keySet(index, Doc.read(this.read(collection, stored)))
         this.#checkUnique(collection, index, set.keys, row)
         this.#addKeys(index, set, set.keys, row)
-        last = row
+        index.builtTo = row
       }
+      if (pace.isDue) await pace.rest()
     }
   }
 
-  /** The number of documents. It is counted once and then kept up to date. */
-  count(collection: Collection): number {
-    collection.count ??= this.#store.row<[number]>(`SELECT count(*) FROM ${collection.table} `)![0]
-    return collection.count
+  /** The bytes of a stored document. Throws if they aren't what was written. */
+  read(collection: Collection, [, checksum, bytes]: StoredDocument): Uint8Array {
+    return this.#store.checked(bytes, checksum, `A document of ${collection.ns}`)
+  }
+
+  /** The document of a row; undefined if there is none any more. */
+  find(collection: Collection, row: number): Uint8Array | undefined {
+    const found = this.#store.row<StoredDocument>(
+      `SELECT row, crc, doc FROM ${collection.table} WHERE row = ?`,
+      row,
+    )
+    return found && this.read(collection, found)
+  }
+
+  /** The number of documents. It is counted once, in portions, and then kept up to date. */
+  async count(collection: Collection): Promise<number> {
+    if (collection.count !== undefined) return collection.count
+    const { table } = collection.indexes[0]!
+    let [count, last]: [number, Uint8Array | null] = [0, Buffer.alloc(0)]
+    const { position } = this.#store
+    while (last) {
+      const counted: [number, Uint8Array | null] = this.#store.row<[number, Uint8Array | null]>(
+        `SELECT count(*), max(key) FROM (SELECT key FROM ${table} WHERE key > ? ORDER BY key LIMIT 10000)`,
+        last,
+      )!
+      count += counted[0]
+      last = counted[1]
+      if (pace.isDue) await pace.rest()
+    }
+    // A count that took several portions may have missed changes; it is not kept then.
+    if (position === this.#store.position) collection.count = count
+    return count
   }
 
   #keySet(index: Index, doc: Doc): KeySet {
@@ -133,14 +186,12 @@ function difference(keys: readonly IndexKey[], others: readonly IndexKey[]): Ind
 }
 
 function duplicateKey(collection: Collection, index: Index, key: IndexKey): Error {
-  const keyValue = Object.fromEntries(
-    index.fields.map((field, at) => [field, plain(key.values[at])]),
-  )
-  const shown = Object.entries(keyValue).map(([field, value]) => `${field}: ${show(value)}`)
+  const values = index.fields.map((field, at) => [field, plain(key.values[at])] as const)
+  const shown = values.map(([field, value]) => `${field}: ${show(value)}`)
   return refusal(
     'DuplicateKey',
     `E11000 duplicate key error collection: ${collection.ns} index: ${index.name} dup key: { ${shown.join(', ')} }`,
-    { keyPattern: index.keyPattern, keyValue },
+    { keyPattern: index.keyPattern, keyValue: Doc.of(values) },
   )
 }
 
@@ -154,8 +205,8 @@ function show(value: unknown): string {
   if (value instanceof Date) return `new Date(${value.getTime()})`
   switch (typeOf(value)) {
     case 'object':
-      return `{ ${Object.entries(value as Doc)
-        .map(([name, field]) => `${name}: ${show(field)}`)
+      return `{ ${(value as Doc).fields
+        .map((field) => `${field.name}: ${show(field.value)}`)
         .join(', ')} }`
     case 'array':
       return `[ ${(value as unknown[]).map(show).join(', ')} ]`

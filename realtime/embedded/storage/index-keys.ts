@@ -1,8 +1,9 @@
 // The keys of a document in an index. A set of keys is never too small: it contains everything that
 // the bounds of a query could find, with one key for each array element, and with null for a
 // missing field.
-import { getField, isDoc, type Doc } from '../bson/codec.ts'
+import { Doc } from '../bson/doc.ts'
 import { compoundKey, emptyArray } from '../bson/order.ts'
+import { isDoc } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 
 /** One key: its bytes, and the values that they encode. A missing field is undefined. */
@@ -37,8 +38,10 @@ interface FieldWalk {
 export function keysOf(doc: Doc, pattern: KeyPattern): KeySet {
   const multikey = pattern.paths.map(() => false)
   const tuples: unknown[][] = []
+  // Fields may share an array; each field is decoded once, so that it is the same for all.
+  const root = pattern.paths.length > 1 ? Doc.from(doc.fields) : doc
   expand(
-    pattern.paths.map((rest) => ({ value: doc, rest, expanded: false })),
+    pattern.paths.map((rest) => ({ value: root, rest, expanded: false })),
     multikey,
     tuples,
   )
@@ -89,7 +92,7 @@ function advance(walk: FieldWalk): void {
   while (walk.rest.length > 0) {
     const [name, ...rest] = walk.rest as [string, ...string[]]
     if (isDoc(walk.value)) {
-      walk.value = getField(walk.value, name)
+      walk.value = walk.value.get(name)
     } else if (Array.isArray(walk.value) && /^\d+$/.test(name)) {
       walk.value = walk.value[Number(name)]
     } else {

@@ -1,7 +1,8 @@
 // Index definitions. An index never promises more than the engine keeps: unknown options and
 // special types of indexes are refused with MongoDB's codes.
-import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
+import { Doc, type Field } from '../bson/doc.ts'
 import { toNumber } from '../bson/numbers.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { parseFilter, type Filter } from '../query/filter.ts'
 
@@ -39,18 +40,18 @@ const knownOptions = new Set([
 
 /** Parses a definition that `createIndexes` was given. Refuses what the engine can't do. */
 export function parseIndexSpec(given: Doc): IndexSpec {
-  const key = given.key
+  const key = given.get('key')
   if (!isDoc(key))
     throw refusal(
       'FailedToParse',
       "The 'key' field is a required property of an index specification",
     )
-  const fields = Object.keys(key)
+  const fields = key.fields.map(({ name }) => name)
   if (fields.length === 0)
     throw refusal('CannotCreateIndex', 'Index keys cannot be an empty object')
   if (fields.length > 32)
     throw refusal('CannotCreateIndex', 'Index key pattern has too many fields')
-  for (const option of Object.keys(given)) {
+  for (const { name: option } of given.fields) {
     if (!knownOptions.has(option)) {
       throw refusal(
         'InvalidIndexSpecificationOption',
@@ -58,37 +59,53 @@ export function parseIndexSpec(given: Doc): IndexSpec {
       )
     }
   }
-  const descending = fields.map((field) => directionOf(field, key[field]) < 0)
+  const descending = fields.map((field) => directionOf(field, key.get(field)) < 0)
   const name =
-    given.name === undefined
-      ? fields.map((field) => `${field}_${String(toNumber(key[field]))}`).join('_')
-      : given.name
+    given.get('name') ??
+    fields.map((field) => `${field}_${String(toNumber(key.get(field)))}`).join('_')
   if (typeof name !== 'string' || name === '' || name === '*')
     throw refusal('CannotCreateIndex', 'An index needs a name')
   checkOptions(given, fields)
-  const source: Doc = { v: 2, key, name }
-  for (const option of [
-    'unique',
-    'sparse',
-    'partialFilterExpression',
-    'expireAfterSeconds',
-  ] as const) {
-    if (given[option] !== undefined) source[option] = given[option]
-  }
-  const partial = given.partialFilterExpression
+  const partial = given.get('partialFilterExpression')
+  const seconds = given.get('expireAfterSeconds')
   return {
-    source,
+    source: Doc.of([['v', 2], ['key', key], ['name', name], ...optionsOf(given)]),
     name,
     keyPattern: key,
     fields,
     paths: fields.map((field) => field.split('.')),
     descending,
-    unique: given.unique === true || isIdKey(fields),
-    sparse: given.sparse === true,
-    partial: isDoc(partial) ? parseFilter(partial) : undefined,
-    expireAfterSeconds:
-      given.expireAfterSeconds === undefined ? undefined : toNumber(given.expireAfterSeconds),
+    unique: given.get('unique') === true || isIdKey(fields),
+    sparse: given.get('sparse') === true,
+    partial: isDoc(partial) ? parsePartialFilter(partial) : undefined,
+    expireAfterSeconds: seconds === undefined ? undefined : toNumber(seconds),
   }
+}
+
+/** The options that are stored, in the order of `listIndexes`. */
+function optionsOf(given: Doc): [string, unknown][] {
+  return ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds']
+    .map((option): [string, unknown] => [option, given.get(option)])
+    .filter(([, value]) => value !== undefined)
+}
+
+/** The filters that MongoDB 5.0 allows in a partial index. */
+function parsePartialFilter(given: Doc): Filter {
+  const filter = parseFilter(given)
+  checkPartial(filter, given, true)
+  return filter
+}
+
+function checkPartial(filter: Filter, given: Doc, top: boolean): void {
+  if (filter.kind === 'and' && top) {
+    for (const part of filter.filters) checkPartial(part, given, part.kind === 'and')
+    return
+  }
+  if (filter.kind === 'compare' || filter.kind === 'exists' || filter.kind === 'type') return
+  throw refusal(
+    'CannotCreateIndex',
+    `unsupported expression in partial index: ${filter.kind} of ${given.fields.map((field: Field) => field.name).join(', ')}`,
+  )
 }
 
 function isIdKey(fields: readonly string[]): boolean {
@@ -118,34 +135,37 @@ function directionOf(field: string, direction: unknown): number {
 }
 
 function checkOptions(given: Doc, fields: readonly string[]): void {
-  if (given.hidden === true) throw refusal('NotImplemented', 'hidden indexes are not supported')
-  if (isDoc(given.collation) && given.collation.locale !== 'simple')
+  if (given.get('hidden') === true)
+    throw refusal('NotImplemented', 'hidden indexes are not supported')
+  const collation = given.get('collation')
+  if (isDoc(collation) && collation.get('locale') !== 'simple')
     throw refusal('NotImplemented', 'collation is not supported')
   for (const option of ['unique', 'sparse'] as const) {
-    if (given[option] !== undefined && typeof given[option] !== 'boolean') {
+    if (given.has(option) && typeof given.get(option) !== 'boolean') {
       throw refusal(
         'TypeMismatch',
         `The field '${option}' has value that is not convertible to bool`,
       )
     }
   }
-  if (given.partialFilterExpression !== undefined) {
-    if (!isDoc(given.partialFilterExpression)) {
+  if (given.has('partialFilterExpression')) {
+    if (!isDoc(given.get('partialFilterExpression'))) {
       throw refusal('TypeMismatch', "The field 'partialFilterExpression' must be an object")
     }
-    if (given.sparse === true)
+    if (given.get('sparse') === true)
       throw refusal(
         'CannotCreateIndex',
         'cannot mix "partialFilterExpression" and "sparse" options',
       )
   }
   if (isIdKey(fields)) checkIdIndex(given)
-  if (given.expireAfterSeconds === undefined) return
-  const seconds = toNumber(given.expireAfterSeconds)
+  const expiry = given.get('expireAfterSeconds')
+  if (expiry === undefined) return
+  const seconds = toNumber(expiry)
   if (seconds === undefined)
     throw refusal(
       'CannotCreateIndex',
-      `TTL index 'expireAfterSeconds' option must be numeric, but received a type of '${typeOf(given.expireAfterSeconds)}'`,
+      `TTL index 'expireAfterSeconds' option must be numeric, but received a type of '${typeOf(expiry)}'`,
     )
   if (!(seconds >= 0 && seconds <= 2147483647)) {
     throw refusal(
@@ -168,7 +188,7 @@ function checkIdIndex(given: Doc): void {
     'expireAfterSeconds',
     'unique',
   ] as const) {
-    if (given[option] !== undefined && given[option] !== false) {
+    if (given.has(option) && given.get(option) !== false) {
       throw refusal(
         'InvalidIndexSpecificationOption',
         `The field '${option}' is not valid for an _id index specification.`,

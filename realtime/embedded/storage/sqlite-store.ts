@@ -1,19 +1,19 @@
 // The only file that knows SQLite's transactions. All writes that arrive in one turn of the event
 // loop, or during the previous fsync, share one commit. A callback of `onDurable` runs after that
 // commit and never before it.
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { refusal } from '../errors.ts'
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
+import { checksumOf, damage } from './checksum.ts'
+import { checkDataFiles, dataFile, FORMAT, isDamage, Mark } from './data-files.ts'
 
 const schema = `
   CREATE TABLE IF NOT EXISTS collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT, db TEXT NOT NULL, name TEXT NOT NULL, uuid BLOB NOT NULL, options BLOB NOT NULL, UNIQUE (db, name));
   CREATE TABLE IF NOT EXISTS indexes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, collection INTEGER NOT NULL, spec BLOB NOT NULL, multikey INTEGER NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, collection INTEGER NOT NULL, spec BLOB NOT NULL, multikey INTEGER NOT NULL,
+    ready INTEGER NOT NULL DEFAULT 1);
   CREATE TABLE IF NOT EXISTS oplog (
     ts INTEGER PRIMARY KEY, wall INTEGER NOT NULL, total INTEGER NOT NULL, op TEXT NOT NULL,
-    db TEXT NOT NULL, coll TEXT NOT NULL, uuid BLOB, key BLOB, body BLOB);
+    db TEXT NOT NULL, coll TEXT NOT NULL, uuid BLOB, key BLOB, body BLOB, crc INTEGER);
   CREATE TABLE IF NOT EXISTS sessions (id BLOB PRIMARY KEY, txn INTEGER NOT NULL, at INTEGER NOT NULL, results BLOB NOT NULL)
     WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS sessions_by_age ON sessions (at);
@@ -27,45 +27,44 @@ export type Cell = null | number | bigint | string | Uint8Array
  * and the callbacks that wait for its commit.
  */
 export class SqliteStore {
+  readonly #dataDir: string
   readonly #db: DatabaseSync
+  readonly #mark: Mark
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
-  readonly #commitHooks: (() => void)[] = []
+  readonly #beforeCommit: (() => void)[] = []
+  readonly #afterCommit: (() => void)[] = []
   #scheduled: NodeJS.Immediate | undefined
   readonly #onFault: (error: Error) => void
   #failed = false
+  /** The position in the oplog that the next commit reaches. */
+  position = 0
 
   /**
    * Opens the data directory and creates it if necessary. Throws an error whose message is for
-   * people if another server uses it. `onFault` is called once, if a commit fails.
+   * people if another server uses it or if it is damaged. `onFault` is called once, if a commit
+   * fails.
    */
   constructor(dataDir: string, onFault: (error: Error) => void) {
     this.#onFault = onFault
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    this.#db = new DatabaseSync(join(dataDir, 'data.sqlite'))
+    this.#dataDir = dataDir
+    let db: DatabaseSync | undefined
     try {
+      checkDataFiles(dataDir)
+      db = new DatabaseSync(dataFile(dataDir))
       // The lock ends with its process, so a `kill -9` leaves nothing that has to be removed.
-      this.#db.exec(
-        'PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL',
+      db.exec('PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL')
+      db.exec(
+        'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536',
       )
-      this.#db.exec(
-        'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -65536',
-      )
-      this.#db.exec(`BEGIN EXCLUSIVE; ${schema} COMMIT`)
+      this.#mark = new Mark(dataDir)
+      migrate(db)
+      this.#db = db
     } catch (error) {
-      this.#db.close()
+      db?.close()
       if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
       throw error
     }
-  }
-
-  /** When the running command's `maxTimeMS` ends, by `performance.now()`. */
-  deadline = Infinity
-
-  /** Throws if the time of the running command is over. */
-  checkDeadline(): void {
-    if (performance.now() < this.deadline) return
-    throw refusal('MaxTimeMSExpired', 'operation exceeded time limit')
   }
 
   /** The prepared statement of this SQL. Its rows are arrays in the order of the columns. */
@@ -82,16 +81,35 @@ export class SqliteStore {
   /** Runs a writing statement in the shared transaction. */
   run(sql: string, ...cells: Cell[]): void {
     this.#begin()
-    this.#prepare(sql).run(...cells)
+    this.#guarded(() => this.#prepare(sql).run(...cells))
   }
 
   /** The first row; undefined if there is none. */
   row<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T | undefined {
-    return this.#prepare(sql).get(...cells) as T | undefined
+    return this.#guarded(() => this.#prepare(sql).get(...cells) as T | undefined)
   }
 
   rows<T extends readonly Cell[]>(sql: string, ...cells: Cell[]): T[] {
-    return this.#prepare(sql).all(...cells) as unknown as T[]
+    return this.#guarded(() => this.#prepare(sql).all(...cells) as unknown as T[])
+  }
+
+  #guarded<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw isDamage(error) ? damage('The database', dataFile(this.#dataDir)) : error
+    }
+  }
+
+  /** Bytes that were read with their checksum. Throws if they aren't what was written. */
+  checked(bytes: Uint8Array, checksum: number | null, what: string): Uint8Array {
+    if (checksum !== null && checksumOf(bytes) === checksum) return bytes
+    throw damage(what, dataFile(this.#dataDir))
+  }
+
+  /** Writes a copy of everything that is committed to a file, while others go on writing. */
+  async backup(file: string): Promise<void> {
+    await backup(this.#db, file, { rate: 200 })
   }
 
   /** Forgets the prepared statements for a table that will be dropped. */
@@ -137,9 +155,14 @@ export class SqliteStore {
     else callback()
   }
 
+  /** Registers a hook that runs at the end of every transaction. */
+  beforeCommit(hook: () => void): void {
+    this.#beforeCommit.push(hook)
+  }
+
   /** Registers a hook that runs after every commit, before the callbacks of `onDurable`. */
   afterCommit(hook: () => void): void {
-    this.#commitHooks.push(hook)
+    this.#afterCommit.push(hook)
   }
 
   #begin(): void {
@@ -152,14 +175,16 @@ export class SqliteStore {
   #commit(): void {
     if (this.#failed) return
     try {
+      for (const hook of this.#beforeCommit) hook()
       this.#prepare('COMMIT').run()
+      this.#mark.write(this.position)
     } catch (error) {
       return this.#fault(error as Error)
     }
     this.#scheduled = undefined
     const waiting = this.#waiting
     this.#waiting = []
-    for (const hook of this.#commitHooks) hook()
+    for (const hook of this.#afterCommit) hook()
     for (const callback of waiting) callback()
   }
 
@@ -181,7 +206,32 @@ export class SqliteStore {
     }
     this.#statements.clear()
     this.#db.close()
+    this.#mark.close()
   }
+}
+
+/** Creates the tables, or gives those of an older format what they lack. */
+function migrate(db: DatabaseSync): void {
+  const { user_version: format } = db.prepare('PRAGMA user_version').get() as {
+    user_version: number
+  }
+  if (format === FORMAT) return
+  db.function('checksum', (bytes) => (bytes === null ? null : checksumOf(bytes as Uint8Array)))
+  const names = db
+    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+    .all()
+    .map(({ name }) => String(name))
+  const old = names.filter((name) => name.startsWith('documents_'))
+  const steps = old.map(
+    (table) =>
+      `ALTER TABLE ${table} ADD COLUMN crc INTEGER; UPDATE ${table} SET crc = checksum(doc);`,
+  )
+  if (names.includes('oplog'))
+    steps.push(
+      'ALTER TABLE oplog ADD COLUMN crc INTEGER; UPDATE oplog SET crc = checksum(body);',
+      'ALTER TABLE indexes ADD COLUMN ready INTEGER NOT NULL DEFAULT 1;',
+    )
+  db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
 }
 
 function heldByAnother(dataDir: string): Error {

@@ -2,15 +2,17 @@
 // streams show.
 import { afterPrefix, bracketOf, keyOf } from '../bson/order.ts'
 import { descendingIntervals, prefixed } from '../plan/bounds.ts'
-import { Scanner } from '../plan/scanner.ts'
+import { Scanner, type StoredRow } from '../plan/scanner.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
 import type { DocumentWriter } from './document-writer.ts'
+import type { Documents } from './documents.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
-const MAX_DELETES_PER_SWEEP = 1000
+const MAX_DELETES_PER_SWEEP = 100
 
 export interface ExpiryDeps {
   readonly store: SqliteStore
+  readonly documents: Documents
   readonly catalog: Catalog
   readonly writer: DocumentWriter
 }
@@ -24,7 +26,7 @@ export function expireDocuments(deps: ExpiryDeps, now: number): boolean {
   for (const db of deps.catalog.databaseNames()) {
     for (const collection of deps.catalog.list(db)) {
       for (const index of collection.indexes) {
-        if (index.expireAfterSeconds === undefined) continue
+        if (index.expireAfterSeconds === undefined || index.builtTo !== Infinity) continue
         const count = expireByIndex(deps, collection, index, now - index.expireAfterSeconds * 1000)
         more ||= count === MAX_DELETES_PER_SWEEP
       }
@@ -52,8 +54,8 @@ function expireByIndex(
     sorted: true,
     exact: true,
   }
-  const scanner = new Scanner(deps.store, collection, plan, MAX_DELETES_PER_SWEEP)
-  const expired = []
+  const scanner = new Scanner(deps, collection, plan, MAX_DELETES_PER_SWEEP)
+  const expired: StoredRow[] = []
   for (
     let found = scanner.next();
     found && expired.length < MAX_DELETES_PER_SWEEP;

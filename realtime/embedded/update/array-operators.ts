@@ -1,49 +1,40 @@
 // Update operators on arrays. The update description contains a changed array as a whole, except
-// for elements that `$push` has appended, which it contains one by one.
-import { isDoc, typeOf, type Doc } from '../bson/codec.ts'
+// for elements that were appended, which it contains one by one.
+import { Doc } from '../bson/doc.ts'
+import { identical } from '../bson/encode.ts'
 import { compareValues, sameValue } from '../bson/order.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import type { Variables } from '../query/expression.ts'
+import type { Variables } from '../expression/expression.ts'
 import { isOperatorDoc, parseFilter, parseOperators } from '../query/filter.ts'
 import { compileFilter } from '../query/match.ts'
 import { parseSort, sortKeyOf } from '../query/sort.ts'
-import type { ChangedPaths } from './changed-paths.ts'
 import { wholeNumber } from './operators.ts'
-import { valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
+import { Appended, type TargetOperation } from './targets.ts'
 
-function arrayAt(name: string, path: string, target: UpdateTarget): unknown[] | undefined {
-  const value = valueAt(target)
-  if (value === undefined) return undefined
-  if (Array.isArray(value)) return value
+function arrayOf(name: string, path: string, value: unknown): unknown[] | undefined {
+  if (value === undefined || Array.isArray(value)) return value
   throw refusal(
     'BadValue',
     `The field '${path}' must be an array but is of type ${typeOf(value)} in document (${name})`,
   )
 }
 
-function assign(target: UpdateTarget, value: unknown[], changes: ChangedPaths): void {
-  writeAt(target, value)
-  changes.set(target.path, value)
-}
-
 const pushClauses = new Set(['$each', '$slice', '$sort', '$position'])
 
 /** `$push` with its clauses `$each`, `$position`, `$sort` and `$slice`. */
 export function push(path: string, operand: unknown): TargetOperation {
-  const clauses = isDoc(operand) && '$each' in operand ? operand : undefined
-  if (!clauses && isOperatorDoc(operand) && !operand.$ref)
-    throw refusal(
-      'DollarPrefixedFieldName',
-      `The dollar ($) prefixed field '${Object.keys(operand)[0]}' in '${path}' is not valid for storage.`,
-    )
-  const unknown = Object.keys(clauses ?? {}).find((name) => !pushClauses.has(name))
+  const clauses = isDoc(operand) && operand.has('$each') ? operand : undefined
+  if (!clauses && isOperatorDoc(operand))
+    throw refusal('NotImplemented', `$push of ${operand.firstName} without $each is not supported`)
+  const unknown = clauses?.fields.map(({ name }) => name).find((name) => !pushClauses.has(name))
   if (unknown) throw refusal('BadValue', `Unrecognized clause in $push: ${unknown}`)
-  const added = eachOf('$push', clauses ?? { $each: [operand ?? null] })
+  const added = clauses ? eachOf('$push', clauses) : [operand]
   const slice = clauseNumber(clauses, '$slice')
   const position = clauseNumber(clauses, '$position')
-  const order = clauses?.$sort === undefined ? undefined : comparatorOf(clauses.$sort)
-  return (target, changes) => {
-    const before = arrayAt('$push', path, target)
+  const order = clauses?.has('$sort') ? comparatorOf(clauses.get('$sort')) : undefined
+  return ({ value }) => {
+    const before = arrayOf('$push', path, value)
     const array = [...(before ?? [])]
     const at =
       position === undefined
@@ -55,27 +46,25 @@ export function push(path: string, operand: unknown): TargetOperation {
     if (order) array.sort(order)
     const result =
       slice === undefined ? array : slice < 0 ? array.slice(slice) : array.slice(0, slice)
-    if (before && added.length === 0 && sameValue(before, result)) return
-    const appended =
-      before && before.length > 0 && at === before.length && !order && slice === undefined
-    if (!appended) return assign(target, result, changes)
-    writeAt(target, result)
-    added.forEach((value, offset) => changes.set(`${target.path}.${at + offset}`, value))
+    if (before && identical(before, result)) return before
+    const isAppended = before && at === before.length && !order && slice === undefined
+    return isAppended ? new Appended(result, at) : result
   }
 }
 
 function eachOf(name: string, clauses: Doc): unknown[] {
-  if (!Array.isArray(clauses.$each))
+  const each = clauses.get('$each')
+  if (!Array.isArray(each))
     throw refusal(
       'BadValue',
-      `The argument to $each in ${name} must be an array but it was of type: ${typeOf(clauses.$each)}`,
+      `The argument to $each in ${name} must be an array but it was of type: ${typeOf(each)}`,
     )
-  return clauses.$each
+  return each
 }
 
 function clauseNumber(clauses: Doc | undefined, name: '$slice' | '$position'): number | undefined {
-  if (clauses?.[name] === undefined) return undefined
-  const number = wholeNumber(clauses[name])
+  if (!clauses?.has(name)) return undefined
+  const number = wholeNumber(clauses.get(name))
   if (number === undefined)
     throw refusal('BadValue', `The value for ${name} must be an integer value`)
   return number
@@ -90,39 +79,39 @@ function comparatorOf(sort: unknown): (a: unknown, b: unknown) => number {
       'BadValue',
       'The $sort is invalid: use 1/-1 to sort the whole element, or {field:1/-1} to sort embedded fields',
     )
-  const keyOf = (value: unknown): Buffer => sortKeyOf(isDoc(value) ? value : {}, pattern)
+  const keyOf = (value: unknown): Buffer => sortKeyOf(isDoc(value) ? value : Doc.empty, pattern)
   return (a, b) => Buffer.compare(keyOf(a), keyOf(b))
 }
 
 /** `$addToSet`, with or without `$each`. */
 export function addToSet(path: string, operand: unknown): TargetOperation {
   const candidates =
-    isDoc(operand) && '$each' in operand ? eachOf('$addToSet', operand) : [operand ?? null]
-  return (target, changes) => {
-    const before = arrayAt('$addToSet', path, target)
+    isDoc(operand) && operand.firstName === '$each' ? eachOf('$addToSet', operand) : [operand]
+  return ({ value: present }) => {
+    const before = arrayOf('$addToSet', path, present)
     const array = [...(before ?? [])]
     for (const value of candidates)
       if (!array.some((element) => sameValue(element, value))) array.push(value)
-    if (!before || array.length > before.length) assign(target, array, changes)
+    if (!before) return array
+    return array.length > before.length ? new Appended(array, before.length) : before
   }
 }
 
 /** `$pull` removes the elements that equal a value or match a condition. */
 export function pull(path: string, operand: unknown, variables: Variables): TargetOperation {
   const matches = conditionOf(operand, variables)
-  return (target, changes) =>
-    keep(target, changes, arrayAt('$pull', path, target), (element) => !matches(element))
+  return ({ value }) => kept(arrayOf('$pull', path, value), (element) => !matches(element))
 }
 
 function conditionOf(operand: unknown, variables: Variables): (element: unknown) => boolean {
   if (isOperatorDoc(operand)) {
-    const logical = /^\$(and|or|nor|expr)$/.test(Object.keys(operand)[0]!)
+    const logical = /^\$(and|or|nor|expr)$/.test(operand.firstName)
     return compileFilter(
       logical ? parseFilter(operand, variables) : parseOperators('', operand, variables),
     )
   }
   if (typeOf(operand) === 'regex')
-    return compileFilter(parseOperators('', { $regex: operand }, variables))
+    return compileFilter(parseOperators('', Doc.of([['$regex', operand]]), variables))
   if (!isDoc(operand)) return (element) => sameValue(element, operand)
   const matches = compileFilter(parseFilter(operand, variables))
   return (element) => isDoc(element) && matches(element)
@@ -131,24 +120,19 @@ function conditionOf(operand: unknown, variables: Variables): (element: unknown)
 /** `$pullAll` removes the elements that equal one of the values. */
 export function pullAll(path: string, operand: unknown): TargetOperation {
   if (!Array.isArray(operand)) throw refusal('BadValue', '$pullAll requires an array argument')
-  return (target, changes) => {
-    keep(
-      target,
-      changes,
-      arrayAt('$pullAll', path, target),
-      (element) => !operand.some((value) => sameValue(element, value)),
+  return ({ value }) =>
+    kept(
+      arrayOf('$pullAll', path, value),
+      (element) => !operand.some((unwanted) => sameValue(element, unwanted)),
     )
-  }
 }
 
-function keep(
-  target: UpdateTarget,
-  changes: ChangedPaths,
+function kept(
   array: unknown[] | undefined,
   wanted: (element: unknown) => boolean,
-): void {
-  const kept = array?.filter(wanted)
-  if (kept && kept.length < array!.length) assign(target, kept, changes)
+): unknown[] | undefined {
+  const rest = array?.filter(wanted)
+  return rest?.length === array?.length ? array : rest
 }
 
 /** `$pop` removes the last element (1) or the first one (-1). */
@@ -156,14 +140,13 @@ export function pop(path: string, operand: unknown): TargetOperation {
   const direction = wholeNumber(operand)
   if (direction !== 1 && direction !== -1)
     throw refusal('FailedToParse', `$pop expects 1 or -1, found: ${String(operand)}`)
-  return (target, changes) => {
-    const value = valueAt(target)
+  return ({ value }) => {
     if (value !== undefined && !Array.isArray(value))
       throw refusal(
         'TypeMismatch',
         `Path '${path}' contains an element of non-array type '${typeOf(value)}'`,
       )
-    if (value?.length)
-      assign(target, direction === 1 ? value.slice(0, -1) : value.slice(1), changes)
+    if (!value?.length) return value
+    return direction === 1 ? value.slice(0, -1) : value.slice(1)
   }
 }

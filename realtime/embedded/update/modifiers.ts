@@ -1,19 +1,22 @@
 // Parses update operators into a list of modifications. They are ordered by path, which is how
 // MongoDB applies them, and no two of them change the same path.
-import { isDoc, type Doc } from '../bson/codec.ts'
+import type { Doc } from '../bson/doc.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
-import type { Variables } from '../query/expression.ts'
+import type { Variables } from '../expression/expression.ts'
 import { parseFilter } from '../query/filter.ts'
 import { compileFilter, type Matcher } from '../query/match.ts'
 import { addToSet, pop, pull, pullAll, push } from './array-operators.ts'
 import type { ChangedPaths } from './changed-paths.ts'
 import { bit, currentDate, extreme, increase, set, unset } from './operators.ts'
-import { eachTarget, valueAt, writeAt, type TargetOperation, type UpdateTarget } from './targets.ts'
+import { updateAt, type PathContext, type TargetOperation } from './targets.ts'
 
 interface Modification {
   readonly path: string
   /** Whether a missing path is created. */
   readonly create: boolean
+  /** Whether a path that can't be created is simply missing. */
+  readonly lenient?: boolean
   readonly onInsertOnly: boolean
   readonly operation: TargetOperation
   /** The new path of a `$rename`. */
@@ -28,7 +31,7 @@ export interface UpdateContext {
 
 /** The parsed operators of one update. */
 export interface Modifiers {
-  apply(doc: Doc, changes: ChangedPaths, situation: UpdateContext): void
+  apply(doc: Doc, changes: ChangedPaths, situation: UpdateContext): Doc
 }
 
 type OperatorParser = (
@@ -51,10 +54,11 @@ const parserFor =
 const creating = parserFor(true)
 const existing = parserFor(false)
 
-const operators: Record<string, OperatorParser> = {
+/** The operators that the engine claims. */
+export const updateOperators: Record<string, OperatorParser> = {
   $set: creating((_, operand) => set(operand)),
   $setOnInsert: (_, operand) => ({ create: true, onInsertOnly: true, operation: set(operand) }),
-  $unset: existing(() => unset),
+  $unset: () => ({ create: false, lenient: true, onInsertOnly: false, operation: unset }),
   $inc: creating((path, operand) => increase('$inc', path, operand)),
   $mul: creating((path, operand) => increase('$mul', path, operand)),
   $min: creating((_, operand) => extreme('$min', operand)),
@@ -72,8 +76,8 @@ const operators: Record<string, OperatorParser> = {
 /** Parses `{$op: {path: operand, …}, …}`. */
 export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variables): Modifiers {
   const modifications: Modification[] = []
-  for (const [name, fields] of Object.entries(u)) {
-    const parse = Object.hasOwn(operators, name) ? operators[name] : undefined
+  for (const { name, value: fields } of u.fields) {
+    const parse = Object.hasOwn(updateOperators, name) ? updateOperators[name] : undefined
     if (!parse)
       throw refusal(
         'FailedToParse',
@@ -82,20 +86,21 @@ export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variabl
     if (!isDoc(fields))
       throw refusal(
         'FailedToParse',
-        `Modifiers operate on fields but we found type ${typeof fields} instead. For example: {$mod: {<field>: ...}} not {${name}: ${String(fields)}}`,
+        `Modifiers operate on fields but we found type ${typeOf(fields)} instead. For example: {$mod: {<field>: ...}} not {${name}: …}`,
       )
-    for (const [path, operand] of Object.entries(fields)) {
+    for (const { name: path, value: operand } of fields.fields) {
       checkPath(path)
       modifications.push({ path, ...parse(path, operand, variables) })
     }
   }
+  checkKinds(modifications.map(({ path }) => path))
   checkConflicts(
     modifications.flatMap(({ path, renameTo }) =>
       renameTo === undefined ? [path] : [path, renameTo],
     ),
   )
   const identifiers = parseArrayFilters(arrayFilters, modifications, variables)
-  modifications.sort((a, b) => comparePaths(a.path, b.path))
+  modifications.sort((a, b) => comparePaths(a.renameTo ?? a.path, b.renameTo ?? b.path))
   return {
     apply: (doc, changes, situation) =>
       applyAll(doc, changes, situation, modifications, identifiers),
@@ -105,37 +110,61 @@ export function parseModifiers(u: Doc, arrayFilters: unknown, variables: Variabl
 function applyAll(
   doc: Doc,
   changes: ChangedPaths,
-  situation: UpdateContext,
+  { position, inserting }: UpdateContext,
   modifications: readonly Modification[],
   identifiers: ReadonlyMap<string, Matcher>,
-): void {
-  for (const { path, create, operation, onInsertOnly, renameTo } of modifications) {
-    if (onInsertOnly && !situation.inserting) continue
-    const context = { position: situation.position, identifiers, create, changes }
-    if (renameTo === undefined)
-      eachTarget(doc, path, context, (target) => operation(target, changes))
-    else move(doc, path, renameTo, changes)
+): Doc {
+  const onTarget = conflictFinder(modifications)
+  let result = doc
+  for (const {
+    path,
+    create,
+    lenient = false,
+    operation,
+    onInsertOnly,
+    renameTo,
+  } of modifications) {
+    if (onInsertOnly && !inserting) continue
+    const context = { position, identifiers, create, lenient, changes, onTarget }
+    if (renameTo === undefined) result = updateAt(result, path, context, operation)
+    else result = move(result, path, renameTo, context)
+  }
+  return result
+}
+
+/** Refuses two operators whose paths turn out to lead to the same value. */
+function conflictFinder(modifications: readonly Modification[]): (path: string) => void {
+  if (!modifications.some(({ path }) => path.includes('$'))) return () => undefined
+  const taken: string[] = []
+  return (path) => {
+    const clash = taken.find(
+      (other) => other === path || other.startsWith(`${path}.`) || path.startsWith(`${other}.`),
+    )
+    if (clash !== undefined)
+      throw refusal('ConflictingUpdateOperators', `Update created a conflict at '${path}'`)
+    taken.push(path)
   }
 }
 
-function move(doc: Doc, from: string, to: string, changes: ChangedPaths): void {
-  const context = { position: undefined, identifiers: new Map<string, Matcher>(), changes }
-  const found: { target: UpdateTarget; value: unknown }[] = []
-  eachTarget(doc, from, { ...context, create: false }, (target) => {
-    if (Array.isArray(target.container))
-      throw refusal('BadValue', `The source field cannot be an array element, '${from}'`)
-    const value = valueAt(target)
-    if (value !== undefined) found.push({ target, value })
+function move(doc: Doc, from: string, to: string, context: PathContext): Doc {
+  let value: unknown
+  const source = updateAt(
+    doc,
+    from,
+    { ...context, create: false, lenient: true },
+    (target, changes) => {
+      if (target.inArray && target.value !== undefined)
+        throw refusal('BadValue', `The source field cannot be an array element, '${from}'`)
+      value = target.value
+      return unset(target, changes)
+    },
+  )
+  if (value === undefined) return doc
+  return updateAt(source, to, { ...context, create: true, lenient: false }, (target) => {
+    if (target.inArray)
+      throw refusal('BadValue', `The destination field cannot be an array element, '${to}'`)
+    return value
   })
-  for (const { target, value } of found) {
-    unset(target, changes)
-    eachTarget(doc, to, { ...context, create: true }, (destination) => {
-      if (Array.isArray(destination.container))
-        throw refusal('BadValue', `The destination field cannot be an array element, '${to}'`)
-      writeAt(destination, value)
-      changes.set(destination.path, value)
-    })
-  }
 }
 
 function rename(path: string, operand: unknown): Omit<Modification, 'path'> {
@@ -184,6 +213,24 @@ function checkConflicts(paths: readonly string[]): void {
   }
 }
 
+/** Below one path, array filters and other paths can't be mixed. */
+function checkKinds(paths: readonly string[]): void {
+  const kinds = new Map<string, boolean>()
+  for (const path of paths) {
+    const parts = path.split('.')
+    for (let at = 1; at < parts.length; at++) {
+      const prefix = parts.slice(0, at).join('.')
+      const isFilter = parts[at]!.startsWith('$[')
+      if ((kinds.get(prefix) ?? isFilter) !== isFilter)
+        throw refusal(
+          'ConflictingUpdateOperators',
+          `Updating the path '${path}' would create a conflict at '${prefix}'`,
+        )
+      kinds.set(prefix, isFilter)
+    }
+  }
+}
+
 function parseArrayFilters(
   given: unknown,
   modifications: readonly Modification[],
@@ -226,7 +273,7 @@ function parseArrayFilters(
 function identifierOf(filter: Doc): string {
   const names = new Set<string>()
   const visit = (part: Doc): void => {
-    for (const [field, value] of Object.entries(part)) {
+    for (const { name: field, value } of part.fields) {
       if (!field.startsWith('$')) names.add(field.split('.')[0]!)
       else if (Array.isArray(value)) for (const entry of value) if (isDoc(entry)) visit(entry)
     }

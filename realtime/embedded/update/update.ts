@@ -2,20 +2,15 @@
 // documents. `_id` never changes, and no two operators change the same path.
 import { ObjectId } from 'bson'
 import { compileStages } from '../aggregate/document-stages.ts'
-import {
-  decode,
-  encode,
-  firstFieldName,
-  getField,
-  isDoc,
-  setField,
-  type Doc,
-} from '../bson/codec.ts'
+import { BsonUndefined, Doc } from '../bson/doc.ts'
+import { encode, identical } from '../bson/encode.ts'
+import { stamped, withIdFirst } from '../bson/stamp.ts'
+import { isDoc, typeOf } from '../bson/type-of.ts'
 import { locationRefusal, refusal } from '../errors.ts'
-import type { Variables } from '../query/expression.ts'
+import type { Variables } from '../expression/expression.ts'
 import type { Filter } from '../query/filter.ts'
 import { ChangedPaths } from './changed-paths.ts'
-import { describeDifference, identical } from './diff.ts'
+import { describeDifference } from './diff.ts'
 import { equalitiesOf } from './equalities.ts'
 import { parseModifiers } from './modifiers.ts'
 
@@ -34,7 +29,7 @@ export interface ParsedUpdate {
    * Applies the update to a document; undefined if nothing changed. `position` is what `$` stands
    * for.
    */
-  apply(bytes: Uint8Array, position: number | undefined): UpdatedDocument | undefined
+  apply(before: Doc, position: number | undefined): UpdatedDocument | undefined
   /** Builds the document that an upsert inserts, starting from the equalities of the filter. */
   build(filter: Filter): UpdatedDocument
   /** Whether the update replaces the whole document, which `multi` doesn't allow. */
@@ -54,12 +49,12 @@ export function parseUpdate(u: unknown, arrayFilters: unknown, variables: Variab
   }
   if (!isDoc(u))
     throw refusal('FailedToParse', 'Update argument must be either an object or an array')
-  if (!Object.keys(u)[0]?.startsWith('$')) return replacementUpdate(u)
+  if (!u.firstName.startsWith('$')) return replacementUpdate(u)
   return modifierUpdate(u, arrayFilters, variables)
 }
 
 function replacementUpdate(u: Doc): ParsedUpdate {
-  const unexpected = Object.keys(u).find((name) => name.startsWith('$'))
+  const unexpected = u.fields.find(({ name }) => name.startsWith('$'))?.name
   if (unexpected)
     throw refusal(
       'DollarPrefixedFieldName',
@@ -67,82 +62,64 @@ function replacementUpdate(u: Doc): ParsedUpdate {
     )
   return {
     replacement: true,
-    apply(bytes) {
-      const before = decode(bytes)
-      const doc = withId(u, before._id)
-      const after = encodeChecked(doc, before._id)
-      return Buffer.compare(after, bytes) === 0
-        ? undefined
-        : { doc, bytes: after, description: undefined }
+    apply(before) {
+      const id = before.get('_id')
+      const bytes = checkedBytes(stamped(withIdFirst(u, () => id)), id)
+      if (Buffer.compare(bytes, encode(before)) === 0) return undefined
+      return { doc: Doc.read(bytes), bytes, description: undefined }
     },
     build(filter) {
-      const id = equalitiesOf(filter).get('_id')
-      const doc = withId(u, Object.hasOwn(u, '_id') ? u._id : (id ?? new ObjectId()))
-      return { doc, bytes: encodeChecked(doc, id ?? doc._id), description: undefined }
+      const given = equalitiesOf(filter).get('_id')
+      const doc = withIdFirst(u, () => given ?? new ObjectId())
+      const bytes = checkedBytes(doc, given ?? doc.get('_id'))
+      return { doc, bytes, description: undefined }
     },
   }
-}
-
-function withId(u: Doc, id: unknown): Doc {
-  const { _id: given, ...rest } = u
-  return { _id: given === undefined ? id : given, ...rest }
 }
 
 function modifierUpdate(u: Doc, arrayFilters: unknown, variables: Variables): ParsedUpdate {
   const modifiers = parseModifiers(u, arrayFilters, variables)
   return {
     replacement: false,
-    apply(bytes, position) {
-      const doc = decode(bytes)
-      const id = doc._id
+    apply(before, position) {
       const changes = new ChangedPaths()
-      modifiers.apply(doc, changes, { position, inserting: false })
-      if (changes.updated.size === 0 && changes.removed.size === 0) return undefined
-      const after = encodeChecked(doc, id)
-      return Buffer.compare(after, bytes) === 0
-        ? undefined
-        : { doc, bytes: after, description: changes.describe() }
+      const after = modifiers.apply(before, changes, { position, inserting: false })
+      if (after === before || changes.isEmpty) return undefined
+      const bytes = checkedBytes(after, before.get('_id'))
+      return { doc: after, bytes, description: changes.describe(after) }
     },
     build(filter) {
-      const seed = seedOf(filter)
-      modifiers.apply(seed, new ChangedPaths(), { position: undefined, inserting: true })
-      return upsertedDocument(seed, filter)
+      const context = { position: undefined, inserting: true }
+      return upsertedDocument(modifiers.apply(seedOf(filter), new ChangedPaths(), context), filter)
     },
   }
 }
 
 /** The document that an upsert starts from: the equalities of the filter, with `_id` first. */
 function seedOf(filter: Filter): Doc {
-  const seed: Doc = {}
   const equalities = equalitiesOf(filter)
-  if (equalities.has('_id')) seed._id = equalities.get('_id')
-  for (const [path, value] of equalities) setAtPath(seed, path.split('.'), value)
+  let seed = equalities.has('_id') ? Doc.of([['_id', equalities.get('_id')]]) : Doc.empty
+  for (const [path, value] of equalities) seed = withPath(seed, path.split('.'), value)
   return seed
 }
 
-function setAtPath(doc: Doc, path: readonly string[], value: unknown): void {
+function withPath(doc: Doc, path: readonly string[], value: unknown): Doc {
   const [name, ...rest] = path as [string, ...string[]]
-  if (rest.length === 0) return setField(doc, name, value)
-  const present = getField(doc, name)
+  if (rest.length === 0) return doc.with(name, value)
+  const present = doc.get(name)
   if (present !== undefined && !isDoc(present)) {
     throw refusal(
-      'ConflictingUpdateOperators',
+      'NotSingleValueField',
       `cannot infer query fields to set, path '${path.join('.')}' is matched twice`,
     )
   }
-  const inner = (present as Doc | undefined) ?? {}
-  setField(doc, name, inner)
-  setAtPath(inner, rest, value)
+  return doc.with(name, withPath(present ?? Doc.empty, rest, value))
 }
 
-function upsertedDocument(doc: Doc, filter: Filter): UpdatedDocument {
-  const { _id: id = new ObjectId(), ...rest } = doc
-  const whole = { _id: id, ...rest }
-  return {
-    doc: whole,
-    bytes: encodeChecked(whole, equalitiesOf(filter).get('_id') ?? id),
-    description: undefined,
-  }
+function upsertedDocument(given: Doc, filter: Filter): UpdatedDocument {
+  const doc = withIdFirst(given, () => new ObjectId())
+  const bytes = checkedBytes(doc, equalitiesOf(filter).get('_id') ?? doc.get('_id'))
+  return { doc, bytes, description: undefined }
 }
 
 const pipelineStages = new Set([
@@ -156,20 +133,21 @@ const pipelineStages = new Set([
 
 function pipelineUpdate(stages: readonly unknown[], variables: Variables): ParsedUpdate {
   for (const stage of stages) {
-    const [name] = isDoc(stage) ? Object.keys(stage) : []
-    if (name !== undefined && !pipelineStages.has(name)) {
-      throw refusal('InvalidOptions', `${name} is not allowed to be used within an update`)
-    }
+    if (isDoc(stage) && stage.size > 0 && !pipelineStages.has(stage.firstName))
+      throw refusal(
+        'InvalidOptions',
+        `${stage.firstName} is not allowed to be used within an update`,
+      )
   }
   const transform = compileStages(stages, variables)
   return {
     replacement: false,
-    apply(bytes) {
-      const before = decode(bytes)
-      const doc = withId(transform(decode(bytes)), before._id)
-      const after = encodeChecked(doc, before._id)
-      if (Buffer.compare(after, bytes) === 0) return undefined
-      return { doc, bytes: after, description: describeDifference(before, doc) }
+    apply(before) {
+      const id = before.get('_id')
+      const after = withIdFirst(transform(before), () => id)
+      const bytes = checkedBytes(after, id)
+      if (Buffer.compare(bytes, encode(before)) === 0) return undefined
+      return { doc: after, bytes, description: describeDifference(before, after) }
     },
     build(filter) {
       return upsertedDocument(transform(seedOf(filter)), filter)
@@ -177,42 +155,33 @@ function pipelineUpdate(stages: readonly unknown[], variables: Variables): Parse
   }
 }
 
-function encodeChecked(doc: Doc, id: unknown): Uint8Array {
-  if (!Object.hasOwn(doc, '_id') || !identical(doc._id, id)) {
+function checkedBytes(doc: Doc, id: unknown): Uint8Array {
+  const own = doc.get('_id')
+  if (own === undefined || !identical(own, id)) {
     throw refusal(
       'ImmutableField',
       "Performing an update on the path '_id' would modify the immutable field '_id'",
     )
   }
-  checkId(doc._id)
-  const bytes = encode(doc)
-  if (firstFieldName(bytes) !== '_id') return encode(withId(doc, id))
-  if (bytes.length > MAX_DOCUMENT_BYTES) {
-    throw locationRefusal(
-      17419,
-      `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`,
-    )
-  }
-  return bytes
+  checkId(own)
+  const bytes = encode(withIdFirst(doc, () => id))
+  if (bytes.length <= MAX_DOCUMENT_BYTES) return bytes
+  throw locationRefusal(
+    17419,
+    `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`,
+  )
 }
 
 /** Refuses values that can't be an `_id`. */
 export function checkId(id: unknown): void {
   if (Array.isArray(id)) throw refusal('BadValue', "can't use an array for _id")
-  if (id === undefined) throw refusal('BadValue', "can't use an undefined value for _id")
-  if (
-    id !== null &&
-    typeof id === 'object' &&
-    (id as { _bsontype?: string })._bsontype === 'BSONRegExp'
-  ) {
-    throw refusal('BadValue', "can't use a regex for _id")
-  }
-  if (isDoc(id)) {
-    const unexpected = Object.keys(id).find((name) => name.startsWith('$'))
-    if (unexpected)
-      throw refusal(
-        'DollarPrefixedFieldName',
-        `The dollar ($) prefixed field '${unexpected}' in '_id.${unexpected}' is not valid for storage.`,
-      )
-  }
+  if (id === undefined || id === BsonUndefined.value)
+    throw refusal('BadValue', "can't use an undefined value for _id")
+  if (typeOf(id) === 'regex') throw refusal('BadValue', "can't use a regex for _id")
+  const unexpected = isDoc(id) && id.fields.find(({ name }) => name.startsWith('$'))?.name
+  if (unexpected)
+    throw refusal(
+      'DollarPrefixedFieldName',
+      `The dollar ($) prefixed field '${unexpected}' in '_id.${unexpected}' is not valid for storage.`,
+    )
 }

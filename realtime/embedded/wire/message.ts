@@ -1,7 +1,10 @@
 // Messages of the wire protocol. Nothing malformed gets past this file: a frame that can't be
 // parsed closes its connection, as in a mongod.
 import { embeddedArray, embeddedDocument, fieldsIn, framed } from '../bson/assemble.ts'
-import { decode, decodePlain, encode, firstFieldName, type Doc } from '../bson/codec.ts'
+import { BsonError, checkBson } from '../bson/check.ts'
+import { Doc } from '../bson/doc.ts'
+import { encode, type Plain } from '../bson/encode.ts'
+import { refusal, type ServerError } from '../errors.ts'
 
 const OP_REPLY = 1
 const OP_QUERY = 2004
@@ -19,8 +22,10 @@ export interface WireMessage {
   readonly command: Doc
   readonly name: string
   readonly db: string
-  /** Documents that stay bytes, by field: those of an insert, and those of a document sequence. */
-  readonly sequences: ReadonlyMap<string, Uint8Array[]>
+  /** The documents that came in sequences of their own, by field. */
+  readonly sequences: ReadonlyMap<string, readonly Doc[]>
+  /** Why the command can't be run, if its documents are nested too deeply. */
+  readonly problem: ServerError | undefined
   /** The client expects no reply. */
   readonly unacknowledged: boolean
   /** The client accepts any number of replies to this one request. */
@@ -42,7 +47,8 @@ function parseOpMsg(frame: Buffer, requestId: number): WireMessage {
   const flags = frame.readUInt32LE(16)
   if (flags & 0xffff & ~(CHECKSUM_PRESENT | MORE_TO_COME)) throw new Error('unknown required flag')
   const end = flags & CHECKSUM_PRESENT ? frame.length - 4 : frame.length
-  const sequences = new Map<string, Uint8Array[]>()
+  const sequences = new Map<string, Doc[]>()
+  const checked = new CheckedDocuments()
   let body: Buffer | undefined
   let at = 20
   while (at < end) {
@@ -50,35 +56,54 @@ function parseOpMsg(frame: Buffer, requestId: number): WireMessage {
     const size = frame.readInt32LE(at)
     if (size < 5 || at + size > end) throw new Error('a section does not fit its message')
     if (kind === 0) body = frame.subarray(at, at + size)
-    else if (kind === 1) parseSequence(frame.subarray(at + 4, at + size), sequences)
+    else if (kind === 1) parseSequence(frame.subarray(at + 4, at + size), sequences, checked)
     else throw new Error(`unknown section kind ${kind}`)
     at += size
   }
   if (!body) throw new Error('a message without a body')
-  const name = firstFieldName(body)
-  const command = decode(body, name === 'insert' ? 'documents' : undefined)
-  if (name === 'insert' && Array.isArray(command.documents))
-    sequences.set('documents', command.documents as Uint8Array[])
+  const command = checked.read(body)
+  const db = command.get('$db')
   return {
     requestId,
     command,
-    name,
-    db: typeof command.$db === 'string' ? command.$db : '',
+    name: command.firstName,
+    db: typeof db === 'string' ? db : '',
     sequences,
+    problem: checked.problem,
     unacknowledged: (flags & MORE_TO_COME) !== 0,
     exhaust: (flags & EXHAUST_ALLOWED) !== 0,
     legacy: false,
   }
 }
 
-function parseSequence(section: Buffer, sequences: Map<string, Uint8Array[]>): void {
+/** Reads documents of a message. One that is nested too deeply is left out. */
+class CheckedDocuments {
+  problem: ServerError | undefined
+
+  read(bytes: Uint8Array): Doc {
+    try {
+      checkBson(bytes)
+      return Doc.read(bytes)
+    } catch (error) {
+      if (!(error instanceof BsonError) || error.reason === 'malformed') throw error
+      this.problem ??= refusal('Overflow', error.message)
+      return Doc.empty
+    }
+  }
+}
+
+function parseSequence(
+  section: Buffer,
+  sequences: Map<string, Doc[]>,
+  checked: CheckedDocuments,
+): void {
   const nameEnd = section.indexOf(0)
-  const documents: Uint8Array[] = []
+  const documents: Doc[] = []
   for (let at = nameEnd + 1; at < section.length;) {
     const size = section.readInt32LE(at)
     if (size < 5 || at + size > section.length)
       throw new Error('a document does not fit its sequence')
-    documents.push(section.subarray(at, at + size))
+    documents.push(checked.read(section.subarray(at, at + size)))
     at += size
   }
   sequences.set(section.toString('utf8', 0, nameEnd), documents)
@@ -88,13 +113,15 @@ function parseOpQuery(frame: Buffer, requestId: number): WireMessage {
   const nameEnd = frame.indexOf(0, 20)
   const ns = frame.toString('utf8', 20, nameEnd)
   const query = frame.subarray(nameEnd + 9)
-  const command = decodePlain(query.subarray(0, query.readInt32LE(0)))
+  const checked = new CheckedDocuments()
+  const command = checked.read(query.subarray(0, query.readInt32LE(0)))
   return {
     requestId,
     command,
-    name: Object.keys(command)[0] ?? '',
+    name: command.firstName,
     db: ns.split('.')[0]!,
     sequences: new Map(),
+    problem: checked.problem,
     unacknowledged: false,
     exhaust: false,
     legacy: true,
@@ -129,11 +156,11 @@ export function composeReply(
 export interface CursorBatch {
   readonly batchName: 'firstBatch' | 'nextBatch'
   readonly documents: readonly Uint8Array[]
-  readonly rest: Doc
+  readonly rest: Plain
 }
 
 /** Encodes a reply, with the cursor first, without decoding the cursor's documents. */
-export function encodeReply(body: Doc, cursor?: CursorBatch): Uint8Array {
+export function encodeReply(body: Plain, cursor?: CursorBatch): Uint8Array {
   if (!cursor) return encode(body)
   const inner = framed([
     ...embeddedArray(cursor.batchName, cursor.documents),

@@ -1,11 +1,10 @@
 // Tells from a file which product exported it. Only as much is read as the first items take, so the
 // size of the file doesn't matter.
-import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
 import { ExportCutter } from '../cutting/export-cutter.ts'
 import type { ExportFile } from '../cutting/export-file.ts'
 import { joinFragments } from '../cutting/fragment.ts'
-import { importSources, type ChoosableSource } from './catalog.ts'
+import type { ChoosableSource } from './catalog.ts'
 
 type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
@@ -93,24 +92,3 @@ export async function detectSource(file: ExportFile): Promise<SourceId | undefin
   }
   return undefined
 }
-
-/**
- * The product that exported the files, or `chosen` if the files don't tell. Throws a Fault if they
- * come from different products.
- */
-export async function sourceOf(files: readonly ExportFile[], chosen: SourceId): Promise<SourceId> {
-  let found: SourceId | undefined
-  for (const file of files) {
-    const source = await detectSource(file)
-    if (found && source && source !== found)
-      throw new Fault('invalid', {
-        detail: `These files come from ${nameOf(found)} and from ${nameOf(source)}: choose those of one product`,
-      })
-    found ??= source
-  }
-  return found ?? chosen
-}
-
-/** The product's name. */
-export const nameOf = (source: SourceId): string =>
-  importSources.find(({ id }) => id === source)?.name ?? source

@@ -1,6 +1,7 @@
 // Dates and times, formatted in the language that the user chose for them. The texts are reactive:
 // they change when the preference changes and when a day ends.
 import { preferences } from './stores/preferences.svelte.ts'
+import { shownLanguage } from './texts.ts'
 
 let now = $state.raw(new Date())
 const tick = (): void => {
@@ -8,10 +9,20 @@ const tick = (): void => {
 }
 setInterval(tick, 60_000)
 
+/** The tag for formats: the user's choice, else the browser's variant of the shown language. */
+function formatLanguage(): string {
+  const shown = shownLanguage()
+  return (
+    preferences.dateLanguage ??
+    navigator.languages.find((tag) => tag === shown || tag.startsWith(`${shown}-`)) ??
+    shown
+  )
+}
+
 type FormatOptions = Intl.DateTimeFormatOptions
 const formats = new Map<string, Intl.DateTimeFormat>()
 function format(options: FormatOptions): Intl.DateTimeFormat {
-  const language = preferences.dateLanguage
+  const language = formatLanguage()
   const key = `${language} ${JSON.stringify(options)}`
   const cached = formats.get(key)
   if (cached) return cached
@@ -29,11 +40,9 @@ export const daysAgo = (iso: string): number =>
   Math.round((startOfDay(now) - startOfDay(new Date(iso))) / dayMs)
 
 const relative = (days: number): string => {
-  const text = new Intl.RelativeTimeFormat(preferences.dateLanguage, { numeric: 'auto' }).format(
-    -days,
-    'day',
-  )
-  return text.charAt(0).toLocaleUpperCase(preferences.dateLanguage) + text.slice(1)
+  const language = formatLanguage()
+  const text = new Intl.RelativeTimeFormat(language, { numeric: 'auto' }).format(-days, 'day')
+  return text.charAt(0).toLocaleUpperCase(language) + text.slice(1)
 }
 
 /** For example "Today", "Yesterday" or "Monday, 3 March"; with the year if it is not this year. */
@@ -64,9 +73,23 @@ export function shortText(iso: string): string {
 export const fullText = (iso: string): string =>
   format({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
 
-/** A duration in milliseconds as text, for example "3.2 s" or "1 min 5 s". */
+const inUnit = (value: number, unit: 'second' | 'minute', digits = 0): string =>
+  new Intl.NumberFormat(formatLanguage(), {
+    style: 'unit',
+    unit,
+    unitDisplay: 'narrow',
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value)
+
+/** A duration in milliseconds as text, for example "3.2s" or "1m 5s". */
 export function durationText(ms: number): string {
-  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 10_000) return inUnit(ms / 1000, 'second', 1)
   const seconds = Math.round(ms / 1000)
-  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+  return seconds < 60
+    ? inUnit(seconds, 'second')
+    : `${inUnit(Math.floor(seconds / 60), 'minute')} ${inUnit(seconds % 60, 'second')}`
 }
+
+/** A whole number of seconds as text, for example "4s". */
+export const secondsText = (seconds: number): string => inUnit(seconds, 'second')

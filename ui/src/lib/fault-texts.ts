@@ -1,4 +1,5 @@
 // Turns errors into sentences that tell the user what to do.
+import { t, type TextKey } from './texts.ts'
 
 interface FaultLike {
   code?: string
@@ -10,24 +11,26 @@ interface FaultLike {
   }
 }
 
-const sentences: Record<string, string> = {
-  invalid_credentials: 'The password is wrong.',
-  username_taken: 'This username is taken: choose another one.',
-  unavailable: "The server can't be reached. Check the connection and try again.",
-  internal: 'Something broke on the server. Try again; if it stays so, tell whoever runs it.',
-  not_found: 'It is not there any more.',
-}
-
-const fieldNames = new Map([
-  ['username', 'The username'],
-  ['password', 'The password'],
-  ['new_password', 'The new password'],
+const sentences = new Map<string, TextKey>([
+  ['invalid_credentials', 'faults.invalidCredentials'],
+  ['username_taken', 'faults.usernameTaken'],
+  ['unavailable', 'faults.unavailable'],
+  ['internal', 'faults.internal'],
+  ['not_found', 'faults.notFound'],
 ])
 
-/** A waiting time of `ms` milliseconds as text, rounded up. */
-const waitText = (ms: number): string => {
+const fieldNames = new Map<string, TextKey>([
+  ['username', 'faults.fieldUsername'],
+  ['password', 'faults.fieldPassword'],
+  ['new_password', 'faults.fieldNewPassword'],
+])
+
+/** Says how long to wait, rounded up. */
+function rateLimitText(ms: number): string {
   const seconds = Math.ceil(ms / 1000)
-  return seconds < 90 ? `${seconds} seconds` : `${Math.ceil(seconds / 60)} minutes`
+  return seconds < 90
+    ? t('faults.rateLimitedSeconds', { count: seconds })
+    : t('faults.rateLimitedMinutes', { count: Math.ceil(seconds / 60) })
 }
 
 /** One or two sentences for the user. `error` may be anything that was thrown. */
@@ -38,15 +41,17 @@ export function explainFault(error: unknown): string {
     extra,
   } = (typeof error === 'object' && error !== null ? error : {}) as FaultLike
   const issue = extra?.issues?.[0]
-  if (code === 'invalid' && issue) return `${fieldNames.get(issue.path) ?? 'It'} ${issue.message}.`
-  if (code === 'rate_limited')
-    return `Too many attempts: wait ${waitText(extra?.retry_after_ms ?? 10_000)} and try again.`
+  if (code === 'invalid' && issue)
+    return t('faults.invalidField', {
+      field: t(fieldNames.get(issue.path) ?? 'faults.fieldOther'),
+      problem: issue.message,
+    })
+  if (code === 'rate_limited') return rateLimitText(extra?.retry_after_ms ?? 10_000)
   if (code === 'too_large' && extra?.limit_bytes)
-    return `It is too large: at most ${Math.floor(extra.limit_bytes / 1024)} KB are possible.`
-  return (
-    sentences[code] ??
-    (message ? `${message.replace(/\.$/, '')}.` : 'Something went wrong. Try again.')
-  )
+    return t('faults.tooLarge', { limit: Math.floor(extra.limit_bytes / 1024) })
+  const sentence = sentences.get(code)
+  if (sentence) return t(sentence)
+  return message ? `${message.replace(/\.$/, '')}.` : t('faults.unknown')
 }
 
 /** The name of the field that the fault concerns; undefined if it concerns no field. */

@@ -1,16 +1,16 @@
 // Groups the items of a list under headings, such as the days of a history.
 
-export interface HeadedGroup<Item> {
-  heading: string
+export interface HeadedGroup<Item, Heading extends string = string> {
+  heading: Heading
   items: Item[]
 }
 
 /** Puts neighbouring items with the same heading into one group. The order of the items stays. */
-export function groupByHeading<Item>(
+export function groupByHeading<Item, Heading extends string>(
   items: readonly Item[],
-  headingOf: (item: Item) => string,
-): HeadedGroup<Item>[] {
-  const groups: HeadedGroup<Item>[] = []
+  headingOf: (item: Item) => Heading,
+): HeadedGroup<Item, Heading>[] {
+  const groups: HeadedGroup<Item, Heading>[] = []
   for (const item of items) {
     const heading = headingOf(item)
     const last = groups.at(-1)

@@ -6,6 +6,7 @@ import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/req
 import { Fault } from '@lockstep/protocol/errors'
 import type { ImportSource } from '@lockstep/protocol/import'
 import type { Answer, Asking } from '@lockstep/protocol/rest'
+import { t } from '../texts.ts'
 
 type Result = Answer<'importMe'>
 
@@ -66,7 +67,7 @@ async function sendBatch(
   { source, dry_run, send, stop, sleep = wait }: ImportRun,
 ): Promise<Result> {
   if (data === undefined) {
-    const failed = [{ item: 'item 1', reason: 'It is too large to be read' }]
+    const failed = [{ item: 'item 1', reason: t('import.tooLarge') }]
     return { created: 0, updated: 0, skipped: 0, failed }
   }
   for (let left = MAX_TRIES; ; left--) {

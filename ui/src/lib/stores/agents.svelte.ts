@@ -8,6 +8,7 @@ import type { Json, JsonObject } from '@lockstep/protocol/free-form'
 import type { RunFilter, RunsView, RunView } from '@lockstep/client'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
+import { t } from '../texts.ts'
 
 const topic = engine.agents
 const track = createSubscriber((update) => topic.subscribe(update))
@@ -45,7 +46,7 @@ function view(
   const { temperature } = settings
   return {
     id,
-    name: text(settings.name, served?.name ?? 'Unnamed agent'),
+    name: text(settings.name, served?.name ?? t('common.unnamedAgent')),
     description: text(settings.description, served?.description ?? ''),
     instructions: text(settings.instructions, ''),
     model: text(settings.model, served?.model ?? ''),

@@ -4,6 +4,7 @@ import { createSubscriber } from 'svelte/reactivity'
 import type { ConnectionState } from '@lockstep/client'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
+import { t } from '../texts.ts'
 
 const track = createSubscriber((update) => engine.subscribe(update))
 
@@ -77,16 +78,13 @@ class ConnectionStore {
   /** One line for the user. */
   get text(): string {
     const { waiting } = this
-    if (this.#shown === 'live' && this.failed === 0) return 'Live on all devices'
-    if (this.#shown === 'starting') return 'Connecting'
-    if (this.#shown === 'polling' && this.failed === 0)
-      return 'WebSockets are blocked · updates every few seconds'
-    if (this.isConnected) return `${changes(this.failed)} not saved`
-    const state = this.#shown === 'connecting' ? 'Reconnecting' : 'Offline'
-    return waiting > 0 ? `${state} · ${waiting} waiting` : state
+    if (this.#shown === 'live' && this.failed === 0) return t('connection.live')
+    if (this.#shown === 'starting') return t('connection.starting')
+    if (this.#shown === 'polling' && this.failed === 0) return t('connection.polling')
+    if (this.isConnected) return t('connection.notSaved', { count: this.failed })
+    const state = t(this.#shown === 'connecting' ? 'connection.reconnecting' : 'connection.offline')
+    return waiting > 0 ? t('connection.waiting', { state, count: waiting }) : state
   }
 }
-
-const changes = (count: number): string => `${count} ${count === 1 ? 'change' : 'changes'}`
 
 export const connection = new ConnectionStore()

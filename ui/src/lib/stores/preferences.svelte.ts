@@ -47,11 +47,17 @@ class Preferences {
     return oneOf(themes, this.value.theme, 'system')
   }
 
+  /** The tag of the language that the user chose for the page; undefined: the browser's. */
+  get language(): string | undefined {
+    const { language } = this.value
+    return typeof language === 'string' && language !== '' ? language : undefined
+  }
+
   get density(): Density {
     return oneOf(densities, this.value.density, 'comfortable')
   }
 
-  /** A BCP 47 tag for dates and times; undefined: the browser's. */
+  /** A BCP 47 tag for dates and times; undefined: the page's language. */
   get dateLanguage(): string | undefined {
     const { date_language } = this.value
     if (typeof date_language !== 'string' || date_language === '') return undefined

@@ -1,11 +1,12 @@
 // How the page names and colours the statuses of runs.
 import type { RunStatus } from '@lockstep/protocol/agents'
+import type { TextKey } from '../../lib/texts.ts'
 
-export const runStatusLabels: Record<RunStatus, { label: string; tone: '' | 'good' | 'bad' }> = {
-  queued: { label: 'Waiting', tone: '' },
-  running: { label: 'Running', tone: 'good' },
-  complete: { label: 'Done', tone: '' },
-  stopped: { label: 'Stopped', tone: '' },
-  interrupted: { label: 'Interrupted', tone: 'bad' },
-  failed: { label: 'Failed', tone: 'bad' },
+export const runStatusLabels: Record<RunStatus, { label: TextKey; tone: '' | 'good' | 'bad' }> = {
+  queued: { label: 'runs.queued', tone: '' },
+  running: { label: 'runs.running', tone: 'good' },
+  complete: { label: 'runs.complete', tone: '' },
+  stopped: { label: 'runs.stopped', tone: '' },
+  interrupted: { label: 'runs.interrupted', tone: 'bad' },
+  failed: { label: 'runs.failed', tone: 'bad' },
 }

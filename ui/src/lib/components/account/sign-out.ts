@@ -1,21 +1,18 @@
 // Signs the user out, after a warning if unsent changes would be lost.
 import { account } from '../../stores/account.svelte.ts'
 import { connection } from '../../stores/connection.svelte.ts'
+import { t } from '../../texts.ts'
 import { confirmed, notify } from '../overlays/overlays.svelte.ts'
 
 export async function signOut(): Promise<void> {
   const { unsent, waiting, failed } = connection
   const lost = waiting + failed
-  const what =
-    lost === 0 ? 'Your last draft has' : lost === 1 ? '1 change has' : `${lost} changes have`
-  const text = `${what} not reached the server yet and would be lost.`
-  if (unsent > 0 && !(await confirmed('Sign out now?', text, 'Sign out'))) return
+  const text = lost === 0 ? t('account.signOutDraft') : t('account.signOutChanges', { count: lost })
+  if (unsent > 0 && !(await confirmed(t('account.signOutTitle'), text, t('account.signOut'))))
+    return
   try {
     await account.signOut()
   } catch {
-    notify(
-      "The server can't be reached, so this session could not be ended. Try again in a moment.",
-      { kind: 'error' },
-    )
+    notify(t('account.signOutFailed'), { kind: 'error' })
   }
 }

@@ -1,6 +1,7 @@
 // Says where else a conversation is open. The tabs of one browser share a session, so they are one
 // device.
 import type { Presence } from '@lockstep/protocol/sync'
+import { t } from '../../texts.ts'
 
 /**
  * For example "Also open on Safari on iPhone"; undefined if no other page shows the conversation.
@@ -18,6 +19,8 @@ export function viewersText(
   )
   const [device] = devices.values()
   if (device !== undefined)
-    return `Also open on ${devices.size === 1 ? device : `${devices.size} other devices`}`
-  return viewers.length > 0 ? 'Also open in another tab' : undefined
+    return devices.size === 1
+      ? t('account.alsoOpenOn', { device })
+      : t('account.alsoOpenOnOthers', { count: devices.size })
+  return viewers.length > 0 ? t('account.alsoOpenInTab') : undefined
 }

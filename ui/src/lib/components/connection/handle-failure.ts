@@ -2,24 +2,25 @@
 // to keep. A refused message stays in its thread and shows the reason. Any other refused command is
 // discarded, so the page shows the server's state again, and a notice tells the user.
 import type { OutboxItem } from '@lockstep/client'
+import { explainFault } from '../../fault-texts.ts'
 import { engine } from '../../stores/engine.ts'
 import { preferences } from '../../stores/preferences.svelte.ts'
+import { t, type TextKey } from '../../texts.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
 import { isRequestedReply, unsentText } from '../thread/pending-replies.ts'
 
-/** Each completes the sentence "Could not …". */
-const commandPhrases: Record<string, string> = {
-  create: 'create this',
-  update: 'save this',
-  append: 'send this',
-  delete: 'delete this',
-  restore: 'restore this',
-  purge: 'delete this',
-  reply: 'get a reply',
-  stop: 'stop this',
-  run: 'start this run',
-  revoke: 'sign that device out',
-}
+const commandTexts = new Map<string, TextKey>([
+  ['create', 'failure.create'],
+  ['update', 'failure.update'],
+  ['append', 'failure.append'],
+  ['delete', 'failure.delete'],
+  ['restore', 'failure.restore'],
+  ['purge', 'failure.delete'],
+  ['reply', 'failure.reply'],
+  ['stop', 'failure.stop'],
+  ['run', 'failure.run'],
+  ['revoke', 'failure.revoke'],
+])
 
 /** Shows what happened to a failed command and what can be done about it. */
 export function handleFailure(item: OutboxItem): void {
@@ -30,9 +31,10 @@ export function handleFailure(item: OutboxItem): void {
     if (!isShownInThread(item)) void rescueMessage(item)
     return
   }
-  const text = `Could not ${commandPhrases[item.command] ?? 'do this'}: ${item.problem?.detail ?? 'the server refused it'}.`
+  const key = commandTexts.get(item.command) ?? 'failure.other'
+  const text = t(key, { reason: explainFault(item.problem) })
   item.discard()
-  notify(text.replace(/\.\.$/, '.'), { kind: 'error' })
+  notify(text, { kind: 'error' })
 }
 
 const isShownInThread = ({ entity_id, message_ids }: OutboxItem): boolean =>
@@ -49,13 +51,19 @@ async function rescueMessage(item: OutboxItem): Promise<void> {
     item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ?? ''
   const isInTrash = conversation !== undefined && conversation.deleted_at !== null
   const answer = await ask({
-    title: 'A message could not be sent',
-    text: item.problem?.detail ?? 'The server refused it.',
-    compare: content ? [{ label: 'What you wrote', text: content }] : [],
+    title: t('failure.messageTitle'),
+    text: explainFault(item.problem),
+    compare: content ? [{ label: t('failure.whatYouWrote'), text: content }] : [],
     answers: [
-      { value: 'draft', label: 'Keep it as a draft' },
+      { value: 'draft', label: t('failure.keepAsDraft') },
       ...(isInTrash
-        ? [{ value: 'restore' as const, label: 'Restore and send', emphasis: 'primary' as const }]
+        ? [
+            {
+              value: 'restore' as const,
+              label: t('failure.restoreAndSend'),
+              emphasis: 'primary' as const,
+            },
+          ]
         : []),
     ],
   })
@@ -72,20 +80,20 @@ async function rescueMessage(item: OutboxItem): Promise<void> {
 /** The entity's current title or content, if it has one. */
 function currentText(item: OutboxItem): string {
   const current = item.problem?.current
-  if (typeof current !== 'object' || current === null) return 'Changed on another device'
+  if (typeof current !== 'object' || current === null) return t('failure.conflictTitle')
   if ('content' in current && typeof current.content === 'string') return current.content
   if ('title' in current && typeof current.title === 'string') return current.title
-  return 'Changed on another device'
+  return t('failure.conflictTitle')
 }
 
 async function resolveConflict(item: OutboxItem): Promise<void> {
   const answer = await ask({
-    title: 'Changed on another device',
-    text: 'This was changed elsewhere while you were editing it. Which one should be kept?',
-    compare: [{ label: 'What it says now', text: currentText(item) }],
+    title: t('failure.conflictTitle'),
+    text: t('failure.conflictText'),
+    compare: [{ label: t('failure.currentText'), text: currentText(item) }],
     answers: [
-      { value: 'theirs', label: 'Keep that' },
-      { value: 'mine', label: 'Replace it with mine', emphasis: 'primary' },
+      { value: 'theirs', label: t('failure.keepCurrent') },
+      { value: 'mine', label: t('failure.replaceWithMine'), emphasis: 'primary' },
     ],
   })
   if (answer === 'mine') item.retry({ overwrite: true })

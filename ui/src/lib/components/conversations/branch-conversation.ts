@@ -6,10 +6,10 @@ import { newId } from '@lockstep/protocol/ids'
 import { limits } from '@lockstep/protocol/limits'
 import type { Message, MessageInput } from '@lockstep/protocol/message'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
+import { t } from '../../texts.ts'
 
 /** Bytes of messages in one request, well below what a request may have. */
 const batchBytes = 600_000
-const mark = ' (branch)'
 
 /**
  * Creates the new conversation.
@@ -23,7 +23,10 @@ export async function branchConversation(
   seq: number,
 ): Promise<{ id: string; title: string }> {
   const { title: original, metadata, messages } = await readAll(call, conversation_id, seq)
-  const title = firstCharacters(original, limits.titleMax - mark.length) + mark
+  const mark = t('chat.branchTitle', { title: '' })
+  const title = t('chat.branchTitle', {
+    title: firstCharacters(original, limits.titleMax - mark.length),
+  })
   const [first = [], ...rest] = batches(copies(messages))
   const { id } = await call('createConversation', { body: { title, metadata, messages: first } })
   for (const batch of rest)

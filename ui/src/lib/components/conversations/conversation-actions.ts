@@ -3,6 +3,7 @@
 import type { SummaryView } from '@lockstep/client'
 import { navigate, route } from '../../router.svelte.ts'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
+import { t } from '../../texts.ts'
 import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
 
 const leaveIfOpen = (id: string): void => {
@@ -12,9 +13,9 @@ const leaveIfOpen = (id: string): void => {
 function moveToTrash(conversation: SummaryView): void {
   leaveIfOpen(conversation.id)
   commands.delete(conversation.id)
-  notify('Moved to the trash', {
+  notify(t('chat.movedToTrash'), {
     action: {
-      label: 'Undo',
+      label: t('common.undo'),
       run: () => void commands.restore(conversation.id),
       isPossible: () => conversations.get(conversation.id) !== undefined,
     },
@@ -25,16 +26,17 @@ function setArchived(conversation: SummaryView, archived: boolean): void {
   commands.archive(conversation.id, archived)
   if (archived) leaveIfOpen(conversation.id)
   const undo = {
-    label: 'Undo',
+    label: t('common.undo'),
     run: () => void commands.archive(conversation.id, !archived),
     isPossible: () => conversations.get(conversation.id)?.deleted_at === null,
   }
-  notify(archived ? 'Archived' : 'Moved back to the chats', { action: undo })
+  notify(t(archived ? 'chat.archived' : 'chat.unarchived'), { action: undo })
 }
 
 export async function purge(conversation: SummaryView): Promise<void> {
-  const text = `“${conversation.title}” and its ${conversation.message_count} messages are removed from all devices. This can't be undone.`
-  if (!(await confirmed('Delete for ever?', text, 'Delete for ever'))) return
+  const { title, message_count: count } = conversation
+  const text = t('chat.purgeText', { title, count })
+  if (!(await confirmed(t('chat.purgeTitle'), text, t('common.deleteForever')))) return
   leaveIfOpen(conversation.id)
   commands.purge(conversation.id)
 }
@@ -51,30 +53,38 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
   const { id, pinned, archived } = conversation
   if (conversation.deleted_at !== null)
     return [
-      { label: 'Restore', icon: 'restore', onselect: () => void commands.restore(id) },
+      { label: t('common.restore'), icon: 'restore', onselect: () => void commands.restore(id) },
       {
-        label: 'Delete for ever',
+        label: t('common.deleteForever'),
         icon: 'trash',
         danger: true,
         onselect: () => void purge(conversation),
       },
     ]
   return [
-    { label: 'Rename', icon: 'edit', onselect: onrename },
+    { label: t('chat.rename'), icon: 'edit', onselect: onrename },
     {
-      label: pinned ? 'Unpin' : 'Pin',
+      label: t(pinned ? 'chat.unpin' : 'chat.pin'),
       icon: 'pin',
       onselect: () => void commands.pin(id, !pinned),
     },
     {
-      label: archived ? 'Move back to chats' : 'Archive',
+      label: t(archived ? 'chat.unarchive' : 'chat.archive'),
       icon: 'archive',
       onselect: () => setArchived(conversation, !archived),
     },
-    { label: 'History', icon: 'activity', onselect: () => navigate(`/app/c/${id}/history`) },
-    { label: 'Save as Markdown', icon: 'export', onselect: () => saveAsMarkdown(conversation) },
     {
-      label: 'Delete',
+      label: t('chat.history'),
+      icon: 'activity',
+      onselect: () => navigate(`/app/c/${id}/history`),
+    },
+    {
+      label: t('chat.saveAsMarkdown'),
+      icon: 'export',
+      onselect: () => saveAsMarkdown(conversation),
+    },
+    {
+      label: t('common.delete'),
       icon: 'trash',
       danger: true,
       separated: true,
@@ -96,15 +106,15 @@ export async function rename(
   if (title === '' || title === conversation.title) return
   if (conversation.title !== original) {
     const answer = await ask({
-      title: 'Renamed meanwhile',
-      text: 'Another device has given this conversation a new name while you were typing.',
+      title: t('chat.renamedTitle'),
+      text: t('chat.renamedText'),
       compare: [
-        { label: 'Theirs', text: conversation.title },
-        { label: 'Yours', text: title },
+        { label: t('chat.theirs'), text: conversation.title },
+        { label: t('chat.yours'), text: title },
       ],
       answers: [
-        { value: 'theirs', label: 'Keep theirs' },
-        { value: 'mine', label: 'Use mine', emphasis: 'primary' },
+        { value: 'theirs', label: t('chat.keepTheirs') },
+        { value: 'mine', label: t('chat.useMine'), emphasis: 'primary' },
       ],
     })
     if (answer !== 'mine') return

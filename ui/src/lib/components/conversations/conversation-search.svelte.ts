@@ -3,6 +3,7 @@
 import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
+import { matchesQuery } from '../elements/text-matches.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180
@@ -57,12 +58,9 @@ export class ConversationSearch {
 
   /** The results, the server's first. Those of conversations that the page holds are live. */
   get items(): SummaryView[] {
-    const needle = this.query.trim().toLocaleLowerCase()
     const held = conversations
       .list(this.#state())
-      .items.filter(({ title, preview }) =>
-        `${title}\n${preview}`.toLocaleLowerCase().includes(needle),
-      )
+      .items.filter(({ title, preview }) => matchesQuery(`${title}\n${preview}`, this.query))
     if (!this.#results) return held
     const results = this.#results.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },

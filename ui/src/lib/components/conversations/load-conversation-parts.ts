@@ -1,10 +1,10 @@
 // What a user can do with a conversation. Its code is loaded when it is first needed; the page also
 // loads it ahead, for when the connection is lost later.
 import type { SummaryView } from '@lockstep/client'
+import { t } from '../../texts.ts'
 import { notify, openMenu, type MenuAnchor } from '../overlays/overlays.svelte.ts'
 
 export const loadConversationActions = () => import('./conversation-actions.ts')
-export const loadTitleEditor = () => import('./TitleEditor.svelte')
 
 /** Opens a conversation's menu. `onrename` opens the title's editor. */
 export async function openConversationMenu(
@@ -16,6 +16,6 @@ export async function openConversationMenu(
     const { conversationMenu } = await loadConversationActions()
     openMenu(conversation.title, anchor, conversationMenu(conversation, onrename))
   } catch {
-    notify('This menu isn’t on this device yet. Try again when you are online.', { kind: 'error' })
+    notify(t('chat.menuMissing'), { kind: 'error' })
   }
 }

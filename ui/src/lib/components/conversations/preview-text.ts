@@ -1,17 +1,18 @@
 // The line that a conversation's row shows under the title: the end of its newest message, or what
 // is known of a message that has no text.
 import type { MessageView, SummaryView } from '@lockstep/client'
+import { t, type TextKey } from '../../texts.ts'
 import { stripMarkdown } from '../markdown/strip-markdown.ts'
 
 const maxLength = 160
 
 /** For a newest message without text. */
-const statusTexts: Record<MessageView['status'], string> = {
-  streaming: 'Writing…',
-  complete: 'No text',
-  stopped: 'The reply was stopped',
-  interrupted: 'The reply was interrupted',
-  failed: 'The reply failed',
+const statusTexts: Record<MessageView['status'], TextKey> = {
+  streaming: 'list.writing',
+  complete: 'list.noText',
+  stopped: 'list.replyStopped',
+  interrupted: 'list.replyInterrupted',
+  failed: 'list.replyFailed',
 }
 
 /**
@@ -23,8 +24,8 @@ export function previewText(
   conversation: Pick<SummaryView, 'preview' | 'message_count'>,
   newest: Pick<MessageView, 'content' | 'status'> | undefined,
 ): string {
-  if (conversation.message_count === 0) return 'No messages yet'
+  if (conversation.message_count === 0) return t('list.noMessages')
   const text =
     newest?.status === 'streaming' ? newest.content.slice(-maxLength) : conversation.preview
-  return stripMarkdown(text) || statusTexts[newest?.status ?? 'complete']
+  return stripMarkdown(text) || t(statusTexts[newest?.status ?? 'complete'])
 }

@@ -1,5 +1,6 @@
 // Copies text to the clipboard, also on pages served over plain http, where the clipboard API is
 // missing.
+import { t } from '../../texts.ts'
 
 /** Resolves with true if the text is in the clipboard. */
 export async function copyText(text: string): Promise<boolean> {
@@ -32,6 +33,6 @@ export async function copyCodeOnClick(event: MouseEvent): Promise<void> {
   const button = event.target instanceof Element ? event.target.closest('button[data-copy]') : null
   const code = button?.closest('.code')?.querySelector('code')
   if (!button || !code) return
-  button.textContent = (await copyText(code.textContent)) ? 'Copied' : 'Press Ctrl+C'
-  setTimeout(() => (button.textContent = 'Copy'), outcomeMs)
+  button.textContent = (await copyText(code.textContent)) ? t('code.copied') : t('code.copyFailed')
+  setTimeout(() => (button.textContent = t('code.copy')), outcomeMs)
 }

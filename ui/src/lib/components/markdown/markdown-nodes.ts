@@ -1,14 +1,31 @@
-// Turns markdown tokens into DOM nodes. The invariant: no message text ever passes through an HTML
-// parser. Each token becomes an element created by name or a text node. Raw HTML is shown as text.
-// Only addresses that cannot run script become links.
-import type { MarkedToken, Token, Tokens } from 'marked'
-import { highlight } from './code-highlighting.svelte.ts'
+// Turns blocks of markdown into DOM nodes. The invariants: no message text ever passes through an
+// HTML parser. Each token becomes an element created by name or a text node. Raw HTML is shown as
+// text. Only addresses that cannot run script become links. A block has a bounded number of
+// elements, because a browser lays out a block at once, and many elements take it seconds.
+import type { Block, Item, List, Table } from './blocks.ts'
+import { tableCells } from './block-syntax.ts'
+import { decodeReferences, learnReferences } from './character-references.ts'
+import { showCode } from './code-highlighting.ts'
+import { parseInlines, type Definitions, type Inline } from './inline-parser.ts'
+import { textChunks } from '../elements/text-chunks.ts'
+import { t } from '../../texts.ts'
 
-type NodeOrText = Node | string
+/** Elements within so many others are left out; their content is not. */
+const maxInlineDepth = 30
+/** How many inline tokens cost a browser as much as one block, list item or block of code. */
+const blockCost = 16
+const itemCost = 6
+const codeCost = 40
+/** Longer text without markup is laid out in chunks. */
+const longText = 20_000
+/** Between two pauses, so many nodes are made. */
+const nodesPerStep = 200
+
+type Step<T = void> = Generator<void, T>
 
 function createElement(
   tag: string,
-  children: NodeOrText[],
+  children: readonly (Node | string)[],
   attributes: Record<string, string> = {},
 ): HTMLElement {
   const element = document.createElement(tag)
@@ -16,23 +33,6 @@ function createElement(
   element.append(...children)
   return element
 }
-
-const characterReference = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][\da-z]{1,31});/gi
-const decodedReferences = new Map<string, string>()
-
-/**
- * The text that a character reference stands for. Only the reference itself is parsed as HTML, into
- * a document that is never shown.
- */
-function decodeReference(reference: string): string {
-  const cached = decodedReferences.get(reference)
-  if (cached !== undefined) return cached
-  const text = new DOMParser().parseFromString(reference, 'text/html').body.textContent
-  decodedReferences.set(reference, text)
-  return text
-}
-const decodeReferences = (text: string): string =>
-  text.includes('&') ? text.replace(characterReference, decodeReference) : text
 
 /**
  * The normalised address; undefined if following it could do anything except open a page or an
@@ -47,7 +47,7 @@ function safeAddress(address: string): string | undefined {
   }
 }
 
-function link(address: string, children: NodeOrText[]): NodeOrText {
+function link(address: string, children: readonly string[]): HTMLElement {
   const href = safeAddress(address)
   const attributes = { target: '_blank', rel: 'noopener noreferrer' }
   return href === undefined
@@ -55,95 +55,197 @@ function link(address: string, children: NodeOrText[]): NodeOrText {
     : createElement('a', children, { href, ...attributes })
 }
 
-function code({ text, lang = '' }: Tokens.Code): NodeOrText {
-  const name = /^[\w+#-]+/.exec(lang)?.[0].toLowerCase() ?? ''
-  const button = createElement('button', ['Copy'], { type: 'button', 'data-copy': '' })
-  const head = createElement('div', [createElement('span', [name || 'text']), button], {
-    class: 'code-head',
-  })
-  const body = createElement('code', highlight(text, name) ?? [text])
+/** Text that is shown as it is. */
+function chunksOf(text: string): (HTMLElement | string)[] {
+  const chunks = textChunks(text)
+  if (chunks.length === 1) return chunks
+  return chunks.map((chunk) => createElement('span', [chunk], { class: 'chunk' }))
+}
+
+/** Source that is shown as it is. */
+export const unformatted = (text: string): HTMLElement =>
+  createElement('p', chunksOf(text), { class: 'unformatted' })
+
+function codeBlock(text: string, info: string): HTMLElement {
+  const name = /^[\w+#-]+/.exec(decodeReferences(info))?.[0].toLowerCase() ?? ''
+  const button = createElement('button', [t('code.copy')], { type: 'button', 'data-copy': '' })
+  const head = createElement(
+    'div',
+    [createElement('span', [name || t('code.plainText')]), button],
+    {
+      class: 'code-head',
+    },
+  )
+  const content = text.replace(/\n$/, '')
+  const body = createElement('code', [])
+  if (!showCode(body, content, name)) body.append(...chunksOf(content))
   // An element that scrolls must be reachable with the keyboard.
   return createElement('div', [head, createElement('pre', [body], { tabindex: '0' })], {
     class: 'code',
   })
 }
 
-function table({ header, rows }: Tokens.Table): NodeOrText {
-  const row = (cells: Tokens.TableCell[], tag: string) =>
-    createElement(
-      'tr',
-      cells.map(({ tokens, align }) => createElement(tag, nodesOf(tokens), align ? { align } : {})),
-    )
-  const body = createElement(
-    'tbody',
-    rows.map((cells) => row(cells, 'td')),
-  )
-  return createElement(
-    'div',
-    [createElement('table', [createElement('thead', [row(header, 'th')]), body])],
-    {
-      class: 'table',
-      tabindex: '0',
-    },
-  )
-}
-
-function list({ ordered, start, items }: Tokens.List): NodeOrText {
-  const rows = items.map(({ tokens }) => createElement('li', nodesOf(tokens)))
-  return ordered
-    ? createElement('ol', rows, start === '' ? {} : { start: String(start) })
-    : createElement('ul', rows)
-}
-
-// The cast is safe: only marked's extensions create other tokens, and none is registered.
-const nodesOf = (tokens: readonly Token[]): NodeOrText[] =>
-  tokens.flatMap((token) => nodeOf(token as MarkedToken) ?? [])
-
-/** The node or text of one token; undefined for a token that shows nothing. */
-export function nodeOf(token: MarkedToken): NodeOrText | undefined {
+function inlineNode(token: Inline): Node | string {
   switch (token.type) {
-    case 'paragraph':
-      return createElement('p', nodesOf(token.tokens))
-    case 'heading':
-      return createElement(`h${token.depth}`, nodesOf(token.tokens))
-    case 'blockquote':
-    case 'strong':
-    case 'em':
-    case 'del':
-      return createElement(token.type, nodesOf(token.tokens))
-    case 'list':
-      return list(token)
-    case 'list_item':
-      return createElement('li', nodesOf(token.tokens))
+    case 'text':
+    case 'html':
+      return token.text
+    case 'reference':
+      return decodeReferences(token.text)
     case 'code':
-      return code(token)
-    case 'table':
-      return table(token)
-    case 'hr':
-    case 'br':
-      return createElement(token.type, [])
-    case 'codespan':
       return createElement('code', [token.text])
-    case 'checkbox':
-      return token.checked ? '☑ ' : '☐ '
-    case 'link':
-      return link(token.autolink ? token.href : decodeReferences(token.href), nodesOf(token.tokens))
+    case 'break':
+      return createElement('br', [])
+    case 'address':
+      return link(token.href, [token.text])
     case 'image':
       // Images are not loaded: the request would tell a foreign server who reads the message, and
       // when.
-      return link(decodeReferences(token.href), [decodeReferences(token.text) || 'Image'])
-    case 'text':
-      return token.tokens
-        ? createElement('span', nodesOf(token.tokens))
-        : token.escaped
-          ? token.text
-          : decodeReferences(token.text)
-    case 'escape':
-      return token.text
-    case 'html':
-      return token.block ? createElement('p', [token.text.trimEnd()]) : token.text
-    case 'space':
-    case 'def':
+      return link(decodeReferences(token.href), [decodeReferences(token.text) || t('code.image')])
+    case 'open':
+      return token.tag === 'a'
+        ? link(decodeReferences(token.href), [])
+        : createElement(token.tag, [])
+    case 'rest':
+      return unformatted(token.text)
+    case 'close':
+      return ''
+  }
+}
+
+/** Formats one block of a message's root. */
+export class BlockBuilder {
+  readonly #definitions: Definitions
+  /** How many parts may still be formatted. */
+  #room: number
+  /** The offset of the source that isn't formatted. */
+  #cutAt: number | undefined
+
+  constructor(definitions: Definitions, room: number) {
+    this.#definitions = definitions
+    this.#room = room
+  }
+
+  get room(): number {
+    return this.#room
+  }
+  get cutAt(): number | undefined {
+    return this.#cutAt
+  }
+
+  /** Whether there is room for a part that begins at `start`. If not, everything ends before it. */
+  #takesPart(start: number, cost = 1): boolean {
+    if (this.#room > 0) this.#room -= cost
+    else this.#cutAt ??= start
+    return this.#cutAt === undefined
+  }
+
+  /** The block as a node; undefined if there is no room for it. */
+  *build(block: Block): Step<HTMLElement | undefined> {
+    if (!this.#takesPart(block.start, block.type === 'code' ? codeCost : blockCost))
       return undefined
+    yield
+    switch (block.type) {
+      case 'paragraph':
+        return yield* this.#addInlines(createElement('p', []), block.text)
+      case 'heading':
+        return yield* this.#addInlines(createElement(`h${block.level}`, []), block.text)
+      case 'rule':
+        return createElement('hr', [])
+      case 'code':
+        return codeBlock(block.text, block.info)
+      case 'html':
+        return createElement('p', [block.text.trimEnd()])
+      case 'quote':
+        return yield* this.#addBlocks(createElement('blockquote', []), block.blocks)
+      case 'list':
+        return yield* this.#list(block)
+      case 'table':
+        return yield* this.#table(block)
+    }
+  }
+
+  *#addBlocks(parent: HTMLElement, blocks: readonly Block[]): Step<HTMLElement> {
+    for (const block of blocks) {
+      const node = yield* this.build(block)
+      if (!node) break
+      parent.append(node)
+    }
+    return parent
+  }
+
+  *#list({ first, items, isLoose, isContinued = false }: List): Step<HTMLElement> {
+    const list = createElement(first === undefined ? 'ul' : 'ol', [], {
+      ...(first === undefined || first === 1 ? {} : { start: String(first) }),
+      ...(isContinued && { class: 'continued' }),
+    })
+    for (const item of items) {
+      if (!this.#takesPart(item.start, itemCost)) break
+      list.append(yield* this.#item(item, isLoose))
+    }
+    return list
+  }
+  *#item({ blocks, isDone }: Item, isLoose: boolean): Step<HTMLElement> {
+    const element = createElement('li', isDone === undefined ? [] : [isDone ? '☑ ' : '☐ '])
+    for (const block of blocks) {
+      if (block.type === 'paragraph' && !isLoose) {
+        if (!this.#takesPart(block.start)) break
+        yield* this.#addInlines(element, block.text)
+      } else {
+        const node = yield* this.build(block)
+        if (!node) break
+        element.append(node)
+      }
+    }
+    return element
+  }
+
+  *#table({ alignments, head, rows }: Table): Step<HTMLElement> {
+    const row = createElement('tr', [])
+    for (const [index, text] of head.entries())
+      row.append(yield* this.#cell('th', text, alignments[index]))
+    const body = createElement('tbody', [])
+    for (const { start, text } of rows) {
+      const cells = tableCells(text).slice(0, head.length)
+      if (this.#room < cells.length) this.#room = 0
+      if (!this.#takesPart(start)) break
+      const line = createElement('tr', [])
+      for (const [index, cell] of cells.entries())
+        line.append(yield* this.#cell('td', cell, alignments[index]))
+      const missing = head.length - cells.length
+      if (missing > 0) line.append(createElement('td', [], { colspan: String(missing) }))
+      body.append(line)
+    }
+    const table = createElement('table', [createElement('thead', [row]), body])
+    return createElement('div', [table], { class: 'table', tabindex: '0' })
+  }
+  *#cell(tag: string, text: string, align: string | undefined): Step<HTMLElement> {
+    this.#room -= 1
+    return yield* this.#addInlines(createElement(tag, [], align ? { align } : {}), text)
+  }
+
+  *#addInlines(parent: HTMLElement, text: string): Step<HTMLElement> {
+    learnReferences(text)
+    yield
+    const tokens = yield* parseInlines(text, this.#definitions, Math.max(this.#room, 0))
+    this.#room -= tokens.length
+    const open = [parent]
+    for (const [index, token] of tokens.entries()) {
+      if (index % nodesPerStep === nodesPerStep - 1) yield
+      const innermost = open.at(-1)!
+      if (token.type === 'close') {
+        open.pop()
+        continue
+      }
+      if (token.type === 'text' && token.text.length > longText) {
+        innermost.append(...chunksOf(token.text))
+        continue
+      }
+      const node = inlineNode(token)
+      const isTooDeep = token.type === 'open' && open.length > maxInlineDepth
+      if (!isTooDeep) innermost.append(node)
+      if (token.type === 'open') open.push(isTooDeep ? innermost : (node as HTMLElement))
+    }
+    return parent
   }
 }

@@ -2,6 +2,7 @@
 // notices. Components only set this state; MenuHost.svelte and OverlayHost.svelte draw it. A list
 // of hundreds of rows therefore has no menu in each row.
 import type { IconName } from '../elements/icons.ts'
+import { t } from '../../texts.ts'
 
 export interface MenuItem {
   label: string
@@ -63,6 +64,15 @@ export function openMenu(label: string, anchor: MenuAnchor, items: MenuItem[]): 
   overlays.menu = { label, anchor, items }
 }
 
+/** Opens a menu as soon as its items are loaded. */
+export async function openLoadedMenu(
+  label: string,
+  anchor: MenuAnchor,
+  load: () => Promise<MenuItem[]>,
+): Promise<void> {
+  openMenu(label, anchor, await load())
+}
+
 let lastAnswer: Promise<unknown> = Promise.resolve()
 
 /**
@@ -92,7 +102,7 @@ function show<Answer extends string>(question: Question<Answer>): Promise<Answer
 /** Asks for confirmation of a drastic action. Resolves with true if the user confirms it. */
 export async function confirmed(title: string, text: string, label: string): Promise<boolean> {
   const answers = [
-    { value: 'no', label: 'Cancel' },
+    { value: 'no', label: t('common.cancel') },
     { value: 'yes', label, emphasis: 'danger' as const },
   ]
   return (await ask({ title, text, answers })) === 'yes'

@@ -1,7 +1,9 @@
 // The product that exported a file is told from its first items.
 import { expect, test } from 'vitest'
+import './english-texts.ts'
 import { toExportFile } from '../../ui/src/lib/import/chosen-files.ts'
-import { detectSource, sourceOf } from '@lockstep/imports/sources/detect-source'
+import { detectSource } from '@lockstep/imports/sources/detect-source'
+import { sourceOf } from '../../ui/src/lib/import/source-of-files.ts'
 
 const messages = [{ id: 'm', role: 'user', content: 'Hello', timestamp: 1 }]
 const exports: [product: string, document: unknown][] = [
@@ -95,7 +97,7 @@ test.each(['', '[]', '{"half":', 'no JSON', '[1, "a", null]', '{"conversations":
 test('files of two products aren’t imported together', async () => {
   const files = [toExportFile('a', exports[0]![1]), toExportFile('b', exports[2]![1])]
   await expect(sourceOf(files, 'claude')).rejects.toMatchObject({
-    message: expect.stringContaining('ChatGPT and from Claude') as string,
+    message: expect.stringContaining('ChatGPT and Claude') as string,
   })
   expect(await sourceOf([files[0]!, files[0]!], 'claude')).toBe('chatgpt')
 })

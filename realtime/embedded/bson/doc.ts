@@ -1,0 +1,345 @@
+// BSON documents. A document keeps its bytes and reads a field when somebody asks for it. What an
+// update doesn't touch is therefore never decoded, and is written again as it was, whatever its
+// names, types and order.
+import {
+  Binary,
+  BSONRegExp,
+  BSONSymbol,
+  Code,
+  Decimal128,
+  Double,
+  Int32,
+  Long,
+  MaxKey,
+  MinKey,
+  ObjectId,
+  Timestamp,
+} from 'bson'
+
+/** BSON's `undefined`, which is a value. A missing field is JavaScript's undefined. */
+export class BsonUndefined {
+  /** The only instance. */
+  static readonly value = new BsonUndefined()
+}
+
+/** A value of BSON's deprecated type DBPointer. */
+export class DbPointer {
+  readonly ns: string
+  readonly id: Uint8Array
+
+  constructor(ns: string, id: Uint8Array) {
+    this.ns = ns
+    this.id = id
+  }
+}
+
+/** A date beyond those of JavaScript, whose `getTime` is NaN. */
+export class FarDate extends Date {
+  readonly ms: bigint
+
+  constructor(ms: bigint) {
+    super(NaN)
+    this.ms = ms
+  }
+}
+
+const JS_DATE_LIMIT = 8_640_000_000_000_000n
+
+/** A date from any 64-bit number of milliseconds since 1970. */
+export function dateOf(ms: bigint): Date {
+  const inRange = ms <= JS_DATE_LIMIT && ms >= -JS_DATE_LIMIT
+  return inRange ? new Date(Number(ms)) : new FarDate(ms)
+}
+
+/** One field of a document. Its value is decoded when it is first asked for. */
+export class Field {
+  readonly name: string
+  #value: unknown
+  #source: Buffer | undefined
+  readonly #start: number
+  readonly #at: number
+  readonly #end: number
+  #decoded: boolean
+
+  private constructor(name: string, value: unknown, source?: Buffer, start = 0, at = 0, end = 0) {
+    this.name = name
+    this.#value = value
+    this.#source = source
+    this.#start = start
+    this.#at = at
+    this.#end = end
+    this.#decoded = source === undefined
+  }
+
+  static of(name: string, value: unknown): Field {
+    return new Field(name, value)
+  }
+
+  /** The field whose type, name and value are at `start` to `end`; the value begins at `at`. */
+  static read(source: Buffer, start: number, at: number, end: number): Field {
+    const name = source.toString('utf8', start + 1, at - 1)
+    return new Field(name, undefined, source, start, at, end)
+  }
+
+  get value(): unknown {
+    if (!this.#decoded) {
+      this.#value = readValue(this.#source!, this.#source![this.#start]!, this.#at)
+      this.#decoded = true
+    }
+    return this.#value
+  }
+
+  /** The field as it came: type, name and value. Undefined if it was made here. */
+  get encoded(): Uint8Array | undefined {
+    return this.#source?.subarray(this.#start, this.#end)
+  }
+}
+
+/** A document: fields in an order. It never changes. */
+export class Doc {
+  readonly #bytes: Buffer | undefined
+  #fields: readonly Field[] | undefined
+
+  static readonly empty = new Doc(undefined, [])
+
+  private constructor(bytes: Buffer | undefined, fields: readonly Field[] | undefined) {
+    this.#bytes = bytes
+    this.#fields = fields
+  }
+
+  /** A document from bytes, which have been checked (`checkBson`). */
+  static read(bytes: Uint8Array): Doc {
+    return new Doc(asBuffer(bytes), undefined)
+  }
+
+  static of(fields: Iterable<readonly [string, unknown]>): Doc {
+    return new Doc(
+      undefined,
+      Array.from(fields, ([name, value]) => Field.of(name, value)),
+    )
+  }
+
+  static from(fields: readonly Field[]): Doc {
+    return new Doc(undefined, fields)
+  }
+
+  /** The document's bytes, if it has been read and not made. */
+  get encoded(): Uint8Array | undefined {
+    return this.#bytes
+  }
+
+  get fields(): readonly Field[] {
+    return (this.#fields ??= readFields(this.#bytes!))
+  }
+
+  /** The number of fields. */
+  get size(): number {
+    return this.fields.length
+  }
+
+  /** The name of the first field; '' if there is none. */
+  get firstName(): string {
+    return this.fields[0]?.name ?? ''
+  }
+
+  /** The value of the first field of this name; undefined if there is none. */
+  get(name: string): unknown {
+    if (!this.#fields) return findValue(this.#bytes!, name)
+    for (const field of this.#fields) if (field.name === name) return field.value
+    return undefined
+  }
+
+  has(name: string): boolean {
+    return this.fields.some((field) => field.name === name)
+  }
+
+  /** The document with a field replaced where it is, or added at the end. */
+  with(name: string, value: unknown): Doc {
+    const fields = [...this.fields]
+    const at = fields.findIndex((field) => field.name === name)
+    fields[at < 0 ? fields.length : at] = Field.of(name, value)
+    return new Doc(undefined, fields)
+  }
+
+  without(name: string): Doc {
+    return new Doc(
+      undefined,
+      this.fields.filter((field) => field.name !== name),
+    )
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+function readFields(bytes: Buffer): Field[] {
+  const fields: Field[] = []
+  const end = bytes.length - 1
+  for (let start = 4; start < end;) {
+    let at = start + 1
+    while (bytes[at] !== 0) at++
+    at++
+    const next = at + sizeOfValue(bytes, bytes[start]!, at)
+    fields.push(Field.read(bytes, start, at, next))
+    start = next
+  }
+  return fields
+}
+
+const encodedNames = new Map<string, Uint8Array>()
+const MAX_ENCODED_NAMES = 10_000
+
+function encodedName(name: string): Uint8Array {
+  let bytes = encodedNames.get(name)
+  if (!bytes) {
+    if (encodedNames.size >= MAX_ENCODED_NAMES) encodedNames.clear()
+    encodedNames.set(name, (bytes = Buffer.from(`${name}\0`, 'utf8')))
+  }
+  return bytes
+}
+
+/** Finds a field without making objects for the others. */
+function findValue(bytes: Buffer, name: string): unknown {
+  const wanted = encodedName(name)
+  const end = bytes.length - 1
+  for (let start = 4; start < end;) {
+    let at = start + 1
+    let same = 0
+    while (same < wanted.length && bytes[at] === wanted[same]) {
+      at++
+      same++
+    }
+    if (same === wanted.length) return readValue(bytes, bytes[start]!, at)
+    while (bytes[at] !== 0) at++
+    at++
+    start = at + sizeOfValue(bytes, bytes[start]!, at)
+  }
+  return undefined
+}
+
+/** The number of bytes of a value. Throws if no BSON type has this number. */
+export function sizeOfValue(bytes: Buffer, type: number, at: number): number {
+  switch (type) {
+    case 0x01:
+    case 0x09:
+    case 0x11:
+    case 0x12:
+      return 8
+    case 0x02:
+    case 0x0d:
+    case 0x0e:
+      return 4 + bytes.readInt32LE(at)
+    case 0x03:
+    case 0x04:
+    case 0x0f:
+      return bytes.readInt32LE(at)
+    case 0x05:
+      return 5 + bytes.readInt32LE(at)
+    case 0x06:
+    case 0x0a:
+    case 0xff:
+    case 0x7f:
+      return 0
+    case 0x07:
+      return 12
+    case 0x08:
+      return 1
+    case 0x0b: {
+      const middle = bytes.indexOf(0, at)
+      return bytes.indexOf(0, middle + 1) + 1 - at
+    }
+    case 0x0c:
+      return 16 + bytes.readInt32LE(at)
+    case 0x10:
+      return 4
+    case 0x13:
+      return 16
+    default:
+      throw new Error(`unknown BSON type ${type}`)
+  }
+}
+
+function readText(bytes: Buffer, at: number): string {
+  return bytes.toString('utf8', at + 4, at + 3 + bytes.readInt32LE(at))
+}
+
+function readArray(bytes: Buffer, at: number): unknown[] {
+  const values: unknown[] = []
+  const end = at + bytes.readInt32LE(at) - 1
+  for (let start = at + 4; start < end;) {
+    let value = start + 1
+    while (bytes[value] !== 0) value++
+    value++
+    values.push(readValue(bytes, bytes[start]!, value))
+    start = value + sizeOfValue(bytes, bytes[start]!, value)
+  }
+  return values
+}
+
+function readValue(bytes: Buffer, type: number, at: number): unknown {
+  switch (type) {
+    case 0x01:
+      return new Double(bytes.readDoubleLE(at))
+    case 0x02:
+      return readText(bytes, at)
+    case 0x03:
+      return Doc.read(bytes.subarray(at, at + bytes.readInt32LE(at)))
+    case 0x04:
+      return readArray(bytes, at)
+    case 0x05:
+      return new Binary(bytes.subarray(at + 5, at + 5 + bytes.readInt32LE(at)), bytes[at + 4])
+    case 0x07:
+      return new ObjectId(bytes.subarray(at, at + 12))
+    case 0x08:
+      return bytes[at] !== 0
+    case 0x09:
+      return dateOf(bytes.readBigInt64LE(at))
+    case 0x0a:
+      return null
+    case 0x10:
+      return new Int32(bytes.readInt32LE(at))
+    case 0x11:
+      return new Timestamp({ t: bytes.readUInt32LE(at + 4), i: bytes.readUInt32LE(at) })
+    case 0x12:
+      return new Long(bytes.readInt32LE(at), bytes.readInt32LE(at + 4))
+    case 0x13:
+      return new Decimal128(Uint8Array.from(bytes.subarray(at, at + 16)))
+    default:
+      return readRareValue(bytes, type, at)
+  }
+}
+
+function readRareValue(bytes: Buffer, type: number, at: number): unknown {
+  switch (type) {
+    case 0x06:
+      return BsonUndefined.value
+    case 0x0b: {
+      const middle = bytes.indexOf(0, at)
+      const end = bytes.indexOf(0, middle + 1)
+      return new BSONRegExp(
+        bytes.toString('utf8', at, middle),
+        bytes.toString('utf8', middle + 1, end),
+      )
+    }
+    case 0x0c: {
+      const idAt = at + 4 + bytes.readInt32LE(at)
+      return new DbPointer(readText(bytes, at), bytes.subarray(idAt, idAt + 12))
+    }
+    case 0x0d:
+      return new Code(readText(bytes, at))
+    case 0x0e:
+      return new BSONSymbol(readText(bytes, at))
+    case 0x0f: {
+      const scopeAt = at + 8 + bytes.readInt32LE(at + 4)
+      const scope = Doc.read(bytes.subarray(scopeAt, at + bytes.readInt32LE(at)))
+      return new Code(readText(bytes, at + 4), scope as never)
+    }
+    case 0xff:
+      return new MinKey()
+    case 0x7f:
+      return new MaxKey()
+    default:
+      throw new Error(`unknown BSON type ${type}`)
+  }
+}

@@ -1,0 +1,39 @@
+// Lets long commands rest. Commands share one thread, so each works for a few milliseconds and then
+// lets others have a turn. The time limit of a command (`maxTimeMS`) is checked here too.
+import { refusal } from './errors.ts'
+
+/** What a source of documents returns if others should have a turn before it goes on. */
+export const pause = Symbol('pause')
+
+/** How long a command works at a time, in milliseconds. */
+const SLICE_MS = 8
+
+/** The slice and the time limit of the command that is working now. */
+class Pace {
+  #sliceEnd = 0
+  #deadline = Infinity
+
+  /** Starts the work of a command, which must end `limitMs` milliseconds from now. */
+  begin(limitMs: number): void {
+    this.#deadline = performance.now() + limitMs
+    this.#sliceEnd = performance.now() + SLICE_MS
+  }
+
+  /** Whether the working command should rest. Throws if its time is over. */
+  get isDue(): boolean {
+    const now = performance.now()
+    if (now >= this.#deadline) throw refusal('MaxTimeMSExpired', 'operation exceeded time limit')
+    return now >= this.#sliceEnd
+  }
+
+  /** Lets others have a turn. */
+  async rest(): Promise<void> {
+    const deadline = this.#deadline
+    this.#deadline = Infinity
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#deadline = deadline
+    this.#sliceEnd = performance.now() + SLICE_MS
+  }
+}
+
+export const pace = new Pace()

@@ -1,0 +1,126 @@
+// The files of a data directory, and whether they are what the last server left. Beside the data
+// lies a mark: the position in the oplog up to which writes have been acknowledged. It is written
+// after each commit and before its replies, so data that end before their mark have lost something.
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
+
+const MARK_BYTES = 20
+const MARK_VERSION = 1
+
+/** Format of the data: 0 had no checksums. */
+export const FORMAT = 1
+
+export const dataFile = (dataDir: string): string => join(dataDir, 'data.sqlite')
+const markFile = (dataDir: string): string => join(dataDir, 'acknowledged')
+
+/** An error whose message tells people what is wrong with a data directory. */
+export class DamagedData extends Error {
+  constructor(dataDir: string, what: string) {
+    super(
+      `The data in ${dataDir} are damaged: ${what}. Nothing has been changed. Restore a backup with \`lockstep restore\`, or keep what is whole with \`lockstep repair\`.`,
+    )
+  }
+}
+
+/** The mark of a data directory, which is kept open. */
+export class Mark {
+  readonly #fd: number
+  readonly #bytes = Buffer.alloc(MARK_BYTES)
+
+  constructor(dataDir: string) {
+    const isNew = !existsSync(markFile(dataDir))
+    this.#fd = openSync(markFile(dataDir), isNew ? 'w+' : 'r+', 0o600)
+    if (!isNew) return
+    this.write(0)
+    fsyncSync(this.#fd)
+  }
+
+  /** Records that everything up to this position is on disk. */
+  write(position: number): void {
+    this.#bytes.writeUInt32LE(MARK_VERSION, 0)
+    this.#bytes.writeDoubleLE(position, 4)
+    this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(0, 12)), 12)
+    writeSync(this.#fd, this.#bytes, 0, MARK_BYTES, 0)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
+  }
+}
+
+/** The position of the mark; undefined if there is none. Throws if it is damaged. */
+export function readMark(dataDir: string): number | undefined {
+  if (!existsSync(markFile(dataDir))) return undefined
+  const bytes = readFileSync(markFile(dataDir))
+  const isWhole =
+    bytes.length === MARK_BYTES && crc32(bytes.subarray(0, 12)) === bytes.readUInt32LE(12)
+  if (!isWhole) throw new DamagedData(dataDir, 'the file `acknowledged` is not what was written')
+  return bytes.readDoubleLE(4)
+}
+
+/**
+ * Makes sure that the data directory is what its last server left; creates it if it doesn't exist.
+ * Changes nothing in it otherwise.
+ */
+export function checkDataFiles(dataDir: string): void {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const file = dataFile(dataDir)
+  const mark = readMark(dataDir)
+  const size = existsSync(file) ? statSync(file).size : undefined
+  if (!size) {
+    if (mark !== undefined && mark > 0)
+      throw new DamagedData(dataDir, `data.sqlite is ${size === undefined ? 'missing' : 'empty'}`)
+    if (size === undefined && existsSync(`${file}-wal`))
+      throw new DamagedData(dataDir, 'data.sqlite is missing, and its journal is there')
+    return
+  }
+  const { format, position } = probe(dataDir, file)
+  if (format === 0) return
+  if (mark === undefined) throw new DamagedData(dataDir, 'the file `acknowledged` is missing')
+  if (position < mark)
+    throw new DamagedData(dataDir, 'writes that were acknowledged are missing at its end')
+}
+
+/** Looks into the data without changing anything, not even the journal. */
+function probe(dataDir: string, file: string): { format: number; position: number } {
+  const db = new DatabaseSync(file, { readOnly: true })
+  try {
+    db.exec('PRAGMA busy_timeout = 0')
+    const { user_version: format } = db.prepare('PRAGMA user_version').get() as {
+      user_version: number
+    }
+    if (format > FORMAT)
+      throw new Error(
+        `The data in ${dataDir} have format ${format}, which this version doesn't know (${FORMAT}). Use the version that wrote them.`,
+      )
+    const isEmpty =
+      db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'oplog'").get() === undefined
+    if (isEmpty) return { format: 0, position: 0 }
+    const last = db.prepare('SELECT max(ts) AS ts FROM oplog').get() as { ts: number | null }
+    return { format, position: last.ts ?? 0 }
+  } catch (error) {
+    throw isDamage(error) ? new DamagedData(dataDir, String((error as Error).message)) : error
+  } finally {
+    db.close()
+  }
+}
+
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+/** Whether SQLite says that its file is damaged. */
+export function isDamage(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode ?? 0
+  return [SQLITE_CORRUPT, SQLITE_NOTADB].includes(code & 0xff)
+}

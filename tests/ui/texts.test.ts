@@ -1,0 +1,95 @@
+// The catalogues of texts: complete in every language, and in use.
+import { readdirSync, readFileSync } from 'node:fs'
+import { parse, type Token } from '@messageformat/parser'
+import { describe, expect, test } from 'vitest'
+import { languageFor, languages } from '../../ui/src/lib/texts.ts'
+
+type Catalogue = Record<string, Record<string, string>>
+const folder = new URL('../../ui/texts/', import.meta.url)
+const catalogueOf = (language: string): Catalogue =>
+  JSON.parse(readFileSync(new URL(`${language}.json`, folder), 'utf8')) as Catalogue
+const messagesOf = (catalogue: Catalogue): Map<string, string> =>
+  new Map(
+    Object.entries(catalogue).flatMap(([section, messages]) =>
+      Object.entries(messages).map(([key, message]): [string, string] => [
+        `${section}.${key}`,
+        message,
+      ]),
+    ),
+  )
+const english = messagesOf(catalogueOf('en'))
+
+/** The names of the values that a message shows. */
+function valuesOf(tokens: readonly Token[]): string[] {
+  return tokens.flatMap((token) =>
+    token.type === 'content' || token.type === 'octothorpe'
+      ? []
+      : 'cases' in token
+        ? [token.arg, ...token.cases.flatMap(({ tokens }) => valuesOf(tokens))]
+        : [token.arg],
+  )
+}
+/** The cases of the plurals in a message, without those for exact numbers. */
+function pluralsOf(message: string): string[][] {
+  return parse(message).flatMap((token) =>
+    token.type === 'plural'
+      ? [token.cases.map(({ key }) => key).filter((key) => !key.startsWith('='))]
+      : [],
+  )
+}
+
+test('each language that can be chosen has a catalogue, and each catalogue is a language', () => {
+  const files = readdirSync(folder).map((file) => file.replace('.json', ''))
+  expect(files.sort()).toEqual(languages.map(({ tag }) => tag).sort())
+})
+
+describe.each(languages.map(({ tag }) => tag))('the catalogue %s', (language) => {
+  const messages = messagesOf(catalogueOf(language))
+
+  test('has every text', () => {
+    expect([...messages.keys()].sort()).toEqual([...english.keys()].sort())
+    expect([...messages].filter(([, message]) => message.trim() === '')).toEqual([])
+  })
+
+  test('shows the same values as the English one', () => {
+    for (const [key, message] of messages)
+      expect(new Set(valuesOf(parse(message))), key).toEqual(
+        new Set(valuesOf(parse(english.get(key) ?? ''))),
+      )
+  })
+
+  test('has the plurals of its language', () => {
+    const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions()
+    for (const [key, message] of messages)
+      for (const cases of pluralsOf(message))
+        expect([...cases].sort(), key).toEqual([...pluralCategories].sort())
+  })
+
+  test('is written in its script', () => {
+    const script = language === 'ar' ? /\p{Script=Arabic}/u : /\p{Script=Latin}/u
+    // names of the product and of keys, and texts that only put values together
+    const others = /^common\.(appName|pageTitle|server)$|Keys?$/
+    const bare = (message: string): string => message.replace(/\{[^{}]*\}/g, '')
+    for (const [key, message] of messages)
+      if (!others.test(key) && /\p{L}/u.test(bare(english.get(key) ?? '')))
+        expect(message, key).toMatch(script)
+  })
+})
+
+test('every text is in use', () => {
+  const sources = readdirSync(new URL('../src/', folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(`${entry.parentPath}/${entry.name}`, 'utf8'))
+    .join('\n')
+  const isUsed = (key: string): boolean =>
+    sources.includes(`'${key}'`) || (key.startsWith('newChat.') && sources.includes('`newChat.${'))
+  expect([...english.keys()].filter((key) => !isUsed(key))).toEqual([])
+})
+
+test('the language is the wanted one, or the first of the browser that has a catalogue', () => {
+  expect(languageFor('ar', ['en-GB'])).toBe('ar')
+  expect(languageFor(undefined, ['fr-CH', 'ar-EG', 'en'])).toBe('ar')
+  expect(languageFor('tlh', ['de', 'en-AU'])).toBe('en')
+  expect(languageFor(undefined, ['de'])).toBe('en')
+  expect(languageFor('en-XA', ['ar'])).toBe('en-XA')
+})

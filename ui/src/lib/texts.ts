@@ -1,0 +1,83 @@
+// The texts of the page in the language that is shown. They are in one catalogue per language,
+// ui/texts/<language>.json, in ICU's message syntax. Only the catalogue of the shown language is
+// loaded: first what the first pages need, and the rest with the first of the other pages.
+import { setupI18n, type Messages } from '@lingui/core'
+import { createSubscriber } from 'svelte/reactivity'
+import type english from '../../texts/en.json'
+
+type Catalogue = typeof english
+/** For example `thread.copy`: a section of the catalogue and a key in it. */
+export type TextKey = {
+  [Section in keyof Catalogue & string]: `${Section}.${keyof Catalogue[Section] & string}`
+}[keyof Catalogue & string]
+export type CataloguePart = 'start' | 'later'
+
+/** The languages that have a catalogue, with their names in themselves. */
+export const languages: readonly { tag: string; name: string; direction: 'ltr' | 'rtl' }[] = [
+  { tag: 'en', name: 'English', direction: 'ltr' },
+  { tag: 'ar', name: 'العربية', direction: 'rtl' },
+]
+/** English with foreign letters, for tests: text that is in no catalogue keeps its own. */
+const pseudoLanguage = 'en-XA'
+
+const i18n = setupI18n()
+const track = createSubscriber((update) => i18n.on('change', update))
+const loaded = new Set<string>()
+let parts: CataloguePart[] = ['start']
+let lastRequest = 0
+
+/** The text for a key; reactive. Numbers in `values` decide about plurals. */
+export function t(key: TextKey, values?: Record<string, string | number>): string {
+  track()
+  return i18n._(key, values)
+}
+
+/** The tag of the language that is shown; reactive. */
+export function shownLanguage(): string {
+  track()
+  return i18n.locale
+}
+
+/** The direction in which the shown language is written; reactive. */
+export const textDirection = (): 'ltr' | 'rtl' =>
+  languages.find(({ tag }) => tag === shownLanguage())?.direction ?? 'ltr'
+
+/**
+ * The language to show: the wanted one, or the first of the browser's that has a catalogue.
+ * English if there is none.
+ */
+export function languageFor(wanted: string | undefined, browser: readonly string[]): string {
+  if (wanted === pseudoLanguage) return wanted
+  const base = (tag: string): string => tag.toLowerCase().split('-')[0]!
+  for (const tag of [...(wanted === undefined ? [] : [wanted]), ...browser]) {
+    const found = languages.find((language) => language.tag === base(tag))
+    if (found) return found.tag
+  }
+  return 'en'
+}
+
+type Load = (language: string, part: CataloguePart) => Promise<Messages>
+
+async function loadParts(language: string, load: Load): Promise<void> {
+  await Promise.all(
+    parts
+      .filter((part) => !loaded.has(`${language} ${part}`))
+      .map(async (part) => {
+        i18n.load(language, await load(language, part))
+        loaded.add(`${language} ${part}`)
+      }),
+  )
+}
+
+/** Shows the texts in a language, once they are loaded. Rejects if they can't be. */
+export async function showLanguage(language: string, load: Load): Promise<void> {
+  const request = ++lastRequest
+  await loadParts(language, load)
+  if (request === lastRequest) i18n.activate(language)
+}
+
+/** Loads the texts that only the later pages need. Rejects if they can't be loaded. */
+export async function loadLaterTexts(load: Load): Promise<void> {
+  parts = ['start', 'later']
+  await showLanguage(i18n.locale, load)
+}
