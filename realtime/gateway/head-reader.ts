@@ -1,5 +1,5 @@
-// Reads heads of topics for devices that join. Tabs that join at about the same time, with all their
-// topics, share one query.
+// Reads heads of topics for devices that join. Tabs that join at about the same time, with all
+// their topics, share one query.
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Topic } from '@lockstep/protocol/topics'

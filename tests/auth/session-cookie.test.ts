@@ -113,7 +113,7 @@ describe('the session cookie', () => {
     for (let time = 0; time < 10; time++)
       expect(await cookie.read(header)).toMatchObject([{ session_id: id }])
     expect(derive.mock.calls.length).toBe(once)
-    expect(await cookie.read(`${header}x`)).toEqual([])
+    expect(await cookie.read(header.slice(0, -10))).toEqual([])
     now += SESSION_SECONDS * 1_000
     vi.setSystemTime(now + 120_000) // beyond the seal's tolerance of clocks
     expect(await cookie.read(header)).toEqual([])
