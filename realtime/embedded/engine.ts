@@ -3,6 +3,7 @@
 import { ObjectId } from 'bson'
 import { FailPoints } from './commands/fail-points.ts'
 import { Cursors } from './cursors/cursors.ts'
+import { isOutOfDiskSpace } from './errors.ts'
 import { Oplog } from './oplog/oplog.ts'
 import { RetryableWrites } from './session/retryable-writes.ts'
 import { pace } from './pace.ts'
@@ -105,7 +106,8 @@ export class DatabaseEngine {
       pace.begin(Infinity)
       work()
     } catch (error) {
-      this.#onFault(error as Error)
+      // On a full disk, the housekeeping waits for room.
+      if (!isOutOfDiskSpace(error)) this.#onFault(error as Error)
     }
   }
 }
