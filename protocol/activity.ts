@@ -16,6 +16,20 @@ export const Activity = z
     version: Version.describe('The version of the entity after the change'),
     seq: Seq,
     actor: Actor.describe('Who made the change'),
+    details: z
+      .object({
+        fields: z.array(z.string()).describe('The names of what was written, without the values'),
+        added: z.int().min(0).describe('How many messages were added'),
+        edited: z.int().min(0).describe('How many messages were edited'),
+        pinned: z.boolean().nullable().describe('What it was set to, if it was set'),
+        archived: z.boolean().nullable().describe('What it was set to, if it was set'),
+        label: z
+          .string()
+          .nullable()
+          .describe('The agent of a run, the end of a reply or a run, or the name of a device'),
+      })
+      .describe('What the summary is made from, for pages in other languages'),
     summary: z.string().describe('The change in a few words, without its content'),
   })
   .meta({ id: 'Activity' })
+export type Activity = z.infer<typeof Activity>

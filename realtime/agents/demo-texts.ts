@@ -1,7 +1,11 @@
 // The texts of the demo agent. It reads only the user's last message and doesn't pretend otherwise.
 
-export const help = `I'm the **demo agent**: I work offline and only pretend to think. Whatever you write, I answer with an example of
-everything that a reply can contain. To see something in particular, begin your message with \`/demo\` and one or more of these words:
+// The page shows a line break as one, so no paragraph has any.
+export const help = `${[
+  "I'm the **demo agent**: I work offline and only pretend to think.",
+  'Whatever you write, I answer with an example of everything that a reply can contain.',
+  'To see something in particular, begin your message with `/demo` and one or more of these words:',
+].join(' ')}
 
 | word | what happens |
 | --- | --- |
@@ -16,8 +20,7 @@ everything that a reply can contain. To see something in particular, begin your 
 | \`fail now\` | fails before the first word |
 | \`hang\` | falls silent halfway |
 
-For example: \`/demo code slow\`. To connect a real model, the operator of this server sets
-\`ASSISTANT_BASE_URL\`.`
+For example: \`/demo code slow\`. To connect a real model, set \`ASSISTANT_BASE_URL\` on the server.`
 
 const code = `\`\`\`ts
 /** Yields all items after the first \`n\`. */
@@ -46,6 +49,7 @@ const list = `1. Open this conversation in a second window.
 export const sections = { code, table, list }
 
 export const thoughts = `They wrote to the demo agent. No model is connected, so there is nothing to look up.
+
 A short greeting, then one example of each kind: a list, a table, some code. And a hint on how to see more. `
 
 /**

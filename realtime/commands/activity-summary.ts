@@ -1,5 +1,6 @@
 // A short sentence about an entry of the log, made from its outline: it names the fields that
 // changed, never their values. So it still says something when the content of the entry is gone.
+import type { Activity } from '@lockstep/protocol/activity'
 import type { Op } from '@lockstep/protocol/change'
 import { Uuid } from '@lockstep/protocol/scalars'
 import { firstCharacters } from '@lockstep/protocol/text'
@@ -55,8 +56,8 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
     extended: () => 'A reply went on',
     finished: ({ label }) => (label === null ? 'A reply ended' : `A reply ended: ${label}`),
     deleted: () => 'Moved to the trash',
-    restored: () => 'Taken back from the trash',
-    purged: () => 'Removed for ever',
+    restored: () => 'Restored from the trash',
+    purged: () => 'Deleted forever',
     closed,
   },
   preferences: {
@@ -72,7 +73,7 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
         : `Started a run of ${firstCharacters(label, NAME_LENGTH)}`,
     extended: () => 'A run went on',
     finished: ({ label }) => (label === null ? 'A run ended' : `A run ended: ${label}`),
-    deleted: () => 'Removed a run',
+    deleted: () => 'Deleted a run',
     closed,
   },
   account: {
@@ -84,6 +85,28 @@ const sentences: { [T in Topic]: Record<Op<T>, Sentence> } = {
     closed,
   },
 }
+
+/** What another program needs to word the entry by itself. It has no content of the user's. */
+export const detailsOf = ({
+  fields,
+  messages,
+  edited,
+  pinned,
+  archived,
+  label,
+}: Pick<
+  EntryOutline,
+  'fields' | 'messages' | 'edited' | 'pinned' | 'archived' | 'label'
+>): Activity['details'] => ({
+  fields: (fields ?? [])
+    .filter((name) => !derivedFields.has(name))
+    .map((name) => firstCharacters(name, NAME_LENGTH)),
+  added: Math.max(0, (messages ?? 0) - (edited ?? 0)),
+  edited: messages === null ? 0 : (edited ?? 0),
+  pinned,
+  archived,
+  label: label === null ? null : firstCharacters(label, NAME_LENGTH),
+})
 
 /** One line without a full stop. */
 export function summariseEntry(outline: Outline): string {

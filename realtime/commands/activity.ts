@@ -7,7 +7,7 @@ import type { Answer, Asked } from '@lockstep/protocol/rest'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { MAX_SEQ, readOutlines, topicKey, type EntryOutline } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
-import { summariseEntry } from './activity-summary.ts'
+import { detailsOf, summariseEntry } from './activity-summary.ts'
 
 type Page = Answer<'listActivity'>
 /** By topic: all entries from this `seq` on have been shown. */
@@ -43,6 +43,7 @@ export const createActivity = (database: Database): ActivityUseCases => ({
     }
     const items = shown.map(({ at, topic, op, entity_id, version, seq, actor, ...outline }) => ({
       ...{ at: at.toISOString(), topic, op, entity_id, version, seq, actor },
+      details: detailsOf(outline),
       summary: summariseEntry({ topic, op, ...outline }),
     }))
     return { items, next_cursor: logs.some((log) => log.length > 0) ? writeCursor(next) : null }

@@ -179,6 +179,8 @@ export type EntryOutline = Pick<
   fields: string[] | null
   messages: number | null
   edited: number | null
+  pinned: boolean | null
+  archived: boolean | null
   /** An agent's id, a status or a device's name. */
   label: string | null
 }
@@ -218,6 +220,8 @@ export const readOutlines = (
       fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
       messages: lengthOf('$data.messages'),
       edited: lengthOf('$before.messages'),
+      pinned: { $ifNull: ['$data.pinned', null] },
+      archived: { $ifNull: ['$data.archived', null] },
       // two operands each, because MongoDB 4.4 accepts no more
       label: {
         $ifNull: [

@@ -46,6 +46,15 @@ test('shows only the content that it is asked for', async () => {
   expect((await ask('/demo')).text).toContain('ASSISTANT_BASE_URL')
 })
 
+test('breaks no line within a paragraph, because the page shows line breaks', async () => {
+  for (const said of ['Hello', '/demo help', '/demo think 1']) {
+    const { text, thinking } = await ask(said)
+    const prose = `${thinking}\n\n${text}`.replace(/```[^]*?```/g, '')
+    // quotes, lists and tables have lines of their own
+    expect(prose, said).not.toMatch(/^(?![>|\s]|- |\d+\. ).+\n(?![>|\s]|- |\d+\. ).+$/m)
+  }
+})
+
 test('writes as much as it is asked for', async () => {
   expect((await ask('/demo long silent rate 100000')).text.length).toBeGreaterThan(30_000)
   expect(limits.messageBytes).toBeLessThan((await ask('/demo huge silent rate 100000')).text.length)

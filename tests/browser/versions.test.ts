@@ -101,7 +101,7 @@ test('the history shows earlier states of a conversation and restores one on bot
   })
   await waitForVisible(threadText(right, 'Bad words'))
   await chooseAction(left, 'Bad name', 'History')
-  await left.getByRole('button', { name: 'Created with 1 message' }).click()
+  await left.getByRole('button', { name: 'Started a chat' }).click()
   await waitForVisible(left.getByRole('region', { name: 'This version' }).getByText('Good words'))
   await left.getByRole('button', { name: 'Restore title and texts' }).click()
   for (const page of [left, right]) {
@@ -119,7 +119,7 @@ test('the history says what restoring keeps, and a branch goes on without what c
   const body = { title: 'Now', messages: [{ role: 'user' as const, content: 'Came later' }] }
   await alice.ask('putConversation', { params: { id }, body })
   const page = await windows.open(shared.node.url, `/app/c/${id}/history`, { person: alice })
-  await page.getByRole('button', { name: 'Created with 1 message' }).click()
+  await page.getByRole('button', { name: 'Started a chat' }).click()
   await waitForVisible(page.getByText('The later message stays.'))
   await page.getByRole('button', { name: 'Branch from here' }).click()
   await waitForVisible(page.getByText('Created “Then (branch)”'))

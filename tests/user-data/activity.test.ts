@@ -63,6 +63,22 @@ describe('the activity of a user', () => {
     )
   })
 
+  test('gives pages what they need to word each change in another language', async () => {
+    const { items } = await alice.ask('listActivity')
+    const none = { added: 0, edited: 0, pinned: null, archived: null }
+    expect(items.map(({ details }) => details)).toEqual([
+      { ...none, fields: expect.any(Array), label: null },
+      { ...none, fields: ['username'], label: null },
+      {
+        ...{ ...none, added: 1, pinned: true, label: null },
+        fields: expect.arrayContaining(['title', 'pinned']),
+      },
+      { ...none, fields: ['theme', 'density'], label: null },
+      { ...none, fields: expect.any(Array), added: 1, pinned: false, archived: false, label: null },
+      { ...none, fields: ['session'], label: expect.any(String) },
+    ])
+  })
+
   test('names the agent of a run, unless its id is a UUID', async () => {
     const dora = await signUp(shared.node, 'dora')
     const own = newId()
