@@ -10,7 +10,14 @@ import { readConfig } from './config/config.ts'
 import { createShutdown } from './lifecycle/shutdown.ts'
 import { createLogger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
-import { readCommand, USAGE, UsageError, type OperatorCommand } from './operator/command-line.ts'
+import {
+  readCommand,
+  USAGE,
+  UsageError,
+  type DataCommand,
+  type OperatorCommand,
+} from './operator/command-line.ts'
+import { runDataCommand } from './data-commands.ts'
 import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
 import { openDatabase } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
@@ -53,6 +60,13 @@ async function run(
   const shutdown = createShutdown(logger)
   try {
     const { mongodbUrl, dataDir } = readConfig(env)
+    if (isDataCommand(command)) {
+      if (mongodbUrl === undefined)
+        return await runDataCommand(command, join(dataDir, 'db'), terminal)
+      throw new UsageError(
+        `${command.name} is for the embedded database, and MONGODB_URL names another one. Use the tools of that database`,
+      )
+    }
     const embedded = mongodbUrl === undefined ? await startDatabase(join(dataDir, 'db')) : undefined
     if (embedded) shutdown.add('embedded database', () => embedded.stop())
     const database = await openDatabase(mongodbUrl ?? embedded!.url)
@@ -70,6 +84,10 @@ async function run(
   } finally {
     await shutdown.run()
   }
+}
+
+function isDataCommand(command: OperatorCommand): command is DataCommand {
+  return ['backup', 'restore', 'verify', 'repair'].includes(command.name)
 }
 
 /** Loads the embedded database only when it is needed, so that an image can leave it out. */

@@ -44,6 +44,7 @@ const compositionRoot = [
   'realtime/server.ts',
   'realtime/main.ts',
   'realtime/program.ts',
+  'realtime/data-commands.ts',
   'realtime/cli.ts',
 ]
 

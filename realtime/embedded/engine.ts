@@ -3,11 +3,13 @@
 import { ObjectId } from 'bson'
 import { FailPoints } from './commands/fail-points.ts'
 import { Cursors } from './cursors/cursors.ts'
+import { isOutOfDiskSpace } from './errors.ts'
 import { Oplog } from './oplog/oplog.ts'
 import { RetryableWrites } from './session/retryable-writes.ts'
 import { pace } from './pace.ts'
 import type { ServerSettings } from './settings.ts'
 import { Catalog, type Collection } from './storage/catalog.ts'
+import { backupFile } from './storage/data-files.ts'
 import { DocumentWriter } from './storage/document-writer.ts'
 import { Documents } from './storage/documents.ts'
 import { SqliteStore } from './storage/sqlite-store.ts'
@@ -32,6 +34,7 @@ export class DatabaseEngine {
   readonly startedAt = Date.now()
   /** Where the server listens, as `hello` says it: `host:port`, or the path of a socket. */
   address = ''
+  readonly #dataDir: string
   readonly #timers: Set<NodeJS.Timeout>
   readonly #onFault: (error: Error) => void
 
@@ -41,6 +44,7 @@ export class DatabaseEngine {
    */
   constructor(dataDir: string, settings: ServerSettings, onFault: (error: Error) => void) {
     this.settings = settings
+    this.#dataDir = dataDir
     this.#onFault = onFault
     this.store = new SqliteStore(dataDir, onFault)
     this.oplog = new Oplog(this.store, {
@@ -63,6 +67,13 @@ export class DatabaseEngine {
   /** The collection; it is created if it doesn't exist. */
   collection(db: string, name: string): Collection {
     return this.catalog.find(db, name) ?? this.catalog.create(db, name)
+  }
+
+  /** Writes everything that is committed to a new file in the data directory. */
+  async backup(): Promise<string> {
+    const file = backupFile(this.#dataDir)
+    await this.store.backup(file)
+    return file
   }
 
   /** Stops the housekeeping, commits the open transaction and closes the files. */
@@ -95,7 +106,8 @@ export class DatabaseEngine {
       pace.begin(Infinity)
       work()
     } catch (error) {
-      this.#onFault(error as Error)
+      // On a full disk, the housekeeping waits for room.
+      if (!isOutOfDiskSpace(error)) this.#onFault(error as Error)
     }
   }
 }

@@ -78,6 +78,7 @@ const codes = {
   StaleConfig: 13388,
   NotPrimaryNoSecondaryOk: 13435,
   NotPrimaryOrSecondary: 13436,
+  OutOfDiskSpace: 14031,
 } as const
 
 /** MongoDB's name of an error. */
@@ -112,6 +113,10 @@ export class ServerError extends Error {
 export function refusal(codeName: CodeName, message: string, extra: Plain = {}): ServerError {
   return new ServerError(codeName, codes[codeName], message, extra)
 }
+
+/** Whether a write was refused because the disk is full. Reads go on. */
+export const isOutOfDiskSpace = (error: unknown): boolean =>
+  error instanceof ServerError && error.code === codes.OutOfDiskSpace
 
 /** Builds an error whose code MongoDB never named, so that it is called `Location<code>`. */
 export function locationRefusal(code: number, message: string): ServerError {

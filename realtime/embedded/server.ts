@@ -6,9 +6,11 @@
 //     writes: storage/document-writer -> documents + oplog -> storage/sqlite-store
 //   the reply waits in the store for the next commit (onDurable) -> wire/connection -> socket
 //   the commit publishes the new oplog entries -> change streams that wait for them
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { DatabaseEngine } from './engine.ts'
 import type { ServerSettings } from './settings.ts'
+import { addressFile } from './storage/data-files.ts'
 import { serveConnection } from './wire/connection.ts'
 
 /** Grace time for clients to close their side when the server stops. */
@@ -57,9 +59,13 @@ export async function runServer(
   let stopped: Promise<void> | undefined
   const bound = server.address()
   engine.address = typeof bound === 'string' ? bound : `127.0.0.1:${bound!.port}`
+  writeFileSync(addressFile(dataDir), engine.address, { mode: 0o600 })
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : undefined,
-    stop: () => (stopped ??= shutDown(server, sockets, engine, stopping)),
+    stop: () => {
+      rmSync(addressFile(dataDir), { force: true })
+      return (stopped ??= shutDown(server, sockets, engine, stopping))
+    },
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../store/changes.ts'
 import type { Database } from '../store/database.ts'
 import type { ChangeDocument } from '../store/documents.ts'
+import { isDiskFull } from '../store/faults.ts'
 import { createHeads, readHeads } from '../store/heads.ts'
 import { append, type AppendDeps, type Appended, type AppendRequest } from './append.ts'
 import { toChange } from './entry.ts'
@@ -84,8 +85,9 @@ export interface Log {
   range(user_id: string, topic: Topic, after: number, upTo?: number): Promise<LogRange>
   /**
    * Brings the documents up to the present head and returns that head: reads then see every
-   * acknowledged write (LOG-6). Throws `unavailable` when only a newer version of the server can
-   * (LOG-8).
+   * acknowledged write (LOG-6). If the database's disk is full, the head is the one that the
+   * documents are at: reads go on there, and devices get the rest from the log. Throws
+   * `unavailable` when only a newer version of the server can bring the documents up (LOG-8).
    */
   projectToHead(user_id: string, topic: Topic): Promise<Cursor>
   /**
@@ -205,7 +207,13 @@ export function createLog(
       const head = await newestHead(user_id, topic)
       // copied: what is appended from here on is not this read's concern
       const { epoch, seq } = head
-      if (head.applied < seq) await projector.project(head)
+      if (head.applied < seq)
+        try {
+          await projector.project(head)
+        } catch (error) {
+          if (!isDiskFull(error)) throw error
+          return { epoch, seq: Math.min(head.applied, seq) }
+        }
       if (head.hasUnknownOps && head.applied < seq) throw needsNewerServer()
       return { epoch, seq }
     },

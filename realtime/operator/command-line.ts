@@ -6,6 +6,14 @@ export const USAGE = `Usage: lockstep <command>
 
   new-epoch
       The last step of a restore from a backup. Restart the nodes afterwards.
+  backup <file>
+      Copies the embedded database to a file. The node may run meanwhile.
+  restore <file>
+      Puts a backup in place of the embedded database. Run new-epoch afterwards.
+  verify [file]
+      Checks the embedded database, or a backup of it.
+  repair
+      Keeps what is whole of a damaged embedded database and lists what isn't. Run new-epoch afterwards.
   audit <user | all> [--content]
       Checks the log and prints it as JSON lines. Prints what people wrote only with --content.
   import <user> <source> <file>… [--dry-run]
@@ -17,7 +25,7 @@ export const USAGE = `Usage: lockstep <command>
       the documents to a username. After an interruption, run the same command again.
 
 A user is a username or an id. The command needs the settings of the nodes (MONGODB_URL, DATA_DIR, …).
-With the embedded database, stop the node first.
+With the embedded database, stop the node first, except for a backup.
 `
 
 /** The command line is wrong. The message says why. */
@@ -25,9 +33,16 @@ export class UsageError extends Error {
   override name = 'UsageError'
 }
 
+/** A command on the files of the embedded database. */
+export type DataCommand =
+  | { name: 'backup' | 'restore'; file: string }
+  | { name: 'verify'; file: string | undefined }
+  | { name: 'repair' }
+
 export type OperatorCommand =
   | { name: 'help' }
   | { name: 'new-epoch' }
+  | DataCommand
   | { name: 'audit'; user: string; content: boolean }
   | { name: 'import'; user: string; source: ImportSource; files: string[]; dry_run: boolean }
   | {
@@ -70,6 +85,16 @@ export function readCommand(args: readonly string[]): OperatorCommand {
   switch (name) {
     case 'new-epoch':
       if (rest.length > 0) throw new UsageError('new-epoch takes no arguments')
+      return { name }
+    case 'backup':
+    case 'restore':
+      if (rest.length !== 1) throw new UsageError(`${name} takes one argument: a file`)
+      return { name, file: rest[0]! }
+    case 'verify':
+      if (rest.length > 1) throw new UsageError('verify takes at most one argument: a backup file')
+      return { name, file: rest[0] }
+    case 'repair':
+      if (rest.length > 0) throw new UsageError('repair takes no arguments')
       return { name }
     case 'audit':
       if (rest.length !== 1) throw new UsageError('audit takes one argument: a user, or all')

@@ -11,7 +11,7 @@ import type { ChangeDocument } from '../store/documents.ts'
 import { renameDeployment } from '../store/feed.ts'
 import { renewEpochs } from '../store/heads.ts'
 import { asOperator, findAccount } from './accounts.ts'
-import { UsageError, type OperatorCommand } from './command-line.ts'
+import { UsageError, type DataCommand, type OperatorCommand } from './command-line.ts'
 import { allUsers, audit } from './audit.ts'
 import { importFile } from './import-file.ts'
 import { migrateDocuments } from './migrate-documents.ts'
@@ -39,7 +39,7 @@ export interface OperatorDeps {
  * user that doesn't exist.
  */
 export async function runCommand(
-  command: Exclude<OperatorCommand, { name: 'help' }>,
+  command: Exclude<OperatorCommand, DataCommand | { name: 'help' }>,
   deps: OperatorDeps,
   terminal: OperatorTerminal,
 ): Promise<boolean> {

@@ -13,13 +13,26 @@ import {
 import { Fault } from '@lockstep/protocol/errors'
 
 const RETRY_MS = 1_000
+const FULL_DISK_RETRY_MS = 5_000
+const OUT_OF_DISK_SPACE = 14_031
 
 /**
- * A fault stays as it is. If the database is unreachable, electing or too slow, the fault is
- * `unavailable`. Everything else is `internal`, with the error as its cause for the log.
+ * A fault stays as it is. If the database is unreachable, electing or too slow, or if its disk is
+ * full, the fault is `unavailable`. Everything else is `internal`, with the error as its cause for
+ * the log.
  */
 export function toServerFault(error: unknown): Fault {
   if (error instanceof Fault) return error
+  if (isDiskFull(error))
+    return new Fault(
+      'unavailable',
+      {
+        detail:
+          'The server’s disk is full: reading goes on, but nothing can be saved until there is room',
+        retry_after_ms: FULL_DISK_RETRY_MS,
+      },
+      error,
+    )
   if (isDatabaseUnavailable(error))
     return new Fault(
       'unavailable',
@@ -28,6 +41,10 @@ export function toServerFault(error: unknown): Fault {
     )
   return new Fault('internal', {}, error)
 }
+
+/** Whether a write was refused because the database's disk is full. Reads go on. */
+export const isDiskFull = (error: unknown): boolean =>
+  error instanceof MongoServerError && error.code === OUT_OF_DISK_SPACE
 
 // errors that pass: NotWritablePrimary, interruptions by a stepdown or a shutdown, a cursor that a
 // restart has removed, a majority that can't be read yet, and write concerns that weren't satisfied

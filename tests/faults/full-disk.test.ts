@@ -5,15 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { eventually } from '../harness/eventually.ts'
 import { spawnNode } from '../harness/node.ts'
-import { signUp } from '../harness/person.ts'
+import { signUp, type Person } from '../harness/person.ts'
 
 const run = promisify(execFile)
 
-/** A file system of 24 MB, in memory. Mounting it needs root. */
+/** A file system of 48 MB, in memory. Mounting it needs root. */
 async function smallDisk(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'lockstep-small-disk-'))
-  await run('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', path])
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=48m', 'tmpfs', path])
   const dispose = async () => {
     await run('umount', ['-l', path])
     await rm(path, { recursive: true, force: true })
@@ -21,25 +22,82 @@ async function smallDisk(): Promise<AsyncDisposable & { path: string }> {
   return { path, [Symbol.asyncDispose]: dispose }
 }
 
-test('a full disk ends the process with code 1, and everything acknowledged is there after a restart', async () => {
+const create = (person: Person) =>
+  person.rest('POST', '/conversations', {
+    messages: [{ role: 'user', content: 'x'.repeat(100_000) }],
+  })
+
+async function listedIds(person: Person): Promise<string[]> {
+  const { items } = await person.ask('listConversations', { query: { limit: 200 } })
+  return items.map(({ id }) => id)
+}
+
+/** On a full disk: reading goes on, and writing is refused with a sentence. */
+async function expectReadsOnly(person: Person, id: string): Promise<void> {
+  expect(await listedIds(person)).toContain(id)
+  const { status } = await person.rest('GET', `/conversations/${id}`)
+  expect(status).toBe(200)
+  const refused = await create(person)
+  expect(refused.status).toBe(503)
+  expect(refused.body).toMatchObject({
+    code: 'unavailable',
+    detail: expect.stringContaining('disk is full'),
+  })
+  expect((await person.rest('GET', '/readyz')).status).toBe(200)
+}
+
+test('on a full disk reads go on and writes are refused, also after a restart, and with room everything goes on by itself', async () => {
   await using disk = await smallDisk()
   const settings = { MONGODB_URL: undefined, DATA_DIR: disk.path }
   const filler = join(disk.path, 'filler')
+  const fill = () => writeFile(filler, Buffer.alloc(64 * 1024 * 1024)).catch(() => undefined)
+  const acknowledged: string[] = []
+  let alice: Person
+  {
+    await using node = await spawnNode({ url: '' }, settings)
+    alice = await signUp(node, 'alice')
+    const keepWriting = async () => {
+      for (;;) {
+        const reply = await create(alice)
+        if (reply.status !== 201) return
+        acknowledged.push(String(reply.body.id))
+      }
+    }
+    // Others fill the disk while this user writes.
+    await Promise.all([keepWriting(), keepWriting(), create(alice).then(fill)])
+    await expectReadsOnly(alice, acknowledged[0]!)
+    await rm(filler)
+    expect((await create(alice)).status).toBe(201)
+    await fill()
+    await expectReadsOnly(alice, acknowledged[0]!)
+    await node.stop()
+  }
+  await using again = await spawnNode({ url: '' }, settings)
+  const returned = alice.at(again)
+  await expectReadsOnly(returned, acknowledged[0]!)
+  await rm(filler)
+  await eventually(async () => (await create(returned)).status === 201, {
+    within: 10_000,
+    what: 'writes go on',
+  })
+  expect(await listedIds(returned)).toEqual(expect.arrayContaining(acknowledged))
+})
+
+test('a database that fails in another way ends the process with code 1, and everything acknowledged is there after a restart', async () => {
+  await using disk = await smallDisk()
+  const settings = { MONGODB_URL: undefined, DATA_DIR: disk.path }
   const acknowledged: string[] = []
   await using node = await spawnNode({ url: '' }, settings)
   const alice = await signUp(node, 'alice')
-  await writeFile(filler, Buffer.alloc(64 * 1024 * 1024)).catch(() => undefined)
-  const content = 'x'.repeat(100_000)
+  acknowledged.push(String((await create(alice)).body.id))
+  // From here on the process may not make any file longer.
+  await run('prlimit', [`--pid=${node.process.pid}`, '--fsize=4096'])
   while (node.process.alive) {
-    const body = { messages: [{ role: 'user', content }] }
-    const reply = await alice.rest('POST', '/conversations', body).catch(() => undefined)
+    const reply = await create(alice).catch(() => undefined)
     if (reply?.status === 201) acknowledged.push(String(reply.body.id))
   }
   expect(await node.process.exited).toMatchObject({ code: 1 })
 
-  await rm(filler)
   await using again = await spawnNode({ url: '' }, settings)
-  const { items } = await alice.at(again).ask('listConversations', { query: { limit: 200 } })
-  expect(items.map(({ id }) => id)).toEqual(expect.arrayContaining(acknowledged))
-  expect((await alice.at(again).rest('POST', '/conversations', {})).status).toBe(201)
+  expect(await listedIds(alice.at(again))).toEqual(expect.arrayContaining(acknowledged))
 })

@@ -149,6 +149,14 @@ export const getParameter = answering(
   },
 )
 
+/** `backup` makes a file with everything in the data directory, and says which. */
+export const backup: CommandDefinition = {
+  fields: [],
+  async run({ engine }) {
+    return { body: { file: await engine.backup() } }
+  },
+}
+
 /** `configureFailPoint`, which exists only if test commands are enabled. */
 export const configureFailPoint = answering(['mode', 'data'], ({ engine, command, db }) => {
   if (!engine.settings.testCommands)

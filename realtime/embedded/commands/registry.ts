@@ -13,6 +13,7 @@ import type { CommandDefinition } from './command.ts'
 import { endSessions, getMore, killCursors } from './cursor-commands.ts'
 import { remove } from './delete.ts'
 import {
+  backup,
   buildInfo,
   configureFailPoint,
   connectionStatus,
@@ -46,6 +47,7 @@ export const commands: ReadonlyMap<string, CommandDefinition> = new Map(
     connectionStatus,
     getParameter,
     configureFailPoint,
+    backup,
     explain,
     insert,
     update,

@@ -108,10 +108,14 @@ export class Catalog {
   }
 
   /** Creates a collection with its index on `_id`. */
-  create(db: string, name: string, options = Doc.empty): Collection {
+  create(
+    db: string,
+    name: string,
+    options = Doc.empty,
+    uuid: Uint8Array = new UUID(randomUUID()).buffer,
+  ): Collection {
     checkNamespace(db, name)
     return this.#store.atomically(() => {
-      const uuid = new UUID(randomUUID()).buffer
       this.#store.run(
         'INSERT INTO collections (db, name, uuid, options) VALUES (?, ?, ?, ?)',
         db,

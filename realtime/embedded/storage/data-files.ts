@@ -1,6 +1,7 @@
 // The files of a data directory, and whether they are what the last server left. Beside the data
 // lies a mark: the position in the oplog up to which writes have been acknowledged. It is written
 // after each commit and before its replies, so data that end before their mark have lost something.
+import { randomBytes } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -14,6 +15,7 @@ import {
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
+import { makeRoomToStart } from './disk-space.ts'
 
 const MARK_BYTES = 20
 const MARK_VERSION = 1
@@ -22,7 +24,15 @@ const MARK_VERSION = 1
 export const FORMAT = 1
 
 export const dataFile = (dataDir: string): string => join(dataDir, 'data.sqlite')
-const markFile = (dataDir: string): string => join(dataDir, 'acknowledged')
+export const markFile = (dataDir: string): string => join(dataDir, 'acknowledged')
+
+/** The file that says where the server of a data directory listens. */
+export const addressFile = (dataDir: string): string => join(dataDir, 'address')
+
+/** A new file in the data directory, in which a backup is made. */
+export function backupFile(dataDir: string): string {
+  return join(dataDir, `backup-${randomBytes(6).toString('hex')}.sqlite`)
+}
 
 /** An error whose message tells people what is wrong with a data directory. */
 export class DamagedData extends Error {
@@ -75,6 +85,7 @@ export function readMark(dataDir: string): number | undefined {
  */
 export function checkDataFiles(dataDir: string): void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeRoomToStart(dataDir)
   const file = dataFile(dataDir)
   const mark = readMark(dataDir)
   const size = existsSync(file) ? statSync(file).size : undefined
@@ -86,7 +97,7 @@ export function checkDataFiles(dataDir: string): void {
     return
   }
   const { format, position } = probe(dataDir, file)
-  if (format === 0) return
+  if (format === 0 && !mark) return
   if (mark === undefined) throw new DamagedData(dataDir, 'the file `acknowledged` is missing')
   if (position < mark)
     throw new DamagedData(dataDir, 'writes that were acknowledged are missing at its end')

@@ -5,9 +5,9 @@ import { Doc } from '../bson/doc.ts'
 import { typeOf } from '../bson/type-of.ts'
 import { refusal } from '../errors.ts'
 import { pace } from '../pace.ts'
-import { compileFilter, type Matcher } from '../query/match.ts'
 import type { Catalog, Collection, Index } from './catalog.ts'
-import { keysOf, type IndexKey, type KeySet } from './index-keys.ts'
+import { keySetOf } from './index-key-sets.ts'
+import type { IndexKey, KeySet } from './index-keys.ts'
 import { checksumOf } from './checksum.ts'
 import type { SqliteStore } from './sqlite-store.ts'
 
@@ -19,13 +19,10 @@ function indexesOf(collection: Collection, row: number): Index[] {
   return collection.indexes.filter(({ builtTo }) => row <= builtTo)
 }
 
-const noKeys: KeySet = { keys: [], multikey: [] }
-
 /** The documents of all collections. */
 export class Documents {
   readonly #store: SqliteStore
   readonly #catalog: Catalog
-  readonly #partialMatchers = new WeakMap<object, Matcher>()
 
   constructor(store: SqliteStore, catalog: Catalog) {
     this.#store = store
@@ -36,7 +33,7 @@ export class Documents {
   insert(collection: Collection, doc: Doc, bytes: Uint8Array): void {
     const row = collection.nextRow
     const keySets = indexesOf(collection, row).map(
-      (index) => [index, this.#keySet(index, doc)] as const,
+      (index) => [index, keySetOf(index, doc)] as const,
     )
     for (const [index, { keys }] of keySets) this.#checkUnique(collection, index, keys, undefined)
     this.#store.run(
@@ -53,7 +50,7 @@ export class Documents {
   /** Replaces the document of a row. Only the keys that differ are written. */
   replace(collection: Collection, row: number, before: Doc, after: Doc, bytes: Uint8Array): void {
     const changes = indexesOf(collection, row).map((index) => {
-      const [old, now] = [this.#keySet(index, before), this.#keySet(index, after)]
+      const [old, now] = [keySetOf(index, before), keySetOf(index, after)]
       return {
         index,
         now,
@@ -78,7 +75,7 @@ export class Documents {
   /** Deletes a row and its keys. */
   delete(collection: Collection, row: number, doc: Doc): void {
     for (const index of indexesOf(collection, row)) {
-      for (const key of this.#keySet(index, doc).keys) {
+      for (const key of keySetOf(index, doc).keys) {
         this.#store.run(`DELETE FROM ${index.table} WHERE key = ? AND row = ?`, key.bytes, row)
       }
     }
@@ -100,7 +97,7 @@ export class Documents {
       if (rows.length === 0) return
       for (const stored of rows) {
         const [row] = stored
-        const set = this.#keySet(index, Doc.read(this.read(collection, stored)))
+        const set = keySetOf(index, Doc.read(this.read(collection, stored)))
         this.#checkUnique(collection, index, set.keys, row)
         this.#addKeys(index, set, set.keys, row)
         index.builtTo = row
@@ -141,20 +138,6 @@ export class Documents {
     // A count that took several portions may have missed changes; it is not kept then.
     if (position === this.#store.position) collection.count = count
     return count
-  }
-
-  #keySet(index: Index, doc: Doc): KeySet {
-    if (index.partial && !this.#partialMatcher(index)(doc)) return noKeys
-    const set = keysOf(doc, index)
-    return index.sparse && set.keys.every((key) => key.values.every((value) => value === undefined))
-      ? noKeys
-      : set
-  }
-
-  #partialMatcher(index: Index): Matcher {
-    let matcher = this.#partialMatchers.get(index)
-    if (!matcher) this.#partialMatchers.set(index, (matcher = compileFilter(index.partial!)))
-    return matcher
   }
 
   #addKeys(index: Index, set: KeySet, keys: readonly IndexKey[], row: number): void {

@@ -3,7 +3,9 @@
 // commit and never before it.
 import { backup, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { checksumOf, damage } from './checksum.ts'
+import { refusal } from '../errors.ts'
 import { checkDataFiles, dataFile, FORMAT, isDamage, Mark } from './data-files.ts'
+import { DiskSpace } from './disk-space.ts'
 
 const schema = `
   CREATE TABLE IF NOT EXISTS collections (
@@ -30,6 +32,7 @@ export class SqliteStore {
   readonly #dataDir: string
   readonly #db: DatabaseSync
   readonly #mark: Mark
+  readonly #space: DiskSpace
   readonly #statements = new Map<string, StatementSync>()
   #waiting: (() => void)[] = []
   readonly #beforeCommit: (() => void)[] = []
@@ -58,6 +61,7 @@ export class SqliteStore {
         'PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -65536',
       )
       this.#mark = new Mark(dataDir)
+      this.#space = new DiskSpace(dataDir)
       migrate(db)
       this.#db = db
     } catch (error) {
@@ -76,6 +80,11 @@ export class SqliteStore {
       this.#statements.set(sql, statement)
     }
     return statement
+  }
+
+  /** Throws if the disk has no room for anything new. Changes of what is stored may be possible. */
+  requireRoom(): void {
+    if (!this.#space.allowsGrowth) throw diskIsFull()
   }
 
   /** Runs a writing statement in the shared transaction. */
@@ -168,6 +177,7 @@ export class SqliteStore {
   #begin(): void {
     if (this.#failed) throw new Error('the storage has failed; restart the server')
     if (this.#scheduled) return
+    if (!this.#space.allowsChanges) throw diskIsFull()
     this.#db.exec('BEGIN IMMEDIATE')
     this.#scheduled = setImmediate(() => this.#commit())
   }
@@ -176,6 +186,7 @@ export class SqliteStore {
     if (this.#failed) return
     try {
       for (const hook of this.#beforeCommit) hook()
+      this.#space.makeRoom()
       this.#prepare('COMMIT').run()
       this.#mark.write(this.position)
     } catch (error) {
@@ -207,8 +218,11 @@ export class SqliteStore {
     this.#statements.clear()
     this.#db.close()
     this.#mark.close()
+    this.#space.close()
   }
 }
+
+const diskIsFull = () => refusal('OutOfDiskSpace', 'the disk is full')
 
 /** Creates the tables, or gives those of an older format what they lack. */
 function migrate(db: DatabaseSync): void {
@@ -234,7 +248,8 @@ function migrate(db: DatabaseSync): void {
   db.exec(`BEGIN EXCLUSIVE; ${steps.join(' ')} ${schema} PRAGMA user_version = ${FORMAT}; COMMIT`)
 }
 
-function heldByAnother(dataDir: string): Error {
+/** The error for a data directory that a server is using. */
+export function heldByAnother(dataDir: string): Error {
   return new Error(
     `The data directory ${dataDir} is in use by another process. Stop that process first, or start with another data directory.`,
   )

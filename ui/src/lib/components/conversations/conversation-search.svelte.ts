@@ -3,7 +3,7 @@
 import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
-import { matchesQuery } from '../elements/text-matches.ts'
+import { matchesEveryWord } from '../elements/text-matches.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180
@@ -60,7 +60,7 @@ export class ConversationSearch {
   get items(): SummaryView[] {
     const held = conversations
       .list(this.#state())
-      .items.filter(({ title, preview }) => matchesQuery(`${title}\n${preview}`, this.query))
+      .items.filter(({ title, preview }) => matchesEveryWord(`${title}\n${preview}`, this.query))
     if (!this.#results) return held
     const results = this.#results.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },

@@ -1,0 +1,148 @@
+// Makes a new database of everything in a damaged one that is whole.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { Doc } from '../bson/doc.ts'
+import { DatabaseEngine } from '../engine.ts'
+import { pace } from '../pace.ts'
+import { defaultSettings } from '../settings.ts'
+import { checksumOf } from '../storage/checksum.ts'
+import { dataFile, DamagedData, isDamage, readMark } from '../storage/data-files.ts'
+import { heldByAnother } from '../storage/sqlite-store.ts'
+import { replaceData } from './replace-data.ts'
+import { openForReading, storedCollections, storedRows } from './stored-collections.ts'
+
+/** What a repair has kept and what is lost. */
+export interface Repair {
+  readonly documents: number
+  /** One sentence for each thing that is lost. */
+  readonly lost: readonly string[]
+  /** The folder with the damaged files. */
+  readonly former: string | undefined
+}
+
+/**
+ * Repairs a data directory that no server uses. The damaged files are moved aside. Throws an error
+ * whose message is for people if nothing can be read.
+ */
+export async function repairData(dataDir: string): Promise<Repair> {
+  const lost: string[] = []
+  const source = openDamaged(dataDir)
+  const folder = mkdtempSync(join(dataDir, 'repair-'))
+  try {
+    const engine = new DatabaseEngine(folder, defaultSettings, (error) => {
+      throw error
+    })
+    let documents: number
+    try {
+      documents = await copyDocuments(source, engine, lost)
+      copyHistory(source, engine, markOf(dataDir, lost), lost)
+    } finally {
+      engine.close()
+      source.close()
+    }
+    return { documents, lost, former: replaceData(dataDir, dataFile(folder)) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function openDamaged(dataDir: string): DatabaseSync {
+  try {
+    const db = openForReading(dataFile(dataDir))
+    storedCollections(db)
+    return db
+  } catch (error) {
+    if (/locked|busy/i.test(String(error))) throw heldByAnother(dataDir)
+    throw new DamagedData(dataDir, 'nothing in them can be read, so only a backup can help')
+  }
+}
+
+function markOf(dataDir: string, lost: string[]): number {
+  try {
+    return readMark(dataDir) ?? 0
+  } catch {
+    lost.push('the file `acknowledged`: whether writes are missing at the end is not known')
+    return 0
+  }
+}
+
+async function copyDocuments(
+  source: DatabaseSync,
+  engine: DatabaseEngine,
+  lost: string[],
+): Promise<number> {
+  let documents = 0
+  for (const stored of storedCollections(source)) {
+    const ns = `${stored.db}.${stored.name}`
+    const { db, name, options, uuid } = stored
+    const collection = engine.catalog.create(db, name, options, uuid)
+    for (const { spec } of stored.indexes)
+      if (spec.name !== '_id_')
+        engine.catalog.finishIndex(engine.catalog.addIndex(collection, spec))
+    for (const { row, bytes } of storedRows(source, stored)) {
+      if (bytes) {
+        collection.nextRow = row
+        try {
+          engine.writer.atomically(() =>
+            engine.documents.insert(collection, Doc.read(bytes), bytes),
+          )
+          documents++
+        } catch (error) {
+          lost.push(`${ns}: the document in row ${row}: ${(error as Error).message}`)
+        }
+      } else {
+        lost.push(`${ns}: the document in row ${row}, whose bytes are damaged`)
+      }
+      if (pace.isDue) await pace.rest()
+    }
+  }
+  return documents
+}
+
+/** Copies the oplog and the outcomes of retryable writes. */
+function copyHistory(
+  source: DatabaseSync,
+  { store }: DatabaseEngine,
+  mark: number,
+  lost: string[],
+): void {
+  let last = 0
+  store.run('DELETE FROM oplog')
+  try {
+    for (const entry of source.prepare('SELECT * FROM oplog ORDER BY ts').iterate()) {
+      const { ts, wall, total, op, db, coll, uuid, key, body, crc } = entry
+      if (body !== null && checksumOf(body as Uint8Array) !== crc) {
+        lost.push(`an entry of the oplog: change streams that haven't seen it can't resume`)
+        store.run('DELETE FROM oplog')
+        continue
+      }
+      const cells = [ts, wall, total, op, db, coll, uuid, key, body, crc]
+      store.run(
+        'INSERT INTO oplog VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+        ...cells.map((cell) => cell ?? null),
+      )
+      last = Number(ts)
+    }
+    for (const { id, txn, at, results } of source.prepare('SELECT * FROM sessions').iterate())
+      store.run(
+        'INSERT INTO sessions VALUES (?, ?, ?, ?)',
+        id ?? null,
+        txn ?? null,
+        at ?? null,
+        results ?? null,
+      )
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    lost.push('the rest of the oplog: change streams may have to start anew')
+  }
+  if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
+  // New positions must be beyond all that clients may have seen.
+  const end = Math.max(last, mark) + 1
+  store.run(
+    "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL, NULL)",
+    end,
+    Date.now(),
+  )
+  store.position = end
+}

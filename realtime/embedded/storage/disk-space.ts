@@ -1,0 +1,90 @@
+// Watches the room on the disk of a data directory, so that a write is refused before it begins.
+// SQLite rolls a transaction back that meets a full disk, and everything in memory would be ahead
+// of the file then.
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  fsyncSync,
+  openSync,
+  statfsSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+
+const MB = 1024 * 1024
+/** With less free room than this, nothing new is stored. */
+const REQUIRED_BYTES = 8 * MB
+/**
+ * Given up when the room is short: for the open transaction, and for changes that complete what is
+ * stored already.
+ */
+const RESERVE_BYTES = 4 * MB
+/** With less free room than this, no transaction begins. */
+const COMMIT_BYTES = MB
+/** What is kept of the reserve for the next start, because SQLite writes a file to read another. */
+const START_BYTES = MB / 4
+
+const reserveFile = (dataDir: string): string => join(dataDir, 'reserve')
+
+function freeBytes(dataDir: string): number {
+  const { bavail, bsize } = statfsSync(dataDir)
+  return bavail * bsize
+}
+
+/** Makes sure that the data can be read on a full disk. */
+export function makeRoomToStart(dataDir: string): void {
+  const file = reserveFile(dataDir)
+  if (existsSync(file) && freeBytes(dataDir) < COMMIT_BYTES) truncateSync(file)
+}
+
+/** A data directory has one, which keeps a file open. */
+export class DiskSpace {
+  readonly #dataDir: string
+  readonly #reserve: number
+  #hasReserve = false
+
+  constructor(dataDir: string) {
+    this.#dataDir = dataDir
+    this.#reserve = openSync(reserveFile(dataDir), 'a', 0o600)
+    this.#hasReserve = fstatSync(this.#reserve).size >= RESERVE_BYTES
+    this.#restoreReserve()
+  }
+
+  /** Whether something new may be stored. */
+  get allowsGrowth(): boolean {
+    this.#restoreReserve()
+    return freeBytes(this.#dataDir) >= REQUIRED_BYTES
+  }
+
+  /** Whether a transaction may begin. */
+  get allowsChanges(): boolean {
+    this.makeRoom()
+    return freeBytes(this.#dataDir) >= COMMIT_BYTES
+  }
+
+  /** Gives up the reserve if there is no other room. */
+  makeRoom(): void {
+    if (!this.#hasReserve || freeBytes(this.#dataDir) >= 2 * COMMIT_BYTES) return
+    ftruncateSync(this.#reserve, START_BYTES)
+    this.#hasReserve = false
+  }
+
+  #restoreReserve(): void {
+    if (this.#hasReserve || freeBytes(this.#dataDir) < REQUIRED_BYTES + RESERVE_BYTES) return
+    try {
+      ftruncateSync(this.#reserve)
+      writeSync(this.#reserve, Buffer.alloc(RESERVE_BYTES))
+      fsyncSync(this.#reserve)
+      this.#hasReserve = true
+    } catch {
+      ftruncateSync(this.#reserve)
+    }
+  }
+
+  close(): void {
+    closeSync(this.#reserve)
+  }
+}
