@@ -4,7 +4,7 @@ import {
   loadConversationActions,
   loadRename,
 } from '../lib/components/conversations/load-conversation-parts.ts'
-import { loadThreadMissing } from '../lib/components/thread/load-thread-parts.ts'
+import { loadImportNotes, loadThreadMissing } from '../lib/components/thread/load-thread-parts.ts'
 
 /** Rejects if one of them can't be loaded. */
 export const loadPartsAhead = (): Promise<unknown> =>
@@ -12,6 +12,7 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadConversationActions(),
     loadRename(),
     loadThreadMissing(),
+    loadImportNotes(),
     import('../lib/components/composer/OtherDrafts.svelte'),
     import('../lib/components/shell/TabBar.svelte'),
     import('../lib/components/thread/MessageStatus.svelte'),
