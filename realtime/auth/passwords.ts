@@ -1,7 +1,7 @@
 // Password hashes: scrypt, with the parameters inside each hash so that the cost can be raised
-// later. Only a few passwords are hashed at a time, and new ones apart from those that are compared,
-// so that a flood of sign-ups keeps nobody from signing in. Together they must not take all threads
-// of libuv, which files and DNS need, or too much memory (32 MB per hash at a cost of 2^15).
+// later. Only a few passwords are hashed at a time, and new ones apart from those that are
+// compared: a flood of sign-ups keeps nobody from signing in. Together they must not take all
+// threads of libuv, which files and DNS need, or too much memory (32 MB for each hash).
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { Fault } from '@lockstep/protocol/errors'
 import { Semaphore } from '../concurrency/semaphore.ts'
