@@ -3,7 +3,7 @@
 import type { MessageView } from '@lockstep/client'
 import { commands } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'
-import { matchesEveryWord } from '../elements/text-matches.ts'
+import { matchesEveryWord, textMatches } from '../elements/text-matches.ts'
 import { notify } from '../overlays/overlays.svelte.ts'
 
 /** Where a thread has to go. */
@@ -42,6 +42,8 @@ export async function findMatch(
   const found = () => commands.get(conversation_id)?.messages.findLast(isMatch)
   const isInTitle = matchesEveryWord(commands.get(conversation_id)?.title ?? '', query)
   await loadUntil(conversation_id, () => isInTitle || found() !== undefined)
-  const message_id = found()?.id
+  // The words may be in several messages: then the newest with one of them is shown.
+  const hasAny = ({ content }: MessageView) => textMatches(content, query).length > 0
+  const message_id = found()?.id ?? commands.get(conversation_id)?.messages.findLast(hasAny)?.id
   return message_id === undefined ? undefined : { message_id, margin: 64, takesFocus: false }
 }
