@@ -6,6 +6,7 @@ import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { createOriginCheck, onlyHttps } from './auth/origin.ts'
 import { createProxyTrust } from './auth/proxy-trust.ts'
+import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
@@ -123,13 +124,16 @@ export async function startServer(
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
+    const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
-    const account = createAccount({ database, log, sessions, passwords, limits, devices })
+    const account = createAccount({
+      ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+    })
     const quota = createConversationQuota(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)

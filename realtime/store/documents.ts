@@ -160,6 +160,8 @@ export interface UserDocument {
   username: string
   /** Absent for users whom a host application signs in. */
   password_hash?: string
+  /** The `mutation_id` of the newest change of the password. */
+  password_change?: string
   host?: HostIdentity
   preferences: JsonObject
   preferences_version: number
