@@ -7,7 +7,7 @@ export class LineCursor {
   offset = 0
   column = 0
   /** The offset and column of the next character that is neither a space nor a tab. */
-  nextOffset = 0
+  #nextOffset = 0
   #nextColumn = 0
   #isInsideTab = false
 
@@ -24,11 +24,11 @@ export class LineCursor {
     return this.indent >= codeIndent
   }
   get isBlank(): boolean {
-    return this.nextOffset === this.text.length
+    return this.#nextOffset === this.text.length
   }
   /** The next character that is neither a space nor a tab. */
   get next(): string {
-    return this.text[this.nextOffset] ?? ''
+    return this.text[this.#nextOffset] ?? ''
   }
   /** The rest of the line. The part of a tab that isn't consumed yet becomes spaces. */
   get rest(): string {
@@ -37,7 +37,7 @@ export class LineCursor {
   }
   /** The rest of the line after its white space. */
   get trimmedRest(): string {
-    return this.text.slice(this.nextOffset)
+    return this.text.slice(this.#nextOffset)
   }
 
   #findNext(): void {
@@ -48,7 +48,7 @@ export class LineCursor {
       else if (char === '\t') column += 4 - (column % 4)
       else break
     }
-    this.nextOffset = offset
+    this.#nextOffset = offset
     this.#nextColumn = column
   }
 
@@ -72,7 +72,7 @@ export class LineCursor {
   }
   /** Consumes the white space. */
   skipSpace(): void {
-    this.offset = this.nextOffset
+    this.offset = this.#nextOffset
     this.column = this.#nextColumn
     this.#isInsideTab = false
   }
