@@ -13,6 +13,7 @@ import { createSessions } from './auth/sessions.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
@@ -29,6 +30,7 @@ import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
+import { draftHandlers } from './http/draft-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
@@ -136,6 +138,10 @@ export async function startServer(
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
+    const drafts = createDrafts({
+      database,
+      changed: (user_id, notice) => late.gateway?.draft(user_id, notice),
+    })
     const agents = createAgents({
       database,
       log,
@@ -188,6 +194,7 @@ export async function startServer(
           providers: oidc ? [oidc.link] : [],
         }),
         ...preferencesHandlers(preferences),
+        ...draftHandlers(drafts),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
