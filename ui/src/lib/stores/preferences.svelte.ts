@@ -3,6 +3,7 @@
 // default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
+import { hasArrived } from './arrivals.svelte.ts'
 import { engine } from './engine.ts'
 
 const track = createSubscriber((update) => engine.preferences.subscribe(update))
@@ -12,7 +13,7 @@ export type Theme = (typeof themes)[number]
 const densities = ['comfortable', 'compact'] as const
 export type Density = (typeof densities)[number]
 
-/** Read marks that are kept one by one; older conversations fall under the common `since`. */
+/** So many read marks are kept. */
 const maxReadMarks = 300
 /** In characters. All preferences together may have 64 KB, so a longer draft isn't saved. */
 export const maxDraftLength = 6000
@@ -28,6 +29,13 @@ const oneOf = <Name extends string>(
   value: Json | undefined,
   fallback: Name,
 ): Name => names.find((name) => name === value) ?? fallback
+
+/** What decides whether somebody or something else wrote since the user looked. */
+interface ReadableConversation {
+  id: string
+  /** When it is marked: how many of its messages the user has seen or written. */
+  message_count: number
+}
 
 class Preferences {
   /** The mutation ids of unsent changes that the page makes by itself: drafts and read marks. */
@@ -104,30 +112,23 @@ class Preferences {
   }
 
   /** Whether messages came that no device of the user has shown. */
-  isUnread(conversation: { id: string; message_count: number; updated_at: string }): boolean {
+  isUnread(conversation: ReadableConversation): boolean {
     const read = objectAt(this.value, 'read')
     const seen = objectAt(read, 'counts')[conversation.id]
     if (typeof seen === 'number') return conversation.message_count > seen
-    const since = typeof read.since === 'string' ? read.since : engine.account.user?.created_at
-    return since !== undefined && conversation.message_count > 0 && conversation.updated_at > since
+    return hasArrived(conversation.id)
   }
 
-  markRead(conversation: { id: string; message_count: number; updated_at: string }): void {
-    if (!this.isUnread(conversation)) return
-    const counts: JsonObject = { [conversation.id]: conversation.message_count }
-    const marks = Object.keys(objectAt(objectAt(this.value, 'read'), 'counts'))
-    if (marks.length < maxReadMarks) return this.#updateAutomatically({ read: { counts } })
-    // Everything up to now counts as read from here on, the marks start anew.
-    for (const id of marks) if (id !== conversation.id) counts[id] = null
-    this.#updateAutomatically({ read: { since: conversation.updated_at, counts } })
-  }
-
-  /** Everything is read. */
-  markAllRead(now: string): void {
-    const counts: JsonObject = {}
-    for (const id of Object.keys(objectAt(objectAt(this.value, 'read'), 'counts')))
-      counts[id] = null
-    this.update({ read: { since: now, counts } })
+  markRead(conversation: ReadableConversation): void {
+    const { id, message_count } = conversation
+    const marked = objectAt(objectAt(this.value, 'read'), 'counts')
+    if (marked[id] === message_count) return
+    const counts: JsonObject = { [id]: message_count }
+    // The oldest marks go first. A chat without a mark counts as read.
+    const others = Object.keys(marked).filter((other) => other !== id)
+    for (const other of others.slice(0, Math.max(0, others.length - maxReadMarks + 1)))
+      counts[other] = null
+    this.#updateAutomatically({ read: { counts } })
   }
 }
 export const preferences = new Preferences()
