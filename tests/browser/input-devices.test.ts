@@ -301,9 +301,12 @@ test('G7: the agent is chosen per chat, on every device, and other chats keep th
   await waitForVisible(agentButton(page, 'Editor'))
   await waitForVisible(agentButton(other, 'Editor'))
   await sendMessage(other, '/demo code')
-  await waitForReply(other)
-  const { messages } = await alice.ask('getConversation', { params: { id: conversationId } })
-  expect(messages.at(-1)?.metadata.agent).toBe('0199aaaa-0000-7000-8000-000000000001')
+  await expect
+    .poll(async () => {
+      const { messages } = await alice.ask('getConversation', { params: { id: conversationId } })
+      return messages.at(-1)?.metadata.agent
+    })
+    .toBe('0199aaaa-0000-7000-8000-000000000001')
 
   await navigateTo(page, '/app/new')
   await agentButton(page, 'Demo').click()

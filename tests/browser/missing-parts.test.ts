@@ -1,4 +1,5 @@
-// What can be missing, against every page: the code of a page, the styles or the API. Each
+// What can be missing, against every page: the styles or the API. The test of missing things has
+// the code of pages. Each
 // page then shows what it has or says what is the matter, the list stays, and nothing throws.
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
@@ -11,18 +12,10 @@ import { listedConversation, navigateTo, waitForVisible } from './user-actions.t
 const shared = sharedNodes()
 const windows = sharedBrowser()
 
-/**
- * The scripts of components. Chromium reports the missing script of a worker as an error, whatever
- * the page makes of it.
- */
-const code = /\/assets\/[A-Z][^/]*\.js$/
 const api = /\/(users|conversations|agents|agent-runs|topics|healthz)(\/|\?|$)/
 
 /** Takes a part away from a page that is open. */
 const missingParts: Record<string, (page: Page) => Promise<unknown>> = {
-  'the code of further pages': (page) =>
-    page.route(code, (route) => route.fulfill({ status: 404 })),
-  'the network, for further code': (page) => page.route(code, (route) => route.abort()),
   'further styles': (page) => page.route(/\/assets\/.*\.css$/, (route) => route.abort()),
   'the API over HTTP': (page) => page.route(api, (route) => route.abort()),
   'an API that is the server’s': (page) =>
