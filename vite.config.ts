@@ -66,6 +66,8 @@ function isNeededFirst(
 
 export default defineConfig({
   root: 'ui',
+  // The server writes the path under which it serves the page into it.
+  base: './',
   plugins: [texts(), svelte({ configFile: '../svelte.config.js' }), onlyWebSockets(), compressed()],
   // One style sheet: a page that is opened later can't lack its styles.
   build: {

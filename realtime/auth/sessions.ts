@@ -68,13 +68,15 @@ export interface SessionsDeps {
   secrets: readonly string[]
   /** Every page is served over https, so cookies are always `Secure`. */
   onlySecure?: boolean
+  /** As for HTTP. */
+  basePath?: string
   logger: Logger
   now?: () => number
 }
 
 export function createSessions(deps: SessionsDeps): Sessions {
   const { database, secrets, logger, now = Date.now } = deps
-  const cookie = createSessionCookie(secrets, now, deps.onlySecure)
+  const cookie = createSessionCookie(secrets, now, deps.onlySecure, deps.basePath || '/')
   // requests and tabs that come at about the same time share the look-ups
   const sessions = new BatchReader<SessionDocument>((ids) =>
     findSessions(database, ids, new Date(now())),

@@ -30,6 +30,8 @@ export interface Config extends HostConfig {
   logLevel: string
   /** As for `createProxyTrust`. */
   trustProxy: boolean | number | string
+  /** What precedes every path that this server serves, such as `/chat`. Default: nothing. */
+  basePath?: string
   /** The origins whose pages may show the page in a frame. Default: none. */
   frameAncestors?: readonly string[]
   logRetentionDays: number
@@ -98,6 +100,10 @@ const Environment = z.object({
       'must be true, false, a number of proxies, or addresses such as 10.0.0.0/8, uniquelocal',
     )
     .default('false'),
+  BASE_PATH: z
+    .string()
+    .regex(/^(?:\/[\w~-][\w.~-]*)*$/, 'must be a path such as /chat, without a slash at its end')
+    .default(''),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
@@ -182,6 +188,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       : undefined,
     logLevel: settings.LOG_LEVEL,
     trustProxy: toTrustSetting(settings.TRUST_PROXY),
+    basePath: settings.BASE_PATH,
     frameAncestors: settings.FRAME_ANCESTORS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
