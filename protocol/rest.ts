@@ -215,13 +215,28 @@ export const routes = {
       limit: limit(50, 200),
       cursor,
       q: Text.max(500).optional().describe('Only conversations whose title or text contains this'),
+      match: z
+        .enum(['text', 'words'])
+        .default('text')
+        .describe('`words`: every word of `q` has to be there, in whatever order and message'),
       state: z
         .enum(['active', 'archived', 'trash'])
         .default('active')
         .describe('The list: active, archived, or in the trash'),
     }),
     status: 200,
-    answer: page(Summary).extend(at),
+    answer: page(Summary).extend({
+      ...at,
+      excerpts: z
+        .array(
+          z.object({
+            conversation_id: Uuid.describe('A conversation of this page'),
+            text: z.string().describe('Part of its newest message that matches'),
+          }),
+        )
+        .optional()
+        .describe('With `match=words`: what was found in messages'),
+    }),
   },
   createConversation: {
     ...routePaths.createConversation,

@@ -23,7 +23,7 @@ import { createPreferences, type PreferencesUseCases } from './commands/preferen
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
-import type { GatewaySettings } from './gateway/settings.ts'
+import { gatewaySettings, type GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
@@ -118,6 +118,7 @@ export async function startServer(
       secrets: config.sessionSecrets,
       onlySecure: onlyHttps(config.publicOrigins),
       basePath: config.basePath,
+      maxDays: config.sessionMaxDays,
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
@@ -217,7 +218,10 @@ export async function startServer(
       toFault: toServerFault,
       logger,
       metrics,
-      settings: options.gateway,
+      settings: options.gateway ?? {
+        ...gatewaySettings,
+        ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),
+      },
       link,
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })

@@ -27,6 +27,8 @@ const RENEW_MS = 60_000
  * (ms).
  */
 const RENEW_OPEN_MS = 60 * 60 * 1000
+const DAY_MS = 24 * 60 * 60 * 1000
+const DEFAULT_MAX_DAYS = 90
 /** A cookie older than this is replaced (ms). */
 const RESEAL_MS = 24 * 60 * 60 * 1000
 
@@ -70,6 +72,8 @@ export interface SessionsDeps {
   onlySecure?: boolean
   /** As for HTTP. */
   basePath?: string
+  /** A session ends this many days after its sign-in, however much it is used. Default: 90. */
+  maxDays?: number
   logger: Logger
   now?: () => number
 }
@@ -82,22 +86,34 @@ export function createSessions(deps: SessionsDeps): Sessions {
     findSessions(database, ids, new Date(now())),
   )
   const users = new BatchReader<UserIdentity>((ids) => findIdentities(database, ids))
-  const newExpiry = () => new Date(now() + SESSION_SECONDS * 1000)
+  const maxMs = (deps.maxDays ?? DEFAULT_MAX_DAYS) * DAY_MS
+  const lastMoment = ({ created_at }: Pick<SessionDocument, 'created_at'>) =>
+    created_at.getTime() + maxMs
+  /** When a session that is used now expires: weeks after its use, or at its last moment. */
+  const newExpiry = (session: Pick<SessionDocument, 'created_at'>) =>
+    new Date(Math.min(now() + SESSION_SECONDS * 1000, lastMoment(session)))
+  /** The stored expiry may be later than a lifetime that was shortened since. */
+  const expiryOf = (session: SessionTimes) =>
+    new Date(Math.min(session.expires_at.getTime(), lastMoment(session)))
+  const isOver = (session: SessionTimes) => expiryOf(session).getTime() <= now()
 
   /** Runs in the background, because the expiry that it moves is weeks away. */
   function renew(sessions: readonly SessionTimes[], afterMs: number): void {
     const before = new Date(now() - afterMs)
-    const due = sessions.filter(({ last_seen_at }) => last_seen_at < before).map(({ _id }) => _id)
-    if (due.length === 0) return
-    renewSessions(database, due, { now: new Date(now()), before, expires_at: newExpiry() }).catch(
-      (error: unknown) => logger.warn({ err: error }, 'could not renew sessions'),
-    )
+    const due = sessions.filter(({ last_seen_at }) => last_seen_at < before)
+    const times = { now: new Date(now()), before }
+    for (const [expiry, group] of Map.groupBy(due, (session) => newExpiry(session).getTime()))
+      renewSessions(
+        database,
+        group.map(({ _id }) => _id),
+        { ...times, expires_at: new Date(expiry) },
+      ).catch((error: unknown) => logger.warn({ err: error }, 'could not renew sessions'))
   }
 
   async function identityOf(sealed: SealedSession): Promise<Identity | undefined> {
     const session = await sessions.read(sealed.session_id)
     const user = session && (await users.read(session.user_id))
-    if (!user || user.closing) return undefined
+    if (!user || user.closing || isOver(session)) return undefined
     renew([session], RENEW_MS)
     return {
       user_id: user._id,
@@ -107,7 +123,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       device: session.device,
       session_created_at: session.created_at,
       user_created_at: user.created_at,
-      expires_at: session.expires_at,
+      expires_at: expiryOf(session),
       stale_cookie: now() - sealed.sealed_at > RESEAL_MS,
     }
   }
@@ -123,8 +139,9 @@ export function createSessions(deps: SessionsDeps): Sessions {
     },
     async alive(sessionIds) {
       const found = await findLiveSessions(database, sessionIds, new Date(now()))
-      renew(found, RENEW_OPEN_MS)
-      return new Map(found.map(({ _id, expires_at }) => [_id, expires_at]))
+      const alive = found.filter((session) => !isOver(session))
+      renew(alive, RENEW_OPEN_MS)
+      return new Map(alive.map((session) => [session._id, expiryOf(session)]))
     },
     async open(user_id, device) {
       const at = new Date(now())
@@ -134,7 +151,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         device,
         created_at: at,
         last_seen_at: at,
-        expires_at: newExpiry(),
+        expires_at: newExpiry({ created_at: at }),
       }
       await insertSession(database, session)
       return session

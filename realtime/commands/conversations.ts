@@ -16,7 +16,12 @@ import type { CommandContext } from '../log/entry.ts'
 import type { Log } from '../log/log.ts'
 import { listConversations, readConversation, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
-import { findConversationsWithText, readWindow, toMessage } from '../store/messages.ts'
+import {
+  findConversationsWithText,
+  findMatchingContents,
+  readWindow,
+  toMessage,
+} from '../store/messages.ts'
 import {
   createConversationQuota,
   quotaReached,
@@ -66,6 +71,8 @@ export interface ListQuery {
   limit: number
   cursor?: string
   q?: string
+  /** `words`: every word of `q` has to be in the title or in a message. Default: `text`. */
+  match?: 'text' | 'words'
   state: 'active' | 'archived' | 'trash'
 }
 export interface WindowQuery {
@@ -150,16 +157,18 @@ export function createConversations(
     }
   }
 
-  async function list(user_id: string, { limit, cursor, q, state }: ListQuery) {
-    const cursors = cursorsOf('conversations', user_id, state, q)
+  async function list(user_id: string, { limit, cursor, q, match = 'text', state }: ListQuery) {
+    const cursors = cursorsOf('conversations', user_id, state, q, match)
     const previous = cursor === undefined ? undefined : cursors.read(cursor)
     const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
-    const pattern = q ? searchPattern(q) : undefined
-    const matching =
-      pattern === undefined
-        ? undefined
-        : { pattern, ids: await findConversationsWithText(database, user_id, pattern) }
+    const terms = match === 'words' ? wordsOf(q) : q ? [q] : []
+    const matching = await Promise.all(
+      terms.map(searchPattern).map(async (pattern) => ({
+        pattern,
+        ids: await findConversationsWithText(database, user_id, pattern),
+      })),
+    )
     const { items, more } = await listConversations(database, user_id, {
       state,
       limit,
@@ -168,10 +177,48 @@ export function createConversations(
     })
     const last = items.at(-1)
     const next_cursor = last && more ? cursors.write({ at: last.updated_at, _id: last._id }) : null
-    return { items: items.map(toSummary), next_cursor, ...head }
+    const answer = { items: items.map(toSummary), next_cursor, ...head }
+    if (match === 'text' || terms.length === 0) return answer
+    return { ...answer, excerpts: await excerpts(user_id, answer.items, terms) }
+  }
+
+  /** What a search has found in the messages of these conversations: of its longest word. */
+  async function excerpts(
+    user_id: string,
+    items: readonly { id: string }[],
+    terms: readonly string[],
+  ) {
+    const [longest = ''] = terms.toSorted((one, other) => other.length - one.length)
+    const pattern = searchPattern(longest)
+    const ids = items.map(({ id }) => id)
+    const contents = await findMatchingContents(database, user_id, ids, pattern)
+    return Array.from(contents, ([conversation_id, content]) => ({
+      conversation_id,
+      text: excerptOf(content, new RegExp(pattern, 'u')),
+    }))
   }
 
   return { change, purgeTrashed, list, get }
+}
+
+/** Further words count as one. */
+const MAX_WORDS = 8
+
+function wordsOf(q = ''): string[] {
+  const words = q.split(/\s+/u).filter((word) => word !== '')
+  const rest = words.splice(MAX_WORDS - 1).join(' ')
+  return rest === '' ? words : [...words, rest]
+}
+
+/** Characters before and after what was found. */
+const BEFORE = 40
+const AFTER = 120
+
+function excerptOf(content: string, pattern: RegExp): string {
+  const at = pattern.exec(content)?.index ?? 0
+  const start = Math.max(0, at - BEFORE)
+  const part = content.slice(start, at + AFTER).replace(/^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/g, '')
+  return start > 0 ? `…${part}` : part
 }
 
 const targetOf = ({ id, conversation_id }: { id?: string; conversation_id?: string }): string =>

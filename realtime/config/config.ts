@@ -35,6 +35,12 @@ export interface Config extends HostConfig {
   /** The origins whose pages may show the page in a frame. Default: none. */
   frameAncestors?: readonly string[]
   logRetentionDays: number
+  /** Who asks for metrics must send this token. Undefined: anybody may ask. */
+  metricsToken?: string
+  /** The most devices (WebSockets) of one user on a node. */
+  devicesPerUser?: number
+  /** A session ends this many days after its sign-in, however much it is used. */
+  sessionMaxDays?: number
 }
 
 const list = z.string().transform((value) =>
@@ -50,6 +56,11 @@ const origin = z
   .refine((value) => URL.canParse(value) && new URL(value).origin === value, {
     error: 'must be origins such as https://chat.example.org',
   })
+const count = (what: string) =>
+  z.coerce
+    .number({ error: `must be a number of ${what}` })
+    .int()
+    .min(1)
 const addressRanges: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal'])
 
 /** A number of proxies in a row. */
@@ -104,6 +115,9 @@ const Environment = z.object({
     .string()
     .regex(/^(?:\/[\w~-][\w.~-]*)*$/, 'must be a path such as /chat, without a slash at its end')
     .default(''),
+  METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
+  DEVICES_PER_USER: count('devices').default(50),
+  SESSION_MAX_DAYS: count('days').default(90),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
@@ -190,6 +204,9 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     trustProxy: toTrustSetting(settings.TRUST_PROXY),
     basePath: settings.BASE_PATH,
     frameAncestors: settings.FRAME_ANCESTORS,
+    metricsToken: settings.METRICS_TOKEN,
+    devicesPerUser: settings.DEVICES_PER_USER,
+    sessionMaxDays: settings.SESSION_MAX_DAYS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }

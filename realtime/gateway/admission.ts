@@ -8,9 +8,10 @@ import { Handshake } from '@lockstep/protocol/sync'
 import { KeyedTokenBuckets } from '../auth/token-bucket.ts'
 import type { ConnectionIdentity, HandshakeData, TopicSocket } from './connection.ts'
 import type { GatewaySettings } from './settings.ts'
+import type { UserDevices } from './user-devices.ts'
 
-/** How long a client waits before it tries again when its user has too many sockets (ms). */
-const TOO_MANY_SOCKETS_RETRY_MS = 10_000
+/** How long a client waits before it tries again when its user has too many devices (ms). */
+const TOO_MANY_DEVICES_RETRY_MS = 10_000
 
 export interface AdmissionDeps {
   /** Whose socket this is, or undefined; one identification serves all namespaces. */
@@ -19,8 +20,8 @@ export interface AdmissionDeps {
   originAllowed(request: IncomingMessage): boolean
   toFault(error: unknown): Fault
   isDraining(): boolean
-  /** The number of sockets that the user has in this namespace. */
-  socketCount(user_id: string): number
+  /** The users' devices on this node. */
+  devices: UserDevices
   onRefused(fault: Fault, socket: TopicSocket): void
   settings: GatewaySettings
 }
@@ -46,8 +47,8 @@ export function createAdmission(deps: AdmissionDeps) {
       throw new Fault('unauthenticated')
     const waitMs = joins.take(identity.user_id)
     if (waitMs > 0) throw rateLimited(waitMs)
-    if (deps.socketCount(identity.user_id) >= settings.socketsPerUser)
-      throw rateLimited(TOO_MANY_SOCKETS_RETRY_MS)
+    if (!deps.devices.admit(identity.user_id, socket.conn))
+      throw rateLimited(TOO_MANY_DEVICES_RETRY_MS)
     return { identity, since }
   }
 

@@ -36,6 +36,7 @@ import { gatewaySettings, type GatewaySettings } from './settings.ts'
 import { openSocketServer } from './socket-server.ts'
 import { serveTopic } from './topic-namespace.ts'
 import type { DeviceTransport } from './transport.ts'
+import { UserDevices } from './user-devices.ts'
 
 /** How often the memory that transports hold is looked at (ms). */
 const MEMORY_CHECK_MS = 1_000
@@ -120,6 +121,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
   const pause = (attempt: number) =>
     sleep(backoffMs(attempt, timings.retry), undefined, { ref: false })
   const registry = new ConnectionRegistry()
+  const devices = new UserDevices(settings.devicesPerUser)
   const gatewayMetrics = createGatewayMetrics(deps.metrics, () => registry.connections())
   const headReader = createHeadReader(log)
   const headComparison = startHeadComparison({
@@ -196,7 +198,7 @@ export function startGateway(deps: GatewayDeps): Gateway {
         originAllowed: (request) => deps.originAllowed(request),
         toFault,
         isDraining: () => isDraining,
-        socketCount: (user_id) => registry.connectionsOf(user_id, topic).size,
+        devices,
         onRefused,
         settings,
       }),

@@ -37,11 +37,21 @@ export interface PresenceDeps {
   exchangeSnapshots(user_id: string, own: PresenceSnapshot): void
 }
 
+/** What a user looks at is told at most this often (ms), and less often to many devices. */
+const MIN_PAUSE_MS = 50
+/** Twenty times what telling one device takes. */
+const PAUSE_PER_EVENT_MS = 0.5
+
 export class Presence {
   readonly #deps: PresenceDeps
   readonly #viewing = new WeakMap<Connection, string | null>()
   /** The connections on other nodes, by user and connection id. */
   readonly #remote = new Map<string, Map<string, PresenceUpdate>>()
+
+  /** The connections of a user that look at something else than was told. */
+  readonly #pending = new Map<string, Set<Connection>>()
+  /** Busy connections that get all that they have missed as soon as they are free. */
+  readonly #behind = new WeakSet<Connection>()
 
   constructor(deps: PresenceDeps) {
     this.#deps = deps
@@ -49,11 +59,7 @@ export class Presence {
 
   /** A connection has come: it learns of the others, and the others learn of it. */
   connected(connection: Connection): void {
-    const { user_id } = connection.identity
-    for (const other of this.#deps.localConnections(user_id))
-      if (other !== connection) connection.socket.emit('presence', this.#describe(other))
-    for (const { presence } of this.#remote.get(user_id)?.values() ?? [])
-      connection.socket.emit('presence', presence)
+    this.#tellAllTo(connection)
     this.#tell(connection, this.#describe(connection))
   }
 
@@ -65,7 +71,29 @@ export class Presence {
     if (!connection.socket.connected) return
     if (this.#viewing.get(connection) === conversation_id) return
     this.#viewing.set(connection, conversation_id)
-    this.#tell(connection, this.#describe(connection))
+    const { user_id } = connection.identity
+    const pending = this.#pending.get(user_id)
+    if (pending) pending.add(connection)
+    else this.#tellViewing(user_id, new Set([connection]))
+  }
+
+  /**
+   * Tells what these connections look at now, and afterwards collects what changes, for as long as
+   * keeps the telling of one user to a small share of the processor.
+   */
+  #tellViewing(user_id: string, changed: ReadonlySet<Connection>): void {
+    const pending = new Set<Connection>()
+    this.#pending.set(user_id, pending)
+    let told = 0
+    for (const connection of changed)
+      if (connection.socket.connected) told += this.#tell(connection, this.#describe(connection))
+    setTimeout(
+      () => {
+        this.#pending.delete(user_id)
+        if (pending.size > 0) this.#tellViewing(user_id, pending)
+      },
+      Math.max(MIN_PAUSE_MS, told * PAUSE_PER_EVENT_MS),
+    ).unref()
   }
 
   disconnected(connection: Connection): void {
@@ -165,14 +193,40 @@ export class Presence {
     return viewing === undefined ? presence : { ...presence, viewing }
   }
 
-  #tell(connection: Connection, presence: PresenceEvent): void {
+  /** Returns how many connections of this node have been told. */
+  #tell(connection: Connection, presence: PresenceEvent): number {
     const { user_id } = connection.identity
-    this.#emit(user_id, presence, connection)
     this.#deps.sendUpdate(user_id, { node: this.#deps.node, presence })
+    return this.#emit(user_id, presence, connection)
   }
 
-  #emit(user_id: string, presence: PresenceEvent, except?: Connection): void {
-    for (const connection of this.#deps.localConnections(user_id))
-      if (connection !== except) connection.socket.emit('presence', presence)
+  #emit(user_id: string, presence: PresenceEvent, except?: Connection): number {
+    let told = 0
+    for (const connection of this.#deps.localConnections(user_id)) {
+      if (connection === except) continue
+      told++
+      if (presence.online && connection.transport.isBusy()) this.#catchUpWhenFree(connection)
+      else connection.socket.emit('presence', presence)
+    }
+    return told
+  }
+
+  /** What is told to a busy connection would only wait, and be old by then. */
+  #catchUpWhenFree(connection: Connection): void {
+    if (this.#behind.has(connection)) return
+    this.#behind.add(connection)
+    connection.transport.whenFree(() => {
+      this.#behind.delete(connection)
+      if (connection.socket.connected) this.#tellAllTo(connection)
+    })
+  }
+
+  /** Tells a connection of all others. */
+  #tellAllTo(connection: Connection): void {
+    const { user_id } = connection.identity
+    for (const other of this.#deps.localConnections(user_id))
+      if (other !== connection) connection.socket.emit('presence', this.#describe(other))
+    for (const { presence } of this.#remote.get(user_id)?.values() ?? [])
+      connection.socket.emit('presence', presence)
   }
 }

@@ -24,8 +24,8 @@ export interface GatewaySettings {
   connections: TokenRate
   /** Handshakes of one user on this node, in each namespace. */
   joins: TokenRate
-  /** Sockets of one user in one namespace on this node. */
-  socketsPerUser: number
+  /** Devices (transports) of one user on this node. */
+  devicesPerUser: number
   /** Commands of one socket that run at the same time. */
   inFlight: number
   /** Reads of the log that run at the same time. */
@@ -88,7 +88,7 @@ export const gatewaySettings: GatewaySettings = {
   refusals: 500,
   connections: { rate: 200, burst: 20_000 },
   joins: { rate: 50, burst: 2_000 },
-  socketsPerUser: 500,
+  devicesPerUser: 50,
   inFlight: 200,
   catchUps: 16,
   timings: {

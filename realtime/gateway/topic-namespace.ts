@@ -1,6 +1,7 @@
 // The namespace of a topic. The namespaces of all topics are served alike; they differ only in
 // their commands.
-import type { ServerEvents } from '@lockstep/protocol/sync'
+import type { WireChange } from '@lockstep/protocol/change'
+import type { Delta, ServerEvents } from '@lockstep/protocol/sync'
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Semaphore } from '../concurrency/semaphore.ts'
 import type { Log } from '../log/log.ts'
@@ -20,6 +21,7 @@ import type { EndReason, GatewayMetrics } from './metrics.ts'
 import type { Presence } from './presence.ts'
 import type { SessionWatch } from './session-watch.ts'
 import type { GatewaySettings } from './settings.ts'
+import { emitShared } from './shared-frames.ts'
 import { admitLargeFrames } from './socket-server.ts'
 import { transportOf } from './transport.ts'
 
@@ -92,7 +94,11 @@ function createDevice(joined: JoinedSocket, deps: TopicNamespaceDeps): Device {
     output: {
       emit: (event, ...args) => {
         deps.gatewayMetrics.eventEmitted(event)
-        socket.emit(event, ...args)
+        const [payload] = args
+        // Assertion: the tuple of an event's arguments belongs to the event's name.
+        if (event === 'change' || event === 'delta')
+          emitShared(socket, topic, event, payload as WireChange | Delta)
+        else socket.emit(event, ...args)
         // LOG-7: the connection ends after the device has been told. It ends after this call,
         // because the device's state machine is in the middle of a transition.
         if (topic === 'account' && tellsClosed(args[0]))

@@ -1,5 +1,6 @@
 // The access log and the request metrics. A log line contains the route, the status and the
-// duration. It contains no query, which may hold what a user searches for, no body and no header.
+// duration. It contains no address, which a client chooses and whose query may hold what a user
+// searches for, no body and no header.
 import { promisify } from 'node:util'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Gauge, Histogram } from 'prom-client'
@@ -42,7 +43,6 @@ export function recordRequests(app: FastifyInstance, deps: AccessLogDeps): void 
     const line = {
       request_id: request.id,
       ...labels,
-      path: pathOf(request),
       ms: Math.round(reply.elapsedTime * 10) / 10,
       user_id: request.identity?.user_id,
     }
@@ -50,6 +50,3 @@ export function recordRequests(app: FastifyInstance, deps: AccessLogDeps): void 
     done()
   })
 }
-
-const pathOf = (request: FastifyRequest): string =>
-  request.originalUrl.split('?', 1)[0]!.slice(0, 200)

@@ -34,7 +34,10 @@ import { httpSettings, type HttpSettings } from './settings.ts'
 import { createPage, refuseUnknownAddress, routableUrl, serveUi } from './static-ui.ts'
 
 export interface HttpDeps {
-  config: Pick<Config, 'publicOrigins' | 'trustProxy' | 'frameAncestors' | 'basePath'>
+  config: Pick<
+    Config,
+    'publicOrigins' | 'trustProxy' | 'frameAncestors' | 'basePath' | 'metricsToken'
+  >
   handlers: Handlers
   sessions: Sessions
   /** Other ways to sign in than by password. */
@@ -127,7 +130,14 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   })
   const requestLimits = createRequestLimits(settings)
   const openAnswers = createOpenAnswers(settings, metrics)
-  await app.register((scope) => serveOperatorRoutes(scope, metrics, deps.isReady))
+  await app.register((scope) =>
+    serveOperatorRoutes(scope, {
+      metrics,
+      isReady: deps.isReady,
+      requestLimits,
+      metricsToken: config.metricsToken,
+    }),
+  )
   await app.register((scope, _options, done) => {
     const { sessions, host } = deps
     const authenticate = host?.proxy

@@ -32,10 +32,10 @@ import { watchUnprojected } from './unprojected.ts'
  */
 const RANGE_BYTES = 128 * 1024
 /**
- * Entries per batch of the database. Entries that are read beyond the end of an answer are read for
- * nothing.
+ * Entries that are read first. Their size tells how many more fit the answer, so that hardly any
+ * entry is read for nothing.
  */
-const RANGE_BATCH = 50
+const FIRST_ENTRIES = 20
 /** More unprojected entries than this make writers of the topic wait. */
 const MAX_TAIL = 500
 const STOP_MS = 5_000
@@ -193,11 +193,9 @@ export function createLog(
       if (after === newest) return { ...none, to: newest, reset: false }
       const end = Math.min(upTo ?? newest, newest)
       const key = topicKey(user_id, topic)
-      const entries = readChangesWithoutBefore(database, key, after, {
-        upTo: end,
-        limit: limits.rangeMax,
-      })
-      const changes = await firstChanges(entries.batchSize(RANGE_BATCH))
+      const read = (from: number, limit: number) =>
+        readChangesWithoutBefore(database, key, from, { upTo: end, limit }).batchSize(limit)
+      const changes = await firstChanges(read, after)
       if (!changes) return { ...none, to: newest, reset: true }
       const to = changes.at(-1)!.seq
       return { epoch, head: newest, to, changes, more: to < end, reset: false }
@@ -234,20 +232,27 @@ export function createLog(
 }
 
 /**
- * As many of the entries as fit one answer, at least one; undefined when retention has removed
- * their content.
+ * As many of the entries after `after` as fit one answer, at least one; undefined when retention
+ * has removed their content.
  */
 async function firstChanges(
-  entries: AsyncIterable<ChangeDocument>,
+  read: (after: number, limit: number) => AsyncIterable<ChangeDocument>,
+  after: number,
 ): Promise<WireChange[] | undefined> {
   const changes: WireChange[] = []
   let bytes = 0
-  for await (const entry of entries) {
-    if (entry.expired) return undefined
-    const change = toChange(entry)
-    bytes += JSON.stringify(change).length
-    if (changes.length > 0 && bytes > RANGE_BYTES) break
-    changes.push(change)
+  for (let limit = FIRST_ENTRIES; limit > 0;) {
+    const before = changes.length
+    for await (const entry of read(changes.at(-1)?.seq ?? after, limit)) {
+      if (entry.expired) return undefined
+      const change = toChange(entry)
+      bytes += JSON.stringify(change).length
+      if (changes.length > 0 && bytes > RANGE_BYTES) return changes
+      changes.push(change)
+    }
+    if (changes.length - before < limit) break
+    const fitting = Math.ceil((RANGE_BYTES - bytes) / (bytes / changes.length))
+    limit = Math.min(fitting, limits.rangeMax - changes.length)
   }
   return changes.length > 0 ? changes : undefined
 }

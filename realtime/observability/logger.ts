@@ -1,6 +1,7 @@
 // The server's logger writes lines of JSON to stdout, or text where a person reads them. Callers
 // never pass it message texts, cookies, passwords or tokens.
 import { pino, type DestinationStream } from 'pino'
+import { safeError } from './safe-error.ts'
 
 export type Logger = pino.Logger
 
@@ -10,5 +11,6 @@ export type Logger = pino.Logger
  */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
   const timestamp = pino.stdTimeFunctions.isoTime
-  return pino({ level, base: { pid: process.pid }, timestamp }, destination)
+  const serializers = { err: safeError, error: safeError }
+  return pino({ level, base: { pid: process.pid }, timestamp, serializers }, destination)
 }

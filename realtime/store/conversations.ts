@@ -84,8 +84,8 @@ export interface ConversationListQuery {
   limit: number
   /** The last item of the previous page. */
   after?: { updated_at: Date; _id: string }
-  /** Only conversations with one of these ids, or whose title matches the pattern. */
-  matching?: { ids: string[]; pattern: string }
+  /** Only conversations that have one of the ids, or a title that matches, of each condition. */
+  matching?: readonly { ids: string[]; pattern: string }[]
 }
 
 const states = {
@@ -106,11 +106,11 @@ export async function listConversations(
     conditions.push({
       $or: [{ updated_at: { $lt: after.updated_at } }, { _id: { $lt: after._id } }],
     })
-  if (matching)
+  for (const { ids, pattern } of matching ?? [])
     conditions.push({
       $or: [
-        { _id: { $in: matching.ids.map((id) => conversationKey(user_id, id)) } },
-        { title: { $regex: matching.pattern } },
+        { _id: { $in: ids.map((id) => conversationKey(user_id, id)) } },
+        { title: { $regex: pattern } },
       ],
     })
   const filter = {

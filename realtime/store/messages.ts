@@ -153,6 +153,31 @@ export const findConversationsWithText = (
     content: { $regex: pattern },
   })
 
+/** Messages that are looked at for one page of a search. */
+const MAX_MATCHES = 1_000
+
+/** By conversation: the content of its newest message that matches the pattern. */
+export async function findMatchingContents(
+  { messages }: Database,
+  user_id: string,
+  conversation_ids: readonly string[],
+  pattern: string,
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  const newestFirst = messages
+    .find({
+      user_id,
+      conversation_id: { $in: [...conversation_ids] },
+      content: { $regex: pattern },
+    })
+    .sort({ conversation_id: -1, position: -1 })
+    .project<{ conversation_id: string; content: string }>({ conversation_id: 1, content: 1 })
+    .limit(MAX_MATCHES)
+  for await (const { conversation_id, content } of newestFirst)
+    if (!found.has(conversation_id)) found.set(conversation_id, content)
+  return found
+}
+
 /** Undefined: there is no such message. */
 export async function readMessageStatus(
   { messages }: Database,

@@ -45,10 +45,13 @@ export const findLiveSessions = (
 ): Promise<SessionTimes[]> =>
   sessions
     .find({ _id: { $in: [...ids] }, expires_at: { $gt: now } })
-    .project<SessionTimes>({ last_seen_at: 1, expires_at: 1 })
+    .project<SessionTimes>({ created_at: 1, last_seen_at: 1, expires_at: 1 })
     .toArray()
 
-export type SessionTimes = Pick<SessionDocument, '_id' | 'last_seen_at' | 'expires_at'>
+export type SessionTimes = Pick<
+  SessionDocument,
+  '_id' | 'created_at' | 'last_seen_at' | 'expires_at'
+>
 
 /**
  * Extends sessions to `expires_at`, except those that were extended after `before`. A session that

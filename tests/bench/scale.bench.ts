@@ -46,6 +46,8 @@ test('the cost of an idle tab', async () => {
   const people = await createUsers(cluster.databaseUrl, TABS, () => node.url)
   const look = async () => ({
     node: await readMetric(node, 'process_resident_memory_bytes'),
+    heap: await readMetric(node, 'nodejs_heap_size_used_bytes'),
+    cpu: await readMetric(node, 'process_cpu_seconds_total'),
     redis: Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]),
   })
   const before = await look()
@@ -63,6 +65,11 @@ test('the cost of an idle tab', async () => {
   const kilobytes = (from: number, to: number) => ((to - from) / 1024 / TABS).toFixed(1)
   print(`${TABS} tabs of as many users, each on all four topics over one connection`, [
     { what: 'memory of the node, KB per tab', value: kilobytes(before.node, after.node) },
+    { what: 'of it in the heap', value: kilobytes(before.heap, after.heap) },
+    {
+      what: "the node's CPU, ms per tab that joins",
+      value: (((after.cpu - before.cpu) / TABS) * 1000).toFixed(2),
+    },
     { what: 'memory of Redis, KB per user of a node', value: kilobytes(before.redis, after.redis) },
     {
       what: 'tabs that joined per second, this process included',

@@ -109,6 +109,80 @@ test('the product is told from the file, whatever was chosen', async () => {
   expect(await page.getByText('Everything in these files is already here.').count()).toBe(0)
 })
 
+const jsonFile = (name: string, content: unknown) => ({
+  name,
+  mimeType: 'application/json',
+  buffer: Buffer.from(JSON.stringify(content)),
+})
+
+test('an import says what its items lack, and a thread shows thinking, sources and what is missing', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })
+  const node = (
+    id: string,
+    parent: string | null,
+    role: string,
+    content: object,
+    more: object = {},
+  ) => ({
+    id,
+    parent,
+    children: [],
+    message: { id, author: { role }, content, create_time: 1_770_000_000, metadata: more },
+  })
+  const says = (text: string) => ({ content_type: 'text', parts: [text] })
+  const thoughts = {
+    content_type: 'thoughts',
+    thoughts: [{ summary: 'x', content: 'Knots first.' }],
+  }
+  const reference = { type: 'webpage', title: 'The knot guide', url: 'https://example.com/knots' }
+  const nodes = [
+    node('a', null, 'user', { content_type: 'user_editable_context', user_profile: 'Sails.' }),
+    node('b', 'a', 'user', says('Which knot?'), { scan: 'x'.repeat(70_000) }),
+    node('c', 'b', 'assistant', thoughts),
+    node('d', 'c', 'assistant', says('A bowline. \ue200cite\ue202turn0search1\ue201'), {
+      content_references: [reference],
+    }),
+  ]
+  const chat = {
+    id: 'g1',
+    title: 'Knots',
+    mapping: Object.fromEntries(nodes.map((each) => [each.id, each])),
+    api_key: 'never-stored',
+  }
+  await page
+    .getByLabel('Files')
+    .setInputFiles([
+      jsonFile('manifest.json', { data_files: [{ export_url: 'https://example.com' }] }),
+      jsonFile('conversations.json', [chat]),
+    ])
+  await page.getByRole('button', { name: 'Preview import' }).click()
+  await waitForVisible(page.getByText(/Left out: manifest\.json only lists the files/))
+  await page.getByText('What 1 chat will lack').click()
+  await waitForVisible(page.getByText('Knotsscan'))
+  await page.getByRole('button', { name: 'Import now' }).click()
+  await waitForVisible(page.getByRole('heading', { name: 'Imported' }))
+  await waitForVisible(page.getByText('What 1 imported chat lacks'))
+
+  await listedConversation(page, 'Knots').click()
+  await waitForVisible(threadText(page, 'A bowline.'))
+  expect(await page.getByText('Knots first.').isVisible()).toBe(false)
+  await page.getByText('Thoughts', { exact: true }).click()
+  await waitForVisible(page.getByText('Knots first.'))
+  await page.getByText('1 source').click()
+  const link = page.getByRole('link', { name: 'The knot guide' })
+  expect(await link.getAttribute('href')).toBe('https://example.com/knots')
+  await page.getByText('Some of the original message wasn’t imported').click()
+  await waitForVisible(page.getByRole('listitem').filter({ hasText: /^scan$/ }))
+  await page.getByText('Some of the original chat wasn’t imported').click()
+  await waitForVisible(page.getByRole('listitem').filter({ hasText: 'api_key (secret)' }))
+  expect(await page.getByText(/Sails|turn0search/).count()).toBe(0)
+  expect(JSON.stringify((await alice.rest('GET', '/users/me/export')).body)).not.toContain(
+    'never-stored',
+  )
+  expect(await violations(page)).toEqual([])
+})
+
 test('a large import shows its progress, can be stopped between two requests, and continues from there', async () => {
   const alice = await signUp(shared.node, 'alice')
   const page = await windows.open(shared.node.url, '/app/settings/data', { person: alice })

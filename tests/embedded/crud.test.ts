@@ -209,6 +209,16 @@ describe('aggregate', () => {
   })
 })
 
+test('a regular expression can look at the next character, as the product’s search does', async () => {
+  const words = freshCollection()
+  await words.insertMany(['cafe', 'cafe\u0301', 'cafes'].map((_id) => ({ _id })))
+  const found = async ($regex: string) =>
+    (await words.find({ _id: { $regex } } as never).toArray()).map(({ _id }) => String(_id))
+  expect(await found('cafe(?![\u0300-\u036f])')).toEqual(['cafe', 'cafes'])
+  expect(await found('cafe(?=s)')).toEqual(['cafes'])
+  await expect(found('cafe(?!es)')).rejects.toMatchObject({ code: 238 })
+})
+
 describe('what is not supported is refused with the code of a mongod', () => {
   const refusals: [string, number, () => Promise<unknown>][] = [
     ['an unknown command', 59, () => database.db.command({ frobnicate: 1 })],

@@ -58,7 +58,7 @@ describe('a handshake is refused', () => {
     expect(error.data?.code).toBe('rate_limited')
     expect(error.data?.retry_after_ms).toBeGreaterThan(0)
     await using small = await startScriptedNode({
-      settings: { socketsPerUser: 1 },
+      settings: { devicesPerUser: 1 },
       sessions: node.sessions,
     })
     await small.join('conversations', cookie)

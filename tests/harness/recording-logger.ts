@@ -1,6 +1,6 @@
 // A logger that keeps its lines, so that a test can read them.
 import { Writable } from 'node:stream'
-import { pino } from 'pino'
+import { createLogger } from '../../realtime/observability/logger.ts'
 
 export function recordingLogger() {
   const lines: string[] = []
@@ -10,5 +10,5 @@ export function recordingLogger() {
       done()
     },
   })
-  return { lines, logger: pino({ level: 'trace' }, stream) }
+  return { lines, logger: createLogger('trace', stream) }
 }

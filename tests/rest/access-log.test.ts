@@ -20,6 +20,8 @@ test('the access log has the user, the route and the status of a request, and no
     await request(`${http.url}/conversations?q=hunter2`, 'GET', undefined, signedIn)
     await request(`${http.url}/auth/login`, 'POST', { username: 'someone', password: 'hunter2' })
     await request(`${http.url}/users/me/preferences`, 'GET', undefined, signedIn)
+    await request(`${http.url}/nothing/hunter2`, 'GET', undefined, signedIn)
+    await request(`${http.url}/conversations/hunter2`, 'GET', undefined, signedIn)
   }
   const entries = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
   const answered = entries.filter(({ msg }) => msg === 'request')
@@ -27,12 +29,13 @@ test('the access log has the user, the route and the status of a request, and no
     {
       method: 'GET',
       route: '/conversations',
-      path: '/conversations',
       status: 200,
       user_id: alice.user_id,
     },
     { method: 'POST', route: '/auth/login', status: 401 },
     { method: 'GET', route: '/users/me/preferences', status: 500, user_id: alice.user_id },
+    { method: 'GET', route: 'none', status: 404 },
+    { method: 'GET', route: '/conversations/:id', status: 404 },
   ])
   for (const entry of answered)
     expect(entry).toMatchObject({ request_id: expect.any(String), ms: expect.any(Number) })

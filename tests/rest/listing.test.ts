@@ -32,6 +32,26 @@ const create = (person: Person, body: object = {}) => person.ask('createConversa
 const say = (content: string) => ({ role: 'user' as const, content })
 
 describe('GET /conversations', () => {
+  test('match=words wants every word, in the title or in any message, on every page', async () => {
+    const alice = await signUp(shared.node)
+    await create(alice, { title: 'Blue', messages: [say('A heron stands'), say('here')] })
+    await create(alice, { title: 'Apart', messages: [say('blue'), say('HERON')] })
+    await create(alice, { title: 'One', messages: [say('heron')] })
+    const query = { q: ' heron  blue ', match: 'words', limit: 1 }
+    const found = (await pages(alice, query)).flat()
+    expect(found.map(({ title }) => title)).toEqual(['Apart', 'Blue'])
+    expect((await list(alice, { q: 'heron blue' })).items).toEqual([])
+    const { excerpts } = await list(alice, { ...query, limit: 5 })
+    expect(excerpts?.map(({ text }) => text).sort()).toEqual(['A heron stands', 'HERON'])
+    const { next_cursor } = await list(alice, query)
+    const other = { ...query, match: 'text', cursor: next_cursor }
+    expectProblem(
+      await alice.rest('GET', `/conversations?${new URLSearchParams(other as never)}`),
+      'invalid',
+      422,
+    )
+  })
+
   test('q finds titles and messages in any case and in any normal form', async () => {
     const alice = await signUp(shared.node)
     const forms = ['MAVİ', 'mavi', 'Mavı', 'Straße', 'CAFE\u0301']

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import type { Cursor } from '@lockstep/protocol/cursor'
 import { topics, type Topic } from '@lockstep/protocol/topics'
+import type { Sync } from '@lockstep/protocol/sync'
 import { PROTOCOL } from '@lockstep/protocol/version'
 import { Manager } from 'socket.io-client'
 import { replyTimings } from '../../realtime/agents/timings.ts'
@@ -159,6 +160,33 @@ test('a tab that joins all topics is identified once, and its heads are read tog
   expect(await cost(() => joinAll())).toEqual(joined)
   const conversations = { epoch, seq: seq - 1 }
   expect(await cost(() => joinAll({ conversations }))).toEqual({ ...joined, 'find changes': 3 })
+})
+
+test('a thousand missed changes take three look-ups for each answer of the log', async () => {
+  await using preferences = await person.device('preferences')
+  const before = await preferences.done('update', { patch: { count: -1 } })
+  for (let from = 0; from < 1_000; from += 100)
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        preferences.done('update', { patch: { count: from + i } }),
+      ),
+    )
+  const { epoch } = await person.ask('getPreferences')
+  const missed: Sync[] = []
+  const counts = await cost(async () => {
+    await using back = await person.device('preferences', {
+      since: { epoch, seq: before.seq },
+    })
+    let sync: Sync
+    do missed.push((sync = await back.next('sync')))
+    while (sync.more)
+  })
+  const changes = missed.flatMap((sync) => sync.changes)
+  expect(changes.map(({ seq }) => seq)).toEqual(
+    Array.from({ length: 1_000 }, (_, i) => before.seq + i + 1),
+  )
+  expect(counts['find changes']).toBeLessThanOrEqual(1 + 3 * missed.length)
+  expect(counts).not.toHaveProperty('getMore changes')
 })
 
 test('a run and a streamed reply cost their lease, and as many entries as they have steps', async () => {

@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest'
 import './english-texts.ts'
 import { toExportFile } from '../../ui/src/lib/import/chosen-files.ts'
-import { detectSource, sourceOf } from '../../ui/src/lib/import/detect-source.ts'
+import { detectSource } from '@lockstep/imports/sources/detect-source'
+import { sourceOf } from '../../ui/src/lib/import/source-of-files.ts'
 
 const messages = [{ id: 'm', role: 'user', content: 'Hello', timestamp: 1 }]
 const exports: [product: string, document: unknown][] = [
@@ -38,6 +39,14 @@ const exports: [product: string, document: unknown][] = [
   [
     'chat-ui',
     { title: 'A', rootMessageId: 'r', messages: [{ id: 'r', from: 'system', content: '' }] },
+  ],
+  [
+    'chat-ui',
+    {
+      format: 'chat-ui-conversation-trace',
+      conversation: { id: 'c', messages: [{ id: 'm', from: 'user', content: 'Hi' }] },
+      files: [],
+    },
   ],
   ['lockstep', { preferences: {}, conversations: [{ id: 'c', message_count: 0, version: 1 }] }],
   [

@@ -3,7 +3,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Fault } from '@lockstep/protocol/errors'
-import type { ExportFile } from '@lockstep/imports/cutting/export-files'
+import type { ExportFile } from '@lockstep/imports/cutting/export-file'
 import { limits } from '@lockstep/protocol/limits'
 import type { Asking } from '@lockstep/protocol/rest'
 import {

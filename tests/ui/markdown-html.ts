@@ -29,6 +29,9 @@ const address = (href: string): string =>
       .replaceAll(']', '%5D'),
   )
 
+const formula = ({ text, isDisplay }: { text: string; isDisplay: boolean }): string =>
+  `<math${isDisplay ? ' display' : ''}>${escaped(text)}</math>`
+
 function htmlOfInlines(inlines: readonly Inline[]): string {
   const open: string[] = []
   return inlines
@@ -54,6 +57,8 @@ function htmlOfInlines(inlines: readonly Inline[]): string {
           return `</${open.pop()}>`
         case 'address':
           return `<a href="${address(inline.href)}">${escaped(inline.text)}</a>`
+        case 'math':
+          return formula(inline)
         case 'image':
           return `<img src="${address(inline.href)}" alt="${escaped(decodeHTML(inline.text))}"${attribute('title', inline.title)} />`
       }
@@ -92,6 +97,8 @@ export function markdownHtml(markdown: string): string {
       }
       case 'html':
         return block.text
+      case 'math':
+        return formula({ ...block, isDisplay: true })
       case 'quote':
         return `<blockquote>\n${blocks(block.blocks, false)}\n</blockquote>`
       case 'list':

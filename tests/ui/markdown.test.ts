@@ -14,6 +14,7 @@ const normalized = (html: string): string =>
 
 /** Examples that differ on purpose, by number. */
 const different = new Map([
+  [12, 'a backslash with a bracket begins a formula'],
   [608, 'addresses without markup are links'],
   [611, 'addresses without markup are links'],
   [612, 'addresses without markup are links'],
@@ -30,6 +31,16 @@ test('every example of CommonMark is read as CommonMark says, except where Locks
 })
 
 test.for([
+  ['\\(a^2_b*c*\\) and $$d$$', '<p><math>a^2_b*c*</math> and <math display>d</math></p>'],
+  ['\\[\na\n+ b\n- c\n\\]\nend', '<math display>a\n+ b\n- c</math>\n<p>end</p>'],
+  ['$$\na\n$$', '<math display>a</math>'],
+  ['- in a list\n  $$\n  a\n  $$', '<ul>\n<li>in a list\n<math display>a</math></li>\n</ul>'],
+  ['It costs $5, or $$6 for two.', '<p>It costs $5, or $$6 for two.</p>'],
+  ['$$\nnever closed\n\nafter', '<p>$$\nnever closed</p>\n<p>after</p>'],
+  [
+    '`\\(code\\)` and \\\\(text\\\\) and \\( \\)',
+    '<p><code>\\(code\\)</code> and \\(text\\) and ( )</p>',
+  ],
   ['~~gone~~ ~once~ ~~~no~~~', '<p><del>gone</del> <del>once</del> ~~~no~~~</p>'],
   [
     '- [ ] open\n- [x] done\n- [y] text',

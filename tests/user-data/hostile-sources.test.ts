@@ -171,3 +171,75 @@ test.each(['__proto__', 'constructor', 'toString', { toString: 1 }, null])(
     })
   },
 )
+
+const many = <T>(make: (n: number) => T): T[] => Array.from({ length: 10_000 }, (_, n) => make(n))
+const byId = (entries: [string, unknown][]) => Object.fromEntries(entries)
+/** Ten thousand dots and underscores in all orders: keys that metadata has to make the same. */
+const dotted = (n: number) =>
+  n.toString(2).padStart(14, '0').replaceAll('0', '_').replaceAll('1', '.')
+const nested = many((n) => ({ messageId: `m${n}`, text: 'x' })).reduce<object[]>(
+  (children, message) => [{ ...message, children }],
+  [],
+)
+test.each<[shape: string, source: ImportSource, data: unknown]>([
+  [
+    'a chain of empty parents with as many leaves',
+    'chatgpt',
+    [
+      {
+        id: 'c',
+        mapping: byId([
+          ...many((n): [string, unknown] => [`p${n}`, { parent: `p${n - 1}`, message: null }]),
+          ...many((n): [string, unknown] => [
+            `l${n}`,
+            { parent: 'p9999', message: { content: { parts: ['x'] } } },
+          ]),
+        ]),
+      },
+    ],
+  ],
+  [
+    'thinking that no answer follows',
+    'chatgpt',
+    [
+      {
+        id: 'c',
+        mapping: byId(
+          many((n) => [
+            `p${n}`,
+            {
+              parent: `p${n - 1}`,
+              message: { content: { content_type: 'thoughts', thoughts: [{ content: 'x' }] } },
+            },
+          ]),
+        ),
+      },
+    ],
+  ],
+  ['messages in messages', 'librechat', { conversationId: 'c', messages: nested }],
+  [
+    'messages with one key',
+    'claude',
+    [{ uuid: 'c', chat_messages: many(() => ({ uuid: 'm', sender: 'human', text: 'x' })) }],
+  ],
+  [
+    'keys that become the same',
+    'claude',
+    [{ uuid: 'c', chat_messages: [], more: byId(many((n) => [dotted(n), n])) }],
+  ],
+  [
+    'parts of a message',
+    'claude',
+    [
+      {
+        uuid: 'c',
+        chat_messages: [{ uuid: 'm', content: many((n) => ({ type: `t${n}`, apiKey: 'k' })) }],
+      },
+    ],
+  ],
+])('reading takes little time for ten thousand of %s', (_, source, data) => {
+  const started = process.cpuUsage()
+  const items = itemsIn(source, data)
+  expect(process.cpuUsage(started).user).toBeLessThan(4_000_000)
+  expect(items.map(({ kind }) => kind)).toEqual(['conversation'])
+})

@@ -1,7 +1,7 @@
 // Archives as people get them from other products, written by the library that also reads them.
-import { BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
+import { BlobReader, BlobWriter, TextReader, ZipWriter } from '@zip.js/zip.js'
 import { expect, test } from 'vitest'
-import { exportFilesIn } from '@lockstep/imports/cutting/export-files'
+import { exportFilesIn, NoConversations } from '@lockstep/imports/cutting/export-files'
 
 const loadZip = () => import('@zip.js/zip.js/lib/zip-core-native.js')
 const read = async (file: Blob) =>
@@ -13,12 +13,16 @@ const read = async (file: Blob) =>
     }),
   )
 
-async function archive(files: Record<string, string>, options: object = {}): Promise<Blob> {
+async function archive(files: Record<string, string | Blob>, options: object = {}): Promise<Blob> {
   const writer = new ZipWriter(new BlobWriter('application/zip'), {
     useWebWorkers: false,
     ...options,
   })
-  for (const [name, text] of Object.entries(files)) await writer.add(name, new TextReader(text))
+  for (const [name, content] of Object.entries(files))
+    await writer.add(
+      name,
+      typeof content === 'string' ? new TextReader(content) : new BlobReader(content),
+    )
   return writer.close()
 }
 
@@ -69,9 +73,59 @@ test('an archive that is cut off, damaged or without conversations is refused by
     'export.zip is not a complete ZIP archive',
   )
   await expect(read(await archive({ 'x.json': '[]' }))).rejects.toThrow(
-    'export.zip contains no conversations.json',
+    'export.zip contains no conversations',
   )
   const damaged = new Uint8Array(await whole.arrayBuffer())
   damaged.fill(0x55, 2000, 2050)
   await expect(read(new Blob([damaged]))).rejects.toThrow()
+})
+
+test('an archive within an archive is opened, as the privacy portal of ChatGPT needs it', async () => {
+  const inner = await archive({ 'conversations-000.json': '[0]', 'user.json': '{}' })
+  const portal = {
+    'report.html': '<p>',
+    'User Profile/profile.json': '{}',
+    'User Online Activity/Conversations_1-chatgpt-0001.zip': inner,
+    'User Online Activity/Files_1-files-0001.zip': await archive({ 'conversations.json': '[9]' }),
+  }
+  const name = 'conversations-000.json in User Online Activity/Conversations_1-chatgpt-0001.zip'
+  expect(await read(await archive(portal))).toEqual([[`${name} in export.zip`, '[0]']])
+  const deeper = await archive({ 'a/data.zip': await archive({ 'batch.zip': inner }) })
+  expect((await read(deeper)).map(([, text]) => text)).toEqual(['[0]'])
+  const cut = await archive({ 'x/conversations.zip': inner.slice(0, inner.size - 30) })
+  await expect(read(cut)).rejects.toThrow(
+    'x/conversations.zip in export.zip is not a complete ZIP archive',
+  )
+})
+
+const chat = JSON.stringify([{ id: 'c', title: 'A', chat: { history: { messages: {} } } }])
+const uiMessages = [{ id: 'm', from: 'user', content: 'Hi' }]
+test.each([
+  [
+    'one file for each chat',
+    { 'chats/b.json': chat, 'chats/a.json': chat, 'x.json': '{"a":1}' },
+    2,
+  ],
+  ['a file with another name', { 'chat-export-1770000000.json': chat, '__MACOSX/c.json': chat }, 1],
+  [
+    'the trace of a chat',
+    { 'tea.json': JSON.stringify({ format: 't', conversation: { messages: uiMessages } }) },
+    1,
+  ],
+])(
+  'an archive without conversations.json is read by what is in its files: %s',
+  async (_, files, count) => {
+    expect(await read(await archive(files))).toHaveLength(count)
+  },
+)
+
+test('the index of an export is named for what it is, in an archive or not', async () => {
+  const index = JSON.stringify({
+    data_files: [{ filename: 'conversations-000.zip', export_url: 'https://example.com/x' }],
+  })
+  for (const file of [new Blob([index]), await archive({ 'manifest.json': index })]) {
+    const reading = read(file)
+    await expect(reading).rejects.toThrow(NoConversations)
+    await expect(reading).rejects.toThrow(/only lists the files of the export/)
+  }
 })

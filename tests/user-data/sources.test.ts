@@ -95,6 +95,16 @@ describe('chatgpt', () => {
     expect(messages[4]).toMatchObject({ status: 'interrupted', metadata: { thinking: 'Hmm' } })
   })
 
+  test('is pinned if it was pinned or starred', () => {
+    for (const [fields, pinned] of [
+      [{ pinned_time: 1_770_000_000.5 }, true],
+      [{ pinned_time: '2026-02-02T00:00:00Z' }, true],
+      [{ is_starred: true }, true],
+      [{ pinned_time: null, is_starred: false }, false],
+    ] as const)
+      expect(firstConversationIn('chatgpt', [{ ...sample, ...fields }]).pinned).toBe(pinned)
+  })
+
   test('reports what is not a conversation, and continues', () => {
     expect(itemsIn('chatgpt', [{ title: 'Broken' }, 7, sample]).map(({ kind }) => kind)).toEqual([
       'failed',

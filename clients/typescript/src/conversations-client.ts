@@ -129,11 +129,18 @@ export class ConversationsClient
 
   async search(
     q: string,
-    options: { state?: ListState; cursor?: string; limit?: number; signal?: AbortSignal } = {},
+    options: {
+      state?: ListState
+      match?: 'text' | 'words'
+      cursor?: string
+      limit?: number
+      signal?: AbortSignal
+    } = {},
   ) {
     const { signal, ...query } = options
-    const { items, next_cursor } = await listConversations(this.#call, { ...query, q }, { signal })
-    return { items, next_cursor }
+    const page = await listConversations(this.#call, { ...query, q }, { signal })
+    const { items, next_cursor, excerpts = [] } = page
+    return { items, next_cursor, excerpts }
   }
 
   create(input: ConversationCommands['create'] = {}): IssuedCommand {

@@ -151,11 +151,24 @@ export interface ConversationsTopic extends TopicView {
    * reached.
    */
   loadOlder(id: string): Promise<void>
-  /** Asks the server for conversations whose title or text contains `q`. The result isn't live. */
+  /**
+   * Asks the server for conversations whose title or text contains `q`; with `match: 'words'`, each
+   * word of it, and `excerpts` has what was found in messages. The result isn't live.
+   */
   search(
     q: string,
-    options?: { state?: ListState; cursor?: string; limit?: number; signal?: AbortSignal },
-  ): Promise<{ items: Summary[]; next_cursor: string | null }>
+    options?: {
+      state?: ListState
+      match?: 'text' | 'words'
+      cursor?: string
+      limit?: number
+      signal?: AbortSignal
+    },
+  ): Promise<{
+    items: Summary[]
+    next_cursor: string | null
+    excerpts: { conversation_id: string; text: string }[]
+  }>
 
   create(input?: {
     id?: string

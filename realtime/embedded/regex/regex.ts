@@ -119,6 +119,8 @@ interface Place {
 }
 
 function holds(assertion: Assertion, { text, at, before, char }: Place): boolean {
+  if (typeof assertion === 'object')
+    return (char >= 0 && assertion.ahead(char)) === assertion.isWanted
   switch (assertion) {
     case 'start':
       return before < 0

@@ -4,7 +4,16 @@ import { locationRefusal, refusal } from '../errors.ts'
 import { categoryTest, foldedTest, posixTest, shorthandTest, type CharTest } from './characters.ts'
 
 /** What a place in the text must be like. */
-export type Assertion = 'start' | 'end' | 'last' | 'lineStart' | 'lineEnd' | 'word' | 'noWord'
+export type Assertion =
+  | 'start'
+  | 'end'
+  | 'last'
+  | 'lineStart'
+  | 'lineEnd'
+  | 'word'
+  | 'noWord'
+  /** Looks at the next character only. */
+  | { ahead: CharTest; isWanted: boolean }
 
 /** A parsed pattern. `literal` is the character of a test that accepts only this one. */
 export type Node =
@@ -169,6 +178,8 @@ class Parser {
     if (this.#looksAt('*')) throw unsupported('a verb such as (*UTF8)')
     const before = this.#flags
     if (this.#take('?')) {
+      const look = this.#takeMatch(/^[=!]/)
+      if (look) return this.#lookAhead(look[0] === '=')
       const flags = this.#takeMatch(/^([imsx]*)(?:-([imsx]*))?([:)])/)
       if (flags) {
         this.#flags = changedFlags(before, flags[1]!, flags[2] ?? '')
@@ -181,6 +192,15 @@ class Parser {
     if (!this.#take(')')) throw invalid('missing )')
     this.#flags = before
     return node.kind === 'assert' ? { kind: 'sequence', nodes: [node] } : node
+  }
+
+  /** Only one character can be looked at without going back. */
+  #lookAhead(isWanted: boolean): Node {
+    const node = this.#choice()
+    if (!this.#take(')')) throw invalid('missing )')
+    const [single = node] = node.kind === 'sequence' && node.nodes.length === 1 ? node.nodes : []
+    if (single.kind !== 'char') throw unsupported('a look at more than one character')
+    return { kind: 'assert', assertion: { ahead: single.test, isWanted } }
   }
 
   #escape(): Node {

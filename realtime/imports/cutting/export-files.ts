@@ -1,16 +1,11 @@
-// Finds the JSON in a file that a person chose: the file itself, or what a ZIP archive holds.
-// Nothing is read before it is needed, so neither the size nor the number of the files matters. The
-// caller passes the library that reads archives, and loads it only if there is an archive.
+// Finds the JSON in a file that a person chose: the file itself, or what a ZIP archive holds, also
+// in archives within it. Nothing is read before it is needed, so neither the size nor the number of
+// the files matters. The caller passes the library that reads archives, and loads it only if there
+// is an archive.
 import { Fault } from '@lockstep/protocol/errors'
-
-/** One JSON value in UTF-8. */
-export interface ExportFile {
-  /** A name that the person recognizes. */
-  name: string
-  /** In bytes. */
-  size: number
-  stream(): ReadableStream<Uint8Array>
-}
+import { isObject } from '@lockstep/protocol/free-form'
+import { detectSource } from '../sources/detect-source.ts'
+import type { ExportFile } from './export-file.ts'
 
 /** What is needed of a library for archives, which has to support ZIP64. */
 interface ZipLibrary {
@@ -32,37 +27,130 @@ interface ZipEntry {
 /** The library starts its workers from text, which the page's Content-Security-Policy forbids. */
 const withoutWorkers = { useWebWorkers: false }
 
-/** How exports name the files with conversations. A large export has several, with numbers. */
+/** How most exports name the files with conversations. A large export has several, with numbers. */
 const conversationFileName = /(^|\/)conversations(-\d+)?\.json$/
+/** An archive within an archive that holds conversations, if it says so. */
+const conversationArchiveName = /conversation[^/]*\.zip$/i
 /** The first bytes of each ZIP archive. */
-const ZIP_SIGNATURE = 'PK'
+const ZIP_SIGNATURE = 'PK\u0003\u0004'
+/** An archive without files has only its end. */
+const EMPTY_ZIP_SIGNATURE = 'PK\u0005\u0006'
+/** How deep archives in archives are opened. */
+const MAX_ARCHIVE_DEPTH = 3
+/** An archive within an archive is unpacked as a whole (bytes). */
+const MAX_INNER_ARCHIVE_BYTES = 2 * 1024 ** 3
+/** A larger file lists more than the files of an export (bytes). */
+const MAX_INDEX_BYTES = 1_000_000
+
+/** The file can be read, and there are no conversations in it. */
+export class NoConversations extends Fault {
+  constructor(detail: string) {
+    super('invalid', { detail })
+  }
+}
 
 /**
  * Returns the file itself, or the files with conversations in an archive, ordered by name. Throws
- * `invalid`, naming the file, if the archive is damaged or holds no conversations.
+ * `NoConversations` if there are none, and `invalid` if an archive is damaged. Both name the file.
  */
 export async function exportFilesIn(
   file: Blob,
   name: string,
   loadZip: () => Promise<ZipLibrary>,
 ): Promise<ExportFile[]> {
-  if ((await file.slice(0, ZIP_SIGNATURE.length).text()) !== ZIP_SIGNATURE)
-    return [{ name, size: file.size, stream: () => file.stream() }]
-  const { BlobReader, ZipReader } = await loadZip()
-  const entries = await new ZipReader(new BlobReader(file) as never, withoutWorkers)
+  if (!(await isArchive(file))) {
+    const own = { name, size: file.size, stream: () => file.stream() }
+    if (await isIndex(own)) throw indexOnly(name)
+    return [own]
+  }
+  const { named, others } = await filesIn(file, name, await loadZip(), MAX_ARCHIVE_DEPTH)
+  if (named.length > 0) return named
+  const recognized = await filesWithConversations(others)
+  if (recognized.length > 0) return recognized
+  for (const other of others) if (await isIndex(other)) throw indexOnly(other.name)
+  throw new NoConversations(`${name} contains no conversations`)
+}
+
+const indexOnly = (name: string): NoConversations =>
+  new NoConversations(
+    `${name} only lists the files of the export: download those that it names and choose them`,
+  )
+
+async function isArchive(file: Blob): Promise<boolean> {
+  const start = await file.slice(0, ZIP_SIGNATURE.length).text()
+  return start === ZIP_SIGNATURE || start === EMPTY_ZIP_SIGNATURE
+}
+
+interface FoundFiles {
+  /** Those whose name says that they hold conversations. */
+  named: ExportFile[]
+  /** All other JSON files. */
+  others: ExportFile[]
+}
+
+async function filesIn(
+  archive: Blob,
+  name: string,
+  zip: ZipLibrary,
+  depth: number,
+): Promise<FoundFiles> {
+  const entries = await new zip.ZipReader(new zip.BlobReader(archive) as never, withoutWorkers)
     .getEntries()
     .catch((error: unknown) => {
       throw new Fault('invalid', { detail: `${name} is not a complete ZIP archive` }, error)
     })
-  const wanted = entries.filter(({ filename }) => conversationFileName.test(filename))
-  if (wanted.length === 0)
-    throw new Fault('invalid', { detail: `${name} contains no conversations.json` })
-  wanted.sort((a, b) => a.filename.localeCompare(b.filename, 'en', { numeric: true }))
-  return wanted.map((entry) => ({
-    name: `${entry.filename} in ${name}`,
-    size: entry.uncompressedSize,
-    stream: () => unpack(entry),
-  }))
+  entries.sort((a, b) => a.filename.localeCompare(b.filename, 'en', { numeric: true }))
+  const files = entries
+    .filter(({ filename }) => /\.json$/i.test(filename) && !filename.startsWith('__MACOSX/'))
+    .map((entry) => ({
+      name: `${entry.filename} in ${name}`,
+      size: entry.uncompressedSize,
+      stream: () => unpack(entry),
+      isNamed: conversationFileName.test(entry.filename),
+    }))
+  const found: FoundFiles = {
+    named: files.filter(({ isNamed }) => isNamed),
+    others: files.filter(({ isNamed }) => !isNamed),
+  }
+  if (depth === 0) return found
+  for (const entry of innerArchives(entries)) {
+    const innerName = `${entry.filename} in ${name}`
+    if (entry.uncompressedSize > MAX_INNER_ARCHIVE_BYTES)
+      throw new Fault('invalid', {
+        detail: `${innerName} is too large to be opened there: unpack it and choose it by itself`,
+      })
+    const inner = await new Response(unpack(entry)).blob().catch((error: unknown) => {
+      throw new Fault('invalid', { detail: `${innerName} is damaged` }, error)
+    })
+    const { named, others } = await filesIn(inner, innerName, zip, depth - 1)
+    found.named.push(...named)
+    found.others.push(...others)
+  }
+  return found
+}
+
+/** The archives in an archive: those that say that they hold conversations, otherwise all. */
+function innerArchives(entries: readonly ZipEntry[]): ZipEntry[] {
+  const all = entries.filter(({ filename }) => /\.zip$/i.test(filename))
+  const named = all.filter(({ filename }) => conversationArchiveName.test(filename))
+  return named.length > 0 ? named : all
+}
+
+async function filesWithConversations(files: readonly ExportFile[]): Promise<ExportFile[]> {
+  const found: ExportFile[] = []
+  for (const file of files) if (await detectSource(file)) found.push(file)
+  return found
+}
+
+/** Whether the file lists the files of an export, as the one that Claude sends first. */
+async function isIndex(file: ExportFile): Promise<boolean> {
+  if (file.size > MAX_INDEX_BYTES) return false
+  try {
+    const value = JSON.parse(await new Response(file.stream()).text()) as unknown
+    return isObject(value) && Array.isArray(value.data_files)
+  } catch {
+    return false
+  }
 }
 
 function unpack(entry: ZipEntry): ReadableStream<Uint8Array> {

@@ -3,7 +3,7 @@
 import { Fault } from '@lockstep/protocol/errors'
 import type { ImportSource } from '@lockstep/protocol/import'
 import { ExportCutter } from './export-cutter.ts'
-import type { ExportFile } from './export-files.ts'
+import type { ExportFile } from './export-file.ts'
 import { joinFragments, type Fragment } from './fragment.ts'
 
 /** The most bytes and items in one request. A larger item has a request to itself. */

@@ -2,17 +2,17 @@
 import { assembleThread } from './assemble-thread.ts'
 import { mergeFields } from './field-reader.ts'
 import type { Fields } from './foreign-values.ts'
-import type { MessageDraft } from './message-draft.ts'
+import type { OriginalMessage } from './original-message.ts'
 import { toMetadata } from './metadata.ts'
 import type { ParsedConversation } from './parsed-item.ts'
 
-export interface ConversationDraft extends Omit<
+export interface OriginalConversation extends Omit<
   ParsedConversation,
   'key' | 'messages' | 'metadata'
 > {
   /** Undefined if its source gave it none. */
   key: string | undefined
-  drafts: readonly MessageDraft[]
+  originals: readonly OriginalMessage[]
   /** The key of the message that was shown last. */
   current: string | undefined
   /** Every field that the parser didn't understand. */
@@ -21,12 +21,12 @@ export interface ConversationDraft extends Omit<
 
 export function assembleConversation({
   key,
-  drafts,
+  originals,
   current,
   rest,
   ...fields
-}: ConversationDraft): ParsedConversation {
-  const { messages, hidden } = assembleThread(drafts, current)
+}: OriginalConversation): ParsedConversation {
+  const { messages, hidden } = assembleThread(originals, current)
   const unshown = hidden.length > 0 && { hidden_messages: hidden }
   return {
     ...fields,

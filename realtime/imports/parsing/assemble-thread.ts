@@ -1,13 +1,13 @@
-// Makes a thread of the drafts of a conversation. Thinking belongs to the answer that follows it. A
-// message that says nothing, or that its product hides, is no message of its own: it is kept as
-// metadata of the next message, of the one before it, or of the conversation. Each draft is visited
-// once.
+// Makes a thread of the original messages of a conversation. Thinking belongs to the answer that
+// follows it. A message that says nothing, or that its product hides, is no message of its own: it
+// is kept as metadata of the next message, of the one before it, or of the conversation. Each
+// message is visited once.
 import { limits } from '@lockstep/protocol/limits'
 import { byteLength, firstCharacters } from '@lockstep/protocol/text'
 import { withoutMarkers } from './citation-markers.ts'
 import { mergeFields } from './field-reader.ts'
 import { isEmpty, joinTexts, type Fields } from './foreign-values.ts'
-import { withUniqueKeys, type MessageDraft } from './message-draft.ts'
+import { withUniqueKeys, type OriginalMessage } from './original-message.ts'
 import { flattenTree, type TreeNode } from './message-tree.ts'
 import { toMetadata } from './metadata.ts'
 import type { ParsedMessage } from './parsed-item.ts'
@@ -25,8 +25,8 @@ export interface AssembledThread {
   hidden: Fields[]
 }
 
-/** A draft whose text has no thinking and no markers any more. */
-interface ReadDraft extends MessageDraft {
+/** An original message whose text has no thinking and no markers any more. */
+interface ReadOriginal extends OriginalMessage {
   thinking: string[]
   /** The fields that it came from. */
   thinkingNames: string[]
@@ -37,87 +37,90 @@ interface ReadDraft extends MessageDraft {
 
 /** @param current the key of the message that was shown last; a key of no message is ignored */
 export function assembleThread(
-  given: readonly MessageDraft[],
+  given: readonly OriginalMessage[],
   current: string | undefined,
 ): AssembledThread {
-  const drafts = withUniqueKeys(given).map(readDraft)
-  const { ordered, hidden, newest } = walk(drafts, current)
-  const open = isShownAbove(drafts, current) ? current : newest?.key
+  const originals = withUniqueKeys(given).map(readOriginal)
+  const { ordered, hidden, newest } = walk(originals, current)
+  const open = isShownAbove(originals, current) ? current : newest?.key
   return { messages: flattenTree(ordered.map(toNode), open), hidden }
 }
 
-function readDraft(draft: MessageDraft): ReadDraft {
-  const unmarked = withoutMarkers(draft.content)
-  const isAnswer = draft.role === 'assistant'
+function readOriginal(original: OriginalMessage): ReadOriginal {
+  const unmarked = withoutMarkers(original.content)
+  const isAnswer = original.role === 'assistant'
   const { text, thinking, ms } = separateThinking(isAnswer ? unmarked.text : '')
   const content = isAnswer ? text : unmarked.text
-  const given = draft.thinking ?? []
-  const isHidden = draft.isHidden === true
+  const given = original.thinking ?? []
+  const isHidden = original.isHidden === true
   const isEmpty = content.trim() === ''
-  const label = draft.label ?? (isAnswer && draft.status === 'failed' ? NO_ANSWER : undefined)
+  const label = original.label ?? (isAnswer && original.status === 'failed' ? NO_ANSWER : undefined)
   const markers = unmarked.markers.length > 0 && { citation_markers: unmarked.markers }
   return {
-    ...draft,
+    ...original,
     content: isEmpty && !isHidden ? (label ?? '') : content,
     isShown: !isHidden && (!isEmpty || label !== undefined),
     thinking: [...given, ...thinking]
       .map((each) => withoutMarkers(each).text.trim())
       .filter(Boolean),
     thinkingNames: [
-      ...(given.length > 0 ? [draft.thinkingName ?? 'thinking'] : []),
-      ...(thinking.length > 0 ? [draft.textName ?? 'content'] : []),
+      ...(given.length > 0 ? [original.thinkingName ?? 'thinking'] : []),
+      ...(thinking.length > 0 ? [original.textName ?? 'content'] : []),
     ],
-    thinking_ms: draft.thinking_ms ?? ms,
+    thinking_ms: original.thinking_ms ?? ms,
     hidden: [],
-    rest: { ...draft.rest, ...markers },
+    rest: { ...original.rest, ...markers },
   }
 }
 
 interface Step {
-  draft: ReadDraft
+  original: ReadOriginal
   /** The nearest shown message above. */
-  above: ReadDraft | undefined
+  above: ReadOriginal | undefined
   /** Thinking that waits for its answer. */
-  thoughts: ReadDraft[]
+  thoughts: ReadOriginal[]
   /** Messages that wait for one that is shown. */
-  unshown: ReadDraft[]
+  unshown: ReadOriginal[]
   /** The time of the message above, for those without a time of their own. */
   time: string
 }
 
-/** Visits all drafts, parents first, and gives what isn't shown to those that are. */
-function walk(drafts: readonly ReadDraft[], current: string | undefined) {
-  const byKey = new Map(drafts.map((draft) => [draft.key, draft]))
-  const children = Map.groupBy(drafts, ({ parent = '' }) =>
+/** Visits all messages, parents first, and gives what isn't shown to those that are. */
+function walk(originals: readonly ReadOriginal[], current: string | undefined) {
+  const byKey = new Map(originals.map((original) => [original.key, original]))
+  const children = Map.groupBy(originals, ({ parent = '' }) =>
     byKey.has(parent) ? parent : undefined,
   )
   const openPath = new Set(pathToRoot(byKey, current))
-  const ordered: ReadDraft[] = []
+  const ordered: ReadOriginal[] = []
   const hidden: Fields[] = []
-  const seen = new Set<ReadDraft>()
-  const answered = new Set<ReadDraft | undefined>()
-  const times = new Map<ReadDraft, string>()
+  const seen = new Set<ReadOriginal>()
+  const answered = new Set<ReadOriginal | undefined>()
+  const times = new Map<ReadOriginal, string>()
 
-  function visit({ draft, above, thoughts, unshown, time }: Step): Step[] {
-    seen.add(draft)
-    ordered.push(draft)
-    const ownTime = draft.created_at ?? time
-    const show = (shown: ReadDraft) => {
+  function visit({ original, above, thoughts, unshown, time }: Step): Step[] {
+    seen.add(original)
+    ordered.push(original)
+    const ownTime = original.created_at ?? time
+    const show = (shown: ReadOriginal) => {
       answered.add(above)
       times.set(shown, ownTime)
       const owner = above ? shown.hidden : hidden
       for (const each of unshown.splice(0)) owner.push(toRecord(each))
       above = shown
     }
-    if (draft.isShown) {
-      if (draft.role === 'assistant') giveThoughts(draft, thoughts.splice(0))
-      else if (draft.role === 'user' && thoughts.length > 0) show(unanswered(thoughts.splice(0)))
-      show(draft)
-    } else if (!draft.isHidden && (draft.thinking.length > 0 || draft.thinking_ms !== undefined))
-      thoughts.push(draft)
-    else unshown.push(draft)
+    if (original.isShown) {
+      if (original.role === 'assistant') giveThoughts(original, thoughts.splice(0))
+      else if (original.role === 'user' && thoughts.length > 0) show(unanswered(thoughts.splice(0)))
+      show(original)
+    } else if (
+      !original.isHidden &&
+      (original.thinking.length > 0 || original.thinking_ms !== undefined)
+    )
+      thoughts.push(original)
+    else unshown.push(original)
 
-    const next = byTime(children.get(draft.key) ?? []).filter((child) => !seen.has(child))
+    const next = byTime(children.get(original.key) ?? []).filter((child) => !seen.has(child))
     if (next.length === 0) {
       if (thoughts.length > 0) show(unanswered(thoughts.splice(0)))
       const owner = above?.hidden ?? hidden
@@ -125,7 +128,7 @@ function walk(drafts: readonly ReadDraft[], current: string | undefined) {
     }
     const heir = next.findLast((child) => openPath.has(child)) ?? next.at(-1)
     return next.map((child) => ({
-      draft: child,
+      original: child,
       above,
       thoughts: child === heir ? thoughts : [],
       unshown: child === heir ? unshown : [],
@@ -134,45 +137,47 @@ function walk(drafts: readonly ReadDraft[], current: string | undefined) {
   }
 
   // what no root leads to is in a cycle
-  for (const root of [...byTime(children.get(undefined) ?? []), ...drafts]) {
+  for (const root of [...byTime(children.get(undefined) ?? []), ...originals]) {
     if (seen.has(root)) continue
-    const stack: Step[] = [{ draft: root, above: undefined, thoughts: [], unshown: [], time: '' }]
+    const stack: Step[] = [
+      { original: root, above: undefined, thoughts: [], unshown: [], time: '' },
+    ]
     for (let step = stack.pop(); step; step = stack.pop())
       for (const next of visit(step).reverse()) stack.push(next)
   }
-  let newest: ReadDraft | undefined
-  for (const draft of drafts)
-    if (times.has(draft) && !answered.has(draft))
-      if (!newest || times.get(draft)! >= times.get(newest)!) newest = draft
+  let newest: ReadOriginal | undefined
+  for (const original of originals)
+    if (times.has(original) && !answered.has(original))
+      if (!newest || times.get(original)! >= times.get(newest)!) newest = original
   return { ordered, hidden, newest }
 }
 
-const byTime = (drafts: readonly ReadDraft[]): ReadDraft[] =>
-  drafts.toSorted((a, b) => {
+const byTime = (originals: readonly ReadOriginal[]): ReadOriginal[] =>
+  originals.toSorted((a, b) => {
     const [first, second] = [a.created_at ?? '', b.created_at ?? '']
     return first < second ? -1 : first > second ? 1 : 0
   })
 
 function* pathToRoot(
-  byKey: ReadonlyMap<string, ReadDraft>,
+  byKey: ReadonlyMap<string, ReadOriginal>,
   start: string | undefined,
-): Iterable<ReadDraft> {
-  const seen = new Set<ReadDraft>()
-  for (let draft = byKey.get(start ?? ''); draft && !seen.has(draft);) {
-    seen.add(draft)
-    yield draft
-    draft = byKey.get(draft.parent ?? '')
+): Iterable<ReadOriginal> {
+  const seen = new Set<ReadOriginal>()
+  for (let original = byKey.get(start ?? ''); original && !seen.has(original);) {
+    seen.add(original)
+    yield original
+    original = byKey.get(original.parent ?? '')
   }
 }
 
 /** Whether this message or one above it is shown. */
-function isShownAbove(drafts: readonly ReadDraft[], key: string | undefined): boolean {
-  const byKey = new Map(drafts.map((draft) => [draft.key, draft]))
+function isShownAbove(originals: readonly ReadOriginal[], key: string | undefined): boolean {
+  const byKey = new Map(originals.map((original) => [original.key, original]))
   for (const { isShown } of pathToRoot(byKey, key)) if (isShown) return true
   return false
 }
 
-function giveThoughts(answer: ReadDraft, thoughts: readonly ReadDraft[]): void {
+function giveThoughts(answer: ReadOriginal, thoughts: readonly ReadOriginal[]): void {
   if (thoughts.length === 0) return
   answer.thinking = [...thoughts.flatMap(({ thinking }) => thinking), ...answer.thinking]
   const names = thoughts.flatMap(({ thinkingNames }) => thinkingNames)
@@ -183,7 +188,7 @@ function giveThoughts(answer: ReadDraft, thoughts: readonly ReadDraft[]): void {
 }
 
 /** Makes an answer of thinking that no answer follows. */
-function unanswered(thoughts: ReadDraft[]): ReadDraft {
+function unanswered(thoughts: ReadOriginal[]): ReadOriginal {
   const last = thoughts.pop()!
   giveThoughts(last, thoughts)
   last.content = NO_ANSWER
@@ -194,36 +199,40 @@ function unanswered(thoughts: ReadDraft[]): ReadDraft {
 }
 
 /** What is kept of a message that isn't shown. */
-function toRecord(draft: ReadDraft): Fields {
-  const { role, content, thinking, thinking_ms, model, created_at, updated_at, rest } = draft
+function toRecord(original: ReadOriginal): Fields {
+  const { role, content, thinking, thinking_ms, model, created_at, updated_at, rest } = original
   const own = { content, model, thinking_ms, created_at, updated_at, thinking: joinTexts(thinking) }
   const said = Object.entries(own).filter(([, value]) => !isEmpty(value))
   const fields = mergeFields(['', Object.fromEntries(said)], ['original', rest])
-  const id = idOf(draft)
+  const id = idOf(original)
   // a node without anything only connects others
   return isEmpty(fields) ? { id } : mergeFields(['', { id, role }], ['original', fields])
 }
 
 /** Keys that begin with # were made up, because the message has none. */
-const idOf = ({ key }: MessageDraft): string | undefined =>
+const idOf = ({ key }: OriginalMessage): string | undefined =>
   key.startsWith('#') ? undefined : firstCharacters(key, MAX_ID)
 
-function toNode(draft: ReadDraft): TreeNode {
-  const { key, parent, isShown, role, content, status, created_at, updated_at } = draft
+function toNode(original: ReadOriginal): TreeNode {
+  const { key, parent, isShown, role, content, status, created_at, updated_at } = original
   if (!isShown) return { key, parent, message: undefined }
-  const whole = joinTexts(draft.thinking)
+  const whole = joinTexts(original.thinking)
   const thinking = firstBytes(whole, MAX_THINKING_BYTES)
-  const lost = thinking === whole ? [] : draft.thinkingNames.map((name) => `thinking (${name})`)
-  const id = idOf(draft)
+  const lost = thinking === whole ? [] : original.thinkingNames.map((name) => `thinking (${name})`)
+  const id = idOf(original)
   const own = {
-    model: draft.model,
+    model: original.model,
     thinking,
-    thinking_ms: draft.thinking_ms,
-    sources: draft.sources ?? [],
+    thinking_ms: original.thinking_ms,
+    sources: original.sources ?? [],
     imported_from: id === undefined ? undefined : { id },
   }
-  const hidden = draft.hidden.length > 0 && { hidden_messages: draft.hidden }
-  const metadata = toMetadata(own, mergeFields(['', { ...hidden }], ['original', draft.rest]), lost)
+  const hidden = original.hidden.length > 0 && { hidden_messages: original.hidden }
+  const metadata = toMetadata(
+    own,
+    mergeFields(['', { ...hidden }], ['original', original.rest]),
+    lost,
+  )
   const times = { ...(created_at && { created_at }), ...(updated_at && { updated_at }) }
   const message = { role, content, ...(status && { status }), ...times, metadata }
   return { key, parent, message }

@@ -68,7 +68,7 @@ export function toMetadata(
   lost: readonly string[] = [],
 ): JsonObject {
   const notImported = new NameList(lost)
-  const names = new Set<string>()
+  const names = new NameSet()
   const clean = ([given, value]: [string, unknown], isOwn: boolean): KeptField[] => {
     if (isEmpty(value)) return []
     if (isDeeperThan(limits.jsonDepth, value)) {
@@ -78,7 +78,7 @@ export function toMetadata(
     const cleaned = cleanField(given, value, given, 1, notImported)
     if (cleaned === undefined) return []
     const isTaken = !isOwn && ownNames.has(cleanKey(given))
-    const name = unusedName(names, isTaken ? `original_${cleanKey(given)}` : cleanKey(given))
+    const name = names.add(isTaken ? `original_${cleanKey(given)}` : cleanKey(given))
     return [{ given, name, value: cleaned, bytes: bytesOf(name, cleaned) }]
   }
   const ownFields = Object.entries(own).flatMap((field) => clean(field, true))
@@ -173,12 +173,20 @@ function shorten({ given, name, value }: KeptField, names: Set<string>): KeptFie
   return { given, name, value: shortened, bytes: bytesOf(name, shortened) }
 }
 
-/** A name that is not in `used`. It is added there. */
-function unusedName(used: Set<string>, name: string): string {
-  let unused = name
-  for (let n = 2; used.has(unused); n++) unused = `${name}_${n}`
-  used.add(unused)
-  return unused
+/** Names of one object, each of them once. */
+class NameSet {
+  /** How often each name was wanted: a name may be wanted by all fields of a large object. */
+  readonly #wanted = new Map<string, number>()
+
+  /** This name, or one with a number that nobody has. */
+  add(name: string): string {
+    let count = this.#wanted.get(name) ?? 0
+    let unused = name
+    for (; this.#wanted.has(unused); unused = `${name}_${count}`) count++
+    this.#wanted.set(name, Math.max(count, 1))
+    if (unused !== name) this.#wanted.set(unused, 1)
+    return unused
+  }
 }
 
 function cleanKey(key: string): string {
@@ -215,12 +223,12 @@ function cleanObject(
   depth: number,
   notImported: NameList,
 ): JsonObject {
-  const names = new Set<string>()
+  const names = new NameSet()
   const entries: [string, Json][] = []
   for (const [key, inner] of Object.entries(value) as [string, unknown][]) {
     if (inner === null || inner === undefined) continue
     const cleaned = cleanField(key, inner, `${path}.${key}`, depth, notImported)
-    if (cleaned !== undefined) entries.push([unusedName(names, cleanKey(key)), cleaned])
+    if (cleaned !== undefined) entries.push([names.add(cleanKey(key)), cleaned])
   }
   return Object.fromEntries(entries)
 }

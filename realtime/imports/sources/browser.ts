@@ -6,7 +6,7 @@ import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { nameOf, notThisSource, parseItem } from '../parsing/conversation-list.ts'
 import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
 import { firstOf, isEmpty, listOf, type Fields } from '../parsing/foreign-values.ts'
-import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { chainOriginals, type OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import { toMetadata } from '../parsing/metadata.ts'
 import type { ParsedConversation, ParsedItem, ParseExport } from '../parsing/parsed-item.ts'
@@ -97,8 +97,8 @@ function parseConversation(fields: Fields): ParsedConversation {
   const list = listOf(reader.take(name))
   const created = firstOf(fields, ...createdNames)
   const title = reader.takeTitle(...titleNames)
-  const drafts = chainDrafts(list.map(parseMessage))
-  const firstText = drafts[0]?.content.slice(0, 200)
+  const originals = chainOriginals(list.map(parseMessage))
+  const firstText = originals[0]?.content.slice(0, 200)
   return assembleConversation({
     key: reader.takeText('id') ?? JSON.stringify([title, created, firstText]),
     title,
@@ -107,19 +107,19 @@ function parseConversation(fields: Fields): ParsedConversation {
     archived: reader.takeFlag('archived', 'isArchived'),
     pinned: reader.takeFlag('pinned', 'isPinned'),
     deleted_at: reader.takeTime('deleted_at', 'deletedAt'),
-    drafts,
+    originals,
     current: undefined,
     rest: withMetadata(reader),
   })
 }
 
-function parseMessage(value: unknown, index: number): MessageDraft {
+function parseMessage(value: unknown, index: number): OriginalMessage {
   const message = new FieldReader(isObject(value) ? value : { content: value })
   const content = message.takeContent(...contentNames)
   const files = ['attachments', 'files', 'images', 'tool_calls', 'toolCalls'].flatMap((name) =>
     listOf(message.peek(name)),
   )
-  const draft: Omit<MessageDraft, 'rest'> = {
+  const original: Omit<OriginalMessage, 'rest'> = {
     key: message.takeText('id') ?? `#${index}`,
     role: message.takeRole(...roleNames),
     content,
@@ -129,7 +129,7 @@ function parseMessage(value: unknown, index: number): MessageDraft {
     created_at: message.takeTime(...createdNames),
     updated_at: message.takeTime(...updatedNames),
   }
-  return { ...draft, rest: withMetadata(message) }
+  return { ...original, rest: withMetadata(message) }
 }
 
 /** The rest, and beside it the fields of its `metadata`. */

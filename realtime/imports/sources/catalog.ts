@@ -6,35 +6,13 @@ export interface ChoosableSource {
   id: Exclude<ImportSource, 'browser'>
   /** The product's name. */
   name: string
-  /** How a person gets the files to import. */
-  hint: string
 }
 
 export const importSources: readonly ChoosableSource[] = [
-  {
-    id: 'chatgpt',
-    name: 'ChatGPT',
-    hint: 'Settings, Data controls, Export data: the ZIP file, or conversations.json from it',
-  },
-  {
-    id: 'claude',
-    name: 'Claude',
-    hint: 'Settings, Privacy, Export data: the ZIP file, or conversations.json from it',
-  },
-  {
-    id: 'librechat',
-    name: 'LibreChat',
-    hint: 'Export a conversation as JSON; several files are fine',
-  },
-  {
-    id: 'open-webui',
-    name: 'Open WebUI',
-    hint: 'Settings, Data controls, Export chats: the JSON file',
-  },
-  { id: 'chat-ui', name: 'chat-ui', hint: 'Settings, Export: the JSON file' },
-  {
-    id: 'lockstep',
-    name: 'Lockstep',
-    hint: 'The file that “Export everything” of another Lockstep gave you',
-  },
+  { id: 'chatgpt', name: 'ChatGPT' },
+  { id: 'claude', name: 'Claude' },
+  { id: 'librechat', name: 'LibreChat' },
+  { id: 'open-webui', name: 'Open WebUI' },
+  { id: 'chat-ui', name: 'chat-ui' },
+  { id: 'lockstep', name: 'Lockstep' },
 ]

@@ -5,7 +5,7 @@ import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
 import { listOf, textOf, type Fields } from '../parsing/foreign-values.ts'
-import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { chainOriginals, type OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { linksIn } from '../parsing/source-links.ts'
@@ -20,9 +20,9 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
   const list = reader.take('messages')
   if (!Array.isArray(list)) return undefined
   const known = new Set(list.map((message) => textOf(isObject(message) && message.id) ?? ''))
-  const drafts = list.map((message, index) => parseMessage(message, index, known))
+  const originals = list.map((message, index) => parseMessage(message, index, known))
   // older conversations are plain lists
-  const isTree = drafts.some(({ parent }) => parent !== undefined)
+  const isTree = originals.some(({ parent }) => parent !== undefined)
   const key = reader.takeText('_id', 'id')
   reader.takeLink('rootMessageId', known)
   return assembleConversation({
@@ -31,12 +31,12 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
     created_at: reader.takeTime('createdAt'),
     updated_at: reader.takeTime('updatedAt'),
     current: undefined,
-    drafts: isTree ? drafts : chainDrafts(drafts),
+    originals: isTree ? originals : chainOriginals(originals),
     rest: mergeFields(['', reader.rest()], ['trace', isTrace ? trace.rest() : {}]),
   })
 }
 
-function parseMessage(value: unknown, index: number, known: ReadonlySet<string>): MessageDraft {
+function parseMessage(value: unknown, index: number, known: ReadonlySet<string>): OriginalMessage {
   const message = new FieldReader(value)
   const parent = message.takeLinks('ancestors', known).at(-1)
   message.takeLinks('children', known)
@@ -45,7 +45,7 @@ function parseMessage(value: unknown, index: number, known: ReadonlySet<string>)
   const updates = listOf(message.peek('updates'))
   message.replace('updates', unrepeated(updates, content, thinking ?? ''))
   const files = listOf(message.peek('files'))
-  const draft: Omit<MessageDraft, 'rest'> = {
+  const original: Omit<OriginalMessage, 'rest'> = {
     key: message.takeText('id') ?? `#${index}`,
     parent,
     role: message.takeRole('from', 'role'),
@@ -58,7 +58,7 @@ function parseMessage(value: unknown, index: number, known: ReadonlySet<string>)
     status: message.takeFlag('interrupted') ? 'interrupted' : undefined,
     sources: linksIn([message.peek('webSearch'), updates]),
   }
-  return { ...draft, rest: message.rest() }
+  return { ...original, rest: message.rest() }
 }
 
 const isTool = (update: unknown): boolean => isObject(update) && update.type === 'tool'

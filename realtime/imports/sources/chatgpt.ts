@@ -4,8 +4,8 @@ import { isObject } from '@lockstep/protocol/free-form'
 import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
-import type { Fields } from '../parsing/foreign-values.ts'
-import type { MessageDraft } from '../parsing/message-draft.ts'
+import { timeOf, type Fields } from '../parsing/foreign-values.ts'
+import type { OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { linksIn } from '../parsing/source-links.ts'
@@ -22,7 +22,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
   const key = reader.takeText('conversation_id', 'id')
   reader.takeEqual('id', key)
   // the time of pinning is kept among the rest
-  const isPinned = typeof reader.peek('pinned_time') === 'number'
+  const isPinned = timeOf(reader.peek('pinned_time')) !== undefined
   return assembleConversation({
     key,
     title: reader.takeTitle('title'),
@@ -31,12 +31,12 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
     archived: reader.takeFlag('is_archived'),
     pinned: reader.takeFlag('is_starred') || isPinned,
     current: reader.takeLink('current_node', known),
-    drafts: Object.entries(mapping).map(([node, value]) => parseNode(node, value, known)),
+    originals: Object.entries(mapping).map(([node, value]) => parseNode(node, value, known)),
     rest: reader.rest(),
   })
 }
 
-function parseNode(key: string, value: unknown, known: ReadonlySet<string>): MessageDraft {
+function parseNode(key: string, value: unknown, known: ReadonlySet<string>): OriginalMessage {
   const node = new FieldReader(value)
   node.takeEqual('id', key)
   const parent = node.takeLink('parent', known)
@@ -47,7 +47,7 @@ function parseNode(key: string, value: unknown, known: ReadonlySet<string>): Mes
   return { key, parent, ...parseMessage(key, given, node.rest()) }
 }
 
-function parseMessage(key: string, given: Fields, around: Fields): Omit<MessageDraft, 'key'> {
+function parseMessage(key: string, given: Fields, around: Fields): Omit<OriginalMessage, 'key'> {
   const message = new FieldReader(given)
   message.takeEqual('id', key)
   const author = readInner(message, 'author')

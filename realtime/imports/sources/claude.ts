@@ -12,7 +12,7 @@ import {
   textOf,
   type Fields,
 } from '../parsing/foreign-values.ts'
-import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { chainOriginals, type OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { takePastedTexts } from '../parsing/pasted-texts.ts'
@@ -28,7 +28,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
   const list = reader.take('chat_messages')
   if (key === undefined || !Array.isArray(list)) return undefined
   const known = new Set(list.map((message) => textOf(isObject(message) && message.uuid) ?? ''))
-  const drafts = list.map((message, index) => parseMessage(message, index, known))
+  const originals = list.map((message, index) => parseMessage(message, index, known))
   const isTree = list.some((message) => isObject(message) && 'parent_message_uuid' in message)
   return assembleConversation({
     key,
@@ -38,7 +38,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
     archived: reader.takeFlag('is_archived'),
     pinned: reader.takeFlag('is_starred'),
     current: reader.takeLink('current_leaf_message_uuid', known),
-    drafts: isTree ? drafts : chainDrafts(drafts),
+    originals: isTree ? originals : chainOriginals(originals),
     rest: reader.rest(),
   })
 }
@@ -46,7 +46,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
 /** Stands in `text` for each part that isn't text. */
 const placeholder = /```\nThis block is not supported on your current device yet\.\n```/g
 
-function parseMessage(value: unknown, index: number, known: ReadonlySet<string>): MessageDraft {
+function parseMessage(value: unknown, index: number, known: ReadonlySet<string>): OriginalMessage {
   const message = new FieldReader(value)
   const parts = readParts(message.peek('content'))
   const said = parts.text || message.takeContent('text')
@@ -58,7 +58,7 @@ function parseMessage(value: unknown, index: number, known: ReadonlySet<string>)
   message.take('content')
   const sender = message.peek('sender')
   const role = isObject(sender) ? roleOf(sender.type) : message.takeRole('sender')
-  const draft = {
+  const original = {
     key: message.takeText('uuid') ?? `#${index}`,
     parent: message.takeLink('parent_message_uuid', known),
     role: role ?? 'assistant',
@@ -72,5 +72,8 @@ function parseMessage(value: unknown, index: number, known: ReadonlySet<string>)
     model: message.takeText('model'),
     sources: linksIn(parts.rest.map((part) => part.citations)),
   }
-  return { ...draft, rest: mergeFields(['', { content: parts.rest }], ['message', message.rest()]) }
+  return {
+    ...original,
+    rest: mergeFields(['', { content: parts.rest }], ['message', message.rest()]),
+  }
 }

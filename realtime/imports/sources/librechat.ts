@@ -5,7 +5,7 @@ import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
 import { isRepeated, joinTexts, listOf, textOf, type Fields } from '../parsing/foreign-values.ts'
-import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { chainOriginals, type OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { takePastedTexts } from '../parsing/pasted-texts.ts'
@@ -22,12 +22,12 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
   if (key === undefined || !Array.isArray(list)) return undefined
   const nested = [...nestedIn(list)]
   const known = new Set(nested.map(({ value }) => textOf(isObject(value) && value.messageId) ?? ''))
-  const drafts = nested.map(({ value, parent }, index) =>
+  const originals = nested.map(({ value, parent }, index) =>
     parseMessage(value, { parent, index, known, conversation: key }),
   )
   // they only say which form the list has
   reader.takeFlag('recursive', 'branches')
-  const isTree = drafts.some(({ parent }) => parent !== undefined)
+  const isTree = originals.some(({ parent }) => parent !== undefined)
   return assembleConversation({
     key,
     title: reader.takeTitle('title'),
@@ -35,7 +35,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
     updated_at: reader.takeTime('updatedAt'),
     archived: reader.takeFlag('isArchived'),
     current: undefined,
-    drafts: isTree ? drafts : chainDrafts(drafts),
+    originals: isTree ? originals : chainOriginals(originals),
     rest: reader.rest(),
   })
 }
@@ -73,7 +73,10 @@ interface Place {
   conversation: string
 }
 
-function parseMessage(value: unknown, { parent, index, known, conversation }: Place): MessageDraft {
+function parseMessage(
+  value: unknown,
+  { parent, index, known, conversation }: Place,
+): OriginalMessage {
   const message = new FieldReader(value)
   if (Array.isArray(message.peek('children'))) message.take('children')
   message.takeEqual('conversationId', conversation)
@@ -91,7 +94,7 @@ function parseMessage(value: unknown, { parent, index, known, conversation }: Pl
   const isFailed = message.takeFlag('error')
   message.takeText('messageId')
   const named = message.takeLink('parentMessageId', known)
-  const draft: Omit<MessageDraft, 'rest'> = {
+  const original: Omit<OriginalMessage, 'rest'> = {
     key: keyOf(value, index),
     parent: parent ?? named,
     role: isUser ? 'user' : 'assistant',
@@ -107,5 +110,8 @@ function parseMessage(value: unknown, { parent, index, known, conversation }: Pl
     status: isFailed ? 'failed' : isUnfinished ? 'interrupted' : undefined,
     sources: linksIn([message.peek('attachments'), message.peek('webSearch')]),
   }
-  return { ...draft, rest: mergeFields(['', { content: parts.rest }], ['message', message.rest()]) }
+  return {
+    ...original,
+    rest: mergeFields(['', { content: parts.rest }], ['message', message.rest()]),
+  }
 }

@@ -5,7 +5,7 @@ import { assembleConversation } from '../parsing/assemble-conversation.ts'
 import { parseConversations } from '../parsing/conversation-list.ts'
 import { FieldReader, mergeFields } from '../parsing/field-reader.ts'
 import { isEmpty, joinTexts, listOf, textOf, type Fields } from '../parsing/foreign-values.ts'
-import { chainDrafts, type MessageDraft } from '../parsing/message-draft.ts'
+import { chainOriginals, type OriginalMessage } from '../parsing/original-message.ts'
 import { labelOf } from '../parsing/message-labels.ts'
 import type { ParsedConversation, ParseExport } from '../parsing/parsed-item.ts'
 import { takePastedTexts } from '../parsing/pasted-texts.ts'
@@ -27,8 +27,8 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
   const entries: [key: string, message: unknown][] =
     tree.size > 0 ? [...tree] : listOf(list).map((message, i) => [`#${i}`, message])
   const known = new Set(entries.map(([key, value]) => keyOf(value) ?? key))
-  const drafts = entries.map(([key, value]) => parseMessage(value, key, known))
-  const isTree = drafts.some(({ parent }) => parent !== undefined)
+  const originals = entries.map(([key, value]) => parseMessage(value, key, known))
+  const isTree = originals.some(({ parent }) => parent !== undefined)
   const title = outer.takeTitle('title') ?? chat.takeTitle('title')
   chat.takeEqual('title', title)
   const key = outer.takeText('id') ?? chat.takeText('id')
@@ -41,7 +41,7 @@ function parseConversation(fields: Fields): ParsedConversation | undefined {
     archived: outer.takeFlag('archived'),
     pinned: outer.takeFlag('pinned'),
     current: history.takeLink('currentId', known),
-    drafts: isTree ? drafts : chainDrafts(drafts),
+    originals: isTree ? originals : chainOriginals(originals),
     rest: mergeFields(
       ['', chat.rest()],
       ['outer', isChatAlone ? {} : outer.rest()],
@@ -72,7 +72,7 @@ function unrepeated(list: readonly unknown[], tree: ReadonlyMap<string, unknown>
   })
 }
 
-function parseMessage(value: unknown, key: string, known: ReadonlySet<string>): MessageDraft {
+function parseMessage(value: unknown, key: string, known: ReadonlySet<string>): OriginalMessage {
   const message = new FieldReader(value)
   const id = message.takeText('id')
   const parent = message.takeLink('parentId', known)
@@ -86,7 +86,7 @@ function parseMessage(value: unknown, key: string, known: ReadonlySet<string>): 
   const said = joinTexts([typed, ...pasted])
   const error = message.peek('error')
   const isFailed = error === true || !isEmpty(error)
-  const draft: Omit<MessageDraft, 'rest'> = {
+  const original: Omit<OriginalMessage, 'rest'> = {
     key: id ?? key,
     parent,
     role: message.takeRole('role'),
@@ -101,7 +101,7 @@ function parseMessage(value: unknown, key: string, known: ReadonlySet<string>): 
   }
   if (error === true) message.take('error')
   message.takeFlag('done')
-  return { ...draft, rest: message.rest() }
+  return { ...original, rest: message.rest() }
 }
 
 function takeThinking(message: FieldReader): string[] {

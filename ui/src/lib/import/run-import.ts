@@ -1,7 +1,7 @@
 // Runs one import: sends one request after the other and adds up their results, until everything is
 // sent or somebody stops the import.
 import { isRetryable } from '@lockstep/client'
-import type { ExportFile } from '@lockstep/imports/cutting/export-files'
+import type { ExportFile } from '@lockstep/imports/cutting/export-file'
 import { requestBatches, type RequestBatch } from '@lockstep/imports/cutting/request-batches'
 import { Fault } from '@lockstep/protocol/errors'
 import type { ImportSource } from '@lockstep/protocol/import'
@@ -44,13 +44,14 @@ export async function runImport(files: readonly ExportFile[], run: ImportRun): P
   let items = 0
   for await (const batch of requestBatches(source, files)) {
     if (stop.aborted) return false
-    const { created, updated, skipped, failed } = await sendBatch(batch, run)
+    const { created, updated, skipped, failed, incomplete = [] } = await sendBatch(batch, run)
     result.created += created
     result.updated += updated
     result.skipped += skipped
     result.failed.push(
       ...failed.map(({ item, reason }) => ({ item: renumber(item, batch.first), reason })),
     )
+    if (incomplete.length > 0) result.incomplete = [...(result.incomplete ?? []), ...incomplete]
     items += created + updated + skipped + failed.length
     progress({ result: { ...result, failed: [...result.failed] }, items, bytes: batch.bytes })
   }

@@ -3,7 +3,7 @@
 import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
-import { matchesQuery } from '../elements/text-matches.ts'
+import { matchesEveryWord } from '../elements/text-matches.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180
@@ -13,8 +13,11 @@ export class ConversationSearch {
   query = $state('')
   #results = $state.raw<readonly Summary[] | undefined>()
   #failed = $state(false)
+  #cursor = $state<string | null>(null)
+  #excerpts = $state.raw<ReadonlyMap<string, string>>(new Map())
   #request: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
+  #isLoadingMore = false
   readonly #state: () => ListState
 
   constructor(state: () => ListState) {
@@ -25,6 +28,8 @@ export class ConversationSearch {
   set(query: string): void {
     this.query = query
     this.#results = undefined
+    this.#cursor = null
+    this.#excerpts = new Map()
     this.#failed = false
     this.#request?.abort()
     clearTimeout(this.#timer)
@@ -36,11 +41,37 @@ export class ConversationSearch {
     this.#request = new AbortController()
     const { signal } = this.#request
     try {
-      const { items } = await commands.search(q, { state: this.#state(), limit: pageSize, signal })
-      if (!signal.aborted) this.#results = items
+      const cursor = this.#cursor ?? undefined
+      const options = { state: this.#state(), match: 'words', limit: pageSize, cursor } as const
+      const page = await commands.search(q, { ...options, signal })
+      if (signal.aborted) return
+      const found = page.excerpts.map(
+        ({ conversation_id, text }) => [conversation_id, text] as const,
+      )
+      this.#excerpts = new Map([...this.#excerpts, ...found])
+      this.#results = [...(this.#results ?? []), ...page.items]
+      this.#cursor = page.next_cursor
     } catch {
       if (!signal.aborted) this.#failed = true
+    } finally {
+      this.#isLoadingMore = false
     }
+  }
+
+  /** Whether the server has found more than it has sent. */
+  get hasMore(): boolean {
+    return this.#cursor !== null
+  }
+
+  loadMore(): void {
+    if (this.#isLoadingMore || !this.hasMore) return
+    this.#isLoadingMore = true
+    void this.#searchServer(this.query.trim())
+  }
+
+  /** What was found in a message of the conversation. */
+  excerptOf(conversation_id: string): string | undefined {
+    return this.#excerpts.get(conversation_id)
   }
 
   get isActive(): boolean {
@@ -60,7 +91,7 @@ export class ConversationSearch {
   get items(): SummaryView[] {
     const held = conversations
       .list(this.#state())
-      .items.filter(({ title, preview }) => matchesQuery(`${title}\n${preview}`, this.query))
+      .items.filter(({ title, preview }) => matchesEveryWord(`${title}\n${preview}`, this.query))
     if (!this.#results) return held
     const results = this.#results.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },

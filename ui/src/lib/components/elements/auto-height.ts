@@ -9,11 +9,16 @@ export const autoHeight =
   ({ focus = false }: { focus?: boolean; value?: string } = {}) =>
   (area: HTMLTextAreaElement) => {
     const fit = (): void => {
+      // While the field is measured, its surroundings keep their size. Otherwise what scrolls
+      // beside it would lose its position.
+      const frame = area.parentElement
+      frame?.style.setProperty('min-height', `${frame.offsetHeight}px`)
       area.style.setProperty('height', 'auto')
       area.style.setProperty(
         'height',
         `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`,
       )
+      frame?.style.removeProperty('min-height')
     }
     fit()
     area.addEventListener('input', fit)

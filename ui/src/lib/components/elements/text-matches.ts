@@ -7,22 +7,43 @@ export interface TextMatch {
   end: number
 }
 
-let last = { query: '', pattern: /(?!)/gu }
+/** A search asks for the same few words again and again. */
+const patterns = new Map<string, RegExp>()
+const maxPatterns = 50
 function patternOf(query: string): RegExp {
-  if (last.query !== query) last = { query, pattern: new RegExp(searchPattern(query), 'gu') }
-  return last.pattern
+  const known = patterns.get(query)
+  if (known) return known
+  if (patterns.size >= maxPatterns) patterns.clear()
+  const pattern = new RegExp(searchPattern(query), 'gu')
+  patterns.set(query, pattern)
+  return pattern
 }
 
-/** The matches in order, without overlaps. An empty query has none. */
+const wordsOf = (query: string): string[] => query.split(/\s+/u).filter((word) => word !== '')
+
+/**
+ * The matches in order, without overlaps: of the whole query, or else of its words. An empty query
+ * has none.
+ */
 export function textMatches(text: string, query: string): TextMatch[] {
   const needle = query.trim()
   if (needle === '') return []
+  const whole = occurrences(text, needle)
+  if (whole.length > 0) return whole
+  const ofWords = wordsOf(needle).flatMap((word) => occurrences(text, word))
+  const matches: TextMatch[] = []
+  for (const match of ofWords.sort((a, b) => a.start - b.start || b.end - a.end))
+    if (match.start >= (matches.at(-1)?.end ?? 0)) matches.push(match)
+  return matches
+}
+
+/** Whether the text has every word of the query, wherever. An empty query matches. */
+export const matchesEveryWord = (text: string, query: string): boolean =>
+  wordsOf(query).every((word) => occurrences(text, word).length > 0)
+
+function occurrences(text: string, needle: string): TextMatch[] {
   return Array.from(text.matchAll(patternOf(needle)), ({ index, 0: match }) => ({
     start: index,
     end: index + match.length,
   }))
 }
-
-/** Whether the text contains the query. An empty query is in every text. */
-export const matchesQuery = (text: string, query: string): boolean =>
-  query.trim() === '' || textMatches(text, query).length > 0

@@ -1,7 +1,14 @@
 // Parses the blocks of a markdown text as CommonMark defines them, with tables and task lists as on
 // GitHub. The text of paragraphs is parsed when it is shown. The invariant: a line costs what it is
 // long, times a bounded depth. Deeper nesting is text.
-import type { Block, Definition, Item, List, Table } from './blocks.ts'
+import {
+  markTask,
+  type Block,
+  type Definition,
+  type Item,
+  type List,
+  type Table,
+} from './blocks.ts'
 import {
   closesFence,
   fenceOf,
@@ -9,6 +16,7 @@ import {
   htmlKindOf,
   isRule,
   listMarkerOf,
+  mathEnds,
   mayStartBlock,
   tableAlignments,
   tableCells,
@@ -32,6 +40,7 @@ const codeIndent = 4
 type Verbatim = { start: number; lines: string[] } & (
   | { type: 'fenced'; fence: Fence; indent: number }
   | { type: 'indented' }
+  | { type: 'math'; open: string; close: string; isClosed: boolean }
   | { type: 'html'; kind: HtmlKind }
 )
 interface Paragraph {
@@ -137,6 +146,8 @@ class BlockParser {
         return true
       case 'html':
         return !line.isBlank || block.kind.end !== undefined
+      case 'math':
+        return !line.isBlank && !block.isClosed
     }
   }
   #endsFence({ fence }: Verbatim & { type: 'fenced' }): boolean {
@@ -196,6 +207,12 @@ class BlockParser {
     if (fence) {
       this.#childrenAt(height)
       this.#open.push({ type: 'fenced', start, lines: [], fence, indent: line.indent })
+      return 'whole line'
+    }
+    const close = mathEnds.get(text)
+    if (close !== undefined && !this.#mayContinueParagraph(height)) {
+      this.#childrenAt(height)
+      this.#open.push({ type: 'math', start, lines: [], open: text, close, isClosed: false })
       return 'whole line'
     }
     const kind = htmlKindOf(text)
@@ -291,6 +308,7 @@ class BlockParser {
       innermost.lines.push(line.rest)
       if (innermost.type === 'html' && innermost.kind.end?.test(line.rest))
         this.#closeTo(height - 1)
+      if (innermost.type === 'math') innermost.isClosed = line.trimmedRest === innermost.close
       return
     }
     const tip = this.#tip
@@ -342,6 +360,11 @@ class BlockParser {
       }
       case 'html':
         return { type: 'html', start, text: lines.join('\n') }
+      case 'math': {
+        const source = [block.open, ...lines].join('\n')
+        if (!block.isClosed) return { type: 'paragraph', start, text: source }
+        return { type: 'math', start, text: lines.slice(0, -1).join('\n'), source }
+      }
     }
   }
 
@@ -361,16 +384,7 @@ class BlockParser {
 }
 
 const isVerbatim = (block: Open): block is Verbatim =>
-  block.type === 'fenced' || block.type === 'indented' || block.type === 'html'
-
-/** A task begins with a box. */
-function markTask(item: Item): void {
-  const [first] = item.blocks
-  const box = first?.type === 'paragraph' ? /^\[([ xX])\][ \t]+(?=\S)/.exec(first.text) : undefined
-  if (!box || first?.type !== 'paragraph') return
-  item.isDone = box[1] !== ' '
-  first.text = first.text.slice(box[0].length)
-}
+  'lines' in block && block.type !== 'paragraph'
 
 /**
  * The blocks of `text` from the offset `from` on, where a block of the root begins. Lines end with

@@ -1,7 +1,7 @@
 // What the beginning of a line of markdown can mean. Each pattern reads a line once.
 
 /** Lines that begin otherwise start no block. */
-const maybeSpecial = /^[#`~*+_=<>\d|:-]/
+const maybeSpecial = /^[#`~*+_=<>\d|:$\\-]/
 export const mayStartBlock = (text: string): boolean => maybeSpecial.test(text)
 
 export const isRule = (text: string): boolean =>
@@ -136,3 +136,9 @@ export function tableAlignments(text: string): Alignment[] | undefined {
     return isRight ? 'right' : undefined
   })
 }
+
+/** By the line that begins a formula: the line that ends it. */
+export const mathEnds: ReadonlyMap<string, string> = new Map([
+  ['\\[', '\\]'],
+  ['$$', '$$'],
+])

@@ -10,6 +10,8 @@ export type Block =
   | { type: 'code'; start: number; text: string; info: string }
   /** Raw HTML as written. */
   | { type: 'html'; start: number; text: string }
+  /** A formula. `source` has its delimiters. */
+  | { type: 'math'; start: number; text: string; source: string }
   | { type: 'quote'; start: number; blocks: Block[] }
   | List
   | Table
@@ -46,4 +48,13 @@ export interface Row {
 export interface Definition extends LinkTarget {
   /** The offset of the paragraph that contained it. */
   at: number
+}
+
+/** A task begins with a box. */
+export function markTask(item: Item): void {
+  const [first] = item.blocks
+  const box = first?.type === 'paragraph' ? /^\[([ xX])\][ \t]+(?=\S)/.exec(first.text) : undefined
+  if (!box || first?.type !== 'paragraph') return
+  item.isDone = box[1] !== ' '
+  first.text = first.text.slice(box[0].length)
 }

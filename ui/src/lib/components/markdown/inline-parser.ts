@@ -26,6 +26,8 @@ export type Inline =
   | { type: 'address'; text: string; href: string }
   /** `text` may contain character references. */
   | ({ type: 'image'; text: string } & LinkTarget)
+  /** `source` is the formula as written, with its delimiters. */
+  | { type: 'math'; text: string; source: string; isDisplay: boolean }
   /** The source of what follows, because the text has more tokens than were asked for. */
   | { type: 'rest'; text: string }
 
@@ -46,7 +48,7 @@ interface Bracket {
   hasBracketInside: boolean
 }
 
-const plain = /[^\n\\`*_~[\]!<&:.@]+/y
+const plain = /[^\n\\`*_~[\]!<&:.@$]+/y
 const reference = /&(?:#\d{1,7}|#x[\da-f]{1,6}|[a-z][\da-z]{1,31});/iy
 const escapable = /[!-/:-@[-`{-~]/
 const addressInAngles =
@@ -54,6 +56,15 @@ const addressInAngles =
 // Values of attributes end before a `<`, so that no part of a text is tried twice.
 const tag =
   /<(?:[a-z][a-z\d-]*(?:\s+[a-z_:][\w.:-]*(?:\s*=\s*(?:"[^"<]*"|'[^'<]*'|[^\s"'=<>`]+))?)*\s*\/?|\/[a-z][a-z\d-]*\s*)>/iy
+
+/** What encloses formulas. A single `$` doesn't: it is a currency. */
+const mathMarks = [
+  { open: '\\(', close: '\\)', isDisplay: false },
+  { open: '\\[', close: '\\]', isDisplay: true },
+  { open: '$$', close: '$$', isDisplay: true },
+]
+/** What is longer isn't a formula. */
+const maxMathLength = 2_000
 
 const markedEnds = [
   ['<!--', '-->'],
@@ -107,7 +118,10 @@ class InlineParser {
       case '\n':
         return this.#parseLineEnding()
       case '\\':
-        return this.#parseEscape()
+        return this.#parseMath() ? undefined : this.#parseEscape()
+      case '$':
+        if (this.#parseMath()) return
+        break
       case '`':
         return this.#parseCode()
       case '*':
@@ -160,6 +174,18 @@ class InlineParser {
     this.#flush(end)
     this.#at = this.#pending = at
     this.#take({ type: 'break', isHard: at - end >= 2 }, at + 1)
+  }
+
+  /** The search for the end is bounded, so that a failed one costs little. */
+  #parseMath(): boolean {
+    const source = this.#text.slice(this.#at, this.#at + maxMathLength)
+    const marks = mathMarks.find(({ open }) => source.startsWith(open))
+    const end = marks ? source.indexOf(marks.close, 2) : -1
+    const text = source.slice(2, Math.max(end, 2)).trim()
+    if (!marks || text === '') return false
+    const math = { text, source: source.slice(0, end + 2), isDisplay: marks.isDisplay }
+    this.#take({ type: 'math', ...math }, this.#at + math.source.length)
+    return true
   }
 
   #parseEscape(): void {

@@ -7,6 +7,7 @@ import { tableCells } from './block-syntax.ts'
 import { decodeReferences, learnReferences } from './character-references.ts'
 import { showCode } from './code-highlighting.ts'
 import { parseInlines, type Definitions, type Inline } from './inline-parser.ts'
+import { mathNode } from './math.ts'
 import { textChunks } from '../elements/text-chunks.ts'
 import { t } from '../../texts.ts'
 
@@ -16,6 +17,7 @@ const maxInlineDepth = 30
 const blockCost = 16
 const itemCost = 6
 const codeCost = 40
+const mathCost = 40
 /** Longer text without markup is laid out in chunks. */
 const longText = 20_000
 /** Between two pauses, so many nodes are made. */
@@ -23,12 +25,19 @@ const nodesPerStep = 200
 
 type Step<T = void> = Generator<void, T>
 
+/** Each of them may be in another language, so each finds its own direction. */
+const textBlocks: ReadonlySet<string> = new Set(
+  'p h1 h2 h3 h4 h5 h6 blockquote ul ol li th td'.split(' '),
+)
+
 function createElement(
   tag: string,
   children: readonly (Node | string)[],
   attributes: Record<string, string> = {},
 ): HTMLElement {
   const element = document.createElement(tag)
+  if (textBlocks.has(tag)) element.dir = 'auto'
+  if (tag === 'pre') element.dir = 'ltr'
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value)
   element.append(...children)
   return element
@@ -106,6 +115,8 @@ function inlineNode(token: Inline): Node | string {
       return token.tag === 'a'
         ? link(decodeReferences(token.href), [])
         : createElement(token.tag, [])
+    case 'math':
+      return mathNode(token)
     case 'rest':
       return unformatted(token.text)
     case 'close':
@@ -142,7 +153,12 @@ export class BlockBuilder {
 
   /** The block as a node; undefined if there is no room for it. */
   *build(block: Block): Step<HTMLElement | undefined> {
-    if (!this.#takesPart(block.start, block.type === 'code' ? codeCost : blockCost))
+    if (
+      !this.#takesPart(
+        block.start,
+        block.type === 'code' ? codeCost : block.type === 'math' ? mathCost : blockCost,
+      )
+    )
       return undefined
     yield
     switch (block.type) {
@@ -156,6 +172,8 @@ export class BlockBuilder {
         return codeBlock(block.text, block.info)
       case 'html':
         return createElement('p', [block.text.trimEnd()])
+      case 'math':
+        return mathNode({ ...block, isDisplay: true })
       case 'quote':
         return yield* this.#addBlocks(createElement('blockquote', []), block.blocks)
       case 'list':
@@ -240,6 +258,14 @@ export class BlockBuilder {
       if (token.type === 'text' && token.text.length > longText) {
         innermost.append(...chunksOf(token.text))
         continue
+      }
+      if (token.type === 'math') {
+        yield
+        if (this.#room >= mathCost) this.#room -= mathCost
+        else {
+          innermost.append(token.source)
+          continue
+        }
       }
       const node = inlineNode(token)
       const isTooDeep = token.type === 'open' && open.length > maxInlineDepth

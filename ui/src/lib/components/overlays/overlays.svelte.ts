@@ -56,6 +56,11 @@ class Overlays {
   question = $state.raw<OpenQuestion>()
   isPaletteOpen = $state(false)
   notices = $state.raw<readonly Notice[]>([])
+
+  /** Whether something lies over the page that has the keyboard. */
+  get isOpen(): boolean {
+    return this.menu !== undefined || this.question !== undefined || this.isPaletteOpen
+  }
 }
 export const overlays = new Overlays()
 

@@ -1,4 +1,11 @@
 // Parts of a thread that few visits need. Their code is loaded when it is first needed; the page
 // also loads it ahead, for when the connection is lost later.
+import type { Message } from '@lockstep/protocol/message'
+
 export const loadMessageEditor = () => import('./MessageEditor.svelte')
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
+export const loadImportNotes = () => import('./ImportNotes.svelte')
+
+/** Whether an import left something to show beside the text of a message or conversation. */
+export const hasImportNotes = ({ sources, not_imported, imported_part }: Message['metadata']) =>
+  [sources, not_imported, imported_part].some((value) => value !== undefined)

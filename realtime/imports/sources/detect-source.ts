@@ -1,12 +1,10 @@
 // Tells from a file which product exported it. Only as much is read as the first items take, so the
 // size of the file doesn't matter.
-import { ExportCutter } from '@lockstep/imports/cutting/export-cutter'
-import type { ExportFile } from '@lockstep/imports/cutting/export-files'
-import { joinFragments } from '@lockstep/imports/cutting/fragment'
-import { importSources, type ChoosableSource } from '@lockstep/imports/sources/catalog'
-import { Fault } from '@lockstep/protocol/errors'
 import { isObject } from '@lockstep/protocol/free-form'
-import { t } from '../texts.ts'
+import { ExportCutter } from '../cutting/export-cutter.ts'
+import type { ExportFile } from '../cutting/export-file.ts'
+import { joinFragments } from '../cutting/fragment.ts'
+import type { ChoosableSource } from './catalog.ts'
 
 type SourceId = ChoosableSource['id']
 type Fields = Record<string, unknown>
@@ -37,6 +35,7 @@ const signs: readonly [SourceId, (item: Fields) => boolean][] = [
     (item) =>
       'rootMessageId' in item ||
       'sessionId' in item ||
+      (isObject(item.conversation) && Array.isArray(item.conversation.messages)) ||
       messagesOf(item.messages).some(({ from }) => typeof from === 'string'),
   ],
   [
@@ -93,24 +92,3 @@ export async function detectSource(file: ExportFile): Promise<SourceId | undefin
   }
   return undefined
 }
-
-/**
- * The product that exported the files, or `chosen` if the files don't tell. Throws a Fault if they
- * come from different products.
- */
-export async function sourceOf(files: readonly ExportFile[], chosen: SourceId): Promise<SourceId> {
-  let found: SourceId | undefined
-  for (const file of files) {
-    const source = await detectSource(file)
-    if (found && source && source !== found)
-      throw new Fault('invalid', {
-        detail: t('data.mixedSources', { first: nameOf(found), second: nameOf(source) }),
-      })
-    found ??= source
-  }
-  return found ?? chosen
-}
-
-/** The product's name. */
-export const nameOf = (source: SourceId): string =>
-  importSources.find(({ id }) => id === source)?.name ?? source

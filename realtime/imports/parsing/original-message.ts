@@ -1,13 +1,13 @@
-// A message while it is being read. A parser fills in what it understands; the rest is kept as it
-// is. `assembleThread` makes messages of the drafts.
+// A message of another product, as a parser reads it. What the parser doesn't understand stays as
+// it is, in `rest`. `assembleThread` makes messages of these.
 import type { Message } from '@lockstep/protocol/message'
 import type { Fields } from './foreign-values.ts'
 import type { SourceLink } from './source-links.ts'
 
-export interface MessageDraft {
+export interface OriginalMessage {
   /** Identifies the message within its conversation. */
   key: string
-  /** Undefined, or a key that no draft has: the message begins a thread. */
+  /** Undefined, or a key that no message has: the message begins a thread. */
   parent?: string | undefined
   role: Message['role']
   content: string
@@ -32,17 +32,17 @@ export interface MessageDraft {
 }
 
 /** For exports without parents: makes each message a child of the message before it. */
-export const chainDrafts = (drafts: readonly MessageDraft[]): MessageDraft[] =>
-  drafts.map((draft, i) => ({ ...draft, parent: drafts[i - 1]?.key }))
+export const chainOriginals = (originals: readonly OriginalMessage[]): OriginalMessage[] =>
+  originals.map((original, i) => ({ ...original, parent: originals[i - 1]?.key }))
 
-/** Gives each draft a key that no other draft has. The first one keeps a key that is repeated. */
-export function withUniqueKeys(drafts: readonly MessageDraft[]): MessageDraft[] {
+/** Gives each message a key of its own. The first one keeps a key that is repeated. */
+export function withUniqueKeys(originals: readonly OriginalMessage[]): OriginalMessage[] {
   const used = new Set<string>()
-  return drafts.map((draft, index) => {
-    let { key } = draft
+  return originals.map((original, index) => {
+    let { key } = original
     if (used.has(key)) key = `${key} ${index}`
     while (used.has(key)) key += ' '
     used.add(key)
-    return key === draft.key ? draft : { ...draft, key }
+    return key === original.key ? original : { ...original, key }
   })
 }

@@ -1,0 +1,312 @@
+// Every language, keyboard, paper and colour scheme: what a person sees and where the focus is.
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { appPages, fillAccount } from './app-pages.ts'
+import { fastReplies, sharedBrowser } from './browser-windows.ts'
+import {
+  composer,
+  listedConversation,
+  navigateTo,
+  sendMessage,
+  waitForReply,
+  waitForVisible,
+} from './user-actions.ts'
+
+const shared = sharedNodes(1, fastReplies)
+const windows = sharedBrowser()
+
+/** The tag and the accessible name of the focused element. */
+const focused = (page: Page): Promise<string> =>
+  page.evaluate(() => {
+    const element = document.activeElement
+    const name = element?.getAttribute('aria-label') ?? element?.textContent?.trim().slice(0, 30)
+    return `${element?.tagName.toLowerCase()} ${name}`
+  })
+
+test('G1: each text finds its own direction, and long words of any script stay in their place', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const hebrew = 'שלום לכולם'
+  const { id } = await alice.ask('createConversation', {
+    body: {
+      title: hebrew,
+      messages: [
+        { role: 'user', content: 'ก'.repeat(3_000) },
+        { role: 'assistant', content: `${'語'.repeat(2_000)}\n\n${'x'.repeat(2_000)}` },
+        { role: 'user', content: `${hebrew}\nEnglish after it` },
+        { role: 'assistant', content: `${hebrew}\n\nEnglish paragraph\n\n- ${hebrew}` },
+      ],
+    },
+  })
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  const messages = page.getByRole('region', { name: 'Messages' })
+  await waitForVisible(messages.getByText('English paragraph'))
+  const directionOf = (text: string) =>
+    messages
+      .getByText(text)
+      .first()
+      .evaluate((element) => getComputedStyle(element).direction)
+  expect(await directionOf('English paragraph')).toBe('ltr')
+  expect(
+    await messages
+      .getByRole('listitem')
+      .filter({ hasText: hebrew })
+      .last()
+      .evaluate((element) => getComputedStyle(element).direction),
+  ).toBe('rtl')
+  const title = page.getByRole('button', { name: `${hebrew}, rename` })
+  expect(await title.evaluate((element) => getComputedStyle(element).direction)).toBe('rtl')
+  await composer(page).fill(hebrew)
+  expect(await composer(page).evaluate((area) => getComputedStyle(area).direction)).toBe('rtl')
+  const tooWide = await messages.evaluate((region) => region.scrollWidth - region.clientWidth)
+  expect(tooWide).toBeLessThanOrEqual(0)
+})
+
+test('G2: the Enter that ends a composition sends nothing', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/new', { person: alice })
+  await composer(page).fill('にほん')
+  for (const init of [{ isComposing: true }, { keyCode: 229 }])
+    await composer(page).evaluate((area, more) => {
+      const options = { key: 'Enter', bubbles: true, cancelable: true, ...more }
+      area.dispatchEvent(new KeyboardEvent('keydown', options))
+    }, init)
+  expect(await composer(page).inputValue()).toBe('にほん')
+  expect(new URL(page.url()).pathname).toBe('/app/new')
+  await composer(page).press('Enter')
+  await page.waitForURL(/\/app\/c\//)
+})
+
+/** A conversation with so many messages that a page of the server doesn't hold them. */
+async function longConversation(person: Awaited<ReturnType<typeof signUp>>): Promise<string> {
+  const { id } = await person.ask('createConversation', {
+    body: {
+      title: 'Long',
+      messages: Array.from({ length: 260 }, (_, at) => ({
+        role: at % 2 ? ('assistant' as const) : ('user' as const),
+        content: at === 40 ? 'The blue heron stands there' : `Message ${at + 1}`,
+      })),
+    },
+  })
+  return id
+}
+
+test('G3, G5: the first message can be reached, and paper shows the whole thread and nothing to press', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const id = await longConversation(alice)
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  const messages = page.getByRole('region', { name: 'Messages' })
+  await waitForVisible(messages.getByText('Message 260', { exact: true }))
+  await messages.hover()
+  await page.mouse.wheel(0, -800)
+  await page.getByRole('button', { name: 'First message' }).click()
+  await waitForVisible(messages.getByText('Message 1', { exact: true }))
+  expect(await focused(page)).toMatch(/^li /)
+
+  await page.emulateMedia({ media: 'print' })
+  await expect.poll(() => messages.getByRole('article').count()).toBe(260)
+  expect(await page.getByRole('complementary').isVisible()).toBe(false)
+  expect(await composer(page).isVisible()).toBe(false)
+  expect(await page.getByRole('button').filter({ visible: true }).count()).toBeLessThanOrEqual(1)
+  const height = await page.evaluate(() => document.documentElement.scrollHeight)
+  expect(height).toBeGreaterThan(260 * 20)
+  expect((await page.pdf()).length).toBeGreaterThan(10_000)
+})
+
+test('G3: in forced colours, what has an edge keeps one', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/new', {
+    person: alice,
+    forcedColors: 'active',
+  })
+  await waitForVisible(composer(page))
+  const edges = await page.evaluate(() =>
+    ['.composer', '.search', '.chip'].map(
+      (name) => getComputedStyle(document.querySelector(name)!).borderTopStyle,
+    ),
+  )
+  expect(edges).toEqual(['solid', 'solid', 'solid'])
+})
+
+test('G3: at 768 pixels nothing leaves its card, on any page', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const ids = await fillAccount(alice)
+  const page = await windows.open(shared.node.url, '/app', {
+    person: alice,
+    viewport: { width: 768, height: 1024 },
+  })
+  for (const { name, path, ready } of appPages(ids)) {
+    await navigateTo(page, path)
+    await waitForVisible(ready(page))
+    const leaving = await page.evaluate(() => {
+      const isClipped = (element: Element) => {
+        for (let at: Element | null = element; at; at = at.parentElement)
+          if (getComputedStyle(at).overflowX !== 'visible' && at.id !== 'main') return true
+        return false
+      }
+      const main = document.querySelector('#main')!.getBoundingClientRect()
+      return [...document.querySelectorAll('#main *')]
+        .filter((element) => element.checkVisibility() && !element.closest('.visually-hidden, svg'))
+        .filter((element) => {
+          const box = element.getBoundingClientRect()
+          if (box.width === 0 || isClipped(element)) return false
+          const card = element.parentElement!.closest('.card, .panel, section, li, main')!
+          const frame = card.getBoundingClientRect()
+          return box.right > Math.min(frame.right, main.right) + 1 || box.left < frame.left - 9
+        })
+        .map((element) => `${element.tagName}.${element.className} ${element.textContent}`)
+        .map((text) => text.slice(0, 80))
+    })
+    expect([name, leaving]).toEqual([name, []])
+  }
+})
+
+test('G4: lists move by arrow keys, the composer is near, and the focus never falls out of the page', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const ids = await fillAccount(alice)
+  for (let at = 0; at < 30; at++)
+    await alice.ask('createConversation', { body: { title: `Chat ${at}` } })
+  const page = await windows.open(shared.node.url, `/app/c/${ids.conversationId}`, {
+    person: alice,
+  })
+  await waitForVisible(page.getByText('Sow a little every two weeks').first())
+  await page.getByRole('searchbox').focus()
+  await page.keyboard.press('ArrowDown')
+  const first = await focused(page)
+  expect(first).toMatch(/^a /)
+  await page.keyboard.press('ArrowDown')
+  expect(await focused(page)).not.toBe(first)
+  await page.keyboard.press('ArrowUp')
+  expect(await focused(page)).toBe(first)
+  let stops = 0
+  while (!(await focused(page)).startsWith('textarea') && stops < 100) {
+    await page.keyboard.press('Tab')
+    stops += 1
+  }
+  expect(stops).toBeLessThan(25)
+
+  // the editor, the versions and the title give the focus back
+  await page.getByRole('button', { name: 'Edit', exact: true }).last().click()
+  await page.getByRole('textbox', { name: 'Edit the message' }).press('Escape')
+  await expect.poll(() => focused(page)).toBe('button Edit')
+  await page.getByRole('button', { name: 'Regenerate' }).last().click()
+  await waitForVisible(page.getByLabel('Version 2 of 2'))
+  await waitForReply(page)
+  await page.getByRole('button', { name: 'Earlier version' }).click()
+  await waitForVisible(page.getByLabel('Version 1 of 2'))
+  expect(await focused(page)).toBe('button Earlier version')
+})
+
+test('G4: Stop and Escape end a reply, and the focus stays in the composer', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await windows.open(shared.node.url, '/app/new', { person: alice })
+  for (const stop of ['button', 'Escape']) {
+    await sendMessage(page, '/demo code rate 4')
+    await waitForVisible(page.getByTestId('streaming'))
+    if (stop === 'Escape') await page.keyboard.press('Escape')
+    else await page.getByRole('button', { name: 'Stop the reply' }).click()
+    await waitForVisible(page.getByText('Stopped').last())
+    await expect.poll(() => focused(page)).toBe('textarea Message')
+    await waitForVisible(page.getByRole('button', { name: 'Send' }))
+    await page.waitForURL(/\/app\/c\//)
+  }
+})
+
+test('G5: the thread stays at its end while the composer grows and a reply is written', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const id = await longConversation(alice)
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  const messages = page.getByRole('region', { name: 'Messages' })
+  await waitForVisible(messages.getByText('Message 260', { exact: true }))
+  const rest = () =>
+    messages.evaluate(({ scrollHeight, scrollTop, clientHeight }) =>
+      Math.round(scrollHeight - scrollTop - clientHeight),
+    )
+  for (let line = 0; line < 8; line++) {
+    await composer(page).pressSequentially('some words in a line')
+    await page.keyboard.press('Shift+Enter')
+    await expect.poll(rest).toBeLessThanOrEqual(24)
+  }
+  expect(await page.getByRole('button', { name: 'Latest' }).count()).toBe(0)
+  await composer(page).fill('/demo markdown')
+  await composer(page).press('Enter')
+  await waitForReply(page)
+  await expect.poll(rest).toBeLessThanOrEqual(24)
+})
+
+test('G6: a search hit opens at its message, also far back', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await longConversation(alice)
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await waitForVisible(listedConversation(page, 'Long'))
+  await page.getByRole('searchbox').fill('blue heron')
+  await listedConversation(page, 'Long').click()
+  const match = page.getByRole('region', { name: 'Messages' }).getByText('The blue heron')
+  await waitForVisible(match)
+  await expect
+    .poll(() =>
+      match.evaluate((element) => {
+        const { top, bottom } = element.getBoundingClientRect()
+        return top > 0 && bottom < innerHeight
+      }),
+    )
+    .toBe(true)
+})
+
+test('G6: several words mean AND, a row shows what was found, and more hits than a page can be reached', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const messages = (...contents: string[]) =>
+    contents.map((content) => ({ role: 'user' as const, content }))
+  const body = (title: string, ...contents: string[]) => ({
+    body: { title, messages: messages(...contents) },
+  })
+  await alice.ask(
+    'createConversation',
+    body('Both', 'A **heron** is', 'and blue it was', 'The end'),
+  )
+  await alice.ask('createConversation', body('Blue in the title', 'A heron stands there', 'End'))
+  await alice.ask('createConversation', body('Only one', 'A heron', 'The end'))
+  for (let at = 0; at < 95; at++)
+    await alice.ask('createConversation', body(`Common ${at}`, 'needle'))
+  const page = await windows.open(shared.node.url, '/app', { person: alice })
+  await page.getByRole('searchbox').fill('heron blue')
+  await waitForVisible(listedConversation(page, 'Both'))
+  await waitForVisible(listedConversation(page, 'Blue in the title'))
+  await expect.poll(() => page.getByRole('complementary').getByRole('listitem').count()).toBe(2)
+  await waitForVisible(
+    listedConversation(page, 'Blue in the title').locator('mark', { hasText: 'heron' }),
+  )
+  await page.getByRole('searchbox').fill('needle')
+  await waitForVisible(listedConversation(page, 'Common 94'))
+  await expect
+    .poll(async () => {
+      await page.getByRole('complementary').getByRole('listitem').last().scrollIntoViewIfNeeded()
+      return page.getByRole('complementary').getByRole('listitem').count()
+    })
+    .toBe(95)
+})
+
+test('G8: formulas are rendered when first needed, under the unchanged policy; currency is none', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const content = [
+    'Inline \\(a^2 + b^2 = c^2\\) and',
+    '\\[\\int_0^1 x\\,dx = \\frac12\\]',
+    '$$\\sqrt{2}$$',
+    'It costs $5, or $$6 for two. `\\(code\\)` stays, and \\(\\undefinedmacro\\) is readable.',
+  ].join('\n\n')
+  const { id } = await alice.ask('createConversation', {
+    body: { messages: [{ id: newId(), role: 'assistant', content }] },
+  })
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  await expect.poll(() => page.locator('.math .katex').count()).toBe(3)
+  await waitForVisible(page.getByText('It costs $5, or $$6 for two.'))
+  await waitForVisible(page.getByText('\\(code\\)'))
+  await waitForVisible(page.getByText('\\(\\undefinedmacro\\)'))
+  const font = await page
+    .locator('.katex .mord')
+    .first()
+    .evaluate((element) => getComputedStyle(element).fontFamily)
+  expect(font).toContain('KaTeX')
+})

@@ -1,0 +1,9 @@
+// Keys that belong to an input method: the Enter that ends a composition chooses a word and must
+// not send. Safari reports that Enter after the composition has ended; only its key code, which
+// exists for this, tells.
+
+/** `KeyboardEvent.keyCode` of a key that an input method has processed. */
+const PROCESSED = 229
+
+export const isComposing = (event: KeyboardEvent): boolean =>
+  event.isComposing || event.keyCode === PROCESSED

@@ -1,0 +1,57 @@
+// The focus never falls out of the page. When the focused element disappears or can no longer have
+// the focus, what is next to it gets it. A reader who clicks beside everything takes the focus away
+// on purpose; that stays as it is.
+
+const tabbable =
+  'a[href]:not([tabindex="-1"]), button:not(:disabled, [tabindex="-1"]), textarea, input, [tabindex="0"]'
+
+const isLost = (): boolean =>
+  document.activeElement === null || document.activeElement === document.body
+
+const canHaveFocus = (element: HTMLElement): boolean =>
+  element.isConnected && !element.matches(':disabled') && element.checkVisibility()
+
+/** What is nearest to a place in the page that still exists. */
+function nearest(ancestors: readonly HTMLElement[]): HTMLElement | undefined {
+  for (const ancestor of ancestors) {
+    if (!ancestor.isConnected || ancestor === document.body) continue
+    if (ancestor.matches('[tabindex]')) return ancestor
+    const inside = [...ancestor.querySelectorAll<HTMLElement>(tabbable)].find(canHaveFocus)
+    if (inside) return inside
+  }
+  return undefined
+}
+
+/** Returns the function that ends it. */
+export function guardFocus(): () => void {
+  /** The focused element and what it is in, innermost first. */
+  let path: HTMLElement[] = []
+  const remember = ({ target }: FocusEvent): void => {
+    path = []
+    for (let at = target; at instanceof HTMLElement; at = at.parentElement) path.push(at)
+  }
+  const forget = (): void => {
+    path = []
+  }
+  const check = (): void => {
+    const [focused, ...ancestors] = path
+    if (!isLost() || !focused || canHaveFocus(focused)) return
+    path = []
+    nearest(ancestors)?.focus({ preventScroll: true })
+  }
+  const observer = new MutationObserver(check)
+  const attributeFilter = ['disabled', 'hidden']
+  observer.observe(document.body, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter,
+  })
+  document.addEventListener('focusin', remember)
+  document.addEventListener('pointerdown', forget)
+  return () => {
+    observer.disconnect()
+    document.removeEventListener('focusin', remember)
+    document.removeEventListener('pointerdown', forget)
+  }
+}
