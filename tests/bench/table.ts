@@ -1,4 +1,20 @@
-// Percentiles and tables for the measurements of a run.
+// Percentiles and tables for the measurements of a run. Each table is printed, and also written to
+// the file that LOCKSTEP_BENCH_TABLES names, for programs.
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+
+export interface Table {
+  title: string
+  rows: readonly Record<string, string | number>[]
+}
+
+/** The tables that a run has written to a file, in order. */
+export const readTables = (file: string): Table[] =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Table)
+    : []
 
 /** The value below which a share of the samples lies, in the unit of the samples. */
 export function percentile(samples: readonly number[], share: number): number {
@@ -27,7 +43,9 @@ export function printTimes(title: string, rows: readonly Timed[]): void {
 }
 
 /** Prints rows with the same columns. */
-export function print(title: string, rows: readonly Record<string, string | number>[]): void {
+export function print(title: string, rows: Table['rows']): void {
+  const file = process.env.LOCKSTEP_BENCH_TABLES
+  if (file) appendFileSync(file, `${JSON.stringify({ title, rows } satisfies Table)}\n`)
   const columns = Object.keys(rows[0] ?? {})
   const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column])))]
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)))

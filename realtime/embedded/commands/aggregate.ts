@@ -38,10 +38,7 @@ export const aggregate: CommandDefinition = {
       return openCursor(request, ns, stream, { batchSize, stream })
     }
     if (name === undefined)
-      throw refusal(
-        'InvalidNamespace',
-        "{aggregate: 1} is not valid for this pipeline; only '$changeStream' can start it here",
-      )
+      throw refusal('NotImplemented', 'an aggregation without a collection is not supported')
     const allowDiskUse = isTrue(command.get('allowDiskUse'))
     const pipeline = parsePipeline(stages, variablesOf(command), allowDiskUse)
     const collection = engine.catalog.find(db, name)

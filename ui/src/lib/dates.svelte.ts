@@ -58,11 +58,14 @@ export function dayText(iso: string): string {
 export const timeText = (iso: string): string =>
   format({ hour: 'numeric', minute: '2-digit' }).format(new Date(iso))
 
-/** The shortest clear form: a time for today, a weekday for the past week, otherwise a date. */
+/** The shortest clear form: "5m" or "3h" for today, a weekday or a date. Empty for just now. */
 export function shortText(iso: string): string {
   const days = daysAgo(iso)
   const at = new Date(iso)
-  if (days <= 0) return timeText(iso)
+  const minutes = Math.floor((now.getTime() - at.getTime()) / 60_000)
+  if (minutes < 1) return ''
+  if (minutes < 60) return inUnit(minutes, 'minute')
+  if (days <= 0) return inUnit(Math.floor(minutes / 60), 'hour')
   if (days < 7) return format({ weekday: 'short' }).format(at)
   if (at.getFullYear() === now.getFullYear())
     return format({ day: 'numeric', month: 'short' }).format(at)
@@ -73,7 +76,7 @@ export function shortText(iso: string): string {
 export const fullText = (iso: string): string =>
   format({ dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso))
 
-const inUnit = (value: number, unit: 'second' | 'minute', digits = 0): string =>
+const inUnit = (value: number, unit: 'second' | 'minute' | 'hour', digits = 0): string =>
   new Intl.NumberFormat(formatLanguage(), {
     style: 'unit',
     unit,

@@ -3,6 +3,7 @@
 // default.
 import { createSubscriber } from 'svelte/reactivity'
 import type { Json, JsonObject } from '@lockstep/protocol/free-form'
+import { hasArrived } from './arrivals.svelte.ts'
 import { engine } from './engine.ts'
 
 const track = createSubscriber((update) => engine.preferences.subscribe(update))
@@ -12,10 +13,10 @@ export type Theme = (typeof themes)[number]
 const densities = ['comfortable', 'compact'] as const
 export type Density = (typeof densities)[number]
 
-/** Read marks that are kept one by one; older conversations fall under the common `since`. */
+/** So many read marks are kept. */
 const maxReadMarks = 300
-/** In characters. All preferences together may have 64 KB, so a longer draft isn't saved. */
-export const maxDraftLength = 6000
+/** Conversations whose picked version is remembered. */
+const maxShownVersions = 100
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -29,8 +30,16 @@ const oneOf = <Name extends string>(
   fallback: Name,
 ): Name => names.find((name) => name === value) ?? fallback
 
+/** What decides whether somebody or something else wrote since the user looked. */
+interface ReadableConversation {
+  id: string
+  /** When it is marked: how many of its messages the user has seen or written. */
+  message_count: number
+}
+
 class Preferences {
-  /** The mutation ids of unsent changes that the page makes by itself: drafts and read marks. */
+  /** The mutation ids of unsent changes that the page makes by itself: read marks and picked
+   * versions. */
   readonly #automatic = new Set<string>()
 
   get value(): JsonObject {
@@ -92,42 +101,53 @@ class Preferences {
     void outcome.then(() => this.#automatic.delete(mutation_id))
   }
 
-  /** `id`: a conversation's, or `new`. */
-  draft(id: string): string {
-    const draft = objectAt(this.value, 'drafts')[id]
-    return typeof draft === 'string' ? draft : ''
+  /** Drafts that an earlier version kept here, by their place. */
+  get oldDrafts(): Readonly<Record<string, string>> {
+    const texts = Object.entries(objectAt(this.value, 'drafts'))
+    return Object.fromEntries(
+      texts.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    )
   }
 
-  saveDraft(id: string, text: string): void {
-    if (text === this.draft(id) || text.length > maxDraftLength) return
-    this.#updateAutomatically({ drafts: { [id]: text === '' ? null : text } })
+  forgetOldDraft(place: string): void {
+    this.#updateAutomatically({ drafts: { [place]: null } })
+  }
+
+  /** The version of a message that the reader has picked in a conversation, on whichever device. */
+  shownVersion(conversation_id: string): string | undefined {
+    const picked = objectAt(this.value, 'shown_versions')[conversation_id]
+    return typeof picked === 'string' ? picked : undefined
+  }
+
+  /** Null: the newest thread is shown. */
+  showVersion(conversation_id: string, message_id: string | null): void {
+    if (message_id === (this.shownVersion(conversation_id) ?? null)) return
+    const shown: JsonObject = { [conversation_id]: message_id }
+    const others = Object.keys(objectAt(this.value, 'shown_versions')).sort()
+    // The ids of conversations rise with time: the oldest ones go.
+    for (const id of others.slice(0, Math.max(0, others.length + 1 - maxShownVersions)))
+      if (id !== conversation_id) shown[id] = null
+    this.#updateAutomatically({ shown_versions: shown })
   }
 
   /** Whether messages came that no device of the user has shown. */
-  isUnread(conversation: { id: string; message_count: number; updated_at: string }): boolean {
+  isUnread(conversation: ReadableConversation): boolean {
     const read = objectAt(this.value, 'read')
     const seen = objectAt(read, 'counts')[conversation.id]
     if (typeof seen === 'number') return conversation.message_count > seen
-    const since = typeof read.since === 'string' ? read.since : engine.account.user?.created_at
-    return since !== undefined && conversation.message_count > 0 && conversation.updated_at > since
+    return hasArrived(conversation.id)
   }
 
-  markRead(conversation: { id: string; message_count: number; updated_at: string }): void {
-    if (!this.isUnread(conversation)) return
-    const counts: JsonObject = { [conversation.id]: conversation.message_count }
-    const marks = Object.keys(objectAt(objectAt(this.value, 'read'), 'counts'))
-    if (marks.length < maxReadMarks) return this.#updateAutomatically({ read: { counts } })
-    // Everything up to now counts as read from here on, the marks start anew.
-    for (const id of marks) if (id !== conversation.id) counts[id] = null
-    this.#updateAutomatically({ read: { since: conversation.updated_at, counts } })
-  }
-
-  /** Everything is read. */
-  markAllRead(now: string): void {
-    const counts: JsonObject = {}
-    for (const id of Object.keys(objectAt(objectAt(this.value, 'read'), 'counts')))
-      counts[id] = null
-    this.update({ read: { since: now, counts } })
+  markRead(conversation: ReadableConversation): void {
+    const { id, message_count } = conversation
+    const marked = objectAt(objectAt(this.value, 'read'), 'counts')
+    if (marked[id] === message_count) return
+    const counts: JsonObject = { [id]: message_count }
+    // The oldest marks go first. A chat without a mark counts as read.
+    const others = Object.keys(marked).filter((other) => other !== id)
+    for (const other of others.slice(0, Math.max(0, others.length - maxReadMarks + 1)))
+      counts[other] = null
+    this.#updateAutomatically({ read: { counts } })
   }
 }
 export const preferences = new Preferences()
