@@ -1,11 +1,12 @@
 // Threads of a conversation in which some messages are versions of others (`replaces`: regenerate,
-// edit and resend). All messages stay in one list, ordered by position.
+// edit and resend) or continue an older version (`follows`). All messages stay in one list, ordered
+// by position.
 //
 // The invariant: two versions of a message follow the same message, and the messages after the
 // older version don't belong to the thread of the newer one.
 import type { Message } from './message.ts'
 
-type Link = Pick<Message, 'id' | 'position' | 'replaces'>
+export type Link = Pick<Message, 'id' | 'position' | 'replaces' | 'follows'>
 
 /**
  * The first version of `message`: its thread branches off there. If `byId` lacks an earlier
@@ -20,20 +21,39 @@ function firstVersion<M extends Link>(message: M, byId: ReadonlyMap<string, M>):
   }
 }
 
+/** How messages follow each other. `messages` are ordered by position. */
+export function threadsIn<M extends Link>(messages: readonly M[]) {
+  const byId = new Map(messages.map((message) => [message.id, message]))
+  const byPosition = new Map(messages.map((message) => [message.position, message]))
+  const first = (message: M): M => firstVersion(message, byId)
+  return {
+    /** The first version of a message. */
+    first,
+    /**
+     * The message before a message in its thread: the one that its first version continues.
+     * Undefined at the beginning of the thread or of the window.
+     */
+    before(message: M): M | undefined {
+      const { follows, position } = first(message)
+      if (follows === undefined) return byPosition.get(position - 1)
+      const followed = byId.get(follows)
+      return followed && followed.position < position ? followed : undefined
+    },
+  }
+}
+
 /**
  * The thread that ends with `tip` (default: the newest message), oldest message first. Before each
- * message comes the message that was the newest one when its first version was written. `messages`
- * are ordered by position. In a window, the thread begins where the window does.
+ * message comes the one that its first version continues. `messages` are ordered by position. In a
+ * window, the thread begins where the window does.
  */
 export function branchOf<M extends Link>(
   messages: readonly M[],
   tip: M | undefined = messages.at(-1),
 ): M[] {
-  const byId = new Map(messages.map((message) => [message.id, message]))
-  const byPosition = new Map(messages.map((message) => [message.position, message]))
+  const { before } = threadsIn(messages)
   const branch: M[] = []
-  for (let next = tip; next; next = byPosition.get(firstVersion(next, byId).position - 1))
-    branch.push(next)
+  for (let next = tip; next; next = before(next)) branch.push(next)
   return branch.reverse()
 }
 

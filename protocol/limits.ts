@@ -25,6 +25,7 @@ export const limits = {
   messagesPerConversation: 100_000,
   conversationsPerUser: 100_000,
   sessionsPerUser: 100,
+  draftsPerUser: 1_000,
   frameBytes: 2 * 1024 * 1024,
   handshakeBytes: 16 * 1024,
   changeBytes: 4 * 1024 * 1024,

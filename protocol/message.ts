@@ -26,6 +26,12 @@ export const Message = z
     replaces: Uuid.nullable().describe(
       'The message that this one is another version of (regenerate, edit and resend)',
     ),
+    /**
+     * Its author was shown an older version of the thread: it isn't the message before by position.
+     */
+    follows: Uuid.optional().describe(
+      'The message that this one continues, if that is not the one before it by position',
+    ),
     created_at: Time.describe('When the message was written'),
     updated_at: Time.describe('When the message last changed'),
     metadata: FreeForm,
@@ -49,6 +55,9 @@ export const MessageInput = z
     replaces: Uuid.nullable()
       .optional()
       .describe('The message that this one is another version of'),
+    follows: Uuid.nullable()
+      .optional()
+      .describe('The message that this one continues, if that is not the newest one'),
     version: Version.optional().describe('The version that the message must have, for an edit'),
     created_at: Time.optional().describe('When the message was written; default now'),
     metadata: FreeForm.optional(),

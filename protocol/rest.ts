@@ -13,16 +13,12 @@ import {
   Username,
 } from './account.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
-import { Epoch, Seq } from './cursor.ts'
-import {
-  Conversation,
-  ConversationCreate,
-  ConversationUpdate,
-  Rewind,
-  Summary,
-} from './conversations.ts'
+import { Epoch } from './cursor.ts'
+import { Conversation, ConversationCreate, Rewind, Summary } from './conversations.ts'
+import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult, ImportState } from './import.ts'
+import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
@@ -46,46 +42,11 @@ export interface Route {
   media?: 'text/markdown'
 }
 
-const limit = (fallback: number, max: number) =>
-  z.coerce.number().int().min(1).max(max).default(fallback).describe('How many items at most')
-const cursor = z.string().max(1000).optional().describe('`next_cursor` of the page before')
-const before = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .optional()
-  .describe('Only messages before this position')
-const at = { epoch: Epoch, seq: Seq }
-const page = <T extends z.ZodType>(item: T) =>
-  z.object({
-    items: z.array(item).describe('One page'),
-    next_cursor: z.string().nullable().describe('The `cursor` of the next page; null at the end'),
-  })
-const id = z.strictObject({ id: Uuid.describe('The id of the entity') })
 const signedIn = z.object({
   user: User.describe('The user who is signed in'),
   session: Session.describe('The session of this browser or program'),
 })
 const conversation = Conversation.extend(at)
-
-/** Accepts a conversation as a GET returned it. Fields that a client may not set are ignored. */
-const ConversationPut = ConversationUpdate.extend({
-  ...Object.fromEntries(
-    [
-      'id',
-      'user_id',
-      'message_count',
-      'preview',
-      'has_more',
-      'created_at',
-      'updated_at',
-      'deleted_at',
-      'version',
-      'epoch',
-      'seq',
-    ].map((name) => [name, ReadOnly]),
-  ),
-})
 
 export const routes = {
   register: {
@@ -162,6 +123,34 @@ export const routes = {
     body: FreeForm,
     status: 200,
     answer: Preferences.extend(at),
+  },
+  listDrafts: {
+    ...routePaths.listDrafts,
+    summary: 'Texts that were typed and not sent, ordered by id',
+    query: z.strictObject({ limit: limit(50, 200), cursor }),
+    status: 200,
+    answer: page(Draft),
+  },
+  getDraft: {
+    ...routePaths.getDraft,
+    summary: 'One draft',
+    params: id,
+    status: 200,
+    answer: Draft,
+  },
+  putDraft: {
+    ...routePaths.putDraft,
+    summary: 'Write a draft, or a piece of it; 201 when it is new',
+    params: id,
+    body: DraftWrite,
+    status: 200,
+    answer: DraftPosition,
+  },
+  deleteDraft: {
+    ...routePaths.deleteDraft,
+    summary: 'Remove a draft; nothing of it is kept',
+    params: id,
+    status: 204,
   },
   listSessions: {
     ...routePaths.listSessions,

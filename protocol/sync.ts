@@ -2,6 +2,7 @@
 // in all namespaces.
 import * as z from 'zod'
 import { WireChange } from './change.ts'
+import type { DraftNotice } from './drafts.ts'
 import { Cursor, Epoch, Seq, Version } from './cursor.ts'
 import { Problem } from './problem.ts'
 import { limits } from './limits.ts'
@@ -128,5 +129,6 @@ export interface ServerEvents {
   head: (payload: Head) => void
   delta: (payload: Delta) => void
   presence: (payload: Presence) => void
+  draft: (payload: DraftNotice) => void
   draining: (payload: Draining) => void
 }

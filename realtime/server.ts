@@ -6,12 +6,14 @@ import { createAgents, type Agents, type AgentsDeps } from './agents/agents.ts'
 import { newId } from '@lockstep/protocol/ids'
 import { createOriginCheck, onlyHttps } from './auth/origin.ts'
 import { createProxyTrust } from './auth/proxy-trust.ts'
+import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
@@ -28,6 +30,7 @@ import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
+import { draftHandlers } from './http/draft-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
@@ -121,17 +124,24 @@ export async function startServer(
       logger,
     })
     const passwords = createPasswords(options.passwordCost)
+    const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
-    const account = createAccount({ database, log, sessions, passwords, limits, devices })
+    const account = createAccount({
+      ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+    })
     const quota = createConversationQuota(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
+    const drafts = createDrafts({
+      database,
+      changed: (user_id, notice) => late.gateway?.draft(user_id, notice),
+    })
     const agents = createAgents({
       database,
       log,
@@ -184,6 +194,7 @@ export async function startServer(
           providers: oidc ? [oidc.link] : [],
         }),
         ...preferencesHandlers(preferences),
+        ...draftHandlers(drafts),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),

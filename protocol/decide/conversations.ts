@@ -39,14 +39,14 @@ export type DecideConversation<Name extends DecidedConversationCommand> = (
 ) => ConversationDecision | undefined
 
 /**
- * Ids of the messages that a command edits or that its new messages replace. An id may also be that
- * of a new message.
+ * Ids of the messages that a command edits or that its new messages replace or follow. An id may
+ * also be that of a new message.
  */
 export function namedMessages(inputs: readonly MessageInput[] = []): string[] {
   return [
     ...new Set(
-      inputs.flatMap(({ id, replaces }) =>
-        [id, replaces].filter((name) => typeof name === 'string'),
+      inputs.flatMap(({ id, replaces, follows }) =>
+        [id, replaces, follows].filter((name) => typeof name === 'string'),
       ),
     ),
   ]
@@ -261,8 +261,13 @@ function mergeInputs(
       messages.push(edited)
       replaced.push(present)
     } else {
-      if (input.replaces && !known.has(input.replaces))
-        throw invalid(`messages.${index}.replaces`, 'must name a message of this conversation')
+      for (const name of ['replaces', 'follows'] as const) {
+        const named = input[name]
+        if (named && !known.has(named))
+          throw invalid(`messages.${index}.${name}`, 'must name a message of this conversation')
+      }
+      if (input.replaces && input.follows)
+        throw invalid(`messages.${index}.follows`, 'must be absent if the message replaces another')
       const added = addition(input, ++position, context)
       known.set(added.id, added)
       messages.push(added)
@@ -296,6 +301,7 @@ function addition(input: MessageInput, position: number, context: DecisionContex
     version: 1,
     status: input.status ?? 'complete',
     replaces: input.replaces ?? null,
+    ...(input.follows && { follows: input.follows }),
     created_at: input.created_at ?? context.at,
     updated_at: context.at,
     metadata: mergedMetadata({}, input.metadata ?? {}),

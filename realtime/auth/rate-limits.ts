@@ -20,6 +20,8 @@ export interface RateLimitRules {
   guessesPerAddress: RateLimitRule
   /** New accounts from one address. */
   signUps: RateLimitRule
+  /** New names of one account. */
+  renames: RateLimitRule
   /** An account is known at an address for this long after a sign-in there. */
   known: Pick<RateLimitRule, 'seconds'>
 }
@@ -29,6 +31,7 @@ const defaultRules: RateLimitRules = {
   guessesPerAccount: { points: 50, seconds: 15 * 60 },
   guessesPerAddress: { points: 100, seconds: 15 * 60 },
   signUps: { points: 1_000, seconds: 60 * 60 },
+  renames: { points: 5, seconds: 24 * 60 * 60 },
   known: { seconds: 14 * 24 * 60 * 60 },
 }
 
@@ -61,13 +64,15 @@ export interface RateLimits {
   rememberAddress(account: string, address: string): Promise<void>
   /** Throws `rate_limited` if too many accounts have been made from the address. */
   countSignUp(address: string): Promise<void>
+  /** Throws `rate_limited` if the account has been renamed too often. */
+  countRename(user_id: string): Promise<void>
 }
 
 export function createRateLimits(
   rules: Partial<RateLimitRules> = {},
   createLimiter: LimiterFactory = inMemory,
 ): RateLimits {
-  const { guesses, guessesPerAccount, guessesPerAddress, signUps, known } = {
+  const { guesses, guessesPerAccount, guessesPerAddress, signUps, renames, known } = {
     ...defaultRules,
     ...rules,
   }
@@ -75,6 +80,7 @@ export function createRateLimits(
   const perAccount = new Attempts(createLimiter('guesses-per-account', guessesPerAccount))
   const perAddress = new Attempts(createLimiter('guesses-per-address', guessesPerAddress))
   const signUpLimiter = createLimiter('sign-ups', signUps)
+  const renameLimiter = createLimiter('renames', renames)
   const knownPairs = createLimiter('known', {
     points: Number.MAX_SAFE_INTEGER,
     seconds: known.seconds,
@@ -112,6 +118,10 @@ export function createRateLimits(
     rememberAddress: (account, address) => rememberPair(keysOf(account, address).pair),
     async countSignUp(address) {
       const refusal = await takePoint(signUpLimiter, networkOf(address))
+      if (refusal) throw refusal
+    },
+    async countRename(user_id) {
+      const refusal = await takePoint(renameLimiter, user_id)
       if (refusal) throw refusal
     },
   }

@@ -5,6 +5,7 @@ import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/ac
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { limits as most } from '@lockstep/protocol/limits'
+import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
@@ -36,7 +37,10 @@ export interface AccountUseCases extends SignIn {
    * meanwhile.
    */
   me(caller: Caller): Promise<SignInResult & AtHead>
-  /** Throws `username_taken`. */
+  /**
+   * Faults: `username_taken`, `invalid_credentials` if the sign-in was more than 10 minutes ago,
+   * `rate_limited` after five renames in a day.
+   */
   rename(context: CommandContext, username: string): Promise<User>
   /**
    * Changes the password and revokes the other sessions. Faults: `invalid_credentials`,
@@ -72,10 +76,11 @@ export function createAccount(deps: {
   log: Log
   sessions: Sessions
   passwords: Passwords
+  passwordRules: PasswordRules
   limits: RateLimits
   devices: SessionSockets
 }): AccountUseCases {
-  const { database, log, passwords, limits, devices } = deps
+  const { database, log, passwords, passwordRules, limits, devices } = deps
   const accountLog = createAccountLog(log)
   const deletion = createAccountDeletion(deps)
 
@@ -94,14 +99,14 @@ export function createAccount(deps: {
   }
 
   /**
-   * Replaces the password where there is none. A session that began long ago doesn't suffice: the
-   * device may have been left open.
+   * What others could do at a device that was left open needs more than its session, unless the
+   * sign-in was just now.
    */
-  async function needFreshSession({ session_id }: Caller): Promise<void> {
+  async function needFreshSession({ session_id }: Caller, action: string): Promise<void> {
     const session = await findSession(database, session_id ?? '', new Date())
     if (!session || Date.now() - session.created_at.getTime() > FRESH_MS)
       throw new Fault('invalid_credentials', {
-        detail: 'Sign in again, and delete the account within 10 minutes',
+        detail: `Sign in again, and ${action} within 10 minutes`,
       })
   }
 
@@ -140,21 +145,27 @@ export function createAccount(deps: {
       },
     )
 
-  /** A repeated change that had stopped half-way finds the new password already. */
-  async function replace(user_id: string, given: { current: string; next: string }): Promise<void> {
+  /**
+   * A repeated change that had stopped half-way finds the new password already. Only the same
+   * request may prove itself by that one: otherwise any request could try a password that way.
+   */
+  async function replace(
+    { user_id, mutation_id }: CommandContext,
+    given: { current: string; next: string },
+  ): Promise<void> {
     for (;;) {
-      const { password_hash } = await present(user_id)
+      const { password_hash, password_change } = await present(user_id)
       if (password_hash === undefined)
         throw new Fault('invalid', {
           detail: 'This account has no password: its sign-in is elsewhere',
         })
-      if (!(await passwords.verify(given.current, password_hash))) {
-        if (await passwords.verify(given.next, password_hash)) return
-        throw new Fault('invalid_credentials')
-      }
+      const isRepeated = password_change === mutation_id
+      const proof = isRepeated ? given.next : given.current
+      if (!(await passwords.verify(proof, password_hash))) throw new Fault('invalid_credentials')
+      if (isRepeated) return
       const to = await passwords.hash(given.next)
-      if (await replacePassword(database, user_id, { from: password_hash, to, changed: true }))
-        return
+      const change = { from: password_hash, to, changedBy: mutation_id }
+      if (await replacePassword(database, user_id, change)) return
     }
   }
 
@@ -214,6 +225,9 @@ export function createAccount(deps: {
     async rename(context, username) {
       const identity = ['rename', username] as const
       if (!(await accountLog.first(context, identity))) {
+        await needFreshSession(context, 'rename the account')
+        if ((await present(context.user_id)).username !== username)
+          await limits.countRename(context.user_id)
         if (!(await renameUser(database, context.user_id, username)))
           throw new Fault('username_taken')
         await tellName(context, identity)
@@ -230,7 +244,8 @@ export function createAccount(deps: {
         return checkRepetition(user, first, () =>
           limits.checkPassword(username, address, () => prove(user, given.next), true),
         )
-      await limits.checkPassword(username, address, () => replace(_id, given), true)
+      await passwordRules.check(username, given.next)
+      await limits.checkPassword(username, address, () => replace(context, given), true)
       await endOtherSessions(context)
       await accountLog.tell(
         context,
@@ -245,7 +260,7 @@ export function createAccount(deps: {
 
     async remove(context, address, password) {
       const user = await present(context.user_id)
-      if (user.password_hash === undefined) await needFreshSession(context)
+      if (user.password_hash === undefined) await needFreshSession(context, 'delete the account')
       else await limits.checkPassword(user.username, address, () => prove(user, password), true)
       await deletion.remove(user)
     },

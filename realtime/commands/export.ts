@@ -8,6 +8,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { Message } from '@lockstep/protocol/message'
 import type { Log } from '../log/log.ts'
 import { readAllRuns, toRun } from '../store/agent-runs.ts'
+import { readDrafts, toDraft } from '../store/drafts.ts'
 import { readAllConversations, toSummary } from '../store/conversations.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
@@ -29,7 +30,7 @@ const MESSAGES = 100
 export interface ExportUseCases {
   /**
    * JSON: `{format, version, exported_at, user, preferences, conversations: [{…, messages}],
-   * agent_runs}`, ordered by id, with the archive and the trash. If a conversation changes
+   * agent_runs, drafts?}`, ordered by id, with the archive and the trash. If a conversation changes
    * meanwhile, each message is as before or as after the change, and none occurs twice.
    */
   everything(user_id: string): Promise<Readable>
@@ -62,6 +63,16 @@ export function createExport(database: Database, log: Log): ExportUseCases {
     }
   }
 
+  async function* allDrafts(user_id: string) {
+    for (let after: string | undefined; ;) {
+      const { items, more } = await readDrafts(database, user_id, { after, limit: ENTITIES })
+      const drafts = items.map(toDraft)
+      yield* drafts
+      if (!more) return
+      after = drafts.at(-1)!.id
+    }
+  }
+
   async function* json(user: UserDocument): AsyncGenerator<string> {
     const user_id = user._id
     const stored = await readPreferences(database, user_id)
@@ -87,6 +98,11 @@ export function createExport(database: Database, log: Log): ExportUseCases {
       readAllRuns(database, user_id, after, ENTITIES),
     )) {
       yield separator + JSON.stringify(portable(toRun(document)))
+      separator = ',\n'
+    }
+    separator = '],\n"drafts":[\n'
+    for await (const draft of allDrafts(user_id)) {
+      yield separator + JSON.stringify(portable(draft))
       separator = ',\n'
     }
     yield ']}\n'

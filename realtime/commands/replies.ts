@@ -1,6 +1,7 @@
 // What happens to a reply in its conversation: it begins, grows, ends. Everything goes through the
 // log. The log rejects what another run writes, or what is written after the end; so it doesn't
 // matter here who produces the text.
+import { branchOf, threadsIn } from '@lockstep/protocol/branch'
 import type { ConversationCommands } from '@lockstep/protocol/conversations'
 import type { DecisionContext } from '@lockstep/protocol/change'
 import type { ConversationDecision } from '@lockstep/protocol/decide/conversations'
@@ -33,6 +34,9 @@ import {
 } from '../store/messages.ts'
 import { conversationOutcome, type ConversationOutcome } from './conversation-outcome.ts'
 import { isLive, noSuchConversation } from './live-conversation.ts'
+
+/** How many pieces of a conversation are read for one thread that leads far back. */
+const MAX_WINDOWS = 5
 
 /** The context of something that the server does by itself; `parts` identify it. */
 export const byServer = (user_id: string, ...parts: (string | number)[]): CommandContext => ({
@@ -223,11 +227,20 @@ export function createReplies(database: Database, log: Log): Replies {
       }
       const first = chain.at(-1)
       if (!first) return []
-      const before = await readWindow(database, user_id, conversation_id, {
-        before: first.position,
-        limit,
-      })
-      return [...before.map(toMessage), ...chain.reverse()]
+      const window = async (before: number) =>
+        (await readWindow(database, user_id, conversation_id, { before, limit })).map(toMessage)
+      let messages = [...(await window(first.position)), ...chain.reverse()]
+      // A thread that continues an older version goes on where that one was, however far back.
+      for (let windows = 1; windows < MAX_WINDOWS; windows++) {
+        const branch = branchOf(messages)
+        if (branch.length >= limit) break
+        const { follows } = threadsIn(messages).first(branch[0]!)
+        if (follows === undefined || messages.some(({ id }) => id === follows)) break
+        const [followed] = await readMessages(database, [{ user_id, conversation_id, id: follows }])
+        if (!followed || followed.position >= messages[0]!.position) break
+        messages = [...(await window(followed.position + 1)), ...messages]
+      }
+      return messages
     },
   }
 }

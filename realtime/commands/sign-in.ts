@@ -3,6 +3,7 @@
 import type { Session, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import type { HostUser } from '../auth/host-user.ts'
+import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
@@ -59,11 +60,12 @@ export function createSignIn(deps: {
   accountLog: AccountLog
   sessions: Sessions
   passwords: Passwords
+  passwordRules: PasswordRules
   limits: RateLimits
   /** Ends the oldest sessions of a user who has too many. */
   endOldest: (context: CommandContext) => Promise<void>
 }): SignIn {
-  const { database, accountLog, sessions, passwords, limits, endOldest } = deps
+  const { database, accountLog, sessions, passwords, passwordRules, limits, endOldest } = deps
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -97,7 +99,6 @@ export function createSignIn(deps: {
     await replacePassword(database, _id, {
       from,
       to: await passwords.hash(password),
-      changed: false,
     })
   }
 
@@ -172,6 +173,7 @@ export function createSignIn(deps: {
     async register(visitor, credentials) {
       const { username, password } = credentials
       const identity = ['register', username] as const
+      await passwordRules.check(username, password)
       await limits.countSignUp(visitor.address)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)

@@ -1,6 +1,7 @@
 // The connections of this node by user and topic. Changes and deltas reach the devices through
 // here.
 import type { WireChange } from '@lockstep/protocol/change'
+import type { DraftNotice } from '@lockstep/protocol/drafts'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import { logKey, type Connection } from './connection.ts'
@@ -66,5 +67,9 @@ export class ConnectionRegistry {
 
   sendDelta(user_id: string, topic: Topic, delta: Delta): void {
     for (const { device } of this.connectionsOf(user_id, topic)) device.sendDelta(delta)
+  }
+
+  sendDraftNotice(user_id: string, notice: DraftNotice): void {
+    for (const { socket } of this.connectionsOf(user_id, 'account')) socket.emit('draft', notice)
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
+import type { DraftNotice } from '@lockstep/protocol/drafts'
 import type { Delta } from '@lockstep/protocol/sync'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Execute } from '../commands/commands.ts'
@@ -80,6 +81,8 @@ export interface Gateway {
   noteAppended(user_id: string, topic: Topic): void
   /** Sends streamed text to the user's devices on all nodes. It may be lost. */
   delta(user_id: string, topic: 'conversations' | 'agents', delta: Delta): void
+  /** Tells the user's devices on all nodes that a draft has changed. It may be lost. */
+  draft(user_id: string, notice: DraftNotice): void
   /**
    * Makes the other nodes send their changes of this user and topic here (`onPeerChange`), even if
    * the user has no device here. Returns a function that ends it.
@@ -265,6 +268,10 @@ export function startGateway(deps: GatewayDeps): Gateway {
     delta(user_id, topic, delta) {
       registry.sendDelta(user_id, topic, delta)
       peers.send({ topic, user_id, event: 'delta', payload: delta })
+    },
+    draft(user_id, notice) {
+      registry.sendDraftNotice(user_id, notice)
+      peers.send({ topic: 'account', user_id, event: 'draft', payload: notice })
     },
     follow(user_id, topic) {
       const { adapter } = io.of(`/${topic}`)

@@ -110,6 +110,8 @@ export function connectPeers(deps: PeersDeps): Peers {
         return void headComparison.compareSoonWith(user_id, topic, message.payload)
       case 'delta':
         return registry.sendDelta(user_id, topic, message.payload)
+      case 'draft':
+        return registry.sendDraftNotice(user_id, message.payload)
       case 'presence':
         return presence.applyUpdate(user_id, message.payload)
       case 'who':

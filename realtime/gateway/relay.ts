@@ -9,6 +9,7 @@ import { PacketType } from 'socket.io-parser'
 import * as z from 'zod'
 import type { WireChange } from '@lockstep/protocol/change'
 import type { Cursor } from '@lockstep/protocol/cursor'
+import { DraftNotice } from '@lockstep/protocol/drafts'
 import { Presence as PresenceEvent, type Delta } from '@lockstep/protocol/sync'
 import { Topic } from '@lockstep/protocol/topics'
 import type { Logger } from '../observability/logger.ts'
@@ -25,6 +26,7 @@ export type NodeMessage = { topic: Topic; user_id: string } & (
   /** Of a topic that changed a moment ago, for nodes that a change did not reach. */
   | { event: 'head'; payload: Cursor }
   | { event: 'delta'; payload: Delta }
+  | { event: 'draft'; payload: DraftNotice }
   | { event: 'presence'; payload: PresenceUpdate }
   /** The sender's snapshot. The receivers answer with theirs. */
   | { event: 'who'; payload: PresenceSnapshot }
@@ -40,13 +42,14 @@ const payloads = {
   }),
   head: z.object({ epoch: z.string(), seq: z.int() }),
   delta: z.looseObject({ entity_id: z.string(), run_id: z.string(), offset: z.int() }),
+  draft: DraftNotice,
   presence: z.object({ node: z.string(), presence: PresenceEvent }),
   who: z.object({ node: z.string(), present: z.array(PresenceEvent) }),
 } satisfies Record<NodeMessage['event'], z.ZodType>
 
 /** How a Socket.IO packet carries a message. */
 const EventPacket = z.object({
-  data: z.tuple([z.enum(['change', 'head', 'delta', 'presence', 'who']), z.unknown()]),
+  data: z.tuple([z.enum(['change', 'head', 'delta', 'draft', 'presence', 'who']), z.unknown()]),
 })
 
 export interface Relay {

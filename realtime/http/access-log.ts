@@ -2,7 +2,7 @@
 // duration. It contains no address, which a client chooses and whose query may hold what a user
 // searches for, no body and no header.
 import { promisify } from 'node:util'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { Gauge, Histogram } from 'prom-client'
 import type { Logger } from '../observability/logger.ts'
 import type { Metrics } from '../observability/metrics.ts'

@@ -5,6 +5,7 @@ import { Run } from '@lockstep/protocol/agents'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
 import { Summary } from '@lockstep/protocol/conversations'
+import { DraftNotice } from '@lockstep/protocol/drafts'
 import { Preferences } from '@lockstep/protocol/preferences'
 import { Uuid } from '@lockstep/protocol/scalars'
 import {
@@ -49,6 +50,11 @@ const events: Record<string, Event> = {
   presence: {
     summary: 'A device comes, goes, or looks elsewhere',
     schema: Presence,
+    topics: ['account'],
+  },
+  draft: {
+    summary: 'A draft has changed, or is gone; may be lost',
+    schema: DraftNotice,
     topics: ['account'],
   },
   draining: { summary: 'This node is about to stop: connect again', schema: Draining },

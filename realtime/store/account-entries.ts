@@ -31,6 +31,7 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.conversations,
     database.messages,
     database.agent_runs,
+    database.drafts,
     database.replies,
   ])
     await erase(collection as unknown as Owned, user_id)

@@ -4,6 +4,7 @@ import { MongoClient, type Collection, type Db, type MongoClientOptions } from '
 import type {
   ChangeDocument,
   ConversationDocument,
+  DraftDocument,
   FeedDocument,
   HeadDocument,
   LeaseDocument,
@@ -47,6 +48,7 @@ export interface Database {
   conversations: Collection<ConversationDocument>
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
+  drafts: Collection<DraftDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
@@ -85,6 +87,7 @@ export async function openDatabase(url: string): Promise<Database> {
     conversations: db.collection('conversations'),
     messages: db.collection('messages'),
     agent_runs: db.collection('agent_runs'),
+    drafts: db.collection('drafts'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),

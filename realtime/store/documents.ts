@@ -111,6 +111,17 @@ export type LiveRunDocument = Omit<Run, 'id' | 'started_at' | 'ended_at'> & {
 export type RunDocument =
   LiveRunDocument | { _id: string; user_id: string; version: number; seq: number; deleted: true }
 
+export interface DraftDocument {
+  /** `<user>:<id>` */
+  _id: string
+  user_id: string
+  place: string
+  text: string
+  created_at: Date
+  updated_at: Date
+  version: number
+}
+
 /** The lease on a running reply or run. */
 export interface LeaseDocument {
   /** `<user>:<id of the lease>` */
@@ -149,6 +160,8 @@ export interface UserDocument {
   username: string
   /** Absent for users whom a host application signs in. */
   password_hash?: string
+  /** The `mutation_id` of the newest change of the password. */
+  password_change?: string
   host?: HostIdentity
   preferences: JsonObject
   preferences_version: number

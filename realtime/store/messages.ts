@@ -1,5 +1,6 @@
 // Messages as documents, one each, so that the cost of an append doesn't grow with the
 // conversation. Only the projector writes them.
+import type { Link } from '@lockstep/protocol/branch'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
@@ -18,6 +19,7 @@ export function toMessage({
   version,
   status,
   replaces,
+  follows,
   created_at,
   updated_at,
   metadata,
@@ -30,6 +32,7 @@ export function toMessage({
     version,
     status,
     replaces,
+    ...(follows !== undefined && { follows }),
     created_at: created_at.toISOString(),
     updated_at: updated_at.toISOString(),
     metadata,
@@ -100,11 +103,15 @@ export async function readLinks(
   { messages }: Database,
   user_id: string,
   conversation_id: string,
-): Promise<Pick<Message, 'id' | 'position' | 'replaces'>[]> {
+): Promise<Link[]> {
   const found = await messages
     .find({ user_id, conversation_id, position: { $gte: 1 } })
     .sort({ position: 1 })
-    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces'>>({ position: 1, replaces: 1 })
+    .project<Pick<MessageDocument, '_id' | 'position' | 'replaces' | 'follows'>>({
+      position: 1,
+      replaces: 1,
+      follows: 1,
+    })
     .toArray()
   return found.map(({ _id, ...link }) => ({ id: _id.slice(_id.lastIndexOf(':') + 1), ...link }))
 }

@@ -71,11 +71,14 @@ async function unlessTaken(write: () => Promise<void>): Promise<boolean> {
 export async function replacePassword(
   { users }: Database,
   user_id: string,
-  { from, to, changed }: { from: string; to: string; changed: boolean },
+  { from, to, changedBy }: { from: string; to: string; changedBy?: string },
 ): Promise<boolean> {
   const { matchedCount } = await users.updateOne(
     { _id: user_id, password_hash: from },
-    { $set: { password_hash: to }, $inc: { version: changed ? 1 : 0 } },
+    {
+      $set: { password_hash: to, ...(changedBy !== undefined && { password_change: changedBy }) },
+      $inc: { version: changedBy === undefined ? 0 : 1 },
+    },
   )
   return matchedCount === 1
 }

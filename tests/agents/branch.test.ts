@@ -7,12 +7,12 @@ import type { Message } from '@lockstep/protocol/message'
 import { threadOf } from '../../realtime/agents/thread.ts'
 
 /**
- * Messages in order of position. `a<b` means that a replaces b. The first letter of a name is the
- * role.
+ * Messages in order of position. `a<b` means that a replaces b, `a>b` that a follows b. The first
+ * letter of a name is the role.
  */
 function messages(...written: string[]): Message[] {
   return written.map((item, index) => {
-    const [id = '', replaces] = item.split('<')
+    const [, id = '', , replaces, , follows] = /^([^<>]*)(<(.*))?(>(.*))?$/.exec(item)!
     return {
       id,
       role: id.startsWith('u')
@@ -27,6 +27,7 @@ function messages(...written: string[]): Message[] {
       version: 1,
       status: 'complete',
       replaces: replaces ?? null,
+      ...(follows !== undefined && { follows }),
       created_at: '',
       updated_at: '',
       metadata: {},
@@ -45,6 +46,9 @@ test.each([
   [['u1', 'a1', 'u2', 'a2', 'b1<a1', 'u3', 'a3', 'c1<a1'], 'u1 c1'],
   [['u1', 'a1', 'b1<a1', 'v1<u1', 'c1', 'd1<c1'], 'v1 d1'],
   [['a1<gone', 'u2'], 'a1 u2'],
+  [['u1', 'a1', 'v1<u1', 'b1', 'u2>a1', 'a2'], 'u1 a1 u2 a2'],
+  [['u1', 'a1', 'v1<u1', 'b1', 'u2>a1', 'a2', 'w2<u2', 'c2'], 'u1 a1 w2 c2'],
+  [['u1', 'a1', 'u2>gone', 'a2'], 'u2 a2'],
 ])('of %j the newest thread is %s', (written, thread) => {
   expect(ids(branchOf(messages(...written)))).toBe(thread)
 })
@@ -63,7 +67,11 @@ test('with any replacements, a thread ascends, has one version of each message a
   const conversation = fc
     .array(fc.option(fc.nat(), { nil: undefined }), { minLength: 1, maxLength: 30 })
     .map((list) =>
-      messages(...list.map((n, i) => (n === undefined || i === 0 ? `a${i}` : `a${i}<a${n % i}`))),
+      messages(
+        ...list.map((n, i) =>
+          n === undefined || i === 0 ? `a${i}` : `a${i}${n % 2 === 0 ? '<' : '>'}a${n % i}`,
+        ),
+      ),
     )
   fc.assert(
     fc.property(conversation, fc.nat(), (all, n) => {

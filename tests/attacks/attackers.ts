@@ -124,13 +124,13 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
 }
 
 /**
- * Everything that belongs to a user: the account, its sessions and the log, except for entries that
- * the server itself added. Documents follow the log and are left out. So is the content of entries,
- * because a purge removes it at its own pace; tests/store/driver.test.ts shows that nothing else
- * removes it.
+ * Everything that belongs to a user: the account, its sessions, its drafts and the log, except for
+ * entries that the server itself added. Documents follow the log and are left out. So is the
+ * content of entries, because a purge removes it at its own pace; tests/store/driver.test.ts shows
+ * that nothing else removes it.
  */
 export async function truthOf(
-  { changes, users, sessions }: Database,
+  { changes, users, sessions, drafts }: Database,
   user_id: string,
 ): Promise<unknown> {
   const [ofEntry, ofAccount, ofSession] = [
@@ -144,5 +144,6 @@ export async function truthOf(
     sessions
       .find({ user_id, expires_at: { $gt: new Date() } }, { projection: ofSession })
       .toArray(),
+    drafts.find({ user_id }).toArray(),
   ])
 }

@@ -47,6 +47,11 @@ const runOf = async (of: Person) => {
   if (!running.has(of)) running.set(of, run(of))
   return (await running.get(of)!).id
 }
+const draftOf = async (of: Person) => {
+  const id = newId()
+  await of.ask('putDraft', { params: { id }, body: { place: SECRET, text: SECRET } })
+  return id
+}
 /** A conversation with a streaming reply. */
 const talking = async (of: Person) => {
   const { id } = await conversation(of)
@@ -76,6 +81,10 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   deleteMe: async (of) => ({ body: { password: of.password } }),
   getPreferences: async () => ({}),
   putPreferences: async () => ({ body: { note: 'dark', list: [{ note: 1 }] } }),
+  listDrafts: async () => ({}),
+  getDraft: async (of) => on(draftOf(of)),
+  putDraft: async (of) => ({ ...(await on(draftOf(of))), body: { place: 'new', text: 'Mine' } }),
+  deleteDraft: async (of) => on(draftOf(of)),
   listSessions: async () => ({}),
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
@@ -213,6 +222,10 @@ export const strangers: {
     deleteMe: 'invalid_credentials',
     getPreferences: 'own',
     putPreferences: 'own',
+    listDrafts: 'own',
+    getDraft: 'not_found',
+    putDraft: 'own',
+    deleteDraft: 'not_found',
     listSessions: 'own',
     revokeSession: 'not_found',
     listActivity: 'own',

@@ -1,6 +1,7 @@
 // The account use cases on a real database, with dependencies that a test can make fail or wait at
 // the worst moment.
 import { newId } from '@lockstep/protocol/ids'
+import { createPasswordRules } from '../../realtime/auth/password-rules.ts'
 import { createPasswords, type Passwords } from '../../realtime/auth/passwords.ts'
 import { createRateLimits } from '../../realtime/auth/rate-limits.ts'
 import { createSessions } from '../../realtime/auth/sessions.ts'
@@ -50,6 +51,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     log,
     sessions,
     passwords: createPasswords(CHEAP_PASSWORD_COST),
+    passwordRules: createPasswordRules(),
     limits: createRateLimits(),
     devices: noSockets,
   }

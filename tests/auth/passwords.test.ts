@@ -1,7 +1,12 @@
+import { scryptSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createPasswords } from '../../realtime/auth/passwords.ts'
 
 const cheap = 4
+/** As earlier versions derived it. */
+const EARLIER_KEY = scryptSync('correct horse', 'salt', 32, { N: 2 ** 10, r: 8, p: 1 }).toString(
+  'base64url',
+)
 
 describe('passwords', () => {
   test('are verified against their hash, and no two hashes are equal', async () => {
@@ -38,7 +43,7 @@ describe('passwords', () => {
   })
 
   test('have the default cost unless another is given', async () => {
-    expect(await createPasswords().hash('correct horse')).toMatch(/^\$scrypt\$ln=15,r=8,p=1\$/)
+    expect(await createPasswords().hash('correct horse')).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$/)
   })
 
   test('are hashed a few at a time, and a flood is refused instead of queued without limit', async () => {
@@ -47,11 +52,30 @@ describe('passwords', () => {
       Array.from({ length: 600 }, () => passwords.hash('correct horse')),
     )
     const refused = flood.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]
-    expect(refused.length).toBe(600 - 502)
+    expect(refused.length).toBe(600 - 501)
     for (const { reason } of refused) expect(reason).toMatchObject({ code: 'unavailable' })
     expect(await passwords.verify('correct horse', await passwords.hash('correct horse'))).toBe(
       true,
     )
+  })
+
+  test('that are new queue apart from those that are compared', async () => {
+    const passwords = createPasswords(cheap)
+    const hash = await passwords.hash('correct horse')
+    const signUps = Array.from({ length: 500 }, () => passwords.hash('correct horse'))
+    let isLast = false
+    void signUps.at(-1)!.then(() => (isLast = true))
+    expect(await passwords.verify('correct horse', hash)).toBe(true)
+    expect(isLast).toBe(false)
+    await Promise.all(signUps)
+  })
+
+  test('hashed at an earlier cost of one pass are right, and hashed again', async () => {
+    const passwords = createPasswords(10)
+    const earlier =
+      '$scrypt$ln=10,r=8,p=1$' + Buffer.from('salt').toString('base64url') + '$' + EARLIER_KEY
+    expect(await passwords.verify('correct horse', earlier)).toBe(true)
+    expect(passwords.outdated(earlier)).toBe(true)
   })
 })
 

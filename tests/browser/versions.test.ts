@@ -3,12 +3,14 @@ import { expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
 import { signUp } from '../harness/person.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { Wire } from '../harness/wire.ts'
 import { fastReplies, sharedBrowser } from './browser-windows.ts'
 import {
   startConversation,
   chooseAction,
   waitForHidden,
   listedConversation,
+  sendMessage,
   waitForReply,
   threadText,
   waitForVisible,
@@ -39,9 +41,10 @@ test('a reply and a question get new versions, and every version stays reachable
   }
   await waitForReply(left)
   await right.getByRole('button', { name: 'Earlier version' }).first().click()
-  await waitForVisible(threadText(right, 'First wording'))
-  await waitForVisible(right.getByText('2 / 2'))
-  expect(await threadText(left, 'Second wording').count()).toBe(1)
+  for (const page of [left, right]) {
+    await waitForVisible(threadText(page, 'First wording'))
+    await waitForVisible(page.getByText('2 / 2'))
+  }
 })
 
 test('if two devices rename a conversation, the user chooses the title', async () => {
@@ -145,4 +148,122 @@ test('the undo of a delete is offered until the conversation is purged, on which
   await alice.ask('purgeConversation', { params: { id } })
   await waitForHidden(page.getByRole('button', { name: 'Undo' }), 2_000)
   expect(await page.getByText('Moved to trash').count()).toBe(0)
+})
+
+test('a message written while an earlier version is shown continues that version, which other devices show too', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const [question, reply] = [newId(), newId()]
+  const { id } = await alice.ask('createConversation', {
+    body: {
+      messages: [
+        { id: question, role: 'user', content: 'First wording' },
+        { id: reply, role: 'assistant', content: 'First answer' },
+        { role: 'user', content: 'Second wording', replaces: question },
+        { role: 'assistant', content: 'Second answer' },
+      ],
+    },
+  })
+  const left = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  const right = await windows.open(shared.node.url, `/app/c/${id}`, {
+    person: await alice.signIn(),
+  })
+  await waitForVisible(threadText(right, 'Second answer'))
+  await left.getByRole('button', { name: 'Earlier version' }).first().click()
+  for (const page of [left, right]) await waitForVisible(threadText(page, 'First answer'))
+  await left.reload()
+  await waitForVisible(threadText(left, 'First answer'))
+  await sendMessage(left, 'Go on from the first')
+  await waitForReply(left)
+  for (const page of [left, right]) {
+    await waitForVisible(threadText(page, 'Go on from the first'))
+    await waitForVisible(threadText(page, 'First answer'))
+    expect(await threadText(page, 'Second answer').count()).toBe(0)
+  }
+  const { messages } = await alice.ask('getConversation', { params: { id } })
+  expect(messages[4]).toMatchObject({ content: 'Go on from the first', follows: reply })
+  await right.getByRole('button', { name: 'Later version' }).first().click()
+  for (const page of [left, right]) await waitForVisible(threadText(page, 'Second answer'))
+})
+
+test('an edit or rename made offline doesn’t replace another device’s later one: the person compares both', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  await using wire = await Wire.to({ port: Number(new URL(shared.node.url).port) })
+  const { id, messages } = await alice.ask('createConversation', {
+    body: { title: 'Before', messages: [{ role: 'user', content: 'The originl' }] },
+  })
+  const page = await windows.open(`http://${wire.address}`, `/app/c/${id}`, { person: alice })
+  const live = () => waitForVisible(page.getByText('Live on all devices').first(), 20_000)
+  const renameTo = async (title: string) => {
+    await page.getByRole('button', { name: /, rename$/ }).click()
+    await page.getByRole('textbox', { name: 'Chat title' }).fill(title)
+    await page.keyboard.press('Enter')
+  }
+  await waitForVisible(threadText(page, 'The originl'))
+  await live()
+  // What compares names is loaded ahead, a while after the page.
+  await page.waitForFunction(() =>
+    performance.getEntriesByType('resource').some(({ name }) => /\/rename-[^/]*$/.test(name)),
+  )
+  wire.cut()
+  await renameTo('Mine')
+  await alice.ask('putConversation', { params: { id }, body: { title: 'Theirs' } })
+  wire.restore()
+  const question = page.getByRole('alertdialog', { name: 'Renamed on another device' })
+  await waitForVisible(question.getByRole('definition').getByText('Theirs'), 20_000)
+  await waitForVisible(question.getByRole('definition').getByText('Mine'))
+  expect((await alice.ask('getConversation', { params: { id } })).title).toBe('Theirs')
+  await page.getByRole('button', { name: 'Use mine' }).click()
+  await waitForVisible(listedConversation(page, 'Mine'))
+
+  // Anything else that changes meanwhile is no conflict.
+  await live()
+  wire.cut()
+  await renameTo('Mine again')
+  await alice.ask('putConversation', { params: { id }, body: { pinned: true } })
+  wire.restore()
+  await expect
+    .poll(async () => (await alice.ask('getConversation', { params: { id } })).title, {
+      timeout: 20_000,
+    })
+    .toBe('Mine again')
+  expect(await question.count()).toBe(0)
+
+  await live()
+  wire.cut()
+  await page.getByRole('article', { name: 'You' }).hover()
+  await page.getByRole('button', { name: 'Edit', exact: true }).click()
+  await page.getByRole('textbox', { name: 'Edit the message' }).fill('The original')
+  await page.getByRole('button', { name: 'Save only' }).click()
+  const edit = { id: messages[0]!.id, role: 'user' as const, content: 'Something else' }
+  await alice.ask('putConversation', { params: { id }, body: { messages: [edit] } })
+  wire.restore()
+  const conflict = page.getByRole('alertdialog', { name: 'Changed on another device' })
+  await waitForVisible(conflict.getByText('Something else'), 20_000)
+  await waitForVisible(conflict.getByText('The original'))
+  await page.getByRole('button', { name: 'Replace with mine' }).click()
+  await waitForVisible(threadText(page, 'The original'))
+})
+
+test('an edit that was left unfinished can be continued, also on another device', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { id } = await alice.ask('createConversation', {
+    body: { messages: [{ role: 'user', content: 'Words' }] },
+  })
+  const page = await windows.open(shared.node.url, `/app/c/${id}`, { person: alice })
+  await page.getByRole('article', { name: 'You' }).hover()
+  await page.getByRole('button', { name: 'Edit', exact: true }).click()
+  await page.getByRole('textbox', { name: 'Edit the message' }).fill('Better words')
+  await page.close()
+  const other = await windows.open(shared.node.url, `/app/c/${id}`, {
+    person: await alice.signIn(),
+  })
+  await other.getByRole('button', { name: 'Continue your edit' }).click()
+  const field = other.getByRole('textbox', { name: 'Edit the message' })
+  expect(await field.inputValue()).toBe('Better words')
+  await field.press('Escape')
+  await other.getByRole('button', { name: 'Undo' }).click()
+  await other.getByRole('button', { name: 'Continue your edit' }).click()
+  await other.getByRole('button', { name: 'Save only' }).click()
+  await waitForVisible(threadText(other, 'Better words'))
+  await expect.poll(async () => (await alice.ask('listDrafts')).items).toEqual([])
 })

@@ -86,7 +86,7 @@ describe('POST /auth/register', () => {
       '\ud800aaaaaaaa',
     ])
       expectProblem(await with_(bad), 'invalid', 422)
-    for (const good of ['12345678', '🐎'.repeat(8), '🐎'.repeat(256), '        ', '$gt.__proto__'])
+    for (const good of ['7!kq0%pw', '🐎'.repeat(8), '🐎'.repeat(256), '        ', '$gt.__proto__'])
       expect((await with_(good)).status).toBe(201)
   })
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
 import { openDatabase, type Database } from '../../realtime/store/database.ts'
 import { eventually } from '../harness/eventually.ts'
 import { startNode } from '../harness/node.ts'
@@ -20,6 +21,8 @@ const secret = 'what only they know'
 async function withContent({ quiet = false } = {}): Promise<Person> {
   const person = await signUp(shared.node)
   await person.ask('putPreferences', { body: { note: secret } })
+  const draft = { place: 'new', text: secret }
+  await person.ask('putDraft', { params: { id: newId() }, body: draft })
   for (let i = 0; i < 3; i++) {
     const { id } = await person.ask('createConversation', {
       body: { title: secret, messages: [{ role: 'user', content: secret }] },
@@ -41,6 +44,7 @@ const gone = {
   conversations: 0,
   messages: 0,
   agent_runs: 0,
+  drafts: 0,
   replies: 0,
 }
 

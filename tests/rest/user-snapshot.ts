@@ -6,9 +6,10 @@ import type { Person } from '../harness/person.ts'
 /** Everything that the API shows of a user, including the heads that any change would move. */
 export async function userSnapshot(person: Person): Promise<unknown> {
   const states = ['active', 'archived', 'trash'] as const
-  const [me, preferences, runs, sessions, ...lists] = await Promise.all([
+  const [me, preferences, drafts, runs, sessions, ...lists] = await Promise.all([
     person.ask('getMe'),
     person.ask('getPreferences'),
+    person.ask('listDrafts'),
     person.ask('listRuns'),
     person.ask('listSessions'),
     ...states.map((state) => person.ask('listConversations', { query: { state } })),
@@ -24,7 +25,7 @@ export async function userSnapshot(person: Person): Promise<unknown> {
     ),
   )
   const seen = sessions.items.map(({ last_seen_at: _at, ...session }) => session)
-  return { me, preferences, runs, sessions: seen, lists, conversations }
+  return { me, preferences, drafts, runs, sessions: seen, lists, conversations }
 }
 
 /** The number of the user's documents per collection. */
@@ -32,7 +33,8 @@ export async function countDocumentsOf(
   database: Database,
   user_id: string,
 ): Promise<Record<string, number>> {
-  const { changes, heads, users, sessions, conversations, messages, agent_runs, replies } = database
+  const { changes, heads, users, sessions, conversations, messages, agent_runs, drafts, replies } =
+    database
   const count = async (name: string, counting: Promise<number>) => [name, await counting] as const
   const mine = { user_id }
   return Object.fromEntries(
@@ -44,6 +46,7 @@ export async function countDocumentsOf(
       count('conversations', conversations.countDocuments(mine)),
       count('messages', messages.countDocuments(mine)),
       count('agent_runs', agent_runs.countDocuments(mine)),
+      count('drafts', drafts.countDocuments(mine)),
       count('replies', replies.countDocuments(mine)),
     ]),
   )

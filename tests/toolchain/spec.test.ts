@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import type * as z from 'zod'
 import { changeSchemas, WireChange } from '@lockstep/protocol/change'
 import { wireCommands } from '@lockstep/protocol/commands'
+import { DraftNotice } from '@lockstep/protocol/drafts'
 import { errors } from '@lockstep/protocol/error-codes'
 import { limits } from '@lockstep/protocol/limits'
 import { routes, type Route } from '@lockstep/protocol/rest'
@@ -27,7 +28,7 @@ function tableOf(heading: string): string[][] {
   return rows.slice(2).map(([cell = '', ...rest]) => [(first = cell || first), ...rest])
 }
 
-const plain = (cell = ''): string => cell.replaceAll('`', '')
+const plain = (cell = ''): string => cell.replaceAll(/[`⁺]/g, '')
 
 /** The names in a shape such as `{a, b?: [c], d}`, except those in inner braces. */
 function fieldsIn(cell: string): string[] {
@@ -97,6 +98,7 @@ it('has the events of the sockets with their fields', () => {
     head: fieldsOf(Head),
     delta: fieldsOf(Delta),
     presence: fieldsOf(Presence),
+    draft: fieldsOf(DraftNotice),
     draining: fieldsOf(Draining),
   })
 })

@@ -7,7 +7,7 @@ import { branchOf } from '@lockstep/protocol/branch'
 import { threadBranch } from '../../ui/src/lib/components/thread/thread-branch.ts'
 import { threadItems } from '../../ui/src/lib/components/thread/thread-items.ts'
 
-const message = (position: number, replaces: number | null): MessageView => ({
+const message = (position: number, replaces: number | null, follows?: number): MessageView => ({
   id: `m${position}`,
   role: position % 2 === 1 ? 'user' : 'assistant',
   content: String(position),
@@ -15,6 +15,7 @@ const message = (position: number, replaces: number | null): MessageView => ({
   version: 1,
   status: 'complete',
   replaces: replaces === null ? null : `m${replaces}`,
+  ...(follows !== undefined && { follows: `m${follows}` }),
   created_at: '2026-01-01T12:00:00.000Z',
   updated_at: '2026-01-01T12:00:00.000Z',
   metadata: {},
@@ -49,15 +50,44 @@ describe('the branch of a thread', () => {
     expect(shown(thread(null, null, null, 1, 2))).toEqual([1, 5])
   })
 
-  const histories = fc
-    .array(fc.nat(), { minLength: 1, maxLength: 30 })
-    .map((numbers) =>
-      thread(
-        ...numbers.map((number, index) =>
-          number % 3 === 0 && index > 0 ? (number % index) + 1 : null,
-        ),
-      ),
+  test('goes on where the reader was: what follows an older version stays with it', () => {
+    const messages = [...thread(null, null, null, null, 1, null), message(7, null, 4)]
+    expect(shown(messages)).toEqual([1, 2, 3, 4, 7])
+    expect(shown(messages, 'm5')).toEqual([5, 6])
+    expect(threadBranch(messages)[0]!.versions).toEqual(['m1', 'm5'])
+  })
+
+  test('lets the reader reach each of two messages that follow the same one', () => {
+    const messages = [...thread(null, null, 1, null), message(5, null, 2), message(6, null, 2)]
+    expect(shown(messages)).toEqual([1, 2, 6])
+    expect(threadBranch(messages).at(-1)!.versions).toEqual(['m5', 'm6'])
+    expect(shown(messages, 'm5')).toEqual([1, 2, 5])
+  })
+
+  test('reaches every message from any other by picking versions that are shown', () => {
+    fc.assert(
+      fc.property(histories, (messages) => {
+        const seen = new Set<string>()
+        const queue: (string | undefined)[] = [undefined]
+        for (const picked of queue)
+          for (const { versions } of threadBranch(messages, picked))
+            for (const id of versions)
+              if (!seen.has(id)) {
+                seen.add(id)
+                queue.push(id)
+              }
+        expect(seen.size).toBe(messages.length)
+      }),
     )
+  })
+
+  const histories = fc.array(fc.nat(), { minLength: 1, maxLength: 30 }).map((numbers) =>
+    numbers.map((number, index) => {
+      const other = index > 0 ? (number % index) + 1 : undefined
+      if (other === undefined || number % 3 === 2) return message(index + 1, null)
+      return number % 3 === 0 ? message(index + 1, other) : message(index + 1, null, other)
+    }),
+  )
 
   test('is the branch that the assistant is given, whatever was replaced in whatever order', () => {
     fc.assert(

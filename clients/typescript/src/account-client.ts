@@ -7,6 +7,7 @@ import type {
   User,
   Viewing,
 } from '@lockstep/protocol/account'
+import type { DraftNotice } from '@lockstep/protocol/drafts'
 import type { WireChange } from '@lockstep/protocol/change'
 import { isKnown, isKnownOf } from '@lockstep/protocol/known-change'
 import { reduceAccount, type HeldAccount } from '@lockstep/protocol/reduce/account'
@@ -28,6 +29,9 @@ export interface AccountClientDeps {
   changed: () => void
   /** This device is signed out: its session was revoked, or the account was closed. */
   expelled: () => void
+  /** The topic's connection is live; drafts come over it too. */
+  live: () => void
+  draft: (notice: DraftNotice) => void
 }
 
 export interface SignedInUser {
@@ -43,12 +47,16 @@ export class AccountClient extends TopicClient<HeldAccount> implements AccountTo
   readonly #user = new Memo<User>()
   readonly #sessions = new Memo<readonly ListedSession[]>()
 
-  constructor({ call, changed, expelled }: AccountClientDeps) {
+  constructor({ call, changed, expelled, live, draft }: AccountClientDeps) {
     super()
     this.topic = new TopicReplica(accountModel(call), {
       changed,
       presence: (presence) => this.#updatePresence(presence),
-      live: () => this.#viewing !== undefined && this.#sendViewing(),
+      draft,
+      live: () => {
+        if (this.#viewing !== undefined) this.#sendViewing()
+        live()
+      },
       down: () => this.#setPresence(new Map()),
       applied: (change) => this.#isExpulsion(change) && expelled(),
     })

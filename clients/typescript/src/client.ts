@@ -16,6 +16,7 @@ export type {
   ConversationsTopic,
   ConversationView,
   Delivery,
+  DraftsFollower,
   IssuedCommand,
   ListState,
   ListView,
@@ -27,6 +28,7 @@ export type {
   RunView,
   SummaryView,
   TopicView,
+  WrittenDraft,
 } from './views.ts'
 export { Fault } from '@lockstep/protocol/errors'
 export type { Json } from '@lockstep/protocol/free-form'

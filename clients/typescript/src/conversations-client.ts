@@ -181,7 +181,7 @@ export class ConversationsClient
   ): IssuedCommand {
     const message = this.get(id)?.messages.find((message) => message.id === message_id)
     if (!message) throw new Fault('not_found', { detail: 'This message is not loaded' })
-    const { role, replaces, metadata } = message
+    const { role, replaces, follows, metadata } = message
     const refused = this.topic
       .itemsOf(id)
       .find(
@@ -190,7 +190,7 @@ export class ConversationsClient
       )
     if (refused) {
       refused.discard()
-      return this.append(id, { id: message_id, role, content, replaces, metadata })
+      return this.append(id, { id: message_id, role, content, replaces, follows, metadata })
     }
     const condition = version !== undefined && { version }
     const messages = [{ id: message_id, role, content, ...condition }]

@@ -15,6 +15,7 @@ import { AccountClient } from './account-client.ts'
 import { AgentsClient } from './agents-client.ts'
 import { ConnectionManager, type ConnectionState } from './connection-manager.ts'
 import { ConversationsClient } from './conversations-client.ts'
+import { DraftsClient } from './drafts-client.ts'
 import { HttpFallback } from './http-fallback.ts'
 import { Lifetime } from './lifetime.ts'
 import { Memo } from './memo.ts'
@@ -28,6 +29,7 @@ import type {
   AccountTopic,
   AgentsTopic,
   ConversationsTopic,
+  DraftsFollower,
   OutboxItem,
   PreferencesTopic,
 } from './views.ts'
@@ -80,6 +82,8 @@ export interface Engine {
   readonly preferences: PreferencesTopic
   readonly account: AccountTopic
   readonly agents: AgentsTopic
+  /** They are read once somebody subscribes. */
+  readonly drafts: DraftsFollower
   /**
    * Requests any route of the REST API. Throws Fault; `unauthenticated` also signs the engine out.
    */
@@ -109,6 +113,7 @@ class LocalEngine implements Engine {
   readonly preferences: PreferencesClient
   readonly account: AccountClient
   readonly agents: AgentsClient
+  readonly drafts: DraftsClient
   readonly call: Call
   readonly #options: EngineOptions
   readonly #notifier = new Notifier()
@@ -132,10 +137,13 @@ class LocalEngine implements Engine {
     this.conversations = new ConversationsClient(call, changed)
     this.preferences = new PreferencesClient(call, changed)
     this.agents = new AgentsClient(call, changed)
+    this.drafts = new DraftsClient(call)
     this.account = new AccountClient({
       call,
       changed,
       expelled: () => this.#end({ name: 'signed-out' }),
+      live: () => this.drafts.live(),
+      draft: (notice) => this.drafts.onNotice(notice),
     })
     const optional = ['conversations', 'preferences', 'agents'] as const
     const { topics = optional } = options
@@ -233,6 +241,7 @@ class LocalEngine implements Engine {
     this.#connections = connections
     this.#setState({ name: 'ready', user, session })
     const engineSession: EngineSession = { user_id: user.id, lifetime, connections, rejected }
+    this.drafts.begin(lifetime)
     for (const topic of this.#topics) {
       if (topic instanceof AccountClient) topic.signedIn({ user, session }, engineSession)
       else topic.begin(engineSession)
@@ -251,6 +260,7 @@ class LocalEngine implements Engine {
     this.#connections?.close()
     this.#connections = undefined
     for (const topic of this.#topics) topic.end()
+    this.drafts.end()
     this.#setState(state)
   }
 

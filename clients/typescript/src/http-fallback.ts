@@ -73,7 +73,7 @@ class FallbackSocket implements SocketLike {
     // The engine opens the topics' namespaces and no others.
     this.#topic = namespace.slice(1) as Topic
     this.#auth = auth
-    for (const event of ['change', 'head', 'delta', 'presence', 'draining', 'disconnect'])
+    for (const event of ['change', 'head', 'delta', 'presence', 'draft', 'draining', 'disconnect'])
       this.#webSocket.on(event, (payload) => {
         if (this.#mode === 'socket') this.#tell(event, payload)
       })

@@ -86,6 +86,7 @@ export class TopicConnection {
     this.#on('head', (head) => this.#hear(() => on.head?.(head)))
     this.#on('delta', (delta) => this.#hear(() => on.delta?.(delta)))
     this.#on('presence', (presence) => this.#hear(() => on.presence?.(presence)))
+    this.#on('draft', (notice) => this.#hear(() => on.draft?.(notice)))
   }
 
   get status(): Status {

@@ -50,6 +50,7 @@ export interface TopicReplicaDeps {
   applied?(change: WireChange): void
   delta?: TopicConnectionListener['on']['delta']
   presence?: TopicConnectionListener['on']['presence']
+  draft?: TopicConnectionListener['on']['draft']
   live?(): void
   down?(): void
 }
@@ -281,6 +282,7 @@ export class TopicReplica<State extends object> {
         head: (head) => follower.onHead(head),
         delta: this.#deps.delta,
         presence: this.#deps.presence,
+        draft: this.#deps.draft,
       },
       live: () => {
         this.#parts?.outbox.flush()

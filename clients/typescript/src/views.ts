@@ -5,6 +5,7 @@ import type { ListedSession, Session, User } from '@lockstep/protocol/account'
 import type { Agent, Run, RunStatus } from '@lockstep/protocol/agents'
 import type { Summary } from '@lockstep/protocol/conversations'
 import type { Cursor } from '@lockstep/protocol/cursor'
+import type { Draft } from '@lockstep/protocol/drafts'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message, MessageInput } from '@lockstep/protocol/message'
 import type { Problem } from '@lockstep/protocol/problem'
@@ -213,6 +214,31 @@ export interface PreferencesTopic extends TopicView {
   readonly version: number
   /** Applies a merge patch (RFC 7396). */
   update(patch: JsonObject, options?: { if_version?: number }): IssuedCommand
+}
+
+/** What `DraftsFollower.write` takes: a draft that the server may not have yet. */
+export interface WrittenDraft {
+  readonly id: string
+  readonly place: string
+  readonly text: string
+}
+
+/** Texts that the user has typed and not sent, on whichever device. */
+export interface DraftsFollower {
+  /** True once they were read. */
+  readonly loaded: boolean
+  /** As the server has them, ordered by id. */
+  readonly items: readonly Draft[]
+  /**
+   * Writes a draft. `base` is the draft as this device knows it; without one, the draft must be
+   * new. Throws Fault: `version_conflict` or `not_found` if another device was first.
+   * @param keepalive the page is about to close; the text may then have about 60 KB
+   */
+  write(draft: WrittenDraft, base?: Draft, options?: { keepalive?: boolean }): Promise<Draft>
+  /** Removes a draft as this device knows it. Throws Fault like `write`. */
+  delete(draft: Draft): Promise<void>
+  /** Follows the drafts from now on, and calls `listener` after each change. */
+  subscribe(listener: () => void): () => void
 }
 
 export interface AccountTopic extends TopicView {

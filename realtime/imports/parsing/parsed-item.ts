@@ -11,6 +11,8 @@ export interface ParsedMessage {
   content: string
   /** The key of the message that this one is another version of. */
   replaces?: string
+  /** The key of the message that this one continues, if not the one before it. */
+  follows?: string
   status?: Message['status']
   /** Times are ISO 8601, here and below. */
   created_at?: string

@@ -140,10 +140,12 @@ function normalizeMessages(
   const known = new Set<string>()
   const messages: Message[] = []
   let time = conversationCreatedAt
-  for (const [index, { key, replaces, ...message }] of parsed.entries()) {
+  for (const [index, { key, replaces, follows, ...message }] of parsed.entries()) {
     const id = known.has(idOf(key)) ? idOf(key, `${index}`) : idOf(key)
     const replaced = replaces === undefined ? undefined : idOf(replaces)
     const isReplacedKnown = replaced !== undefined && known.has(replaced)
+    const followed = follows === undefined ? undefined : idOf(follows)
+    const isFollowedKnown = followed !== undefined && known.has(followed)
     time = message.created_at ?? time
     known.add(id)
     const { pieces, lost } = fitText(message.content)
@@ -156,6 +158,7 @@ function normalizeMessages(
         version: 1,
         status: message.status === 'streaming' ? 'interrupted' : (message.status ?? 'complete'),
         replaces: n === 0 && isReplacedKnown ? replaced : null,
+        ...(n === 0 && !isReplacedKnown && isFollowedKnown && { follows: followed }),
         created_at: time,
         updated_at: message.updated_at ?? time,
         metadata: {

@@ -88,6 +88,7 @@ function parseConversation(item: unknown, index: number): ParsedItem {
         updated_at: message.updated_at,
         metadata: keepUnknown(message.metadata ?? {}, message, messageFields),
         ...(message.replaces && { replaces: message.replaces }),
+        ...(message.follows && { follows: message.follows }),
       })),
     },
   }

@@ -20,6 +20,10 @@ export interface CallOptions {
   mutation_id?: string
   /** `If-Match`: the version that the entity must have. */
   if_version?: number
+  /** `If-None-Match: *`: the entity must not exist. */
+  only_if_absent?: boolean
+  /** The request outlives its page. Its body may then have about 60 KB. */
+  keepalive?: boolean
 }
 
 /**
@@ -57,10 +61,12 @@ export function createCall({ origin, fetch, headers, userId }: CallDeps): Call {
           ...(user_id !== undefined && { 'lockstep-user': user_id }),
           ...(options.mutation_id !== undefined && { 'idempotency-key': options.mutation_id }),
           ...(options.if_version !== undefined && { 'if-match': `"${options.if_version}"` }),
+          ...(options.only_if_absent && { 'if-none-match': '*' }),
           ...(request.body !== undefined && { 'content-type': 'application/json' }),
         },
         body: request.body === undefined ? undefined : JSON.stringify(request.body),
         signal: silence.signal,
+        ...(options.keepalive && { keepalive: true }),
       })
       const text = await silence.readText(response)
       if (!response.ok) throw faultFromProblem(parseProblem(text), response.status)

@@ -60,8 +60,8 @@ class ConnectionStore {
   }
 
   /**
-   * What the user did and the server doesn't have yet: messages, names, settings, … Drafts and read
-   * marks, which the page saves by itself, don't count.
+   * What the user did and the server doesn't have yet: messages, names, settings, … Read marks,
+   * which the page saves by itself, don't count.
    */
   get waiting(): number {
     track()

@@ -27,3 +27,21 @@ export const conversations = {
     return this.get(id)?.outbox ?? []
   },
 }
+
+/**
+ * Resolves when no command that writes this message waits or has failed: with true if the server
+ * has the text or the person has discarded it, with false if the engine ended before.
+ */
+export function whenSettled(message_id: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const unsubscribe = topic.subscribe(check)
+    function check(): void {
+      const isReady = engine.state.name === 'ready'
+      const isPending = topic.outbox.some(({ message_ids }) => message_ids.includes(message_id))
+      if (isReady && isPending) return
+      unsubscribe()
+      resolve(isReady)
+    }
+    queueMicrotask(check)
+  })
+}

@@ -15,8 +15,8 @@ export type Density = (typeof densities)[number]
 
 /** So many read marks are kept. */
 const maxReadMarks = 300
-/** In characters. All preferences together may have 64 KB, so a longer draft isn't saved. */
-export const maxDraftLength = 6000
+/** Conversations whose picked version is remembered. */
+const maxShownVersions = 100
 
 const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -38,7 +38,8 @@ interface ReadableConversation {
 }
 
 class Preferences {
-  /** The mutation ids of unsent changes that the page makes by itself: drafts and read marks. */
+  /** The mutation ids of unsent changes that the page makes by itself: read marks and picked
+   * versions. */
   readonly #automatic = new Set<string>()
 
   get value(): JsonObject {
@@ -100,15 +101,33 @@ class Preferences {
     void outcome.then(() => this.#automatic.delete(mutation_id))
   }
 
-  /** `id`: a conversation's, or `new`. */
-  draft(id: string): string {
-    const draft = objectAt(this.value, 'drafts')[id]
-    return typeof draft === 'string' ? draft : ''
+  /** Drafts that an earlier version kept here, by their place. */
+  get oldDrafts(): Readonly<Record<string, string>> {
+    const texts = Object.entries(objectAt(this.value, 'drafts'))
+    return Object.fromEntries(
+      texts.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    )
   }
 
-  saveDraft(id: string, text: string): void {
-    if (text === this.draft(id) || text.length > maxDraftLength) return
-    this.#updateAutomatically({ drafts: { [id]: text === '' ? null : text } })
+  forgetOldDraft(place: string): void {
+    this.#updateAutomatically({ drafts: { [place]: null } })
+  }
+
+  /** The version of a message that the reader has picked in a conversation, on whichever device. */
+  shownVersion(conversation_id: string): string | undefined {
+    const picked = objectAt(this.value, 'shown_versions')[conversation_id]
+    return typeof picked === 'string' ? picked : undefined
+  }
+
+  /** Null: the newest thread is shown. */
+  showVersion(conversation_id: string, message_id: string | null): void {
+    if (message_id === (this.shownVersion(conversation_id) ?? null)) return
+    const shown: JsonObject = { [conversation_id]: message_id }
+    const others = Object.keys(objectAt(this.value, 'shown_versions')).sort()
+    // The ids of conversations rise with time: the oldest ones go.
+    for (const id of others.slice(0, Math.max(0, others.length + 1 - maxShownVersions)))
+      if (id !== conversation_id) shown[id] = null
+    this.#updateAutomatically({ shown_versions: shown })
   }
 
   /** Whether messages came that no device of the user has shown. */

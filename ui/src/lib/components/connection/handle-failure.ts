@@ -2,11 +2,14 @@
 // to keep. A refused message stays in its thread and shows the reason. Any other refused command is
 // discarded, so the page shows the server's state again, and a notice tells the user.
 import type { OutboxItem } from '@lockstep/client'
+import { isObject } from '@lockstep/protocol/free-form'
 import { explainFault } from '../../fault-texts.ts'
 import { engine } from '../../stores/engine.ts'
-import { preferences } from '../../stores/preferences.svelte.ts'
+import { drafts } from '../../stores/drafts.svelte.ts'
 import { t, type TextKey } from '../../texts.ts'
 import { ask, notify } from '../overlays/overlays.svelte.ts'
+import { resolveRename } from '../conversations/rename.ts'
+import { editedText } from '../thread/edit-message.ts'
 import { isRequestedReply, unsentText } from '../thread/pending-replies.ts'
 
 const commandTexts = new Map<string, TextKey>([
@@ -24,11 +27,16 @@ const commandTexts = new Map<string, TextKey>([
 
 /** Shows what happened to a failed command and what can be done about it. */
 export function handleFailure(item: OutboxItem): void {
-  if (item.problem?.code === 'version_conflict') return void resolveConflict(item)
+  if (item.problem?.code === 'version_conflict') {
+    const title = currentOf(item, 'title')
+    if (title === undefined || !resolveRename(item.mutation_id, title))
+      return void resolveConflict(item)
+    return item.discard()
+  }
   if (item.problem?.code === 'already_replying' && isRequestedReply(item.mutation_id))
     return item.discard()
   if (item.message_ids.length > 0) {
-    if (!isShownInThread(item)) void rescueMessage(item)
+    if (item.command === 'update' || !isShownInThread(item)) void rescueMessage(item)
     return
   }
   const key = commandTexts.get(item.command) ?? 'failure.other'
@@ -41,14 +49,16 @@ const isShownInThread = ({ entity_id, message_ids }: OutboxItem): boolean =>
   engine.conversations.get(entity_id)?.messages.some(({ id }) => message_ids.includes(id)) ?? false
 
 /**
- * For a refused message that no thread shows, because its conversation was deleted before the
- * message arrived. The user can restore the conversation and send the message, or keep its text as
- * a draft.
+ * For a refused message or edit that no thread shows, as when its conversation was deleted before
+ * it arrived. The user can restore the conversation and send the message, or keep its text as a
+ * draft.
  */
 async function rescueMessage(item: OutboxItem): Promise<void> {
   const conversation = engine.conversations.get(item.entity_id)
   const content =
-    item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ?? ''
+    editedText(item.mutation_id) ??
+    item.message_ids.map((id) => unsentText(id)).find((text) => text !== undefined) ??
+    ''
   const isInTrash = conversation !== undefined && conversation.deleted_at !== null
   const answer = await ask({
     title: t('failure.messageTitle'),
@@ -71,26 +81,29 @@ async function rescueMessage(item: OutboxItem): Promise<void> {
     engine.conversations.restore(item.entity_id)
     item.retry()
   } else {
-    if (content)
-      preferences.saveDraft('new', [preferences.draft('new'), content].filter(Boolean).join('\n\n'))
+    if (content) drafts.add('new', content)
     item.discard()
   }
 }
 
-/** The entity's current title or content, if it has one. */
-function currentText(item: OutboxItem): string {
-  const current = item.problem?.current
-  if (typeof current !== 'object' || current === null) return t('failure.conflictTitle')
-  if ('content' in current && typeof current.content === 'string') return current.content
-  if ('title' in current && typeof current.title === 'string') return current.title
-  return t('failure.conflictTitle')
+/** A field of the entity as it is now. */
+function currentOf({ problem }: OutboxItem, field: 'content' | 'title'): string | undefined {
+  const current: unknown = problem?.current
+  if (!isObject(current)) return undefined
+  const value = current[field]
+  return typeof value === 'string' ? value : undefined
 }
 
 async function resolveConflict(item: OutboxItem): Promise<void> {
+  const present = currentOf(item, 'content') ?? currentOf(item, 'title')
+  const mine = editedText(item.mutation_id)
   const answer = await ask({
     title: t('failure.conflictTitle'),
     text: t('failure.conflictText'),
-    compare: [{ label: t('failure.currentText'), text: currentText(item) }],
+    compare: [
+      { label: t('failure.currentText'), text: present ?? t('failure.conflictTitle') },
+      ...(mine === undefined ? [] : [{ label: t('chat.yours'), text: mine }]),
+    ],
     answers: [
       { value: 'theirs', label: t('failure.keepCurrent') },
       { value: 'mine', label: t('failure.replaceWithMine'), emphasis: 'primary' },

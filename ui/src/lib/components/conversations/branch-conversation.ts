@@ -49,13 +49,14 @@ async function readAll(call: Call, id: string, seq: number) {
 
 function copies(messages: readonly Message[]): MessageInput[] {
   const ids = new Map(messages.map(({ id }) => [id, newId()]))
-  return messages.map(({ id, role, content, status, replaces, created_at, metadata }) => ({
+  return messages.map(({ id, role, content, status, replaces, follows, created_at, metadata }) => ({
     id: ids.get(id)!,
     role,
     content,
     // A reply that was being written at that moment isn't written any further in the copy.
     status: status === 'streaming' ? 'stopped' : status,
     replaces: (replaces !== null && ids.get(replaces)) || null,
+    follows: (follows !== undefined && ids.get(follows)) || null,
     created_at,
     metadata,
   }))

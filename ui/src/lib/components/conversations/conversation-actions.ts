@@ -4,7 +4,7 @@ import type { SummaryView } from '@lockstep/client'
 import { navigate, route } from '../../router.svelte.ts'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
 import { t } from '../../texts.ts'
-import { ask, confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
+import { confirmed, notify, type MenuItem } from '../overlays/overlays.svelte.ts'
 
 const leaveIfOpen = (id: string): void => {
   if (route.path === `/app/c/${id}`) navigate('/app')
@@ -91,33 +91,4 @@ export function conversationMenu(conversation: SummaryView, onrename: () => void
       onselect: () => moveToTrash(conversation),
     },
   ]
-}
-
-/**
- * Renames a conversation. `original` is the title when the user began to type. If another device
- * has renamed the conversation since then, the user chooses which title to keep.
- */
-export async function rename(
-  conversation: SummaryView,
-  original: string,
-  typed: string,
-): Promise<void> {
-  const title = typed.trim()
-  if (title === '' || title === conversation.title) return
-  if (conversation.title !== original) {
-    const answer = await ask({
-      title: t('chat.renamedTitle'),
-      text: t('chat.renamedText'),
-      compare: [
-        { label: t('chat.theirs'), text: conversation.title },
-        { label: t('chat.yours'), text: title },
-      ],
-      answers: [
-        { value: 'theirs', label: t('chat.keepTheirs') },
-        { value: 'mine', label: t('chat.useMine'), emphasis: 'primary' },
-      ],
-    })
-    if (answer !== 'mine') return
-  }
-  commands.rename(conversation.id, title)
 }

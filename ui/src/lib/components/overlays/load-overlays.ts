@@ -5,6 +5,7 @@
 export const loadOverlay = {
   menu: () => import('./Menu.svelte'),
   question: () => import('./QuestionDialog.svelte'),
+  notices: () => import('./Notices.svelte'),
   palette: () => import('./CommandPalette.svelte'),
   accountMenu: () => import('../account/account-menu.ts'),
 }

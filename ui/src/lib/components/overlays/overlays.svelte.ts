@@ -75,7 +75,13 @@ export async function openLoadedMenu(
   anchor: MenuAnchor,
   load: () => Promise<MenuItem[]>,
 ): Promise<void> {
-  openMenu(label, anchor, await load())
+  try {
+    openMenu(label, anchor, await load())
+  } catch {
+    notify(t('chat.menuMissing'), {
+      kind: 'error',
+    })
+  }
 }
 
 let lastAnswer: Promise<unknown> = Promise.resolve()

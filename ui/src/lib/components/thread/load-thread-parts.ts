@@ -2,7 +2,6 @@
 // also loads it ahead, for when the connection is lost later.
 import type { Message } from '@lockstep/protocol/message'
 
-export const loadMessageEditor = () => import('./MessageEditor.svelte')
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
 export const loadImportNotes = () => import('./ImportNotes.svelte')
 

@@ -1,13 +1,14 @@
-// The actions on the messages of one thread.
+// The actions on the messages of one thread. Those that take a text resolve with true once the
+// server has it.
 import type { MessageView } from '@lockstep/client'
 
 export interface MessageActions {
   /** Shows the branch that contains this version. */
   showVersion(version_id: string): void
   /** Replaces the text of a message without making a new version. */
-  edit(message: MessageView, content: string): void
+  edit(message: MessageView, content: string): Promise<boolean>
   /** Sends a new version of the user's message and requests a reply to it. */
-  sendNewVersion(message: MessageView, content: string): void
+  sendNewVersion(message: MessageView, content: string): Promise<boolean>
   /** Requests a new version of a reply. */
   regenerate(message: MessageView): void
   /** Requests a reply to the newest message. */

@@ -2,7 +2,7 @@
 // message; the assistant is given the same branch. If the reader picked a version of a message, the
 // thread shows the newest branch that contains that version.
 import type { MessageView } from '@lockstep/client'
-import { branchOf } from '@lockstep/protocol/branch'
+import { branchOf, threadsIn } from '@lockstep/protocol/branch'
 
 export interface VersionedMessage {
   message: MessageView
@@ -10,39 +10,29 @@ export interface VersionedMessage {
   versions: readonly string[]
 }
 
-type ById = ReadonlyMap<string, MessageView>
-
-/** The first version of a message that the loaded window contains. */
-function rootOf(message: MessageView, byId: ById): MessageView {
-  let root = message
-  for (
-    let next = byId.get(root.replaces ?? '');
-    next && next.position < root.position;
-    next = byId.get(root.replaces ?? '')
-  )
-    root = next
-  return root
-}
+type Before = (message: MessageView) => MessageView | undefined
 
 /** The newest message whose branch contains `picked`. */
 function tipThrough(
   messages: readonly MessageView[],
   picked: MessageView,
-  byId: ById,
+  before: Before,
 ): MessageView {
-  const positionsInBranch = new Set([picked.position])
+  const inBranch = new Set([picked])
   let tip = picked
   for (const message of messages) {
-    if (
-      message.position <= picked.position ||
-      !positionsInBranch.has(rootOf(message, byId).position - 1)
-    )
-      continue
-    positionsInBranch.add(message.position)
+    if (message.position <= picked.position) continue
+    const previous = before(message)
+    if (!previous || !inBranch.has(previous)) continue
+    inBranch.add(message)
     tip = message
   }
   return tip
 }
+
+/** Whether the conversation has more than one thread. */
+export const isBranched = (messages: readonly MessageView[]): boolean =>
+  messages.some(({ replaces, follows }) => replaces !== null || follows !== undefined)
 
 /**
  * The messages to show, oldest first.
@@ -54,23 +44,22 @@ export function threadBranch(
   messages: readonly MessageView[],
   picked?: string,
 ): VersionedMessage[] {
-  if (!messages.some(({ replaces }) => replaces !== null))
-    return messages.map((message) => ({ message, versions: [message.id] }))
+  if (!isBranched(messages)) return messages.map((message) => ({ message, versions: [message.id] }))
 
-  const byId = new Map(messages.map((message) => [message.id, message]))
-  const versions = new Map<MessageView, string[]>()
-  for (const message of messages) {
-    const root = rootOf(message, byId)
-    const group = versions.get(root)
-    if (group) group.push(message.id)
-    else versions.set(root, [message.id])
+  const { first, before } = threadsIn(messages)
+  // Whatever continues the same message are versions of each other.
+  const group = (message: MessageView) => {
+    const previous = before(message)
+    return previous ? `after ${previous.id}` : `first ${first(message).id}`
   }
-  const pickedMessage = picked === undefined ? undefined : byId.get(picked)
-  const branch = branchOf(messages, pickedMessage && tipThrough(messages, pickedMessage, byId))
+  const versions = Map.groupBy(messages, group)
+  const pickedMessage = picked === undefined ? undefined : messages.find(({ id }) => id === picked)
+  const branch = branchOf(messages, pickedMessage && tipThrough(messages, pickedMessage, before))
   // If a message replaces one from before the window, everything before it in the window belongs to
   // the older version.
-  const from = branch.findLastIndex((message) => rootOf(message, byId).replaces !== null)
-  return branch
-    .slice(Math.max(0, from))
-    .map((message) => ({ message, versions: versions.get(rootOf(message, byId)) ?? [message.id] }))
+  const from = branch.findLastIndex((message) => first(message).replaces !== null)
+  return branch.slice(Math.max(0, from)).map((message) => ({
+    message,
+    versions: versions.get(group(message))!.map(({ id }) => id),
+  }))
 }

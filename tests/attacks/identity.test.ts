@@ -1,0 +1,177 @@
+// Somebody at a device that was left open, somebody who guesses, and passwords that are guessed
+// first.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { newId } from '@lockstep/protocol/ids'
+import { createProxyTrust } from '../../realtime/auth/proxy-trust.ts'
+import { createSessions } from '../../realtime/auth/sessions.ts'
+import { createLogger } from '../../realtime/observability/logger.ts'
+import { openDatabase, type Database } from '../../realtime/store/database.ts'
+import { request, signUp, type Person } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+
+const shared = sharedNodes()
+let database: Database
+beforeAll(async () => {
+  database = await openDatabase(shared.database.url)
+})
+afterAll(() => database.close())
+
+const MINUTE_MS = 60_000
+/** Moves the sign-in of a person into the past. */
+const signedInAgo = ({ session }: Person, ms: number) =>
+  database.sessions.updateOne(
+    { _id: session.id },
+    { $set: { created_at: new Date(Date.now() - ms) } },
+  )
+const rename = (person: Person, username = `n-${newId()}`) =>
+  person.rest('PUT', '/users/me', { username })
+
+describe('a rename', () => {
+  test('needs a sign-in within the last 10 minutes', async () => {
+    const alice = await signUp(shared.node)
+    await signedInAgo(alice, 11 * MINUTE_MS)
+    expect(await rename(alice)).toMatchObject({
+      status: 401,
+      body: {
+        code: 'invalid_credentials',
+        detail: expect.stringMatching(/Sign in again/) as string,
+      },
+    })
+    expect((await alice.ask('getMe')).user.username).toBe(alice.user.username)
+    expect((await rename(await alice.signIn())).status).toBe(200)
+  })
+
+  test('is possible five times a day; repeating one, or keeping the name, doesn’t count', async () => {
+    const alice = await signUp(shared.node)
+    const key = { 'idempotency-key': newId() }
+    const first = { username: `n-${newId()}` }
+    for (let n = 0; n < 4; n++)
+      expect((await alice.rest('PUT', '/users/me', first, key)).status).toBe(200)
+    for (let n = 0; n < 4; n++) {
+      expect((await rename(alice)).status).toBe(200)
+      const { username } = (await alice.ask('getMe')).user
+      expect((await rename(alice, username)).status).toBe(200)
+    }
+    const refused = await rename(alice)
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } })
+    expect(refused.headers.has('retry-after')).toBe(true)
+  })
+})
+
+describe('a password', () => {
+  const register = (username: string, password: string) =>
+    request(`${shared.node.url}/auth/register`, 'POST', { username, password })
+  const name = () => `u${newId().slice(-10)}`
+
+  test.each<[string, (name: string) => string]>([
+    ['one of the most common ones', () => 'password'],
+    ['one of them in capitals', () => 'PassWord'],
+    ['of digits that everybody uses', () => '123456789'],
+    ['the name', (name) => name],
+    ['the name in capitals', (name) => name.toUpperCase()],
+    ['the name reversed', (name) => [...name].reverse().join('')],
+    ['the name doubled', (name) => name + name],
+    ['the name and digits', (name) => `${name}2026`],
+  ])('that is %s is refused at a sign-up and at a change, and named', async (_what, of) => {
+    const username = name()
+    const weak = {
+      status: 422,
+      body: {
+        code: 'invalid',
+        issues: [{ path: 'password', message: expect.any(String) as string }],
+      },
+    }
+    expect(await register(username, of(username))).toMatchObject(weak)
+    const alice = await signUp(shared.node)
+    const change = await alice.rest('PUT', '/users/me/password', {
+      current_password: alice.password,
+      new_password: of(alice.user.username),
+    })
+    expect(change).toMatchObject(weak)
+    expect((await alice.signIn()).user.id).toBe(alice.user.id)
+  })
+
+  test.each(['correct horse battery staple', 'my dog eats blue bicycles', 'pässwörter sind läng'])(
+    'of several words is fine: %s',
+    async (password) => {
+      expect((await register(name(), password)).status).toBe(201)
+    },
+  )
+
+  test('is not judged by a sign-in', async () => {
+    const { status, body } = await request(`${shared.node.url}/auth/login`, 'POST', {
+      username: name(),
+      password: 'password',
+    })
+    expect([status, body.code]).toEqual([401, 'invalid_credentials'])
+  })
+
+  test('can’t be tried by changing it to itself, and tries at a change count as tries at a sign-in', async () => {
+    const alice = await signUp(shared.node)
+    const change = (current_password: string, new_password: string) =>
+      alice.rest('PUT', '/users/me/password', { current_password, new_password })
+    // the right one as the new one proves nothing
+    expect((await change('a wrong guess', alice.password)).body.code).toBe('invalid_credentials')
+    for (let n = 0; n < 9; n++)
+      expect((await change(`wrong guess ${n}`, 'battery staple')).status).toBe(401)
+    expect((await change('one more guess', 'battery staple')).status).toBe(429)
+    const login = await request(`${shared.node.url}/auth/login`, 'POST', {
+      username: alice.user.username,
+      password: 'yet another guess',
+    })
+    expect(login.status).toBe(429)
+  })
+})
+
+test('a session ends at its last day, however much it is used, and so do its sockets', async () => {
+  let now = Date.now()
+  const sessions = createSessions({
+    database,
+    secrets: ['a secret that only the tests know, 32+'],
+    logger: createLogger('silent'),
+    maxDays: 40,
+    now: () => now,
+  })
+  const alice = await signUp(shared.node)
+  const { _id } = await sessions.open(alice.user.id, 'Node')
+  const end = now + 40 * 86_400_000
+  for (let day = 0; day < 40; day += 10) {
+    const cookie = await sessions.cookie.issue(_id, false)
+    const identity = await sessions.identify(cookie)
+    expect(identity?.session_id, `on day ${day}`).toBe(_id)
+    expect(identity!.expires_at.getTime()).toBeLessThanOrEqual(end)
+    expect((await sessions.alive([_id])).get(_id)!.getTime()).toBeLessThanOrEqual(end)
+    now += 10 * 86_400_000
+    await database.sessions.updateOne({ _id }, { $set: { expires_at: new Date(now + 1e9) } })
+  }
+  expect(await sessions.identify(await sessions.cookie.issue(_id, false))).toBeUndefined()
+  expect(await sessions.alive([_id])).toEqual(new Map())
+})
+
+test('an address that a visitor puts first in X-Forwarded-For is not believed', () => {
+  const from = (trust: boolean | number | string, forwarded: string, remoteAddress = '10.0.0.1') =>
+    createProxyTrust(trust).addressOf({
+      headers: { 'x-forwarded-for': forwarded },
+      socket: { remoteAddress },
+    } as never)
+  expect(from(true, '6.6.6.6, 203.0.113.7')).toBe('203.0.113.7')
+  expect(from(1, '6.6.6.6, 203.0.113.7')).toBe('203.0.113.7')
+  expect(from(2, '6.6.6.6, 203.0.113.7, 10.0.0.9')).toBe('203.0.113.7')
+  expect(from('10.0.0.0/8', '6.6.6.6, 203.0.113.7, 10.0.0.9')).toBe('203.0.113.7')
+  expect(from('10.0.0.0/8', '203.0.113.7', '198.51.100.1')).toBe('198.51.100.1')
+  expect(from(false, '203.0.113.7')).toBe('10.0.0.1')
+  expect(from(3, '203.0.113.7')).toBe('203.0.113.7')
+  expect(from(true, '')).toBe('10.0.0.1')
+})
+
+test('a request that a browser calls cross-site changes nothing, unless its Origin is allowed', async () => {
+  const alice = await signUp(shared.node)
+  const put = (headers: Record<string, string>) =>
+    alice.rest('PUT', '/users/me/preferences', { note: newId() }, headers)
+  const crossSite = { 'sec-fetch-site': 'cross-site' }
+  expect(await put(crossSite)).toMatchObject({ status: 403, body: { code: 'forbidden_origin' } })
+  expect((await put({ ...crossSite, origin: shared.node.url })).status).toBe(200)
+  for (const site of ['same-origin', 'same-site', 'none'])
+    expect((await put({ 'sec-fetch-site': site })).status).toBe(200)
+  expect((await alice.rest('GET', '/users/me', undefined, crossSite)).status).toBe(200)
+})
