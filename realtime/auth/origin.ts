@@ -51,8 +51,11 @@ export type OriginCheck = (request: IncomingMessage) => boolean
 export const createOriginCheck =
   (allowed: readonly string[], trust: ProxyTrust): OriginCheck =>
   (request) => {
+    const { origin, 'sec-fetch-site': site } = request.headers
+    // programs send neither; a browser says this of a page of another site, whatever it leaves out
+    if (origin === undefined && site === 'cross-site') return false
     const { host, scheme } = trust.siteOf(request)
-    return originAllowed(request.headers.origin, host, allowed, scheme)
+    return originAllowed(origin, host, allowed, scheme)
   }
 
 /** Whether every page is served over https, as far as PUBLIC_ORIGIN says. */

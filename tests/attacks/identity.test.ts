@@ -163,3 +163,15 @@ test('an address that a visitor puts first in X-Forwarded-For is not believed', 
   expect(from(3, '203.0.113.7')).toBe('203.0.113.7')
   expect(from(true, '')).toBe('10.0.0.1')
 })
+
+test('a request that a browser calls cross-site changes nothing, unless its Origin is allowed', async () => {
+  const alice = await signUp(shared.node)
+  const put = (headers: Record<string, string>) =>
+    alice.rest('PUT', '/users/me/preferences', { note: newId() }, headers)
+  const crossSite = { 'sec-fetch-site': 'cross-site' }
+  expect(await put(crossSite)).toMatchObject({ status: 403, body: { code: 'forbidden_origin' } })
+  expect((await put({ ...crossSite, origin: shared.node.url })).status).toBe(200)
+  for (const site of ['same-origin', 'same-site', 'none'])
+    expect((await put({ 'sec-fetch-site': site })).status).toBe(200)
+  expect((await alice.rest('GET', '/users/me', undefined, crossSite)).status).toBe(200)
+})
