@@ -120,3 +120,22 @@ test('drafts that an earlier version kept in the preferences move to their own p
   await expect.poll(async () => (await alice.ask('getPreferences')).preferences.drafts).toEqual({})
   expect(await drafts(alice)).toEqual(['An old text', 'Another'])
 })
+
+test('a file that is dropped anywhere leaves the page and its text where they are', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const page = await open(alice, '/app/new')
+  await composer(page).fill('Still here')
+  const prevented = await page.evaluate(() =>
+    ['main', 'textarea', 'body'].map((place) => {
+      const dataTransfer = new DataTransfer()
+      dataTransfer.items.add(new File(['x'], 'notes.txt'))
+      const events = ['dragover', 'drop'].map(
+        (type) => new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }),
+      )
+      for (const event of events) document.querySelector(place)!.dispatchEvent(event)
+      return events.map(({ defaultPrevented }) => defaultPrevented)
+    }),
+  )
+  expect(prevented.flat()).toEqual(Array<boolean>(6).fill(true))
+  await hasText(page, 'Still here')
+})

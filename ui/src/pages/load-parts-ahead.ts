@@ -14,6 +14,7 @@ export const loadPartsAhead = (): Promise<unknown> =>
     loadThreadMissing(),
     loadImportNotes(),
     import('../lib/components/composer/OtherDrafts.svelte'),
+    import('../lib/components/shell/SidebarRail.svelte'),
     import('../lib/components/shell/TabBar.svelte'),
     import('../lib/components/thread/MessageStatus.svelte'),
     import('../lib/components/thread/ThreadBanner.svelte'),

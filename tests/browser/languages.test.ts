@@ -1,0 +1,97 @@
+// The page in other languages. In the pseudo-language each text of the catalogues has foreign
+// letters, so a text that stands outside of them shows. Arabic is written from right to left.
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { signUp } from '../harness/person.ts'
+import { sharedNodes } from '../harness/shared-node.ts'
+import { appPages, fillAccount } from './app-pages.ts'
+import { desktop, phone, sharedBrowser } from './browser-windows.ts'
+import { waitForVisible } from './user-actions.ts'
+
+const shared = sharedNodes()
+const windows = sharedBrowser()
+
+/** What the user, their devices and the server's agents are called isn't the page's text. */
+const isOthers =
+  /garden|sun|soil|bed|Plant|beans|Spinach|Tomatoes|sowing|frost|Invoice|Regex|coast|Reading list|distributed|Editor|Demo|demo|alice|Chrome|Node|HeadlessChrome|Linux|Edge|Compare two ways|English|العربية|Lockstep|ChatGPT|Claude|LibreChat|Open WebUI|chat-ui|Ctrl|Esc|AM|PM|Today|Yesterday/
+
+/** The texts that people read or hear on the page, without those of messages and of choices. */
+const readableTexts = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const texts = new Set<string>([document.title])
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const parent = node.parentElement!
+      const isOfOthers = parent.closest(
+        'script, style, noscript, time, [dir=auto], .markdown, article .plain, .message, .task, [lang]:not(html)',
+      )
+      const isDate = parent.closest('h2, h3, select') !== null && /\d/.test(node.nodeValue ?? '')
+      if (!isOfOthers && !isDate) texts.add((node.nodeValue ?? '').trim())
+    }
+    for (const element of document.querySelectorAll('body *'))
+      for (const name of ['aria-label', 'placeholder', 'title', 'data-hint'])
+        if (element.tagName !== 'TIME') texts.add((element.getAttribute(name) ?? '').trim())
+    return [...texts]
+  })
+
+/** Texts with a word in which no letter is foreign. */
+const outside = (texts: readonly string[]): string[] =>
+  texts.filter(
+    (text) =>
+      /[A-Za-z]{3}/.test(text.normalize('NFC')) &&
+      !/[^\p{ASCII}“”·…’–‘]/u.test(text) &&
+      !isOthers.test(text),
+  )
+
+test.each([
+  ['desktop', desktop],
+  ['phone', phone],
+])('every text of every page is in the catalogues: %s', async (_, device) => {
+  const alice = await signUp(shared.node, 'alice')
+  const ids = await fillAccount(alice)
+  await alice.ask('putPreferences', { body: { language: 'en-XA' } })
+  const page = await windows.open(shared.node.url, '/app', { ...device, person: alice })
+  await waitForVisible(page.getByText('Çĥåţš').first())
+  for (const { name, path } of appPages(ids)) {
+    await page.goto(shared.node.url + path)
+    await waitForVisible(page.locator('main :is(h1, textarea)').first())
+    await page.waitForLoadState('networkidle')
+    expect.soft(outside(await readableTexts(page)), name).toEqual([])
+  }
+})
+
+test('a language that is chosen applies on every device at once, and Arabic runs from right to left', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const left = await windows.open(shared.node.url, '/app/settings/appearance', { person: alice })
+  const right = await windows.open(shared.node.url, '/app/new', { person: alice })
+  await left.getByLabel('Language', { exact: true }).selectOption('العربية')
+  for (const page of [left, right]) {
+    await waitForVisible(page.getByRole('link', { name: 'محادثة جديدة' }))
+    expect(await page.locator('html').getAttribute('dir')).toBe('rtl')
+    expect(await page.locator('html').getAttribute('lang')).toBe('ar')
+  }
+  const sidebar = (await right.getByRole('complementary').boundingBox())!
+  const field = (await right.locator('textarea').boundingBox())!
+  expect(sidebar.x).toBeGreaterThan(field.x)
+})
+
+test('no page in Arabic is wider than its window', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const ids = await fillAccount(alice)
+  await alice.ask('putPreferences', { body: { language: 'ar' } })
+  const page = await windows.open(shared.node.url, '/app', { ...phone, person: alice })
+  await waitForVisible(page.getByText('المحادثات').first())
+  for (const { name, path } of appPages(ids)) {
+    await page.goto(shared.node.url + path)
+    await waitForVisible(page.locator('main :is(h1, textarea)').first())
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    )
+    expect(overflow, name).toBe(0)
+  }
+})
+
+test('somebody who is signed out meets the first language of the browser that there is', async () => {
+  const page = await windows.open(shared.node.url, '/app/sign-in', { locale: 'ar-EG' })
+  await waitForVisible(page.getByRole('button', { name: 'تسجيل الدخول' }))
+})
