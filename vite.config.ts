@@ -76,6 +76,8 @@ function isNeededFirst(
 
 export default defineConfig({
   root: 'ui',
+  // The server writes the path under which it serves the page into it.
+  base: './',
   plugins: [
     texts(),
     svelte({ configFile: '../svelte.config.js' }),

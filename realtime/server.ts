@@ -76,7 +76,7 @@ export interface ServerOptions {
 }
 
 export interface RunningServer {
-  /** Where it listens, `http://host:port`. */
+  /** Where it listens, `http://host:port`, and the base path. */
   url: string
   /**
    * Readiness fails, devices move to other nodes, acknowledged work is finished. A second call
@@ -120,6 +120,7 @@ export async function startServer(
       database,
       secrets: config.sessionSecrets,
       onlySecure: onlyHttps(config.publicOrigins),
+      basePath: config.basePath,
       maxDays: config.sessionMaxDays,
       logger,
     })
@@ -222,6 +223,7 @@ export async function startServer(
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
       originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
       addressOf: proxyTrust.addressOf,
+      basePath: config.basePath,
       log,
       execute,
       toFault: toServerFault,
@@ -258,7 +260,7 @@ export async function startServer(
 
     // before a page can ask another node for them
     await keptFiles.start()
-    const url = await listen(http.server, config)
+    const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)

@@ -73,7 +73,11 @@ interface PendingSignIn {
  */
 export function createOidc(
   settings: OidcSettings,
-  { publicOrigins, sessionSecrets }: Pick<Config, 'publicOrigins' | 'sessionSecrets'>,
+  {
+    publicOrigins,
+    sessionSecrets,
+    basePath = '',
+  }: Pick<Config, 'publicOrigins' | 'sessionSecrets' | 'basePath'>,
   logger: Logger,
 ): Oidc {
   const seals = createSeals(sessionSecrets)
@@ -108,7 +112,7 @@ export function createOidc(
       secure,
       httpOnly: true,
       sameSite: 'lax',
-      path: OIDC_PATH,
+      path: basePath + OIDC_PATH,
     })
 
   const openPending = (cookieHeader: string | undefined) =>
@@ -120,7 +124,7 @@ export function createOidc(
         const origin =
           publicOrigins.find((allowed) => new URL(allowed).host === host) ?? publicOrigins[0]!
         const pending: PendingSignIn = {
-          redirect_uri: `${origin}${OIDC_PATH}/callback`,
+          redirect_uri: `${origin}${basePath}${OIDC_PATH}/callback`,
           state: openid.randomState(),
           nonce: openid.randomNonce(),
           code_verifier: openid.randomPKCECodeVerifier(),

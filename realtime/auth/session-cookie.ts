@@ -39,15 +39,17 @@ const MAX_VALUES = 10
 /**
  * @param secrets as for `createSeals`: replacing them one by one signs nobody out
  * @param onlySecure every page is served over https, even if the last hop to this server isn't
+ * @param path the addresses to which browsers send the cookie begin with this
  */
 export function createSessionCookie(
   secrets: readonly string[],
   now: () => number = Date.now,
   onlySecure = false,
+  path = '/',
 ): SessionCookie {
   const seals = createSeals(secrets)
   const attributes = (secure: boolean, maxAge: number) =>
-    ({ httpOnly: true, sameSite: 'lax', path: '/', secure: secure || onlySecure, maxAge }) as const
+    ({ httpOnly: true, sameSite: 'lax', path, secure: secure || onlySecure, maxAge }) as const
 
   // Opening a seal derives keys, which costs more than anything else that a request needs, and
   // requests and tabs bring the same cookies again and again. By value, in the order of last use.

@@ -70,6 +70,8 @@ export interface SessionsDeps {
   secrets: readonly string[]
   /** Every page is served over https, so cookies are always `Secure`. */
   onlySecure?: boolean
+  /** As for HTTP. */
+  basePath?: string
   /** A session ends this many days after its sign-in, however much it is used. Default: 90. */
   maxDays?: number
   logger: Logger
@@ -78,7 +80,7 @@ export interface SessionsDeps {
 
 export function createSessions(deps: SessionsDeps): Sessions {
   const { database, secrets, logger, now = Date.now } = deps
-  const cookie = createSessionCookie(secrets, now, deps.onlySecure)
+  const cookie = createSessionCookie(secrets, now, deps.onlySecure, deps.basePath || '/')
   // requests and tabs that come at about the same time share the look-ups
   const sessions = new BatchReader<SessionDocument>((ids) =>
     findSessions(database, ids, new Date(now())),

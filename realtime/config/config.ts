@@ -30,6 +30,8 @@ export interface Config extends HostConfig {
   logLevel: string
   /** As for `createProxyTrust`. */
   trustProxy: boolean | number | string
+  /** What precedes every path that this server serves, such as `/chat`. Default: nothing. */
+  basePath?: string
   /** The origins whose pages may show the page in a frame. Default: none. */
   frameAncestors?: readonly string[]
   logRetentionDays: number
@@ -109,6 +111,10 @@ const Environment = z.object({
       'must be true, false, a number of proxies, or addresses such as 10.0.0.0/8, uniquelocal',
     )
     .default('false'),
+  BASE_PATH: z
+    .string()
+    .regex(/^(?:\/[\w~-][\w.~-]*)*$/, 'must be a path such as /chat, without a slash at its end')
+    .default(''),
   METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
   DEVICES_PER_USER: count('devices').default(50),
   SESSION_MAX_DAYS: count('days').default(90),
@@ -196,6 +202,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
       : undefined,
     logLevel: settings.LOG_LEVEL,
     trustProxy: toTrustSetting(settings.TRUST_PROXY),
+    basePath: settings.BASE_PATH,
     frameAncestors: settings.FRAME_ANCESTORS,
     metricsToken: settings.METRICS_TOKEN,
     devicesPerUser: settings.DEVICES_PER_USER,

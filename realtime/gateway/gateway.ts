@@ -59,6 +59,8 @@ export interface GatewayDeps {
   originAllowed(request: IncomingMessage): boolean
   /** The visitor's address. */
   addressOf(request: IncomingMessage): string
+  /** As for HTTP. */
+  basePath?: string
   log: Pick<Log, 'heads' | 'projectedHeads' | 'range'>
   execute: Execute
   toFault(error: unknown): Fault
@@ -115,7 +117,7 @@ export interface Gateway {
 export function startGateway(deps: GatewayDeps): Gateway {
   const { sessions, log, logger, toFault, link, settings = gatewaySettings } = deps
   const { timings } = settings
-  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings, deps.addressOf)
+  const { io, allClosed, close } = openSocketServer(deps.httpServer, settings, deps)
   let isDraining = false
   let stopped: Promise<void> | undefined
 

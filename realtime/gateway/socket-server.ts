@@ -12,7 +12,6 @@ import type { TopicServer } from './connection.ts'
 import { frameParser } from './frame-decoder.ts'
 import type { GatewaySettings } from './settings.ts'
 
-const PATH = '/socket.io/'
 /** How long a device may take to answer the close of its WebSocket (ms). */
 const CLOSE_MS = 500
 
@@ -23,14 +22,21 @@ export interface SocketServer {
   close(): Promise<void>
 }
 
+export interface SocketServerDeps {
+  addressOf: (request: IncomingMessage) => string
+  /** As for HTTP. */
+  basePath?: string
+}
+
 export function openSocketServer(
   httpServer: HttpServer,
   { timings, connections }: GatewaySettings,
-  addressOf: (request: IncomingMessage) => string,
+  { addressOf, basePath = '' }: SocketServerDeps,
 ): SocketServer {
+  const path = `${basePath}/socket.io/`
   const networks = new KeyedTokenBuckets(connections)
   const io: TopicServer = new Server(httpServer, {
-    path: PATH,
+    path,
     // It would only half-close a foreign upgrade. The listener below destroys it.
     destroyUpgrade: false,
     transports: ['websocket'],
@@ -49,7 +55,7 @@ export function openSocketServer(
   const open = new Set<TcpSocket>()
   let empty = Promise.withResolvers<void>()
   httpServer.on('upgrade', ({ url = '' }, socket) => {
-    if (!url.startsWith(PATH)) socket.destroy()
+    if (!url.startsWith(path)) socket.destroy()
   })
   io.engine.on('connection', (engineSocket: Socket['conn']) => {
     const { socket } = engineSocket.request

@@ -31,10 +31,13 @@ import { createOpenAnswers } from './open-answers.ts'
 import { createRequestLimits } from './request-limits.ts'
 import { serveRoutes } from './routes.ts'
 import { httpSettings, type HttpSettings } from './settings.ts'
-import { refuseUnknownAddress, routableUrl, serveUi } from './static-ui.ts'
+import { createPage, refuseUnknownAddress, routableUrl, serveUi } from './static-ui.ts'
 
 export interface HttpDeps {
-  config: Pick<Config, 'publicOrigins' | 'trustProxy' | 'frameAncestors' | 'metricsToken'>
+  config: Pick<
+    Config,
+    'publicOrigins' | 'trustProxy' | 'frameAncestors' | 'basePath' | 'metricsToken'
+  >
   handlers: Handlers
   sessions: Sessions
   /** Other ways to sign in than by password. */
@@ -82,6 +85,8 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     settings = httpSettings,
   } = deps
   const { timings } = settings
+  const { basePath = '' } = config
+  const page = createPage(deps.uiRoot, basePath)
   const trust = createProxyTrust(config.trustProxy)
   const originAllowed = createOriginCheck(config.publicOrigins, trust)
   const cors = createCors(config.publicOrigins)
@@ -100,7 +105,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     schemaController: {
       compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler },
     },
-    rewriteUrl: routableUrl,
+    rewriteUrl: (request) => routableUrl(request, basePath),
     routerOptions: { maxParamLength: HEADER_BYTES },
     genReqId: () => newId(),
     clientErrorHandler: refuseConnection,
@@ -113,7 +118,7 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
     },
   })
   app.setErrorHandler(sendFault)
-  app.setNotFoundHandler(refuseUnknownAddress(deps.uiRoot))
+  app.setNotFoundHandler(refuseUnknownAddress(page, basePath))
   parseJsonBodies(app)
   recordRequests(app, { logger, metrics, requestLogLevel })
   await protectPages(app, config)
@@ -153,12 +158,12 @@ export async function createHttp(deps: HttpDeps): Promise<HttpServer> {
   if (oidc && account) {
     const { serveOidc } = await import('./oidc-routes.ts') // few servers need its libraries
     await app.register((scope, _options, done) => {
-      serveOidc(scope, { ...deps, oidc, account, requestLimits })
+      serveOidc(scope, { ...deps, oidc, account, requestLimits, basePath })
       done()
     })
   }
   await app.register((scope) =>
-    serveUi(scope, { root: deps.uiRoot, keptFiles: deps.keptFiles, requestLimits }),
+    serveUi(scope, { root: deps.uiRoot, page, keptFiles: deps.keptFiles, requestLimits }),
   )
   await app.ready()
   return { server: app.server, stop }

@@ -21,11 +21,12 @@ export interface OidcRoutesDeps {
   requestLimits: RequestLimits
   toFault: (error: unknown) => Fault
   logger: Logger
+  basePath: string
 }
 
 export function serveOidc(
   app: FastifyInstance,
-  { oidc, account, sessions, requestLimits, toFault, logger }: OidcRoutesDeps,
+  { oidc, account, sessions, requestLimits, toFault, logger, basePath }: OidcRoutesDeps,
 ): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store')
@@ -62,7 +63,7 @@ export function serveOidc(
     const location = await findLocation().catch((error: unknown) =>
       signInPage({ failed: failureOf(error) }, returnTo),
     )
-    return reply.redirect(location, 303)
+    return reply.redirect(location.startsWith('/') ? basePath + location : location, 303)
   }
 
   function failureOf(error: unknown): string {

@@ -1,8 +1,8 @@
 // Serves the built UI. Files with a hash in their name may be cached for ever. The page that refers
 // to them is revalidated each time. The server knows the addresses of the pages, so that any other
 // address is answered with 404: by the page for people, by a problem for programs.
-import { existsSync, readdirSync } from 'node:fs'
-import { access, readFile } from 'node:fs/promises'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -37,6 +37,7 @@ const pageRoutes = [
 export interface StaticUiDeps {
   /** The folder of the built UI. */
   root: string
+  page: Page
   /** The files of other builds. Absent: there is only this one. */
   keptFiles?: Pick<KeptFiles, 'find'>
   /** Look-ups of other builds' files are counted, because each one asks the database. */
@@ -46,9 +47,9 @@ export interface StaticUiDeps {
 /** Serves one page at every address of a page, and the files beside it. */
 export async function serveUi(
   app: FastifyInstance,
-  { root, keptFiles, requestLimits }: StaticUiDeps,
+  { root, page, keptFiles, requestLimits }: StaticUiDeps,
 ): Promise<void> {
-  if (!existsSync(join(root, PAGE))) {
+  if (page === undefined) {
     const missing = (_request: unknown, reply: FastifyReply) =>
       reply.status(503).header('cache-control', 'no-store').type('text/html').send(MISSING)
     for (const url of ['/', ...pageRoutes]) app.get(url, missing)
@@ -61,9 +62,9 @@ export async function serveUi(
     dotfiles: 'ignore',
     preCompressed: true,
   })
-  const page = (_request: unknown, reply: FastifyReply) =>
-    reply.header('cache-control', 'no-cache').sendFile(PAGE)
-  for (const url of ['/', ...pageRoutes]) app.get(url, page)
+  const sendPage = (_request: unknown, reply: FastifyReply) =>
+    reply.header('cache-control', 'no-cache').type('text/html; charset=utf-8').send(page)
+  for (const url of ['/', ...pageRoutes]) app.get(url, sendPage)
 
   const assets = join(root, 'assets')
   app.get<{ Params: { '*': string } }>('/assets/*', async (request, reply) => {
@@ -92,19 +93,30 @@ export async function serveUi(
       )
 }
 
+/** The page as this server sends it; undefined if the pages have not been built. */
+export type Page = string | undefined
+
+/** Reads the page and writes the base path into it, where its files' addresses begin with `./`. */
+export function createPage(root: string, basePath: string): Page {
+  const file = join(root, PAGE)
+  if (!existsSync(file)) return undefined
+  return readFileSync(file, 'utf8')
+    .replaceAll('="./', `="${basePath}/`)
+    .replace('<html ', `<html data-base-path="${basePath}" `)
+}
+
 /** Whether a person asks: browsers name HTML when they navigate, programs don't. */
 const asksForPage = ({ method, headers }: FastifyRequest): boolean =>
   (method === 'GET' || method === 'HEAD') && /\btext\/html\b/i.test(headers.accept ?? '')
 
 /**
- * Answers a request for an address that nothing has. A person gets the page, which says so.
- * @param root the folder of the built UI
+ * Answers a request for an address that nothing has. A person gets the page, which says so, unless
+ * the address is outside of the base path.
  */
 export const refuseUnknownAddress =
-  (root: string) =>
-  async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const page = asksForPage(request) && (await readFile(join(root, PAGE)).catch(() => undefined))
-    if (page)
+  (page: Page, basePath: string) =>
+  (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    if (page !== undefined && isWithin(request.originalUrl, basePath) && asksForPage(request))
       return reply.status(404).header('cache-control', 'no-store').type('text/html').send(page)
     throw isReadable(request.originalUrl)
       ? new Fault('not_found', { detail: 'There is nothing at this address' })
@@ -114,9 +126,18 @@ export const refuseUnknownAddress =
 /** An address that nothing has. */
 const UNKNOWN = '/-'
 
-/** An address that isn't UTF-8 names nothing. As an unknown one, it passes all hooks. */
-export const routableUrl = ({ url = '' }: { url?: string }): string =>
-  isReadable(url) ? url : UNKNOWN
+/**
+ * The address without the base path. One that is outside of it or isn't UTF-8 names nothing. As an
+ * unknown one, it passes all hooks.
+ */
+export function routableUrl({ url = '' }: { url?: string }, basePath: string): string {
+  if (!isWithin(url, basePath) || !isReadable(url)) return UNKNOWN
+  const inner = url.slice(basePath.length)
+  return inner.startsWith('/') ? inner : `/${inner}`
+}
+
+const isWithin = (url: string, basePath: string): boolean =>
+  basePath === '' || (url.startsWith(basePath) && /^(?:[/?]|$)/.test(url.slice(basePath.length)))
 
 function isReadable(url: string): boolean {
   try {

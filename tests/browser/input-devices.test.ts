@@ -288,6 +288,36 @@ test('G6: several words mean AND, a row shows what was found, and more hits than
     .toBe(95)
 })
 
+test('G7: the agent is chosen per chat, on every device, and other chats keep theirs', async () => {
+  const alice = await signUp(shared.node, 'alice')
+  const { conversationId } = await fillAccount(alice)
+  const [page, other] = [
+    await windows.open(shared.node.url, `/app/c/${conversationId}`, { person: alice }),
+    await windows.open(shared.node.url, `/app/c/${conversationId}`, { person: alice }),
+  ]
+  const agentButton = (of: Page, name: string) => of.getByRole('button', { name: `Agent: ${name}` })
+  await agentButton(page, 'Demo').click()
+  await page.getByRole('menuitemradio', { name: 'Editor' }).click()
+  await waitForVisible(agentButton(page, 'Editor'))
+  await waitForVisible(agentButton(other, 'Editor'))
+  await sendMessage(other, '/demo code')
+  await expect
+    .poll(async () => {
+      const { messages } = await alice.ask('getConversation', { params: { id: conversationId } })
+      return messages.at(-1)?.metadata.agent
+    })
+    .toBe('0199aaaa-0000-7000-8000-000000000001')
+
+  await navigateTo(page, '/app/new')
+  await agentButton(page, 'Demo').click()
+  await page.getByRole('menuitemradio', { name: 'Editor' }).click()
+  await sendMessage(page, '/demo code')
+  await waitForReply(page)
+  await waitForVisible(agentButton(page, 'Editor'))
+  await navigateTo(page, '/app/new')
+  await waitForVisible(agentButton(page, 'Demo'))
+})
+
 test('G8: formulas are rendered when first needed, under the unchanged policy; currency is none', async () => {
   const alice = await signUp(shared.node, 'alice')
   const content = [

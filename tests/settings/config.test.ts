@@ -48,6 +48,7 @@ describe('settings', () => {
       ASSISTANT_BASE_URL: 'ftp://x',
       LOG_LEVEL: 'loud',
       TRUST_PROXY: '10.0.0.0/33',
+      BASE_PATH: '/chat/',
       FRAME_ANCESTORS: 'intranet.example.org',
       LOG_RETENTION_DAYS: '0',
     })
@@ -61,6 +62,7 @@ describe('settings', () => {
       'ASSISTANT_MODEL',
       'LOG_LEVEL',
       'TRUST_PROXY',
+      'BASE_PATH',
       'FRAME_ANCESTORS',
       'LOG_RETENTION_DAYS',
     ])

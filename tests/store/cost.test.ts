@@ -20,7 +20,12 @@ import { by, createLogFixture } from '../log/log-fixture.ts'
 
 const NEVER = 2 ** 31 - 1
 const never = { head: NEVER, quietHead: NEVER, announce: NEVER }
-const gateway = { ...gatewaySettings, timings: { ...gatewaySettings.timings, ...never } }
+const any = { rate: 10_000, burst: 10_000 }
+const gateway = {
+  ...gatewaySettings,
+  ...{ events: any, eventsPerUser: any },
+  timings: { ...gatewaySettings.timings, ...never },
+}
 const timings = { ...replyTimings, sweepMs: NEVER, straySweepMs: NEVER }
 const said = { role: 'user' as const, content: 'hello' }
 

@@ -43,11 +43,10 @@ class Server {
 class Device {
   readonly #server: Server
   readonly field: DraftField
-  known: Draft[] = []
+  #known: Draft[] = []
   /** Requests that haven't reached the server, and responses that haven't come back. */
   readonly #pending: (() => void)[] = []
   readonly #timers = new Set<() => void>()
-  readonly wanted: Promise<boolean>[] = []
   time = 0
   online = true
 
@@ -55,7 +54,7 @@ class Device {
     this.#server = server
     server.devices.push(this)
     this.field = new DraftField('new', {
-      drafts: () => this.known,
+      drafts: () => this.#known,
       write: (draft, base) => this.#request(() => server.write(draft, base)),
       delete: (draft) => this.#request(() => server.delete(draft)),
       changed: () => {},
@@ -100,7 +99,7 @@ class Device {
 
   hear(): void {
     if (!this.online) return
-    this.known = [...this.#server.drafts.values()]
+    this.#known = [...this.#server.drafts.values()]
   }
   async answer(): Promise<void> {
     this.#pending.shift()?.()

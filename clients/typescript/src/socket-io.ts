@@ -5,13 +5,15 @@ import type { Connect } from './platform.ts'
 const OPEN_TIMEOUT = 10_000
 
 /**
- * Sockets to the server at `origin`; '' means the server that delivered the page.
+ * Sockets to the server at `origin`, which may have a path; '' means the server that delivered the
+ * page.
  * @param headers evaluated for each WebSocket request, where the platform allows headers (Node). A
  *   browser adds its cookies itself.
  */
 export function connectBySocketIo(origin: string, headers?: () => Record<string, string>): Connect {
+  const [, host = '', path = ''] = /^(https?:\/\/[^/]+)?(.*?)\/?$/i.exec(origin) ?? []
   const options = {
-    path: '/socket.io',
+    path: `${path}/socket.io`,
     transports: ['websocket'],
     reconnection: false,
     autoConnect: false,
@@ -20,6 +22,6 @@ export function connectBySocketIo(origin: string, headers?: () => Record<string,
       return headers?.()
     },
   }
-  const manager = origin === '' ? new Manager(options) : new Manager(origin, options)
+  const manager = host === '' ? new Manager(options) : new Manager(host, options)
   return (namespace, auth) => manager.socket(namespace, { auth: (give) => give(auth()) })
 }

@@ -103,7 +103,7 @@ async function copyDocuments(
 /** Copies the oplog and the outcomes of retryable writes. */
 function copyHistory(
   source: DatabaseSync,
-  { store }: DatabaseEngine,
+  { store, oplog }: DatabaseEngine,
   mark: number,
   lost: string[],
 ): void {
@@ -138,11 +138,6 @@ function copyHistory(
   }
   if (last < mark) lost.push('the last acknowledged writes, which are missing at the end')
   // New positions must be beyond all that clients may have seen.
-  const end = Math.max(last, mark) + 1
-  store.run(
-    "INSERT INTO oplog VALUES (?, ?, 0, 'n', '', '', NULL, NULL, NULL, NULL)",
-    end,
-    Date.now(),
-  )
-  store.position = end
+  oplog.clock.advanceTo(Math.max(last, mark))
+  oplog.append('n', '', '', null, null, null)
 }

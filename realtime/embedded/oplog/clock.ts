@@ -24,6 +24,11 @@ export class ClusterClock {
     return this.#latest
   }
 
+  /** Makes all further times later than this one. */
+  advanceTo(time: ClusterTime): void {
+    this.#latest = Math.max(this.#latest, time)
+  }
+
   /** The time that was issued last. */
   get now(): ClusterTime {
     return this.#latest

@@ -1,10 +1,15 @@
 // Routes page addresses with the History API. Links stay plain links, so opening them in a new tab
 // and copying them work as usual; a click on a link to /app/… stays in this document.
 
-let url = $state.raw(new URL(location.href))
+import { addressOf, withoutBasePath } from './base-path.ts'
 
-/** The current address; reactive. */
+let url = $state.raw(withoutBasePath(new URL(location.href)))
+
+/** The current address, without the base path; reactive. */
 export const route = {
+  get url(): URL {
+    return url
+  },
   get path(): string {
     return url.pathname.replace(/(.)\/+$/, '$1')
   },
@@ -13,12 +18,16 @@ export const route = {
   },
 }
 
-/** Goes to an address under /app. With `replace`, the browser's history gets no new entry. */
+/**
+ * Goes to an address under /app, written without the base path. With `replace`, the browser's
+ * history gets no new entry.
+ */
 export function navigate(to: string, { replace = false }: { replace?: boolean } = {}): void {
-  const target = new URL(to, location.href)
-  if (target.href === location.href) return
-  if (replace) history.replaceState(null, '', target)
-  else history.pushState(null, '', target)
+  const target = new URL(to, url)
+  if (target.href === url.href) return
+  const shown = addressOf(target.pathname) + target.search + target.hash
+  if (replace) history.replaceState(null, '', shown)
+  else history.pushState(null, '', shown)
   url = target
 }
 
@@ -62,13 +71,14 @@ function followLink(event: MouseEvent): void {
   const link = event.target instanceof Element ? event.target.closest('a') : null
   if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin)
     return
-  if (!link.pathname.startsWith('/app')) return
+  const target = withoutBasePath(new URL(link.href))
+  if (!target.pathname.startsWith('/app')) return
   event.preventDefault()
-  navigate(link.href)
+  navigate(target.href)
 }
 
 /** Handles clicks on links and the back button. Call it once, at start. */
 export function startRouter(): void {
-  addEventListener('popstate', () => (url = new URL(location.href)))
+  addEventListener('popstate', () => (url = withoutBasePath(new URL(location.href))))
   document.addEventListener('click', followLink)
 }

@@ -4,7 +4,9 @@ import { getSignInMethods, signIn, signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
 import type { Presence } from '@lockstep/protocol/sync'
+import { addressOf } from '../base-path.ts'
 import { signInAddress } from '../return-address.ts'
+import { route } from '../router.svelte.ts'
 import { engine } from './engine.ts'
 
 const track = createSubscriber((update) => engine.account.subscribe(update))
@@ -104,9 +106,7 @@ export function leave(reason: Farewell): void {
   if (isLeaving) return
   isLeaving = true
   const farewell = requested ?? reason
-  location.replace(
-    signInAddress(farewell, farewell === 'ended' ? new URL(location.href) : undefined),
-  )
+  location.replace(addressOf(signInAddress(farewell, farewell === 'ended' ? route.url : undefined)))
 }
 
 /**

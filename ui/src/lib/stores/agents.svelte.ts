@@ -112,7 +112,12 @@ class Agents {
     return this.get(id)?.name ?? id
   }
 
-  /** The agent that a new reply is requested from; undefined if the server decides. */
+  /** The agent of a chat that has chosen one; otherwise the one for new chats. */
+  of(chosen: Json | undefined): AgentView | undefined {
+    return (typeof chosen === 'string' ? this.get(chosen) : undefined) ?? this.preferred
+  }
+
+  /** The agent of new chats; undefined if the server decides. */
   get preferred(): AgentView | undefined {
     const wanted = preferences.defaultAgent
     return wanted === undefined ? this.all[0] : (this.get(wanted) ?? this.all[0])

@@ -35,7 +35,7 @@ export interface DraftFieldDeps {
 }
 
 export class DraftField {
-  readonly place: string
+  readonly #place: string
   readonly #deps: DraftFieldDeps
   #text = ''
   #base: Draft | undefined
@@ -58,7 +58,7 @@ export class DraftField {
   #timer: unknown
 
   constructor(place: string, deps: DraftFieldDeps) {
-    this.place = place
+    this.#place = place
     this.#deps = deps
     this.follow()
   }
@@ -180,7 +180,7 @@ export class DraftField {
     if (text === '') return
     const id = this.#isSaving ? this.#deps.newId() : this.#idToWrite()
     const generation = this.#generation
-    this.#deps.write({ id, place: this.place, text }, base, true).then((draft) => {
+    this.#deps.write({ id, place: this.#place, text }, base, true).then((draft) => {
       // The page has stayed after all.
       if (!this.#isSaving && this.#generation === generation) this.#base = draft
       this.follow()
@@ -225,7 +225,7 @@ export class DraftField {
         if (!isLeft()) this.#forgetBase()
       } else if (text !== '') {
         const id = this.#idToWrite()
-        const written = this.#deps.write({ id, place: this.place, text }, base)
+        const written = this.#deps.write({ id, place: this.#place, text }, base)
         this.#writing = { id, written: written.catch(ignore) }
         const draft = await written
         if (isLeft()) return undefined

@@ -69,7 +69,12 @@ async function highlight(request: HighlightRequest): Promise<Node[] | undefined>
       clearTimeout(timer)
       resolve(data)
     }
-    used.onerror = () => resolve(undefined)
+    used.onerror = (event) => {
+      // It is handled here: the code stays plain, and the next block tries again.
+      event.preventDefault()
+      clearTimeout(timer)
+      resolve(undefined)
+    }
     used.postMessage(request)
   })
   if (html !== undefined) return copyNodes(html)

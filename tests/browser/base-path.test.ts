@@ -1,0 +1,101 @@
+// A node under a path of its own: the page, its links, HTTP and sockets all stay below it.
+import { expect, test } from 'vitest'
+import { freshDatabase } from '../harness/database.ts'
+import { startNode } from '../harness/node.ts'
+import { request } from '../harness/person.ts'
+import { fastReplies, sharedBrowser } from './browser-windows.ts'
+import {
+  composer,
+  listedConversation,
+  sendMessage,
+  signOut,
+  signUpAs,
+  threadText,
+  waitForVisible,
+} from './user-actions.ts'
+
+const windows = sharedBrowser()
+
+test('under BASE_PATH a person signs up, writes, follows links, reloads and signs out, and nothing is asked for outside of it', async () => {
+  await using database = freshDatabase()
+  await using node = await startNode(database, { basePath: '/a/chat', ...fastReplies })
+  expect(node.url).toMatch(/:\d+\/a\/chat$/)
+  const page = await windows.open(node.url, '')
+  const outside: string[] = []
+  page.on('request', (sent) => {
+    if (!sent.url().startsWith(node.url) && !sent.url().startsWith('blob:'))
+      outside.push(sent.url())
+  })
+  page.on('websocket', (socket) => {
+    if (!socket.url().replace('ws', 'http').startsWith(`${node.url}/socket.io/`))
+      outside.push(socket.url())
+  })
+  await waitForVisible(page.getByLabel('Username'))
+  await signUpAs(page, 'alice', 'a password of alice')
+  await sendMessage(page, 'Hello from below')
+  await page.waitForURL(`${node.url}/app/c/*`)
+  await waitForVisible(threadText(page, 'Hello from below'))
+  const thread = page.url()
+  const cookies = await page.context().cookies()
+  expect(cookies.map(({ path }) => path)).toEqual(['/a/chat'])
+
+  // A change by one tab arrives at another one over its socket.
+  const second = await page.context().newPage()
+  await second.goto(thread)
+  await waitForVisible(threadText(second, 'Hello from below'))
+  await page.evaluate(async (url) => {
+    const headers = { 'content-type': 'application/json' }
+    await fetch(url, { method: 'POST', headers, body: JSON.stringify({ title: 'Made elsewhere' }) })
+  }, `${node.url}/conversations`)
+  await waitForVisible(listedConversation(second, 'Made elsewhere'))
+
+  await page.getByRole('link', { name: 'Agents' }).first().click()
+  await page.waitForURL(`${node.url}/app/agents`)
+  await page.reload()
+  await waitForVisible(page.getByRole('heading', { name: 'Agents' }))
+  const addresses = await page.evaluate(() => Array.from(document.links, ({ href }) => href))
+  expect(addresses.filter((address) => !address.startsWith(node.url))).toEqual([])
+  await listedConversation(page, 'Hello from below').click()
+  await page.waitForURL(thread)
+  await page.goBack()
+  await page.waitForURL(`${node.url}/app/agents`)
+  await page.goto(`${node.url}/app/nonsense`)
+  await page.getByRole('link', { name: 'Back to chats' }).click()
+  await page.waitForURL(`${node.url}/app`)
+  await signOut(page)
+  await page.goto(thread)
+  await page.getByLabel('Username').fill('alice')
+  await page.getByLabel('Password').fill('a password of alice')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.waitForURL(thread)
+  await waitForVisible(composer(page))
+  expect(outside).toEqual([])
+})
+
+test('outside of BASE_PATH everything is 404', async () => {
+  await using database = freshDatabase()
+  await using node = await startNode(database, { basePath: '/chat' })
+  const { origin } = new URL(node.url)
+  const statusOf = async (path: string) => (await request(origin + path, 'GET')).status
+  for (const path of [
+    '/',
+    '/healthz',
+    '/readyz',
+    '/app',
+    '/auth/methods',
+    '/chatter',
+    '/chatter/healthz',
+    '/socket.io/',
+  ])
+    expect(await statusOf(path), path).toBe(404)
+  for (const path of [
+    '/chat',
+    '/chat/',
+    '/chat?a',
+    '/chat/app',
+    '/chat/healthz',
+    '/chat/readyz',
+    '/chat/auth/methods',
+  ])
+    expect(await statusOf(path), path).toBe(200)
+})
