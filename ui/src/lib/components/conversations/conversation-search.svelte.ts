@@ -3,7 +3,7 @@
 import type { ListState, SummaryView } from '@lockstep/client'
 import type { Summary } from '@lockstep/protocol/conversations'
 import { commands, conversations } from '../../stores/conversations.svelte.ts'
-import { matchesEveryWord } from '../elements/text-matches.ts'
+import type * as TextMatches from '../elements/text-matches.ts'
 
 /** The server is asked when nothing has been typed for this long. */
 const requestDelayMs = 180
@@ -18,6 +18,8 @@ export class ConversationSearch {
   #request: AbortController | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
   #isLoadingMore = false
+  /** Loaded with the first search. Until then, only the server's results are shown. */
+  #matching = $state.raw<typeof TextMatches | undefined>()
   readonly #state: () => ListState
 
   constructor(state: () => ListState) {
@@ -33,8 +35,12 @@ export class ConversationSearch {
     this.#failed = false
     this.#request?.abort()
     clearTimeout(this.#timer)
-    if (query.trim() !== '')
-      this.#timer = setTimeout(() => void this.#searchServer(query.trim()), requestDelayMs)
+    if (query.trim() === '') return
+    import('../elements/text-matches.ts').then(
+      (module) => (this.#matching = module),
+      () => undefined, // the server's results need no code
+    )
+    this.#timer = setTimeout(() => void this.#searchServer(query.trim()), requestDelayMs)
   }
 
   async #searchServer(q: string): Promise<void> {
@@ -89,9 +95,12 @@ export class ConversationSearch {
 
   /** The results, the server's first. Those of conversations that the page holds are live. */
   get items(): SummaryView[] {
+    const matching = this.#matching
     const held = conversations
       .list(this.#state())
-      .items.filter(({ title, preview }) => matchesEveryWord(`${title}\n${preview}`, this.query))
+      .items.filter(({ title, preview }) =>
+        matching?.matchesEveryWord(`${title}\n${preview}`, this.query),
+      )
     if (!this.#results) return held
     const results = this.#results.map(
       (summary) => conversations.get(summary.id) ?? { ...summary, delivery: 'sent' as const },

@@ -5,7 +5,7 @@
 import type { Block, Item, List, Table } from './blocks.ts'
 import { tableCells } from './block-syntax.ts'
 import { decodeReferences, learnReferences } from './character-references.ts'
-import { showCode } from './code-highlighting.ts'
+import type * as Highlighting from './code-highlighting.ts'
 import { parseInlines, type Definitions, type Inline } from './inline-parser.ts'
 import { mathNode } from './math.ts'
 import { textChunks } from '../elements/text-chunks.ts'
@@ -87,11 +87,28 @@ function codeBlock(text: string, info: string): HTMLElement {
   )
   const content = text.replace(/\n$/, '')
   const body = createElement('code', [])
-  if (!showCode(body, content, name)) body.append(...chunksOf(content))
+  showCode(body, content, name)
   // An element that scrolls must be reachable with the keyboard.
   return createElement('div', [head, createElement('pre', [body], { tabindex: '0' })], {
     class: 'code',
   })
+}
+
+/** Loaded with the first code that names a language. Until then, code is plain text. */
+let highlighting: typeof Highlighting | undefined
+
+function showCode(element: HTMLElement, code: string, language: string): void {
+  if (highlighting?.showCode(element, code, language)) return
+  element.append(...chunksOf(code))
+  if (highlighting || language === '') return
+  import('./code-highlighting.ts').then(
+    (loaded) => {
+      highlighting = loaded
+      element.replaceChildren()
+      showCode(element, code, language)
+    },
+    () => undefined, // the code stays plain
+  )
 }
 
 function inlineNode(token: Inline): Node | string {
