@@ -52,6 +52,9 @@ export type DraftWrite = z.infer<typeof DraftWrite>
 
 /** A draft has this version now; null: it is gone. */
 export const DraftNotice = z
-  .object({ draft_id: Uuid, version: Version.nullable().describe('Null: the draft is gone') })
+  .object({
+    draft_id: Uuid.describe('The draft that has changed'),
+    version: Version.nullable().describe('Null: the draft is gone'),
+  })
   .meta({ id: 'DraftNotice' })
 export type DraftNotice = z.infer<typeof DraftNotice>

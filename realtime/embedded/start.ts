@@ -1,7 +1,7 @@
 // The package's public API: starts the database for this process. The server runs in a thread of
 // its own and listens at a unix socket that only the present user can open.
 import { mkdtemp, rm } from 'node:fs/promises'
-import { getCompileCacheDir } from 'node:module'
+import nodeModule from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -89,7 +89,8 @@ export async function startEmbedded({
 
 /** Node's own folder of compiled code is in a folder that was chosen for it. */
 function compileCacheFolder(): string | undefined {
-  const own = getCompileCacheDir()
+  // Not imported by name: an older Node.js lacks it, and has to come as far as the version's check.
+  const own = nodeModule.getCompileCacheDir()
   return own === undefined ? undefined : dirname(own)
 }
 
