@@ -141,7 +141,7 @@ export function appPages(ids: { conversationId: string; runId: string }): AppPag
     {
       name: 'history',
       path: `/app/c/${ids.conversationId}/history`,
-      ready: (page) => page.getByRole('button', { name: /^Created/ }),
+      ready: (page) => page.getByRole('button', { name: /^Started a chat/ }),
     },
     { name: 'agents', path: '/app/agents', ready: heading('Editor') },
     {

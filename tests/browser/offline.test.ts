@@ -13,6 +13,7 @@ import {
   waitForReply,
   threadText,
   sendMessage,
+  waitForCodeAhead,
   waitForVisible,
 } from './user-actions.ts'
 
@@ -28,6 +29,7 @@ test('a message written offline is shown as waiting, and arrives when the connec
   await waitForVisible(listedConversation(online, 'Before the tunnel'))
   await online.goto(`${shared.node.url}/app/c/${id}`)
   await waitForReply(offline)
+  await waitForCodeAhead(offline)
 
   wire.cut()
   await sendMessage(offline, 'Written in the tunnel')

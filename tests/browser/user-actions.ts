@@ -78,3 +78,11 @@ export async function chooseAction(page: Page, title: string, action: string): P
 /** Waits until the thread shows a complete reply. */
 export const waitForReply = (page: Page): Promise<void> =>
   waitForVisible(page.getByRole('button', { name: 'Regenerate' }).last(), 30_000)
+
+/** Waits until the page has loaded the code that it loads ahead, as for a visit of some seconds. */
+export const waitForCodeAhead = (page: Page): Promise<unknown> =>
+  page.waitForFunction(() => {
+    const loaded = performance.getEntriesByType('resource').map(({ name }) => name)
+    const parts = ['Menu', 'Notices', 'conversation-actions', 'rename']
+    return parts.every((part) => loaded.some((name) => name.includes(`/assets/${part}-`)))
+  })

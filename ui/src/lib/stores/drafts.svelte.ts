@@ -133,9 +133,12 @@ class Drafts {
       delete: (draft) => engine.drafts.delete(draft),
       changed: () => listeners.forEach((update) => update()),
       refused: (fault) =>
-        void import('../fault-texts.ts').then(({ explainFault }) =>
-          notify(t('composer.draftRefused', { reason: explainFault(fault) }), { kind: 'error' }),
-        ),
+        void import('../fault-texts.ts')
+          .then(
+            ({ explainFault }) => explainFault(fault),
+            () => fault.message,
+          )
+          .then((reason) => notify(t('composer.draftRefused', { reason }), { kind: 'error' })),
       newId: () => newId(),
       now: () => performance.now(),
       setTimeout: (callback, ms) => setTimeout(callback, ms),

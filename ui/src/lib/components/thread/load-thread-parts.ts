@@ -1,5 +1,6 @@
 // Parts of a thread that few visits need. Their code is loaded when it is first needed; the page
 // also loads it ahead, for when the connection is lost later.
+import type { SummaryView } from '@lockstep/client'
 import type { Message } from '@lockstep/protocol/message'
 
 export const loadThreadMissing = () => import('./ThreadMissing.svelte')
@@ -8,3 +9,7 @@ export const loadImportNotes = () => import('./ImportNotes.svelte')
 /** Whether an import left something to show beside the text of a message or conversation. */
 export const hasImportNotes = ({ sources, not_imported, imported_part }: Message['metadata']) =>
   [sources, not_imported, imported_part].some((value) => value !== undefined)
+
+/** Whether ThreadBanner.svelte has something to say about the conversation. */
+export const hasBanner = ({ deleted_at, archived, metadata }: SummaryView): boolean =>
+  deleted_at !== null || archived || hasImportNotes(metadata)
