@@ -113,6 +113,10 @@ function lettersPattern(letters: readonly string[]): string {
   return pattern
 }
 
+/** Whether a run is so long that it is cut: then not every way to write it is in the pattern. */
+const isCut = (letters: readonly string[]): boolean =>
+  letters.some((_, at) => runEnd(letters, at) - at >= longestRun)
+
 /** The orders in which marks may be written without another meaning. */
 function ordersOf(marks: readonly string[]): string[][] {
   if (marks.length > 3) return [[...marks]]
@@ -163,7 +167,9 @@ const shortPattern = (text: string): string =>
 export function searchPattern(text: string): string {
   let pattern = ''
   let plain: string[] = []
+  let lacksForms = false
   const flush = () => {
+    lacksForms ||= isCut(plain)
     pattern += lettersPattern(plain)
     plain = []
   }
@@ -183,6 +189,7 @@ export function searchPattern(text: string): string {
   }
   flush()
   if (pattern.length > maxPatternLength) return shortPattern(text)
+  if (lacksForms) pattern = anyOf([pattern, shortPattern(text)])
   // A letter isn't found in one that has a mark, however that one is written.
   return `${pattern}(?![\u0300-\u036f])`
 }

@@ -56,7 +56,8 @@ test.each([
     await page.goto(shared.node.url + path)
     await waitForVisible(page.locator('main :is(h1, textarea)').first())
     await page.waitForLoadState('networkidle')
-    expect.soft(outside(await readableTexts(page)), name).toEqual([])
+    // The language is a preference, which arrives after the page.
+    await expect.poll(async () => outside(await readableTexts(page)), { message: name }).toEqual([])
   }
 })
 
