@@ -209,8 +209,9 @@ test('a run and a streamed reply cost their lease, and as many entries as they h
     await agents.until('change', ({ op, entity_id }) => op === 'finished' && entity_id === run)
   }
   const lease = { 'update replies': 1, 'find replies': 1, 'delete replies': 1, 'find users': 1 }
-  // A reply lasts for a few ticks of the projector, on a busy machine for some more. A read while an
-  // entry is on its way replaces the head and the states kept with it, so it costs one look-up more.
+  // A reply lasts for a few ticks of the projector, on a busy machine for some more. A read while
+  // an entry is on its way replaces the head and the states kept with it, so it costs one look-up
+  // more.
   const ticks = (...collections: string[]) =>
     Object.fromEntries(['heads', ...collections].map((name) => [`update ${name}`, 5]))
   expectAtMost(await cost(reply), {
