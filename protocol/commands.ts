@@ -37,7 +37,7 @@ type PayloadsOf<Table extends Record<Topic, Record<string, z.ZodObject>>> = {
 export type CommandPayloads = PayloadsOf<typeof commands>
 export type UnloggedPayloads = PayloadsOf<typeof unloggedCommands>
 
-/** The route that does the same over HTTP; null if there is none. */
+/** The route that runs the command over HTTP. Null: the command exists only on sockets. */
 export const commandRoutes: {
   [T in Topic]: { [Name in keyof CommandPayloads[T]]: RouteName | null }
 } = {

@@ -80,7 +80,7 @@ const joinedLengths = (letters: readonly string[], at: number): number[] =>
       at + length <= letters.length && equals().byFold.has(letters.slice(at, at + length).join('')),
   )
 
-/** Longer runs of letters of which several may be written as one are cut. */
+/** Letters that may be joined, such as "ss" in "ß", form a run. A longer run is cut. */
 const longestRun = 6
 
 /** The end of the letters that belong together because some of them may be written as one. */

@@ -70,8 +70,8 @@ export class PagedLists<Query extends object, Item> {
   }
 
   /**
-   * Reads the next page. Resolves with undefined if there is none, if one is being read already, or
-   * if `load` has made this one worthless.
+   * Reads the next page. Resolves with undefined after the last page, while another page is being
+   * read, and if `load` has started the list anew meanwhile.
    */
   async next(query: Query): Promise<{ items: Item[]; epoch: string } | undefined> {
     const progress = this.#progressOf(query)

@@ -39,7 +39,7 @@ type ImportableItem = Exclude<ReadItem, ItemOf<'failed'>>
 
 /** The most failed items in one request: more of their reasons would fill the memory. */
 const MAX_FAILED = 10_000
-/** The most items of which a result says what they lack. */
+/** A result lists what its items lack, for at most this many items. */
 const MAX_INCOMPLETE = 1_000
 
 /** Decides about one entity. Appends the decision, unless this is a dry run, and returns it. */

@@ -137,12 +137,12 @@ export class Doc {
     return this.fields.length
   }
 
-  /** The name of the first field; '' if there is none. */
+  /** The name of the first field. An empty document gives ''. */
   get firstName(): string {
     return this.fields[0]?.name ?? ''
   }
 
-  /** The value of the first field of this name; undefined if there is none. */
+  /** The value of the first field of this name. A missing field gives undefined. */
   get(name: string): unknown {
     if (!this.#fields) return findValue(this.#bytes!, name)
     for (const field of this.#fields) if (field.name === name) return field.value

@@ -15,7 +15,7 @@ export interface StoredCollection {
   readonly indexes: readonly { readonly table: string; readonly spec: IndexSpec }[]
 }
 
-/** A row: the document, or why there is none. */
+/** A row of a collection: its document, or the damage that hides the document. */
 export interface StoredRow {
   readonly row: number
   readonly bytes: Uint8Array | undefined
@@ -57,7 +57,7 @@ export function* storedRows(db: DatabaseSync, { table }: StoredCollection): Gene
       skip = 1
     } catch (error) {
       if (!isDamage(error)) throw error
-      // A page can't be read. The rows behind it may be on another one.
+      // SQLite can't read this page of the file. The next rows may be on another page.
       yield { row: at + 1, bytes: undefined }
       at += skip
       skip *= 2

@@ -102,7 +102,7 @@ function variantsOf(char: number): number[] {
     .filter((other) => other !== char)
 }
 
-/** Groups of characters that are alike without case, of which some have no mapping to another. */
+/** Groups of characters that differ only in case. Unicode's simple mappings miss some of them. */
 const foldedAlike = [
   'kK\u212a',
   'sS\u017f',

@@ -18,7 +18,7 @@ const CHARS_PER_CHECK = 2_048
 export class Regex {
   readonly source: string
   readonly options: string
-  /** A text with which every matching text begins; undefined if there is none. */
+  /** Every matching text begins with this. Undefined: matching texts have no common beginning. */
   readonly prefix: string | undefined
   /** The whole pattern, if it is nothing but text. */
   readonly #literal: string | undefined

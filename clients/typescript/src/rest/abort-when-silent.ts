@@ -5,8 +5,8 @@ export interface SilenceWatch {
   /** For `fetch`. Aborts after the silence, or when the caller's own signal does. */
   readonly signal: AbortSignal
   /**
-   * Reads the whole body; '' if there is none. It doesn't matter whether the response may have a
-   * body by its status: browsers give some of those that may not an empty stream.
+   * Reads the whole body. A response without a body gives ''. The status doesn't matter: browsers
+   * attach an empty stream to some responses that must not have a body.
    */
   readText(response: Response): Promise<string>
   /** Ends the watch; afterwards nothing aborts any more. */
