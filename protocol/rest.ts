@@ -14,7 +14,16 @@ import {
 } from './account.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { Epoch } from './cursor.ts'
-import { Conversation, ConversationCreate, Rewind, Summary } from './conversations.ts'
+import {
+  Conversation,
+  ConversationCreate,
+  NewMessages,
+  ReplyIds,
+  ReplyRequest,
+  Rewind,
+  StopRequest,
+  Summary,
+} from './conversations.ts'
 import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult, ImportState } from './import.ts'
@@ -297,6 +306,30 @@ export const routes = {
     summary: 'Bring back what it was at a `seq`, as a new change: messages that came later stay',
     params: id,
     body: Rewind,
+    status: 200,
+    answer: conversation,
+  },
+  appendMessages: {
+    ...routePaths.appendMessages,
+    summary: 'Append messages; those with a known id are left as they are',
+    params: id,
+    body: NewMessages,
+    status: 200,
+    answer: conversation,
+  },
+  startReply: {
+    ...routePaths.startReply,
+    summary: 'Start an assistant’s reply; one that exists is answered with its ids',
+    params: id,
+    body: ReplyRequest,
+    status: 202,
+    answer: ReplyIds,
+  },
+  stopReply: {
+    ...routePaths.stopReply,
+    summary: 'Stop a reply that is being written; one that has ended stays as it is',
+    params: id,
+    body: StopRequest,
     status: 200,
     answer: conversation,
   },
