@@ -73,6 +73,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
   getSignInMethods: async () => ({}),
   logout: async () => ({}),
+  confirm: async (of) => ({ body: { password: of.password } }),
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
   changePassword: async (of) => ({
@@ -225,6 +226,7 @@ export const strangers: {
     login: 'open',
     getSignInMethods: 'open',
     logout: 'own',
+    confirm: 'invalid_credentials',
     getMe: 'own',
     renameMe: 'username_taken',
     changePassword: 'invalid_credentials',
