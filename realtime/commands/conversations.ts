@@ -2,6 +2,7 @@
 // up to it.
 import {
   decideConversations,
+  messagesOf,
   namedMessages,
   type DecideConversation,
   type DecidedConversationCommand as Name,
@@ -9,7 +10,6 @@ import {
 import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import type { MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import { searchPattern } from '@lockstep/protocol/search-text'
 import type { CommandContext } from '../log/entry.ts'
@@ -104,7 +104,7 @@ export function createConversations(
         entity_id: id,
         identity: [name, payload],
         needs: {
-          messages: namedMessages(inputsOf(command)),
+          messages: namedMessages(messagesOf(command)),
           newest: options.newest,
           ...(name === 'create' && { quota }),
         },
@@ -216,12 +216,3 @@ function wordsOf(q = ''): string[] {
 
 const targetOf = ({ id, conversation_id }: { id?: string; conversation_id?: string }): string =>
   conversation_id ?? id ?? newId()
-
-const inputsOf = ({
-  message,
-  messages,
-}: {
-  conversation_id?: string
-  message?: MessageInput
-  messages?: MessageInput[]
-}) => (message ? [message] : messages)
