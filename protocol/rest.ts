@@ -23,6 +23,7 @@ import { Preferences } from './preferences.ts'
 import { FreeForm, Text, Time, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
+import { Usage } from './usage.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -98,6 +99,12 @@ export const routes = {
     }),
     status: 200,
     answer: page(Activity),
+  },
+  getUsage: {
+    ...routePaths.getUsage,
+    summary: 'What the user has used of what this server limits',
+    status: 200,
+    answer: Usage,
   },
   exportMe: {
     ...routePaths.exportMe,
