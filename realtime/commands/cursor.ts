@@ -31,7 +31,9 @@ export function cursorsOf(...list: readonly unknown[]) {
   return {
     /** The cursor of the page after this item. */
     write: ({ at, _id }: SortKey, position?: Cursor): string =>
-      Buffer.from(JSON.stringify([mark, at.getTime(), _id, ...(position ? [position] : [])])).toString('base64url'),
+      Buffer.from(
+        JSON.stringify([mark, at.getTime(), _id, ...(position ? [position] : [])]),
+      ).toString('base64url'),
 
     /** Throws `invalid` for anything that `write` didn't make for this list. */
     read(cursor: string): SortKey & { position?: Cursor } {
