@@ -73,6 +73,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
   getSignInMethods: async () => ({}),
   logout: async () => ({}),
+  logoutAtProvider: async () => ({}),
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
   changePassword: async (of) => ({
@@ -216,6 +217,7 @@ export const strangers: {
     login: 'open',
     getSignInMethods: 'open',
     logout: 'own',
+    logoutAtProvider: 'own',
     getMe: 'own',
     renameMe: 'username_taken',
     changePassword: 'invalid_credentials',
