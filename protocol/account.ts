@@ -121,3 +121,6 @@ export const SignIn = z
     password: GivenPassword,
   })
   .meta({ id: 'SignIn' })
+
+/** What proves again who sits at a device that is signed in. */
+export const Confirmation = z.strictObject({ password: GivenPassword }).meta({ id: 'Confirmation' })

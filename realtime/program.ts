@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
+import { createDrafts } from './commands/drafts.ts'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError } from './config/config-error.ts'
@@ -78,6 +79,8 @@ async function run(
       database,
       log,
       preferences: createPreferences(database, log),
+      // Devices read the drafts when they connect to a node.
+      drafts: createDrafts({ database, changed: () => undefined }),
       logger,
     })
     return await runCommand(command, { database, log, imports, issuer: oidc?.issuer }, terminal)

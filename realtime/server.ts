@@ -206,7 +206,7 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota }),
         }),
       },
       sessions,

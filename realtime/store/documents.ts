@@ -142,6 +142,8 @@ export interface SessionDocument {
   /** The device's name, for people. */
   device: string
   created_at: Date
+  /** When the user has last proven in this session who it is, after the sign-in. */
+  confirmed_at?: Date
   last_seen_at: Date
   /** When the session ends. The TTL index removes the document a little later. */
   expires_at: Date

@@ -85,6 +85,17 @@ export async function renewSessions(
   )
 }
 
+/** Notes when its user has proven again who it is. False if the session has ended. */
+export async function confirmSession(
+  { sessions }: Database,
+  user_id: string,
+  _id: string,
+  confirmed_at: Date,
+): Promise<boolean> {
+  const { matchedCount } = await sessions.updateOne({ _id, user_id }, { $set: { confirmed_at } })
+  return matchedCount === 1
+}
+
 /** False if this user has no such session. */
 export async function deleteSession(
   { sessions }: Database,

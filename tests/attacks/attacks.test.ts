@@ -245,7 +245,8 @@ describe('the owner’s own program', () => {
   })
 
   /** Routes whose whole body may have 16 KB. */
-  const isSmall = (name: string) => ['register', 'login', 'changePassword'].includes(name)
+  const isSmall = (name: string) =>
+    ['register', 'login', 'changePassword', 'confirm'].includes(name)
   /**
    * Content of free-form objects and messages is too large, and so is any long text where the whole
    * body must be small; any other long text is invalid.
