@@ -1,27 +1,26 @@
 // The one table of routes. http/ serves it, /openapi.json describes it, and the attack tests go
 // through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
-import {
-  Credentials,
-  GivenPassword,
-  ListedSession,
-  Password,
-  Session,
-  SignIn,
-  SignInMethods,
-  User,
-  Username,
-} from './account.ts'
+import { accountRoutes } from './account-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { Epoch } from './cursor.ts'
-import { Conversation, ConversationCreate, Rewind, Summary } from './conversations.ts'
+import {
+  Conversation,
+  ConversationCreate,
+  NewMessages,
+  ReplyIds,
+  ReplyRequest,
+  Rewind,
+  StopRequest,
+  Summary,
+} from './conversations.ts'
 import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult, ImportState } from './import.ts'
 import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
-import { FreeForm, ReadOnly, Text, Time, Uuid } from './scalars.ts'
+import { FreeForm, Text, Time, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
 
@@ -42,75 +41,11 @@ export interface Route {
   media?: 'text/markdown'
 }
 
-const signedIn = z.object({
-  user: User.describe('The user who is signed in'),
-  session: Session.describe('The session of this browser or program'),
-})
 const conversation = Conversation.extend(at)
 
 export const routes = {
-  register: {
-    ...routePaths.register,
-    summary: 'Sign up; the answer sets the session cookie',
-    open: true,
-    body: Credentials,
-    status: 201,
-    answer: signedIn,
-  },
-  login: {
-    ...routePaths.login,
-    summary: 'Sign in; the answer sets the session cookie',
-    open: true,
-    body: SignIn,
-    status: 200,
-    answer: signedIn,
-  },
-  getSignInMethods: {
-    ...routePaths.getSignInMethods,
-    summary: 'How to sign in here',
-    open: true,
-    status: 200,
-    answer: SignInMethods,
-  },
-  logout: {
-    ...routePaths.logout,
-    summary: 'Revoke this session and close its sockets',
-    status: 204,
-  },
+  ...accountRoutes,
 
-  getMe: {
-    ...routePaths.getMe,
-    summary: 'Who is signed in, and the head of `account`',
-    status: 200,
-    answer: signedIn.extend(at),
-  },
-  renameMe: {
-    ...routePaths.renameMe,
-    summary: 'Change the username',
-    body: z.strictObject({
-      username: Username,
-      id: ReadOnly,
-      created_at: ReadOnly,
-      passwordless: ReadOnly,
-    }),
-    status: 200,
-    answer: z.object({ user: User.describe('The user with the new name') }),
-  },
-  changePassword: {
-    ...routePaths.changePassword,
-    summary: 'Change the password; other sessions are revoked',
-    body: z.strictObject({ current_password: GivenPassword, new_password: Password }),
-    status: 204,
-  },
-  deleteMe: {
-    ...routePaths.deleteMe,
-    summary:
-      'Delete the account and all its content; one without a password needs a sign-in within the last 10 minutes',
-    body: z.strictObject({
-      password: GivenPassword.optional().describe('The present password, if the account has one'),
-    }),
-    status: 204,
-  },
   getPreferences: {
     ...routePaths.getPreferences,
     summary: 'All preferences',
@@ -149,18 +84,6 @@ export const routes = {
   deleteDraft: {
     ...routePaths.deleteDraft,
     summary: 'Remove a draft; nothing of it is kept',
-    params: id,
-    status: 204,
-  },
-  listSessions: {
-    ...routePaths.listSessions,
-    summary: 'The signed-in devices',
-    status: 200,
-    answer: z.object({ items: z.array(ListedSession).describe('Newest first'), ...at }),
-  },
-  revokeSession: {
-    ...routePaths.revokeSession,
-    summary: 'Sign a device out, at once',
     params: id,
     status: 204,
   },
@@ -297,6 +220,30 @@ export const routes = {
     summary: 'Bring back what it was at a `seq`, as a new change: messages that came later stay',
     params: id,
     body: Rewind,
+    status: 200,
+    answer: conversation,
+  },
+  appendMessages: {
+    ...routePaths.appendMessages,
+    summary: 'Append messages; those with a known id are left as they are',
+    params: id,
+    body: NewMessages,
+    status: 200,
+    answer: conversation,
+  },
+  startReply: {
+    ...routePaths.startReply,
+    summary: 'Start an assistant’s reply; one that exists is answered with its ids',
+    params: id,
+    body: ReplyRequest,
+    status: 202,
+    answer: ReplyIds,
+  },
+  stopReply: {
+    ...routePaths.stopReply,
+    summary: 'Stop a reply that is being written; one that has ended stays as it is',
+    params: id,
+    body: StopRequest,
     status: 200,
     answer: conversation,
   },

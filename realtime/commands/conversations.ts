@@ -2,6 +2,7 @@
 // up to it.
 import {
   decideConversations,
+  messagesOf,
   namedMessages,
   type DecideConversation,
   type DecidedConversationCommand as Name,
@@ -9,7 +10,6 @@ import {
 import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import type { MessageInput } from '@lockstep/protocol/message'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
 import { searchPattern } from '@lockstep/protocol/search-text'
 import type { CommandContext } from '../log/entry.ts'
@@ -22,6 +22,7 @@ import {
   readWindow,
   toMessage,
 } from '../store/messages.ts'
+import { TimeBudget } from '../store/time-budget.ts'
 import {
   createConversationQuota,
   quotaReached,
@@ -35,6 +36,7 @@ import {
 } from './conversation-outcome.ts'
 import { cursorsOf } from './cursor.ts'
 import { existingConversation } from './live-conversation.ts'
+import { excerptsOf } from './search-excerpts.ts'
 
 /** How many messages of a conversation are read when the request doesn't say. */
 export const NEWEST = 100
@@ -102,7 +104,7 @@ export function createConversations(
         entity_id: id,
         identity: [name, payload],
         needs: {
-          messages: namedMessages(inputsOf(command)),
+          messages: namedMessages(messagesOf(command)),
           newest: options.newest,
           ...(name === 'create' && { quota }),
         },
@@ -163,23 +165,25 @@ export function createConversations(
     const after = previous && { updated_at: previous.at, _id: previous._id }
     const head = await log.projectToHead(user_id, 'conversations')
     const terms = match === 'words' ? wordsOf(q) : q ? [q] : []
-    const matching = await Promise.all(
-      terms.map(searchPattern).map(async (pattern) => ({
+    const time = new TimeBudget(LIST_MS)
+    const matching = []
+    for (const pattern of terms.map(searchPattern))
+      matching.push({
         pattern,
-        ids: await findConversationsWithText(database, user_id, pattern),
-      })),
-    )
+        ids: await findConversationsWithText(database, user_id, pattern, time),
+      })
     const { items, more } = await listConversations(database, user_id, {
       state,
       limit,
       after,
       matching,
+      time,
     })
     const last = items.at(-1)
     const next_cursor = last && more ? cursors.write({ at: last.updated_at, _id: last._id }) : null
     const answer = { items: items.map(toSummary), next_cursor, ...head }
     if (match === 'text' || terms.length === 0) return answer
-    return { ...answer, excerpts: await excerpts(user_id, answer.items, terms) }
+    return { ...answer, excerpts: await excerpts(user_id, answer.items, terms, time) }
   }
 
   /** What a search has found in the messages of these conversations: of its longest word. */
@@ -187,20 +191,20 @@ export function createConversations(
     user_id: string,
     items: readonly { id: string }[],
     terms: readonly string[],
+    time: TimeBudget,
   ) {
     const [longest = ''] = terms.toSorted((one, other) => other.length - one.length)
     const pattern = searchPattern(longest)
     const ids = items.map(({ id }) => id)
-    const contents = await findMatchingContents(database, user_id, ids, pattern)
-    return Array.from(contents, ([conversation_id, content]) => ({
-      conversation_id,
-      text: excerptOf(content, new RegExp(pattern, 'u')),
-    }))
+    const contents = await findMatchingContents(database, user_id, ids, pattern, time)
+    return excerptsOf(contents, new RegExp(pattern, 'u'))
   }
 
   return { change, purgeTrashed, list, get }
 }
 
+/** How long the database may take for one page of a list or a search. */
+const LIST_MS = 3_000
 /** Further words count as one. */
 const MAX_WORDS = 8
 
@@ -210,25 +214,5 @@ function wordsOf(q = ''): string[] {
   return rest === '' ? words : [...words, rest]
 }
 
-/** Characters before and after what was found. */
-const BEFORE = 40
-const AFTER = 120
-
-function excerptOf(content: string, pattern: RegExp): string {
-  const at = pattern.exec(content)?.index ?? 0
-  const start = Math.max(0, at - BEFORE)
-  const part = content.slice(start, at + AFTER).replace(/^[\uDC00-\uDFFF]|[\uD800-\uDBFF]$/g, '')
-  return start > 0 ? `…${part}` : part
-}
-
 const targetOf = ({ id, conversation_id }: { id?: string; conversation_id?: string }): string =>
   conversation_id ?? id ?? newId()
-
-const inputsOf = ({
-  message,
-  messages,
-}: {
-  conversation_id?: string
-  message?: MessageInput
-  messages?: MessageInput[]
-}) => (message ? [message] : messages)

@@ -7,6 +7,7 @@ import type { MessageDocument } from './documents.ts'
 import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 const messageKey = (user_id: string, conversation_id: string, id: string): string =>
   `${user_id}:${conversation_id}:${id}`
@@ -154,11 +155,9 @@ export const findConversationsWithText = (
   { messages }: Database,
   user_id: string,
   pattern: string,
+  time: TimeBudget,
 ): Promise<string[]> =>
-  messages.distinct('conversation_id', {
-    user_id,
-    content: { $regex: pattern },
-  })
+  messages.distinct('conversation_id', { user_id, content: { $regex: pattern } }, time.left)
 
 /** Messages that are looked at for one page of a search. */
 const MAX_MATCHES = 1_000
@@ -169,14 +168,18 @@ export async function findMatchingContents(
   user_id: string,
   conversation_ids: readonly string[],
   pattern: string,
+  time: TimeBudget,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   const newestFirst = messages
-    .find({
-      user_id,
-      conversation_id: { $in: [...conversation_ids] },
-      content: { $regex: pattern },
-    })
+    .find(
+      {
+        user_id,
+        conversation_id: { $in: [...conversation_ids] },
+        content: { $regex: pattern },
+      },
+      time.left,
+    )
     .sort({ conversation_id: -1, position: -1 })
     .project<{ conversation_id: string; content: string }>({ conversation_id: 1, content: 1 })
     .limit(MAX_MATCHES)
