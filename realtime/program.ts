@@ -60,7 +60,7 @@ async function run(
 ): Promise<boolean> {
   const shutdown = createShutdown(logger)
   try {
-    const { mongodbUrl, dataDir } = readConfig(env)
+    const { mongodbUrl, dataDir, oidc } = readConfig(env)
     if (isDataCommand(command)) {
       if (mongodbUrl === undefined)
         return await runDataCommand(command, join(dataDir, 'db'), terminal)
@@ -83,7 +83,7 @@ async function run(
       drafts: createDrafts({ database, changed: () => undefined }),
       logger,
     })
-    return await runCommand(command, { database, log, imports }, terminal)
+    return await runCommand(command, { database, log, imports, issuer: oidc?.issuer }, terminal)
   } finally {
     await shutdown.run()
   }
