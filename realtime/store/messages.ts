@@ -4,6 +4,7 @@ import type { Link } from '@lockstep/protocol/branch'
 import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
@@ -140,11 +141,12 @@ export const writeMessages = (
   )
 
 export async function deleteMessages(
-  { messages }: Database,
+  database: Database,
   user_id: string,
   conversation_id: string,
 ): Promise<void> {
-  await messages.deleteMany({ user_id, conversation_id })
+  const { deletedCount } = await database.messages.deleteMany({ user_id, conversation_id })
+  if (deletedCount > 0) await eraseDeleted(database)
 }
 
 /**
