@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
+import { createDrafts } from './commands/drafts.ts'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError } from './config/config-error.ts'
@@ -62,7 +63,7 @@ async function run(
   const shutdown = createShutdown(logger)
   try {
     const config = readConfig(env)
-    const { mongodbUrl, dataDir } = config
+    const { mongodbUrl, dataDir, oidc } = config
     if (command.name === 'erased')
       return await runErased(config, readWords(await terminal.readInput()), terminal)
     if (isDataCommand(command)) {
@@ -83,9 +84,11 @@ async function run(
       database,
       log,
       preferences: createPreferences(database, log),
+      // Devices read the drafts when they connect to a node.
+      drafts: createDrafts({ database, changed: () => undefined }),
       logger,
     })
-    return await runCommand(command, { database, log, imports }, terminal)
+    return await runCommand(command, { database, log, imports, issuer: oidc?.issuer }, terminal)
   } finally {
     await shutdown.run()
   }
