@@ -64,7 +64,9 @@ async function writeEverywhere(person: Person, word: string): Promise<string> {
       },
     })
   await person.rest('PUT', `/users/me/drafts/${newId()}`, { place: 'new', text: text(100) })
-  const { id: run } = await person.ask('createRun', { body: { agent: 'demo', input: `/demo rate 100000 silent list ${word}` } })
+  const { id: run } = await person.ask('createRun', {
+    body: { agent: 'demo', input: `/demo rate 100000 silent list ${word}` },
+  })
   await eventually(async () => {
     const { body } = await person.rest<{ status: string }>('GET', `/agent-runs/${run}`)
     return body.status !== 'running'
