@@ -6,6 +6,7 @@ import type { Message, MessageStatus } from '@lockstep/protocol/message'
 import { byteLength } from '@lockstep/protocol/text'
 import type { Database } from './database.ts'
 import type { MessageDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
@@ -168,11 +169,12 @@ export const writeMessages = (
   )
 
 export async function deleteMessages(
-  { messages }: Database,
+  database: Database,
   user_id: string,
   conversation_id: string,
 ): Promise<void> {
-  await messages.deleteMany({ user_id, conversation_id })
+  const { deletedCount } = await database.messages.deleteMany({ user_id, conversation_id })
+  if (deletedCount > 0) await eraseDeleted(database)
 }
 
 /**
