@@ -12,6 +12,7 @@ export const routePaths = {
   login: { method: 'POST', path: '/auth/login' },
   getSignInMethods: { method: 'GET', path: '/auth/methods' },
   logout: { method: 'POST', path: '/auth/logout' },
+  logoutAtProvider: { method: 'POST', path: '/auth/oidc/logout' },
   confirm: { method: 'POST', path: '/auth/confirm' },
   getMe: { method: 'GET', path: '/users/me' },
   renameMe: { method: 'PUT', path: '/users/me' },

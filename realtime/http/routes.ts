@@ -172,6 +172,13 @@ function parseInput(route: Route, request: FastifyRequest, large: ImportBody | u
   }
 }
 
+/** The Origin of a request that changes something has been checked (in http.ts). */
+function pageOrigin({ headers, site }: FastifyRequest): string {
+  const { scheme = 'http', host = 'localhost' } = site
+  const address = headers.origin ?? `${scheme}://${host}`
+  return URL.canParse(address) ? new URL(address).origin : 'http://localhost'
+}
+
 type ResponseDeps = Pick<RoutesDeps, 'sessions' | 'stopping'>
 
 function contextOf(
@@ -184,6 +191,7 @@ function contextOf(
   const response = responseControls(deps, request, reply)
   const context: RequestContext = {
     address: request.ip,
+    origin: pageOrigin(request),
     device: deviceName(headers['user-agent']),
     mutation_id,
     response,

@@ -4,6 +4,7 @@ import { BSON, MongoBulkWriteError, MongoServerError, type FindCursor } from 'mo
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { freeBytes } from './freed-bytes.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
 import type { TimeBudget } from './time-budget.ts'
@@ -290,8 +291,9 @@ export async function stripEntity(
     $set: { stripped: true },
     $unset: { data: '', before: '' },
   })
-  // another node may strip the same entries: who has stripped them counts them
+  // if another node has stripped some of them meanwhile, rather none of them counts than one twice
   if (modifiedCount === sizes.length) await freeBytes(database, bytesByTopic(sizes))
+  if (modifiedCount > 0) await eraseDeleted(database)
 }
 
 type SizedEntry = Pick<ChangeDocument, '_id' | 'content_bytes'>
@@ -328,5 +330,6 @@ export async function expireContent(
     { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
   )
   if (modifiedCount === old.length) await freeBytes(database, bytesByTopic(old))
+  await eraseDeleted(database)
   return old.length
 }
