@@ -112,5 +112,6 @@ if (process.argv[1] === import.meta.filename) {
     process.stderr.write(`These licences aren't allowed:\n${refused.join('\n')}\n`)
     process.exitCode = 1
   } else
-    for (const text of deliveredTexts(packages)) process.stdout.write(`${text}\n${'-'.repeat(80)}\n`)
+    for (const text of deliveredTexts(packages))
+      process.stdout.write(`${text}\n${'-'.repeat(80)}\n`)
 }
