@@ -40,6 +40,10 @@ export const Session = z
     device: z.string().describe('A readable name of the browser or program'),
     created_at: Time.describe('When the user signed in'),
     address: z.string().optional().describe('The network address from which the user signed in'),
+    provider: z
+      .literal(true)
+      .optional()
+      .describe('Present if the user signed in at a provider, where signing out goes on'),
   })
   .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>

@@ -5,7 +5,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { BatchReader } from '../concurrency/batch-reader.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
-import type { HostIdentity, SessionDocument } from '../store/documents.ts'
+import type { HostIdentity, HostSession, SessionDocument } from '../store/documents.ts'
 import {
   deleteSession,
   findLiveSessions,
@@ -71,8 +71,11 @@ export interface Sessions {
    * have an open socket. Renews them. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  /** Starts a session for a user who has authenticated. */
-  open(user_id: string, device: string, address: string): Promise<SessionDocument>
+  /** Starts a session for a user who has authenticated; `host`: at a provider. */
+  open(
+    user_id: string,
+    from: { device: string; address: string; host?: HostSession },
+  ): Promise<SessionDocument>
   /**
    * Gives a session a new id. A copy of its cookie is worth nothing from then on. Resolves to
    * undefined if the session has ended.
@@ -184,7 +187,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       await deleteSession(database, user_id, renewed._id)
       return undefined
     },
-    async open(user_id, device, address) {
+    async open(user_id, { device, address, host }) {
       const at = new Date(now())
       const session = {
         _id: newId(at.getTime()),
@@ -194,6 +197,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         created_at: at,
         last_seen_at: at,
         expires_at: newExpiry({ created_at: at }),
+        ...(host && { host }),
       }
       await insertSession(database, session)
       return session

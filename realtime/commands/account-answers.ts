@@ -8,9 +8,16 @@ export const toUser = ({ _id, username, created_at, password_hash }: UserDocumen
   created_at: created_at.toISOString(),
   ...(password_hash === undefined && { passwordless: true }),
 })
-export const toSession = ({ _id, device, created_at, address }: SessionDocument): Session => ({
+export const toSession = ({
+  _id,
+  device,
+  created_at,
+  address,
+  host,
+}: SessionDocument): Session => ({
   id: _id,
   device,
   created_at: created_at.toISOString(),
   ...(address !== undefined && { address }),
+  ...(host && { provider: true }),
 })

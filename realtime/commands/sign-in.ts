@@ -2,6 +2,7 @@
 // session whose cookie nobody has.
 import type { Session, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
+import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
@@ -9,7 +10,7 @@ import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
-import type { SessionDocument, UserDocument } from '../store/documents.ts'
+import type { HostSession, SessionDocument, UserDocument } from '../store/documents.ts'
 import { deleteSession, findSession } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword } from '../store/users.ts'
 import { toSession, toUser } from './account-answers.ts'
@@ -108,8 +109,9 @@ export function createSignIn(
     user: UserDocument,
     { device, address, mutation_id, present }: SignInContext,
     identity: CommandIdentity,
+    host?: HostSession,
   ): Promise<SessionDocument> {
-    const session = await sessions.open(user._id, device, address)
+    const session = await sessions.open(user._id, { device, address, host })
     const replaces = present?.user_id === user._id ? present.session_id : undefined
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
     const told = await accountLog.tell(context, identity, { entity_id: session._id }, () => ({
@@ -198,10 +200,16 @@ export function createSignIn(
 
     async enter(visitor, host) {
       const user = await accountOfHost(deps, host)
-      const session = await start(user, visitor, ['enter', host.issuer, host.subject])
-      if (await stillRight(user)) return signedIn(user, session)
+      const identity = ['enter', host.issuer, host.subject] as const
+      const session = await start(user, visitor, identity, host.session)
+      const ended = await hasEnded(database, host.session)
+      if (!ended && (await stillRight(user))) return signedIn(user, session)
       await deleteSession(database, user._id, session._id)
-      throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
+      throw new Fault('unauthenticated', {
+        detail: ended
+          ? 'The sign-in provider has ended this sign-in. Sign in again'
+          : 'This account is being deleted',
+      })
     },
   }
 }

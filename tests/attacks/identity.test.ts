@@ -269,7 +269,7 @@ test('a session ends at its last day, however much it is used, and so do its soc
     now: () => now,
   })
   const alice = await signUp(shared.node)
-  const { _id } = await sessions.open(alice.user.id, 'Node', '127.0.0.1')
+  const { _id } = await sessions.open(alice.user.id, { device: 'Node', address: '127.0.0.1' })
   const end = now + 40 * 86_400_000
   for (let day = 0; day < 40; day += 10) {
     const cookie = await sessions.cookie.issue(_id, false)
