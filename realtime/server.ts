@@ -139,6 +139,7 @@ export async function startServer(
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
+      renewSockets: (id: string) => late.gateway?.renewSockets(id),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
@@ -271,14 +272,16 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
         // their sockets have been ended, except on nodes that couldn't be told without Redis
-        if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
+        if (change.op === 'session_revoked')
+          if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
+          else renewSockets(change.entity_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,

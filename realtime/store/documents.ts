@@ -163,10 +163,17 @@ export interface SessionDocument {
   user_id: string
   /** The device's name, for people. */
   device: string
+  /** From where the user signed in. Sessions from before it was kept don't have it. */
+  address?: string
   created_at: Date
   /** When the user has last proven in this session who it is, after the sign-in. */
   confirmed_at?: Date
   last_seen_at: Date
+  /**
+   * The session that its browser has in its place. This one is over then; it only remains for
+   * requests that were on their way with the earlier cookie.
+   */
+  replaced_by?: string
   /** When the session ends. The TTL index removes the document a little later. */
   expires_at: Date
   host?: HostSession
