@@ -16,7 +16,10 @@ const env: NodeJS.ProcessEnv = { ...process.env, FUZZ_SEEDS: values.seeds }
 if (values.seed !== undefined) env.FUZZ_SEED = values.seed
 if (values.path !== undefined) env.FUZZ_PATH = values.path
 // without a choice, the search for expensive requests goes on for longer as well
-const files = [`tests/fuzz/${values.only}`, ...(values.only ? [] : ['attacks/request-cost'])]
+const files = [
+  `tests/fuzz/${values.only}`,
+  ...(values.only ? [] : ['attacks/request-cost', 'attacks/second-user']),
+]
 const vitest = spawn('vitest', ['run', '--project', 'fast', ...files], {
   stdio: 'inherit',
   env,
