@@ -10,13 +10,13 @@ import { playTypingWalk } from './typing-walk.ts'
 const shared = sharedNodes(1, fastReplies)
 const windows = sharedBrowser()
 
-const { FUZZ_SEEDS, FUZZ_SEED, FUZZ_STEPS = '60' } = process.env
-const isLong = FUZZ_SEEDS !== undefined
+const { FUZZ_TYPING, FUZZ_SEED } = process.env
+const isLong = FUZZ_TYPING !== undefined
 const first = FUZZ_SEED === undefined ? Date.now() & 0x7fffffff : Number(FUZZ_SEED)
-const count = Number(FUZZ_SEEDS ?? 1)
+const count = Number(FUZZ_TYPING ?? 1)
 
 /** A chat with one thread, and one with two. */
-async function play(seed: number, steps = Number(FUZZ_STEPS)): Promise<void> {
+async function play(seed: number): Promise<void> {
   const alice = await signUp(shared.node, 'alice')
   const [plain, branched] = [newId(), newId()]
   const question = newId()
@@ -43,7 +43,9 @@ async function play(seed: number, steps = Number(FUZZ_STEPS)): Promise<void> {
     },
   })
   const sessions = [alice, await alice.signIn()]
-  await playTypingWalk({ ...windows, sessions, chats: [plain, branched], seed, steps })
+  const chats = [plain, branched]
+  const [steps, hasSecondTab] = isLong ? [100, seed % 2 === 0] : [60, false]
+  await playTypingWalk({ ...windows, sessions, chats, hasSecondTab, seed, steps })
 }
 
 test(

@@ -29,6 +29,8 @@ export interface Walk {
   /** One session of the same account for each device. */
   sessions: readonly Person[]
   chats: readonly string[]
+  /** The first device has a second tab. */
+  hasSecondTab: boolean
   seed: number
   steps: number
 }
@@ -64,20 +66,20 @@ class TypingWalk {
   }
 
   async play(): Promise<void> {
-    const { browser, sessions, steps } = this.#walk
+    const { browser, sessions, steps, hasSecondTab } = this.#walk
     for (const [n, person] of sessions.entries()) {
       const wire = await Wire.to({ port: Number(new URL(person.url).port) })
       const context = await openContext(browser, `http://${wire.address}`, { person })
       await context.addInitScript(giveHands)
       const device = { context, wire, isOffline: false }
       this.#devices.push(device)
-      this.#tabs.push({ name: `device ${n}`, device, page: undefined, questions: 0 })
+      for (const name of n === 0 && hasSecondTab ? ['', ', second tab'] : [''])
+        this.#tabs.push({ name: `device ${n}${name}`, device, page: undefined, questions: 0 })
     }
     try {
       for (const tab of this.#tabs) await this.#open(tab, '/app/new')
       for (let step = 0; step < steps; step++) await this.#step()
       await this.#checkEnd()
-      if (process.env.FUZZ_LOG) console.log(this.#log.join('\n'), [...this.#words.keys()].length)
     } catch (error) {
       const steps = this.#log.join('\n  ')
       throw new Error(`The walk with seed ${this.#walk.seed} failed:\n  ${steps}`, { cause: error })
@@ -96,8 +98,9 @@ class TypingWalk {
     this.#log.push(`${tab.name}: ${what}`)
   }
   /** The person has deleted or discarded the words in these texts. */
-  #forget(texts: string): void {
-    for (const word of this.#words.keys()) if (texts.includes(word)) this.#words.delete(word)
+  #forget(texts: string, present = ''): void {
+    for (const word of this.#words.keys())
+      if (texts.includes(word) && !present.includes(word)) this.#words.delete(word)
   }
 
   async #step(): Promise<void> {
@@ -166,8 +169,11 @@ class TypingWalk {
   ): Promise<boolean> {
     const pressed = await use(page, 'press', names, pick, within)
     if (!pressed) return false
-    if (discarding.includes(pressed.button)) this.#forget(pressed.texts)
     this.#note(tab, `presses ${pressed.button}`)
+    if (!discarding.includes(pressed.button)) return true
+    // What is still there wasn't discarded: an edit has the words of its message too.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)))
+    this.#forget(pressed.texts, await page.locator('main').innerText())
     return true
   }
 
