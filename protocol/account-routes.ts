@@ -50,7 +50,17 @@ export const accountRoutes = {
     summary: 'Revoke this session and close its sockets',
     status: 204,
   },
-
+  logoutAtProvider: {
+    ...routePaths.logoutAtProvider,
+    summary: 'The same, and say where the browser ends its sign-in at the provider',
+    status: 200,
+    answer: z.object({
+      location: z
+        .string()
+        .nullable()
+        .describe('The provider’s address that ends the sign-in; null if there is none'),
+    }),
+  },
   confirm: {
     ...routePaths.confirm,
     summary:

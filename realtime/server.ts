@@ -13,21 +13,25 @@ import { createSessions } from './auth/sessions.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
+import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createUsage } from './commands/usage.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
 import { gatewaySettings, type GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
+import { oidcHandlers } from './http/oidc-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
 import { draftHandlers } from './http/draft-handlers.ts'
@@ -41,9 +45,11 @@ import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
+import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -59,6 +65,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
+  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
@@ -106,7 +114,9 @@ export async function startServer(
     await migrateSchema(database, { owner: newId() })
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
+    const { quotas = {} } = config
     const log = createLog(database, logger, {
+      quotaBytes: quotas.bytes,
       onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
     })
     stops.add('log', () => log.stop())
@@ -129,13 +139,24 @@ export async function startServer(
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
+      renewSockets: (id: string) => late.gateway?.renewSockets(id),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({
       ...{ database, log, sessions, passwords, passwordRules, limits, devices },
     })
-    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
+    const quota = createConversationQuota(database, log, conversationsPerUser)
+    const dailyQuota = createDailyQuota(
+      database,
+      {
+        runs: quotas.runsDay,
+        tokens: quotas.tokensDay,
+        import_bytes: quotas.importBytesDay,
+      },
+      { logger },
+    )
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
@@ -148,6 +169,8 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
+      allowedModels: config.assistantModels,
+      dailyQuota,
       showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
@@ -170,9 +193,16 @@ export async function startServer(
       }),
     )
 
+    const diskWatch = startDiskWatch({
+      read: () => readDiskRoom(database, options.databaseFolder),
+      ...{ logger, metrics },
+    })
+    stops.add('disk watch', () => diskWatch.stop())
+
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const hostSignOut = createHostSignOut({ database, account })
     const proxyTrust = createProxyTrust(config.trustProxy)
     const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
     const keptFiles = createKeptFiles({
@@ -194,6 +224,7 @@ export async function startServer(
           password: !config.withoutPasswords,
           providers: oidc ? [oidc.link] : [],
         }),
+        ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
         ...conversationHandlers(commands.conversations, conversations, rewind),
@@ -202,11 +233,15 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, drafts, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota, dailyQuota }),
+          usage: createUsage({
+            ...{ database, log, dailyQuota, conversationsPerUser },
+            quotaBytes: quotas.bytes,
+          }),
         }),
       },
       sessions,
-      host: { account, proxy, oidc },
+      host: { account, proxy, oidc, signOut: hostSignOut },
       toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,
@@ -237,14 +272,16 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
         // their sockets have been ended, except on nodes that couldn't be told without Redis
-        if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
+        if (change.op === 'session_revoked')
+          if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
+          else renewSockets(change.entity_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,

@@ -4,7 +4,10 @@ import { BSON, MongoBulkWriteError, MongoServerError, type FindCursor } from 'mo
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
+import { freeBytes } from './freed-bytes.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 const DIGITS = 12
 const DUPLICATE_KEY = 11000
@@ -198,11 +201,20 @@ const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: f
 export const readOutlines = (
   { changes }: Database,
   key: string,
-  { before, limit, entity_id }: { before: number; limit: number; entity_id?: string },
+  {
+    before,
+    limit,
+    entity_id,
+    time,
+  }: { before: number; limit: number; entity_id?: string; time: TimeBudget },
 ): Promise<EntryOutline[]> =>
   (entity_id === undefined
-    ? changes.find(entriesIn(key, 0, before - 1), idIndexHint).sort({ _id: -1 })
-    : changes.find({ ...entityOf(key, entity_id), seq: { $lt: before } }).sort({ seq: -1 })
+    ? changes
+        .find(entriesIn(key, 0, before - 1), { ...idIndexHint, ...time.left })
+        .sort({ _id: -1 })
+    : changes
+        .find({ ...entityOf(key, entity_id), seq: { $lt: before } }, time.left)
+        .sort({ seq: -1 })
   )
     .limit(limit)
     .project<EntryOutline>({
@@ -263,14 +275,37 @@ export const findMutation = (
  * so another topic's entity may have the same id.
  */
 export async function stripEntity(
-  { changes }: Database,
+  database: Database,
   entity: EntityQuery,
   upTo: number,
 ): Promise<void> {
-  await changes.updateMany(
-    { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
-    { $set: { stripped: true }, $unset: { data: '', before: '' } },
-  )
+  const { changes } = database
+  const full = {
+    ...entity,
+    seq: { $lte: upTo },
+    stripped: { $exists: false },
+    data: { $exists: true },
+  }
+  const sizes = await changes.find(full).project<SizedEntry>(sizedEntry).toArray()
+  const { modifiedCount } = await changes.updateMany(full, {
+    $set: { stripped: true },
+    $unset: { data: '', before: '' },
+  })
+  // if another node has stripped some of them meanwhile, rather none of them counts than one twice
+  if (modifiedCount === sizes.length) await freeBytes(database, bytesByTopic(sizes))
+  if (modifiedCount > 0) await eraseDeleted(database)
+}
+
+type SizedEntry = Pick<ChangeDocument, '_id' | 'content_bytes'>
+const sizedEntry = { _id: 1, content_bytes: 1 }
+
+function bytesByTopic(entries: readonly SizedEntry[]): Map<string, number> {
+  const bytes = new Map<string, number>()
+  for (const { _id, content_bytes = 0 } of entries) {
+    const key = _id.slice(0, _id.lastIndexOf(':'))
+    bytes.set(key, (bytes.get(key) ?? 0) + content_bytes)
+  }
+  return bytes
 }
 
 /**
@@ -278,20 +313,23 @@ export async function stripEntity(
  * entries remain as an audit trail.
  */
 export async function expireContent(
-  { changes }: Database,
+  database: Database,
   before: Date,
   limit: number,
 ): Promise<number> {
+  const { changes } = database
   const old = await changes
     .find({ at: { $lt: before }, data: { $exists: true } })
     .sort({ at: 1 })
     .limit(limit)
-    .project<{ _id: string }>({ _id: 1 })
+    .project<SizedEntry>(sizedEntry)
     .toArray()
   if (old.length === 0) return 0
-  await changes.updateMany(idsFilter(old.map(({ _id }) => _id)), {
-    $set: { stripped: true, expired: true },
-    $unset: { data: '', before: '' },
-  })
+  const { modifiedCount } = await changes.updateMany(
+    { ...idsFilter(old.map(({ _id }) => _id)), data: { $exists: true } },
+    { $set: { stripped: true, expired: true }, $unset: { data: '', before: '' } },
+  )
+  if (modifiedCount === old.length) await freeBytes(database, bytesByTopic(old))
+  await eraseDeleted(database)
   return old.length
 }

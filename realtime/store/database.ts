@@ -12,6 +12,8 @@ import type {
   PageFileDocument,
   RunDocument,
   SessionDocument,
+  SpentTokenDocument,
+  UsageDocument,
   UserDocument,
 } from './documents.ts'
 
@@ -49,9 +51,11 @@ export interface Database {
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
   drafts: Collection<DraftDocument>
+  usage: Collection<UsageDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
+  spent_tokens: Collection<SpentTokenDocument>
   close(): Promise<void>
 }
 
@@ -88,9 +92,11 @@ export async function openDatabase(url: string): Promise<Database> {
     messages: db.collection('messages'),
     agent_runs: db.collection('agent_runs'),
     drafts: db.collection('drafts'),
+    usage: db.collection('usage'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
+    spent_tokens: db.collection('spent_tokens'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -124,6 +130,11 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
     create('sessions', [
       { key: { user_id: 1 }, name: 'user' },
       { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
+      {
+        key: { 'host.sid': 1 },
+        partialFilterExpression: { 'host.sid': { $exists: true } },
+        name: 'host',
+      },
     ]),
     create('conversations', [
       { key: { user_id: 1, updated_at: -1, _id: -1 }, name: 'list' },
@@ -154,6 +165,8 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'running',
       },
     ]),
+    create('usage', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
   ])
 }

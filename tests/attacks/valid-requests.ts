@@ -73,6 +73,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   login: async (of) => ({ body: { username: of.user.username, password: of.password } }),
   getSignInMethods: async () => ({}),
   logout: async () => ({}),
+  logoutAtProvider: async () => ({}),
   confirm: async (of) => ({ body: { password: of.password } }),
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
@@ -90,6 +91,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getUsage: async () => ({}),
   getImport: async () => ({}),
   importMe: async () => ({
     body: {
@@ -226,6 +228,7 @@ export const strangers: {
     login: 'open',
     getSignInMethods: 'open',
     logout: 'own',
+    logoutAtProvider: 'own',
     confirm: 'invalid_credentials',
     getMe: 'own',
     renameMe: 'username_taken',
@@ -241,6 +244,7 @@ export const strangers: {
     revokeSession: 'not_found',
     listActivity: 'own',
     exportMe: 'own',
+    getUsage: 'own',
     getImport: 'own',
     importMe: 'own',
     listConversations: 'own',

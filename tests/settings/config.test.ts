@@ -51,6 +51,9 @@ describe('settings', () => {
       BASE_PATH: '/chat/',
       FRAME_ANCESTORS: 'intranet.example.org',
       LOG_RETENTION_DAYS: '0',
+      QUOTA_BYTES: 'many',
+      QUOTA_RUNS_DAY: '0',
+      QUOTA_CONVERSATIONS: '100001',
     })
     for (const name of [
       'PORT',
@@ -65,6 +68,9 @@ describe('settings', () => {
       'BASE_PATH',
       'FRAME_ANCESTORS',
       'LOG_RETENTION_DAYS',
+      'QUOTA_BYTES',
+      'QUOTA_RUNS_DAY',
+      'QUOTA_CONVERSATIONS',
     ])
       expect(invalid).toContain(`${name}: `)
   })
@@ -150,6 +156,8 @@ describe('settings', () => {
     ['OIDC_ISSUER: is required', { ...oidc, OIDC_ISSUER: '' }],
     ['OIDC_ISSUER: is required', { OIDC_NAME: 'Example' }],
     ['OIDC_ISSUER: must be an https address', { ...oidc, OIDC_ISSUER: 'http://id.example' }],
+    ['OIDC_ISSUER: is required', { OIDC_LOGOUT: 'false' }],
+    ['OIDC_LOGOUT: must be true or false', { ...oidc, OIDC_LOGOUT: 'no' }],
     ['PASSWORD_SIGN_IN: false leaves no way', { PASSWORD_SIGN_IN: 'false' }],
     ['PASSWORD_SIGN_IN: must be true or false', { PASSWORD_SIGN_IN: 'no' }],
   ])(
@@ -215,4 +223,19 @@ describe('settings', () => {
     for (const TRUST_PROXY of ['0', '-1', '10.0.0.0/33', '::1/129', '10.0.0.0/8/8', 'proxy'])
       expect(invalidSettings({ TRUST_PROXY }), TRUST_PROXY).toMatch(/^TRUST_PROXY: /)
   })
+})
+
+test('quotas and models are read, and none is set by default', () => {
+  const set = {
+    QUOTA_BYTES: '1000000',
+    QUOTA_RUNS_DAY: '50',
+    QUOTA_TOKENS_DAY: '20000',
+    ASSISTANT_MODELS: 'small, large',
+  }
+  const { quotas, assistantModels } = readConfig({ DATA_DIR, ...set })
+  expect(quotas).toMatchObject({ bytes: 1_000_000, runsDay: 50, tokensDay: 20_000 })
+  expect(assistantModels).toEqual(['small', 'large'])
+  const unset = readConfig({ DATA_DIR })
+  expect(Object.values(unset.quotas ?? {}).every((quota) => quota === undefined)).toBe(true)
+  expect(unset.assistantModels).toBeUndefined()
 })

@@ -15,4 +15,5 @@ export const loadPartsAhead = (): Promise<unknown> =>
     import('../lib/components/thread/MessageStatus.svelte'),
     import('../lib/components/thread/ThreadBanner.svelte'),
     import('../lib/components/thread/ThinkingTime.svelte'),
+    import('../lib/quota-notice.ts').then(({ watchQuotas }) => watchQuotas()),
   ])
