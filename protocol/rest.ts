@@ -2,6 +2,7 @@
 // through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
 import { accountRoutes } from './account-routes.ts'
+import { securityRoutes } from './security-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { Epoch } from './cursor.ts'
 import {
@@ -45,6 +46,7 @@ const conversation = Conversation.extend(at)
 
 export const routes = {
   ...accountRoutes,
+  ...securityRoutes,
 
   getPreferences: {
     ...routePaths.getPreferences,

@@ -8,9 +8,12 @@ import { createOriginCheck, onlyHttps } from './auth/origin.ts'
 import { createProxyTrust } from './auth/proxy-trust.ts'
 import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
-import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
+import { createRateLimits, type RateLimitRules, type RateLimits } from './auth/rate-limits.ts'
+import { createSeals } from './auth/seals.ts'
 import { createSessions } from './auth/sessions.ts'
+import { createTickets, type Tickets } from './auth/tickets.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
+import { createWebAuthn, type WebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDrafts } from './commands/drafts.ts'
@@ -20,6 +23,12 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { createOtherSignIn } from './commands/other-sign-in.ts'
+import { createProofs } from './commands/proofs.ts'
+import { createRecentSignIn } from './commands/recent-sign-in.ts'
+import { createSecondStepTickets, type SecondStepTickets } from './commands/second-step-tickets.ts'
+import { createSecurityChanges } from './commands/security-changes.ts'
+import { createSecurity } from './commands/security.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
@@ -36,13 +45,18 @@ import { draftHandlers } from './http/draft-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
+import {
+  confirmationHandlers,
+  otherSignInHandlers,
+  securityHandlers,
+} from './http/security-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
-import { createLog } from './log/log.ts'
+import { createLog, type Log } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
@@ -134,8 +148,14 @@ export async function startServer(
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
+    const tickets = createTickets(database, config.sessionSecrets)
+    const secondStep = createSecondStepTickets(database, tickets)
     const account = createAccount({
-      ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+      ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
+    })
+    const webAuthn = createWebAuthn(tickets)
+    const security = securityParts({
+      ...{ config, database, log, limits, tickets, secondStep, webAuthn, account },
     })
     const quota = createConversationQuota(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, quota)
@@ -193,8 +213,10 @@ export async function startServer(
       config,
       handlers: {
         ...(!config.withoutPasswords && passwordHandlers(account)),
+        ...security.handlers,
         ...accountHandlers(account, {
           password: !config.withoutPasswords,
+          passkeys: security.offered,
           providers: oidc ? [oidc.link] : [],
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
@@ -266,6 +288,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
+    void webAuthn.load()
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
@@ -285,6 +308,42 @@ export async function startServer(
       logger,
       metrics,
     })
+  }
+}
+
+/** Passkeys and the second step. A server whose proxy signs everybody in has neither. */
+function securityParts(deps: {
+  config: ServerConfig
+  database: Database
+  log: Log
+  limits: RateLimits
+  tickets: Tickets
+  secondStep: SecondStepTickets
+  webAuthn: WebAuthn
+  account: AccountUseCases
+}) {
+  const { config, database, limits, webAuthn, account } = deps
+  const seals = createSeals(config.sessionSecrets)
+  const proofs = createProofs({ database, limits, seals, webAuthn })
+  const securityChanges = createSecurityChanges(deps.log)
+  const security = createSecurity({
+    ...{ ...deps, proofs, securityChanges },
+    recentSignIn: createRecentSignIn(database),
+    hasOtherWay: ({ password_hash, host }) =>
+      (!config.withoutPasswords && password_hash !== undefined) ||
+      (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+  })
+  const otherSignIn = createOtherSignIn({
+    ...{ database, account, proofs, webAuthn, securityChanges },
+    tickets: deps.secondStep,
+  })
+  const offered = !(config.trustedProxy && config.withoutPasswords)
+  return {
+    offered,
+    handlers: {
+      ...confirmationHandlers(account, security),
+      ...(offered && { ...securityHandlers(security), ...otherSignInHandlers(otherSignIn) }),
+    },
   }
 }
 

@@ -20,6 +20,7 @@ import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
 import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
+import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
 
@@ -81,6 +82,7 @@ export function createAccount(deps: {
   passwords: Passwords
   passwordRules: PasswordRules
   limits: RateLimits
+  secondStep: Pick<SecondStepTickets, 'demand'>
   devices: SessionSockets
 }): AccountUseCases {
   const { database, log, passwords, passwordRules, limits, devices } = deps

@@ -15,6 +15,7 @@ import { deleteSession, findSession } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword } from '../store/users.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
 import type { CommandContext } from '../log/entry.ts'
+import type { SecondStepTickets } from './second-step-tickets.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
@@ -41,6 +42,15 @@ export interface SignIn {
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
+  /**
+   * Signs in a user who has proven who it is otherwise. Throws `invalid_credentials` if the account
+   * can't be entered any more.
+   */
+  startFor(
+    user: UserDocument,
+    visitor: SignInContext,
+    identity: CommandIdentity,
+  ): Promise<SignInResult>
 }
 
 export const toUser = ({ _id, username, created_at, password_hash }: UserDocument): User => ({
@@ -64,10 +74,20 @@ export function createSignIn(deps: {
   passwords: Passwords
   passwordRules: PasswordRules
   limits: RateLimits
+  secondStep: Pick<SecondStepTickets, 'demand'>
   /** Ends the oldest sessions of a user who has too many. */
   endOldest: (context: CommandContext) => Promise<void>
 }): SignIn {
-  const { database, accountLog, sessions, passwords, passwordRules, limits, endOldest } = deps
+  const {
+    database,
+    accountLog,
+    sessions,
+    passwords,
+    passwordRules,
+    limits,
+    secondStep,
+    endOldest,
+  } = deps
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -193,6 +213,7 @@ export function createSignIn(deps: {
       const { username, password } = credentials
       const identity = ['login', username] as const
       const user = await limits.checkPassword(username, visitor.address, () => prove(credentials))
+      if (user.second_step) throw await secondStep.demand(user)
       const earlier = await repeated(user, visitor, identity)
       if (earlier) return signedIn(user, earlier)
       const session = await start(user, visitor, identity)
@@ -202,6 +223,13 @@ export function createSignIn(deps: {
       }
       await strengthen(user, password)
       return signedIn(user, session)
+    },
+
+    async startFor(user, visitor, identity) {
+      const session = await start(user, visitor, identity)
+      if (await stillRight(user)) return signedIn(user, session)
+      await deleteSession(database, user._id, session._id)
+      throw new Fault('invalid_credentials')
     },
 
     async enter(visitor, host) {
