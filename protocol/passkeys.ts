@@ -85,7 +85,7 @@ export const SecondStepCode = Text.max(100).describe(
 )
 
 /** How users can finish a sign-in that needs a second step. */
-export const SecondStepWays = z.array(z.enum(['code', 'passkey', 'recovery_code']))
+const SecondStepWays = z.array(z.enum(['code', 'passkey', 'recovery_code']))
 
 /** What `second_step_required` says. */
 export const SecondStepDemand = z

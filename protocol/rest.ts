@@ -4,24 +4,15 @@ import * as z from 'zod'
 import { accountRoutes } from './account-routes.ts'
 import { securityRoutes } from './security-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
+import { conversationRoutes } from './conversation-routes.ts'
 import { Epoch } from './cursor.ts'
-import {
-  Conversation,
-  ConversationCreate,
-  NewMessages,
-  ReplyIds,
-  ReplyRequest,
-  Rewind,
-  StopRequest,
-  Summary,
-} from './conversations.ts'
 import { Draft, DraftPosition, DraftWrite } from './drafts.ts'
 import { Activity } from './activity.ts'
 import { ImportRequest, ImportResult, ImportState } from './import.ts'
-import { at, before, ConversationPut, cursor, id, limit, page } from './route-parts.ts'
+import { at, cursor, id, limit, page } from './route-parts.ts'
 import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
-import { FreeForm, Text, Time, Uuid } from './scalars.ts'
+import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { Topic } from './topics.ts'
 
@@ -41,8 +32,6 @@ export interface Route {
   /** The media type of the response, if it isn't JSON. */
   media?: 'text/markdown'
 }
-
-const conversation = Conversation.extend(at)
 
 export const routes = {
   ...accountRoutes,
@@ -122,141 +111,7 @@ export const routes = {
     answer: ImportResult,
   },
 
-  listConversations: {
-    ...routePaths.listConversations,
-    summary: 'Summaries, newest `updated_at` first',
-    query: z.strictObject({
-      limit: limit(50, 200),
-      cursor,
-      q: Text.max(500).optional().describe('Only conversations whose title or text contains this'),
-      match: z
-        .enum(['text', 'words'])
-        .default('text')
-        .describe('`words`: every word of `q` has to be there, in whatever order and message'),
-      state: z
-        .enum(['active', 'archived', 'trash'])
-        .default('active')
-        .describe('The list: active, archived, or in the trash'),
-    }),
-    status: 200,
-    answer: page(Summary).extend({
-      ...at,
-      excerpts: z
-        .array(
-          z.object({
-            conversation_id: Uuid.describe('A conversation of this page'),
-            text: z.string().describe('Part of its newest message that matches'),
-          }),
-        )
-        .optional()
-        .describe('With `match=words`: what was found in messages'),
-    }),
-  },
-  createConversation: {
-    ...routePaths.createConversation,
-    summary: 'Create a conversation; 200 with the present one when its id was used before',
-    body: ConversationCreate,
-    status: 201,
-    answer: conversation,
-  },
-  getConversation: {
-    ...routePaths.getConversation,
-    summary: 'A conversation with its newest messages, or those before a position',
-    params: id,
-    query: z.strictObject({
-      before,
-      limit: limit(100, 500),
-      state: z.enum(['active', 'trash']).optional().describe('Where it has to be'),
-    }),
-    status: 200,
-    answer: conversation,
-  },
-  putConversation: {
-    ...routePaths.putConversation,
-    summary: 'Change fields, append and edit messages; messages merge by id',
-    params: id,
-    body: ConversationPut,
-    status: 200,
-    answer: conversation,
-  },
-  deleteConversation: {
-    ...routePaths.deleteConversation,
-    summary: 'Move it to the trash; it is purged after 30 days',
-    params: id,
-    status: 204,
-  },
-  restoreConversation: {
-    ...routePaths.restoreConversation,
-    summary: 'Take it back from the trash',
-    params: id,
-    status: 200,
-    answer: conversation,
-  },
-  purgeConversation: {
-    ...routePaths.purgeConversation,
-    summary: 'Remove its content for ever',
-    params: id,
-    status: 204,
-  },
-  getConversationAt: {
-    ...routePaths.getConversationAt,
-    summary:
-      'The conversation as it was at a `seq` or a time, with its newest messages then, or those before a position',
-    params: id,
-    query: z
-      .strictObject({
-        seq: z.coerce.number().int().min(1).optional().describe('After this change of the topic'),
-        time: Time.optional().describe('At this time'),
-        before,
-        limit: limit(100, 500),
-      })
-      .refine(({ seq, time }) => (seq === undefined) !== (time === undefined), {
-        path: ['seq'],
-        message: 'must be given, or time, but not both',
-      }),
-    status: 200,
-    answer: conversation,
-  },
-  rewindConversation: {
-    ...routePaths.rewindConversation,
-    summary: 'Bring back what it was at a `seq`, as a new change: messages that came later stay',
-    params: id,
-    body: Rewind,
-    status: 200,
-    answer: conversation,
-  },
-  appendMessages: {
-    ...routePaths.appendMessages,
-    summary: 'Append messages; those with a known id are left as they are',
-    params: id,
-    body: NewMessages,
-    status: 200,
-    answer: conversation,
-  },
-  startReply: {
-    ...routePaths.startReply,
-    summary: 'Start an assistant’s reply; one that exists is answered with its ids',
-    params: id,
-    body: ReplyRequest,
-    status: 202,
-    answer: ReplyIds,
-  },
-  stopReply: {
-    ...routePaths.stopReply,
-    summary: 'Stop a reply that is being written; one that has ended stays as it is',
-    params: id,
-    body: StopRequest,
-    status: 200,
-    answer: conversation,
-  },
-  getConversationMarkdown: {
-    ...routePaths.getConversationMarkdown,
-    summary: 'The conversation as Markdown: the newest version of each message',
-    params: id,
-    status: 200,
-    answer: z.string(),
-    media: 'text/markdown',
-  },
+  ...conversationRoutes,
 
   listAgents: {
     ...routePaths.listAgents,

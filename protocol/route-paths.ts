@@ -26,7 +26,7 @@ export const routePaths = {
   beginAuthenticatorApp: { method: 'POST', path: '/users/me/second-step/app' },
   turnOnSecondStep: { method: 'PUT', path: '/users/me/second-step' },
   turnOffSecondStep: { method: 'DELETE', path: '/users/me/second-step' },
-  makeRecoveryCodes: { method: 'POST', path: '/users/me/second-step/recovery-codes' },
+  makeRecoveryCodes: { method: 'POST', path: '/users/me/recovery-codes' },
   getMe: { method: 'GET', path: '/users/me' },
   renameMe: { method: 'PUT', path: '/users/me' },
   changePassword: { method: 'PUT', path: '/users/me/password' },

@@ -7,7 +7,7 @@ import {
   type DecideConversation,
   type DecidedConversationCommand as Name,
 } from '@lockstep/protocol/decide/conversations'
-import type { ConversationCommands, Summary } from '@lockstep/protocol/conversations'
+import type { Conversation, ConversationCommands, Summary } from '@lockstep/protocol/conversations'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { isConversation } from '@lockstep/protocol/reduce/conversation'
@@ -36,6 +36,7 @@ import {
 } from './conversation-outcome.ts'
 import { cursorsOf } from './cursor.ts'
 import { existingConversation } from './live-conversation.ts'
+import { withNewestMessages } from './snapshot.ts'
 import { excerptsOf } from './search-excerpts.ts'
 
 /** How many messages of a conversation are read when the request doesn't say. */
@@ -57,17 +58,28 @@ export interface Conversations {
    * user may have restored it a moment ago.
    */
   purgeTrashed(context: CommandContext, id: string, before: Date): Promise<void>
-  /** Newest `updated_at` first. Throws `invalid` for a foreign cursor. */
+  /**
+   * Newest `updated_at` first. With `messages`, all pages have the first one's `seq`. Throws
+   * `invalid` for a foreign cursor.
+   */
   list(
     user_id: string,
     query: ListQuery,
-  ): Promise<{ items: Summary[]; next_cursor: string | null; epoch: string; seq: number }>
+  ): Promise<{
+    items: ListedConversation[]
+    next_cursor: string | null
+    epoch: string
+    seq: number
+  }>
   /**
    * A conversation with its newest messages, or those before a position. Throws `not_found`, also
    * for the trash unless `state` asks for it.
    */
   get(user_id: string, id: string, query?: WindowQuery): Promise<ConversationAtHead>
 }
+
+/** With messages if the query asks for them. */
+type ListedConversation = Summary & Partial<Pick<Conversation, 'messages' | 'has_more'>>
 
 export interface ListQuery {
   limit: number
@@ -76,6 +88,8 @@ export interface ListQuery {
   /** `words`: every word of `q` has to be in the title or in a message. Default: `text`. */
   match?: 'text' | 'words'
   state: 'active' | 'archived' | 'trash'
+  /** Each item has so many of its newest messages. */
+  messages?: number
 }
 export interface WindowQuery {
   before?: number
@@ -159,7 +173,8 @@ export function createConversations(
     }
   }
 
-  async function list(user_id: string, { limit, cursor, q, match = 'text', state }: ListQuery) {
+  async function list(user_id: string, query: ListQuery) {
+    const { limit, cursor, q, match = 'text', state, messages } = query
     const cursors = cursorsOf('conversations', user_id, state, q, match)
     const previous = cursor === undefined ? undefined : cursors.read(cursor)
     const after = previous && { updated_at: previous.at, _id: previous._id }
@@ -179,9 +194,17 @@ export function createConversations(
       matching,
       time,
     })
-    const last = items.at(-1)
-    const next_cursor = last && more ? cursors.write({ at: last.updated_at, _id: last._id }) : null
-    const answer = { items: items.map(toSummary), next_cursor, ...head }
+    const page = messages
+      ? await withNewestMessages(database, user_id, items, messages)
+      : { items: items.map(toSummary), read: items.length }
+    // the pages of a snapshot are followed by the changes since the first one
+    const shared = messages ? (previous?.position ?? head) : undefined
+    const last = items[page.read - 1]
+    const hasNext = last && (more || page.read < items.length)
+    const next_cursor = hasNext
+      ? cursors.write({ at: last.updated_at, _id: last._id }, shared)
+      : null
+    const answer = { items: page.items, next_cursor, ...(shared ?? head) }
     if (match === 'text' || terms.length === 0) return answer
     return { ...answer, excerpts: await excerpts(user_id, answer.items, terms, time) }
   }

@@ -66,9 +66,9 @@ export interface ReplyAddress {
  */
 export interface Replies {
   /**
-   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, `id_taken`, or
-   * `refusal` if one is given. A repeated command, or one for a reply that exists, finds its first
-   * outcome all the same.
+   * Appends the streaming message. Throws `already_replying`, `not_found`, `invalid`, `id_taken`,
+   * or `refusal` if one is given. A repeated command, or one for a reply that exists, finds its
+   * first outcome all the same.
    */
   begin(
     context: CommandContext,

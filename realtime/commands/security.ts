@@ -291,7 +291,7 @@ export function createSecurity(deps: SecurityDeps): SecurityUseCases {
   }
 }
 
-export const toSecondStep = ({ second_step }: UserDocument): SecondStep => ({
+const toSecondStep = ({ second_step }: UserDocument): SecondStep => ({
   on: second_step !== undefined,
   app: second_step?.totp !== undefined,
   recovery_codes: second_step?.recovery_codes.length ?? 0,

@@ -8,7 +8,7 @@ import { KeyedSlots } from '../concurrency/keyed-slots.ts'
 
 const heavy: { readonly [Name in RouteName]?: (query: Record<string, unknown>) => boolean } = {
   listActivity: () => true,
-  listConversations: ({ q }) => q !== undefined,
+  listConversations: ({ q, messages }) => q !== undefined || messages !== undefined,
   getConversationAt: () => true,
   getConversationMarkdown: () => true,
   exportMe: () => true,

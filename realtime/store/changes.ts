@@ -4,6 +4,7 @@ import { BSON, MongoBulkWriteError, MongoServerError, type FindCursor } from 'mo
 import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
 import type { TimeBudget } from './time-budget.ts'
 
@@ -278,14 +279,15 @@ export const findMutation = (
  * so another topic's entity may have the same id.
  */
 export async function stripEntity(
-  { changes }: Database,
+  database: Database,
   entity: EntityQuery,
   upTo: number,
 ): Promise<void> {
-  await changes.updateMany(
+  const { modifiedCount } = await database.changes.updateMany(
     { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
     { $set: { stripped: true }, $unset: { data: '', before: '' } },
   )
+  if (modifiedCount > 0) await eraseDeleted(database)
 }
 
 /**
@@ -293,10 +295,11 @@ export async function stripEntity(
  * entries remain as an audit trail.
  */
 export async function expireContent(
-  { changes }: Database,
+  database: Database,
   before: Date,
   limit: number,
 ): Promise<number> {
+  const { changes } = database
   const old = await changes
     .find({ at: { $lt: before }, data: { $exists: true } })
     .sort({ at: 1 })
@@ -308,5 +311,6 @@ export async function expireContent(
     $set: { stripped: true, expired: true },
     $unset: { data: '', before: '' },
   })
+  await eraseDeleted(database)
   return old.length
 }

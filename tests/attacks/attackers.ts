@@ -124,10 +124,10 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
 }
 
 /**
- * Everything that belongs to a user: the account, its sessions, passkeys and drafts, and the log, except for
- * entries that the server itself added. Documents follow the log and are left out. So is the
- * content of entries, because a purge removes it at its own pace; tests/store/driver.test.ts shows
- * that nothing else removes it.
+ * Everything that belongs to a user: the account, its sessions, passkeys and drafts, and the log,
+ * except for entries that the server itself added. Documents follow the log and are left out. So is
+ * the content of entries, because a purge removes it at its own pace; tests/store/driver.test.ts
+ * shows that nothing else removes it.
  */
 export async function truthOf(
   { changes, users, sessions, drafts, passkeys }: Database,

@@ -137,7 +137,7 @@ describe('a passkey', () => {
       ['POST', '/users/me/second-step/app'],
       ['PUT', '/users/me/second-step', {}],
       ['DELETE', '/users/me/second-step'],
-      ['POST', '/users/me/second-step/recovery-codes'],
+      ['POST', '/users/me/recovery-codes'],
     ]
     for (const [method, path, body] of asked)
       expectProblem(await alice.rest(method, path, body), 'invalid_credentials', 401)
