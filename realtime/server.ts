@@ -8,14 +8,14 @@ import { createOriginCheck, onlyHttps } from './auth/origin.ts'
 import { createProxyTrust } from './auth/proxy-trust.ts'
 import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
-import { createRateLimits, type RateLimitRules, type RateLimits } from './auth/rate-limits.ts'
-import { createSeals } from './auth/seals.ts'
+import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
-import { createTickets, type Tickets } from './auth/tickets.ts'
+import { createTickets } from './auth/tickets.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
-import { createWebAuthn, type WebAuthn } from './auth/webauthn.ts'
+import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
@@ -23,15 +23,12 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
-import { createOtherSignIn } from './commands/other-sign-in.ts'
-import { createProofs } from './commands/proofs.ts'
-import { createRecentSignIn } from './commands/recent-sign-in.ts'
-import { createSecondStepTickets, type SecondStepTickets } from './commands/second-step-tickets.ts'
-import { createSecurityChanges } from './commands/security-changes.ts'
-import { createSecurity } from './commands/security.ts'
+import { createSecondStepTickets } from './commands/second-step-tickets.ts'
+import { createSecurityParts } from './commands/security-parts.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createUsage } from './commands/usage.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -56,10 +53,12 @@ import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
-import { createLog, type Log } from './log/log.ts'
+import { createLog } from './log/log.ts'
+import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -75,6 +74,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
+  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
@@ -122,7 +123,9 @@ export async function startServer(
     await migrateSchema(database, { owner: newId() })
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
+    const { quotas = {} } = config
     const log = createLog(database, logger, {
+      quotaBytes: quotas.bytes,
       onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
     })
     stops.add('log', () => log.stop())
@@ -145,6 +148,7 @@ export async function startServer(
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
+      renewSockets: (id: string) => late.gateway?.renewSockets(id),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
@@ -154,10 +158,26 @@ export async function startServer(
       ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
     })
     const webAuthn = createWebAuthn(tickets)
-    const security = securityParts({
-      ...{ config, database, log, limits, tickets, secondStep, webAuthn, account },
+    const { security, otherSignIn } = createSecurityParts({
+      ...{ database, log, limits, tickets, secondStep, webAuthn, account },
+      secrets: config.sessionSecrets,
+      hasOtherWay: ({ password_hash, host }) =>
+        (!config.withoutPasswords && password_hash !== undefined) ||
+        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
     })
-    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    // where a proxy signs everybody in, nobody signs in here
+    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
+    const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
+    const quota = createConversationQuota(database, log, conversationsPerUser)
+    const dailyQuota = createDailyQuota(
+      database,
+      {
+        runs: quotas.runsDay,
+        tokens: quotas.tokensDay,
+        import_bytes: quotas.importBytesDay,
+      },
+      { logger },
+    )
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
@@ -170,6 +190,8 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
+      allowedModels: config.assistantModels,
+      dailyQuota,
       showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
@@ -192,6 +214,12 @@ export async function startServer(
       }),
     )
 
+    const diskWatch = startDiskWatch({
+      read: () => readDiskRoom(database, options.databaseFolder),
+      ...{ logger, metrics },
+    })
+    stops.add('disk watch', () => diskWatch.stop())
+
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
@@ -213,10 +241,11 @@ export async function startServer(
       config,
       handlers: {
         ...(!config.withoutPasswords && passwordHandlers(account)),
-        ...security.handlers,
+        ...confirmationHandlers(account, security),
+        ...(hasPasskeys && { ...securityHandlers(security), ...otherSignInHandlers(otherSignIn) }),
         ...accountHandlers(account, {
           password: !config.withoutPasswords,
-          passkeys: security.offered,
+          passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
@@ -228,7 +257,11 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, drafts, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota, dailyQuota }),
+          usage: createUsage({
+            ...{ database, log, dailyQuota, conversationsPerUser },
+            quotaBytes: quotas.bytes,
+          }),
         }),
       },
       sessions,
@@ -263,14 +296,16 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
         // their sockets have been ended, except on nodes that couldn't be told without Redis
-        if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
+        if (change.op === 'session_revoked')
+          if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
+          else renewSockets(change.entity_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,
@@ -308,42 +343,6 @@ export async function startServer(
       logger,
       metrics,
     })
-  }
-}
-
-/** Passkeys and the second step. A server whose proxy signs everybody in has neither. */
-function securityParts(deps: {
-  config: ServerConfig
-  database: Database
-  log: Log
-  limits: RateLimits
-  tickets: Tickets
-  secondStep: SecondStepTickets
-  webAuthn: WebAuthn
-  account: AccountUseCases
-}) {
-  const { config, database, limits, webAuthn, account } = deps
-  const seals = createSeals(config.sessionSecrets)
-  const proofs = createProofs({ database, limits, seals, webAuthn })
-  const securityChanges = createSecurityChanges(deps.log)
-  const security = createSecurity({
-    ...{ ...deps, proofs, securityChanges },
-    recentSignIn: createRecentSignIn(database),
-    hasOtherWay: ({ password_hash, host }) =>
-      (!config.withoutPasswords && password_hash !== undefined) ||
-      (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
-  })
-  const otherSignIn = createOtherSignIn({
-    ...{ database, account, proofs, webAuthn, securityChanges },
-    tickets: deps.secondStep,
-  })
-  const offered = !(config.trustedProxy && config.withoutPasswords)
-  return {
-    offered,
-    handlers: {
-      ...confirmationHandlers(account, security),
-      ...(offered && { ...securityHandlers(security), ...otherSignInHandlers(otherSignIn) }),
-    },
   }
 }
 

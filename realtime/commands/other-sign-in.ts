@@ -16,9 +16,10 @@ export interface OtherSignIn {
   /**
    * What a browser needs to sign in with a passkey, or to do the second step with one. Faults:
    * `invalid` where no passkey can be, `invalid_credentials` for a ticket that isn't good any more.
+   * @param origin of the page that asks
    * @param ticket of the first step, if that was done
    */
-  begin(visitor: PageVisitor, ticket: string | undefined): Promise<PasskeyOptions>
+  begin(origin: string, ticket: string | undefined): Promise<PasskeyOptions>
   /** Faults: `invalid_credentials`, `rate_limited`. */
   withPasskey(visitor: PageVisitor, answer: PasskeyProof): Promise<SignInResult>
   /** Faults: `invalid_credentials`, `rate_limited`. */
@@ -41,7 +42,7 @@ export function createOtherSignIn(deps: {
 }): OtherSignIn {
   const { database, account, proofs, webAuthn, tickets, securityChanges } = deps
   return {
-    async begin({ origin }, ticket) {
+    async begin(origin, ticket) {
       if (ticket === undefined)
         return webAuthn.requestOptions({ origin, purpose: SIGN_IN }, [], true)
       const { user } = await tickets.open(ticket)

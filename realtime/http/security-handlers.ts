@@ -2,6 +2,7 @@
 import type { AccountUseCases } from '../commands/account.ts'
 import type { OtherSignIn } from '../commands/other-sign-in.ts'
 import type { SecurityUseCases } from '../commands/security.ts'
+import { visitorOf } from './account-handlers.ts'
 import type { Handlers, SignedInContext } from './route-handler.ts'
 
 const onPage = ({ caller, origin }: SignedInContext) => ({ ...caller, origin })
@@ -23,14 +24,14 @@ export const confirmationHandlers = (
 
 export const otherSignInHandlers = (signIn: OtherSignIn) =>
   ({
-    beginPasskeySignIn: ({ body }, context) => signIn.begin(context, body.ticket),
+    beginPasskeySignIn: ({ body }, { origin }) => signIn.begin(origin, body.ticket),
     async signInWithPasskey({ body }, context) {
-      const signedIn = await signIn.withPasskey(context, body.passkey)
+      const signedIn = await signIn.withPasskey(await visitorOf(context), body.passkey)
       await context.response.signIn(signedIn.session.id)
       return signedIn
     },
     async finishSignIn({ body }, context) {
-      const signedIn = await signIn.secondStep(context, body)
+      const signedIn = await signIn.secondStep(await visitorOf(context), body)
       await context.response.signIn(signedIn.session.id)
       return signedIn
     },
