@@ -39,6 +39,10 @@ export const Session = z
     id: Uuid.describe('The session’s id'),
     device: z.string().describe('A readable name of the browser or program'),
     created_at: Time.describe('When the user signed in'),
+    provider: z
+      .literal(true)
+      .optional()
+      .describe('Present if the user signed in at a provider, where signing out goes on'),
   })
   .meta({ id: 'Session' })
 export type Session = z.infer<typeof Session>
@@ -117,3 +121,6 @@ export const SignIn = z
     password: GivenPassword,
   })
   .meta({ id: 'SignIn' })
+
+/** What proves again who sits at a device that is signed in. */
+export const Confirmation = z.strictObject({ password: GivenPassword }).meta({ id: 'Confirmation' })

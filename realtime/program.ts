@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Embedded } from '@lockstep/embedded-mongo'
 import { newId } from '@lockstep/protocol/ids'
+import { createDrafts } from './commands/drafts.ts'
 import { createImport } from './commands/import/import.ts'
 import { createPreferences } from './commands/preferences.ts'
 import { ConfigError } from './config/config-error.ts'
@@ -59,7 +60,7 @@ async function run(
 ): Promise<boolean> {
   const shutdown = createShutdown(logger)
   try {
-    const { mongodbUrl, dataDir } = readConfig(env)
+    const { mongodbUrl, dataDir, oidc } = readConfig(env)
     if (isDataCommand(command)) {
       if (mongodbUrl === undefined)
         return await runDataCommand(command, join(dataDir, 'db'), terminal)
@@ -78,9 +79,11 @@ async function run(
       database,
       log,
       preferences: createPreferences(database, log),
+      // Devices read the drafts when they connect to a node.
+      drafts: createDrafts({ database, changed: () => undefined }),
       logger,
     })
-    return await runCommand(command, { database, log, imports }, terminal)
+    return await runCommand(command, { database, log, imports, issuer: oidc?.issuer }, terminal)
   } finally {
     await shutdown.run()
   }

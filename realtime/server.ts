@@ -18,6 +18,7 @@ import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
 import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
+import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
@@ -28,6 +29,7 @@ import { startGateway, type Gateway } from './gateway/gateway.ts'
 import { gatewaySettings, type GatewaySettings } from './gateway/settings.ts'
 import { agentHandlers } from './http/agent-handlers.ts'
 import { accountHandlers, passwordHandlers, preferencesHandlers } from './http/account-handlers.ts'
+import { oidcHandlers } from './http/oidc-handlers.ts'
 import { conversationHandlers } from './http/conversation-handlers.ts'
 import type { RequestLogLevel } from './http/access-log.ts'
 import { draftHandlers } from './http/draft-handlers.ts'
@@ -173,6 +175,7 @@ export async function startServer(
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
+    const hostSignOut = createHostSignOut({ database, account })
     const proxyTrust = createProxyTrust(config.trustProxy)
     const { uiRoot = join(import.meta.dirname, '../ui/dist') } = options
     const keptFiles = createKeptFiles({
@@ -194,6 +197,7 @@ export async function startServer(
           password: !config.withoutPasswords,
           providers: oidc ? [oidc.link] : [],
         }),
+        ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
         ...conversationHandlers(commands.conversations, conversations, rewind),
@@ -202,11 +206,11 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota }),
         }),
       },
       sessions,
-      host: { account, proxy, oidc },
+      host: { account, proxy, oidc, signOut: hostSignOut },
       toFault: toServerFault,
       isReady: async () =>
         serving && feed.isHealthy() && (await database.db.command({ ping: 1 })).ok === 1,

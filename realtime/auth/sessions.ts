@@ -4,7 +4,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { BatchReader } from '../concurrency/batch-reader.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { Database } from '../store/database.ts'
-import type { HostIdentity, SessionDocument } from '../store/documents.ts'
+import type { HostIdentity, HostSession, SessionDocument } from '../store/documents.ts'
 import {
   findLiveSessions,
   findSessions,
@@ -60,8 +60,8 @@ export interface Sessions {
    * have an open socket. Renews them. It is one query, so pass at most about 1000 ids.
    */
   alive(sessionIds: readonly string[]): Promise<Map<string, Date>>
-  /** Starts a session for a user who has authenticated. */
-  open(user_id: string, device: string): Promise<SessionDocument>
+  /** Starts a session for a user who has authenticated; `host`: at a provider. */
+  open(user_id: string, device: string, host?: HostSession): Promise<SessionDocument>
 }
 
 export interface SessionsDeps {
@@ -143,7 +143,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
       renew(alive, RENEW_OPEN_MS)
       return new Map(alive.map((session) => [session._id, expiryOf(session)]))
     },
-    async open(user_id, device) {
+    async open(user_id, device, host) {
       const at = new Date(now())
       const session = {
         _id: newId(at.getTime()),
@@ -152,6 +152,7 @@ export function createSessions(deps: SessionsDeps): Sessions {
         created_at: at,
         last_seen_at: at,
         expires_at: newExpiry({ created_at: at }),
+        ...(host && { host }),
       }
       await insertSession(database, session)
       return session

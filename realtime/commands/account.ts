@@ -19,11 +19,9 @@ import { findUser, renameUser, replacePassword } from '../store/users.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
 import type { Outcome } from './outcome.ts'
+import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
-
-/** How long after its begin a session alone proves who the user is (ms). */
-const FRESH_MS = 10 * 60 * 1000
 
 interface AtHead {
   epoch: string
@@ -38,8 +36,13 @@ export interface AccountUseCases extends SignIn {
    */
   me(caller: Caller): Promise<SignInResult & AtHead>
   /**
-   * Faults: `username_taken`, `invalid_credentials` if the sign-in was more than 10 minutes ago,
-   * `rate_limited` after five renames in a day.
+   * Proves again who the caller is; resolves to the time until which that counts. Faults:
+   * `invalid_credentials`, `rate_limited`, `invalid` for an account without a password.
+   */
+  confirm(caller: Caller, address: string, password: string): Promise<Date>
+  /**
+   * Faults: `username_taken`, `invalid_credentials` without a recent sign-in, `rate_limited` after
+   * five renames in a day.
    */
   rename(context: CommandContext, username: string): Promise<User>
   /**
@@ -52,8 +55,8 @@ export interface AccountUseCases extends SignIn {
     passwords: { current: string; next: string },
   ): Promise<void>
   /**
-   * Deletes the account and all its content. An account without a password needs a session that has
-   * just begun instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
+   * Deletes the account and all its content. An account without a password needs a recent sign-in
+   * instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
    * is missing.
    */
   remove(context: CommandContext, address: string, password: string | undefined): Promise<void>
@@ -83,6 +86,7 @@ export function createAccount(deps: {
   const { database, log, passwords, passwordRules, limits, devices } = deps
   const accountLog = createAccountLog(log)
   const deletion = createAccountDeletion(deps)
+  const recentSignIn = createRecentSignIn(database)
 
   const present = async (user_id: string): Promise<UserDocument> =>
     existingUser(await findUser(database, user_id))
@@ -95,19 +99,8 @@ export function createAccount(deps: {
       throw new Fault('invalid', {
         issues: [{ path: 'password', message: 'is needed to delete the account' }],
       })
+    if (password_hash === undefined) throw noPassword()
     if (!(await passwords.verify(password, password_hash))) throw new Fault('invalid_credentials')
-  }
-
-  /**
-   * What others could do at a device that was left open needs more than its session, unless the
-   * sign-in was just now.
-   */
-  async function needFreshSession({ session_id }: Caller, action: string): Promise<void> {
-    const session = await findSession(database, session_id ?? '', new Date())
-    if (!session || Date.now() - session.created_at.getTime() > FRESH_MS)
-      throw new Fault('invalid_credentials', {
-        detail: `Sign in again, and ${action} within 10 minutes`,
-      })
   }
 
   /**
@@ -155,10 +148,7 @@ export function createAccount(deps: {
   ): Promise<void> {
     for (;;) {
       const { password_hash, password_change } = await present(user_id)
-      if (password_hash === undefined)
-        throw new Fault('invalid', {
-          detail: 'This account has no password: its sign-in is elsewhere',
-        })
+      if (password_hash === undefined) throw noPassword()
       const isRepeated = password_change === mutation_id
       const proof = isRepeated ? given.next : given.current
       if (!(await passwords.verify(proof, password_hash))) throw new Fault('invalid_credentials')
@@ -222,10 +212,16 @@ export function createAccount(deps: {
       return { user: toUser(user), session: toSession(session), ...head }
     },
 
+    async confirm(caller, address, password) {
+      const user = await present(caller.user_id)
+      await limits.checkPassword(user.username, address, () => prove(user, password), true)
+      return recentSignIn.confirmed(caller)
+    },
+
     async rename(context, username) {
       const identity = ['rename', username] as const
       if (!(await accountLog.first(context, identity))) {
-        await needFreshSession(context, 'rename the account')
+        await recentSignIn.need(context, 'rename the account')
         if ((await present(context.user_id)).username !== username)
           await limits.countRename(context.user_id)
         if (!(await renameUser(database, context.user_id, username)))
@@ -260,7 +256,7 @@ export function createAccount(deps: {
 
     async remove(context, address, password) {
       const user = await present(context.user_id)
-      if (user.password_hash === undefined) await needFreshSession(context, 'delete the account')
+      if (user.password_hash === undefined) await recentSignIn.need(context, 'delete the account')
       else await limits.checkPassword(user.username, address, () => prove(user, password), true)
       await deletion.remove(user)
     },
@@ -298,5 +294,8 @@ function existingUser(user: UserDocument | null | undefined): UserDocument {
   if (!user || user.closing) throw new Fault('unauthenticated', { detail: 'This account is gone' })
   return user
 }
+
+const noPassword = () =>
+  new Fault('invalid', { detail: 'This account has no password: its sign-in is elsewhere' })
 
 const noSuchSession = () => new Fault('not_found', { detail: 'There is no such session' })

@@ -2,6 +2,7 @@
 // session whose cookie nobody has.
 import type { Session, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
+import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
@@ -9,7 +10,7 @@ import type { RateLimits } from '../auth/rate-limits.ts'
 import type { Sessions } from '../auth/sessions.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
-import type { SessionDocument, UserDocument } from '../store/documents.ts'
+import type { HostSession, SessionDocument, UserDocument } from '../store/documents.ts'
 import { deleteSession, findSession } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword } from '../store/users.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
@@ -48,10 +49,11 @@ export const toUser = ({ _id, username, created_at, password_hash }: UserDocumen
   created_at: created_at.toISOString(),
   ...(password_hash === undefined && { passwordless: true }),
 })
-export const toSession = ({ _id, device, created_at }: SessionDocument): Session => ({
+export const toSession = ({ _id, device, created_at, host }: SessionDocument): Session => ({
   id: _id,
   device,
   created_at: created_at.toISOString(),
+  ...(host && { provider: true }),
 })
 
 export function createSignIn(deps: {
@@ -115,8 +117,9 @@ export function createSignIn(deps: {
     user: UserDocument,
     { device, mutation_id }: SignInContext,
     identity: CommandIdentity,
+    host?: HostSession,
   ): Promise<SessionDocument> {
-    const session = await sessions.open(user._id, device)
+    const session = await sessions.open(user._id, device, host)
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
     const told = await accountLog.tell(context, identity, { entity_id: session._id }, () => ({
       op: 'session_created',
@@ -203,10 +206,16 @@ export function createSignIn(deps: {
 
     async enter(visitor, host) {
       const user = await accountOfHost(deps, host)
-      const session = await start(user, visitor, ['enter', host.issuer, host.subject])
-      if (await stillRight(user)) return signedIn(user, session)
+      const identity = ['enter', host.issuer, host.subject] as const
+      const session = await start(user, visitor, identity, host.session)
+      const ended = await hasEnded(database, host.session)
+      if (!ended && (await stillRight(user))) return signedIn(user, session)
       await deleteSession(database, user._id, session._id)
-      throw new Fault('unauthenticated', { detail: 'This account is being deleted' })
+      throw new Fault('unauthenticated', {
+        detail: ended
+          ? 'The sign-in provider has ended this sign-in. Sign in again'
+          : 'This account is being deleted',
+      })
     },
   }
 }

@@ -31,6 +31,9 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
       response.signOut()
       return undefined
     },
+    confirm: async ({ body }, { caller, address }) => ({
+      until: (await account.confirm(caller, address, body.password)).toISOString(),
+    }),
     getMe: (_input, { caller }) => account.me(caller),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),

@@ -11,6 +11,8 @@ import type { ImportBody } from '../commands/import/import-body.ts'
 export interface RequestContext {
   /** The client's IP address; behind a trusted proxy, the one that the proxy reports. */
   address: string
+  /** The origin of the page that asks; for a program, of the address that it asks. */
+  origin: string
   /** A readable name of the device. */
   device: string
   /** The `Idempotency-Key`; a new id if there is none. */

@@ -20,6 +20,11 @@ export const USAGE = `Usage: lockstep <command>
       Imports JSON or ZIP files of any size, one after the other.
       The source is one of: ${ImportSource.options.join(', ')}.
       After an interruption, run the same command again.
+  link <user> <subject> [--issuer <address>]
+      Lets the user sign in at the OpenID Connect provider too: as the subject ("sub"), by which the
+      provider knows the person. The issuer is OIDC_ISSUER unless another is given.
+  unlink <user>
+      Takes that way to sign in away again.
   migrate --from <mongodb url> [--collection <name>] [--users <file>] [--dry-run]
       Migrates documents with embedded messages. The file is a JSON object that maps each user_id of
       the documents to a username. After an interruption, run the same command again.
@@ -45,6 +50,8 @@ export type OperatorCommand =
   | DataCommand
   | { name: 'audit'; user: string; content: boolean }
   | { name: 'import'; user: string; source: ImportSource; files: string[]; dry_run: boolean }
+  | { name: 'link'; user: string; subject: string; issuer: string | undefined }
+  | { name: 'unlink'; user: string }
   | {
       name: 'migrate'
       from: string
@@ -60,6 +67,7 @@ const options = {
   from: { type: 'string' },
   collection: { type: 'string' },
   users: { type: 'string' },
+  issuer: { type: 'string' },
 } as const
 
 function parseOptions(args: readonly string[]) {
@@ -76,6 +84,7 @@ export function readCommand(args: readonly string[]): OperatorCommand {
   const [name, ...rest] = positionals
   const {
     from,
+    issuer,
     users,
     collection = 'conversations',
     content = false,
@@ -106,6 +115,15 @@ export function readCommand(args: readonly string[]): OperatorCommand {
         throw new UsageError('import takes a user, a source and at least one file')
       return { name, user, source: source.data, files, dry_run }
     }
+    case 'link': {
+      const [user, subject] = rest
+      if (rest.length !== 2 || !subject?.trim())
+        throw new UsageError('link takes two arguments: a user and a subject')
+      return { name, user: user!, subject, issuer }
+    }
+    case 'unlink':
+      if (rest.length !== 1) throw new UsageError('unlink takes one argument: a user')
+      return { name, user: rest[0]! }
     case 'migrate':
       if (rest.length > 0 || from === undefined)
         throw new UsageError('migrate takes no arguments, and needs --from with a MongoDB URL')

@@ -5,6 +5,7 @@ import type { Topic } from '@lockstep/protocol/topics'
 import type { Database } from './database.ts'
 import type { ChangeDocument } from './documents.ts'
 import { idsFilter, idIndexHint, userIdOf } from './shard-key.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 const DIGITS = 12
 const DUPLICATE_KEY = 11000
@@ -198,11 +199,20 @@ const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: f
 export const readOutlines = (
   { changes }: Database,
   key: string,
-  { before, limit, entity_id }: { before: number; limit: number; entity_id?: string },
+  {
+    before,
+    limit,
+    entity_id,
+    time,
+  }: { before: number; limit: number; entity_id?: string; time: TimeBudget },
 ): Promise<EntryOutline[]> =>
   (entity_id === undefined
-    ? changes.find(entriesIn(key, 0, before - 1), idIndexHint).sort({ _id: -1 })
-    : changes.find({ ...entityOf(key, entity_id), seq: { $lt: before } }).sort({ seq: -1 })
+    ? changes
+        .find(entriesIn(key, 0, before - 1), { ...idIndexHint, ...time.left })
+        .sort({ _id: -1 })
+    : changes
+        .find({ ...entityOf(key, entity_id), seq: { $lt: before } }, time.left)
+        .sort({ seq: -1 })
   )
     .limit(limit)
     .project<EntryOutline>({

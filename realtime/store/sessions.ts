@@ -1,7 +1,7 @@
 // Sessions as documents. A session is valid exactly as long as its document says, whatever its
 // cookie says.
 import type { Database } from './database.ts'
-import type { SessionDocument } from './documents.ts'
+import type { HostIdentity, SessionDocument } from './documents.ts'
 
 export async function insertSession(
   { sessions }: Database,
@@ -16,13 +16,30 @@ export const findSession = (
   now: Date,
 ): Promise<SessionDocument | null> => sessions.findOne({ _id, expires_at: { $gt: now } })
 
+/** The sessions that came from one sign-in at a provider. */
+export const findSessionsOfHost = (
+  { sessions }: Database,
+  { issuer, sid }: { issuer: string; sid: string },
+): Promise<SessionDocument[]> => sessions.find({ 'host.sid': sid, 'host.issuer': issuer }).toArray()
+
+/** The sessions of a user that came from sign-ins at a provider as this subject. */
+export const findHostSessionsOf = (
+  { sessions }: Database,
+  user_id: string,
+  { issuer, subject }: HostIdentity,
+): Promise<SessionDocument[]> =>
+  sessions.find({ user_id, 'host.issuer': issuer, 'host.subject': subject }).toArray()
+
 /** Those of these sessions that have not ended, by id. */
 export async function findSessions(
   { sessions }: Database,
   ids: readonly string[],
   now: Date,
 ): Promise<Map<string, SessionDocument>> {
-  const found = await sessions.find({ _id: { $in: [...ids] }, expires_at: { $gt: now } }).toArray()
+  const found = await sessions
+    .find({ _id: { $in: [...ids] }, expires_at: { $gt: now } })
+    .project<SessionDocument>({ host: 0 })
+    .toArray()
   return new Map(found.map((session) => [session._id, session]))
 }
 
@@ -66,6 +83,17 @@ export async function renewSessions(
     { _id: { $in: [...ids] }, last_seen_at: { $lt: before } },
     { $set: { last_seen_at: now, expires_at } },
   )
+}
+
+/** Notes when its user has proven again who it is. False if the session has ended. */
+export async function confirmSession(
+  { sessions }: Database,
+  user_id: string,
+  _id: string,
+  confirmed_at: Date,
+): Promise<boolean> {
+  const { matchedCount } = await sessions.updateOne({ _id, user_id }, { $set: { confirmed_at } })
+  return matchedCount === 1
 }
 
 /** False if this user has no such session. */

@@ -57,6 +57,25 @@ export const renameUser = (
     )
   })
 
+/** Lets a user sign in through a host application as well. False if another account does so. */
+export const linkHost = (
+  { users }: Database,
+  user_id: string,
+  host: HostIdentity,
+): Promise<boolean> =>
+  unlessTaken(async () => {
+    await users.updateOne({ _id: user_id }, { $set: { host } })
+  })
+
+/** False if the user has no password, and would have no way to sign in. */
+export async function unlinkHost({ users }: Database, user_id: string): Promise<boolean> {
+  const { matchedCount } = await users.updateOne(
+    { _id: user_id, password_hash: { $exists: true } },
+    { $unset: { host: '' } },
+  )
+  return matchedCount === 1
+}
+
 async function unlessTaken(write: () => Promise<void>): Promise<boolean> {
   try {
     await write()

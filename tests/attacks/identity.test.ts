@@ -41,6 +41,41 @@ describe('a rename', () => {
     expect((await rename(await alice.signIn())).status).toBe(200)
   })
 
+  test('can be allowed by proving the password again, in this session only, for 10 minutes', async () => {
+    const alice = await signUp(shared.node)
+    const elsewhere = await alice.signIn()
+    for (const each of [alice, elsewhere]) await signedInAgo(each, 20 * MINUTE_MS)
+    const confirm = (password: string) => alice.rest('POST', '/auth/confirm', { password })
+    expect(await confirm('a wrong guess')).toMatchObject({
+      status: 401,
+      body: { code: 'invalid_credentials' },
+    })
+    expect((await rename(alice)).status).toBe(401)
+    const before = Date.now()
+    const { until } = await alice.ask('confirm', { body: { password: alice.password } })
+    expect(Date.parse(until)).toBeGreaterThanOrEqual(before + 10 * MINUTE_MS)
+    expect(Date.parse(until)).toBeLessThanOrEqual(Date.now() + 10 * MINUTE_MS)
+    expect((await rename(alice)).status).toBe(200)
+    expect((await rename(elsewhere)).status).toBe(401)
+    await database.sessions.updateOne(
+      { _id: alice.session.id },
+      { $set: { confirmed_at: new Date(Date.now() - 11 * MINUTE_MS) } },
+    )
+    expect((await rename(alice)).status).toBe(401)
+  })
+
+  test('is not allowed by guessing: guesses there count as guesses at a sign-in', async () => {
+    const alice = await signUp(shared.node)
+    const confirm = (password: string) => alice.rest('POST', '/auth/confirm', { password })
+    for (let n = 0; n < 10; n++) expect((await confirm(`wrong guess ${n}`)).status).toBe(401)
+    expect((await confirm(alice.password)).status).toBe(429)
+    const login = await request(`${shared.node.url}/auth/login`, 'POST', {
+      username: alice.user.username,
+      password: 'one more guess',
+    })
+    expect(login.status).toBe(429)
+  })
+
   test('is possible five times a day; repeating one, or keeping the name, doesn’t count', async () => {
     const alice = await signUp(shared.node)
     const key = { 'idempotency-key': newId() }

@@ -2,7 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { parse, type Token } from '@messageformat/parser'
 import { describe, expect, test } from 'vitest'
-import { languageFor, languages } from '../../ui/src/lib/texts.ts'
+import {
+  languageFor,
+  languages,
+  loadLaterTexts,
+  showLanguage,
+  shownLanguage,
+  t,
+} from '../../ui/src/lib/texts.ts'
 
 type Catalogue = Record<string, Record<string, string>>
 const folder = new URL('../../ui/texts/', import.meta.url)
@@ -92,4 +99,20 @@ test('the language is the wanted one, or the first of the browser that has a cat
   expect(languageFor('tlh', ['de', 'en-AU'])).toBe('en')
   expect(languageFor(undefined, ['de'])).toBe('en')
   expect(languageFor('en-XA', ['ar'])).toBe('en-XA')
+})
+
+test('a language that is chosen while the later texts are loaded is shown, with those texts', async () => {
+  const load = (language: string, part: string): Promise<Record<string, string>> =>
+    Promise.resolve({
+      [part === 'start' ? 'common.appName' : 'agents.title']: `${part} texts in ${language}`,
+    })
+  await showLanguage('en', load)
+  await Promise.all([showLanguage('ar', load), loadLaterTexts(load)])
+  expect(shownLanguage()).toBe('ar')
+  expect(t('agents.title')).toBe('later texts in ar')
+
+  const fail = (): Promise<never> => Promise.reject(new Error('The server is away.'))
+  await expect(Promise.all([showLanguage('en-XA', fail), loadLaterTexts(fail)])).rejects.toThrow()
+  await loadLaterTexts(load)
+  expect(shownLanguage()).toBe('ar')
 })

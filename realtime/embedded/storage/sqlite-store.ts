@@ -102,6 +102,26 @@ export class SqliteStore {
     return this.#guarded(() => this.#prepare(sql).all(...cells) as unknown as T[])
   }
 
+  /**
+   * The first rows, at least one, until they have `bytes` in all. `ended`: there are no others.
+   */
+  rowsWithin<T extends readonly Cell[]>(
+    bytes: number,
+    sql: string,
+    ...cells: Cell[]
+  ): { rows: T[]; ended: boolean } {
+    return this.#guarded(() => {
+      const rows: T[] = []
+      let left = bytes
+      for (const row of this.#prepare(sql).iterate(...cells) as Iterable<unknown> as Iterable<T>) {
+        rows.push(row)
+        for (const cell of row) if (cell instanceof Uint8Array) left -= cell.length
+        if (left <= 0) return { rows, ended: false }
+      }
+      return { rows, ended: true }
+    })
+  }
+
   #guarded<T>(work: () => T): T {
     try {
       return work()
