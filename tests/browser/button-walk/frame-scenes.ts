@@ -2,7 +2,7 @@
 // when it is hidden, and the palette.
 import type { Page } from 'playwright-core'
 import { waitForVisible } from '../user-actions.ts'
-import { at, dialog, heading, listed, menu } from './sights.ts'
+import { at, heading, listed, menu } from './sights.ts'
 import type { WalkAccount } from './walk-account.ts'
 import type { Row, Scene } from './walk.ts'
 
@@ -31,6 +31,8 @@ const command = (name: string, sight: Pick<Row, 'sees' | 'loses'>): Row => ({
   },
   ...sight,
 })
+
+const newChat = command('New chat', { sees: greeting })
 
 export function frameScenes({ person }: WalkAccount): Scene[] {
   return [
@@ -136,10 +138,7 @@ export function frameScenes({ person }: WalkAccount): Scene[] {
           },
           sees: 'Moved to chats',
         },
-        {
-          control: 'status > button "Dismiss"',
-          loses: 'Moved to chats',
-        },
+        { control: 'status > button "Undo"', sees: listed('Put away') },
         {
           control: 'menu "*" > menuitemradio "Chats"',
           before: openMenuOf('Archive'),
@@ -209,7 +208,13 @@ export function frameScenes({ person }: WalkAccount): Scene[] {
       open: start,
       rows: [
         command('Agents', { sees: heading('Agents') }),
-        command('New chat', { loses: async (page) => (await page.title()).startsWith('Agents') }),
+        {
+          ...newChat,
+          before: async (page) => {
+            await at('/app/agents', 'New agent')(page)
+            await newChat.before?.(page)
+          },
+        },
         command('Run history', { sees: (page) => page.getByLabel('Status') }),
         command('Settings', { sees: heading('Settings') }),
         command('Devices', { sees: isDevicesPage }),

@@ -36,6 +36,10 @@ export const chosen =
   (page) =>
     page.getByRole(role, { name, checked: true, exact: true })
 
+export const editor = (page: Page): Locator =>
+  page.getByRole('textbox', { name: 'Edit the message' })
+export const titleField = (page: Page): Locator => page.getByRole('textbox', { name: 'Chat title' })
+
 /** A text in the thread. */
 export const said =
   (text: string | RegExp) =>
@@ -80,3 +84,9 @@ export const at =
       6_000,
     )
   }
+
+/** Chooses from a `select`. */
+export const choosing =
+  (label: string) =>
+  (control: Locator): Promise<unknown> =>
+    control.selectOption(label)

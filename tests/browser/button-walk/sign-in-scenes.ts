@@ -10,6 +10,8 @@ const farewell = 'You’re signed out. Nothing of yours is left in this browser.
 
 export function signInScenes({ url, person: { user, password } }: WalkAccount): Scene[] {
   const signInPage = async (page: Page): Promise<void> => {
+    // Somebody who is signed in is led to the chats, so the page is left first.
+    await page.goto('about:blank')
     await page.context().clearCookies()
     await page.goto(`${url}/app/sign-in`)
     await waitForVisible(page.getByRole('heading', { name: 'Welcome back' }))
@@ -57,7 +59,7 @@ export function signInScenes({ url, person: { user, password } }: WalkAccount): 
     {
       name: 'an address outside of the app',
       open: async (page) => {
-        await page.context().clearCookies()
+        await signInPage(page)
         await page.goto(`${url}/nonsense`)
       },
       rows: [{ control: 'main > link "Back to chats"', sees: button('Sign in') }],

@@ -1,33 +1,33 @@
-// What can be pressed around one chat: its header, messages, editor, versions, banners and composer.
+// What can be pressed around one chat: its header, messages, editor, versions, banners and
+// composer.
 import type { Page } from 'playwright-core'
 import { newId } from '@lockstep/protocol/ids'
 import { composer, waitForHidden } from '../user-actions.ts'
 import {
-  answered,
   at,
   button,
   dialog,
+  editor,
   field,
   heading,
   listed,
   menu,
   said,
   saving,
+  titleField,
 } from './sights.ts'
 import type { WalkAccount } from './walk-account.ts'
 import type { Row, Scene } from './walk.ts'
 
 const isGone = heading('This chat no longer exists')
-const editor = (page: Page) => page.getByRole('textbox', { name: 'Edit the message' })
-const title = (page: Page) => page.getByRole('textbox', { name: 'Chat title' })
 
 /** Presses what opens the editor of a title, and gives it this title. */
 const renamingTo =
   (text: string): NonNullable<Row['press']> =>
   async (control, page) => {
     await control.click()
-    await title(page).fill(text)
-    await title(page).press('Enter')
+    await titleField(page).fill(text)
+    await titleField(page).press('Enter')
   }
 const openMenuOf = (name: string) => async (page: Page) => {
   if (!(await page.getByRole('menu').isVisible()))
@@ -130,11 +130,23 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
         { control: 'status > button "Undo"', sees: listed('The garden in spring') },
         { control: 'menu "*" > menuitem "Delete"', before: chatMenu, sees: 'Moved to trash' },
         { control: 'status > button "Undo"', sees: listed('The garden in spring') },
+        {
+          control: 'status > button "Dismiss"',
+          before: async (page) => {
+            await chatMenu(page)
+            await page.getByRole('menuitem', { name: 'Delete' }).click()
+            await page.getByText('Moved to trash').waitFor()
+          },
+          loses: 'Moved to trash',
+        },
       ],
     },
     {
       name: 'the messages of a chat',
-      open: thread(conversationId),
+      open: async (page) => {
+        await person.ask('restoreConversation', { params: { id: conversationId } })
+        await thread(conversationId)(page)
+      },
       rows: [
         {
           control: 'article "Demo" > button "Copy"',
@@ -312,92 +324,11 @@ export function threadScenes({ person, conversationId, chats }: WalkAccount): Sc
       ],
     },
     {
-      name: 'a chat that was purged while something was being written',
-      open: thread(chats.drafts),
-      rows: [
-        {
-          control: 'region "Also written here, on another device" > button "Add to mine"',
-          before: (page) => otherDraft(page, 'theirs 1', 'mine 1'),
-          sees: async (page) => /mine 1[^]*theirs 1/.test(await composer(page).inputValue()),
-        },
-        {
-          control: 'region "Also written here, on another device" > button "Swap"',
-          before: (page) => otherDraft(page, 'theirs 2', 'mine 2'),
-          sees: field('Message', 'theirs 2'),
-        },
-        {
-          control: 'region "Also written here, on another device" > button "Discard"',
-          loses: 'mine 2',
-        },
-        {
-          control: 'main > button "Use in a new chat"',
-          before: async () => {
-            await person.ask('deleteConversation', { params: { id: chats.drafts } })
-            await person.ask('purgeConversation', { params: { id: chats.drafts } })
-          },
-          sees: field('Message', 'theirs 2'),
-        },
-      ],
-    },
-    {
       name: 'a chat that is gone',
       open: at(`/app/c/${newId()}`, 'This chat no longer exists'),
       rows: [{ control: 'main > link "Back to chats"', loses: isGone }],
     },
-    {
-      name: 'a title that two devices change',
-      open: thread(chats.renamed),
-      rows: [
-        { answer: 'Keep theirs', whose: 'Theirs' },
-        { answer: 'Use mine', whose: 'Mine' },
-      ].map(({ answer, whose }) => ({
-        control: `alertdialog "Renamed on another device" > button "${answer}"`,
-        before: async (page: Page) => {
-          await page.getByRole('button', { name: /, rename$/ }).click()
-          await title(page).fill(`Mine for ${answer}`)
-          const body = { title: `Theirs for ${answer}` }
-          await person.ask('putConversation', { params: { id: chats.renamed }, body })
-          await page.locator('[data-row]', { hasText: body.title }).waitFor()
-          await title(page).press('Enter')
-        },
-        sees: answered('Renamed on another device', (page) =>
-          page.getByRole('button', { name: `${whose} for ${answer}, rename` }),
-        ),
-      })),
-    },
-    {
-      name: 'a message that two devices change',
-      open: thread(chats.corrected),
-      rows: [
-        { answer: 'Keep current', whose: 'Their' },
-        { answer: 'Replace with mine', whose: 'My' },
-      ].map(({ answer, whose }) => ({
-        control: `alertdialog "Changed on another device" > button "${answer}"`,
-        before: async (page: Page) => {
-          await page.getByRole('button', { name: 'Edit', exact: true }).click()
-          await editor(page).fill(`My original for ${answer}`)
-          const { messages } = await person.ask('getConversation', {
-            params: { id: chats.corrected },
-          })
-          const content = `Their original for ${answer}`
-          await person.ask('putConversation', {
-            params: { id: chats.corrected },
-            body: { messages: [{ id: messages[0]!.id, role: 'user', content }] },
-          })
-          await page.locator('[data-row]', { hasText: content }).waitFor()
-          await page.getByRole('button', { name: 'Save only' }).click()
-        },
-        sees: answered('Changed on another device', said(`${whose} original for ${answer}`)),
-      })),
-    },
   ]
-
-  /** Another device has written something else at the same place. */
-  async function otherDraft(page: Page, theirs: string, mine: string): Promise<void> {
-    await composer(page).fill(mine)
-    const body = { place: chats.drafts, text: theirs }
-    await person.ask('putDraft', { params: { id: newId() }, body })
-  }
 }
 
 async function scrollUp(page: Page): Promise<void> {

@@ -1,4 +1,5 @@
 // The account of the walk: what each button needs to have something to do.
+import { newId } from '@lockstep/protocol/ids'
 import type { Person } from '../../harness/person.ts'
 import { fillAccount } from '../app-pages.ts'
 
@@ -7,6 +8,8 @@ export interface WalkAccount {
   person: Person
   conversationId: string
   runId: string
+  /** An agent of which only drafts are left. */
+  goneAgent: string
   /** Conversations by what they are for. */
   chats: Record<
     | 'unanswered'
@@ -27,6 +30,7 @@ export interface WalkAccount {
 }
 
 export const agentOfWalk = '0199aaaa-0000-7000-8000-000000000001'
+const chosenAgent = '0199aaaa-0000-7000-8000-000000000002'
 
 /** Fills a new account. */
 export async function prepareAccount(url: string, person: Person): Promise<WalkAccount> {
@@ -83,5 +87,13 @@ export async function prepareAccount(url: string, person: Person): Promise<WalkA
   })
   await person.ask('putConversation', { params: { id: chats.archived }, body: { archived: true } })
   await person.ask('deleteConversation', { params: { id: chats.trashed } })
-  return { url, person, conversationId, runId, chats }
+  await person.ask('putPreferences', {
+    body: { agent_settings: { [chosenAgent]: { name: 'The chosen one' } } },
+  })
+  const goneAgent = newId()
+  const keep = (place: string, text: string) =>
+    person.ask('putDraft', { params: { id: newId() }, body: { place, text } })
+  await keep(`agent:${goneAgent}`, JSON.stringify({ name: { from: '', to: 'Half made' } }))
+  await keep(`run:${goneAgent}`, 'A task')
+  return { url, person, conversationId, runId, goneAgent, chats }
 }

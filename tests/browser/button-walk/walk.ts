@@ -52,8 +52,7 @@ const patternOf = (control: string): RegExp =>
 
 /** The table of all devices; a walk on each device adds to what has been found and pressed. */
 export class ButtonWalk {
-  /** What is wrong: controls without a row, rows without a control, sights that didn't come. */
-  readonly problems: string[] = []
+  #problems: string[] = []
   readonly #known: readonly RegExp[]
   readonly #unknown = new Set<string>()
   readonly #visits = new Map<Page, Visit>()
@@ -64,8 +63,12 @@ export class ButtonWalk {
     )
   }
 
-  /** Presses the controls of all rows. */
-  async run(page: Page, scenes: readonly Scene[]): Promise<void> {
+  /**
+   * Presses the controls of all rows.
+   * @returns what is wrong: controls without a row, rows without a control, sights that didn't come
+   */
+  async run(page: Page, scenes: readonly Scene[]): Promise<string[]> {
+    this.#problems = []
     let visit = this.#visits.get(page)
     if (!visit) {
       visit = new Visit(page, (controls, where) => this.#compare(controls, where))
@@ -75,15 +78,16 @@ export class ButtonWalk {
     for (const scene of scenes)
       for (const row of scene.rows) {
         const problem = await visit.press(scene, row)
-        if (problem !== undefined) this.problems.push(`${scene.name}: ${row.control}: ${problem}`)
+        if (problem !== undefined) this.#problems.push(`${scene.name}: ${row.control}: ${problem}`)
       }
+    return this.#problems
   }
 
   #compare(controls: readonly Control[], where: string): void {
     for (const { path } of controls) {
       if (this.#unknown.has(path) || this.#known.some((pattern) => pattern.test(path))) continue
       this.#unknown.add(path)
-      this.problems.push(`${where}: ${path}: has no row in the table`)
+      this.#problems.push(`${where}: ${path}: has no row in the table`)
     }
   }
 }
