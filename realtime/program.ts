@@ -19,6 +19,8 @@ import {
   type OperatorCommand,
 } from './operator/command-line.ts'
 import { runDataCommand } from './data-commands.ts'
+import { runErased } from './erased-command.ts'
+import { readWords } from './operator/erased/wanted-words.ts'
 import { runCommand, type OperatorTerminal } from './operator/run-command.ts'
 import { openDatabase } from './store/database.ts'
 import { toServerFault } from './store/faults.ts'
@@ -60,7 +62,10 @@ async function run(
 ): Promise<boolean> {
   const shutdown = createShutdown(logger)
   try {
-    const { mongodbUrl, dataDir, oidc } = readConfig(env)
+    const config = readConfig(env)
+    const { mongodbUrl, dataDir, oidc } = config
+    if (command.name === 'erased')
+      return await runErased(config, readWords(await terminal.readInput()), terminal)
     if (isDataCommand(command)) {
       if (mongodbUrl === undefined)
         return await runDataCommand(command, join(dataDir, 'db'), terminal)

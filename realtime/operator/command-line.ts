@@ -14,6 +14,9 @@ export const USAGE = `Usage: lockstep <command>
       Checks the embedded database, or a backup of it.
   repair
       Keeps what is whole of a damaged embedded database and lists what isn't. Run new-epoch afterwards.
+  erased < words
+      Searches everything that Lockstep keeps for words, one a line, such as texts, the name and the
+      id of a deleted account. Prints where it looked, and which lines it found.
   audit <user | all> [--content]
       Checks the log and prints it as JSON lines. Prints what people wrote only with --content.
   import <user> <source> <file>… [--dry-run]
@@ -47,6 +50,7 @@ export type DataCommand =
 export type OperatorCommand =
   | { name: 'help' }
   | { name: 'new-epoch' }
+  | { name: 'erased' }
   | DataCommand
   | { name: 'audit'; user: string; content: boolean }
   | { name: 'import'; user: string; source: ImportSource; files: string[]; dry_run: boolean }
@@ -103,7 +107,8 @@ export function readCommand(args: readonly string[]): OperatorCommand {
       if (rest.length > 1) throw new UsageError('verify takes at most one argument: a backup file')
       return { name, file: rest[0] }
     case 'repair':
-      if (rest.length > 0) throw new UsageError('repair takes no arguments')
+    case 'erased':
+      if (rest.length > 0) throw new UsageError(`${name} takes no arguments`)
       return { name }
     case 'audit':
       if (rest.length !== 1) throw new UsageError('audit takes one argument: a user, or all')

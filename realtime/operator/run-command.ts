@@ -22,6 +22,8 @@ export interface OperatorTerminal {
   print: (line: string) => void | Promise<void>
   /** Writes a message for a person. */
   tell: (line: string) => void
+  /** What the command is given on its standard input. */
+  readInput: () => Promise<string>
   /**
    * Until disposed, the first Ctrl+C calls `stop` instead of ending the process. The second one
    * ends the process.
@@ -42,7 +44,7 @@ export interface OperatorDeps {
  * user that doesn't exist.
  */
 export async function runCommand(
-  command: Exclude<OperatorCommand, DataCommand | { name: 'help' }>,
+  command: Exclude<OperatorCommand, DataCommand | { name: 'help' | 'erased' }>,
   deps: OperatorDeps,
   terminal: OperatorTerminal,
 ): Promise<boolean> {

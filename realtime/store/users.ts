@@ -3,6 +3,7 @@
 import { MongoServerError } from 'mongodb'
 import type { Database } from './database.ts'
 import type { HostIdentity, UserDocument } from './documents.ts'
+import { eraseDeleted } from './erasure.ts'
 
 export const findUser = ({ users }: Database, user_id: string): Promise<UserDocument | null> =>
   users.findOne({ _id: user_id })
@@ -110,6 +111,7 @@ export async function markClosing({ users }: Database, user_id: string): Promise
 export const findClosing = ({ users }: Database): Promise<UserDocument[]> =>
   users.find({ closing: true }).toArray()
 
-export async function deleteUser({ users }: Database, user_id: string): Promise<void> {
-  await users.deleteOne({ _id: user_id })
+export async function deleteUser(database: Database, user_id: string): Promise<void> {
+  await database.users.deleteOne({ _id: user_id })
+  await eraseDeleted(database)
 }
