@@ -1,5 +1,5 @@
 // What can be pressed on the pages beside the chats: history, and settings.
-import { navigateTo, waitForVisible } from '../user-actions.ts'
+import { composer, navigateTo, waitForVisible } from '../user-actions.ts'
 import { at, button, choosing, dialog, heading, said, saving } from './sights.ts'
 import type { WalkAccount } from './walk-account.ts'
 import type { Scene } from './walk.ts'
@@ -97,6 +97,15 @@ export function pageScenes({ person, chats }: WalkAccount): Scene[] {
           },
         },
       ],
+    },
+    {
+      name: 'a sign-in elsewhere',
+      open: at('/app/new', composer),
+      rows: ['Sign it out', 'It was me'].map((answer) => ({
+        control: `region "New sign-ins" > button "${answer}"`,
+        before: async () => void (await person.signIn()),
+        loses: (page) => page.getByRole('region', { name: 'New sign-ins' }).getByRole('button'),
+      })),
     },
     {
       name: 'the devices',
