@@ -152,7 +152,7 @@ export const readEntity = ({ changes }: Database, entity: EntityQuery): Promise<
  * are asked for: one may have megabytes.
  */
 export const readUndoable = (
-  { changes }: Database,
+  { changes, sealing }: Database,
   entity: EntityQuery,
   after: number,
   upTo: number,
@@ -161,9 +161,12 @@ export const readUndoable = (
     .find({ ...entity, seq: { $gt: after, $lte: upTo } })
     .sort({ seq: -1 })
     .project<ReversibleEntry>({
-      ...{ _id: 0, op: 1, version: 1, stripped: 1, before: 1 },
-      ...{ 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 },
+      ...{ op: 1, version: 1, stripped: 1, before: 1 },
+      // the database can't look into what is sealed
+      ...(sealing ? { data: 1 } : undoableData),
     })
+
+const undoableData = { 'data.messages.id': 1, 'data.message_id': 1, 'data.offset': 1 }
 
 export type ReversibleEntry = Pick<
   ChangeDocument,
@@ -194,6 +197,9 @@ const namesOf = (field: string) => ({
     null,
   ],
 })
+/** Two operands each, because MongoDB 4.4 accepts no more. */
+const firstOf = (...operands: unknown[]): unknown =>
+  operands.reduceRight((rest, operand) => ({ $ifNull: [operand, rest] }), null)
 const lengthOf = (field: string) => ({ $cond: [{ $isArray: [field] }, { $size: field }, null] })
 
 /** Outlines of the newest entries below `before`, newest first, of all entities or of one. */
@@ -228,18 +234,16 @@ export const readOutlines = (
         actor: 1,
         stripped: 1,
       },
-      fields: { $ifNull: ['$fields', { $ifNull: [namesOf('$data.patch'), namesOf('$data')] }] },
-      messages: lengthOf('$data.messages'),
-      edited: lengthOf('$before.messages'),
-      pinned: { $ifNull: ['$data.pinned', null] },
-      archived: { $ifNull: ['$data.archived', null] },
-      // two operands each, because MongoDB 4.4 accepts no more
-      label: {
-        $ifNull: [
-          '$data.agent',
-          { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
-        ],
-      },
+      fields: firstOf(
+        '$fields',
+        '$outline.fields',
+        firstOf(namesOf('$data.patch'), namesOf('$data')),
+      ),
+      messages: firstOf('$outline.messages', lengthOf('$data.messages')),
+      edited: firstOf('$outline.edited', lengthOf('$before.messages')),
+      pinned: firstOf('$outline.pinned', '$data.pinned'),
+      archived: firstOf('$outline.archived', '$data.archived'),
+      label: firstOf('$outline.label', '$data.agent', '$data.status', '$data.session.device'),
     })
     .toArray()
 
@@ -269,6 +273,8 @@ export const findMutation = (
   mutation_id: string,
 ) => changes.findOne({ user_id, topic, mutation_id })
 
+const contentFields = { data: '', before: '', outline: '' } as const
+
 /**
  * Strips an entity's entries up to `upTo`, for a purge. The topic counts too: clients choose ids,
  * so another topic's entity may have the same id.
@@ -280,7 +286,7 @@ export async function stripEntity(
 ): Promise<void> {
   const { modifiedCount } = await database.changes.updateMany(
     { ...entity, seq: { $lte: upTo }, stripped: { $exists: false }, data: { $exists: true } },
-    { $set: { stripped: true }, $unset: { data: '', before: '' } },
+    { $set: { stripped: true }, $unset: contentFields },
   )
   if (modifiedCount > 0) await eraseDeleted(database)
 }
@@ -304,7 +310,7 @@ export async function expireContent(
   if (old.length === 0) return 0
   await changes.updateMany(idsFilter(old.map(({ _id }) => _id)), {
     $set: { stripped: true, expired: true },
-    $unset: { data: '', before: '' },
+    $unset: contentFields,
   })
   await eraseDeleted(database)
   return old.length
