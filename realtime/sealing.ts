@@ -6,7 +6,7 @@ import type { Database } from './store/database.ts'
 import { DataKeys } from './store/sealing/data-keys.ts'
 import { sealExisting } from './store/sealing/seal-existing.ts'
 
-/** How long after a failure it is tried again, and how often it is looked whether all is done (ms). */
+/** Time between two attempts (ms). When everything is sealed, an attempt is one look-up. */
 const REPEAT_MS = 600_000
 
 export const openKeys = ({ keysDir }: { keysDir?: string | undefined }): DataKeys | undefined =>

@@ -1,5 +1,5 @@
-// A text cut into pieces that overlap, for patterns that take long on some texts: others have a turn
-// between two pieces.
+// A text cut into pieces that overlap, for patterns that take long on some texts: others have a
+// turn between two pieces.
 
 /** UTF-16 units of a piece, and of what the next one repeats: the longest text that is found. */
 const PIECE = 16 * 1024

@@ -69,8 +69,8 @@ export interface Database {
 }
 
 /**
- * Connects. The URL names the database (default `lockstep`). With `keys`, content is sealed. Rejects
- * if the server can't be reached within 10 s, or if the content is sealed with other keys.
+ * Connects. The URL names the database (default `lockstep`). With `keys`, content is sealed.
+ * Rejects if the server can't be reached within 10 s, or if the content is sealed with other keys.
  */
 export async function openDatabase(url: string, keys?: DataKeys): Promise<Database> {
   const options: MongoClientOptions = {

@@ -2,7 +2,7 @@
 // Whoever destroys the file makes everything unreadable that the key has sealed, in every backup.
 // Several nodes may share the folder. A key is linked into place, so of two nodes that make one at
 // once both read the same, and it is on disk before anything is sealed with it.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, createSecretKey, randomBytes, type KeyObject } from 'node:crypto'
 import {
   closeSync,
   existsSync,
@@ -26,12 +26,12 @@ const KEPT_MS = 60_000
 const DESTROYED = '.destroyed'
 const USER_ID = /^[0-9a-f-]{36}$/
 
-export type FoundKey = { is: 'key'; key: Buffer } | { is: 'destroyed' } | { is: 'missing' }
+export type FoundKey = { is: 'key'; key: KeyObject } | { is: 'destroyed' } | { is: 'missing' }
 
 /** The keys in one folder. */
 export class DataKeys {
   readonly #folder: string
-  readonly #kept = new Map<string, { key: Buffer; until: number }>()
+  readonly #kept = new Map<string, { key: KeyObject; until: number }>()
 
   constructor(folder: string) {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -62,7 +62,7 @@ export class DataKeys {
   }
 
   /** The user's key, which is made if there is none. Undefined: it was destroyed. */
-  findOrMake(user_id: string): Buffer | undefined {
+  findOrMake(user_id: string): KeyObject | undefined {
     let found = this.find(user_id)
     if (found.is === 'missing') {
       placeOnce(this.#pathOf(user_id), randomBytes(KEY_BYTES).toString('hex'))
@@ -101,7 +101,7 @@ export class DataKeys {
   }
 }
 
-function readKey(path: string): Buffer | undefined {
+function readKey(path: string): KeyObject | undefined {
   let text
   try {
     text = readFileSync(path, 'utf8')
@@ -111,7 +111,8 @@ function readKey(path: string): Buffer | undefined {
   }
   const key = Buffer.from(text, 'hex')
   if (key.length !== KEY_BYTES) throw new Error(`The key in ${path} is damaged: restore it`)
-  return key
+  // much faster to use than its bytes
+  return createSecretKey(key)
 }
 
 /** Writes a file completely, or not at all if it exists. */

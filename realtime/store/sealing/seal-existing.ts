@@ -1,5 +1,5 @@
-// Seals what was written before KEYS_DIR was set, in the background. Every step may be repeated, and
-// all nodes may do it at once: a document that has been written meanwhile is sealed already.
+// Seals what was written before KEYS_DIR was set, in the background. Every step may be repeated,
+// and all nodes may do it at once: a document that has been written meanwhile is sealed already.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Document } from 'mongodb'
 import type { Database } from '../database.ts'

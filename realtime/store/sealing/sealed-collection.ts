@@ -1,7 +1,7 @@
 // A collection whose documents are sealed when they are written and opened when they are read. This
 // is the only way to them: an operation that isn't listed here fails, so none can write content as
 // it is or look into what is sealed.
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb'
 import { userIdOf } from '../shard-key.ts'
 import type { DataKeys } from './data-keys.ts'
@@ -36,7 +36,7 @@ export class Sealer {
     const unsealed = Object.keys(fields).filter((field) => hasContent(document[field]))
     if (unsealed.length === 0) return document
     // Nobody will be able to read what a node writes that missed the end of the account.
-    const key = this.#keys.findOrMake(ownerOf(id)) ?? randomBytes(32)
+    const key = this.#keys.findOrMake(ownerOf(id)) ?? createSecretKey(randomBytes(32))
     const sealed = unsealed.map((field) => [
       field,
       seal(key, { collection, id, field }, document[field]),
