@@ -2,6 +2,7 @@
 // devices. Accounts and sessions themselves are plain documents, which are authoritative at once.
 import * as z from 'zod'
 import { limits } from './limits.ts'
+import { PasskeyProof, SecondStepCode, SecurityChange } from './passkeys.ts'
 import { shortText, Text, Time, Uuid } from './scalars.ts'
 
 /** Converted to lower case. */
@@ -39,6 +40,7 @@ export const Session = z
     id: Uuid.describe('The session’s id'),
     device: z.string().describe('A readable name of the browser or program'),
     created_at: Time.describe('When the user signed in'),
+    address: z.string().optional().describe('The network address from which the user signed in'),
     provider: z
       .literal(true)
       .optional()
@@ -61,10 +63,19 @@ export type ListedSession = z.infer<typeof ListedSession>
  * `data` of each `op`. The entity of the first two ops is the session, that of the others the user.
  */
 export const accountChanges = {
-  session_created: z.object({ session: Session.describe('The new session') }),
-  session_revoked: z.object({ session_id: Uuid.describe('The session that has ended') }),
+  session_created: z.object({
+    session: Session.describe('The new session'),
+    replaces: Uuid.optional().describe(
+      'The session of the same browser that it takes the place of',
+    ),
+  }),
+  session_revoked: z.object({
+    session_id: Uuid.describe('The session that has ended'),
+    replaced_by: Uuid.optional().describe('The session that its browser has in its place'),
+  }),
   renamed: z.object({ username: z.string().describe('The new name') }),
   password_changed: z.object({}),
+  security_changed: z.object({ what: SecurityChange.describe('What changed') }),
   /** The account is deleted. No entry follows. */
   closed: z.object({}),
 }
@@ -93,6 +104,7 @@ export type Viewing = z.infer<(typeof unloggedAccountCommands)['viewing']>
 export const SignInMethods = z
   .object({
     password: z.boolean().describe('Whether usernames and passwords sign in here'),
+    passkeys: z.boolean().describe('Whether passkeys sign in here'),
     providers: z
       .array(
         z.object({
@@ -123,4 +135,16 @@ export const SignIn = z
   .meta({ id: 'SignIn' })
 
 /** What proves again who sits at a device that is signed in. */
-export const Confirmation = z.strictObject({ password: GivenPassword }).meta({ id: 'Confirmation' })
+export const Confirmation = z
+  .strictObject({
+    password: GivenPassword.optional(),
+    code: SecondStepCode.optional(),
+    passkey: PasskeyProof.optional().describe('The browser’s answer to `beginConfirmation`'),
+  })
+  .refine(
+    ({ password, code, passkey }) =>
+      [password, code, passkey].filter((proof) => proof !== undefined).length === 1,
+    { path: ['password'], message: 'must be given, or code, or passkey, but only one of them' },
+  )
+  .meta({ id: 'Confirmation' })
+export type Confirmation = z.infer<typeof Confirmation>

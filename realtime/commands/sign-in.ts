@@ -13,8 +13,11 @@ import type { Database } from '../store/database.ts'
 import type { HostSession, SessionDocument, UserDocument } from '../store/documents.ts'
 import { deleteSession, findSession } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword } from '../store/users.ts'
+import { toSession, toUser } from './account-answers.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
+import type { AccountSessions, Identified } from './account-sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
+import type { SecondStepTickets } from './second-step-tickets.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
 /** Who isn't signed in yet. */
@@ -23,6 +26,8 @@ export interface SignInContext {
   device: string
   /** The visitor's Idempotency-Key, else a fresh id. */
   mutation_id: string
+  /** Who is signed in in the visitor's browser. That session ends when another one begins. */
+  present?: Identified
 }
 export interface PasswordCredentials {
   /** Converted to lower case. */
@@ -41,33 +46,31 @@ export interface SignIn {
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
+  /**
+   * Signs in a user who has proven who it is otherwise. Throws `invalid_credentials` if the account
+   * can't be entered any more.
+   */
+  startFor(
+    user: UserDocument,
+    visitor: SignInContext,
+    identity: CommandIdentity,
+  ): Promise<SignInResult>
 }
 
-export const toUser = ({ _id, username, created_at, password_hash }: UserDocument): User => ({
-  id: _id,
-  username,
-  created_at: created_at.toISOString(),
-  ...(password_hash === undefined && { passwordless: true }),
-})
-export const toSession = ({ _id, device, created_at, host }: SessionDocument): Session => ({
-  id: _id,
-  device,
-  created_at: created_at.toISOString(),
-  ...(host && { provider: true }),
-})
-
-export function createSignIn(deps: {
-  database: Database
-  log: Log
-  accountLog: AccountLog
-  sessions: Sessions
-  passwords: Passwords
-  passwordRules: PasswordRules
-  limits: RateLimits
-  /** Ends the oldest sessions of a user who has too many. */
-  endOldest: (context: CommandContext) => Promise<void>
-}): SignIn {
-  const { database, accountLog, sessions, passwords, passwordRules, limits, endOldest } = deps
+export function createSignIn(
+  deps: {
+    database: Database
+    log: Log
+    accountLog: AccountLog
+    sessions: Sessions
+    passwords: Passwords
+    passwordRules: PasswordRules
+    limits: RateLimits
+    secondStep: Pick<SecondStepTickets, 'demand'>
+  } & Pick<AccountSessions, 'endOldest' | 'endEarlier'>,
+): SignIn {
+  const { database, accountLog, sessions, passwords, passwordRules, limits, secondStep } = deps
+  const { endOldest, endEarlier } = deps
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -115,19 +118,21 @@ export function createSignIn(deps: {
 
   async function start(
     user: UserDocument,
-    { device, mutation_id }: SignInContext,
+    { device, address, mutation_id, present }: SignInContext,
     identity: CommandIdentity,
     host?: HostSession,
   ): Promise<SessionDocument> {
-    const session = await sessions.open(user._id, device, host)
+    const session = await sessions.open(user._id, { device, address, host })
+    const replaces = present?.user_id === user._id ? present.session_id : undefined
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
     const told = await accountLog.tell(context, identity, { entity_id: session._id }, () => ({
       op: 'session_created',
       entity_id: session._id,
       version: 1,
-      data: { session: toSession(session) },
+      data: { session: toSession(session), ...(replaces !== undefined && { replaces }) },
     }))
     if (!told || told.entity_id === session._id) {
+      if (present) await endEarlier(context, present)
       await endOldest(context)
       return session
     }
@@ -193,6 +198,7 @@ export function createSignIn(deps: {
       const { username, password } = credentials
       const identity = ['login', username] as const
       const user = await limits.checkPassword(username, visitor.address, () => prove(credentials))
+      if (user.second_step) throw await secondStep.demand(user)
       const earlier = await repeated(user, visitor, identity)
       if (earlier) return signedIn(user, earlier)
       const session = await start(user, visitor, identity)
@@ -202,6 +208,13 @@ export function createSignIn(deps: {
       }
       await strengthen(user, password)
       return signedIn(user, session)
+    },
+
+    async startFor(user, visitor, identity) {
+      const session = await start(user, visitor, identity)
+      if (await stillRight(user)) return signedIn(user, session)
+      await deleteSession(database, user._id, session._id)
+      throw new Fault('invalid_credentials')
     },
 
     async enter(visitor, host) {

@@ -48,7 +48,7 @@ declare module 'fastify' {
 
 const emptyObject = z.strictObject({})
 /** What these routes take is small, and most of them serve anybody. */
-const signInRoutes = /^\/auth\/|^\/users\/me\/password$/
+const signInRoutes = /^\/auth\/|^\/users\/me\/(?:password|passkeys|second-step)(?:\/|$)/
 const spooledRoutes: ReadonlySet<RouteName> = new Set(spooledBodyRoutes)
 
 export interface RoutesDeps {
@@ -136,11 +136,11 @@ export function serveRoutes(
     reply: FastifyReply,
     bytes: number,
   ): Promise<Identity> {
-    const identity = await authenticate(request, reply)
-    if (!identity) {
+    const nobody = (error: unknown = new Fault('unauthenticated')): never => {
       requestLimits.countAddress(request.ip) // its body isn't read
-      throw new Fault('unauthenticated')
+      throw error
     }
+    const identity = (await authenticate(request, reply).catch(nobody)) ?? nobody()
     requestLimits.countUser(identity.user_id, bytes)
     checkLockstepUser(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
@@ -195,6 +195,7 @@ function contextOf(
     device: deviceName(headers['user-agent']),
     mutation_id,
     response,
+    present: () => deps.sessions.identify(headers.cookie).catch(() => undefined),
   }
   if (!identity) return context
   const { user_id, session_id, device } = identity

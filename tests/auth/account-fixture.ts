@@ -44,6 +44,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
   })
   const noSockets: SessionSockets = {
     disconnectSessions: () => undefined,
+    renewSockets: () => undefined,
     onlineSessions: () => Promise.resolve(new Set()),
   }
   const defaults = {
@@ -53,6 +54,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     passwords: createPasswords(CHEAP_PASSWORD_COST),
     passwordRules: createPasswordRules(),
     limits: createRateLimits(),
+    secondStep: { demand: () => Promise.reject(new Error('nobody has one')) },
     devices: noSockets,
   }
   return {
