@@ -167,7 +167,7 @@ test('a text is found in any piece of it, with turns for others, within the time
     for (let n = 0; n < 300; n++)
       yield await Promise.resolve({
         n,
-        text: `${'x'.repeat(n * 100)}${n % 100 === 7 ? 'needle' : ''}`,
+        text: `${'x'.repeat(n * 600)}${n % 100 === 7 ? 'needle' : ''}`,
       })
   }
   type Item = { n: number; text: string }

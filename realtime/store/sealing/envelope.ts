@@ -1,8 +1,8 @@
 // How a value is sealed: AES-256-GCM with the user's key. The place of the value is authenticated
-// as well, so a sealed value opens nowhere else. An envelope is, in this order: its version (1 byte),
-// the form of the value (1: a text in UTF-8, or the BSON of `{v: value}`), the nonce (12), what is
-// encrypted, the authentication tag (16). In the database it is binary data of the user-defined
-// subtype.
+// as well, so a sealed value opens nowhere else. An envelope is, in this order: its version (1
+// byte), the form of the value (1: a text in UTF-8, or the BSON of `{v: value}`), the nonce (12),
+// what is encrypted, the authentication tag (16). In the database it is binary data of the
+// user-defined subtype.
 import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from 'node:crypto'
 import { Binary, BSON } from 'mongodb'
 

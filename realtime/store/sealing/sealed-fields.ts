@@ -18,15 +18,8 @@ const count = (value: unknown): number | null => (Array.isArray(value) ? value.l
 
 /** What `readOutlines` of changes asks the database for, where it can't look into the content. */
 function outlineOf({ data = {}, before = {} }: Document): Document {
-  const {
-    patch,
-    messages,
-    pinned = null,
-    archived = null,
-    agent,
-    status,
-    session,
-  } = data as Document
+  const { patch, messages, pinned = null, archived = null, ...rest } = data as Document
+  const { agent, status, session, what = null } = rest
   return {
     outline: {
       fields: names(patch) ?? names(data),
@@ -34,7 +27,7 @@ function outlineOf({ data = {}, before = {} }: Document): Document {
       edited: count((before as Document).messages),
       pinned,
       archived,
-      label: agent ?? status ?? (session as Document | undefined)?.device ?? null,
+      label: agent ?? status ?? (session as Document | undefined)?.device ?? what,
     },
   }
 }
