@@ -10,6 +10,7 @@ import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
+import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
@@ -23,6 +24,7 @@ import { createImport } from './commands/import/import.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createTokenUseCases } from './commands/tokens.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -37,6 +39,7 @@ import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
+import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
@@ -126,6 +129,7 @@ export async function startServer(
       maxDays: config.sessionMaxDays,
       logger,
     })
+    const tokens = createTokens({ database, serviceKeys: config.serviceKeys ?? [], logger })
     const passwords = createPasswords(options.passwordCost)
     const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
@@ -200,6 +204,7 @@ export async function startServer(
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
+        ...tokenHandlers(createTokenUseCases({ database, log, devices })),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
@@ -210,6 +215,7 @@ export async function startServer(
         }),
       },
       sessions,
+      tokens,
       host: { account, proxy, oidc, signOut: hostSignOut },
       toFault: toServerFault,
       isReady: async () =>
@@ -225,6 +231,7 @@ export async function startServer(
     const gateway = startGateway({
       httpServer: http.server,
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
+      tokens,
       originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
       addressOf: proxyTrust.addressOf,
       basePath: config.basePath,

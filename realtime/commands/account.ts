@@ -5,6 +5,8 @@ import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/ac
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
 import { limits as most } from '@lockstep/protocol/limits'
+import type { Answer } from '@lockstep/protocol/rest'
+import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
@@ -15,6 +17,7 @@ import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '../store/sessions.ts'
+import { deleteTokensOf } from '../store/tokens.ts'
 import { findUser, renameUser, replacePassword } from '../store/users.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
@@ -31,10 +34,10 @@ interface AtHead {
 
 export interface AccountUseCases extends SignIn {
   /**
-   * The user and the session that ask. Throws `unauthenticated` when the session has ended
-   * meanwhile.
+   * The user and the session or token that ask. Throws `unauthenticated` when the session has
+   * ended meanwhile.
    */
-  me(caller: Caller): Promise<SignInResult & AtHead>
+  me(caller: Caller, token?: UsedToken): Promise<Answer<'getMe'>>
   /**
    * Proves again who the caller is; resolves to the time until which that counts. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` for an account without a password.
@@ -176,17 +179,26 @@ export function createAccount(deps: {
     })
   }
 
+  /** Ends the short-lived tokens too; the user's own tokens stay. */
   async function endOtherSessions(context: CommandContext): Promise<void> {
+    devices.disconnectSessions(await deleteTokensOf(database, context.user_id, 'short'))
     await tellEnded(
       context,
       await deleteSessionsOf(database, context.user_id, context.session_id ?? undefined),
     )
   }
 
-  /** Ends the oldest sessions of a user who has too many. */
+  /** Ends the oldest sessions of a user who has too many, those without a socket first. */
   async function endOldest(context: CommandContext): Promise<void> {
     const sessions = await findSessionsOf(database, context.user_id, new Date())
-    const oldest = sessions.slice(most.sessionsPerUser).map(({ _id }) => _id)
+    const excess = sessions.length - most.sessionsPerUser
+    if (excess <= 0) return
+    const online = await devices.onlineSessions(context.user_id)
+    const ids = sessions.map(({ _id }) => _id).reverse()
+    const [offline = [], connected = []] = [false, true].map((is) =>
+      ids.filter((id) => online.has(id) === is && id !== context.session_id),
+    )
+    const oldest = [...offline, ...connected].slice(0, excess)
     for (const id of oldest) await deleteSession(database, context.user_id, id)
     await tellEnded(context, oldest)
   }
@@ -203,10 +215,11 @@ export function createAccount(deps: {
   return {
     ...createSignIn({ ...deps, accountLog, endOldest }),
 
-    async me({ user_id, session_id }) {
+    async me({ user_id, session_id }, token) {
       // the head first: documents are written before their entries
       const head = await log.head(user_id, 'account')
       const user = await present(user_id)
+      if (token) return { user: toUser(user), session: null, token, ...head }
       const session = await findSession(database, session_id ?? '', new Date())
       if (!session) throw new Fault('unauthenticated')
       return { user: toUser(user), session: toSession(session), ...head }

@@ -34,7 +34,7 @@ export const accountHandlers = (account: AccountUseCases, methods: SignInMethods
     confirm: async ({ body }, { caller, address }) => ({
       until: (await account.confirm(caller, address, body.password)).toISOString(),
     }),
-    getMe: (_input, { caller }) => account.me(caller),
+    getMe: (_input, { caller, identity }) => account.me(caller, identity.token),
     renameMe: async ({ body }, { caller }) => ({
       user: await account.rename(caller, body.username),
     }),

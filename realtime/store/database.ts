@@ -13,6 +13,7 @@ import type {
   RunDocument,
   SessionDocument,
   SpentTokenDocument,
+  TokenDocument,
   UserDocument,
 } from './documents.ts'
 
@@ -54,6 +55,7 @@ export interface Database {
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
   spent_tokens: Collection<SpentTokenDocument>
+  tokens: Collection<TokenDocument>
   close(): Promise<void>
 }
 
@@ -94,6 +96,7 @@ export async function openDatabase(url: string): Promise<Database> {
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
     spent_tokens: db.collection('spent_tokens'),
+    tokens: db.collection('tokens'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -164,5 +167,10 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
     ]),
     create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('tokens', [
+      { key: { hash: 1 }, unique: true, name: 'hash' },
+      { key: { user_id: 1 }, name: 'user' },
+      { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
+    ]),
   ])
 }
