@@ -15,6 +15,7 @@ import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { Topic } from './topics.ts'
+import { Usage } from './usage.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -94,6 +95,12 @@ export const routes = {
     }),
     status: 200,
     answer: page(Activity),
+  },
+  getUsage: {
+    ...routePaths.getUsage,
+    summary: 'What the user has used of what this server limits',
+    status: 200,
+    answer: Usage,
   },
   exportMe: {
     ...routePaths.exportMe,

@@ -31,6 +31,7 @@ export const routePaths = {
   listSessions: { method: 'GET', path: '/users/me/sessions' },
   revokeSession: { method: 'DELETE', path: '/users/me/sessions/{id}' },
   listActivity: { method: 'GET', path: '/users/me/activity' },
+  getUsage: { method: 'GET', path: '/users/me/usage' },
   exportMe: { method: 'GET', path: '/users/me/export' },
   getImport: { method: 'GET', path: '/users/me/import' },
   importMe: { method: 'POST', path: '/users/me/import' },

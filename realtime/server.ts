@@ -14,6 +14,7 @@ import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
@@ -25,6 +26,7 @@ import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
 import { createTokenUseCases } from './commands/tokens.ts'
+import { createUsage } from './commands/usage.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -46,9 +48,11 @@ import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
+import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -64,6 +68,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
+  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
@@ -111,7 +117,9 @@ export async function startServer(
     await migrateSchema(database, { owner: newId() })
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
+    const { quotas = {} } = config
     const log = createLog(database, logger, {
+      quotaBytes: quotas.bytes,
       onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
     })
     stops.add('log', () => log.stop())
@@ -135,13 +143,24 @@ export async function startServer(
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
     const devices = {
       disconnectSessions: (ids: readonly string[]) => late.gateway?.disconnectSessions(ids),
+      renewSockets: (id: string) => late.gateway?.renewSockets(id),
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
     const account = createAccount({
       ...{ database, log, sessions, passwords, passwordRules, limits, devices },
     })
-    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
+    const quota = createConversationQuota(database, log, conversationsPerUser)
+    const dailyQuota = createDailyQuota(
+      database,
+      {
+        runs: quotas.runsDay,
+        tokens: quotas.tokensDay,
+        import_bytes: quotas.importBytesDay,
+      },
+      { logger },
+    )
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
@@ -154,6 +173,8 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
+      allowedModels: config.assistantModels,
+      dailyQuota,
       showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
@@ -175,6 +196,12 @@ export async function startServer(
           logger.warn({ err: error }, 'deletions of accounts could not be finished'),
       }),
     )
+
+    const diskWatch = startDiskWatch({
+      read: () => readDiskRoom(database, options.databaseFolder),
+      ...{ logger, metrics },
+    })
+    stops.add('disk watch', () => diskWatch.stop())
 
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
@@ -211,7 +238,11 @@ export async function startServer(
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, drafts, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota, dailyQuota }),
+          usage: createUsage({
+            ...{ database, log, dailyQuota, conversationsPerUser },
+            quotaBytes: quotas.bytes,
+          }),
         }),
       },
       sessions,
@@ -248,14 +279,16 @@ export async function startServer(
       onPeerChange: (user_id, change) => agents.onChange(user_id, change),
     })
     late.gateway = gateway
-    const { deliver, disconnectSessions, compareHeads, drain, stop } = gateway
+    const { deliver, disconnectSessions, renewSockets, compareHeads, drain, stop } = gateway
     stops.add('gateway', () => stop())
     const feed = startFeed({
       database,
       deliver: (user_id, change, everywhere) => {
         agents.onChange(user_id, change)
         // their sockets have been ended, except on nodes that couldn't be told without Redis
-        if (change.op === 'session_revoked') disconnectSessions([change.entity_id])
+        if (change.op === 'session_revoked')
+          if (change.data?.replaced_by === undefined) disconnectSessions([change.entity_id])
+          else renewSockets(change.entity_id)
         deliver(user_id, change, everywhere)
       },
       compareHeads,

@@ -4,7 +4,6 @@
 import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import { newId } from '@lockstep/protocol/ids'
-import { limits as most } from '@lockstep/protocol/limits'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { PasswordRules } from '../auth/password-rules.ts'
@@ -16,15 +15,16 @@ import { mutationIdReused } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
-import { deleteSession, deleteSessionsOf, findSession, findSessionsOf } from '../store/sessions.ts'
-import { deleteTokensOf } from '../store/tokens.ts'
+import { findSession, findSessionsOf } from '../store/sessions.ts'
 import { findUser, renameUser, replacePassword } from '../store/users.ts'
+import { toSession, toUser } from './account-answers.ts'
 import { createAccountDeletion } from './account-deletion.ts'
 import { createAccountLog, type CommandIdentity, type Told } from './account-log.ts'
+import { createAccountSessions } from './account-sessions.ts'
 import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
-import { createSignIn, toSession, toUser, type SignInResult, type SignIn } from './sign-in.ts'
+import { createSignIn, type SignInResult, type SignIn } from './sign-in.ts'
 
 interface AtHead {
   epoch: string
@@ -49,14 +49,15 @@ export interface AccountUseCases extends SignIn {
    */
   rename(context: CommandContext, username: string): Promise<User>
   /**
-   * Changes the password and revokes the other sessions. Faults: `invalid_credentials`,
+   * Changes the password, revokes the other sessions and gives the present one a new id, which it
+   * resolves to; undefined if it has that already, or has ended. Faults: `invalid_credentials`,
    * `rate_limited`, `invalid` for an account without a password.
    */
   changePassword(
     context: CommandContext,
     address: string,
     passwords: { current: string; next: string },
-  ): Promise<void>
+  ): Promise<string | undefined>
   /**
    * Deletes the account and all its content. An account without a password needs a recent sign-in
    * instead. Faults: `invalid_credentials`, `rate_limited`, `invalid` when the password
@@ -89,6 +90,7 @@ export function createAccount(deps: {
   const { database, log, passwords, passwordRules, limits, devices } = deps
   const accountLog = createAccountLog(log)
   const deletion = createAccountDeletion(deps)
+  const ofUser = createAccountSessions({ ...deps, accountLog })
   const recentSignIn = createRecentSignIn(database)
 
   const present = async (user_id: string): Promise<UserDocument> =>
@@ -122,22 +124,6 @@ export function createAccount(deps: {
         const { _id, username, version } = existingUser(user)
         const isTold = lastEntry ? lastEntry.data?.username === username : version === 1
         return isTold ? undefined : { op: 'renamed', entity_id: _id, version, data: { username } }
-      },
-    )
-
-  /**
-   * `removed`: the session's document existed just now. Then its end is told even if its begin
-   * never was.
-   */
-  const tellRevoked = (context: CommandContext, session_id: string, removed: boolean) =>
-    accountLog.tell(
-      context,
-      ['revoke', session_id],
-      { entity_id: session_id, needs: { lastEntry: {} } },
-      ({ lastEntry }) => {
-        if (lastEntry ? lastEntry.op === 'session_revoked' : !removed) throw noSuchSession()
-        const version = (lastEntry?.version ?? 0) + 1
-        return { op: 'session_revoked', entity_id: session_id, version, data: { session_id } }
       },
     )
 
@@ -179,41 +165,8 @@ export function createAccount(deps: {
     })
   }
 
-  /** Ends the short-lived tokens too; the user's own tokens stay. */
-  async function endOtherSessions(context: CommandContext): Promise<void> {
-    devices.disconnectSessions(await deleteTokensOf(database, context.user_id, 'short'))
-    await tellEnded(
-      context,
-      await deleteSessionsOf(database, context.user_id, context.session_id ?? undefined),
-    )
-  }
-
-  /** Ends the oldest sessions of a user who has too many, those without a socket first. */
-  async function endOldest(context: CommandContext): Promise<void> {
-    const sessions = await findSessionsOf(database, context.user_id, new Date())
-    const excess = sessions.length - most.sessionsPerUser
-    if (excess <= 0) return
-    const online = await devices.onlineSessions(context.user_id)
-    const ids = sessions.map(({ _id }) => _id).reverse()
-    const [offline = [], connected = []] = [false, true].map((is) =>
-      ids.filter((id) => online.has(id) === is && id !== context.session_id),
-    )
-    const oldest = [...offline, ...connected].slice(0, excess)
-    for (const id of oldest) await deleteSession(database, context.user_id, id)
-    await tellEnded(context, oldest)
-  }
-
-  async function tellEnded(context: CommandContext, ended: readonly string[]): Promise<void> {
-    devices.disconnectSessions(ended)
-    for (const id of ended)
-      await tellRevoked({ ...context, mutation_id: newId() }, id, true).catch((error: unknown) => {
-        // another device has revoked it meanwhile
-        if (!(error instanceof Fault && error.code === 'not_found')) throw error
-      })
-  }
-
   return {
-    ...createSignIn({ ...deps, accountLog, endOldest }),
+    ...createSignIn({ ...deps, accountLog, ...ofUser }),
 
     async me({ user_id, session_id }, token) {
       // the head first: documents are written before their entries
@@ -249,13 +202,15 @@ export function createAccount(deps: {
       const user = await present(context.user_id)
       const { username, _id } = user
       const first = await accountLog.first(context, identity)
-      if (first)
-        return checkRepetition(user, first, () =>
+      if (first) {
+        await checkRepetition(user, first, () =>
           limits.checkPassword(username, address, () => prove(user, given.next), true),
         )
+        return undefined
+      }
       await passwordRules.check(username, given.next)
       await limits.checkPassword(username, address, () => replace(context, given), true)
-      await endOtherSessions(context)
+      await ofUser.endOthers(context)
       await accountLog.tell(
         context,
         identity,
@@ -265,6 +220,7 @@ export function createAccount(deps: {
           return { op: 'password_changed', entity_id: _id, version, data: {} }
         },
       )
+      return ofUser.renew(context)
     },
 
     async remove(context, address, password) {
@@ -289,15 +245,7 @@ export function createAccount(deps: {
       return { items, ...head }
     },
 
-    async revoke(context, { session_id }) {
-      const removed = await deleteSession(database, context.user_id, session_id)
-      if (removed) devices.disconnectSessions([session_id])
-      const told = await tellRevoked(context, session_id, removed)
-      if (!told) throw noSuchSession()
-      const { epoch, seq, version, changed } = told
-      return { data: { session_id }, epoch, seq, version, changed }
-    },
-
+    revoke: ofUser.revoke,
     finishDeletions: deletion.finish,
   }
 }
@@ -310,5 +258,3 @@ function existingUser(user: UserDocument | null | undefined): UserDocument {
 
 const noPassword = () =>
   new Fault('invalid', { detail: 'This account has no password: its sign-in is elsewhere' })
-
-const noSuchSession = () => new Fault('not_found', { detail: 'There is no such session' })

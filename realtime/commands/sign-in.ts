@@ -13,7 +13,9 @@ import type { Database } from '../store/database.ts'
 import type { HostSession, SessionDocument, UserDocument } from '../store/documents.ts'
 import { deleteSession, findSession } from '../store/sessions.ts'
 import { findUser, findUserByName, replacePassword } from '../store/users.ts'
+import { toSession, toUser } from './account-answers.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
+import type { AccountSessions, Identified } from './account-sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
 
@@ -23,6 +25,8 @@ export interface SignInContext {
   device: string
   /** The visitor's Idempotency-Key, else a fresh id. */
   mutation_id: string
+  /** Who is signed in in the visitor's browser. That session ends when another one begins. */
+  present?: Identified
 }
 export interface PasswordCredentials {
   /** Converted to lower case. */
@@ -43,31 +47,19 @@ export interface SignIn {
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
 }
 
-export const toUser = ({ _id, username, created_at, password_hash }: UserDocument): User => ({
-  id: _id,
-  username,
-  created_at: created_at.toISOString(),
-  ...(password_hash === undefined && { passwordless: true }),
-})
-export const toSession = ({ _id, device, created_at, host }: SessionDocument): Session => ({
-  id: _id,
-  device,
-  created_at: created_at.toISOString(),
-  ...(host && { provider: true }),
-})
-
-export function createSignIn(deps: {
-  database: Database
-  log: Log
-  accountLog: AccountLog
-  sessions: Sessions
-  passwords: Passwords
-  passwordRules: PasswordRules
-  limits: RateLimits
-  /** Ends the oldest sessions of a user who has too many. */
-  endOldest: (context: CommandContext) => Promise<void>
-}): SignIn {
-  const { database, accountLog, sessions, passwords, passwordRules, limits, endOldest } = deps
+export function createSignIn(
+  deps: {
+    database: Database
+    log: Log
+    accountLog: AccountLog
+    sessions: Sessions
+    passwords: Passwords
+    passwordRules: PasswordRules
+    limits: RateLimits
+  } & Pick<AccountSessions, 'endOldest' | 'endEarlier'>,
+): SignIn {
+  const { database, accountLog, sessions, passwords, passwordRules, limits } = deps
+  const { endOldest, endEarlier } = deps
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -115,19 +107,21 @@ export function createSignIn(deps: {
 
   async function start(
     user: UserDocument,
-    { device, mutation_id }: SignInContext,
+    { device, address, mutation_id, present }: SignInContext,
     identity: CommandIdentity,
     host?: HostSession,
   ): Promise<SessionDocument> {
-    const session = await sessions.open(user._id, device, host)
+    const session = await sessions.open(user._id, { device, address, host })
+    const replaces = present?.user_id === user._id ? present.session_id : undefined
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
     const told = await accountLog.tell(context, identity, { entity_id: session._id }, () => ({
       op: 'session_created',
       entity_id: session._id,
       version: 1,
-      data: { session: toSession(session) },
+      data: { session: toSession(session), ...(replaces !== undefined && { replaces }) },
     }))
     if (!told || told.entity_id === session._id) {
+      if (present) await endEarlier(context, present)
       await endOldest(context)
       return session
     }

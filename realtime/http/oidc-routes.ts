@@ -57,7 +57,12 @@ export function serveOidc(
     const returnTo = await oidc.returnTo(cookie)
     return redirecting(reply.header('set-cookie', oidc.clearCookie), returnTo, async () => {
       const user = await oidc.finish(cookie, request.url.replace(/^[^?]*/, ''))
-      const context = { address: request.ip, device: deviceName(agent), mutation_id: newId() }
+      const context = {
+        address: request.ip,
+        device: deviceName(agent),
+        mutation_id: newId(),
+        present: await sessions.identify(cookie).catch(() => undefined),
+      }
       const { session } = await account.enter(context, user)
       reply.header('set-cookie', await sessions.cookie.issue(session.id, isSecure(request)))
       return returnTo === undefined ? '/app' : signInPage({}, returnTo)

@@ -18,6 +18,8 @@ export interface RequestContext {
   /** The `Idempotency-Key`; a new id if there is none. */
   mutation_id: string
   response: ResponseControls
+  /** Who is signed in by the request's cookie, on a route that is open to anybody. */
+  present(): Promise<Identity | undefined>
 }
 
 /** The context of a request of a signed-in user. */

@@ -155,11 +155,11 @@ export function serveRoutes(app: FastifyInstance, deps: RoutesDeps): void {
     reply: FastifyReply,
     bytes: number,
   ): Promise<Identity> {
-    const identity = await authenticate(request, reply)
-    if (!identity) {
+    const nobody = (error: unknown = new Fault('unauthenticated')): never => {
       requestLimits.countAddress(request.ip) // its body isn't read
-      throw new Fault('unauthenticated')
+      throw error
     }
+    const identity = (await authenticate(request, reply).catch(nobody)) ?? nobody()
     requestLimits.countUser(identity.user_id, bytes)
     checkLockstepUser(request.headers['lockstep-user'], identity.user_id)
     if (identity.stale_cookie)
@@ -219,6 +219,7 @@ function contextOf(
     device: deviceName(headers['user-agent']),
     mutation_id,
     response,
+    present: () => deps.sessions.identify(headers.cookie).catch(() => undefined),
   }
   if (!identity) return context
   const if_version = ifVersionOf(headers['if-match'])

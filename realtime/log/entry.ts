@@ -69,6 +69,8 @@ export interface Position {
   epoch: string
   seq: number
   at: Date
+  /** The bytes of all entries before. Default: 0. */
+  total_bytes?: number
 }
 
 /**
@@ -79,7 +81,7 @@ export interface Position {
  */
 export function toEntry(
   caller: Caller,
-  { topic, epoch, seq, at }: Position,
+  { topic, epoch, seq, at, total_bytes = 0 }: Position,
   identity: { mutation_id: string; fingerprint: string },
   decision: AnyDecision,
 ): ChangeDocument {
@@ -98,13 +100,21 @@ export function toEntry(
     actor: { session_id: caller.session_id, device: caller.device },
     mutation_id: identity.mutation_id,
     fingerprint: identity.fingerprint,
-    ...(decision.op === 'updated' && { fields: fieldsOf(decision.data) }),
-    data: decision.data,
+    ...(namesFields(decision) && { fields: fieldsOf(decision.data) }),
   }
-  if (storedBytes(entry) > ENTRY_BYTES) throw tooLarge()
-  if (!decision.before) return entry
+  const envelope = storedBytes(entry)
+  entry.data = decision.data
+  const bytes = storedBytes(entry)
+  if (bytes > ENTRY_BYTES) throw tooLarge()
+  const sized = (entry: ChangeDocument, bytes: number): ChangeDocument => ({
+    ...entry,
+    content_bytes: bytes - envelope,
+    total_bytes: total_bytes + bytes,
+  })
+  if (!decision.before) return sized(entry, bytes)
   const whole = { ...entry, before: decision.before }
-  return storedBytes(whole) > ENTRY_BYTES ? entry : whole
+  const all = storedBytes(whole)
+  return all > ENTRY_BYTES ? sized(entry, bytes) : sized(whole, all)
 }
 
 /**
@@ -118,6 +128,10 @@ export const derivedFields: ReadonlySet<string> = new Set([
   'preview',
   'updated_at',
 ])
+
+/** An update, and the begin or end of a session that follows another one. */
+const namesFields = ({ op, data }: AnyDecision): boolean =>
+  op === 'updated' || data.replaces !== undefined || data.replaced_by !== undefined
 
 /** The names of what an update writes: fields of a conversation, or keys of a preferences patch. */
 function fieldsOf({ patch, ...fields }: Record<string, unknown>): string[] {

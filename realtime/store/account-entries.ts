@@ -33,6 +33,7 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.messages,
     database.agent_runs,
     database.drafts,
+    database.usage,
     database.replies,
   ])
     erased += await erase(collection as unknown as Owned, user_id)

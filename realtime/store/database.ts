@@ -14,6 +14,7 @@ import type {
   SessionDocument,
   SpentTokenDocument,
   TokenDocument,
+  UsageDocument,
   UserDocument,
 } from './documents.ts'
 
@@ -51,6 +52,7 @@ export interface Database {
   messages: Collection<MessageDocument>
   agent_runs: Collection<RunDocument>
   drafts: Collection<DraftDocument>
+  usage: Collection<UsageDocument>
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
@@ -92,6 +94,7 @@ export async function openDatabase(url: string): Promise<Database> {
     messages: db.collection('messages'),
     agent_runs: db.collection('agent_runs'),
     drafts: db.collection('drafts'),
+    usage: db.collection('usage'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
@@ -165,6 +168,7 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'running',
       },
     ]),
+    create('usage', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('tokens', [

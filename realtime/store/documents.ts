@@ -31,6 +31,12 @@ export interface ChangeDocument {
    * from before this field was introduced don't have it.
    */
   fields?: string[]
+  /**
+   * The bytes of the content, and of all entries of the topic up to this one as they were inserted.
+   * Entries from before these fields were introduced have none and count as empty.
+   */
+  content_bytes?: number
+  total_bytes?: number
   data?: Record<string, unknown>
   /**
    * The values that the change replaced, for rewind. They are never sent to devices. Absent if they
@@ -55,6 +61,22 @@ export interface HeadDocument {
   at: Date
   /** The account is closed: no entry can follow. */
   closed?: true
+  /** `total_bytes` of that entry. */
+  total_bytes?: number
+  /** The bytes of content that was removed since. */
+  freed_bytes?: number
+}
+
+/** What a user has used on one day. */
+export interface UsageDocument {
+  /** `<user>:<day>`, as in 2026-01-31 */
+  _id: string
+  user_id: string
+  runs?: number
+  tokens?: number
+  import_bytes?: number
+  /** The TTL index removes the document a little later. */
+  expires_at: Date
 }
 
 /** A conversation's summary. Its messages are documents of their own. */
@@ -142,10 +164,17 @@ export interface SessionDocument {
   user_id: string
   /** The device's name, for people. */
   device: string
+  /** From where the user signed in. Sessions from before it was kept don't have it. */
+  address?: string
   created_at: Date
   /** When the user has last proven in this session who it is, after the sign-in. */
   confirmed_at?: Date
   last_seen_at: Date
+  /**
+   * The session that its browser has in its place. This one is over then; it only remains for
+   * requests that were on their way with the earlier cookie.
+   */
+  replaced_by?: string
   /** When the session ends. The TTL index removes the document a little later. */
   expires_at: Date
   host?: HostSession

@@ -3,6 +3,9 @@
 import type { Database } from './database.ts'
 import type { HostIdentity, SessionDocument } from './documents.ts'
 
+/** A session that has been replaced is over, and nothing prolongs it. */
+const notReplaced = { replaced_by: { $exists: false } }
+
 export async function insertSession(
   { sessions }: Database,
   session: SessionDocument,
@@ -14,7 +17,8 @@ export const findSession = (
   { sessions }: Database,
   _id: string,
   now: Date,
-): Promise<SessionDocument | null> => sessions.findOne({ _id, expires_at: { $gt: now } })
+): Promise<SessionDocument | null> =>
+  sessions.findOne({ _id, expires_at: { $gt: now }, ...notReplaced })
 
 /** The sessions that came from one sign-in at a provider. */
 export const findSessionsOfHost = (
@@ -30,7 +34,7 @@ export const findHostSessionsOf = (
 ): Promise<SessionDocument[]> =>
   sessions.find({ user_id, 'host.issuer': issuer, 'host.subject': subject }).toArray()
 
-/** Those of these sessions that have not ended, by id. */
+/** Those of these sessions that have not ended, by id, and those that were replaced just now. */
 export async function findSessions(
   { sessions }: Database,
   ids: readonly string[],
@@ -50,11 +54,14 @@ export const findSessionsOf = (
   now: Date,
 ): Promise<SessionDocument[]> =>
   sessions
-    .find({ user_id, expires_at: { $gt: now } })
+    .find({ user_id, expires_at: { $gt: now }, ...notReplaced })
     .sort({ created_at: -1, _id: -1 })
     .toArray()
 
-/** Finds those of these sessions that have not ended. */
+/**
+ * Finds those of these sessions that have not ended, or were replaced just now: their sockets are
+ * about to connect anew.
+ */
 export const findLiveSessions = (
   { sessions }: Database,
   ids: readonly string[],
@@ -80,7 +87,7 @@ export async function renewSessions(
   { now, before, expires_at }: { now: Date; before: Date; expires_at: Date },
 ): Promise<void> {
   await sessions.updateMany(
-    { _id: { $in: [...ids] }, last_seen_at: { $lt: before } },
+    { _id: { $in: [...ids] }, last_seen_at: { $lt: before }, ...notReplaced },
     { $set: { last_seen_at: now, expires_at } },
   )
 }
@@ -92,7 +99,23 @@ export async function confirmSession(
   _id: string,
   confirmed_at: Date,
 ): Promise<boolean> {
-  const { matchedCount } = await sessions.updateOne({ _id, user_id }, { $set: { confirmed_at } })
+  const { matchedCount } = await sessions.updateOne(
+    { _id, user_id, ...notReplaced },
+    { $set: { confirmed_at } },
+  )
+  return matchedCount === 1
+}
+
+/** Ends a session in favour of another one. False if it had ended, or had been replaced. */
+export async function replaceSession(
+  { sessions }: Database,
+  { _id, user_id }: Pick<SessionDocument, '_id' | 'user_id'>,
+  { replaced_by, expires_at }: Required<Pick<SessionDocument, 'replaced_by' | 'expires_at'>>,
+): Promise<boolean> {
+  const { matchedCount } = await sessions.updateOne(
+    { _id, user_id, ...notReplaced },
+    { $set: { replaced_by, expires_at } },
+  )
   return matchedCount === 1
 }
 
@@ -102,7 +125,7 @@ export async function deleteSession(
   user_id: string,
   _id: string,
 ): Promise<boolean> {
-  const { deletedCount } = await sessions.deleteOne({ _id, user_id })
+  const { deletedCount } = await sessions.deleteOne({ _id, user_id, ...notReplaced })
   return deletedCount === 1
 }
 

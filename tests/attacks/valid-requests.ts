@@ -91,6 +91,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getUsage: async () => ({}),
   getImport: async () => ({}),
   importMe: async () => ({
     body: {
@@ -250,6 +251,7 @@ export const strangers: {
     revokeSession: 'not_found',
     listActivity: 'own',
     exportMe: 'own',
+    getUsage: 'own',
     getImport: 'own',
     importMe: 'own',
     listTokens: 'own',

@@ -250,6 +250,8 @@ export interface DraftsFollower {
 export interface AccountTopic extends TopicView {
   readonly user: User | undefined
   readonly session: Session | undefined
+  /** What has begun elsewhere since this engine started, newest first. */
+  readonly newSignIns: readonly Session[]
   /** The signed-in sessions, newest first. `online` is live. */
   readonly sessions: readonly ListedSession[]
   /**

@@ -41,6 +41,12 @@ class Account {
     return engine.account.sessions
   }
 
+  /** What has begun elsewhere since this page started, newest first. */
+  get newSignIns() {
+    track()
+    return engine.account.newSignIns
+  }
+
   /** The other open pages of this user. */
   get others(): readonly Presence[] {
     track()
