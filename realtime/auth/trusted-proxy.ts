@@ -16,8 +16,8 @@ const SECRET_HEADER = 'lockstep-proxy-secret'
 const ISSUER = 'proxy'
 
 /**
- * The identity of the host's user with this id, as a proxy would name it: a header carries the bytes
- * of UTF-8, which Node.js reads one by one.
+ * The identity of the host's user with this id, as a proxy would name it: a header carries the
+ * bytes of UTF-8, which Node.js reads one by one.
  */
 export const hostIdOf = (id: string): HostIdentity => ({
   issuer: ISSUER,

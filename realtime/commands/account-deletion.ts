@@ -68,8 +68,8 @@ export function createAccountDeletion({
   }
 
   /**
-   * Deletes the sessions and tokens after `closed` has been appended: a socket whose session is gone is ended
-   * before it hears of anything.
+   * Deletes the sessions and tokens after `closed` has been appended: a socket whose session is
+   * gone is ended before it hears of anything.
    */
   async function endSessions(user_id: string): Promise<void> {
     const sessions = await deleteSessionsOf(database, user_id)

@@ -3,7 +3,6 @@
 // the other devices.
 import type { AccountCommands, ListedSession, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
-import { newId } from '@lockstep/protocol/ids'
 import type { Answer } from '@lockstep/protocol/rest'
 import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { PasswordRules } from '../auth/password-rules.ts'
@@ -24,7 +23,7 @@ import { createAccountSessions } from './account-sessions.ts'
 import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
 import type { SessionSockets } from './session-sockets.ts'
-import { createSignIn, type SignInResult, type SignIn } from './sign-in.ts'
+import { createSignIn, type SignIn } from './sign-in.ts'
 
 interface AtHead {
   epoch: string

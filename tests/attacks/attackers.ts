@@ -130,7 +130,7 @@ export function injected(value: unknown): { path: string[]; value: unknown }[] {
  * that nothing else removes it.
  */
 export async function truthOf(
-  { changes, users, sessions, drafts }: Database,
+  { changes, users, sessions, drafts, tokens }: Database,
   user_id: string,
 ): Promise<unknown> {
   const [ofEntry, ofAccount, ofSession] = [
@@ -145,5 +145,6 @@ export async function truthOf(
       .find({ user_id, expires_at: { $gt: new Date() } }, { projection: ofSession })
       .toArray(),
     drafts.find({ user_id }).toArray(),
+    tokens.find({ user_id }, { projection: { name: 1, scopes: 1 } }).toArray(),
   ])
 }
