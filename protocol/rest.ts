@@ -2,6 +2,7 @@
 // through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
 import { accountRoutes } from './account-routes.ts'
+import { securityRoutes } from './security-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { conversationRoutes } from './conversation-routes.ts'
 import { Epoch } from './cursor.ts'
@@ -42,6 +43,7 @@ export interface Route {
 export const routes = {
   ...accountRoutes,
   ...tokenRoutes,
+  ...securityRoutes,
 
   getPreferences: {
     ...routePaths.getPreferences,

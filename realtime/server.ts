@@ -10,8 +10,10 @@ import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
+import { createTickets } from './auth/tickets.ts'
 import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
+import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDailyQuota } from './commands/daily-quota.ts'
@@ -22,6 +24,8 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { createSecondStepTickets } from './commands/second-step-tickets.ts'
+import { createSecurityParts } from './commands/security-parts.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
@@ -40,6 +44,11 @@ import { draftHandlers } from './http/draft-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
+import {
+  confirmationHandlers,
+  otherSignInHandlers,
+  securityHandlers,
+} from './http/security-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
 import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
@@ -147,9 +156,21 @@ export async function startServer(
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
+    const tickets = createTickets(database, config.sessionSecrets)
+    const secondStep = createSecondStepTickets(database, tickets)
     const account = createAccount({
-      ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+      ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
     })
+    const webAuthn = createWebAuthn(tickets)
+    const { security, otherSignIn } = createSecurityParts({
+      ...{ database, log, limits, tickets, secondStep, webAuthn, account },
+      secrets: config.sessionSecrets,
+      hasOtherWay: ({ password_hash, host }) =>
+        (!config.withoutPasswords && password_hash !== undefined) ||
+        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+    })
+    // where a proxy signs everybody in, nobody signs in here
+    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
     const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
     const quota = createConversationQuota(database, log, conversationsPerUser)
     const dailyQuota = createDailyQuota(
@@ -224,8 +245,11 @@ export async function startServer(
       config,
       handlers: {
         ...(!config.withoutPasswords && passwordHandlers(account)),
+        ...confirmationHandlers(account, security),
+        ...(hasPasskeys && { ...securityHandlers(security), ...otherSignInHandlers(otherSignIn) }),
         ...accountHandlers(account, {
           password: !config.withoutPasswords,
+          passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
@@ -306,6 +330,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
+    void webAuthn.load()
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))

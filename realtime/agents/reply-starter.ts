@@ -205,7 +205,7 @@ export function createReplyStarter(deps: ReplyStarterDeps): ReplyStarter {
   }
 
   async function threadBefore({ user_id, conversation_id, message_id }: ReplyAddress) {
-    const messages = await replies.upTo(user_id, conversation_id, message_id, THREAD_MESSAGES)
+    const messages = await replies.upTo({ user_id, conversation_id, message_id }, THREAD_MESSAGES)
     return threadOf(messages, { id: message_id })
   }
 

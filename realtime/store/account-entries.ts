@@ -35,6 +35,7 @@ export async function eraseContent(database: Database, user_id: string): Promise
     database.drafts,
     database.usage,
     database.replies,
+    database.passkeys,
   ])
     erased += await erase(collection as unknown as Owned, user_id)
   if (erased > 0) await eraseDeleted(database)

@@ -238,7 +238,12 @@ export const readOutlines = (
       label: {
         $ifNull: [
           '$data.agent',
-          { $ifNull: ['$data.status', { $ifNull: ['$data.session.device', null] }] },
+          {
+            $ifNull: [
+              '$data.status',
+              { $ifNull: ['$data.session.device', { $ifNull: ['$data.what', null] }] },
+            ],
+          },
         ],
       },
     })

@@ -10,6 +10,7 @@ import type {
   LeaseDocument,
   MessageDocument,
   PageFileDocument,
+  PasskeyDocument,
   RunDocument,
   SessionDocument,
   SpentTokenDocument,
@@ -56,6 +57,7 @@ export interface Database {
   replies: Collection<LeaseDocument>
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
+  passkeys: Collection<PasskeyDocument>
   spent_tokens: Collection<SpentTokenDocument>
   tokens: Collection<TokenDocument>
   close(): Promise<void>
@@ -98,6 +100,7 @@ export async function openDatabase(url: string): Promise<Database> {
     replies: db.collection('replies'),
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
+    passkeys: db.collection('passkeys'),
     spent_tokens: db.collection('spent_tokens'),
     tokens: db.collection('tokens'),
     close: async () => {
@@ -170,6 +173,10 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
     ]),
     create('usage', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('page_files', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('passkeys', [
+      { key: { user_id: 1 }, name: 'user' },
+      { key: { credential_id: 1 }, unique: true, name: 'credential' },
+    ]),
     create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
     create('tokens', [
       { key: { hash: 1 }, unique: true, name: 'hash' },

@@ -219,6 +219,40 @@ export interface HostSession extends HostIdentity {
   id_token?: string
 }
 
+/** A public key with which a user signs in. */
+export interface PasskeyDocument {
+  /** `<user>:<id>` */
+  _id: string
+  user_id: string
+  /** The authenticator's name of it, in base64url. Unique. */
+  credential_id: string
+  /** In base64url. */
+  public_key: string
+  /** How often it has signed, if the authenticator counts. */
+  counter: number
+  transports: string[]
+  /** The host name at which it signs in. */
+  rp_id: string
+  synced: boolean
+  name: string
+  created_at: Date
+  last_used_at: Date | null
+}
+
+/** What a user's password needs beside it. Passkeys count as well. */
+export interface SecondStepDocument {
+  /** The authenticator app. */
+  totp?: {
+    /** Sealed: a copy of the database makes no codes. */
+    secret: string
+    /** The newest step whose code was used. */
+    step: number
+  }
+  /** Hashes of those that are left. */
+  recovery_codes: string[]
+  since: Date
+}
+
 export interface UserDocument {
   _id: string
   /** Unique, folded to lower case. */
@@ -228,6 +262,8 @@ export interface UserDocument {
   /** The `mutation_id` of the newest change of the password. */
   password_change?: string
   host?: HostIdentity
+  /** Present if a password alone doesn't sign in. */
+  second_step?: SecondStepDocument
   preferences: JsonObject
   preferences_version: number
   preferences_seq: number

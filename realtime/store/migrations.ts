@@ -24,6 +24,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'files of the page', run: ensureIndexes },
   { name: 'tokens that are good for once', run: ensureIndexes },
   { name: 'what users have used', run: ensureIndexes },
+  { name: 'passkeys', run: ensureIndexes },
   { name: 'tokens of programs', run: ensureIndexes },
 ]
 

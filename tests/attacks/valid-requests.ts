@@ -6,6 +6,7 @@ import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
+import { securityAnswers, securityRequests } from './security-requests.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type RouteRequest } from '../harness/person.ts'
 
@@ -75,6 +76,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   logout: async () => ({}),
   logoutAtProvider: async () => ({}),
   confirm: async (of) => ({ body: { password: of.password } }),
+  ...securityRequests,
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
   changePassword: async (of) => ({
@@ -237,6 +239,7 @@ export const strangers: {
     logout: 'own',
     logoutAtProvider: 'own',
     confirm: 'invalid_credentials',
+    ...securityAnswers,
     getMe: 'own',
     renameMe: 'username_taken',
     changePassword: 'invalid_credentials',

@@ -14,6 +14,8 @@ import { navigateTo } from './user-actions.ts'
 interface Device {
   context: BrowserContext
   wire: Wire
+  /** Whether the line is cut or the browser has no network: a page may tell them apart. */
+  losesNetwork: boolean
   isOffline: boolean
 }
 interface Tab {
@@ -46,6 +48,12 @@ function randomsOf(seed: number): () => number {
   }
 }
 
+async function connect({ context, wire, losesNetwork, isOffline }: Device): Promise<void> {
+  if (losesNetwork) await context.setOffline(isOffline)
+  else if (isOffline) wire.cut()
+  else wire.restore()
+}
+
 /** What leads a person to lose words knowingly: the button says so, or a question shows both. */
 const discarding = ['Discard', 'Discard changes', 'Use theirs', 'Cancel']
 const keeping = ['Keep as draft', 'Restore and send', 'Replace with mine', 'Use mine', 'Try again']
@@ -71,7 +79,8 @@ class TypingWalk {
       const wire = await Wire.to({ port: Number(new URL(person.url).port) })
       const context = await openContext(browser, `http://${wire.address}`, { person })
       await context.addInitScript(giveHands)
-      const device = { context, wire, isOffline: false }
+      const losesNetwork = this.#walk.seed % 3 === 0
+      const device = { context, wire, losesNetwork, isOffline: false }
       this.#devices.push(device)
       for (const name of n === 0 && hasSecondTab ? ['', ', second tab'] : [''])
         this.#tabs.push({ name: `device ${n}${name}`, device, page: undefined, questions: 0 })
@@ -218,9 +227,7 @@ class TypingWalk {
     const { device } = tab
     device.isOffline = !device.isOffline
     this.#note(tab, device.isOffline ? 'goes offline' : 'is online again')
-    if (device.isOffline) device.wire.cut()
-    else device.wire.restore()
-    return Promise.resolve()
+    await connect(device)
   }
 
   async #open(tab: Tab, path: string): Promise<void> {
@@ -265,7 +272,7 @@ class TypingWalk {
   }
 
   async #checkEnd(): Promise<void> {
-    for (const { wire } of this.#devices) wire.restore()
+    for (const device of this.#devices) await connect({ ...device, isOffline: false })
     for (const { page } of this.#tabs) if (page) await use(page, 'endTitle', 'Enter')
     await eventually(
       async () => {
