@@ -1,5 +1,5 @@
-// How the sessions of a user end and follow one another. The session's document is written first,
-// so that the session is dead on every node; then its sockets are ended; then the other devices are
+// How the sessions of a user end and follow one another. First the session's document is written,
+// so that the session is dead on every node. Then its sockets are ended. Then the other devices are
 // told.
 import type { AccountCommands } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
@@ -19,7 +19,7 @@ import type { SessionSockets } from './session-sockets.ts'
 export type Identified = Pick<Identity, 'user_id' | 'session_id' | 'device'>
 
 export interface AccountSessions {
-  /** Ends all sessions of the caller's user but the caller's own. */
+  /** Ends all sessions of the caller's user except the caller's own. */
   endOthers(context: CommandContext): Promise<void>
   /** Ends the oldest sessions of a user who has too many. */
   endOldest(context: CommandContext): Promise<void>
@@ -49,8 +49,8 @@ export function createAccountSessions({
   devices: SessionSockets
 }): AccountSessions {
   /**
-   * `removed`: the session's document existed just now. Then its end is told even if its begin
-   * never was.
+   * `removed`: the session's document existed just now. The log then gets the session's end, even
+   * if it never got the session's beginning.
    */
   const tellRevoked = (
     context: CommandContext,

@@ -182,7 +182,7 @@ function listed(
 }
 
 function accountModel(call: Call, onSession: (session: Session) => void): TopicModel<HeldAccount> {
-  // The cursor comes from the first response. Whatever the second one knows beyond it comes again
+  // The cursor comes from the first response. Changes that only the second one knows come again
   // with the log, which does no harm.
   const read = async () => {
     const { user, session, epoch, seq } = await getMe(call)
