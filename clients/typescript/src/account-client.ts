@@ -186,7 +186,7 @@ function accountModel(call: Call, onSession: (session: Session) => void): TopicM
   // with the log, which does no harm.
   const read = async () => {
     const { user, session, epoch, seq } = await getMe(call)
-    onSession(session)
+    if (session) onSession(session) // a token has none
     const { items } = await listSessions(call)
     return { state: { username: user.username, sessions: items, closed: false }, epoch, seq }
   }
