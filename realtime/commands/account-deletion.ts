@@ -6,6 +6,7 @@ import { newId } from '@lockstep/protocol/ids'
 import { topics, type Topic } from '@lockstep/protocol/topics'
 import type { Log } from '../log/log.ts'
 import { deleteSessionsOf } from '../store/sessions.ts'
+import { deleteTokensOf } from '../store/tokens.ts'
 import { deleteUser, findClosing, markClosing } from '../store/users.ts'
 import { eraseContent, findClosedSince } from '../store/account-entries.ts'
 import type { Database } from '../store/database.ts'
@@ -67,12 +68,13 @@ export function createAccountDeletion({
   }
 
   /**
-   * Deletes the sessions after `closed` has been appended: a socket whose session is gone is ended
-   * before it hears of anything.
+   * Deletes the sessions and tokens after `closed` has been appended: a socket whose session is
+   * gone is ended before it hears of anything.
    */
   async function endSessions(user_id: string): Promise<void> {
     const sessions = await deleteSessionsOf(database, user_id)
-    setTimeout(() => devices.disconnectSessions(sessions), FAREWELL_MS).unref()
+    const tokens = await deleteTokensOf(database, user_id)
+    setTimeout(() => devices.disconnectSessions([...sessions, ...tokens]), FAREWELL_MS).unref()
   }
 
   async function complete(user: UserDocument): Promise<void> {

@@ -46,6 +46,8 @@ export interface Config extends HostConfig {
   assistantModels?: readonly string[]
   /** A session ends this many days after its sign-in, however much it is used. */
   sessionMaxDays?: number
+  /** SHA-256 digests of the keys with which the operator's other servers act for users. */
+  serviceKeys?: readonly string[]
 }
 
 export interface Quotas {
@@ -138,6 +140,15 @@ const Environment = z.object({
   QUOTA_IMPORT_BYTES_DAY: count('bytes').optional(),
   SESSION_MAX_DAYS: count('days').default(90),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
+  SERVICE_KEYS: list
+    .pipe(
+      z.array(
+        z
+          .string()
+          .regex(/^[0-9a-f]{64}$/, 'must be SHA-256 digests of service keys, in lower-case hex'),
+      ),
+    )
+    .default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
@@ -234,6 +245,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     },
     assistantModels: settings.ASSISTANT_MODELS,
     sessionMaxDays: settings.SESSION_MAX_DAYS,
+    serviceKeys: settings.SERVICE_KEYS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }

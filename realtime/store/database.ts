@@ -14,6 +14,7 @@ import type {
   RunDocument,
   SessionDocument,
   SpentTokenDocument,
+  TokenDocument,
   UsageDocument,
   UserDocument,
 } from './documents.ts'
@@ -58,6 +59,7 @@ export interface Database {
   page_files: Collection<PageFileDocument>
   passkeys: Collection<PasskeyDocument>
   spent_tokens: Collection<SpentTokenDocument>
+  tokens: Collection<TokenDocument>
   close(): Promise<void>
 }
 
@@ -100,6 +102,7 @@ export async function openDatabase(url: string): Promise<Database> {
     page_files: db.collection('page_files'),
     passkeys: db.collection('passkeys'),
     spent_tokens: db.collection('spent_tokens'),
+    tokens: db.collection('tokens'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -175,5 +178,10 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
       { key: { credential_id: 1 }, unique: true, name: 'credential' },
     ]),
     create('spent_tokens', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('tokens', [
+      { key: { hash: 1 }, unique: true, name: 'hash' },
+      { key: { user_id: 1 }, name: 'user' },
+      { key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' },
+    ]),
   ])
 }

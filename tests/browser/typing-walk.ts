@@ -14,6 +14,8 @@ import { navigateTo } from './user-actions.ts'
 interface Device {
   context: BrowserContext
   wire: Wire
+  /** Whether the line is cut or the browser has no network: a page may tell them apart. */
+  losesNetwork: boolean
   isOffline: boolean
 }
 interface Tab {
@@ -22,6 +24,8 @@ interface Tab {
   page: Page | undefined
   /** The browser has asked whether to leave the page; every such question is answered with no. */
   questions: number
+  /** How often it can go back without leaving the app. */
+  visited: number
 }
 
 export interface Walk {
@@ -44,6 +48,12 @@ function randomsOf(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
   }
+}
+
+async function connect({ context, wire, losesNetwork, isOffline }: Device): Promise<void> {
+  if (losesNetwork) await context.setOffline(isOffline)
+  else if (isOffline) wire.cut()
+  else wire.restore()
 }
 
 /** What leads a person to lose words knowingly: the button says so, or a question shows both. */
@@ -71,10 +81,17 @@ class TypingWalk {
       const wire = await Wire.to({ port: Number(new URL(person.url).port) })
       const context = await openContext(browser, `http://${wire.address}`, { person })
       await context.addInitScript(giveHands)
-      const device = { context, wire, isOffline: false }
+      const losesNetwork = this.#walk.seed % 3 === 0
+      const device = { context, wire, losesNetwork, isOffline: false }
       this.#devices.push(device)
       for (const name of n === 0 && hasSecondTab ? ['', ', second tab'] : [''])
-        this.#tabs.push({ name: `device ${n}${name}`, device, page: undefined, questions: 0 })
+        this.#tabs.push({
+          name: `device ${n}${name}`,
+          device,
+          page: undefined,
+          questions: 0,
+          visited: 0,
+        })
     }
     try {
       for (const tab of this.#tabs) await this.#open(tab, '/app/new')
@@ -204,29 +221,30 @@ class TypingWalk {
 
   async #navigate(tab: Tab, page: Page, path: string): Promise<void> {
     this.#note(tab, `goes to ${path}`)
+    tab.visited++
     await navigateTo(page, path)
   }
 
-  async #back(tab: Tab, page: Page): Promise<void> {
+  async #back(tab: Tab, page: Page): Promise<boolean> {
+    if (tab.visited === 0) return false
+    tab.visited--
     this.#note(tab, 'goes back')
-    await page.evaluate(() => {
-      if (history.length > 2) history.back()
-    })
+    await page.evaluate(() => history.back())
+    return true
   }
 
   async #toggle(tab: Tab): Promise<void> {
     const { device } = tab
     device.isOffline = !device.isOffline
     this.#note(tab, device.isOffline ? 'goes offline' : 'is online again')
-    if (device.isOffline) device.wire.cut()
-    else device.wire.restore()
-    return Promise.resolve()
+    await connect(device)
   }
 
   async #open(tab: Tab, path: string): Promise<void> {
     this.#note(tab, `opens ${path}`)
     const page = await tab.device.context.newPage()
     tab.page = page
+    tab.visited = 0
     page.on('dialog', (dialog) => {
       tab.questions++
       void dialog.dismiss()
@@ -265,7 +283,7 @@ class TypingWalk {
   }
 
   async #checkEnd(): Promise<void> {
-    for (const { wire } of this.#devices) wire.restore()
+    for (const device of this.#devices) await connect({ ...device, isOffline: false })
     for (const { page } of this.#tabs) if (page) await use(page, 'endTitle', 'Enter')
     await eventually(
       async () => {
