@@ -61,6 +61,7 @@ import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { openKeys, startSealing } from './sealing.ts'
 import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
@@ -121,9 +122,10 @@ export async function startServer(
   }
 
   async function compose(): Promise<RunningServer> {
-    const database = await openDatabase(config.mongodbUrl)
+    const database = await openDatabase(config.mongodbUrl, openKeys(config))
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
+    stops.add('sealing', startSealing(database, logger))
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
     const { quotas = {} } = config

@@ -1,6 +1,12 @@
 // The connections to the database, its collections and their indexes. Only this folder uses the
 // mongodb driver.
-import { MongoClient, type Collection, type Db, type MongoClientOptions } from 'mongodb'
+import {
+  MongoClient,
+  type Collection,
+  type Db,
+  type Document,
+  type MongoClientOptions,
+} from 'mongodb'
 import type {
   ChangeDocument,
   ConversationDocument,
@@ -18,6 +24,9 @@ import type {
   UsageDocument,
   UserDocument,
 } from './documents.ts'
+import type { DataKeys } from './sealing/data-keys.ts'
+import type { sealedFields } from './sealing/sealed-fields.ts'
+import { checkKeys, createSealing, type Sealing } from './sealing/sealing.ts'
 
 /**
  * How long requests wait for a database that is unreachable or doesn't answer (ms). The driver has
@@ -35,6 +44,8 @@ const deadlines: MongoClientOptions = {
 
 export interface Database {
   client: MongoClient
+  /** Present if content is sealed: the collections below seal and open it. */
+  sealing: Sealing | undefined
   /**
    * Reads from the primary with majority concern, writes with `{w: 'majority', j: true}`.
    * Operations fail within seconds if the database is unreachable.
@@ -64,10 +75,10 @@ export interface Database {
 }
 
 /**
- * Connects. The URL names the database (default `lockstep`). Rejects if the server can't be reached
- * within 10 s.
+ * Connects. The URL names the database (default `lockstep`). With `keys`, content is sealed.
+ * Rejects if the server can't be reached within 10 s, or if the content is sealed with other keys.
  */
-export async function openDatabase(url: string): Promise<Database> {
+export async function openDatabase(url: string, keys?: DataKeys): Promise<Database> {
   const options: MongoClientOptions = {
     appName: 'lockstep',
     retryWrites: true,
@@ -84,18 +95,33 @@ export async function openDatabase(url: string): Promise<Database> {
   await client.connect()
   const name = /^[^:]+:\/\/[^/]+\/([^?]+)/.exec(url)?.[1] ?? 'lockstep'
   const db = client.db(name)
+  const close = async () => {
+    await Promise.all([client.close(), untimed.close()])
+  }
+  try {
+    await checkKeys(db, keys)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const sealing = keys && createSealing(keys)
+  const collectionOf = <T extends Document>(name: keyof typeof sealedFields): Collection<T> => {
+    const collection = db.collection<T>(name)
+    return sealing ? sealing.wrap(name, collection) : collection
+  }
   return {
     client,
+    sealing,
     db,
     dbWithoutTimeout: untimed.db(name),
-    changes: db.collection('changes'),
+    changes: collectionOf('changes'),
     heads: db.collection('heads'),
-    users: db.collection('users'),
+    users: collectionOf('users'),
     sessions: db.collection('sessions'),
-    conversations: db.collection('conversations'),
-    messages: db.collection('messages'),
-    agent_runs: db.collection('agent_runs'),
-    drafts: db.collection('drafts'),
+    conversations: collectionOf('conversations'),
+    messages: collectionOf('messages'),
+    agent_runs: collectionOf('agent_runs'),
+    drafts: collectionOf('drafts'),
     usage: db.collection('usage'),
     replies: db.collection('replies'),
     feed: db.collection('feed'),
@@ -103,9 +129,7 @@ export async function openDatabase(url: string): Promise<Database> {
     passkeys: db.collection('passkeys'),
     spent_tokens: db.collection('spent_tokens'),
     tokens: db.collection('tokens'),
-    close: async () => {
-      await Promise.all([client.close(), untimed.close()])
-    },
+    close,
   }
 }
 

@@ -43,6 +43,8 @@ export interface ChangeDocument {
    * were too large: rewind can't go back beyond this entry.
    */
   before?: Record<string, unknown>
+  /** Of an entry whose content is sealed: what an outline tells of it. */
+  outline?: Record<string, unknown>
   /** A purge or retention removed the content. */
   stripped?: true
   /** The entry was stripped because it is older than retention. */
