@@ -102,12 +102,11 @@ export async function use<Name extends keyof Hands>(
   try {
     return await page.evaluate(
       ([called, given]) => {
-        const { hands } = window as unknown as {
-          hands: Record<string, (...all: unknown[]) => unknown>
-        }
-        return hands[called]!(...given) as never
+        const { hands } = window as unknown as { hands: Hands }
+        const hand = hands[called] as (...all: unknown[]) => unknown
+        return hand(...given) as never
       },
-      [name, parameters] as [string, unknown[]],
+      [name, parameters] as [Name, unknown[]],
     )
   } catch (error) {
     if (/context was destroyed|closed|navigat/i.test(String(error))) return undefined
