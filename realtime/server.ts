@@ -332,7 +332,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
-    void webAuthn.load()
+    webAuthn.load().catch((error: unknown) => logger.warn({ err: error }, 'passkeys can’t be used'))
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))
