@@ -58,7 +58,7 @@ import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
-import { readDiskRoom } from './store/disk-room.ts'
+import { readFreeSpace } from './store/free-space.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -74,7 +74,7 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
-  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  /** Where the embedded database is. Undefined: the database is asked for the free space of its disk. */
   databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
@@ -215,7 +215,7 @@ export async function startServer(
     )
 
     const diskWatch = startDiskWatch({
-      read: () => readDiskRoom(database, options.databaseFolder),
+      read: () => readFreeSpace(database, options.databaseFolder),
       ...{ logger, metrics },
     })
     stops.add('disk watch', () => diskWatch.stop())
