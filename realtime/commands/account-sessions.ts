@@ -9,6 +9,7 @@ import type { Identity, Sessions } from '../auth/sessions.ts'
 import type { CommandContext } from '../log/entry.ts'
 import type { Database } from '../store/database.ts'
 import { deleteSession, deleteSessionsOf, findSessionsOf } from '../store/sessions.ts'
+import { deleteTokensOf } from '../store/tokens.ts'
 import { toSession } from './account-answers.ts'
 import type { AccountLog } from './account-log.ts'
 import type { Outcome } from './outcome.ts'
@@ -68,7 +69,9 @@ export function createAccountSessions({
       },
     )
 
+  /** Ends the short-lived tokens too; the user's own tokens stay. */
   async function endOthers(context: CommandContext): Promise<void> {
+    devices.disconnectSessions(await deleteTokensOf(database, context.user_id, 'short'))
     await tellEnded(
       context,
       await deleteSessionsOf(database, context.user_id, context.session_id ?? undefined),
@@ -77,7 +80,15 @@ export function createAccountSessions({
 
   async function endOldest(context: CommandContext): Promise<void> {
     const present = await findSessionsOf(database, context.user_id, new Date())
-    const oldest = present.slice(most.sessionsPerUser).map(({ _id }) => _id)
+    const excess = present.length - most.sessionsPerUser
+    if (excess <= 0) return
+    // one that has a socket is somebody's open page
+    const online = await devices.onlineSessions(context.user_id)
+    const ids = present.map(({ _id }) => _id).reverse()
+    const oldest = ids
+      .filter((id) => id !== context.session_id)
+      .sort((one, other) => Number(online.has(one)) - Number(online.has(other)))
+      .slice(0, excess)
     for (const id of oldest) await deleteSession(database, context.user_id, id)
     await tellEnded(context, oldest)
   }
