@@ -14,6 +14,7 @@ export const routePaths = {
   logout: { method: 'POST', path: '/auth/logout' },
   logoutAtProvider: { method: 'POST', path: '/auth/oidc/logout' },
   confirm: { method: 'POST', path: '/auth/confirm' },
+  resetPassword: { method: 'POST', path: '/auth/reset' },
   getMe: { method: 'GET', path: '/users/me' },
   renameMe: { method: 'PUT', path: '/users/me' },
   changePassword: { method: 'PUT', path: '/users/me/password' },

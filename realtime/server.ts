@@ -137,6 +137,7 @@ export async function startServer(
     }
     const account = createAccount({
       ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+      signUp: config.signUp ?? 'open',
     })
     const quota = createConversationQuota(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, quota)
@@ -197,6 +198,7 @@ export async function startServer(
         ...accountHandlers(account, {
           password: !config.withoutPasswords,
           providers: oidc ? [oidc.link] : [],
+          sign_up: config.signUp ?? 'open',
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),

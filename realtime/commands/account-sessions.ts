@@ -1,5 +1,5 @@
-// How the sessions of a user end and follow one another. The session's document is written first, so
-// that the session is dead on every node; then its sockets are ended; then the other devices are
+// How the sessions of a user end and follow one another. The session's document is written first,
+// so that the session is dead on every node; then its sockets are ended; then the other devices are
 // told.
 import type { AccountCommands } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
@@ -44,7 +44,7 @@ export function createAccountSessions({
 }: {
   database: Database
   accountLog: AccountLog
-  sessions: Sessions
+  sessions: Pick<Sessions, 'renewId' | 'replace'>
   devices: SessionSockets
 }): AccountSessions {
   /**

@@ -1,6 +1,6 @@
 // Signing up and in. What remains when it stops half-way does no harm: heads without a user, or a
 // session whose cookie nobody has.
-import type { Session, User } from '@lockstep/protocol/account'
+import type { Session, SignUp, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
 import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
@@ -16,8 +16,8 @@ import { findUser, findUserByName, replacePassword } from '../store/users.ts'
 import { toSession, toUser } from './account-answers.ts'
 import type { AccountLog, CommandIdentity } from './account-log.ts'
 import type { AccountSessions, Identified } from './account-sessions.ts'
-import type { CommandContext } from '../log/entry.ts'
 import { accountOfHost, makeAccount } from './new-account.ts'
+import { createSignUpAdmission } from './sign-up-admission.ts'
 
 /** Who isn't signed in yet. */
 export interface SignInContext {
@@ -33,15 +33,28 @@ export interface PasswordCredentials {
   username: string
   password: string
 }
+/** A sign-up, with what proves that the visitor was invited. */
+export interface SignUpCredentials extends PasswordCredentials {
+  invitation?: string
+}
 export interface SignInResult {
   user: User
   session: Session
 }
 
 export interface SignIn {
-  /** Creates an account and signs it in. Faults: `username_taken`, `rate_limited`. */
-  register(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
-  /** Faults: `invalid_credentials` (whether the name or the password is wrong), `rate_limited`. */
+  /**
+   * Creates an account and signs it in; `waiting`: the operator has to approve it first. Faults:
+   * `username_taken`, `rate_limited`, `invalid` at `invitation`, `not_found` if nobody may sign up.
+   */
+  register(
+    visitor: SignInContext,
+    credentials: SignUpCredentials,
+  ): Promise<SignInResult | { waiting: true }>
+  /**
+   * Faults: `invalid_credentials` (whether the name or the password is wrong; with a `reason` if
+   * the account is locked or waits for approval), `rate_limited`.
+   */
   login(visitor: SignInContext, credentials: PasswordCredentials): Promise<SignInResult>
   /** Signs in a user whom the host app has authenticated, the first time with a new account. */
   enter(visitor: SignInContext, user: HostUser): Promise<SignInResult>
@@ -56,10 +69,12 @@ export function createSignIn(
     passwords: Passwords
     passwordRules: PasswordRules
     limits: RateLimits
+    signUp: SignUp
   } & Pick<AccountSessions, 'endOldest' | 'endEarlier'>,
 ): SignIn {
   const { database, accountLog, sessions, passwords, passwordRules, limits } = deps
   const { endOldest, endEarlier } = deps
+  const admission = createSignUpAdmission(database, deps.signUp)
 
   /** The user with this name and password. An unknown name takes as long as a wrong password. */
   async function prove({ username, password }: PasswordCredentials): Promise<UserDocument> {
@@ -79,10 +94,24 @@ export function createSignIn(
     password?: string,
   ): Promise<boolean> {
     const user = await findUser(database, _id)
-    if (!user || user.closing) return false
+    if (!user || user.closing || user.locked || user.waiting) return false
     return (
       user.password_hash === password_hash || passwords.verify(password ?? '', user.password_hash)
     )
+  }
+
+  /** Before a session begins, however the user has proven who it is. */
+  function checkEntry({ locked, waiting }: UserDocument): void {
+    if (locked)
+      throw new Fault('invalid_credentials', {
+        reason: 'locked',
+        detail: 'This account is locked. Ask whoever runs this server',
+      })
+    if (waiting)
+      throw new Fault('invalid_credentials', {
+        reason: 'awaiting_approval',
+        detail: 'This account waits until whoever runs this server has approved it',
+      })
   }
 
   async function strengthen(
@@ -111,6 +140,7 @@ export function createSignIn(
     identity: CommandIdentity,
     host?: HostSession,
   ): Promise<SessionDocument> {
+    checkEntry(user)
     const session = await sessions.open(user._id, { device, address, host })
     const replaces = present?.user_id === user._id ? present.session_id : undefined
     const context = { user_id: user._id, session_id: session._id, device, mutation_id }
@@ -172,14 +202,16 @@ export function createSignIn(
       const identity = ['register', username] as const
       await passwordRules.check(username, password)
       await limits.countSignUp(visitor.address)
+      await admission.check(credentials.invitation)
       const present = await findUserByName(database, username)
       if (present) return again(present, visitor, credentials, identity)
-      const user = await makeAccount(deps, {
-        username,
-        password_hash: await passwords.hash(password),
-      })
+      const password_hash = await passwords.hash(password)
+      const user = await admission.admit(credentials.invitation, (state) =>
+        makeAccount(deps, { username, password_hash, ...state }),
+      )
       if (!user) throw new Fault('username_taken')
       await limits.rememberAddress(username, visitor.address)
+      if (user.waiting) return { waiting: true }
       return signedIn(user, await start(user, visitor, identity))
     },
 
@@ -187,6 +219,7 @@ export function createSignIn(
       const { username, password } = credentials
       const identity = ['login', username] as const
       const user = await limits.checkPassword(username, visitor.address, () => prove(credentials))
+      checkEntry(user)
       const earlier = await repeated(user, visitor, identity)
       if (earlier) return signedIn(user, earlier)
       const session = await start(user, visitor, identity)
@@ -199,7 +232,7 @@ export function createSignIn(
     },
 
     async enter(visitor, host) {
-      const user = await accountOfHost(deps, host)
+      const user = await accountOfHost(deps, host, admission.ofHost)
       const identity = ['enter', host.issuer, host.subject] as const
       const session = await start(user, visitor, identity, host.session)
       const ended = await hasEnded(database, host.session)

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import * as z from 'zod'
+import { SignUp } from '@lockstep/protocol/account'
 import { ConfigError } from './config-error.ts'
 import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
 import {
@@ -39,6 +40,8 @@ export interface Config extends HostConfig {
   metricsToken?: string
   /** The most devices (WebSockets) of one user on a node. */
   devicesPerUser?: number
+  /** Who may make an account. Default: anybody. */
+  signUp?: SignUp
   /** A session ends this many days after its sign-in, however much it is used. */
   sessionMaxDays?: number
 }
@@ -118,6 +121,9 @@ const Environment = z.object({
   METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
   DEVICES_PER_USER: count('devices').default(50),
   SESSION_MAX_DAYS: count('days').default(90),
+  SIGN_UP: z
+    .enum(SignUp.options, { error: `must be one of ${SignUp.options.join(', ')}` })
+    .default('open'),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
@@ -207,6 +213,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     metricsToken: settings.METRICS_TOKEN,
     devicesPerUser: settings.DEVICES_PER_USER,
     sessionMaxDays: settings.SESSION_MAX_DAYS,
+    signUp: settings.SIGN_UP,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }

@@ -7,8 +7,10 @@ import type {
   DraftDocument,
   FeedDocument,
   HeadDocument,
+  InvitationDocument,
   LeaseDocument,
   MessageDocument,
+  OperationDocument,
   PageFileDocument,
   RunDocument,
   SessionDocument,
@@ -54,6 +56,8 @@ export interface Database {
   feed: Collection<FeedDocument>
   page_files: Collection<PageFileDocument>
   spent_tokens: Collection<SpentTokenDocument>
+  invitations: Collection<InvitationDocument>
+  operations: Collection<OperationDocument>
   close(): Promise<void>
 }
 
@@ -94,6 +98,8 @@ export async function openDatabase(url: string): Promise<Database> {
     feed: db.collection('feed'),
     page_files: db.collection('page_files'),
     spent_tokens: db.collection('spent_tokens'),
+    invitations: db.collection('invitations'),
+    operations: db.collection('operations'),
     close: async () => {
       await Promise.all([client.close(), untimed.close()])
     },
@@ -133,6 +139,8 @@ export async function ensureIndexes({ dbWithoutTimeout }: Database): Promise<voi
         name: 'host',
       },
     ]),
+    create('invitations', [{ key: { expires_at: 1 }, expireAfterSeconds: 0, name: 'expiry' }]),
+    create('operations', [{ key: { user_id: 1 }, name: 'user' }]),
     create('conversations', [
       { key: { user_id: 1, updated_at: -1, _id: -1 }, name: 'list' },
       {

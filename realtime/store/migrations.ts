@@ -23,6 +23,7 @@ const migrations: readonly SchemaMigration[] = [
   { name: 'users whom a host brings', run: ensureIndexes },
   { name: 'files of the page', run: ensureIndexes },
   { name: 'tokens that are good for once', run: ensureIndexes },
+  { name: 'invitations and what operators did', run: ensureIndexes },
 ]
 
 interface SchemaDocument {

@@ -55,6 +55,7 @@ export async function createAccountFixture(): Promise<AccountFixture> {
     passwordRules: createPasswordRules(),
     limits: createRateLimits(),
     devices: noSockets,
+    signUp: 'open' as const,
   }
   return {
     database,
@@ -78,8 +79,11 @@ export async function createAccountFixture(): Promise<AccountFixture> {
 
 export const visitor = () => ({ address: '10.0.0.1', device: 'Node', mutation_id: newId() })
 
-export const signUp = (account: AccountUseCases): Promise<SignInResult> =>
-  account.register(visitor(), { username: `person-${newId()}`, password })
+export async function signUp(account: AccountUseCases): Promise<SignInResult> {
+  const signedIn = await account.register(visitor(), { username: `person-${newId()}`, password })
+  if ('waiting' in signedIn) throw new Error('this fixture lets everybody in')
+  return signedIn
+}
 
 export const requestOf = (
   { user, session }: SignInResult,
