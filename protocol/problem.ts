@@ -24,7 +24,7 @@ export const Problem = z
       .enum(['locked', 'awaiting_approval'])
       .optional()
       .describe(
-        '`invalid_credentials`: why the account can’t sign in although the proof was right',
+        '`invalid_credentials` and `unauthenticated`: why the account can’t sign in although the proof was right',
       ),
     limit_bytes: z.int().optional().describe('`too_large`: the limit'),
     retry_after_ms: z

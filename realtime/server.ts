@@ -12,6 +12,7 @@ import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
+import { auditAccount } from './commands/audited-account.ts'
 import { createActivity } from './commands/activity.ts'
 import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
@@ -41,6 +42,7 @@ import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
 import { repeatEvery } from './concurrency/repeat.ts'
+import { createSecurityLog } from './observability/security-log.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
 import { createMetrics } from './observability/metrics.ts'
@@ -135,10 +137,14 @@ export async function startServer(
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
-    const account = createAccount({
-      ...{ database, log, sessions, passwords, passwordRules, limits, devices },
-      signUp: config.signUp ?? 'open',
-    })
+    const security = createSecurityLog(logger)
+    const account = auditAccount(
+      createAccount({
+        ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+        signUp: config.signUp ?? 'open',
+      }),
+      { database, security },
+    )
     const quota = createConversationQuota(database, log, options.conversationsPerUser)
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
@@ -221,6 +227,7 @@ export async function startServer(
       keptFiles,
       logger,
       metrics,
+      security,
       requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
@@ -236,6 +243,7 @@ export async function startServer(
       toFault: toServerFault,
       logger,
       metrics,
+      security,
       settings: options.gateway ?? {
         ...gatewaySettings,
         ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),

@@ -1,7 +1,7 @@
 // Signing up and in. What remains when it stops half-way does no harm: heads without a user, or a
 // session whose cookie nobody has.
 import type { Session, SignUp, User } from '@lockstep/protocol/account'
-import { Fault } from '@lockstep/protocol/errors'
+import { Fault, type FaultExtra } from '@lockstep/protocol/errors'
 import { hasEnded } from '../auth/ended-sign-ins.ts'
 import type { HostUser } from '../auth/host-user.ts'
 import type { PasswordRules } from '../auth/password-rules.ts'
@@ -101,17 +101,9 @@ export function createSignIn(
   }
 
   /** Before a session begins, however the user has proven who it is. */
-  function checkEntry({ locked, waiting }: UserDocument): void {
-    if (locked)
-      throw new Fault('invalid_credentials', {
-        reason: 'locked',
-        detail: 'This account is locked. Ask whoever runs this server',
-      })
-    if (waiting)
-      throw new Fault('invalid_credentials', {
-        reason: 'awaiting_approval',
-        detail: 'This account waits until whoever runs this server has approved it',
-      })
+  function checkEntry(user: UserDocument): void {
+    const refusal = refusalOf(user)
+    if (refusal) throw new Fault('invalid_credentials', refusal)
   }
 
   async function strengthen(
@@ -233,6 +225,8 @@ export function createSignIn(
 
     async enter(visitor, host) {
       const user = await accountOfHost(deps, host, admission.ofHost)
+      const refusal = refusalOf(user)
+      if (refusal) throw new Fault('unauthenticated', refusal)
       const identity = ['enter', host.issuer, host.subject] as const
       const session = await start(user, visitor, identity, host.session)
       const ended = await hasEnded(database, host.session)
@@ -245,4 +239,19 @@ export function createSignIn(
       })
     },
   }
+}
+
+/** Why a user may not sign in although the proof was right. */
+function refusalOf({ locked, waiting }: UserDocument): FaultExtra | undefined {
+  if (locked)
+    return {
+      reason: 'locked',
+      detail: 'This account is locked. Ask whoever runs this server',
+    }
+  if (waiting)
+    return {
+      reason: 'awaiting_approval',
+      detail: 'This account waits until whoever runs this server has approved it',
+    }
+  return undefined
 }

@@ -2,7 +2,7 @@
 // it is looked at before the name is.
 import type { SignUp } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
-import { hashOf } from '../auth/secret-links.ts'
+import { hashOf } from './secret-links.ts'
 import type { Database } from '../store/database.ts'
 import type { UserDocument } from '../store/documents.ts'
 import { giveInvitationBack, hasInvitation, takeInvitation } from '../store/invitations.ts'

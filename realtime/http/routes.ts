@@ -200,7 +200,7 @@ function contextOf(
   if (!identity) return context
   const { user_id, session_id, device } = identity
   const if_version = ifVersionOf(headers['if-match'])
-  const caller = { user_id, session_id, device, mutation_id }
+  const caller = { user_id, session_id, device, mutation_id, address: request.ip }
   return {
     ...context,
     identity,

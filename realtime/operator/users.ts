@@ -2,7 +2,7 @@
 // carried out, and takes effect on every node through the log.
 import { userInfo } from 'node:os'
 import { newId } from '@lockstep/protocol/ids'
-import { hashOf, newSecret } from '../auth/secret-links.ts'
+import { hashOf, newSecret } from '../commands/secret-links.ts'
 import type { AccountDeletion } from '../commands/account-deletion.ts'
 import type { AccountSessions } from '../commands/account-sessions.ts'
 import type { Database } from '../store/database.ts'
@@ -12,7 +12,6 @@ import { insertOperation, listOperations } from '../store/operations.ts'
 import { listUsers, setApproved, setLocked, setReset } from '../store/users.ts'
 import { asOperator, findExistingAccount } from './accounts.ts'
 import { UsageError, type UserAction, type UsersCommand } from './command-line.ts'
-import type { OperatorTerminal } from './run-command.ts'
 
 /** How long a link for a new password is valid (ms). */
 const RESET_MS = 60 * 60 * 1000
@@ -44,7 +43,7 @@ export const noteOperation = (
 export async function runUsersCommand(
   command: UsersCommand,
   deps: UsersDeps,
-  terminal: OperatorTerminal,
+  terminal: { print: (line: string) => void | Promise<void> },
 ): Promise<boolean> {
   const { database } = deps
   const print = (value: object) => terminal.print(JSON.stringify(value))

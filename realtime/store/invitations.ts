@@ -1,4 +1,5 @@
-// Invitations to sign up. Taking one is a single write, so that it never makes one account too many.
+// Invitations to sign up. Taking one is a single write, so that it never makes one account too
+// many.
 import type { Database } from './database.ts'
 import type { InvitationDocument } from './documents.ts'
 

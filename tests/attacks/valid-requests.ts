@@ -6,7 +6,7 @@ import type { ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
-import { newSecret } from '../../realtime/auth/secret-links.ts'
+import { newSecret } from '../../realtime/commands/secret-links.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type RouteRequest } from '../harness/person.ts'
 

@@ -1,7 +1,7 @@
 // Who may make an account: SIGN_UP.
 import { describe, expect, test } from 'vitest'
 import { newId } from '@lockstep/protocol/ids'
-import { hashOf, newSecret } from '../../realtime/auth/secret-links.ts'
+import { hashOf, newSecret } from '../../realtime/commands/secret-links.ts'
 import { openDatabase } from '../../realtime/store/database.ts'
 import { insertInvitation } from '../../realtime/store/invitations.ts'
 import { setApproved } from '../../realtime/store/users.ts'

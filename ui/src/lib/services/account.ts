@@ -9,9 +9,12 @@ import type { Call } from '@lockstep/client'
 export const signIn = (
   call: Call,
   kind: 'register' | 'login',
-  username: string,
-  password: string,
-) => call(kind, { body: { username, password } })
+  credentials: { username: string; password: string; invitation?: string },
+) => call(kind, { body: credentials })
+
+/** Chooses a new password with the operator's link. Throws Fault: `invalid_credentials`. */
+export const resetPassword = (call: Call, token: string, password: string) =>
+  call('resetPassword', { body: { token, password } })
 
 /** How users sign in on this server. A server that doesn't say accepts passwords. */
 export const getSignInMethods = (call: Call): Promise<SignInMethods> =>

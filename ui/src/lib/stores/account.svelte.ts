@@ -1,13 +1,16 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay
 // in its memory.
-import { getSignInMethods, signIn, signOut } from '../services/account.ts'
+import { getSignInMethods, resetPassword, signIn, signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
+import type { Problem } from '@lockstep/protocol/problem'
 import type { Presence } from '@lockstep/protocol/sync'
 import { addressOf } from '../base-path.ts'
 import { signInAddress } from '../return-address.ts'
 import { route } from '../router.svelte.ts'
 import { engine } from './engine.ts'
+
+type SignInArguments = Parameters<typeof signIn> extends [unknown, ...infer Rest] ? Rest : never
 
 const track = createSubscriber((update) => engine.account.subscribe(update))
 const trackEngine = createSubscriber((update) => engine.subscribe(update))
@@ -70,10 +73,23 @@ class Account {
     return getSignInMethods(engine.call)
   }
 
-  /** Throws Fault. */
-  async signIn(kind: 'login' | 'register', username: string, password: string): Promise<void> {
-    await signIn(engine.call, kind, username, password)
+  /** Throws Fault. `waiting`: the operator has to approve the new account first. */
+  async signIn(...[kind, credentials]: SignInArguments): Promise<'waiting' | 'signed-in'> {
+    const answer = await signIn(engine.call, kind, credentials)
+    if ('waiting' in answer) return 'waiting'
     await engine.start()
+    return 'signed-in'
+  }
+
+  /** Throws Fault. */
+  async resetPassword(token: string, password: string): Promise<void> {
+    await resetPassword(engine.call, token, password)
+  }
+
+  /** Why a user whom a proxy signs in isn't let in, if the server says it. */
+  async refusal(): Promise<Problem['reason']> {
+    const fault = await engine.call('getMe').catch((error: unknown) => error)
+    return fault instanceof Fault ? fault.extra.reason : undefined
   }
 
   /**
