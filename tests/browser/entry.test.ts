@@ -55,6 +55,7 @@ test('the sign-up page says who may make an account, and lets in whoever may', a
   await setApproved(database, (await database.users.findOne({ username: 'ada-waits' }))!._id)
   await fill('ada-waits', 'Sign in')
   await waitForVisible(composer(page))
+  await page.goto('about:blank')
   await page.context().clearCookies()
 
   await page.goto(`${inviting.url}/app/sign-up`)

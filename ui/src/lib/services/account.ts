@@ -1,24 +1,5 @@
-// REST calls about signing in and out. The engine's `account` topic shows the rest.
-import type { SignInMethods } from '@lockstep/protocol/account'
+// REST calls about signing out. The engine's `account` topic shows the rest.
 import type { Call } from '@lockstep/client'
-
-/**
- * Signs up or in; the browser keeps the response's cookie. Throws Fault: `username_taken`,
- * `invalid_credentials`, `rate_limited`.
- */
-export const signIn = (
-  call: Call,
-  kind: 'register' | 'login',
-  credentials: { username: string; password: string; invitation?: string },
-) => call(kind, { body: credentials })
-
-/** Chooses a new password with the operator's link. Throws Fault: `invalid_credentials`. */
-export const resetPassword = (call: Call, token: string, password: string) =>
-  call('resetPassword', { body: { token, password } })
-
-/** How users sign in on this server. A server that doesn't say accepts passwords. */
-export const getSignInMethods = (call: Call): Promise<SignInMethods> =>
-  call('getSignInMethods').catch(() => ({ password: true, providers: [], sign_up: 'open' }))
 
 /**
  * Ends this session, and with it its sockets. Resolves to the address at which a provider ends its

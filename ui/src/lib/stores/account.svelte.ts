@@ -1,16 +1,13 @@
 // Who is signed in, on which devices. Leaving replaces the document: nothing of the user's can stay
 // in its memory.
-import { getSignInMethods, resetPassword, signIn, signOut } from '../services/account.ts'
+import { signOut } from '../services/account.ts'
 import { createSubscriber } from 'svelte/reactivity'
 import { Fault } from '@lockstep/protocol/errors'
-import type { Problem } from '@lockstep/protocol/problem'
 import type { Presence } from '@lockstep/protocol/sync'
 import { addressOf } from '../base-path.ts'
 import { signInAddress } from '../return-address.ts'
 import { route } from '../router.svelte.ts'
 import { engine } from './engine.ts'
-
-type SignInArguments = Parameters<typeof signIn> extends [unknown, ...infer Rest] ? Rest : never
 
 const track = createSubscriber((update) => engine.account.subscribe(update))
 const trackEngine = createSubscriber((update) => engine.subscribe(update))
@@ -44,12 +41,6 @@ class Account {
     return engine.account.sessions
   }
 
-  /** What has begun elsewhere since this page started, newest first. */
-  get newSignIns() {
-    track()
-    return engine.account.newSignIns
-  }
-
   /** The other open pages of this user. */
   get others(): readonly Presence[] {
     track()
@@ -66,30 +57,6 @@ class Account {
   /** Those that look at a conversation right now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
-  }
-
-  /** How to sign in here. Never rejects. */
-  signInMethods() {
-    return getSignInMethods(engine.call)
-  }
-
-  /** Throws Fault. `waiting`: the operator has to approve the new account first. */
-  async signIn(...[kind, credentials]: SignInArguments): Promise<'waiting' | 'signed-in'> {
-    const answer = await signIn(engine.call, kind, credentials)
-    if ('waiting' in answer) return 'waiting'
-    await engine.start()
-    return 'signed-in'
-  }
-
-  /** Throws Fault. */
-  async resetPassword(token: string, password: string): Promise<void> {
-    await resetPassword(engine.call, token, password)
-  }
-
-  /** Why a user whom a proxy signs in isn't let in, if the server says it. */
-  async refusal(): Promise<Problem['reason']> {
-    const fault = await engine.call('getMe').catch((error: unknown) => error)
-    return fault instanceof Fault ? fault.extra.reason : undefined
   }
 
   /**
