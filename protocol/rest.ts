@@ -2,6 +2,7 @@
 // through it. A route that isn't in the table doesn't exist.
 import * as z from 'zod'
 import { accountRoutes } from './account-routes.ts'
+import { securityRoutes } from './security-routes.ts'
 import { Agent, AgentId, Run, RunCreate, RunStatus } from './agents.ts'
 import { conversationRoutes } from './conversation-routes.ts'
 import { Epoch } from './cursor.ts'
@@ -13,7 +14,9 @@ import { routePaths, type RouteName } from './route-paths.ts'
 import { Preferences } from './preferences.ts'
 import { FreeForm, Uuid } from './scalars.ts'
 import { Accepted, Sync } from './sync.ts'
+import { tokenRoutes } from './token-routes.ts'
 import { Topic } from './topics.ts'
+import { Usage } from './usage.ts'
 
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -22,6 +25,11 @@ export interface Route {
   summary: string
   /** Present if anybody may send the request. By default, only signed-in users may. */
   open?: true
+  /**
+   * `session`: a token doesn't suffice. `service`: only a service key does. Otherwise a token needs
+   * the scope `read` for a GET, and `write` for the rest.
+   */
+  access?: 'session' | 'service'
   params?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodType
@@ -34,6 +42,8 @@ export interface Route {
 
 export const routes = {
   ...accountRoutes,
+  ...tokenRoutes,
+  ...securityRoutes,
 
   getPreferences: {
     ...routePaths.getPreferences,
@@ -87,6 +97,12 @@ export const routes = {
     }),
     status: 200,
     answer: page(Activity),
+  },
+  getUsage: {
+    ...routePaths.getUsage,
+    summary: 'What the user has used of what this server limits',
+    status: 200,
+    answer: Usage,
   },
   exportMe: {
     ...routePaths.exportMe,

@@ -10,10 +10,14 @@ import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createRateLimits, type RateLimitRules } from './auth/rate-limits.ts'
 import { createSessions } from './auth/sessions.ts'
+import { createTickets } from './auth/tickets.ts'
+import { createTokens } from './auth/tokens.ts'
 import { createTrustedProxy } from './auth/trusted-proxy.ts'
+import { createWebAuthn } from './auth/webauthn.ts'
 import { createAccount, type AccountUseCases } from './commands/account.ts'
 import { auditAccount } from './commands/audited-account.ts'
 import { createActivity } from './commands/activity.ts'
+import { createDailyQuota } from './commands/daily-quota.ts'
 import { createDrafts } from './commands/drafts.ts'
 import { createExecute, type CommandHandlers } from './commands/commands.ts'
 import { createConversations, type Conversations } from './commands/conversations.ts'
@@ -21,9 +25,13 @@ import { startHousekeeping } from './commands/housekeeping.ts'
 import { createExport } from './commands/export.ts'
 import { createHostSignOut } from './commands/host-sign-out.ts'
 import { createImport } from './commands/import/import.ts'
+import { createSecondStepTickets } from './commands/second-step-tickets.ts'
+import { createSecurityParts } from './commands/security-parts.ts'
 import { createRewind, type RewindUseCases } from './commands/rewind.ts'
 import { createConversationQuota } from './commands/conversation-quota.ts'
 import { createPreferences, type PreferencesUseCases } from './commands/preferences.ts'
+import { createTokenUseCases } from './commands/tokens.ts'
+import { createUsage } from './commands/usage.ts'
 import type { Config } from './config/config.ts'
 import { startFeed } from './feed/feed.ts'
 import { startGateway, type Gateway } from './gateway/gateway.ts'
@@ -37,7 +45,13 @@ import { draftHandlers } from './http/draft-handlers.ts'
 import { createHttp } from './http/http.ts'
 import { createKeptFiles } from './http/kept-files.ts'
 import { listen } from './http/listen.ts'
+import {
+  confirmationHandlers,
+  otherSignInHandlers,
+  securityHandlers,
+} from './http/security-handlers.ts'
 import { socketlessHandlers } from './http/socketless-handlers.ts'
+import { tokenHandlers } from './http/token-handlers.ts'
 import { userDataHandlers } from './http/user-data-handlers.ts'
 import type { HttpSettings } from './http/settings.ts'
 import { createShutdown, shutdownTimings } from './lifecycle/shutdown.ts'
@@ -45,9 +59,12 @@ import { repeatEvery } from './concurrency/repeat.ts'
 import { createSecurityLog } from './observability/security-log.ts'
 import { createLogger, type Logger } from './observability/logger.ts'
 import { createLog } from './log/log.ts'
+import { startDiskWatch } from './observability/disk-watch.ts'
 import { createMetrics } from './observability/metrics.ts'
 import { createSharedLimiter } from './redis/shared-limiter.ts'
 import { openDatabase, type Database } from './store/database.ts'
+import { openKeys, startSealing } from './sealing.ts'
+import { readDiskRoom } from './store/disk-room.ts'
 import { toServerFault } from './store/faults.ts'
 import { readDeployment } from './store/feed.ts'
 import { migrateSchema } from './store/migrations.ts'
@@ -63,6 +80,8 @@ export interface ServerOptions {
   logger?: Logger
   /** Adds the metrics of the process; for the only server of a process. */
   ofProcess?: boolean
+  /** Where the embedded database is. Undefined: the database is asked for the room on its disk. */
+  databaseFolder?: string
   /** Default: info. */
   requestLogLevel?: RequestLogLevel
   /** log2 of scrypt's N; tests use a cheap one. */
@@ -105,12 +124,15 @@ export async function startServer(
   }
 
   async function compose(): Promise<RunningServer> {
-    const database = await openDatabase(config.mongodbUrl)
+    const database = await openDatabase(config.mongodbUrl, openKeys(config))
     stops.add('database', () => database.close())
     await migrateSchema(database, { owner: newId() })
+    stops.add('sealing', startSealing(database, logger))
     // the gateway is created last, as it needs the commands, and they end sockets through it
     const late: { gateway?: Gateway } = {}
+    const { quotas = {} } = config
     const log = createLog(database, logger, {
+      quotaBytes: quotas.bytes,
       onAppended: (user_id, topic) => late.gateway?.noteAppended(user_id, topic),
     })
     stops.add('log', () => log.stop())
@@ -128,6 +150,7 @@ export async function startServer(
       maxDays: config.sessionMaxDays,
       logger,
     })
+    const tokens = createTokens({ database, serviceKeys: config.serviceKeys ?? [], logger })
     const passwords = createPasswords(options.passwordCost)
     const passwordRules = createPasswordRules()
     const limits = createRateLimits(options.rateLimits, link && createSharedLimiter(link))
@@ -137,15 +160,37 @@ export async function startServer(
       onlineSessions: async (user_id: string) =>
         (await late.gateway?.onlineSessions(user_id)) ?? new Set<string>(),
     }
-    const security = createSecurityLog(logger)
+    const tickets = createTickets(database, config.sessionSecrets)
+    const secondStep = createSecondStepTickets(database, tickets)
+    const securityLog = createSecurityLog(logger)
     const account = auditAccount(
       createAccount({
-        ...{ database, log, sessions, passwords, passwordRules, limits, devices },
+        ...{ database, log, sessions, passwords, passwordRules, limits, secondStep, devices },
         signUp: config.signUp ?? 'open',
       }),
-      { database, security },
+      { database, security: securityLog },
     )
-    const quota = createConversationQuota(database, log, options.conversationsPerUser)
+    const webAuthn = createWebAuthn(tickets)
+    const { security, otherSignIn } = createSecurityParts({
+      ...{ database, log, limits, tickets, secondStep, webAuthn, account },
+      secrets: config.sessionSecrets,
+      hasOtherWay: ({ password_hash, host }) =>
+        (!config.withoutPasswords && password_hash !== undefined) ||
+        (host !== undefined && (config.oidc ?? config.trustedProxy) !== undefined),
+    })
+    // where a proxy signs everybody in, nobody signs in here
+    const hasPasskeys = !(config.trustedProxy && config.withoutPasswords)
+    const conversationsPerUser = options.conversationsPerUser ?? quotas.conversations
+    const quota = createConversationQuota(database, log, conversationsPerUser)
+    const dailyQuota = createDailyQuota(
+      database,
+      {
+        runs: quotas.runsDay,
+        tokens: quotas.tokensDay,
+        import_bytes: quotas.importBytesDay,
+      },
+      { logger },
+    )
     const conversations = createConversations(database, log, quota)
     const rewind = createRewind(database, log)
     const preferences = createPreferences(database, log)
@@ -158,6 +203,8 @@ export async function startServer(
       log,
       preferences,
       assistant: config.assistant,
+      allowedModels: config.assistantModels,
+      dailyQuota,
       showDelta: (user_id, topic, delta) => late.gateway?.delta(user_id, topic, delta),
       follow: (user_id, topic) => late.gateway?.follow(user_id, topic) ?? (() => undefined),
       logger,
@@ -180,6 +227,12 @@ export async function startServer(
       }),
     )
 
+    const diskWatch = startDiskWatch({
+      read: () => readDiskRoom(database, options.databaseFolder),
+      ...{ logger, metrics },
+    })
+    stops.add('disk watch', () => diskWatch.stop())
+
     const proxy = config.trustedProxy && createTrustedProxy(config.trustedProxy, logger)
     const oidc =
       config.oidc && (await import('./auth/oidc.ts')).createOidc(config.oidc, config, logger)
@@ -201,24 +254,33 @@ export async function startServer(
       config,
       handlers: {
         ...(!config.withoutPasswords && passwordHandlers(account)),
+        ...confirmationHandlers(account, security),
+        ...(hasPasskeys && { ...securityHandlers(security), ...otherSignInHandlers(otherSignIn) }),
         ...accountHandlers(account, {
           password: !config.withoutPasswords,
+          passkeys: hasPasskeys,
           providers: oidc ? [oidc.link] : [],
           sign_up: config.signUp ?? 'open',
         }),
         ...oidcHandlers(account, oidc, hostSignOut),
         ...preferencesHandlers(preferences),
         ...draftHandlers(drafts),
+        ...tokenHandlers(createTokenUseCases({ database, log, devices })),
         ...conversationHandlers(commands.conversations, conversations, rewind),
         ...agentHandlers(agents.useCases),
         ...socketlessHandlers({ execute, log, logger }),
         ...userDataHandlers({
           activity: createActivity(database),
           exports: createExport(database, log),
-          imports: createImport({ database, log, preferences, drafts, logger, quota }),
+          imports: createImport({ database, log, preferences, drafts, logger, quota, dailyQuota }),
+          usage: createUsage({
+            ...{ database, log, dailyQuota, conversationsPerUser },
+            quotaBytes: quotas.bytes,
+          }),
         }),
       },
       sessions,
+      tokens,
       host: { account, proxy, oidc, signOut: hostSignOut },
       toFault: toServerFault,
       isReady: async () =>
@@ -227,7 +289,7 @@ export async function startServer(
       keptFiles,
       logger,
       metrics,
-      security,
+      security: securityLog,
       requestLogLevel: options.requestLogLevel,
       settings: options.http,
     })
@@ -235,6 +297,7 @@ export async function startServer(
     const gateway = startGateway({
       httpServer: http.server,
       sessions: proxy ? proxy.guardSessions(sessions) : sessions,
+      tokens,
       originAllowed: createOriginCheck(config.publicOrigins, proxyTrust),
       addressOf: proxyTrust.addressOf,
       basePath: config.basePath,
@@ -243,7 +306,7 @@ export async function startServer(
       toFault: toServerFault,
       logger,
       metrics,
-      security,
+      security: securityLog,
       settings: options.gateway ?? {
         ...gatewaySettings,
         ...(config.devicesPerUser && { devicesPerUser: config.devicesPerUser }),
@@ -279,6 +342,7 @@ export async function startServer(
     await keptFiles.start()
     const url = (await listen(http.server, config)) + (config.basePath ?? '')
     serving = true
+    void webAuthn.load()
     // while a load balancer still sends devices here, refusing them would only send them in circles
     const leaveMs = options.leaveMs ?? (config.production ? shutdownTimings.leave : 0)
     stops.add('load balancers', () => sleep(leaveMs))

@@ -3,6 +3,8 @@
 // the other devices.
 import type { AccountCommands, ListedSession, SignUp, User } from '@lockstep/protocol/account'
 import { Fault } from '@lockstep/protocol/errors'
+import type { Answer } from '@lockstep/protocol/rest'
+import type { UsedToken } from '@lockstep/protocol/tokens'
 import type { PasswordRules } from '../auth/password-rules.ts'
 import type { Passwords } from '../auth/passwords.ts'
 import type { RateLimits } from '../auth/rate-limits.ts'
@@ -21,6 +23,7 @@ import { createAccountLog, type CommandIdentity, type Told } from './account-log
 import { createAccountSessions } from './account-sessions.ts'
 import type { Outcome } from './outcome.ts'
 import { createRecentSignIn } from './recent-sign-in.ts'
+import type { SecondStepTickets } from './second-step-tickets.ts'
 import type { SessionSockets } from './session-sockets.ts'
 import { createSignIn, type SignIn, type SignInContext, type SignInResult } from './sign-in.ts'
 
@@ -32,10 +35,10 @@ interface AtHead {
 
 export interface AccountUseCases extends SignIn {
   /**
-   * The user and the session that ask. Throws `unauthenticated` when the session has ended
-   * meanwhile.
+   * The user and the session or token that ask. Throws `unauthenticated` when the session has
+   * ended meanwhile.
    */
-  me(caller: Caller): Promise<SignInResult & AtHead>
+  me(caller: Caller, token?: UsedToken): Promise<Answer<'getMe'>>
   /**
    * Proves again who the caller is; resolves to the time until which that counts. Faults:
    * `invalid_credentials`, `rate_limited`, `invalid` for an account without a password.
@@ -88,6 +91,7 @@ export function createAccount(deps: {
   passwords: Passwords
   passwordRules: PasswordRules
   limits: RateLimits
+  secondStep: Pick<SecondStepTickets, 'demand'>
   devices: SessionSockets
   /** Who may make an account. */
   signUp: SignUp
@@ -184,10 +188,11 @@ export function createAccount(deps: {
   return {
     ...createSignIn({ ...deps, accountLog, ...ofUser }),
 
-    async me({ user_id, session_id }) {
+    async me({ user_id, session_id }, token) {
       // the head first: documents are written before their entries
       const head = await log.head(user_id, 'account')
       const user = await present(user_id)
+      if (token) return { user: toUser(user), session: null, token, ...head }
       const session = await findSession(database, session_id ?? '', new Date())
       if (!session) throw new Fault('unauthenticated')
       return { user: toUser(user), session: toSession(session), ...head }

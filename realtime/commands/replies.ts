@@ -25,7 +25,7 @@ import { Fault } from '@lockstep/protocol/errors'
 import type { JsonObject } from '@lockstep/protocol/free-form'
 import type { Message } from '@lockstep/protocol/message'
 import type { HeldConversation } from '@lockstep/protocol/reduce/conversation'
-import { derivedId, type CommandContext } from '../log/entry.ts'
+import { derivedId, SERVER_DEVICE, type CommandContext } from '../log/entry.ts'
 import type { Appended } from '../log/append.ts'
 import type { Log } from '../log/log.ts'
 import type { ConversationNeeds } from '../log/state/conversation-state.ts'
@@ -48,7 +48,7 @@ const MAX_WINDOWS = 5
 export const byServer = (user_id: string, ...parts: (string | number)[]): CommandContext => ({
   user_id,
   session_id: null,
-  device: 'Lockstep',
+  device: SERVER_DEVICE,
   mutation_id: derivedId(...parts),
 })
 
@@ -112,12 +112,7 @@ export interface Replies {
    * The message and at most `limit` messages before it that may belong to its thread, ordered by
    * position.
    */
-  upTo(
-    user_id: string,
-    conversation_id: string,
-    message_id: string,
-    limit: number,
-  ): Promise<Message[]>
+  upTo(address: Omit<ReplyAddress, 'run_id'>, limit: number): Promise<Message[]>
 }
 
 type Decide = (held: HeldConversation, context: DecisionContext) => ConversationDecision | undefined
@@ -224,7 +219,8 @@ export function createReplies(database: Database, log: Log): Replies {
       const document = await readConversation(database, user_id, conversation_id)
       if (!document) return true
       if (!isLive(document)) return false
-      const status = await readMessageStatus(database, user_id, conversation_id, message_id)
+      const name = { user_id, conversation_id, id: message_id }
+      const status = await readMessageStatus(database, name)
       return status === undefined || status === 'streaming'
     },
 
@@ -236,7 +232,7 @@ export function createReplies(database: Database, log: Log): Replies {
       return streaming.length > 0 ? new Fault('already_replying') : undefined
     },
 
-    async upTo(user_id, conversation_id, message_id, limit) {
+    async upTo({ user_id, conversation_id, message_id }, limit) {
       await log.projectToHead(user_id, 'conversations')
       const chain: Message[] = []
       for (let next: string | null = message_id; next !== null; next = chain.at(-1)!.replaces) {

@@ -4,8 +4,9 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import * as z from 'zod'
 import { SignUp } from '@lockstep/protocol/account'
+import { limits } from '@lockstep/protocol/limits'
 import { ConfigError } from './config-error.ts'
-import { keptSecret, prepareDataDir, SECRET_MIN_LENGTH } from './data-dir.ts'
+import { keptSecret, prepareDataDir, prepareKeysDir, SECRET_MIN_LENGTH } from './data-dir.ts'
 import {
   findMissingSettings,
   hostUserSettings,
@@ -24,6 +25,8 @@ export interface Config extends HostConfig {
   /** Undefined: there is a single node. */
   redisUrl?: string
   dataDir: string
+  /** The folder with the keys that seal the users' content. Undefined: content isn't sealed. */
+  keysDir?: string
   /** Newest first. The first one seals cookies; all of them unseal. */
   sessionSecrets: string[]
   production: boolean
@@ -42,8 +45,22 @@ export interface Config extends HostConfig {
   devicesPerUser?: number
   /** Who may make an account. Default: anybody. */
   signUp?: SignUp
+  /** The most that each user may have, or use in a day. Undefined: any number. */
+  quotas?: Quotas
+  /** The models that users may name besides `assistant.model`. Undefined: any model. */
+  assistantModels?: readonly string[]
   /** A session ends this many days after its sign-in, however much it is used. */
   sessionMaxDays?: number
+  /** SHA-256 digests of the keys with which the operator's other servers act for users. */
+  serviceKeys?: readonly string[]
+}
+
+export interface Quotas {
+  bytes?: number
+  conversations?: number
+  runsDay?: number
+  tokensDay?: number
+  importBytesDay?: number
 }
 
 const list = z.string().transform((value) =>
@@ -102,6 +119,7 @@ const Environment = z.object({
     .optional(),
   REDIS_URL: url(/^rediss?$/, 'an address such as redis://host:6379').optional(),
   DATA_DIR: z.string().default('./data'),
+  KEYS_DIR: z.string().optional(),
   SESSION_SECRET: secrets.optional(),
   ASSISTANT_BASE_URL: url(/^https?$/, 'an http(s) address').optional(),
   ASSISTANT_API_KEY: z.string().optional(),
@@ -120,11 +138,26 @@ const Environment = z.object({
     .default(''),
   METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
   DEVICES_PER_USER: count('devices').default(50),
+  ASSISTANT_MODELS: list.optional(),
+  QUOTA_BYTES: count('bytes').optional(),
+  QUOTA_CONVERSATIONS: count('conversations').max(limits.conversationsPerUser).optional(),
+  QUOTA_RUNS_DAY: count('runs').optional(),
+  QUOTA_TOKENS_DAY: count('tokens').optional(),
+  QUOTA_IMPORT_BYTES_DAY: count('bytes').optional(),
   SESSION_MAX_DAYS: count('days').default(90),
   SIGN_UP: z
     .enum(SignUp.options, { error: `must be one of ${SignUp.options.join(', ')}` })
     .default('open'),
   FRAME_ANCESTORS: list.pipe(z.array(origin)).default([]),
+  SERVICE_KEYS: list
+    .pipe(
+      z.array(
+        z
+          .string()
+          .regex(/^[0-9a-f]{64}$/, 'must be SHA-256 digests of service keys, in lower-case hex'),
+      ),
+    )
+    .default([]),
   LOG_RETENTION_DAYS: z.coerce
     .number({ error: 'must be a number of days' })
     .int()
@@ -190,6 +223,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   const settings = result.data
   const dataDir = resolve(settings.DATA_DIR)
   if (!settings.MONGODB_URL) prepareDataDir(dataDir)
+  const keysDir = settings.KEYS_DIR && prepareKeysDir(resolve(settings.KEYS_DIR), dataDir)
   return {
     host: settings.HOST,
     port: settings.PORT,
@@ -197,6 +231,7 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     mongodbUrl: settings.MONGODB_URL,
     redisUrl: settings.REDIS_URL,
     dataDir,
+    ...(keysDir && { keysDir }),
     sessionSecrets: settings.SESSION_SECRET ?? [keptSecret(dataDir)],
     production,
     assistant: settings.ASSISTANT_BASE_URL
@@ -212,8 +247,17 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     frameAncestors: settings.FRAME_ANCESTORS,
     metricsToken: settings.METRICS_TOKEN,
     devicesPerUser: settings.DEVICES_PER_USER,
+    quotas: {
+      bytes: settings.QUOTA_BYTES,
+      conversations: settings.QUOTA_CONVERSATIONS,
+      runsDay: settings.QUOTA_RUNS_DAY,
+      tokensDay: settings.QUOTA_TOKENS_DAY,
+      importBytesDay: settings.QUOTA_IMPORT_BYTES_DAY,
+    },
+    assistantModels: settings.ASSISTANT_MODELS,
     sessionMaxDays: settings.SESSION_MAX_DAYS,
     signUp: settings.SIGN_UP,
+    serviceKeys: settings.SERVICE_KEYS,
     logRetentionDays: settings.LOG_RETENTION_DAYS,
     ...toHostConfig(settings),
   }

@@ -18,7 +18,14 @@ const ENTRY_BYTES = 12 * 1024 * 1024
  */
 export const BUCKETS = 1024
 
-/** Who does something. `session_id` is null for what the server does by itself. */
+/** The device of what the server does by itself. */
+export const SERVER_DEVICE = 'Lockstep'
+
+/** Whether the server did something by itself. */
+export const isServer = ({ session_id, device }: Pick<Caller, 'session_id' | 'device'>): boolean =>
+  session_id === null && device === SERVER_DEVICE
+
+/** Who does something. `session_id` is null for the server, and for programs with a token. */
 export interface Caller {
   user_id: string
   session_id: string | null
@@ -64,6 +71,8 @@ export interface Position {
   epoch: string
   seq: number
   at: Date
+  /** The bytes of all entries before. Default: 0. */
+  total_bytes?: number
 }
 
 /**
@@ -74,7 +83,7 @@ export interface Position {
  */
 export function toEntry(
   caller: Caller,
-  { topic, epoch, seq, at }: Position,
+  { topic, epoch, seq, at, total_bytes = 0 }: Position,
   identity: { mutation_id: string; fingerprint: string },
   decision: AnyDecision,
 ): ChangeDocument {
@@ -94,12 +103,20 @@ export function toEntry(
     mutation_id: identity.mutation_id,
     fingerprint: identity.fingerprint,
     ...(namesFields(decision) && { fields: fieldsOf(decision.data) }),
-    data: decision.data,
   }
-  if (storedBytes(entry) > ENTRY_BYTES) throw tooLarge()
-  if (!decision.before) return entry
+  const envelope = storedBytes(entry)
+  entry.data = decision.data
+  const bytes = storedBytes(entry)
+  if (bytes > ENTRY_BYTES) throw tooLarge()
+  const sized = (entry: ChangeDocument, bytes: number): ChangeDocument => ({
+    ...entry,
+    content_bytes: bytes - envelope,
+    total_bytes: total_bytes + bytes,
+  })
+  if (!decision.before) return sized(entry, bytes)
   const whole = { ...entry, before: decision.before }
-  return storedBytes(whole) > ENTRY_BYTES ? entry : whole
+  const all = storedBytes(whole)
+  return all > ENTRY_BYTES ? sized(entry, bytes) : sized(whole, all)
 }
 
 /**

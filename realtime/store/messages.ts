@@ -10,10 +10,8 @@ import { eraseDeleted } from './erasure.ts'
 import { writeGuarded } from './guarded-writes.ts'
 import { readPage } from './paging.ts'
 import { idsFilter, idFilter, idIndexHint } from './shard-key.ts'
+import { findSealedText } from './sealing/find-sealed-text.ts'
 import type { TimeBudget } from './time-budget.ts'
-
-const messageKey = (user_id: string, conversation_id: string, id: string): string =>
-  `${user_id}:${conversation_id}:${id}`
 
 export function toMessage({
   _id,
@@ -44,23 +42,24 @@ export function toMessage({
 }
 
 /** The conversation that a message belongs to. */
-interface MessageName {
+interface MessageHome {
   user_id: string
   conversation_id: string
 }
 
+/** What names one message among all of the database. */
+interface MessageName extends MessageHome {
+  id: string
+}
+
+const messageKey = ({ user_id, conversation_id, id }: MessageName): string =>
+  `${user_id}:${conversation_id}:${id}`
+
 /** Reads messages of any conversations. */
 export const readMessages = (
   { messages }: Database,
-  wanted: readonly (MessageName & { id: string })[],
-): Promise<MessageDocument[]> =>
-  messages
-    .find(
-      idsFilter(
-        wanted.map(({ user_id, conversation_id, id }) => messageKey(user_id, conversation_id, id)),
-      ),
-    )
-    .toArray()
+  wanted: readonly MessageName[],
+): Promise<MessageDocument[]> => messages.find(idsFilter(wanted.map(messageKey))).toArray()
 
 /** The ids of a conversation's messages. */
 export async function readMessageIds(
@@ -146,7 +145,7 @@ export async function readLinks(
 }
 
 /** A message as of change `seq`. */
-export interface MessageWrite extends MessageName {
+export interface MessageWrite extends MessageHome {
   message: Message
   seq: number
 }
@@ -162,7 +161,10 @@ export const writeMessages = (
       const { id, created_at, updated_at, ...rest } = message
       const times = { created_at: new Date(created_at), updated_at: new Date(updated_at) }
       return {
-        filter: { ...idFilter(messageKey(user_id, conversation_id, id)), seq: { $lt: seq } },
+        filter: {
+          ...idFilter(messageKey({ user_id, conversation_id, id })),
+          seq: { $lt: seq },
+        },
         replacement: { user_id, conversation_id, ...rest, ...times, seq },
       }
     }),
@@ -180,20 +182,35 @@ export async function deleteMessages(
 /**
  * Returns the ids of conversations with a message whose text matches the pattern.
  */
-export const findConversationsWithText = (
-  { messages }: Database,
+export async function findConversationsWithText(
+  { messages, sealing }: Database,
   user_id: string,
   pattern: string,
   time: TimeBudget,
-): Promise<string[]> =>
-  messages.distinct('conversation_id', { user_id, content: { $regex: pattern } }, time.left)
+): Promise<string[]> {
+  if (!sealing)
+    return messages.distinct(
+      'conversation_id',
+      { user_id, content: { $regex: pattern } },
+      time.left,
+    )
+  const found = new Set<string>()
+  const all = messages.find({ user_id }, time.left).project<SearchedMessage>(searched)
+  for await (const { conversation_id } of findSealedText(all, contentOf, pattern, time))
+    found.add(conversation_id)
+  return [...found]
+}
+
+type SearchedMessage = Pick<MessageDocument, 'conversation_id' | 'content'>
+const searched = { conversation_id: 1, content: 1 }
+const contentOf = ({ content }: SearchedMessage): string => content
 
 /** Messages that are looked at for one page of a search. */
 const MAX_MATCHES = 1_000
 
 /** By conversation: the content of its newest message that matches the pattern. */
 export async function findMatchingContents(
-  { messages }: Database,
+  { messages, sealing }: Database,
   user_id: string,
   conversation_ids: readonly string[],
   pattern: string,
@@ -205,14 +222,16 @@ export async function findMatchingContents(
       {
         user_id,
         conversation_id: { $in: [...conversation_ids] },
-        content: { $regex: pattern },
+        ...(!sealing && { content: { $regex: pattern } }),
       },
       time.left,
     )
     .sort({ conversation_id: -1, position: -1 })
-    .project<{ conversation_id: string; content: string }>({ conversation_id: 1, content: 1 })
-    .limit(MAX_MATCHES)
-  for await (const { conversation_id, content } of newestFirst)
+    .project<SearchedMessage>(searched)
+  const matching = sealing
+    ? findSealedText(newestFirst, contentOf, pattern, time)
+    : newestFirst.limit(MAX_MATCHES)
+  for await (const { conversation_id, content } of matching)
     if (!found.has(conversation_id)) found.set(conversation_id, content)
   return found
 }
@@ -220,11 +239,9 @@ export async function findMatchingContents(
 /** Undefined: there is no such message. */
 export async function readMessageStatus(
   { messages }: Database,
-  user_id: string,
-  conversation_id: string,
-  id: string,
+  name: MessageName,
 ): Promise<MessageStatus | undefined> {
-  const message = idFilter(messageKey(user_id, conversation_id, id))
+  const message = idFilter(messageKey(name))
   return (await messages.findOne(message, { projection: { status: 1 } }))?.status
 }
 

@@ -1,6 +1,7 @@
 // Every route and every command, requested by everybody who may not, and with every value that
 // shouldn't be sent. Before an attack, the owner shows that the request itself is valid. After it,
 // the owner's log, account and sessions are unchanged.
+import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errors, type ErrorCode } from '@lockstep/protocol/error-codes'
 import { newId } from '@lockstep/protocol/ids'
@@ -18,6 +19,7 @@ import type { Device } from '../harness/device.ts'
 import { request, signUp, type Person, type HttpResponse } from '../harness/person.ts'
 import { RawSocket } from '../harness/raw-socket.ts'
 import { sharedNodes } from '../harness/shared-node.ts'
+import { named } from './security-requests.ts'
 import { commandPayloads, owner, routeRequests, SECRET, strangers } from './valid-requests.ts'
 import {
   injected,
@@ -32,7 +34,10 @@ import {
 } from './attackers.ts'
 
 const often = { rate: 1e6, burst: 1e6 }
+/** The operator's other servers have it; no user does. */
+const serviceKey = `lsk_${randomBytes(32).toString('base64url')}`
 const shared = sharedNodes(1, {
+  serviceKeys: [createHash('sha256').update(serviceKey).digest('hex')],
   sessionSecrets: [SEALED_WITH],
   options: {
     http: { ...httpSettings, userRate: often, addressRate: often },
@@ -93,6 +98,7 @@ beforeAll(async () => {
     agents: await beside('agents'),
   }
   for (const name of names) requests.set(name, await askOf(name, alice))
+  await alice.ask('turnOffSecondStep') // from now on, her password alone signs in again
   for (const [topic, name] of all)
     payloads.set(`${topic} ${name}`, await payloadOf(topic, name, alice))
   before = await truthOf(database, alice.user.id)
@@ -110,8 +116,16 @@ function send(
   const { method, path } = table[name]!
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(params[key]!))
   const search = new URLSearchParams(query as Record<string, string>).toString()
-  return request(`${shared.node.url}${filled}${search && `?${search}`}`, method, body, headers)
+  return request(
+    `${named(shared.node.url)}${filled}${search && `?${search}`}`,
+    method,
+    body,
+    headers,
+  )
 }
+/** How somebody who may do so asks: with a cookie, or with the service key. */
+const by = (name: RouteName, { cookie }: Person): Record<string, string> =>
+  table[name]!.access === 'service' ? { authorization: `Bearer ${serviceKey}` } : { cookie }
 const refused = (code: ErrorCode, status: number = errors[code].status) => ({
   status,
   body: { code, status },
@@ -148,15 +162,16 @@ describe('the owner succeeds, and another user with the same request, before and
       isNobodys(reply.body)
       expect(await truth()).toEqual(was)
     }
-    const { method, open, status, answer } = table[name]!
+    const { method, open, access, status, answer } = table[name]!
     expect(expected === 'open').toBe(open === true)
     if (!open && expected !== 'username_taken') await stranger(his)
     const key = { 'idempotency-key': newId() }
     const was = await truth()
-    const reply = await send(name, ask, { cookie: her.cookie, ...key })
+    const reply = await send(name, ask, { ...by(name, her), ...key })
     expect([reply.status, reply.body]).toMatchObject([status, expect.anything()])
     answer?.parse(reply.body)
-    if (method !== 'GET' && !open) expect(await truth()).not.toEqual(was)
+    const changes = method !== 'GET' && !name.startsWith('begin')
+    if (changes && !open && access !== 'service') expect(await truth()).not.toEqual(was)
     if (!open) await stranger(name.startsWith('logout') ? await his.signIn() : his, key)
   })
 
@@ -191,7 +206,9 @@ describe.each(Object.keys(impostors))('one %s', (who) => {
 
   test('is nobody on every route', async () => {
     const { cookie = '', user_id } = disguise
-    for (const name of names.filter((name) => !table[name]!.open)) {
+    for (const name of names.filter(
+      (name) => !table[name]!.open && table[name]!.access !== 'service',
+    )) {
       const reply = await send(name, requests.get(name)!, {
         cookie,
         ...(user_id && { 'lockstep-user': user_id }),
@@ -254,7 +271,7 @@ describe('the owner’s own program', () => {
 
   /** Routes whose whole body may have 16 KB. */
   const isSmall = (name: string) =>
-    ['register', 'login', 'changePassword', 'confirm', 'resetPassword'].includes(name)
+    /^\/auth\/|^\/users\/me\/(?:password|passkeys|second-step)/.test(table[name]?.path ?? '')
   /**
    * Content of free-form objects and messages is too large, and so is any long text where the whole
    * body must be small; any other long text is invalid.
@@ -315,7 +332,7 @@ describe('the owner’s own program', () => {
         ask: { params, query, body: { pad: 'x'.repeat(2 * 1024 * 1024) } },
       })
     const attempt = async ({ code, path, ask }: (typeof attempts)[number]) => {
-      const reply = await send(name, ask, { cookie: alice!.cookie })
+      const reply = await send(name, ask, by(name, alice!))
       expect([path, reply.status, reply.body.code]).toEqual([path, errors[code].status, code])
     }
     await Promise.all(attempts.map(attempt))

@@ -7,6 +7,7 @@ import { newId } from '@lockstep/protocol/ids'
 import type { RouteName } from '@lockstep/protocol/route-paths'
 import type { Topic } from '@lockstep/protocol/topics'
 import { newSecret } from '../../realtime/commands/secret-links.ts'
+import { securityAnswers, securityRequests } from './security-requests.ts'
 import { eventually } from '../harness/eventually.ts'
 import { signUp, type Person, type RouteRequest } from '../harness/person.ts'
 
@@ -80,6 +81,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
     body: { token: `${of.user.id}.${newSecret()}`, password: 'battery staple' },
   }),
   confirm: async (of) => ({ body: { password: of.password } }),
+  ...securityRequests,
   getMe: async () => ({}),
   renameMe: async () => ({ body: { username: `renamed-${newId()}` } }),
   changePassword: async (of) => ({
@@ -96,6 +98,7 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
   revokeSession: async (of) => on((await of.signIn()).session.id),
   listActivity: async () => ({ query: { limit: 5, topic: 'account' } }),
   exportMe: async () => ({}),
+  getUsage: async () => ({}),
   getImport: async () => ({}),
   importMe: async () => ({
     body: {
@@ -106,6 +109,13 @@ export const routeRequests: { [Name in RouteName]: (of: Person) => Promise<Route
       dry_run: false,
     },
   }),
+  listTokens: async () => ({}),
+  createToken: async () => ({ body: { name: 'Script', scopes: ['read'] } }),
+  deleteToken: async (of) => {
+    const { id } = await of.ask('createToken', { body: { name: SECRET } })
+    return { params: { id } }
+  },
+  createUserToken: async () => ({ body: { user: 'somebody', ttl_s: 60 } }),
   listConversations: async () => ({ query: { limit: 5, q: 'x', state: 'active' } }),
   createConversation: async () => ({
     body: { id: newId(), title: 'New', messages: [message], metadata: { note: 'a' } },
@@ -235,6 +245,7 @@ export const strangers: {
     logoutAtProvider: 'own',
     resetPassword: 'open',
     confirm: 'invalid_credentials',
+    ...securityAnswers,
     getMe: 'own',
     renameMe: 'username_taken',
     changePassword: 'invalid_credentials',
@@ -249,8 +260,13 @@ export const strangers: {
     revokeSession: 'not_found',
     listActivity: 'own',
     exportMe: 'own',
+    getUsage: 'own',
     getImport: 'own',
     importMe: 'own',
+    listTokens: 'own',
+    createToken: 'own',
+    deleteToken: 'not_found',
+    createUserToken: 'forbidden_scope',
     listConversations: 'own',
     createConversation: 'own',
     getConversation: 'not_found',

@@ -182,11 +182,11 @@ function listed(
 }
 
 function accountModel(call: Call, onSession: (session: Session) => void): TopicModel<HeldAccount> {
-  // The cursor comes from the first response. Whatever the second one knows beyond it comes again
+  // The cursor comes from the first response. Changes that only the second one knows come again
   // with the log, which does no harm.
   const read = async () => {
     const { user, session, epoch, seq } = await getMe(call)
-    onSession(session)
+    if (session) onSession(session) // a token has none
     const { items } = await listSessions(call)
     return { state: { username: user.username, sessions: items, closed: false }, epoch, seq }
   }

@@ -1,16 +1,12 @@
 // The parts of pages that few visits need. They are loaded ahead, for when the connection is lost
 // later.
-import {
-  loadConversationActions,
-  loadRename,
-} from '../lib/components/conversations/load-conversation-parts.ts'
+import { loadConversationActions } from '../lib/components/conversations/load-conversation-parts.ts'
 import { loadImportNotes, loadThreadMissing } from '../lib/components/thread/load-thread-parts.ts'
 
 /** Rejects if one of them can't be loaded. */
 export const loadPartsAhead = (): Promise<unknown> =>
   Promise.all([
     loadConversationActions(),
-    loadRename(),
     loadThreadMissing(),
     loadImportNotes(),
     import('../lib/components/composer/OtherDrafts.svelte'),
@@ -19,4 +15,5 @@ export const loadPartsAhead = (): Promise<unknown> =>
     import('../lib/components/thread/MessageStatus.svelte'),
     import('../lib/components/thread/ThreadBanner.svelte'),
     import('../lib/components/thread/ThinkingTime.svelte'),
+    import('../lib/quota-notice.ts').then(({ watchQuotas }) => watchQuotas()),
   ])

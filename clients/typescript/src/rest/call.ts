@@ -40,6 +40,9 @@ export interface CallDeps {
   origin: string
   fetch: typeof fetch
   headers: () => Record<string, string>
+  /** Absent: the cookie says whose request it is. */
+  token?: () => string | Promise<string>
+  credentials?: RequestCredentials
   /**
    * The user whose state this device holds, if any. The server rejects the request if the cookie
    * has become another user's.
@@ -47,17 +50,20 @@ export interface CallDeps {
   userId: () => string | undefined
 }
 
-export function createCall({ origin, fetch, headers, userId }: CallDeps): Call {
+export function createCall(deps: CallDeps): Call {
+  const { origin, fetch, headers, token, credentials = 'same-origin', userId } = deps
   return async (route, request = {}, options = {}) => {
     const { method, path } = routePaths[route]
     const silence = abortWhenSilent(method === 'GET' ? READ_SILENCE : WRITE_SILENCE, options.signal)
     const user_id = userId()
     try {
+      const authorization = token && `Bearer ${await token()}`
       const response = await fetch(origin + addressOf(path, request.params, request.query), {
         method,
-        credentials: 'same-origin',
+        credentials: token ? 'omit' : credentials,
         headers: {
           ...headers(),
+          ...(authorization !== undefined && { authorization }),
           ...(user_id !== undefined && { 'lockstep-user': user_id }),
           ...(options.mutation_id !== undefined && { 'idempotency-key': options.mutation_id }),
           ...(options.if_version !== undefined && { 'if-match': `"${options.if_version}"` }),
@@ -107,6 +113,7 @@ function parseProblem(text: string): unknown {
  * page, for example) becomes `unavailable` or `internal`, by its status.
  */
 export function faultFromProblem(problem: unknown, status = 500): Fault {
+  // An object of another shape has no code that the table knows, so nothing else of it is used.
   const { code, title: _title, type: _type, ...extra } = (problem ?? {}) as Partial<Problem>
   // the session goes on under a new cookie, which this browser has or is about to get
   if (code === 'unauthenticated' && extra.retry_after_ms !== undefined)

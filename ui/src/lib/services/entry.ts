@@ -26,7 +26,9 @@ export async function signIn(
 
 /** How users sign in on this server. A server that doesn't say accepts passwords. */
 export const getSignInMethods = (): Promise<SignInMethods> =>
-  engine.call('getSignInMethods').catch(() => ({ password: true, providers: [], sign_up: 'open' }))
+  engine
+    .call('getSignInMethods')
+    .catch(() => ({ password: true, passkeys: false, providers: [], sign_up: 'open' }))
 
 /** Why a user whom a proxy signs in isn't let in, if the server says it. */
 export async function findRefusal(): Promise<Problem['reason']> {

@@ -11,7 +11,7 @@ import { DraftField } from './draft-field.ts'
 import { engine } from './engine.ts'
 import { preferences } from './preferences.svelte.ts'
 
-/** What a page can still send while it closes (bytes, of all fields together). */
+/** The most bytes, of all fields together, that a browser lets a closing page send. */
 const maxLastBytes = 60_000
 
 /**
@@ -100,7 +100,8 @@ class Drafts {
   get wouldLose(): boolean {
     const unsaved = this.#unsaved()
     if (unsaved.length === 0) return false
-    if (engine.connection !== 'live') return true
+    const isConnected = engine.connection === 'live' || engine.connection === 'polling'
+    if (!isConnected || !navigator.onLine || unsaved.some(({ isCutOff }) => isCutOff)) return true
     return unsaved.reduce((sum, { text }) => sum + byteLength(text), 0) > maxLastBytes
   }
 
@@ -109,7 +110,7 @@ class Drafts {
     await Promise.all(this.#unsaved().map((field) => field.save()))
   }
 
-  /** The page closes. */
+  /** Must be called when the page closes. */
   flush(): void {
     for (const field of this.#unsaved()) field.flush()
   }
