@@ -85,6 +85,17 @@ export function auditAccount(
           ...(result ? ofResult(result) : { account: await knownName(credentials.username) }),
         }),
       ),
+    startFor: (user, visitor, identity) =>
+      noted(
+        ['signed_in', 'sign_in_refused'],
+        () => account.startFor(user, visitor, identity),
+        (result) => ({
+          ...ofVisitor(visitor),
+          account: user.username,
+          user_id: user._id,
+          ...(result && ofResult(result)),
+        }),
+      ),
     enter: (visitor, user) =>
       noted(
         ['signed_in_by_host', 'sign_in_by_host_refused'],
