@@ -41,6 +41,12 @@ class Account {
     return engine.account.sessions
   }
 
+  /** Another number after each change of the passkeys or of the second step. */
+  get securityVersion() {
+    track()
+    return engine.account.securityVersion
+  }
+
   /** The other open pages of this user. */
   get others(): readonly Presence[] {
     track()
@@ -57,6 +63,12 @@ class Account {
   /** Those that look at a conversation right now. */
   viewersOf(conversation_id: string): readonly Presence[] {
     return this.others.filter(({ viewing }) => viewing === conversation_id)
+  }
+
+  /** Signs in by another proof than a password. Rejects as the request does. */
+  async signInBy(request: () => Promise<unknown>): Promise<void> {
+    await request()
+    await engine.start()
   }
 
   /**
