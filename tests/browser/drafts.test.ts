@@ -92,7 +92,7 @@ test('two devices that type at one place each keep their text and offer the othe
   for (const page of [left, right])
     await waitForVisible(page.getByText('Live on all devices').first())
   await Promise.all([composer(left).fill('From the left'), composer(right).fill('From the right')])
-  const offered = (page: Page) => page.getByRole('region', { name: 'Also written here' })
+  const offered = (page: Page) => page.getByRole('region', { name: 'Draft from another device' })
   await waitForVisible(offered(left).getByText('From the right'))
   await waitForVisible(offered(right).getByText('From the left'))
   await hasText(left, 'From the left')
